@@ -1,0 +1,125 @@
+//! The flow table: one record a connection, keyed as the outside sees it.
+
+use super::{Ip4, Mac, Port, RuleId};
+
+/// Time in tenths of a second since boot, wrapping after 13 years of uptime.
+pub type Tick = u32;
+
+/// A connection as its remote peer sees it.
+///
+/// The external address is in the [`Flow`], because an outbound packet does not know it
+/// before the look-up; an inbound packet compares it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    pub remote: Ip4,
+    /// 0 for ICMP queries.
+    pub remote_port: Port,
+    /// The port on the external address; the identifier for ICMP queries.
+    pub external_port: Port,
+    pub protocol: u8,
+    pub padding: [u8; 3],
+}
+
+impl FlowKey {
+    #[inline(always)]
+    pub const fn new(remote: Ip4, remote_port: Port, external_port: Port, protocol: u8) -> Self {
+        Self { remote, remote_port, external_port, protocol, padding: [0; 3] }
+    }
+}
+
+/// A connection as its inside end sees it: the key of the moved ports.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InsideKey {
+    pub inside: Ip4,
+    pub remote: Ip4,
+    pub inside_port: Port,
+    pub remote_port: Port,
+    pub protocol: u8,
+    pub padding: [u8; 3],
+}
+
+impl InsideKey {
+    #[inline(always)]
+    pub const fn new(
+        inside: Ip4,
+        inside_port: Port,
+        remote: Ip4,
+        remote_port: Port,
+        protocol: u8,
+    ) -> Self {
+        Self { inside, remote, inside_port, remote_port, protocol, padding: [0; 3] }
+    }
+}
+
+/// The external port of a connection that could not keep its own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MovedPort {
+    pub external_port: Port,
+    pub padding: [u8; 2],
+}
+
+/// Which kind of rule made a flow.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowKind {
+    /// Begun by the inside, source translated.
+    Masquerade = 0,
+    /// Begun by the outside, destination translated.
+    Forward = 1,
+    /// The inside half of a connection from one namespace to a forward of another.
+    Hairpin = 2,
+}
+
+impl FlowKind {
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Masquerade),
+            1 => Some(Self::Forward),
+            2 => Some(Self::Hairpin),
+            _ => None,
+        }
+    }
+}
+
+/// The record of one connection: 64 bytes, one cache line.
+///
+/// "Out" is from the inside end to the remote, "in" the other way. Counters are plain
+/// words: two CPUs that carry the same direction of the same flow at the same instant may
+/// lose a count.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    pub inside: Ip4,
+    pub external: Ip4,
+    /// Where an outbound packet goes next on the egress link.
+    pub next_hop: Ip4,
+    /// Index of the link that outbound packets leave by.
+    pub egress: u32,
+    /// Index of the host side of the inside end's cable; 0 when it is not on a cable of ours.
+    pub cable: u32,
+    pub inside_port: Port,
+    pub rule: RuleId,
+    /// The inside end's Ethernet address.
+    pub inside_mac: Mac,
+    /// A [`crate::datapath::State`].
+    pub state: u8,
+    /// A [`FlowKind`].
+    pub kind: u8,
+    pub last_seen: Tick,
+    pub created: Tick,
+    pub packets_out: u32,
+    pub packets_in: u32,
+    pub bytes_out: u64,
+    pub bytes_in: u64,
+}
+
+const _: () = {
+    assert!(size_of::<FlowKey>() == 12);
+    assert!(size_of::<InsideKey>() == 16);
+    assert!(size_of::<MovedPort>() == 4);
+    assert!(size_of::<Flow>() == 64);
+};

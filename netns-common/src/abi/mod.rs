@@ -1,0 +1,79 @@
+//! Types that lie in BPF maps: `repr(C)`, no implicit padding, sizes asserted.
+//!
+//! Multi-byte fields of packets ([`Ip4`], [`Port`]) keep network byte order in memory;
+//! everything else is native.
+
+mod drop_reason;
+mod flow;
+mod lab;
+mod net;
+mod rules;
+
+pub use drop_reason::DropReason;
+pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick};
+pub use lab::{BridgePort, Endpoint, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, Timeouts};
+pub use net::{Ip4, Mac, Port, Prefix, Protocol};
+pub use rules::{Counter, Forward, ForwardKey, MAX_RULES, Masquerade, NO_RULE, RuleId};
+
+/// Version of every layout in this module. It is part of the path that maps are pinned
+/// under, so that a program never reuses a map of another layout.
+pub const SCHEMA: u32 = 1;
+
+/// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
+pub mod maps {
+    /// [`FlowKey`](super::FlowKey) to [`Flow`](super::Flow): one record a connection.
+    pub const FLOWS: &str = "FLOWS";
+    /// [`InsideKey`](super::InsideKey) to [`MovedPort`](super::MovedPort): only the
+    /// connections whose port had to change.
+    pub const MOVED_PORTS: &str = "MOVED_PORTS";
+    /// Source prefix (longest match) to [`Masquerade`](super::Masquerade).
+    pub const MASQUERADES: &str = "MASQUERADES";
+    /// [`ForwardKey`](super::ForwardKey) to [`Forward`](super::Forward).
+    pub const FORWARDS: &str = "FORWARDS";
+    /// Inside address to [`Endpoint`](super::Endpoint).
+    pub const ENDPOINTS: &str = "ENDPOINTS";
+    /// Index of a cable's host side to [`BridgePort`](super::BridgePort).
+    pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
+    /// Addresses of the router itself, for the host's own connections to a forward.
+    pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
+    /// One [`Settings`](super::Settings).
+    pub const SETTINGS: &str = "SETTINGS";
+    /// [`RuleId`](super::RuleId) to [`Counter`](super::Counter), a slot each CPU.
+    pub const RULE_COUNTERS: &str = "RULE_COUNTERS";
+    /// [`DropReason`](super::DropReason) to [`Counter`](super::Counter), a slot each CPU.
+    pub const DROP_COUNTERS: &str = "DROP_COUNTERS";
+    /// The timer that sweeps expired flows.
+    pub const SWEEPER: &str = "SWEEPER";
+
+    /// All maps that outlive the loader, pinned by name.
+    pub const PINNED: [&str; 11] = [
+        FLOWS,
+        MOVED_PORTS,
+        MASQUERADES,
+        FORWARDS,
+        ENDPOINTS,
+        BRIDGE_PORTS,
+        HOST_ADDRESSES,
+        SETTINGS,
+        RULE_COUNTERS,
+        DROP_COUNTERS,
+        SWEEPER,
+    ];
+}
+
+/// Names of the programs, as both sides spell them.
+pub mod programs {
+    /// tcx ingress of each cable's host side.
+    pub const FROM_NAMESPACE: &str = "from_namespace";
+    /// tcx ingress of each uplink.
+    pub const FROM_UPLINK: &str = "from_uplink";
+    /// tcx egress of each uplink.
+    pub const TO_UPLINK: &str = "to_uplink";
+    /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
+    pub const START_SWEEPER: &str = "start_sweeper";
+    /// cgroup hooks of the host's own connections to a forwarded port.
+    pub const HOST_CONNECT: &str = "host_connect";
+    pub const HOST_SENDMSG: &str = "host_sendmsg";
+    pub const HOST_RECVMSG: &str = "host_recvmsg";
+    pub const HOST_GETPEERNAME: &str = "host_peername";
+}

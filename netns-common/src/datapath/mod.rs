@@ -1,0 +1,1 @@
+//! The NAT as pure logic.

@@ -1,0 +1,39 @@
+//! What a datapath is installed from.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::rules::{ForwardRule, MasqueradeRule};
+
+/// Everything that the datapath of one lab is configured with.
+#[derive(Clone, Debug)]
+pub struct DatapathSpec {
+    /// The lab's name, part of the path of its pins.
+    pub lab: String,
+    /// How many connections the flow table holds.
+    pub flow_capacity: u32,
+    /// Interface names of the uplinks, in the router's namespace.
+    pub uplinks: Vec<String>,
+    /// One for each cable that ends on a bridge.
+    pub cables: Vec<CableSpec>,
+    /// Prefixes that must never be seen as a source beyond an uplink.
+    pub inside: Vec<Ipv4Net>,
+    pub masquerades: Vec<MasqueradeRule>,
+    pub forwards: Vec<ForwardRule>,
+    /// Whether a cable carries only packets from its own namespace's addresses.
+    pub source_check: bool,
+}
+
+/// A cable: a veth pair of which one end is a bridge port in the router's namespace.
+#[derive(Clone, Debug)]
+pub struct CableSpec {
+    /// Interface name of the bridge port.
+    pub port: String,
+    /// Interface name of its bridge.
+    pub bridge: String,
+    /// Addresses of the far end.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Ethernet address of the far end.
+    pub mac: [u8; 6],
+}

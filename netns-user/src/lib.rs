@@ -1,0 +1,4 @@
+//! Network labs on one Linux machine, with NAT in eBPF.
+
+pub mod datapath;
+pub mod rules;
