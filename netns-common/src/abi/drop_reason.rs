@@ -13,6 +13,15 @@ macro_rules! drop_reasons {
             /// Every reason, in the order of their numbers.
             pub const ALL: [Self; [$($number),+].len()] = [$(Self::$variant),+];
 
+            /// The reason of a number; the last one for a number that none has.
+            #[inline(always)]
+            pub const fn from_number(number: u32) -> Self {
+                match number {
+                    $($number => Self::$variant,)+
+                    _ => Self::ALL[Self::ALL.len() - 1],
+                }
+            }
+
             /// The reason's name, as `netns nat` shows it.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }

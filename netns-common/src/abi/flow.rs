@@ -2,8 +2,26 @@
 
 use super::{Ip4, Mac, Port, RuleId};
 
-/// Time in tenths of a second since boot, wrapping after 13 years of uptime.
+/// Time since boot in units of 2^27 nanoseconds (about 0.134 s), wrapping after 18 years of
+/// uptime. A power of two, because the kernel side makes one of each packet's clock.
 pub type Tick = u32;
+
+/// The tick of a time since boot (`CLOCK_MONOTONIC`) in nanoseconds.
+#[inline(always)]
+pub const fn tick_of(nanoseconds: u64) -> Tick {
+    (nanoseconds >> 27) as Tick
+}
+
+/// Seconds as ticks, rounded up.
+pub const fn ticks(seconds: u32) -> Tick {
+    let nanoseconds = seconds as u64 * 1_000_000_000;
+    (nanoseconds >> 27) as Tick + 1
+}
+
+/// A number of ticks in seconds, rounded down.
+pub const fn seconds(ticks: Tick) -> u32 {
+    (((ticks as u64) << 27) / 1_000_000_000) as u32
+}
 
 /// A connection as its remote peer sees it.
 ///
@@ -75,12 +93,11 @@ pub enum FlowKind {
 
 impl FlowKind {
     #[inline(always)]
-    pub const fn from_number(number: u8) -> Option<Self> {
+    pub const fn from_number(number: u8) -> Self {
         match number {
-            0 => Some(Self::Masquerade),
-            1 => Some(Self::Forward),
-            2 => Some(Self::Hairpin),
-            _ => None,
+            0 => Self::Masquerade,
+            1 => Self::Forward,
+            _ => Self::Hairpin,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the datapath knows of the lab: its ends, its ports and its settings.
 
-use super::{Ip4, Mac, Prefix};
+use super::{Mac, Prefix, ticks};
 
 /// How many inside prefixes a lab may have: the guard compares each outbound packet with
 /// all of them.
@@ -16,8 +16,7 @@ pub struct Endpoint {
     /// Index of the cable's host side, for `bpf_redirect_peer`.
     pub cable: u32,
     pub mac: Mac,
-    /// The bridge's Ethernet address, which the far end knows as its gateway.
-    pub gateway_mac: Mac,
+    pub padding: [u8; 2],
 }
 
 /// The host side of a cable: a port of a bridge.
@@ -31,7 +30,7 @@ pub struct BridgePort {
     pub padding: [u8; 2],
 }
 
-/// Idle times after which a flow is over, in ticks (tenths of a second).
+/// Idle times after which a flow is over, in [ticks](super::Tick).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -52,12 +51,12 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            tcp_opening: 2_400,
-            tcp_established: 74_400,
-            tcp_closing: 2_400,
-            udp_unreplied: 1_200,
-            udp: 3_000,
-            icmp: 600,
+            tcp_opening: ticks(240),
+            tcp_established: ticks(7_440),
+            tcp_closing: ticks(240),
+            udp_unreplied: ticks(120),
+            udp: ticks(300),
+            icmp: ticks(60),
         }
     }
 }
@@ -86,7 +85,7 @@ pub struct Settings {
 }
 
 const _: () = {
-    assert!(size_of::<Endpoint>() == 16);
+    assert!(size_of::<Endpoint>() == 12);
     assert!(size_of::<BridgePort>() == 12);
     assert!(size_of::<Timeouts>() == 24);
     assert!(size_of::<Settings>() == 224);

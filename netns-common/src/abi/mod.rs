@@ -5,12 +5,16 @@
 
 mod drop_reason;
 mod flow;
+mod host;
 mod lab;
 mod net;
+#[cfg(feature = "aya")]
+mod pod;
 mod rules;
 
 pub use drop_reason::DropReason;
-pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick};
+pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tick_of, ticks};
+pub use host::{HostPeerKey, Peer};
 pub use lab::{BridgePort, Endpoint, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, Timeouts};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{Counter, Forward, ForwardKey, MAX_RULES, Masquerade, NO_RULE, RuleId};
@@ -36,6 +40,8 @@ pub mod maps {
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
     /// Addresses of the router itself, for the host's own connections to a forward.
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
+    /// Sockets of the host whose peer was rewritten to a forward's target.
+    pub const HOST_PEERS: &str = "HOST_PEERS";
     /// One [`Settings`](super::Settings).
     pub const SETTINGS: &str = "SETTINGS";
     /// [`RuleId`](super::RuleId) to [`Counter`](super::Counter), a slot each CPU.
@@ -46,7 +52,7 @@ pub mod maps {
     pub const SWEEPER: &str = "SWEEPER";
 
     /// All maps that outlive the loader, pinned by name.
-    pub const PINNED: [&str; 11] = [
+    pub const PINNED: [&str; 12] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -54,6 +60,7 @@ pub mod maps {
         ENDPOINTS,
         BRIDGE_PORTS,
         HOST_ADDRESSES,
+        HOST_PEERS,
         SETTINGS,
         RULE_COUNTERS,
         DROP_COUNTERS,
@@ -69,6 +76,12 @@ pub mod programs {
     pub const FROM_UPLINK: &str = "from_uplink";
     /// tcx egress of each uplink.
     pub const TO_UPLINK: &str = "to_uplink";
+    /// The classifiers, each with the variant that writes the packet log.
+    pub const LOGGED: [(&str, &str); 3] = [
+        (FROM_NAMESPACE, "from_namespace_l"),
+        (FROM_UPLINK, "from_uplink_l"),
+        (TO_UPLINK, "to_uplink_l"),
+    ];
     /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
     /// cgroup hooks of the host's own connections to a forwarded port.

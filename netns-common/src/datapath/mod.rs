@@ -1,1 +1,54 @@
-//! The NAT as pure logic.
+//! The NAT as pure logic: the kernel programs and the host model run this very code.
+//!
+//! Each hook decides first and applies last: a packet is passed untouched, or rewritten and
+//! redirected, or dropped with a reason. Helpers of the kernel invalidate packet pointers,
+//! and a packet that was half rewritten must never reach the stack.
+
+mod checksum;
+mod external_port;
+mod guard;
+mod head;
+mod hop;
+mod host;
+mod icmp;
+mod inbound;
+mod outbound;
+mod passage;
+mod rewrite;
+mod state;
+mod traits;
+
+pub use checksum::{Diff, fold};
+pub use external_port::{forget, moved_key};
+pub use guard::to_uplink;
+pub use head::{Head, Kind, NoHead};
+pub use hop::{Route, RouteOutcome};
+pub use host::{HostSockets, connect as host_connect};
+pub use inbound::from_uplink;
+pub use outbound::from_namespace;
+pub use passage::Scratch;
+pub use state::{Direction, State, is_expired};
+pub use traits::{FlowRef, FlowTable, InsertError, Packet, Plain, PortQuery, Tables, Touch};
+
+use crate::abi::{DropReason, Ip4};
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Goes on to the kernel's stack, untouched.
+    Pass,
+    /// Rewritten; leaves by another device.
+    Redirect(Exit),
+    /// Dropped and counted.
+    Drop(DropReason),
+}
+
+/// How a rewritten packet leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Out of `link` to the neighbour `next_hop`; the kernel resolves it and writes the
+    /// Ethernet addresses.
+    Neighbour { link: u32, next_hop: Ip4 },
+    /// Into the namespace at the far end of a cable.
+    Peer { cable: u32 },
+}

@@ -1,0 +1,245 @@
+//! Choosing the external port of a flow: its own where possible, else a bounded search.
+
+use super::{
+    head::Head,
+    host,
+    state::is_expired,
+    traits::{FlowTable, InsertError, PortQuery, Tables},
+};
+use crate::abi::{DropReason, Flow, FlowKey, InsideKey, MovedPort, Port, Protocol, Settings};
+
+/// How many ports are tried for a flow, its own first. At half-full port ranges the chance
+/// that all are taken is one in 65,536.
+pub(super) const TRIES: u32 = 16;
+
+/// Records `flow` under the first external port that is free, and returns that port.
+#[inline(always)]
+pub(super) fn claim<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    head: &Head,
+    flow: &Flow,
+) -> Result<Port, DropReason> {
+    let mut key = head.outbound_key();
+    let sequence = Sequence::new(settings, head);
+    let mut attempt = 0;
+    while attempt < TRIES {
+        // Its own port first.
+        if attempt > 0 {
+            key.external_port = sequence.port(attempt);
+        }
+        attempt += 1;
+        if is_free(tables, settings, &key, flow) {
+            return match record(tables, settings, &key, flow) {
+                Ok(()) => Ok(key.external_port),
+                // Another CPU was faster; the sender's next try finds another port.
+                Err(InsertError::Exists) => Err(DropReason::PortsExhausted),
+                Err(InsertError::Full) => Err(DropReason::TableFull),
+            };
+        }
+    }
+    Err(DropReason::PortsExhausted)
+}
+
+/// Inserts a record. One in its place gives way if [`gives_way`] says so.
+#[inline(always)]
+pub(super) fn record<T: FlowTable>(
+    tables: &T,
+    settings: &Settings,
+    key: &FlowKey,
+    flow: &Flow,
+) -> Result<(), InsertError> {
+    if let Some(old) = tables.flow(key) {
+        if !gives_way(settings, key, &old, flow) {
+            return Err(InsertError::Exists);
+        }
+        forget(tables, key, &old);
+    }
+    tables.insert_flow(key, flow)?;
+    record_moved(tables, key, flow)
+}
+
+/// Whether a record makes room for a new one: it is expired, or belongs to the same inside
+/// end, for which the caller has decided that its connection begins afresh.
+#[inline(always)]
+fn gives_way(settings: &Settings, key: &FlowKey, old: &Flow, new: &Flow) -> bool {
+    let same_end = old.inside == new.inside && old.inside_port == new.inside_port;
+    same_end || is_expired(old, key.protocol, &settings.timeouts, new.last_seen)
+}
+
+/// Removes a record and what was derived from it.
+#[inline(always)]
+pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &Flow) {
+    if flow.inside_port != key.external_port {
+        let inside = moved_key(key, flow);
+        // A later flow of the same inside end may have taken the entry over.
+        let is_ours = |moved: MovedPort| moved.external_port == key.external_port;
+        if tables.moved_port(&inside).is_some_and(is_ours) {
+            tables.remove_moved_port(&inside);
+        }
+    }
+    tables.remove_flow(key);
+}
+
+#[inline(always)]
+fn record_moved<T: FlowTable>(tables: &T, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
+    if flow.inside_port == key.external_port {
+        return Ok(());
+    }
+    let moved = MovedPort { external_port: key.external_port, padding: [0; 2] };
+    let inserted = tables.insert_moved_port(&moved_key(key, flow), &moved);
+    if inserted.is_err() {
+        tables.remove_flow(key);
+    }
+    inserted
+}
+
+/// The key of a record in the table of moved ports.
+#[inline(always)]
+pub fn moved_key(key: &FlowKey, flow: &Flow) -> InsideKey {
+    InsideKey::new(flow.inside, flow.inside_port, key.remote, key.remote_port, key.protocol)
+}
+
+/// Whether the external port of `key` may be given to `flow`: nobody else has it, neither a
+/// flow nor a forward nor a socket of the host.
+#[inline(always)]
+fn is_free<T: Tables>(tables: &T, settings: &Settings, key: &FlowKey, flow: &Flow) -> bool {
+    if tables.flow(key).is_some_and(|old| !gives_way(settings, key, &old, flow)) {
+        return false;
+    }
+    if key.protocol == Protocol::Icmp.number() {
+        return true;
+    }
+    let is_forwarded = host::lookup(
+        |forward| tables.forward(forward),
+        key.protocol,
+        flow.external,
+        key.external_port,
+    )
+    .is_some();
+    let query = PortQuery {
+        remote: key.remote,
+        external: flow.external,
+        remote_port: key.remote_port,
+        external_port: key.external_port,
+        protocol: key.protocol,
+    };
+    key.external_port != Port::ZERO && !is_forwarded && !tables.host_owns(&query)
+}
+
+/// The ports to try for a flow that cannot keep its own: a walk through the range from a
+/// place and in steps that only the holder of the seed can tell (RFC 6056 section 3.3.4).
+struct Sequence {
+    start: u32,
+    step: u32,
+    first: u16,
+    span: u32,
+}
+
+impl Sequence {
+    #[inline(always)]
+    fn new(settings: &Settings, head: &Head) -> Self {
+        let source = u64::from(head.source.to_network());
+        let addresses = source << 32 | u64::from(head.destination.to_network());
+        let ports = u64::from(head.source_port.to_network()) << 32
+            | u64::from(head.destination_port.to_network()) << 16
+            | u64::from(head.protocol);
+        let hash = siphash13(settings.seed, [addresses, ports]);
+        Self {
+            start: (hash >> 32) as u32,
+            // Odd, so that the walk meets no 32-bit place twice.
+            step: hash as u32 | 1,
+            first: settings.port_min,
+            span: u32::from(settings.port_max.saturating_sub(settings.port_min)) + 1,
+        }
+    }
+
+    #[inline(always)]
+    fn port(&self, attempt: u32) -> Port {
+        let place = self.start.wrapping_add(self.step.wrapping_mul(attempt));
+        // Scaled to the range, not reduced by division: no remainder, no bias.
+        let offset = (u64::from(place) * u64::from(self.span) >> 32) as u16;
+        Port::new(self.first.wrapping_add(offset))
+    }
+}
+
+/// SipHash-1-3 of two words: a keyed hash that cannot be run backwards to its key.
+#[inline(always)]
+fn siphash13(seed: [u64; 2], message: [u64; 2]) -> u64 {
+    let mut v = [
+        seed[0] ^ 0x736f_6d65_7073_6575,
+        seed[1] ^ 0x646f_7261_6e64_6f6d,
+        seed[0] ^ 0x6c79_6765_6e65_7261,
+        seed[1] ^ 0x7465_6462_7974_6573,
+    ];
+    for word in message {
+        v[3] ^= word;
+        sip_round(&mut v);
+        v[0] ^= word;
+    }
+    // The last block holds the length (16) in its top byte.
+    let last = 16_u64 << 56;
+    v[3] ^= last;
+    sip_round(&mut v);
+    v[0] ^= last;
+    v[2] ^= 0xff;
+    sip_round(&mut v);
+    sip_round(&mut v);
+    sip_round(&mut v);
+    v[0] ^ v[1] ^ v[2] ^ v[3]
+}
+
+#[inline(always)]
+const fn sip_round(v: &mut [u64; 4]) {
+    v[0] = v[0].wrapping_add(v[1]);
+    v[1] = v[1].rotate_left(13) ^ v[0];
+    v[0] = v[0].rotate_left(32);
+    v[2] = v[2].wrapping_add(v[3]);
+    v[3] = v[3].rotate_left(16) ^ v[2];
+    v[0] = v[0].wrapping_add(v[3]);
+    v[3] = v[3].rotate_left(21) ^ v[0];
+    v[2] = v[2].wrapping_add(v[1]);
+    v[1] = v[1].rotate_left(17) ^ v[2];
+    v[2] = v[2].rotate_left(32);
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    #[expect(
+        deprecated,
+        reason = "std's SipHash is the reference that the constants are checked by"
+    )]
+    use core::hash::{Hasher, SipHasher};
+
+    use super::*;
+
+    #[test]
+    fn siphash_is_the_published_one_but_for_its_rounds() {
+        // std's SipHasher is SipHash-2-4; with the rounds doubled, ours must agree with it.
+        #[expect(deprecated, reason = "as above")]
+        let mut reference = SipHasher::new_with_keys(1, 2);
+        reference.write(&3_u64.to_le_bytes());
+        reference.write(&4_u64.to_le_bytes());
+        assert_eq!(siphash_rounds([1, 2], [3, 4], 2, 4), reference.finish());
+        assert_eq!(siphash_rounds([1, 2], [3, 4], 1, 3), siphash13([1, 2], [3, 4]));
+    }
+
+    fn siphash_rounds(seed: [u64; 2], message: [u64; 2], compress: usize, finish: usize) -> u64 {
+        let mut v = [
+            seed[0] ^ u64::from_be_bytes(*b"somepseu"),
+            seed[1] ^ u64::from_be_bytes(*b"dorandom"),
+            seed[0] ^ u64::from_be_bytes(*b"lygenera"),
+            seed[1] ^ u64::from_be_bytes(*b"tedbytes"),
+        ];
+        for word in message.into_iter().chain([16 << 56]) {
+            v[3] ^= word;
+            (0..compress).for_each(|_| sip_round(&mut v));
+            v[0] ^= word;
+        }
+        v[2] ^= 0xff;
+        (0..finish).for_each(|_| sip_round(&mut v));
+        v.into_iter().fold(0, |sum, word| sum ^ word)
+    }
+}

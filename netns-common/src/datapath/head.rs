@@ -1,0 +1,324 @@
+//! Reading the headers of a packet.
+
+use core::mem::offset_of;
+
+use network_types::{
+    eth::{EthHdr, EtherType},
+    icmp::Icmpv4Hdr,
+    ip::{IpProto, Ipv4Hdr},
+    tcp::TcpHdr,
+    udp::UdpHdr,
+};
+
+use super::traits::{Packet, Plain};
+use crate::abi::{FlowKey, InsideKey, Ip4, Mac, Port};
+
+/// Offset of the IPv4 header: labs are untagged Ethernet.
+pub(super) const IP: usize = EthHdr::LEN;
+/// Offset of the transport header of a packet without IP options.
+pub(super) const L4: usize = IP + Ipv4Hdr::LEN;
+/// Offset of the source address.
+pub(super) const IP_SOURCE: usize = IP + offset_of!(Ipv4Hdr, src_addr);
+
+/// `don't fragment` and the reserved bit do not matter here: offset and `more fragments` do.
+const FRAGMENT_BITS: u16 = 0x3fff;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
+
+pub(super) const FIN: u8 = 0x01;
+pub(super) const SYN: u8 = 0x02;
+pub(super) const RST: u8 = 0x04;
+pub(super) const ACK: u8 = 0x10;
+
+/// ICMP types (IANA).
+pub(super) mod icmp_type {
+    pub(crate) const ECHO_REPLY: u8 = 0;
+    pub(crate) const UNREACHABLE: u8 = 3;
+    pub(crate) const ECHO: u8 = 8;
+    pub(crate) const TIME_EXCEEDED: u8 = 11;
+    pub(crate) const PARAMETER_PROBLEM: u8 = 12;
+}
+
+/// The IPv4 header's fixed part, fields in network byte order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Ipv4Words {
+    version_length: u8,
+    tos: u8,
+    total_length: u16,
+    id: u16,
+    fragment: u16,
+    ttl: u8,
+    protocol: u8,
+    checksum: u16,
+    source: u32,
+    destination: u32,
+}
+
+// SAFETY: repr(C) with naturally aligned integers and no padding (the size is asserted).
+unsafe impl Plain for Ipv4Words {}
+
+/// The first bytes of each transport header: two ports, or type, code and checksum.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct TransportWords {
+    first: u16,
+    second: u16,
+}
+
+// SAFETY: as for Ipv4Words.
+unsafe impl Plain for TransportWords {}
+
+const _: () = {
+    assert!(size_of::<Ipv4Words>() == Ipv4Hdr::LEN);
+    assert!(size_of::<TransportWords>() == 4);
+    assert!(IpProto::Icmp as u8 == 1 && IpProto::Tcp as u8 == 6 && IpProto::Udp as u8 == 17);
+};
+
+/// What kind of packet it is, as far as translation is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Tcp,
+    Udp,
+    EchoRequest,
+    EchoReply,
+    /// An ICMP error that quotes the packet it is about (RFC 792).
+    IcmpError,
+    /// Any other ICMP message.
+    OtherIcmp,
+    /// Any other protocol.
+    Other,
+    /// A fragment that is not the first: it has no transport header.
+    LaterFragment,
+}
+
+impl Kind {
+    /// Whether its address and port pairs name a flow.
+    #[inline(always)]
+    pub const fn is_flow(self) -> bool {
+        matches!(self, Self::Tcp | Self::Udp | Self::EchoRequest | Self::EchoReply)
+    }
+
+    #[inline(always)]
+    pub const fn is_echo(self) -> bool {
+        matches!(self, Self::EchoRequest | Self::EchoReply)
+    }
+}
+
+/// The headers of an IPv4 packet.
+///
+/// The identifier of an echo is its source port in a request and its destination port in a
+/// reply; the other port is 0. So a request can never match an inbound flow, nor a reply an
+/// outbound one.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    pub source: Ip4,
+    pub destination: Ip4,
+    pub source_port: Port,
+    pub destination_port: Port,
+    /// Bytes of IP.
+    pub bytes: u32,
+    pub ip_checksum: u16,
+    /// Offset of the transport header: at most 14 + 60.
+    pub l4: u8,
+    pub ttl: u8,
+    pub protocol: u8,
+    pub kind: Kind,
+    /// The first of several fragments.
+    pub first_fragment: bool,
+    /// 0 for anything but TCP.
+    pub tcp_flags: u8,
+}
+
+/// Why a packet has no [`Head`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHead {
+    NotIpv4,
+    Malformed,
+}
+
+impl Head {
+    /// The headers of no packet.
+    pub(super) const EMPTY: Self = Self {
+        source: Ip4::UNSPECIFIED,
+        destination: Ip4::UNSPECIFIED,
+        source_port: Port::ZERO,
+        destination_port: Port::ZERO,
+        bytes: 0,
+        ip_checksum: 0,
+        l4: 0,
+        ttl: 0,
+        protocol: 0,
+        kind: Kind::Other,
+        first_fragment: false,
+        tcp_flags: 0,
+    };
+
+    /// Reads the headers. Bounds are those of the frame; the IP checksum is not verified.
+    #[inline(always)]
+    pub fn read<P: Packet>(packet: &P) -> Result<Self, NoHead> {
+        let ether_type: u16 = packet.load(offset_of!(EthHdr, ether_type)).ok_or(NoHead::NotIpv4)?;
+        if ether_type != EtherType::Ipv4 as u16 || packet.is_tagged() {
+            return Err(NoHead::NotIpv4);
+        }
+        let ip: Ipv4Words = packet.load(IP).ok_or(NoHead::Malformed)?;
+        let length = packet.length();
+        let header = u32::from(ip.version_length & 0x0f) * 4;
+        let total = u32::from(u16::from_be(ip.total_length));
+        // Above 64 KiB (BIG TCP) the field is 0 and the frame's length stands.
+        let fits = if total == 0 {
+            length > 0xffff
+        } else {
+            header <= total && IP as u32 + total <= length
+        };
+        if ip.version_length >> 4 != 4 || header < Ipv4Hdr::LEN as u32 || !fits {
+            return Err(NoHead::Malformed);
+        }
+        let fragment = u16::from_be(ip.fragment);
+        let mut head = Self {
+            source: Ip4::from_network(ip.source),
+            destination: Ip4::from_network(ip.destination),
+            source_port: Port::ZERO,
+            destination_port: Port::ZERO,
+            l4: (IP as u32 + header) as u8,
+            bytes: length - IP as u32,
+            ip_checksum: ip.checksum,
+            ttl: ip.ttl,
+            protocol: ip.protocol,
+            kind: Kind::Other,
+            first_fragment: fragment & FRAGMENT_BITS != 0,
+            tcp_flags: 0,
+        };
+        if fragment & FRAGMENT_OFFSET != 0 {
+            head.kind = Kind::LaterFragment;
+            head.first_fragment = false;
+            return Ok(head);
+        }
+        // Without IP options, nearly always, the offset is a constant: direct access.
+        let read = if head.l4 == L4 as u8 {
+            head.read_transport(&Direct(packet))
+        } else {
+            head.read_transport(&Shifted(packet, head.l4 as usize - L4))
+        };
+        read.ok_or(NoHead::Malformed).map(|()| head)
+    }
+
+    #[inline(always)]
+    fn read_transport<R: TransportReader>(&mut self, packet: &R) -> Option<()> {
+        const TCP: u8 = IpProto::Tcp as u8;
+        const UDP: u8 = IpProto::Udp as u8;
+        const ICMP: u8 = IpProto::Icmp as u8;
+        match self.protocol {
+            TCP => {
+                self.read_ports(packet)?;
+                // The flags are the second byte of the half-word before the window.
+                let flags: u8 = packet.read(offset_of!(TcpHdr, window) - 1)?;
+                self.tcp_flags = flags;
+                self.kind = Kind::Tcp;
+            }
+            UDP => {
+                self.read_ports(packet)?;
+                let _: u16 = packet.read(offset_of!(UdpHdr, check))?;
+                self.kind = Kind::Udp;
+            }
+            ICMP => {
+                let kind: u8 = packet.read(offset_of!(Icmpv4Hdr, type_))?;
+                let identifier = Port::from_network(packet.read(offset_of!(Icmpv4Hdr, data))?);
+                self.kind = match kind {
+                    icmp_type::ECHO => {
+                        self.source_port = identifier;
+                        Kind::EchoRequest
+                    }
+                    icmp_type::ECHO_REPLY => {
+                        self.destination_port = identifier;
+                        Kind::EchoReply
+                    }
+                    icmp_type::UNREACHABLE
+                    | icmp_type::TIME_EXCEEDED
+                    | icmp_type::PARAMETER_PROBLEM => Kind::IcmpError,
+                    _ => Kind::OtherIcmp,
+                };
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn read_ports<R: TransportReader>(&mut self, packet: &R) -> Option<()> {
+        let ports: TransportWords = packet.read(0)?;
+        self.source_port = Port::from_network(ports.first);
+        self.destination_port = Port::from_network(ports.second);
+        Some(())
+    }
+
+    /// The key of an outbound packet's flow, if the flow kept its port.
+    #[inline(always)]
+    pub const fn outbound_key(&self) -> FlowKey {
+        FlowKey::new(self.destination, self.destination_port, self.source_port, self.protocol)
+    }
+
+    /// The key of an inbound packet's flow.
+    #[inline(always)]
+    pub const fn inbound_key(&self) -> FlowKey {
+        FlowKey::new(self.source, self.source_port, self.destination_port, self.protocol)
+    }
+
+    /// An outbound packet's connection as its inside end sees it.
+    #[inline(always)]
+    pub const fn inside_key(&self) -> InsideKey {
+        InsideKey::new(
+            self.source,
+            self.source_port,
+            self.destination,
+            self.destination_port,
+            self.protocol,
+        )
+    }
+
+    /// A TCP packet that begins a connection.
+    #[inline(always)]
+    pub const fn is_syn(&self) -> bool {
+        self.tcp_flags & (SYN | ACK | RST) == SYN
+    }
+
+    #[inline(always)]
+    pub const fn is_rst(&self) -> bool {
+        self.tcp_flags & RST != 0
+    }
+}
+
+/// The Ethernet address that a frame is for.
+#[inline(always)]
+pub(super) fn destination_mac<P: Packet>(packet: &P) -> Option<Mac> {
+    packet.load(offset_of!(EthHdr, dst_addr))
+}
+
+/// The Ethernet address that a frame is from.
+#[inline(always)]
+pub(super) fn source_mac<P: Packet>(packet: &P) -> Option<Mac> {
+    packet.load(offset_of!(EthHdr, src_addr))
+}
+
+/// Reads relative to the transport header.
+trait TransportReader {
+    fn read<T: Plain>(&self, offset: usize) -> Option<T>;
+}
+
+struct Direct<'a, P>(&'a P);
+
+impl<P: Packet> TransportReader for Direct<'_, P> {
+    #[inline(always)]
+    fn read<T: Plain>(&self, offset: usize) -> Option<T> {
+        self.0.load(L4 + offset)
+    }
+}
+
+/// Behind this many bytes of IP options.
+struct Shifted<'a, P>(&'a P, usize);
+
+impl<P: Packet> TransportReader for Shifted<'_, P> {
+    #[inline(always)]
+    fn read<T: Plain>(&self, offset: usize) -> Option<T> {
+        self.0.load_at(L4 + self.1 + offset)
+    }
+}

@@ -1,0 +1,267 @@
+//! ICMP errors about translated connections (RFC 5508 section 4).
+//!
+//! An error quotes the packet it is about as it was seen where the error arose, so the
+//! quotation is translated back along with the outer header. Errors neither refresh nor end
+//! a flow (REQ-6). What is quoted may be as short as eight bytes of the transport header.
+
+use core::mem::offset_of;
+
+use network_types::{icmp::Icmpv4Hdr, ip::Ipv4Hdr, tcp::TcpHdr, udp::UdpHdr};
+
+use super::{
+    Exit, Verdict,
+    checksum::Diff,
+    head::icmp_type,
+    passage::Passage,
+    rewrite,
+    traits::{Packet, Tables},
+};
+use crate::abi::{DropReason, FlowKey, InsideKey, Ip4, Mac, Port, Protocol};
+
+const TCP: u8 = Protocol::Tcp as u8;
+const UDP: u8 = Protocol::Udp as u8;
+const ICMP: u8 = Protocol::Icmp as u8;
+
+/// The packet that an error quotes. Identifiers of echoes stand in the ports as in
+/// [`super::Head`].
+#[derive(Clone, Copy)]
+struct Quote {
+    source: Ip4,
+    destination: Ip4,
+    source_port: Port,
+    destination_port: Port,
+    /// Offset of its IPv4 header.
+    ip: usize,
+    /// Offset of its transport header.
+    l4: usize,
+    protocol: u8,
+}
+
+/// What an error is to bear after translation, outside and in the quotation.
+struct Translation {
+    source: Ip4,
+    destination: Ip4,
+    quoted_source: Ip4,
+    quoted_source_port: Port,
+    quoted_destination: Ip4,
+    quoted_destination_port: Port,
+    mac: Option<Mac>,
+}
+
+impl Quote {
+    #[inline(always)]
+    fn read<P: Packet>(packet: &P, ip: usize) -> Option<Self> {
+        let version_length: u8 = packet.load_at(ip)?;
+        let header = usize::from(version_length & 0x0f) * 4;
+        if version_length >> 4 != 4 || header < Ipv4Hdr::LEN {
+            return None;
+        }
+        let fragment: u16 = packet.load_at(ip + offset_of!(Ipv4Hdr, frags))?;
+        // Only a first fragment has the ports.
+        if u16::from_be(fragment) & 0x1fff != 0 {
+            return None;
+        }
+        let l4 = ip + header;
+        let mut quote = Self {
+            source: Ip4::from_network(packet.load_at(ip + offset_of!(Ipv4Hdr, src_addr))?),
+            destination: Ip4::from_network(packet.load_at(ip + offset_of!(Ipv4Hdr, dst_addr))?),
+            source_port: Port::ZERO,
+            destination_port: Port::ZERO,
+            ip,
+            l4,
+            protocol: packet.load_at(ip + offset_of!(Ipv4Hdr, proto))?,
+        };
+        match quote.protocol {
+            TCP | UDP => {
+                quote.source_port = Port::from_network(packet.load_at(l4)?);
+                quote.destination_port = Port::from_network(packet.load_at(l4 + 2)?);
+            }
+            ICMP => {
+                let kind: u8 = packet.load_at(l4)?;
+                let identifier: u16 = packet.load_at(l4 + offset_of!(Icmpv4Hdr, data))?;
+                match kind {
+                    icmp_type::ECHO => quote.source_port = Port::from_network(identifier),
+                    icmp_type::ECHO_REPLY => {
+                        quote.destination_port = Port::from_network(identifier);
+                    }
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        }
+        Some(quote)
+    }
+}
+
+/// An error that came in by an uplink: to the inside end of the flow it is about, or to the
+/// host if it is about none.
+#[inline(always)]
+pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let head = passage.head;
+    let tables = passage.tables;
+    if head.first_fragment {
+        return Verdict::Pass;
+    }
+    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN) else {
+        return Verdict::Pass;
+    };
+    // The quoted packet went out: its source is the flow's external end.
+    let key =
+        FlowKey::new(quote.destination, quote.destination_port, quote.source_port, quote.protocol);
+    let Some(flow) = tables.flow(&key) else { return Verdict::Pass };
+    if flow.external != quote.source || flow.external != head.destination {
+        return Verdict::Pass;
+    }
+    if head.ttl <= 1 {
+        return passage.drop(DropReason::TtlExceeded);
+    }
+    let to = Translation {
+        source: head.source,
+        destination: flow.inside,
+        quoted_source: flow.inside,
+        quoted_source_port: flow.inside_port,
+        quoted_destination: quote.destination,
+        quoted_destination_port: quote.destination_port,
+        mac: Some(flow.inside_mac),
+    };
+    finish(passage, &quote, &to, Exit::Peer { cable: flow.cable }, flow.rule)
+}
+
+/// An error that a namespace sends about a packet which reached it through the NAT.
+#[inline(always)]
+pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let head = passage.head;
+    let tables = passage.tables;
+    if head.first_fragment {
+        return passage.drop(DropReason::Fragment);
+    }
+    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN) else {
+        return passage.drop(DropReason::UnrelatedIcmp);
+    };
+    // The quoted packet came in: its destination is the flow's inside end.
+    let inside = InsideKey::new(
+        quote.destination,
+        quote.destination_port,
+        quote.source,
+        quote.source_port,
+        quote.protocol,
+    );
+    let external_port =
+        tables.moved_port(&inside).map_or(quote.destination_port, |moved| moved.external_port);
+    let key = FlowKey::new(quote.source, quote.source_port, external_port, quote.protocol);
+    let Some(flow) = tables.flow(&key) else {
+        return passage.drop(DropReason::UnrelatedIcmp);
+    };
+    let is_its_own = flow.inside == quote.destination
+        && flow.inside_port == quote.destination_port
+        && flow.cable == passage.packet.link()
+        && head.destination == quote.source;
+    if !is_its_own {
+        return passage.drop(DropReason::UnrelatedIcmp);
+    }
+    let mut to = Translation {
+        source: flow.external,
+        destination: head.destination,
+        quoted_source: quote.source,
+        quoted_source_port: quote.source_port,
+        quoted_destination: flow.external,
+        quoted_destination_port: external_port,
+        mac: None,
+    };
+    let mut exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
+    if flow.egress == 0 {
+        // The other end is a namespace too: on to it by its own record (REQ-7).
+        let other_key =
+            FlowKey::new(flow.external, external_port, quote.source_port, quote.protocol);
+        let Some(other) = tables.flow(&other_key) else {
+            return passage.drop(DropReason::UnrelatedIcmp);
+        };
+        to.destination = other.inside;
+        to.quoted_source = other.inside;
+        to.quoted_source_port = other.inside_port;
+        to.mac = Some(other.inside_mac);
+        exit = Exit::Peer { cable: other.cable };
+    }
+    finish(passage, &quote, &to, exit, flow.rule)
+}
+
+#[inline(always)]
+fn finish<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    quote: &Quote,
+    to: &Translation,
+    exit: Exit,
+    rule: u16,
+) -> Verdict {
+    passage.tables.count_rule(rule, false, passage.head.bytes);
+    match apply(passage, quote, to) {
+        Some(()) => Verdict::Redirect(exit),
+        None => passage.drop(DropReason::RewriteFailed),
+    }
+}
+
+/// Rewrites the outer header and the quotation; the ICMP checksum absorbs every edit.
+#[inline(always)]
+fn apply<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    quote: &Quote,
+    to: &Translation,
+) -> Option<()> {
+    let head = passage.head;
+    let packet = &mut *passage.packet;
+    rewrite::network(packet, head, to.source, to.destination, to.mac)?;
+
+    let addresses = Diff::NONE
+        .word(quote.source.to_network(), to.quoted_source.to_network())
+        .word(quote.destination.to_network(), to.quoted_destination.to_network());
+    let ports = |diff: Diff| {
+        diff.half(quote.source_port.to_network(), to.quoted_source_port.to_network())
+            .half(quote.destination_port.to_network(), to.quoted_destination_port.to_network())
+    };
+    let mut edits = ports(addresses);
+
+    let source = quote.ip + offset_of!(Ipv4Hdr, src_addr);
+    packet.store_at(source, to.quoted_source.to_network())?;
+    packet.store_at(source + size_of::<Ip4>(), to.quoted_destination.to_network())?;
+    let field = quote.ip + offset_of!(Ipv4Hdr, check);
+    let old: u16 = packet.load_at(field)?;
+    let new = addresses.apply(old);
+    packet.store_at(field, new)?;
+    edits = edits.half(old, new);
+
+    let (checksum, change) = match quote.protocol {
+        ICMP => {
+            let identifier = if quote.source_port == Port::ZERO {
+                to.quoted_destination_port
+            } else {
+                to.quoted_source_port
+            };
+            packet.store_at(quote.l4 + offset_of!(Icmpv4Hdr, data), identifier.to_network())?;
+            (offset_of!(Icmpv4Hdr, check), ports(Diff::NONE))
+        }
+        protocol => {
+            packet.store_at(quote.l4, to.quoted_source_port.to_network())?;
+            packet.store_at(quote.l4 + 2, to.quoted_destination_port.to_network())?;
+            let field =
+                if protocol == TCP { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
+            (field, ports(addresses))
+        }
+    };
+    // Eight quoted bytes hold no TCP checksum; a UDP checksum of 0 means none.
+    if let Some(old) = packet.load_at::<u16>(quote.l4 + checksum)
+        && !(quote.protocol == UDP && old == 0)
+    {
+        let new = match change.apply(old) {
+            0 if quote.protocol == UDP => 0xffff,
+            new => new,
+        };
+        packet.store_at(quote.l4 + checksum, new)?;
+        edits = edits.half(old, new);
+    }
+    packet.update_l4_checksum(
+        head.l4 as usize + offset_of!(Icmpv4Hdr, check),
+        edits.raw(),
+        false,
+        false,
+    )
+}

@@ -1,0 +1,202 @@
+//! tcx ingress of an uplink: what the outside sends.
+//!
+//! A packet of a translated flow never reaches the host's stack, which knows nothing of the
+//! connection and would answer with a RST.
+
+use super::{
+    Exit, Verdict,
+    external_port::record,
+    guard::is_inside,
+    head::{Head, Kind, NoHead, destination_mac},
+    hop::RouteOutcome,
+    host, icmp,
+    outbound::is_uplink,
+    passage::{Passage, Scratch},
+    rewrite::Translation,
+    state::Direction,
+    traits::{FlowRef, InsertError, Packet, Tables},
+};
+use crate::abi::{DropReason, FlowKind, Forward, InsideKey, Tick};
+
+/// Decides about a packet that came in by an uplink, and applies it.
+#[inline(always)]
+pub fn from_uplink<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Verdict {
+    let head = match Head::read(packet) {
+        Ok(head) => head,
+        Err(NoHead::NotIpv4) => return Verdict::Pass,
+        Err(NoHead::Malformed) => {
+            tables.count_drop(DropReason::Malformed, packet.length());
+            return Verdict::Drop(DropReason::Malformed);
+        }
+    };
+    let Some(settings) = tables.settings() else { return Verdict::Pass };
+    let Scratch { head: parked, draft } = scratch;
+    let mut passage = Passage::new(packet, tables, settings, &head, draft, now);
+    if head.kind.is_flow()
+        && let Some(flow) = tables.flow(&head.inbound_key())
+        && let Some(verdict) = carry(&mut passage, &flow)
+    {
+        return verdict;
+    }
+    *parked = head;
+    passage.head = parked;
+    if let Some(verdict) = passage.aside(begin) {
+        return verdict;
+    }
+    let rest = if head.kind == Kind::IcmpError {
+        passage.aside(|passage| Some(icmp::inbound(passage)))
+    } else {
+        passage.aside(|passage| Some(enter(passage)))
+    };
+    rest.unwrap_or(Verdict::Pass)
+}
+
+/// Carries a packet of a known flow; `None` if the record is not this packet's.
+#[inline(always)]
+fn carry<P: Packet, T: Tables, F: FlowRef>(
+    passage: &mut Passage<'_, P, T>,
+    flow: &F,
+) -> Option<Verdict> {
+    let head = passage.head;
+    let begun_outside = flow.kind == FlowKind::Forward as u8;
+    if flow.external != head.destination || passage.is_over(flow, begun_outside) {
+        return None;
+    }
+    if head.first_fragment {
+        return Some(passage.drop(DropReason::Fragment));
+    }
+    if head.ttl <= 1 {
+        return Some(passage.drop(DropReason::TtlExceeded));
+    }
+    passage.touch(flow, Direction::In);
+    let to = Translation {
+        source: head.source,
+        source_port: head.source_port,
+        destination: flow.inside,
+        destination_port: flow.inside_port,
+        mac: Some(flow.inside_mac),
+    };
+    Some(passage.translate(&to, Exit::Peer { cable: flow.cable }, flow.rule, false))
+}
+
+/// A packet of no flow. `None` leaves it to what follows: an ICMP error, or a connection to
+/// [`Passage::forward`].
+#[inline(always)]
+fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    // Group addresses are the host's own affair.
+    if destination_mac(passage.packet).is_none_or(|mac| mac[0] & 1 != 0) {
+        return Some(Verdict::Pass);
+    }
+    if is_inside(passage.settings, head.source) {
+        return Some(passage.drop(DropReason::InsideSource));
+    }
+    if is_inside(passage.settings, head.destination) {
+        return Some(passage.drop(DropReason::InsideDestination));
+    }
+    match head.kind {
+        Kind::IcmpError => return None,
+        Kind::Tcp | Kind::Udp => {}
+        _ => return Some(Verdict::Pass),
+    }
+    let find = |key: &_| tables.forward(key);
+    let Some(forward) = host::lookup(find, head.protocol, head.destination, head.destination_port)
+    else {
+        return Some(Verdict::Pass);
+    };
+    // A port matches only on the host's own addresses: transit traffic is not hijacked, and
+    // the stack refuses a loopback address from outside by itself.
+    let link = passage.packet.link();
+    let to_host = tables.route(head.destination, link).outcome == RouteOutcome::Local;
+    if !to_host || head.destination.is_loopback() {
+        return Some(Verdict::Pass);
+    }
+    passage.forward = forward;
+    let refusal = if head.first_fragment {
+        DropReason::Fragment
+    } else if head.ttl <= 1 {
+        DropReason::TtlExceeded
+    } else if head.is_rst() {
+        DropReason::NoFlow
+    } else {
+        return None;
+    };
+    Some(passage.drop(refusal))
+}
+
+/// Begins a flow to a forward's target.
+#[inline(always)]
+fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let head = passage.head;
+    let tables = passage.tables;
+    let forward = passage.forward;
+    let Some(target) = tables.endpoint(forward.target) else {
+        return passage.drop(DropReason::NoRoute);
+    };
+    let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
+    let link = passage.packet.link();
+    let reply = tables.route(head.source, bridge);
+    let is_routed =
+        reply.outcome == RouteOutcome::Forward && is_uplink(passage.settings, reply.egress);
+    // Without a route back by an uplink, replies go where the packet came from.
+    let (egress, next_hop) =
+        if is_routed { (reply.egress, reply.next_hop) } else { (link, head.source) };
+    passage.begin_draft(FlowKind::Forward);
+    let flow = &mut *passage.draft;
+    flow.inside = forward.target;
+    flow.inside_port = forward.target_port;
+    flow.inside_mac = target.mac;
+    flow.external = head.destination;
+    flow.egress = egress;
+    flow.next_hop = next_hop;
+    flow.cable = target.cable;
+    flow.rule = forward.rule;
+    if is_taken_inside(passage, &forward) {
+        return passage.drop(DropReason::PortsExhausted);
+    }
+    match record(tables, passage.settings, &head.inbound_key(), passage.draft) {
+        Ok(()) => {}
+        Err(InsertError::Exists) => return passage.drop(DropReason::PortsExhausted),
+        Err(InsertError::Full) => return passage.drop(DropReason::TableFull),
+    }
+    let to = Translation {
+        source: head.source,
+        source_port: head.source_port,
+        destination: forward.target,
+        destination_port: forward.target_port,
+        mac: Some(target.mac),
+    };
+    passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)
+}
+
+/// Whether the target already has a connection with this remote address and port, by another
+/// host port: it could not tell the two apart.
+#[inline(always)]
+fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &Forward) -> bool {
+    let head = passage.head;
+    let tables = passage.tables;
+    let inside = InsideKey::new(
+        forward.target,
+        forward.target_port,
+        head.source,
+        head.source_port,
+        head.protocol,
+    );
+    let mut key = head.inbound_key();
+    key.external_port =
+        tables.moved_port(&inside).map_or(forward.target_port, |moved| moved.external_port);
+    if key.external_port == head.destination_port {
+        return false;
+    }
+    tables.flow(&key).is_some_and(|flow| {
+        flow.inside == forward.target
+            && flow.inside_port == forward.target_port
+            && !passage.is_over(&flow, true)
+    })
+}

@@ -1,0 +1,305 @@
+//! tcx ingress of a cable's host side: what a namespace sends.
+
+use super::{
+    Exit, Verdict,
+    external_port::{claim, record},
+    guard::is_inside,
+    head::{Head, Kind, NoHead, destination_mac, source_mac},
+    hop::{Route, RouteOutcome},
+    host, icmp,
+    passage::{Passage, Scratch},
+    rewrite::Translation,
+    state::Direction,
+    traits::{FlowRef, Packet, Tables},
+};
+use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, Settings, Tick};
+
+/// A frame no larger than this fits every link; larger ones are held against the egress MTU
+/// (RFC 791: every host must accept 576 bytes, and no link in use is smaller).
+const FITS_EVERY_LINK: u32 = 576;
+
+/// Decides about a packet that a namespace sent, and applies it.
+#[inline(always)]
+pub fn from_namespace<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Verdict {
+    let head = match Head::read(packet) {
+        Ok(head) => head,
+        Err(NoHead::NotIpv4) => return Verdict::Pass,
+        Err(NoHead::Malformed) => {
+            tables.count_drop(DropReason::Malformed, packet.length());
+            return Verdict::Drop(DropReason::Malformed);
+        }
+    };
+    let Some(settings) = tables.settings() else { return Verdict::Pass };
+    let Scratch { head: parked, draft } = scratch;
+    let mut passage = Passage::new(packet, tables, settings, &head, draft, now);
+    if head.kind.is_flow() && !head.first_fragment {
+        if let Some(verdict) = carry(&mut passage, &head.outbound_key()) {
+            return verdict;
+        }
+    }
+    *parked = head;
+    passage.head = parked;
+    if let Some(verdict) = passage.aside(carry_moved) {
+        return verdict;
+    }
+    if let Some(verdict) = passage.aside(begin) {
+        return verdict;
+    }
+    let rest = if head.kind == Kind::IcmpError {
+        passage.aside(|passage| Some(icmp::outbound(passage)))
+    } else {
+        passage.aside(|passage| Some(hairpin(passage)))
+    };
+    rest.unwrap_or(Verdict::Pass)
+}
+
+/// Carries a packet of a known flow; `None` if the record is not this packet's.
+#[inline(always)]
+fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    let flow = tables.flow(key)?;
+    let is_ours = flow.inside == head.source
+        && flow.inside_port == head.source_port
+        && flow.cable == passage.packet.link();
+    let begun_inside = flow.kind != FlowKind::Forward as u8;
+    if !is_ours || passage.is_over(&flow, begun_inside) {
+        return None;
+    }
+    if head.ttl <= 1 {
+        return Some(Verdict::Pass);
+    }
+    if flow.egress == 0 {
+        return passage.aside(|passage| turn_around(passage, key, &flow));
+    }
+    if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(flow.egress) {
+        return Some(Verdict::Pass);
+    }
+    passage.touch(&flow, Direction::Out);
+    let to = Translation {
+        source: flow.external,
+        source_port: key.external_port,
+        destination: head.destination,
+        destination_port: head.destination_port,
+        mac: None,
+    };
+    let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
+    Some(passage.translate(&to, exit, flow.rule, false))
+}
+
+/// Carries a packet of a flow that could not keep its port.
+#[inline(always)]
+fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let head = passage.head;
+    if !head.kind.is_flow() || head.first_fragment {
+        return None;
+    }
+    let mut key = head.outbound_key();
+    key.external_port = passage.tables.moved_port(&head.inside_key())?.external_port;
+    carry(passage, &key)
+}
+
+/// The remote of the flow is the host itself, that is, a forward of another namespace: out
+/// by the one record and in by the other (RFC 4787 REQ-9).
+#[inline(always)]
+fn turn_around<P: Packet, T: Tables, F: FlowRef>(
+    passage: &mut Passage<'_, P, T>,
+    key: &FlowKey,
+    flow: &F,
+) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    let other_key =
+        FlowKey::new(flow.external, key.external_port, head.destination_port, head.protocol);
+    let other = tables.flow(&other_key)?;
+    if other.external != head.destination
+        || passage.is_over(&other, other.kind == FlowKind::Forward as u8)
+    {
+        return None;
+    }
+    passage.touch(flow, Direction::Out);
+    passage.touch(&other, Direction::In);
+    let to = Translation {
+        source: flow.external,
+        source_port: key.external_port,
+        destination: other.inside,
+        destination_port: other.inside_port,
+        mac: Some(other.inside_mac),
+    };
+    let exit = Exit::Peer { cable: other.cable };
+    Some(passage.translate(&to, exit, flow.rule, false))
+}
+
+/// A packet of no flow. `None` leaves it to what follows: an ICMP error of the namespace, or
+/// a connection to [`Passage::forward`].
+#[inline(always)]
+fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    let link = passage.packet.link();
+    let Some(port) = tables.bridge_port(link) else { return Some(Verdict::Pass) };
+    let own = tables.endpoint(head.source).is_some_and(|endpoint| endpoint.cable == link);
+    if passage.settings.source_check != 0 && !own {
+        return Some(passage.drop(DropReason::SpoofedSource));
+    }
+    let routed = destination_mac(passage.packet) == Some(port.bridge_mac);
+    if !routed || head.ttl <= 1 || head.destination.is_multicast_or_broadcast() {
+        return Some(Verdict::Pass);
+    }
+    let route = tables.route(head.destination, port.bridge);
+    match route.outcome {
+        // The stack answers with the right ICMP error.
+        RouteOutcome::Refused => Some(Verdict::Pass),
+        RouteOutcome::Local => to_host(passage),
+        RouteOutcome::Forward if is_uplink(passage.settings, route.egress) => {
+            leave(passage, &route)
+        }
+        // Between inside networks there is nothing to translate.
+        RouteOutcome::Forward => Some(Verdict::Pass),
+    }
+}
+
+/// Whether `link` is one of the lab's uplinks.
+#[inline(always)]
+pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
+    let count = settings.uplink_count as usize;
+    settings
+        .uplinks
+        .iter()
+        .take(MAX_UPLINKS)
+        .enumerate()
+        .any(|(index, uplink)| index < count && *uplink == link)
+}
+
+/// Towards an uplink: begins a masqueraded flow.
+#[inline(always)]
+fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    let rule = match tables.masquerade(head.source) {
+        Some(rule) if rule.uplink == 0 || rule.uplink == route.egress => rule.rule,
+        // A source outside every inside prefix is the network's own business.
+        _ if !is_inside(passage.settings, head.source) => return Some(Verdict::Pass),
+        _ => return Some(passage.drop(DropReason::NoMasquerade)),
+    };
+    let refusal = match head.kind {
+        Kind::LaterFragment => Some(DropReason::Fragment),
+        _ if head.first_fragment => Some(DropReason::Fragment),
+        Kind::Tcp if head.is_rst() => Some(DropReason::NoFlow),
+        Kind::Tcp | Kind::Udp | Kind::EchoRequest => None,
+        Kind::EchoReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),
+        Kind::IcmpError => return None,
+        Kind::Other => Some(DropReason::UnsupportedProtocol),
+    };
+    if let Some(reason) = refusal {
+        return Some(passage.drop(reason));
+    }
+    if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(route.egress) {
+        return Some(Verdict::Pass);
+    }
+    let Some(mac) = source_mac(passage.packet) else {
+        return Some(passage.drop(DropReason::Malformed));
+    };
+    passage.begin_draft(FlowKind::Masquerade);
+    let link = passage.packet.link();
+    let flow = &mut *passage.draft;
+    flow.inside = head.source;
+    flow.inside_port = head.source_port;
+    flow.inside_mac = mac;
+    flow.external = route.source;
+    flow.next_hop = route.next_hop;
+    flow.egress = route.egress;
+    flow.cable = link;
+    flow.rule = rule;
+    let external_port = match claim(tables, passage.settings, head, flow) {
+        Ok(port) => port,
+        Err(reason) => return Some(passage.drop(reason)),
+    };
+    let to = Translation {
+        source: flow.external,
+        source_port: external_port,
+        destination: head.destination,
+        destination_port: head.destination_port,
+        mac: None,
+    };
+    let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
+    Some(passage.translate(&to, exit, rule, true))
+}
+
+/// Towards the host itself: a forwarded port leads back into a namespace, anything else is
+/// for the stack.
+#[inline(always)]
+fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    match head.kind {
+        Kind::IcmpError => return None,
+        Kind::Tcp | Kind::Udp => {}
+        _ => return Some(Verdict::Pass),
+    }
+    let find = |key: &_| tables.forward(key);
+    match host::lookup(find, head.protocol, head.destination, head.destination_port) {
+        None => Some(Verdict::Pass),
+        Some(_) if head.first_fragment => Some(passage.drop(DropReason::Fragment)),
+        Some(_) if head.is_rst() => Some(passage.drop(DropReason::NoFlow)),
+        Some(forward) => {
+            passage.forward = forward;
+            None
+        }
+    }
+}
+
+/// Begins a connection of one namespace to a forward: a record for each of its ends, both
+/// seen from the host's address that was called.
+#[inline(always)]
+fn hairpin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let head = passage.head;
+    let tables = passage.tables;
+    let forward = passage.forward;
+    let Some(target) = tables.endpoint(forward.target) else {
+        return passage.drop(DropReason::NoRoute);
+    };
+    let Some(mac) = source_mac(passage.packet) else {
+        return passage.drop(DropReason::Malformed);
+    };
+    passage.begin_draft(FlowKind::Hairpin);
+    let link = passage.packet.link();
+    let flow = &mut *passage.draft;
+    flow.inside = head.source;
+    flow.inside_port = head.source_port;
+    flow.inside_mac = mac;
+    flow.external = head.destination;
+    flow.cable = link;
+    flow.rule = forward.rule;
+    let caller_port = match claim(tables, passage.settings, head, flow) {
+        Ok(port) => port,
+        Err(reason) => return passage.drop(reason),
+    };
+    // The other end's record; what is not named here is the same for both.
+    flow.inside = forward.target;
+    flow.inside_port = forward.target_port;
+    flow.inside_mac = target.mac;
+    flow.cable = target.cable;
+    flow.kind = FlowKind::Forward as u8;
+    (flow.packets_in, flow.bytes_in) = (flow.packets_out, flow.bytes_out);
+    (flow.packets_out, flow.bytes_out) = (0, 0);
+    let key = FlowKey::new(head.destination, caller_port, head.destination_port, head.protocol);
+    if record(tables, passage.settings, &key, flow).is_err() {
+        // The caller's record stays until it expires: its next packet finds it and tries
+        // again.
+        return passage.drop(DropReason::PortsExhausted);
+    }
+    let to = Translation {
+        source: head.destination,
+        source_port: caller_port,
+        destination: forward.target,
+        destination_port: forward.target_port,
+        mac: Some(target.mac),
+    };
+    passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)
+}

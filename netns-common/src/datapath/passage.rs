@@ -1,0 +1,167 @@
+//! One packet on its way through a hook, and what all hooks do with it.
+
+use super::{
+    Exit, Verdict,
+    head::Head,
+    rewrite::{self, Translation},
+    state::{Direction, State, is_expired},
+    traits::{FlowRef, Packet, Tables, Touch},
+};
+use crate::abi::{DropReason, Flow, FlowKind, Forward, Ip4, NO_RULE, Port, RuleId, Settings, Tick};
+
+/// Memory outside the stack for one packet at a time.
+///
+/// To the kernel's verifier it is memory of unknown content: a rare path that reads the
+/// headers from here is not checked once for each way that led to it. And the kernel's stack
+/// has 512 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Scratch {
+    pub(super) head: Head,
+    pub(super) draft: Flow,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { head: Head::EMPTY, draft: Flow::default() }
+    }
+}
+
+/// One packet on its way through a hook.
+pub(super) struct Passage<'a, P, T> {
+    pub(super) packet: &'a mut P,
+    pub(super) tables: &'a T,
+    pub(super) settings: &'a Settings,
+    pub(super) head: &'a Head,
+    pub(super) now: Tick,
+    /// The record that is being made for the packet's flow.
+    pub(super) draft: &'a mut Flow,
+    /// The forward that the packet is for, once one was found.
+    pub(super) forward: Forward,
+    /// Where a redirected packet goes, when its verdict crosses a function call.
+    exit: (u32, Ip4),
+}
+
+/// Verdicts as the integers that a function of the kernel side may return.
+mod code {
+    pub(super) const NONE: u32 = 0;
+    pub(super) const PASS: u32 = 1;
+    pub(super) const NEIGHBOUR: u32 = 2;
+    pub(super) const PEER: u32 = 3;
+    /// Plus the number of the reason.
+    pub(super) const DROP: u32 = 0x100;
+}
+
+impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
+    #[inline(always)]
+    pub(super) const fn new(
+        packet: &'a mut P,
+        tables: &'a T,
+        settings: &'a Settings,
+        head: &'a Head,
+        draft: &'a mut Flow,
+        now: Tick,
+    ) -> Self {
+        let forward = Forward { target: Ip4::UNSPECIFIED, target_port: Port::ZERO, rule: NO_RULE };
+        Self { packet, tables, settings, head, now, draft, forward, exit: (0, Ip4::UNSPECIFIED) }
+    }
+
+    /// Does rare work in a function of its own, so that the usual path keeps few registers
+    /// and little stack. The verifier lets a function return nothing but a number: the
+    /// verdict crosses as one, and what it points at crosses in the passage.
+    #[inline(always)]
+    pub(super) fn aside(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Option<Verdict>,
+    ) -> Option<Verdict> {
+        let code = self.aside_as_code(work);
+        let (link, next_hop) = self.exit;
+        match code {
+            code::NONE => None,
+            code::PASS => Some(Verdict::Pass),
+            code::NEIGHBOUR => Some(Verdict::Redirect(Exit::Neighbour { link, next_hop })),
+            code::PEER => Some(Verdict::Redirect(Exit::Peer { cable: link })),
+            code => Some(Verdict::Drop(DropReason::from_number(code - code::DROP))),
+        }
+    }
+
+    #[inline(never)]
+    fn aside_as_code(&mut self, work: impl FnOnce(&mut Self) -> Option<Verdict>) -> u32 {
+        match work(self) {
+            None => code::NONE,
+            Some(Verdict::Pass) => code::PASS,
+            Some(Verdict::Drop(reason)) => code::DROP + reason as u32,
+            Some(Verdict::Redirect(Exit::Neighbour { link, next_hop })) => {
+                self.exit = (link, next_hop);
+                code::NEIGHBOUR
+            }
+            Some(Verdict::Redirect(Exit::Peer { cable })) => {
+                self.exit = (cable, Ip4::UNSPECIFIED);
+                code::PEER
+            }
+        }
+    }
+
+    /// Drops the packet and counts it.
+    #[inline(always)]
+    pub(super) fn drop(&self, reason: DropReason) -> Verdict {
+        self.tables.count_drop(reason, self.head.bytes);
+        Verdict::Drop(reason)
+    }
+
+    /// Rewrites the packet and counts it for its rule.
+    #[inline(always)]
+    pub(super) fn translate(
+        &mut self,
+        to: &Translation,
+        exit: Exit,
+        rule: RuleId,
+        new_flow: bool,
+    ) -> Verdict {
+        self.tables.count_rule(rule, new_flow, self.head.bytes);
+        match rewrite::apply(self.packet, self.head, to) {
+            Some(()) => Verdict::Redirect(exit),
+            None => self.drop(DropReason::RewriteFailed),
+        }
+    }
+
+    /// Moves a flow's state on, and its clock and counters.
+    #[inline(always)]
+    pub(super) fn touch<F: FlowRef>(&self, flow: &F, direction: Direction) {
+        let before = State::from_number(flow.state);
+        let kind = FlowKind::from_number(flow.kind);
+        let state = before.next(kind, direction, self.head.tcp_flags);
+        // A RST keeps nothing alive, but its arrival starts the closing timer (RFC 7857).
+        let alive = !self.head.is_rst() || state as u8 != before as u8;
+        let seen = if alive { Some(self.now) } else { None };
+        flow.touch(&Touch { direction, state, seen, bytes: self.head.bytes });
+    }
+
+    /// Whether the record no longer stands for this packet's connection.
+    #[inline(always)]
+    pub(super) fn is_over(&self, flow: &Flow, from_initiator: bool) -> bool {
+        let reopened = from_initiator
+            && self.head.is_syn()
+            && State::from_number(flow.state).gives_way_to_syn();
+        reopened || is_expired(flow, self.head.protocol, &self.settings.timeouts, self.now)
+    }
+
+    /// Begins the draft with what the flow's first packet says.
+    #[inline(always)]
+    pub(super) fn begin_draft(&mut self, kind: FlowKind) {
+        *self.draft = Flow {
+            kind: kind as u8,
+            state: State::first(self.head) as u8,
+            created: self.now,
+            last_seen: self.now,
+            ..Flow::default()
+        };
+        let bytes = u64::from(self.head.bytes);
+        match kind {
+            FlowKind::Forward => (self.draft.packets_in, self.draft.bytes_in) = (1, bytes),
+            FlowKind::Masquerade | FlowKind::Hairpin => {
+                (self.draft.packets_out, self.draft.bytes_out) = (1, bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Applying a decision: addresses, ports, time to live and checksums of one packet.
+
+use core::mem::offset_of;
+
+use network_types::{eth::EthHdr, icmp::Icmpv4Hdr, ip::Ipv4Hdr, tcp::TcpHdr, udp::UdpHdr};
+
+use super::{
+    checksum::Diff,
+    head::{Head, IP, Kind, L4},
+    traits::{Packet, Plain},
+};
+use crate::abi::{Ip4, Mac, Port};
+
+/// The addresses and ports that a packet is to bear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Translation {
+    pub source: Ip4,
+    pub source_port: Port,
+    pub destination: Ip4,
+    pub destination_port: Port,
+    /// The Ethernet address it is for, when it goes straight into a namespace.
+    pub mac: Option<Mac>,
+}
+
+/// The second half of the IPv4 header, written as one.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Ipv4Tail {
+    ttl: u8,
+    protocol: u8,
+    checksum: u16,
+    source: u32,
+    destination: u32,
+}
+
+// SAFETY: repr(C) with naturally aligned integers and no padding: 1 + 1 + 2 + 4 + 4 bytes.
+unsafe impl Plain for Ipv4Tail {}
+
+const TAIL: usize = IP + offset_of!(Ipv4Hdr, ttl);
+
+/// Writes the IPv4 header (one hop further) and the Ethernet addresses. Returns what the
+/// addresses change in a pseudo-header.
+#[inline(always)]
+pub(super) fn network<P: Packet>(
+    packet: &mut P,
+    head: &Head,
+    source: Ip4,
+    destination: Ip4,
+    mac: Option<Mac>,
+) -> Option<Diff> {
+    let addresses = Diff::NONE
+        .word(head.source.to_network(), source.to_network())
+        .word(head.destination.to_network(), destination.to_network());
+    let ttl = head.ttl - 1;
+    let checksum = addresses
+        .half(
+            u16::from_ne_bytes([head.ttl, head.protocol]),
+            u16::from_ne_bytes([ttl, head.protocol]),
+        )
+        .apply(head.ip_checksum);
+    packet.store(
+        TAIL,
+        Ipv4Tail {
+            ttl,
+            protocol: head.protocol,
+            checksum,
+            source: source.to_network(),
+            destination: destination.to_network(),
+        },
+    )?;
+    if let Some(mac) = mac {
+        // The frame came in for one of the router's own addresses; it goes on from there.
+        let router: Mac = packet.load(offset_of!(EthHdr, dst_addr))?;
+        packet.store(offset_of!(EthHdr, src_addr), router)?;
+        packet.store(offset_of!(EthHdr, dst_addr), mac)?;
+    }
+    Some(addresses)
+}
+
+/// Rewrites a TCP, UDP or echo packet.
+///
+/// The caller has checked that the time to live is above 1. `None` leaves the packet half
+/// written: it must then be dropped.
+#[inline(always)]
+pub(super) fn apply<P: Packet>(packet: &mut P, head: &Head, to: &Translation) -> Option<()> {
+    let addresses = network(packet, head, to.source, to.destination, to.mac)?;
+    let l4 = head.l4 as usize;
+    match head.kind {
+        Kind::Tcp | Kind::Udp => {
+            let ports = Diff::NONE
+                .half(head.source_port.to_network(), to.source_port.to_network())
+                .half(head.destination_port.to_network(), to.destination_port.to_network());
+            let moved =
+                head.source_port != to.source_port || head.destination_port != to.destination_port;
+            if moved {
+                let both = [to.source_port.to_network(), to.destination_port.to_network()];
+                store_l4(packet, head, 0, both[0])?;
+                store_l4(packet, head, 2, both[1])?;
+            }
+            let (field, zero_is_none) = match head.kind {
+                Kind::Tcp => (offset_of!(TcpHdr, check), false),
+                _ => (offset_of!(UdpHdr, check), true),
+            };
+            packet.update_l4_checksum(l4 + field, addresses.raw(), true, zero_is_none)?;
+            if moved {
+                packet.update_l4_checksum(l4 + field, ports.raw(), false, zero_is_none)?;
+            }
+            Some(())
+        }
+        // ICMP has no pseudo-header: only the identifier counts.
+        _ => {
+            let (old, new) = match head.kind {
+                Kind::EchoRequest => (head.source_port, to.source_port),
+                _ => (head.destination_port, to.destination_port),
+            };
+            if old == new {
+                return Some(());
+            }
+            store_l4(packet, head, offset_of!(Icmpv4Hdr, data), new.to_network())?;
+            let diff = Diff::NONE.half(old.to_network(), new.to_network());
+            packet.update_l4_checksum(l4 + offset_of!(Icmpv4Hdr, check), diff.raw(), false, false)
+        }
+    }
+}
+
+#[inline(always)]
+fn store_l4<P: Packet>(packet: &mut P, head: &Head, offset: usize, value: u16) -> Option<()> {
+    if head.l4 as usize == L4 {
+        packet.store(L4 + offset, value)
+    } else {
+        packet.store_at(head.l4 as usize + offset, value)
+    }
+}

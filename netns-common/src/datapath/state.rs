@@ -1,0 +1,251 @@
+//! The states of a flow, and how long each may be idle.
+
+use super::head::{ACK, FIN, Head, Kind, RST, SYN};
+use crate::abi::{Flow, FlowKind, Tick, Timeouts};
+
+/// Which way a packet of a flow goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the inside end to the remote.
+    Out,
+    /// From the remote to the inside end.
+    In,
+}
+
+/// The state of a flow; names follow conntrack where it has one.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// UDP or ICMP: only the end that began it has spoken.
+    Unreplied = 0,
+    /// UDP or ICMP: both ends have spoken.
+    Replied = 1,
+    /// TCP: a SYN was seen.
+    SynSent = 2,
+    /// TCP: a SYN was seen from each end.
+    SynReceived = 3,
+    /// TCP: joined in the middle; only one end was heard so far.
+    PickedUp = 4,
+    /// TCP: open.
+    Established = 5,
+    /// TCP: the inside end has closed its direction.
+    InsideClosed = 6,
+    /// TCP: the remote has closed its direction.
+    RemoteClosed = 7,
+    /// TCP: both directions are closed.
+    TimeWait = 8,
+    /// TCP: a RST was seen. The record stays, so that a forged one frees nothing
+    /// (RFC 7857 section 2.2).
+    Reset = 9,
+}
+
+impl State {
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Unreplied,
+            1 => Self::Replied,
+            2 => Self::SynSent,
+            3 => Self::SynReceived,
+            4 => Self::PickedUp,
+            5 => Self::Established,
+            6 => Self::InsideClosed,
+            7 => Self::RemoteClosed,
+            8 => Self::TimeWait,
+            _ => Self::Reset,
+        }
+    }
+
+    /// The name that `netns flows` shows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreplied => "UNREPLIED",
+            Self::Replied => "REPLIED",
+            Self::SynSent => "SYN_SENT",
+            Self::SynReceived => "SYN_RECV",
+            Self::PickedUp => "PICKED_UP",
+            Self::Established => "ESTABLISHED",
+            Self::InsideClosed => "FIN_INSIDE",
+            Self::RemoteClosed => "FIN_REMOTE",
+            Self::TimeWait => "TIME_WAIT",
+            Self::Reset => "RESET",
+        }
+    }
+
+    /// The state of a flow that `head` begins.
+    #[inline(always)]
+    pub const fn first(head: &Head) -> Self {
+        match head.kind {
+            Kind::Tcp if head.is_syn() => Self::SynSent,
+            Kind::Tcp => Self::PickedUp,
+            _ => Self::Unreplied,
+        }
+    }
+
+    /// Whether a SYN from the end that began the flow begins a new connection, instead of
+    /// belonging to this one.
+    #[inline(always)]
+    pub const fn gives_way_to_syn(self) -> bool {
+        matches!(self, Self::InsideClosed | Self::RemoteClosed | Self::TimeWait | Self::Reset)
+    }
+
+    /// The state after a packet (RFC 9293 section 3.3.2 as a middlebox sees it; RFC 5382
+    /// REQ-2 asks for simultaneous open too).
+    #[inline(always)]
+    pub const fn next(self, kind: FlowKind, direction: Direction, tcp_flags: u8) -> Self {
+        let from_initiator = match kind {
+            FlowKind::Masquerade | FlowKind::Hairpin => matches!(direction, Direction::Out),
+            FlowKind::Forward => matches!(direction, Direction::In),
+        };
+        match self {
+            Self::Unreplied if !from_initiator => Self::Replied,
+            Self::Unreplied | Self::Replied => self,
+            _ if tcp_flags & RST != 0 => Self::Reset,
+            Self::SynSent if !from_initiator && tcp_flags & SYN != 0 => Self::SynReceived,
+            Self::SynReceived if tcp_flags & (SYN | ACK) == ACK => {
+                Self::Established.after_fin(direction, tcp_flags)
+            }
+            Self::PickedUp if !from_initiator => Self::Established.after_fin(direction, tcp_flags),
+            Self::Established | Self::InsideClosed | Self::RemoteClosed => {
+                self.after_fin(direction, tcp_flags)
+            }
+            Self::SynSent | Self::SynReceived | Self::PickedUp | Self::TimeWait | Self::Reset => {
+                self
+            }
+        }
+    }
+
+    #[inline(always)]
+    const fn after_fin(self, direction: Direction, tcp_flags: u8) -> Self {
+        if tcp_flags & FIN == 0 {
+            return self;
+        }
+        match (self, direction) {
+            (Self::Established, Direction::Out) => Self::InsideClosed,
+            (Self::Established, Direction::In) => Self::RemoteClosed,
+            (Self::RemoteClosed, Direction::Out) | (Self::InsideClosed, Direction::In) => {
+                Self::TimeWait
+            }
+            _ => self,
+        }
+    }
+
+    /// How long a flow of `protocol` may be idle in this state, in ticks.
+    #[inline(always)]
+    pub const fn timeout(self, protocol: u8, timeouts: &Timeouts) -> Tick {
+        const ICMP: u8 = 1;
+        match self {
+            Self::Unreplied | Self::Replied if protocol == ICMP => timeouts.icmp,
+            Self::Unreplied => timeouts.udp_unreplied,
+            Self::Replied => timeouts.udp,
+            Self::SynSent | Self::SynReceived | Self::PickedUp => timeouts.tcp_opening,
+            Self::Established => timeouts.tcp_established,
+            Self::InsideClosed | Self::RemoteClosed | Self::TimeWait | Self::Reset => {
+                timeouts.tcp_closing
+            }
+        }
+    }
+}
+
+/// Whether a flow was idle for too long: its record counts as free.
+#[inline(always)]
+pub fn is_expired(flow: &Flow, protocol: u8, timeouts: &Timeouts, now: Tick) -> bool {
+    let idle = now.wrapping_sub(flow.last_seen);
+    // Another CPU may have stamped the flow after this one read its clock.
+    let in_the_future = idle > Tick::MAX / 2;
+    !in_the_future && idle > State::from_number(flow.state).timeout(protocol, timeouts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(kind: FlowKind, first: State, packets: &[(Direction, u8)]) -> State {
+        packets.iter().fold(first, |state, (direction, flags)| state.next(kind, *direction, *flags))
+    }
+
+    use Direction::{In, Out};
+
+    #[test]
+    fn a_connection_from_inside_opens_and_closes() {
+        let opened = walk(FlowKind::Masquerade, State::SynSent, &[(In, SYN | ACK), (Out, ACK)]);
+        assert_eq!(opened, State::Established);
+        let half = walk(FlowKind::Masquerade, opened, &[(Out, FIN | ACK), (In, ACK)]);
+        assert_eq!(half, State::InsideClosed);
+        assert_eq!(
+            walk(FlowKind::Masquerade, half, &[(In, FIN | ACK), (Out, ACK)]),
+            State::TimeWait
+        );
+    }
+
+    #[test]
+    fn a_connection_from_outside_opens_and_closes() {
+        let opened = walk(FlowKind::Forward, State::SynSent, &[(Out, SYN | ACK), (In, ACK)]);
+        assert_eq!(opened, State::Established);
+        assert_eq!(walk(FlowKind::Forward, opened, &[(In, FIN | ACK)]), State::RemoteClosed);
+    }
+
+    #[test]
+    fn rfc5382_req2_simultaneous_open() {
+        let opened = walk(
+            FlowKind::Masquerade,
+            State::SynSent,
+            &[(In, SYN), (Out, SYN | ACK), (In, SYN | ACK), (Out, ACK)],
+        );
+        assert_eq!(opened, State::Established);
+    }
+
+    #[test]
+    fn a_repeated_syn_changes_nothing() {
+        assert_eq!(walk(FlowKind::Masquerade, State::SynSent, &[(Out, SYN)]), State::SynSent);
+        assert_eq!(
+            walk(FlowKind::Masquerade, State::SynReceived, &[(In, SYN | ACK)]),
+            State::SynReceived
+        );
+    }
+
+    #[test]
+    fn rfc7857_a_rst_is_kept_as_a_state_and_stays() {
+        let reset = walk(FlowKind::Masquerade, State::Established, &[(In, RST)]);
+        assert_eq!(reset, State::Reset);
+        assert_eq!(walk(FlowKind::Masquerade, reset, &[(Out, ACK), (In, ACK)]), State::Reset);
+        assert!(reset.gives_way_to_syn());
+    }
+
+    #[test]
+    fn a_picked_up_connection_needs_the_other_end_to_be_established() {
+        let one_sided = walk(FlowKind::Masquerade, State::PickedUp, &[(Out, ACK), (Out, ACK)]);
+        assert_eq!(one_sided, State::PickedUp);
+        assert_eq!(walk(FlowKind::Masquerade, one_sided, &[(In, ACK)]), State::Established);
+    }
+
+    #[test]
+    fn rfc4787_and_rfc5382_timers() {
+        let timeouts = Timeouts::default();
+        let minutes = |ticks: Tick| crate::abi::seconds(ticks) / 60;
+        assert!(minutes(State::Unreplied.timeout(17, &timeouts)) >= 2);
+        assert!(minutes(State::Replied.timeout(17, &timeouts)) >= 5);
+        assert!(minutes(State::Replied.timeout(1, &timeouts)) >= 1);
+        assert!(minutes(State::Established.timeout(6, &timeouts)) >= 124);
+        assert!(minutes(State::SynSent.timeout(6, &timeouts)) >= 4);
+        assert!(minutes(State::TimeWait.timeout(6, &timeouts)) >= 4);
+        assert!(minutes(State::Reset.timeout(6, &timeouts)) >= 4);
+    }
+
+    #[test]
+    fn a_flow_expires_after_its_timeout_and_not_at_it() {
+        let timeouts = Timeouts::default();
+        let flow = Flow { state: State::Replied as u8, last_seen: 1_000, ..Flow::default() };
+        assert!(!is_expired(&flow, 17, &timeouts, 1_000 + timeouts.udp));
+        assert!(is_expired(&flow, 17, &timeouts, 1_001 + timeouts.udp));
+        // Stamped by another CPU a moment ahead of this one's clock.
+        assert!(!is_expired(&flow, 17, &timeouts, 999));
+    }
+
+    #[test]
+    fn numbers_and_states_map_one_to_one() {
+        for number in 0..=9 {
+            assert_eq!(State::from_number(number) as u8, number);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What the logic needs from its surroundings: a packet, and the tables.
+
+use core::ops::Deref;
+
+use super::{Direction, Route, State};
+use crate::abi::{
+    BridgePort, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, InsideKey, Ip4,
+    Masquerade, MovedPort, Port, RuleId, Settings, Tick,
+};
+
+/// A type that any bytes of its size are a valid value of, and that has no padding.
+///
+/// # Safety
+/// Implementors promise just that: the kernel side reads them straight from the packet.
+pub unsafe trait Plain: Copy {}
+
+// SAFETY: integers and arrays of bytes have no padding and no invalid bit patterns.
+unsafe impl Plain for u8 {}
+// SAFETY: as above.
+unsafe impl Plain for u16 {}
+// SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl<const N: usize> Plain for [u8; N] {}
+
+/// An Ethernet frame. Offsets count from its first byte.
+pub trait Packet {
+    /// Length of the frame in bytes; of a GSO packet, the whole of it.
+    fn length(&self) -> u32;
+
+    /// The link it came in by (ingress) or goes out by (egress).
+    fn link(&self) -> u32;
+
+    /// Whether it carries a VLAN tag outside its bytes.
+    fn is_tagged(&self) -> bool;
+
+    /// Whether it, or each of its segments, is larger than the MTU of `link`.
+    fn exceeds_mtu(&self, link: u32) -> bool;
+
+    /// Reads at a constant offset within the first 54 bytes.
+    fn load<T: Plain>(&self, offset: usize) -> Option<T>;
+
+    /// Reads at any offset.
+    fn load_at<T: Plain>(&self, offset: usize) -> Option<T>;
+
+    /// Writes at a constant offset within the first 54 bytes.
+    fn store<T: Plain>(&mut self, offset: usize, value: T) -> Option<()>;
+
+    /// Writes at any offset. Bytes read earlier stay valid, pointers do not.
+    fn store_at<T: Plain>(&mut self, offset: usize, value: T) -> Option<()>;
+
+    /// Adds `diff` to the transport checksum at `offset`.
+    ///
+    /// `pseudo_header`: the change is in the pseudo-header, so a checksum that hardware will
+    /// complete must absorb it too. `zero_is_none`: a checksum of 0 means none (UDP) and
+    /// stays 0, and a computed 0 becomes 0xffff (RFC 768).
+    fn update_l4_checksum(
+        &mut self,
+        offset: usize,
+        diff: u32,
+        pseudo_header: bool,
+        zero_is_none: bool,
+    ) -> Option<()>;
+}
+
+/// What a packet changes in the record of its flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Touch {
+    pub direction: Direction,
+    pub state: State,
+    /// `None`: the packet does not keep the flow alive.
+    pub seen: Option<Tick>,
+    /// Bytes of IP.
+    pub bytes: u32,
+}
+
+/// A record in the flow table, in place.
+pub trait FlowRef: Deref<Target = Flow> {
+    /// Writes what a packet changed.
+    fn touch(&self, touch: &Touch);
+}
+
+/// Why a record could not be inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsertError {
+    /// The key has a record already.
+    Exists,
+    /// The table is full.
+    Full,
+}
+
+/// The flow table, and the table of moved ports that is derived from it.
+pub trait FlowTable {
+    type FlowRef<'a>: FlowRef
+    where
+        Self: 'a;
+
+    fn flow(&self, key: &FlowKey) -> Option<Self::FlowRef<'_>>;
+    /// Inserts a record; never overwrites one.
+    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError>;
+    fn remove_flow(&self, key: &FlowKey);
+
+    fn moved_port(&self, key: &InsideKey) -> Option<MovedPort>;
+    /// Inserts or overwrites.
+    fn insert_moved_port(&self, key: &InsideKey, moved: &MovedPort) -> Result<(), InsertError>;
+    fn remove_moved_port(&self, key: &InsideKey);
+}
+
+/// The maps and the kernel's own tables.
+pub trait Tables: FlowTable {
+    fn settings(&self) -> Option<&Settings>;
+
+    /// The rule of the longest prefix that covers `source`.
+    fn masquerade(&self, source: Ip4) -> Option<Masquerade>;
+    fn forward(&self, key: &ForwardKey) -> Option<Forward>;
+    fn endpoint(&self, address: Ip4) -> Option<Endpoint>;
+    fn bridge_port(&self, link: u32) -> Option<BridgePort>;
+
+    /// The kernel's route to `destination` for a packet that came in by `link`.
+    fn route(&self, destination: Ip4, link: u32) -> Route;
+    /// Whether a socket of the host owns this port towards this remote, or listens on it.
+    fn host_owns(&self, port: &PortQuery) -> bool;
+
+    fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32);
+    fn count_drop(&self, reason: DropReason, bytes: u32);
+}
+
+/// A question to the host's socket tables.
+#[derive(Clone, Copy, Debug)]
+pub struct PortQuery {
+    pub remote: Ip4,
+    pub external: Ip4,
+    pub remote_port: Port,
+    pub external_port: Port,
+    pub protocol: u8,
+}
