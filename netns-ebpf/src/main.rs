@@ -1,15 +1,76 @@
+//! The kernel side: entry points only. The NAT is `netns_common::datapath`; what it needs of
+//! the kernel is in `packet` and `tables`.
 #![no_std]
 #![no_main]
-use aya_ebpf::{macros::classifier, programs::TcContext};
 
+mod host;
+mod log;
+mod maps;
+mod packet;
+mod sweeper;
+mod tables;
+
+use aya_ebpf::{
+    bindings::{TC_ACT_OK, TC_ACT_SHOT},
+    macros::classifier,
+    programs::TcContext,
+};
+use netns_common::datapath::{self, Exit, Verdict};
+use packet::TcPacket;
+use tables::KernelTables;
+
+/// tcx ingress of a cable's host side: what a namespace sends.
 #[classifier]
-pub fn from_namespace(ctx: TcContext) -> i32 {
-    let _ = ctx;
-    0
+pub(crate) fn from_namespace(ctx: TcContext) -> i32 {
+    conclude(&ctx, decide_from_namespace(&ctx))
+}
+
+/// tcx ingress of an uplink: what the outside sends.
+#[classifier]
+pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
+    conclude(&ctx, decide_from_uplink(&ctx))
+}
+
+/// tcx egress of an uplink: the guard.
+#[classifier]
+pub(crate) fn to_uplink(ctx: TcContext) -> i32 {
+    conclude(&ctx, decide_to_uplink(&ctx))
+}
+
+#[inline(always)]
+fn decide_from_namespace(ctx: &TcContext) -> Verdict {
+    let Some(scratch) = tables::scratch() else { return Verdict::Pass };
+    let tables = KernelTables::new(ctx);
+    datapath::from_namespace(&mut TcPacket::new(ctx), &tables, scratch, tables::now())
+}
+
+#[inline(always)]
+fn decide_from_uplink(ctx: &TcContext) -> Verdict {
+    let Some(scratch) = tables::scratch() else { return Verdict::Pass };
+    let tables = KernelTables::new(ctx);
+    datapath::from_uplink(&mut TcPacket::new(ctx), &tables, scratch, tables::now())
+}
+
+#[inline(always)]
+fn decide_to_uplink(ctx: &TcContext) -> Verdict {
+    datapath::to_uplink(&TcPacket::new(ctx), &KernelTables::new(ctx))
+}
+
+#[inline(always)]
+fn conclude(ctx: &TcContext, verdict: Verdict) -> i32 {
+    match verdict {
+        Verdict::Pass => TC_ACT_OK,
+        Verdict::Drop(_) => TC_ACT_SHOT,
+        Verdict::Redirect(Exit::Neighbour { link, next_hop }) => {
+            packet::redirect_neighbour(link, next_hop)
+        }
+        Verdict::Redirect(Exit::Peer { cable }) => packet::redirect_peer(ctx, cable),
+    }
 }
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo) -> ! {
+    // The verifier would refuse a program that can get here.
     loop {}
 }
 

@@ -1,0 +1,67 @@
+//! The maps. Their names are those of `netns_common::abi::maps`.
+
+use aya_ebpf::{
+    btf_maps,
+    macros::{btf_map, map},
+    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray},
+};
+use netns_common::abi::{
+    BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, HostPeerKey,
+    InsideKey, Ip4, MAX_RULES, Masquerade, MovedPort, Peer, Settings,
+};
+use netns_common::datapath::{Head, Scratch};
+
+use crate::sweeper::Sweeper;
+
+/// A default: the loader sets the size that the lab asks for.
+const FLOW_CAPACITY: u32 = 1 << 17;
+
+// Preallocated, plain hash: an established flow is never evicted to make room.
+#[map]
+pub(crate) static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(FLOW_CAPACITY, 0);
+
+#[map]
+pub(crate) static MOVED_PORTS: HashMap<InsideKey, MovedPort> =
+    HashMap::with_max_entries(FLOW_CAPACITY, 0);
+
+#[map]
+pub(crate) static MASQUERADES: LpmTrie<Ip4, Masquerade> =
+    LpmTrie::with_max_entries(1024, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static FORWARDS: HashMap<ForwardKey, Forward> = HashMap::with_max_entries(1 << 16, 0);
+
+#[map]
+pub(crate) static ENDPOINTS: HashMap<Ip4, Endpoint> = HashMap::with_max_entries(1 << 14, 0);
+
+#[map]
+pub(crate) static BRIDGE_PORTS: HashMap<u32, BridgePort> = HashMap::with_max_entries(1 << 14, 0);
+
+#[map]
+pub(crate) static HOST_ADDRESSES: HashMap<Ip4, u32> = HashMap::with_max_entries(1024, 0);
+
+#[map]
+pub(crate) static HOST_PEERS: LruHashMap<HostPeerKey, Peer> =
+    LruHashMap::with_max_entries(1 << 14, 0);
+
+#[map]
+pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+
+#[map]
+pub(crate) static RULE_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(MAX_RULES, 0);
+
+#[map]
+pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
+    PerCpuArray::with_max_entries(DropReason::ALL.len() as u32, 0);
+
+/// Room for the packet that is being handled.
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Headers of the packet that is being logged, as they came.
+#[map]
+pub(crate) static NOTED: PerCpuArray<Head> = PerCpuArray::with_max_entries(1, 0);
+
+// The kernel finds the timer in the value by BTF.
+#[btf_map]
+pub(crate) static SWEEPER: btf_maps::Array<Sweeper, 1> = btf_maps::Array::new();

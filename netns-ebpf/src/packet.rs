@@ -1,0 +1,155 @@
+//! A `struct __sk_buff` as the packet that the datapath works on.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{
+        BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_SHOT, bpf_check_mtu_flags::BPF_MTU_CHK_SEGS,
+        bpf_redir_neigh, bpf_redir_neigh__bindgen_ty_1,
+    },
+    helpers::generated::{
+        bpf_check_mtu, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_type,
+        bpf_skb_pull_data,
+    },
+    programs::TcContext,
+};
+use netns_common::{
+    abi::Ip4,
+    datapath::{Packet, Plain},
+};
+
+/// Bytes that are read directly: Ethernet, IPv4 and TCP without options.
+const DIRECT: u32 = 54;
+
+/// `PACKET_HOST` of linux/if_packet.h: for this host.
+const PACKET_HOST: u32 = 0;
+
+/// `AF_INET` of linux/socket.h.
+const AF_INET: u32 = 2;
+
+/// An sk_buff at a tc hook.
+pub(crate) struct TcPacket<'a> {
+    ctx: &'a TcContext,
+}
+
+impl<'a> TcPacket<'a> {
+    #[inline(always)]
+    pub(crate) fn new(ctx: &'a TcContext) -> Self {
+        let linear = (ctx.data_end() - ctx.data()) as u32;
+        let wanted = if ctx.len() < DIRECT { ctx.len() } else { DIRECT };
+        if linear < wanted {
+            // SAFETY: the context is the one the kernel passed. A failure leaves the packet
+            // as it was, and reads of what is missing then fail.
+            let _ = unsafe { bpf_skb_pull_data(ctx.skb.skb, wanted) };
+        }
+        Self { ctx }
+    }
+
+    /// A pointer to `T` at a constant offset, if that is within the linear bytes.
+    #[inline(always)]
+    fn direct<T>(&self, offset: usize) -> Option<*mut T> {
+        let start = self.ctx.data();
+        if start + offset + size_of::<T>() > self.ctx.data_end() {
+            return None;
+        }
+        Some((start + offset) as *mut T)
+    }
+}
+
+impl Packet for TcPacket<'_> {
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        self.ctx.len()
+    }
+
+    #[inline(always)]
+    fn link(&self) -> u32 {
+        // SAFETY: the context is the one the kernel passed.
+        unsafe { (*self.ctx.skb.skb).ifindex }
+    }
+
+    #[inline(always)]
+    fn is_tagged(&self) -> bool {
+        // SAFETY: as in `link`.
+        unsafe { (*self.ctx.skb.skb).vlan_present != 0 }
+    }
+
+    #[inline(always)]
+    fn exceeds_mtu(&self, link: u32) -> bool {
+        let mut length = 0;
+        // SAFETY: `length` lives for the duration of the call. Of a GSO packet the segments
+        // are checked (kernel 5.12).
+        unsafe {
+            bpf_check_mtu(self.ctx.as_ptr(), link, &mut length, 0, u64::from(BPF_MTU_CHK_SEGS)) > 0
+        }
+    }
+
+    #[inline(always)]
+    fn load<T: Plain>(&self, offset: usize) -> Option<T> {
+        // SAFETY: `direct` has checked the bounds against this very packet, any bytes are a
+        // valid T, and the kernel permits unaligned packet reads on the machines it JITs for.
+        self.direct::<T>(offset).map(|pointer| unsafe { *pointer })
+    }
+
+    #[inline(always)]
+    fn load_at<T: Plain>(&self, offset: usize) -> Option<T> {
+        self.ctx.load(offset).ok()
+    }
+
+    #[inline(always)]
+    fn store<T: Plain>(&mut self, offset: usize, value: T) -> Option<()> {
+        // SAFETY: as in `load`; a tc program that writes is given an unshared header.
+        self.direct::<T>(offset).map(|pointer| unsafe { *pointer = value })
+    }
+
+    #[inline(always)]
+    fn store_at<T: Plain>(&mut self, offset: usize, value: T) -> Option<()> {
+        self.ctx.store(offset, &value, 0).ok()
+    }
+
+    #[inline(always)]
+    fn update_l4_checksum(
+        &mut self,
+        offset: usize,
+        diff: u32,
+        pseudo_header: bool,
+        zero_is_none: bool,
+    ) -> Option<()> {
+        let mut flags = 0;
+        if pseudo_header {
+            flags |= u64::from(BPF_F_PSEUDO_HDR);
+        }
+        if zero_is_none {
+            flags |= u64::from(BPF_F_MARK_MANGLED_0);
+        }
+        self.ctx.l4_csum_replace(offset, 0, u64::from(diff), flags).ok()
+    }
+}
+
+/// Hands the packet to `link`; the kernel resolves `next_hop` and writes both Ethernet
+/// addresses. Kernel 5.10.
+#[inline(always)]
+pub(crate) fn redirect_neighbour(link: u32, next_hop: Ip4) -> i32 {
+    let mut neighbour = bpf_redir_neigh {
+        nh_family: AF_INET,
+        __bindgen_anon_1: bpf_redir_neigh__bindgen_ty_1 { ipv6_nh: [0; 4] },
+    };
+    neighbour.__bindgen_anon_1.ipv4_nh = next_hop.to_network();
+    let size = size_of::<bpf_redir_neigh>() as i32;
+    // SAFETY: the structure lives on the stack for the duration of the call.
+    unsafe { bpf_redirect_neigh(link, &mut neighbour, size, 0) as i32 }
+}
+
+/// Moves the packet into the namespace at the far end of `cable`. Kernel 5.10.
+#[inline(always)]
+pub(crate) fn redirect_peer(ctx: &TcContext, cable: u32) -> i32 {
+    // SAFETY: the context is the one the kernel passed.
+    let kind = unsafe { (*ctx.skb.skb).pkt_type };
+    // The far end takes the packet as the device here classified it; a frame for the
+    // bridge's address counted as somebody else's.
+    // SAFETY: as above.
+    if kind != PACKET_HOST && unsafe { bpf_skb_change_type(ctx.skb.skb, PACKET_HOST) } != 0 {
+        return TC_ACT_SHOT;
+    }
+    // SAFETY: takes no pointer.
+    unsafe { bpf_redirect_peer(cable, 0) as i32 }
+}

@@ -1,0 +1,99 @@
+//! Removes expired flows: one timer for the whole table, and no daemon.
+//!
+//! A timer for each flow is not to be had: `bpf_timer_init` fails with -ENOMEM for most of
+//! them when they are made in the packet path.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::bpf_timer,
+    helpers::generated::{
+        bpf_for_each_map_elem, bpf_timer_init, bpf_timer_set_callback, bpf_timer_start,
+    },
+    macros::classifier,
+    programs::TcContext,
+};
+use netns_common::{
+    abi::{Flow, FlowKey, Tick},
+    datapath::{forget, is_expired},
+};
+
+use crate::{
+    maps,
+    tables::{FlowPointer, KernelTables, now},
+};
+
+/// How often the table is swept, in nanoseconds. Expired flows count as free in between.
+const PERIOD: u64 = 5_000_000_000;
+
+/// `CLOCK_MONOTONIC`.
+const CLOCK_MONOTONIC: u64 = 1;
+
+/// `-EBUSY`: the timer is there already, as after an upgrade.
+const BUSY: i64 = -16;
+
+/// The value of the map that holds the timer.
+#[repr(C)]
+pub(crate) struct Sweeper {
+    timer: bpf_timer,
+}
+
+/// What a sweep carries from flow to flow.
+struct Sweep {
+    now: Tick,
+}
+
+/// Arms the timer. Run once by a test run after loading; returns 0, or -1 if the kernel
+/// refused.
+#[classifier]
+pub(crate) fn start_sweeper(_ctx: TcContext) -> i32 {
+    let Some(sweeper) = maps::SWEEPER.get_ptr_mut(0) else { return -1 };
+    // SAFETY: the timer lies in the map's value, where alone the kernel accepts it, and the
+    // callback is a function of this object.
+    unsafe {
+        let timer = &raw mut (*sweeper).timer;
+        let map = (&raw const maps::SWEEPER).cast_mut().cast();
+        let code = bpf_timer_init(timer, map, CLOCK_MONOTONIC);
+        if code != 0 && code != BUSY {
+            return -1;
+        }
+        if bpf_timer_set_callback(timer, sweep as *mut c_void) != 0 {
+            return -1;
+        }
+        if bpf_timer_start(timer, PERIOD, 0) != 0 {
+            return -1;
+        }
+    }
+    0
+}
+
+/// The timer's callback: one pass over the table, then the timer again.
+extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) -> i32 {
+    let mut state = Sweep { now: now() };
+    // SAFETY: map, callback and context are what the helper expects; the context outlives
+    // the call, which runs the callback on this CPU.
+    unsafe {
+        let flows = (&raw const maps::FLOWS).cast_mut().cast();
+        let context = (&raw mut state).cast();
+        bpf_for_each_map_elem(flows, visit as *mut c_void, context, 0);
+        bpf_timer_start(&raw mut (*sweeper).timer, PERIOD, 0);
+    }
+    0
+}
+
+/// Removes one flow if it is expired; 0 goes on to the next.
+extern "C" fn visit(
+    _map: *mut c_void,
+    key: *const FlowKey,
+    flow: *mut Flow,
+    state: *const Sweep,
+) -> i64 {
+    // SAFETY: the kernel passes a key and a value of the map, and the context given above.
+    let (key, now) = unsafe { (*key, (*state).now) };
+    let flow = FlowPointer::new(flow);
+    let Some(settings) = maps::SETTINGS.get(0) else { return 1 };
+    if is_expired(&flow, key.protocol, &settings.timeouts, now) {
+        forget(&KernelTables::new(()), &key, &flow);
+    }
+    0
+}

@@ -1,0 +1,282 @@
+//! The maps and the kernel's own tables, as the datapath asks for them.
+
+use core::{marker::PhantomData, ops::Deref};
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{
+        BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED, BPF_FIB_LKUP_RET_SUCCESS,
+        BPF_FIB_LOOKUP_SKIP_NEIGH, BPF_FIB_LOOKUP_SRC, BPF_NOEXIST, bpf_fib_lookup as FibLookup,
+        bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+    },
+    helpers::generated::{
+        bpf_fib_lookup, bpf_ktime_get_coarse_ns, bpf_sk_lookup_tcp, bpf_sk_lookup_udp,
+        bpf_sk_release,
+    },
+    maps::{PerCpuArray, lpm_trie::Key},
+    programs::TcContext,
+};
+use netns_common::{
+    abi::{
+        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, InsideKey,
+        Ip4, Masquerade, MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
+    },
+    datapath::{
+        Direction, FlowRef, FlowTable, InsertError, PortQuery, Route, RouteOutcome, Scratch,
+        Tables, Touch,
+    },
+};
+
+use crate::maps;
+
+/// `AF_INET` of linux/socket.h.
+const AF_INET: u8 = 2;
+
+/// `BPF_F_CURRENT_NETNS`: sockets of the namespace that the packet is in.
+const CURRENT_NETNS: u64 = u64::MAX;
+
+/// `-EEXIST`.
+const EXISTS: i32 = -17;
+
+/// The clock of flows: coarse, because it is read for every packet. Kernel 5.11.
+#[inline(always)]
+pub(crate) fn now() -> Tick {
+    // SAFETY: takes nothing.
+    tick_of(unsafe { bpf_ktime_get_coarse_ns() })
+}
+
+/// This CPU's room for the packet that is being handled.
+#[inline(always)]
+pub(crate) fn scratch<'a>() -> Option<&'a mut Scratch> {
+    // SAFETY: the slot is this CPU's own, and a program at these hooks is done with it before
+    // another begins.
+    maps::SCRATCH.get_ptr_mut(0).map(|slot| unsafe { &mut *slot })
+}
+
+/// A record in the flow table. The kernel frees no element while a program runs; one that is
+/// deleted meanwhile may be reused for another flow, whose counters are then off by a packet.
+pub(crate) struct FlowPointer<'a> {
+    flow: *mut Flow,
+    table: PhantomData<&'a Flow>,
+}
+
+impl FlowPointer<'_> {
+    #[inline(always)]
+    pub(crate) const fn new(flow: *mut Flow) -> Self {
+        Self { flow, table: PhantomData }
+    }
+}
+
+impl Deref for FlowPointer<'_> {
+    type Target = Flow;
+
+    #[inline(always)]
+    fn deref(&self) -> &Flow {
+        // SAFETY: the pointer came from a successful look-up and is valid until the program
+        // ends; the verifier checks just that.
+        unsafe { &*self.flow }
+    }
+}
+
+impl FlowRef for FlowPointer<'_> {
+    #[inline(always)]
+    fn touch(&self, touch: &Touch) {
+        let flow = self.flow;
+        // SAFETY: as in `deref`. The stores are volatile because other CPUs write the same
+        // words; none is torn, and a lost count is accepted.
+        unsafe {
+            // An unchanged word is not written: its cache line stays shared between CPUs.
+            if (*flow).state != touch.state as u8 {
+                (&raw mut (*flow).state).write_volatile(touch.state as u8);
+            }
+            if let Some(now) = touch.seen
+                && (*flow).last_seen != now
+            {
+                (&raw mut (*flow).last_seen).write_volatile(now);
+            }
+            let (packets, bytes) = match touch.direction {
+                Direction::Out => (&raw mut (*flow).packets_out, &raw mut (*flow).bytes_out),
+                Direction::In => (&raw mut (*flow).packets_in, &raw mut (*flow).bytes_in),
+            };
+            packets.write_volatile(packets.read_volatile().wrapping_add(1));
+            bytes.write_volatile(bytes.read_volatile().wrapping_add(u64::from(touch.bytes)));
+        }
+    }
+}
+
+/// The tables, seen from one packet (`C` is its context) or from none (`C` is `()`).
+pub(crate) struct KernelTables<C> {
+    ctx: C,
+}
+
+impl<C> KernelTables<C> {
+    #[inline(always)]
+    pub(crate) const fn new(ctx: C) -> Self {
+        Self { ctx }
+    }
+}
+
+impl<C> FlowTable for KernelTables<C> {
+    type FlowRef<'a>
+        = FlowPointer<'a>
+    where
+        Self: 'a;
+
+    #[inline(always)]
+    fn flow(&self, key: &FlowKey) -> Option<FlowPointer<'_>> {
+        maps::FLOWS.get_ptr_mut(key).map(FlowPointer::new)
+    }
+
+    #[inline(always)]
+    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
+        maps::FLOWS.insert(key, flow, u64::from(BPF_NOEXIST)).map_err(insert_error)
+    }
+
+    #[inline(always)]
+    fn remove_flow(&self, key: &FlowKey) {
+        // Gone already is as good.
+        let _ = maps::FLOWS.remove(key);
+    }
+
+    #[inline(always)]
+    fn moved_port(&self, key: &InsideKey) -> Option<MovedPort> {
+        // SAFETY: the value is copied before anything else can happen to it.
+        unsafe { maps::MOVED_PORTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn insert_moved_port(&self, key: &InsideKey, moved: &MovedPort) -> Result<(), InsertError> {
+        maps::MOVED_PORTS.insert(key, moved, 0).map_err(insert_error)
+    }
+
+    #[inline(always)]
+    fn remove_moved_port(&self, key: &InsideKey) {
+        let _ = maps::MOVED_PORTS.remove(key);
+    }
+}
+
+impl Tables for KernelTables<&TcContext> {
+    #[inline(always)]
+    fn settings(&self) -> Option<&Settings> {
+        maps::SETTINGS.get(0)
+    }
+
+    #[inline(always)]
+    fn masquerade(&self, source: Ip4) -> Option<Masquerade> {
+        maps::MASQUERADES.get(Key::new(32, source)).copied()
+    }
+
+    #[inline(always)]
+    fn forward(&self, key: &ForwardKey) -> Option<Forward> {
+        // SAFETY: copied at once, as above.
+        unsafe { maps::FORWARDS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn endpoint(&self, address: Ip4) -> Option<Endpoint> {
+        // SAFETY: copied at once, as above.
+        unsafe { maps::ENDPOINTS.get(address) }.copied()
+    }
+
+    #[inline(always)]
+    fn bridge_port(&self, link: u32) -> Option<BridgePort> {
+        // SAFETY: copied at once, as above.
+        unsafe { maps::BRIDGE_PORTS.get(link) }.copied()
+    }
+
+    /// Asks with source selection (kernel 6.7) and without the neighbour, which the redirect
+    /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
+    #[inline(always)]
+    fn route(&self, destination: Ip4, link: u32) -> Route {
+        // SAFETY: all zeroes is a valid value of this C structure.
+        let mut query: FibLookup = unsafe { core::mem::zeroed() };
+        query.family = AF_INET;
+        query.ifindex = link;
+        query.__bindgen_anon_4.ipv4_dst = destination.to_network();
+        // SAFETY: the structure lives for the duration of the call.
+        let code = unsafe {
+            bpf_fib_lookup(
+                self.ctx.as_ptr(),
+                &mut query,
+                size_of::<FibLookup>() as i32,
+                BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH,
+            )
+        };
+        let outcome = match code as u32 {
+            // The next hop of an IPv4 route may be an IPv6 one (RFC 5549), which is not ours.
+            BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH if query.family == AF_INET => {
+                RouteOutcome::Forward
+            }
+            BPF_FIB_LKUP_RET_NOT_FWDED => RouteOutcome::Local,
+            _ => RouteOutcome::Refused,
+        };
+        Route {
+            outcome,
+            egress: query.ifindex,
+            // SAFETY: the family is IPv4, so the kernel wrote the IPv4 members.
+            next_hop: Ip4::from_network(unsafe { query.__bindgen_anon_4.ipv4_dst }),
+            // SAFETY: as above.
+            source: Ip4::from_network(unsafe { query.__bindgen_anon_3.ipv4_src }),
+        }
+    }
+
+    #[inline(always)]
+    fn host_owns(&self, port: &PortQuery) -> bool {
+        let mut tuple = bpf_sock_tuple {
+            __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
+                ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+                    saddr: port.remote.to_network(),
+                    daddr: port.external.to_network(),
+                    sport: port.remote_port.to_network(),
+                    dport: port.external_port.to_network(),
+                },
+            },
+        };
+        let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
+        let ctx = self.ctx.as_ptr();
+        // SAFETY: the tuple lives for the duration of the call, and a socket that was found
+        // is released.
+        unsafe {
+            let socket = if port.protocol == Protocol::Tcp.number() {
+                bpf_sk_lookup_tcp(ctx, &mut tuple, size, CURRENT_NETNS, 0)
+            } else {
+                bpf_sk_lookup_udp(ctx, &mut tuple, size, CURRENT_NETNS, 0)
+            };
+            if socket.is_null() {
+                return false;
+            }
+            bpf_sk_release(socket.cast());
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32) {
+        if rule != NO_RULE {
+            count(&maps::RULE_COUNTERS, u32::from(rule), new_flow, bytes);
+        }
+    }
+
+    #[inline(always)]
+    fn count_drop(&self, reason: DropReason, bytes: u32) {
+        count(&maps::DROP_COUNTERS, reason as u32, false, bytes);
+    }
+}
+
+#[inline(always)]
+pub(crate) fn count(counters: &PerCpuArray<Counter>, index: u32, new_flow: bool, bytes: u32) {
+    if let Some(counter) = counters.get_ptr_mut(index) {
+        // SAFETY: a look-up gave the pointer; the slot is this CPU's own, and a program is
+        // not interrupted by another on the same CPU at these hooks.
+        unsafe {
+            (*counter).packets += 1;
+            (*counter).bytes += u64::from(bytes);
+            (*counter).flows += u64::from(new_flow);
+        }
+    }
+}
+
+#[inline(always)]
+fn insert_error(code: i32) -> InsertError {
+    if code == EXISTS { InsertError::Exists } else { InsertError::Full }
+}
