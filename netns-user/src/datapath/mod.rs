@@ -1,44 +1,107 @@
-//! The loaded datapath of a lab: programs, maps and links, pinned in bpffs.
-//! All calls of aya are in this folder.
+//! The loaded datapath of a lab: programs, maps and links, pinned in bpffs, so that it lives
+//! on without a process of ours. All calls of aya are in this folder.
 
+mod attach;
+mod configure;
+mod error;
+mod flows;
+mod log;
+mod object;
+mod pins;
+mod rules;
 mod spec;
 
+use aya::maps::{Map, MapData, MapError};
+
+pub use error::DatapathError;
+pub use flows::{DropStatus, FlowStatus};
+pub use log::PacketLogSession;
+pub use rules::RuleStatus;
 pub use spec::{CableSpec, DatapathSpec};
 
-/// What can go wrong with the datapath.
-#[derive(Debug, thiserror::Error)]
-pub enum DatapathError {
-    /// No lab of that name has a datapath.
-    #[error("lab {0:?} has no datapath: is it up? `netns status` lists the labs")]
-    NotUp(String),
-}
+use configure::Interfaces;
+use pins::Pins;
 
 /// The datapath of one living lab.
 #[derive(Debug)]
 pub struct Datapath {
     lab: String,
+    pins: Pins,
 }
 
 impl Datapath {
     /// Loads, configures, attaches and pins the datapath of a lab. Must run on a thread
     /// that is inside the router's namespace. On error nothing stays behind.
     pub fn install(spec: &DatapathSpec) -> Result<Self, DatapathError> {
-        Err(DatapathError::NotUp(spec.lab.clone()))
+        let pins = Pins::of(&spec.lab);
+        let datapath = Self { lab: spec.lab.clone(), pins };
+        let installed = datapath.pins.create().and_then(|()| datapath.set_up(spec));
+        match installed {
+            Ok(()) => Ok(datapath),
+            Err(error) => {
+                // The first error is the one that tells; a second would only repeat it.
+                let _ = datapath.pins.remove();
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything is configured before the first program is attached.
+    fn set_up(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
+        let interfaces = Interfaces::read()?;
+        let mut object = object::load(&self.pins, spec.flow_capacity)?;
+        configure::write_settings(self, spec, &interfaces)?;
+        configure::write_host_addresses(self, &interfaces)?;
+        let mut cables = Vec::new();
+        for cable in &spec.cables {
+            cables.push((cable, configure::write_cable(self, cable, &interfaces)?));
+        }
+        for rule in &spec.masquerades {
+            self.add_masquerade(rule)?;
+        }
+        for rule in &spec.forwards {
+            self.add_forward(rule)?;
+        }
+        object::start_sweeper(&mut object)?;
+        for uplink in &spec.uplinks {
+            let index = interfaces.index(uplink)?;
+            for hook in attach::UPLINK {
+                attach::attach(&mut object, &self.pins, hook, uplink, index)?;
+            }
+        }
+        for (cable, index) in cables {
+            attach::attach(&mut object, &self.pins, attach::CABLE, &cable.port, index)?;
+        }
+        attach::attach_socket_hooks(&mut object, &self.pins)
     }
 
     /// Opens the datapath of a living lab by its pins.
     pub fn open(lab: &str) -> Result<Self, DatapathError> {
-        Err(DatapathError::NotUp(lab.to_owned()))
+        let pins = Pins::of(lab);
+        if !pins.exist() {
+            return Err(DatapathError::NotUp(lab.to_owned()));
+        }
+        Ok(Self { lab: lab.to_owned(), pins })
     }
 
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.
     pub fn remove(lab: &str) -> Result<(), DatapathError> {
-        let _ = lab;
-        Ok(())
+        Pins::of(lab).remove()
     }
 
     /// The lab's name.
     pub fn lab(&self) -> &str {
         &self.lab
+    }
+
+    /// A pinned map.
+    fn map<T>(&self, name: &'static str) -> Result<T, DatapathError>
+    where
+        T: TryFrom<Map, Error = MapError>,
+    {
+        MapData::from_pin(self.pins.map(name))
+            .and_then(Map::from_map_data)
+            .and_then(T::try_from)
+            .map_err(|source| DatapathError::Map { map: name, source })
     }
 }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use netns_common::abi::Timeouts;
 
 use crate::rules::{ForwardRule, MasqueradeRule};
 
@@ -21,6 +22,8 @@ pub struct DatapathSpec {
     pub inside: Vec<Ipv4Net>,
     pub masquerades: Vec<MasqueradeRule>,
     pub forwards: Vec<ForwardRule>,
+    /// How long flows may be idle.
+    pub timeouts: Timeouts,
     /// Whether a cable carries only packets from its own namespace's addresses.
     pub source_check: bool,
 }

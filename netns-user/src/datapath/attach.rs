@@ -1,0 +1,183 @@
+//! Attaching programs to links and to the root control group, and replacing them in place.
+
+use std::{
+    fs,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Ebpf,
+    programs::{
+        CgroupAttachMode, CgroupSockAddr, LinkOrder, ProgramError, SchedClassifier, TcAttachType,
+        links::{FdLink, PinnedLink},
+        tc::{SchedClassifierLink, TcAttachOptions},
+    },
+};
+use netns_common::abi::programs;
+
+use super::{
+    DatapathError,
+    object::{classifier, missing},
+    pins::Pins,
+};
+
+/// A place where a classifier runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hook {
+    pub(super) program: &'static str,
+    pub(super) direction: TcAttachType,
+}
+
+/// The hook on the host side of a cable.
+pub(super) const CABLE: Hook =
+    Hook { program: programs::FROM_NAMESPACE, direction: TcAttachType::Ingress };
+
+/// The hooks on an uplink. The guard comes first, so that nothing leaves while the others
+/// are being attached.
+pub(super) const UPLINK: [Hook; 2] = [
+    Hook { program: programs::TO_UPLINK, direction: TcAttachType::Egress },
+    Hook { program: programs::FROM_UPLINK, direction: TcAttachType::Ingress },
+];
+
+/// The socket hooks.
+const SOCKET_HOOKS: [&str; 4] = [
+    programs::HOST_CONNECT,
+    programs::HOST_SENDMSG,
+    programs::HOST_RECVMSG,
+    programs::HOST_GETPEERNAME,
+];
+
+/// Attaches a classifier to an interface and pins the link.
+pub(super) fn attach(
+    object: &mut Ebpf,
+    pins: &Pins,
+    hook: Hook,
+    interface: &str,
+    index: u32,
+) -> Result<(), DatapathError> {
+    let program = classifier(object, hook.program)?;
+    let error = |source| DatapathError::Program { program: hook.program, source };
+    // The name is resolved in this thread's namespace, the index serves as the pin's name.
+    let order = TcAttachOptions::TcxOrder(LinkOrder::default());
+    let id = program.attach_with_options(interface, hook.direction, order).map_err(error)?;
+    let link = program.take_link(id).map_err(error)?;
+    pin_classifier(link, hook.program, &pins.link(hook.program, index))
+}
+
+fn pin_classifier(
+    link: SchedClassifierLink,
+    program: &'static str,
+    path: &Path,
+) -> Result<(), DatapathError> {
+    let link: FdLink = link.try_into().map_err(|error| link_error(program, path, error))?;
+    link.pin(path).map_err(|error| link_error(program, path, error))?;
+    Ok(())
+}
+
+fn link_error(program: &'static str, path: &Path, error: impl std::fmt::Display) -> DatapathError {
+    DatapathError::Link { program, path: path.to_owned(), message: error.to_string() }
+}
+
+/// Replaces the program behind each pinned classifier link. No packet goes unfiltered: the
+/// kernel swaps the program of a link atomically.
+pub(super) fn replace_classifiers(
+    object: &mut Ebpf,
+    pins: &Pins,
+    variant: Variant,
+) -> Result<(), DatapathError> {
+    for (name, logged) in programs::LOGGED {
+        let program = classifier(
+            object,
+            match variant {
+                Variant::Silent => name,
+                Variant::Logged => logged,
+            },
+        )?;
+        for path in pinned_links(pins, name)? {
+            replace(program, name, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The two variants of each classifier.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Variant {
+    Silent,
+    /// Writes a line for each packet.
+    Logged,
+}
+
+fn replace(
+    program: &mut SchedClassifier,
+    name: &'static str,
+    path: &Path,
+) -> Result<(), DatapathError> {
+    let error = |source| DatapathError::Program { program: name, source };
+    let pinned = PinnedLink::from_pin(path).map_err(|error| link_error(name, path, error))?;
+    let link = SchedClassifierLink::try_from(FdLink::from(pinned))
+        .map_err(|error| link_error(name, path, error))?;
+    match program.attach_to_link(link) {
+        // The pin still holds the link; this handle on it may go.
+        Ok(id) => program.take_link(id).map(drop).map_err(error),
+        // Its interface was deleted: the pin outlived the link.
+        Err(ProgramError::SyscallError(failed))
+            if failed.io_error.raw_os_error() == Some(libc::ENOLINK) =>
+        {
+            fs::remove_file(path)
+                .map_err(|source| super::pins::pin_error("remove the pin", path, source))
+        }
+        Err(source) => Err(error(source)),
+    }
+}
+
+/// The pinned links of one program.
+pub(super) fn pinned_links(pins: &Pins, program: &str) -> Result<Vec<PathBuf>, DatapathError> {
+    let folder = pins.links();
+    let error = |source| super::pins::pin_error("read the folder", &folder, source);
+    let mut links = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(error)? {
+        let path = entry.map_err(error)?.path();
+        let is_its = path
+            .file_name()
+            .and_then(|name| name.to_str()?.rsplit_once('-'))
+            .is_some_and(|(name, _)| name == program);
+        if is_its {
+            links.push(path);
+        }
+    }
+    Ok(links)
+}
+
+/// Attaches the socket hooks to the root of the control groups. They look at the namespace
+/// of each socket and leave all but the router's alone.
+pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    let path = cgroup2()?;
+    let cgroup = File::open(&path).map_err(|source| DatapathError::Cgroup { path, source })?;
+    for name in SOCKET_HOOKS {
+        let error = |source| DatapathError::Program { program: name, source };
+        let program = object.program_mut(name).ok_or_else(|| missing(name))?;
+        let program: &mut CgroupSockAddr = program.try_into().map_err(error)?;
+        program.load().map_err(error)?;
+        // Links on one group always stand side by side; the flag is for the older interface.
+        let id = program.attach(&cgroup, CgroupAttachMode::Single).map_err(error)?;
+        let link = program.take_link(id).map_err(error)?;
+        let pin = pins.link(name, 0);
+        let link: FdLink = link.try_into().map_err(|error| link_error(name, &pin, error))?;
+        link.pin(&pin).map_err(|error| link_error(name, &pin, error))?;
+    }
+    Ok(())
+}
+
+/// Where the version 2 hierarchy is mounted.
+fn cgroup2() -> Result<PathBuf, DatapathError> {
+    let mounts = fs::read_to_string("/proc/self/mounts")
+        .map_err(|source| DatapathError::System { what: "read /proc/self/mounts", source })?;
+    mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .find(|fields| fields.get(2) == Some(&"cgroup2"))
+        .and_then(|fields| fields.get(1).map(PathBuf::from))
+        .ok_or(DatapathError::NoCgroup2)
+}

@@ -1,0 +1,186 @@
+//! Filling the maps that describe the lab: ends, ports, addresses, settings.
+
+use std::{collections::HashMap as StdHashMap, io, net::Ipv4Addr, os::fd::AsRawFd as _};
+
+use aya::maps::{Array, HashMap, MapData};
+use ipnet::Ipv4Net;
+use netns_common::abi::{
+    BridgePort, Endpoint, Ip4, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Prefix, Settings, maps,
+};
+use nix::ifaddrs::getifaddrs;
+
+use super::{Datapath, DatapathError, DatapathSpec, spec::CableSpec};
+
+/// The interfaces of the thread's namespace: index and Ethernet address by name.
+#[derive(Debug)]
+pub(super) struct Interfaces {
+    by_name: StdHashMap<String, (u32, [u8; 6])>,
+    /// IPv4 addresses of all of them, loopback left out.
+    pub(super) addresses: Vec<Ipv4Addr>,
+}
+
+impl Interfaces {
+    pub(super) fn read() -> Result<Self, DatapathError> {
+        let mut interfaces = Self { by_name: StdHashMap::new(), addresses: Vec::new() };
+        let list = getifaddrs().map_err(|error| DatapathError::System {
+            what: "read the interfaces of the router's namespace",
+            source: error.into(),
+        })?;
+        for entry in list {
+            let Some(address) = entry.address else { continue };
+            if let Some(link) = address.as_link_addr() {
+                let index = u32::try_from(link.ifindex()).unwrap_or(0);
+                let mac = link.addr().unwrap_or_default();
+                interfaces.by_name.insert(entry.interface_name, (index, mac));
+            } else if let Some(inet) = address.as_sockaddr_in()
+                && !inet.ip().is_loopback()
+            {
+                interfaces.addresses.push(inet.ip());
+            }
+        }
+        Ok(interfaces)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<(u32, [u8; 6]), DatapathError> {
+        self.by_name.get(name).copied().ok_or_else(|| DatapathError::NoInterface(name.to_owned()))
+    }
+
+    pub(super) fn index(&self, name: &str) -> Result<u32, DatapathError> {
+        self.get(name).map(|(index, _)| index)
+    }
+
+    pub(super) fn name(&self, index: u32) -> Option<&str> {
+        self.by_name.iter().find(|(_, (i, _))| *i == index).map(|(name, _)| name.as_str())
+    }
+}
+
+/// Writes the settings of a new lab.
+pub(super) fn write_settings(
+    datapath: &Datapath,
+    spec: &DatapathSpec,
+    interfaces: &Interfaces,
+) -> Result<(), DatapathError> {
+    let mut settings = Settings {
+        seed: random_seed()?,
+        router_cookie: namespace_cookie()?,
+        timeouts: spec.timeouts,
+        port_min: 1024,
+        port_max: u16::MAX,
+        source_check: u8::from(spec.source_check),
+        ..Settings::default()
+    };
+    settings.inside_count = fill(
+        &mut settings.inside,
+        spec.inside.iter().map(|net| Ok(prefix(net))),
+        MAX_INSIDE_PREFIXES,
+        "inside subnets",
+    )?;
+    settings.uplink_count = fill(
+        &mut settings.uplinks,
+        spec.uplinks.iter().map(|name| interfaces.index(name)),
+        MAX_UPLINKS,
+        "uplinks",
+    )?;
+    let mut map: Array<MapData, Settings> = datapath.map(maps::SETTINGS)?;
+    map.set(0, settings, 0).map_err(|source| DatapathError::Map { map: maps::SETTINGS, source })
+}
+
+fn fill<T>(
+    slots: &mut [T],
+    values: impl ExactSizeIterator<Item = Result<T, DatapathError>>,
+    limit: usize,
+    what: &str,
+) -> Result<u32, DatapathError> {
+    let count = values.len();
+    if count > limit {
+        return Err(DatapathError::Limit(format!(
+            "the lab has {count} {what}, the datapath takes at most {limit}: \
+             split the lab, or summarise its subnets"
+        )));
+    }
+    for (slot, value) in slots.iter_mut().zip(values) {
+        *slot = value?;
+    }
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+pub(super) fn prefix(net: &Ipv4Net) -> Prefix {
+    Prefix::new(Ip4::from(net.network()), net.prefix_len())
+}
+
+/// Writes what the datapath knows of a cable.
+pub(super) fn write_cable(
+    datapath: &Datapath,
+    cable: &CableSpec,
+    interfaces: &Interfaces,
+) -> Result<u32, DatapathError> {
+    let index = interfaces.index(&cable.port)?;
+    let (bridge, bridge_mac) = interfaces.get(&cable.bridge)?;
+    let mut ports: HashMap<MapData, u32, BridgePort> = datapath.map(maps::BRIDGE_PORTS)?;
+    ports
+        .insert(index, BridgePort { bridge, bridge_mac, padding: [0; 2] }, 0)
+        .map_err(|source| DatapathError::Map { map: maps::BRIDGE_PORTS, source })?;
+    let mut endpoints: HashMap<MapData, Ip4, Endpoint> = datapath.map(maps::ENDPOINTS)?;
+    for address in &cable.addresses {
+        endpoints
+            .insert(
+                Ip4::from(*address),
+                Endpoint { cable: index, mac: cable.mac, padding: [0; 2] },
+                0,
+            )
+            .map_err(|source| DatapathError::Map { map: maps::ENDPOINTS, source })?;
+    }
+    Ok(index)
+}
+
+/// Writes the router's own addresses, as they are now.
+pub(super) fn write_host_addresses(
+    datapath: &Datapath,
+    interfaces: &Interfaces,
+) -> Result<(), DatapathError> {
+    let error = |source| DatapathError::Map { map: maps::HOST_ADDRESSES, source };
+    let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::HOST_ADDRESSES)?;
+    let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
+    for address in &interfaces.addresses {
+        map.insert(Ip4::from(*address), 1, 0).map_err(error)?;
+    }
+    for address in old {
+        if !interfaces.addresses.contains(&Ipv4Addr::from(address)) {
+            map.remove(&address).map_err(error)?;
+        }
+    }
+    Ok(())
+}
+
+/// 16 bytes that nobody else knows.
+fn random_seed() -> Result<[u64; 2], DatapathError> {
+    let mut seed = [0_u64; 2];
+    // SAFETY: the buffer is 16 writable bytes; a short read is not possible up to 256 bytes
+    // (getrandom(2)), and an error is checked.
+    let read = unsafe { libc::getrandom(seed.as_mut_ptr().cast(), size_of_val(&seed), 0) };
+    if usize::try_from(read) == Ok(size_of_val(&seed)) {
+        Ok(seed)
+    } else {
+        Err(DatapathError::System { what: "getrandom", source: io::Error::last_os_error() })
+    }
+}
+
+/// The cookie of the thread's network namespace (`SO_NETNS_COOKIE`, kernel 5.14), which the
+/// socket hooks compare.
+fn namespace_cookie() -> Result<u64, DatapathError> {
+    let error = |source| DatapathError::System { what: "SO_NETNS_COOKIE", source };
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(error)?;
+    let mut cookie = 0_u64;
+    let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or(0);
+    // SAFETY: the socket is open, and value and length are those of `cookie`.
+    let code = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if code == 0 { Ok(cookie) } else { Err(error(io::Error::last_os_error())) }
+}

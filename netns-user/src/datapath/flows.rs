@@ -1,0 +1,183 @@
+//! The flow table and the drop counters, read for a person.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+};
+
+use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
+use netns_common::{
+    abi::{
+        Counter, DropReason, Flow, FlowKey, FlowKind, InsideKey, MovedPort, Port, Protocol,
+        Settings, Tick, maps, seconds, tick_of,
+    },
+    datapath::{State, is_expired, moved_key},
+};
+use nix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+use super::{Datapath, DatapathError, rules::sum};
+
+/// A connection in the flow table.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowStatus {
+    pub protocol: &'static str,
+    pub state: &'static str,
+    /// The kind of rule that made it: `masquerade`, `forward` or `hairpin`.
+    pub kind: &'static str,
+    /// The end in a namespace, as it calls itself. The port of ICMP is its identifier.
+    pub inside: SocketAddrV4,
+    /// The same end, as the outside sees it.
+    pub external: SocketAddrV4,
+    /// The other end.
+    pub remote: SocketAddrV4,
+    pub age_seconds: u32,
+    pub idle_seconds: u32,
+    /// From the inside end to the remote.
+    pub packets_out: u32,
+    pub packets_in: u32,
+    pub bytes_out: u64,
+    pub bytes_in: u64,
+}
+
+/// What was dropped for one reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct DropStatus {
+    pub reason: &'static str,
+    pub meaning: &'static str,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+type Flows = HashMap<MapData, FlowKey, Flow>;
+
+impl Datapath {
+    /// The living flows, in no particular order. Expired ones that were not swept yet are
+    /// left out.
+    pub fn flows(&self) -> Result<Vec<FlowStatus>, DatapathError> {
+        let now = now()?;
+        let timeouts = self.settings()?.timeouts;
+        let records = self.records()?;
+        let living =
+            records.iter().filter(|(key, flow)| !is_expired(flow, key.protocol, &timeouts, now));
+        Ok(living.map(|(key, flow)| flow_status(key, flow, now)).collect())
+    }
+
+    /// How many connections the flow table can hold.
+    pub fn flow_capacity(&self) -> Result<u32, DatapathError> {
+        let error = |source| DatapathError::Map { map: maps::FLOWS, source };
+        let data = MapData::from_pin(self.pins.map(maps::FLOWS)).map_err(error)?;
+        Ok(data.info().map_err(error)?.max_entries())
+    }
+
+    /// Removes all flows and returns how many there were.
+    pub fn flush_flows(&self) -> Result<usize, DatapathError> {
+        self.flush(|_| true)
+    }
+
+    /// Removes the flows that `which` names and returns how many there were.
+    pub(super) fn flush(&self, which: impl Fn(&Flow) -> bool) -> Result<usize, DatapathError> {
+        let mut flows: Flows = self.map(maps::FLOWS)?;
+        let mut moved: HashMap<MapData, InsideKey, MovedPort> = self.map(maps::MOVED_PORTS)?;
+        let mut count = 0;
+        for (key, flow) in self.records()?.iter().filter(|(_, flow)| which(flow)) {
+            let inside = moved_key(key, flow);
+            if moved.get(&inside, 0).is_ok_and(|entry| entry.external_port == key.external_port) {
+                ignore_missing(moved.remove(&inside), maps::MOVED_PORTS)?;
+            }
+            ignore_missing(flows.remove(key), maps::FLOWS)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// What was dropped, by reason; reasons that never occurred are left out.
+    pub fn drops(&self) -> Result<Vec<DropStatus>, DatapathError> {
+        let error = |source| DatapathError::Map { map: maps::DROP_COUNTERS, source };
+        let map: PerCpuArray<MapData, Counter> = self.map(maps::DROP_COUNTERS)?;
+        let mut drops = Vec::new();
+        for reason in DropReason::ALL {
+            let counter = sum(&map.get(&(reason as u32), 0).map_err(error)?);
+            if counter.packets > 0 {
+                drops.push(DropStatus {
+                    reason: reason.name(),
+                    meaning: reason.meaning().trim(),
+                    packets: counter.packets,
+                    bytes: counter.bytes,
+                });
+            }
+        }
+        Ok(drops)
+    }
+
+    /// The settings as the kernel has them.
+    pub fn settings(&self) -> Result<Settings, DatapathError> {
+        let map: aya::maps::Array<MapData, Settings> = self.map(maps::SETTINGS)?;
+        map.get(&0, 0).map_err(|source| DatapathError::Map { map: maps::SETTINGS, source })
+    }
+
+    /// The table's records. One that is added or removed meanwhile may be missed, and the
+    /// kernel may then start its walk again: a record is returned once all the same.
+    fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
+        let flows: Flows = self.map(maps::FLOWS)?;
+        let mut records = std::collections::HashMap::new();
+        for entry in flows.iter() {
+            match entry {
+                Ok((key, flow)) => {
+                    records.insert(key, flow);
+                }
+                Err(MapError::KeyNotFound) => {}
+                Err(source) => return Err(DatapathError::Map { map: maps::FLOWS, source }),
+            }
+        }
+        Ok(records.into_iter().collect())
+    }
+}
+
+fn ignore_missing(result: Result<(), MapError>, map: &'static str) -> Result<(), DatapathError> {
+    match result {
+        Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+        // The kernel says ENOENT when the sweeper was faster.
+        Err(MapError::SyscallError(failed))
+            if failed.io_error.kind() == io::ErrorKind::NotFound =>
+        {
+            Ok(())
+        }
+        Err(source) => Err(DatapathError::Map { map, source }),
+    }
+}
+
+fn flow_status(key: &FlowKey, flow: &Flow, now: Tick) -> FlowStatus {
+    let end = |address, port: Port| SocketAddrV4::new(Ipv4Addr::from(address), port.number());
+    FlowStatus {
+        protocol: match Protocol::from_number(key.protocol) {
+            Some(Protocol::Tcp) => "tcp",
+            Some(Protocol::Udp) => "udp",
+            Some(Protocol::Icmp) => "icmp",
+            None => "unknown",
+        },
+        state: State::from_number(flow.state).name(),
+        kind: match FlowKind::from_number(flow.kind) {
+            FlowKind::Masquerade => "masquerade",
+            FlowKind::Forward => "forward",
+            FlowKind::Hairpin => "hairpin",
+        },
+        inside: end(flow.inside, flow.inside_port),
+        external: end(flow.external, key.external_port),
+        remote: end(key.remote, key.remote_port),
+        age_seconds: seconds(now.saturating_sub(flow.created)),
+        idle_seconds: seconds(now.saturating_sub(flow.last_seen)),
+        packets_out: flow.packets_out,
+        packets_in: flow.packets_in,
+        bytes_out: flow.bytes_out,
+        bytes_in: flow.bytes_in,
+    }
+}
+
+/// The kernel side's clock.
+fn now() -> Result<Tick, DatapathError> {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_err(|error| DatapathError::System { what: "CLOCK_MONOTONIC", source: error.into() })?;
+    let nanoseconds = std::time::Duration::from(time).as_nanos();
+    Ok(tick_of(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
+}

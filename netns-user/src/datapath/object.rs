@@ -1,0 +1,54 @@
+//! Loading the eBPF object.
+
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{SchedClassifier, TestRun as _, TestRunOptions},
+};
+use netns_common::abi::{maps, programs};
+
+use super::{DatapathError, pins::Pins};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
+
+/// Loads the object into the kernel: creates the maps and pins them, or takes those that are
+/// pinned already.
+pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathError> {
+    let mut loader = EbpfLoader::new();
+    for name in maps::PINNED {
+        loader.map_pin_path(name, pins.map(name));
+    }
+    loader
+        .map_max_entries(maps::FLOWS, flow_capacity)
+        .map_max_entries(maps::MOVED_PORTS, flow_capacity);
+    Ok(loader.load(OBJECT)?)
+}
+
+/// The classifier of that name, loaded.
+pub(super) fn classifier<'a>(
+    object: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut SchedClassifier, DatapathError> {
+    let error = |source| DatapathError::Program { program: name, source };
+    let program = object.program_mut(name).ok_or_else(|| missing(name))?;
+    let program: &mut SchedClassifier = program.try_into().map_err(error)?;
+    if program.fd().is_err() {
+        program.load().map_err(error)?;
+    }
+    Ok(program)
+}
+
+pub(super) fn missing(name: &'static str) -> DatapathError {
+    DatapathError::Program { program: name, source: aya::programs::ProgramError::NotLoaded }
+}
+
+/// Starts the timer that removes expired flows.
+pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
+    let program = classifier(object, programs::START_SWEEPER)?;
+    // The kernel wants a frame with an Ethernet header; the program does not look at it.
+    let frame = [0_u8; 64];
+    let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
+    let result = program
+        .test_run(options)
+        .map_err(|source| DatapathError::Program { program: programs::START_SWEEPER, source })?;
+    if result.return_value == 0 { Ok(()) } else { Err(DatapathError::Sweeper) }
+}

@@ -1,0 +1,104 @@
+//! Where the kernel keeps a lab's maps and links alive: `/sys/fs/bpf/netns/LAB/vSCHEMA/`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use netns_common::abi::SCHEMA;
+use nix::{
+    mount::{MsFlags, mount},
+    sys::statfs::{BPF_FS_MAGIC, statfs},
+};
+
+use super::DatapathError;
+
+const BPFFS: &str = "/sys/fs/bpf";
+
+/// The pins of one lab.
+#[derive(Clone, Debug)]
+pub(super) struct Pins {
+    lab: PathBuf,
+}
+
+impl Pins {
+    pub(super) fn of(lab: &str) -> Self {
+        Self { lab: Path::new(BPFFS).join("netns").join(lab) }
+    }
+
+    fn version(&self) -> PathBuf {
+        // aya does not compare the layout of a map that it reuses: the path has to differ.
+        self.lab.join(format!("v{SCHEMA}"))
+    }
+
+    pub(super) fn map(&self, name: &str) -> PathBuf {
+        self.version().join("maps").join(name)
+    }
+
+    pub(super) fn links(&self) -> PathBuf {
+        self.version().join("links")
+    }
+
+    /// The pin of a program's link on an interface. The index stands for the interface,
+    /// because bpffs allows no dots in names.
+    pub(super) fn link(&self, program: &str, index: u32) -> PathBuf {
+        self.links().join(format!("{program}-{index}"))
+    }
+
+    pub(super) fn exist(&self) -> bool {
+        self.version().exists()
+    }
+
+    pub(super) fn create(&self) -> Result<(), DatapathError> {
+        mount_bpffs()?;
+        for folder in [self.version().join("maps"), self.links()] {
+            fs::create_dir_all(&folder)
+                .map_err(|source| pin_error("create the folder", &folder, source))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the pins; the kernel detaches programs and frees maps that nothing else holds.
+    pub(super) fn remove(&self) -> Result<(), DatapathError> {
+        // Links first, so that no program runs on without its configuration.
+        let folders = [self.links(), self.lab.clone()];
+        for folder in folders {
+            match fs::remove_dir_all(&folder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(pin_error("remove the pins in", &folder, source)),
+            }
+        }
+        // The common parent goes with the last lab.
+        if let Some(parent) = self.lab.parent() {
+            match fs::remove_dir(parent) {
+                Ok(()) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+                    ) => {}
+                Err(source) => return Err(pin_error("remove the folder", parent, source)),
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn pin_error(action: &'static str, path: &Path, source: io::Error) -> DatapathError {
+    DatapathError::Pin { action, path: path.to_owned(), source }
+}
+
+/// Mounts the BPF file system where everybody expects it, unless it is there.
+fn mount_bpffs() -> Result<(), DatapathError> {
+    let is_mounted = || statfs(BPFFS).is_ok_and(|stat| stat.filesystem_type() == BPF_FS_MAGIC);
+    if is_mounted() {
+        return Ok(());
+    }
+    match mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), Some("mode=0700")) {
+        // Two that come at once both mount; what counts is that one is there.
+        Ok(()) => Ok(()),
+        Err(_) if is_mounted() => Ok(()),
+        Err(source) => Err(DatapathError::NoBpffs { path: BPFFS.into(), source }),
+    }
+}

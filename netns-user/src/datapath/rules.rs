@@ -1,0 +1,231 @@
+//! The NAT rules of a living lab: what stands in the maps is what holds.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, net::SocketAddrV4};
+
+use aya::maps::{HashMap, MapData, PerCpuArray, PerCpuValues, lpm_trie::LpmTrie};
+use aya::{maps::lpm_trie::Key, util::nr_cpus};
+use ipnet::Ipv4Net;
+use netns_common::abi::{
+    Counter, Endpoint, Forward, ForwardKey, Ip4, MAX_RULES, Masquerade, Port, Protocol, RuleId,
+    maps,
+};
+use serde::Serialize;
+
+use super::{Datapath, DatapathError, configure::Interfaces, configure::write_host_addresses};
+use crate::rules::{ForwardProtocol, ForwardRule, MasqueradeRule};
+
+/// A rule and what it has translated.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleStatus<R> {
+    #[serde(skip)]
+    pub id: RuleId,
+    #[serde(flatten)]
+    pub rule: R,
+    /// Connections begun.
+    pub flows: u64,
+    /// Packets translated, both directions.
+    pub packets: u64,
+    /// Bytes of IP, both directions.
+    pub bytes: u64,
+}
+
+type Masquerades = LpmTrie<MapData, Ip4, Masquerade>;
+type Forwards = HashMap<MapData, ForwardKey, Forward>;
+
+fn map_error(map: &'static str) -> impl Fn(aya::maps::MapError) -> DatapathError + Copy {
+    move |source| DatapathError::Map { map, source }
+}
+
+impl Datapath {
+    /// The masquerade rules. Must run on a thread inside the router's namespace, where
+    /// interface names are known.
+    pub fn masquerades(&self) -> Result<Vec<RuleStatus<MasqueradeRule>>, DatapathError> {
+        let interfaces = Interfaces::read()?;
+        let error = map_error(maps::MASQUERADES);
+        let map: Masquerades = self.map(maps::MASQUERADES)?;
+        let counters = self.rule_counters()?;
+        let mut rules = Vec::new();
+        for entry in map.iter() {
+            let (key, value) = entry.map_err(error)?;
+            let uplink = (value.uplink != 0).then(|| {
+                let gone = || format!("(deleted interface {})", value.uplink);
+                interfaces.name(value.uplink).map_or_else(gone, str::to_owned)
+            });
+            let length = u8::try_from(key.prefix_len()).unwrap_or(32);
+            let source = Ipv4Net::new(Ipv4Addr::from(key.data()), length).unwrap_or_default();
+            rules.push(status(&counters, value.rule, MasqueradeRule { source, uplink })?);
+        }
+        rules.sort_by_key(|rule| rule.id);
+        Ok(rules)
+    }
+
+    /// The forward rules.
+    pub fn forwards(&self) -> Result<Vec<RuleStatus<ForwardRule>>, DatapathError> {
+        let error = map_error(maps::FORWARDS);
+        let map: Forwards = self.map(maps::FORWARDS)?;
+        let counters = self.rule_counters()?;
+        let mut rules = Vec::new();
+        for entry in map.iter() {
+            let (key, value) = entry.map_err(error)?;
+            rules.push(status(&counters, value.rule, forward_rule(&key, &value))?);
+        }
+        rules.sort_by_key(|rule| rule.id);
+        Ok(rules)
+    }
+
+    /// Adds a masquerade rule to the living lab. Must run inside the router's namespace.
+    pub fn add_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+        let existing = self.masquerades()?;
+        if let Some(same) = existing.iter().find(|other| other.rule.source == rule.source) {
+            return Err(DatapathError::RuleExists { existing: same.rule.to_string() });
+        }
+        let uplink = match &rule.uplink {
+            Some(name) => Interfaces::read()?.index(name)?,
+            None => 0,
+        };
+        let id = self.new_rule()?;
+        let mut map: Masquerades = self.map(maps::MASQUERADES)?;
+        map.insert(&masquerade_key(rule), Masquerade { uplink, rule: id, padding: [0; 2] }, 0)
+            .map_err(map_error(maps::MASQUERADES))
+    }
+
+    /// Removes a masquerade rule and the flows that it made. Must run inside the router's
+    /// namespace.
+    pub fn remove_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+        let existing = self.masquerades()?;
+        let same = |other: &&RuleStatus<MasqueradeRule>| {
+            other.rule.source == rule.source
+                && (rule.uplink.is_none() || other.rule.uplink == rule.uplink)
+        };
+        let found =
+            existing.iter().find(same).ok_or_else(|| DatapathError::NoRule(rule.to_string()))?;
+        let mut map: Masquerades = self.map(maps::MASQUERADES)?;
+        map.remove(&masquerade_key(rule)).map_err(map_error(maps::MASQUERADES))?;
+        self.flush(|flow| flow.rule == found.id).map(drop)
+    }
+
+    /// Adds a forward rule to the living lab. Must run inside the router's namespace.
+    pub fn add_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
+        let key = forward_key(rule.protocol, rule.address, rule.port);
+        let error = map_error(maps::FORWARDS);
+        let mut map: Forwards = self.map(maps::FORWARDS)?;
+        if let Ok(existing) = map.get(&key, 0) {
+            let existing = forward_rule(&key, &existing).to_string();
+            return Err(DatapathError::RuleExists { existing });
+        }
+        let endpoints: HashMap<MapData, Ip4, Endpoint> = self.map(maps::ENDPOINTS)?;
+        if endpoints.get(&Ip4::from(*rule.target.ip()), 0).is_err() {
+            return Err(DatapathError::NoTarget(*rule.target.ip()));
+        }
+        // The host's addresses may have changed since the lab came up.
+        write_host_addresses(self, &Interfaces::read()?)?;
+        let value = Forward {
+            target: Ip4::from(*rule.target.ip()),
+            target_port: Port::new(rule.target.port()),
+            rule: self.new_rule()?,
+        };
+        map.insert(key, value, 0).map_err(error)
+    }
+
+    /// Removes a forward rule and the flows that it made, and returns it.
+    pub fn remove_forward(
+        &self,
+        protocol: ForwardProtocol,
+        address: Option<Ipv4Addr>,
+        port: u16,
+    ) -> Result<ForwardRule, DatapathError> {
+        let key = forward_key(protocol, address, port);
+        let mut map: Forwards = self.map(maps::FORWARDS)?;
+        let Ok(value) = map.get(&key, 0) else {
+            let address = address.map_or_else(String::new, |address| format!("{address}:"));
+            return Err(DatapathError::NoRule(format!("forward {protocol} {address}{port}")));
+        };
+        map.remove(&key).map_err(map_error(maps::FORWARDS))?;
+        self.flush(|flow| flow.rule == value.rule)?;
+        Ok(forward_rule(&key, &value))
+    }
+
+    fn rule_counters(&self) -> Result<PerCpuArray<MapData, Counter>, DatapathError> {
+        self.map(maps::RULE_COUNTERS)
+    }
+
+    /// A rule id that is free, its counter at zero.
+    fn new_rule(&self) -> Result<RuleId, DatapathError> {
+        let masquerades: Masquerades = self.map(maps::MASQUERADES)?;
+        let forwards: Forwards = self.map(maps::FORWARDS)?;
+        let mut taken = BTreeSet::new();
+        for entry in masquerades.iter() {
+            taken.insert(entry.map_err(map_error(maps::MASQUERADES))?.1.rule);
+        }
+        for entry in forwards.iter() {
+            taken.insert(entry.map_err(map_error(maps::FORWARDS))?.1.rule);
+        }
+        let last = RuleId::try_from(MAX_RULES - 1).unwrap_or(RuleId::MAX);
+        // After the newest rather than in a gap: rules are listed in the order they came.
+        let next = taken.last().map_or(1, |id| id + 1);
+        let id = if next <= last {
+            next
+        } else {
+            (1..=last).find(|id| !taken.contains(id)).ok_or_else(|| {
+                DatapathError::Limit(format!("a lab takes at most {last} rules: delete one first"))
+            })?
+        };
+        self.zero_counter(maps::RULE_COUNTERS, u32::from(id))?;
+        Ok(id)
+    }
+
+    fn zero_counter(&self, name: &'static str, index: u32) -> Result<(), DatapathError> {
+        let mut counters: PerCpuArray<MapData, Counter> = self.map(name)?;
+        let cpus = nr_cpus()
+            .map_err(|(_, source)| DatapathError::System { what: "count the CPUs", source })?;
+        let zeros = PerCpuValues::try_from(vec![Counter::default(); cpus])
+            .map_err(|source| DatapathError::System { what: "per-CPU values", source })?;
+        counters.set(index, zeros, 0).map_err(map_error(name))
+    }
+}
+
+fn masquerade_key(rule: &MasqueradeRule) -> Key<Ip4> {
+    Key::new(u32::from(rule.source.prefix_len()), Ip4::from(rule.source.network()))
+}
+
+fn forward_key(protocol: ForwardProtocol, address: Option<Ipv4Addr>, port: u16) -> ForwardKey {
+    let protocol = match protocol {
+        ForwardProtocol::Tcp => Protocol::Tcp,
+        ForwardProtocol::Udp => Protocol::Udp,
+    };
+    let address = address.map_or(Ip4::UNSPECIFIED, Ip4::from);
+    ForwardKey::new(protocol.number(), address, Port::new(port))
+}
+
+fn forward_rule(key: &ForwardKey, value: &Forward) -> ForwardRule {
+    let protocol = if key.protocol == Protocol::Udp.number() {
+        ForwardProtocol::Udp
+    } else {
+        ForwardProtocol::Tcp
+    };
+    ForwardRule {
+        protocol,
+        address: (key.address != Ip4::UNSPECIFIED).then(|| key.address.into()),
+        port: key.port.number(),
+        target: SocketAddrV4::new(value.target.into(), value.target_port.number()),
+    }
+}
+
+fn status<R>(
+    counters: &PerCpuArray<MapData, Counter>,
+    id: RuleId,
+    rule: R,
+) -> Result<RuleStatus<R>, DatapathError> {
+    let values = counters.get(&u32::from(id), 0).map_err(map_error(maps::RULE_COUNTERS))?;
+    let Counter { flows, packets, bytes } = sum(&values);
+    Ok(RuleStatus { id, rule, flows, packets, bytes })
+}
+
+/// The counts of all CPUs together.
+pub(super) fn sum(values: &PerCpuValues<Counter>) -> Counter {
+    values.iter().fold(Counter::default(), |sum, value| Counter {
+        flows: sum.flows + value.flows,
+        packets: sum.packets + value.packets,
+        bytes: sum.bytes + value.bytes,
+    })
+}
