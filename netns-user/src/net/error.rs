@@ -1,0 +1,46 @@
+//! What can go wrong with the kernel's network objects.
+
+use std::io;
+
+/// An operation on a namespace, a link or a setting that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// Nothing of that name is in /run/netns.
+    #[error("there is no namespace \"{0}\": `netns list` shows those that exist")]
+    NoNamespace(String),
+    /// The name is taken.
+    #[error("namespace \"{0}\" already exists: delete it (`netns del {0}`) or choose another name")]
+    NamespaceExists(String),
+    /// The name cannot be a file in /run/netns.
+    #[error("\"{name}\" cannot name a namespace: {reason}")]
+    BadNamespaceName { name: String, reason: String },
+    /// The calling thread's namespace has no such interface.
+    #[error("there is no interface \"{0}\"")]
+    NoLink(String),
+    /// The kernel refused; `action` says what was asked, beginning with a verb.
+    #[error("cannot {action}: {source}")]
+    Refused { action: String, source: io::Error },
+    /// The kernel's answer made no sense.
+    #[error("cannot {action}: unexpected answer of the kernel: {answer}")]
+    Protocol { action: String, answer: String },
+}
+
+impl NetError {
+    /// Wraps an error of the operating system, naming what was attempted.
+    pub fn refused(action: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Refused { action: action.into(), source: source.into() }
+    }
+
+    /// Whether the object was not there, for callers to whom that is as good as done.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::NoNamespace(_) | Self::NoLink(_) => true,
+            Self::Refused { source, .. } => {
+                matches!(source.raw_os_error(), Some(libc::ENODEV | libc::ENOENT))
+            }
+            Self::NamespaceExists(_) | Self::BadNamespaceName { .. } | Self::Protocol { .. } => {
+                false
+            }
+        }
+    }
+}

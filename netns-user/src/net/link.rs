@@ -1,0 +1,204 @@
+//! Links: bridges, cables (veth pairs) and whatever else a namespace has.
+
+use std::{fmt, fs::File, os::fd::AsRawFd};
+
+use futures::TryStreamExt;
+use rtnetlink::{
+    LinkBridge, LinkUnspec, LinkVeth,
+    packet_route::link::{
+        BridgePortState, InfoBridgePort, InfoData, InfoPortData, InfoVeth, LinkAttribute,
+        LinkFlags, LinkInfo, LinkMessage, State,
+    },
+};
+use serde::Serialize;
+
+use super::{NetError, Netlink};
+
+/// An Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Mac {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What a bridge does with the frames of one of its ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortState {
+    Forwarding,
+    /// The port has no carrier yet, or a spanning tree keeps it closed.
+    Closed,
+}
+
+/// A link as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    pub index: u32,
+    pub name: String,
+    /// `None` for links that no driver of virtual links made: `lo`, network cards.
+    pub kind: Option<String>,
+    pub mac: Option<Mac>,
+    /// Bytes.
+    pub mtu: u32,
+    /// Switched on, whether or not there is a carrier.
+    pub up: bool,
+    /// The kernel's operational state (RFC 2863): "up", "down", "lowerlayerdown", …
+    pub state: String,
+    /// Index of the bridge that this link is a port of.
+    pub bridge: Option<u32>,
+    /// Only for ports of a bridge.
+    pub port_state: Option<PortState>,
+}
+
+/// A veth pair to be made: one end here, the other in another namespace.
+#[derive(Debug)]
+pub struct Cable<'a> {
+    /// Name of the end in the namespace of the connection.
+    pub here: &'a str,
+    /// Index of the bridge that this end becomes a port of.
+    pub bridge: Option<u32>,
+    /// Name of the far end.
+    pub there: &'a str,
+    /// The namespace of the far end.
+    pub namespace: &'a File,
+}
+
+impl Netlink {
+    /// All links of the namespace, in the order of their indexes.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn links(&self) -> Result<Vec<Link>, NetError> {
+        let dump = self.handle().link().get().execute().try_collect::<Vec<_>>();
+        let mut links: Vec<Link> =
+            self.wait(dump, || "list the links".into())?.into_iter().map(Link::from).collect();
+        links.sort_unstable_by_key(|link| link.index);
+        Ok(links)
+    }
+
+    /// The link called `name`.
+    ///
+    /// # Errors
+    /// [`NetError::NoLink`], or when the kernel refuses.
+    pub fn link(&self, name: &str) -> Result<Link, NetError> {
+        let mut stream = Box::pin(self.handle().link().get().match_name(name).execute());
+        let found = self.wait(stream.try_next(), || format!("find interface \"{name}\""));
+        match found {
+            Ok(Some(message)) => Ok(message.into()),
+            Ok(None) => Err(NetError::NoLink(name.to_owned())),
+            Err(error) if error.is_absence() => Err(NetError::NoLink(name.to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a bridge that is up. Its Ethernet address is fixed: otherwise the kernel
+    /// changes it as ports come and go.
+    ///
+    /// # Errors
+    /// When the name is taken or the kernel refuses.
+    pub fn add_bridge(&self, name: &str, mac: Mac) -> Result<(), NetError> {
+        let message = LinkBridge::new(name).address(mac.0.to_vec()).build();
+        let request = self.handle().link().add(message).execute();
+        self.wait(request, || format!("create bridge \"{name}\""))
+    }
+
+    /// Makes a cable whose near end is up. The far end is down: the kernel takes no
+    /// switching on of an end that is on its way to another namespace.
+    ///
+    /// # Errors
+    /// When a name is taken or the kernel refuses.
+    pub fn add_cable(&self, cable: &Cable<'_>) -> Result<(), NetError> {
+        let peer =
+            LinkUnspec::new_with_name(cable.there).setns_by_fd(cable.namespace.as_raw_fd()).build();
+        let mut builder = LinkVeth::new(cable.here, cable.there)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+            .up();
+        if let Some(bridge) = cable.bridge {
+            builder = builder.controller(bridge);
+        }
+        let request = self.handle().link().add(builder.build()).execute();
+        self.wait(request, || format!("create cable \"{}\" - \"{}\"", cable.here, cable.there))
+    }
+
+    /// Switches a link on.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set_up(&self, link: &Link) -> Result<(), NetError> {
+        let message = LinkUnspec::new_with_index(link.index).up().build();
+        let request = self.handle().link().set(message).execute();
+        self.wait(request, || format!("switch interface \"{}\" on", link.name))
+    }
+
+    /// Deletes a link; a cable goes with both its ends.
+    ///
+    /// # Errors
+    /// [`NetError::NoLink`], or when the kernel refuses.
+    pub fn delete_link(&self, name: &str) -> Result<(), NetError> {
+        let link = self.link(name)?;
+        let request = self.handle().link().del(link.index).execute();
+        self.wait(request, || format!("delete interface \"{name}\""))
+    }
+}
+
+impl From<LinkMessage> for Link {
+    fn from(message: LinkMessage) -> Self {
+        let mut link = Self {
+            index: message.header.index,
+            name: String::new(),
+            kind: None,
+            mac: None,
+            mtu: 0,
+            up: message.header.flags.contains(LinkFlags::Up),
+            state: State::Unknown.to_string(),
+            bridge: None,
+            port_state: None,
+        };
+        for attribute in message.attributes {
+            match attribute {
+                LinkAttribute::IfName(name) => link.name = name,
+                LinkAttribute::Address(bytes) => link.mac = bytes.try_into().ok().map(Mac),
+                LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+                LinkAttribute::OperState(state) => link.state = state.to_string(),
+                LinkAttribute::Controller(index) => link.bridge = Some(index),
+                LinkAttribute::LinkInfo(infos) => {
+                    for info in infos {
+                        match info {
+                            LinkInfo::Kind(kind) => link.kind = Some(kind.to_string()),
+                            LinkInfo::PortData(InfoPortData::BridgePort(port)) => {
+                                link.port_state = port_state(&port);
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        link
+    }
+}
+
+fn port_state(attributes: &[InfoBridgePort]) -> Option<PortState> {
+    attributes.iter().find_map(|attribute| match attribute {
+        InfoBridgePort::State(BridgePortState::Forwarding) => Some(PortState::Forwarding),
+        InfoBridgePort::State(_) => Some(PortState::Closed),
+        _ => None,
+    })
+}

@@ -1,0 +1,18 @@
+//! The kernel's network objects: namespaces, links, addresses, routes, sysctls.
+//! All calls of rtnetlink are in this folder.
+
+mod address;
+mod error;
+mod link;
+mod neighbour;
+mod netlink;
+pub mod netns;
+mod route;
+pub mod sysctl;
+
+pub use address::Address;
+pub use error::NetError;
+pub use link::{Cable, Link, Mac, PortState};
+pub use neighbour::Neighbour;
+pub use netlink::Netlink;
+pub use route::Route;

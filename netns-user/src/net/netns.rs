@@ -1,0 +1,233 @@
+//! Named network namespaces: files in /run/netns, the same that `ip netns` works with.
+//!
+//! A namespace is made without a fork: a thread leaves its namespace for a new one and
+//! binds it to the file. The thread ends with its namespace, so no other code is affected.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    panic,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use nix::{
+    errno::Errno,
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, setns, unshare},
+};
+
+use super::NetError;
+
+/// Where named namespaces are; iproute2 uses the same folder.
+pub const DIRECTORY: &str = "/run/netns";
+
+/// The calling thread's own namespace.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+/// The file that holds the namespace `name`.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(name)
+}
+
+/// Why `name` cannot name a namespace, if it cannot.
+pub fn name_fault(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("it is empty")
+    } else if name.len() > 255 {
+        Some("it is longer than 255 bytes")
+    } else if name == "." || name == ".." {
+        Some("it names a folder")
+    } else if name.contains('/') {
+        Some("it contains '/'")
+    } else if name.starts_with('-') {
+        Some("it begins with '-', like an option")
+    } else if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Some("it contains white space")
+    } else {
+        None
+    }
+}
+
+/// Makes a namespace. Its links are only `lo`, which is down.
+///
+/// # Errors
+/// When the name is unfit or taken, or the kernel refuses.
+pub fn create(name: &str) -> Result<(), NetError> {
+    create_and(name, || ())
+}
+
+/// Makes a namespace and runs `work` on a thread inside it.
+///
+/// # Errors
+/// As [`create`]; then `work` has not run.
+pub fn create_and<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
+    check_name(name)?;
+    let action = || format!("create namespace \"{name}\"");
+    prepare_directory()?;
+    let file = path(name);
+    match OpenOptions::new().write(true).create_new(true).mode(0o444).open(&file) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(NetError::NamespaceExists(name.to_owned()));
+        }
+        Err(error) => return Err(NetError::refused(action(), error)),
+    }
+    let made = on_thread(|| {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        mount(Some(OWN), &file, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+        Ok(work())
+    });
+    made.map_err(|error: Errno| {
+        // The file without a namespace on it would block the name.
+        let _ = fs::remove_file(&file);
+        NetError::refused(action(), error)
+    })
+}
+
+/// Runs `work` on a thread inside the namespace `name`. `work` may build its own tokio
+/// `current_thread` runtime.
+///
+/// # Errors
+/// When there is no such namespace or it cannot be entered; then `work` has not run.
+pub fn run_in<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
+    let file = open(name)?;
+    on_thread(|| {
+        setns(file.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        Ok(work())
+    })
+    .map_err(|error: Errno| NetError::refused(format!("enter namespace \"{name}\""), error))
+}
+
+/// Moves the calling thread into the namespace `name`, for good.
+///
+/// # Errors
+/// When there is no such namespace or it cannot be entered.
+pub fn enter(name: &str) -> Result<(), NetError> {
+    let file = open(name)?;
+    setns(file.as_fd(), CloneFlags::CLONE_NEWNET)
+        .map_err(|error| NetError::refused(format!("enter namespace \"{name}\""), error))
+}
+
+/// Opens the file of the namespace `name`, which keeps the namespace alive.
+///
+/// # Errors
+/// When the name is unfit or there is no such namespace.
+pub fn open(name: &str) -> Result<File, NetError> {
+    check_name(name)?;
+    File::open(path(name)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => NetError::NoNamespace(name.to_owned()),
+        _ => NetError::refused(format!("open namespace \"{name}\""), error),
+    })
+}
+
+/// Takes the name of a namespace away. The namespace itself, and its links, go as soon as
+/// no process is left in it; the kernel does that in the background.
+///
+/// # Errors
+/// When there is no such namespace or the kernel refuses.
+pub fn delete(name: &str) -> Result<(), NetError> {
+    check_name(name)?;
+    let file = path(name);
+    match umount2(&file, MntFlags::MNT_DETACH) {
+        // EINVAL: a file that no namespace is bound to, left by someone who was killed.
+        Ok(()) | Err(Errno::EINVAL) => {}
+        Err(Errno::ENOENT) => return Err(NetError::NoNamespace(name.to_owned())),
+        Err(error) => {
+            return Err(NetError::refused(format!("unmount namespace \"{name}\""), error));
+        }
+    }
+    fs::remove_file(&file)
+        .map_err(|error| NetError::refused(format!("delete namespace \"{name}\""), error))
+}
+
+/// Whether the name is taken in /run/netns.
+pub fn exists(name: &str) -> bool {
+    name_fault(name).is_none() && path(name).exists()
+}
+
+/// The names of all namespaces, sorted.
+///
+/// # Errors
+/// When /run/netns cannot be read; that it is not there means that there are none.
+pub fn list() -> Result<Vec<String>, NetError> {
+    let action = || format!("list {DIRECTORY}");
+    let entries = match fs::read_dir(DIRECTORY) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(NetError::refused(action(), error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| NetError::refused(action(), error))?;
+        // A name that is no text cannot be one of ours, and no argument could name it.
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn check_name(name: &str) -> Result<(), NetError> {
+    match name_fault(name) {
+        None => Ok(()),
+        Some(reason) => {
+            Err(NetError::BadNamespaceName { name: name.to_owned(), reason: reason.to_owned() })
+        }
+    }
+}
+
+/// Makes /run/netns a shared mount point, as iproute2 does: a namespace that is named or
+/// unnamed in one mount namespace is then so in all of them.
+fn prepare_directory() -> Result<(), NetError> {
+    let action = || format!("prepare {DIRECTORY}");
+    fs::create_dir_all(DIRECTORY).map_err(|error| NetError::refused(action(), error))?;
+    // Two who find it unmounted would mount it twice. iproute2 takes the same lock.
+    let directory = File::open(DIRECTORY).map_err(|error| NetError::refused(action(), error))?;
+    directory.lock().map_err(|error| NetError::refused(action(), error))?;
+    let share = || {
+        let flags = MsFlags::MS_SHARED | MsFlags::MS_REC;
+        mount(None::<&str>, DIRECTORY, None::<&str>, flags, None::<&str>)
+    };
+    let shared = match share() {
+        // Not a mount point yet.
+        Err(Errno::EINVAL) => {
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+            mount(Some(DIRECTORY), DIRECTORY, None::<&str>, flags, None::<&str>)
+                .and_then(|()| share())
+        }
+        done => done,
+    };
+    shared.map_err(|error| NetError::refused(action(), error))
+}
+
+/// Runs `work` on a thread of its own, whose namespace it may change, and passes a panic on.
+fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join())
+        .unwrap_or_else(|cause| panic::resume_unwind(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_files_are_fit() {
+        for name in ["red", "a", "host-1", "x.y", &"n".repeat(255)] {
+            assert_eq!(name_fault(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_files_are_unfit() {
+        for name in ["", ".", "..", "a/b", "/", "-n", "a b", "a\n", &"n".repeat(256)] {
+            assert!(name_fault(name).is_some(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_panic_on_the_thread_reaches_the_caller() {
+        let caught = panic::catch_unwind(|| on_thread(|| panic!("from within")));
+        assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"from within"));
+    }
+}

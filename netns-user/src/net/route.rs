@@ -1,0 +1,112 @@
+//! Routes of the main table.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use futures::TryStreamExt;
+use ipnet::{IpNet, Ipv4Net};
+use rtnetlink::{
+    RouteMessageBuilder,
+    packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType},
+};
+use serde::Serialize;
+
+use super::{NetError, Netlink};
+
+/// A route of the main table, IPv4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// `0.0.0.0/0` is the default route.
+    pub destination: IpNet,
+    pub gateway: Option<IpAddr>,
+    /// Index of the link; `None` for routes over several links or none.
+    pub link: Option<u32>,
+    /// The source address that the host prefers on it.
+    pub source: Option<IpAddr>,
+    /// The lower metric wins.
+    pub metric: u32,
+    /// "unicast", or what else becomes of the packets: "blackhole", "unreachable", "prohibit", "throw".
+    pub kind: &'static str,
+}
+
+impl Route {
+    /// Whether the route is for every destination that no other route is for.
+    pub fn is_default(&self) -> bool {
+        self.destination.prefix_len() == 0
+    }
+}
+
+impl Netlink {
+    /// The IPv4 routes of the main table.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn routes(&self) -> Result<Vec<Route>, NetError> {
+        let all = RouteMessageBuilder::<Ipv4Addr>::new().build();
+        let dump = self.handle().route().get(all).execute().try_collect::<Vec<_>>();
+        let messages = self.wait(dump, || "list the routes".into())?;
+        Ok(messages.iter().filter_map(from_message).collect())
+    }
+
+    /// Adds a default route.
+    ///
+    /// # Errors
+    /// When there is one of that metric or the gateway is on no subnet of the namespace.
+    pub fn add_default_route(&self, gateway: Ipv4Addr, metric: u32) -> Result<(), NetError> {
+        let mut builder = RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway);
+        // Metric 0 is the kernel's own choice when none is asked for.
+        if metric > 0 {
+            builder = builder.priority(metric);
+        }
+        let request = self.handle().route().add(builder.build()).execute();
+        self.wait(request, || format!("add the default route via {gateway}"))
+    }
+}
+
+fn from_message(message: &RouteMessage) -> Option<Route> {
+    // The kernel dumps every table; the local and broadcast routes are in one of their own.
+    if message.header.table != RouteHeader::RT_TABLE_MAIN {
+        return None;
+    }
+    let mut route = Route {
+        destination: IpNet::V4(Ipv4Net::default()),
+        gateway: None,
+        link: None,
+        source: None,
+        metric: 0,
+        kind: kind_name(message.header.kind),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => {
+                let length = message.header.destination_prefix_length;
+                route.destination = IpNet::new(ip(address)?, length).ok()?;
+            }
+            RouteAttribute::Gateway(address) => route.gateway = ip(address),
+            RouteAttribute::PrefSource(address) => route.source = ip(address),
+            RouteAttribute::Oif(index) => route.link = Some(*index),
+            RouteAttribute::Priority(metric) => route.metric = *metric,
+            _ => {}
+        }
+    }
+    Some(route)
+}
+
+/// What `ip route` calls the kind.
+fn kind_name(kind: RouteType) -> &'static str {
+    match kind {
+        RouteType::Unicast => "unicast",
+        RouteType::BlackHole => "blackhole",
+        RouteType::Unreachable => "unreachable",
+        RouteType::Prohibit => "prohibit",
+        RouteType::Throw => "throw",
+        _ => "other",
+    }
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
+    }
+}

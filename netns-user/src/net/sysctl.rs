@@ -1,0 +1,46 @@
+//! Settings under /proc/sys/net, which belong to the calling thread's namespace.
+
+use std::{fs, io, path::PathBuf};
+
+use super::NetError;
+
+/// Whether IPv4 packets are forwarded between links: "0" or "1".
+pub const IP_FORWARD: &str = "ipv4/ip_forward";
+
+/// Reads a setting of the calling thread's namespace; `key` is a path below /proc/sys/net.
+///
+/// # Errors
+/// When the kernel has no such setting or refuses.
+pub fn read(key: &str) -> Result<String, NetError> {
+    let value = fs::read_to_string(path(key))
+        .map_err(|error| NetError::refused(format!("read the setting net/{key}"), error))?;
+    Ok(value.trim_end().to_owned())
+}
+
+/// Writes a setting of the calling thread's namespace.
+///
+/// # Errors
+/// When the kernel has no such setting or refuses the value.
+pub fn write(key: &str, value: &str) -> Result<(), NetError> {
+    fs::write(path(key), value)
+        .map_err(|error| NetError::refused(format!("set net/{key} to {value}"), error))
+}
+
+/// Switches IPv6 off for the links of the calling thread's namespace, those to come
+/// included. A kernel without IPv6 has nothing to switch off.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn disable_ipv6() -> Result<(), NetError> {
+    for which in ["default", "all"] {
+        match write(&format!("ipv6/conf/{which}/disable_ipv6"), "1") {
+            Err(NetError::Refused { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+fn path(key: &str) -> PathBuf {
+    PathBuf::from("/proc/sys/net").join(key)
+}
