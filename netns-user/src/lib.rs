@@ -3,3 +3,4 @@
 pub mod datapath;
 pub mod net;
 pub mod rules;
+pub mod topology;

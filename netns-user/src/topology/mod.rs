@@ -1,0 +1,45 @@
+//! What a lab consists of, and how it is read from a TOML file. Pure: no system calls.
+
+mod check;
+mod error;
+mod file;
+mod model;
+mod names;
+mod parse;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Problem, TopologyError};
+pub use model::{AUTO, Bridge, Namespace, NatOptions, Outside, Router, Topology, Uplink};
+
+/// The lab that is built when no file is named.
+const LECTURE: &str = include_str!("lecture.toml");
+
+impl Topology {
+    /// Reads and checks a topology file. `origin` is the file's name for errors.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, each with its line and column; a file that is no
+    /// TOML or has unknown keys is not checked any further than that.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, TopologyError> {
+        let failed = |problems| TopologyError::new(origin, text, problems);
+        let file = syntax::read(text).map_err(|fault| failed(vec![fault]))?;
+        let mut faults = Vec::new();
+        let topology = parse::parse(text, &file, &mut faults);
+        match topology {
+            Some(topology) if faults.is_empty() => Ok(topology),
+            _ => Err(failed(faults)),
+        }
+    }
+
+    /// The lecture's lab.
+    pub fn lecture() -> Self {
+        Self::parse(LECTURE, "lecture.toml").expect("a unit test parses the embedded file")
+    }
+
+    /// The file from which this topology would be read, with every default spelled out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("the model holds only what TOML can express")
+    }
+}
