@@ -1,6 +1,7 @@
 //! Network labs on one Linux machine, with NAT in eBPF.
 
 pub mod datapath;
+pub mod lab;
 pub mod net;
 pub mod rules;
 pub mod topology;

@@ -1,0 +1,161 @@
+//! Makes the objects of a lab: namespaces, bridges, cables, addresses, routes.
+
+use std::{
+    fs::File,
+    hash::{BuildHasher, RandomState},
+    thread,
+    time::{Duration, Instant},
+};
+
+use ipnet::Ipv4Net;
+
+use super::{LabError, Progress, dns, progress::step};
+use crate::{
+    datapath::CableSpec,
+    net::{Cable, Mac, Netlink, PortState, netns, sysctl},
+    topology::{Namespace, Outside, Topology, Uplink},
+};
+
+/// How long a bridge port may take to open. The kernel does it in the background, usually
+/// within a millisecond.
+const PORT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How often to look whether it has.
+const PORT_POLL: Duration = Duration::from_millis(1);
+
+/// Makes the lab's network, all but its datapath, and tells what hangs on its cables.
+/// Nothing must be in its way; what is made before a failure stays.
+///
+/// # Errors
+/// When the kernel refuses something.
+pub fn build_network(
+    topology: &Topology,
+    progress: &dyn Progress,
+) -> Result<Vec<CableSpec>, LabError> {
+    let router = match &topology.router.namespace {
+        None => Netlink::open()?,
+        Some(name) => step(progress, &format!("router \"{name}\""), || make_router(name))?,
+    };
+    for (rank, uplink) in (0..).zip(&topology.uplinks) {
+        if let (Some(address), Some(outside)) = (uplink.address, &uplink.outside) {
+            let name = format!("uplink \"{}\" to \"{}\"", uplink.name, outside.namespace);
+            step(progress, &name, || make_uplink(&router, uplink, address, outside, rank))?;
+        }
+    }
+    for bridge in &topology.bridges {
+        step(progress, &format!("bridge \"{}\"", bridge.name), || {
+            router.add_bridge(&bridge.name, random_mac())?;
+            router.add_address(&router.link(&bridge.name)?, bridge.address)
+        })?;
+    }
+    step(progress, &format!("{} namespaces", topology.namespaces.len()), || {
+        topology.namespaces.iter().map(|namespace| make_namespace(&router, namespace)).collect()
+    })
+}
+
+/// A namespace without IPv6, its loopback up, and a connection to it. The translation is
+/// IPv4 only, and without IPv6 a link is made three times as fast.
+fn make_bare(
+    name: &str,
+    setup: impl FnOnce() -> Result<(), LabError> + Send,
+) -> Result<Netlink, LabError> {
+    let made: Result<Netlink, LabError> = netns::create_and(name, || {
+        sysctl::disable_ipv6()?;
+        setup()?;
+        Ok(Netlink::open()?)
+    })?;
+    let netlink = made?;
+    netlink.set_up(&netlink.link("lo")?)?;
+    Ok(netlink)
+}
+
+fn make_router(name: &str) -> Result<Netlink, LabError> {
+    make_bare(name, || Ok(sysctl::write(sysctl::IP_FORWARD, "1")?))
+}
+
+/// The first uplink's default route wins, the others stand by.
+fn make_uplink(
+    router: &Netlink,
+    uplink: &Uplink,
+    address: Ipv4Net,
+    outside: &Outside,
+    rank: u32,
+) -> Result<(), LabError> {
+    let inside_of_it = make_bare(&outside.namespace, || Ok(()))?;
+    let namespace = netns::open(&outside.namespace)?;
+    router.add_cable(&Cable {
+        here: &uplink.name,
+        bridge: None,
+        there: &outside.interface,
+        namespace: &namespace,
+    })?;
+    // No way back to the lab's subnets: what is not translated gets no answer.
+    let interface = inside_of_it.link(&outside.interface)?;
+    inside_of_it.add_address(&interface, outside.address)?;
+    inside_of_it.set_up(&interface)?;
+    let loopback = inside_of_it.link("lo")?;
+    for answer in &outside.answers {
+        inside_of_it.add_address(&loopback, Ipv4Net::from(*answer))?;
+    }
+    router.add_address(&router.link(&uplink.name)?, address)?;
+    if let Some(gateway) = uplink.gateway {
+        router.add_default_route(gateway, rank)?;
+    }
+    Ok(())
+}
+
+fn make_namespace(router: &Netlink, namespace: &Namespace) -> Result<CableSpec, LabError> {
+    let netlink = make_bare(&namespace.name, || Ok(()))?;
+    let file: File = netns::open(&namespace.name)?;
+    router.add_cable(&Cable {
+        here: &namespace.port,
+        bridge: Some(router.link(&namespace.bridge)?.index),
+        there: &namespace.interface,
+        namespace: &file,
+    })?;
+    let interface = netlink.link(&namespace.interface)?;
+    netlink.add_address(&interface, namespace.address)?;
+    netlink.set_up(&interface)?;
+    netlink.add_default_route(namespace.gateway, 0)?;
+    dns::install(namespace)?;
+    wait_until_open(router, &namespace.port)?;
+    let Mac(mac) = interface.mac.unwrap_or_default();
+    Ok(CableSpec {
+        port: namespace.port.clone(),
+        bridge: namespace.bridge.clone(),
+        addresses: vec![namespace.address.addr()],
+        mac,
+    })
+}
+
+/// The kernel opens a bridge port some time after both ends of its cable are up, and drops
+/// what comes earlier: the first packet after `up` would be lost.
+fn wait_until_open(router: &Netlink, port: &str) -> Result<(), LabError> {
+    let deadline = Instant::now() + PORT_DEADLINE;
+    while router.link(port)?.port_state != Some(PortState::Forwarding) {
+        if Instant::now() > deadline {
+            return Err(LabError::DeadCable(port.to_owned()));
+        }
+        thread::sleep(PORT_POLL);
+    }
+    Ok(())
+}
+
+/// A random address of the locally administered kind (IEEE 802, second bit of the first
+/// byte), for one station.
+fn random_mac() -> Mac {
+    let [_, _, a, b, c, d, e, f] = RandomState::new().hash_one("bridge").to_be_bytes();
+    Mac([(a & 0xfc) | 0x02, b, c, d, e, f])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::random_mac;
+
+    #[test]
+    fn random_addresses_are_local_and_of_one_station() {
+        for _ in 0..100 {
+            assert_eq!(random_mac().0[0] & 0b11, 0b10);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Takes down whatever of a lab is there.
+
+use super::{LabError, LabRecord, dns};
+use crate::{
+    datapath::Datapath,
+    net::{NetError, Netlink, netns, sysctl},
+};
+
+/// Takes a lab down by its record: all that is there, past every failure. The record goes
+/// last, and only when the rest is gone, so that a failed attempt can be repeated.
+pub(super) fn clear(record: &LabRecord) -> Vec<LabError> {
+    let topology = &record.topology;
+    let mut errors: Vec<LabError> = Vec::new();
+    // First, while the links that its programs hang on are there.
+    errors.extend(Datapath::remove(&topology.name).err().map(LabError::from));
+    if topology.router.namespace.is_none() {
+        errors.extend(clear_machine(record));
+    }
+    // The links inside go with their namespaces.
+    let absence_is_fine = |done: Result<(), NetError>| done.err().filter(|e| !e.is_absence());
+    for name in topology.namespace_names() {
+        errors.extend(absence_is_fine(netns::delete(name)).map(LabError::from));
+    }
+    for namespace in &topology.namespaces {
+        errors.extend(dns::remove(namespace).err());
+    }
+    if errors.is_empty() {
+        errors.extend(record.remove().err());
+    }
+    errors
+}
+
+/// What the lab made and changed in the machine's own namespace.
+fn clear_machine(record: &LabRecord) -> Vec<LabError> {
+    let mut errors: Vec<LabError> = Vec::new();
+    match Netlink::open() {
+        Ok(machine) => {
+            for name in record.topology.router_interfaces() {
+                let failure = machine.delete_link(name).err().filter(|e| !e.is_absence());
+                errors.extend(failure.map(LabError::from));
+            }
+        }
+        Err(error) => errors.push(error.into()),
+    }
+    errors.extend(restore_forwarding(record).err());
+    errors
+}
+
+/// Sets ip_forward back, unless another lab still needs it: that one is then to do it.
+fn restore_forwarding(record: &LabRecord) -> Result<(), LabError> {
+    let Some(before) = &record.ip_forward else { return Ok(()) };
+    let heir = LabRecord::list()?
+        .into_iter()
+        .find(|other| other.name() != record.name() && other.topology.router.namespace.is_none());
+    match heir {
+        Some(mut heir) => {
+            heir.ip_forward = Some(before.clone());
+            heir.write()
+        }
+        None => Ok(sysctl::write(sysctl::IP_FORWARD, before)?),
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong with a lab.
+
+use std::{fmt, io, path::PathBuf};
+
+use ipnet::Ipv4Net;
+
+use crate::{datapath::DatapathError, net::NetError};
+
+/// Why a lab could not be built, found or torn down.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    #[error("this needs root: run it with sudo")]
+    NotRoot,
+    /// `release` is what uname says.
+    #[error(
+        "Linux {release} is too old: 6.7 or newer is needed (tcx hooks came with 6.6, route \
+         look-ups that tell the source address with 6.7)"
+    )]
+    OldKernel { release: String },
+    #[error("no lab is up: `netns up` builds one")]
+    NoLab,
+    #[error("several labs are up, say which one: {0}")]
+    SeveralLabs(String),
+    #[error("lab \"{0}\" is not up: `netns status` shows those that are")]
+    NotUp(String),
+    #[error("lab \"{0}\" is unfinished, its `up` was interrupted: clear it with `netns down {0}`")]
+    Unfinished(String),
+    #[error(
+        "lab \"{0}\" is up, but was built from another topology: take it down first \
+         (`netns down {0}`)"
+    )]
+    Changed(String),
+    #[error(
+        "lab \"{lab}\" is up, but {missing} is missing: take it down (`netns down {lab}`) and \
+         build it anew"
+    )]
+    Damaged { lab: String, missing: String },
+    #[error(
+        "namespace \"{0}\" already exists and is not part of this lab: delete it \
+         (`netns del {0}`) or give yours another name"
+    )]
+    NamespaceTaken(String),
+    #[error(
+        "namespace \"{name}\" already belongs to lab \"{lab}\": take that down \
+         (`netns down {lab}`) or give yours another name"
+    )]
+    NamespaceOfLab { name: String, lab: String },
+    #[error(
+        "interface \"{0}\" already exists and is not part of this lab: delete it or give yours \
+         another name"
+    )]
+    LinkTaken(String),
+    #[error(
+        "bridge \"{bridge}\": its subnet {subnet} overlaps {other}, which this machine reaches \
+         by {by}: give the bridge another subnet"
+    )]
+    SubnetTaken { bridge: String, subnet: Ipv4Net, other: String, by: String },
+    #[error("uplink \"{name}\": this machine has no such interface; it has {present}")]
+    NoUplink { name: String, present: String },
+    #[error("uplink \"auto\": this machine has no default route: name the interface")]
+    NoDefaultRoute,
+    #[error("{path} already exists and is not part of this lab: delete it or leave `dns` out")]
+    FileTaken { path: PathBuf },
+    #[error("cable \"{0}\" carries nothing: its bridge port did not open in time")]
+    DeadCable(String),
+    /// `action` begins with a verb.
+    #[error("cannot {action}: {source}")]
+    File { action: String, source: io::Error },
+    #[error("the record of lab \"{lab}\" is damaged: {fault}")]
+    BadRecord { lab: String, fault: String },
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error(transparent)]
+    Datapath(#[from] DatapathError),
+    /// Several things failed, each for itself; displays one a line.
+    #[error("{}", Lines(.0))]
+    Several(Vec<LabError>),
+}
+
+impl LabError {
+    pub(super) fn file(action: impl Into<String>, source: io::Error) -> Self {
+        Self::File { action: action.into(), source }
+    }
+
+    /// `Ok` when nothing failed; a single failure stands for itself.
+    pub(super) fn collect(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+}
+
+struct Lines<'a>(&'a [LabError]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.0.iter().enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! Labs: built from a topology, recorded in /run, torn down by their record.
+//!
+//! A lab outlives the process that built it: the kernel holds all of it. The record says
+//! what to take down, and is written before the first object is made.
+
+mod build;
+mod clear;
+mod dns;
+mod down;
+mod error;
+mod preflight;
+mod progress;
+mod record;
+mod status;
+mod up;
+
+pub use build::build_network;
+pub use down::down;
+pub use error::LabError;
+pub use preflight::require_root;
+pub use progress::{Progress, Silent};
+pub use record::LabRecord;
+pub use status::{LabStatus, Part, PartKind, status};
+pub use up::{UpOutcome, up};
+
+use crate::{
+    net::{NetError, netns},
+    topology::Topology,
+};
+
+/// Runs `work` where the lab's router is: on a thread inside its namespace, or on the
+/// calling thread when the router is the machine's own namespace.
+///
+/// # Errors
+/// When the router's namespace cannot be entered; then `work` has not run.
+pub fn in_router<T: Send>(
+    topology: &Topology,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, NetError> {
+    match &topology.router.namespace {
+        Some(namespace) => netns::run_in(namespace, work),
+        None => Ok(work()),
+    }
+}
+
+/// The lab that a command is about: the one named, else the only one there is.
+///
+/// # Errors
+/// When that lab is not up or not finished, when no lab is up, or when several are.
+pub fn choose(lab: Option<&str>) -> Result<LabRecord, LabError> {
+    let record = match lab {
+        Some(name) => LabRecord::load(name)?,
+        None => {
+            let mut all = LabRecord::list()?;
+            match (all.pop(), all.as_slice()) {
+                (None, _) => return Err(LabError::NoLab),
+                (Some(only), []) => only,
+                (Some(last), others) => {
+                    let names = others.iter().chain([&last]).map(|record| record.name());
+                    return Err(LabError::SeveralLabs(names.collect::<Vec<_>>().join(", ")));
+                }
+            }
+        }
+    };
+    if record.complete { Ok(record) } else { Err(LabError::Unfinished(record.name().to_owned())) }
+}

@@ -1,0 +1,30 @@
+//! How long work tells what it is at.
+
+/// Is told of the steps of a longer piece of work, one after another.
+pub trait Progress {
+    /// A step begins; `step` reads like "router host".
+    fn started(&self, step: &str);
+    /// The step that began last is done.
+    fn finished(&self, step: &str);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn started(&self, _: &str) {}
+    fn finished(&self, _: &str) {}
+}
+
+/// Runs one step; that it finished is only told when it succeeded.
+pub(super) fn step<T, E>(
+    progress: &dyn Progress,
+    name: &str,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    progress.started(name);
+    let done = work()?;
+    progress.finished(name);
+    Ok(done)
+}
