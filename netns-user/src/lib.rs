@@ -3,5 +3,6 @@
 pub mod datapath;
 pub mod lab;
 pub mod net;
+pub mod output;
 pub mod rules;
 pub mod topology;

@@ -1,0 +1,10 @@
+//! How results look: tables, numbers and colour.
+
+mod json;
+mod numbers;
+pub mod style;
+mod table;
+
+pub use json::to_json;
+pub use numbers::{bits_per_second, bytes, count, duration, packets_per_second};
+pub use table::{table, table_within};

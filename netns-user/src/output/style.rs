@@ -1,0 +1,63 @@
+//! Colour, always written as ANSI sequences.
+//!
+//! Whoever prints goes through [`anstream`], which strips them where the output is not a
+//! terminal or `NO_COLOR` is set; nothing else decides about colour.
+
+use std::fmt::Display;
+
+use anstyle::{AnsiColor, Color, Effects, Style};
+
+/// A title.
+pub const HEADING: Style = Style::new().effects(Effects::BOLD);
+/// What is as it should be.
+pub const GOOD: Style = colour(AnsiColor::Green);
+/// What is not.
+pub const BAD: Style = colour(AnsiColor::Red).effects(Effects::BOLD);
+/// What explains; readable without it.
+pub const FAINT: Style = Style::new().effects(Effects::DIMMED);
+/// A number that was measured.
+pub const FIGURE: Style = colour(AnsiColor::Cyan);
+/// No colour.
+pub const PLAIN: Style = Style::new();
+
+const fn colour(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(Color::Ansi(colour)))
+}
+
+/// `text` in `style`, reset after it.
+pub fn paint(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The style of a namespace's name: the colour it is named after, else one by its place.
+pub fn of_namespace(name: &str, place: usize) -> Style {
+    const OTHERS: [AnsiColor; 4] =
+        [AnsiColor::Yellow, AnsiColor::Magenta, AnsiColor::Cyan, AnsiColor::Green];
+    let ansi = match name {
+        "red" => AnsiColor::BrightRed,
+        "blue" => AnsiColor::BrightBlue,
+        "green" => AnsiColor::Green,
+        "yellow" => AnsiColor::Yellow,
+        "cyan" => AnsiColor::Cyan,
+        "magenta" => AnsiColor::Magenta,
+        _ => OTHERS[place % OTHERS.len()],
+    };
+    colour(ansi).effects(Effects::BOLD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paint_resets_what_it_set() {
+        assert_eq!(paint(GOOD, "ok"), "\u{1b}[32mok\u{1b}[0m");
+        assert_eq!(paint(PLAIN, "ok"), "ok");
+    }
+
+    #[test]
+    fn stripping_leaves_the_text() {
+        let painted = format!("{} {}", paint(HEADING, "a"), paint(of_namespace("red", 0), "b"));
+        assert_eq!(anstream::adapter::strip_str(&painted).to_string(), "a b");
+    }
+}
