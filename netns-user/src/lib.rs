@@ -1,5 +1,7 @@
 //! Network labs on one Linux machine, with NAT in eBPF.
 
+pub mod cli;
+pub mod commands;
 pub mod datapath;
 pub mod lab;
 pub mod net;

@@ -1,1 +1,44 @@
-fn main() {}
+//! The program `netns`: reads its arguments and hands over to a command.
+
+use std::{io, process::ExitCode};
+
+use clap::Parser;
+use netns_user::{
+    cli::{Cli, Command},
+    commands,
+    output::style::{BAD, paint},
+};
+
+fn main() -> ExitCode {
+    let Cli { json, command } = Cli::parse();
+    match run(&command, json) {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Several faults at once come one a line.
+            for line in format!("{error:#}").lines() {
+                anstream::eprintln!("{} {line}", paint(BAD, "error:"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(args) => commands::up::run(args, json),
+        Command::Down(args) => commands::down::run(args, json),
+        Command::Status(args) => commands::status::run(args, json),
+        Command::Add(args) => commands::add::run(args, json),
+        Command::Del(args) => commands::del::run(args, json),
+        Command::List(_) => commands::list::run(json),
+        Command::Exec(args) => commands::exec::run(args),
+        Command::Show(args) => commands::show::run(args, json),
+    }
+}
+
+/// Whoever read our output has seen enough, like `head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

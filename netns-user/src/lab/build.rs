@@ -12,7 +12,7 @@ use ipnet::Ipv4Net;
 use super::{LabError, Progress, dns, progress::step};
 use crate::{
     datapath::CableSpec,
-    net::{Cable, Mac, Netlink, PortState, netns, sysctl},
+    net::{Cable, Mac, NetError, Netlink, PortState, netns, sysctl},
     topology::{Namespace, Outside, Topology, Uplink},
 };
 
@@ -119,7 +119,10 @@ fn make_namespace(router: &Netlink, namespace: &Namespace) -> Result<CableSpec, 
     netlink.add_default_route(namespace.gateway, 0)?;
     dns::install(namespace)?;
     wait_until_open(router, &namespace.port)?;
-    let Mac(mac) = interface.mac.unwrap_or_default();
+    let Mac(mac) = interface.mac.ok_or_else(|| NetError::Protocol {
+        action: format!("create cable \"{}\"", namespace.port),
+        answer: "its far end has no Ethernet address".into(),
+    })?;
     Ok(CableSpec {
         port: namespace.port.clone(),
         bridge: namespace.bridge.clone(),

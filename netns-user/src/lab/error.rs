@@ -1,6 +1,6 @@
 //! What can go wrong with a lab.
 
-use std::{fmt, io, path::PathBuf};
+use std::{error::Error, fmt, io, path::PathBuf};
 
 use ipnet::Ipv4Net;
 
@@ -64,8 +64,8 @@ pub enum LabError {
     #[error("cable \"{0}\" carries nothing: its bridge port did not open in time")]
     DeadCable(String),
     /// `action` begins with a verb.
-    #[error("cannot {action}: {source}")]
-    File { action: String, source: io::Error },
+    #[error("cannot {action}: {cause}")]
+    File { action: String, cause: io::Error },
     #[error("the record of lab \"{lab}\" is damaged: {fault}")]
     BadRecord { lab: String, fault: String },
     #[error(transparent)]
@@ -78,16 +78,26 @@ pub enum LabError {
 }
 
 impl LabError {
-    pub(super) fn file(action: impl Into<String>, source: io::Error) -> Self {
-        Self::File { action: action.into(), source }
+    pub(super) fn file(action: impl Into<String>, cause: io::Error) -> Self {
+        Self::File { action: action.into(), cause }
+    }
+
+    /// A failure and those of mending it.
+    pub(super) fn with(self, others: Vec<Self>) -> Self {
+        if others.is_empty() {
+            return self;
+        }
+        let mut errors = vec![self];
+        errors.extend(others);
+        Self::Several(errors)
     }
 
     /// `Ok` when nothing failed; a single failure stands for itself.
-    pub(super) fn collect(mut errors: Vec<Self>) -> Result<(), Self> {
-        match errors.len() {
-            0 => Ok(()),
-            1 => Err(errors.remove(0)),
-            _ => Err(Self::Several(errors)),
+    pub(super) fn collect(errors: Vec<Self>) -> Result<(), Self> {
+        let mut errors = errors.into_iter();
+        match errors.next() {
+            None => Ok(()),
+            Some(first) => Err(first.with(errors.collect())),
         }
     }
 }
@@ -101,6 +111,11 @@ impl fmt::Display for Lines<'_> {
                 writeln!(f)?;
             }
             write!(f, "{error}")?;
+            let mut cause = error.source();
+            while let Some(deeper) = cause {
+                write!(f, ": {deeper}")?;
+                cause = deeper.source();
+            }
         }
         Ok(())
     }

@@ -42,11 +42,7 @@ pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, Lab
     record.write()?;
     match build(&mut record, progress) {
         Ok(()) => Ok(UpOutcome::Built),
-        Err(error) => {
-            let mut errors = vec![error];
-            errors.extend(clear(&record));
-            LabError::collect(errors).map(|()| UpOutcome::Built)
-        }
+        Err(error) => Err(error.with(clear(&record))),
     }
 }
 

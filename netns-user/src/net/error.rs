@@ -18,8 +18,8 @@ pub enum NetError {
     #[error("there is no interface \"{0}\"")]
     NoLink(String),
     /// The kernel refused; `action` says what was asked, beginning with a verb.
-    #[error("cannot {action}: {source}")]
-    Refused { action: String, source: io::Error },
+    #[error("cannot {action}: {cause}")]
+    Refused { action: String, cause: io::Error },
     /// The kernel's answer made no sense.
     #[error("cannot {action}: unexpected answer of the kernel: {answer}")]
     Protocol { action: String, answer: String },
@@ -27,16 +27,16 @@ pub enum NetError {
 
 impl NetError {
     /// Wraps an error of the operating system, naming what was attempted.
-    pub fn refused(action: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Refused { action: action.into(), source: source.into() }
+    pub fn refused(action: impl Into<String>, cause: impl Into<io::Error>) -> Self {
+        Self::Refused { action: action.into(), cause: cause.into() }
     }
 
     /// Whether the object was not there, for callers to whom that is as good as done.
     pub fn is_absence(&self) -> bool {
         match self {
             Self::NoNamespace(_) | Self::NoLink(_) => true,
-            Self::Refused { source, .. } => {
-                matches!(source.raw_os_error(), Some(libc::ENODEV | libc::ENOENT))
+            Self::Refused { cause, .. } => {
+                matches!(cause.raw_os_error(), Some(libc::ENODEV | libc::ENOENT))
             }
             Self::NamespaceExists(_) | Self::BadNamespaceName { .. } | Self::Protocol { .. } => {
                 false

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{NetError, Netlink};
 
 /// An Ethernet address.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mac(pub [u8; 6]);
 
 impl fmt::Display for Mac {

@@ -34,7 +34,7 @@ pub fn write(key: &str, value: &str) -> Result<(), NetError> {
 pub fn disable_ipv6() -> Result<(), NetError> {
     for which in ["default", "all"] {
         match write(&format!("ipv6/conf/{which}/disable_ipv6"), "1") {
-            Err(NetError::Refused { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(NetError::Refused { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
             done => done?,
         }
     }

@@ -1,0 +1,179 @@
+//! The command line, as clap reads it.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of its command.";
+
+/// Network labs on one Linux machine: namespaces, cables, bridges, a router, and NAT in eBPF
+/// instead of iptables.
+#[derive(Debug, Parser)]
+#[command(name = "netns", version, about, long_about, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Show results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Up(UpArgs),
+    Down(DownArgs),
+    Status(StatusArgs),
+    Add(AddArgs),
+    Del(DelArgs),
+    List(ListArgs),
+    Exec(ExecArgs),
+    Show(ShowArgs),
+}
+
+/// Build a lab
+///
+/// Builds the lab that a topology file (TOML) describes. It lives on without a process until
+/// `netns down`. Building the same lab twice changes nothing; when something fails half-way,
+/// nothing stays behind.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns up             the lecture's lab: red and blue on a bridge, behind a router
+  netns up my.toml     the lab of a file")]
+pub struct UpArgs {
+    /// The topology file; without it, the lecture's lab
+    pub file: Option<PathBuf>,
+}
+
+/// Take a lab down
+///
+/// Takes down all that belongs to a lab, past whatever is gone already, and reports all that
+/// could not be taken down. A lab that is not up is no error.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns down           the only lab that is up
+  netns down lecture   the lab of that name
+  netns down my.toml   the lab that was built from a file")]
+pub struct DownArgs {
+    /// Name of the lab, or its topology file; may be left out when only one lab is up
+    pub lab: Option<String>,
+}
+
+/// Show labs and whether their parts are all there
+///
+/// Shows each lab that is up with its namespaces, uplinks, bridges, cables, datapath and
+/// rules, and what of them is missing. Ends with 1 when something is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns status lecture")]
+pub struct StatusArgs {
+    /// Name of the lab; without it, all labs
+    pub lab: Option<String>,
+}
+
+/// Make a namespace
+///
+/// Makes an empty network namespace, as `ip netns add` does.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns add red")]
+pub struct AddArgs {
+    /// Name of the namespace
+    pub name: String,
+}
+
+/// Delete a namespace
+///
+/// Takes the name of a namespace away, as `ip netns del` does. The namespace and its links
+/// are gone as soon as no process is left in it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns del red")]
+pub struct DelArgs {
+    /// Name of the namespace
+    pub name: String,
+}
+
+/// List namespaces
+///
+/// Lists all named network namespaces, those of `ip netns` too: the lab that each belongs
+/// to, its addresses and how many links it has, loopback included.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns list --json")]
+pub struct ListArgs {}
+
+/// Run a command in a namespace
+///
+/// Runs a command inside a namespace, in the place of this program, so that signals and the
+/// exit code are the command's own (a shell shows death by a signal as 128 and its number).
+/// Files in /etc/netns/NAME/ lie over those of /etc meanwhile, resolv.conf for example, and
+/// /sys shows the namespace's links.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns exec red -- ping -c 1 192.168.15.2
+  netns exec blue -- sh -c 'ip -br address'
+
+Exit codes: those of the command; 126 when it cannot be run, 127 when it is not found.")]
+pub struct ExecArgs {
+    /// Name of the namespace
+    pub name: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// Show links, addresses, routes and neighbours
+///
+/// Shows the links, addresses, IPv4 routes and neighbours of a namespace. Without a name:
+/// those of the only lab's router, else of the machine itself.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns show red")]
+pub struct ShowArgs {
+    /// Name of the namespace
+    pub name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(command.get_long_about().is_some(), "{name}");
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains(&format!("  netns {name}")), "{name}: {after}");
+        }
+    }
+
+    #[test]
+    fn exec_leaves_the_options_of_its_command_alone() {
+        for line in ["netns exec red -- ls -l --json", "netns exec red ls -l --json"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let Command::Exec(args) = cli.command else { panic!("not exec") };
+            assert_eq!(args.command, ["ls", "-l", "--json"]);
+            assert!(!cli.json);
+        }
+    }
+}

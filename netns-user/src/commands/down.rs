@@ -1,0 +1,52 @@
+//! `netns down [LAB|FILE]`
+
+use std::{path::Path, process::ExitCode};
+
+use serde_json::json;
+
+use super::{print, read_topology};
+use crate::{
+    cli::DownArgs,
+    lab::{self, LabError, LabRecord},
+};
+
+/// Takes a lab down.
+///
+/// # Errors
+/// As [`lab::down`]; when several labs are up and none is named; when the file is faulty.
+pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
+    lab::require_root()?;
+    let records = LabRecord::list()?;
+    let name = match &args.lab {
+        Some(lab) if is_file(lab, &records) => read_topology(Path::new(lab))?.name,
+        Some(lab) => lab.clone(),
+        None => match records.as_slice() {
+            [] => {
+                print(json, &json!({ "lab": null, "outcome": "not-up" }), |_| {
+                    "no lab is up: nothing to do\n".into()
+                })?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            [only] => only.name().to_owned(),
+            several => {
+                let names: Vec<&str> = several.iter().map(LabRecord::name).collect();
+                return Err(LabError::SeveralLabs(names.join(", ")).into());
+            }
+        },
+    };
+    let up = records.iter().any(|record| record.name() == name);
+    lab::down(&name)?;
+    let (word, text) = if up {
+        ("down", format!("lab \"{name}\" is down\n"))
+    } else {
+        ("not-up", format!("lab \"{name}\" is not up: nothing to do\n"))
+    };
+    print(json, &json!({ "lab": name, "outcome": word }), |_| text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Names of labs have neither dots nor slashes; a file may have neither, too.
+fn is_file(argument: &str, records: &[LabRecord]) -> bool {
+    let is_lab = records.iter().any(|record| record.name() == argument);
+    !is_lab && (argument.contains(['.', '/']) || Path::new(argument).is_file())
+}

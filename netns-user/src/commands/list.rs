@@ -1,0 +1,97 @@
+//! `netns list`
+
+use std::process::ExitCode;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::print;
+use crate::{
+    lab::LabRecord,
+    net::{NetError, Netlink, netns},
+    output::table,
+};
+
+/// A namespace in the list.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    lab: Option<String>,
+    /// Without those that every namespace has for itself: loopback and link-local.
+    addresses: Vec<IpNet>,
+    /// `None` for who may not look inside.
+    links: Option<usize>,
+}
+
+/// Lists all named namespaces.
+///
+/// # Errors
+/// When they or the labs cannot be read.
+pub fn run(json: bool) -> anyhow::Result<ExitCode> {
+    let labs = LabRecord::list()?;
+    let mut rows = Vec::new();
+    for name in netns::list()? {
+        let lab = labs.iter().find(|lab| lab.topology.namespace_names().any(|n| n == name));
+        let lab = lab.map(|lab| lab.name().to_owned());
+        // Who may not enter, and what is no namespace, is listed all the same.
+        let (addresses, links) = match inside(&name) {
+            Ok((addresses, links)) => (addresses, Some(links)),
+            Err(_) => (Vec::new(), None),
+        };
+        rows.push(Row { name, lab, addresses, links });
+    }
+    print(json, &rows, |rows| render(rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn inside(name: &str) -> Result<(Vec<IpNet>, usize), NetError> {
+    let netlink = Netlink::open_in(name)?;
+    let addresses = netlink.addresses()?.into_iter().map(|held| held.address);
+    let addresses = addresses.filter(|net| !is_private_to_link(*net)).collect();
+    Ok((addresses, netlink.links()?.len()))
+}
+
+fn is_private_to_link(net: IpNet) -> bool {
+    match net {
+        IpNet::V4(net) => net.addr().is_loopback(),
+        IpNet::V6(net) => net.addr().is_loopback() || net.addr().is_unicast_link_local(),
+    }
+}
+
+fn render(rows: &[Row]) -> String {
+    let cells = rows.iter().map(|row| {
+        let addresses: Vec<String> = row.addresses.iter().map(ToString::to_string).collect();
+        [
+            row.name.clone(),
+            row.lab.clone().unwrap_or_else(|| "-".into()),
+            addresses.join(", "),
+            row.links.map_or_else(|| "?".into(), |links| links.to_string()),
+        ]
+    });
+    table(&["NAME", "LAB", "ADDRESSES", "LINKS"], cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_line_up() {
+        let row = |name: &str, lab: Option<&str>, address: &str, links| Row {
+            name: name.into(),
+            lab: lab.map(Into::into),
+            addresses: vec![address.parse().unwrap()],
+            links,
+        };
+        let rows =
+            [row("red", Some("lecture"), "10.0.0.1/24", Some(2)), row("x", None, "::2/64", None)];
+        assert_eq!(
+            render(&rows),
+            "\
+NAME  LAB      ADDRESSES    LINKS
+red   lecture  10.0.0.1/24  2
+x     -        ::2/64       ?
+"
+        );
+    }
+}

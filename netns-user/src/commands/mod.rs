@@ -1,0 +1,42 @@
+//! The commands of `netns`, a file each: what they print and the code they end with.
+
+pub mod add;
+pub mod del;
+pub mod down;
+pub mod exec;
+pub mod list;
+pub mod show;
+pub mod status;
+mod steps;
+pub mod up;
+
+use std::{fs, io::Write, path::Path};
+
+use anyhow::Context;
+use serde::Serialize;
+
+pub use steps::Steps;
+
+use crate::{output::to_json, topology::Topology};
+
+/// Prints a result: as JSON, or as `text` says.
+///
+/// # Errors
+/// When standard output takes it not.
+pub(crate) fn print<T: Serialize>(
+    json: bool,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> anyhow::Result<()> {
+    let text = if json { to_json(value)? } else { text(value) };
+    let mut out = anstream::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+fn read_topology(file: &Path) -> anyhow::Result<Topology> {
+    let origin = file.display().to_string();
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {origin}"))?;
+    Ok(Topology::parse(&text, &origin)?)
+}
