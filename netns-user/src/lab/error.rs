@@ -66,7 +66,10 @@ pub enum LabError {
     /// `action` begins with a verb.
     #[error("cannot {action}: {cause}")]
     File { action: String, cause: io::Error },
-    #[error("the record of lab \"{lab}\" is damaged: {fault}")]
+    #[error(
+        "the record of lab \"{lab}\" cannot be read: {fault}: delete what is left of the lab by \
+         hand, then /run/netns-labs/{lab}"
+    )]
     BadRecord { lab: String, fault: String },
     #[error(transparent)]
     Net(#[from] NetError),

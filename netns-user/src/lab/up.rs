@@ -65,7 +65,9 @@ fn build(record: &mut LabRecord, progress: &dyn Progress) -> Result<(), LabError
     }
     let cables = build_network(&record.topology, progress)?;
     let spec = datapath_spec(&record.topology, cables);
-    step(progress, "datapath", || in_router(&record.topology, || Datapath::install(&spec)))??;
+    step(progress, "datapath", || -> Result<_, LabError> {
+        Ok(in_router(&record.topology, || Datapath::install(&spec))??)
+    })?;
     record.complete = true;
     record.write()
 }

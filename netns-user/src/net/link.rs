@@ -166,7 +166,7 @@ impl From<LinkMessage> for Link {
             mac: None,
             mtu: 0,
             up: message.header.flags.contains(LinkFlags::Up),
-            state: State::Unknown.to_string(),
+            state: State::Unknown.to_string().to_lowercase(),
             bridge: None,
             port_state: None,
         };
@@ -175,7 +175,7 @@ impl From<LinkMessage> for Link {
                 LinkAttribute::IfName(name) => link.name = name,
                 LinkAttribute::Address(bytes) => link.mac = bytes.try_into().ok().map(Mac),
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
-                LinkAttribute::OperState(state) => link.state = state.to_string(),
+                LinkAttribute::OperState(state) => link.state = state.to_string().to_lowercase(),
                 LinkAttribute::Controller(index) => link.bridge = Some(index),
                 LinkAttribute::LinkInfo(infos) => {
                     for info in infos {
