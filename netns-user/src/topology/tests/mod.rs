@@ -1,0 +1,128 @@
+//! One test for each thing that can be wrong with a topology file.
+
+mod addresses;
+mod names;
+mod rules;
+mod syntax;
+
+use super::*;
+
+/// The smallest lab with everything in it; tests spoil one line each.
+const GOOD: &str = r#"name = "lab"
+
+[router]
+namespace = "host"
+
+[[uplink]]
+name = "ens3"
+address = "192.168.1.10/24"
+gateway = "192.168.1.1"
+outside = { namespace = "lan", interface = "eth0", address = "192.168.1.1/24", answers = ["8.8.8.8"] }
+
+[[bridge]]
+name = "v-net-0"
+address = "10.0.0.1/24"
+
+[[namespace]]
+name = "red"
+bridge = "v-net-0"
+address = "10.0.0.2/24"
+
+[[namespace]]
+name = "blue"
+bridge = "v-net-0"
+address = "10.0.0.3/24"
+interface = "eth0"
+port = "blue-port"
+gateway = "10.0.0.2"
+dns = ["9.9.9.9"]
+
+[[masquerade]]
+source = "10.0.0.0/24"
+uplink = "ens3"
+
+[[forward]]
+protocol = "tcp"
+address = "192.168.1.10"
+port = 80
+target = "10.0.0.3:8080"
+"#;
+
+/// A lab in the machine's own namespace.
+const OWN: &str = r#"name = "own"
+
+[[uplink]]
+name = "auto"
+
+[[bridge]]
+name = "br0"
+address = "10.9.0.1/24"
+
+[[masquerade]]
+source = "10.9.0.0/24"
+uplink = "auto"
+"#;
+
+fn problems(text: &str) -> Vec<String> {
+    let Err(error) = Topology::parse(text, "lab.toml") else {
+        panic!("no fault found in:\n{text}")
+    };
+    error.to_string().lines().map(str::to_owned).collect()
+}
+
+/// Replaces the first `from` of the good file and expects this one problem.
+#[track_caller]
+fn spoiled(from: &str, to: &str, expected: &str) {
+    spoiled_in(GOOD, from, to, &[expected]);
+}
+
+#[track_caller]
+fn spoiled_in(good: &str, from: &str, to: &str, expected: &[&str]) {
+    assert!(good.contains(from), "{from}");
+    assert_eq!(problems(&good.replacen(from, to, 1)), expected);
+}
+
+#[test]
+fn the_lecture_is_as_drawn() {
+    let lab = Topology::lecture();
+    assert_eq!(lab.name, "lecture");
+    assert_eq!(lab.namespace_names().collect::<Vec<_>>(), ["host", "lan", "red", "blue"]);
+    assert_eq!(
+        lab.router_interfaces().collect::<Vec<_>>(),
+        ["veth-red-br", "veth-blue-br", "ens3", "v-net-0"]
+    );
+    let red = &lab.namespaces[0];
+    assert_eq!(
+        (red.interface.as_str(), red.gateway.to_string().as_str()),
+        ("veth-red", "192.168.15.5")
+    );
+    assert_eq!(lab.masquerades[0].to_string(), "masquerade 192.168.15.0/24 out of ens3");
+    assert_eq!(lab.forwards[0].to_string(), "forward tcp 80 -> 192.168.15.2:80");
+}
+
+#[test]
+fn a_topology_survives_its_own_file() {
+    let nat = "[nat]\nflow_table = 4096\nsource_check = false\n";
+    for text in [GOOD.to_owned(), format!("{GOOD}{nat}"), OWN.to_owned(), LECTURE.to_owned()] {
+        let lab = Topology::parse(&text, "lab.toml").unwrap();
+        assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
+    }
+}
+
+#[test]
+fn nat_options_are_read() {
+    let lab =
+        Topology::parse(&format!("{GOOD}[nat]\nflow_table = 4096\nsource_check = false\n"), "f");
+    assert_eq!(lab.unwrap().nat, NatOptions { flow_table: 4096, source_check: false });
+    assert_eq!(Topology::parse(GOOD, "f").unwrap().nat, NatOptions::default());
+}
+
+#[test]
+fn auto_is_replaced_in_rules_too() {
+    let lab = Topology::parse(OWN, "f").unwrap();
+    assert!(lab.has_auto());
+    let lab = lab.with_auto("eth7");
+    assert!(!lab.has_auto());
+    assert_eq!(lab.uplinks[0].name, "eth7");
+    assert_eq!(lab.masquerades[0].uplink.as_deref(), Some("eth7"));
+}

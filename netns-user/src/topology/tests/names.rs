@@ -1,0 +1,105 @@
+//! Names that do not fit, clash or are of nobody.
+
+use super::{GOOD, problems, spoiled};
+
+#[test]
+fn duplicate_names() {
+    spoiled(
+        "name = \"blue\"",
+        "name = \"red\"",
+        "lab.toml:22:8: namespace \"red\": a namespace of that name is there already (namespace, \
+         line 17): choose another",
+    );
+    spoiled(
+        "namespace = \"lan\"",
+        "namespace = \"host\"",
+        "lab.toml:10:25: outside \"host\": a namespace of that name is there already (the router, \
+         line 4): choose another",
+    );
+    spoiled(
+        "port = \"blue-port\"",
+        "port = \"veth-red-br\"",
+        "lab.toml:17:8: port \"veth-red-br\": an interface of the router of that name is there \
+         already (port, line 26): choose another",
+    );
+    spoiled(
+        "[[namespace]]",
+        "[[bridge]]\nname = \"v-net-0\"\naddress = \"10.1.0.1/24\"\n\n[[namespace]]",
+        "lab.toml:17:8: bridge \"v-net-0\": an interface of the router of that name is there \
+         already (bridge, line 13): choose another",
+    );
+}
+
+#[test]
+fn interface_names() {
+    let cases = [
+        ("sixteen-letters-", "it has 16 characters, of which Linux allows 15"),
+        ("a/b", "it contains '/'"),
+        ("a b", "it contains white space"),
+        ("", "it is empty"),
+        (".", "Linux reserves it"),
+        ("..", "Linux reserves it"),
+        ("a:0", "it contains ':'"),
+        ("e%d", "it contains '%'"),
+        ("lo", "every namespace has a loopback interface of that name"),
+    ];
+    for (name, fault) in cases {
+        let expected =
+            format!("lab.toml:25:13: interface \"{name}\": it names no interface: {fault}");
+        spoiled("interface = \"eth0\"\n", &format!("interface = \"{name}\"\n"), &expected);
+        let expected = format!("lab.toml:26:8: port \"{name}\": it names no interface: {fault}");
+        spoiled("blue-port", name, &expected);
+    }
+    spoiled(
+        "name = \"red\"",
+        "name = \"crimson1\"",
+        "lab.toml:17:8: namespace \"crimson1\": the port name that goes with it, \
+         \"veth-crimson1-br\", does not fit: it has 16 characters, of which Linux allows 15: set \
+         `port`",
+    );
+    spoiled(
+        "name = \"red\"",
+        "name = \"crimsonscarlet\"",
+        "lab.toml:17:8: namespace \"crimsonscarlet\": the interface name that goes with it, \
+         \"veth-crimsonscarlet\", does not fit: it has 19 characters, of which Linux allows 15: \
+         set `interface`",
+    );
+}
+
+#[test]
+fn namespace_names() {
+    let found = problems(&GOOD.replacen("name = \"red\"", "name = \"a/b\"", 1));
+    assert_eq!(found[0], "lab.toml:17:8: namespace: \"a/b\" names no namespace: it contains '/'");
+}
+
+#[test]
+fn lab_names() {
+    let cases = [
+        ("", "it is empty"),
+        ("../etc", "it contains '.'; letters, digits, '-' and '_' are allowed"),
+        ("a/b", "it contains '/'; letters, digits, '-' and '_' are allowed"),
+        ("-f", "it begins with '-', like an option"),
+    ];
+    for (name, fault) in cases {
+        let expected = format!("lab.toml:1:8: \"{name}\" cannot name a lab: {fault}");
+        spoiled("name = \"lab\"", &format!("name = \"{name}\""), &expected);
+    }
+}
+
+#[test]
+fn unknown_bridge() {
+    spoiled(
+        "bridge = \"v-net-0\"",
+        "bridge = \"v-net-9\"",
+        "lab.toml:18:10: namespace \"red\": there is no bridge \"v-net-9\": did you mean \"v-net-0\"?",
+    );
+}
+
+#[test]
+fn unknown_uplink() {
+    spoiled(
+        "uplink = \"ens3\"",
+        "uplink = \"ens4\"",
+        "lab.toml:32:10: masquerade: there is no uplink \"ens4\": did you mean \"ens3\"?",
+    );
+}

@@ -1,0 +1,44 @@
+//! What is no topology file at all.
+
+use super::{GOOD, problems, spoiled};
+
+#[test]
+fn unknown_key_that_looks_like_another() {
+    spoiled(
+        "answers",
+        "awnsers",
+        "lab.toml:10:80: unknown key \"awnsers\": did you mean \"answers\"?",
+    );
+    spoiled(
+        "[[bridge]]",
+        "[[bridges]]",
+        "lab.toml:12:3: unknown key \"bridges\": did you mean \"bridge\"?",
+    );
+}
+
+#[test]
+fn unknown_key_that_looks_like_none() {
+    spoiled(
+        "protocol = ",
+        "xyz = 1\nprotocol = ",
+        "lab.toml:35:1: unknown key \"xyz\": known here are protocol, address, port, target",
+    );
+}
+
+#[test]
+fn missing_key() {
+    spoiled("name = \"v-net-0\"\n", "", "lab.toml:12:1: the key \"name\" is missing here: add it");
+}
+
+#[test]
+fn syntax_error() {
+    let found = problems(&GOOD.replacen("port = 80", "port = ", 1));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("lab.toml:37:"), "{found:?}");
+}
+
+#[test]
+fn wrong_type() {
+    let found = problems(&GOOD.replacen("port = 80", "port = \"80\"", 1));
+    assert_eq!(found, ["lab.toml:37:8: invalid type: string \"80\", expected i64"]);
+}
