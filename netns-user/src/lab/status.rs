@@ -1,11 +1,13 @@
 //! What of a lab is there.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::{LabError, LabRecord};
 use crate::{
     datapath::Datapath,
-    net::{Link, NetError, Netlink, netns},
+    net::{Link, NetError, Netlink},
 };
 
 /// What a part of a lab is.
@@ -72,9 +74,19 @@ impl LabStatus {
 /// When the kernel refuses to tell; that a part is missing is no error.
 pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let topology = &record.topology;
+    let mut inside: HashMap<&str, Option<Vec<Link>>> = HashMap::new();
+    for name in topology.namespace_names() {
+        inside.insert(name, links_in(name)?);
+    }
+    let is_alive = |name: &str| inside.get(name).is_some_and(Option::is_some);
+    let links = |name: &str| inside.get(name).and_then(Option::as_deref).unwrap_or_default();
+    let machine;
     let router = match &topology.router.namespace {
-        Some(name) => links_in(name)?,
-        None => Netlink::open()?.links()?,
+        Some(name) => links(name),
+        None => {
+            machine = Netlink::open()?.links()?;
+            machine.as_slice()
+        }
     };
     let in_router = |name: &str| router.iter().find(|link| link.name == name);
     let mut parts = Vec::new();
@@ -82,7 +94,7 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
         parts.push(Part { kind, name: name.to_owned(), detail, present });
     };
     if let Some(name) = &topology.router.namespace {
-        part(PartKind::Namespace, name, "the router".into(), netns::exists(name));
+        part(PartKind::Namespace, name, "the router".into(), is_alive(name));
     }
     for outside in topology.outsides() {
         let mut detail = format!("outside, {}", outside.address);
@@ -90,11 +102,11 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
             detail = format!("{detail}, {answer}");
         }
         let name = &outside.namespace;
-        part(PartKind::Namespace, name, detail, netns::exists(name));
+        part(PartKind::Namespace, name, detail, is_alive(name));
     }
     for namespace in &topology.namespaces {
         let detail = format!("{} via {}", namespace.address, namespace.gateway);
-        part(PartKind::Namespace, &namespace.name, detail, netns::exists(&namespace.name));
+        part(PartKind::Namespace, &namespace.name, detail, is_alive(&namespace.name));
     }
     for uplink in &topology.uplinks {
         let detail = match (&uplink.address, &uplink.outside) {
@@ -113,7 +125,7 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
         let bridge = in_router(&namespace.bridge).map(|bridge| bridge.index);
         let port = in_router(&namespace.port);
         let plugged = port.is_some_and(|port| port.bridge.is_some() && port.bridge == bridge);
-        let far = links_in(&namespace.name)?.iter().any(|link| link.name == namespace.interface);
+        let far = links(&namespace.name).iter().any(|link| link.name == namespace.interface);
         let detail =
             format!("{} to {} in {}", namespace.bridge, namespace.interface, namespace.name);
         part(PartKind::Cable, &namespace.port, detail, plugged && far);
@@ -130,11 +142,11 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     })
 }
 
-/// The links of a namespace; of one that is not there, none.
-fn links_in(namespace: &str) -> Result<Vec<Link>, NetError> {
+/// The links of a namespace; `None` when it is not there.
+fn links_in(namespace: &str) -> Result<Option<Vec<Link>>, NetError> {
     match Netlink::open_in(namespace) {
-        Ok(netlink) => netlink.links(),
-        Err(error) if error.is_absence() => Ok(Vec::new()),
+        Ok(netlink) => netlink.links().map(Some),
+        Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(error),
     }
 }

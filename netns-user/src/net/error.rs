@@ -8,6 +8,9 @@ pub enum NetError {
     /// Nothing of that name is in /run/netns.
     #[error("there is no namespace \"{0}\": `netns list` shows those that exist")]
     NoNamespace(String),
+    /// The file in /run/netns is there, but no namespace is bound to it.
+    #[error("/run/netns/{0} is no namespace, only a file: delete it (`netns del {0}`)")]
+    DeadNamespace(String),
     /// The name is taken.
     #[error("namespace \"{0}\" already exists: delete it (`netns del {0}`) or choose another name")]
     NamespaceExists(String),
@@ -34,7 +37,7 @@ impl NetError {
     /// Whether the object was not there, for callers to whom that is as good as done.
     pub fn is_absence(&self) -> bool {
         match self {
-            Self::NoNamespace(_) | Self::NoLink(_) => true,
+            Self::NoNamespace(_) | Self::DeadNamespace(_) | Self::NoLink(_) => true,
             Self::Refused { cause, .. } => {
                 matches!(cause.raw_os_error(), Some(libc::ENODEV | libc::ENOENT))
             }

@@ -94,10 +94,9 @@ pub fn create_and<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Resul
 pub fn run_in<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
     let file = open(name)?;
     on_thread(|| {
-        setns(file.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        set(&file, name)?;
         Ok(work())
     })
-    .map_err(|error: Errno| NetError::refused(format!("enter namespace \"{name}\""), error))
 }
 
 /// Moves the calling thread into the namespace `name`, for good.
@@ -105,9 +104,7 @@ pub fn run_in<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T,
 /// # Errors
 /// When there is no such namespace or it cannot be entered.
 pub fn enter(name: &str) -> Result<(), NetError> {
-    let file = open(name)?;
-    setns(file.as_fd(), CloneFlags::CLONE_NEWNET)
-        .map_err(|error| NetError::refused(format!("enter namespace \"{name}\""), error))
+    set(&open(name)?, name)
 }
 
 /// Opens the file of the namespace `name`, which keeps the namespace alive.
@@ -166,6 +163,13 @@ pub fn list() -> Result<Vec<String>, NetError> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+fn set(file: &File, name: &str) -> Result<(), NetError> {
+    setns(file.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|error| match error {
+        Errno::EINVAL => NetError::DeadNamespace(name.to_owned()),
+        other => NetError::refused(format!("enter namespace \"{name}\""), other),
+    })
 }
 
 fn check_name(name: &str) -> Result<(), NetError> {
