@@ -31,8 +31,8 @@ pub enum LabError {
     )]
     Changed(String),
     #[error(
-        "lab \"{lab}\" is up, but {missing} is missing: take it down (`netns down {lab}`) and \
-         build it anew"
+        "lab \"{lab}\" is up, but not whole (missing: {missing}): take it down \
+         (`netns down {lab}`) and build it anew"
     )]
     Damaged { lab: String, missing: String },
     #[error(

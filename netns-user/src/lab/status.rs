@@ -8,6 +8,7 @@ use super::{LabError, LabRecord};
 use crate::{
     datapath::Datapath,
     net::{Link, NetError, Netlink},
+    topology::{Namespace, Topology},
 };
 
 /// What a part of a lab is.
@@ -74,64 +75,16 @@ impl LabStatus {
 /// When the kernel refuses to tell; that a part is missing is no error.
 pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let topology = &record.topology;
-    let mut inside: HashMap<&str, Option<Vec<Link>>> = HashMap::new();
-    for name in topology.namespace_names() {
-        inside.insert(name, links_in(name)?);
-    }
-    let is_alive = |name: &str| inside.get(name).is_some_and(Option::is_some);
-    let links = |name: &str| inside.get(name).and_then(Option::as_deref).unwrap_or_default();
-    let machine;
-    let router = match &topology.router.namespace {
-        Some(name) => links(name),
-        None => {
-            machine = Netlink::open()?.links()?;
-            machine.as_slice()
-        }
-    };
-    let in_router = |name: &str| router.iter().find(|link| link.name == name);
-    let mut parts = Vec::new();
-    let mut part = |kind, name: &str, detail: String, present| {
-        parts.push(Part { kind, name: name.to_owned(), detail, present });
-    };
-    if let Some(name) = &topology.router.namespace {
-        part(PartKind::Namespace, name, "the router".into(), is_alive(name));
-    }
-    for outside in topology.outsides() {
-        let mut detail = format!("outside, {}", outside.address);
-        for answer in &outside.answers {
-            detail = format!("{detail}, {answer}");
-        }
-        let name = &outside.namespace;
-        part(PartKind::Namespace, name, detail, is_alive(name));
-    }
-    for namespace in &topology.namespaces {
-        let detail = format!("{} via {}", namespace.address, namespace.gateway);
-        part(PartKind::Namespace, &namespace.name, detail, is_alive(&namespace.name));
-    }
-    for uplink in &topology.uplinks {
-        let detail = match (&uplink.address, &uplink.outside) {
-            (Some(address), Some(outside)) => {
-                format!("{address}, cable to {} in {}", outside.interface, outside.namespace)
-            }
-            _ => "of this machine".into(),
-        };
-        part(PartKind::Uplink, &uplink.name, detail, in_router(&uplink.name).is_some());
-    }
-    for bridge in &topology.bridges {
-        let detail = bridge.address.to_string();
-        part(PartKind::Bridge, &bridge.name, detail, in_router(&bridge.name).is_some());
-    }
-    for namespace in &topology.namespaces {
-        let bridge = in_router(&namespace.bridge).map(|bridge| bridge.index);
-        let port = in_router(&namespace.port);
-        let plugged = port.is_some_and(|port| port.bridge.is_some() && port.bridge == bridge);
-        let far = links(&namespace.name).iter().any(|link| link.name == namespace.interface);
-        let detail =
-            format!("{} to {} in {}", namespace.bridge, namespace.interface, namespace.name);
-        part(PartKind::Cable, &namespace.port, detail, plugged && far);
-    }
-    let datapath = Datapath::open(&topology.name).is_ok();
-    part(PartKind::Datapath, &topology.name, "programs and maps".into(), datapath);
+    let survey = Survey::of(topology)?;
+    let mut parts = survey.namespaces(topology);
+    parts.extend(survey.router_links(topology));
+    parts.extend(topology.namespaces.iter().map(|namespace| survey.cable(namespace)));
+    parts.push(Part {
+        kind: PartKind::Datapath,
+        name: topology.name.clone(),
+        detail: "programs and maps".into(),
+        present: Datapath::open(&topology.name).is_ok(),
+    });
     let masquerades = topology.masquerades.iter().map(ToString::to_string);
     let forwards = topology.forwards.iter().map(ToString::to_string);
     Ok(LabStatus {
@@ -142,11 +95,92 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     })
 }
 
-/// The links of a namespace; `None` when it is not there.
-fn links_in(namespace: &str) -> Result<Option<Vec<Link>>, NetError> {
-    match Netlink::open_in(namespace) {
-        Ok(netlink) => netlink.links().map(Some),
-        Err(error) if error.is_absence() => Ok(None),
-        Err(error) => Err(error),
+/// What the kernel has in the places where a lab's parts should be.
+struct Survey<'a> {
+    /// The links of each of the lab's namespaces that is there.
+    inside: HashMap<&'a str, Vec<Link>>,
+    /// The links where the router is.
+    router: Vec<Link>,
+}
+
+impl<'a> Survey<'a> {
+    fn of(topology: &'a Topology) -> Result<Self, NetError> {
+        let mut inside = HashMap::new();
+        for name in topology.namespace_names() {
+            match Netlink::open_in(name) {
+                Ok(netlink) => {
+                    inside.insert(name, netlink.links()?);
+                }
+                Err(error) if error.is_absence() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let router = match &topology.router.namespace {
+            Some(name) => inside.get(name.as_str()).cloned().unwrap_or_default(),
+            None => Netlink::open()?.links()?,
+        };
+        Ok(Self { inside, router })
+    }
+
+    fn router_link(&self, name: &str) -> Option<&Link> {
+        self.router.iter().find(|link| link.name == name)
+    }
+
+    fn namespaces(&self, topology: &Topology) -> Vec<Part> {
+        let part = |name: &String, detail| Part {
+            kind: PartKind::Namespace,
+            name: name.clone(),
+            detail,
+            present: self.inside.contains_key(name.as_str()),
+        };
+        let router = topology.router.namespace.iter().map(|name| part(name, "the router".into()));
+        let outside = topology.outsides().map(|outside| {
+            let answers = outside.answers.iter().map(|answer| format!(", {answer}"));
+            let detail = format!("outside, {}{}", outside.address, answers.collect::<String>());
+            part(&outside.namespace, detail)
+        });
+        let inside = topology.namespaces.iter().map(|namespace| {
+            part(&namespace.name, format!("{} via {}", namespace.address, namespace.gateway))
+        });
+        router.chain(outside).chain(inside).collect()
+    }
+
+    fn router_links(&self, topology: &Topology) -> Vec<Part> {
+        let part = |kind, name: &String, detail| Part {
+            kind,
+            name: name.clone(),
+            detail,
+            present: self.router_link(name).is_some(),
+        };
+        let uplinks = topology.uplinks.iter().map(|uplink| {
+            let detail = match (&uplink.address, &uplink.outside) {
+                (Some(address), Some(outside)) => {
+                    format!("{address}, cable to {} in {}", outside.interface, outside.namespace)
+                }
+                _ => "of this machine".into(),
+            };
+            part(PartKind::Uplink, &uplink.name, detail)
+        });
+        let bridges = topology
+            .bridges
+            .iter()
+            .map(|bridge| part(PartKind::Bridge, &bridge.name, bridge.address.to_string()));
+        uplinks.chain(bridges).collect()
+    }
+
+    /// A cable is there when both its ends are, and the near one is plugged in.
+    fn cable(&self, namespace: &Namespace) -> Part {
+        let Namespace { name, bridge, interface, port, .. } = namespace;
+        let plugged = self
+            .router_link(bridge)
+            .zip(self.router_link(port))
+            .is_some_and(|(bridge, port)| port.bridge == Some(bridge.index));
+        let far = self.inside.get(name.as_str()).into_iter().flatten();
+        Part {
+            kind: PartKind::Cable,
+            name: port.clone(),
+            detail: format!("{bridge} to {interface} in {name}"),
+            present: plugged && far.into_iter().any(|link| link.name == *interface),
+        }
     }
 }
