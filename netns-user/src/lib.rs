@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod commands;
 pub mod datapath;
+pub mod demo;
 pub mod lab;
 pub mod net;
 pub mod output;

@@ -1,0 +1,6 @@
+//! The lecture's lab, shown and proven.
+
+mod interrupt;
+mod probe;
+mod server;
+mod sniffer;
