@@ -2,6 +2,7 @@
 
 pub mod add;
 pub mod del;
+pub mod demo;
 pub mod down;
 pub mod exec;
 pub mod list;
@@ -9,6 +10,7 @@ pub mod show;
 pub mod status;
 mod steps;
 pub mod up;
+pub mod watch;
 
 use std::{fs, io::Write, path::Path};
 

@@ -1,6 +1,22 @@
 //! The lecture's lab, shown and proven.
 
+mod cast;
+pub mod check;
+mod drawing;
 mod interrupt;
-mod probe;
-mod server;
-mod sniffer;
+pub mod live;
+mod performance;
+pub mod probe;
+mod programme;
+pub mod server;
+pub mod sniffer;
+mod stage;
+mod traffic;
+
+pub use cast::{Actor, Cast, CastError, Place};
+pub use drawing::draw;
+pub use interrupt::Interrupt;
+pub use performance::{Moment, Performance};
+pub use programme::{OUTSIDE_PORT, programme};
+pub use stage::Stage;
+pub use traffic::trickle;

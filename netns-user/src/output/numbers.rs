@@ -20,7 +20,7 @@ pub fn bits_per_second(bytes: u64, elapsed: Duration) -> String {
 
 /// Packets per second, from the packets that passed in a time; no time means no rate.
 pub fn packets_per_second(packets: u64, elapsed: Duration) -> String {
-    scaled(per_second(packets, elapsed), 10_000, &[" ", " k", " M", " G", " T", " P"], "pkt/s")
+    count(per_second(packets, elapsed))
 }
 
 fn per_second(amount: u64, elapsed: Duration) -> u64 {
@@ -93,13 +93,13 @@ mod tests {
     fn rates_are_per_second_whatever_the_interval() {
         assert_eq!(bits_per_second(125_000, Duration::from_secs(1)), "1.0 Mbit/s");
         assert_eq!(bits_per_second(125_000, Duration::from_millis(500)), "2.0 Mbit/s");
-        assert_eq!(packets_per_second(3, Duration::from_secs(2)), "2 pkt/s");
-        assert_eq!(packets_per_second(1_230_000, Duration::from_secs(1)), "1.2 Mpkt/s");
+        assert_eq!(packets_per_second(3, Duration::from_secs(2)), "2");
+        assert_eq!(packets_per_second(1_230_000, Duration::from_secs(1)), "1.2M");
     }
 
     #[test]
     fn no_time_is_no_rate() {
-        assert_eq!(packets_per_second(10, Duration::ZERO), "0 pkt/s");
+        assert_eq!(packets_per_second(10, Duration::ZERO), "0");
     }
 
     #[test]

@@ -1,0 +1,236 @@
+//! `netns demo`: the lecture's lab, built, drawn, checked and torn down.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+};
+
+use indicatif::ProgressBar;
+
+use crate::{
+    commands::{nat, watch::terminal_width},
+    datapath::Datapath,
+    demo::{
+        Cast, Interrupt, Moment, Performance, Stage,
+        check::{Check, Verdict},
+        draw, live, programme, trickle,
+    },
+    lab::Progress,
+    output::{
+        style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
+        to_json,
+    },
+    topology::Topology,
+};
+
+/// The exit code of a shell for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Columns for a check's name.
+const NAME: usize = 33;
+
+/// Plays the demonstration. Success only when every check held.
+pub fn run(json: bool) -> anyhow::Result<ExitCode> {
+    // First of all, before any thread starts.
+    let interrupt = Interrupt::watch()?;
+    let topology = Topology::lecture();
+    let cast = Cast::of(&topology)?;
+    let stage = raise(&topology)?;
+    let played = play(&topology, &cast, &stage, &interrupt, json);
+    let struck = stage.strike();
+    let code = played?;
+    struck?;
+    Ok(code)
+}
+
+fn raise(topology: &Topology) -> anyhow::Result<Stage<'_>> {
+    let steps = Steps::new();
+    let stage = Stage::raise(topology, &steps);
+    steps.spinner.finish_and_clear();
+    stage
+}
+
+fn play(
+    topology: &Topology,
+    cast: &Cast,
+    stage: &Stage<'_>,
+    interrupt: &Interrupt,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut performance = Performance::prepare(stage, cast)?;
+    let verdicts = if json {
+        let verdicts = performance.run(interrupt, |_| Ok(()))?;
+        anstream::stdout().write_all(to_json(&verdicts)?.as_bytes())?;
+        verdicts
+    } else {
+        let in_place = io::stdout().is_terminal();
+        let mut out = Report { out: anstream::stdout(), in_place };
+        out.picture(topology)?;
+        let verdicts = performance.run(interrupt, |moment| match moment {
+            Moment::Begins(check) => out.begin(check),
+            Moment::Ended(verdict) => out.end(verdict),
+        })?;
+        if !interrupt.requested() {
+            out.rules(&nat::render(&cast.lab)?)?;
+        }
+        out.summary(&verdicts, programme(cast).len())?;
+        verdicts
+    };
+    if interrupt.requested() {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if !json && live::is_interactive() {
+        stay(cast, stage, interrupt)?;
+    }
+    let held = verdicts.iter().all(|verdict| verdict.outcome.ok);
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The live view over a little traffic, until somebody ends it.
+fn stay(cast: &Cast, stage: &Stage<'_>, interrupt: &Interrupt) -> anyhow::Result<()> {
+    anstream::println!("{}", paint(FAINT, "Ctrl-C tears the lab down"));
+    let title = format!("lab {}", cast.lab);
+    thread::scope(|scope| {
+        // Dropped at the end of this closure, in a panic too, and that ends the traffic.
+        let (_stop, stopped) = mpsc::channel();
+        scope.spawn(move || trickle(stage, cast, &stopped));
+        let mut datapath = Datapath::open(&cast.lab)?;
+        live::watch(&title, &mut datapath, live::Area::Below, || interrupt.requested())
+    })
+}
+
+/// Steps of building, on standard error: in place on a terminal, else a line each.
+struct Steps {
+    spinner: ProgressBar,
+}
+
+impl Steps {
+    fn new() -> Self {
+        Self { spinner: ProgressBar::new_spinner() }
+    }
+}
+
+impl Progress for Steps {
+    fn step(&self, what: &str) {
+        if self.spinner.is_hidden() {
+            anstream::eprintln!("{what}");
+        } else {
+            self.spinner.set_message(what.to_owned());
+            self.spinner.tick();
+        }
+    }
+}
+
+/// The demonstration in words and pictures.
+struct Report<W> {
+    out: W,
+    /// Whether a line may be written over.
+    in_place: bool,
+}
+
+impl<W: Write> Report<W> {
+    fn heading(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "\n{}\n", paint(HEADING, text))
+    }
+
+    fn picture(&mut self, topology: &Topology) -> io::Result<()> {
+        self.heading(&format!("The lab \"{}\"", topology.name))?;
+        for line in draw(topology, terminal_width()) {
+            writeln!(self.out, "{line}")?;
+        }
+        self.heading("Checks")
+    }
+
+    fn begin(&mut self, check: &Check) -> io::Result<()> {
+        if self.in_place {
+            write!(self.out, "  {}", check.name)?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, verdict: &Verdict) -> io::Result<()> {
+        if self.in_place {
+            write!(self.out, "\r")?;
+        }
+        let Verdict { name, shows, outcome } = verdict;
+        let (mark, style) =
+            if outcome.ok { (paint(GOOD, '✓'), FIGURE) } else { (paint(BAD, '✗'), BAD) };
+        writeln!(self.out, "{mark} {name:<NAME$}  {}", paint(style, &outcome.figure))?;
+        writeln!(self.out, "    {}", paint(FAINT, shows))
+    }
+
+    fn rules(&mut self, table: &str) -> io::Result<()> {
+        self.heading("Rules and their counters")?;
+        self.out.write_all(table.as_bytes())
+    }
+
+    fn summary(&mut self, verdicts: &[Verdict], planned: usize) -> io::Result<()> {
+        let failed: Vec<&str> = verdicts
+            .iter()
+            .filter(|verdict| !verdict.outcome.ok)
+            .map(|verdict| verdict.name.as_str())
+            .collect();
+        let done = verdicts.len();
+        writeln!(self.out)?;
+        if done < planned {
+            writeln!(self.out, "Interrupted after {done} of {planned} checks.")?;
+        }
+        match failed.as_slice() {
+            [] if done == planned => {
+                writeln!(self.out, "{}", paint(GOOD, format!("All {done} checks hold.")))
+            }
+            [] => Ok(()),
+            failed => {
+                let count = format!("{} of {done} checks failed:", failed.len());
+                writeln!(self.out, "{} {}", paint(BAD, count), failed.join("; "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::check::Outcome;
+
+    fn verdict(name: &str, ok: bool) -> Verdict {
+        let outcome = Outcome { ok, figure: "0.041 ms".into() };
+        Verdict { name: name.into(), shows: "why".into(), outcome }
+    }
+
+    fn written(work: impl FnOnce(&mut Report<Vec<u8>>) -> io::Result<()>) -> String {
+        let mut report = Report { out: Vec::new(), in_place: false };
+        work(&mut report).unwrap();
+        let text = String::from_utf8(report.out).unwrap();
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn a_check_is_a_line_with_its_figure_and_its_reason() {
+        assert_eq!(
+            written(|report| report.end(&verdict("red pings blue", true))),
+            "✓ red pings blue                     0.041 ms\n    why\n"
+        );
+    }
+
+    #[test]
+    fn the_summary_names_what_failed() {
+        let verdicts = [verdict("a", true), verdict("b", false), verdict("c", false)];
+        assert_eq!(
+            written(|report| report.summary(&verdicts, 3)),
+            "\n2 of 3 checks failed: b; c\n"
+        );
+        assert_eq!(written(|report| report.summary(&verdicts[..1], 1)), "\nAll 1 checks hold.\n");
+    }
+
+    #[test]
+    fn checks_that_were_not_made_do_not_hold() {
+        assert_eq!(
+            written(|report| report.summary(&[verdict("a", true)], 3)),
+            "\nInterrupted after 1 of 3 checks.\n"
+        );
+    }
+}

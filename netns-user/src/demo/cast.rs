@@ -1,0 +1,158 @@
+//! Who plays which part: the demonstration needs a few roles and takes them from the lab.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::{
+    rules::{ForwardProtocol, MasqueradeRule},
+    topology::{Namespace, Topology},
+};
+
+/// Where something happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The namespace that routes, or the machine's own.
+    Router,
+    Namespace(String),
+}
+
+/// A namespace with one cable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub namespace: String,
+    pub interface: String,
+    pub address: Ipv4Addr,
+}
+
+/// The parts of the lecture, played by one lab.
+#[derive(Clone, Debug)]
+pub struct Cast {
+    pub lab: String,
+    /// The lecture's host.
+    pub host: String,
+    /// The address that the outside knows.
+    pub host_address: Ipv4Addr,
+    /// The lecture's red: asks.
+    pub client: Actor,
+    /// The lecture's blue: the forward leads to its web server.
+    pub server: Actor,
+    /// The lecture's LAN.
+    pub outside: Actor,
+    /// An address beyond the LAN.
+    pub beyond: Option<Ipv4Addr>,
+    pub masquerade: MasqueradeRule,
+    /// The port on the host, and where it leads.
+    pub port: u16,
+    pub target: SocketAddrV4,
+}
+
+/// A lab that the demonstration cannot be played in.
+#[derive(Debug, thiserror::Error)]
+#[error("lab \"{lab}\" cannot be demonstrated: it has no {missing}")]
+pub struct CastError {
+    lab: String,
+    missing: &'static str,
+}
+
+impl Cast {
+    /// Casts the parts: the server is who the first TCP forward leads to, the client is the
+    /// first of the others, the outside is the first simulated one.
+    pub fn of(topology: &Topology) -> Result<Self, CastError> {
+        let missing = |missing| CastError { lab: topology.name.clone(), missing };
+        let forward = topology
+            .forwards
+            .iter()
+            .find(|rule| rule.protocol == ForwardProtocol::Tcp && rule.address.is_none())
+            .ok_or_else(|| missing("forward of a tcp port on every address of the host"))?;
+        let server = topology
+            .namespaces
+            .iter()
+            .find(|namespace| namespace.address.addr() == *forward.target.ip())
+            .ok_or_else(|| missing("namespace with the address its forward leads to"))?;
+        let client = topology
+            .namespaces
+            .iter()
+            .find(|namespace| namespace.name != server.name)
+            .ok_or_else(|| missing("second namespace"))?;
+        let (uplink, outside) = topology
+            .uplinks
+            .iter()
+            .find_map(|uplink| Some((uplink, uplink.outside.as_ref()?)))
+            .ok_or_else(|| missing("uplink with an outside"))?;
+        let address = uplink.address.ok_or_else(|| missing("address on its uplink"))?;
+        let masquerade =
+            topology.masquerades.first().ok_or_else(|| missing("masquerade rule"))?.clone();
+        Ok(Self {
+            lab: topology.name.clone(),
+            host: topology.router.namespace.clone().unwrap_or_else(|| "host".to_owned()),
+            host_address: address.addr(),
+            client: Actor::from(client),
+            server: Actor::from(server),
+            outside: Actor {
+                namespace: outside.namespace.clone(),
+                interface: outside.interface.clone(),
+                address: outside.address.addr(),
+            },
+            beyond: outside.answers.first().copied(),
+            masquerade,
+            port: forward.port,
+            target: forward.target,
+        })
+    }
+
+    /// Addresses outside that anybody behind the masquerade should reach.
+    pub fn destinations(&self) -> Vec<Ipv4Addr> {
+        std::iter::once(self.outside.address).chain(self.beyond).collect()
+    }
+}
+
+impl Actor {
+    /// Where it lives.
+    pub fn place(&self) -> Place {
+        Place::Namespace(self.namespace.clone())
+    }
+}
+
+impl From<&Namespace> for Actor {
+    fn from(namespace: &Namespace) -> Self {
+        Self {
+            namespace: namespace.name.clone(),
+            interface: namespace.interface.clone(),
+            address: namespace.address.addr(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lecture_has_all_parts() {
+        let cast = Cast::of(&Topology::lecture()).unwrap();
+        assert_eq!(cast.client.namespace, "red");
+        assert_eq!(cast.server.namespace, "blue");
+        assert_eq!(cast.outside.interface, "eth0");
+        assert_eq!(cast.host_address, Ipv4Addr::new(192, 168, 1, 10));
+        assert_eq!(cast.destinations(), [[192, 168, 1, 1], [8, 8, 8, 8]].map(Ipv4Addr::from));
+    }
+
+    #[test]
+    fn parts_follow_the_forward_not_the_order() {
+        let mut topology = Topology::lecture();
+        topology.namespaces.reverse();
+        let cast = Cast::of(&topology).unwrap();
+        assert_eq!(cast.server.namespace, "blue");
+        assert_eq!(cast.client.namespace, "red");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut topology = Topology::lecture();
+        topology.uplinks[0].outside = None;
+        let error = Cast::of(&topology).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "lab \"lecture\" cannot be demonstrated: it has no uplink with an outside"
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! A check as data, and how its findings are judged.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use serde::Serialize;
+
+use super::{
+    cast::Place,
+    probe::{Answer, HttpError, Page, PingError},
+    server::Greeting,
+    sniffer::Sources,
+};
+use crate::output;
+
+/// Something that the lab promises.
+#[derive(Clone, Debug)]
+pub struct Check {
+    pub name: String,
+    /// Why it is so, in one clause.
+    pub shows: String,
+    pub act: Act,
+}
+
+/// What is done to find out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Changes the masquerade rule, then pings all addresses at the same time.
+    Ping { rule: RuleChange, from: Place, to: Vec<Ipv4Addr>, expect: Reach },
+    /// Lists the interfaces; apart from the loopback there must be these only.
+    Interfaces { of: Vec<(Place, String)> },
+    /// Gets a page; the server in `from_namespace` must have answered, and must have seen
+    /// `client` where that is known beforehand.
+    Fetch { from: Place, address: SocketAddrV4, from_namespace: String, client: Option<Ipv4Addr> },
+    /// Ends the listening outside: it must have heard this source only.
+    Heard { only: Ipv4Addr },
+}
+
+/// What happens to the living lab's masquerade rule before a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleChange {
+    None,
+    Remove,
+    Add,
+}
+
+/// What pings are expected to meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Reply,
+    NoReply,
+}
+
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    pub ok: bool,
+    /// The measured figure, or what was found instead.
+    pub figure: String,
+}
+
+/// A check with its outcome, as `--json` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    pub name: String,
+    pub shows: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Outcome {
+    fn new(ok: bool, figure: impl Into<String>) -> Self {
+        Self { ok, figure: figure.into() }
+    }
+
+    /// A check that could not be carried out does not hold.
+    pub fn failed(error: &anyhow::Error) -> Self {
+        Self::new(false, format!("{error:#}"))
+    }
+}
+
+/// Judges pings to several addresses; one figure each.
+pub fn judge_pings(expect: Reach, answers: &[(Ipv4Addr, Result<Answer, PingError>)]) -> Outcome {
+    let ok = answers.iter().all(|(_, answer)| {
+        let replied = matches!(answer, Ok(Answer::Reply { .. }));
+        match expect {
+            Reach::Reply => replied,
+            // A ping that could not even be sent says nothing about the way.
+            Reach::NoReply => !replied && !matches!(answer, Err(PingError::Socket(_))),
+        }
+    });
+    let figures: Vec<String> = match answers {
+        [(_, answer)] => vec![ping_figure(answer)],
+        several => {
+            several.iter().map(|(to, answer)| format!("{to} {}", ping_figure(answer))).collect()
+        }
+    };
+    Outcome::new(ok, figures.join(" · "))
+}
+
+fn ping_figure(answer: &Result<Answer, PingError>) -> String {
+    match answer {
+        Ok(Answer::Reply { round_trip, .. }) => output::duration(*round_trip),
+        Ok(Answer::Refused { from, kind, code }) => {
+            format!("{} from {from}", refusal(*kind, *code))
+        }
+        Ok(Answer::Silence { .. }) => "no answer".to_owned(),
+        Err(PingError::Send { source, .. }) => source.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// ICMP errors in words (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1).
+fn refusal(kind: u8, code: u8) -> String {
+    match (kind, code) {
+        (3, 0) => "network unreachable".to_owned(),
+        (3, 1) => "host unreachable".to_owned(),
+        (3, 4) => "fragmentation needed".to_owned(),
+        (3, 9 | 10 | 13) => "prohibited".to_owned(),
+        (11, 0) => "time to live exceeded".to_owned(),
+        _ => format!("ICMP type {kind} code {code}"),
+    }
+}
+
+/// Judges lists of interfaces: for each namespace what is expected besides `lo`, and what
+/// was seen.
+pub fn judge_interfaces(seen: &[(&str, &str, Vec<String>)]) -> Outcome {
+    let ok = seen.iter().all(|(_, own, seen)| {
+        let mut others = seen.iter().filter(|name| *name != "lo");
+        others.next().is_some_and(|name| name == own) && others.next().is_none()
+    });
+    let figures: Vec<String> = seen
+        .iter()
+        .map(|(namespace, _, seen)| format!("{namespace} {}: {}", seen.len(), seen.join(" ")))
+        .collect();
+    Outcome::new(ok, figures.join(" · "))
+}
+
+/// Judges a page: status 200, from the right server, which saw the right client.
+pub fn judge_page(
+    page: &Result<Page, HttpError>,
+    namespace: &str,
+    client: Option<Ipv4Addr>,
+) -> Outcome {
+    let page = match page {
+        Ok(page) => page,
+        Err(error) => return Outcome::new(false, error.to_string()),
+    };
+    let figure = format!(
+        "HTTP {}, {}, {}",
+        page.status,
+        output::bytes(u64::try_from(page.body.len()).unwrap_or(u64::MAX)),
+        output::duration(page.elapsed)
+    );
+    let Some(greeting) = Greeting::read(&page.body) else {
+        return Outcome::new(false, format!("{figure}, but not a page of ours"));
+    };
+    let ok = page.status == 200
+        && greeting.namespace == namespace
+        && client.is_none_or(|client| client == greeting.client);
+    Outcome::new(ok, format!("{figure}, {} saw {}", greeting.namespace, greeting.client))
+}
+
+/// Judges what was heard outside: at least one packet, and all from `only`.
+pub fn judge_sources(sources: &Sources, only: Ipv4Addr) -> Outcome {
+    let figures: Vec<String> = sources
+        .iter()
+        .map(|(source, packets)| format!("{} packets from {source}", output::count(*packets)))
+        .collect();
+    let ok = sources.len() == 1 && sources.contains_key(&only);
+    let figure = if figures.is_empty() { "no packet at all".into() } else { figures.join(" · ") };
+    Outcome::new(ok, figure)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, time::Duration};
+
+    use super::*;
+
+    const LAN: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
+    const DNS: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
+    const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 10);
+
+    fn reply() -> Result<Answer, PingError> {
+        Ok(Answer::Reply { round_trip: Duration::from_micros(41), ttl: 64 })
+    }
+
+    fn silence() -> Result<Answer, PingError> {
+        Ok(Answer::Silence { waited: Duration::from_millis(400) })
+    }
+
+    #[test]
+    fn one_ping_shows_its_round_trip() {
+        let outcome = judge_pings(Reach::Reply, &[(LAN, reply())]);
+        assert_eq!(outcome, Outcome::new(true, "0.041 ms"));
+    }
+
+    #[test]
+    fn several_pings_must_all_be_answered() {
+        let outcome = judge_pings(Reach::Reply, &[(LAN, reply()), (DNS, silence())]);
+        assert_eq!(outcome, Outcome::new(false, "192.168.1.1 0.041 ms · 8.8.8.8 no answer"));
+    }
+
+    #[test]
+    fn silence_must_be_everywhere() {
+        assert!(judge_pings(Reach::NoReply, &[(LAN, silence()), (DNS, silence())]).ok);
+        assert!(!judge_pings(Reach::NoReply, &[(LAN, silence()), (DNS, reply())]).ok);
+    }
+
+    #[test]
+    fn a_refusal_is_no_reply_and_names_who_refused() {
+        let refused = Ok(Answer::Refused { from: HOST, kind: 3, code: 1 });
+        let outcome = judge_pings(Reach::NoReply, &[(LAN, refused)]);
+        assert_eq!(outcome, Outcome::new(true, "host unreachable from 192.168.1.10"));
+    }
+
+    #[test]
+    fn a_ping_without_a_socket_proves_nothing() {
+        let error = || Err(PingError::Socket(io::ErrorKind::PermissionDenied.into()));
+        assert!(!judge_pings(Reach::NoReply, &[(LAN, error())]).ok);
+        assert!(!judge_pings(Reach::Reply, &[(LAN, error())]).ok);
+    }
+
+    #[test]
+    fn a_namespace_may_not_see_a_strangers_interface() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let own = judge_interfaces(&[("red", "veth-red", names(&["lo", "veth-red"]))]);
+        assert_eq!(own, Outcome::new(true, "red 2: lo veth-red"));
+        for seen in [&["lo"][..], &["lo", "eth0"], &["lo", "veth-red", "eth0"]] {
+            assert!(!judge_interfaces(&[("red", "veth-red", names(seen))]).ok, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_must_come_from_the_right_server() {
+        let page = |status, body: &str| {
+            Ok(Page { status, body: body.to_owned(), elapsed: Duration::from_micros(800) })
+        };
+        let body = "namespace blue\nclient 192.168.1.1:40000\n";
+        let outcome = judge_page(&page(200, body), "blue", Some(LAN));
+        assert_eq!(outcome, Outcome::new(true, "HTTP 200, 40 B, 0.800 ms, blue saw 192.168.1.1"));
+        assert!(judge_page(&page(200, body), "blue", None).ok);
+        assert!(!judge_page(&page(200, body), "red", None).ok);
+        assert!(!judge_page(&page(200, body), "blue", Some(HOST)).ok);
+        assert!(!judge_page(&page(500, body), "blue", None).ok);
+        assert!(!judge_page(&page(200, "It works!"), "blue", None).ok);
+    }
+
+    #[test]
+    fn the_lan_must_have_heard_the_host_and_nobody_else() {
+        let heard = Sources::from([(HOST, 12)]);
+        assert_eq!(judge_sources(&heard, HOST), Outcome::new(true, "12 packets from 192.168.1.10"));
+        let leaked = Sources::from([(HOST, 12), (Ipv4Addr::new(192, 168, 15, 2), 1)]);
+        assert!(!judge_sources(&leaked, HOST).ok);
+        assert!(!judge_sources(&Sources::new(), HOST).ok);
+    }
+}

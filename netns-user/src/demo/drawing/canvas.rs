@@ -1,0 +1,125 @@
+//! A sheet of characters that grows as it is drawn on.
+
+use anstyle::Style;
+
+use crate::output::style::{FAINT, PLAIN};
+
+/// How wide the frame of a box is, both sides and their blanks together.
+pub(super) const FRAME: usize = 4;
+
+/// Rows of characters, each with its style. Coordinates count from the top left.
+#[derive(Debug, Default)]
+pub(super) struct Canvas {
+    rows: Vec<Vec<(char, Style)>>,
+}
+
+/// A text with its style.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    pub text: String,
+    pub style: Style,
+}
+
+impl Label {
+    pub(super) fn new(style: Style, text: impl Into<String>) -> Self {
+        Self { text: text.into(), style }
+    }
+
+    pub(super) fn plain(text: impl Into<String>) -> Self {
+        Self::new(PLAIN, text)
+    }
+
+    /// Columns it takes.
+    pub(super) fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+impl Canvas {
+    fn put(&mut self, column: usize, row: usize, character: char, style: Style) {
+        if self.rows.len() <= row {
+            self.rows.resize(row + 1, Vec::new());
+        }
+        let cells = &mut self.rows[row];
+        if cells.len() <= column {
+            cells.resize(column + 1, (' ', PLAIN));
+        }
+        cells[column] = (character, style);
+    }
+
+    /// A single character of a line.
+    pub(super) fn line(&mut self, column: usize, row: usize, character: char) {
+        self.put(column, row, character, FAINT);
+    }
+
+    /// A text whose first character stands at `column`.
+    pub(super) fn text(&mut self, column: usize, row: usize, label: &Label) {
+        for (offset, character) in label.text.chars().enumerate() {
+            self.put(column + offset, row, character, label.style);
+        }
+    }
+
+    /// A text whose last character stands left of `column`.
+    pub(super) fn text_before(&mut self, column: usize, row: usize, label: &Label) {
+        self.text(column.saturating_sub(label.width()), row, label);
+    }
+
+    /// A level line over `columns`.
+    pub(super) fn across(&mut self, columns: std::ops::Range<usize>, row: usize) {
+        for column in columns {
+            self.line(column, row, '─');
+        }
+    }
+
+    /// An upright line over `rows`.
+    pub(super) fn down(&mut self, column: usize, rows: std::ops::Range<usize>) {
+        for row in rows {
+            self.line(column, row, '│');
+        }
+    }
+
+    /// A frame with its title in the upper edge; at least two by two.
+    pub(super) fn frame(
+        &mut self,
+        column: usize,
+        row: usize,
+        width: usize,
+        height: usize,
+        title: &Label,
+    ) {
+        let (right, bottom) = (column + width - 1, row + height - 1);
+        self.across(column + 1..right, row);
+        self.across(column + 1..right, bottom);
+        self.down(column, row + 1..bottom);
+        self.down(right, row + 1..bottom);
+        for (x, y, corner) in
+            [(column, row, '╭'), (right, row, '╮'), (column, bottom, '╰'), (right, bottom, '╯')]
+        {
+            self.line(x, y, corner);
+        }
+        let spaced = Label { text: format!(" {} ", title.text), style: title.style };
+        self.text(column + 2, row, &spaced);
+    }
+
+    /// Columns of the longest row.
+    pub(super) fn width(&self) -> usize {
+        self.rows.iter().map(Vec::len).max().unwrap_or_default()
+    }
+
+    /// The rows as text with ANSI sequences.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.rows
+            .iter()
+            .map(|cells| {
+                cells
+                    .chunk_by(|(_, left), (_, right)| left == right)
+                    .map(|run| {
+                        let style = run[0].1;
+                        let text: String = run.iter().map(|(character, _)| character).collect();
+                        format!("{style}{text}{style:#}")
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,207 @@
+//! One frame as lines: what changed between two snapshots.
+
+use std::{cmp::Reverse, collections::HashMap, time::Duration};
+
+use anstyle::Style;
+
+use super::snapshot::{DropSample, FlowSample, RuleSample, Snapshot};
+use crate::output::{
+    self, bits_per_second, bytes, count, packets_per_second,
+    style::{BAD, FAINT, HEADING, PLAIN, paint},
+    table_within,
+};
+
+/// From this width on a flow takes one line.
+const WIDE: usize = 124;
+/// A table's share of the lines at least, even on a small terminal.
+const LEAST_ROWS: usize = 2;
+
+/// The frame, at most `width` columns and `height` lines, with ANSI sequences.
+///
+/// Without an earlier snapshot all rates are 0.
+pub fn render(
+    title: &str,
+    before: Option<&Snapshot>,
+    after: &Snapshot,
+    width: usize,
+    height: usize,
+) -> Vec<String> {
+    let elapsed = before.map_or(Duration::ZERO, |before| after.at.duration_since(before.at));
+    let frame = Frame { before, after, elapsed, width };
+    let mut lines = vec![frame.title(title), (PLAIN, String::new())];
+    let third = height.saturating_sub(8) / 3;
+    lines.extend(frame.rules(third.max(LEAST_ROWS)));
+    lines.push((PLAIN, String::new()));
+    lines.extend(frame.drops(third.max(LEAST_ROWS)));
+    lines.push((PLAIN, String::new()));
+    let left = height.saturating_sub(lines.len());
+    lines.extend(frame.flows(left));
+    lines.truncate(height);
+    lines.into_iter().map(|(style, text)| paint(style, cut(&text, width))).collect()
+}
+
+type Line = (Style, String);
+
+struct Frame<'a> {
+    before: Option<&'a Snapshot>,
+    after: &'a Snapshot,
+    elapsed: Duration,
+    width: usize,
+}
+
+impl Frame<'_> {
+    fn title(&self, title: &str) -> Line {
+        let Snapshot { flow_count, capacity, .. } = self.after;
+        let share = (flow_count * 100).checked_div(*capacity).unwrap_or_default();
+        let right = format!("{} of {} flows ({share}%)", count(*flow_count), count(*capacity));
+        let used = title.chars().count() + right.chars().count();
+        (HEADING, format!("{title}{}{right}", " ".repeat(self.width.saturating_sub(used).max(2))))
+    }
+
+    fn rules(&self, most: usize) -> Vec<Line> {
+        let earlier: HashMap<u32, &RuleSample> = self
+            .before
+            .map(|before| before.rules.iter().map(|rule| (rule.id, rule)).collect())
+            .unwrap_or_default();
+        let mut rows: Vec<(u64, [String; 6])> = self
+            .after
+            .rules
+            .iter()
+            .map(|rule| {
+                let (packets, octets) = match earlier.get(&rule.id) {
+                    Some(old) => (grown(rule.packets, old.packets), grown(rule.bytes, old.bytes)),
+                    None => (0, 0),
+                };
+                let row = [
+                    packets_per_second(packets, self.elapsed),
+                    bits_per_second(octets, self.elapsed),
+                    count(rule.flows),
+                    count(rule.packets),
+                    bytes(rule.bytes),
+                    rule.rule.clone(),
+                ];
+                (packets, row)
+            })
+            .collect();
+        rows.sort_by_key(|(packets, _)| Reverse(*packets));
+        let headers = ["PKT/S", "RATE", "FLOWS", "PACKETS", "BYTES", "RULE"];
+        self.table(&headers, rows.into_iter().map(|(_, row)| row), most, PLAIN)
+    }
+
+    fn drops(&self, most: usize) -> Vec<Line> {
+        let earlier = |reason| {
+            let drops = self.before.map(|before| before.drops.as_slice()).unwrap_or_default();
+            drops.iter().find(|drop| drop.reason == reason).map_or(0, |drop| drop.packets)
+        };
+        let mut drops: Vec<(u64, &DropSample)> = self
+            .after
+            .drops
+            .iter()
+            .filter(|drop| drop.packets > 0)
+            .map(|drop| (grown(drop.packets, earlier(drop.reason)), drop))
+            .collect();
+        if drops.is_empty() {
+            return vec![(FAINT, "nothing dropped".to_owned())];
+        }
+        drops.sort_by_key(|(packets, drop)| Reverse((*packets, drop.packets)));
+        let rows = drops.into_iter().map(|(packets, drop)| {
+            [
+                packets_per_second(packets, self.elapsed),
+                count(drop.packets),
+                bytes(drop.bytes),
+                drop.reason.to_owned(),
+            ]
+        });
+        self.table(&["PKT/S", "PACKETS", "BYTES", "DROPPED"], rows, most, BAD)
+    }
+
+    /// The busiest flows that fit into so many lines.
+    fn flows(&self, lines: usize) -> Vec<Line> {
+        let earlier: HashMap<_, &FlowSample> = self
+            .before
+            .map(|before| before.flows.iter().map(|flow| (flow.identity(), flow)).collect())
+            .unwrap_or_default();
+        let mut flows: Vec<(u64, u64, &FlowSample)> = self
+            .after
+            .flows
+            .iter()
+            .map(|flow| {
+                let old = earlier.get(&flow.identity()).filter(|old| flow.is_same(old));
+                let packets = grown(flow.packets, old.map_or(0, |old| old.packets));
+                let octets = grown(flow.bytes, old.map_or(0, |old| old.bytes));
+                // What began before the first snapshot is not new.
+                if self.before.is_none() { (0, 0, flow) } else { (packets, octets, flow) }
+            })
+            .collect();
+        if flows.is_empty() {
+            return vec![(FAINT, "no flows".to_owned())];
+        }
+        flows.sort_by_key(|(_, octets, flow)| {
+            (Reverse(*octets), Reverse(flow.bytes), flow.age, flow.identity())
+        });
+        let one_line = self.width >= WIDE;
+        let most = lines.saturating_sub(1) / if one_line { 1 } else { 2 };
+        flows.truncate(most);
+        let row = |(packets, octets, flow): &(u64, u64, &FlowSample)| {
+            let mut row = vec![
+                packets_per_second(*packets, self.elapsed),
+                bits_per_second(*octets, self.elapsed),
+                count(flow.packets),
+                bytes(flow.bytes),
+                age(flow.age),
+                flow.protocol.to_owned(),
+                flow.state.to_owned(),
+            ];
+            row.extend(one_line.then(|| flow.path()));
+            row
+        };
+        let mut headers = vec!["PKT/S", "RATE", "PACKETS", "BYTES", "AGE", "PROTO", "STATE"];
+        headers.extend(one_line.then_some("BEFORE ⇒ AFTER"));
+        let table = self.table(&headers, flows.iter().map(row), most, PLAIN);
+        if one_line {
+            return table;
+        }
+        let mut paths = flows.iter().map(|(_, _, flow)| format!("  {}", flow.path()));
+        let mut lines = Vec::new();
+        for (index, line) in table.into_iter().enumerate() {
+            lines.push(line);
+            if index > 0 {
+                lines.extend(paths.next().map(|path| (FAINT, path)));
+            }
+        }
+        lines
+    }
+
+    /// A heading and at most so many rows; no cell is wrapped.
+    fn table<R: IntoIterator<Item = String>>(
+        &self,
+        headers: &[&str],
+        rows: impl Iterator<Item = R>,
+        most: usize,
+        style: Style,
+    ) -> Vec<Line> {
+        let text = table_within(u16::MAX, headers, rows.take(most));
+        let styles = std::iter::once(HEADING).chain(std::iter::repeat(style));
+        styles.zip(text.lines().map(str::to_owned)).collect()
+    }
+}
+
+/// By how much a counter grew; one that was reset counts from 0.
+fn grown(now: u64, before: u64) -> u64 {
+    now.checked_sub(before).unwrap_or(now)
+}
+
+/// Whole seconds: a flow's age is no measurement.
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        _ => output::duration(age),
+    }
+}
+
+fn cut(text: &str, width: usize) -> String {
+    text.chars().take(width).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use std::time::Instant;
+
+use netns_common::abi::FlowKind;
+
+use super::*;
+
+fn plain(lines: &[String]) -> String {
+    let text = lines.join("\n");
+    let text = anstream::adapter::strip_str(&text).to_string();
+    text.lines().map(str::trim_end).fold(String::from("\n"), |all, line| all + line + "\n")
+}
+
+fn rule(id: u32, packets: u64) -> RuleSample {
+    let rule = format!("forward tcp {id} -> 192.168.15.2:80");
+    RuleSample { id, rule, flows: 1, packets, bytes: packets * 100 }
+}
+
+fn flow(port: u16, kind: FlowKind, bytes: u64) -> FlowSample {
+    FlowSample {
+        protocol: "tcp",
+        state: "established",
+        kind,
+        inside: format!("192.168.15.2:{port}").parse().unwrap(),
+        external: format!("192.168.1.10:{port}").parse().unwrap(),
+        remote: "8.8.8.8:443".parse().unwrap(),
+        age: Duration::from_secs(70),
+        packets: bytes / 100,
+        bytes,
+    }
+}
+
+fn snapshots() -> (Snapshot, Snapshot) {
+    let at = Instant::now();
+    let before = Snapshot {
+        at,
+        rules: vec![rule(80, 10), rule(81, 10)],
+        drops: vec![],
+        flows: vec![
+            flow(4000, FlowKind::Masquerade, 900_000),
+            flow(4001, FlowKind::Masquerade, 100),
+        ],
+        flow_count: 2,
+        capacity: 131_072,
+    };
+    let after = Snapshot {
+        at: at + Duration::from_secs(2),
+        rules: vec![rule(80, 10), rule(81, 30)],
+        drops: vec![
+            DropSample { reason: "leak", packets: 0, bytes: 0 },
+            DropSample { reason: "no-masquerade", packets: 4, bytes: 400 },
+        ],
+        flows: vec![
+            flow(4000, FlowKind::Masquerade, 900_000),
+            flow(4001, FlowKind::Masquerade, 250_100),
+            flow(80, FlowKind::Forward, 1_000),
+        ],
+        flow_count: 3,
+        ..before.clone()
+    };
+    (before, after)
+}
+
+#[test]
+fn a_frame_at_eighty_columns() {
+    let (before, after) = snapshots();
+    let expected = "
+lab lecture                                                 3 of 131k flows (0%)
+
+PKT/S        RATE  FLOWS  PACKETS   BYTES  RULE
+   10  8.0 kbit/s      1       30  3.0 kB  forward tcp 81 -> 192.168.15.2:80
+    0     0 bit/s      1       10  1.0 kB  forward tcp 80 -> 192.168.15.2:80
+
+PKT/S  PACKETS  BYTES  DROPPED
+    2        4  400 B  no-masquerade
+
+PKT/S        RATE  PACKETS   BYTES    AGE  PROTO  STATE
+ 1250  1.0 Mbit/s     2501  250 kB  1m10s  tcp    established
+  192.168.15.2:4001 ⇒ 192.168.1.10:4001 → 8.8.8.8:443
+    5  4.0 kbit/s       10  1.0 kB  1m10s  tcp    established
+  8.8.8.8:443 → 192.168.1.10:80 ⇒ 192.168.15.2:80
+    0     0 bit/s     9000  900 kB  1m10s  tcp    established
+  192.168.15.2:4000 ⇒ 192.168.1.10:4000 → 8.8.8.8:443
+";
+    assert_eq!(plain(&render("lab lecture", Some(&before), &after, 80, 24)), expected);
+}
+
+#[test]
+fn a_wide_frame_has_one_line_a_flow() {
+    let (before, after) = snapshots();
+    let text = plain(&render("lab lecture", Some(&before), &after, 140, 24));
+    let line = text.lines().find(|line| line.contains("8.8.8.8:443 →")).unwrap();
+    assert!(line.contains("established"), "{line}");
+    assert!(line.ends_with("8.8.8.8:443 → 192.168.1.10:80 ⇒ 192.168.15.2:80"), "{line}");
+}
+
+#[test]
+fn the_first_frame_has_no_rates() {
+    let (before, _) = snapshots();
+    let text = plain(&render("lab lecture", None, &before, 80, 24));
+    assert!(text.contains(" 0 bit/s") && !text.contains("Mbit/s"), "{text}");
+}
+
+#[test]
+fn nothing_is_wider_or_longer_than_the_terminal() {
+    let (before, after) = snapshots();
+    for (width, height) in [(0, 0), (1, 1), (20, 5), (80, 10), (200, 60)] {
+        let lines = render("lab lecture", Some(&before), &after, width, height);
+        assert!(lines.len() <= height);
+        let widest = plain(&lines).lines().map(|line| line.chars().count()).max();
+        assert!(widest.unwrap_or_default() <= width, "{width} x {height}");
+    }
+}
+
+#[test]
+fn a_port_used_again_is_another_flow() {
+    let (mut before, mut after) = snapshots();
+    before.flows.truncate(1);
+    after.flows.truncate(1);
+    after.flows[0] =
+        FlowSample { age: Duration::from_secs(1), ..flow(4000, FlowKind::Masquerade, 950_000) };
+    let text = plain(&render("lab lecture", Some(&before), &after, 140, 24));
+    let line = text.lines().find(|line| line.contains(":4000 ⇒")).unwrap();
+    assert!(line.contains("3.8 Mbit/s"), "{line}");
+}

@@ -1,0 +1,86 @@
+//! The datapath at work: rates of rules and flows, once a second.
+
+mod frame;
+mod screen;
+mod snapshot;
+
+use std::{
+    io::{self, IsTerminal as _},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+pub use frame::render;
+pub use screen::Area;
+use screen::Screen;
+pub use snapshot::{DropSample, FlowSample, RuleSample, Snapshot, Source};
+
+/// From one frame to the next.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How soon a wish to stop is noticed.
+const ATTENTION: Duration = Duration::from_millis(100);
+
+/// Whether somebody sits at a terminal, with a keyboard.
+pub fn is_interactive() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// One frame over an interval, as text with ANSI sequences, `width` columns wide.
+pub fn one_frame(title: &str, source: &mut dyn Source, width: usize) -> anyhow::Result<String> {
+    let before = source.sample()?;
+    thread::sleep(INTERVAL);
+    let after = source.sample()?;
+    let lines = render(title, Some(&before), &after, width, usize::MAX);
+    Ok(lines.iter().fold(String::new(), |text, line| text + line + "\n"))
+}
+
+/// Shows frames on the terminal until q, Esc or Ctrl-C is pressed, or `stop` says so.
+pub fn watch(
+    title: &str,
+    source: &mut dyn Source,
+    area: Area,
+    stop: impl Fn() -> bool,
+) -> anyhow::Result<()> {
+    let mut screen = Screen::enter(area)?;
+    let mut before = None;
+    loop {
+        let after = source.sample()?;
+        let due = Instant::now() + INTERVAL;
+        screen.show(|width, height| render(title, before.as_ref(), &after, width, height))?;
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if stop() {
+                return Ok(());
+            }
+            if left.is_zero() {
+                break;
+            }
+            if !event::poll(left.min(ATTENTION))? {
+                continue;
+            }
+            match event::read()? {
+                event if is_farewell(&event) => return Ok(()),
+                Event::Resize(..) => {
+                    screen.show(|width, height| {
+                        render(title, before.as_ref(), &after, width, height)
+                    })?;
+                }
+                _ => {}
+            }
+        }
+        before = Some(after);
+    }
+}
+
+/// A raw terminal sends Ctrl-C as a key instead of a signal.
+fn is_farewell(event: &Event) -> bool {
+    let Event::Key(key) = event else { return false };
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    key.kind == KeyEventKind::Press
+        && match key.code {
+            KeyCode::Char('c') => control,
+            KeyCode::Char('q') | KeyCode::Esc => true,
+            _ => false,
+        }
+}

@@ -1,0 +1,91 @@
+//! What the datapath has counted up to one moment.
+
+use std::{
+    net::SocketAddrV4,
+    time::{Duration, Instant},
+};
+
+use netns_common::abi::FlowKind;
+
+/// Gives a snapshot whenever asked; the living datapath, or a test.
+pub trait Source {
+    /// Reads all counters and flows now.
+    fn sample(&mut self) -> anyhow::Result<Snapshot>;
+}
+
+/// All counters and flows of a lab at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub at: Instant,
+    pub rules: Vec<RuleSample>,
+    /// Reasons that never occurred may be left out.
+    pub drops: Vec<DropSample>,
+    /// All flows, or as many as one cares to show, in any order.
+    pub flows: Vec<FlowSample>,
+    pub flow_count: u64,
+    /// How many flows there may be.
+    pub capacity: u64,
+}
+
+/// A rule and what it has translated since it was made; bytes of IP packets.
+#[derive(Clone, Debug)]
+pub struct RuleSample {
+    /// The same in every snapshot, and no other rule's.
+    pub id: u32,
+    pub rule: String,
+    pub flows: u64,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+/// A reason and what was dropped for it since the lab was made; bytes of IP packets.
+#[derive(Clone, Debug)]
+pub struct DropSample {
+    pub reason: &'static str,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+/// One connection. The ports of ICMP queries are the identifier inside and outside, and 0
+/// at the remote end.
+#[derive(Clone, Debug)]
+pub struct FlowSample {
+    pub protocol: &'static str,
+    pub state: &'static str,
+    pub kind: FlowKind,
+    pub inside: SocketAddrV4,
+    pub external: SocketAddrV4,
+    pub remote: SocketAddrV4,
+    /// Since it began.
+    pub age: Duration,
+    /// Both directions together.
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+impl FlowSample {
+    /// Whether both are the same connection at different moments.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.identity() == other.identity() && other.age <= self.age
+    }
+
+    pub(super) fn identity(&self) -> (&'static str, SocketAddrV4, SocketAddrV4, SocketAddrV4) {
+        (self.protocol, self.inside, self.external, self.remote)
+    }
+
+    /// The way of its first packet; `⇒` stands where one end was written over.
+    pub(super) fn path(&self) -> String {
+        let (inside, external, remote) = (end(self.inside), end(self.external), end(self.remote));
+        match self.kind {
+            FlowKind::Masquerade => format!("{inside} ⇒ {external} → {remote}"),
+            FlowKind::Forward | FlowKind::Hairpin => format!("{remote} → {external} ⇒ {inside}"),
+        }
+    }
+}
+
+fn end(socket: SocketAddrV4) -> String {
+    match socket.port() {
+        0 => socket.ip().to_string(),
+        _ => socket.to_string(),
+    }
+}

@@ -1,0 +1,96 @@
+//! The living lab under the demonstration: raised, changed, and always struck again.
+
+use anyhow::{Context as _, bail};
+
+use super::cast::Place;
+use crate::{
+    datapath::{Datapath, DatapathError},
+    lab::{self, LabRecord, Progress},
+    net::{NetError, netns},
+    output::style::{BAD, paint},
+    rules::MasqueradeRule,
+    topology::Topology,
+};
+
+/// A lab that is torn down when this is dropped, however that comes about.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    topology: &'a Topology,
+    standing: bool,
+}
+
+impl<'a> Stage<'a> {
+    /// Builds the lab. One that lives already is left alone, since it would be torn down.
+    pub fn raise(topology: &'a Topology, progress: &dyn Progress) -> anyhow::Result<Self> {
+        let name = &topology.name;
+        if is_standing(name)? {
+            bail!(
+                "lab \"{name}\" is up already and the demonstration would tear it down: \
+                 `netns down {name}` first"
+            );
+        }
+        // From here on: `up` cleans up after its errors, but not after a panic.
+        let mut stage = Self { topology, standing: true };
+        if let Err(error) = lab::up(topology, progress) {
+            stage.standing = false;
+            return Err(error).with_context(|| format!("cannot build lab \"{name}\""));
+        }
+        Ok(stage)
+    }
+
+    /// Tears the lab down and reports what went wrong with it.
+    pub fn strike(mut self) -> anyhow::Result<()> {
+        self.standing = false;
+        lab::down(&self.topology.name)
+            .with_context(|| format!("cannot tear down lab \"{}\"", self.topology.name))
+    }
+
+    /// Runs `work` on a thread inside `place`.
+    pub fn within<T: Send>(
+        &self,
+        place: &Place,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, NetError> {
+        match place {
+            Place::Router => lab::in_router(self.topology, work),
+            Place::Namespace(name) => netns::run_in(name, work),
+        }
+    }
+
+    /// Adds a masquerade rule to the living lab.
+    pub fn masquerade(&self, rule: &MasqueradeRule) -> anyhow::Result<()> {
+        self.change(|datapath| datapath.add_masquerade(rule))
+            .with_context(|| format!("cannot add \"{rule}\""))
+    }
+
+    /// Takes a masquerade rule from the living lab.
+    pub fn unmasquerade(&self, rule: &MasqueradeRule) -> anyhow::Result<()> {
+        self.change(|datapath| datapath.remove_masquerade(rule))
+            .with_context(|| format!("cannot remove \"{rule}\""))
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Datapath) -> Result<(), DatapathError> + Send,
+    ) -> anyhow::Result<()> {
+        let name = &self.topology.name;
+        lab::in_router(self.topology, || change(&mut Datapath::open(name)?))??;
+        Ok(())
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        if self.standing
+            && let Err(error) = lab::down(&self.topology.name)
+        {
+            // An error or a panic is on its way already; this one must not replace it.
+            anstream::eprintln!("{} {error}", paint(BAD, "while tearing down:"));
+        }
+    }
+}
+
+fn is_standing(name: &str) -> anyhow::Result<bool> {
+    let labs = LabRecord::list().context("cannot list the labs")?;
+    Ok(labs.iter().any(|lab| lab.topology.name == name))
+}

@@ -1,0 +1,24 @@
+//! A little traffic, so that the live view after the checks has something to show.
+
+use std::{
+    net::SocketAddrV4,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
+};
+
+use super::{cast::Cast, probe, stage::Stage};
+
+const INTERVAL: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Pings outwards and gets pages inwards until the sender of `stop` is gone.
+pub fn trickle(stage: &Stage<'_>, cast: &Cast, stop: &Receiver<()>) {
+    let page = SocketAddrV4::new(cast.host_address, cast.port);
+    while stop.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        // What fails here shows in the view as traffic that is missing.
+        for destination in cast.destinations() {
+            let _ = stage.within(&cast.client.place(), || probe::ping(destination, PATIENCE));
+        }
+        let _ = stage.within(&cast.outside.place(), || probe::get(page, PATIENCE));
+    }
+}
