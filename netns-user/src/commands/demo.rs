@@ -29,7 +29,7 @@ use crate::{
 const INTERRUPTED: u8 = 130;
 
 /// Columns for a check's name.
-const NAME: usize = 33;
+const NAME: usize = 31;
 
 /// Plays the demonstration. Success only when every check held.
 pub fn run(json: bool) -> anyhow::Result<ExitCode> {
@@ -42,6 +42,9 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     let struck = stage.strike();
     let code = played?;
     struck?;
+    if !json {
+        anstream::println!("{}", paint(FAINT, "The lab is torn down."));
+    }
     Ok(code)
 }
 
@@ -72,10 +75,13 @@ fn play(
             Moment::Begins(check) => out.begin(check),
             Moment::Ended(verdict) => out.end(verdict),
         })?;
-        if !interrupt.requested() {
-            out.rules(&nat::render(&cast.lab)?)?;
+        // What the checks found is told in any case.
+        let rules = nat::render(&cast.lab);
+        if let Ok(table) = &rules {
+            out.rules(table)?;
         }
         out.summary(&verdicts, programme(cast).len())?;
+        rules?;
         verdicts
     };
     if interrupt.requested() {
@@ -90,7 +96,7 @@ fn play(
 
 /// The live view over a little traffic, until somebody ends it.
 fn stay(cast: &Cast, stage: &Stage<'_>, interrupt: &Interrupt) -> anyhow::Result<()> {
-    anstream::println!("{}", paint(FAINT, "Ctrl-C tears the lab down"));
+    anstream::println!("{}", paint(FAINT, "The lab stands until Ctrl-C.\n"));
     let title = format!("lab {}", cast.lab);
     thread::scope(|scope| {
         // Dropped at the end of this closure, in a panic too, and that ends the traffic.
@@ -113,12 +119,16 @@ impl Steps {
 }
 
 impl Progress for Steps {
-    fn step(&self, what: &str) {
-        if self.spinner.is_hidden() {
-            anstream::eprintln!("{what}");
-        } else {
-            self.spinner.set_message(what.to_owned());
+    fn started(&self, step: &str) {
+        if !self.spinner.is_hidden() {
+            self.spinner.set_message(step.to_owned());
             self.spinner.tick();
+        }
+    }
+
+    fn finished(&self, step: &str) {
+        if self.spinner.is_hidden() {
+            anstream::eprintln!("{step}");
         }
     }
 }
@@ -212,7 +222,7 @@ mod tests {
     fn a_check_is_a_line_with_its_figure_and_its_reason() {
         assert_eq!(
             written(|report| report.end(&verdict("red pings blue", true))),
-            "✓ red pings blue                     0.041 ms\n    why\n"
+            "✓ red pings blue                   0.041 ms\n    why\n"
         );
     }
 

@@ -146,7 +146,7 @@ pub fn judge_page(
         Err(error) => return Outcome::new(false, error.to_string()),
     };
     let figure = format!(
-        "HTTP {}, {}, {}",
+        "HTTP {}, {} in {}",
         page.status,
         output::bytes(u64::try_from(page.body.len()).unwrap_or(u64::MAX)),
         output::duration(page.elapsed)
@@ -154,10 +154,11 @@ pub fn judge_page(
     let Some(greeting) = Greeting::read(&page.body) else {
         return Outcome::new(false, format!("{figure}, but not a page of ours"));
     };
-    let ok = page.status == 200
-        && greeting.namespace == namespace
-        && client.is_none_or(|client| client == greeting.client);
-    Outcome::new(ok, format!("{figure}, {} saw {}", greeting.namespace, greeting.client))
+    if greeting.namespace != namespace {
+        return Outcome::new(false, format!("{figure}, but from {}", greeting.namespace));
+    }
+    let ok = page.status == 200 && client.is_none_or(|client| client == greeting.client);
+    Outcome::new(ok, format!("{figure}, saw {}", greeting.client))
 }
 
 /// Judges what was heard outside: at least one packet, and all from `only`.
@@ -238,7 +239,7 @@ mod tests {
         };
         let body = "namespace blue\nclient 192.168.1.1:40000\n";
         let outcome = judge_page(&page(200, body), "blue", Some(LAN));
-        assert_eq!(outcome, Outcome::new(true, "HTTP 200, 40 B, 0.800 ms, blue saw 192.168.1.1"));
+        assert_eq!(outcome, Outcome::new(true, "HTTP 200, 40 B in 0.800 ms, saw 192.168.1.1"));
         assert!(judge_page(&page(200, body), "blue", None).ok);
         assert!(!judge_page(&page(200, body), "red", None).ok);
         assert!(!judge_page(&page(200, body), "blue", Some(HOST)).ok);

@@ -1,11 +1,11 @@
 //! The living lab under the demonstration: raised, changed, and always struck again.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 
 use super::cast::Place;
 use crate::{
     datapath::{Datapath, DatapathError},
-    lab::{self, LabRecord, Progress},
+    lab::{self, LabRecord, Progress, UpOutcome},
     net::{NetError, netns},
     output::style::{BAD, paint},
     rules::MasqueradeRule,
@@ -23,19 +23,28 @@ impl<'a> Stage<'a> {
     /// Builds the lab. One that lives already is left alone, since it would be torn down.
     pub fn raise(topology: &'a Topology, progress: &dyn Progress) -> anyhow::Result<Self> {
         let name = &topology.name;
-        if is_standing(name)? {
-            bail!(
+        let taken = || {
+            anyhow!(
                 "lab \"{name}\" is up already and the demonstration would tear it down: \
                  `netns down {name}` first"
-            );
+            )
+        };
+        if is_standing(name)? {
+            return Err(taken());
         }
         // From here on: `up` cleans up after its errors, but not after a panic.
         let mut stage = Self { topology, standing: true };
-        if let Err(error) = lab::up(topology, progress) {
-            stage.standing = false;
-            return Err(error).with_context(|| format!("cannot build lab \"{name}\""));
+        match lab::up(topology, progress) {
+            Ok(UpOutcome::Built) => Ok(stage),
+            Ok(UpOutcome::AlreadyUp) => {
+                stage.standing = false;
+                Err(taken())
+            }
+            Err(error) => {
+                stage.standing = false;
+                Err(error).with_context(|| format!("cannot build lab \"{name}\""))
+            }
         }
-        Ok(stage)
     }
 
     /// Tears the lab down and reports what went wrong with it.
@@ -90,7 +99,8 @@ impl Drop for Stage<'_> {
     }
 }
 
+/// Whether the lab is up; one whose building was interrupted is not.
 fn is_standing(name: &str) -> anyhow::Result<bool> {
     let labs = LabRecord::list().context("cannot list the labs")?;
-    Ok(labs.iter().any(|lab| lab.topology.name == name))
+    Ok(labs.iter().any(|lab| lab.complete && lab.topology.name == name))
 }

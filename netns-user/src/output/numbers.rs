@@ -52,12 +52,13 @@ fn scaled(number: u64, from: u64, suffixes: &[&str], unit: &str) -> String {
     }
 }
 
-/// A length of time: three digits below a minute, then the two largest units.
+/// A length of time: at most three digits below a minute, then the two largest units.
 pub fn duration(length: Duration) -> String {
     let micros = length.as_micros();
     let seconds = length.as_secs();
     match seconds {
-        0 if micros < 10_000 => format!("{}.{:03} ms", micros / 1000, micros % 1000),
+        0 if micros < 1_000 => format!("0.{micros:03} ms"),
+        0 if micros < 10_000 => format!("{}.{:02} ms", micros / 1000, micros % 1000 / 10),
         0 => format!("{} ms", micros / 1000),
         1..10 => format!("{seconds}.{} s", length.subsec_millis() / 100),
         10..60 => format!("{seconds} s"),
@@ -105,6 +106,7 @@ mod tests {
     #[test]
     fn durations_keep_two_units() {
         assert_eq!(duration(Duration::from_micros(41)), "0.041 ms");
+        assert_eq!(duration(Duration::from_micros(1_234)), "1.23 ms");
         assert_eq!(duration(Duration::from_micros(12_345)), "12 ms");
         assert_eq!(duration(Duration::from_millis(1_250)), "1.2 s");
         assert_eq!(duration(Duration::from_secs(59)), "59 s");

@@ -117,39 +117,34 @@ struct Group<'a> {
 }
 
 fn groups(topology: &Topology) -> Vec<Group<'_>> {
-    let mut row = 1;
-    let group = |bridge| {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for bridge in &topology.bridges {
         let namespaces: Vec<_> = topology
             .namespaces
             .iter()
             .enumerate()
-            .filter(|(_, namespace)| namespace.bridge == *bridge_name(bridge))
+            .filter(|(_, namespace)| namespace.bridge == bridge.name)
             .collect();
         // A bridge without cables still has its edges and its address.
         let height = (namespaces.len() * NAMESPACE_HEIGHT).max(3);
-        let group = Group { bridge, namespaces, row, height };
-        row += height;
-        group
-    };
-    topology.bridges.iter().map(group).collect()
-}
-
-fn bridge_name(bridge: &Bridge) -> &String {
-    &bridge.name
+        let row = groups.last().map_or(1, |above| above.row + above.height);
+        groups.push(Group { bridge, namespaces, row, height });
+    }
+    groups
 }
 
 /// Each uplink with the row of its line; what is outside needs room of its own.
 fn uplink_rows(uplinks: &[Uplink], first: usize) -> Vec<(usize, &Uplink)> {
-    let mut row = first;
-    uplinks
-        .iter()
-        .map(|uplink| {
-            let at = row;
-            // Its box begins a row above the line.
-            row += uplink.outside.as_ref().map_or(1, |outside| outside_height(outside));
-            (at, uplink)
-        })
-        .collect()
+    let mut rows: Vec<(usize, &Uplink)> = Vec::new();
+    for uplink in uplinks {
+        let row = rows.last().map_or(first, |(row, above)| match &above.outside {
+            Some(outside) => row + outside_height(outside),
+            // The box of what is outside begins a row above the line.
+            None => row + 1 + usize::from(uplink.outside.is_some()),
+        });
+        rows.push((row, uplink));
+    }
+    rows
 }
 
 fn outside_height(outside: &Outside) -> usize {

@@ -53,7 +53,7 @@ impl Frame<'_> {
     fn title(&self, title: &str) -> Line {
         let Snapshot { flow_count, capacity, .. } = self.after;
         let share = (flow_count * 100).checked_div(*capacity).unwrap_or_default();
-        let right = format!("{} of {} flows ({share}%)", count(*flow_count), count(*capacity));
+        let right = format!("{flow_count} of {capacity} flows ({share}%)");
         let used = title.chars().count() + right.chars().count();
         (HEADING, format!("{title}{}{right}", " ".repeat(self.width.saturating_sub(used).max(2))))
     }
@@ -84,7 +84,7 @@ impl Frame<'_> {
             })
             .collect();
         rows.sort_by_key(|(packets, _)| Reverse(*packets));
-        let headers = ["PKT/S", "RATE", "FLOWS", "PACKETS", "BYTES", "RULE"];
+        let headers = ["PKT/S", "RATE", "FLOWS", "PKTS", "BYTES", "RULE"];
         self.table(&headers, rows.into_iter().map(|(_, row)| row), most, PLAIN)
     }
 
@@ -112,7 +112,7 @@ impl Frame<'_> {
                 drop.reason.to_owned(),
             ]
         });
-        self.table(&["PKT/S", "PACKETS", "BYTES", "DROPPED"], rows, most, BAD)
+        self.table(&["PKT/S", "PKTS", "BYTES", "DROPPED"], rows, most, BAD)
     }
 
     /// The busiest flows that fit into so many lines.
@@ -155,7 +155,7 @@ impl Frame<'_> {
             row.extend(one_line.then(|| flow.path()));
             row
         };
-        let mut headers = vec!["PKT/S", "RATE", "PACKETS", "BYTES", "AGE", "PROTO", "STATE"];
+        let mut headers = vec!["PKT/S", "RATE", "PKTS", "BYTES", "AGE", "PROTO", "STATE"];
         headers.extend(one_line.then_some("BEFORE ⇒ AFTER"));
         let table = self.table(&headers, flows.iter().map(row), most, PLAIN);
         if one_line {

@@ -64,21 +64,21 @@ fn snapshots() -> (Snapshot, Snapshot) {
 fn a_frame_at_eighty_columns() {
     let (before, after) = snapshots();
     let expected = "
-lab lecture                                                 3 of 131k flows (0%)
+lab lecture                                               3 of 131072 flows (0%)
 
-PKT/S        RATE  FLOWS  PACKETS   BYTES  RULE
-   10  8.0 kbit/s      1       30  3.0 kB  forward tcp 81 -> 192.168.15.2:80
-    0     0 bit/s      1       10  1.0 kB  forward tcp 80 -> 192.168.15.2:80
+PKT/S        RATE  FLOWS  PKTS   BYTES  RULE
+   10  8.0 kbit/s      1    30  3.0 kB  forward tcp 81 -> 192.168.15.2:80
+    0     0 bit/s      1    10  1.0 kB  forward tcp 80 -> 192.168.15.2:80
 
-PKT/S  PACKETS  BYTES  DROPPED
-    2        4  400 B  no-masquerade
+PKT/S  PKTS  BYTES  DROPPED
+    2     4  400 B  no-masquerade
 
-PKT/S        RATE  PACKETS   BYTES    AGE  PROTO  STATE
- 1250  1.0 Mbit/s     2501  250 kB  1m10s  tcp    established
+PKT/S        RATE  PKTS   BYTES    AGE  PROTO  STATE
+ 1250  1.0 Mbit/s  2501  250 kB  1m10s  tcp    established
   192.168.15.2:4001 ⇒ 192.168.1.10:4001 → 8.8.8.8:443
-    5  4.0 kbit/s       10  1.0 kB  1m10s  tcp    established
+    5  4.0 kbit/s    10  1.0 kB  1m10s  tcp    established
   8.8.8.8:443 → 192.168.1.10:80 ⇒ 192.168.15.2:80
-    0     0 bit/s     9000  900 kB  1m10s  tcp    established
+    0     0 bit/s  9000  900 kB  1m10s  tcp    established
   192.168.15.2:4000 ⇒ 192.168.1.10:4000 → 8.8.8.8:443
 ";
     assert_eq!(plain(&render("lab lecture", Some(&before), &after, 80, 24)), expected);
