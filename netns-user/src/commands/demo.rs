@@ -43,7 +43,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     let code = played?;
     struck?;
     if !json {
-        anstream::println!("{}", paint(FAINT, "The lab is torn down."));
+        writeln!(anstream::stdout(), "{}", paint(FAINT, "The lab is torn down."))?;
     }
     Ok(code)
 }
@@ -96,7 +96,7 @@ fn play(
 
 /// The live view over a little traffic, until somebody ends it.
 fn stay(cast: &Cast, stage: &Stage<'_>, interrupt: &Interrupt) -> anyhow::Result<()> {
-    anstream::println!("{}", paint(FAINT, "The lab stands until Ctrl-C.\n"));
+    writeln!(anstream::stdout(), "{}\n", paint(FAINT, "The lab stands until Ctrl-C."))?;
     let title = format!("lab {}", cast.lab);
     thread::scope(|scope| {
         // Dropped at the end of this closure, in a panic too, and that ends the traffic.
@@ -128,7 +128,8 @@ impl Progress for Steps {
 
     fn finished(&self, step: &str) {
         if self.spinner.is_hidden() {
-            anstream::eprintln!("{step}");
+            // Not worth an end of the demonstration.
+            let _ = writeln!(anstream::stderr(), "{step}");
         }
     }
 }

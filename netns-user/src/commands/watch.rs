@@ -1,6 +1,6 @@
 //! `netns watch`: rates of rules, drops and flows of a living lab.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use crate::{
     datapath::Datapath,
@@ -15,7 +15,8 @@ pub fn run(lab: Option<&str>, once: bool) -> anyhow::Result<ExitCode> {
     let mut datapath = Datapath::open(&lab)?;
     let title = format!("lab {lab}");
     if once || !live::is_interactive() {
-        anstream::print!("{}", live::one_frame(&title, &mut datapath, terminal_width())?);
+        let frame = live::one_frame(&title, &mut datapath, terminal_width())?;
+        anstream::stdout().write_all(frame.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let interrupt = Interrupt::watch()?;

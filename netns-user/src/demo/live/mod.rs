@@ -1,6 +1,7 @@
 //! The datapath at work: rates of rules and flows, once a second.
 
 mod frame;
+mod keys;
 mod screen;
 mod snapshot;
 
@@ -10,7 +11,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 pub use frame::render;
 pub use screen::Area;
 use screen::Screen;
@@ -50,37 +50,17 @@ pub fn watch(
         screen.show(|width, height| render(title, before.as_ref(), &after, width, height))?;
         loop {
             let left = due.saturating_duration_since(Instant::now());
-            if stop() {
+            if stop() || keys::is_farewell_within(left.min(ATTENTION))? {
                 return Ok(());
             }
             if left.is_zero() {
                 break;
             }
-            if !event::poll(left.min(ATTENTION))? {
-                continue;
-            }
-            match event::read()? {
-                event if is_farewell(&event) => return Ok(()),
-                Event::Resize(..) => {
-                    screen.show(|width, height| {
-                        render(title, before.as_ref(), &after, width, height)
-                    })?;
-                }
-                _ => {}
+            if screen.is_resized()? {
+                screen
+                    .show(|width, height| render(title, before.as_ref(), &after, width, height))?;
             }
         }
         before = Some(after);
     }
-}
-
-/// A raw terminal sends Ctrl-C as a key instead of a signal.
-fn is_farewell(event: &Event) -> bool {
-    let Event::Key(key) = event else { return false };
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    key.kind == KeyEventKind::Press
-        && match key.code {
-            KeyCode::Char('c') => control,
-            KeyCode::Char('q') | KeyCode::Esc => true,
-            _ => false,
-        }
 }

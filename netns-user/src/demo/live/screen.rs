@@ -44,6 +44,8 @@ pub(super) struct Screen {
     area: Area,
     /// Lines of the last frame.
     drawn: u16,
+    /// Columns and rows of the terminal at the last frame.
+    size: (u16, u16),
 }
 
 impl Screen {
@@ -55,7 +57,7 @@ impl Screen {
         // From here on dropping it undoes whatever of this succeeded.
         TAKEN.store(true, Ordering::Relaxed);
         WHOLE.store(area == Area::Whole, Ordering::Relaxed);
-        let screen = Self { out: io::stdout(), coloured, area, drawn: 0 };
+        let screen = Self { out: io::stdout(), coloured, area, drawn: 0, size: (0, 0) };
         if area == Area::Whole {
             execute!(out, EnterAlternateScreen)?;
         }
@@ -63,12 +65,18 @@ impl Screen {
         Ok(screen)
     }
 
+    /// Whether the last frame was made for another size.
+    pub(super) fn is_resized(&self) -> io::Result<bool> {
+        Ok(terminal::size()? != self.size)
+    }
+
     /// Draws the lines that `render` makes for at most this many columns and rows.
     pub(super) fn show(
         &mut self,
         render: impl FnOnce(usize, usize) -> Vec<String>,
     ) -> io::Result<()> {
-        let (width, height) = terminal::size()?;
+        self.size = terminal::size()?;
+        let (width, height) = self.size;
         // The line below the frame is where the cursor rests.
         let height = match self.area {
             Area::Whole => height,
