@@ -23,6 +23,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Demo(DemoArgs),
     Up(UpArgs),
     Down(DownArgs),
     Status(StatusArgs),
@@ -31,7 +32,22 @@ pub enum Command {
     List(ListArgs),
     Exec(ExecArgs),
     Show(ShowArgs),
+    Watch(WatchArgs),
 }
+
+/// Show the lecture's lab at work
+///
+/// Builds the lecture's lab, draws it, checks one after another what the lecture promises and
+/// shows the rules with their counters. On a terminal it stays with a live view until Ctrl-C.
+/// The lab is torn down in any case.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns demo
+  netns demo --json    the checks with their outcome
+
+Exit codes: 0 only when every check held; 130 when interrupted before that.")]
+pub struct DemoArgs {}
 
 /// Build a lab
 ///
@@ -144,6 +160,25 @@ Example:
 pub struct ShowArgs {
     /// Name of the namespace
     pub name: Option<String>,
+}
+
+/// Watch rules and flows
+///
+/// Shows once a second the rates of all rules, what is dropped and why, and the busiest flows:
+/// their addresses before and after translation, state, age, packets and bytes. Ends with q,
+/// Esc or Ctrl-C. Where there is no terminal it shows one frame.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns watch
+  netns watch --once lecture
+  netns watch --json   all counters and flows as they stand")]
+pub struct WatchArgs {
+    /// Name of the lab; may be left out when only one lab is up
+    pub lab: Option<String>,
+    /// Show one frame, over one second
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[cfg(test)]

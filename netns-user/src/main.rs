@@ -26,6 +26,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Demo(_) => commands::demo::run(json),
         Command::Up(args) => commands::up::run(args, json),
         Command::Down(args) => commands::down::run(args, json),
         Command::Status(args) => commands::status::run(args, json),
@@ -34,6 +35,7 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::List(_) => commands::list::run(json),
         Command::Exec(args) => commands::exec::run(args),
         Command::Show(args) => commands::show::run(args, json),
+        Command::Watch(args) => commands::watch::run(args, json),
     }
 }
 

@@ -7,21 +7,17 @@ use std::{
     thread,
 };
 
-use indicatif::ProgressBar;
+use anyhow::anyhow;
 
 use crate::{
-    commands::{nat, watch::terminal_width},
+    commands::{Steps, nat, print, watch::terminal_width},
     datapath::Datapath,
     demo::{
         Cast, Interrupt, Moment, Performance, Stage,
         check::{Check, Verdict},
         draw, live, programme, trickle,
     },
-    lab::Progress,
-    output::{
-        style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
-        to_json,
-    },
+    output::style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
     topology::Topology,
 };
 
@@ -32,27 +28,29 @@ const INTERRUPTED: u8 = 130;
 const NAME: usize = 31;
 
 /// Plays the demonstration. Success only when every check held.
+///
+/// # Errors
+/// When the lab cannot be built, or something other than a check fails.
 pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     // First of all, before any thread starts.
     let interrupt = Interrupt::watch()?;
     let topology = Topology::lecture();
     let cast = Cast::of(&topology)?;
-    let stage = raise(&topology)?;
+    // The steps are off the screen again before anything else is written.
+    let stage = Stage::raise(&topology, &Steps::new())?;
     let played = play(&topology, &cast, &stage, &interrupt, json);
     let struck = stage.strike();
-    let code = played?;
+    let code = played.map_err(|error| match error.downcast::<io::Error>() {
+        // Elsewhere a reader that has seen enough is no failure; here it is one, since
+        // success says that every check held.
+        Ok(error) => anyhow!("the demonstration broke off: {error}"),
+        Err(error) => error,
+    })?;
     struck?;
     if !json {
         writeln!(anstream::stdout(), "{}", paint(FAINT, "The lab is torn down."))?;
     }
     Ok(code)
-}
-
-fn raise(topology: &Topology) -> anyhow::Result<Stage<'_>> {
-    let steps = Steps::new();
-    let stage = Stage::raise(topology, &steps);
-    steps.spinner.finish_and_clear();
-    stage
 }
 
 fn play(
@@ -65,7 +63,7 @@ fn play(
     let mut performance = Performance::prepare(stage, cast)?;
     let verdicts = if json {
         let verdicts = performance.run(interrupt, |_| Ok(()))?;
-        anstream::stdout().write_all(to_json(&verdicts)?.as_bytes())?;
+        print(json, &verdicts, |_| String::new())?;
         verdicts
     } else {
         let in_place = io::stdout().is_terminal();
@@ -105,33 +103,6 @@ fn stay(cast: &Cast, stage: &Stage<'_>, interrupt: &Interrupt) -> anyhow::Result
         let mut datapath = Datapath::open(&cast.lab)?;
         live::watch(&title, &mut datapath, live::Area::Below, || interrupt.requested())
     })
-}
-
-/// Steps of building, on standard error: in place on a terminal, else a line each.
-struct Steps {
-    spinner: ProgressBar,
-}
-
-impl Steps {
-    fn new() -> Self {
-        Self { spinner: ProgressBar::new_spinner() }
-    }
-}
-
-impl Progress for Steps {
-    fn started(&self, step: &str) {
-        if !self.spinner.is_hidden() {
-            self.spinner.set_message(step.to_owned());
-            self.spinner.tick();
-        }
-    }
-
-    fn finished(&self, step: &str) {
-        if self.spinner.is_hidden() {
-            // Not worth an end of the demonstration.
-            let _ = writeln!(anstream::stderr(), "{step}");
-        }
-    }
 }
 
 /// The demonstration in words and pictures.

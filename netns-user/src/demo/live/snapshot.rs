@@ -6,6 +6,7 @@ use std::{
 };
 
 use netns_common::abi::FlowKind;
+use serde::{Serialize, Serializer};
 
 /// Gives a snapshot whenever asked; the living datapath, or a test.
 pub trait Source {
@@ -14,8 +15,9 @@ pub trait Source {
 }
 
 /// All counters and flows of a lab at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
+    #[serde(skip)]
     pub at: Instant,
     pub rules: Vec<RuleSample>,
     /// Reasons that never occurred may be left out.
@@ -28,7 +30,7 @@ pub struct Snapshot {
 }
 
 /// A rule and what it has translated since it was made; bytes of IP packets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RuleSample {
     /// The same in every snapshot, and no other rule's.
     pub id: u32,
@@ -39,7 +41,7 @@ pub struct RuleSample {
 }
 
 /// A reason and what was dropped for it since the lab was made; bytes of IP packets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DropSample {
     pub reason: &'static str,
     pub packets: u64,
@@ -48,15 +50,17 @@ pub struct DropSample {
 
 /// One connection. The ports of ICMP queries are the identifier inside and outside, and 0
 /// at the remote end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FlowSample {
     pub protocol: &'static str,
     pub state: &'static str,
+    #[serde(serialize_with = "kind_in_words")]
     pub kind: FlowKind,
     pub inside: SocketAddrV4,
     pub external: SocketAddrV4,
     pub remote: SocketAddrV4,
-    /// Since it began.
+    /// Since it began; in JSON, whole seconds.
+    #[serde(serialize_with = "whole_seconds")]
     pub age: Duration,
     /// Both directions together.
     pub packets: u64,
@@ -81,6 +85,19 @@ impl FlowSample {
             FlowKind::Forward | FlowKind::Hairpin => format!("{remote} → {external} ⇒ {inside}"),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn kind_in_words<S: Serializer>(kind: &FlowKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match kind {
+        FlowKind::Masquerade => "masquerade",
+        FlowKind::Forward => "forward",
+        FlowKind::Hairpin => "hairpin",
+    })
+}
+
+fn whole_seconds<S: Serializer>(age: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(age.as_secs())
 }
 
 fn end(socket: SocketAddrV4) -> String {
