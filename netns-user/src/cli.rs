@@ -1,8 +1,15 @@
 //! The command line, as clap reads it.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::Ipv4Net;
+
+use crate::rules::ForwardProtocol;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of its command.";
@@ -32,6 +39,11 @@ pub enum Command {
     List(ListArgs),
     Exec(ExecArgs),
     Show(ShowArgs),
+    Masquerade(MasqueradeArgs),
+    Forward(ForwardArgs),
+    Nat(NatArgs),
+    Flows(FlowsArgs),
+    Log(LogArgs),
     Watch(WatchArgs),
 }
 
@@ -160,6 +172,178 @@ Example:
 pub struct ShowArgs {
     /// Name of the namespace
     pub name: Option<String>,
+}
+
+/// Add or delete a masquerade rule of a living lab
+///
+/// What a source sends out of an uplink then bears the uplink's address, so that answers find
+/// their way back. The rule holds at once. Deleting it ends the connections that it made.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns masquerade add 192.168.15.0/24 --uplink ens3
+  netns masquerade del 192.168.15.0/24")]
+pub struct MasqueradeArgs {
+    #[command(subcommand)]
+    pub change: MasqueradeChange,
+}
+
+/// What to do with a masquerade rule.
+#[derive(Debug, Subcommand)]
+pub enum MasqueradeChange {
+    /// Add a rule
+    #[command(after_help = "\
+Example:
+  netns masquerade add 192.168.15.0/24 --uplink ens3")]
+    Add(MasqueradeRuleArgs),
+    /// Delete a rule and end the connections that it made
+    #[command(after_help = "\
+Example:
+  netns masquerade del 192.168.15.0/24")]
+    Del(MasqueradeRuleArgs),
+}
+
+/// Which masquerade rule.
+#[derive(Debug, Args)]
+pub struct MasqueradeRuleArgs {
+    /// The inside network, for example 192.168.15.0/24
+    pub source: Ipv4Net,
+    /// The uplink; without it, every uplink
+    #[arg(long)]
+    pub uplink: Option<String>,
+    /// Name of the lab; may be left out when only one lab is up
+    #[arg(long)]
+    pub lab: Option<String>,
+}
+
+/// Add or delete a port forward of a living lab
+///
+/// What reaches the port on an address of the host goes to the target: from outside, from
+/// the host itself (127.0.0.1 too) and from the namespaces. The rule holds at once. Deleting
+/// it ends the connections that it made.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns forward add tcp 80 192.168.15.2:80
+  netns forward add udp 53 192.168.15.2:5353 --address 192.168.1.10
+  netns forward del tcp 80")]
+pub struct ForwardArgs {
+    #[command(subcommand)]
+    pub change: ForwardChange,
+}
+
+/// What to do with a forward rule.
+#[derive(Debug, Subcommand)]
+pub enum ForwardChange {
+    /// Add a rule
+    #[command(after_help = "\
+Example:
+  netns forward add tcp 80 192.168.15.2:80")]
+    Add(ForwardAddArgs),
+    /// Delete a rule and end the connections that it made
+    #[command(after_help = "\
+Example:
+  netns forward del tcp 80")]
+    Del(ForwardDelArgs),
+}
+
+/// The forward to add.
+#[derive(Debug, Args)]
+pub struct ForwardAddArgs {
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// Address and port of a namespace, for example 192.168.15.2:80
+    pub target: SocketAddrV4,
+    /// Name of the lab; may be left out when only one lab is up
+    #[arg(long)]
+    pub lab: Option<String>,
+}
+
+/// The forward to delete.
+#[derive(Debug, Args)]
+pub struct ForwardDelArgs {
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// Name of the lab; may be left out when only one lab is up
+    #[arg(long)]
+    pub lab: Option<String>,
+}
+
+/// Where a forward listens.
+#[derive(Debug, Args)]
+pub struct ListenArgs {
+    /// tcp or udp
+    #[arg(value_enum)]
+    pub protocol: ForwardProtocol,
+    /// Port of the host
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Address of the host; without it, every address of the host
+    #[arg(long)]
+    pub address: Option<Ipv4Addr>,
+}
+
+/// Show the NAT rules with their counters
+///
+/// Shows the masquerade and forward rules of a living lab as the kernel holds them, with the
+/// connections, packets and bytes that each has translated, and what was dropped and why.
+/// Packets and bytes are those of both directions.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns nat
+  netns nat lecture --json")]
+pub struct NatArgs {
+    /// Name of the lab; may be left out when only one lab is up
+    pub lab: Option<String>,
+}
+
+/// Show or flush the connections that the NAT tracks
+///
+/// Shows each tracked connection: protocol, state, addresses before and after translation,
+/// age, packets and bytes. With `flush`, forgets them all.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns flows
+  netns flows --lab lecture --json
+  netns flows flush")]
+pub struct FlowsArgs {
+    #[command(subcommand)]
+    pub change: Option<FlowsChange>,
+    /// Name of the lab; may be left out when only one lab is up
+    #[arg(long, global = true)]
+    pub lab: Option<String>,
+}
+
+/// What to do with the flows.
+#[derive(Debug, Subcommand)]
+pub enum FlowsChange {
+    /// Forget all connections
+    #[command(after_help = "\
+Example:
+  netns flows flush")]
+    Flush,
+}
+
+/// Show each packet and what becomes of it
+///
+/// Writes a line for each packet that a namespace sends or that comes in by an uplink: its
+/// addresses, and whether it was passed to the stack, translated or dropped, and why. The
+/// programs that write it take the place of the others while the command runs, so packets
+/// cost nothing more when it does not. Ends with Ctrl-C.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns log
+  netns log lecture --count 10
+  netns log --json     one object a line")]
+pub struct LogArgs {
+    /// Name of the lab; may be left out when only one lab is up
+    pub lab: Option<String>,
+    /// End after this many packets
+    #[arg(long)]
+    pub count: Option<u64>,
 }
 
 /// Watch rules and flows

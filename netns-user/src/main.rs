@@ -35,6 +35,11 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::List(_) => commands::list::run(json),
         Command::Exec(args) => commands::exec::run(args),
         Command::Show(args) => commands::show::run(args, json),
+        Command::Masquerade(args) => commands::masquerade::run(args, json),
+        Command::Forward(args) => commands::forward::run(args, json),
+        Command::Nat(args) => commands::nat::run(args, json),
+        Command::Flows(args) => commands::flows::run(args, json),
+        Command::Log(args) => commands::log::run(args, json),
         Command::Watch(args) => commands::watch::run(args, json),
     }
 }

@@ -92,6 +92,15 @@ pub enum FlowKind {
 }
 
 impl FlowKind {
+    /// The kind in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Masquerade => "masquerade",
+            Self::Forward => "forward",
+            Self::Hairpin => "hairpin",
+        }
+    }
+
     #[inline(always)]
     pub const fn from_number(number: u8) -> Self {
         match number {

@@ -11,7 +11,6 @@ use anyhow::anyhow;
 
 use crate::{
     commands::{Steps, nat, print, watch::terminal_width},
-    datapath::Datapath,
     demo::{
         Cast, Interrupt, Moment, Performance, Stage,
         check::{Check, Verdict},
@@ -74,7 +73,7 @@ fn play(
             Moment::Ended(verdict) => out.end(verdict),
         })?;
         // What the checks found is told in any case.
-        let rules = nat::render(&cast.lab);
+        let rules = nat::render(topology);
         if let Ok(table) = &rules {
             out.rules(table)?;
         }
@@ -86,22 +85,27 @@ fn play(
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !json && live::is_interactive() {
-        stay(cast, stage, interrupt)?;
+        stay(topology, cast, stage, interrupt)?;
     }
     let held = verdicts.iter().all(|verdict| verdict.outcome.ok);
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The live view over a little traffic, until somebody ends it.
-fn stay(cast: &Cast, stage: &Stage<'_>, interrupt: &Interrupt) -> anyhow::Result<()> {
+fn stay(
+    topology: &Topology,
+    cast: &Cast,
+    stage: &Stage<'_>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
     writeln!(anstream::stdout(), "{}\n", paint(FAINT, "The lab stands until Ctrl-C."))?;
     let title = format!("lab {}", cast.lab);
     thread::scope(|scope| {
         // Dropped at the end of this closure, in a panic too, and that ends the traffic.
         let (_stop, stopped) = mpsc::channel();
         scope.spawn(move || trickle(stage, cast, &stopped));
-        let mut datapath = Datapath::open(&cast.lab)?;
-        live::watch(&title, &mut datapath, live::Area::Below, || interrupt.requested())
+        let mut source = live::LivingLab::open(topology)?;
+        live::watch(&title, &mut source, live::Area::Below, || interrupt.requested())
     })
 }
 

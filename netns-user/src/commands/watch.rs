@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use super::print;
 use crate::{
     cli::WatchArgs,
-    datapath::Datapath,
     demo::{
         Interrupt,
-        live::{self, Source as _},
+        live::{self, LivingLab, Source as _},
     },
     lab,
 };
@@ -19,17 +18,18 @@ use crate::{
 /// # Errors
 /// When no lab can be chosen or its counters cannot be read.
 pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let lab = lab::choose(args.lab.as_deref())?.topology.name;
-    let mut datapath = Datapath::open(&lab)?;
-    let title = format!("lab {lab}");
+    lab::require_root()?;
+    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let mut source = LivingLab::open(&topology)?;
+    let title = format!("lab {}", topology.name);
     if json {
-        print(json, &datapath.sample()?, |_| String::new())?;
+        print(json, &source.sample()?, |_| String::new())?;
     } else if args.once || !live::is_interactive() {
-        let frame = live::one_frame(&title, &mut datapath, terminal_width())?;
+        let frame = live::one_frame(&title, &mut source, terminal_width())?;
         print(json, &(), |()| frame)?;
     } else {
         let interrupt = Interrupt::watch()?;
-        live::watch(&title, &mut datapath, live::Area::Whole, || interrupt.requested())?;
+        live::watch(&title, &mut source, live::Area::Whole, || interrupt.requested())?;
     }
     Ok(ExitCode::SUCCESS)
 }

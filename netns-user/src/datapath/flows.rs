@@ -14,7 +14,7 @@ use netns_common::{
     datapath::{State, is_expired, moved_key},
 };
 use nix::time::{ClockId, clock_gettime};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Datapath, DatapathError, rules::sum};
 
@@ -23,8 +23,9 @@ use super::{Datapath, DatapathError, rules::sum};
 pub struct FlowStatus {
     pub protocol: &'static str,
     pub state: &'static str,
-    /// The kind of rule that made it: `masquerade`, `forward` or `hairpin`.
-    pub kind: &'static str,
+    /// The kind of rule that made it, in JSON as a word.
+    #[serde(serialize_with = "kind_in_a_word")]
+    pub kind: FlowKind,
     /// The end in a namespace, as it calls itself. The port of ICMP is its identifier.
     pub inside: SocketAddrV4,
     /// The same end, as the outside sees it.
@@ -38,6 +39,15 @@ pub struct FlowStatus {
     pub packets_in: u32,
     pub bytes_out: u64,
     pub bytes_in: u64,
+}
+
+/// For serde: a kind by its name.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+pub(crate) fn kind_in_a_word<S: Serializer>(
+    kind: &FlowKind,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.name())
 }
 
 /// What was dropped for one reason.
@@ -157,11 +167,7 @@ fn flow_status(key: &FlowKey, flow: &Flow, now: Tick) -> FlowStatus {
             None => "unknown",
         },
         state: State::from_number(flow.state).name(),
-        kind: match FlowKind::from_number(flow.kind) {
-            FlowKind::Masquerade => "masquerade",
-            FlowKind::Forward => "forward",
-            FlowKind::Hairpin => "hairpin",
-        },
+        kind: FlowKind::from_number(flow.kind),
         inside: end(flow.inside, flow.inside_port),
         external: end(flow.external, key.external_port),
         remote: end(key.remote, key.remote_port),

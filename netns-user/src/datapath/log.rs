@@ -18,6 +18,8 @@ use super::{
 pub struct PacketLogSession {
     datapath: Datapath,
     logger: Logger,
+    /// Whether the silent programs are still to be put back.
+    is_on: bool,
 }
 
 struct Logger(EbpfLogger<Box<dyn log::Log>>);
@@ -39,8 +41,9 @@ impl Datapath {
                 source: std::io::Error::other(error.to_string()),
             }
         })?;
-        replace_classifiers(&mut object, &self.pins, Variant::Logged)?;
-        Ok(PacketLogSession { datapath: self, logger: Logger(logger) })
+        let session = PacketLogSession { datapath: self, logger: Logger(logger), is_on: true };
+        replace_classifiers(&mut object, &session.datapath.pins, Variant::Logged)?;
+        Ok(session)
     }
 }
 
@@ -51,10 +54,24 @@ impl PacketLogSession {
     }
 
     /// Switches the packet log off.
-    pub fn stop(self) -> Result<(), DatapathError> {
+    pub fn stop(mut self) -> Result<(), DatapathError> {
+        self.is_on = false;
+        self.restore()
+    }
+
+    fn restore(&self) -> Result<(), DatapathError> {
         let capacity = self.datapath.flow_capacity()?;
         let mut object = object::load(&self.datapath.pins, capacity)?;
         replace_classifiers(&mut object, &self.datapath.pins, Variant::Silent)
+    }
+}
+
+impl Drop for PacketLogSession {
+    fn drop(&mut self) {
+        if self.is_on {
+            // Only on the way out of another error, which is the one to tell.
+            let _ = self.restore();
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod spec;
 use aya::maps::{Map, MapData, MapError};
 
 pub use error::DatapathError;
+pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};
 pub use log::PacketLogSession;
 pub use rules::RuleStatus;

@@ -4,6 +4,8 @@ use super::{
     LabError, LabRecord, Progress, build_network, clear::clear, in_router, preflight,
     progress::step, record, status,
 };
+use netns_common::abi::Timeouts;
+
 use crate::{
     datapath::{CableSpec, Datapath, DatapathSpec},
     net::sysctl,
@@ -92,6 +94,7 @@ fn datapath_spec(topology: &Topology, cables: Vec<CableSpec>) -> DatapathSpec {
         inside: topology.bridges.iter().map(|bridge| bridge.address.trunc()).collect(),
         masquerades: topology.masquerades.clone(),
         forwards: topology.forwards.clone(),
+        timeouts: Timeouts::default(),
         source_check: topology.nat.source_check,
     }
 }

@@ -4,6 +4,7 @@ mod frame;
 mod keys;
 mod screen;
 mod snapshot;
+mod source;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -15,6 +16,7 @@ pub use frame::render;
 pub use screen::Area;
 use screen::Screen;
 pub use snapshot::{DropSample, FlowSample, RuleSample, Snapshot, Source};
+pub use source::LivingLab;
 
 /// From one frame to the next.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -54,7 +54,7 @@ pub struct DropSample {
 pub struct FlowSample {
     pub protocol: &'static str,
     pub state: &'static str,
-    #[serde(serialize_with = "kind_in_words")]
+    #[serde(serialize_with = "crate::datapath::kind_in_a_word")]
     pub kind: FlowKind,
     pub inside: SocketAddrV4,
     pub external: SocketAddrV4,
@@ -85,15 +85,6 @@ impl FlowSample {
             FlowKind::Forward | FlowKind::Hairpin => format!("{remote} → {external} ⇒ {inside}"),
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn kind_in_words<S: Serializer>(kind: &FlowKind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match kind {
-        FlowKind::Masquerade => "masquerade",
-        FlowKind::Forward => "forward",
-        FlowKind::Hairpin => "hairpin",
-    })
 }
 
 fn whole_seconds<S: Serializer>(age: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

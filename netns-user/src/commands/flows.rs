@@ -1,0 +1,103 @@
+//! `netns flows` and `netns flows flush`
+
+use std::{net::SocketAddrV4, process::ExitCode, time::Duration};
+
+use netns_common::abi::FlowKind;
+use serde_json::json;
+
+use super::print;
+use crate::{
+    cli::{FlowsArgs, FlowsChange},
+    datapath::{Datapath, FlowStatus},
+    lab,
+    output::{bytes, count, duration, table},
+};
+
+/// Shows the connections that the NAT tracks, busiest first, or forgets them.
+///
+/// # Errors
+/// When no lab can be chosen or its flow table cannot be read.
+pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
+    lab::require_root()?;
+    let lab = lab::choose(args.lab.as_deref())?;
+    let datapath = Datapath::open(lab.name())?;
+    if let Some(FlowsChange::Flush) = args.change {
+        let flushed = datapath.flush_flows()?;
+        print(json, &json!({ "flushed": flushed }), |_| format!("{flushed} flows flushed\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut flows = datapath.flows()?;
+    flows.sort_by_key(|flow| (std::cmp::Reverse(flow.bytes_out + flow.bytes_in), flow.inside));
+    print(json, &flows, |flows| text(flows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(flows: &[FlowStatus]) -> String {
+    const HEADERS: [&str; 8] =
+        ["PROTO", "STATE", "KIND", "BEFORE", "AFTER", "AGE", "PKTS", "BYTES"];
+    let rows = flows.iter().map(|flow| {
+        let (before, after) = ends(flow);
+        [
+            flow.protocol.to_owned(),
+            flow.state.to_owned(),
+            flow.kind.name().to_owned(),
+            before,
+            after,
+            duration(Duration::from_secs(flow.age_seconds.into())),
+            count(u64::from(flow.packets_out) + u64::from(flow.packets_in)),
+            bytes(flow.bytes_out + flow.bytes_in),
+        ]
+    });
+    table(&HEADERS, rows)
+}
+
+/// The first packet's source and destination, before and after translation.
+fn ends(flow: &FlowStatus) -> (String, String) {
+    let pair = |from, to| format!("{} > {}", end(from), end(to));
+    let FlowStatus { inside, external, remote, .. } = *flow;
+    match flow.kind {
+        FlowKind::Masquerade | FlowKind::Hairpin => (pair(inside, remote), pair(external, remote)),
+        FlowKind::Forward => (pair(remote, external), pair(remote, inside)),
+    }
+}
+
+/// A port of 0 is none: the remote of an ICMP query.
+fn end(end: SocketAddrV4) -> String {
+    if end.port() == 0 { end.ip().to_string() } else { end.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(kind: FlowKind) -> FlowStatus {
+        FlowStatus {
+            protocol: "tcp",
+            state: "ESTABLISHED",
+            kind,
+            inside: "192.168.15.2:80".parse().unwrap(),
+            external: "192.168.1.10:8080".parse().unwrap(),
+            remote: "192.168.1.1:40000".parse().unwrap(),
+            age_seconds: 75,
+            idle_seconds: 0,
+            packets_out: 3,
+            packets_in: 4,
+            bytes_out: 1000,
+            bytes_in: 500,
+        }
+    }
+
+    #[test]
+    fn a_forward_is_shown_as_its_client_sends_it() {
+        let (before, after) = ends(&flow(FlowKind::Forward));
+        assert_eq!(before, "192.168.1.1:40000 > 192.168.1.10:8080");
+        assert_eq!(after, "192.168.1.1:40000 > 192.168.15.2:80");
+    }
+
+    #[test]
+    fn a_masquerade_is_shown_as_its_namespace_sends_it() {
+        let (before, after) = ends(&flow(FlowKind::Masquerade));
+        assert_eq!(before, "192.168.15.2:80 > 192.168.1.1:40000");
+        assert_eq!(after, "192.168.1.10:8080 > 192.168.1.1:40000");
+    }
+}

@@ -1,0 +1,78 @@
+//! The living datapath as a source of snapshots.
+
+use std::time::{Duration, Instant};
+
+use super::{DropSample, FlowSample, RuleSample, Snapshot, Source};
+use crate::{
+    datapath::{Datapath, FlowStatus, RuleStatus},
+    lab,
+    topology::Topology,
+};
+
+/// The datapath of a lab that is up.
+#[derive(Debug)]
+pub struct LivingLab<'a> {
+    datapath: Datapath,
+    topology: &'a Topology,
+}
+
+impl<'a> LivingLab<'a> {
+    /// Opens the lab's datapath.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn open(topology: &'a Topology) -> anyhow::Result<Self> {
+        Ok(Self { datapath: Datapath::open(&topology.name)?, topology })
+    }
+}
+
+impl Source for LivingLab<'_> {
+    fn sample(&mut self) -> anyhow::Result<Snapshot> {
+        let datapath = &self.datapath;
+        let masquerades = lab::in_router(self.topology, || datapath.masquerades())??;
+        let mut rules: Vec<RuleSample> = masquerades.iter().map(rule_sample).collect();
+        rules.extend(datapath.forwards()?.iter().map(rule_sample));
+        let drops = datapath.drops()?;
+        let flows: Vec<FlowSample> = datapath.flows()?.iter().map(flow_sample).collect();
+        Ok(Snapshot {
+            at: Instant::now(),
+            rules,
+            drops: drops
+                .iter()
+                .map(|drop| DropSample {
+                    reason: drop.reason,
+                    packets: drop.packets,
+                    bytes: drop.bytes,
+                })
+                .collect(),
+            flow_count: flows.len() as u64,
+            flows,
+            capacity: datapath.flow_capacity()?.into(),
+        })
+    }
+}
+
+fn rule_sample<R: ToString>(status: &RuleStatus<R>) -> RuleSample {
+    let RuleStatus { id, rule, flows, packets, bytes } = status;
+    RuleSample {
+        id: u32::from(*id),
+        rule: rule.to_string(),
+        flows: *flows,
+        packets: *packets,
+        bytes: *bytes,
+    }
+}
+
+fn flow_sample(flow: &FlowStatus) -> FlowSample {
+    FlowSample {
+        protocol: flow.protocol,
+        state: flow.state,
+        kind: flow.kind,
+        inside: flow.inside,
+        external: flow.external,
+        remote: flow.remote,
+        age: Duration::from_secs(flow.age_seconds.into()),
+        packets: u64::from(flow.packets_out) + u64::from(flow.packets_in),
+        bytes: flow.bytes_out + flow.bytes_in,
+    }
+}
