@@ -28,6 +28,7 @@ pub fn run(args: &LogArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (sender, lines) = mpsc::channel();
     log::set_max_level(LevelFilter::Info);
     let mut session = Datapath::open(&topology.name)?.log_packets(Box::new(Sink(sender)))?;
+    anstream::eprintln!("logging the packets of lab \"{}\" until Ctrl-C", topology.name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut printer = Printer { json, links, left: args.count };
     let followed = runtime.block_on(follow(&mut session, &lines, &mut printer));
