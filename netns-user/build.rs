@@ -1,5 +1,8 @@
 //! Builds the eBPF object that the `datapath` module embeds.
 
+use std::env;
+
+use anyhow::Context as _;
 use aya_build::{Package, Toolchain};
 
 fn main() -> anyhow::Result<()> {
@@ -7,8 +10,16 @@ fn main() -> anyhow::Result<()> {
     println!("cargo:rerun-if-env-changed=NETNS_BPF_TOOLCHAIN");
     // The object holds this crate's logic.
     println!("cargo:rerun-if-changed=../netns-common");
-    let toolchain = std::env::var("NETNS_BPF_TOOLCHAIN").ok();
+    if let Some(crates) = env::var_os("NETNS_BPF_UNSTABLE_CRATES") {
+        // SAFETY: a build script is a process of its own and has only this thread so far.
+        unsafe { env::set_var("RUSTC_BOOTSTRAP", crates) };
+    }
+    let toolchain = env::var("NETNS_BPF_TOOLCHAIN").ok();
     let toolchain = toolchain.as_deref().map_or(Toolchain::Nightly, Toolchain::Custom);
     let package = Package { name: "netns-ebpf", root_dir: "../netns-ebpf", ..Package::default() };
-    aya_build::build_ebpf([package], toolchain)
+    aya_build::build_ebpf([package], toolchain).context(
+        "cannot build the eBPF programs: `cargo xtask build` installs the toolchain that they \
+         need and builds them with it. For a plain cargo command this is nightly Rust with \
+         rust-src, and bpf-linker; to check host code alone set AYA_BUILD_SKIP=1",
+    )
 }

@@ -1,0 +1,209 @@
+//! The system's packages: which program is in which, and how they are installed.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{root, step};
+
+/// The package managers that this project knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manager {
+    Apt,
+    Dnf,
+    Pacman,
+    Zypper,
+    Apk,
+}
+
+impl Manager {
+    const ALL: [Self; 5] = [Self::Apt, Self::Dnf, Self::Pacman, Self::Zypper, Self::Apk];
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Apt => "apt-get",
+            Self::Dnf => "dnf",
+            Self::Pacman => "pacman",
+            Self::Zypper => "zypper",
+            Self::Apk => "apk",
+        }
+    }
+
+    fn install_arguments(self) -> &'static [&'static str] {
+        match self {
+            // A package that would push another one out is not worth it: then apt-get fails.
+            Self::Apt => &["install", "--yes", "--no-install-recommends", "--no-remove"],
+            Self::Dnf => &["install", "--assumeyes"],
+            Self::Pacman => &["--sync", "--noconfirm", "--needed"],
+            Self::Zypper => &["--non-interactive", "install", "--no-recommends"],
+            Self::Apk => &["add"],
+        }
+    }
+
+    fn find() -> Option<Self> {
+        Self::ALL.into_iter().find(|manager| find_program(manager.program()).is_some())
+    }
+}
+
+/// A program that the tests call, and its package for each manager.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    program: &'static str,
+    apt: &'static str,
+    dnf: &'static str,
+    pacman: &'static str,
+    zypper: &'static str,
+    apk: &'static str,
+}
+
+impl Tool {
+    const fn same_everywhere(program: &'static str, package: &'static str) -> Self {
+        Self { program, apt: package, dnf: package, pacman: package, zypper: package, apk: package }
+    }
+
+    fn package(&self, manager: Manager) -> &'static str {
+        match manager {
+            Manager::Apt => self.apt,
+            Manager::Dnf => self.dnf,
+            Manager::Pacman => self.pacman,
+            Manager::Zypper => self.zypper,
+            Manager::Apk => self.apk,
+        }
+    }
+}
+
+/// What the tests measure the program with. The program itself calls none of them.
+pub(crate) const TEST_TOOLS: [Tool; 10] = [
+    Tool { apt: "iputils-ping", ..Tool::same_everywhere("ping", "iputils") },
+    Tool::same_everywhere("curl", "curl"),
+    Tool::same_everywhere("tcpdump", "tcpdump"),
+    Tool { zypper: "iperf", ..Tool::same_everywhere("iperf3", "iperf3") },
+    Tool { dnf: "iptables-nft", ..Tool::same_everywhere("iptables-save", "iptables") },
+    Tool::same_everywhere("nft", "nftables"),
+    Tool { pacman: "python", ..Tool::same_everywhere("python3", "python3") },
+    Tool::same_everywhere("traceroute", "traceroute"),
+    Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
+    // Shows the program an old kernel's version.
+    Tool { apk: "setarch", ..Tool::same_everywhere("setarch", "util-linux") },
+];
+
+/// PATH with the folders of system programs, which a user's PATH lacks on some systems.
+pub(crate) fn search_path() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let folders: Vec<_> = env::split_paths(&path).collect();
+    let missing = system.into_iter().filter(|folder| !folders.contains(folder));
+    // Folders that came out of PATH, and two constants, can always be joined again.
+    env::join_paths(folders.iter().cloned().chain(missing)).unwrap_or(path)
+}
+
+fn find_program(program: &str) -> Option<PathBuf> {
+    which::which_in(program, Some(search_path()), "/").ok()
+}
+
+/// Installs the packages of the tools that are missing, after saying so.
+pub(crate) fn ensure_tools(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<_> =
+        tools.iter().filter(|tool| find_program(tool.program).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.iter().map(|tool| tool.program).collect::<Vec<_>>().join(" ");
+    let Some(manager) = Manager::find() else {
+        bail!("the tests need these programs, please install them: {names}");
+    };
+    let mut packages: Vec<_> = missing.iter().map(|tool| tool.package(manager)).collect();
+    packages.dedup();
+    install(manager, &packages)?;
+    match missing.iter().find(|tool| find_program(tool.program).is_none()) {
+        Some(tool) => bail!(
+            "the package {} is installed, but there is still no {} on PATH",
+            tool.package(manager),
+            tool.program
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Which of these Debian packages are not installed.
+pub(crate) fn debian_missing<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
+    // It fails when a package is unknown to it, which is an answer here.
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat", "${Package} ${db:Status-Status}\n"])
+        .args(packages)
+        .output()
+        .context("cannot start dpkg-query")?;
+    let installed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_installed =
+        |package: &str| installed.lines().any(|line| line == format!("{package} installed"));
+    Ok(packages.iter().copied().filter(|package| !is_installed(package)).collect())
+}
+
+/// Whether apt-get is here and can install all of these packages; asks the archive for newer
+/// lists when the ones at hand do not have them.
+pub(crate) fn debian_offers(packages: &[&str]) -> Result<bool> {
+    if find_program("apt-get").is_none() {
+        return Ok(false);
+    }
+    if debian_has_candidates(packages)? {
+        return Ok(true);
+    }
+    update_lists()?;
+    debian_has_candidates(packages)
+}
+
+fn debian_has_candidates(packages: &[&str]) -> Result<bool> {
+    let output = Command::new("apt-cache")
+        .arg("policy")
+        .args(packages)
+        .env("LC_ALL", "C")
+        .output()
+        .context("cannot start apt-cache")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let candidates = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Candidate: "))
+        .filter(|version| *version != "(none)");
+    // A package that apt has never heard of is not listed at all.
+    Ok(candidates.count() == packages.len())
+}
+
+/// Installs Debian packages, after saying so.
+pub(crate) fn debian_install(packages: &[&str]) -> Result<()> {
+    install(Manager::Apt, packages)
+}
+
+fn install(manager: Manager, packages: &[&str]) -> Result<()> {
+    let program = manager.program();
+    root::ensure(&format!("installing with {program}"))?;
+    if manager == Manager::Apt && !debian_has_candidates(packages)? {
+        update_lists()?;
+    }
+    let what = format!("setup: installing with {program}: {}", packages.join(" "));
+    let command = || {
+        let mut command = package_command(program);
+        command.args(manager.install_arguments()).args(packages);
+        command
+    };
+    let first_try = step::run(&what, &mut command());
+    if first_try.is_err() && manager == Manager::Apt {
+        // Old lists name versions that the archive has replaced since.
+        update_lists()?;
+        return step::run(&what, &mut command());
+    }
+    first_try
+}
+
+fn update_lists() -> Result<()> {
+    root::ensure("apt-get update")?;
+    step::run("setup: apt-get update", package_command("apt-get").arg("update"))
+}
+
+fn package_command(program: &str) -> Command {
+    root::command(program, [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))])
+}

@@ -1,0 +1,32 @@
+//! `cargo xtask run`: one command from a fresh clone to the demonstration.
+
+use std::{ffi::OsString, os::unix::process::CommandExt as _, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    build::{Profile, build},
+    root,
+    workspace::Workspace,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Arguments of `netns`; without any, the demonstration runs
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// Turns into the program: signals reach it and its exit code is this command's.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let binary = build(workspace, Profile::Release)?;
+    root::ensure("netns")?;
+    let mut command = root::command(&binary, []);
+    if args.args.is_empty() {
+        command.arg("demo");
+    } else {
+        command.args(&args.args);
+    }
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", binary.display()))
+}

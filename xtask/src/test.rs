@@ -1,0 +1,225 @@
+//! `cargo xtask test`: every test there is, as root, and one line that counts them.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fmt,
+    io::{BufRead as _, BufReader, IsTerminal as _},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::Message;
+
+use crate::{
+    bpf_toolchain::BpfToolchain,
+    packages::{TEST_TOOLS, ensure_tools, search_path},
+    root,
+    workspace::{EVERY_HOST_CRATE, Workspace, check},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Arguments of the test binaries: a part of the tests' names, --nocapture, …
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    root::ensure("cargo xtask test (it makes network namespaces and loads eBPF programs)")?;
+    let toolchain = BpfToolchain::ensure(workspace)?;
+    ensure_tools(&TEST_TOOLS)?;
+
+    // Building all binaries first gives the very set of features that the tests are built with.
+    let mut build = workspace.cargo("build");
+    toolchain.apply(&mut build)?;
+    check(build.args(EVERY_HOST_CRATE))?;
+    let binaries = build_tests(workspace, &toolchain)?;
+
+    let netns = workspace.target().join("debug/netns");
+    let mut total = Counts::default();
+    for binary in &binaries {
+        total += run_binary(workspace, binary, &netns, &args.args)?;
+    }
+    total += run_doc_tests(workspace, &toolchain, &args.args)?;
+
+    println!("{total}");
+    if total.passed + total.failed == 0 {
+        bail!("no test ran: no test's name has what follows `--`");
+    }
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One test executable, and the folder that its tests expect to be in.
+#[derive(Debug)]
+struct TestBinary {
+    name: String,
+    executable: PathBuf,
+    folder: PathBuf,
+}
+
+fn build_tests(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<Vec<TestBinary>> {
+    let mut cargo = workspace.cargo("test");
+    toolchain.apply(&mut cargo)?;
+    cargo.args(["--no-run", "--message-format=json-render-diagnostics"]).args(EVERY_HOST_CRATE);
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
+    let output = child.stdout.take().context("cargo test has no output")?;
+    let mut binaries = Vec::new();
+    for message in Message::parse_stream(BufReader::new(output)) {
+        let Message::CompilerArtifact(artifact) = message? else { continue };
+        let Some(executable) = artifact.executable.filter(|_| artifact.profile.test) else {
+            continue;
+        };
+        let folder = workspace
+            .package_folder(&artifact.package_id)
+            .with_context(|| format!("{} is no package of ours", artifact.package_id))?;
+        let source = artifact.target.src_path.as_std_path();
+        let name = source.strip_prefix(workspace.root()).unwrap_or(source);
+        binaries.push(TestBinary {
+            name: name.display().to_string(),
+            executable: executable.into_std_path_buf(),
+            folder: folder.to_owned(),
+        });
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("cargo test --no-run failed: {status}");
+    }
+    // Cargo reports in the order of completion, which differs from run to run.
+    binaries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(binaries)
+}
+
+fn run_binary(
+    workspace: &Workspace,
+    binary: &TestBinary,
+    netns: &Path,
+    args: &[OsString],
+) -> Result<Counts> {
+    let path = search_path();
+    let backtrace = env::var_os("RUST_BACKTRACE").unwrap_or_default();
+    let variables: [(&str, &OsStr); 5] = [
+        ("NETNS_BIN", netns.as_os_str()),
+        ("PATH", &path),
+        ("RUST_BACKTRACE", &backtrace),
+        ("CARGO_MANIFEST_DIR", binary.folder.as_os_str()),
+        ("CARGO_TARGET_DIR", workspace.target().as_os_str()),
+    ];
+    let mut command = root::command(&binary.executable, variables);
+    command.current_dir(&binary.folder).args(args);
+    if std::io::stdout().is_terminal() {
+        command.args(["--color", "always"]);
+    }
+    stream(&binary.name, &mut command)
+}
+
+fn run_doc_tests(
+    workspace: &Workspace,
+    toolchain: &BpfToolchain,
+    args: &[OsString],
+) -> Result<Counts> {
+    let mut cargo = workspace.cargo("test");
+    toolchain.apply(&mut cargo)?;
+    cargo.args(["--quiet", "--doc"]).args(EVERY_HOST_CRATE).arg("--").args(args);
+    stream("doc tests", &mut cargo)
+}
+
+/// Runs tests and passes their output on as it comes, but for runs that have no test to do.
+fn stream(name: &str, command: &mut Command) -> Result<Counts> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {name}"))?;
+    let output = child.stdout.take().with_context(|| format!("{name} has no output"))?;
+    let mut counts = Counts::default();
+    let mut titled = false;
+    let mut empty_run = false;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if line.starts_with("running ") {
+            empty_run = line == "running 0 tests";
+            if !empty_run && !titled {
+                println!("\n{name}");
+                titled = true;
+            }
+        }
+        if let Some(more) = Counts::parse(&line) {
+            counts += more;
+        }
+        if titled && !empty_run {
+            println!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && counts.failed == 0 {
+        println!("{name} ended without a result: {status}");
+        counts.failed += 1;
+    }
+    Ok(counts)
+}
+
+/// What the test runner's closing lines add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl Counts {
+    /// Reads "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …".
+    fn parse(line: &str) -> Option<Self> {
+        let (_, results) = line.strip_prefix("test result: ")?.split_once(". ")?;
+        let count = |word: &str| {
+            results.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse().ok())
+        };
+        Some(Self {
+            passed: count("passed")?,
+            failed: count("failed")?,
+            skipped: count("ignored")?,
+        })
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.skipped > 0 {
+            write!(f, ", {} skipped", self.skipped)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn closing_lines_are_counted() {
+        let line = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; \
+                    finished in 0.10s";
+        assert_eq!(Counts::parse(line), Some(Counts { passed: 12, failed: 0, skipped: 1 }));
+        let line = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered \
+                    out; finished in 1.00s";
+        assert_eq!(Counts::parse(line), Some(Counts { passed: 1, failed: 2, skipped: 0 }));
+        assert_eq!(Counts::parse("test result_of_a_thing ... ok"), None);
+    }
+
+    #[test]
+    fn the_last_line_names_skipped_tests_only_when_there_are_some() {
+        let counts = Counts { passed: 3, failed: 1, skipped: 0 };
+        assert_eq!(counts.to_string(), "3 passed, 1 failed");
+        assert_eq!(Counts { skipped: 2, ..counts }.to_string(), "3 passed, 1 failed, 2 skipped");
+    }
+}

@@ -1,0 +1,79 @@
+//! Where things are, and how cargo is called.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::{Metadata, MetadataCommand};
+
+/// The crate of the kernel side. It is built for the BPF target only, by `netns-user`'s build
+/// script, so commands over the whole workspace leave it out.
+pub(crate) const EBPF_PACKAGE: &str = "netns-ebpf";
+
+/// The workspace this command was started in.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    metadata: Metadata,
+}
+
+impl Workspace {
+    pub(crate) fn find() -> Result<Self> {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("the xtask crate is not inside the workspace")?
+            .join("Cargo.toml");
+        // Without dependencies nothing is resolved: this takes 0.1 s and needs no network.
+        let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
+        Ok(Self { metadata })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.metadata.workspace_root.as_std_path()
+    }
+
+    /// Cargo's target folder, wherever the environment or the configuration put it.
+    pub(crate) fn target(&self) -> &Path {
+        self.metadata.target_directory.as_std_path()
+    }
+
+    /// The folder of the package that a package id of a cargo message names.
+    pub(crate) fn package_folder(&self, id: &cargo_metadata::PackageId) -> Option<&Path> {
+        let package = self.metadata.packages.iter().find(|package| package.id == *id)?;
+        package.manifest_path.parent().map(|folder| folder.as_std_path())
+    }
+
+    /// A cargo command in the workspace's root.
+    pub(crate) fn cargo(&self, verb: &str) -> Command {
+        let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+        let mut command = Command::new(cargo);
+        command.arg(verb).current_dir(self.root());
+        command
+    }
+}
+
+/// Arguments that select every crate but the one for the BPF target, in one and the same set of
+/// features, so that no verb compiles a crate again that another verb has compiled.
+pub(crate) const EVERY_HOST_CRATE: [&str; 5] =
+    ["--workspace", "--exclude", EBPF_PACKAGE, "--features", "netns-common/model"];
+
+/// Runs a command whose output is for the person, and fails when it fails.
+pub(crate) fn check(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {}", name(command)))?;
+    if !status.success() {
+        bail!("{} failed: {status}", name(command));
+    }
+    Ok(())
+}
+
+/// A command as a person would name it: the program and its first argument.
+pub(crate) fn name(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
+    match command.get_args().next() {
+        Some(first) => format!("{program} {}", first.to_string_lossy()),
+        None => program.into_owned(),
+    }
+}
