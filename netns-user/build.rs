@@ -10,9 +10,13 @@ fn main() -> anyhow::Result<()> {
     println!("cargo:rerun-if-env-changed=NETNS_BPF_TOOLCHAIN");
     // The object holds this crate's logic.
     println!("cargo:rerun-if-changed=../netns-common");
-    if let Some(crates) = env::var_os("NETNS_BPF_UNSTABLE_CRATES") {
-        // SAFETY: a build script is a process of its own and has only this thread so far.
-        unsafe { env::set_var("RUSTC_BOOTSTRAP", crates) };
+    // SAFETY: a build script is a process of its own, and this is its only thread so far.
+    unsafe {
+        // Else each line of the inner cargo's progress becomes a warning that cargo repeats.
+        env::set_var("CARGO_TERM_QUIET", "true");
+        if let Some(crates) = env::var_os("NETNS_BPF_UNSTABLE_CRATES") {
+            env::set_var("RUSTC_BOOTSTRAP", crates);
+        }
     }
     let toolchain = env::var("NETNS_BPF_TOOLCHAIN").ok();
     let toolchain = toolchain.as_deref().map_or(Toolchain::Nightly, Toolchain::Custom);

@@ -8,6 +8,8 @@
 use std::{
     env,
     ffi::OsString,
+    fmt, fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -30,8 +32,8 @@ const DEBIAN_PACKAGES: [&str; 5] =
 /// Clippy of the very same compiler version; only lint needs it.
 const DEBIAN_CLIPPY: &str = "rust-web-clippy";
 
-/// Where Debian's compiler is; `rustup run` takes the prefix for a toolchain.
-const DEBIAN_PREFIX: &str = "/usr";
+/// Where Debian's compiler is.
+const DEBIAN_PROGRAMS: &str = "/usr/bin";
 
 /// Debian's compiler is a stable one. These crates of aya may use unstable features of it all
 /// the same. It is a list rather than `1`, with which aya-build would want to build `core`.
@@ -48,10 +50,27 @@ this command installs packages instead)";
 #[derive(Debug)]
 pub(crate) enum BpfToolchain {
     Nightly,
-    /// Debian's compiler, and the folder of the bpf-linker that fits it.
-    Debian {
-        linker_folder: PathBuf,
-    },
+    Debian(DebianToolchain),
+}
+
+/// Debian's compiler and the bpf-linker that fits it.
+#[derive(Debug)]
+pub(crate) struct DebianToolchain {
+    /// Laid out as rustup expects a toolchain to be: links to compiler, clippy and cargo.
+    compiler: PathBuf,
+    /// Holds bpf-linker and nothing else, so that it can stand in PATH.
+    linker: PathBuf,
+}
+
+impl fmt::Display for BpfToolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nightly => f.write_str("nightly Rust"),
+            Self::Debian(debian) => {
+                write!(f, "Debian's rustc-web and {}/bpf-linker", debian.linker.display())
+            }
+        }
+    }
 }
 
 impl BpfToolchain {
@@ -66,38 +85,42 @@ impl BpfToolchain {
         }
         ensure_debian_packages(&DEBIAN_PACKAGES)?;
         ensure_debian_llvm()?;
-        let linker_folder = ensure_linker(workspace)?;
-        Ok(Self::Debian { linker_folder })
+        let folder = workspace.target().join("bpf-toolchain");
+        let linker = ensure_linker(workspace, &folder)?;
+        let compiler = link_compiler(folder.join("debian"))?;
+        Ok(Self::Debian(DebianToolchain { compiler, linker }))
     }
 
-    /// Sets what the build script of netns-user reads, and PATH, on which it finds bpf-linker.
+    /// Sets what the build script of netns-user reads, and PATH, where the compiler finds
+    /// bpf-linker.
     ///
     /// RUSTC_BOOTSTRAP itself is left to that build script. Many crates look at it when they are
     /// built, so cargo would compile them again whenever a command of xtask follows a plain one,
     /// and that includes the building of xtask.
     pub(crate) fn apply(&self, command: &mut Command) -> Result<()> {
-        if let Self::Debian { linker_folder } = self {
+        if let Self::Debian(debian) = self {
             command
-                .env("NETNS_BPF_TOOLCHAIN", DEBIAN_PREFIX)
+                .env("NETNS_BPF_TOOLCHAIN", &debian.compiler)
                 .env("NETNS_BPF_UNSTABLE_CRATES", UNSTABLE_CRATES)
-                .env("PATH", path_with(linker_folder)?);
+                .env("PATH", path_with(&debian.linker)?);
         }
         Ok(())
     }
 
     /// `cargo clippy` for the BPF target, by the toolchain that also compiles the programs.
     pub(crate) fn clippy(&self, workspace: &Workspace) -> Result<Command> {
-        if let Self::Debian { .. } = self {
+        if let Self::Debian(_) = self {
             ensure_debian_packages(&[DEBIAN_CLIPPY])?;
         }
-        let toolchain = match self {
-            Self::Nightly => "nightly",
-            Self::Debian { .. } => DEBIAN_PREFIX,
-        };
         let mut command = match which::which("rustup") {
             Ok(rustup) => {
                 let mut command = Command::new(rustup);
-                command.args(["run", toolchain, "cargo"]);
+                command.arg("run");
+                match self {
+                    Self::Nightly => command.arg("nightly"),
+                    Self::Debian(debian) => command.arg(&debian.compiler),
+                };
+                command.arg("cargo");
                 command
             }
             Err(_) => Command::new("cargo"),
@@ -105,12 +128,8 @@ impl BpfToolchain {
         command.arg("clippy").current_dir(workspace.root());
         match self {
             Self::Nightly => command.arg("-Zbuild-std=core"),
-            Self::Debian { .. } => command.env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES),
+            Self::Debian(_) => command.env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES),
         };
-        // What `cargo run` set for this process names another toolchain's compiler.
-        for variable in ["RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTUP_TOOLCHAIN"] {
-            command.env_remove(variable);
-        }
         let arch = env::consts::ARCH;
         let arch = if arch.starts_with("riscv64") { "riscv64" } else { arch };
         command.env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{arch}\""));
@@ -157,7 +176,7 @@ fn ensure_debian_packages(wanted: &[&str]) -> Result<()> {
 }
 
 fn ensure_debian_llvm() -> Result<()> {
-    let rustc = Path::new(DEBIAN_PREFIX).join("bin/rustc");
+    let rustc = Path::new(DEBIAN_PROGRAMS).join("rustc");
     let version = output_of(Command::new(&rustc).arg("-vV"))?;
     let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "));
     let major = llvm.and_then(|version| version.split('.').next()?.parse().ok());
@@ -173,14 +192,13 @@ fn ensure_debian_llvm() -> Result<()> {
     Ok(())
 }
 
-/// Builds bpf-linker into the target folder unless it is there and runs.
-fn ensure_linker(workspace: &Workspace) -> Result<PathBuf> {
-    let home = workspace.target().join("bpf-toolchain");
-    let folder = home.join("bin");
+/// Builds bpf-linker into the toolchain's folder unless it is there and runs.
+fn ensure_linker(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
+    let programs = folder.join("bin");
     // It is linked with Debian's LLVM, so only running it shows that it still works.
-    let version = output_of(Command::new(folder.join("bpf-linker")).arg("--version"));
+    let version = output_of(Command::new(programs.join("bpf-linker")).arg("--version"));
     if version.is_ok_and(|version| version.trim().ends_with(BPF_LINKER_VERSION)) {
-        return Ok(folder);
+        return Ok(programs);
     }
     let mut install = workspace.cargo("install");
     install
@@ -188,13 +206,37 @@ fn ensure_linker(workspace: &Workspace) -> Result<PathBuf> {
         .args(["--no-default-features", "--features", &format!("llvm-{LLVM_MAJOR}")])
         // The object it links is the same byte for byte, and it is ready in half the time.
         .args(["--profile", "dev", "--root"])
-        .arg(&home)
+        .arg(folder)
         .env("LLVM_PREFIX", format!("/usr/lib/llvm-{LLVM_MAJOR}"))
-        .env("CARGO_TARGET_DIR", home.join("build"));
+        .env("CARGO_TARGET_DIR", folder.join("build"));
     step::run(
         &format!("setup: installing with cargo: bpf-linker {BPF_LINKER_VERSION}"),
         &mut install,
     )?;
+    Ok(programs)
+}
+
+/// Makes a toolchain folder of Debian's compiler and clippy, and the cargo in use: Debian's own
+/// cargo is another package, and without one rustup would pick any that it has.
+fn link_compiler(folder: PathBuf) -> Result<PathBuf> {
+    let programs = folder.join("bin");
+    fs::create_dir_all(&programs).with_context(|| format!("cannot make {}", programs.display()))?;
+    let debian = Path::new(DEBIAN_PROGRAMS);
+    let compiler = ["rustc", "cargo-clippy", "clippy-driver"]
+        .into_iter()
+        .map(|program| (program, debian.join(program)));
+    let cargo = env::var_os("CARGO").map(|path| ("cargo", PathBuf::from(path)));
+    for (program, original) in compiler.chain(cargo) {
+        let link = programs.join(program);
+        if fs::read_link(&link).is_ok_and(|target| target == original) {
+            continue;
+        }
+        match fs::remove_file(&link) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => symlink(&original, &link),
+        }
+        .with_context(|| format!("cannot make {}", link.display()))?;
+    }
     Ok(folder)
 }
 

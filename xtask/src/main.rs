@@ -38,10 +38,17 @@ enum Verb {
     Lint(lint::Args),
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    dispatch(cli.verb).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn dispatch(verb: Verb) -> Result<ExitCode> {
     let workspace = workspace::Workspace::find()?;
-    match cli.verb {
+    match verb {
         Verb::Setup(args) => setup::run(&workspace, args),
         Verb::Build(args) => build::run(&workspace, args),
         Verb::Run(args) => run::run(&workspace, &args),

@@ -22,12 +22,6 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
     if args.tests {
         ensure_tools(&TEST_TOOLS)?;
     }
-    match toolchain {
-        BpfToolchain::Nightly => println!("setup: eBPF programs are built by nightly Rust"),
-        BpfToolchain::Debian { linker_folder } => println!(
-            "setup: eBPF programs are built by Debian's rustc-web and {}",
-            linker_folder.join("bpf-linker").display()
-        ),
-    }
+    println!("setup: the eBPF programs are built by {toolchain}");
     Ok(ExitCode::SUCCESS)
 }

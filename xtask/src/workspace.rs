@@ -68,12 +68,11 @@ pub(crate) fn check(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as a person would name it: the program and its first argument.
+/// A command as a person would type it.
 pub(crate) fn name(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let program = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
-    match command.get_args().next() {
-        Some(first) => format!("{program} {}", first.to_string_lossy()),
-        None => program.into_owned(),
-    }
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words = [program].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    format!("`{}`", words.join(" "))
 }
