@@ -1,1 +1,22 @@
+//! What the tests are written with: a machine of their own for each test, the program under
+//! test, and the foreign tools that measure it.
 
+mod enter;
+mod machine;
+mod program;
+mod running;
+mod sandbox;
+mod tools;
+mod topology;
+mod traffic;
+mod wait;
+
+pub use enter::{enter, inside, own};
+pub use machine::Machine;
+pub use program::{Output, lab_is_up, netns, netns_path, run};
+pub use running::Running;
+pub use sandbox::Sandbox;
+pub use tools::{Capture, Inside, WebServer};
+pub use topology::{LabFile, lab, lecture, outside};
+pub use traffic::{Stream, UdpEcho, accept, connect_from, receive_stream, send_stream};
+pub use wait::{DEADLINE, eventually};

@@ -1,0 +1,49 @@
+//! Being in a namespace.
+
+use std::{fs::File, os::fd::OwnedFd};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::Inside;
+
+/// Work and tools in the namespace /run/netns/NAME.
+#[must_use]
+pub fn inside(name: &str) -> Inside {
+    Inside::new(Some(name))
+}
+
+/// Work and tools in the namespace of the test's own machine.
+#[must_use]
+pub fn own() -> Inside {
+    Inside::new(None)
+}
+
+/// Does `work` on this thread while it is in a namespace; `None` is where it is already.
+///
+/// # Panics
+/// When there is no such namespace.
+pub fn enter<T>(name: Option<&str>, work: impl FnOnce() -> T) -> T {
+    let Some(name) = name else { return work() };
+    let home = Home(open("/proc/thread-self/ns/net"));
+    setns(open(&format!("/run/netns/{name}")), CloneFlags::CLONE_NEWNET)
+        .unwrap_or_else(|error| panic!("enter namespace {name}: {error}"));
+    let result = work();
+    drop(home);
+    result
+}
+
+/// Where the thread goes back to, also when the work panics.
+struct Home(OwnedFd);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Err(error) = setns(&self.0, CloneFlags::CLONE_NEWNET) {
+            eprintln!("cannot go back to the namespace: {error}");
+            std::process::abort();
+        }
+    }
+}
+
+fn open(path: &str) -> OwnedFd {
+    File::open(path).unwrap_or_else(|error| panic!("{path}: {error}")).into()
+}

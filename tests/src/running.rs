@@ -1,0 +1,169 @@
+//! A process that runs beside the test.
+
+use std::{
+    fmt,
+    io::{BufRead as _, BufReader, Read},
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread,
+    time::Instant,
+};
+
+use nix::{
+    sys::{
+        prctl::set_pdeathsig,
+        signal::{Signal, killpg},
+    },
+    unistd::Pid,
+};
+
+use crate::{enter, wait::DEADLINE};
+
+/// Which of its outputs a line is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Stdout,
+    Stderr,
+}
+
+/// A running process with its descendants; all are killed when this is dropped, so none keeps
+/// a namespace of the test alive.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: Child,
+    lines: Receiver<(Channel, String)>,
+    /// What it said so far.
+    said: Vec<(Channel, String)>,
+}
+
+impl Running {
+    /// Starts a command in a namespace.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    #[track_caller]
+    pub fn start(namespace: Option<&str>, command: &mut Command) -> Self {
+        let name = Name(namespace, command).to_string();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0);
+        // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+        unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
+        let mut child =
+            enter(namespace, || command.spawn()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (sender, lines) = channel();
+        pass_on(Channel::Stdout, child.stdout.take(), sender.clone());
+        pass_on(Channel::Stderr, child.stderr.take(), sender);
+        Self { name, child, lines, said: Vec::new() }
+    }
+
+    /// Waits until it says something, and returns that line.
+    ///
+    /// # Panics
+    /// When it ends or the deadline passes before.
+    #[track_caller]
+    pub fn wait_for(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok((channel, line)) => {
+                    self.said.push((channel, line.clone()));
+                    if line.contains(part) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("{self} has not said {part:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("{self} ended without {part:?}"),
+            }
+        }
+    }
+
+    /// Sends it, and not its descendants, a signal.
+    ///
+    /// # Panics
+    /// When it is not there any more.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        nix::sys::signal::kill(self.pid(), signal)
+            .unwrap_or_else(|error| panic!("signal to {self}: {error}"));
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().expect("a process id fits"))
+    }
+
+    /// Waits for its end; both texts are complete then.
+    ///
+    /// # Panics
+    /// When it does not end in time, or leaves a process behind that holds its output open.
+    #[track_caller]
+    pub fn finish(mut self) -> (ExitStatus, String, String) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("{self} does not end"),
+            }
+        }
+        let status = self.child.wait().unwrap_or_else(|error| panic!("{self}: {error}"));
+        (status, self.text(Channel::Stdout), self.text(Channel::Stderr))
+    }
+
+    pub(crate) fn text(&self, of: Channel) -> String {
+        let lines = self.said.iter().filter(|(channel, _)| *channel == of);
+        lines.map(|(_, line)| format!("{line}\n")).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then there is nobody to kill or to wait for.
+        let _ = killpg(self.pid(), Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stdout, stderr) = (self.text(Channel::Stdout), self.text(Channel::Stderr));
+        write!(f, "{}\n--- stdout\n{stdout}--- stderr\n{stderr}---\nit", self.name)
+    }
+}
+
+fn pass_on(
+    channel: Channel,
+    pipe: Option<impl Read + Send + 'static>,
+    to: Sender<(Channel, String)>,
+) {
+    let pipe = pipe.expect("the output is a pipe");
+    thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let text = String::from_utf8_lossy(&line);
+            let sent = to.send((channel, text.trim_end_matches('\n').to_owned()));
+            line.clear();
+            if sent.is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// A command as a person would type it.
+pub(crate) struct Name<'a>(pub(crate) Option<&'a str>, pub(crate) &'a Command);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(namespace) = self.0 {
+            write!(f, "[{namespace}] ")?;
+        }
+        write!(f, "$ {}", self.1.get_program().display())?;
+        self.1.get_args().try_for_each(|argument| write!(f, " {}", argument.display()))
+    }
+}

@@ -1,0 +1,167 @@
+//! Foreign tools, each in a namespace.
+
+use std::{fs, process::Command};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::{
+    enter,
+    program::{Output, run},
+    running::{Channel, Running},
+};
+
+/// Work in one namespace.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    name: Option<String>,
+}
+
+impl Inside {
+    pub(crate) fn new(name: Option<&str>) -> Self {
+        Self { name: name.map(str::to_owned) }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Does `work` on this thread while it is in the namespace.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+        enter(self.name(), work)
+    }
+
+    /// Runs a program to its end.
+    #[track_caller]
+    #[must_use]
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Output {
+        run(self.name(), Command::new(program).args(arguments))
+    }
+
+    /// Starts a program that the test ends.
+    #[track_caller]
+    #[must_use]
+    pub fn start(&self, program: &str, arguments: &[&str]) -> Running {
+        Running::start(self.name(), Command::new(program).args(arguments))
+    }
+
+    /// One ping, which has three seconds to be answered.
+    #[track_caller]
+    #[must_use]
+    pub fn ping(&self, address: &str) -> Output {
+        self.command("ping", &["-n", "-c", "1", "-W", "3", address])
+    }
+
+    /// Pings that nobody must answer.
+    ///
+    /// # Panics
+    /// When somebody does.
+    #[track_caller]
+    pub fn cannot_ping(&self, address: &str) {
+        let output = self.command("ping", &["-n", "-c", "2", "-i", "0.2", "-W", "1", address]);
+        assert!(!output.status.success(), "{output}\nexpected no answer");
+    }
+
+    /// Gets a page.
+    #[track_caller]
+    #[must_use]
+    pub fn curl(&self, url: &str) -> Output {
+        let arguments = ["--silent", "--show-error", "--fail", "--noproxy", "*"];
+        let arguments = [&arguments[..], &["--max-time", "5", url]].concat();
+        self.command("curl", &arguments)
+    }
+
+    /// The names of the interfaces, sorted, without the loopback.
+    #[track_caller]
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<String> {
+        let links = self.command("ip", &["-json", "link", "show"]).json();
+        let links = links.as_array().expect("a list").iter();
+        let mut names: Vec<_> =
+            links.filter_map(|link| link["ifname"].as_str()).map(str::to_owned).collect();
+        names.retain(|name| name != "lo");
+        names.sort();
+        names
+    }
+
+    /// Fails unless netfilter has no rule here, neither iptables' nor nftables'.
+    ///
+    /// # Panics
+    /// When there is one.
+    #[track_caller]
+    pub fn has_no_netfilter_rules(&self) {
+        for tool in [&["iptables-save"][..], &["nft", "list", "ruleset"]] {
+            let output = self.command(tool[0], &tool[1..]).success();
+            assert!(output.stdout.trim().is_empty(), "{output}\nexpected no rule");
+        }
+    }
+
+    /// Starts a web server whose only page is `text`; it listens when this returns.
+    #[track_caller]
+    #[must_use]
+    pub fn web_server(&self, address: &str, port: u16, text: &str) -> WebServer {
+        let folder = TempDir::new().expect("a folder for the page");
+        fs::write(folder.path().join("index.html"), text).expect("the page");
+        let port = port.to_string();
+        let path = folder.path().to_str().expect("a plain path");
+        let server = ["-u", "-m", "http.server", &port, "--bind", address, "--directory", path];
+        let mut server = self.start("python3", &server);
+        server.wait_for("Serving HTTP");
+        WebServer { server, _folder: folder }
+    }
+
+    /// Starts to record what passes an interface; nothing sent after this returns is missed.
+    #[track_caller]
+    #[must_use]
+    pub fn capture(&self, interface: &str) -> Capture {
+        let arguments = ["-n", "-l", "--immediate-mode", "-Z", "root", "-i", interface, "not ip6"];
+        let mut tcpdump = self.start("tcpdump", &arguments);
+        tcpdump.wait_for("listening on");
+        Capture { tcpdump }
+    }
+}
+
+/// A web server of Python's.
+#[derive(Debug)]
+pub struct WebServer {
+    server: Running,
+    _folder: TempDir,
+}
+
+impl WebServer {
+    /// Waits for the next request and returns the client's address as the server saw it.
+    #[track_caller]
+    pub fn next_client(&mut self) -> String {
+        let line = self.server.wait_for("\"GET ");
+        line.split(' ').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// A recording of tcpdump's, one line a packet.
+#[derive(Debug)]
+pub struct Capture {
+    tcpdump: Running,
+}
+
+impl Capture {
+    /// Waits for a packet.
+    #[track_caller]
+    pub fn wait_for(&mut self, part: &str) -> String {
+        self.tcpdump.wait_for(part)
+    }
+
+    /// Ends the recording and returns all of it.
+    #[track_caller]
+    #[must_use]
+    pub fn stop(self) -> Vec<String> {
+        self.tcpdump.signal(Signal::SIGINT);
+        let (_, stdout, _) = self.tcpdump.finish();
+        stdout.lines().map(str::to_owned).collect()
+    }
+
+    /// What was recorded so far.
+    #[must_use]
+    pub fn so_far(&self) -> String {
+        self.tcpdump.text(Channel::Stdout)
+    }
+}

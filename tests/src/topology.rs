@@ -1,0 +1,176 @@
+//! Topology files, written as one would draw them.
+
+use std::fmt::Write as _;
+
+use tempfile::NamedTempFile;
+
+use crate::{Output, netns};
+
+/// A topology file in the making.
+#[derive(Clone, Debug)]
+pub struct LabFile {
+    text: String,
+}
+
+/// A lab of this name, with nothing in it yet. Without [`LabFile::router`] the machine's own
+/// namespace is the router.
+#[must_use]
+pub fn lab(name: &str) -> LabFile {
+    LabFile { text: format!("name = \"{name}\"\n") }
+}
+
+/// The lecture's lab, as the program has it built in.
+#[must_use]
+pub fn lecture() -> LabFile {
+    lab("lecture")
+        .router("host")
+        .uplink("ens3", "192.168.1.10/24", &outside("lan", "192.168.1.1/24", &["8.8.8.8"]))
+        .bridge("v-net-0", "192.168.15.5/24")
+        .namespace("red", "v-net-0", "192.168.15.1/24")
+        .namespace("blue", "v-net-0", "192.168.15.2/24")
+        .masquerade("192.168.15.0/24", "ens3")
+        .forward("tcp", 80, "192.168.15.2:80")
+}
+
+/// The simulated network at the other end of an uplink: one host, and the addresses beyond it
+/// that it answers for.
+#[must_use]
+pub fn outside(namespace: &str, address: &str, answers: &[&str]) -> String {
+    format!(
+        "{{ namespace = \"{namespace}\", interface = \"eth0\", address = \"{address}\", \
+         answers = {answers:?} }}"
+    )
+}
+
+impl LabFile {
+    fn with(mut self, table: &str, entries: &[(&str, &str)]) -> Self {
+        writeln!(self.text, "\n{table}").expect("text grows");
+        for (key, value) in entries {
+            writeln!(self.text, "{key} = {value}").expect("text grows");
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn router(self, namespace: &str) -> Self {
+        self.with("[router]", &[("namespace", &quoted(namespace))])
+    }
+
+    /// An uplink that the lab simulates: its gateway is the host outside.
+    #[must_use]
+    pub fn uplink(self, name: &str, address: &str, outside: &str) -> Self {
+        let gateway = outside
+            .split_once("address = \"")
+            .and_then(|(_, rest)| rest.split('/').next())
+            .expect("outside has an address");
+        self.with(
+            "[[uplink]]",
+            &[
+                ("name", &quoted(name)),
+                ("address", &quoted(address)),
+                ("gateway", &quoted(gateway)),
+                ("outside", outside),
+            ],
+        )
+    }
+
+    /// An uplink that the machine has.
+    #[must_use]
+    pub fn own_uplink(self, name: &str) -> Self {
+        self.with("[[uplink]]", &[("name", &quoted(name))])
+    }
+
+    #[must_use]
+    pub fn bridge(self, name: &str, address: &str) -> Self {
+        self.with("[[bridge]]", &[("name", &quoted(name)), ("address", &quoted(address))])
+    }
+
+    #[must_use]
+    pub fn namespace(self, name: &str, bridge: &str, address: &str) -> Self {
+        self.with(
+            "[[namespace]]",
+            &[("name", &quoted(name)), ("bridge", &quoted(bridge)), ("address", &quoted(address))],
+        )
+    }
+
+    #[must_use]
+    pub fn masquerade(self, source: &str, uplink: &str) -> Self {
+        self.with("[[masquerade]]", &[("source", &quoted(source)), ("uplink", &quoted(uplink))])
+    }
+
+    #[must_use]
+    pub fn forward(self, protocol: &str, port: u16, target: &str) -> Self {
+        self.with(
+            "[[forward]]",
+            &[
+                ("protocol", &quoted(protocol)),
+                ("port", &port.to_string()),
+                ("target", &quoted(target)),
+            ],
+        )
+    }
+
+    /// Replaces the first `from`, to spoil a good file.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    #[track_caller]
+    pub fn replace(self, from: &str, to: &str) -> Self {
+        assert!(self.text.contains(from), "{from:?} is not in\n{}", self.text);
+        Self { text: self.text.replacen(from, to, 1) }
+    }
+
+    /// Writes `line` at the end.
+    #[must_use]
+    pub fn append(mut self, line: &str) -> Self {
+        writeln!(self.text, "{line}").expect("text grows");
+        self
+    }
+
+    /// Where the first `part` begins, as `LINE:COLUMN`.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    #[track_caller]
+    pub fn position(&self, part: &str) -> String {
+        let at = self.text.find(part);
+        let at = at.unwrap_or_else(|| panic!("{part:?} is not in\n{}", self.text));
+        let before = &self.text[..at];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        format!("{}:{}", before.matches('\n').count() + 1, at - line_start + 1)
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// As a file for the program.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn write(&self) -> NamedTempFile {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
+        std::fs::write(file.path(), &self.text).expect("a temporary file");
+        file
+    }
+
+    /// `netns up` with this file.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    #[track_caller]
+    pub fn up(&self) -> Output {
+        let file = self.write();
+        netns(&["up", file.path().to_str().expect("a plain path")])
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

@@ -1,0 +1,117 @@
+//! That the tests' own means can be trusted: what they would not see, no test could find.
+
+use std::{
+    io::ErrorKind,
+    net::{TcpListener, UdpSocket},
+    thread,
+};
+
+use netns_tests::{
+    DEADLINE, Machine, Sandbox, Stream, UdpEcho, accept, connect_from, enter, inside, own,
+    receive_stream, send_stream,
+};
+
+/// Two namespaces with one cable between them, made by `ip`.
+fn cable() {
+    for line in [
+        "netns add left",
+        "netns add right",
+        "link add one netns left type veth peer name two netns right",
+        "-n left address add 10.9.0.1/24 dev one",
+        "-n right address add 10.9.0.2/24 dev two",
+        "-n left link set one up",
+        "-n right link set two up",
+    ] {
+        own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
+    }
+}
+
+#[test]
+fn a_sandbox_begins_with_a_loopback_and_nothing_else() {
+    let _sandbox = Sandbox::new();
+    assert!(own().interfaces().is_empty());
+    assert_eq!(own().command("ip", &["netns"]).success().stdout, "");
+    own().ping("127.0.0.1").success();
+    own().has_no_netfilter_rules();
+}
+
+#[test]
+fn what_appears_and_stays_is_seen() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    own().command("ip", &["netns", "add", "stray"]).success();
+    let after = Machine::now();
+    assert_ne!(before.namespaces, after.namespaces);
+    assert_ne!(before.mounts, after.mounts);
+    own().command("ip", &["netns", "del", "stray"]).success();
+    before.is_unchanged();
+
+    let sysctl = "/proc/sys/net/ipv4/ip_forward";
+    std::fs::write(sysctl, "1").expect("a setting of the sandbox's namespace");
+    assert_ne!(before.sysctls, Machine::now().sysctls);
+    std::fs::write(sysctl, "0").expect("a setting of the sandbox's namespace");
+
+    let sleeper = own().start("sleep", &["1000"]);
+    assert_ne!(before.processes, Machine::now().processes);
+    drop(sleeper);
+    before.is_unchanged();
+}
+
+#[test]
+fn netfilter_rules_are_seen() {
+    let _sandbox = Sandbox::new();
+    own().command("nft", &["add", "table", "ip", "stray"]).success();
+    let found = std::panic::catch_unwind(|| own().has_no_netfilter_rules());
+    assert!(found.is_err(), "a table of nftables went unnoticed");
+}
+
+#[test]
+fn foreign_tools_see_each_other_over_a_cable() {
+    let _sandbox = Sandbox::new();
+    cable();
+    let mut capture = inside("right").capture("two");
+    inside("left").ping("10.9.0.2").success();
+    capture.wait_for("10.9.0.1 > 10.9.0.2: ICMP echo request");
+    let packets = capture.stop();
+    assert!(packets.iter().any(|line| line.contains("echo reply")), "{packets:#?}");
+    inside("left").cannot_ping("10.9.0.3");
+
+    let mut server = inside("right").web_server("10.9.0.2", 80, "over the cable");
+    let page = inside("left").curl("http://10.9.0.2/").success();
+    assert_eq!(page.stdout.trim_end(), "over the cable");
+    assert_eq!(server.next_client(), "10.9.0.1");
+}
+
+#[test]
+fn streams_and_datagrams_are_compared() {
+    let _sandbox = Sandbox::new();
+    cable();
+    let listener = enter(Some("right"), || TcpListener::bind("10.9.0.2:7000")).expect("a listener");
+    let content = Stream::new();
+    let (sent, received) = thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let (mut stream, _) = accept(&listener).expect("a connection");
+            receive_stream(&mut stream, &content).expect("a stream")
+        });
+        let mut stream =
+            enter(Some("left"), || connect_from(0, "10.9.0.2:7000")).expect("a connection");
+        let sent = send_stream(&mut stream, &content, |blocks| blocks < 64).expect("a stream");
+        (sent, receiver.join().expect("equal bytes"))
+    });
+    assert_eq!((sent, received), (64 << 20, 64 << 20));
+
+    let echo = UdpEcho::start("right", "10.9.0.2:7000");
+    let client = enter(Some("left"), || UdpSocket::bind("10.9.0.1:0")).expect("a socket");
+    client.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    client.connect("10.9.0.2:7000").expect("an address");
+    client.send(b"hello").expect("a datagram");
+    let mut answer = [0; 16];
+    let length = client.recv(&mut answer).expect("an answer");
+    assert_eq!(&answer[..length], b"hello");
+    assert_eq!(echo.next_peer().ip().to_string(), "10.9.0.1");
+
+    client.connect("10.9.0.2:9").expect("an address");
+    client.send(b"hello").expect("a datagram");
+    let refused = client.recv(&mut answer).expect_err("nobody listens");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
