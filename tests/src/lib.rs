@@ -4,6 +4,7 @@
 mod enter;
 mod machine;
 mod program;
+mod rules;
 mod running;
 mod sandbox;
 mod tools;
@@ -14,6 +15,7 @@ mod wait;
 pub use enter::{enter, inside, own};
 pub use machine::Machine;
 pub use program::{Output, lab_is_up, netns, netns_path, run};
+pub use rules::{count, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
 pub use sandbox::Sandbox;
 pub use tools::{Capture, Inside, WebServer};

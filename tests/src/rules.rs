@@ -1,0 +1,54 @@
+//! The commands that change a living lab's rules, and what it says about them.
+
+use serde_json::Value;
+
+use crate::{Output, netns};
+
+/// `netns forward add PROTOCOL PORT TARGET`, on the only lab.
+#[must_use]
+#[track_caller]
+pub fn forward_add(protocol: &str, port: u16, target: &str) -> Output {
+    netns(&["forward", "add", protocol, &port.to_string(), target])
+}
+
+/// `netns forward del PROTOCOL PORT`, on the only lab.
+#[must_use]
+#[track_caller]
+pub fn forward_del(protocol: &str, port: u16) -> Output {
+    netns(&["forward", "del", protocol, &port.to_string()])
+}
+
+/// `netns masquerade add|del SOURCE --uplink UPLINK`, on the only lab.
+#[must_use]
+#[track_caller]
+pub fn masquerade(verb: &str, source: &str, uplink: &str) -> Output {
+    netns(&["masquerade", verb, source, "--uplink", uplink])
+}
+
+/// The lab's rules with their counters, and the drops.
+#[must_use]
+#[track_caller]
+pub fn nat() -> Value {
+    netns(&["nat", "--json"]).json()
+}
+
+/// The connection records.
+///
+/// # Panics
+/// When they are no list.
+#[must_use]
+#[track_caller]
+pub fn flows() -> Vec<Value> {
+    let flows = netns(&["flows", "--json"]).json();
+    flows.as_array().unwrap_or_else(|| panic!("no list of flows: {flows:#}")).clone()
+}
+
+/// A counter of a rule or of a drop.
+///
+/// # Panics
+/// When there is none of that name.
+#[must_use]
+#[track_caller]
+pub fn count(of: &Value, name: &str) -> u64 {
+    of[name].as_u64().unwrap_or_else(|| panic!("no counter {name} in {of:#}"))
+}

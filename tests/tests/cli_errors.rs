@@ -1,0 +1,267 @@
+//! Every kind of bad file, bad argument and bad place to run in: the message names the object
+//! and where it stands, and nothing is left half made.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    process::Command,
+};
+
+use netns_tests::{
+    LabFile, Machine, Sandbox, forward_add, forward_del, inside, lab_is_up, lecture, masquerade,
+    netns, netns_path, own, run,
+};
+
+/// Expects that `netns up` refuses the file at the first `place`, saying all of `parts`, and
+/// makes nothing.
+#[track_caller]
+fn refused_at(file: &LabFile, place: &str, parts: &[&str]) {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let position = format!(".toml:{}:", file.position(place));
+    file.up().fails_with(&[&[position.as_str()], parts].concat());
+    before.is_unchanged();
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    netns(&["up", "/nonexistent/lab.toml"]).fails_with(&["/nonexistent/lab.toml", "No such file"]);
+}
+
+#[test]
+fn a_file_that_is_no_toml() {
+    let file = lecture().replace("name = \"lecture\"", "name = = \"lecture\"");
+    refused_at(&file, "= \"lecture\"", &[]);
+}
+
+#[test]
+fn an_unknown_key() {
+    let file = lecture().replace("gateway =", "gatway =");
+    refused_at(&file, "gatway", &["gatway", "gateway"]);
+}
+
+#[test]
+fn an_unknown_table() {
+    let file = lecture().replace("[[bridge]]", "[[brigde]]");
+    refused_at(&file, "brigde", &["brigde", "bridge"]);
+}
+
+#[test]
+fn a_missing_key() {
+    let file = lecture().replace("address = \"192.168.15.5/24\"\n", "");
+    refused_at(&file, "[[bridge]]", &["address", "missing"]);
+}
+
+#[test]
+fn overlapping_subnets() {
+    let file = lecture().bridge("v-net-1", "192.168.15.129/25");
+    let place = "\"192.168.15.129/25\"";
+    refused_at(&file, place, &["v-net-1", "192.168.15.128/25", "overlap", "v-net-0"]);
+}
+
+#[test]
+fn duplicate_namespaces() {
+    let file = lecture().namespace("red", "v-net-0", "192.168.15.3/24").replace(
+        "name = \"red\"\nbridge = \"v-net-0\"\naddress = \"192.168.15.3/24\"",
+        "address = \"192.168.15.3/24\"\nbridge = \"v-net-0\"\nname =  \"red\"",
+    );
+    // Two blanks tell the second from the first.
+    let second = file.position("name =  \"red\"");
+    let line = second.split(':').next().expect("a line").to_owned();
+    let _sandbox = Sandbox::new();
+    file.up().fails_with(&[&format!(".toml:{line}:"), "\"red\"", "already"]);
+}
+
+#[test]
+fn duplicate_bridges() {
+    let file = lecture().bridge("v-net-0", "10.1.0.1/24");
+    let _sandbox = Sandbox::new();
+    file.up().fails_with(&["bridge \"v-net-0\"", "already"]);
+}
+
+#[test]
+fn duplicate_addresses() {
+    let file = lecture().replace("192.168.15.2/24", "192.168.15.1/24");
+    let _sandbox = Sandbox::new();
+    file.up().fails_with(&["blue", "192.168.15.1", "red"]);
+}
+
+#[test]
+fn an_interface_name_over_15_characters() {
+    let file = lecture().replace("name = \"v-net-0\"", "name = \"a-bridge-too-far\"");
+    let place = "\"a-bridge-too-far\"";
+    refused_at(&file, place, &["a-bridge-too-far", "16 characters", "15"]);
+}
+
+#[test]
+fn a_namespace_name_whose_interface_does_not_fit() {
+    let file = lecture().namespace("crimsonscarlet", "v-net-0", "192.168.15.3/24");
+    let place = "\"crimsonscarlet\"";
+    refused_at(&file, place, &["veth-crimsonscarlet", "15", "interface"]);
+}
+
+#[test]
+fn an_address_outside_its_bridges_subnet() {
+    let file = lecture().namespace("green", "v-net-0", "192.168.16.3/24");
+    let place = "\"192.168.16.3/24\"";
+    refused_at(&file, place, &["green", "192.168.16.3", "v-net-0", "192.168.15.0/24"]);
+}
+
+#[test]
+fn an_address_that_is_none() {
+    let file = lecture().namespace("green", "v-net-0", "192.168.15.300/24");
+    refused_at(&file, "\"192.168.15.300/24\"", &["green", "192.168.15.300/24"]);
+}
+
+#[test]
+fn a_bridge_that_nobody_made() {
+    let file = lecture().namespace("green", "v-net-7", "192.168.15.3/24");
+    refused_at(&file, "\"v-net-7\"", &["green", "v-net-7", "v-net-0"]);
+}
+
+#[test]
+fn a_forward_to_nobody() {
+    let file = lecture().forward("tcp", 8080, "192.168.15.77:80");
+    refused_at(&file, "\"192.168.15.77:80\"", &["forward", "192.168.15.77"]);
+}
+
+#[test]
+fn a_port_of_zero() {
+    let file = lecture().forward("tcp", 0, "192.168.15.2:80");
+    refused_at(&file, "0\ntarget", &["forward", "port 0", "1 to 65535"]);
+    let file = lecture().forward("tcp", 8080, "192.168.15.2:0");
+    refused_at(&file, "\"192.168.15.2:0\"", &["forward", "192.168.15.2:0", "1 to 65535"]);
+}
+
+#[test]
+fn an_unknown_protocol() {
+    let file = lecture().forward("sctp", 8080, "192.168.15.2:80");
+    refused_at(&file, "\"sctp\"", &["sctp", "tcp", "udp"]);
+}
+
+#[test]
+fn a_port_that_is_forwarded_twice() {
+    let file = lecture().forward("tcp", 80, "192.168.15.1:80");
+    let _sandbox = Sandbox::new();
+    file.up().fails_with(&["tcp port 80", "already"]);
+}
+
+#[test]
+fn a_masquerade_out_of_an_unknown_uplink() {
+    let file = lecture().masquerade("192.168.15.0/25", "ens4");
+    refused_at(&file, "\"ens4\"", &["masquerade", "ens4", "ens3"]);
+}
+
+#[test]
+fn all_faults_of_a_file_are_reported_together() {
+    let file = lecture().replace("name = \"v-net-0\"", "name = \"a-bridge-too-far\"").forward(
+        "tcp",
+        0,
+        "192.168.15.77:80",
+    );
+    let _sandbox = Sandbox::new();
+    file.up().fails_with(&["a-bridge-too-far", "port 0", "192.168.15.77"]);
+}
+
+#[test]
+fn a_lab_that_is_not_up() {
+    let _sandbox = Sandbox::new();
+    for command in [&["nat"][..], &["flows"], &["flows", "flush"]] {
+        netns(command).fails_with(&["no lab is up", "netns up"]);
+    }
+    netns(&["status", "ghost"]).fails_with(&["ghost", "not up"]);
+    forward_add("tcp", 8080, "192.168.15.2:80").fails_with(&["no lab is up", "netns up"]);
+    masquerade("add", "192.168.15.0/24", "ens3").fails_with(&["no lab is up", "netns up"]);
+}
+
+#[test]
+fn bad_rules_for_a_living_lab() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    forward_add("tcp", 80, "192.168.15.1:80").fails_with(&["tcp", "80", "already"]);
+    forward_add("tcp", 8080, "192.168.15.77:80").fails_with(&["192.168.15.77"]);
+    forward_del("tcp", 8080).fails_with(&["tcp", "8080"]);
+    masquerade("add", "192.168.15.0/24", "ens4").fails_with(&["ens4", "ens3"]);
+    masquerade("add", "192.168.15.0/24", "ens3").fails_with(&["192.168.15.0/24", "already"]);
+    masquerade("del", "10.0.0.0/8", "ens3").fails_with(&["10.0.0.0/8"]);
+    forward_add("tcp", 0, "192.168.15.2:80").fails_with_code(2, &["0"]);
+    forward_add("sctp", 80, "192.168.15.2:80").fails_with_code(2, &["sctp", "tcp", "udp"]);
+    forward_add("tcp", 8080, "192.168.15.2").fails_with_code(2, &["192.168.15.2"]);
+    masquerade("add", "192.168.15.0/33", "ens3").fails_with_code(2, &["192.168.15.0/33"]);
+}
+
+#[test]
+fn namespaces_that_are_not_there() {
+    let _sandbox = Sandbox::new();
+    for command in [&["del", "ghost"][..], &["show", "ghost"], &["exec", "ghost", "--", "true"]] {
+        netns(command).fails_with(&["no namespace \"ghost\""]);
+    }
+}
+
+#[test]
+fn names_that_are_no_names() {
+    let _sandbox = Sandbox::new();
+    for name in ["a/b", "..", ""] {
+        netns(&["add", name]).fails_with(&[&format!("{name:?}"), "namespace"]);
+    }
+}
+
+#[test]
+fn not_root() {
+    let _sandbox = Sandbox::new();
+    // In a place that everybody may enter.
+    let copy = "/run/netns-copy";
+    fs::copy(netns_path(), copy).expect("a copy of the program");
+    fs::set_permissions(copy, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let before = Machine::now();
+    for command in [&["up"][..], &["add", "red"], &["demo"]] {
+        let mut program = Command::new(copy);
+        run(None, program.uid(65_534).gid(65_534).args(command)).fails_with(&["root", "sudo"]);
+    }
+    before.is_unchanged();
+}
+
+#[test]
+fn no_bpffs() {
+    let sandbox = Sandbox::new();
+    sandbox.without_bpffs();
+    let before = Machine::now();
+    netns(&["up"]).fails_with(&["/sys/fs/bpf"]);
+    before.is_unchanged();
+}
+
+#[test]
+fn an_old_kernel() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let path = netns_path();
+    let path = path.to_str().expect("a plain path");
+    let old =
+        |arguments: &[&str]| own().command("setarch", &[&["--uname-2.6"], arguments].concat());
+    let release = old(&["uname", "-r"]).success().stdout;
+    let release = release.trim_end();
+    assert!(release.starts_with("2.6."), "uname says {release}");
+    old(&[path, "up"]).fails_with(&[release, "too old"]);
+    before.is_unchanged();
+}
+
+#[test]
+fn a_lab_in_the_way_of_the_machines_own_network() {
+    let sandbox = Sandbox::new();
+    sandbox.with_uplink("up0");
+    let before = Machine::now();
+    let own_lab = netns_tests::lab("own").own_uplink("up0");
+    own_lab.clone().bridge("br0", "192.168.1.65/26").up().fails_with(&[
+        "br0",
+        "192.168.1.64/26",
+        "overlap",
+    ]);
+    own_lab.clone().bridge("up0", "10.9.0.1/24").up().fails_with(&["up0", "already"]);
+    netns_tests::lab("own")
+        .own_uplink("up7")
+        .bridge("br0", "10.9.0.1/24")
+        .up()
+        .fails_with(&["up7", "up0"]);
+    before.is_unchanged();
+    inside("outside").ping("192.168.1.10").success();
+}

@@ -1,0 +1,90 @@
+//! What the program says about itself, and its exit codes.
+
+use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Command};
+
+use netns_tests::{netns, netns_path, run};
+
+/// Every command there is.
+const COMMANDS: [&[&str]; 18] = [
+    &["up"],
+    &["down"],
+    &["status"],
+    &["add"],
+    &["del"],
+    &["list"],
+    &["exec"],
+    &["show"],
+    &["masquerade", "add"],
+    &["masquerade", "del"],
+    &["forward", "add"],
+    &["forward", "del"],
+    &["nat"],
+    &["flows"],
+    &["flows", "flush"],
+    &["log"],
+    &["demo"],
+    &["watch"],
+];
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in COMMANDS {
+        let help = netns(&[command, &["--help"]].concat()).success();
+        let example = format!("netns {}", command.join(" "));
+        help.shows(&["Usage:", "Example", &example]);
+    }
+}
+
+#[test]
+fn the_overview_names_every_command_and_no_other() {
+    let overview = netns(&["--help"]).success();
+    let lines = overview.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let shown: BTreeSet<_> = lines
+        .take_while(|line| !line.is_empty())
+        // Lines that go on with the text above are indented more.
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    let expected: BTreeSet<_> = COMMANDS.iter().map(|command| command[0]).collect();
+    assert_eq!(shown, expected, "{overview}");
+}
+
+#[test]
+fn without_a_command_it_shows_help_and_fails() {
+    let output = netns(&[]);
+    assert_eq!(output.status.code(), Some(2), "{output}");
+    assert!(output.stderr.contains("Usage:"), "{output}");
+}
+
+#[test]
+fn an_unknown_command_is_wrong_usage() {
+    netns(&["pu"]).fails_with_code(2, &["unrecognized subcommand 'pu'", "up"]);
+}
+
+#[test]
+fn an_unknown_option_is_wrong_usage() {
+    netns(&["up", "--frobnicate"]).fails_with_code(2, &["--frobnicate", "Usage:"]);
+}
+
+#[test]
+fn a_missing_argument_is_wrong_usage() {
+    netns(&["add"]).fails_with_code(2, &["NAME"]);
+    netns(&["exec", "red"]).fails_with_code(2, &["CMD"]);
+    netns(&["forward", "add"]).fails_with_code(2, &["Usage:"]);
+}
+
+#[test]
+fn help_and_version_need_no_root() {
+    let text = std::fs::read(netns_path()).expect("the program");
+    let copy = tempfile::Builder::new().prefix("netns").tempfile_in("/tmp").expect("a file");
+    std::fs::write(copy.path(), text).expect("a copy that everybody can read");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(copy.path(), executable).expect("a mode");
+    // A file that is open for writing cannot be run.
+    let path = copy.into_temp_path();
+    for argument in ["--help", "--version"] {
+        let mut command = Command::new(&path);
+        run(None, command.uid(65_534).gid(65_534).arg(argument)).success();
+    }
+}

@@ -1,0 +1,313 @@
+//! Port forwards: what reaches the host's port reaches the namespace, from everywhere.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, UdpSocket},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use netns_tests::{
+    DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, count, flows, forward_add,
+    forward_del, inside, lab_is_up, nat, netns, own, receive_stream, send_stream,
+};
+use serde_json::Value;
+
+/// How many blocks of a mebibyte are more than 1 GB.
+const GIGABYTE: usize = 1_000;
+
+/// How often other forwards change while one is in use.
+const CHANGES: u16 = 40;
+
+#[track_caller]
+fn ask_udp(from: &str, server: &str) -> SocketAddr {
+    let socket = inside(from).run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    socket.send_to(b"question", server).expect("a datagram");
+    let mut answer = [0; 16];
+    let (length, responder) = socket.recv_from(&mut answer).expect("an answer");
+    assert_eq!(&answer[..length], b"question");
+    responder
+}
+
+#[test]
+fn a_web_server_inside_is_reached_from_everywhere() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let mut server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    // Outside, whose address the server sees.
+    inside("lan").curl("http://192.168.1.10/").success().shows(&["from blue"]);
+    assert_eq!(server.next_client(), "192.168.1.1");
+    // The host itself, by each of its addresses.
+    for address in ["192.168.1.10", "127.0.0.1", "192.168.15.5"] {
+        inside("host").curl(&format!("http://{address}/")).success().shows(&["from blue"]);
+        server.next_client();
+    }
+    // A namespace beside it, by the host's address and directly.
+    for address in ["192.168.1.10", "192.168.15.5", "192.168.15.2"] {
+        inside("red").curl(&format!("http://{address}/")).success().shows(&["from blue"]);
+        server.next_client();
+    }
+}
+
+#[test]
+fn a_namespace_reaches_itself_through_the_forward() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    inside("blue").curl("http://192.168.1.10/").success().shows(&["from blue"]);
+}
+
+#[test]
+fn the_lan_sees_only_the_host() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let mut capture = inside("lan").capture("eth0");
+    inside("lan").curl("http://192.168.1.10/").success();
+    capture.wait_for("192.168.1.10.80 > 192.168.1.1.");
+    let packets = capture.stop();
+    assert!(!packets.iter().any(|line| line.contains("192.168.15.")), "{packets:#?}");
+}
+
+#[test]
+fn netfilter_has_no_rule_meanwhile() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    inside("lan").curl("http://192.168.1.10/").success();
+    inside("host").curl("http://127.0.0.1/").success();
+    inside("host").has_no_netfilter_rules();
+    own().has_no_netfilter_rules();
+}
+
+#[test]
+fn a_forward_works_when_it_is_there_and_not_before_or_after() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("red").web_server("192.168.15.1", 8000, "from red");
+    let everywhere = || {
+        [("lan", "192.168.1.10"), ("host", "127.0.0.1"), ("blue", "192.168.1.10")]
+            .map(|(from, address)| inside(from).curl(&format!("http://{address}:8080/")))
+    };
+    for refused in everywhere() {
+        // curl's code for a connection that was refused.
+        refused.fails_with_code(7, &[]);
+    }
+    forward_add("tcp", 8080, "192.168.15.1:8000").success();
+    for answered in everywhere() {
+        answered.success().shows(&["from red"]);
+    }
+    forward_del("tcp", 8080).success();
+    for refused in everywhere() {
+        refused.fails_with_code(7, &[]);
+    }
+}
+
+#[test]
+fn a_forward_of_one_address_leaves_the_others_alone() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("red").web_server("192.168.15.1", 8000, "from red");
+    let add = ["forward", "add", "tcp", "8080", "192.168.15.1:8000", "--address", "127.0.0.1"];
+    netns(&add).success();
+    inside("host").curl("http://127.0.0.1:8080/").success().shows(&["from red"]);
+    // What is published to the host alone is not for the LAN.
+    inside("lan").curl("http://192.168.1.10:8080/").fails_with_code(7, &[]);
+    inside("host").curl("http://192.168.1.10:8080/").fails_with_code(7, &[]);
+}
+
+#[test]
+fn traffic_to_somebody_else_on_that_port_is_not_taken() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _inside = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let _outside = inside("lan").web_server("0.0.0.0", 80, "from the LAN");
+    for (from, address) in [("red", "192.168.1.1"), ("red", "8.8.8.8"), ("host", "192.168.1.1")] {
+        let page = inside(from).curl(&format!("http://{address}/")).success();
+        assert_eq!(page.stdout.trim_end(), "from the LAN", "{page}");
+    }
+}
+
+#[test]
+fn datagrams_are_forwarded_and_answered() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    forward_add("udp", 5353, "192.168.15.2:53").success();
+    let echo = UdpEcho::start("blue", "192.168.15.2:53");
+    assert_eq!(ask_udp("lan", "192.168.1.10:5353").to_string(), "192.168.1.10:5353");
+    assert_eq!(echo.next_peer().ip().to_string(), "192.168.1.1");
+    assert_eq!(ask_udp("host", "192.168.1.10:5353").to_string(), "192.168.1.10:5353");
+    assert_eq!(ask_udp("host", "127.0.0.1:5353").to_string(), "127.0.0.1:5353");
+    assert_eq!(ask_udp("red", "192.168.1.10:5353").to_string(), "192.168.1.10:5353");
+}
+
+#[test]
+fn a_gigabyte_arrives_bit_for_bit() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
+    let content = Stream::new();
+    let (sent, received) = thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let (mut stream, peer) = accept(&listener).expect("a connection");
+            assert_eq!(peer.ip().to_string(), "192.168.1.1");
+            receive_stream(&mut stream, &content).expect("a stream")
+        });
+        let mut stream =
+            inside("lan").run(|| connect_from(0, "192.168.1.10:80")).expect("a connection");
+        let sent = send_stream(&mut stream, &content, |blocks| blocks < GIGABYTE);
+        (sent.expect("a stream"), receiver.join().expect("equal bytes"))
+    });
+    assert_eq!(sent, received);
+    assert!(received > 1_000_000_000);
+    let rule = nat()["forwards"][0].clone();
+    assert!(count(&rule, "bytes") > 1_000_000_000, "the rule's counter: {rule:#}");
+}
+
+#[test]
+fn a_forward_in_use_is_not_disturbed_by_changes_of_others() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
+    let content = Stream::new();
+    let changing = AtomicBool::new(true);
+    let (sent, received) = thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let (mut stream, _) = accept(&listener).expect("a connection");
+            receive_stream(&mut stream, &content).expect("a stream")
+        });
+        let mut stream =
+            inside("lan").run(|| connect_from(0, "192.168.1.10:80")).expect("a connection");
+        let (content, changing) = (&content, &changing);
+        let sender = scope.spawn(move || {
+            send_stream(&mut stream, content, |_| changing.load(Ordering::Relaxed))
+                .expect("a stream")
+        });
+        // It stops the sender also when a change fails.
+        let stop = StopOnDrop(changing);
+        for change in 0..CHANGES {
+            forward_add("tcp", 9_000 + change, "192.168.15.1:80").success();
+            forward_add("udp", 80, "192.168.15.1:80").success();
+            forward_del("udp", 80).success();
+            if change % 2 == 0 {
+                forward_del("tcp", 9_000 + change).success();
+            }
+        }
+        drop(stop);
+        (sender.join().expect("a stream"), receiver.join().expect("equal bytes"))
+    });
+    assert_eq!(sent, received);
+    assert!(received > 0, "nothing was sent while the forwards changed");
+    let left = nat()["forwards"].as_array().map(Vec::len);
+    assert_eq!(left, Some(1 + usize::from(CHANGES) / 2));
+}
+
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_published_port_that_moves_takes_new_datagrams_along() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let socket = inside("lan").run(|| UdpSocket::bind("192.168.1.1:4000")).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let ask = || {
+        socket.send_to(b"who?", "192.168.1.10:5353").expect("a datagram");
+        socket.recv(&mut [0; 16]).expect("an answer");
+    };
+    let red = UdpEcho::start("red", "192.168.15.1:53");
+    let blue = UdpEcho::start("blue", "192.168.15.2:53");
+    forward_add("udp", 5353, "192.168.15.1:53").success();
+    ask();
+    let _ = red.next_peer();
+    forward_del("udp", 5353).success();
+    forward_add("udp", 5353, "192.168.15.2:53").success();
+    // The very same socket: an old record must not lead it to the old place.
+    ask();
+    let _ = blue.next_peer();
+}
+
+#[test]
+fn a_masqueraded_connection_never_gets_a_forwarded_port() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    forward_add("tcp", 40_000, "192.168.15.2:80").success();
+    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+    let _stream =
+        inside("red").run(|| connect_from(40_000, "192.168.1.1:7000")).expect("a connection");
+    let (_, peer) = accept(&listener).expect("a connection");
+    assert_eq!(peer.ip().to_string(), "192.168.1.10");
+    assert_ne!(peer.port(), 40_000, "the port is forwarded to blue");
+}
+
+#[test]
+fn a_closed_port_inside_refuses() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    // Nobody listens in blue: its reset must reach the client.
+    inside("lan").curl("http://192.168.1.10/").fails_with_code(7, &[]);
+    forward_add("udp", 5353, "192.168.15.2:53").success();
+    let socket = inside("lan").run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    socket.connect("192.168.1.10:5353").expect("an address");
+    socket.send(b"anybody?").expect("a datagram");
+    let error = socket.recv(&mut [0; 16]).expect_err("nobody listens");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn traceroute_from_outside_ends_at_the_host() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let arguments = ["-T", "-p", "80", "-n", "-q", "1", "-w", "3", "-m", "4", "192.168.1.10"];
+    let route = inside("lan").command("traceroute", &arguments).success();
+    assert!(!route.stdout.contains("192.168.15."), "{route}");
+    assert!(route.stdout.lines().last().is_some_and(|hop| hop.contains("192.168.1.10")), "{route}");
+}
+
+#[test]
+fn a_rule_counts_flows_packets_and_bytes() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let rule = || nat()["forwards"][0].clone();
+    let before = rule();
+    assert_eq!(before["protocol"], "tcp", "{before:#}");
+    assert_eq!(before["port"], 80, "{before:#}");
+    assert_eq!(before["target"], "192.168.15.2:80", "{before:#}");
+    assert_eq!(before["address"], Value::Null, "{before:#}");
+    assert_eq!(count(&before, "flows"), 0, "{before:#}");
+    for _ in 0..3 {
+        inside("lan").curl("http://192.168.1.10/").success();
+    }
+    let after = rule();
+    assert_eq!(count(&after, "flows"), 3, "{after:#}");
+    // Three packets are the least that one direction of a request needs.
+    assert!(count(&after, "packets") >= 9, "{after:#}");
+    assert!(count(&after, "bytes") >= 9 * 40, "{after:#}");
+}
+
+#[test]
+fn flows_tell_what_is_connected() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
+    let mut stream =
+        inside("lan").run(|| connect_from(40_000, "192.168.1.10:80")).expect("a connection");
+    let (mut served, _) = accept(&listener).expect("a connection");
+    stream.write_all(b"hello").expect("five bytes");
+    served.read_exact(&mut [0; 5]).expect("five bytes");
+    let flow = flows().into_iter().find(|flow| flow["protocol"] == "tcp").expect("a flow");
+    assert_eq!(flow["kind"], "forward", "{flow:#}");
+    assert_eq!(flow["state"], "established", "{flow:#}");
+    assert_eq!(flow["inside"], "192.168.15.2:80", "{flow:#}");
+    assert_eq!(flow["external"], "192.168.1.10:80", "{flow:#}");
+    assert_eq!(flow["remote"], "192.168.1.1:40000", "{flow:#}");
+}

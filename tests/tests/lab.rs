@@ -1,0 +1,284 @@
+//! Labs come up whole, stay, and go without a trace.
+
+use std::{fs, process::Command};
+
+use netns_tests::{
+    DEADLINE, Machine, Running, Sandbox, eventually, inside, lab, lab_is_up, lecture, netns,
+    netns_path, outside, own,
+};
+use nix::sys::signal::Signal;
+
+#[test]
+fn the_lectures_lab_is_as_drawn() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    assert_eq!(inside("red").interfaces(), ["veth-red"]);
+    assert_eq!(inside("blue").interfaces(), ["veth-blue"]);
+    assert_eq!(inside("lan").interfaces(), ["eth0"]);
+    assert_eq!(inside("host").interfaces(), ["ens3", "v-net-0", "veth-blue-br", "veth-red-br"]);
+    let addresses = [
+        ("red", "192.168.15.1/24"),
+        ("blue", "192.168.15.2/24"),
+        ("host", "192.168.15.5/24"),
+        ("host", "192.168.1.10/24"),
+        ("lan", "192.168.1.1/24"),
+        ("lan", "8.8.8.8"),
+    ];
+    for (namespace, address) in addresses {
+        inside(namespace).command("ip", &["address", "show"]).success().shows(&[address]);
+    }
+    assert!(own().interfaces().is_empty(), "the machine's own namespace is none of its business");
+}
+
+#[test]
+fn neighbours_ping_each_other_and_the_host() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    inside("red").ping("192.168.15.2").success();
+    inside("blue").ping("192.168.15.1").success();
+    inside("host").ping("192.168.15.1").success();
+    inside("host").ping("192.168.15.2").success();
+    inside("red").ping("192.168.15.5").success();
+    inside("red").ping("192.168.1.10").success();
+    inside("host").ping("192.168.1.1").success();
+    inside("host").ping("8.8.8.8").success();
+}
+
+#[test]
+fn the_built_in_lab_is_the_drawing() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    // Equal topologies are one and the same lab, and building it again changes nothing.
+    lecture().up().success();
+}
+
+#[test]
+fn no_process_of_ours_keeps_a_lab_alive() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    lab_is_up();
+    assert_eq!(before.processes, Machine::now().processes);
+    inside("red").ping("8.8.8.8").success();
+}
+
+#[test]
+fn up_twice_changes_nothing() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let links = inside("host").command("ip", &["-oneline", "link", "show"]).success().stdout;
+    let once = Machine::now();
+    lab_is_up();
+    once.is_unchanged();
+    let again = inside("host").command("ip", &["-oneline", "link", "show"]).success().stdout;
+    assert_eq!(links, again);
+}
+
+#[test]
+fn another_topology_under_the_same_name_is_refused() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let up = Machine::now();
+    lecture().namespace("green", "v-net-0", "192.168.15.3/24").up().fails_with(&[
+        "lecture",
+        "another topology",
+        "netns down lecture",
+    ]);
+    up.is_unchanged();
+    inside("red").ping("192.168.15.2").success();
+}
+
+#[test]
+fn status_tells_what_is_there_and_what_is_missing() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    netns(&["status"]).success().shows(&["lecture", "red", "192.168.15.1/24", "v-net-0", "ens3"]);
+    netns(&["status", "lecture"]).success();
+    let json = netns(&["status", "--json"]).json();
+    let labs = json.as_array().expect("a list");
+    assert_eq!(labs.len(), 1, "{json:#}");
+    assert_eq!(labs[0]["lab"], "lecture");
+    netns(&["del", "red"]).success();
+    let damaged = netns(&["status", "lecture"]);
+    assert_eq!(damaged.status.code(), Some(1), "{damaged}\nexpected that red is missed");
+    damaged.shows(&["red"]);
+}
+
+#[test]
+fn down_leaves_nothing() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    for down in [&["down"][..], &["down", "lecture"]] {
+        lab_is_up();
+        netns(down).success();
+        before.is_unchanged();
+    }
+    let file = lecture().write();
+    let path = file.path().to_str().expect("a plain path");
+    netns(&["up", path]).success();
+    netns(&["down", path]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn down_of_what_is_down_is_no_error() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    netns(&["down", "lecture"]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn two_labs_live_side_by_side() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    lab_is_up();
+    let second = lab("second")
+        .router("gate")
+        .uplink("ens3", "192.168.1.10/24", &outside("street", "192.168.1.1/24", &["8.8.8.8"]))
+        .bridge("v-net-0", "192.168.15.5/24")
+        .namespace("cat", "v-net-0", "192.168.15.1/24")
+        .masquerade("192.168.15.0/24", "ens3");
+    second.up().success();
+    inside("red").ping("8.8.8.8").success();
+    inside("cat").ping("8.8.8.8").success();
+    // With two labs, which one?
+    netns(&["nat"]).fails_with(&["lecture", "second"]);
+    netns(&["down"]).fails_with(&["lecture", "second"]);
+    netns(&["down", "lecture"]).success();
+    inside("cat").ping("8.8.8.8").success();
+    netns(&["down", "second"]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn a_taken_namespace_is_refused_and_left_alone() {
+    let _sandbox = Sandbox::new();
+    netns(&["add", "blue"]).success();
+    let before = Machine::now();
+    netns(&["up"]).fails_with(&["blue", "already exists"]);
+    before.is_unchanged();
+    netns(&["exec", "blue", "--", "true"]).success();
+}
+
+#[test]
+fn the_namespace_of_another_lab_is_refused_and_left_alone() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let before = Machine::now();
+    lab("other")
+        .router("gate")
+        .uplink("ens3", "192.168.1.10/24", &outside("street", "192.168.1.1/24", &[]))
+        .bridge("v-net-0", "10.9.0.1/24")
+        .namespace("red", "v-net-0", "10.9.0.2/24")
+        .up()
+        .fails_with(&["red", "lecture"]);
+    before.is_unchanged();
+    inside("red").ping("192.168.15.2").success();
+}
+
+#[test]
+fn down_finishes_what_was_deleted_by_hand() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    for gone in ["red", "host", "lan"] {
+        lab_is_up();
+        own().command("ip", &["netns", "del", gone]).success();
+        netns(&["down"]).success();
+        before.is_unchanged();
+    }
+    lab_is_up();
+    inside("host").command("ip", &["link", "del", "v-net-0"]).success();
+    inside("host").command("ip", &["link", "del", "veth-red-br"]).success();
+    netns(&["down"]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn a_failure_half_way_leaves_nothing() {
+    let _sandbox = Sandbox::new();
+    // Something stands where the record of the datapath is to be: the last step fails.
+    fs::create_dir("/sys/fs/bpf/netns").expect("a folder in bpffs");
+    let read_only = ["-t", "tmpfs", "-o", "ro", "tmpfs", "/sys/fs/bpf/netns"];
+    own().command("mount", &read_only).success();
+    let before = Machine::now();
+    netns(&["up"]).fails_with(&["/sys/fs/bpf/netns"]);
+    before.is_unchanged();
+    own().command("umount", &["/sys/fs/bpf/netns"]).success();
+    lab_is_up();
+    inside("red").ping("8.8.8.8").success();
+}
+
+#[test]
+fn a_lab_whose_up_was_killed_can_be_cleared_and_built() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    // At its first namespace it is in the midst of it.
+    for appears in ["host", "lan", "blue"] {
+        let running = Running::start(None, Command::new(netns_path()).arg("up"));
+        let file = format!("/run/netns/{appears}");
+        eventually("up makes namespaces", DEADLINE, || fs::exists(&file).unwrap_or(false));
+        running.signal(Signal::SIGKILL);
+        drop(running);
+        netns(&["down", "lecture"]).success();
+        before.is_unchanged();
+    }
+    lab_is_up();
+    inside("red").ping("192.168.15.2").success();
+}
+
+#[test]
+fn fifty_times_up_and_down_leave_nothing() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    for round in 0..50 {
+        lab_is_up();
+        if round % 10 == 0 {
+            inside("red").ping("8.8.8.8").success();
+        }
+        netns(&["down"]).success();
+    }
+    before.is_unchanged();
+}
+
+#[test]
+fn the_machine_itself_is_the_router() {
+    let sandbox = Sandbox::new();
+    sandbox.with_uplink("up0");
+    let before = Machine::now();
+    let own_lab = lab("own")
+        .own_uplink("up0")
+        .bridge("br0", "10.9.0.1/24")
+        .namespace("green", "br0", "10.9.0.2/24")
+        .masquerade("10.9.0.0/24", "up0")
+        .forward("tcp", 8080, "10.9.0.2:80");
+    own_lab.up().success();
+    let mut capture = inside("outside").capture("eth0");
+    inside("green").ping("192.168.1.1").success();
+    capture.wait_for("192.168.1.10 > 192.168.1.1: ICMP echo request");
+    let _server = inside("green").web_server("10.9.0.2", 80, "from green");
+    inside("outside").curl("http://192.168.1.10:8080/").success().shows(&["from green"]);
+    own().curl("http://127.0.0.1:8080/").success().shows(&["from green"]);
+    let packets = capture.stop();
+    assert!(!packets.iter().any(|line| line.contains("10.9.0.")), "{packets:#?}");
+    own().has_no_netfilter_rules();
+    drop(_server);
+    netns(&["down"]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn auto_is_the_uplink_of_the_default_route() {
+    let sandbox = Sandbox::new();
+    let own_lab = lab("own")
+        .own_uplink("auto")
+        .bridge("br0", "10.9.0.1/24")
+        .namespace("green", "br0", "10.9.0.2/24")
+        .masquerade("10.9.0.0/24", "auto");
+    let before = Machine::now();
+    own_lab.up().fails_with(&["auto", "default route"]);
+    before.is_unchanged();
+    sandbox.with_uplink("up0");
+    own_lab.up().success();
+    inside("green").ping("192.168.1.1").success();
+    netns(&["status"]).success().shows(&["up0"]);
+}

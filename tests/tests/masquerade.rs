@@ -1,0 +1,404 @@
+//! Masquerade: what leaves bears the host's address, and its answers come back.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+    thread,
+    time::Duration,
+};
+
+use netns_tests::{
+    DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, count, eventually, flows, inside,
+    lab, lab_is_up, masquerade, nat, netns, outside, own, receive_stream, send_stream,
+};
+use serde_json::Value;
+
+/// How many blocks of a mebibyte are more than 1 GB.
+const GIGABYTE: usize = 1_000;
+
+/// What an inside address looks like in a recording.
+const INSIDE: &str = "192.168.15.";
+
+#[track_caller]
+fn shows_only_the_hosts_address(packets: &[String]) {
+    let leaks: Vec<_> = packets.iter().filter(|line| line.contains(INSIDE)).collect();
+    assert!(leaks.is_empty(), "inside addresses on the LAN: {leaks:#?}");
+    assert!(
+        packets.iter().any(|line| line.contains("192.168.1.10")),
+        "nothing of the host's on the LAN: {packets:#?}"
+    );
+}
+
+/// A server in `lan` that echoes what one connection after another sends, once each.
+fn echo_connections(listener: &TcpListener, connections: usize) -> Vec<String> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        let (mut stream, peer) = accept(listener).expect("a connection");
+        let mut word = [0; 4];
+        stream.read_exact(&mut word).expect("four bytes");
+        stream.write_all(&word).expect("an answer");
+        // Kept, so that all are there at the same time.
+        open.push((stream, peer.to_string()));
+    }
+    open.into_iter().map(|(_, peer)| peer).collect()
+}
+
+fn talk(stream: &mut TcpStream, word: &[u8; 4]) {
+    stream.write_all(word).expect("four bytes");
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, word);
+}
+
+#[test]
+fn outside_is_reached_with_the_rule_and_not_without() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    masquerade("del", "192.168.15.0/24", "ens3").success();
+    let capture = inside("lan").capture("eth0");
+    inside("red").cannot_ping("192.168.1.1");
+    inside("red").cannot_ping("8.8.8.8");
+    let packets = capture.stop();
+    assert!(!packets.iter().any(|line| line.contains(INSIDE)), "{packets:#?}");
+    let drops = nat()["drops"].clone();
+    let dropped: u64 =
+        drops.as_array().expect("a list").iter().map(|drop| count(drop, "packets")).sum();
+    assert!(dropped >= 4, "four pings were dropped and not counted: {drops:#}");
+
+    masquerade("add", "192.168.15.0/24", "ens3").success();
+    inside("red").ping("192.168.1.1").success();
+    inside("red").ping("8.8.8.8").success();
+    inside("blue").ping("8.8.8.8").success();
+}
+
+#[test]
+fn the_lan_sees_only_the_host() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let mut web = inside("lan").web_server("192.168.1.1", 80, "from the LAN");
+    let echo = UdpEcho::start("lan", "192.168.1.1:5353");
+    let mut capture = inside("lan").capture("eth0");
+
+    inside("red").ping("192.168.1.1").success();
+    inside("red").curl("http://192.168.1.1/").success().shows(&["from the LAN"]);
+    assert_eq!(web.next_client(), "192.168.1.10");
+    let socket = inside("blue").run(|| UdpSocket::bind("0.0.0.0:4000")).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    socket.send_to(b"name?", "192.168.1.1:5353").expect("a datagram");
+    let mut answer = [0; 16];
+    let (length, from) = socket.recv_from(&mut answer).expect("an answer");
+    assert_eq!((&answer[..length], from.to_string().as_str()), (&b"name?"[..], "192.168.1.1:5353"));
+    // The port is kept where nothing is in its way.
+    assert_eq!(echo.next_peer().to_string(), "192.168.1.10:4000");
+
+    capture.wait_for("192.168.1.10.4000");
+    shows_only_the_hosts_address(&capture.stop());
+}
+
+#[test]
+fn netfilter_has_no_rule_meanwhile() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    inside("red").ping("8.8.8.8").success();
+    inside("host").has_no_netfilter_rules();
+    own().has_no_netfilter_rules();
+}
+
+#[test]
+fn a_gigabyte_arrives_bit_for_bit() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+    let content = Stream::new();
+    let (sent, received) = thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let (mut stream, peer) = accept(&listener).expect("a connection");
+            assert_eq!(peer.ip().to_string(), "192.168.1.10");
+            receive_stream(&mut stream, &content).expect("a stream")
+        });
+        let mut stream =
+            inside("red").run(|| connect_from(0, "192.168.1.1:7000")).expect("a connection");
+        let sent = send_stream(&mut stream, &content, |blocks| blocks < GIGABYTE);
+        (sent.expect("a stream"), receiver.join().expect("equal bytes"))
+    });
+    assert_eq!(sent, received);
+    assert!(received > 1_000_000_000);
+    let rule = nat()["masquerades"][0].clone();
+    assert!(count(&rule, "bytes") > 1_000_000_000, "the rule's counter: {rule:#}");
+}
+
+#[test]
+fn a_gigabyte_comes_in_bit_for_bit() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+    let content = Stream::new();
+    let (sent, received) = thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let (mut stream, _) = accept(&listener).expect("a connection");
+            send_stream(&mut stream, &content, |blocks| blocks < GIGABYTE).expect("a stream")
+        });
+        let mut stream =
+            inside("red").run(|| connect_from(0, "192.168.1.1:7000")).expect("a connection");
+        let received = receive_stream(&mut stream, &content).expect("equal bytes");
+        (sender.join().expect("a stream"), received)
+    });
+    assert_eq!(sent, received);
+}
+
+#[test]
+fn parallel_streams_of_iperf_pass_both_ways() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for direction in [&[][..], &["--reverse"]] {
+        let mut server = inside("lan").start("iperf3", &["-s", "-1", "--forceflush"]);
+        server.wait_for("Server listening");
+        let client = ["-c", "192.168.1.1", "--json", "-P", "4", "-n", "50M"];
+        let report = inside("red").command("iperf3", &[&client, direction].concat()).json();
+        let received = count(&report["end"]["sum_received"], "bytes");
+        assert!(received >= 50_000_000, "{report:#}");
+    }
+}
+
+#[test]
+fn the_same_source_port_twice_to_the_same_remote() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+    let mut peers = thread::scope(|scope| {
+        let server = scope.spawn(|| echo_connections(&listener, 2));
+        let connect = |namespace: &str| {
+            inside(namespace)
+                .run(|| connect_from(40_000, "192.168.1.1:7000"))
+                .unwrap_or_else(|error| panic!("from {namespace}: {error}"))
+        };
+        let mut red = connect("red");
+        talk(&mut red, b"red ");
+        let mut blue = connect("blue");
+        talk(&mut blue, b"blue");
+        server.join().expect("two connections")
+    });
+    assert_eq!(peers[0], "192.168.1.10:40000", "the first keeps its port");
+    peers.dedup();
+    assert_eq!(peers.len(), 2, "the second gets another: {peers:?}");
+    assert!(peers[1].starts_with("192.168.1.10:"), "{peers:?}");
+}
+
+#[test]
+fn the_same_udp_port_and_the_same_ping_twice() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let echo = UdpEcho::start("lan", "192.168.1.1:5353");
+    let sockets = ["red", "blue"].map(|namespace| {
+        let socket = inside(namespace).run(|| UdpSocket::bind("0.0.0.0:4000")).expect("a socket");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        socket.send_to(namespace.as_bytes(), "192.168.1.1:5353").expect("a datagram");
+        (namespace, socket)
+    });
+    for (namespace, socket) in &sockets {
+        let mut answer = [0; 16];
+        let length = socket.recv(&mut answer).expect("an answer");
+        assert_eq!(&answer[..length], namespace.as_bytes(), "each gets its own answer");
+    }
+    let peers = [echo.next_peer(), echo.next_peer()];
+    assert_ne!(peers[0], peers[1]);
+
+    // Echo is told apart by its identifier, which is here the same.
+    let pings = ["red", "blue"].map(|namespace| {
+        inside(namespace).start("ping", &["-n", "-c", "3", "-i", "0.2", "-e", "77", "192.168.1.1"])
+    });
+    for ping in pings {
+        let (status, stdout, _) = ping.finish();
+        assert!(status.success() && stdout.contains(" 3 received"), "{stdout}");
+    }
+}
+
+#[test]
+fn a_closed_port_outside_refuses() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let socket = inside("red").run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    socket.connect("192.168.1.1:9").expect("an address");
+    socket.send(b"anybody?").expect("a datagram");
+    // Port unreachable came back, with the datagram as red had sent it.
+    let error = socket.recv(&mut [0; 16]).expect_err("nobody listens");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+
+    let error = inside("red").run(|| TcpStream::connect("192.168.1.1:9")).expect_err("nobody");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn traceroute_shows_the_router_and_then_the_lan() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for probe in [&[][..], &["-I"], &["-T", "-p", "9"]] {
+        let arguments = ["-n", "-q", "1", "-w", "3", "-m", "4", "192.168.1.1"];
+        let route = inside("red").command("traceroute", &[probe, &arguments].concat()).success();
+        let hops: Vec<_> = route
+            .stdout
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .collect();
+        assert_eq!(hops, ["192.168.15.5", "192.168.1.1"], "{route}");
+    }
+}
+
+#[test]
+fn a_packet_too_big_for_the_way_is_answered_by_the_router() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for (namespace, link) in [("host", "ens3"), ("lan", "eth0")] {
+        inside(namespace).command("ip", &["link", "set", link, "mtu", "1300"]).success();
+    }
+    let ping = ["-n", "-c", "1", "-W", "3", "-M", "do", "-s", "1400", "192.168.1.1"];
+    let refused = inside("red").command("ping", &ping);
+    assert!(
+        refused.stdout.contains("Frag needed") && refused.stdout.contains("mtu = 1300"),
+        "{refused}"
+    );
+    // TCP learns the size of the way, and what is to arrive arrives.
+    let _web = inside("lan").web_server("192.168.1.1", 80, &"x".repeat(100_000));
+    let page = inside("red").curl("http://192.168.1.1/").success();
+    assert!(page.stdout.trim_end().len() == 100_000, "{} bytes", page.stdout.len());
+}
+
+#[test]
+fn a_rule_counts_flows_packets_and_bytes() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let rule = || nat()["masquerades"][0].clone();
+    let before = rule();
+    assert_eq!(before["source"], "192.168.15.0/24");
+    assert_eq!(before["uplink"], "ens3");
+    assert_eq!(count(&before, "flows"), 0, "{before:#}");
+    let ping = ["-n", "-c", "5", "-i", "0.2", "8.8.8.8"];
+    inside("red").command("ping", &ping).success();
+    let after = rule();
+    assert_eq!(count(&after, "flows"), 1, "{after:#}");
+    assert!(count(&after, "packets") >= 5, "{after:#}");
+    assert!(count(&after, "bytes") >= 5 * 84, "{after:#}");
+    netns(&["nat"]).success().shows(&["192.168.15.0/24", "ens3", "192.168.15.2:80"]);
+}
+
+#[test]
+fn flows_tell_what_is_connected() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+    let tcp = || -> Option<Value> { flows().into_iter().find(|flow| flow["protocol"] == "tcp") };
+    thread::scope(|scope| {
+        let server = scope.spawn(|| echo_connections(&listener, 1));
+        let mut stream =
+            inside("red").run(|| connect_from(40_000, "192.168.1.1:7000")).expect("a connection");
+        talk(&mut stream, b"red ");
+        let flow = tcp().expect("a flow");
+        assert_eq!(flow["kind"], "masquerade", "{flow:#}");
+        assert_eq!(flow["state"], "established", "{flow:#}");
+        assert_eq!(flow["inside"], "192.168.15.1:40000");
+        assert_eq!(flow["external"], "192.168.1.10:40000");
+        assert_eq!(flow["remote"], "192.168.1.1:7000");
+        for counter in ["packets_out", "packets_in", "bytes_out", "bytes_in"] {
+            assert!(count(&flow, counter) > 0, "{flow:#}");
+        }
+        for age in ["age_seconds", "idle_seconds"] {
+            assert!(flow[age].as_f64().is_some_and(|age| age < 60.0), "{flow:#}");
+        }
+        netns(&["flows"]).success().shows(&["tcp", "192.168.15.1:40000", "192.168.1.1:7000"]);
+        server.join().expect("a connection");
+    });
+    // Both ends have closed.
+    eventually("the record knows of the end", DEADLINE, || {
+        tcp().is_none_or(|flow| flow["state"] != "established")
+    });
+}
+
+#[test]
+fn flushed_flows_are_gone_and_new_ones_come() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    inside("red").ping("8.8.8.8").success();
+    assert!(!flows().is_empty());
+    netns(&["flows", "flush"]).success();
+    assert!(flows().is_empty());
+    inside("red").ping("8.8.8.8").success();
+    assert_eq!(flows().len(), 1);
+}
+
+#[test]
+fn an_established_connection_survives_a_flush_of_its_record() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+    let mut stream =
+        inside("red").run(|| connect_from(40_000, "192.168.1.1:7000")).expect("a connection");
+    let (mut served, _) = accept(&listener).expect("a connection");
+    served.set_nonblocking(false).expect("a mode");
+    netns(&["flows", "flush"]).success();
+    // A packet in mid-flow from inside picks the connection up again, on its old port.
+    stream.write_all(b"more").expect("four bytes");
+    let mut word = [0; 4];
+    served.read_exact(&mut word).expect("four bytes");
+    served.write_all(&word).expect("an answer");
+    stream.read_exact(&mut word).expect("an answer");
+    assert_eq!(&word, b"more");
+}
+
+#[test]
+fn a_namespace_cannot_send_with_the_address_of_another() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let red = inside("red");
+    red.command("ip", &["address", "add", "192.168.15.77/24", "dev", "veth-red"]).success();
+    let capture = inside("lan").capture("eth0");
+    let ping = ["-n", "-c", "2", "-i", "0.2", "-W", "1", "-I", "192.168.15.77", "192.168.1.1"];
+    let refused = red.command("ping", &ping);
+    assert!(!refused.status.success(), "{refused}");
+    let packets = capture.stop();
+    assert!(!packets.iter().any(|line| line.contains("ICMP")), "{packets:#?}");
+    red.ping("192.168.1.1").success();
+}
+
+#[test]
+fn what_nobody_asked_for_does_not_come_in() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let route = ["route", "add", "192.168.15.0/24", "via", "192.168.1.10"];
+    inside("lan").command("ip", &route).success();
+    // A neighbour outside that knows the inside addresses must not reach them.
+    inside("lan").cannot_ping("192.168.15.1");
+    let socket = inside("red").run(|| UdpSocket::bind("192.168.15.1:4000")).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let stranger = inside("lan").run(|| UdpSocket::bind("192.168.1.1:0")).expect("a socket");
+    for target in ["192.168.15.1:4000", "192.168.1.10:4000"] {
+        stranger.send_to(b"unasked", target).expect("a datagram");
+    }
+    let error = socket.recv(&mut [0; 16]).expect_err("nothing may come");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_lab_with_other_names_and_addresses_works_the_same() {
+    let _sandbox = Sandbox::new();
+    lab("office")
+        .router("gate")
+        .uplink("wan0", "10.0.0.2/30", &outside("isp", "10.0.0.1/30", &["1.1.1.1", "9.9.9.9"]))
+        .bridge("floor1", "172.16.1.254/24")
+        .bridge("floor2", "172.16.2.254/24")
+        .namespace("ann", "floor1", "172.16.1.1/24")
+        .namespace("bob", "floor2", "172.16.2.1/24")
+        .masquerade("172.16.1.0/24", "wan0")
+        .masquerade("172.16.2.0/24", "wan0")
+        .up()
+        .success();
+    let capture = inside("isp").capture("eth0");
+    inside("ann").ping("1.1.1.1").success();
+    inside("bob").ping("9.9.9.9").success();
+    // From floor to floor the router routes, and nothing is translated.
+    inside("ann").ping("172.16.2.1").success();
+    let packets = capture.stop();
+    assert!(!packets.iter().any(|line| line.contains("172.16.")), "{packets:#?}");
+    assert!(packets.iter().any(|line| line.contains("10.0.0.2 > 9.9.9.9")), "{packets:#?}");
+}
