@@ -127,8 +127,9 @@ fn a_forward_to_nobody() {
 
 #[test]
 fn a_port_of_zero() {
-    let file = lecture().forward("tcp", 0, "192.168.15.2:80");
-    refused_at(&file, "0\ntarget", &["forward", "port 0", "1 to 65535"]);
+    let file = lecture().forward("tcp", 0, "192.168.15.1:80");
+    let place = "0\ntarget = \"192.168.15.1:80\"";
+    refused_at(&file, place, &["forward", "port 0", "1 to 65535"]);
     let file = lecture().forward("tcp", 8080, "192.168.15.2:0");
     refused_at(&file, "\"192.168.15.2:0\"", &["forward", "192.168.15.2:0", "1 to 65535"]);
 }
