@@ -51,6 +51,7 @@ impl Sandbox {
         fs::create_dir("/run/netns").expect("/run/netns");
         mount_on("tmpfs", "/run/netns", Some("tmpfs"), MsFlags::empty(), "mode=755");
         mount_on("bpf", "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), "mode=700");
+        without_name_servers();
         own().command("ip", &["link", "set", "lo", "up"]).success();
         sandbox
     }
@@ -117,6 +118,17 @@ impl Drop for Sandbox {
             eprintln!("cannot leave the sandbox: {error}");
             std::process::abort();
         }
+    }
+}
+
+/// Nobody in here can reach the machine's name servers, and some tools ask them first and wait:
+/// an empty list is answered at once.
+fn without_name_servers() {
+    let list = Path::new("/etc/resolv.conf");
+    // With systemd-resolved it is a link into the old /run, and leads nowhere by now.
+    if list.exists() {
+        fs::write("/run/resolv.conf", "").expect("a file in a new tmpfs");
+        mount_on("/run/resolv.conf", "/etc/resolv.conf", None, MsFlags::MS_BIND, "");
     }
 }
 

@@ -155,13 +155,12 @@ fn a_masquerade_out_of_an_unknown_uplink() {
 
 #[test]
 fn all_faults_of_a_file_are_reported_together() {
-    let file = lecture().replace("name = \"v-net-0\"", "name = \"a-bridge-too-far\"").forward(
-        "tcp",
-        0,
-        "192.168.15.77:80",
-    );
+    let file = lecture()
+        .namespace("green", "v-net-0", "192.168.16.3/24")
+        .masquerade("192.168.15.0/25", "ens4")
+        .forward("tcp", 0, "192.168.15.2:80");
     let _sandbox = Sandbox::new();
-    file.up().fails_with(&["a-bridge-too-far", "port 0", "192.168.15.77"]);
+    file.up().fails_with(&["192.168.16.3", "ens4", "port 0"]);
 }
 
 #[test]
