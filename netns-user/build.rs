@@ -1,6 +1,6 @@
 //! Builds the eBPF object that the `datapath` module embeds.
 
-use std::env;
+use std::{env, ffi::OsString, path::Path};
 
 use anyhow::Context as _;
 use aya_build::{Package, Toolchain};
@@ -10,15 +10,23 @@ fn main() -> anyhow::Result<()> {
     println!("cargo:rerun-if-env-changed=NETNS_BPF_TOOLCHAIN");
     // The object holds this crate's logic.
     println!("cargo:rerun-if-changed=../netns-common");
-    // SAFETY: a build script is a process of its own, and this is its only thread so far.
-    unsafe {
-        // Else each line of the inner cargo's progress becomes a warning that cargo repeats.
-        env::set_var("CARGO_TERM_QUIET", "true");
-        if let Some(crates) = env::var_os("NETNS_BPF_UNSTABLE_CRATES") {
-            env::set_var("RUSTC_BOOTSTRAP", crates);
-        }
+    // Else each line of the inner cargo's progress becomes a warning that cargo repeats.
+    let mut variables = vec![("CARGO_TERM_QUIET", OsString::from("true"))];
+    if let Some(crates) = env::var_os("NETNS_BPF_UNSTABLE_CRATES") {
+        variables.push(("RUSTC_BOOTSTRAP", crates));
     }
     let toolchain = env::var("NETNS_BPF_TOOLCHAIN").ok();
+    if let Some(folder) = toolchain.as_deref().filter(|name| name.starts_with('/')) {
+        // Where there is no rustup to be told, PATH says whose compiler and cargo it is.
+        let path = env::var_os("PATH").unwrap_or_default();
+        let programs = [Path::new(folder).join("bin")];
+        let path = env::join_paths(programs.into_iter().chain(env::split_paths(&path)))?;
+        variables.push(("PATH", path));
+    }
+    for (name, value) in variables {
+        // SAFETY: a build script is a process of its own, and this is its only thread so far.
+        unsafe { env::set_var(name, value) };
+    }
     let toolchain = toolchain.as_deref().map_or(Toolchain::Nightly, Toolchain::Custom);
     let package = Package { name: "netns-ebpf", root_dir: "../netns-ebpf", ..Package::default() };
     aya_build::build_ebpf([package], toolchain).context(

@@ -227,7 +227,7 @@ fn a_closed_port_outside_refuses() {
     let error = socket.recv(&mut [0; 16]).expect_err("nobody listens");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 
-    let error = inside("red").run(|| TcpStream::connect("192.168.1.1:9")).expect_err("nobody");
+    let error = inside("red").run(|| connect_from(0, "192.168.1.1:9")).expect_err("nobody");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 

@@ -112,24 +112,21 @@ impl BpfToolchain {
         if let Self::Debian(_) = self {
             ensure_debian_packages(&[DEBIAN_CLIPPY])?;
         }
-        let mut command = match which::which("rustup") {
-            Ok(rustup) => {
-                let mut command = Command::new(rustup);
-                command.arg("run");
-                match self {
-                    Self::Nightly => command.arg("nightly"),
-                    Self::Debian(debian) => command.arg(&debian.compiler),
-                };
-                command.arg("cargo");
+        let mut command = match self {
+            Self::Nightly => {
+                let mut command = nightly("cargo");
+                command.args(["clippy", "-Zbuild-std=core"]);
                 command
             }
-            Err(_) => Command::new("cargo"),
+            Self::Debian(debian) => {
+                let programs = debian.compiler.join("bin");
+                let mut command = Command::new(programs.join("cargo"));
+                command.arg("clippy").env("PATH", path_with(&programs)?);
+                command.env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES);
+                command
+            }
         };
-        command.arg("clippy").current_dir(workspace.root());
-        match self {
-            Self::Nightly => command.arg("-Zbuild-std=core"),
-            Self::Debian(_) => command.env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES),
-        };
+        command.current_dir(workspace.root());
         let arch = env::consts::ARCH;
         let arch = if arch.starts_with("riscv64") { "riscv64" } else { arch };
         command.env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{arch}\""));
@@ -139,27 +136,21 @@ impl BpfToolchain {
     }
 }
 
-/// Nightly with `rust-src`, and bpf-linker on PATH. Without rustup: the one compiler there is.
+/// A program of the nightly toolchain; without rustup, of the one toolchain there is.
+fn nightly(program: &str) -> Command {
+    let Ok(rustup) = which::which("rustup") else { return Command::new(program) };
+    let mut command = Command::new(rustup);
+    // Whether it is installed is a question, and must not start a download.
+    command.args(["run", "nightly", program]).env("RUSTUP_AUTO_INSTALL", "0");
+    command
+}
+
+/// Nightly with `rust-src`, and bpf-linker on PATH.
 fn nightly_is_complete() -> bool {
-    if which::which("bpf-linker").is_err() {
-        return false;
-    }
-    let rustc = |argument: &[&str]| {
-        let mut command = match which::which("rustup") {
-            Ok(rustup) => {
-                let mut command = Command::new(rustup);
-                // A question must not start a download.
-                command.args(["run", "nightly", "rustc"]).env("RUSTUP_AUTO_INSTALL", "0");
-                command
-            }
-            Err(_) => Command::new("rustc"),
-        };
-        command.args(argument);
-        output_of(&mut command)
-    };
-    let is_nightly = rustc(&["--version"]).is_ok_and(|version| version.contains("nightly"));
-    is_nightly
-        && rustc(&["--print", "sysroot"]).is_ok_and(|sysroot| {
+    let answer = |argument: &[&str]| output_of(nightly("rustc").args(argument));
+    which::which("bpf-linker").is_ok()
+        && answer(&["--version"]).is_ok_and(|version| version.contains("nightly"))
+        && answer(&["--print", "sysroot"]).is_ok_and(|sysroot| {
             Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core").is_dir()
         })
 }
@@ -225,8 +216,11 @@ fn link_compiler(folder: PathBuf) -> Result<PathBuf> {
     let compiler = ["rustc", "cargo-clippy", "clippy-driver"]
         .into_iter()
         .map(|program| (program, debian.join(program)));
-    let cargo = env::var_os("CARGO").map(|path| ("cargo", PathBuf::from(path)));
-    for (program, original) in compiler.chain(cargo) {
+    let cargo = match env::var_os("CARGO") {
+        Some(path) => PathBuf::from(path),
+        None => which::which("cargo").context("there is no cargo on PATH")?,
+    };
+    for (program, original) in compiler.chain([("cargo", cargo)]) {
         let link = programs.join(program);
         if fs::read_link(&link).is_ok_and(|target| target == original) {
             continue;
