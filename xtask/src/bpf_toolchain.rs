@@ -120,9 +120,13 @@ impl BpfToolchain {
             }
             Self::Debian(debian) => {
                 let programs = debian.compiler.join("bin");
-                let mut command = Command::new(programs.join("cargo"));
-                command.arg("clippy").env("PATH", path_with(&programs)?);
-                command.env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES);
+                // Asked for it, cargo might find the cargo-clippy of another toolchain first.
+                let mut command = Command::new(programs.join("cargo-clippy"));
+                command
+                    .arg("clippy")
+                    .env("CARGO", programs.join("cargo"))
+                    .env("PATH", path_with(&programs)?)
+                    .env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES);
                 command
             }
         };
