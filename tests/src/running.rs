@@ -22,7 +22,7 @@ use crate::{enter, wait::DEADLINE};
 
 /// Which of its outputs a line is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Channel {
+enum Channel {
     Stdout,
     Stderr,
 }
@@ -90,9 +90,7 @@ impl Running {
             .unwrap_or_else(|error| panic!("signal to {self}: {error}"));
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> Pid {
+    fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().expect("a process id fits"))
     }
 
@@ -114,7 +112,7 @@ impl Running {
         (status, self.text(Channel::Stdout), self.text(Channel::Stderr))
     }
 
-    pub(crate) fn text(&self, of: Channel) -> String {
+    fn text(&self, of: Channel) -> String {
         let lines = self.said.iter().filter(|(channel, _)| *channel == of);
         lines.map(|(_, line)| format!("{line}\n")).collect()
     }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::{
     enter,
     program::{Output, run},
-    running::{Channel, Running},
+    running::Running,
 };
 
 /// Work in one namespace.
@@ -157,11 +157,5 @@ impl Capture {
         self.tcpdump.signal(Signal::SIGINT);
         let (_, stdout, _) = self.tcpdump.finish();
         stdout.lines().map(str::to_owned).collect()
-    }
-
-    /// What was recorded so far.
-    #[must_use]
-    pub fn so_far(&self) -> String {
-        self.tcpdump.text(Channel::Stdout)
     }
 }

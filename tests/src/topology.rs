@@ -121,13 +121,6 @@ impl LabFile {
         Self { text: self.text.replacen(from, to, 1) }
     }
 
-    /// Writes `line` at the end.
-    #[must_use]
-    pub fn append(mut self, line: &str) -> Self {
-        writeln!(self.text, "{line}").expect("text grows");
-        self
-    }
-
     /// Where the first `part` begins, as `LINE:COLUMN`.
     ///
     /// # Panics
@@ -140,12 +133,6 @@ impl LabFile {
         let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         format!("{}:{}", before.matches('\n').count() + 1, at - line_start + 1)
-    }
-
-    /// The file's text.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
     }
 
     /// As a file for the program.
