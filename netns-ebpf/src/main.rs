@@ -2,6 +2,10 @@
 //! the kernel is in `packet` and `tables`.
 #![no_std]
 #![no_main]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "entry points are handed their context by value"
+)]
 
 mod host;
 mod log;
@@ -66,6 +70,12 @@ fn conclude(ctx: &TcContext, verdict: Verdict) -> i32 {
         }
         Verdict::Redirect(Exit::Peer { cable }) => packet::redirect_peer(ctx, cable),
     }
+}
+
+/// The size of a structure, as helpers of the kernel take it.
+#[expect(clippy::cast_possible_wrap, reason = "structures of the kernel's interface are small")]
+const fn length_of<T>() -> i32 {
+    size_of::<T>() as i32
 }
 
 #[panic_handler]

@@ -17,6 +17,8 @@ use netns_common::{
     datapath::{Packet, Plain},
 };
 
+use crate::length_of;
+
 /// Bytes that are read directly: Ethernet, IPv4 and TCP without options.
 const DIRECT: u32 = 54;
 
@@ -134,7 +136,7 @@ pub(crate) fn redirect_neighbour(link: u32, next_hop: Ip4) -> i32 {
         __bindgen_anon_1: bpf_redir_neigh__bindgen_ty_1 { ipv6_nh: [0; 4] },
     };
     neighbour.__bindgen_anon_1.ipv4_nh = next_hop.to_network();
-    let size = size_of::<bpf_redir_neigh>() as i32;
+    let size = length_of::<bpf_redir_neigh>();
     // SAFETY: the structure lives on the stack for the duration of the call.
     unsafe { bpf_redirect_neigh(link, &mut neighbour, size, 0) as i32 }
 }

@@ -27,7 +27,7 @@ use netns_common::{
     },
 };
 
-use crate::maps;
+use crate::{length_of, maps};
 
 /// `AF_INET` of linux/socket.h.
 const AF_INET: u8 = 2;
@@ -198,16 +198,16 @@ impl Tables for KernelTables<&TcContext> {
             bpf_fib_lookup(
                 self.ctx.as_ptr(),
                 &mut query,
-                size_of::<FibLookup>() as i32,
+                length_of::<FibLookup>(),
                 BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH,
             )
         };
-        let outcome = match code as u32 {
+        let outcome = match u32::try_from(code) {
             // The next hop of an IPv4 route may be an IPv6 one (RFC 5549), which is not ours.
-            BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH if query.family == AF_INET => {
+            Ok(BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH) if query.family == AF_INET => {
                 RouteOutcome::Forward
             }
-            BPF_FIB_LKUP_RET_NOT_FWDED => RouteOutcome::Local,
+            Ok(BPF_FIB_LKUP_RET_NOT_FWDED) => RouteOutcome::Local,
             _ => RouteOutcome::Refused,
         };
         Route {

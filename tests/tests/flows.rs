@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    sync::mpsc,
     thread,
 };
 
@@ -59,11 +60,15 @@ fn flows_tell_what_is_masqueraded() {
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
     let tcp = || -> Option<Value> { flows().into_iter().find(|flow| flow["protocol"] == "tcp") };
     thread::scope(|scope| {
-        let server = scope.spawn(|| {
-            let (mut served, _) = accept(&listener).expect("a connection");
+        let (seen, is_seen) = mpsc::channel();
+        let listener = &listener;
+        let server = scope.spawn(move || {
+            let (mut served, _) = accept(listener).expect("a connection");
             let mut word = [0; 4];
             served.read_exact(&mut word).expect("four bytes");
             served.write_all(&word).expect("an answer");
+            // The connection stays open until its record was looked at.
+            is_seen.recv().expect("a word");
         });
         let mut stream =
             inside("red").run(|| connect_from(40_000, "192.168.1.1:7000")).expect("a connection");
@@ -71,7 +76,7 @@ fn flows_tell_what_is_masqueraded() {
         stream.read_exact(&mut [0; 4]).expect("an answer");
         let flow = tcp().expect("a flow");
         assert_eq!(flow["kind"], "masquerade", "{flow:#}");
-        assert_eq!(flow["state"], "established", "{flow:#}");
+        assert_eq!(flow["state"], "ESTABLISHED", "{flow:#}");
         assert_eq!(flow["inside"], "192.168.15.1:40000");
         assert_eq!(flow["external"], "192.168.1.10:40000");
         assert_eq!(flow["remote"], "192.168.1.1:7000");
@@ -82,11 +87,12 @@ fn flows_tell_what_is_masqueraded() {
             assert!(flow[age].as_f64().is_some_and(|age| age < 60.0), "{flow:#}");
         }
         netns(&["flows"]).success().shows(&["tcp", "192.168.15.1:40000", "192.168.1.1:7000"]);
+        seen.send(()).expect("a listener");
         server.join().expect("a connection");
     });
     // Both ends have closed.
     eventually("the record knows of the end", DEADLINE, || {
-        tcp().is_none_or(|flow| flow["state"] != "established")
+        tcp().is_none_or(|flow| flow["state"] != "ESTABLISHED")
     });
 }
 
@@ -102,7 +108,7 @@ fn flows_tell_what_is_forwarded() {
     served.read_exact(&mut [0; 5]).expect("five bytes");
     let flow = flows().into_iter().find(|flow| flow["protocol"] == "tcp").expect("a flow");
     assert_eq!(flow["kind"], "forward", "{flow:#}");
-    assert_eq!(flow["state"], "established", "{flow:#}");
+    assert_eq!(flow["state"], "ESTABLISHED", "{flow:#}");
     assert_eq!(flow["inside"], "192.168.15.2:80", "{flow:#}");
     assert_eq!(flow["external"], "192.168.1.10:80", "{flow:#}");
     assert_eq!(flow["remote"], "192.168.1.1:40000", "{flow:#}");

@@ -140,9 +140,9 @@ impl Sequence {
     #[inline(always)]
     fn new(settings: &Settings, head: &Head) -> Self {
         let source = u64::from(head.source.to_network());
-        let addresses = source << 32 | u64::from(head.destination.to_network());
-        let ports = u64::from(head.source_port.to_network()) << 32
-            | u64::from(head.destination_port.to_network()) << 16
+        let addresses = (source << 32) | u64::from(head.destination.to_network());
+        let ports = (u64::from(head.source_port.to_network()) << 32)
+            | (u64::from(head.destination_port.to_network()) << 16)
             | u64::from(head.protocol);
         let hash = siphash13(settings.seed, [addresses, ports]);
         Self {
@@ -158,7 +158,7 @@ impl Sequence {
     fn port(&self, attempt: u32) -> Port {
         let place = self.start.wrapping_add(self.step.wrapping_mul(attempt));
         // Scaled to the range, not reduced by division: no remainder, no bias.
-        let offset = (u64::from(place) * u64::from(self.span) >> 32) as u16;
+        let offset = ((u64::from(place) * u64::from(self.span)) >> 32) as u16;
         Port::new(self.first.wrapping_add(offset))
     }
 }

@@ -37,10 +37,11 @@ pub fn from_namespace<P: Packet, T: Tables>(
     let Some(settings) = tables.settings() else { return Verdict::Pass };
     let Scratch { head: parked, draft } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, draft, now);
-    if head.kind.is_flow() && !head.first_fragment {
-        if let Some(verdict) = carry(&mut passage, &head.outbound_key()) {
-            return verdict;
-        }
+    if head.kind.is_flow()
+        && !head.first_fragment
+        && let Some(verdict) = carry(&mut passage, &head.outbound_key())
+    {
+        return verdict;
     }
     *parked = head;
     passage.head = parked;

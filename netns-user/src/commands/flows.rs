@@ -43,7 +43,7 @@ fn text(flows: &[FlowStatus]) -> String {
             flow.kind.name().to_owned(),
             before,
             after,
-            duration(Duration::from_secs(flow.age_seconds.into())),
+            age(flow.age_seconds),
             count(u64::from(flow.packets_out) + u64::from(flow.packets_in)),
             bytes(flow.bytes_out + flow.bytes_in),
         ]
@@ -58,6 +58,14 @@ fn ends(flow: &FlowStatus) -> (String, String) {
     match flow.kind {
         FlowKind::Masquerade | FlowKind::Hairpin => (pair(inside, remote), pair(external, remote)),
         FlowKind::Forward => (pair(remote, external), pair(remote, inside)),
+    }
+}
+
+/// Whole seconds: the table's clock is no finer.
+fn age(seconds: u32) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => duration(Duration::from_secs(seconds.into())),
     }
 }
 

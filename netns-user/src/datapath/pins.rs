@@ -69,17 +69,9 @@ impl Pins {
                 Err(source) => return Err(pin_error("remove the pins in", &folder, source)),
             }
         }
-        // The common parent goes with the last lab.
+        // The folder of all labs goes with the last one; while it is in use it stays.
         if let Some(parent) = self.lab.parent() {
-            match fs::remove_dir(parent) {
-                Ok(()) => {}
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-                    ) => {}
-                Err(source) => return Err(pin_error("remove the folder", parent, source)),
-            }
+            let _ = fs::remove_dir(parent);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{LabError, LabRecord};
+use super::{LabError, LabRecord, in_router};
 use crate::{
     datapath::Datapath,
     net::{Link, NetError, Netlink},
@@ -52,7 +52,7 @@ pub struct LabStatus {
     /// False when its `up` was interrupted.
     pub complete: bool,
     pub parts: Vec<Part>,
-    /// The rules that the lab was built with, in words.
+    /// The rules that hold now, in words.
     pub rules: Vec<String>,
 }
 
@@ -85,14 +85,21 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
         detail: "programs and maps".into(),
         present: Datapath::open(&topology.name).is_ok(),
     });
-    let masquerades = topology.masquerades.iter().map(ToString::to_string);
-    let forwards = topology.forwards.iter().map(ToString::to_string);
     Ok(LabStatus {
         lab: topology.name.clone(),
         complete: record.complete,
         parts,
-        rules: masquerades.chain(forwards).collect(),
+        rules: living_rules(topology).unwrap_or_default(),
     })
+}
+
+/// The rules as the kernel holds them; none without a datapath or a router to read it in.
+fn living_rules(topology: &Topology) -> Option<Vec<String>> {
+    let datapath = Datapath::open(&topology.name).ok()?;
+    let masquerades = in_router(topology, || datapath.masquerades()).ok()?.ok()?;
+    let forwards = datapath.forwards().ok()?;
+    let masquerades = masquerades.iter().map(|status| status.rule.to_string());
+    Some(masquerades.chain(forwards.iter().map(|status| status.rule.to_string())).collect())
 }
 
 /// What the kernel has in the places where a lab's parts should be.
