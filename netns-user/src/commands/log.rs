@@ -10,12 +10,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{
-    cli::LogArgs,
-    datapath::{Datapath, PacketLogSession},
-    lab,
-    topology::Topology,
-};
+use crate::{cli::LogArgs, datapath::Datapath, lab, topology::Topology};
 
 /// Writes a line for each packet until Ctrl-C, or until there are as many as asked for.
 ///
@@ -25,31 +20,26 @@ pub fn run(args: &LogArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let topology = lab::choose(args.lab.as_deref())?.topology;
     let links = link_names(&topology)?;
-    let (sender, lines) = mpsc::channel();
-    log::set_max_level(LevelFilter::Info);
-    let mut session = Datapath::open(&topology.name)?.log_packets(Box::new(Sink(sender)))?;
-    anstream::eprintln!("logging the packets of lab \"{}\" until Ctrl-C", topology.name);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut printer = Printer { json, links, left: args.count };
-    let followed = runtime.block_on(follow(&mut session, &lines, &mut printer));
-    session.stop()?;
-    followed?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(follow(&topology, &mut printer))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints lines as they come.
-async fn follow(
-    session: &mut PacketLogSession,
-    lines: &mpsc::Receiver<String>,
-    printer: &mut Printer,
-) -> anyhow::Result<()> {
+async fn follow(topology: &Topology, printer: &mut Printer) -> anyhow::Result<()> {
+    // From here on a signal ends the log in order, with the silent programs put back.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let (sender, lines) = mpsc::channel();
+    log::set_max_level(LevelFilter::Info);
+    let mut session = Datapath::open(&topology.name)?.log_packets(Box::new(Sink(sender)))?;
     let events = session.as_fd().try_clone_to_owned()?;
     // SAFETY: `OwnedFd` names one open descriptor until it is dropped, and nothing else has
     // this duplicate.
     let ready = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE)? };
+    anstream::eprintln!("logging the packets of lab \"{}\" until Ctrl-C", topology.name);
     while printer.left != Some(0) {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -59,11 +49,11 @@ async fn follow(
                 // Before the lines are taken: one that comes meanwhile wakes again.
                 guard?.clear_ready();
                 session.flush();
-                printer.print_all(lines)?;
+                printer.print_all(&lines)?;
             }
         }
     }
-    Ok(())
+    Ok(session.stop()?)
 }
 
 /// Takes the kernel's lines.

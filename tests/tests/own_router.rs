@@ -1,0 +1,67 @@
+//! A lab whose router is the machine's own namespace; the test's machine plays the machine.
+
+use std::fs;
+
+use netns_tests::{Machine, Sandbox, inside, lab, netns, own};
+
+/// An uplink that the machine has, and a neighbour at its far end.
+fn machine_has_an_uplink() {
+    let ip = |words: &str| {
+        own().command("ip", &words.split(' ').collect::<Vec<_>>()).success();
+    };
+    // Addresses that settle by themselves would be a difference between before and after.
+    fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("a setting");
+    ip("netns add street");
+    ip("link add wan0 type veth peer name eth0 netns street");
+    ip("addr add 10.1.0.2/24 dev wan0");
+    ip("link set wan0 up");
+    ip("-n street addr add 10.1.0.1/24 dev eth0");
+    ip("-n street link set eth0 up");
+    ip("-n street link set lo up");
+    ip("route add default via 10.1.0.1");
+}
+
+fn forwarding() -> String {
+    fs::read_to_string("/proc/sys/net/ipv4/ip_forward").expect("a setting").trim().to_owned()
+}
+
+#[test]
+fn namespaces_reach_the_world_by_the_uplink_of_the_machine() {
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    let before = Machine::now();
+    assert_eq!(forwarding(), "0");
+    for uplink in ["wan0", "auto"] {
+        lab("own")
+            .own_uplink(uplink)
+            .bridge("br-own", "10.9.0.1/24")
+            .namespace("red", "br-own", "10.9.0.2/24")
+            .masquerade("10.9.0.0/24", uplink)
+            .forward("tcp", 8080, "10.9.0.2:80")
+            .up()
+            .success();
+        assert_eq!(forwarding(), "1");
+        inside("red").ping("10.1.0.1").success();
+        let server = inside("red").web_server("10.9.0.2", 80, "from red");
+        for (place, url) in [
+            (inside("street"), "http://10.1.0.2:8080/"),
+            (own(), "http://10.1.0.2:8080/"),
+            (own(), "http://127.0.0.1:8080/"),
+        ] {
+            place.curl(url).success().shows(&["from red"]);
+        }
+        drop(server);
+        netns(&["down"]).success();
+        before.is_unchanged();
+    }
+}
+
+#[test]
+fn a_process_of_another_namespace_is_not_led_to_the_forward() {
+    let _sandbox = Sandbox::new();
+    netns(&["up"]).success();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    // The same address and port means another thing elsewhere.
+    inside("lan").command("curl", &["-sS", "-m2", "http://127.0.0.1/"]).fails_with_code(7, &[]);
+    inside("host").curl("http://127.0.0.1/").success().shows(&["from blue"]);
+}
