@@ -1,0 +1,273 @@
+//! Packets that read like what they are:
+//! `ipv4(RED, LAN).ttl(3).tcp(40_000, 80, SYN).payload(100)`.
+
+use std::{vec, vec::Vec};
+
+use super::{
+    checksums::{checksum, with_pseudo_header},
+    packet::VecPacket,
+};
+use crate::{
+    abi::{Ip4, Mac, Protocol},
+    datapath::{Head, Kind},
+};
+
+/// TCP flags (RFC 9293 section 3.1).
+pub mod flags {
+    pub const FIN: u8 = 0x01;
+    pub const SYN: u8 = 0x02;
+    pub const RST: u8 = 0x04;
+    pub const ACK: u8 = 0x10;
+}
+
+/// An IPv4 packet in the making.
+#[derive(Clone, Debug)]
+pub struct Datagram {
+    source: Ip4,
+    destination: Ip4,
+    ttl: u8,
+    /// Flags and offset, as a number.
+    fragment: u16,
+    options: Vec<u8>,
+    body: Body,
+    payload: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Tcp {
+        ports: [u16; 2],
+        flags: u8,
+    },
+    Udp {
+        ports: [u16; 2],
+        has_checksum: bool,
+    },
+    /// Type, code and the four bytes after the checksum.
+    Icmp {
+        kind: u8,
+        code: u8,
+        rest: [u8; 4],
+    },
+    Other {
+        protocol: u8,
+    },
+}
+
+/// Begins a packet between two addresses; it carries nothing of a protocol in testing use
+/// (253, RFC 3692) until told otherwise.
+pub fn ipv4(source: Ip4, destination: Ip4) -> Datagram {
+    Datagram {
+        source,
+        destination,
+        ttl: 64,
+        fragment: 0,
+        options: Vec::new(),
+        body: Body::Other { protocol: 253 },
+        payload: Vec::new(),
+    }
+}
+
+impl Datagram {
+    #[must_use]
+    pub fn ttl(mut self, ttl: u8) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Sets the bit that forbids fragmentation.
+    #[must_use]
+    pub fn dont_fragment(mut self) -> Self {
+        self.fragment |= 0x4000;
+        self
+    }
+
+    /// A fragment: `offset` in units of eight bytes, `more` if others follow it. With an
+    /// offset above 0 the transport header is left out.
+    #[must_use]
+    pub fn fragment(mut self, offset: u16, more: bool) -> Self {
+        self.fragment = (offset & 0x1fff) | u16::from(more) << 13;
+        self
+    }
+
+    /// Adds `words` times four bytes of options that mean nothing (RFC 791: no operation).
+    #[must_use]
+    pub fn options(mut self, words: u8) -> Self {
+        self.options = vec![1; usize::from(words.min(10)) * 4];
+        self
+    }
+
+    #[must_use]
+    pub fn tcp(mut self, source: u16, destination: u16, flags: u8) -> Self {
+        self.body = Body::Tcp { ports: [source, destination], flags };
+        self
+    }
+
+    /// Other flags, if it is TCP.
+    #[must_use]
+    pub fn tcp_flags(mut self, new: u8) -> Self {
+        if let Body::Tcp { flags, .. } = &mut self.body {
+            *flags = new;
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn udp(mut self, source: u16, destination: u16) -> Self {
+        self.body = Body::Udp { ports: [source, destination], has_checksum: true };
+        self
+    }
+
+    /// UDP whose sender computed no checksum (RFC 768: the field is 0).
+    #[must_use]
+    pub fn udp_without_checksum(mut self, source: u16, destination: u16) -> Self {
+        self.body = Body::Udp { ports: [source, destination], has_checksum: false };
+        self
+    }
+
+    #[must_use]
+    pub fn echo_request(self, identifier: u16) -> Self {
+        self.echo(8, identifier)
+    }
+
+    #[must_use]
+    pub fn echo_reply(self, identifier: u16) -> Self {
+        self.echo(0, identifier)
+    }
+
+    fn echo(self, kind: u8, identifier: u16) -> Self {
+        let [high, low] = identifier.to_be_bytes();
+        self.icmp(kind, 0, [high, low, 0, 1])
+    }
+
+    /// Any ICMP message; `rest` is what follows the checksum.
+    #[must_use]
+    pub fn icmp(mut self, kind: u8, code: u8, rest: [u8; 4]) -> Self {
+        self.body = Body::Icmp { kind, code, rest };
+        self
+    }
+
+    /// An ICMP error about `packet`: quotes its IPv4 header and as many bytes after that.
+    #[must_use]
+    pub fn error(self, kind: u8, code: u8, packet: &VecPacket, quoted: usize) -> Self {
+        let ip = packet.network();
+        let header = ip.first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
+        let quotation = ip[..ip.len().min(header + quoted)].to_vec();
+        let mut error = self.icmp(kind, code, [0; 4]);
+        error.payload = quotation;
+        error
+    }
+
+    #[must_use]
+    pub fn protocol(mut self, protocol: u8) -> Self {
+        self.body = Body::Other { protocol };
+        self
+    }
+
+    /// Appends `length` bytes of which no two neighbours are alike.
+    #[must_use]
+    pub fn payload(mut self, length: usize) -> Self {
+        self.payload = (0..length).map(|at| (at * 7 + at / 256) as u8).collect();
+        self
+    }
+
+    /// What the receiver of `packet` answers, addresses and ports swapped: an acknowledgement,
+    /// a datagram or an echo reply. `None` for what is not answered.
+    pub fn answer_to(packet: &VecPacket) -> Option<Self> {
+        let head = Head::read(packet).ok()?;
+        let answer = ipv4(head.destination, head.source);
+        let (theirs, ours) = (head.source_port.number(), head.destination_port.number());
+        match head.kind {
+            Kind::Tcp => {
+                let syn = if head.is_syn() { flags::SYN } else { 0 };
+                Some(answer.tcp(ours, theirs, syn | flags::ACK))
+            }
+            Kind::Udp => Some(answer.udp(ours, theirs)),
+            Kind::EchoRequest => Some(answer.echo_reply(theirs)),
+            Kind::EchoReply
+            | Kind::IcmpError
+            | Kind::OtherIcmp
+            | Kind::Other
+            | Kind::LaterFragment => None,
+        }
+    }
+
+    /// The packet's bytes, all checksums in place.
+    pub fn bytes(&self) -> Vec<u8> {
+        let transport = self.transport();
+        let length = 20 + self.options.len();
+        let total = u16::try_from(length + transport.len()).unwrap_or(u16::MAX);
+        let protocol = match self.body {
+            Body::Tcp { .. } => Protocol::Tcp.number(),
+            Body::Udp { .. } => Protocol::Udp.number(),
+            Body::Icmp { .. } => Protocol::Icmp.number(),
+            Body::Other { protocol } => protocol,
+        };
+        let mut ip = vec![0x40 | (length / 4) as u8, 0];
+        ip.extend(total.to_be_bytes());
+        ip.extend([0x12, 0x34]);
+        ip.extend(self.fragment.to_be_bytes());
+        ip.extend([self.ttl, protocol, 0, 0]);
+        ip.extend(self.source.octets());
+        ip.extend(self.destination.octets());
+        ip.extend(&self.options);
+        let sum = checksum(&ip).to_be_bytes();
+        ip[10..12].copy_from_slice(&sum);
+        ip.extend(self.with_checksum(&ip, transport));
+        ip
+    }
+
+    /// The transport header, its checksum 0, and the payload.
+    fn transport(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.fragment & 0x1fff == 0 {
+            match &self.body {
+                Body::Tcp { ports, flags } => {
+                    bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+                    bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, 0x50, *flags, 0xff, 0xff, 0, 0, 0, 0]);
+                }
+                Body::Udp { ports, .. } => {
+                    let length = u16::try_from(8 + self.payload.len()).unwrap_or(u16::MAX);
+                    bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+                    bytes.extend(length.to_be_bytes());
+                    bytes.extend([0, 0]);
+                }
+                Body::Icmp { kind, code, rest } => {
+                    bytes.extend([*kind, *code, 0, 0]);
+                    bytes.extend(rest);
+                }
+                Body::Other { .. } => {}
+            }
+        }
+        bytes.extend(&self.payload);
+        bytes
+    }
+
+    fn with_checksum(&self, ip: &[u8], mut transport: Vec<u8>) -> Vec<u8> {
+        if self.fragment & 0x1fff != 0 {
+            return transport;
+        }
+        let (at, sum) = match self.body {
+            Body::Tcp { .. } => (16, checksum(&with_pseudo_header(ip, &transport))),
+            Body::Udp { has_checksum: true, .. } => {
+                // A sum of 0 would say that there is none (RFC 768).
+                let sum = checksum(&with_pseudo_header(ip, &transport));
+                (6, if sum == 0 { 0xffff } else { sum })
+            }
+            Body::Icmp { .. } => (2, checksum(&transport)),
+            Body::Udp { has_checksum: false, .. } | Body::Other { .. } => return transport,
+        };
+        transport[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+        transport
+    }
+
+    /// The packet in a frame on `link`.
+    pub fn frame(&self, source: Mac, destination: Mac, link: u32) -> VecPacket {
+        let mut bytes = Vec::new();
+        bytes.extend(destination);
+        bytes.extend(source);
+        bytes.extend([0x08, 0x00]);
+        bytes.extend(self.bytes());
+        VecPacket::new(bytes, link)
+    }
+}

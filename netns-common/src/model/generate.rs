@@ -1,0 +1,315 @@
+//! Arbitrary packets that know of each other: openings, answers, errors, repetitions, damage.
+//!
+//! Addresses and ports come from small pools, so that connections collide, and what the
+//! datapath let through comes back as answers and errors.
+
+use std::{vec, vec::Vec};
+
+use super::{
+    builder::{Datagram, flags, ipv4},
+    lecture::{Places, address},
+    packet::VecPacket,
+    random::Random,
+    router::Hook,
+};
+use crate::{
+    abi::{Ip4, Mac},
+    datapath::{Exit, Verdict},
+};
+
+/// How many packets are remembered for answers.
+const MEMORY: usize = 32;
+
+const TCP_FLAGS: [u8; 8] = [
+    flags::SYN,
+    flags::SYN,
+    flags::ACK,
+    flags::SYN | flags::ACK,
+    flags::FIN | flags::ACK,
+    flags::RST,
+    flags::RST | flags::ACK,
+    0,
+];
+const INSIDE_PORTS: [u16; 8] = [40_000, 40_001, 40_000, 80, 8080, 5353, 22, 0];
+const SERVICES: [u16; 7] = [80, 8080, 5353, 53, 443, 40_000, 0];
+const PAYLOADS: [usize; 9] = [0, 0, 0, 1, 7, 100, 560, 1472, 1700];
+
+/// What happens next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A packet meets a hook.
+    Packet(Hook, VecPacket),
+    /// So many times 45 seconds pass. Sums of that stay clear of every timeout.
+    Pause(u32),
+}
+
+/// A packet that was let through: where it came out, and as what.
+#[derive(Clone, Debug)]
+struct Passed {
+    exit: Exit,
+    packet: VecPacket,
+}
+
+/// A source of steps.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    random: Random,
+    places: Places,
+    passed: Vec<Passed>,
+    sent: Vec<(Hook, VecPacket)>,
+}
+
+impl Generator {
+    /// The same seed, and the same verdicts told, make the same steps.
+    pub fn new(places: Places, seed: u64) -> Self {
+        Self { random: Random::new(seed), places, passed: Vec::new(), sent: Vec::new() }
+    }
+
+    /// Tells what became of a packet; `packet` is as it was afterwards.
+    pub fn observe(&mut self, verdict: Verdict, packet: &VecPacket) {
+        if let Verdict::Redirect(exit) = verdict {
+            let passed = Passed { exit, packet: packet.clone() };
+            remember(&mut self.random, &mut self.passed, passed);
+        }
+    }
+
+    /// The next step.
+    pub fn step(&mut self) -> Step {
+        if self.random.one_in(60) {
+            return Step::Pause(self.random.of(&[1, 1, 2, 4, 7, 166]) as u32);
+        }
+        let (hook, mut packet) = match self.random.below(16) {
+            0..=3 => self.from_inside(),
+            4..=6 => self.from_outside(),
+            7..=11 => self.answer(),
+            12 | 13 => self.error(),
+            14 => self.again(),
+            _ => (Hook::ToUplink, self.leaving()),
+        };
+        remember(&mut self.random, &mut self.sent, (hook, packet.clone()));
+        if self.random.one_in(12) {
+            self.damage(&mut packet);
+        }
+        Step::Packet(hook, packet)
+    }
+
+    fn from_inside(&mut self) -> (Hook, VecPacket) {
+        let own = self.random.of(&[address::RED, address::BLUE]);
+        let source = if self.random.one_in(15) { self.anybody() } else { own };
+        let destination = self.random.of(&[
+            address::FAR,
+            address::FAR,
+            address::LAN,
+            address::HOST,
+            address::HOST,
+            address::BRIDGE,
+            address::BLUE,
+        ]);
+        let destination = if self.random.one_in(12) { self.anybody() } else { destination };
+        let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
+        let packet = self.datagram(source, destination, ports);
+        (Hook::FromNamespace, self.frame_from(own == address::RED, &packet))
+    }
+
+    fn from_outside(&mut self) -> (Hook, VecPacket) {
+        let source = self.random.of(&[address::LAN, address::FAR, address::FAR]);
+        let source = if self.random.one_in(10) { self.anybody() } else { source };
+        let destination = if self.random.one_in(8) { self.anybody() } else { address::HOST };
+        let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
+        let packet = self.datagram(source, destination, ports);
+        (Hook::FromUplink, self.frame_from_uplink(&packet))
+    }
+
+    /// What the receiver of an earlier packet says to it.
+    fn answer(&mut self) -> (Hook, VecPacket) {
+        let Some(passed) = self.any_passed() else { return self.from_inside() };
+        let Some(answer) = Datagram::answer_to(&passed.packet) else { return self.from_outside() };
+        let mut answer = self.dress(answer);
+        if self.random.one_in(3) {
+            answer = answer.tcp_flags(self.random.of(&TCP_FLAGS));
+        }
+        self.back(passed.exit, &answer)
+    }
+
+    /// An ICMP error about an earlier packet, by its receiver or by a router on the way.
+    fn error(&mut self) -> (Hook, VecPacket) {
+        let about = if self.random.one_in(6) {
+            self.any_sent().map(|packet| Passed { exit: self.any_exit(), packet })
+        } else {
+            self.any_passed()
+        };
+        let Some(Passed { exit, packet }) = about else { return self.from_outside() };
+        let Some(ends) = packet.network().get(12..20) else { return self.from_outside() };
+        let word = |at: usize| Ip4::new(ends[at], ends[at + 1], ends[at + 2], ends[at + 3]);
+        let by = if self.random.one_in(3) { self.anybody() } else { word(4) };
+        let to = if self.random.one_in(15) { self.anybody() } else { word(0) };
+        let kind = self.random.of(&[3, 3, 3, 11, 12, 5]);
+        let quoted = self.random.of(&[8, 8, 12, 18, 20, 28, 40, 548, 7, 0]);
+        let error = ipv4(by, to).error(kind, self.random.of(&[0, 1, 3, 4]), &packet, quoted);
+        let error = self.header(error);
+        self.back(exit, &error)
+    }
+
+    /// An earlier packet once more.
+    fn again(&mut self) -> (Hook, VecPacket) {
+        if self.sent.is_empty() {
+            return self.from_inside();
+        }
+        let at = self.random.below(self.sent.len());
+        self.sent[at].clone()
+    }
+
+    /// What the host sends, or what the stack forwarded.
+    fn leaving(&mut self) -> VecPacket {
+        let source = self.random.of(&[address::HOST, address::RED, address::BLUE, address::BRIDGE]);
+        let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
+        let packet = self.datagram(source, address::FAR, ports);
+        packet.frame(self.places.uplink.mac, self.places.lan_mac, self.places.uplink.index)
+    }
+
+    fn datagram(&mut self, source: Ip4, destination: Ip4, ports: [u16; 2]) -> Datagram {
+        let packet = ipv4(source, destination).payload(self.random.of(&PAYLOADS));
+        let packet = match self.random.below(16) {
+            0..=6 => packet.tcp(ports[0], ports[1], self.random.of(&TCP_FLAGS)),
+            7..=9 => packet.udp(ports[0], ports[1]),
+            10 => packet.udp_without_checksum(ports[0], ports[1]),
+            11 | 12 => packet.echo_request(ports[0]),
+            13 => packet.echo_reply(ports[0]),
+            14 => packet.icmp(self.random.of(&[13, 17, 5, 9, 3, 11]), 0, [0; 4]),
+            _ => packet.protocol(self.random.of(&[47, 50, 132, 2, 0, 255])),
+        };
+        self.header(packet)
+    }
+
+    /// Now and then something unusual in the IPv4 header.
+    fn header(&mut self, packet: Datagram) -> Datagram {
+        let packet = match self.random.below(24) {
+            0 => packet.fragment(0, true),
+            1 => {
+                let offset = self.random.of(&[1, 2, 185, 0x1fff]);
+                packet.fragment(offset, self.random.one_in(2))
+            }
+            2..=5 => packet.dont_fragment(),
+            _ => packet,
+        };
+        let packet = match self.random.below(16) {
+            0 => packet.ttl(self.random.of(&[0, 1, 1, 2, 255])),
+            _ => packet,
+        };
+        match self.random.below(10) {
+            0 => packet.options(self.random.of(&[1, 2, 10])),
+            _ => packet,
+        }
+    }
+
+    fn dress(&mut self, packet: Datagram) -> Datagram {
+        let packet = packet.payload(self.random.of(&PAYLOADS));
+        self.header(packet)
+    }
+
+    /// An address, likely or not.
+    fn anybody(&mut self) -> Ip4 {
+        let any = self.random.next_u64() as u32;
+        self.random.of(&[
+            address::RED,
+            address::BLUE,
+            address::BRIDGE,
+            address::HOST,
+            address::LAN,
+            address::FAR,
+            Ip4::BROADCAST,
+            Ip4::UNSPECIFIED,
+            Ip4::new(127, 0, 0, 1),
+            Ip4::new(224, 0, 0, 251),
+            Ip4::new(192, 168, 15, 255),
+            Ip4::new(192, 168, 15, 77),
+            Ip4::new(192, 168, 1, 255),
+            Ip4::from_network(any),
+        ])
+    }
+
+    /// A frame from where a packet came out, back to the router.
+    fn back(&mut self, exit: Exit, packet: &Datagram) -> (Hook, VecPacket) {
+        match exit {
+            Exit::Neighbour { .. } => (Hook::FromUplink, self.frame_from_uplink(packet)),
+            Exit::Peer { cable } => {
+                let frame = self.frame_from(cable == self.places.red_port, packet);
+                (Hook::FromNamespace, frame)
+            }
+        }
+    }
+
+    fn frame_from(&mut self, red: bool, packet: &Datagram) -> VecPacket {
+        let Places { red_mac, blue_mac, red_port, blue_port, bridge, .. } = self.places;
+        let (mac, link) = if red { (red_mac, red_port) } else { (blue_mac, blue_port) };
+        let to = self.receiver(bridge.mac, blue_mac);
+        packet.frame(mac, to, link)
+    }
+
+    fn frame_from_uplink(&mut self, packet: &Datagram) -> VecPacket {
+        let Places { uplink, lan_mac, .. } = self.places;
+        let to = self.receiver(uplink.mac, lan_mac);
+        packet.frame(lan_mac, to, uplink.index)
+    }
+
+    /// Nearly always the router; else a neighbour, everybody or a group.
+    fn receiver(&mut self, router: Mac, neighbour: Mac) -> Mac {
+        match self.random.below(40) {
+            0 => neighbour,
+            1 => [0xff; 6],
+            2 => [0x01, 0, 0x5e, 0, 0, 0xfb],
+            _ => router,
+        }
+    }
+
+    /// Changes or cuts bytes.
+    fn damage(&mut self, packet: &mut VecPacket) {
+        let value = self.random.u8();
+        let at = match self.random.below(8) {
+            0 => {
+                let length = 14 + 20 + self.random.below(60);
+                packet.bytes_mut().truncate(length);
+                return;
+            }
+            1 => {
+                let length = 1 + self.random.below(60);
+                packet.bytes_mut().extend(vec![value; length]);
+                return;
+            }
+            2 => 12 + self.random.below(4),
+            3 => 16 + self.random.below(8),
+            _ => 14 + self.random.below(90),
+        };
+        if let Some(byte) = packet.bytes_mut().get_mut(at) {
+            *byte = value;
+        }
+    }
+
+    fn any_passed(&mut self) -> Option<Passed> {
+        let count = self.passed.len();
+        (count > 0).then(|| self.passed[self.random.below(count)].clone())
+    }
+
+    fn any_sent(&mut self) -> Option<VecPacket> {
+        let count = self.sent.len();
+        (count > 0).then(|| self.sent[self.random.below(count)].1.clone())
+    }
+
+    fn any_exit(&mut self) -> Exit {
+        let Places { red_port, blue_port, uplink, .. } = self.places;
+        self.random.of(&[
+            Exit::Peer { cable: red_port },
+            Exit::Peer { cable: blue_port },
+            Exit::Neighbour { link: uplink.index, next_hop: address::LAN },
+        ])
+    }
+}
+
+/// Keeps the last few, and some of the older ones.
+fn remember<T>(random: &mut Random, memory: &mut Vec<T>, item: T) {
+    if memory.len() < MEMORY {
+        memory.push(item);
+    } else {
+        memory[random.below(MEMORY)] = item;
+    }
+}

@@ -1,0 +1,28 @@
+//! The datapath on the host: the same logic over packets in vectors and maps in memory.
+//!
+//! Tests run it where no kernel is needed, and hold the loaded programs against it.
+//!
+//! - [`VecPacket`] and [`MemoryTables`] are what the kernel side's packet and maps are.
+//! - [`Router`] puts them together with a clock: the lecture's lab in one value.
+//! - [`ipv4`] begins a packet, [`wrong_checksums`] recomputes every checksum of one.
+//! - [`Generator`] makes arbitrary packets that know of each other.
+
+mod builder;
+mod checksums;
+mod generate;
+mod lecture;
+mod packet;
+mod random;
+mod router;
+mod routes;
+mod tables;
+
+pub use builder::{Datagram, flags, ipv4};
+pub use checksums::{Field, checksum, wrong_checksums};
+pub use generate::{Generator, Step};
+pub use lecture::{Device, Places, address, rules, tables as lecture_tables};
+pub use packet::{Mtus, VecPacket};
+pub use random::Random;
+pub use router::{Hook, Router};
+pub use routes::{RouteEntry, Routes, Way};
+pub use tables::{HostSocket, MemoryFlow, MemoryTables};

@@ -1,0 +1,151 @@
+//! A frame in a vector.
+
+use std::{rc::Rc, vec::Vec};
+
+use crate::{
+    abi::Mac,
+    datapath::{Packet, Plain, fold},
+};
+
+/// Length of an untagged Ethernet header.
+pub(super) const ETHERNET: usize = 14;
+
+/// The largest IP packet that each link carries, in bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Mtus(Rc<[(u32, u32)]>);
+
+impl Mtus {
+    /// What Ethernet links carry unless told otherwise.
+    pub const USUAL: u32 = 1500;
+
+    /// The links that differ from [`Self::USUAL`], each with its MTU.
+    pub fn new(unusual: &[(u32, u32)]) -> Self {
+        Self(unusual.into())
+    }
+
+    /// The MTU of a link.
+    pub fn of(&self, link: u32) -> u32 {
+        let unusual = self.0.iter().find(|(index, _)| *index == link);
+        unusual.map_or(Self::USUAL, |(_, mtu)| *mtu)
+    }
+}
+
+/// An Ethernet frame, and what the kernel knows about it besides its bytes.
+#[derive(Clone, Debug)]
+pub struct VecPacket {
+    bytes: Vec<u8>,
+    link: u32,
+    /// Carries a VLAN tag outside its bytes.
+    pub tagged: bool,
+    /// The transport checksum holds the pseudo-header only, and hardware completes it
+    /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
+    pub partial_checksum: bool,
+    pub mtus: Mtus,
+}
+
+impl VecPacket {
+    /// `link` is the device that the frame came in by, or goes out by at an egress hook.
+    pub fn new(bytes: Vec<u8>, link: u32) -> Self {
+        Self { bytes, link, tagged: false, partial_checksum: false, mtus: Mtus::default() }
+    }
+
+    /// All bytes of the frame.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All bytes of the frame, to be damaged.
+    pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// What follows the Ethernet header; nothing if the frame is shorter.
+    pub fn network(&self) -> &[u8] {
+        self.bytes.get(ETHERNET..).unwrap_or_default()
+    }
+
+    /// The Ethernet address that the frame is for.
+    pub fn destination_mac(&self) -> Option<Mac> {
+        self.load(0)
+    }
+
+    /// The Ethernet address that the frame is from.
+    pub fn source_mac(&self) -> Option<Mac> {
+        self.load(6)
+    }
+
+    fn range<T>(&self, offset: usize) -> Option<core::ops::Range<usize>> {
+        let end = offset.checked_add(size_of::<T>())?;
+        (end <= self.bytes.len()).then_some(offset..end)
+    }
+}
+
+impl Packet for VecPacket {
+    fn length(&self) -> u32 {
+        u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
+    }
+
+    fn link(&self) -> u32 {
+        self.link
+    }
+
+    fn is_tagged(&self) -> bool {
+        self.tagged
+    }
+
+    fn exceeds_mtu(&self, link: u32) -> bool {
+        self.bytes.len() > ETHERNET + self.mtus.of(link) as usize
+    }
+
+    fn load<T: Plain>(&self, offset: usize) -> Option<T> {
+        let range = self.range::<T>(offset)?;
+        // SAFETY: the range holds as many initialised bytes as T has, and any bytes are a
+        // valid T; the read does not ask for alignment.
+        Some(unsafe { self.bytes[range].as_ptr().cast::<T>().read_unaligned() })
+    }
+
+    fn load_at<T: Plain>(&self, offset: usize) -> Option<T> {
+        self.load(offset)
+    }
+
+    fn store<T: Plain>(&mut self, offset: usize, value: T) -> Option<()> {
+        let range = self.range::<T>(offset)?;
+        // SAFETY: the range is as long as T, which has no padding: every byte that is
+        // written is initialised; the write does not ask for alignment.
+        unsafe { self.bytes[range].as_mut_ptr().cast::<T>().write_unaligned(value) };
+        Some(())
+    }
+
+    fn store_at<T: Plain>(&mut self, offset: usize, value: T) -> Option<()> {
+        self.store(offset, value)
+    }
+
+    /// As `bpf_l4_csum_replace` does with a size of 0 (net/core/filter.c and
+    /// `inet_proto_csum_replace_by_diff` of net/core/utils.c, kernel 6.18).
+    fn update_l4_checksum(
+        &mut self,
+        offset: usize,
+        diff: u32,
+        pseudo_header: bool,
+        zero_is_none: bool,
+    ) -> Option<()> {
+        if offset > 0xffff || offset % 2 != 0 {
+            return None;
+        }
+        let old: u16 = self.load(offset)?;
+        if zero_is_none && old == 0 {
+            return Some(());
+        }
+        let add = |a: u32, b: u32| {
+            let (sum, carry) = a.overflowing_add(b);
+            sum.wrapping_add(u32::from(carry))
+        };
+        let new = match (self.partial_checksum, pseudo_header) {
+            (false, _) => fold(add(diff, !u32::from(old))),
+            (true, true) => !fold(add(diff, u32::from(old))),
+            (true, false) => old,
+        };
+        let new = if zero_is_none && new == 0 { 0xffff } else { new };
+        self.store(offset, new)
+    }
+}

@@ -1,0 +1,60 @@
+//! A router in one value: tables, the memory of a CPU and a clock.
+
+use super::{
+    lecture::{self, Places},
+    packet::VecPacket,
+    tables::MemoryTables,
+};
+use crate::{
+    abi::{Tick, ticks},
+    datapath::{Packet as _, Scratch, Verdict, from_namespace, from_uplink, to_uplink},
+};
+
+/// Where a packet meets the datapath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hook {
+    /// tcx ingress of a cable's host side.
+    FromNamespace,
+    /// tcx ingress of an uplink.
+    FromUplink,
+    /// tcx egress of an uplink.
+    ToUplink,
+}
+
+/// A router that forwards by the datapath's logic.
+#[derive(Debug, Default)]
+pub struct Router {
+    pub tables: MemoryTables,
+    pub now: Tick,
+    scratch: Scratch,
+}
+
+impl Router {
+    /// A router with these tables, at an arbitrary time.
+    pub fn new(tables: MemoryTables) -> Self {
+        Self { tables, now: 1_000_000, scratch: Scratch::default() }
+    }
+
+    /// The lecture's lab, with room for 1,000 flows.
+    pub fn lecture() -> Self {
+        Self::new(lecture::tables(&Places::default(), 1000))
+    }
+
+    /// Runs a packet through a hook.
+    pub fn run(&mut self, hook: Hook, packet: &mut VecPacket) -> Verdict {
+        packet.mtus = self.tables.mtus.clone();
+        self.tables.begin_frame(packet.length());
+        match hook {
+            Hook::FromNamespace => {
+                from_namespace(packet, &self.tables, &mut self.scratch, self.now)
+            }
+            Hook::FromUplink => from_uplink(packet, &self.tables, &mut self.scratch, self.now),
+            Hook::ToUplink => to_uplink(packet, &self.tables),
+        }
+    }
+
+    /// Lets time pass: at least so many seconds.
+    pub fn wait(&mut self, seconds: u32) {
+        self.now = self.now.wrapping_add(ticks(seconds));
+    }
+}

@@ -1,0 +1,238 @@
+//! The maps and the kernel's own tables, in memory.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet},
+    ops::Deref,
+    rc::Rc,
+    vec::Vec,
+};
+
+use super::{
+    packet::{ETHERNET, Mtus},
+    routes::Routes,
+};
+use crate::{
+    abi::{
+        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, InsideKey,
+        Ip4, Masquerade, MovedPort, NO_RULE, Port, Prefix, RuleId, Settings,
+    },
+    datapath::{
+        Direction, FlowRef, FlowTable, InsertError, PortQuery, Route, RouteOutcome, Tables, Touch,
+    },
+};
+
+/// What a VLAN tag may add to a frame: the kernel's test of whether a frame can be forwarded
+/// (`is_skb_forwardable`) leaves room for one.
+const VLAN_TAG: u32 = 4;
+
+/// A socket of the host that waits for packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HostSocket {
+    pub protocol: u8,
+    /// Unspecified: any address of the host.
+    pub address: Ip4,
+    pub port: Port,
+}
+
+/// A record in the flow table: as it was when it was looked up, and the place to write to.
+#[derive(Clone, Debug)]
+pub struct MemoryFlow {
+    found: Flow,
+    place: Rc<Cell<Flow>>,
+}
+
+impl Deref for MemoryFlow {
+    type Target = Flow;
+
+    fn deref(&self) -> &Flow {
+        &self.found
+    }
+}
+
+impl FlowRef for MemoryFlow {
+    fn touch(&self, touch: &Touch) {
+        let mut flow = self.place.get();
+        flow.state = touch.state as u8;
+        flow.last_seen = touch.seen.unwrap_or(flow.last_seen);
+        let (packets, bytes) = match touch.direction {
+            Direction::Out => (&mut flow.packets_out, &mut flow.bytes_out),
+            Direction::In => (&mut flow.packets_in, &mut flow.bytes_in),
+        };
+        *packets = packets.wrapping_add(1);
+        *bytes = bytes.wrapping_add(u64::from(touch.bytes));
+        self.place.set(flow);
+    }
+}
+
+/// The maps, filled by the test, and stand-ins for the kernel's routes and sockets.
+#[derive(Debug, Default)]
+pub struct MemoryTables {
+    pub settings: Settings,
+    pub masquerades: Vec<(Prefix, Masquerade)>,
+    pub forwards: HashMap<ForwardKey, Forward>,
+    pub endpoints: HashMap<Ip4, Endpoint>,
+    pub bridge_ports: HashMap<u32, BridgePort>,
+    pub routes: Routes,
+    pub mtus: Mtus,
+    pub host_sockets: HashSet<HostSocket>,
+    /// How many records the flow table and the table of moved ports each hold.
+    pub capacity: usize,
+    flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
+    moved_ports: RefCell<HashMap<InsideKey, MovedPort>>,
+    rule_counters: RefCell<HashMap<RuleId, Counter>>,
+    drop_counters: RefCell<HashMap<DropReason, Counter>>,
+    /// How often the flow table was asked: a measure of the work for one packet.
+    lookups: Cell<u32>,
+    /// Length of the frame at hand, which the kernel's route look-up sees by its context.
+    frame_length: Cell<u32>,
+}
+
+impl MemoryTables {
+    /// Tells the tables which frame the next questions are about.
+    pub(super) fn begin_frame(&self, length: u32) {
+        self.frame_length.set(length);
+        self.lookups.set(0);
+    }
+
+    /// How often the flow table was asked for the last packet.
+    pub fn lookups(&self) -> u32 {
+        self.lookups.get()
+    }
+
+    /// Every record of the flow table, in no order.
+    pub fn flows(&self) -> HashMap<FlowKey, Flow> {
+        self.flows.borrow().iter().map(|(key, flow)| (*key, flow.get())).collect()
+    }
+
+    /// Every entry of the table of moved ports, in no order.
+    pub fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
+        self.moved_ports.borrow().clone()
+    }
+
+    /// Forgets every flow.
+    pub fn flush(&self) {
+        self.flows.borrow_mut().clear();
+        self.moved_ports.borrow_mut().clear();
+    }
+
+    /// Changes every record in place.
+    pub fn edit_flows(&self, edit: impl Fn(&mut Flow)) {
+        for place in self.flows.borrow().values() {
+            let mut flow = place.get();
+            edit(&mut flow);
+            place.set(flow);
+        }
+    }
+
+    /// What was counted for a rule.
+    pub fn rule_counter(&self, rule: RuleId) -> Counter {
+        self.rule_counters.borrow().get(&rule).copied().unwrap_or_default()
+    }
+
+    /// What was counted for a reason to drop.
+    pub fn drop_counter(&self, reason: DropReason) -> Counter {
+        self.drop_counters.borrow().get(&reason).copied().unwrap_or_default()
+    }
+}
+
+impl FlowTable for MemoryTables {
+    type FlowRef<'a> = MemoryFlow;
+
+    fn flow(&self, key: &FlowKey) -> Option<MemoryFlow> {
+        self.lookups.set(self.lookups.get() + 1);
+        let place = self.flows.borrow().get(key)?.clone();
+        Some(MemoryFlow { found: place.get(), place })
+    }
+
+    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
+        let mut flows = self.flows.borrow_mut();
+        if flows.contains_key(key) {
+            return Err(InsertError::Exists);
+        }
+        if flows.len() >= self.capacity {
+            return Err(InsertError::Full);
+        }
+        flows.insert(*key, Rc::new(Cell::new(*flow)));
+        Ok(())
+    }
+
+    fn remove_flow(&self, key: &FlowKey) {
+        self.flows.borrow_mut().remove(key);
+    }
+
+    fn moved_port(&self, key: &InsideKey) -> Option<MovedPort> {
+        self.moved_ports.borrow().get(key).copied()
+    }
+
+    fn insert_moved_port(&self, key: &InsideKey, moved: &MovedPort) -> Result<(), InsertError> {
+        let mut moved_ports = self.moved_ports.borrow_mut();
+        if !moved_ports.contains_key(key) && moved_ports.len() >= self.capacity {
+            return Err(InsertError::Full);
+        }
+        moved_ports.insert(*key, *moved);
+        Ok(())
+    }
+
+    fn remove_moved_port(&self, key: &InsideKey) {
+        self.moved_ports.borrow_mut().remove(key);
+    }
+}
+
+impl Tables for MemoryTables {
+    fn settings(&self) -> Option<&Settings> {
+        Some(&self.settings)
+    }
+
+    fn masquerade(&self, source: Ip4) -> Option<Masquerade> {
+        let covering = self.masquerades.iter().filter(|(prefix, _)| prefix.contains(source));
+        let longest = covering.max_by_key(|(prefix, _)| prefix.mask.to_network().count_ones());
+        longest.map(|(_, rule)| *rule)
+    }
+
+    fn forward(&self, key: &ForwardKey) -> Option<Forward> {
+        self.forwards.get(key).copied()
+    }
+
+    fn endpoint(&self, address: Ip4) -> Option<Endpoint> {
+        self.endpoints.get(&address).copied()
+    }
+
+    fn bridge_port(&self, link: u32) -> Option<BridgePort> {
+        self.bridge_ports.get(&link).copied()
+    }
+
+    /// As `bpf_fib_lookup` does without a total length: a frame that cannot be forwarded out
+    /// of the egress device in one piece has no route.
+    fn route(&self, destination: Ip4, link: u32) -> Route {
+        let mut route = self.routes.look_up(destination, link);
+        let largest = ETHERNET as u32 + self.mtus.of(route.egress) + VLAN_TAG;
+        if route.outcome == RouteOutcome::Forward && self.frame_length.get() > largest {
+            route.outcome = RouteOutcome::Refused;
+        }
+        route
+    }
+
+    fn host_owns(&self, port: &PortQuery) -> bool {
+        let owner =
+            |address| HostSocket { protocol: port.protocol, address, port: port.external_port };
+        self.host_sockets.contains(&owner(port.external))
+            || self.host_sockets.contains(&owner(Ip4::UNSPECIFIED))
+    }
+
+    fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32) {
+        if rule != NO_RULE {
+            count(self.rule_counters.borrow_mut().entry(rule).or_default(), new_flow, bytes);
+        }
+    }
+
+    fn count_drop(&self, reason: DropReason, bytes: u32) {
+        count(self.drop_counters.borrow_mut().entry(reason).or_default(), false, bytes);
+    }
+}
+
+fn count(counter: &mut Counter, new_flow: bool, bytes: u32) {
+    counter.flows += u64::from(new_flow);
+    counter.packets += 1;
+    counter.bytes += u64::from(bytes);
+}
