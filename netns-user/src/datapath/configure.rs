@@ -113,7 +113,7 @@ pub(super) fn write_cable(
     datapath: &Datapath,
     cable: &CableSpec,
     interfaces: &Interfaces,
-) -> Result<u32, DatapathError> {
+) -> Result<(), DatapathError> {
     let index = interfaces.index(&cable.port)?;
     let (bridge, bridge_mac) = interfaces.get(&cable.bridge)?;
     let mut ports: HashMap<MapData, u32, BridgePort> = datapath.map(maps::BRIDGE_PORTS)?;
@@ -130,7 +130,7 @@ pub(super) fn write_cable(
             )
             .map_err(|source| DatapathError::Map { map: maps::ENDPOINTS, source })?;
     }
-    Ok(index)
+    Ok(())
 }
 
 /// Writes the router's own addresses, as they are now.

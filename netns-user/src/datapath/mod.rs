@@ -11,7 +11,10 @@ mod pins;
 mod rules;
 mod spec;
 
-use aya::maps::{Map, MapData, MapError};
+use aya::{
+    Ebpf,
+    maps::{Map, MapData, MapError},
+};
 
 pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
@@ -34,11 +37,32 @@ impl Datapath {
     /// Loads, configures, attaches and pins the datapath of a lab. Must run on a thread
     /// that is inside the router's namespace. On error nothing stays behind.
     pub fn install(spec: &DatapathSpec) -> Result<Self, DatapathError> {
+        Self::make(spec, Self::attach).map(|(datapath, _)| datapath)
+    }
+
+    /// Loads, configures and pins the datapath of a lab, and attaches it nowhere: its
+    /// programs can then be run over single packets (`BPF_PROG_TEST_RUN`). No timer sweeps
+    /// the flows. Must run inside the router's namespace; on error nothing stays behind.
+    pub fn install_unattached(spec: &DatapathSpec) -> Result<(Self, Ebpf), DatapathError> {
+        Self::make(spec, |_, _, _, _| Ok(()))
+    }
+
+    fn make(
+        spec: &DatapathSpec,
+        attach: impl Fn(&Self, &DatapathSpec, &Interfaces, &mut Ebpf) -> Result<(), DatapathError>,
+    ) -> Result<(Self, Ebpf), DatapathError> {
         let pins = Pins::of(&spec.lab);
         let datapath = Self { lab: spec.lab.clone(), pins };
-        let installed = datapath.pins.create().and_then(|()| datapath.set_up(spec));
-        match installed {
-            Ok(()) => Ok(datapath),
+        // Everything is configured before the first program is attached.
+        let set_up = || {
+            datapath.pins.create()?;
+            let interfaces = Interfaces::read()?;
+            let mut object = datapath.configure(spec, &interfaces)?;
+            attach(&datapath, spec, &interfaces, &mut object)?;
+            Ok(object)
+        };
+        match set_up() {
+            Ok(object) => Ok((datapath, object)),
             Err(error) => {
                 // The first error is the one that tells; a second would only repeat it.
                 let _ = datapath.pins.remove();
@@ -47,15 +71,16 @@ impl Datapath {
         }
     }
 
-    /// Everything is configured before the first program is attached.
-    fn set_up(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
-        let interfaces = Interfaces::read()?;
-        let mut object = object::load(&self.pins, spec.flow_capacity)?;
-        configure::write_settings(self, spec, &interfaces)?;
-        configure::write_host_addresses(self, &interfaces)?;
-        let mut cables = Vec::new();
+    fn configure(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+    ) -> Result<Ebpf, DatapathError> {
+        let object = object::load(&self.pins, spec.flow_capacity)?;
+        configure::write_settings(self, spec, interfaces)?;
+        configure::write_host_addresses(self, interfaces)?;
         for cable in &spec.cables {
-            cables.push((cable, configure::write_cable(self, cable, &interfaces)?));
+            configure::write_cable(self, cable, interfaces)?;
         }
         for rule in &spec.masquerades {
             self.add_masquerade(rule)?;
@@ -63,17 +88,27 @@ impl Datapath {
         for rule in &spec.forwards {
             self.add_forward(rule)?;
         }
-        object::start_sweeper(&mut object)?;
+        Ok(object)
+    }
+
+    fn attach(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+        object: &mut Ebpf,
+    ) -> Result<(), DatapathError> {
+        object::start_sweeper(object)?;
         for uplink in &spec.uplinks {
             let index = interfaces.index(uplink)?;
             for hook in attach::UPLINK {
-                attach::attach(&mut object, &self.pins, hook, uplink, index)?;
+                attach::attach(object, &self.pins, hook, uplink, index)?;
             }
         }
-        for (cable, index) in cables {
-            attach::attach(&mut object, &self.pins, attach::CABLE, &cable.port, index)?;
+        for cable in &spec.cables {
+            let index = interfaces.index(&cable.port)?;
+            attach::attach(object, &self.pins, attach::CABLE, &cable.port, index)?;
         }
-        attach::attach_socket_hooks(&mut object, &self.pins)
+        attach::attach_socket_hooks(object, &self.pins)
     }
 
     /// Opens the datapath of a living lab by its pins.
