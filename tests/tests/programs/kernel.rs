@@ -1,0 +1,222 @@
+//! The loaded programs and their maps, run over one packet at a time.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray},
+    programs::{SchedClassifier, TestRun as _, TestRunOptions},
+};
+use netns_common::{
+    abi::{
+        Counter, DropReason, Flow, FlowKey, InsideKey, MovedPort, RuleId, Settings, Tick, Timeouts,
+        maps, programs, tick_of,
+    },
+    datapath::Packet as _,
+    model::{Hook, Places, VecPacket},
+};
+use netns_user::{
+    datapath::{CableSpec, Datapath, DatapathSpec},
+    rules::{ForwardProtocol, ForwardRule, MasqueradeRule},
+};
+use nix::time::{ClockId, clock_gettime};
+
+/// Size of `struct __sk_buff` and places of two of its words (linux/bpf.h).
+const CONTEXT: usize = 192;
+const INGRESS_IFINDEX: usize = 36;
+const IFINDEX: usize = 40;
+
+/// The largest frame that comes back: more than any test sends.
+const LARGEST: usize = 4096;
+
+/// What a program did with a packet.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// 0 pass, 2 drop, 7 redirect (linux/pkt_cls.h).
+    pub(crate) action: u32,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The datapath of the lecture's lab in the kernel, attached nowhere.
+pub(crate) struct Kernel {
+    object: Ebpf,
+    flows: BpfHashMap<MapData, FlowKey, Flow>,
+    moved_ports: BpfHashMap<MapData, InsideKey, MovedPort>,
+    rule_counters: PerCpuArray<MapData, Counter>,
+    drop_counters: PerCpuArray<MapData, Counter>,
+}
+
+impl Kernel {
+    /// Must run in the router.
+    pub(crate) fn install(places: &Places, capacity: u32) -> Self {
+        let (_, mut object) =
+            Datapath::install_unattached(&spec(places, capacity)).expect("the datapath");
+        for name in [programs::FROM_NAMESPACE, programs::FROM_UPLINK, programs::TO_UPLINK] {
+            classifier_mut(&mut object, name).load().expect("a program that the kernel accepts");
+        }
+        let mut map = |name: &str| object.take_map(name).expect("a map of that name");
+        Self {
+            flows: map(maps::FLOWS).try_into().expect("a hash map"),
+            moved_ports: map(maps::MOVED_PORTS).try_into().expect("a hash map"),
+            rule_counters: map(maps::RULE_COUNTERS).try_into().expect("counters"),
+            drop_counters: map(maps::DROP_COUNTERS).try_into().expect("counters"),
+            object,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let map = self.object.map(maps::SETTINGS).expect("the settings");
+        let map: Array<&MapData, Settings> = map.try_into().expect("an array");
+        map.get(&0, 0).expect("the settings")
+    }
+
+    pub(crate) fn set_settings(&mut self, settings: Settings) {
+        let map = self.object.map_mut(maps::SETTINGS).expect("the settings");
+        let mut map: Array<&mut MapData, Settings> = map.try_into().expect("an array");
+        map.set(0, settings, 0).expect("new settings");
+    }
+
+    /// The clock of flows.
+    pub(crate) fn now() -> Tick {
+        let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("a clock");
+        tick_of(Duration::from(time).as_nanos().try_into().expect("centuries of uptime"))
+    }
+
+    /// Runs the program of a hook over a packet.
+    pub(crate) fn run(&self, hook: Hook, packet: &VecPacket) -> Ran {
+        let mut context = [0_u8; CONTEXT];
+        let link = packet.link().to_ne_bytes();
+        context[IFINDEX..IFINDEX + 4].copy_from_slice(&link);
+        if hook != Hook::ToUplink {
+            context[INGRESS_IFINDEX..INGRESS_IFINDEX + 4].copy_from_slice(&link);
+        }
+        let mut bytes = vec![0; LARGEST];
+        let options = TestRunOptions {
+            data_in: Some(packet.bytes()),
+            data_out: Some(&mut bytes),
+            ctx_in: Some(&context),
+            ..TestRunOptions::default()
+        };
+        let name = match hook {
+            Hook::FromNamespace => programs::FROM_NAMESPACE,
+            Hook::FromUplink => programs::FROM_UPLINK,
+            Hook::ToUplink => programs::TO_UPLINK,
+        };
+        let result = self.classifier(name).test_run(options).expect("a test run");
+        bytes.truncate(result.data_size_out as usize);
+        Ran { action: result.return_value, bytes }
+    }
+
+    fn classifier(&self, name: &str) -> &SchedClassifier {
+        let program = self.object.program(name).expect("a program of that name");
+        program.try_into().expect("a classifier")
+    }
+
+    pub(crate) fn flows(&self) -> HashMap<FlowKey, Flow> {
+        self.flows.iter().map(|entry| entry.expect("a flow")).collect()
+    }
+
+    pub(crate) fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
+        self.moved_ports.iter().map(|entry| entry.expect("a moved port")).collect()
+    }
+
+    /// Changes every record.
+    pub(crate) fn edit_flows(&mut self, edit: impl Fn(&mut Flow)) {
+        for (key, mut flow) in self.flows() {
+            edit(&mut flow);
+            self.flows.insert(key, flow, 0).expect("a record that was there");
+        }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        for key in self.flows().keys() {
+            self.flows.remove(key).expect("a record that was there");
+        }
+        for key in self.moved_ports().keys() {
+            self.moved_ports.remove(key).expect("an entry that was there");
+        }
+    }
+
+    pub(crate) fn rule_counter(&self, rule: RuleId) -> Counter {
+        sum(&self.rule_counters, rule.into())
+    }
+
+    pub(crate) fn drop_counter(&self, reason: DropReason) -> Counter {
+        sum(&self.drop_counters, reason as u32)
+    }
+
+    /// Instructions that the verifier looked at for a program.
+    pub(crate) fn verified_instructions(&self, name: &str) -> u32 {
+        let info = self.classifier(name).info().expect("what the kernel knows of a program");
+        info.verified_instruction_count().expect("kernel 5.16")
+    }
+
+    /// How often a program ran, and for how long; counted while statistics are on.
+    pub(crate) fn run_time(&self, name: &str) -> (u64, Duration) {
+        let info = self.classifier(name).info().expect("what the kernel knows of a program");
+        (info.run_count(), info.run_time())
+    }
+}
+
+/// How long the kernel takes to verify and compile a program that is loaded anew.
+pub(crate) fn load_time(places: &Places, name: &str) -> Duration {
+    let (datapath, mut object) =
+        Datapath::install_unattached(&spec(places, 16)).expect("the datapath");
+    let begin = Instant::now();
+    classifier_mut(&mut object, name).load().expect("a program that the kernel accepts");
+    let time = begin.elapsed();
+    Datapath::remove(datapath.lab()).expect("no pins left");
+    time
+}
+
+fn classifier_mut<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut SchedClassifier {
+    let program = object.program_mut(name).expect("a program of that name");
+    program.try_into().expect("a classifier")
+}
+
+fn sum(counters: &PerCpuArray<MapData, Counter>, index: u32) -> Counter {
+    let values = counters.get(&index, 0).expect("a counter");
+    values.iter().fold(Counter::default(), |sum, value| Counter {
+        flows: sum.flows + value.flows,
+        packets: sum.packets + value.packets,
+        bytes: sum.bytes + value.bytes,
+    })
+}
+
+/// The lab of `netns_common::model::lecture_tables`, as the program is told it.
+fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
+    let cable = |namespace: &str, address: &str, mac| CableSpec {
+        port: format!("veth-{namespace}-br"),
+        bridge: "v-net-0".to_owned(),
+        addresses: vec![address.parse().expect("an address")],
+        mac,
+    };
+    let forward = |protocol, port, target: &str| ForwardRule {
+        protocol,
+        address: None,
+        port,
+        target: target.parse().expect("an address and port"),
+    };
+    let inside = "192.168.15.0/24".parse().expect("a subnet");
+    DatapathSpec {
+        lab: "programs".to_owned(),
+        flow_capacity,
+        uplinks: vec!["ens3".to_owned()],
+        cables: vec![
+            cable("red", "192.168.15.1", places.red_mac),
+            cable("blue", "192.168.15.2", places.blue_mac),
+        ],
+        inside: vec![inside],
+        masquerades: vec![MasqueradeRule { source: inside, uplink: Some("ens3".to_owned()) }],
+        forwards: vec![
+            forward(ForwardProtocol::Tcp, 80, "192.168.15.2:80"),
+            forward(ForwardProtocol::Tcp, 8080, "192.168.15.2:80"),
+            forward(ForwardProtocol::Udp, 5353, "192.168.15.2:53"),
+        ],
+        timeouts: Timeouts::default(),
+        source_check: true,
+    }
+}
