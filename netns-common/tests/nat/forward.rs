@@ -1,0 +1,123 @@
+//! Connections that the outside begins.
+
+use netns_common::{
+    abi::{DropReason, Forward, ForwardKey, Ip4, Port, Protocol},
+    model::rules,
+};
+
+use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, RST, SYN, ipv4};
+
+#[test]
+fn a_forwarded_port_leads_to_its_target_and_answers_bear_the_hosts_address() {
+    let mut lab = Lab::new();
+    let request = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
+    request.reached(BLUE, (LAN, 50_000), (BLUE, 80));
+    lab.answer(&request).left_as((HOST, 80), (LAN, 50_000));
+    lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, ACK).payload(5)).reached(
+        BLUE,
+        (LAN, 50_000),
+        (BLUE, 80),
+    );
+    assert_eq!(lab.flow_count(), 1);
+    assert_eq!(lab.rule(rules::TCP_80).flows, 1);
+    assert_eq!(lab.rule(rules::TCP_80).packets, 3);
+}
+
+#[test]
+fn a_forward_may_lead_to_another_port() {
+    let mut lab = Lab::new();
+    let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN));
+    request.reached(BLUE, (FAR, 50_000), (BLUE, 80));
+    lab.answer(&request).left_as((HOST, 8080), (FAR, 50_000));
+    let query = lab.outside(&ipv4(FAR, HOST).udp(50_000, 5353).payload(20));
+    query.reached(BLUE, (FAR, 50_000), (BLUE, 53));
+    lab.answer(&query).left_as((HOST, 5353), (FAR, 50_000));
+}
+
+#[test]
+fn two_forwards_to_one_target_are_told_apart_by_the_callers_port() {
+    let mut lab = Lab::new();
+    let first = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    let second = lab.outside(&ipv4(FAR, HOST).tcp(50_001, 8080, SYN));
+    lab.answer(&first).left_as((HOST, 80), (FAR, 50_000));
+    lab.answer(&second).left_as((HOST, 8080), (FAR, 50_001));
+    // From the same port the target could not tell which of them is meant.
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN)).dropped(DropReason::PortsExhausted);
+    lab.outside(&ipv4(FAR, HOST).tcp(50_001, 80, SYN)).dropped(DropReason::PortsExhausted);
+    lab.answer(&first).left_as((HOST, 80), (FAR, 50_000));
+    lab.answer(&second).left_as((HOST, 8080), (FAR, 50_001));
+}
+
+#[test]
+fn transit_traffic_to_a_forwarded_port_is_not_hijacked() {
+    let mut lab = Lab::new();
+    let elsewhere = Ip4::new(203, 0, 113, 9);
+    lab.outside(&ipv4(LAN, elsewhere).tcp(50_000, 80, SYN)).passed();
+    lab.red(&ipv4(RED, elsewhere).tcp(50_000, 80, SYN)).left_as((HOST, 50_000), (elsewhere, 80));
+    assert_eq!(lab.rule(rules::TCP_80).packets, 0);
+}
+
+#[test]
+fn another_protocol_on_a_forwarded_port_is_the_hosts() {
+    let mut lab = Lab::new();
+    lab.outside(&ipv4(FAR, HOST).udp(50_000, 80)).passed();
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 5353, SYN)).passed();
+}
+
+#[test]
+fn a_forward_of_one_address_comes_before_one_of_all() {
+    let mut lab = Lab::new();
+    let key = ForwardKey::new(Protocol::Tcp.number(), HOST, Port::new(80));
+    let forward = Forward { target: RED, target_port: Port::new(8000), rule: 9 };
+    lab.router.tables.forwards.insert(key, forward);
+    let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    request.reached(RED, (FAR, 50_000), (RED, 8000));
+    lab.answer(&request).left_as((HOST, 80), (FAR, 50_000));
+}
+
+#[test]
+fn a_target_that_is_on_no_cable_has_no_route() {
+    let mut lab = Lab::new();
+    lab.router.tables.endpoints.remove(&BLUE);
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN)).dropped(DropReason::NoRoute);
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn a_reset_begins_no_connection() {
+    let mut lab = Lab::new();
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, RST)).dropped(DropReason::NoFlow);
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn a_packet_of_a_forwarded_connection_never_reaches_the_hosts_stack() {
+    let mut lab = Lab::new();
+    let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    lab.answer(&request);
+    lab.outside(&ipv4(FAR, HOST).ttl(1).tcp(50_000, 80, ACK)).dropped(DropReason::TtlExceeded);
+    lab.outside(&ipv4(FAR, HOST).fragment(0, true).tcp(50_000, 80, ACK))
+        .dropped(DropReason::Fragment);
+    lab.outside(&ipv4(FAR, HOST).ttl(1).tcp(50_001, 80, SYN)).dropped(DropReason::TtlExceeded);
+    lab.outside(&ipv4(FAR, HOST).fragment(0, true).tcp(50_001, 80, SYN))
+        .dropped(DropReason::Fragment);
+    lab.outside(&ipv4(FAR, HOST).ttl(2).tcp(50_000, 80, ACK)).reached(
+        BLUE,
+        (FAR, 50_000),
+        (BLUE, 80),
+    );
+}
+
+#[test]
+fn without_a_route_back_answers_go_where_the_caller_came_from() {
+    let mut lab = Lab::new();
+    let uplink = lab.places.uplink.index;
+    lab.router.tables.routes = netns_common::model::Routes::new(&[uplink, 10]).with(
+        HOST,
+        32,
+        netns_common::model::Way::Local,
+    );
+    let request = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
+    request.reached(BLUE, (LAN, 50_000), (BLUE, 80));
+    lab.answer(&request).left_as((HOST, 80), (LAN, 50_000));
+}

@@ -1,0 +1,173 @@
+//! How flows begin, end, expire and begin afresh.
+
+use netns_common::{abi::DropReason, datapath::State};
+
+use crate::lab::{ACK, BLUE, FAR, FIN, HOST, Lab, RED, RST, SYN, Sent, ipv4};
+
+/// Red opens a connection to far; the answer has come back.
+fn open(lab: &mut Lab) -> Sent {
+    let request = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
+    lab.answer(&request);
+    lab.red(&ipv4(RED, FAR).tcp(40_000, 443, ACK));
+    assert_eq!(lab.only_state(), State::Established);
+    request
+}
+
+#[test]
+fn a_connection_goes_through_its_states() {
+    let mut lab = Lab::new();
+    let request = open(&mut lab);
+    lab.red(&ipv4(RED, FAR).tcp(40_000, 443, FIN | ACK));
+    assert_eq!(lab.only_state(), State::InsideClosed);
+    lab.answer_with(&request, &ipv4(FAR, HOST).tcp(443, 40_000, FIN | ACK));
+    assert_eq!(lab.only_state(), State::TimeWait);
+}
+
+#[test]
+fn rfc5382_req2_simultaneous_open_is_carried() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
+    for (from_red, flags) in [(false, SYN), (true, SYN | ACK), (false, SYN | ACK), (true, ACK)] {
+        if from_red {
+            lab.red(&ipv4(RED, FAR).tcp(40_000, 443, flags)).left_as((HOST, 40_000), (FAR, 443));
+        } else {
+            let packet = ipv4(FAR, HOST).tcp(443, 40_000, flags);
+            lab.outside(&packet).reached(RED, (FAR, 443), (RED, 40_000));
+        }
+    }
+    assert_eq!(lab.only_state(), State::Established);
+}
+
+#[test]
+fn rfc7857_req2_a_reset_is_carried_and_its_record_stays_for_four_minutes() {
+    let mut lab = Lab::new();
+    open(&mut lab);
+    lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, RST)).reached(RED, (FAR, 443), (RED, 40_000));
+    assert_eq!(lab.only_state(), State::Reset);
+    lab.router.wait(239);
+    // The port is still taken.
+    let other = lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
+    assert_ne!(other.head().source_port.number(), 40_000);
+    lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, ACK)).reached(RED, (FAR, 443), (RED, 40_000));
+}
+
+#[test]
+fn rfc7857_req5_a_repeated_reset_keeps_nothing_alive() {
+    let mut lab = Lab::new();
+    open(&mut lab);
+    for _ in 0..3 {
+        lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, RST));
+        lab.router.wait(100);
+    }
+    lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, ACK)).passed();
+}
+
+#[test]
+fn a_syn_on_a_closing_flow_begins_afresh() {
+    for close in [FIN | ACK, RST] {
+        let mut lab = Lab::new();
+        open(&mut lab);
+        lab.red(&ipv4(RED, FAR).tcp(40_000, 443, close));
+        lab.router.wait(30);
+        let again = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
+        again.left_as((HOST, 40_000), (FAR, 443));
+        assert_eq!(lab.only_state(), State::SynSent);
+        let (_, flow) = lab.only_flow();
+        assert_eq!((flow.packets_out, flow.packets_in), (1, 0));
+        assert_eq!(flow.created, lab.router.now);
+        lab.answer(&again).reached(RED, (FAR, 443), (RED, 40_000));
+    }
+}
+
+#[test]
+fn a_callers_syn_on_a_closing_forward_begins_afresh() {
+    let mut lab = Lab::new();
+    let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    lab.answer(&request);
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, RST));
+    assert_eq!(lab.only_state(), State::Reset);
+    let again = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    again.reached(BLUE, (FAR, 50_000), (BLUE, 80));
+    assert_eq!(lab.only_state(), State::SynSent);
+}
+
+#[test]
+fn a_syn_on_a_closing_moved_flow_begins_afresh_and_leaves_one_moved_port() {
+    let mut lab = Lab::new();
+    open(&mut lab);
+    lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
+    lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, RST));
+    let again = lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
+    lab.answer(&again).reached(BLUE, (FAR, 443), (BLUE, 40_000));
+    assert_eq!(lab.flow_count(), 2);
+    assert_eq!(lab.router.tables.moved_ports().len(), 1);
+}
+
+#[test]
+fn an_expired_record_is_free_for_others_without_a_sweep() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.router.wait(121);
+    let other = lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
+    other.left_as((HOST, 40_000), (FAR, 53));
+    assert_eq!(lab.flow_count(), 1);
+    lab.answer(&other).reached(BLUE, (FAR, 53), (BLUE, 40_000));
+}
+
+#[test]
+fn an_expired_flow_lets_nothing_in() {
+    let mut lab = Lab::new();
+    let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.router.wait(121);
+    lab.answer_with(&request, &ipv4(FAR, HOST).udp(53, 40_000)).passed();
+}
+
+#[test]
+fn rfc4787_req5_and_req6_a_udp_flow_lives_five_minutes_after_its_last_packet() {
+    let mut lab = Lab::new();
+    let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.answer(&request);
+    for _ in 0..3 {
+        lab.router.wait(299);
+        lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    }
+    lab.router.wait(299);
+    lab.answer(&request).reached(RED, (FAR, 53), (RED, 40_000));
+    lab.router.wait(302);
+    lab.answer_with(&request, &ipv4(FAR, HOST).udp(53, 40_000)).passed();
+}
+
+#[test]
+fn rfc5382_req5_an_idle_connection_lives_two_hours_and_four_minutes() {
+    let mut lab = Lab::new();
+    open(&mut lab);
+    lab.router.wait(2 * 3600 + 4 * 60 - 1);
+    lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, ACK)).reached(RED, (FAR, 443), (RED, 40_000));
+}
+
+#[test]
+fn rfc5508_req2_an_echo_may_be_answered_for_a_minute() {
+    let mut lab = Lab::new();
+    let ping = lab.red(&ipv4(RED, FAR).echo_request(7));
+    lab.router.wait(59);
+    lab.answer(&ping).reached(RED, (FAR, 0), (RED, 7));
+    lab.router.wait(62);
+    lab.answer(&ping).passed();
+}
+
+#[test]
+fn the_clock_may_wrap() {
+    let mut lab = Lab::new();
+    lab.router.now = u32::MAX - 3;
+    let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.router.wait(100);
+    assert!(lab.router.now < 1_000);
+    lab.answer(&request).reached(RED, (FAR, 53), (RED, 40_000));
+}
+
+#[test]
+fn a_reset_from_inside_begins_nothing() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).tcp(40_000, 443, RST)).dropped(DropReason::NoFlow);
+    assert_eq!(lab.flow_count(), 0);
+}

@@ -1,0 +1,12 @@
+//! What the NAT does, packet by packet, on the host's model of the lecture's lab.
+
+mod errors;
+mod forward;
+mod hairpin;
+mod lab;
+mod lifetime;
+mod limits;
+mod masquerade;
+mod properties;
+mod refused;
+mod untouched;

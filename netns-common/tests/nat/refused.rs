@@ -1,0 +1,128 @@
+//! What is dropped, each with its reason.
+
+use netns_common::{
+    abi::{DropReason, Ip4},
+    model::Hook,
+};
+
+use crate::lab::{BLUE, BRIDGE, FAR, HOST, LAN, Lab, RED, SYN, ipv4};
+
+#[test]
+fn fragments_that_would_need_translation_are_dropped() {
+    let mut lab = Lab::new();
+    let packet = || ipv4(RED, FAR).udp(40_000, 53).payload(64);
+    lab.red(&packet().fragment(0, true)).dropped(DropReason::Fragment);
+    lab.red(&packet().fragment(8, true)).dropped(DropReason::Fragment);
+    lab.red(&packet().fragment(16, false)).dropped(DropReason::Fragment);
+    // Also while their flow is there.
+    lab.red(&packet());
+    lab.red(&packet().fragment(0, true)).dropped(DropReason::Fragment);
+    lab.outside(&ipv4(FAR, HOST).udp(53, 40_000).fragment(0, true)).dropped(DropReason::Fragment);
+    assert_eq!(lab.drops(DropReason::Fragment), 5);
+}
+
+#[test]
+fn protocols_without_ports_are_dropped_on_their_way_out() {
+    let mut lab = Lab::new();
+    for protocol in [0, 2, 41, 47, 50, 132, 255] {
+        lab.red(&ipv4(RED, FAR).protocol(protocol).payload(30))
+            .dropped(DropReason::UnsupportedProtocol);
+    }
+    for kind in [5, 9, 10, 13, 14, 17] {
+        lab.red(&ipv4(RED, FAR).icmp(kind, 0, [0; 4])).dropped(DropReason::UnrelatedIcmp);
+    }
+    lab.red(&ipv4(RED, FAR).echo_reply(7)).dropped(DropReason::UnrelatedIcmp);
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn a_cable_carries_its_own_namespaces_addresses_only() {
+    let mut lab = Lab::new();
+    for source in [BLUE, BRIDGE, HOST, FAR, Ip4::UNSPECIFIED, Ip4::new(192, 168, 15, 77)] {
+        lab.red(&ipv4(source, FAR).udp(40_000, 53)).dropped(DropReason::SpoofedSource);
+    }
+    // Neither does a flow of blue's open the way for red.
+    lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
+    lab.red(&ipv4(BLUE, FAR).udp(40_000, 53)).dropped(DropReason::SpoofedSource);
+    lab.red(&ipv4(BLUE, RED).udp(1, 2)).dropped(DropReason::SpoofedSource);
+}
+
+#[test]
+fn without_the_source_check_an_unknown_inside_source_is_translated_too() {
+    let mut lab = Lab::new();
+    lab.router.tables.settings.source_check = 0;
+    let second = Ip4::new(192, 168, 15, 77);
+    let sent = lab.red(&ipv4(second, FAR).udp(40_000, 53));
+    sent.left_as((HOST, 40_000), (FAR, 53));
+    lab.answer(&sent).reached(RED, (FAR, 53), (second, 40_000));
+}
+
+#[test]
+fn inside_addresses_on_the_uplink_are_dropped() {
+    let mut lab = Lab::new();
+    for inside in [RED, BLUE, BRIDGE, Ip4::new(192, 168, 15, 77)] {
+        lab.outside(&ipv4(FAR, inside).udp(1, 2)).dropped(DropReason::InsideDestination);
+        lab.outside(&ipv4(inside, HOST).udp(1, 2)).dropped(DropReason::InsideSource);
+        lab.outside(&ipv4(FAR, inside).protocol(47)).dropped(DropReason::InsideDestination);
+        lab.outside(&ipv4(inside, HOST).tcp(1, 80, SYN)).dropped(DropReason::InsideSource);
+    }
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn the_guard_lets_no_inside_source_leave() {
+    let mut lab = Lab::new();
+    for inside in [RED, BLUE, BRIDGE, Ip4::new(192, 168, 15, 255)] {
+        lab.stack(&ipv4(inside, FAR).udp(1, 2)).dropped(DropReason::Leak);
+        lab.stack(&ipv4(inside, FAR).fragment(9, true)).dropped(DropReason::Leak);
+        lab.stack(&ipv4(inside, FAR).protocol(47)).dropped(DropReason::Leak);
+    }
+    lab.stack(&ipv4(HOST, FAR).udp(1, 2)).passed();
+    lab.stack(&ipv4(Ip4::new(192, 168, 16, 1), FAR).udp(1, 2)).passed();
+    let mut short = ipv4(RED, FAR).frame([2; 6], [2; 6], 3);
+    short.bytes_mut().truncate(20);
+    lab.send(Hook::ToUplink, short).dropped(DropReason::Malformed);
+}
+
+#[test]
+fn what_no_rule_covers_does_not_leave() {
+    let mut lab = Lab::new();
+    lab.router.tables.masquerades.clear();
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53)).dropped(DropReason::NoMasquerade);
+    // The rule of another uplink.
+    let mut lab = Lab::new();
+    lab.router.tables.masquerades[0].1.uplink = 99;
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53)).dropped(DropReason::NoMasquerade);
+}
+
+#[test]
+fn damaged_headers_are_dropped_and_never_read_past_their_end() {
+    let mut lab = Lab::new();
+    let places = lab.places;
+    for datagram in [
+        ipv4(RED, FAR).tcp(40_000, 443, SYN),
+        ipv4(RED, FAR).udp(40_000, 53),
+        ipv4(RED, FAR).echo_request(7),
+        ipv4(RED, FAR).options(5).udp(40_000, 53),
+    ] {
+        let frame = datagram.frame(places.red_mac, places.bridge.mac, places.red_port);
+        for length in 15..frame.bytes().len() {
+            let mut cut = frame.clone();
+            cut.bytes_mut().truncate(length);
+            lab.send(Hook::FromNamespace, cut).dropped(DropReason::Malformed);
+        }
+        for version_length in [0x00, 0x40, 0x44, 0x55, 0x65, 0x4f] {
+            let mut damaged = frame.clone();
+            damaged.bytes_mut()[14] = version_length;
+            lab.send(Hook::FromNamespace, damaged).dropped(DropReason::Malformed);
+        }
+    }
+}
+
+#[test]
+fn drops_are_counted_with_their_bytes_of_ip() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(LAN, FAR).udp(1, 2).payload(72));
+    let counter = lab.router.tables.drop_counter(DropReason::SpoofedSource);
+    assert_eq!((counter.packets, counter.bytes), (1, 100));
+}

@@ -1,0 +1,93 @@
+//! What the stack gets, and gets as it came.
+
+use netns_common::{abi::Ip4, model::Hook};
+
+use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, SYN, ipv4};
+
+#[test]
+fn arp_and_tagged_frames_are_the_stacks() {
+    let mut lab = Lab::new();
+    let places = lab.places;
+    for hook in [Hook::FromNamespace, Hook::FromUplink, Hook::ToUplink] {
+        let mut arp = ipv4(RED, FAR).udp(1, 2).frame(places.red_mac, [0xff; 6], places.red_port);
+        arp.bytes_mut()[12..14].copy_from_slice(&[0x08, 0x06]);
+        lab.send(hook, arp).passed();
+    }
+    let mut tagged =
+        ipv4(RED, FAR).udp(1, 2).frame(places.red_mac, places.bridge.mac, places.red_port);
+    tagged.tagged = true;
+    lab.send(Hook::FromNamespace, tagged).passed();
+}
+
+#[test]
+fn what_is_bridged_is_not_routed() {
+    let mut lab = Lab::new();
+    let places = lab.places;
+    let frame = ipv4(RED, BLUE).udp(1, 2).frame(places.red_mac, places.blue_mac, places.red_port);
+    lab.send(Hook::FromNamespace, frame).passed();
+    lab.red(&ipv4(RED, BLUE).udp(1, 2)).passed();
+    lab.red(&ipv4(RED, Ip4::new(224, 0, 0, 251)).udp(5353, 5353)).passed();
+    lab.red(&ipv4(RED, Ip4::BROADCAST).udp(68, 67)).passed();
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn the_stack_answers_an_outbound_packet_whose_time_is_up() {
+    let mut lab = Lab::new();
+    for ttl in [0, 1] {
+        lab.red(&ipv4(RED, FAR).ttl(ttl).udp(40_000, 53)).passed();
+    }
+    assert_eq!(lab.flow_count(), 0);
+    // Also while the flow is there, and without counting for it.
+    lab.red(&ipv4(RED, FAR).ttl(2).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
+    let before = lab.only_flow();
+    lab.red(&ipv4(RED, FAR).ttl(1).udp(40_000, 53)).passed();
+    assert_eq!(lab.only_flow(), before);
+}
+
+#[test]
+fn rfc4787_req13_the_stack_answers_what_is_too_large_for_the_uplink() {
+    let mut lab = Lab::new();
+    lab.router.tables.mtus = netns_common::model::Mtus::new(&[(lab.places.uplink.index, 1400)]);
+    let packet =
+        |length: usize| ipv4(RED, FAR).dont_fragment().udp(40_000, 53).payload(length - 28);
+    for known in [false, true] {
+        lab.red(&packet(1401)).passed();
+        lab.red(&packet(1500)).passed();
+        assert_eq!(lab.flow_count(), usize::from(known));
+        lab.red(&packet(1400)).left_as((HOST, 40_000), (FAR, 53));
+    }
+}
+
+#[test]
+fn the_hosts_own_traffic_is_its_own() {
+    let mut lab = Lab::new();
+    lab.outside(&ipv4(LAN, HOST).tcp(50_000, 22, SYN)).passed();
+    lab.outside(&ipv4(LAN, HOST).tcp(50_000, 33_333, ACK)).passed();
+    lab.outside(&ipv4(LAN, HOST).udp(53, 33_333)).passed();
+    lab.outside(&ipv4(LAN, HOST).echo_request(1)).passed();
+    lab.outside(&ipv4(LAN, HOST).echo_reply(1)).passed();
+    lab.outside(&ipv4(LAN, HOST).protocol(47)).passed();
+    lab.outside(&ipv4(LAN, HOST).fragment(0, true).udp(53, 33_333)).passed();
+    lab.outside(&ipv4(LAN, HOST).fragment(5, false)).passed();
+    lab.stack(&ipv4(HOST, LAN).tcp(22, 50_000, SYN | ACK)).passed();
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn a_flow_lets_in_its_remote_only() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.outside(&ipv4(LAN, HOST).udp(53, 40_000)).passed();
+    lab.outside(&ipv4(FAR, HOST).udp(54, 40_000)).passed();
+    lab.outside(&ipv4(FAR, HOST).tcp(53, 40_000, ACK)).passed();
+    let other = Ip4::new(192, 168, 1, 99);
+    lab.outside(&ipv4(FAR, other).udp(53, 40_000)).passed();
+}
+
+#[test]
+fn a_request_is_never_taken_for_an_answer() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).echo_request(7));
+    lab.outside(&ipv4(FAR, HOST).echo_request(7)).passed();
+}
