@@ -14,9 +14,10 @@ use super::{
     head::icmp_type,
     passage::Passage,
     rewrite,
+    state::is_expired,
     traits::{Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKey, InsideKey, Ip4, Mac, Port, Protocol};
+use crate::abi::{DropReason, Flow, FlowKey, InsideKey, Ip4, Mac, Port, Protocol};
 
 const TCP: u8 = Protocol::Tcp as u8;
 const UDP: u8 = Protocol::Udp as u8;
@@ -109,7 +110,8 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     let key =
         FlowKey::new(quote.destination, quote.destination_port, quote.source_port, quote.protocol);
     let Some(flow) = tables.flow(&key) else { return Verdict::Pass };
-    if flow.external != quote.source || flow.external != head.destination {
+    let is_its_own = flow.external == quote.source && flow.external == head.destination;
+    if !is_its_own || is_over(passage, &quote, &flow) {
         return Verdict::Pass;
     }
     if head.ttl <= 1 {
@@ -156,7 +158,7 @@ pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) ->
         && flow.inside_port == quote.destination_port
         && flow.cable == passage.packet.link()
         && head.destination == quote.source;
-    if !is_its_own {
+    if !is_its_own || is_over(passage, &quote, &flow) {
         return passage.drop(DropReason::UnrelatedIcmp);
     }
     let mut to = Translation {
@@ -183,6 +185,12 @@ pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) ->
         exit = Exit::Peer { cable: other.cable };
     }
     finish(passage, &quote, &to, exit, flow.rule)
+}
+
+/// Whether the flow of the quoted packet is expired: its record counts as free.
+#[inline(always)]
+fn is_over<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, quote: &Quote, flow: &Flow) -> bool {
+    is_expired(flow, quote.protocol, &passage.settings.timeouts, passage.now)
 }
 
 #[inline(always)]

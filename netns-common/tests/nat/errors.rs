@@ -170,3 +170,11 @@ fn an_error_that_belongs_to_nothing_never_leaves_with_an_inside_address() {
     lab.blue(&ipv4(BLUE, FAR).error(3, 3, &request.after, 2)).dropped(DropReason::UnrelatedIcmp);
     assert_eq!(lab.drops(DropReason::UnrelatedIcmp), 4);
 }
+
+#[test]
+fn rfc5508_req4_an_error_about_an_expired_flow_does_not_reach_inside() {
+    let mut lab = Lab::new();
+    let sent = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.router.wait(121);
+    lab.outside(&ipv4(FAR, HOST).error(3, 3, &sent.after, 8)).passed();
+}
