@@ -180,7 +180,8 @@ impl Head {
             source_port: Port::ZERO,
             destination_port: Port::ZERO,
             l4: (IP as u32 + header) as u8,
-            bytes: length - IP as u32,
+            // A frame may be longer than its packet: short ones are padded.
+            bytes: if total == 0 { length - IP as u32 } else { total },
             ip_checksum: ip.checksum,
             ttl: ip.ttl,
             protocol: ip.protocol,
@@ -249,6 +250,12 @@ impl Head {
         self.source_port = Port::from_network(ports.first);
         self.destination_port = Port::from_network(ports.second);
         Some(())
+    }
+
+    /// Offset of the first byte after the packet.
+    #[inline(always)]
+    pub(super) const fn end(&self) -> usize {
+        IP + self.bytes as usize
     }
 
     /// The key of an outbound packet's flow, if the flow kept its port.

@@ -23,6 +23,9 @@ const TCP: u8 = Protocol::Tcp as u8;
 const UDP: u8 = Protocol::Udp as u8;
 const ICMP: u8 = Protocol::Icmp as u8;
 
+/// Bytes of the quoted transport header that every error holds (RFC 792).
+const QUOTED: usize = 8;
+
 /// The packet that an error quotes. Identifiers of echoes stand in the ports as in
 /// [`super::Head`].
 #[derive(Clone, Copy)]
@@ -50,8 +53,9 @@ struct Translation {
 }
 
 impl Quote {
+    /// `end` is where the packet ends: the frame may be longer.
     #[inline(always)]
-    fn read<P: Packet>(packet: &P, ip: usize) -> Option<Self> {
+    fn read<P: Packet>(packet: &P, ip: usize, end: usize) -> Option<Self> {
         let version_length: u8 = packet.load_at(ip)?;
         let header = usize::from(version_length & 0x0f) * 4;
         if version_length >> 4 != 4 || header < Ipv4Hdr::LEN {
@@ -63,6 +67,9 @@ impl Quote {
             return None;
         }
         let l4 = ip + header;
+        if l4 + QUOTED > end {
+            return None;
+        }
         let mut quote = Self {
             source: Ip4::from_network(packet.load_at(ip + offset_of!(Ipv4Hdr, src_addr))?),
             destination: Ip4::from_network(packet.load_at(ip + offset_of!(Ipv4Hdr, dst_addr))?),
@@ -103,7 +110,8 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     if head.first_fragment {
         return Verdict::Pass;
     }
-    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN) else {
+    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())
+    else {
         return Verdict::Pass;
     };
     // The quoted packet went out: its source is the flow's external end.
@@ -137,7 +145,8 @@ pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) ->
     if head.first_fragment {
         return passage.drop(DropReason::Fragment);
     }
-    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN) else {
+    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())
+    else {
         return passage.drop(DropReason::UnrelatedIcmp);
     };
     // The quoted packet came in: its destination is the flow's inside end.
@@ -256,7 +265,8 @@ fn apply<P: Packet, T: Tables>(
         }
     };
     // Eight quoted bytes hold no TCP checksum; a UDP checksum of 0 means none.
-    if let Some(old) = packet.load_at::<u16>(quote.l4 + checksum)
+    if quote.l4 + checksum + size_of::<u16>() <= head.end()
+        && let Some(old) = packet.load_at::<u16>(quote.l4 + checksum)
         && !(quote.protocol == UDP && old == 0)
     {
         let new = match change.apply(old) {

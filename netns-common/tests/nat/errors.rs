@@ -127,6 +127,22 @@ fn rfc5508_req7_an_error_of_a_hairpin_reaches_the_caller() {
 }
 
 #[test]
+fn bytes_after_the_packet_are_not_part_of_its_quotation() {
+    let mut lab = Lab::new();
+    let sent = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
+    let places = lab.places;
+    for (length, trailing) in [(8, 20), (16, 2), (17, 9)] {
+        let error = ipv4(FAR, HOST).error(3, 3, &sent.after, length);
+        let mut frame = error.frame(places.lan_mac, places.uplink.mac, places.uplink.index);
+        let end = frame.bytes().len();
+        frame.bytes_mut().resize(end + trailing, 0x5a);
+        let error = lab.send(netns_common::model::Hook::FromUplink, frame);
+        went_on(&error, RED, ((RED, 40_000), (FAR, 443)));
+        assert_eq!(error.before.bytes()[end..], error.after.bytes()[end..]);
+    }
+}
+
+#[test]
 fn rfc5508_req6_an_error_neither_refreshes_nor_ends_a_flow() {
     let mut lab = Lab::new();
     let sent = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));

@@ -158,6 +158,18 @@ fn the_rule_counts_flows_packets_and_bytes_of_ip() {
 }
 
 #[test]
+fn the_padding_of_a_short_frame_is_not_counted() {
+    let mut lab = Lab::new();
+    let places = lab.places;
+    let packet = ipv4(RED, FAR).udp(40_000, 53).payload(1);
+    let mut frame = packet.frame(places.red_mac, places.bridge.mac, places.red_port);
+    frame.bytes_mut().resize(60, 0);
+    lab.send(netns_common::model::Hook::FromNamespace, frame).left_as((HOST, 40_000), (FAR, 53));
+    assert_eq!(lab.only_flow().1.bytes_out, 29);
+    assert_eq!(lab.rule(rules::MASQUERADE).bytes, 29);
+}
+
+#[test]
 fn a_connection_in_the_middle_of_its_life_is_picked_up() {
     let mut lab = Lab::new();
     let sent = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, ACK));

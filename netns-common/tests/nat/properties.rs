@@ -3,7 +3,7 @@
 use netns_common::{
     abi::{FlowKey, Prefix},
     datapath::{Exit, Head, Verdict},
-    model::{Datagram, Generator, Hook, Places, Router, Step, VecPacket},
+    model::{Datagram, Field, Generator, Hook, Places, Router, Step, VecPacket, wrong_checksums},
 };
 use proptest::prelude::*;
 
@@ -66,6 +66,18 @@ proptest! {
             if let Verdict::Redirect(Exit::Neighbour { .. }) = verdict {
                 let head = Head::read(after).expect("an IPv4 packet");
                 assert!(!inside.contains(head.source), "{head:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn no_checksum_is_spoilt(seed: u64, change in routers()) {
+        live(seed, 300, change, |_, _, before, after, verdict| {
+            if let Verdict::Redirect(_) = verdict {
+                let wrong: Vec<Field> = wrong_checksums(before.network());
+                for field in wrong_checksums(after.network()) {
+                    assert!(wrong.contains(&field), "{field:?}: {before:02x?} to {after:02x?}");
+                }
             }
         });
     }
