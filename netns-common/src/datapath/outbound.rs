@@ -243,6 +243,10 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verd
         Kind::Tcp | Kind::Udp => {}
         _ => return Some(Verdict::Pass),
     }
+    // The stack refuses a loopback address from a cable by itself.
+    if head.destination.is_loopback() {
+        return Some(Verdict::Pass);
+    }
     let find = |key: &_| tables.forward(key);
     match host::lookup(find, head.protocol, head.destination, head.destination_port) {
         None => Some(Verdict::Pass),

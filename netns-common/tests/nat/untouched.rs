@@ -91,3 +91,10 @@ fn a_request_is_never_taken_for_an_answer() {
     lab.red(&ipv4(RED, FAR).echo_request(7));
     lab.outside(&ipv4(FAR, HOST).echo_request(7)).passed();
 }
+
+#[test]
+fn a_loopback_address_from_a_cable_is_for_the_stack_to_refuse() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, Ip4::new(127, 0, 0, 1)).tcp(40_000, 80, SYN)).passed();
+    lab.outside(&ipv4(LAN, Ip4::new(127, 0, 0, 1)).tcp(40_000, 80, SYN)).passed();
+}
