@@ -76,11 +76,11 @@ impl Generator {
     /// The next step.
     pub fn step(&mut self) -> Step {
         if self.random.one_in(60) {
-            return Step::Pause(self.random.of(&[1, 1, 2, 4, 7, 166]) as u32);
+            return Step::Pause(self.random.of(&[1, 1, 2, 4, 7, 166]));
         }
         let (hook, mut packet) = match self.random.below(16) {
-            0..=3 => self.from_inside(),
-            4..=6 => self.from_outside(),
+            0..=3 => self.a_namespace_sends(),
+            4..=6 => self.the_outside_sends(),
             7..=11 => self.answer(),
             12 | 13 => self.error(),
             14 => self.again(),
@@ -93,7 +93,7 @@ impl Generator {
         Step::Packet(hook, packet)
     }
 
-    fn from_inside(&mut self) -> (Hook, VecPacket) {
+    fn a_namespace_sends(&mut self) -> (Hook, VecPacket) {
         let own = self.random.of(&[address::RED, address::BLUE]);
         let source = if self.random.one_in(15) { self.anybody() } else { own };
         let destination = self.random.of(&[
@@ -108,22 +108,24 @@ impl Generator {
         let destination = if self.random.one_in(12) { self.anybody() } else { destination };
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
         let packet = self.datagram(source, destination, ports);
-        (Hook::FromNamespace, self.frame_from(own == address::RED, &packet))
+        (Hook::FromNamespace, self.cable_frame(own == address::RED, &packet))
     }
 
-    fn from_outside(&mut self) -> (Hook, VecPacket) {
+    fn the_outside_sends(&mut self) -> (Hook, VecPacket) {
         let source = self.random.of(&[address::LAN, address::FAR, address::FAR]);
         let source = if self.random.one_in(10) { self.anybody() } else { source };
         let destination = if self.random.one_in(8) { self.anybody() } else { address::HOST };
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
         let packet = self.datagram(source, destination, ports);
-        (Hook::FromUplink, self.frame_from_uplink(&packet))
+        (Hook::FromUplink, self.uplink_frame(&packet))
     }
 
     /// What the receiver of an earlier packet says to it.
     fn answer(&mut self) -> (Hook, VecPacket) {
-        let Some(passed) = self.any_passed() else { return self.from_inside() };
-        let Some(answer) = Datagram::answer_to(&passed.packet) else { return self.from_outside() };
+        let Some(passed) = self.any_passed() else { return self.a_namespace_sends() };
+        let Some(answer) = Datagram::answer_to(&passed.packet) else {
+            return self.the_outside_sends();
+        };
         let mut answer = self.dress(answer);
         if self.random.one_in(3) {
             answer = answer.tcp_flags(self.random.of(&TCP_FLAGS));
@@ -138,8 +140,8 @@ impl Generator {
         } else {
             self.any_passed()
         };
-        let Some(Passed { exit, packet }) = about else { return self.from_outside() };
-        let Some(ends) = packet.network().get(12..20) else { return self.from_outside() };
+        let Some(Passed { exit, packet }) = about else { return self.the_outside_sends() };
+        let Some(ends) = packet.network().get(12..20) else { return self.the_outside_sends() };
         let word = |at: usize| Ip4::new(ends[at], ends[at + 1], ends[at + 2], ends[at + 3]);
         let by = if self.random.one_in(3) { self.anybody() } else { word(4) };
         let to = if self.random.one_in(15) { self.anybody() } else { word(0) };
@@ -153,7 +155,7 @@ impl Generator {
     /// An earlier packet once more.
     fn again(&mut self) -> (Hook, VecPacket) {
         if self.sent.is_empty() {
-            return self.from_inside();
+            return self.a_namespace_sends();
         }
         let at = self.random.below(self.sent.len());
         self.sent[at].clone()
@@ -231,22 +233,22 @@ impl Generator {
     /// A frame from where a packet came out, back to the router.
     fn back(&mut self, exit: Exit, packet: &Datagram) -> (Hook, VecPacket) {
         match exit {
-            Exit::Neighbour { .. } => (Hook::FromUplink, self.frame_from_uplink(packet)),
+            Exit::Neighbour { .. } => (Hook::FromUplink, self.uplink_frame(packet)),
             Exit::Peer { cable } => {
-                let frame = self.frame_from(cable == self.places.red_port, packet);
+                let frame = self.cable_frame(cable == self.places.red_port, packet);
                 (Hook::FromNamespace, frame)
             }
         }
     }
 
-    fn frame_from(&mut self, red: bool, packet: &Datagram) -> VecPacket {
+    fn cable_frame(&mut self, red: bool, packet: &Datagram) -> VecPacket {
         let Places { red_mac, blue_mac, red_port, blue_port, bridge, .. } = self.places;
         let (mac, link) = if red { (red_mac, red_port) } else { (blue_mac, blue_port) };
         let to = self.receiver(bridge.mac, blue_mac);
         packet.frame(mac, to, link)
     }
 
-    fn frame_from_uplink(&mut self, packet: &Datagram) -> VecPacket {
+    fn uplink_frame(&mut self, packet: &Datagram) -> VecPacket {
         let Places { uplink, lan_mac, .. } = self.places;
         let to = self.receiver(uplink.mac, lan_mac);
         packet.frame(lan_mac, to, uplink.index)

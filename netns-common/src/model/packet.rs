@@ -129,7 +129,7 @@ impl Packet for VecPacket {
         pseudo_header: bool,
         zero_is_none: bool,
     ) -> Option<()> {
-        if offset > 0xffff || offset % 2 != 0 {
+        if offset > 0xffff || !offset.is_multiple_of(2) {
             return None;
         }
         let old: u16 = self.load(offset)?;

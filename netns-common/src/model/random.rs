@@ -20,7 +20,7 @@ impl Random {
 
     /// A number below `limit`, which is above 0.
     pub fn below(&mut self, limit: usize) -> usize {
-        let scaled = u128::from(self.next_u64()) * limit as u128 >> 64;
+        let scaled = (u128::from(self.next_u64()) * limit as u128) >> 64;
         usize::try_from(scaled).unwrap_or(0)
     }
 
