@@ -148,12 +148,6 @@ impl Kernel {
         sum(&self.drop_counters, reason as u32)
     }
 
-    /// Instructions that the verifier looked at for a program.
-    pub(crate) fn verified_instructions(&self, name: &str) -> u32 {
-        let info = self.classifier(name).info().expect("what the kernel knows of a program");
-        info.verified_instruction_count().expect("kernel 5.16")
-    }
-
     /// How often a program ran, and for how long; counted while statistics are on.
     pub(crate) fn run_time(&self, name: &str) -> (u64, Duration) {
         let info = self.classifier(name).info().expect("what the kernel knows of a program");
@@ -161,15 +155,27 @@ impl Kernel {
     }
 }
 
-/// How long the kernel takes to verify and compile a program that is loaded anew.
-pub(crate) fn load_time(places: &Places, name: &str) -> Duration {
+/// What loading a program costs.
+#[derive(Debug)]
+pub(crate) struct Load {
+    /// How long the kernel takes to verify and compile it.
+    pub(crate) time: Duration,
+    /// Instructions that the verifier looks at.
+    pub(crate) instructions: u32,
+}
+
+/// Loads one program anew.
+pub(crate) fn load(places: &Places, name: &str) -> Load {
     let (datapath, mut object) =
         Datapath::install_unattached(&spec(places, 16)).expect("the datapath");
+    let program = classifier_mut(&mut object, name);
     let begin = Instant::now();
-    classifier_mut(&mut object, name).load().expect("a program that the kernel accepts");
+    program.load().expect("a program that the kernel accepts");
     let time = begin.elapsed();
+    let info = program.info().expect("what the kernel knows of a program");
+    let instructions = info.verified_instruction_count().expect("kernel 5.16");
     Datapath::remove(datapath.lab()).expect("no pins left");
-    time
+    Load { time, instructions }
 }
 
 fn classifier_mut<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut SchedClassifier {
