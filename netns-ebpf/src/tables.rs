@@ -184,6 +184,11 @@ impl Tables for KernelTables<&TcContext> {
         unsafe { maps::BRIDGE_PORTS.get(link) }.copied()
     }
 
+    #[inline(always)]
+    fn is_host_address(&self, address: Ip4) -> bool {
+        maps::HOST_ADDRESSES.get_ptr(address).is_some()
+    }
+
     /// Asks with source selection (kernel 6.7) and without the neighbour, which the redirect
     /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
     #[inline(always)]

@@ -110,11 +110,13 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
     else {
         return Some(Verdict::Pass);
     };
-    // A port matches only on the host's own addresses: transit traffic is not hijacked, and
-    // the stack refuses a loopback address from outside by itself.
+    // A port matches only on the host's own addresses: transit traffic is not hijacked, also
+    // when there is no route for it, and the stack refuses a loopback address by itself. The
+    // routes are asked too, because an address may be gone from the host by now.
     let link = passage.packet.link();
-    let to_host = tables.route(head.destination, link).outcome == RouteOutcome::Local;
-    if !to_host || head.destination.is_loopback() {
+    if !tables.is_host_address(head.destination)
+        || tables.route(head.destination, link).outcome != RouteOutcome::Local
+    {
         return Some(Verdict::Pass);
     }
     passage.forward = forward;

@@ -243,13 +243,11 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verd
         Kind::Tcp | Kind::Udp => {}
         _ => return Some(Verdict::Pass),
     }
-    // The stack refuses a loopback address from a cable by itself.
-    if head.destination.is_loopback() {
-        return Some(Verdict::Pass);
-    }
     let find = |key: &_| tables.forward(key);
     match host::lookup(find, head.protocol, head.destination, head.destination_port) {
         None => Some(Verdict::Pass),
+        // Broadcast, loopback, or no route: the stack's to refuse.
+        Some(_) if !tables.is_host_address(head.destination) => Some(Verdict::Pass),
         Some(_) if head.first_fragment => Some(passage.drop(DropReason::Fragment)),
         Some(_) if head.is_rst() => Some(passage.drop(DropReason::NoFlow)),
         Some(forward) => {

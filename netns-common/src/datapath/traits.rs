@@ -116,6 +116,10 @@ pub trait Tables: FlowTable {
     fn endpoint(&self, address: Ip4) -> Option<Endpoint>;
     fn bridge_port(&self, link: u32) -> Option<BridgePort>;
 
+    /// Whether the address was the router's own when its addresses were last written down.
+    /// The kernel's routing answer alone does not tell an own address from one without route.
+    fn is_host_address(&self, address: Ip4) -> bool;
+
     /// The kernel's route to `destination` for a packet that came in by `link`.
     fn route(&self, destination: Ip4, link: u32) -> Route;
     /// Whether a socket of the host owns this port towards this remote, or listens on it.

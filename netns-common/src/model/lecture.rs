@@ -111,6 +111,7 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         (address::BLUE, end(places.blue_port, places.blue_mac)),
     ]);
     tables.bridge_ports = HashMap::from([(places.red_port, port), (places.blue_port, port)]);
+    tables.host_addresses = [address::BRIDGE, address::HOST].into();
     tables.routes = routes(places);
     tables.capacity = capacity;
     tables

@@ -73,6 +73,7 @@ pub struct MemoryTables {
     pub forwards: HashMap<ForwardKey, Forward>,
     pub endpoints: HashMap<Ip4, Endpoint>,
     pub bridge_ports: HashMap<u32, BridgePort>,
+    pub host_addresses: HashSet<Ip4>,
     pub routes: Routes,
     pub mtus: Mtus,
     pub host_sockets: HashSet<HostSocket>,
@@ -200,6 +201,10 @@ impl Tables for MemoryTables {
 
     fn bridge_port(&self, link: u32) -> Option<BridgePort> {
         self.bridge_ports.get(&link).copied()
+    }
+
+    fn is_host_address(&self, address: Ip4) -> bool {
+        self.host_addresses.contains(&address)
     }
 
     /// As `bpf_fib_lookup` does without a total length: a frame that cannot be forwarded out

@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::{DropReason, Forward, ForwardKey, Ip4, Port, Protocol},
-    model::rules,
+    model::{Routes, Way, rules},
 };
 
 use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, RST, SYN, ipv4};
@@ -55,6 +55,30 @@ fn transit_traffic_to_a_forwarded_port_is_not_hijacked() {
     lab.outside(&ipv4(LAN, elsewhere).tcp(50_000, 80, SYN)).passed();
     lab.red(&ipv4(RED, elsewhere).tcp(50_000, 80, SYN)).left_as((HOST, 50_000), (elsewhere, 80));
     assert_eq!(lab.rule(rules::TCP_80).packets, 0);
+}
+
+#[test]
+fn traffic_without_a_route_is_not_hijacked_either() {
+    let mut lab = Lab::new();
+    let uplink = lab.places.uplink.index;
+    lab.router.tables.routes = Routes::new(&[uplink, lab.places.bridge.index]);
+    lab.outside(&ipv4(LAN, FAR).tcp(50_000, 80, SYN)).passed();
+    lab.red(&ipv4(RED, FAR).tcp(50_000, 80, SYN)).passed();
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn a_broadcast_to_a_forwarded_port_is_the_hosts() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, Ip4::new(192, 168, 15, 255)).udp(50_000, 5353)).passed();
+    lab.outside(&ipv4(LAN, Ip4::new(192, 168, 1, 255)).udp(50_000, 5353)).passed();
+}
+
+#[test]
+fn an_address_that_the_host_has_lost_is_not_forwarded() {
+    let mut lab = Lab::new();
+    lab.router.tables.routes = lab.router.tables.routes.clone().with(HOST, 32, Way::Refused);
+    lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN)).passed();
 }
 
 #[test]
@@ -112,11 +136,7 @@ fn a_packet_of_a_forwarded_connection_never_reaches_the_hosts_stack() {
 fn without_a_route_back_answers_go_where_the_caller_came_from() {
     let mut lab = Lab::new();
     let uplink = lab.places.uplink.index;
-    lab.router.tables.routes = netns_common::model::Routes::new(&[uplink, 10]).with(
-        HOST,
-        32,
-        netns_common::model::Way::Local,
-    );
+    lab.router.tables.routes = Routes::new(&[uplink, 10]).with(HOST, 32, Way::Local);
     let request = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
     request.reached(BLUE, (LAN, 50_000), (BLUE, 80));
     lab.answer(&request).left_as((HOST, 80), (LAN, 50_000));
