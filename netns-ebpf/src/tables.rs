@@ -5,9 +5,10 @@ use core::{marker::PhantomData, ops::Deref};
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{
-        BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED, BPF_FIB_LKUP_RET_SUCCESS,
-        BPF_FIB_LOOKUP_SKIP_NEIGH, BPF_FIB_LOOKUP_SRC, BPF_NOEXIST, bpf_fib_lookup as FibLookup,
-        bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+        BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED,
+        BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LOOKUP_SKIP_NEIGH, BPF_FIB_LOOKUP_SRC, BPF_NOEXIST,
+        bpf_fib_lookup as FibLookup, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
+        bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
     },
     helpers::generated::{
         bpf_fib_lookup, bpf_ktime_get_coarse_ns, bpf_sk_lookup_tcp, bpf_sk_lookup_udp,
@@ -209,9 +210,10 @@ impl Tables for KernelTables<&TcContext> {
         };
         let outcome = match u32::try_from(code) {
             // The next hop of an IPv4 route may be an IPv6 one (RFC 5549), which is not ours.
-            Ok(BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH) if query.family == AF_INET => {
-                RouteOutcome::Forward
-            }
+            // Too large for that link is the caller's to judge, who may ask for another packet.
+            Ok(
+                BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED,
+            ) if query.family == AF_INET => RouteOutcome::Forward,
             Ok(BPF_FIB_LKUP_RET_NOT_FWDED) => RouteOutcome::Local,
             _ => RouteOutcome::Refused,
         };

@@ -57,6 +57,39 @@ fn a_namespace_reaches_itself_through_the_forward() {
 }
 
 #[test]
+fn rules_follow_the_address_of_the_uplink() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let ip = |words: &str| {
+        inside("host").command("ip", &words.split(' ').collect::<Vec<_>>()).success();
+    };
+    ip("addr del 192.168.1.10/24 dev ens3");
+    ip("addr add 192.168.1.20/24 dev ens3");
+    ip("route replace default via 192.168.1.1");
+    inside("lan").curl("http://192.168.1.20/").success().shows(&["from blue"]);
+    inside("red").ping("8.8.8.8").success();
+    let flows = netns(&["flows", "--json"]).json();
+    for flow in flows.as_array().expect("flows") {
+        let external = flow["external"].as_str().expect("an address");
+        assert!(external.starts_with("192.168.1.20:"), "{flow:#}");
+    }
+}
+
+#[test]
+fn a_port_of_an_address_without_a_route_is_not_hijacked() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    inside("host").command("ip", &["route", "del", "default"]).success();
+    inside("lan").command("ip", &["route", "add", "9.9.9.9", "via", "192.168.1.10"]).success();
+    for place in ["lan", "red"] {
+        let asked = inside(place).command("curl", &["-sS", "-m2", "http://9.9.9.9/"]);
+        assert!(!asked.status.success(), "{asked}");
+    }
+}
+
+#[test]
 fn the_lan_sees_only_the_host() {
     let _sandbox = Sandbox::new();
     lab_is_up();

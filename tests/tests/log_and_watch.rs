@@ -40,7 +40,7 @@ fn the_log_names_the_reason_of_a_drop() {
     lab_is_up();
     netns(&["masquerade", "del", "192.168.15.0/24"]).success();
     let mut running = log(&[]);
-    inside("red").command("ping", &["-c1", "-W1", "8.8.8.8"]);
+    inside("red").cannot_ping("8.8.8.8");
     let line = running.wait_for("dropped");
     assert!(line.contains("192.168.15.1:"), "{line}");
     assert!(line.ends_with("dropped: no-masquerade"), "{line}");

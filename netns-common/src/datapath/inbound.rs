@@ -110,13 +110,7 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
     else {
         return Some(Verdict::Pass);
     };
-    // A port matches only on the host's own addresses: transit traffic is not hijacked, also
-    // when there is no route for it, and the stack refuses a loopback address by itself. The
-    // routes are asked too, because an address may be gone from the host by now.
-    let link = passage.packet.link();
-    if !tables.is_host_address(head.destination)
-        || tables.route(head.destination, link).outcome != RouteOutcome::Local
-    {
+    if !is_host(passage) {
         return Some(Verdict::Pass);
     }
     passage.forward = forward;
@@ -130,6 +124,26 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
         return None;
     };
     Some(passage.drop(refusal))
+}
+
+/// Whether the destination is an address of the host: a port matches only there, so that
+/// transit traffic is not hijacked.
+///
+/// The routing table has one answer for "local" and for "no route", so more must say so: the
+/// addresses that the router is known to have, or, when its address has changed since they
+/// were written, that it is what the host itself would answer this sender from.
+#[inline(always)]
+fn is_host<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let head = passage.head;
+    let tables = passage.tables;
+    let link = passage.packet.link();
+    if tables.route(head.destination, link).outcome != RouteOutcome::Local {
+        return false;
+    }
+    tables.is_host_address(head.destination) || {
+        let reply = tables.route(head.source, link);
+        reply.outcome == RouteOutcome::Forward && reply.source == head.destination
+    }
 }
 
 /// Begins a flow to a forward's target.
