@@ -15,7 +15,7 @@ mod sweeper;
 mod tables;
 
 use aya_ebpf::{
-    bindings::{TC_ACT_OK, TC_ACT_SHOT},
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
     macros::classifier,
     programs::TcContext,
 };
@@ -57,13 +57,14 @@ fn decide_from_uplink(ctx: &TcContext) -> Verdict {
 
 #[inline(always)]
 fn decide_to_uplink(ctx: &TcContext) -> Verdict {
-    datapath::to_uplink(&TcPacket::new(ctx), &KernelTables::new(ctx))
+    datapath::to_uplink(&TcPacket::new(ctx), &KernelTables::new(ctx), tables::now())
 }
 
 #[inline(always)]
 fn conclude(ctx: &TcContext, verdict: Verdict) -> i32 {
     match verdict {
-        Verdict::Pass => TC_ACT_OK,
+        // On to the next program on the link, if there is one: another lab's, or another owner's.
+        Verdict::Pass => TC_ACT_UNSPEC,
         Verdict::Drop(_) => TC_ACT_SHOT,
         Verdict::Redirect(Exit::Neighbour { link, next_hop }) => {
             packet::redirect_neighbour(link, next_hop)

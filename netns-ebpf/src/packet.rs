@@ -25,6 +25,9 @@ const DIRECT: u32 = 54;
 /// `PACKET_HOST` of linux/if_packet.h: for this host.
 const PACKET_HOST: u32 = 0;
 
+/// The VLAN's number in a tag (IEEE 802.1Q); the rest is priority.
+const VLAN_ID: u32 = 0x0fff;
+
 /// `AF_INET` of linux/socket.h.
 const AF_INET: u32 = 2;
 
@@ -72,7 +75,16 @@ impl Packet for TcPacket<'_> {
     #[inline(always)]
     fn is_tagged(&self) -> bool {
         // SAFETY: as in `link`.
-        unsafe { (*self.ctx.skb.skb).vlan_present != 0 }
+        unsafe {
+            let skb = self.ctx.skb.skb;
+            (*skb).vlan_present != 0 && (*skb).vlan_tci & VLAN_ID != 0
+        }
+    }
+
+    #[inline(always)]
+    fn is_from_host(&self) -> bool {
+        // SAFETY: as in `link`.
+        unsafe { (*self.ctx.skb.skb).ingress_ifindex == 0 }
     }
 
     #[inline(always)]

@@ -23,8 +23,8 @@ use netns_common::{
         Ip4, Masquerade, MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, InsertError, PortQuery, Route, RouteOutcome, Scratch,
-        Tables, Touch,
+        Direction, FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Route, RouteOutcome,
+        Scratch, Tables, Touch,
     },
 };
 
@@ -35,6 +35,9 @@ const AF_INET: u8 = 2;
 
 /// `BPF_F_CURRENT_NETNS`: sockets of the namespace that the packet is in.
 const CURRENT_NETNS: u64 = u64::MAX;
+
+/// `TCP_LISTEN` of net/tcp_states.h.
+const TCP_LISTEN: u32 = 10;
 
 /// `-EEXIST`.
 const EXISTS: i32 = -17;
@@ -101,6 +104,18 @@ impl FlowRef for FlowPointer<'_> {
             };
             packets.write_volatile(packets.read_volatile().wrapping_add(1));
             bytes.write_volatile(bytes.read_volatile().wrapping_add(u64::from(touch.bytes)));
+        }
+    }
+
+    #[inline(always)]
+    fn reroute(&self, egress: u32, next_hop: Ip4) {
+        let flow = self.flow;
+        // SAFETY: as in `touch`.
+        unsafe {
+            if (*flow).egress != egress || (*flow).next_hop != next_hop {
+                (&raw mut (*flow).egress).write_volatile(egress);
+                (&raw mut (*flow).next_hop).write_volatile(next_hop);
+            }
         }
     }
 }
@@ -228,7 +243,7 @@ impl Tables for KernelTables<&TcContext> {
     }
 
     #[inline(always)]
-    fn host_owns(&self, port: &PortQuery) -> bool {
+    fn host_socket(&self, port: &PortQuery) -> HostSocket {
         let mut tuple = bpf_sock_tuple {
             __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
                 ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
@@ -241,20 +256,23 @@ impl Tables for KernelTables<&TcContext> {
         };
         let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
         let ctx = self.ctx.as_ptr();
+        let is_tcp = port.protocol == Protocol::Tcp.number();
         // SAFETY: the tuple lives for the duration of the call, and a socket that was found
-        // is released.
+        // is read before it is released.
         unsafe {
-            let socket = if port.protocol == Protocol::Tcp.number() {
+            let socket = if is_tcp {
                 bpf_sk_lookup_tcp(ctx, &mut tuple, size, CURRENT_NETNS, 0)
             } else {
                 bpf_sk_lookup_udp(ctx, &mut tuple, size, CURRENT_NETNS, 0)
             };
             if socket.is_null() {
-                return false;
+                return HostSocket::None;
             }
+            let is_connected =
+                if is_tcp { (*socket).state != TCP_LISTEN } else { (*socket).dst_port != 0 };
             bpf_sk_release(socket.cast());
+            if is_connected { HostSocket::Connected } else { HostSocket::Listening }
         }
-        true
     }
 
     #[inline(always)]
@@ -273,8 +291,9 @@ impl Tables for KernelTables<&TcContext> {
 #[inline(always)]
 pub(crate) fn count(counters: &PerCpuArray<Counter>, index: u32, new_flow: bool, bytes: u32) {
     if let Some(counter) = counters.get_ptr_mut(index) {
-        // SAFETY: a look-up gave the pointer; the slot is this CPU's own, and a program is
-        // not interrupted by another on the same CPU at these hooks.
+        // SAFETY: a look-up gave the pointer, and the slot is this CPU's own. Programs at tc
+        // hooks do not interrupt each other; one at a socket hook may be interrupted by them,
+        // which at worst loses a count.
         unsafe {
             (*counter).packets += 1;
             (*counter).bytes += u64::from(bytes);

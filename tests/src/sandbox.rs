@@ -83,6 +83,9 @@ impl Sandbox {
         let ip = |line: &str| {
             own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
         };
+        // An IPv6 address settles by itself, some time after its link is up, and would be a
+        // difference between before and after.
+        fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("a setting");
         ip("netns add outside");
         ip(&format!("link add {uplink} type veth peer name eth0 netns outside"));
         ip(&format!("addr add 192.168.1.10/24 dev {uplink}"));

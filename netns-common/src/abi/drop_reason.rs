@@ -66,4 +66,6 @@ drop_reasons! {
     RewriteFailed = 13, "rewrite-failed";
     /// A packet of no known connection to a forwarded port that cannot begin one.
     NoFlow = 14, "no-flow";
+    /// To a forwarded port, from an address that no packet from outside can have.
+    Martian = 15, "martian";
 }

@@ -89,6 +89,9 @@ pub enum FlowKind {
     Forward = 1,
     /// The inside half of a connection from one namespace to a forward of another.
     Hairpin = 2,
+    /// A query of the host itself, whose identifier a namespace had before: recorded so that
+    /// no namespace takes it again.
+    Host = 3,
 }
 
 impl FlowKind {
@@ -98,6 +101,7 @@ impl FlowKind {
             Self::Masquerade => "masquerade",
             Self::Forward => "forward",
             Self::Hairpin => "hairpin",
+            Self::Host => "host",
         }
     }
 
@@ -106,7 +110,8 @@ impl FlowKind {
         match number {
             0 => Self::Masquerade,
             1 => Self::Forward,
-            _ => Self::Hairpin,
+            2 => Self::Hairpin,
+            _ => Self::Host,
         }
     }
 }

@@ -85,8 +85,13 @@ pub mod programs {
     /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
     /// cgroup hooks of the host's own connections to a forwarded port.
-    pub const HOST_CONNECT: &str = "host_connect";
-    pub const HOST_SENDMSG: &str = "host_sendmsg";
-    pub const HOST_RECVMSG: &str = "host_recvmsg";
-    pub const HOST_GETPEERNAME: &str = "host_peername";
+    pub const SOCKET_HOOKS: [&str; 7] = [
+        "host_connect",
+        "host_sendmsg",
+        "host_recvmsg",
+        "host_peername",
+        "host_connect6",
+        "host_recvmsg6",
+        "host_peername6",
+    ];
 }

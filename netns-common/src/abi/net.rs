@@ -45,6 +45,13 @@ impl Ip4 {
         self.first_octet() & 0xf0 == 0xe0 || self.0 == u32::MAX
     }
 
+    /// An address that no packet from another machine can come from: "this network",
+    /// loopback, multicast, reserved and broadcast (RFC 1122 section 3.2.1.3, RFC 1112).
+    #[inline(always)]
+    pub const fn is_martian(self) -> bool {
+        matches!(self.first_octet(), 0 | 127 | 224..)
+    }
+
     /// 127.0.0.0/8.
     #[inline(always)]
     pub const fn is_loopback(self) -> bool {

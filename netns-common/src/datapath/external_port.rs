@@ -4,9 +4,11 @@ use super::{
     head::Head,
     host,
     state::is_expired,
-    traits::{FlowTable, InsertError, PortQuery, Tables},
+    traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
 };
-use crate::abi::{DropReason, Flow, FlowKey, InsideKey, MovedPort, Port, Protocol, Settings};
+use crate::abi::{
+    DropReason, Flow, FlowKey, FlowKind, InsideKey, MovedPort, Port, Protocol, Settings,
+};
 
 /// How many ports are tried for a flow, its own first. At half-full port ranges the chance
 /// that all are taken is one in 65,536.
@@ -60,11 +62,13 @@ pub(super) fn record<T: FlowTable>(
 }
 
 /// Whether a record makes room for a new one: it is expired, or belongs to the same inside
-/// end, for which the caller has decided that its connection begins afresh.
+/// end, for which the caller has decided that its connection begins afresh. A remote that
+/// calls two addresses of the host from one port has two connections with the same end.
 #[inline(always)]
 fn gives_way(settings: &Settings, key: &FlowKey, old: &Flow, new: &Flow) -> bool {
     let same_end = old.inside == new.inside && old.inside_port == new.inside_port;
-    same_end || is_expired(old, key.protocol, &settings.timeouts, new.last_seen)
+    let same_call = new.kind != FlowKind::Forward as u8 || old.external == new.external;
+    (same_end && same_call) || is_expired(old, key.protocol, &settings.timeouts, new.last_seen)
 }
 
 /// Removes a record and what was derived from it.
@@ -124,7 +128,9 @@ fn is_free<T: Tables>(tables: &T, settings: &Settings, key: &FlowKey, flow: &Flo
         external_port: key.external_port,
         protocol: key.protocol,
     };
-    key.external_port != Port::ZERO && !is_forwarded && !tables.host_owns(&query)
+    key.external_port != Port::ZERO
+        && !is_forwarded
+        && tables.host_socket(&query) == HostSocket::None
 }
 
 /// The ports to try for a flow that cannot keep its own: a walk through the range from a

@@ -3,6 +3,8 @@
 
 use crate::abi::{Forward, ForwardKey, HostPeerKey, Ip4, Peer, Port};
 
+const LOCALHOST: Ip4 = Ip4::new(127, 0, 0, 1);
+
 /// What the socket hooks need from the maps.
 pub trait HostSockets {
     fn forward(&self, key: &ForwardKey) -> Option<Forward>;
@@ -19,11 +21,12 @@ pub fn connect<S: HostSockets>(
     protocol: u8,
     peer: Peer,
 ) -> Option<Forward> {
-    if peer.address.is_multicast_or_broadcast() {
-        return None;
-    }
+    // To connect to no address is to connect to oneself. Of loopback, a forward for any
+    // address takes 127.0.0.1 only: others, as 127.0.0.53, have owners of their own.
+    let is_self = peer.address == Ip4::UNSPECIFIED || peer.address == LOCALHOST;
     let forward = lookup(|key| sockets.forward(key), protocol, peer.address, peer.port)?;
-    if !peer.address.is_loopback() && !sockets.is_host_address(peer.address) {
+    let names_it = sockets.forward(&ForwardKey::new(protocol, peer.address, peer.port)).is_some();
+    if !is_self && !names_it && !sockets.is_host_address(peer.address) {
         return None;
     }
     let key = HostPeerKey {

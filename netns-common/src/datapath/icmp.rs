@@ -17,7 +17,7 @@ use super::{
     state::is_expired,
     traits::{Packet, Tables},
 };
-use crate::abi::{DropReason, Flow, FlowKey, InsideKey, Ip4, Mac, Port, Protocol};
+use crate::abi::{DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, Mac, Port, Protocol};
 
 const TCP: u8 = Protocol::Tcp as u8;
 const UDP: u8 = Protocol::Udp as u8;
@@ -118,7 +118,10 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     let key =
         FlowKey::new(quote.destination, quote.destination_port, quote.source_port, quote.protocol);
     let Some(flow) = tables.flow(&key) else { return Verdict::Pass };
-    let is_its_own = flow.external == quote.source && flow.external == head.destination;
+    let is_its_own = flow.external == quote.source
+        && flow.external == head.destination
+        && flow.egress != 0
+        && flow.kind != FlowKind::Host as u8;
     if !is_its_own || is_over(passage, &quote, &flow) {
         return Verdict::Pass;
     }
@@ -137,38 +140,54 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     finish(passage, &quote, &to, Exit::Peer { cable: flow.cable }, flow.rule)
 }
 
-/// An error that a namespace sends about a packet which reached it through the NAT.
+/// An error that a namespace sends about a packet which reached it through the NAT, or to
+/// the host about one of the host's own.
 #[inline(always)]
 pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    match translate_outbound(passage) {
+        Some(verdict) => verdict,
+        None if passage.notes.is_for_host => Verdict::Pass,
+        None if passage.head.first_fragment => passage.drop(DropReason::Fragment),
+        None => passage.drop(DropReason::UnrelatedIcmp),
+    }
+}
+
+/// `None` if the error is about no flow.
+#[inline(always)]
+fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
     let head = passage.head;
     let tables = passage.tables;
     if head.first_fragment {
-        return passage.drop(DropReason::Fragment);
+        return None;
     }
-    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())
-    else {
-        return passage.drop(DropReason::UnrelatedIcmp);
-    };
+    let quote = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())?;
     // The quoted packet came in: its destination is the flow's inside end.
-    let inside = InsideKey::new(
-        quote.destination,
-        quote.destination_port,
-        quote.source,
-        quote.source_port,
-        quote.protocol,
-    );
-    let external_port =
-        tables.moved_port(&inside).map_or(quote.destination_port, |moved| moved.external_port);
-    let key = FlowKey::new(quote.source, quote.source_port, external_port, quote.protocol);
-    let Some(flow) = tables.flow(&key) else {
-        return passage.drop(DropReason::UnrelatedIcmp);
+    let is_its_own = |flow: &Flow, link: u32| {
+        flow.inside == quote.destination
+            && flow.inside_port == quote.destination_port
+            && flow.cable == link
+            && head.destination == quote.source
     };
-    let is_its_own = flow.inside == quote.destination
-        && flow.inside_port == quote.destination_port
-        && flow.cable == passage.packet.link()
-        && head.destination == quote.source;
-    if !is_its_own || is_over(passage, &quote, &flow) {
-        return passage.drop(DropReason::UnrelatedIcmp);
+    let link = passage.packet.link();
+    let mut key =
+        FlowKey::new(quote.source, quote.source_port, quote.destination_port, quote.protocol);
+    // As for packets: the record under the end's own port comes first.
+    if !tables.flow(&key).is_some_and(|flow| is_its_own(&flow, link)) {
+        let inside = InsideKey::new(
+            quote.destination,
+            quote.destination_port,
+            quote.source,
+            quote.source_port,
+            quote.protocol,
+        );
+        key.external_port = tables.moved_port(&inside)?.external_port;
+    }
+    let flow = tables.flow(&key)?;
+    if !is_its_own(&flow, link) || is_over(passage, &quote, &flow) {
+        return None;
+    }
+    if head.ttl <= 1 {
+        return Some(passage.drop(DropReason::TtlExceeded));
     }
     let mut to = Translation {
         source: flow.external,
@@ -176,24 +195,22 @@ pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) ->
         quoted_source: quote.source,
         quoted_source_port: quote.source_port,
         quoted_destination: flow.external,
-        quoted_destination_port: external_port,
+        quoted_destination_port: key.external_port,
         mac: None,
     };
     let mut exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
     if flow.egress == 0 {
         // The other end is a namespace too: on to it by its own record (REQ-7).
         let other_key =
-            FlowKey::new(flow.external, external_port, quote.source_port, quote.protocol);
-        let Some(other) = tables.flow(&other_key) else {
-            return passage.drop(DropReason::UnrelatedIcmp);
-        };
+            FlowKey::new(flow.external, key.external_port, quote.source_port, quote.protocol);
+        let other = tables.flow(&other_key)?;
         to.destination = other.inside;
         to.quoted_source = other.inside;
         to.quoted_source_port = other.inside_port;
         to.mac = Some(other.inside_mac);
         exit = Exit::Peer { cable: other.cable };
     }
-    finish(passage, &quote, &to, exit, flow.rule)
+    Some(finish(passage, &quote, &to, exit, flow.rule))
 }
 
 /// Whether the flow of the quoted packet is expired: its record counts as free.

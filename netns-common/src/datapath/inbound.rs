@@ -35,8 +35,8 @@ pub fn from_uplink<P: Packet, T: Tables>(
         }
     };
     let Some(settings) = tables.settings() else { return Verdict::Pass };
-    let Scratch { head: parked, draft } = scratch;
-    let mut passage = Passage::new(packet, tables, settings, &head, draft, now);
+    let Scratch { head: parked, notes } = scratch;
+    let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     if head.kind.is_flow()
         && let Some(flow) = tables.flow(&head.inbound_key())
         && let Some(verdict) = carry(&mut passage, &flow)
@@ -64,7 +64,10 @@ fn carry<P: Packet, T: Tables, F: FlowRef>(
 ) -> Option<Verdict> {
     let head = passage.head;
     let begun_outside = flow.kind == FlowKind::Forward as u8;
-    if flow.external != head.destination || passage.is_over(flow, begun_outside) {
+    // A connection between namespaces has no packets from outside, and the host's own are the
+    // stack's.
+    let is_inner = flow.egress == 0 || flow.kind == FlowKind::Host as u8;
+    if flow.external != head.destination || is_inner || passage.is_over(flow, begun_outside) {
         return None;
     }
     if head.first_fragment {
@@ -85,20 +88,20 @@ fn carry<P: Packet, T: Tables, F: FlowRef>(
 }
 
 /// A packet of no flow. `None` leaves it to what follows: an ICMP error, or a connection to
-/// [`Passage::forward`].
+/// [`Notes::forward`](super::passage::Notes::forward).
 #[inline(always)]
 fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
     let head = passage.head;
     let tables = passage.tables;
-    // Group addresses are the host's own affair.
-    if destination_mac(passage.packet).is_none_or(|mac| mac[0] & 1 != 0) {
-        return Some(Verdict::Pass);
-    }
     if is_inside(passage.settings, head.source) {
         return Some(passage.drop(DropReason::InsideSource));
     }
     if is_inside(passage.settings, head.destination) {
         return Some(passage.drop(DropReason::InsideDestination));
+    }
+    // Group addresses are the host's own affair.
+    if destination_mac(passage.packet).is_none_or(|mac| mac[0] & 1 != 0) {
+        return Some(Verdict::Pass);
     }
     match head.kind {
         Kind::IcmpError => return None,
@@ -110,11 +113,13 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
     else {
         return Some(Verdict::Pass);
     };
-    if !is_host(passage) {
+    if !is_host(passage) || passage.is_hosts_own() {
         return Some(Verdict::Pass);
     }
-    passage.forward = forward;
-    let refusal = if head.first_fragment {
+    passage.notes.forward = forward;
+    let refusal = if head.source.is_martian() || tables.is_host_address(head.source) {
+        DropReason::Martian
+    } else if head.first_fragment {
         DropReason::Fragment
     } else if head.ttl <= 1 {
         DropReason::TtlExceeded
@@ -151,20 +156,25 @@ fn is_host<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
 fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let head = passage.head;
     let tables = passage.tables;
-    let forward = passage.forward;
+    let forward = passage.notes.forward;
     let Some(target) = tables.endpoint(forward.target) else {
         return passage.drop(DropReason::NoRoute);
     };
     let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
     let link = passage.packet.link();
     let reply = tables.route(head.source, bridge);
-    let is_routed =
-        reply.outcome == RouteOutcome::Forward && is_uplink(passage.settings, reply.egress);
-    // Without a route back by an uplink, replies go where the packet came from.
-    let (egress, next_hop) =
-        if is_routed { (reply.egress, reply.next_hop) } else { (link, head.source) };
+    if reply.outcome != RouteOutcome::Forward {
+        // A broadcast address, or one that no answer would reach.
+        return passage.drop(DropReason::NoRoute);
+    }
+    // Where the way back is not by an uplink, replies go where the packet came from.
+    let (egress, next_hop) = if is_uplink(passage.settings, reply.egress) {
+        (reply.egress, reply.next_hop)
+    } else {
+        (link, head.source)
+    };
     passage.begin_draft(FlowKind::Forward);
-    let flow = &mut *passage.draft;
+    let flow = &mut passage.notes.draft;
     flow.inside = forward.target;
     flow.inside_port = forward.target_port;
     flow.inside_mac = target.mac;
@@ -176,7 +186,7 @@ fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     if is_taken_inside(passage, &forward) {
         return passage.drop(DropReason::PortsExhausted);
     }
-    match record(tables, passage.settings, &head.inbound_key(), passage.draft) {
+    match record(tables, passage.settings, &head.inbound_key(), &passage.notes.draft) {
         Ok(()) => {}
         Err(InsertError::Exists) => return passage.drop(DropReason::PortsExhausted),
         Err(InsertError::Full) => return passage.drop(DropReason::TableFull),
@@ -207,11 +217,11 @@ fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &
     let mut key = head.inbound_key();
     key.external_port =
         tables.moved_port(&inside).map_or(forward.target_port, |moved| moved.external_port);
-    if key.external_port == head.destination_port {
-        return false;
-    }
     tables.flow(&key).is_some_and(|flow| {
-        flow.inside == forward.target
+        let is_this_one =
+            key.external_port == head.destination_port && flow.external == head.destination;
+        !is_this_one
+            && flow.inside == forward.target
             && flow.inside_port == forward.target_port
             && !passage.is_over(&flow, true)
     })

@@ -28,7 +28,9 @@ pub use inbound::from_uplink;
 pub use outbound::from_namespace;
 pub use passage::Scratch;
 pub use state::{Direction, State, is_expired};
-pub use traits::{FlowRef, FlowTable, InsertError, Packet, Plain, PortQuery, Tables, Touch};
+pub use traits::{
+    FlowRef, FlowTable, HostSocket, InsertError, Packet, Plain, PortQuery, Tables, Touch,
+};
 
 use crate::abi::{DropReason, Ip4};
 

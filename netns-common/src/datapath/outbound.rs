@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Verdict,
-    external_port::{claim, record},
+    external_port::{claim, forget, record},
     guard::is_inside,
     head::{Head, Kind, NoHead, destination_mac, source_mac},
     hop::{Route, RouteOutcome},
@@ -17,6 +17,9 @@ use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, Settings, Tick};
 /// A frame no larger than this fits every link; larger ones are held against the egress MTU
 /// (RFC 791: every host must accept 576 bytes, and no link in use is smaller).
 const FITS_EVERY_LINK: u32 = 576;
+
+/// How often a flow in use asks the routing table anew, in ticks: about once a second.
+const REROUTE: Tick = 8;
 
 /// Decides about a packet that a namespace sent, and applies it.
 #[inline(always)]
@@ -35,8 +38,8 @@ pub fn from_namespace<P: Packet, T: Tables>(
         }
     };
     let Some(settings) = tables.settings() else { return Verdict::Pass };
-    let Scratch { head: parked, draft } = scratch;
-    let mut passage = Passage::new(packet, tables, settings, &head, draft, now);
+    let Scratch { head: parked, notes } = scratch;
+    let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     if head.kind.is_flow()
         && !head.first_fragment
         && let Some(verdict) = carry(&mut passage, &head.outbound_key())
@@ -72,11 +75,19 @@ fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -
     if !is_ours || passage.is_over(&flow, begun_inside) {
         return None;
     }
+    if flow.egress == 0 {
+        return passage.aside(|passage| turn_around(passage, key, &flow));
+    }
     if head.ttl <= 1 {
         return Some(Verdict::Pass);
     }
-    if flow.egress == 0 {
-        return passage.aside(|passage| turn_around(passage, key, &flow));
+    if passage.now / REROUTE != flow.last_seen / REROUTE {
+        if let Some(verdict) = passage.aside(|passage| reroute(passage, key, &flow)) {
+            return Some(verdict);
+        }
+        if passage.notes.is_stale {
+            return None;
+        }
     }
     if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(flow.egress) {
         return Some(Verdict::Pass);
@@ -91,6 +102,40 @@ fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
     Some(passage.translate(&to, exit, flow.rule, false))
+}
+
+/// Looks whether a flow still leaves as the routing table says. `Some` when there is no way
+/// any more; a masquerade that would now bear another address is marked as stale and
+/// forgotten, so that its connection begins afresh.
+#[inline(always)]
+fn reroute<P: Packet, T: Tables, F: FlowRef>(
+    passage: &mut Passage<'_, P, T>,
+    key: &FlowKey,
+    flow: &F,
+) -> Option<Verdict> {
+    let tables = passage.tables;
+    let port = tables.bridge_port(passage.packet.link())?;
+    let route = tables.route(key.remote, port.bridge);
+    let has_way =
+        route.outcome == RouteOutcome::Forward && is_uplink(passage.settings, route.egress);
+    if flow.kind == FlowKind::Forward as u8 {
+        // Its address is the one that was called; only the way back may change.
+        if has_way {
+            flow.reroute(route.egress, route.next_hop);
+        }
+        return None;
+    }
+    if !has_way {
+        // The stack answers with the right ICMP error.
+        return Some(Verdict::Pass);
+    }
+    if route.source != flow.external || route.egress != flow.egress {
+        forget(tables, key, flow);
+        passage.notes.is_stale = true;
+    } else {
+        flow.reroute(route.egress, route.next_hop);
+    }
+    None
 }
 
 /// Carries a packet of a flow that could not keep its port.
@@ -123,6 +168,9 @@ fn turn_around<P: Packet, T: Tables, F: FlowRef>(
     {
         return None;
     }
+    if head.ttl <= 1 {
+        return Some(passage.drop(DropReason::TtlExceeded));
+    }
     passage.touch(flow, Direction::Out);
     passage.touch(&other, Direction::In);
     let to = Translation {
@@ -137,7 +185,7 @@ fn turn_around<P: Packet, T: Tables, F: FlowRef>(
 }
 
 /// A packet of no flow. `None` leaves it to what follows: an ICMP error of the namespace, or
-/// a connection to [`Passage::forward`].
+/// a connection to [`Notes::forward`](super::passage::Notes::forward).
 #[inline(always)]
 fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
     let head = passage.head;
@@ -149,14 +197,18 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
         return Some(passage.drop(DropReason::SpoofedSource));
     }
     let routed = destination_mac(passage.packet) == Some(port.bridge_mac);
-    if !routed || head.ttl <= 1 || head.destination.is_multicast_or_broadcast() {
+    if !routed || head.destination.is_multicast_or_broadcast() {
         return Some(Verdict::Pass);
     }
     let route = tables.route(head.destination, port.bridge);
     match route.outcome {
+        RouteOutcome::Local => {
+            passage.notes.is_for_host = true;
+            to_host(passage)
+        }
         // The stack answers with the right ICMP error.
         RouteOutcome::Refused => Some(Verdict::Pass),
-        RouteOutcome::Local => to_host(passage),
+        RouteOutcome::Forward if head.ttl <= 1 => Some(Verdict::Pass),
         RouteOutcome::Forward if is_uplink(passage.settings, route.egress) => {
             leave(passage, &route)
         }
@@ -208,7 +260,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
     };
     passage.begin_draft(FlowKind::Masquerade);
     let link = passage.packet.link();
-    let flow = &mut *passage.draft;
+    let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;
     flow.inside_mac = mac;
@@ -249,9 +301,12 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verd
         // Broadcast, loopback, or no route: the stack's to refuse.
         Some(_) if !tables.is_host_address(head.destination) => Some(Verdict::Pass),
         Some(_) if head.first_fragment => Some(passage.drop(DropReason::Fragment)),
+        Some(_) if passage.is_hosts_own() => Some(Verdict::Pass),
         Some(_) if head.is_rst() => Some(passage.drop(DropReason::NoFlow)),
+        // The stack of the host has no error for what is not forwarded by it.
+        Some(_) if head.ttl <= 1 => Some(passage.drop(DropReason::TtlExceeded)),
         Some(forward) => {
-            passage.forward = forward;
+            passage.notes.forward = forward;
             None
         }
     }
@@ -263,7 +318,7 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verd
 fn hairpin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let head = passage.head;
     let tables = passage.tables;
-    let forward = passage.forward;
+    let forward = passage.notes.forward;
     let Some(target) = tables.endpoint(forward.target) else {
         return passage.drop(DropReason::NoRoute);
     };
@@ -272,7 +327,7 @@ fn hairpin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     };
     passage.begin_draft(FlowKind::Hairpin);
     let link = passage.packet.link();
-    let flow = &mut *passage.draft;
+    let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;
     flow.inside_mac = mac;

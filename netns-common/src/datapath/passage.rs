@@ -5,9 +5,9 @@ use super::{
     head::Head,
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
-    traits::{FlowRef, Packet, Tables, Touch},
+    traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Forward, Ip4, NO_RULE, Port, RuleId, Settings, Tick};
+use crate::abi::{DropReason, Flow, FlowKind, Forward, Ip4, RuleId, Settings, Tick};
 
 /// Memory outside the stack for one packet at a time.
 ///
@@ -18,12 +18,37 @@ use crate::abi::{DropReason, Flow, FlowKind, Forward, Ip4, NO_RULE, Port, RuleId
 #[derive(Clone, Copy, Debug)]
 pub struct Scratch {
     pub(super) head: Head,
+    pub(super) notes: Notes,
+}
+
+/// What the paths of one packet leave to each other.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notes {
+    /// The record that is being made for the packet's flow.
     pub(super) draft: Flow,
+    /// The forward that the packet is for, once one was found.
+    pub(super) forward: Forward,
+    /// Where a redirected packet goes, when its verdict crosses a function call.
+    exit: (u32, Ip4),
+    /// Whether the routing table says that the packet is for the host itself.
+    pub(super) is_for_host: bool,
+    /// Whether the packet's record turned out to be of the past.
+    pub(super) is_stale: bool,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { head: Head::EMPTY, draft: Flow::default() }
+        Self {
+            head: Head::EMPTY,
+            notes: Notes {
+                draft: Flow::default(),
+                forward: Forward::default(),
+                exit: (0, Ip4::UNSPECIFIED),
+                is_for_host: false,
+                is_stale: false,
+            },
+        }
     }
 }
 
@@ -34,12 +59,7 @@ pub(super) struct Passage<'a, P, T> {
     pub(super) settings: &'a Settings,
     pub(super) head: &'a Head,
     pub(super) now: Tick,
-    /// The record that is being made for the packet's flow.
-    pub(super) draft: &'a mut Flow,
-    /// The forward that the packet is for, once one was found.
-    pub(super) forward: Forward,
-    /// Where a redirected packet goes, when its verdict crosses a function call.
-    exit: (u32, Ip4),
+    pub(super) notes: &'a mut Notes,
 }
 
 /// Verdicts as the integers that a function of the kernel side may return.
@@ -54,16 +74,17 @@ mod code {
 
 impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     #[inline(always)]
-    pub(super) const fn new(
+    pub(super) fn new(
         packet: &'a mut P,
         tables: &'a T,
         settings: &'a Settings,
         head: &'a Head,
-        draft: &'a mut Flow,
+        notes: &'a mut Notes,
         now: Tick,
     ) -> Self {
-        let forward = Forward { target: Ip4::UNSPECIFIED, target_port: Port::ZERO, rule: NO_RULE };
-        Self { packet, tables, settings, head, now, draft, forward, exit: (0, Ip4::UNSPECIFIED) }
+        notes.is_for_host = false;
+        notes.is_stale = false;
+        Self { packet, tables, settings, head, now, notes }
     }
 
     /// Does rare work in a function of its own, so that the usual path keeps few registers
@@ -75,7 +96,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         work: impl FnOnce(&mut Self) -> Option<Verdict>,
     ) -> Option<Verdict> {
         let code = self.aside_as_code(work);
-        let (link, next_hop) = self.exit;
+        let (link, next_hop) = self.notes.exit;
         match code {
             code::NONE => None,
             code::PASS => Some(Verdict::Pass),
@@ -92,11 +113,11 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             Some(Verdict::Pass) => code::PASS,
             Some(Verdict::Drop(reason)) => code::DROP + reason as u32,
             Some(Verdict::Redirect(Exit::Neighbour { link, next_hop })) => {
-                self.exit = (link, next_hop);
+                self.notes.exit = (link, next_hop);
                 code::NEIGHBOUR
             }
             Some(Verdict::Redirect(Exit::Peer { cable })) => {
-                self.exit = (cable, Ip4::UNSPECIFIED);
+                self.notes.exit = (cable, Ip4::UNSPECIFIED);
                 code::PEER
             }
         }
@@ -149,7 +170,8 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     /// Begins the draft with what the flow's first packet says.
     #[inline(always)]
     pub(super) fn begin_draft(&mut self, kind: FlowKind) {
-        *self.draft = Flow {
+        let draft = &mut self.notes.draft;
+        *draft = Flow {
             kind: kind as u8,
             state: State::first(self.head) as u8,
             created: self.now,
@@ -158,10 +180,26 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         };
         let bytes = u64::from(self.head.bytes);
         match kind {
-            FlowKind::Forward => (self.draft.packets_in, self.draft.bytes_in) = (1, bytes),
-            FlowKind::Masquerade | FlowKind::Hairpin => {
-                (self.draft.packets_out, self.draft.bytes_out) = (1, bytes);
+            FlowKind::Forward => (draft.packets_in, draft.bytes_in) = (1, bytes),
+            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
+                (draft.packets_out, draft.bytes_out) = (1, bytes);
             }
         }
+    }
+
+    /// Whether the packet belongs to a connection that a socket of the host has, although its
+    /// port is forwarded: such a connection may be older than the forward.
+    #[inline(always)]
+    pub(super) fn is_hosts_own(&self) -> bool {
+        let head = self.head;
+        // Only the first packet of a connection from outside can be a SYN.
+        !head.is_syn()
+            && self.tables.host_socket(&PortQuery {
+                remote: head.source,
+                external: head.destination,
+                remote_port: head.source_port,
+                external_port: head.destination_port,
+                protocol: head.protocol,
+            }) == HostSocket::Connected
     }
 }

@@ -94,7 +94,9 @@ impl State {
     #[inline(always)]
     pub const fn next(self, kind: FlowKind, direction: Direction, tcp_flags: u8) -> Self {
         let from_initiator = match kind {
-            FlowKind::Masquerade | FlowKind::Hairpin => matches!(direction, Direction::Out),
+            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
+                matches!(direction, Direction::Out)
+            }
             FlowKind::Forward => matches!(direction, Direction::In),
         };
         match self {

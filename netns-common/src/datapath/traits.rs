@@ -31,8 +31,12 @@ pub trait Packet {
     /// The link it came in by (ingress) or goes out by (egress).
     fn link(&self) -> u32;
 
-    /// Whether it carries a VLAN tag outside its bytes.
+    /// Whether it carries the tag of a VLAN outside its bytes. A priority tag (VLAN 0) is
+    /// none: the stack takes it off and goes on as without.
     fn is_tagged(&self) -> bool;
+
+    /// At an egress hook: whether a socket of the host made it, and nobody else.
+    fn is_from_host(&self) -> bool;
 
     /// Whether it, or each of its segments, is larger than the MTU of `link`.
     fn exceeds_mtu(&self, link: u32) -> bool;
@@ -78,6 +82,9 @@ pub struct Touch {
 pub trait FlowRef: Deref<Target = Flow> {
     /// Writes what a packet changed.
     fn touch(&self, touch: &Touch);
+
+    /// Writes another way out.
+    fn reroute(&self, egress: u32, next_hop: Ip4);
 }
 
 /// Why a record could not be inserted.
@@ -122,11 +129,21 @@ pub trait Tables: FlowTable {
 
     /// The kernel's route to `destination` for a packet that came in by `link`.
     fn route(&self, destination: Ip4, link: u32) -> Route;
-    /// Whether a socket of the host owns this port towards this remote, or listens on it.
-    fn host_owns(&self, port: &PortQuery) -> bool;
+    /// The socket of the host that packets to this port from this remote are for.
+    fn host_socket(&self, port: &PortQuery) -> HostSocket;
 
     fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32);
     fn count_drop(&self, reason: DropReason, bytes: u32);
+}
+
+/// What the host's socket tables answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostSocket {
+    None,
+    /// One for any remote.
+    Listening,
+    /// One for this very remote.
+    Connected,
 }
 
 /// A question to the host's socket tables.

@@ -166,7 +166,10 @@ impl Generator {
         let source = self.random.of(&[address::HOST, address::RED, address::BLUE, address::BRIDGE]);
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
         let packet = self.datagram(source, address::FAR, ports);
-        packet.frame(self.places.uplink.mac, self.places.lan_mac, self.places.uplink.index)
+        let uplink = self.places.uplink;
+        let mut packet = packet.frame(uplink.mac, self.places.lan_mac, uplink.index);
+        packet.from_host = self.random.one_in(2);
+        packet
     }
 
     fn datagram(&mut self, source: Ip4, destination: Ip4, ports: [u16; 2]) -> Datagram {

@@ -37,6 +37,8 @@ pub struct VecPacket {
     link: u32,
     /// Carries a VLAN tag outside its bytes.
     pub tagged: bool,
+    /// Was made by a socket of the host.
+    pub from_host: bool,
     /// The transport checksum holds the pseudo-header only, and hardware completes it
     /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
     pub partial_checksum: bool,
@@ -46,7 +48,14 @@ pub struct VecPacket {
 impl VecPacket {
     /// `link` is the device that the frame came in by, or goes out by at an egress hook.
     pub fn new(bytes: Vec<u8>, link: u32) -> Self {
-        Self { bytes, link, tagged: false, partial_checksum: false, mtus: Mtus::default() }
+        Self {
+            bytes,
+            link,
+            tagged: false,
+            from_host: false,
+            partial_checksum: false,
+            mtus: Mtus::default(),
+        }
     }
 
     /// All bytes of the frame.
@@ -91,6 +100,10 @@ impl Packet for VecPacket {
 
     fn is_tagged(&self) -> bool {
         self.tagged
+    }
+
+    fn is_from_host(&self) -> bool {
+        self.from_host
     }
 
     fn exceeds_mtu(&self, link: u32) -> bool {

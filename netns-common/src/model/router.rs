@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     abi::{Tick, ticks},
-    datapath::{Packet as _, Scratch, Verdict, from_namespace, from_uplink, to_uplink},
+    datapath::{Scratch, Verdict, from_namespace, from_uplink, to_uplink},
 };
 
 /// Where a packet meets the datapath.
@@ -43,13 +43,13 @@ impl Router {
     /// Runs a packet through a hook.
     pub fn run(&mut self, hook: Hook, packet: &mut VecPacket) -> Verdict {
         packet.mtus = self.tables.mtus.clone();
-        self.tables.begin_frame(packet.length());
+        self.tables.begin_packet();
         match hook {
             Hook::FromNamespace => {
                 from_namespace(packet, &self.tables, &mut self.scratch, self.now)
             }
             Hook::FromUplink => from_uplink(packet, &self.tables, &mut self.scratch, self.now),
-            Hook::ToUplink => to_uplink(packet, &self.tables),
+            Hook::ToUplink => to_uplink(packet, &self.tables, self.now),
         }
     }
 

@@ -8,23 +8,17 @@ use std::{
     vec::Vec,
 };
 
-use super::{
-    packet::{ETHERNET, Mtus},
-    routes::Routes,
-};
+use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
         BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, InsideKey,
         Ip4, Masquerade, MovedPort, NO_RULE, Port, Prefix, RuleId, Settings,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, InsertError, PortQuery, Route, RouteOutcome, Tables, Touch,
+        Direction, FlowRef, FlowTable, HostSocket as HostAnswer, InsertError, PortQuery, Route,
+        Tables, Touch,
     },
 };
-
-/// What a VLAN tag may add to a frame: the kernel's test of whether a frame can be forwarded
-/// (`is_skb_forwardable`) leaves room for one.
-const VLAN_TAG: u32 = 4;
 
 /// A socket of the host that waits for packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +27,8 @@ pub struct HostSocket {
     /// Unspecified: any address of the host.
     pub address: Ip4,
     pub port: Port,
+    /// The remote that it is connected to; `None`: any.
+    pub remote: Option<(Ip4, Port)>,
 }
 
 /// A record in the flow table: as it was when it was looked up, and the place to write to.
@@ -63,6 +59,10 @@ impl FlowRef for MemoryFlow {
         *bytes = bytes.wrapping_add(u64::from(touch.bytes));
         self.place.set(flow);
     }
+
+    fn reroute(&self, egress: u32, next_hop: Ip4) {
+        self.place.set(Flow { egress, next_hop, ..self.place.get() });
+    }
 }
 
 /// The maps, filled by the test, and stand-ins for the kernel's routes and sockets.
@@ -85,14 +85,11 @@ pub struct MemoryTables {
     drop_counters: RefCell<HashMap<DropReason, Counter>>,
     /// How often the flow table was asked: a measure of the work for one packet.
     lookups: Cell<u32>,
-    /// Length of the frame at hand, which the kernel's route look-up sees by its context.
-    frame_length: Cell<u32>,
 }
 
 impl MemoryTables {
-    /// Tells the tables which frame the next questions are about.
-    pub(super) fn begin_frame(&self, length: u32) {
-        self.frame_length.set(length);
+    /// Begins to count the questions about a packet.
+    pub(super) fn begin_packet(&self) {
         self.lookups.set(0);
     }
 
@@ -207,22 +204,27 @@ impl Tables for MemoryTables {
         self.host_addresses.contains(&address)
     }
 
-    /// As `bpf_fib_lookup` does without a total length: a frame that cannot be forwarded out
-    /// of the egress device in one piece has no route.
     fn route(&self, destination: Ip4, link: u32) -> Route {
-        let mut route = self.routes.look_up(destination, link);
-        let largest = ETHERNET as u32 + self.mtus.of(route.egress) + VLAN_TAG;
-        if route.outcome == RouteOutcome::Forward && self.frame_length.get() > largest {
-            route.outcome = RouteOutcome::Refused;
-        }
-        route
+        self.routes.look_up(destination, link)
     }
 
-    fn host_owns(&self, port: &PortQuery) -> bool {
-        let owner =
-            |address| HostSocket { protocol: port.protocol, address, port: port.external_port };
-        self.host_sockets.contains(&owner(port.external))
-            || self.host_sockets.contains(&owner(Ip4::UNSPECIFIED))
+    fn host_socket(&self, port: &PortQuery) -> HostAnswer {
+        let owner = |address, remote| HostSocket {
+            protocol: port.protocol,
+            address,
+            port: port.external_port,
+            remote,
+        };
+        let remote = Some((port.remote, port.remote_port));
+        if self.host_sockets.contains(&owner(port.external, remote)) {
+            HostAnswer::Connected
+        } else if self.host_sockets.contains(&owner(port.external, None))
+            || self.host_sockets.contains(&owner(Ip4::UNSPECIFIED, None))
+        {
+            HostAnswer::Listening
+        } else {
+            HostAnswer::None
+        }
     }
 
     fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32) {

@@ -133,11 +133,36 @@ fn a_packet_of_a_forwarded_connection_never_reaches_the_hosts_stack() {
 }
 
 #[test]
-fn without_a_route_back_answers_go_where_the_caller_came_from() {
+fn a_caller_that_no_route_leads_back_to_is_dropped() {
     let mut lab = Lab::new();
     let uplink = lab.places.uplink.index;
     lab.router.tables.routes = Routes::new(&[uplink, 10]).with(HOST, 32, Way::Local);
-    let request = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
-    request.reached(BLUE, (LAN, 50_000), (BLUE, 80));
-    lab.answer(&request).left_as((HOST, 80), (LAN, 50_000));
+    lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN)).dropped(DropReason::NoRoute);
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn one_caller_by_two_addresses_of_the_host_is_two_connections() {
+    let mut lab = Lab::new();
+    let first = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
+    lab.answer(&first).left_as((HOST, 80), (LAN, 50_000));
+    let second = Ip4::new(192, 168, 1, 11);
+    lab.router.tables.host_addresses.insert(second);
+    let routes = std::mem::take(&mut lab.router.tables.routes);
+    lab.router.tables.routes = routes.with(second, 32, Way::Local);
+    // Blue could not tell the two apart, and the first one lives.
+    lab.outside(&ipv4(LAN, second).tcp(50_000, 80, SYN)).dropped(DropReason::PortsExhausted);
+    lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, ACK)).reached(BLUE, (LAN, 50_000), (BLUE, 80));
+}
+
+#[test]
+fn no_packet_from_outside_comes_from_a_martian() {
+    let mut lab = Lab::new();
+    for source in [[127, 0, 0, 1], [0, 0, 0, 1], [224, 0, 0, 1], [255, 255, 255, 255]] {
+        let [a, b, c, d] = source;
+        let packet = ipv4(Ip4::new(a, b, c, d), HOST).udp(50_000, 5353);
+        lab.outside(&packet).dropped(DropReason::Martian);
+    }
+    lab.outside(&ipv4(HOST, HOST).udp(50_000, 5353)).dropped(DropReason::Martian);
+    assert_eq!(lab.flow_count(), 0);
 }

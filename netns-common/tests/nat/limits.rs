@@ -28,7 +28,7 @@ fn a_port_of_a_socket_of_the_host_is_never_chosen() {
     for address in [HOST, netns_common::abi::Ip4::UNSPECIFIED] {
         let mut lab = Lab::new();
         let (protocol, port) = (Protocol::Udp.number(), Port::new(40_000));
-        lab.router.tables.host_sockets.insert(HostSocket { protocol, address, port });
+        lab.router.tables.host_sockets.insert(HostSocket { protocol, address, port, remote: None });
         let sent = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
         assert_ne!(sent.head().source_port.number(), 40_000);
         lab.answer(&sent).reached(RED, (FAR, 53), (RED, 40_000));

@@ -3,6 +3,7 @@
 mod errors;
 mod forward;
 mod hairpin;
+mod host;
 mod lab;
 mod lifetime;
 mod limits;

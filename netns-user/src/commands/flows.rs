@@ -56,7 +56,9 @@ fn ends(flow: &FlowStatus) -> (String, String) {
     let pair = |from, to| format!("{} > {}", end(from), end(to));
     let FlowStatus { inside, external, remote, .. } = *flow;
     match flow.kind {
-        FlowKind::Masquerade | FlowKind::Hairpin => (pair(inside, remote), pair(external, remote)),
+        FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
+            (pair(inside, remote), pair(external, remote))
+        }
         FlowKind::Forward => (pair(remote, external), pair(remote, inside)),
     }
 }

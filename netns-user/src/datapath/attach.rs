@@ -40,14 +40,6 @@ pub(super) const UPLINK: [Hook; 2] = [
     Hook { program: programs::FROM_UPLINK, direction: TcAttachType::Ingress },
 ];
 
-/// The socket hooks.
-const SOCKET_HOOKS: [&str; 4] = [
-    programs::HOST_CONNECT,
-    programs::HOST_SENDMSG,
-    programs::HOST_RECVMSG,
-    programs::HOST_GETPEERNAME,
-];
-
 /// Attaches a classifier to an interface and pins the link.
 pub(super) fn attach(
     object: &mut Ebpf,
@@ -155,7 +147,7 @@ pub(super) fn pinned_links(pins: &Pins, program: &str) -> Result<Vec<PathBuf>, D
 pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let path = cgroup2()?;
     let cgroup = File::open(&path).map_err(|source| DatapathError::Cgroup { path, source })?;
-    for name in SOCKET_HOOKS {
+    for name in programs::SOCKET_HOOKS {
         let error = |source| DatapathError::Program { program: name, source };
         let program = object.program_mut(name).ok_or_else(|| missing(name))?;
         let program: &mut CgroupSockAddr = program.try_into().map_err(error)?;

@@ -59,8 +59,18 @@ impl Both {
         );
         let port = Port::new(OWNED_PORT);
         tables.host_sockets = [
-            HostSocket { protocol: Protocol::Tcp.number(), address: Default::default(), port },
-            HostSocket { protocol: Protocol::Udp.number(), address: address::HOST, port },
+            HostSocket {
+                protocol: Protocol::Tcp.number(),
+                address: Default::default(),
+                port,
+                remote: None,
+            },
+            HostSocket {
+                protocol: Protocol::Udp.number(),
+                address: address::HOST,
+                port,
+                remote: None,
+            },
         ]
         .into();
         Self {
@@ -109,7 +119,7 @@ impl Both {
         let verdict = self.model.run(hook, &mut after);
         let ran = self.kernel.run(hook, packet);
         let action = match verdict {
-            Verdict::Pass => 0,
+            Verdict::Pass => u32::MAX,
             Verdict::Drop(_) => 2,
             Verdict::Redirect(_) => 7,
         };
@@ -118,7 +128,7 @@ impl Both {
         if action != 2 {
             assert_eq!(ran.bytes, after.bytes(), "the kernel's bytes and the model's; {}", shown());
         }
-        if action == 0 {
+        if verdict == Verdict::Pass {
             assert_eq!(packet.bytes(), after.bytes(), "passed untouched; {}", shown());
         }
         let counters = self.counters();

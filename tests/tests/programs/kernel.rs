@@ -90,7 +90,7 @@ impl Kernel {
         let mut context = [0_u8; CONTEXT];
         let link = packet.link().to_ne_bytes();
         context[IFINDEX..IFINDEX + 4].copy_from_slice(&link);
-        if hook != Hook::ToUplink {
+        if !packet.from_host {
             context[INGRESS_IFINDEX..INGRESS_IFINDEX + 4].copy_from_slice(&link);
         }
         let mut bytes = vec![0; LARGEST];

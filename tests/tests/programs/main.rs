@@ -56,7 +56,7 @@ const SEEN: [&str; 20] = [
 const BUDGET: [(&str, u32); 7] = [
     (programs::FROM_NAMESPACE, 150_000),
     (programs::FROM_UPLINK, 50_000),
-    (programs::TO_UPLINK, 2_000),
+    (programs::TO_UPLINK, 5_000),
     (programs::LOGGED[0].1, LOGGED_BUDGET),
     (programs::LOGGED[1].1, LOGGED_BUDGET),
     (programs::LOGGED[2].1, LOGGED_BUDGET),

@@ -81,7 +81,9 @@ impl FlowSample {
     pub(super) fn path(&self) -> String {
         let (inside, external, remote) = (end(self.inside), end(self.external), end(self.remote));
         match self.kind {
-            FlowKind::Masquerade => format!("{inside} ⇒ {external} → {remote}"),
+            FlowKind::Masquerade | FlowKind::Host => {
+                format!("{inside} ⇒ {external} → {remote}")
+            }
             FlowKind::Forward | FlowKind::Hairpin => format!("{remote} → {external} ⇒ {inside}"),
         }
     }
