@@ -1,0 +1,148 @@
+//! The host's own traffic beside that of the namespaces, with real sockets.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, UdpSocket},
+    time::Duration,
+};
+
+use netns_tests::{
+    DEADLINE, Sandbox, UdpEcho, accept, connect_from, count, forward_add, inside, lab_is_up, nat,
+};
+
+/// Long enough for what does not come.
+const SILENCE: Duration = Duration::from_millis(300);
+
+fn udp(namespace: &str, address: &str) -> UdpSocket {
+    let socket = inside(namespace).run(|| UdpSocket::bind(address)).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    socket
+}
+
+#[test]
+fn a_namespace_does_not_get_the_answers_to_the_host() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let server = udp("lan", "192.168.1.1:7002");
+    let red = udp("red", "192.168.15.1:45000");
+    let host = udp("host", "192.168.1.10:45000");
+    let mut buffer = [0; 32];
+    // Red is first and keeps its port, which is then the host's too.
+    red.send_to(b"from red", "192.168.1.1:7002").expect("a datagram");
+    server.recv_from(&mut buffer).expect("red's question");
+    host.send_to(b"from the host", "192.168.1.1:7002").expect("a datagram");
+    let (_, client) = server.recv_from(&mut buffer).expect("the host's question");
+    assert_eq!(client.to_string(), "192.168.1.10:45000");
+    server.send_to(b"secret", client).expect("an answer");
+    let (length, _) = host.recv_from(&mut buffer).expect("the host's answer");
+    assert_eq!(&buffer[..length], b"secret");
+    red.set_read_timeout(Some(SILENCE)).expect("a timeout");
+    let nothing = red.recv_from(&mut buffer).expect_err("nothing for red");
+    assert!(matches!(nothing.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{nothing}");
+    // Red goes on by another port.
+    red.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    red.send_to(b"again", "192.168.1.1:7002").expect("a datagram");
+    let (_, client) = server.recv_from(&mut buffer).expect("red's question");
+    assert_ne!(client.port(), 45_000);
+    server.send_to(b"for red", client).expect("an answer");
+    let (length, _) = red.recv_from(&mut buffer).expect("red's answer");
+    assert_eq!(&buffer[..length], b"for red");
+}
+
+#[test]
+fn a_connection_of_the_host_survives_a_forward_of_its_port() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+    let mut stream =
+        inside("host").run(|| connect_from(40_080, "192.168.1.1:7000")).expect("a connection");
+    let (mut served, _) = accept(&listener).expect("a connection");
+    forward_add("tcp", 40_080, "192.168.15.2:80").success();
+    for _ in 0..3 {
+        stream.write_all(b"ping").expect("a question");
+        let mut word = [0; 4];
+        served.read_exact(&mut word).expect("the question");
+        served.write_all(&word).expect("an answer");
+        stream.read_exact(&mut word).expect("the answer");
+    }
+}
+
+#[test]
+fn the_host_is_told_that_nobody_listens_in_a_namespace() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let host = udp("host", "0.0.0.0:0");
+    host.connect("192.168.15.1:9999").expect("an address");
+    host.send(b"anybody?").expect("a datagram");
+    let error = host.recv(&mut [0; 8]).expect_err("nobody");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn sockets_that_write_ipv4_as_ipv6_reach_the_forward() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let script = "
+import socket
+for name in ('::ffff:127.0.0.1', '::ffff:192.168.1.10'):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    s.settimeout(10)
+    s.connect((name, 80))
+    print(s.getpeername()[0])
+    s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')
+    print(s.makefile().read())
+";
+    inside("host").command("python3", &["-c", script]).success().shows(&[
+        "from blue",
+        "::ffff:127.0.0.1",
+        "::ffff:192.168.1.10",
+    ]);
+}
+
+#[test]
+fn no_address_is_the_host_itself() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    inside("host").curl("http://0.0.0.0/").success().shows(&["from blue"]);
+}
+
+#[test]
+fn a_loopback_address_with_an_owner_stays_its_owners() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    forward_add("udp", 53, "192.168.15.2:53").success();
+    let _resolver = UdpEcho::start("host", "127.0.0.53:53");
+    let client = udp("host", "127.0.0.1:0");
+    client.send_to(b"question", "127.0.0.53:53").expect("a datagram");
+    let (_, from) = client.recv_from(&mut [0; 16]).expect("an answer");
+    assert_eq!(from.to_string(), "127.0.0.53:53");
+}
+
+#[test]
+fn a_priority_tag_gets_nothing_past_the_checks() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    // red would be 9.9.9.9, in a frame with an IEEE 802.1Q tag of VLAN 0.
+    let script = "
+import socket, struct, subprocess
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('veth-red', 0))
+subprocess.run(['ping', '-c1', '-W5', '192.168.15.5'], check=True, stdout=subprocess.DEVNULL)
+line = [l for l in open('/proc/net/arp') if l.startswith('192.168.15.5 ')][0]
+gateway = bytes.fromhex(line.split()[3].replace(':', ''))
+udp = struct.pack('!HHHH', 2, 5555, 8, 0)
+ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, 1, 0, 64, 17, 0,
+                 socket.inet_aton('9.9.9.9'), socket.inet_aton('192.168.1.1'))
+total = sum(struct.unpack('!10H', ip))
+total = (total & 0xffff) + (total >> 16)
+ip = ip[:10] + struct.pack('!H', ~total & 0xffff) + ip[12:]
+s.send(gateway + s.getsockname()[4] + struct.pack('!HHH', 0x8100, 0, 0x0800) + ip + udp)
+";
+    inside("red").command("python3", &["-c", script]).success();
+    let nat = nat();
+    let drops = nat["drops"].as_array().expect("drops");
+    let spoofed = drops.iter().find(|drop| drop["reason"] == "spoofed-source").expect("a drop");
+    assert_eq!(count(spoofed, "packets"), 1, "{nat:#}");
+}
