@@ -1,6 +1,7 @@
 //! The maps. Their names are those of `netns_common::abi::maps`.
 
 use aya_ebpf::{
+    bindings::bpf_timer,
     btf_maps,
     macros::{btf_map, map},
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray},
@@ -10,8 +11,6 @@ use netns_common::abi::{
     InsideKey, Ip4, MAX_RULES, Masquerade, MovedPort, Peer, Settings,
 };
 use netns_common::datapath::{Head, Scratch};
-
-use crate::sweeper::Sweeper;
 
 /// A default: the loader sets the size that the lab asks for.
 const FLOW_CAPACITY: u32 = 1 << 17;
@@ -61,6 +60,12 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 /// Headers of the packet that is being logged, as they came.
 #[map]
 pub(crate) static NOTED: PerCpuArray<Head> = PerCpuArray::with_max_entries(1, 0);
+
+/// The value of the map that holds the timer.
+#[repr(C)]
+pub(crate) struct Sweeper {
+    pub(crate) timer: bpf_timer,
+}
 
 // The kernel finds the timer in the value by BTF.
 #[btf_map]

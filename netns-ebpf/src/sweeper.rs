@@ -6,7 +6,6 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::bpf_timer,
     helpers::generated::{
         bpf_for_each_map_elem, bpf_timer_init, bpf_timer_set_callback, bpf_timer_start,
     },
@@ -19,7 +18,7 @@ use netns_common::{
 };
 
 use crate::{
-    maps,
+    maps::{self, Sweeper},
     tables::{FlowPointer, KernelTables, now},
 };
 
@@ -31,12 +30,6 @@ const CLOCK_MONOTONIC: u64 = 1;
 
 /// `-EBUSY`: the timer is there already, as after an upgrade.
 const BUSY: i64 = -16;
-
-/// The value of the map that holds the timer.
-#[repr(C)]
-pub(crate) struct Sweeper {
-    timer: bpf_timer,
-}
 
 /// What a sweep carries from flow to flow.
 struct Sweep {

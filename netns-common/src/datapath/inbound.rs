@@ -7,11 +7,11 @@ use super::{
     Exit, Verdict,
     external_port::record,
     guard::is_inside,
-    head::{Head, Kind, NoHead, destination_mac},
+    head::{Kind, destination_mac},
     hop::RouteOutcome,
     host, icmp,
     outbound::is_uplink,
-    passage::{Passage, Scratch},
+    passage::{Passage, Scratch, read_head},
     rewrite::Translation,
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
@@ -26,13 +26,9 @@ pub fn from_uplink<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Verdict {
-    let head = match Head::read(packet) {
+    let head = match read_head(packet, tables) {
         Ok(head) => head,
-        Err(NoHead::NotIpv4) => return Verdict::Pass,
-        Err(NoHead::Malformed) => {
-            tables.count_drop(DropReason::Malformed, packet.length());
-            return Verdict::Drop(DropReason::Malformed);
-        }
+        Err(verdict) => return verdict,
     };
     let Some(settings) = tables.settings() else { return Verdict::Pass };
     let Scratch { head: parked, notes } = scratch;

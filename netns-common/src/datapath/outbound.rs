@@ -4,10 +4,10 @@ use super::{
     Exit, Verdict,
     external_port::{claim, forget, record},
     guard::is_inside,
-    head::{Head, Kind, NoHead, destination_mac, source_mac},
+    head::{Kind, destination_mac, source_mac},
     hop::{Route, RouteOutcome},
     host, icmp,
-    passage::{Passage, Scratch},
+    passage::{Passage, Scratch, read_head},
     rewrite::Translation,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
@@ -29,13 +29,9 @@ pub fn from_namespace<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Verdict {
-    let head = match Head::read(packet) {
+    let head = match read_head(packet, tables) {
         Ok(head) => head,
-        Err(NoHead::NotIpv4) => return Verdict::Pass,
-        Err(NoHead::Malformed) => {
-            tables.count_drop(DropReason::Malformed, packet.length());
-            return Verdict::Drop(DropReason::Malformed);
-        }
+        Err(verdict) => return verdict,
     };
     let Some(settings) = tables.settings() else { return Verdict::Pass };
     let Scratch { head: parked, notes } = scratch;

@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Verdict,
-    head::Head,
+    head::{Head, NoHead},
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
@@ -60,6 +60,18 @@ pub(super) struct Passage<'a, P, T> {
     pub(super) head: &'a Head,
     pub(super) now: Tick,
     pub(super) notes: &'a mut Notes,
+}
+
+/// The headers of a packet at an ingress hook; the verdict for one that has none.
+#[inline(always)]
+pub(super) fn read_head<P: Packet, T: Tables>(packet: &P, tables: &T) -> Result<Head, Verdict> {
+    Head::read(packet).map_err(|reason| match reason {
+        NoHead::NotIpv4 => Verdict::Pass,
+        NoHead::Malformed => {
+            tables.count_drop(DropReason::Malformed, packet.length());
+            Verdict::Drop(DropReason::Malformed)
+        }
+    })
 }
 
 /// Verdicts as the integers that a function of the kernel side may return.
