@@ -2,13 +2,15 @@
 
 use std::{
     net::{SocketAddr, TcpListener, UdpSocket},
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
 use netns_tests::{
-    DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, count, forward_add, forward_del,
-    inside, lab_is_up, nat, netns, own, receive_stream, send_stream,
+    DEADLINE, Running, Sandbox, Stream, UdpEcho, accept, connect_from, count, eventually,
+    forward_add, forward_del, inside, lab_is_up, nat, netns, netns_path, own, receive_stream,
+    send_stream,
 };
 
 /// How many blocks of a mebibyte are more than 1 GB.
@@ -301,4 +303,62 @@ fn traceroute_from_outside_ends_at_the_host() {
     let route = inside("lan").command("traceroute", &arguments).success();
     assert!(!route.stdout.contains("192.168.15."), "{route}");
     assert!(route.stdout.lines().last().is_some_and(|hop| hop.contains("192.168.1.10")), "{route}");
+}
+
+/// Starts `netns forward add` for each port at once; how many have succeeded, and what the
+/// others said.
+fn add_at_once(ports: &[u16]) -> (usize, Vec<String>) {
+    let start = |port: &u16| {
+        let port = port.to_string();
+        let arguments = ["forward", "add", "tcp", &port, "192.168.15.2:80"];
+        Running::start(None, Command::new(netns_path()).args(arguments))
+    };
+    let adds: Vec<Running> = ports.iter().map(start).collect();
+    let ended = adds.into_iter().map(Running::finish);
+    let (good, bad): (Vec<_>, Vec<_>) = ended.partition(|(status, ..)| status.success());
+    (good.len(), bad.into_iter().map(|(.., said)| said).collect())
+}
+
+#[test]
+fn rules_that_are_added_at_once_count_each_for_itself() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let ports: Vec<u16> = (8001..=8008).collect();
+    assert_eq!(add_at_once(&ports), (ports.len(), vec![]));
+    inside("lan").curl("http://192.168.1.10:8003/").success();
+    let rules = nat();
+    for rule in rules["forwards"].as_array().expect("rules") {
+        assert_eq!(count(rule, "flows"), u64::from(rule["port"] == 8003), "{rules:#}");
+    }
+}
+
+#[test]
+fn a_port_is_given_once_to_two_who_ask_at_once() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for port in 8001..=8010 {
+        let (added, said) = add_at_once(&[port, port]);
+        assert_eq!(added, 1, "{said:?}");
+        assert!(said[0].contains("there is already a rule"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_rule_for_a_lab_that_goes_down_meanwhile_says_so() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let down = Running::start(None, Command::new(netns_path()).arg("down"));
+    eventually("the lab is down", DEADLINE, || {
+        let added = forward_add("tcp", 8080, "192.168.15.2:80");
+        if added.status.success() {
+            // It may go down right now.
+            let _ = forward_del("tcp", 8080);
+            return false;
+        }
+        let is_clear = ["is not up", "no lab is up"].iter().any(|part| added.stderr.contains(part));
+        assert!(is_clear || added.stderr.contains("already a rule"), "{added}");
+        added.stderr.contains("no lab is up")
+    });
+    assert!(down.finish().0.success());
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::print;
+use super::{in_datapath, print};
 use crate::{
     cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs},
     datapath::Datapath,
@@ -40,8 +40,7 @@ fn add(args: &ForwardAddArgs) -> anyhow::Result<ForwardRule> {
         port: args.listen.port,
         target: args.target,
     };
-    let datapath = Datapath::open(&topology.name)?;
-    lab::in_router(&topology, || datapath.add_forward(&rule))??;
+    in_datapath(&topology, |datapath| datapath.add_forward(&rule))?;
     Ok(rule)
 }
 

@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::print;
+use super::{in_datapath, print};
 use crate::{
     cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs},
-    datapath::Datapath,
     lab,
     rules::MasqueradeRule,
     topology::Topology,
@@ -25,11 +24,13 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     let topology = lab::choose(rule_args.lab.as_deref())?.topology;
     let rule = checked(rule_args, &topology)?;
-    let datapath = Datapath::open(&topology.name)?;
-    lab::in_router(&topology, || {
-        if adds { datapath.add_masquerade(&rule) } else { datapath.remove_masquerade(&rule) }
-    })??;
-    let done = if adds { "added" } else { "deleted" };
+    let (rule, done) = in_datapath(&topology, |datapath| {
+        if adds {
+            datapath.add_masquerade(&rule).map(|()| (rule, "added"))
+        } else {
+            datapath.remove_masquerade(&rule).map(|rule| (rule, "deleted"))
+        }
+    })?;
     print(json, &rule, |rule| format!("{done}: {rule}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -24,7 +24,12 @@ use serde::Serialize;
 
 pub use steps::Steps;
 
-use crate::{output::to_json, topology::Topology};
+use crate::{
+    datapath::{Datapath, DatapathError},
+    lab,
+    output::to_json,
+    topology::Topology,
+};
 
 /// Prints a result: as JSON, or as `text` says.
 ///
@@ -40,6 +45,22 @@ pub(crate) fn print<T: Serialize>(
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Works on a lab's datapath where its router is. A lab that goes down meanwhile is told of as
+/// such, whatever of it was missed first.
+fn in_datapath<T: Send>(
+    topology: &Topology,
+    work: impl FnOnce(&Datapath) -> Result<T, DatapathError> + Send,
+) -> anyhow::Result<T> {
+    let datapath = Datapath::open(&topology.name)?;
+    match lab::in_router(topology, || work(&datapath)) {
+        Ok(done) => Ok(done?),
+        Err(error) => {
+            Datapath::open(&topology.name)?;
+            Err(error.into())
+        }
+    }
 }
 
 fn read_topology(file: &Path) -> anyhow::Result<Topology> {

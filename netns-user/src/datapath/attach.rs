@@ -49,7 +49,7 @@ pub(super) fn attach(
     index: u32,
 ) -> Result<(), DatapathError> {
     let program = classifier(object, hook.program)?;
-    let error = |source| DatapathError::Program { program: hook.program, source };
+    let error = |cause| DatapathError::Program { program: hook.program, cause };
     // The name is resolved in this thread's namespace, the index serves as the pin's name.
     let order = TcAttachOptions::TcxOrder(LinkOrder::default());
     let id = program.attach_with_options(interface, hook.direction, order).map_err(error)?;
@@ -106,7 +106,7 @@ fn replace(
     name: &'static str,
     path: &Path,
 ) -> Result<(), DatapathError> {
-    let error = |source| DatapathError::Program { program: name, source };
+    let error = |cause| DatapathError::Program { program: name, cause };
     let pinned = PinnedLink::from_pin(path).map_err(|error| link_error(name, path, error))?;
     let link = SchedClassifierLink::try_from(FdLink::from(pinned))
         .map_err(|error| link_error(name, path, error))?;
@@ -118,16 +118,16 @@ fn replace(
             if failed.io_error.raw_os_error() == Some(libc::ENOLINK) =>
         {
             fs::remove_file(path)
-                .map_err(|source| super::pins::pin_error("remove the pin", path, source))
+                .map_err(|cause| super::pins::pin_error("remove the pin", path, cause))
         }
-        Err(source) => Err(error(source)),
+        Err(cause) => Err(error(cause)),
     }
 }
 
 /// The pinned links of one program.
 pub(super) fn pinned_links(pins: &Pins, program: &str) -> Result<Vec<PathBuf>, DatapathError> {
     let folder = pins.links();
-    let error = |source| super::pins::pin_error("read the folder", &folder, source);
+    let error = |cause| super::pins::pin_error("read the folder", &folder, cause);
     let mut links = Vec::new();
     for entry in fs::read_dir(&folder).map_err(error)? {
         let path = entry.map_err(error)?.path();
@@ -146,9 +146,9 @@ pub(super) fn pinned_links(pins: &Pins, program: &str) -> Result<Vec<PathBuf>, D
 /// of each socket and leave all but the router's alone.
 pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let path = cgroup2()?;
-    let cgroup = File::open(&path).map_err(|source| DatapathError::Cgroup { path, source })?;
+    let cgroup = File::open(&path).map_err(|cause| DatapathError::Cgroup { path, cause })?;
     for name in programs::SOCKET_HOOKS {
-        let error = |source| DatapathError::Program { program: name, source };
+        let error = |cause| DatapathError::Program { program: name, cause };
         let program = object.program_mut(name).ok_or_else(|| missing(name))?;
         let program: &mut CgroupSockAddr = program.try_into().map_err(error)?;
         program.load().map_err(error)?;
@@ -165,7 +165,7 @@ pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), 
 /// Where the version 2 hierarchy is mounted.
 fn cgroup2() -> Result<PathBuf, DatapathError> {
     let mounts = fs::read_to_string("/proc/self/mounts")
-        .map_err(|source| DatapathError::System { what: "read /proc/self/mounts", source })?;
+        .map_err(|cause| DatapathError::System { what: "read /proc/self/mounts", cause })?;
     mounts
         .lines()
         .map(|line| line.split(' ').collect::<Vec<_>>())

@@ -24,7 +24,7 @@ impl Interfaces {
         let mut interfaces = Self { by_name: StdHashMap::new(), addresses: Vec::new() };
         let list = getifaddrs().map_err(|error| DatapathError::System {
             what: "read the interfaces of the router's namespace",
-            source: error.into(),
+            cause: error.into(),
         })?;
         for entry in list {
             let Some(address) = entry.address else { continue };
@@ -82,7 +82,7 @@ pub(super) fn write_settings(
         "uplinks",
     )?;
     let mut map: Array<MapData, Settings> = datapath.map(maps::SETTINGS)?;
-    map.set(0, settings, 0).map_err(|source| DatapathError::Map { map: maps::SETTINGS, source })
+    map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
 }
 
 fn fill<T>(
@@ -119,7 +119,7 @@ pub(super) fn write_cable(
     let mut ports: HashMap<MapData, u32, BridgePort> = datapath.map(maps::BRIDGE_PORTS)?;
     ports
         .insert(index, BridgePort { bridge, bridge_mac, padding: [0; 2] }, 0)
-        .map_err(|source| DatapathError::Map { map: maps::BRIDGE_PORTS, source })?;
+        .map_err(|cause| DatapathError::Map { map: maps::BRIDGE_PORTS, cause })?;
     let mut endpoints: HashMap<MapData, Ip4, Endpoint> = datapath.map(maps::ENDPOINTS)?;
     for address in &cable.addresses {
         endpoints
@@ -128,7 +128,7 @@ pub(super) fn write_cable(
                 Endpoint { cable: index, mac: cable.mac, padding: [0; 2] },
                 0,
             )
-            .map_err(|source| DatapathError::Map { map: maps::ENDPOINTS, source })?;
+            .map_err(|cause| DatapathError::Map { map: maps::ENDPOINTS, cause })?;
     }
     Ok(())
 }
@@ -138,7 +138,7 @@ pub(super) fn write_host_addresses(
     datapath: &Datapath,
     interfaces: &Interfaces,
 ) -> Result<(), DatapathError> {
-    let error = |source| DatapathError::Map { map: maps::HOST_ADDRESSES, source };
+    let error = |cause| DatapathError::Map { map: maps::HOST_ADDRESSES, cause };
     let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::HOST_ADDRESSES)?;
     let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
     for address in &interfaces.addresses {
@@ -161,14 +161,14 @@ fn random_seed() -> Result<[u64; 2], DatapathError> {
     if usize::try_from(read) == Ok(size_of_val(&seed)) {
         Ok(seed)
     } else {
-        Err(DatapathError::System { what: "getrandom", source: io::Error::last_os_error() })
+        Err(DatapathError::System { what: "getrandom", cause: io::Error::last_os_error() })
     }
 }
 
 /// The cookie of the thread's network namespace (`SO_NETNS_COOKIE`, kernel 5.14), which the
 /// socket hooks compare.
 fn namespace_cookie() -> Result<u64, DatapathError> {
-    let error = |source| DatapathError::System { what: "SO_NETNS_COOKIE", source };
+    let error = |cause| DatapathError::System { what: "SO_NETNS_COOKIE", cause };
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(error)?;
     let mut cookie = 0_u64;
     let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or(0);

@@ -1,34 +1,37 @@
 //! What can go wrong with the datapath.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 /// An error of the datapath: names the object, says what is wrong and what to do.
+///
+/// Each says by itself all there is to say: causes stand in the text and not in a chain, where
+/// aya would tell them twice.
 #[derive(Debug, thiserror::Error)]
 pub enum DatapathError {
-    /// No lab of that name has a datapath.
-    #[error("lab \"{0}\" has no datapath: bring it up with `netns up`")]
+    /// The lab has no datapath, or not any more.
+    #[error("lab \"{0}\" is not up: bring it up with `netns up`")]
     NotUp(String),
     /// The BPF file system is missing and cannot be mounted.
     #[error(
-        "no BPF file system at {path}, and it cannot be mounted ({source}): \
+        "no BPF file system at {path}, and it cannot be mounted ({cause}): \
          mount it with `mount -t bpf bpf {path}`"
     )]
-    NoBpffs { path: PathBuf, source: nix::Error },
+    NoBpffs { path: PathBuf, cause: nix::Error },
     /// A folder or file of the pins could not be made or removed.
-    #[error("cannot {action} {path}: {source}")]
-    Pin { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot {action} {path}: {cause}")]
+    Pin { action: &'static str, path: PathBuf, cause: io::Error },
     /// The kernel refused the object as a whole.
-    #[error("the kernel refused the eBPF object: {0}")]
-    Load(#[from] aya::EbpfError),
+    #[error("the kernel refused the eBPF object: {}", Chain(.0))]
+    Load(aya::EbpfError),
     /// The kernel refused a program.
-    #[error("cannot load or attach the eBPF program {program}: {}", chain(source))]
-    Program { program: &'static str, source: aya::programs::ProgramError },
+    #[error("cannot load or attach the eBPF program {program}: {}", Chain(cause))]
+    Program { program: &'static str, cause: aya::programs::ProgramError },
     /// A link could not be pinned, replaced or opened.
     #[error("cannot pin the link of {program} at {path}: {message}")]
     Link { program: &'static str, path: PathBuf, message: String },
     /// A map could not be opened, read or written.
-    #[error("map {map}: {source}")]
-    Map { map: &'static str, source: aya::maps::MapError },
+    #[error("map {map}: {}", Chain(cause))]
+    Map { map: &'static str, cause: aya::maps::MapError },
     /// An interface is not there.
     #[error("there is no interface \"{0}\" in the router's namespace")]
     NoInterface(String),
@@ -39,11 +42,11 @@ pub enum DatapathError {
     )]
     NoCgroup2,
     /// A control group could not be opened.
-    #[error("cannot open the control group {path}: {source}")]
-    Cgroup { path: PathBuf, source: io::Error },
+    #[error("cannot open the control group {path}: {cause}")]
+    Cgroup { path: PathBuf, cause: io::Error },
     /// A system call failed.
-    #[error("{what}: {source}")]
-    System { what: &'static str, source: io::Error },
+    #[error("{what}: {cause}")]
+    System { what: &'static str, cause: io::Error },
     /// The sweeper's program reported a failure.
     #[error("the kernel refused the timer that removes expired flows")]
     Sweeper,
@@ -61,16 +64,94 @@ pub enum DatapathError {
     NoTarget(std::net::Ipv4Addr),
 }
 
-/// The verifier's reason is the innermost error; users need to see it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        source = inner.source();
+impl DatapathError {
+    /// A pinned map of the lab could not be opened. One that is not there was taken down.
+    pub(super) fn of_map(lab: &str, map: &'static str, cause: aya::maps::MapError) -> Self {
+        if is_absence(&cause) { Self::NotUp(lab.to_owned()) } else { Self::Map { map, cause } }
     }
-    text
+}
+
+fn is_absence(error: &aya::maps::MapError) -> bool {
+    matches!(error, aya::maps::MapError::SyscallError(failed)
+        if failed.io_error.kind() == io::ErrorKind::NotFound)
+}
+
+/// An error and what is behind it, each thing once: the verifier's reason is the innermost,
+/// and some errors repeat the one behind them.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.0.to_string();
+        let mut behind = self.0.source();
+        while let Some(inner) = behind {
+            let inner_text = inner.to_string();
+            if !text.contains(&inner_text) {
+                text = format!("{text}: {inner_text}");
+            }
+            behind = inner.source();
+        }
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aya::{maps::MapError, programs::ProgramError, sys::SyscallError};
+
+    use super::*;
+
+    const REASON: &str = "Read-only file system";
+
+    fn read_only() -> io::Error {
+        io::Error::from_raw_os_error(libc::EROFS)
+    }
+
+    fn failed() -> SyscallError {
+        SyscallError { call: "bpf_map_update_elem", io_error: read_only() }
+    }
+
+    /// Every variant that has a cause, as `main` prints it.
+    #[test]
+    fn a_cause_is_told_once() {
+        let path = PathBuf::from("/sys/fs/bpf/netns/lab");
+        let errors = [
+            DatapathError::NoBpffs { path: path.clone(), cause: nix::Error::EROFS },
+            DatapathError::Pin {
+                action: "create the folder",
+                path: path.clone(),
+                cause: read_only(),
+            },
+            DatapathError::Load(aya::EbpfError::MapError(failed().into())),
+            DatapathError::Load(aya::EbpfError::ProgramError(failed().into())),
+            DatapathError::Program { program: "to_uplink", cause: ProgramError::from(failed()) },
+            DatapathError::Program {
+                program: "to_uplink",
+                cause: ProgramError::MapError(MapError::from(failed())),
+            },
+            DatapathError::Map { map: "FORWARDS", cause: failed().into() },
+            DatapathError::Cgroup { path, cause: read_only() },
+            DatapathError::System { what: "count the CPUs", cause: read_only() },
+        ];
+        for error in errors {
+            let text = format!("{:#}", anyhow::Error::new(error));
+            assert_eq!(text.matches(REASON).count(), 1, "{text}");
+            let parts: Vec<&str> = text.split(": ").collect();
+            for (index, part) in parts.iter().enumerate() {
+                assert!(!parts[..index].contains(part), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_map_that_is_gone_is_a_lab_that_is_down() {
+        let gone = SyscallError {
+            call: "BPF_OBJ_GET",
+            io_error: io::Error::from_raw_os_error(libc::ENOENT),
+        };
+        let error = DatapathError::of_map("lecture", "FORWARDS", gone.into());
+        assert!(matches!(error, DatapathError::NotUp(_)), "{error}");
+        let error = DatapathError::of_map("lecture", "FORWARDS", failed().into());
+        assert!(matches!(error, DatapathError::Map { .. }), "{error}");
+    }
 }

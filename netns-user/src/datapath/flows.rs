@@ -75,8 +75,9 @@ impl Datapath {
 
     /// How many connections the flow table can hold.
     pub fn flow_capacity(&self) -> Result<u32, DatapathError> {
-        let error = |source| DatapathError::Map { map: maps::FLOWS, source };
-        let data = MapData::from_pin(self.pins.map(maps::FLOWS)).map_err(error)?;
+        let error = |cause| DatapathError::Map { map: maps::FLOWS, cause };
+        let data = MapData::from_pin(self.pins.map(maps::FLOWS))
+            .map_err(|cause| DatapathError::of_map(&self.lab, maps::FLOWS, cause))?;
         Ok(data.info().map_err(error)?.max_entries())
     }
 
@@ -103,7 +104,7 @@ impl Datapath {
 
     /// What was dropped, by reason; reasons that never occurred are left out.
     pub fn drops(&self) -> Result<Vec<DropStatus>, DatapathError> {
-        let error = |source| DatapathError::Map { map: maps::DROP_COUNTERS, source };
+        let error = |cause| DatapathError::Map { map: maps::DROP_COUNTERS, cause };
         let map: PerCpuArray<MapData, Counter> = self.map(maps::DROP_COUNTERS)?;
         let mut drops = Vec::new();
         for reason in DropReason::ALL {
@@ -123,7 +124,7 @@ impl Datapath {
     /// The settings as the kernel has them.
     pub fn settings(&self) -> Result<Settings, DatapathError> {
         let map: aya::maps::Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.get(&0, 0).map_err(|source| DatapathError::Map { map: maps::SETTINGS, source })
+        map.get(&0, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
     }
 
     /// The table's records. One that is added or removed meanwhile may be missed, and the
@@ -137,7 +138,7 @@ impl Datapath {
                     records.insert(key, flow);
                 }
                 Err(MapError::KeyNotFound) => {}
-                Err(source) => return Err(DatapathError::Map { map: maps::FLOWS, source }),
+                Err(cause) => return Err(DatapathError::Map { map: maps::FLOWS, cause }),
             }
         }
         Ok(records.into_iter().collect())
@@ -153,7 +154,7 @@ fn ignore_missing(result: Result<(), MapError>, map: &'static str) -> Result<(),
         {
             Ok(())
         }
-        Err(source) => Err(DatapathError::Map { map, source }),
+        Err(cause) => Err(DatapathError::Map { map, cause }),
     }
 }
 
@@ -183,7 +184,7 @@ fn flow_status(key: &FlowKey, flow: &Flow, now: Tick) -> FlowStatus {
 /// The kernel side's clock.
 fn now() -> Result<Tick, DatapathError> {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_err(|error| DatapathError::System { what: "CLOCK_MONOTONIC", source: error.into() })?;
+        .map_err(|error| DatapathError::System { what: "CLOCK_MONOTONIC", cause: error.into() })?;
     let nanoseconds = std::time::Duration::from(time).as_nanos();
     Ok(tick_of(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
 }

@@ -38,7 +38,7 @@ impl Datapath {
         let logger = EbpfLogger::init_with_logger(&mut object, sink).map_err(|error| {
             DatapathError::System {
                 what: "open the packet log",
-                source: std::io::Error::other(error.to_string()),
+                cause: std::io::Error::other(error.to_string()),
             }
         })?;
         let session = PacketLogSession { datapath: self, logger: Logger(logger), is_on: true };

@@ -5,6 +5,7 @@ mod attach;
 mod configure;
 mod error;
 mod flows;
+mod lock;
 mod log;
 mod object;
 mod pins;
@@ -138,6 +139,6 @@ impl Datapath {
         MapData::from_pin(self.pins.map(name))
             .and_then(Map::from_map_data)
             .and_then(T::try_from)
-            .map_err(|source| DatapathError::Map { map: name, source })
+            .map_err(|cause| DatapathError::of_map(&self.lab, name, cause))
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
     loader
         .map_max_entries(maps::FLOWS, flow_capacity)
         .map_max_entries(maps::MOVED_PORTS, flow_capacity);
-    Ok(loader.load(OBJECT)?)
+    loader.load(OBJECT).map_err(DatapathError::Load)
 }
 
 /// The classifier of that name, loaded.
@@ -28,7 +28,7 @@ pub(super) fn classifier<'a>(
     object: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<&'a mut SchedClassifier, DatapathError> {
-    let error = |source| DatapathError::Program { program: name, source };
+    let error = |cause| DatapathError::Program { program: name, cause };
     let program = object.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut SchedClassifier = program.try_into().map_err(error)?;
     if program.fd().is_err() {
@@ -38,7 +38,7 @@ pub(super) fn classifier<'a>(
 }
 
 pub(super) fn missing(name: &'static str) -> DatapathError {
-    DatapathError::Program { program: name, source: aya::programs::ProgramError::NotLoaded }
+    DatapathError::Program { program: name, cause: aya::programs::ProgramError::NotLoaded }
 }
 
 /// Starts the timer that removes expired flows.
@@ -49,6 +49,6 @@ pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
     let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
     let result = program
         .test_run(options)
-        .map_err(|source| DatapathError::Program { program: programs::START_SWEEPER, source })?;
+        .map_err(|cause| DatapathError::Program { program: programs::START_SWEEPER, cause })?;
     if result.return_value == 0 { Ok(()) } else { Err(DatapathError::Sweeper) }
 }

@@ -32,7 +32,11 @@ impl Pins {
     }
 
     pub(super) fn map(&self, name: &str) -> PathBuf {
-        self.version().join("maps").join(name)
+        self.maps().join(name)
+    }
+
+    pub(super) fn maps(&self) -> PathBuf {
+        self.version().join("maps")
     }
 
     pub(super) fn links(&self) -> PathBuf {
@@ -51,9 +55,9 @@ impl Pins {
 
     pub(super) fn create(&self) -> Result<(), DatapathError> {
         mount_bpffs()?;
-        for folder in [self.version().join("maps"), self.links()] {
+        for folder in [self.maps(), self.links()] {
             fs::create_dir_all(&folder)
-                .map_err(|source| pin_error("create the folder", &folder, source))?;
+                .map_err(|cause| pin_error("create the folder", &folder, cause))?;
         }
         Ok(())
     }
@@ -66,7 +70,7 @@ impl Pins {
             match fs::remove_dir_all(&folder) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(pin_error("remove the pins in", &folder, source)),
+                Err(cause) => return Err(pin_error("remove the pins in", &folder, cause)),
             }
         }
         // The folder of all labs goes with the last one; while it is in use it stays.
@@ -77,8 +81,8 @@ impl Pins {
     }
 }
 
-pub(super) fn pin_error(action: &'static str, path: &Path, source: io::Error) -> DatapathError {
-    DatapathError::Pin { action, path: path.to_owned(), source }
+pub(super) fn pin_error(action: &'static str, path: &Path, cause: io::Error) -> DatapathError {
+    DatapathError::Pin { action, path: path.to_owned(), cause }
 }
 
 /// Mounts the BPF file system where everybody expects it, unless it is there.
@@ -91,6 +95,6 @@ fn mount_bpffs() -> Result<(), DatapathError> {
         // Two that come at once both mount; what counts is that one is there.
         Ok(()) => Ok(()),
         Err(_) if is_mounted() => Ok(()),
-        Err(source) => Err(DatapathError::NoBpffs { path: BPFFS.into(), source }),
+        Err(cause) => Err(DatapathError::NoBpffs { path: BPFFS.into(), cause }),
     }
 }

@@ -11,7 +11,11 @@ use netns_common::abi::{
 };
 use serde::Serialize;
 
-use super::{Datapath, DatapathError, configure::Interfaces, configure::write_host_addresses};
+use super::{
+    Datapath, DatapathError,
+    configure::{Interfaces, write_host_addresses},
+    lock::FolderLock,
+};
 use crate::rules::{ForwardProtocol, ForwardRule, MasqueradeRule};
 
 /// A rule and what it has translated.
@@ -32,8 +36,26 @@ pub struct RuleStatus<R> {
 type Masquerades = LpmTrie<MapData, Ip4, Masquerade>;
 type Forwards = HashMap<MapData, ForwardKey, Forward>;
 
+/// `BPF_NOEXIST`: an entry that is there is an error and stays.
+const NEW_ONLY: u64 = 1;
+
+fn not_inserted(
+    map: &'static str,
+    rule: &impl ToString,
+    cause: aya::maps::MapError,
+) -> DatapathError {
+    match cause {
+        aya::maps::MapError::SyscallError(failed)
+            if failed.io_error.kind() == std::io::ErrorKind::AlreadyExists =>
+        {
+            DatapathError::RuleExists { existing: rule.to_string() }
+        }
+        cause => DatapathError::Map { map, cause },
+    }
+}
+
 fn map_error(map: &'static str) -> impl Fn(aya::maps::MapError) -> DatapathError + Copy {
-    move |source| DatapathError::Map { map, source }
+    move |cause| DatapathError::Map { map, cause }
 }
 
 impl Datapath {
@@ -75,6 +97,10 @@ impl Datapath {
 
     /// Adds a masquerade rule to the living lab. Must run inside the router's namespace.
     pub fn add_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+        self.change_rules(|| self.insert_masquerade(rule))
+    }
+
+    fn insert_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
         let existing = self.masquerades()?;
         if let Some(same) = existing.iter().find(|other| other.rule.source == rule.source) {
             return Err(DatapathError::RuleExists { existing: same.rule.to_string() });
@@ -85,13 +111,21 @@ impl Datapath {
         };
         let id = self.new_rule()?;
         let mut map: Masquerades = self.map(maps::MASQUERADES)?;
-        map.insert(&masquerade_key(rule), Masquerade { uplink, rule: id, padding: [0; 2] }, 0)
-            .map_err(map_error(maps::MASQUERADES))
+        let value = Masquerade { uplink, rule: id, padding: [0; 2] };
+        map.insert(&masquerade_key(rule), value, NEW_ONLY)
+            .map_err(|cause| not_inserted(maps::MASQUERADES, rule, cause))
     }
 
-    /// Removes a masquerade rule and the flows that it made. Must run inside the router's
-    /// namespace.
-    pub fn remove_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+    /// Removes a masquerade rule and the flows that it made, and returns it. Without an uplink
+    /// it is the source that names the rule. Must run inside the router's namespace.
+    pub fn remove_masquerade(
+        &self,
+        rule: &MasqueradeRule,
+    ) -> Result<MasqueradeRule, DatapathError> {
+        self.change_rules(|| self.take_masquerade(rule))
+    }
+
+    fn take_masquerade(&self, rule: &MasqueradeRule) -> Result<MasqueradeRule, DatapathError> {
         let existing = self.masquerades()?;
         let same = |other: &&RuleStatus<MasqueradeRule>| {
             other.rule.source == rule.source
@@ -101,13 +135,17 @@ impl Datapath {
             existing.iter().find(same).ok_or_else(|| DatapathError::NoRule(rule.to_string()))?;
         let mut map: Masquerades = self.map(maps::MASQUERADES)?;
         map.remove(&masquerade_key(rule)).map_err(map_error(maps::MASQUERADES))?;
-        self.flush(|flow| flow.rule == found.id).map(drop)
+        self.flush(|flow| flow.rule == found.id)?;
+        Ok(found.rule.clone())
     }
 
     /// Adds a forward rule to the living lab. Must run inside the router's namespace.
     pub fn add_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
+        self.change_rules(|| self.insert_forward(rule))
+    }
+
+    fn insert_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
         let key = forward_key(rule.protocol, rule.address, rule.port);
-        let error = map_error(maps::FORWARDS);
         let mut map: Forwards = self.map(maps::FORWARDS)?;
         if let Ok(existing) = map.get(&key, 0) {
             let existing = forward_rule(&key, &existing).to_string();
@@ -124,7 +162,7 @@ impl Datapath {
             target_port: Port::new(rule.target.port()),
             rule: self.new_rule()?,
         };
-        map.insert(key, value, 0).map_err(error)
+        map.insert(key, value, NEW_ONLY).map_err(|cause| not_inserted(maps::FORWARDS, rule, cause))
     }
 
     /// Removes a forward rule and the flows that it made, and returns it.
@@ -135,14 +173,32 @@ impl Datapath {
         port: u16,
     ) -> Result<ForwardRule, DatapathError> {
         let key = forward_key(protocol, address, port);
+        self.change_rules(|| self.take_forward(&key))
+    }
+
+    fn take_forward(&self, key: &ForwardKey) -> Result<ForwardRule, DatapathError> {
         let mut map: Forwards = self.map(maps::FORWARDS)?;
-        let Ok(value) = map.get(&key, 0) else {
+        let Ok(value) = map.get(key, 0) else {
+            let nobody = Forward::default();
+            let ForwardRule { protocol, address, port, .. } = forward_rule(key, &nobody);
             let address = address.map_or_else(String::new, |address| format!("{address}:"));
             return Err(DatapathError::NoRule(format!("forward {protocol} {address}{port}")));
         };
-        map.remove(&key).map_err(map_error(maps::FORWARDS))?;
+        map.remove(key).map_err(map_error(maps::FORWARDS))?;
         self.flush(|flow| flow.rule == value.rule)?;
-        Ok(forward_rule(&key, &value))
+        Ok(forward_rule(key, &value))
+    }
+
+    /// One change at a time: two at once would find the same rule number free, or both find
+    /// that nobody has the port.
+    fn change_rules<T>(
+        &self,
+        change: impl FnOnce() -> Result<T, DatapathError>,
+    ) -> Result<T, DatapathError> {
+        let lock = FolderLock::wait(&self.lab, &self.pins.maps())?;
+        let changed = change()?;
+        // A map that was open already is written to even when the lab goes meanwhile.
+        if lock.is_in_place() { Ok(changed) } else { Err(DatapathError::NotUp(self.lab.clone())) }
     }
 
     fn rule_counters(&self) -> Result<PerCpuArray<MapData, Counter>, DatapathError> {
@@ -177,9 +233,9 @@ impl Datapath {
     fn zero_counter(&self, name: &'static str, index: u32) -> Result<(), DatapathError> {
         let mut counters: PerCpuArray<MapData, Counter> = self.map(name)?;
         let cpus = nr_cpus()
-            .map_err(|(_, source)| DatapathError::System { what: "count the CPUs", source })?;
+            .map_err(|(_, cause)| DatapathError::System { what: "count the CPUs", cause })?;
         let zeros = PerCpuValues::try_from(vec![Counter::default(); cpus])
-            .map_err(|source| DatapathError::System { what: "per-CPU values", source })?;
+            .map_err(|cause| DatapathError::System { what: "per-CPU values", cause })?;
         counters.set(index, zeros, 0).map_err(map_error(name))
     }
 }

@@ -76,7 +76,7 @@ impl<'a> Stage<'a> {
 
     /// Takes a masquerade rule from the living lab.
     pub fn unmasquerade(&self, rule: &MasqueradeRule) -> anyhow::Result<()> {
-        self.change(|datapath| datapath.remove_masquerade(rule))
+        self.change(|datapath| datapath.remove_masquerade(rule).map(drop))
             .with_context(|| format!("cannot remove \"{rule}\""))
     }
 

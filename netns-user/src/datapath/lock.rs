@@ -1,0 +1,54 @@
+//! Locks between processes: whoever changes what is in a folder of pins holds the folder.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{DatapathError, pins::pin_error};
+
+/// An exclusive lock on a folder of pins; it ends when this is dropped, or its process dies.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    folder: File,
+    path: PathBuf,
+}
+
+impl FolderLock {
+    /// Waits for the lock. [`DatapathError::NotUp`] when the lab is down, or went meanwhile.
+    pub(super) fn wait(lab: &str, path: &Path) -> Result<Self, DatapathError> {
+        let lock = Self::open(lab, path)?;
+        lock.folder.lock().map_err(|cause| pin_error("lock", path, cause))?;
+        lock.is_in_place().then_some(lock).ok_or_else(|| DatapathError::NotUp(lab.to_owned()))
+    }
+
+    /// The lock, or `None` when somebody has it.
+    pub(super) fn attempt(lab: &str, path: &Path) -> Result<Option<Self>, DatapathError> {
+        let lock = Self::open(lab, path)?;
+        match lock.folder.try_lock() {
+            Ok(()) if lock.is_in_place() => Ok(Some(lock)),
+            Ok(()) => Err(DatapathError::NotUp(lab.to_owned())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(cause)) => Err(pin_error("lock", path, cause)),
+        }
+    }
+
+    fn open(lab: &str, path: &Path) -> Result<Self, DatapathError> {
+        match File::open(path) {
+            Ok(folder) => Ok(Self { folder, path: path.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(DatapathError::NotUp(lab.to_owned()))
+            }
+            Err(cause) => Err(pin_error("open the folder", path, cause)),
+        }
+    }
+
+    /// Whether the folder is still the one at its path: not after `down`, whatever came later.
+    pub(super) fn is_in_place(&self) -> bool {
+        let identity = |data: fs::Metadata| (data.dev(), data.ino());
+        let ours = self.folder.metadata().map(identity);
+        ours.is_ok_and(|ours| fs::metadata(&self.path).map(identity).is_ok_and(|now| now == ours))
+    }
+}
