@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
 
-use crate::rules::ForwardProtocol;
+use crate::rules::{ForwardProtocol, parse_host_address, parse_source, parse_target};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of its command.";
@@ -207,6 +207,7 @@ Example:
 #[derive(Debug, Args)]
 pub struct MasqueradeRuleArgs {
     /// The inside network, for example 192.168.15.0/24
+    #[arg(value_parser = parse_source)]
     pub source: Ipv4Net,
     /// The uplink; without it, every uplink
     #[arg(long)]
@@ -253,6 +254,7 @@ pub struct ForwardAddArgs {
     #[command(flatten)]
     pub listen: ListenArgs,
     /// Address and port of a namespace, for example 192.168.15.2:80
+    #[arg(value_parser = parse_target)]
     pub target: SocketAddrV4,
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long)]
@@ -279,7 +281,7 @@ pub struct ListenArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
     /// Address of the host; without it, every address of the host
-    #[arg(long)]
+    #[arg(long, value_parser = parse_host_address)]
     pub address: Option<Ipv4Addr>,
 }
 

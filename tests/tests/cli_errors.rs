@@ -186,7 +186,15 @@ fn bad_rules_for_a_living_lab() {
     masquerade("del", "10.0.0.0/8", "ens3").fails_with(&["10.0.0.0/8"]);
     forward_add("tcp", 0, "192.168.15.2:80").fails_with_code(2, &["0"]);
     forward_add("sctp", 80, "192.168.15.2:80").fails_with_code(2, &["sctp", "tcp", "udp"]);
-    forward_add("tcp", 8080, "192.168.15.2").fails_with_code(2, &["192.168.15.2"]);
+    forward_add("tcp", 8080, "192.168.15.2").fails_with_code(2, &["write it like 192.168.15.2:80"]);
+    forward_add("tcp", 8080, "192.168.15.2:0").fails_with_code(2, &["port 0", "1 to 65535"]);
+    let on = |address: &str| {
+        netns(&["forward", "add", "tcp", "8080", "192.168.15.2:80", "--address", address])
+    };
+    on("1.2.3.4").fails_with(&["1.2.3.4", "127.0.0.1", "192.168.1.10", "192.168.15.5"]);
+    on("0.0.0.0").fails_with_code(2, &["leave --address out"]);
+    masquerade("add", "192.168.15.0", "ens3")
+        .fails_with_code(2, &["write it like 192.168.15.0/24"]);
     masquerade("add", "192.168.15.0/33", "ens3").fails_with_code(2, &["192.168.15.0/33"]);
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use netns_tests::{
     DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, count, inside, lab, lab_is_up,
-    masquerade, nat, outside, own, receive_stream, send_stream,
+    masquerade, nat, netns, outside, own, receive_stream, send_stream,
 };
 
 /// How many blocks of a mebibyte are more than 1 GB.
@@ -68,6 +68,15 @@ fn outside_is_reached_with_the_rule_and_not_without() {
     inside("red").ping("192.168.1.1").success();
     inside("red").ping("8.8.8.8").success();
     inside("blue").ping("8.8.8.8").success();
+}
+
+#[test]
+fn what_was_deleted_is_told() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    netns(&["masquerade", "del", "192.168.15.0/24"])
+        .success()
+        .shows(&["deleted: masquerade 192.168.15.0/24 out of ens3"]);
 }
 
 #[test]

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
-
 use super::{in_datapath, print};
 use crate::{
     cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs},
@@ -27,12 +25,6 @@ pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &ForwardAddArgs) -> anyhow::Result<ForwardRule> {
-    if args.target.port() == 0 {
-        bail!(
-            "forward target {}: port 0 cannot be connected to, give one of 1 to 65535",
-            args.target
-        );
-    }
     let topology = lab::choose(args.lab.as_deref())?.topology;
     let rule = ForwardRule {
         protocol: args.listen.protocol,
@@ -40,7 +32,12 @@ fn add(args: &ForwardAddArgs) -> anyhow::Result<ForwardRule> {
         port: args.listen.port,
         target: args.target,
     };
-    in_datapath(&topology, |datapath| datapath.add_forward(&rule))?;
+    in_datapath(&topology, |datapath| {
+        if let Some(address) = rule.address {
+            datapath.require_host_address(address)?;
+        }
+        datapath.add_forward(&rule)
+    })?;
     Ok(rule)
 }
 

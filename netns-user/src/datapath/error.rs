@@ -59,6 +59,9 @@ pub enum DatapathError {
     /// The rule is not there.
     #[error("there is no rule `{0}`: `netns nat` lists the rules")]
     NoRule(String),
+    /// A forward on an address that the router does not have.
+    #[error("the host has no address {address}: its addresses are {own}")]
+    NoHostAddress { address: std::net::Ipv4Addr, own: String },
     /// A forward leads to an address that no namespace has.
     #[error("forward to nobody: no namespace of the lab has the address {0}")]
     NoTarget(std::net::Ipv4Addr),

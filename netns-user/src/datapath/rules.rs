@@ -139,6 +139,18 @@ impl Datapath {
         Ok(found.rule.clone())
     }
 
+    /// Whether a forward on this address can ever be met. Must run inside the router's
+    /// namespace, whose addresses are asked for.
+    pub fn require_host_address(&self, address: Ipv4Addr) -> Result<(), DatapathError> {
+        let own = Interfaces::read()?.addresses;
+        if address.is_loopback() || own.contains(&address) {
+            return Ok(());
+        }
+        let own: Vec<String> =
+            std::iter::once(Ipv4Addr::LOCALHOST).chain(own).map(|own| own.to_string()).collect();
+        Err(DatapathError::NoHostAddress { address, own: own.join(", ") })
+    }
+
     /// Adds a forward rule to the living lab. Must run inside the router's namespace.
     pub fn add_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
         self.change_rules(|| self.insert_forward(rule))
