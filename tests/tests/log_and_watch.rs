@@ -3,12 +3,13 @@
 use std::process::Command;
 
 use netns_tests::{Running, Sandbox, inside, lab_is_up, netns, netns_path};
+use netns_user::datapath::Datapath;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn log(arguments: &[&str]) -> Running {
     let mut running = Running::start(None, Command::new(netns_path()).arg("log").args(arguments));
-    running.wait_for("logging the packets");
+    running.wait_for("logging the ");
     running
 }
 
@@ -18,20 +19,23 @@ fn the_log_tells_what_becomes_of_each_packet() {
     lab_is_up();
     let running = log(&["--count", "2", "--json"]);
     inside("red").ping("8.8.8.8").success();
-    let (status, stdout, _) = running.finish();
+    let (status, stdout, stderr) = running.finish();
     assert!(status.success(), "{stdout}");
+    assert_eq!(stderr, "logging the next 2 packets of lab \"lecture\"\n");
     let lines: Vec<Value> =
         stdout.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
     let [out, back] = lines.as_slice() else { panic!("{stdout}") };
     assert_eq!(out["hook"], "from_namespace");
     assert_eq!(out["protocol"], "icmp");
-    assert_eq!(out["destination"], "8.8.8.8:0");
-    let verdict = out["verdict"].as_str().expect("a verdict");
-    assert!(verdict.starts_with("became 192.168.1.10:"), "{verdict}");
-    assert!(verdict.ends_with("to ens3"), "{verdict}");
+    assert_eq!(out["destination"], "8.8.8.8");
+    assert_eq!(out["action"], "translated");
+    let new_source = out["new_source"].as_str().expect("a source");
+    assert!(new_source.starts_with("192.168.1.10:"), "{stdout}");
+    assert_eq!(out["new_destination"], "8.8.8.8");
+    assert_eq!(out["link"], "ens3");
+    assert!(out["reason"].is_null(), "{stdout}");
     assert_eq!(back["hook"], "from_uplink");
-    let verdict = back["verdict"].as_str().expect("a verdict");
-    assert!(verdict.ends_with("to veth-red-br"), "{verdict}");
+    assert_eq!(back["link"], "veth-red-br");
 }
 
 #[test]
@@ -62,6 +66,53 @@ fn a_connection_outlives_the_log_that_began_and_ended_beside_it() {
     assert!(status.success());
     let (_, stdout, _) = pings.finish();
     assert!(stdout.contains("150 received"), "{stdout}");
+}
+
+#[test]
+fn one_log_at_a_time() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let first = log(&[]);
+    netns(&["log"]).fails_with(&["another `netns log`", "lecture"]);
+    first.signal(Signal::SIGINT);
+    assert!(first.finish().0.success());
+    log(&["--count", "0"]).finish();
+}
+
+#[test]
+fn what_a_killed_log_left_is_cleared_by_the_next_command() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let is_logging = || {
+        let datapath = Datapath::open("lecture").expect("a living lab");
+        datapath.is_logging().expect("an answer of the kernel")
+    };
+    let forward = ["forward", "add", "tcp", "8080", "192.168.15.2:80"];
+    for command in [&["nat"][..], &["flows"], &["watch", "--json"], &forward] {
+        assert!(!is_logging());
+        let running = log(&[]);
+        // While a log lives nobody takes its programs away.
+        netns(&["nat"]).success();
+        assert!(is_logging());
+        running.signal(Signal::SIGKILL);
+        assert!(!running.finish().0.success());
+        assert!(is_logging());
+        netns(command).success();
+        assert!(!is_logging(), "after {command:?}");
+    }
+    inside("red").ping("8.8.8.8").success();
+}
+
+#[test]
+fn a_log_ends_with_its_lab() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let mut running = log(&[]);
+    netns(&["down"]).success();
+    running.wait_for("lab \"lecture\" was taken down");
+    let (status, _, stderr) = running.finish();
+    assert!(status.success(), "{stderr}");
+    assert!(!stderr.contains("error"), "{stderr}");
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::{net::SocketAddrV4, process::ExitCode, time::Duration};
 use netns_common::abi::FlowKind;
 use serde_json::json;
 
-use super::print;
+use super::{open_datapath, print};
 use crate::{
     cli::{FlowsArgs, FlowsChange},
-    datapath::{Datapath, FlowStatus},
+    datapath::FlowStatus,
     lab,
     output::{bytes, count, duration, table},
 };
@@ -20,7 +20,7 @@ use crate::{
 pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let lab = lab::choose(args.lab.as_deref())?;
-    let datapath = Datapath::open(lab.name())?;
+    let datapath = open_datapath(lab.name())?;
     if let Some(FlowsChange::Flush) = args.change {
         let flushed = datapath.flush_flows()?;
         print(json, &json!({ "flushed": flushed }), |_| format!("{flushed} flows flushed\n"))?;

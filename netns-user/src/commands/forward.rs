@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::{in_datapath, print};
+use super::{in_datapath, open_datapath, print};
 use crate::{
     cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs},
-    datapath::Datapath,
     lab,
     rules::ForwardRule,
 };
@@ -44,6 +43,6 @@ fn add(args: &ForwardAddArgs) -> anyhow::Result<ForwardRule> {
 fn del(args: &ForwardDelArgs) -> anyhow::Result<ForwardRule> {
     let topology = lab::choose(args.lab.as_deref())?.topology;
     let listen = &args.listen;
-    let datapath = Datapath::open(&topology.name)?;
+    let datapath = open_datapath(&topology.name)?;
     Ok(datapath.remove_forward(listen.protocol, listen.address, listen.port)?)
 }

@@ -1,6 +1,9 @@
 //! `netns log [LAB]`: each packet and what becomes of it.
 
-use std::{collections::HashMap, io::Write, os::fd::AsFd as _, process::ExitCode, sync::mpsc};
+use std::{
+    collections::HashMap, fmt, io::Write, os::fd::AsFd as _, process::ExitCode, sync::mpsc,
+    time::Duration,
+};
 
 use log::{LevelFilter, Log, Metadata, Record};
 use nix::net::if_::{Interface, if_nameindex};
@@ -11,6 +14,9 @@ use tokio::{
 };
 
 use crate::{cli::LogArgs, datapath::Datapath, lab, topology::Topology};
+
+/// How soon it is noticed that the lab was taken down: bpffs tells nobody.
+const ATTENTION: Duration = Duration::from_millis(500);
 
 /// Writes a line for each packet until Ctrl-C, or until there are as many as asked for.
 ///
@@ -39,7 +45,13 @@ async fn follow(topology: &Topology, printer: &mut Printer) -> anyhow::Result<()
     // SAFETY: `OwnedFd` names one open descriptor until it is dropped, and nothing else has
     // this duplicate.
     let ready = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE)? };
-    anstream::eprintln!("logging the packets of lab \"{}\" until Ctrl-C", topology.name);
+    let lab = &topology.name;
+    match printer.left {
+        None => anstream::eprintln!("logging the packets of lab \"{lab}\" until Ctrl-C"),
+        Some(1) => anstream::eprintln!("logging the next packet of lab \"{lab}\""),
+        Some(count) => anstream::eprintln!("logging the next {count} packets of lab \"{lab}\""),
+    }
+    let mut tick = tokio::time::interval(ATTENTION);
     while printer.left != Some(0) {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -50,6 +62,12 @@ async fn follow(topology: &Topology, printer: &mut Printer) -> anyhow::Result<()
                 guard?.clear_ready();
                 session.flush();
                 printer.print_all(&lines)?;
+            }
+            _ = tick.tick() => {
+                if !session.is_lab_up() {
+                    anstream::eprintln!("lab \"{lab}\" was taken down");
+                    break;
+                }
             }
         }
     }
@@ -72,14 +90,47 @@ impl Log for Sink {
     fn flush(&self) {}
 }
 
-/// A line of the log in its parts.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+/// A line of the log in its parts; those that an action does not have are absent.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct LogLine {
     hook: String,
     protocol: String,
     source: String,
     destination: String,
-    verdict: String,
+    action: Action,
+    /// Of what was translated.
+    new_source: Option<String>,
+    new_destination: Option<String>,
+    /// Where it was sent, by name.
+    link: Option<String>,
+    /// Of a drop.
+    reason: Option<String>,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    #[default]
+    Passed,
+    Translated,
+    Dropped,
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |part: &'_ Option<String>| part.clone().unwrap_or_default();
+        let Self { hook, protocol, source, destination, .. } = self;
+        write!(f, "{hook:<14} {protocol:<4} {source} > {destination} ")?;
+        match self.action {
+            Action::Passed => f.write_str("passed to the stack"),
+            Action::Dropped => write!(f, "dropped: {}", part(&self.reason)),
+            Action::Translated => {
+                let [source, destination] = [&self.new_source, &self.new_destination].map(part);
+                write!(f, "became {source} > {destination} to {}", part(&self.link))
+            }
+        }
+    }
 }
 
 /// Brings lines into a form for people, or for programs.
@@ -99,11 +150,7 @@ impl Printer {
             }
             match self.parse(&line) {
                 Some(line) if self.json => writeln!(out, "{}", serde_json::to_string(&line)?)?,
-                Some(line) => writeln!(
-                    out,
-                    "{:<14} {:<4} {} > {} {}",
-                    line.hook, line.protocol, line.source, line.destination, line.verdict
-                )?,
+                Some(line) => writeln!(out, "{line}")?,
                 None => continue,
             }
             self.left = self.left.map(|left| left - 1);
@@ -113,25 +160,50 @@ impl Printer {
 
     /// `HOOK proto NUMBER SOURCE > DESTINATION VERDICT`, as the programs write it.
     fn parse(&self, line: &str) -> Option<LogLine> {
-        let mut words = line.splitn(7, ' ');
-        let hook = words.next()?.to_owned();
-        let number = words.nth(1)?;
-        let source = words.next()?.to_owned();
-        let destination = words.nth(1)?.to_owned();
-        let mut verdict = words.next()?.to_owned();
-        if let Some((rest, index)) = verdict.rsplit_once("to link ")
-            && let Some(name) = index.parse().ok().and_then(|index: u32| self.links.get(&index))
-        {
-            verdict = format!("{rest}to {name}");
-        }
-        let protocol = match number {
-            "1" => "icmp".to_owned(),
-            "6" => "tcp".to_owned(),
-            "17" => "udp".to_owned(),
-            other => format!("ip/{other}"),
+        let words: Vec<&str> = line.split(' ').collect();
+        let [hook, "proto", number, source, ">", destination, verdict @ ..] = words.as_slice()
+        else {
+            return None;
         };
-        Some(LogLine { hook, protocol, source, destination, verdict })
+        let line = LogLine {
+            hook: (*hook).to_owned(),
+            protocol: match *number {
+                "1" => "icmp".to_owned(),
+                "6" => "tcp".to_owned(),
+                "17" => "udp".to_owned(),
+                other => format!("ip/{other}"),
+            },
+            source: end(source),
+            destination: end(destination),
+            ..LogLine::default()
+        };
+        match verdict {
+            ["passed", ..] => Some(line),
+            ["dropped:", reason] => Some(LogLine {
+                action: Action::Dropped,
+                reason: Some((*reason).to_owned()),
+                ..line
+            }),
+            ["became", new_source, ">", new_destination, "to", "link", index] => Some(LogLine {
+                action: Action::Translated,
+                new_source: Some(end(new_source)),
+                new_destination: Some(end(new_destination)),
+                link: Some(self.link(index)),
+                ..line
+            }),
+            _ => None,
+        }
     }
+
+    fn link(&self, index: &str) -> String {
+        let name = index.parse().ok().and_then(|index: u32| self.links.get(&index));
+        name.cloned().unwrap_or_else(|| format!("link {index}"))
+    }
+}
+
+/// A port of 0 is none.
+fn end(text: &str) -> String {
+    text.strip_suffix(":0").unwrap_or(text).to_owned()
 }
 
 /// The names of the router's links by their index.
@@ -156,15 +228,25 @@ mod tests {
     fn a_translation_names_its_link() {
         let line = "from_namespace proto 6 192.168.15.1:4000 > 8.8.8.8:53 \
                     became 192.168.1.10:4000 > 8.8.8.8:53 to link 7";
+        let parsed = printer().parse(line).unwrap();
         assert_eq!(
-            printer().parse(line),
-            Some(LogLine {
-                hook: "from_namespace".into(),
-                protocol: "tcp".into(),
-                source: "192.168.15.1:4000".into(),
-                destination: "8.8.8.8:53".into(),
-                verdict: "became 192.168.1.10:4000 > 8.8.8.8:53 to ens3".into(),
+            serde_json::to_value(&parsed).unwrap(),
+            serde_json::json!({
+                "hook": "from_namespace",
+                "protocol": "tcp",
+                "source": "192.168.15.1:4000",
+                "destination": "8.8.8.8:53",
+                "action": "translated",
+                "new_source": "192.168.1.10:4000",
+                "new_destination": "8.8.8.8:53",
+                "link": "ens3",
+                "reason": null,
             })
+        );
+        assert_eq!(
+            parsed.to_string(),
+            "from_namespace tcp  192.168.15.1:4000 > 8.8.8.8:53 \
+             became 192.168.1.10:4000 > 8.8.8.8:53 to ens3"
         );
     }
 
@@ -172,7 +254,16 @@ mod tests {
     fn a_drop_keeps_its_reason() {
         let line = "to_uplink proto 47 10.0.0.1:0 > 8.8.8.8:0 dropped: leak";
         let parsed = printer().parse(line).unwrap();
-        assert_eq!((parsed.protocol.as_str(), parsed.verdict.as_str()), ("ip/47", "dropped: leak"));
+        assert_eq!((parsed.action, parsed.reason.as_deref()), (Action::Dropped, Some("leak")));
+        assert_eq!(parsed.to_string(), "to_uplink      ip/47 10.0.0.1 > 8.8.8.8 dropped: leak");
+    }
+
+    #[test]
+    fn what_is_passed_is_told_so() {
+        let line = "from_uplink proto 1 192.168.1.1:0 > 192.168.1.10:7 passed to the stack";
+        let parsed = printer().parse(line).unwrap();
+        assert_eq!(parsed.action, Action::Passed);
+        assert!(parsed.to_string().ends_with("192.168.1.1 > 192.168.1.10:7 passed to the stack"));
     }
 
     #[test]

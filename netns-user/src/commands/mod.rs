@@ -47,13 +47,20 @@ pub(crate) fn print<T: Serialize>(
     Ok(())
 }
 
+/// The datapath of a living lab, without what a log that was killed left in it.
+fn open_datapath(lab: &str) -> Result<Datapath, DatapathError> {
+    let datapath = Datapath::open(lab)?;
+    datapath.end_dead_log()?;
+    Ok(datapath)
+}
+
 /// Works on a lab's datapath where its router is. A lab that goes down meanwhile is told of as
 /// such, whatever of it was missed first.
 fn in_datapath<T: Send>(
     topology: &Topology,
     work: impl FnOnce(&Datapath) -> Result<T, DatapathError> + Send,
 ) -> anyhow::Result<T> {
-    let datapath = Datapath::open(&topology.name)?;
+    let datapath = open_datapath(&topology.name)?;
     match lab::in_router(topology, || work(&datapath)) {
         Ok(done) => Ok(done?),
         Err(error) => {

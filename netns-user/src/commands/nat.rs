@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::print;
+use super::{open_datapath, print};
 use crate::{
     cli::NatArgs,
-    datapath::{Datapath, DropStatus, RuleStatus},
+    datapath::{DropStatus, RuleStatus},
     lab,
     output::{
         bytes, count,
@@ -47,7 +47,7 @@ pub fn render(topology: &Topology) -> anyhow::Result<String> {
 }
 
 fn read(topology: &Topology) -> anyhow::Result<Nat> {
-    let datapath = Datapath::open(&topology.name)?;
+    let datapath = open_datapath(&topology.name)?;
     // Names of interfaces are known where the interfaces are.
     let masquerades = lab::in_router(topology, || datapath.masquerades())??;
     Ok(Nat {

@@ -124,6 +124,19 @@ fn replace(
     }
 }
 
+/// The programs, by their numbers in the kernel, that are attached by the links of `program`.
+pub(super) fn attached_programs(
+    pins: &Pins,
+    program: &'static str,
+) -> Result<Vec<u32>, DatapathError> {
+    let id = |path: PathBuf| {
+        let error = |error| link_error(program, &path, error);
+        let link = FdLink::from(PinnedLink::from_pin(&path).map_err(error)?);
+        Ok(link.info().map_err(error)?.program_id())
+    };
+    pinned_links(pins, program)?.into_iter().map(id).collect()
+}
+
 /// The pinned links of one program.
 pub(super) fn pinned_links(pins: &Pins, program: &str) -> Result<Vec<PathBuf>, DatapathError> {
     let folder = pins.links();

@@ -47,6 +47,9 @@ pub enum DatapathError {
     /// A system call failed.
     #[error("{what}: {cause}")]
     System { what: &'static str, cause: io::Error },
+    /// A packet log is on already.
+    #[error("another `netns log` of lab \"{0}\" is running: end that one first")]
+    LogRuns(String),
     /// The sweeper's program reported a failure.
     #[error("the kernel refused the timer that removes expired flows")]
     Sweeper,

@@ -17,12 +17,14 @@ pub struct LivingLab<'a> {
 }
 
 impl<'a> LivingLab<'a> {
-    /// Opens the lab's datapath.
+    /// Opens the lab's datapath, and clears what a log that was killed left in it.
     ///
     /// # Errors
     /// When it has none.
     pub fn open(topology: &'a Topology) -> anyhow::Result<Self> {
-        Ok(Self { datapath: Datapath::open(&topology.name)?, topology })
+        let datapath = Datapath::open(&topology.name)?;
+        datapath.end_dead_log()?;
+        Ok(Self { datapath, topology })
     }
 }
 
