@@ -29,10 +29,13 @@ pub fn render(
     let elapsed = before.map_or(Duration::ZERO, |before| after.at.duration_since(before.at));
     let frame = Frame { before, after, elapsed, width };
     let mut lines = vec![frame.title(title), (PLAIN, String::new())];
-    let third = height.saturating_sub(8) / 3;
-    lines.extend(frame.rules(third.max(LEAST_ROWS)));
+    let share = (height.saturating_sub(8) / 3).max(LEAST_ROWS);
+    let drops = frame.drops(share);
+    // What drops and flows leave free is for the rules; each with a line between.
+    let others = lines.len() + 1 + drops.len() + 1 + frame.lines_of_all_flows();
+    lines.extend(frame.rules(height.saturating_sub(others).max(share + 1)));
     lines.push((PLAIN, String::new()));
-    lines.extend(frame.drops(third.max(LEAST_ROWS)));
+    lines.extend(drops);
     lines.push((PLAIN, String::new()));
     let left = height.saturating_sub(lines.len());
     lines.extend(frame.flows(left));
@@ -58,7 +61,8 @@ impl Frame<'_> {
         (HEADING, format!("{title}{}{right}", " ".repeat(self.width.saturating_sub(used).max(2))))
     }
 
-    fn rules(&self, most: usize) -> Vec<Line> {
+    /// The busiest rules that fit into so many lines, and how many more there are.
+    fn rules(&self, lines: usize) -> Vec<Line> {
         let earlier: HashMap<u32, &RuleSample> = self
             .before
             .map(|before| before.rules.iter().map(|rule| (rule.id, rule)).collect())
@@ -73,19 +77,51 @@ impl Frame<'_> {
                     None => (0, 0),
                 };
                 let row = [
+                    rule.rule.clone(),
                     packets_per_second(packets, self.elapsed),
                     bits_per_second(octets, self.elapsed),
                     count(rule.flows),
                     count(rule.packets),
                     bytes(rule.bytes),
-                    rule.rule.clone(),
                 ];
                 (packets, row)
             })
             .collect();
         rows.sort_by_key(|(packets, _)| Reverse(*packets));
-        let headers = ["PKT/S", "RATE", "FLOWS", "PKTS", "BYTES", "RULE"];
-        self.table(&headers, rows.into_iter().map(|(_, row)| row), most, PLAIN)
+        let all = rows.len();
+        // A heading above, and a line below when not all fit.
+        let most = if all < lines { all } else { lines.saturating_sub(2) };
+        rows.truncate(most);
+        let rows: Vec<[String; 6]> = rows.into_iter().map(|(_, row)| row).collect();
+        let mut table = self.whole_columns(&rows);
+        if all > most {
+            table.push((FAINT, format!("… {} more", all - most)));
+        }
+        table
+    }
+
+    /// The rules' table without the last columns where it is too wide: a figure that is cut
+    /// would be another figure.
+    fn whole_columns(&self, rows: &[[String; 6]]) -> Vec<Line> {
+        const HEADERS: [&str; 6] = ["RULE", "PKT/S", "RATE", "FLOWS", "PKTS", "BYTES"];
+        let mut columns = HEADERS.len();
+        loop {
+            let cells = rows.iter().map(|row| row.iter().take(columns).cloned());
+            let table = self.table(&HEADERS[..columns], cells, rows.len(), PLAIN);
+            let fits = table.iter().all(|(_, line)| line.chars().count() <= self.width);
+            if fits || columns == 1 {
+                return table;
+            }
+            columns -= 1;
+        }
+    }
+
+    fn lines_of_all_flows(&self) -> usize {
+        1 + self.after.flows.len() * self.lines_of_a_flow()
+    }
+
+    fn lines_of_a_flow(&self) -> usize {
+        if self.width >= WIDE { 1 } else { 2 }
     }
 
     fn drops(&self, most: usize) -> Vec<Line> {
@@ -139,8 +175,8 @@ impl Frame<'_> {
         flows.sort_by_key(|(_, octets, flow)| {
             (Reverse(*octets), Reverse(flow.bytes), flow.age, flow.identity())
         });
-        let one_line = self.width >= WIDE;
-        let most = lines.saturating_sub(1) / if one_line { 1 } else { 2 };
+        let one_line = self.lines_of_a_flow() == 1;
+        let most = lines.saturating_sub(1) / self.lines_of_a_flow();
         flows.truncate(most);
         let row = |(packets, octets, flow): &(u64, u64, &FlowSample)| {
             let mut row = vec![

@@ -66,9 +66,9 @@ fn a_frame_at_eighty_columns() {
     let expected = "
 lab lecture                                               3 of 131072 flows (0%)
 
-PKT/S        RATE  FLOWS  PKTS   BYTES  RULE
-   10  8.0 kbit/s      1    30  3.0 kB  forward tcp 81 -> 192.168.15.2:80
-    0     0 bit/s      1    10  1.0 kB  forward tcp 80 -> 192.168.15.2:80
+RULE                               PKT/S        RATE  FLOWS  PKTS   BYTES
+forward tcp 81 -> 192.168.15.2:80     10  8.0 kbit/s      1    30  3.0 kB
+forward tcp 80 -> 192.168.15.2:80      0     0 bit/s      1    10  1.0 kB
 
 PKT/S  PKTS  BYTES  DROPPED
     2     4  400 B  no-masquerade
@@ -82,6 +82,43 @@ PKT/S        RATE  PKTS   BYTES    AGE  PROTO  STATE
   192.168.15.2:4000 ⇒ 192.168.1.10:4000 → 8.8.8.8:443
 ";
     assert_eq!(plain(&render("lab lecture", Some(&before), &after, 80, 24)), expected);
+}
+
+fn many_rules() -> Snapshot {
+    let (_, mut after) = snapshots();
+    after.rules = (1..=101).map(|id| rule(id, id.into())).collect();
+    after
+}
+
+#[test]
+fn rules_take_the_room_that_is_left_and_say_how_many_are_not_shown() {
+    let mut after = many_rules();
+    after.drops.clear();
+    after.flows.clear();
+    let lines = render("lab lecture", None, &after, 80, 24);
+    let text = plain(&lines);
+    assert_eq!(lines.len(), 24, "{text}");
+    // All but title, heading, two lines on drops and flows, three between, and the last.
+    assert_eq!(text.matches("forward tcp").count(), 16, "{text}");
+    assert!(text.contains("\n… 85 more\n"), "{text}");
+    assert!(text.ends_with("nothing dropped\n\nno flows\n"), "{text}");
+}
+
+#[test]
+fn flows_keep_their_room_beside_many_rules() {
+    let mut after = many_rules();
+    after.flows = (0..50).map(|port| flow(4000 + port, FlowKind::Masquerade, 100)).collect();
+    let text = plain(&render("lab lecture", None, &after, 80, 24));
+    assert!(text.contains("\n… 97 more\n"), "{text}");
+    assert!(text.matches("192.168.15.2:40").count() >= 4, "{text}");
+}
+
+#[test]
+fn a_narrow_frame_names_the_rules_and_cuts_no_figure() {
+    let (before, after) = snapshots();
+    let text = plain(&render("lab lecture", Some(&before), &after, 50, 24));
+    assert!(text.contains("\nRULE                               PKT/S\n"), "{text}");
+    assert!(text.contains("\nforward tcp 81 -> 192.168.15.2:80     10\n"), "{text}");
 }
 
 #[test]
