@@ -10,7 +10,7 @@ use std::{
 use anyhow::anyhow;
 
 use crate::{
-    commands::{Steps, nat, print, watch::terminal_width},
+    commands::{Steps, nat, print_json, watch::terminal_width},
     demo::{
         Cast, Interrupt, Moment, Performance, Stage,
         check::{Check, Verdict},
@@ -62,7 +62,7 @@ fn play(
     let mut performance = Performance::prepare(stage, cast)?;
     let verdicts = if json {
         let verdicts = performance.run(interrupt, |_| Ok(()))?;
-        print(json, &verdicts, |_| String::new())?;
+        print_json(&verdicts)?;
         verdicts
     } else {
         let in_place = io::stdout().is_terminal();

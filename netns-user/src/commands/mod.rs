@@ -40,7 +40,18 @@ pub(crate) fn print<T: Serialize>(
     value: &T,
     text: impl FnOnce(&T) -> String,
 ) -> anyhow::Result<()> {
-    let text = if json { to_json(value)? } else { text(value) };
+    if json { print_json(value) } else { print_text(&text(value)) }
+}
+
+/// Prints a result as JSON.
+///
+/// # Errors
+/// When standard output takes it not.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_text(&to_json(value)?)
+}
+
+fn print_text(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout();
     out.write_all(text.as_bytes())?;
     out.flush()?;

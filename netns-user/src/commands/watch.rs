@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::print;
+use super::{print_json, print_text};
 use crate::{
     cli::WatchArgs,
     demo::{
@@ -23,10 +23,10 @@ pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut source = LivingLab::open(&topology)?;
     let title = format!("lab {}", topology.name);
     if json {
-        print(json, &source.sample()?, |_| String::new())?;
+        print_json(&source.sample()?)?;
     } else if args.once || !live::is_interactive() {
         let frame = live::one_frame(&title, &mut source, terminal_width())?;
-        print(json, &(), |()| frame)?;
+        print_text(&frame)?;
     } else {
         let interrupt = Interrupt::watch()?;
         live::watch(&title, &mut source, live::Area::Whole, || interrupt.requested())?;
@@ -34,7 +34,9 @@ pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Columns of the terminal; 80 where there is none.
+/// Columns of the terminal; 80 where there is none, or one without a size.
 pub(super) fn terminal_width() -> usize {
-    crossterm::terminal::size().map_or(80, |(columns, _)| columns.into())
+    // One that does not know its size says 0.
+    let columns = crossterm::terminal::size().map_or(0, |(columns, _)| columns);
+    if columns == 0 { 80 } else { columns.into() }
 }

@@ -1,6 +1,12 @@
 //! Filling the maps that describe the lab: ends, ports, addresses, settings.
 
-use std::{collections::HashMap as StdHashMap, io, net::Ipv4Addr, os::fd::AsRawFd as _};
+use std::{
+    collections::HashMap as StdHashMap,
+    fs::File,
+    io::{self, Read as _},
+    net::Ipv4Addr,
+    os::fd::AsRawFd as _,
+};
 
 use aya::maps::{Array, HashMap, MapData};
 use ipnet::Ipv4Net;
@@ -154,15 +160,15 @@ pub(super) fn write_host_addresses(
 
 /// 16 bytes that nobody else knows.
 fn random_seed() -> Result<[u64; 2], DatapathError> {
-    let mut seed = [0_u64; 2];
-    // SAFETY: the buffer is 16 writable bytes; a short read is not possible up to 256 bytes
-    // (getrandom(2)), and an error is checked.
-    let read = unsafe { libc::getrandom(seed.as_mut_ptr().cast(), size_of_val(&seed), 0) };
-    if usize::try_from(read) == Ok(size_of_val(&seed)) {
-        Ok(seed)
-    } else {
-        Err(DatapathError::System { what: "getrandom", cause: io::Error::last_os_error() })
-    }
+    let read = || {
+        let mut source = File::open("/dev/urandom")?;
+        let mut word = || {
+            let mut bytes = [0; 8];
+            source.read_exact(&mut bytes).map(|()| u64::from_ne_bytes(bytes))
+        };
+        Ok([word()?, word()?])
+    };
+    read().map_err(|cause| DatapathError::System { what: "read /dev/urandom", cause })
 }
 
 /// The cookie of the thread's network namespace (`SO_NETNS_COOKIE`, kernel 5.14), which the

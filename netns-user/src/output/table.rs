@@ -37,8 +37,15 @@ where
 
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some(width) = width {
-        table.set_width(width);
+    match width {
+        Some(width) => {
+            table.set_width(width);
+        }
+        // A terminal without a size, like that of a serial line, says 0: that is unknown.
+        None if table.width() == Some(0) => {
+            table.set_width(u16::MAX);
+        }
+        None => {}
     }
     table.set_header(headers.iter().copied().zip(&alignments).map(aligned));
     for row in &rows {
