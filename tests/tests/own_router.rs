@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use netns_tests::{Machine, Sandbox, inside, lab, netns, own};
+use netns_tests::{LabFile, Machine, Sandbox, inside, lab, netns, own};
 
 /// An uplink that the machine has, and a neighbour at its far end.
 fn machine_has_an_uplink() {
@@ -64,4 +64,53 @@ fn a_process_of_another_namespace_is_not_led_to_the_forward() {
     // The same address and port means another thing elsewhere.
     inside("lan").command("curl", &["-sS", "-m2", "http://127.0.0.1/"]).fails_with_code(7, &[]);
     inside("host").curl("http://127.0.0.1/").success().shows(&["from blue"]);
+}
+
+/// A lab of the machine's own namespace that differs from others in its number.
+fn own_lab(number: u8, uplink: &str) -> LabFile {
+    lab(&format!("own{number}"))
+        .own_uplink(uplink)
+        .bridge(&format!("br{number}"), &format!("10.9.{number}.1/24"))
+        .namespace(&format!("in{number}"), &format!("br{number}"), &format!("10.9.{number}.2/24"))
+        .masquerade(&format!("10.9.{number}.0/24"), uplink)
+}
+
+fn second_uplink() {
+    for line in ["link add up1 type bridge", "addr add 10.2.0.2/24 dev up1", "link set up1 up"] {
+        own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
+    }
+}
+
+#[test]
+fn an_uplink_belongs_to_one_lab() {
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    own_lab(1, "auto").up().success();
+    let before = Machine::now();
+    for uplink in ["wan0", "auto"] {
+        own_lab(2, uplink).up().fails_with(&["wan0", "own1", "netns down own1"]);
+        before.is_unchanged();
+    }
+    second_uplink();
+    own_lab(2, "up1").up().success();
+}
+
+#[test]
+fn a_forwarded_port_of_the_machine_belongs_to_one_lab() {
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    second_uplink();
+    own_lab(1, "wan0").forward("tcp", 8080, "10.9.1.2:80").up().success();
+    let mut before = Machine::now();
+    let second = own_lab(2, "up1");
+    let refused = second.clone().forward("tcp", 8080, "10.9.2.2:80");
+    refused.up().fails_with(&["forward tcp 8080 -> 10.9.2.2:80", "own1", "netns down own1"]);
+    before.is_unchanged();
+    // A rule that came later counts as well.
+    netns(&["forward", "add", "tcp", "8081", "10.9.1.2:80"]).success();
+    before = Machine::now();
+    let refused = second.clone().forward("tcp", 8081, "10.9.2.2:80");
+    refused.up().fails_with(&["8081", "own1"]);
+    before.is_unchanged();
+    second.forward("udp", 8080, "10.9.2.2:80").up().success();
 }

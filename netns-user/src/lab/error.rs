@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 
 use ipnet::Ipv4Net;
 
-use crate::{datapath::DatapathError, net::NetError};
+use crate::{datapath::DatapathError, net::NetError, rules::ForwardRule};
 
 /// Why a lab could not be built, found or torn down.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,16 @@ pub enum LabError {
     SubnetTaken { bridge: String, subnet: Ipv4Net, other: String, by: String },
     #[error("uplink \"{name}\": this machine has no such interface; it has {present}")]
     NoUplink { name: String, present: String },
+    #[error(
+        "uplink \"{uplink}\" is already one of lab \"{lab}\": two labs behind one address would \
+         give out the same ports: take that down (`netns down {lab}`) or make one lab of both"
+    )]
+    UplinkOfLab { uplink: String, lab: String },
+    #[error(
+        "`{wanted}`: lab \"{lab}\" already has `{existing}`: choose another port, or take that \
+         down (`netns down {lab}`)"
+    )]
+    ForwardOfLab { wanted: ForwardRule, existing: ForwardRule, lab: String },
     #[error("uplink \"auto\": this machine has no default route: name the interface")]
     NoDefaultRoute,
     #[error("{path} already exists and is not part of this lab: delete it or leave `dns` out")]

@@ -5,8 +5,10 @@ use nix::{sys::utsname::uname, unistd::geteuid};
 
 use super::{LabError, LabRecord, dns};
 use crate::{
+    datapath::Datapath,
     net::{Link, Netlink, netns},
-    topology::{Bridge, Topology},
+    rules::ForwardRule,
+    topology::{Bridge, Topology, Uplink},
 };
 
 /// The oldest kernel that the datapath runs on: major, minor.
@@ -64,7 +66,61 @@ pub(super) fn check_free(topology: &Topology) -> Result<(), LabError> {
         dns::check_free(namespace)?;
     }
     if topology.router.namespace.is_none() {
+        check_neighbours(topology)?;
         check_machine(topology)?;
+    }
+    Ok(())
+}
+
+/// Other labs of the machine's own namespace share its addresses, and what is behind one
+/// address needs one owner: of its ports, and of each forward.
+fn check_neighbours(topology: &Topology) -> Result<(), LabError> {
+    for record in LabRecord::list()? {
+        let other = &record.topology;
+        if other.router.namespace.is_some() || other.name == topology.name {
+            continue;
+        }
+        check_uplinks(topology, other)?;
+        // Rules come and go while a lab lives; without a datapath none of them holds.
+        let living = Datapath::open(&other.name).and_then(|datapath| datapath.forwards());
+        let forwards = living.map_or_else(
+            |_| other.forwards.clone(),
+            |living| living.into_iter().map(|status| status.rule).collect(),
+        );
+        check_forwards(topology, &other.name, &forwards)?;
+    }
+    Ok(())
+}
+
+fn check_uplinks(topology: &Topology, other: &Topology) -> Result<(), LabError> {
+    let is_of_other =
+        |uplink: &&Uplink| other.uplinks.iter().any(|taken| taken.name == uplink.name);
+    match topology.uplinks.iter().find(is_of_other) {
+        None => Ok(()),
+        Some(uplink) => {
+            Err(LabError::UplinkOfLab { uplink: uplink.name.clone(), lab: other.name.clone() })
+        }
+    }
+}
+
+fn check_forwards(
+    topology: &Topology,
+    lab: &str,
+    existing: &[ForwardRule],
+) -> Result<(), LabError> {
+    let meet = |one: &ForwardRule, other: &ForwardRule| {
+        // No address means all of them.
+        let addresses = one.address.zip(other.address).is_none_or(|(one, other)| one == other);
+        addresses && one.protocol == other.protocol && one.port == other.port
+    };
+    for wanted in &topology.forwards {
+        if let Some(existing) = existing.iter().find(|existing| meet(wanted, existing)) {
+            return Err(LabError::ForwardOfLab {
+                wanted: wanted.clone(),
+                existing: existing.clone(),
+                lab: lab.to_owned(),
+            });
+        }
     }
     Ok(())
 }
