@@ -209,6 +209,27 @@ fn a_failure_half_way_leaves_nothing() {
 }
 
 #[test]
+fn pins_without_a_record_are_left_alone() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    // As in a container that shares bpffs but not /run.
+    fs::rename("/run/netns-labs", "/run/elsewhere").expect("the records go");
+    let before = Machine::now();
+    lecture()
+        .replace("\"host\"", "\"gate\"")
+        .replace("\"lan\"", "\"street\"")
+        .replace("\"red\"", "\"cat\"")
+        .replace("\"blue\"", "\"dog\"")
+        .up()
+        .fails_with(&["lecture", "already installed", "/sys/fs/bpf/netns/lecture"]);
+    before.is_unchanged();
+    inside("red").ping("8.8.8.8").success();
+    fs::remove_dir("/run/netns-labs").expect("an empty folder");
+    fs::rename("/run/elsewhere", "/run/netns-labs").expect("the records return");
+    netns(&["status"]).success();
+}
+
+#[test]
 fn a_lab_whose_up_was_killed_can_be_cleared_and_built() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();

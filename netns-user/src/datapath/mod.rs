@@ -12,6 +12,8 @@ mod pins;
 mod rules;
 mod spec;
 
+use std::path::PathBuf;
+
 use aya::{
     Ebpf,
     maps::{Map, MapData, MapError},
@@ -36,7 +38,8 @@ pub struct Datapath {
 
 impl Datapath {
     /// Loads, configures, attaches and pins the datapath of a lab. Must run on a thread
-    /// that is inside the router's namespace. On error nothing stays behind.
+    /// that is inside the router's namespace. On error nothing stays behind, and what was
+    /// pinned for a lab of that name before is left as it was.
     pub fn install(spec: &DatapathSpec) -> Result<Self, DatapathError> {
         Self::make(spec, Self::attach).map(|(datapath, _)| datapath)
     }
@@ -55,8 +58,8 @@ impl Datapath {
         let pins = Pins::of(&spec.lab);
         let datapath = Self { lab: spec.lab.clone(), pins };
         // Everything is configured before the first program is attached.
+        datapath.pins.create()?;
         let set_up = || {
-            datapath.pins.create()?;
             let interfaces = Interfaces::read()?;
             let mut object = datapath.configure(spec, &interfaces)?;
             attach(&datapath, spec, &interfaces, &mut object)?;
@@ -66,7 +69,7 @@ impl Datapath {
             Ok(object) => Ok((datapath, object)),
             Err(error) => {
                 // The first error is the one that tells; a second would only repeat it.
-                let _ = datapath.pins.remove();
+                let _ = datapath.pins.remove_version();
                 Err(error)
             }
         }
@@ -119,6 +122,12 @@ impl Datapath {
             return Err(DatapathError::NotUp(lab.to_owned()));
         }
         Ok(Self { lab: lab.to_owned(), pins })
+    }
+
+    /// Where something is pinned for the lab, by this version of the program or another.
+    pub fn installed_at(lab: &str) -> Option<PathBuf> {
+        let pins = Pins::of(lab);
+        pins.are_taken().then(|| pins.folder().to_owned())
     }
 
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.

@@ -49,23 +49,53 @@ impl Pins {
         self.links().join(format!("{program}-{index}"))
     }
 
+    /// The folder of all the lab's pins.
+    pub(super) fn folder(&self) -> &Path {
+        &self.lab
+    }
+
     pub(super) fn exist(&self) -> bool {
         self.version().exists()
     }
 
+    /// Whether anything is pinned for the lab, by this version or another.
+    pub(super) fn are_taken(&self) -> bool {
+        fs::read_dir(&self.lab).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Makes the folders. Pins that are there already belong to a living lab: they stay, and
+    /// on failure only what was made here goes.
     pub(super) fn create(&self) -> Result<(), DatapathError> {
         mount_bpffs()?;
+        let folder_error = |path: &Path, source| pin_error("create the folder", path, source);
+        fs::create_dir_all(&self.lab).map_err(|error| folder_error(&self.lab, error))?;
+        let version = self.version();
+        fs::create_dir(&version).map_err(|error| {
+            self.remove_empty_folders();
+            folder_error(&version, already_installed(error, &self.lab))
+        })?;
         for folder in [self.maps(), self.links()] {
-            fs::create_dir_all(&folder)
-                .map_err(|cause| pin_error("create the folder", &folder, cause))?;
+            fs::create_dir(&folder).map_err(|error| {
+                let _ = fs::remove_dir_all(&version);
+                self.remove_empty_folders();
+                folder_error(&folder, error)
+            })?;
         }
         Ok(())
     }
 
+    /// Removes the pins of this version; see [`Self::remove`].
+    pub(super) fn remove_version(&self) -> Result<(), DatapathError> {
+        self.remove_folders([self.links(), self.version()])
+    }
+
     /// Removes the pins; the kernel detaches programs and frees maps that nothing else holds.
     pub(super) fn remove(&self) -> Result<(), DatapathError> {
-        // Links first, so that no program runs on without its configuration.
-        let folders = [self.links(), self.lab.clone()];
+        self.remove_folders([self.links(), self.lab.clone()])
+    }
+
+    /// Links first, so that no program runs on without its configuration.
+    fn remove_folders(&self, folders: [PathBuf; 2]) -> Result<(), DatapathError> {
         for folder in folders {
             match fs::remove_dir_all(&folder) {
                 Ok(()) => {}
@@ -73,12 +103,29 @@ impl Pins {
                 Err(cause) => return Err(pin_error("remove the pins in", &folder, cause)),
             }
         }
-        // The folder of all labs goes with the last one; while it is in use it stays.
+        self.remove_empty_folders();
+        Ok(())
+    }
+
+    /// The lab's folder, and that of all labs with the last one; in use they stay.
+    fn remove_empty_folders(&self) {
+        let _ = fs::remove_dir(&self.lab);
         if let Some(parent) = self.lab.parent() {
             let _ = fs::remove_dir(parent);
         }
-        Ok(())
     }
+}
+
+fn already_installed(error: io::Error, lab: &Path) -> io::Error {
+    if error.kind() != io::ErrorKind::AlreadyExists {
+        return error;
+    }
+    let remedy = format!(
+        "a lab of that name is already installed: take it down, or remove {} if nothing else is \
+         left of it",
+        lab.display()
+    );
+    io::Error::new(error.kind(), remedy)
 }
 
 pub(super) fn pin_error(action: &'static str, path: &Path, cause: io::Error) -> DatapathError {

@@ -9,10 +9,19 @@ use crate::{
 /// Takes a lab down by its record: all that is there, past every failure. The record goes
 /// last, and only when the rest is gone, so that a failed attempt can be repeated.
 pub(super) fn clear(record: &LabRecord) -> Vec<LabError> {
-    let topology = &record.topology;
-    let mut errors: Vec<LabError> = Vec::new();
     // First, while the links that its programs hang on are there.
-    errors.extend(Datapath::remove(&topology.name).err().map(LabError::from));
+    let removed = Datapath::remove(record.name()).map_err(LabError::from);
+    clear_rest(record, removed.err().into_iter().collect())
+}
+
+/// As [`clear`], for a lab whose datapath was not installed: pins of its name would be
+/// those of another lab.
+pub(super) fn clear_network(record: &LabRecord) -> Vec<LabError> {
+    clear_rest(record, Vec::new())
+}
+
+fn clear_rest(record: &LabRecord, mut errors: Vec<LabError>) -> Vec<LabError> {
+    let topology = &record.topology;
     if topology.router.namespace.is_none() {
         errors.extend(clear_machine(record));
     }

@@ -71,6 +71,11 @@ pub enum LabError {
     NoDefaultRoute,
     #[error("{path} already exists and is not part of this lab: delete it or leave `dns` out")]
     FileTaken { path: PathBuf },
+    #[error(
+        "lab \"{lab}\" is already installed at {path}, but has no record here: take it down where \
+         it was brought up; if nothing else is left of it, remove {path}"
+    )]
+    DatapathTaken { lab: String, path: PathBuf },
     #[error("cable \"{0}\" carries nothing: its bridge port did not open in time")]
     DeadCable(String),
     /// `action` begins with a verb.

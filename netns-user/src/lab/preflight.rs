@@ -54,6 +54,9 @@ pub(super) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabErro
 
 /// Finds whatever of another owner is in the lab's way.
 pub(super) fn check_free(topology: &Topology) -> Result<(), LabError> {
+    if let Some(path) = Datapath::installed_at(&topology.name) {
+        return Err(LabError::DatapathTaken { lab: topology.name.clone(), path });
+    }
     for name in topology.namespace_names() {
         if netns::exists(name) {
             return Err(match owner(name)? {

@@ -1,8 +1,11 @@
 //! Builds a lab.
 
 use super::{
-    LabError, LabRecord, Progress, build_network, clear::clear, in_router, preflight,
-    progress::step, record, status,
+    LabError, LabRecord, Progress, build_network,
+    clear::{clear, clear_network},
+    in_router, preflight,
+    progress::step,
+    record, status,
 };
 use netns_common::abi::Timeouts;
 
@@ -43,6 +46,12 @@ pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, Lab
     preflight::check_free(&record.topology)?;
     record.write()?;
     match build(&mut record, progress) {
+        Ok(()) => {}
+        // The datapath comes last, and cleans up after its own failure.
+        Err(error) => return Err(error.with(clear_network(&record))),
+    }
+    record.complete = true;
+    match record.write() {
         Ok(()) => Ok(UpOutcome::Built),
         Err(error) => Err(error.with(clear(&record))),
     }
@@ -67,11 +76,10 @@ fn build(record: &mut LabRecord, progress: &dyn Progress) -> Result<(), LabError
     }
     let cables = build_network(&record.topology, progress)?;
     let spec = datapath_spec(&record.topology, cables);
-    step(progress, "datapath", || -> Result<_, LabError> {
-        Ok(in_router(&record.topology, || Datapath::install(&spec))??)
-    })?;
-    record.complete = true;
-    record.write()
+    step(progress, "datapath", || {
+        in_router(&record.topology, || Datapath::install(&spec))??;
+        Ok(())
+    })
 }
 
 /// Makes the machine a router. What the setting was is recorded first.
