@@ -194,6 +194,35 @@ fn down_finishes_what_was_deleted_by_hand() {
 }
 
 #[test]
+fn a_namespace_that_took_over_the_name_is_left_alone() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for command in ["del", "add"] {
+        own().command("ip", &["netns", command, "red"]).success();
+    }
+    inside("red").command("ip", &["link", "add", "mine", "type", "bridge"]).success();
+    let status = netns(&["status"]);
+    assert_eq!(status.status.code(), Some(1), "{status}\nexpected that the lab's red is missed");
+    status.shows(&["MISSING", "replaced"]);
+    let down = netns(&["down"]).success();
+    assert!(down.stderr.contains("warning: namespace \"red\""), "{down}");
+    assert_eq!(inside("red").interfaces(), ["mine"]);
+    assert!(!fs::exists("/run/netns-labs/lecture").expect("a folder"), "the lab itself is gone");
+    own().command("ip", &["netns", "del", "red"]).success();
+    // The clearing of what an interrupted `up` left does so too.
+    let running = Running::start(None, Command::new(netns_path()).arg("up"));
+    eventually("lan is there", DEADLINE, || fs::exists("/run/netns/lan").unwrap_or(false));
+    running.signal(Signal::SIGKILL);
+    drop(running);
+    for command in ["del", "add"] {
+        own().command("ip", &["netns", command, "host"]).success();
+    }
+    inside("host").command("ip", &["link", "add", "mine", "type", "bridge"]).success();
+    netns(&["up"]).fails_with(&["host", "already exists"]);
+    assert_eq!(inside("host").interfaces(), ["mine"]);
+}
+
+#[test]
 fn a_failure_half_way_leaves_nothing() {
     let _sandbox = Sandbox::new();
     // Something stands where the record of the datapath is to be: the last step fails.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{print, read_topology};
 use crate::{
     cli::DownArgs,
-    lab::{self, LabError, LabRecord},
+    lab::{self, DownOutcome, LabError, LabRecord},
 };
 
 /// Takes a lab down.
@@ -34,12 +34,17 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
             }
         },
     };
-    let up = records.iter().any(|record| record.name() == name);
-    lab::down(&name)?;
-    let (word, text) = if up {
-        ("down", format!("lab \"{name}\" is down\n"))
-    } else {
-        ("not-up", format!("lab \"{name}\" is not up: nothing to do\n"))
+    let (word, text) = match lab::down(&name)? {
+        DownOutcome::Down { strangers } => {
+            for stranger in strangers {
+                anstream::eprintln!(
+                    "warning: namespace \"{stranger}\" is not the one that the lab made, and was \
+                     left alone"
+                );
+            }
+            ("down", format!("lab \"{name}\" is down\n"))
+        }
+        DownOutcome::NotUp => ("not-up", format!("lab \"{name}\" is not up: nothing to do\n")),
     };
     print(json, &json!({ "lab": name, "outcome": word }), |_| text)?;
     Ok(ExitCode::SUCCESS)

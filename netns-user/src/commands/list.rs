@@ -31,7 +31,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     let labs = LabRecord::list()?;
     let mut rows = Vec::new();
     for name in netns::list()? {
-        let lab = labs.iter().find(|lab| lab.topology.namespace_names().any(|n| n == name));
+        let lab = labs.iter().find(|lab| lab.owns(&name));
         let lab = lab.map(|lab| lab.name().to_owned());
         // Who may not enter, and what is no namespace, is listed all the same.
         let (addresses, links) = match inside(&name) {

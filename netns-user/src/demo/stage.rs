@@ -53,7 +53,8 @@ impl<'a> Stage<'a> {
     pub fn strike(mut self) -> anyhow::Result<()> {
         self.standing = false;
         lab::down(&self.topology.name)
-            .with_context(|| format!("cannot tear down lab \"{}\"", self.topology.name))
+            .with_context(|| format!("cannot tear down lab \"{}\"", self.topology.name))?;
+        Ok(())
     }
 
     /// Runs `work` on a thread inside `place`.

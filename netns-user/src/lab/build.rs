@@ -9,11 +9,11 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::{LabError, Progress, dns, progress::step};
+use super::{LabError, LabRecord, Progress, dns, progress::step};
 use crate::{
     datapath::CableSpec,
     net::{Cable, Mac, NetError, Netlink, PortState, netns, sysctl},
-    topology::{Namespace, Outside, Topology, Uplink},
+    topology::{Namespace, Outside, Uplink},
 };
 
 /// How long a bridge port may take to open. The kernel does it in the background, usually
@@ -28,18 +28,22 @@ const PORT_POLL: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// When the kernel refuses something.
-pub fn build_network(
-    topology: &Topology,
+pub(super) fn build_network(
+    record: &mut LabRecord,
     progress: &dyn Progress,
 ) -> Result<Vec<CableSpec>, LabError> {
+    let topology = &record.topology.clone();
     let router = match &topology.router.namespace {
         None => Netlink::open()?,
-        Some(name) => step(progress, &format!("router \"{name}\""), || make_router(name))?,
+        Some(name) => step(progress, &format!("router \"{name}\""), || make_router(record, name))?,
     };
     for (rank, uplink) in (0..).zip(&topology.uplinks) {
         if let (Some(address), Some(outside)) = (uplink.address, &uplink.outside) {
             let name = format!("uplink \"{}\" to \"{}\"", uplink.name, outside.namespace);
-            step(progress, &name, || make_uplink(&router, uplink, address, outside, rank))?;
+            step(progress, &name, || {
+                let netlink = make_bare(record, &outside.namespace, || Ok(()))?;
+                make_uplink(&router, &netlink, uplink, address, outside, rank)
+            })?;
         }
     }
     for bridge in &topology.bridges {
@@ -49,39 +53,43 @@ pub fn build_network(
         })?;
     }
     step(progress, &format!("{} namespaces", topology.namespaces.len()), || {
-        topology.namespaces.iter().map(|namespace| make_namespace(&router, namespace)).collect()
+        let namespaces = topology.namespaces.iter();
+        namespaces.map(|namespace| make_namespace(record, &router, namespace)).collect()
     })
 }
 
 /// A namespace without IPv6, its loopback up, and a connection to it. The translation is
 /// IPv4 only, and without IPv6 a link is made three times as fast.
 fn make_bare(
+    record: &mut LabRecord,
     name: &str,
     setup: impl FnOnce() -> Result<(), LabError> + Send,
 ) -> Result<Netlink, LabError> {
-    let made: Result<Netlink, LabError> = netns::create_and(name, || {
-        sysctl::disable_ipv6()?;
-        setup()?;
-        Ok(Netlink::open()?)
+    let netlink = record.making(name, || {
+        netns::create_and(name, || {
+            let cookie = netns::own_cookie()?;
+            sysctl::disable_ipv6()?;
+            setup()?;
+            Ok((cookie, Netlink::open()?))
+        })?
     })?;
-    let netlink = made?;
     netlink.set_up(&netlink.link("lo")?)?;
     Ok(netlink)
 }
 
-fn make_router(name: &str) -> Result<Netlink, LabError> {
-    make_bare(name, || Ok(sysctl::write(sysctl::IP_FORWARD, "1")?))
+fn make_router(record: &mut LabRecord, name: &str) -> Result<Netlink, LabError> {
+    make_bare(record, name, || Ok(sysctl::write(sysctl::IP_FORWARD, "1")?))
 }
 
 /// The first uplink's default route wins, the others stand by.
 fn make_uplink(
     router: &Netlink,
+    inside_of_it: &Netlink,
     uplink: &Uplink,
     address: Ipv4Net,
     outside: &Outside,
     rank: u32,
 ) -> Result<(), LabError> {
-    let inside_of_it = make_bare(&outside.namespace, || Ok(()))?;
     let namespace = netns::open(&outside.namespace)?;
     router.add_cable(&Cable {
         here: &uplink.name,
@@ -104,8 +112,12 @@ fn make_uplink(
     Ok(())
 }
 
-fn make_namespace(router: &Netlink, namespace: &Namespace) -> Result<CableSpec, LabError> {
-    let netlink = make_bare(&namespace.name, || Ok(()))?;
+fn make_namespace(
+    record: &mut LabRecord,
+    router: &Netlink,
+    namespace: &Namespace,
+) -> Result<CableSpec, LabError> {
+    let netlink = make_bare(record, &namespace.name, || Ok(()))?;
     let file: File = netns::open(&namespace.name)?;
     router.add_cable(&Cable {
         here: &namespace.port,

@@ -1,6 +1,6 @@
 //! Takes down whatever of a lab is there.
 
-use super::{LabError, LabRecord, dns};
+use super::{LabError, LabRecord, dns, record::Bearer};
 use crate::{
     datapath::Datapath,
     net::{NetError, Netlink, netns, sysctl},
@@ -26,9 +26,8 @@ fn clear_rest(record: &LabRecord, mut errors: Vec<LabError>) -> Vec<LabError> {
         errors.extend(clear_machine(record));
     }
     // The links inside go with their namespaces.
-    let absence_is_fine = |done: Result<(), NetError>| done.err().filter(|e| !e.is_absence());
     for name in topology.namespace_names() {
-        errors.extend(absence_is_fine(netns::delete(name)).map(LabError::from));
+        errors.extend(delete_own(record, name).err().map(LabError::from));
     }
     for namespace in &topology.namespaces {
         errors.extend(dns::remove(namespace).err());
@@ -37,6 +36,14 @@ fn clear_rest(record: &LabRecord, mut errors: Vec<LabError>) -> Vec<LabError> {
         errors.extend(record.remove().err());
     }
     errors
+}
+
+/// A namespace of another owner, who took the name over, is left alone.
+fn delete_own(record: &LabRecord, name: &str) -> Result<(), NetError> {
+    if record.bearer(name)? != Bearer::Own {
+        return Ok(());
+    }
+    netns::delete(name).or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })
 }
 
 /// What the lab made and changed in the machine's own namespace.

@@ -14,8 +14,7 @@ mod record;
 mod status;
 mod up;
 
-pub use build::build_network;
-pub use down::down;
+pub use down::{DownOutcome, down};
 pub use error::LabError;
 pub use preflight::require_root;
 pub use progress::{Progress, Silent};

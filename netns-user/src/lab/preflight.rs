@@ -131,8 +131,7 @@ fn check_forwards(
 /// The lab that a namespace belongs to.
 fn owner(namespace: &str) -> Result<Option<String>, LabError> {
     let records = LabRecord::list()?;
-    let owner =
-        records.iter().find(|record| record.topology.namespace_names().any(|n| n == namespace));
+    let owner = records.iter().find(|record| record.owns(namespace));
     Ok(owner.map(|record| record.name().to_owned()))
 }
 

@@ -1,6 +1,7 @@
 //! The record of a lab: /run/netns-labs/LAB/, gone with the next boot like the lab itself.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -9,7 +10,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::LabError;
-use crate::topology::Topology;
+use crate::{
+    net::{NetError, netns},
+    topology::Topology,
+};
 
 const DIRECTORY: &str = "/run/netns-labs";
 /// The lab as it was built; a topology file.
@@ -23,6 +27,18 @@ struct State {
     complete: bool,
     auto: Option<String>,
     ip_forward: Option<String>,
+    making: Option<String>,
+    cookies: BTreeMap<String, u64>,
+}
+
+/// What bears the name of one of a lab's namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bearer {
+    Nothing,
+    /// The namespace that the lab made.
+    Own,
+    /// One that somebody else made after the lab's was deleted, or before it was made.
+    Stranger,
 }
 
 /// A lab that is up, or whose `up` was interrupted.
@@ -36,6 +52,10 @@ pub struct LabRecord {
     pub(super) auto: Option<String>,
     /// What the machine's own `net.ipv4.ip_forward` was before, if it had to be changed.
     pub(super) ip_forward: Option<String>,
+    /// The namespace that is being made: it may be there, but not yet in `cookies`.
+    making: Option<String>,
+    /// The namespaces that were made, by name, with their cookies ([`netns::own_cookie`]).
+    cookies: BTreeMap<String, u64>,
 }
 
 impl LabRecord {
@@ -45,7 +65,8 @@ impl LabRecord {
         if let Some(interface) = &auto {
             topology = topology.with_auto(interface);
         }
-        Self { topology, complete: false, auto, ip_forward: None }
+        let cookies = BTreeMap::new();
+        Self { topology, complete: false, auto, ip_forward: None, making: None, cookies }
     }
 
     /// The lab's name.
@@ -97,27 +118,91 @@ impl LabRecord {
         let text = read(&path)?.ok_or_else(|| damaged(format!("{} is missing", path.display())))?;
         let topology = Topology::parse(&text, &path.display().to_string())
             .map_err(|error| damaged(error.to_string()))?;
-        let State { complete, auto, ip_forward } = state;
-        Ok(Some(Self { topology, complete, auto, ip_forward }))
+        let State { complete, auto, ip_forward, making, cookies } = state;
+        Ok(Some(Self { topology, complete, auto, ip_forward, making, cookies }))
+    }
+
+    /// Makes a namespace with `make`, which tells its cookie. Killed at any moment, the record
+    /// tells what there may be to delete: the one that was being made goes by its name, all
+    /// others only while they are the very ones that were made.
+    pub(super) fn making<T>(
+        &mut self,
+        name: &str,
+        make: impl FnOnce() -> Result<(u64, T), LabError>,
+    ) -> Result<T, LabError> {
+        self.making = Some(name.to_owned());
+        self.write_state()?;
+        let made = make();
+        if let Err(LabError::Net(NetError::NamespaceExists(_))) = &made {
+            // Somebody was faster, and it is theirs.
+            self.making = None;
+        }
+        let (cookie, made) = made?;
+        // The next write takes it along.
+        self.cookies.insert(name.to_owned(), cookie);
+        self.making = None;
+        Ok(made)
+    }
+
+    /// What bears the name of the lab's namespace `name` now.
+    pub(super) fn bearer(&self, name: &str) -> Result<Bearer, NetError> {
+        let recorded = self.cookies.get(name);
+        let is_being_made = self.making.as_deref() == Some(name);
+        let own = match netns::cookie(name) {
+            Ok(cookie) => recorded.map_or(is_being_made, |recorded| *recorded == cookie),
+            Err(NetError::NoNamespace(_)) => return Ok(Bearer::Nothing),
+            // A file without a namespace, by which nobody can lose anything.
+            Err(NetError::DeadNamespace(_)) => recorded.is_some() || is_being_made,
+            Err(error) => return Err(error),
+        };
+        Ok(if own { Bearer::Own } else { Bearer::Stranger })
+    }
+
+    /// Whether one of the lab's namespaces bears this name. For who may not look, the name
+    /// alone decides.
+    pub fn owns(&self, name: &str) -> bool {
+        self.topology.namespace_names().any(|own| own == name)
+            && self.bearer(name).map_or(true, |bearer| bearer != Bearer::Stranger)
+    }
+
+    /// Those of the lab's names that namespaces of others bear now.
+    pub(super) fn strangers(&self) -> Result<Vec<String>, NetError> {
+        let mut strangers = Vec::new();
+        for name in self.topology.namespace_names() {
+            if self.bearer(name)? == Bearer::Stranger {
+                strangers.push(name.to_owned());
+            }
+        }
+        Ok(strangers)
     }
 
     /// Writes the record. A reader sees the old one or the new one, never a part.
     pub(super) fn write(&self) -> Result<(), LabError> {
         let folder = folder(self.name());
-        let action = || format!("write the record {}", folder.display());
+        fs::create_dir_all(&folder)
+            .and_then(|()| replace(&folder.join(TOPOLOGY), &self.topology.to_toml()))
+            .map_err(|error| self.write_error(error))?;
+        self.write_state()
+    }
+
+    /// Writes what changes while the lab is built.
+    fn write_state(&self) -> Result<(), LabError> {
         let state = State {
             complete: self.complete,
             auto: self.auto.clone(),
             ip_forward: self.ip_forward.clone(),
+            making: self.making.clone(),
+            cookies: self.cookies.clone(),
         };
         let state = toml::to_string(&state).map_err(|error| LabError::BadRecord {
             lab: self.name().to_owned(),
             fault: error.to_string(),
         })?;
-        fs::create_dir_all(&folder)
-            .and_then(|()| replace(&folder.join(TOPOLOGY), &self.topology.to_toml()))
-            .and_then(|()| replace(&folder.join(STATE), &state))
-            .map_err(|error| LabError::file(action(), error))
+        replace(&folder(self.name()).join(STATE), &state).map_err(|error| self.write_error(error))
+    }
+
+    fn write_error(&self, error: io::Error) -> LabError {
+        LabError::file(format!("write the record {}", folder(self.name()).display()), error)
     }
 
     /// Takes the record away.

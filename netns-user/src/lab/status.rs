@@ -75,7 +75,7 @@ impl LabStatus {
 /// When the kernel refuses to tell; that a part is missing is no error.
 pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let topology = &record.topology;
-    let survey = Survey::of(topology)?;
+    let survey = Survey::of(record)?;
     let mut parts = survey.namespaces(topology);
     parts.extend(survey.router_links(topology));
     parts.extend(topology.namespaces.iter().map(|namespace| survey.cable(namespace)));
@@ -106,14 +106,21 @@ fn living_rules(topology: &Topology) -> Option<Vec<String>> {
 struct Survey<'a> {
     /// The links of each of the lab's namespaces that is there.
     inside: HashMap<&'a str, Vec<Link>>,
+    /// Names of the lab's that namespaces of others bear.
+    strangers: Vec<String>,
     /// The links where the router is.
     router: Vec<Link>,
 }
 
 impl<'a> Survey<'a> {
-    fn of(topology: &'a Topology) -> Result<Self, NetError> {
+    fn of(record: &'a LabRecord) -> Result<Self, NetError> {
+        let topology = &record.topology;
+        let strangers = record.strangers()?;
         let mut inside = HashMap::new();
         for name in topology.namespace_names() {
+            if strangers.iter().any(|stranger| stranger == name) {
+                continue;
+            }
             match Netlink::open_in(name) {
                 Ok(netlink) => {
                     inside.insert(name, netlink.links()?);
@@ -126,7 +133,7 @@ impl<'a> Survey<'a> {
             Some(name) => inside.get(name.as_str()).cloned().unwrap_or_default(),
             None => Netlink::open()?.links()?,
         };
-        Ok(Self { inside, router })
+        Ok(Self { inside, strangers, router })
     }
 
     fn router_link(&self, name: &str) -> Option<&Link> {
@@ -137,7 +144,11 @@ impl<'a> Survey<'a> {
         let part = |name: &String, detail| Part {
             kind: PartKind::Namespace,
             name: name.clone(),
-            detail,
+            detail: if self.strangers.contains(name) {
+                "replaced: another namespace bears the name".into()
+            } else {
+                detail
+            },
             present: self.inside.contains_key(name.as_str()),
         };
         let router = topology.router.namespace.iter().map(|name| part(name, "the router".into()));

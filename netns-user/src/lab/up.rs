@@ -1,7 +1,8 @@
 //! Builds a lab.
 
 use super::{
-    LabError, LabRecord, Progress, build_network,
+    LabError, LabRecord, Progress,
+    build::build_network,
     clear::{clear, clear_network},
     in_router, preflight,
     progress::step,
@@ -74,7 +75,7 @@ fn build(record: &mut LabRecord, progress: &dyn Progress) -> Result<(), LabError
     if record.topology.router.namespace.is_none() {
         step(progress, "forwarding", || forward_packets(record))?;
     }
-    let cables = build_network(&record.topology, progress)?;
+    let cables = build_network(record, progress)?;
     let spec = datapath_spec(&record.topology, cables);
     step(progress, "datapath", || {
         in_router(&record.topology, || Datapath::install(&spec))??;

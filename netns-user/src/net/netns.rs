@@ -6,7 +6,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    net::{Ipv4Addr, UdpSocket},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::OpenOptionsExt,
+    },
     panic,
     path::{Path, PathBuf},
     thread,
@@ -137,6 +141,37 @@ pub fn delete(name: &str) -> Result<(), NetError> {
     }
     fs::remove_file(&file)
         .map_err(|error| NetError::refused(format!("delete namespace \"{name}\""), error))
+}
+
+/// What tells the namespace `name` from every other, also from later ones of that name.
+///
+/// # Errors
+/// As [`run_in`], or when the kernel refuses.
+pub fn cookie(name: &str) -> Result<u64, NetError> {
+    run_in(name, own_cookie)?
+}
+
+/// The cookie of the calling thread's namespace (`SO_NETNS_COOKIE`, kernel 5.14). Unlike the
+/// inode of its file, the kernel never gives it out again.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn own_cookie() -> Result<u64, NetError> {
+    let refused = |error| NetError::refused("ask for the namespace's cookie", error);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(refused)?;
+    let mut cookie = 0_u64;
+    let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or(0);
+    // SAFETY: the socket is open, and value and length are those of `cookie`.
+    let code = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if code == 0 { Ok(cookie) } else { Err(refused(io::Error::last_os_error())) }
 }
 
 /// Whether the name is taken in /run/netns.
