@@ -114,3 +114,40 @@ fn a_forwarded_port_of_the_machine_belongs_to_one_lab() {
     before.is_unchanged();
     second.forward("udp", 8080, "10.9.2.2:80").up().success();
 }
+
+#[test]
+fn a_new_uplink_of_the_old_name_is_missed() {
+    let sandbox = Sandbox::new();
+    sandbox.with_uplink("up0");
+    let own_lab = own_lab(1, "up0");
+    own_lab.up().success();
+    netns(&["status"]).success();
+    for line in ["link del up0", "netns del outside"] {
+        own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
+    }
+    sandbox.with_uplink("up0");
+    let status = netns(&["status"]);
+    assert_eq!(status.status.code(), Some(1), "{status}\nexpected that the programs are missed");
+    status.shows(&["MISSING", "no program attached"]);
+    own_lab.up().fails_with(&["uplink \"up0\"", "netns down own1"]);
+    netns(&["down"]).success();
+    own_lab.up().success();
+    inside("in1").ping("192.168.1.1").success();
+}
+
+#[test]
+fn an_address_that_came_later_is_forwarded_too() {
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    let own_lab = own_lab(1, "wan0").forward("tcp", 8080, "10.9.1.2:80");
+    own_lab.up().success();
+    let _server = inside("in1").web_server("10.9.1.2", 80, "from inside");
+    for (host, command) in [("10.1.0.77", "status"), ("10.1.0.78", "up")] {
+        own().command("ip", &["addr", "add", &format!("{host}/24"), "dev", "wan0"]).success();
+        match command {
+            "up" => own_lab.up().success(),
+            _ => netns(&["status"]).success(),
+        };
+        inside("street").curl(&format!("http://{host}:8080/")).success().shows(&["from inside"]);
+    }
+}

@@ -17,7 +17,12 @@ use std::path::PathBuf;
 use aya::{
     Ebpf,
     maps::{Map, MapData, MapError},
+    programs::{
+        SchedClassifier,
+        links::{FdLink, PinnedLink},
+    },
 };
+use nix::net::if_::if_nametoindex;
 
 pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
@@ -26,6 +31,7 @@ pub use log::PacketLogSession;
 pub use rules::RuleStatus;
 pub use spec::{CableSpec, DatapathSpec};
 
+use attach::Hook;
 use configure::Interfaces;
 use pins::Pins;
 
@@ -133,6 +139,34 @@ impl Datapath {
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.
     pub fn remove(lab: &str) -> Result<(), DatapathError> {
         Pins::of(lab).remove()
+    }
+
+    /// Whether the programs of an uplink hang on the interface that bears this name now. Must
+    /// run inside the router's namespace.
+    pub fn watches_uplink(&self, interface: &str) -> bool {
+        attach::UPLINK.iter().all(|hook| self.watches(*hook, interface))
+    }
+
+    /// Whether the program of a cable hangs on the interface that bears this name now. Must
+    /// run inside the router's namespace.
+    pub fn watches_cable(&self, port: &str) -> bool {
+        self.watches(attach::CABLE, port)
+    }
+
+    /// A pin outlives its interface, and another may bear the name or the index now: what the
+    /// kernel runs there has to be what the pin holds.
+    fn watches(&self, hook: Hook, interface: &str) -> bool {
+        let Ok(index) = if_nametoindex(interface) else { return false };
+        let pinned = PinnedLink::from_pin(self.pins.link(hook.program, index));
+        let Ok(held) = pinned.and_then(|link| FdLink::from(link).info()) else { return false };
+        SchedClassifier::query_tcx(interface, hook.direction).is_ok_and(|(_, programs)| {
+            programs.iter().any(|program| program.id() == held.program_id())
+        })
+    }
+
+    /// Takes up the addresses that the router has by now. Must run inside its namespace.
+    pub fn refresh_host_addresses(&self) -> Result<(), DatapathError> {
+        configure::write_host_addresses(self, &Interfaces::read()?)
     }
 
     /// The lab's name.

@@ -1,6 +1,6 @@
 //! What of a lab is there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ impl LabStatus {
     }
 }
 
-/// Looks at every part of a lab.
+/// Looks at every part of a lab, and has its datapath take up the router's present addresses.
 ///
 /// # Errors
 /// When the kernel refuses to tell; that a part is missing is no error.
@@ -83,7 +83,7 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
         kind: PartKind::Datapath,
         name: topology.name.clone(),
         detail: "programs and maps".into(),
-        present: Datapath::open(&topology.name).is_ok(),
+        present: survey.has_datapath,
     });
     Ok(LabStatus {
         lab: topology.name.clone(),
@@ -110,6 +110,10 @@ struct Survey<'a> {
     strangers: Vec<String>,
     /// The links where the router is.
     router: Vec<Link>,
+    /// Whether the pins are there and can be used.
+    has_datapath: bool,
+    /// Interfaces in the router that the lab's programs hang on.
+    watched: HashSet<&'a str>,
 }
 
 impl<'a> Survey<'a> {
@@ -133,7 +137,35 @@ impl<'a> Survey<'a> {
             Some(name) => inside.get(name.as_str()).cloned().unwrap_or_default(),
             None => Netlink::open()?.links()?,
         };
-        Ok(Self { inside, strangers, router })
+        let mut survey =
+            Self { inside, strangers, router, has_datapath: false, watched: HashSet::new() };
+        survey.look_at_datapath(topology)?;
+        Ok(survey)
+    }
+
+    fn look_at_datapath(&mut self, topology: &'a Topology) -> Result<(), NetError> {
+        let Ok(datapath) = Datapath::open(&topology.name) else { return Ok(()) };
+        if self.router.is_empty() {
+            self.has_datapath = true;
+            return Ok(());
+        }
+        (self.has_datapath, self.watched) = in_router(topology, || {
+            // Whoever looks at a lab wants it to know the router as it is now.
+            let works = datapath.refresh_host_addresses().is_ok();
+            let uplinks = topology.uplinks.iter().map(|uplink| uplink.name.as_str());
+            let ports = topology.namespaces.iter().map(|namespace| namespace.port.as_str());
+            let uplinks = uplinks.filter(|name| datapath.watches_uplink(name));
+            (works, uplinks.chain(ports.filter(|name| datapath.watches_cable(name))).collect())
+        })?;
+        Ok(())
+    }
+
+    /// A part that is there only works with the programs on it.
+    fn with_programs(&self, part: Part) -> Part {
+        if part.present && !self.watched.contains(part.name.as_str()) {
+            return Part { present: false, detail: "no program attached".into(), ..part };
+        }
+        part
     }
 
     fn router_link(&self, name: &str) -> Option<&Link> {
@@ -177,7 +209,7 @@ impl<'a> Survey<'a> {
                 }
                 _ => "of this machine".into(),
             };
-            part(PartKind::Uplink, &uplink.name, detail)
+            self.with_programs(part(PartKind::Uplink, &uplink.name, detail))
         });
         let bridges = topology
             .bridges
@@ -186,7 +218,7 @@ impl<'a> Survey<'a> {
         uplinks.chain(bridges).collect()
     }
 
-    /// A cable is there when both its ends are, and the near one is plugged in.
+    /// A cable is there when both its ends are, and the near one is plugged in and watched.
     fn cable(&self, namespace: &Namespace) -> Part {
         let Namespace { name, bridge, interface, port, .. } = namespace;
         let plugged = self
@@ -194,11 +226,11 @@ impl<'a> Survey<'a> {
             .zip(self.router_link(port))
             .is_some_and(|(bridge, port)| port.bridge == Some(bridge.index));
         let far = self.inside.get(name.as_str()).into_iter().flatten();
-        Part {
+        self.with_programs(Part {
             kind: PartKind::Cable,
             name: port.clone(),
             detail: format!("{bridge} to {interface} in {name}"),
             present: plugged && far.into_iter().any(|link| link.name == *interface),
-        }
+        })
     }
 }
