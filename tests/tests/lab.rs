@@ -104,6 +104,42 @@ fn status_tells_what_is_there_and_what_is_missing() {
 }
 
 #[test]
+fn a_cable_without_its_program_is_missed() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let links = "/sys/fs/bpf/netns/lecture/v1/links";
+    let pins = fs::read_dir(links).expect("the pins").flatten().map(|entry| entry.path());
+    let of_cables = pins.filter(|pin| pin.to_string_lossy().contains("from_namespace"));
+    of_cables.for_each(|pin| fs::remove_file(pin).expect("a pin goes"));
+    let status = netns(&["status"]);
+    assert_eq!(status.status.code(), Some(1), "{status}\nexpected that the programs are missed");
+    let unwatched = status.stdout.lines().filter(|line| line.contains("no program attached"));
+    assert_eq!(unwatched.count(), 2, "{status}");
+    netns(&["up"]).fails_with(&["cable \"veth-red-br\"", "cable \"veth-blue-br\""]);
+}
+
+#[test]
+fn a_bad_record_is_in_nobodys_way() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    fs::create_dir("/run/netns-labs/junk").expect("a folder");
+    fs::write("/run/netns-labs/junk/state.toml", "\u{0}\nnonsense =").expect("a bad record");
+    for command in [&["status"][..], &["list"]] {
+        let output = netns(command).success().shows(&["lecture", "red"]);
+        assert_eq!(output.stderr.lines().count(), 1, "{output}");
+        assert!(output.stderr.contains("warning: the record of lab \"junk\""), "{output}");
+    }
+    netns(&["nat"]).success();
+    netns(&["status", "lecture"]).success();
+    netns(&["status", "junk"]).fails_with(&["junk"]);
+    netns(&["down", "junk"]).fails_with(&["junk", "/run/netns-labs/junk"]);
+    netns(&["down", "lecture"]).success();
+    lab_is_up();
+    netns(&["down"]).success();
+    netns(&["down"]).fails_with(&["junk"]);
+}
+
+#[test]
 fn down_leaves_nothing() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();

@@ -16,23 +16,26 @@ use crate::{
 /// As [`lab::down`]; when several labs are up and none is named; when the file is faulty.
 pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let records = LabRecord::list()?;
     let name = match &args.lab {
-        Some(lab) if is_file(lab, &records) => read_topology(Path::new(lab))?.name,
+        Some(lab) if is_file(lab) => read_topology(Path::new(lab))?.name,
         Some(lab) => lab.clone(),
-        None => match records.as_slice() {
-            [] => {
-                print(json, &json!({ "lab": null, "outcome": "not-up" }), |_| {
-                    "no lab is up: nothing to do\n".into()
-                })?;
-                return Ok(ExitCode::SUCCESS);
+        None => {
+            let (records, faults) = LabRecord::survey()?;
+            match (records.as_slice(), faults.into_iter().next()) {
+                ([], None) => {
+                    print(json, &json!({ "lab": null, "outcome": "not-up" }), |_| {
+                        "no lab is up: nothing to do\n".into()
+                    })?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                ([], Some(fault)) => return Err(fault.into()),
+                ([only], _) => only.name().to_owned(),
+                (several, _) => {
+                    let names: Vec<&str> = several.iter().map(LabRecord::name).collect();
+                    return Err(LabError::SeveralLabs(names.join(", ")).into());
+                }
             }
-            [only] => only.name().to_owned(),
-            several => {
-                let names: Vec<&str> = several.iter().map(LabRecord::name).collect();
-                return Err(LabError::SeveralLabs(names.join(", ")).into());
-            }
-        },
+        }
     };
     let (word, text) = match lab::down(&name)? {
         DownOutcome::Down { strangers } => {
@@ -51,7 +54,6 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Names of labs have neither dots nor slashes; a file may have neither, too.
-fn is_file(argument: &str, records: &[LabRecord]) -> bool {
-    let is_lab = records.iter().any(|record| record.name() == argument);
-    !is_lab && (argument.contains(['.', '/']) || Path::new(argument).is_file())
+fn is_file(argument: &str) -> bool {
+    !LabRecord::exists(argument) && (argument.contains(['.', '/']) || Path::new(argument).is_file())
 }

@@ -28,7 +28,7 @@ struct Row {
 /// # Errors
 /// When they or the labs cannot be read.
 pub fn run(json: bool) -> anyhow::Result<ExitCode> {
-    let labs = LabRecord::list()?;
+    let labs = readable_records()?;
     let mut rows = Vec::new();
     for name in netns::list()? {
         let lab = labs.iter().find(|lab| lab.owns(&name));
@@ -42,6 +42,15 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     }
     print(json, &rows, |rows| render(rows))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The labs whose records can be read, with a warning for each of the others.
+pub(super) fn readable_records() -> anyhow::Result<Vec<LabRecord>> {
+    let (records, faults) = LabRecord::survey()?;
+    for fault in faults {
+        anstream::eprintln!("warning: {fault}");
+    }
+    Ok(records)
 }
 
 fn inside(name: &str) -> Result<(Vec<IpNet>, usize), NetError> {

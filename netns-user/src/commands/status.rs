@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, process::ExitCode};
 
-use super::print;
+use super::{list::readable_records, print};
 use crate::{
     cli::StatusArgs,
     lab::{self, LabRecord, LabStatus},
@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// Shows labs with their parts; fails when one is not whole.
+/// Shows labs with their parts; fails when one is not whole. Of records that cannot be read it
+/// warns.
 ///
 /// # Errors
 /// When the lab is not up or the kernel refuses to tell.
@@ -20,7 +21,7 @@ pub fn run(args: &StatusArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let records = match &args.lab {
         Some(name) => vec![LabRecord::load(name)?],
-        None => LabRecord::list()?,
+        None => readable_records()?,
     };
     let labs = records.iter().map(lab::status).collect::<Result<Vec<_>, _>>()?;
     print(json, &labs, |labs| render(labs))?;

@@ -82,7 +82,7 @@ pub enum LabError {
     #[error("cannot {action}: {cause}")]
     File { action: String, cause: io::Error },
     #[error(
-        "the record of lab \"{lab}\" cannot be read: {fault}: delete what is left of the lab by \
+        "the record of lab \"{lab}\" cannot be read ({fault}): delete what is left of the lab by \
          hand, then /run/netns-labs/{lab}"
     )]
     BadRecord { lab: String, fault: String },

@@ -50,9 +50,9 @@ pub fn choose(lab: Option<&str>) -> Result<LabRecord, LabError> {
     let record = match lab {
         Some(name) => LabRecord::load(name)?,
         None => {
-            let mut all = LabRecord::list()?;
+            let (mut all, faults) = LabRecord::survey()?;
             match (all.pop(), all.as_slice()) {
-                (None, _) => return Err(LabError::NoLab),
+                (None, _) => return Err(faults.into_iter().next().unwrap_or(LabError::NoLab)),
                 (Some(only), []) => only,
                 (Some(last), others) => {
                     let names = others.iter().chain([&last]).map(|record| record.name());

@@ -82,26 +82,46 @@ impl LabRecord {
         Self::find(name)?.ok_or_else(|| LabError::NotUp(name.to_owned()))
     }
 
-    /// All records, sorted by name; those of interrupted `up`s too.
+    /// All records that can be read, sorted by name; those of interrupted `up`s too.
     ///
     /// # Errors
-    /// When a record cannot be read.
+    /// When their folder cannot be read.
     pub fn list() -> Result<Vec<Self>, LabError> {
+        Ok(Self::survey()?.0)
+    }
+
+    /// All records, sorted by name, and what is wrong with those that cannot be read: one
+    /// lab's must not keep a person from the others.
+    ///
+    /// # Errors
+    /// When their folder cannot be read.
+    pub fn survey() -> Result<(Vec<Self>, Vec<LabError>), LabError> {
         let action = || format!("list {DIRECTORY}");
         let entries = match fs::read_dir(DIRECTORY) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((Vec::new(), Vec::new()));
+            }
             Err(error) => return Err(LabError::file(action(), error)),
         };
+        let mut faults = Vec::new();
         let mut records = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| LabError::file(action(), error))?;
             if let Some(name) = entry.file_name().to_str() {
-                records.extend(Self::find(name)?);
+                match Self::find(name) {
+                    Ok(record) => records.extend(record),
+                    Err(fault) => faults.push(fault),
+                }
             }
         }
         records.sort_by(|one, other| one.name().cmp(other.name()));
-        Ok(records)
+        Ok((records, faults))
+    }
+
+    /// Whether there is a record of the lab `name`, readable or not.
+    pub fn exists(name: &str) -> bool {
+        !matches!(Self::find(name), Ok(None))
     }
 
     /// The record of the lab `name`, if there is one.
@@ -112,8 +132,13 @@ impl LabRecord {
         }
         let folder = folder(name);
         let Some(state) = read(&folder.join(STATE))? else { return Ok(None) };
-        let damaged = |fault: String| LabError::BadRecord { lab: name.to_owned(), fault };
-        let state: State = toml::from_str(&state).map_err(|error| damaged(error.to_string()))?;
+        // The parser's explanations have several lines, of which the first tells what is wrong.
+        let damaged = |fault: String| LabError::BadRecord {
+            lab: name.to_owned(),
+            fault: fault.lines().next().unwrap_or_default().to_owned(),
+        };
+        let state: State =
+            toml::from_str(&state).map_err(|error| damaged(error.message().to_owned()))?;
         let path = folder.join(TOPOLOGY);
         let text = read(&path)?.ok_or_else(|| damaged(format!("{} is missing", path.display())))?;
         let topology = Topology::parse(&text, &path.display().to_string())
