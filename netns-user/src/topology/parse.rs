@@ -66,11 +66,12 @@ pub(super) fn interface_name(file: &NamespaceFile) -> String {
     }
 }
 
-/// Name of a namespace's bridge port when the file gives none.
+/// Name of a namespace's bridge port when the file gives none. Made from the namespace's
+/// name: interfaces in two namespaces may have one name, ports of one router may not.
 pub(super) fn port_name(file: &NamespaceFile) -> String {
     match &file.port {
         Some(port) => port.get_ref().clone(),
-        None => format!("{}-br", interface_name(file)),
+        None => format!("veth-{}-br", file.name.get_ref()),
     }
 }
 

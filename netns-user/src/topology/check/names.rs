@@ -94,24 +94,24 @@ impl Check<'_> {
             let span = part.name.span();
             let interface = interface_name(part);
             let port = port_name(part);
-            let mut report = |key: &str, name: &str, fault: &str| {
+            let mut report = |kind: &str, name: &str, fault: &str, keys: &str| {
                 let message = format!(
-                    "namespace \"{owner}\": the {key} name that goes with it, \"{name}\", does \
-                     not fit: {fault}: set `{key}`"
+                    "namespace \"{owner}\": the {kind} name that goes with it, \"{name}\", does \
+                     not fit: {fault}: set {keys}"
                 );
                 self.fault(span.clone(), message);
             };
-            match interface_fault(&interface) {
-                // One that the file gives is reported where it stands. A port name that is
-                // made from it would only repeat the fault.
-                Some(fault) if part.interface.is_none() => report("interface", &interface, &fault),
-                Some(_) => {}
-                None if part.port.is_none() => {
-                    if let Some(fault) = interface_fault(&port) {
-                        report("port", &port, &fault);
-                    }
+            // Those that the file gives are reported where they stand.
+            let unfit_interface = interface_fault(&interface).filter(|_| part.interface.is_none());
+            let unfit_port = interface_fault(&port).filter(|_| part.port.is_none());
+            match (unfit_interface, unfit_port) {
+                // Two faults with one cause.
+                (Some(fault), Some(_)) => {
+                    report("interface", &interface, &fault, "`interface` and `port`");
                 }
-                None => {}
+                (Some(fault), None) => report("interface", &interface, &fault, "`interface`"),
+                (None, Some(fault)) => report("port", &port, &fault, "`port`"),
+                (None, None) => {}
             }
             if part.port.is_none() {
                 router.push(Named { kind: "port", name: port, span });

@@ -1,6 +1,6 @@
 //! Names that do not fit, clash or are of nobody.
 
-use super::{GOOD, problems, spoiled};
+use super::{GOOD, Topology, problems, spoiled};
 
 #[test]
 fn duplicate_names() {
@@ -62,7 +62,7 @@ fn interface_names() {
         "name = \"crimsonscarlet\"",
         "lab.toml:17:8: namespace \"crimsonscarlet\": the interface name that goes with it, \
          \"veth-crimsonscarlet\", does not fit: it has 19 characters, of which Linux allows 15: \
-         set `interface`",
+         set `interface` and `port`",
     );
 }
 
@@ -101,5 +101,24 @@ fn unknown_uplink() {
         "uplink = \"ens3\"",
         "uplink = \"ens4\"",
         "lab.toml:32:10: masquerade: there is no uplink \"ens4\": did you mean \"ens3\"?",
+    );
+}
+
+#[test]
+fn interfaces_of_two_namespaces_may_have_one_name() {
+    let text = GOOD.replacen("name = \"red\"", "name = \"red\"\ninterface = \"eth0\"", 1);
+    let lab = Topology::parse(&text.replacen("port = \"blue-port\"\n", "", 1), "f").unwrap();
+    let ends = lab.namespaces.iter().map(|part| (part.interface.as_str(), part.port.as_str()));
+    assert_eq!(ends.collect::<Vec<_>>(), [("eth0", "veth-red-br"), ("eth0", "veth-blue-br")]);
+}
+
+#[test]
+fn a_port_name_that_does_not_fit_names_its_key() {
+    spoiled(
+        "name = \"red\"",
+        "name = \"crimsonscarlet\"\ninterface = \"eth0\"",
+        "lab.toml:17:8: namespace \"crimsonscarlet\": the port name that goes with it, \
+         \"veth-crimsonscarlet-br\", does not fit: it has 22 characters, of which Linux allows \
+         15: set `port`",
     );
 }
