@@ -32,6 +32,31 @@ fn explain(message: &str) -> String {
         Some(missing) if message.starts_with("missing field") => {
             format!("the key \"{missing}\" is missing here: add it")
         }
-        _ => message.replace('\n', " "),
+        _ => wrong_type(message).unwrap_or_else(|| message.replace('\n', " ")),
     }
+}
+
+/// The parser names types as Rust does: `invalid type: string "80", expected i64`.
+fn wrong_type(message: &str) -> Option<String> {
+    let (found, expected) = message.strip_prefix("invalid type: ")?.split_once(", expected ")?;
+    let (what, value) = found.split_once(' ').unwrap_or((found, ""));
+    let value = value.trim_matches('`');
+    let found = match what {
+        "string" => format!("{value} is text"),
+        "integer" => format!("{value} is a number"),
+        "boolean" => format!("{value} is true or false"),
+        "floating" => format!("{} is a fraction", value.trim_start_matches("point `")),
+        "sequence" => "this is a list".into(),
+        "map" => "this is a table".into(),
+        _ => return None,
+    };
+    let wanted = match expected {
+        "i64" => "write a number without quotes",
+        "a boolean" => "write true or false, without quotes",
+        "a string" => "write text in quotes",
+        "a sequence" => "write a list, in [ ]",
+        table if table.starts_with("struct ") || table == "a map" => "write a table, with keys",
+        _ => return None,
+    };
+    Some(format!("{found}: {wanted}"))
 }
