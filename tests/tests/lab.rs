@@ -313,6 +313,26 @@ fn a_lab_whose_up_was_killed_can_be_cleared_and_built() {
 }
 
 #[test]
+fn an_interrupt_ends_up_between_two_namespaces() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let large = (0..100).fold(lecture(), |lab, number| {
+        lab.namespace(&format!("n{number}"), "v-net-0", &format!("192.168.15.{}/24", 100 + number))
+    });
+    let file = large.write();
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let running = Running::start(None, Command::new(netns_path()).arg("up").arg(file.path()));
+        eventually("blue is there", DEADLINE, || fs::exists("/run/netns/blue").unwrap_or(false));
+        running.signal(signal);
+        let (status, _, stderr) = running.finish();
+        assert_eq!(status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains("interrupted: lab \"lecture\""), "{stderr}");
+        assert!(!stderr.contains("102 namespaces: done"), "it went on to the end:\n{stderr}");
+        before.is_unchanged();
+    }
+}
+
+#[test]
 fn fifty_times_up_and_down_leave_nothing() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();

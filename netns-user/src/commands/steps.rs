@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::lab::Progress;
+use crate::{demo::Interrupt, lab::Progress};
 
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(80);
@@ -17,6 +17,8 @@ const TURN: Duration = Duration::from_millis(80);
 pub struct Steps {
     /// `None` where nobody sees it turn.
     spinner: Option<ProgressBar>,
+    /// `None` where nothing but its end ends the work.
+    interrupt: Option<Interrupt>,
 }
 
 impl Steps {
@@ -30,7 +32,15 @@ impl Steps {
             // Indicatif's own style is as good, should it not like the template.
             style.map_or(bar.clone(), |style| bar.with_style(style))
         });
-        Self { spinner }
+        Self { spinner, interrupt: None }
+    }
+
+    /// Work that an interrupt ends early.
+    #[must_use]
+    pub fn until(interrupt: &Interrupt) -> Self {
+        let mut steps = Self::new();
+        steps.interrupt = Some(interrupt.clone());
+        steps
     }
 }
 
@@ -59,5 +69,12 @@ impl Progress for Steps {
         if self.spinner.is_none() {
             anstream::eprintln!("{step}: done");
         }
+    }
+
+    fn advanced(&self, step: &str, done: usize, all: usize) -> bool {
+        if let Some(spinner) = &self.spinner {
+            spinner.set_message(format!("{step}: {done} of {all}"));
+        }
+        !self.interrupt.as_ref().is_some_and(Interrupt::requested)
     }
 }

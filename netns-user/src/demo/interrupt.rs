@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     thread,
 };
@@ -13,7 +13,10 @@ use nix::sys::signal::{SigSet, Signal};
 
 /// Tells whether SIGINT, SIGTERM or SIGHUP arrived.
 #[derive(Clone, Debug)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<AtomicU8>);
+
+/// No signal has this number.
+const NONE: u8 = 0;
 
 impl Interrupt {
     /// From now on these signals no longer end the process, they only raise the flag.
@@ -24,11 +27,12 @@ impl Interrupt {
         let signals: SigSet =
             [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
         signals.thread_block()?;
-        let requested = Arc::new(AtomicBool::new(false));
+        let requested = Arc::new(AtomicU8::new(NONE));
         let flag = Arc::clone(&requested);
         thread::Builder::new().name("signals".into()).spawn(move || {
-            while signals.wait().is_ok() {
-                flag.store(true, Ordering::Relaxed);
+            while let Ok(signal) = signals.wait() {
+                // Signals have numbers up to 64.
+                flag.store(u8::try_from(signal as i32).unwrap_or(u8::MAX), Ordering::Relaxed);
             }
         })?;
         Ok(Self(requested))
@@ -36,6 +40,11 @@ impl Interrupt {
 
     /// Whether somebody wants an end.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.signal().is_some()
+    }
+
+    /// The number of the signal that arrived last.
+    pub fn signal(&self) -> Option<u8> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|signal| *signal != NONE)
     }
 }

@@ -27,7 +27,7 @@ const PORT_POLL: Duration = Duration::from_millis(1);
 /// Nothing must be in its way; what is made before a failure stays.
 ///
 /// # Errors
-/// When the kernel refuses something.
+/// When the kernel refuses something, or `progress` wants an end.
 pub(super) fn build_network(
     record: &mut LabRecord,
     progress: &dyn Progress,
@@ -52,9 +52,17 @@ pub(super) fn build_network(
             router.add_address(&router.link(&bridge.name)?, bridge.address)
         })?;
     }
-    step(progress, &format!("{} namespaces", topology.namespaces.len()), || {
-        let namespaces = topology.namespaces.iter();
-        namespaces.map(|namespace| make_namespace(record, &router, namespace)).collect()
+    let all = topology.namespaces.len();
+    let name = format!("{all} namespaces");
+    step(progress, &name, || {
+        let make = |(done, namespace)| {
+            if progress.advanced(&name, done, all) {
+                make_namespace(record, &router, namespace)
+            } else {
+                Err(LabError::Interrupted)
+            }
+        };
+        topology.namespaces.iter().enumerate().map(make).collect()
     })
 }
 

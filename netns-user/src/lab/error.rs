@@ -76,6 +76,8 @@ pub enum LabError {
          it was brought up; if nothing else is left of it, remove {path}"
     )]
     DatapathTaken { lab: String, path: PathBuf },
+    #[error("interrupted")]
+    Interrupted,
     #[error("cable \"{0}\" carries nothing: its bridge port did not open in time")]
     DeadCable(String),
     /// `action` begins with a verb.
