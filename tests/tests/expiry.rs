@@ -3,11 +3,11 @@
 use std::net::UdpSocket;
 
 use aya::maps::{HashMap, Map, MapData};
-use netns_common::abi::{Flow, FlowKey, InsideKey, MovedPort, maps, ticks};
+use netns_common::abi::{Flow, FlowKey, InsideKey, MovedPort, SCHEMA, maps, ticks};
 use netns_tests::{DEADLINE, Sandbox, eventually, inside, lab_is_up};
 
 fn open(name: &str) -> Map {
-    let path = format!("/sys/fs/bpf/netns/lecture/v1/maps/{name}");
+    let path = format!("/sys/fs/bpf/netns/lecture/v{SCHEMA}/maps/{name}");
     let data = MapData::from_pin(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     Map::from_map_data(data).expect("a map")
 }

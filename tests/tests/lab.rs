@@ -2,6 +2,7 @@
 
 use std::{fs, process::Command};
 
+use netns_common::abi::SCHEMA;
 use netns_tests::{
     DEADLINE, Machine, Running, Sandbox, eventually, inside, lab, lab_is_up, lecture, netns,
     netns_path, outside, own,
@@ -107,7 +108,7 @@ fn status_tells_what_is_there_and_what_is_missing() {
 fn a_cable_without_its_program_is_missed() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let links = "/sys/fs/bpf/netns/lecture/v1/links";
+    let links = format!("/sys/fs/bpf/netns/lecture/v{SCHEMA}/links");
     let pins = fs::read_dir(links).expect("the pins").flatten().map(|entry| entry.path());
     let of_cables = pins.filter(|pin| pin.to_string_lossy().contains("from_namespace"));
     of_cables.for_each(|pin| fs::remove_file(pin).expect("a pin goes"));

@@ -1,12 +1,6 @@
 //! Filling the maps that describe the lab: ends, ports, addresses, settings.
 
-use std::{
-    collections::HashMap as StdHashMap,
-    fs::File,
-    io::{self, Read as _},
-    net::Ipv4Addr,
-    os::fd::AsRawFd as _,
-};
+use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4Addr};
 
 use aya::maps::{Array, HashMap, MapData};
 use ipnet::Ipv4Net;
@@ -16,6 +10,7 @@ use netns_common::abi::{
 use nix::ifaddrs::getifaddrs;
 
 use super::{Datapath, DatapathError, DatapathSpec, spec::CableSpec};
+use crate::net::netns::own_cookie;
 
 /// The interfaces of the thread's namespace: index and Ethernet address by name.
 #[derive(Debug)]
@@ -68,7 +63,7 @@ pub(super) fn write_settings(
 ) -> Result<(), DatapathError> {
     let mut settings = Settings {
         seed: random_seed()?,
-        router_cookie: namespace_cookie()?,
+        router_cookie: own_cookie().map_err(DatapathError::Namespace)?,
         timeouts: spec.timeouts,
         port_min: 1024,
         port_max: u16::MAX,
@@ -169,24 +164,4 @@ fn random_seed() -> Result<[u64; 2], DatapathError> {
         Ok([word()?, word()?])
     };
     read().map_err(|cause| DatapathError::System { what: "read /dev/urandom", cause })
-}
-
-/// The cookie of the thread's network namespace (`SO_NETNS_COOKIE`, kernel 5.14), which the
-/// socket hooks compare.
-fn namespace_cookie() -> Result<u64, DatapathError> {
-    let error = |cause| DatapathError::System { what: "SO_NETNS_COOKIE", cause };
-    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(error)?;
-    let mut cookie = 0_u64;
-    let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or(0);
-    // SAFETY: the socket is open, and value and length are those of `cookie`.
-    let code = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
-    };
-    if code == 0 { Ok(cookie) } else { Err(error(io::Error::last_os_error())) }
 }

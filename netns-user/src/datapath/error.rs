@@ -47,6 +47,9 @@ pub enum DatapathError {
     /// A system call failed.
     #[error("{what}: {cause}")]
     System { what: &'static str, cause: io::Error },
+    /// The kernel does not tell of the router's namespace.
+    #[error("{0}")]
+    Namespace(crate::net::NetError),
     /// A packet log is on already.
     #[error("another `netns log` of lab \"{0}\" is running: end that one first")]
     LogRuns(String),
