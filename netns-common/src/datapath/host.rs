@@ -21,14 +21,17 @@ pub fn connect<S: HostSockets>(
     protocol: u8,
     peer: Peer,
 ) -> Option<Forward> {
-    // To connect to no address is to connect to oneself. Of loopback, a forward for any
+    // To connect to no address is to connect to oneself, and a forward for any address has that
+    // very key. Of loopback, a forward for any
     // address takes 127.0.0.1 only: others, as 127.0.0.53, have owners of their own.
-    let is_self = peer.address == Ip4::UNSPECIFIED || peer.address == LOCALHOST;
-    let forward = lookup(|key| sockets.forward(key), protocol, peer.address, peer.port)?;
-    let names_it = sockets.forward(&ForwardKey::new(protocol, peer.address, peer.port)).is_some();
-    if !is_self && !names_it && !sockets.is_host_address(peer.address) {
-        return None;
-    }
+    let of_this_address = ForwardKey::new(protocol, peer.address, peer.port);
+    let forward = match sockets.forward(&of_this_address) {
+        Some(forward) => forward,
+        None if peer.address == LOCALHOST || sockets.is_host_address(peer.address) => {
+            sockets.forward(&ForwardKey::new(protocol, Ip4::UNSPECIFIED, peer.port))?
+        }
+        None => return None,
+    };
     let key = HostPeerKey {
         socket,
         target: forward.target,
