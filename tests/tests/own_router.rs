@@ -151,3 +151,19 @@ fn an_address_that_came_later_is_forwarded_too() {
         inside("street").curl(&format!("http://{host}:8080/")).success().shows(&["from inside"]);
     }
 }
+
+#[test]
+fn a_forward_on_an_address_that_the_machine_lacks_is_refused() {
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    let before = Machine::now();
+    lab("own")
+        .own_uplink("wan0")
+        .bridge("br-own", "10.9.0.1/24")
+        .namespace("red", "br-own", "10.9.0.2/24")
+        .forward("tcp", 8080, "10.9.0.2:80")
+        .replace("port = 8080", "port = 8080\naddress = \"10.1.0.99\"")
+        .up()
+        .fails_with(&["10.1.0.99", "10.1.0.2"]);
+    before.is_unchanged();
+}

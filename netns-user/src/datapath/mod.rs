@@ -96,6 +96,9 @@ impl Datapath {
             self.add_masquerade(rule)?;
         }
         for rule in &spec.forwards {
+            if let Some(address) = rule.address {
+                self.require_host_address(address)?;
+            }
             self.add_forward(rule)?;
         }
         Ok(object)
