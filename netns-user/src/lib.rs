@@ -8,4 +8,5 @@ pub mod lab;
 pub mod net;
 pub mod output;
 pub mod rules;
+pub mod step;
 pub mod topology;

@@ -64,7 +64,7 @@ pub fn run(args: &ShowArgs, json: bool) -> anyhow::Result<ExitCode> {
     let namespace = match &args.name {
         Some(name) => Some(name.clone()),
         None => match LabRecord::list()?.as_slice() {
-            [only] => only.topology.router.namespace.clone(),
+            [only] => only.topology.first_router().map(str::to_owned),
             _ => None,
         },
     };

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::{
     rules::{ForwardProtocol, MasqueradeRule},
-    topology::{Namespace, Topology},
+    topology::{Namespace, NamespacePlug, Topology},
 };
 
 /// Where something happens.
@@ -64,26 +64,24 @@ impl Cast {
             .find(|rule| rule.protocol == ForwardProtocol::Tcp && rule.address.is_none())
             .ok_or_else(|| missing("forward of a tcp port on every address of the host"))?;
         let server = topology
-            .namespaces
-            .iter()
-            .find(|namespace| namespace.address.addr() == *forward.target.ip())
+            .plugged()
+            .find(|(_, plug)| plug.address.addr() == *forward.target.ip())
             .ok_or_else(|| missing("namespace with the address its forward leads to"))?;
         let client = topology
-            .namespaces
-            .iter()
-            .find(|namespace| namespace.name != server.name)
+            .plugged()
+            .find(|(namespace, _)| namespace.name != server.0.name)
             .ok_or_else(|| missing("second namespace"))?;
         let (uplink, outside) = topology
             .uplinks
             .iter()
-            .find_map(|uplink| Some((uplink, uplink.outside.as_ref()?)))
+            .find_map(|uplink| Some((uplink, uplink.outside()?)))
             .ok_or_else(|| missing("uplink with an outside"))?;
         let address = uplink.address.ok_or_else(|| missing("address on its uplink"))?;
         let masquerade =
             topology.masquerades.first().ok_or_else(|| missing("masquerade rule"))?.clone();
         Ok(Self {
             lab: topology.name.clone(),
-            host: topology.router.namespace.clone().unwrap_or_else(|| "host".to_owned()),
+            host: topology.first_router().unwrap_or("host").to_owned(),
             host_address: address.addr(),
             client: Actor::from(client),
             server: Actor::from(server),
@@ -112,12 +110,12 @@ impl Actor {
     }
 }
 
-impl From<&Namespace> for Actor {
-    fn from(namespace: &Namespace) -> Self {
+impl From<(&Namespace, &NamespacePlug)> for Actor {
+    fn from((namespace, plug): (&Namespace, &NamespacePlug)) -> Self {
         Self {
             namespace: namespace.name.clone(),
-            interface: namespace.interface.clone(),
-            address: namespace.address.addr(),
+            interface: plug.interface.clone(),
+            address: plug.address.addr(),
         }
     }
 }
@@ -148,7 +146,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let mut topology = Topology::lecture();
-        topology.uplinks[0].outside = None;
+        topology.uplinks[0].far = None;
         let error = Cast::of(&topology).unwrap_err().to_string();
         assert_eq!(
             error,

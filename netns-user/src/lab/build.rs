@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::{LabError, LabRecord, Progress, dns, progress::step};
+use super::{LabError, LabRecord, Progress, progress::step, resolver};
 use crate::{
     datapath::CableSpec,
     net::{Cable, Mac, NetError, Netlink, PortState, netns, sysctl},
@@ -33,12 +33,12 @@ pub(super) fn build_network(
     progress: &dyn Progress,
 ) -> Result<Vec<CableSpec>, LabError> {
     let topology = &record.topology.clone();
-    let router = match &topology.router.namespace {
+    let router = match topology.first_router() {
         None => Netlink::open()?,
         Some(name) => step(progress, &format!("router \"{name}\""), || make_router(record, name))?,
     };
     for (rank, uplink) in (0..).zip(&topology.uplinks) {
-        if let (Some(address), Some(outside)) = (uplink.address, &uplink.outside) {
+        if let (Some(address), Some(outside)) = (uplink.address, uplink.outside()) {
             let name = format!("uplink \"{}\" to \"{}\"", uplink.name, outside.namespace);
             step(progress, &name, || {
                 let netlink = make_bare(record, &outside.namespace, || Ok(()))?;
@@ -48,7 +48,7 @@ pub(super) fn build_network(
     }
     for bridge in &topology.bridges {
         step(progress, &format!("bridge \"{}\"", bridge.name), || {
-            router.add_bridge(&bridge.name, random_mac())?;
+            router.add_bridge(&bridge.name, Some(random_mac()), bridge.mtu, true)?;
             router.add_address(&router.link(&bridge.name)?, bridge.address)
         })?;
     }
@@ -104,6 +104,8 @@ fn make_uplink(
         bridge: None,
         there: &outside.interface,
         namespace: &namespace,
+        mtu: None,
+        up: true,
     })?;
     // No way back to the lab's subnets: what is not translated gets no answer.
     let interface = inside_of_it.link(&outside.interface)?;
@@ -115,7 +117,7 @@ fn make_uplink(
     }
     router.add_address(&router.link(&uplink.name)?, address)?;
     if let Some(gateway) = uplink.gateway {
-        router.add_default_route(gateway, rank)?;
+        router.add_route(ipnet::Ipv4Net::default(), Some(gateway), None, rank)?;
     }
     Ok(())
 }
@@ -126,27 +128,32 @@ fn make_namespace(
     namespace: &Namespace,
 ) -> Result<CableSpec, LabError> {
     let netlink = make_bare(record, &namespace.name, || Ok(()))?;
+    let plug = namespace.plug.as_ref().expect("rewritten next");
     let file: File = netns::open(&namespace.name)?;
     router.add_cable(&Cable {
-        here: &namespace.port,
-        bridge: Some(router.link(&namespace.bridge)?.index),
-        there: &namespace.interface,
+        here: &plug.port,
+        bridge: Some(router.link(&plug.bridge)?.index),
+        there: &plug.interface,
         namespace: &file,
+        mtu: None,
+        up: true,
     })?;
-    let interface = netlink.link(&namespace.interface)?;
-    netlink.add_address(&interface, namespace.address)?;
+    let interface = netlink.link(&plug.interface)?;
+    netlink.add_address(&interface, plug.address)?;
     netlink.set_up(&interface)?;
-    netlink.add_default_route(namespace.gateway, 0)?;
-    dns::install(namespace)?;
-    wait_until_open(router, &namespace.port)?;
+    netlink.add_route(ipnet::Ipv4Net::default(), plug.gateway, None, 0)?;
+    if !namespace.dns.is_empty() {
+        resolver::install(&namespace.name, &namespace.dns)?;
+    }
+    wait_until_open(router, &plug.port)?;
     let Mac(mac) = interface.mac.ok_or_else(|| NetError::Protocol {
-        action: format!("create cable \"{}\"", namespace.port),
+        action: format!("create cable \"{}\"", plug.port),
         answer: "its far end has no Ethernet address".into(),
     })?;
     Ok(CableSpec {
-        port: namespace.port.clone(),
-        bridge: namespace.bridge.clone(),
-        addresses: vec![namespace.address.addr()],
+        port: plug.port.clone(),
+        bridge: plug.bridge.clone(),
+        addresses: vec![plug.address.addr()],
         mac,
     })
 }

@@ -1,6 +1,6 @@
 //! Takes down whatever of a lab is there.
 
-use super::{LabError, LabRecord, dns, record::Bearer};
+use super::{LabError, LabRecord, record::Bearer, resolver};
 use crate::{
     datapath::Datapath,
     net::{NetError, Netlink, netns, sysctl},
@@ -22,7 +22,7 @@ pub(super) fn clear_network(record: &LabRecord) -> Vec<LabError> {
 
 fn clear_rest(record: &LabRecord, mut errors: Vec<LabError>) -> Vec<LabError> {
     let topology = &record.topology;
-    if topology.router.namespace.is_none() {
+    if topology.uses_machine() {
         errors.extend(clear_machine(record));
     }
     // The links inside go with their namespaces.
@@ -30,7 +30,7 @@ fn clear_rest(record: &LabRecord, mut errors: Vec<LabError>) -> Vec<LabError> {
         errors.extend(delete_own(record, name).err().map(LabError::from));
     }
     for namespace in &topology.namespaces {
-        errors.extend(dns::remove(namespace).err());
+        errors.extend(resolver::remove(&namespace.name).err());
     }
     if errors.is_empty() {
         errors.extend(record.remove().err());
@@ -46,12 +46,17 @@ fn delete_own(record: &LabRecord, name: &str) -> Result<(), NetError> {
     netns::delete(name).or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })
 }
 
+fn machine_interfaces(topology: &crate::topology::Topology) -> impl Iterator<Item = &str> {
+    let ports = topology.plugged().map(|(_, plug)| plug.port.as_str());
+    ports.chain(topology.bridges.iter().map(|bridge| bridge.name.as_str()))
+}
+
 /// What the lab made and changed in the machine's own namespace.
 fn clear_machine(record: &LabRecord) -> Vec<LabError> {
     let mut errors: Vec<LabError> = Vec::new();
     match Netlink::open() {
         Ok(machine) => {
-            for name in record.topology.router_interfaces() {
+            for name in machine_interfaces(&record.topology) {
                 let failure = machine.delete_link(name).err().filter(|e| !e.is_absence());
                 errors.extend(failure.map(LabError::from));
             }
@@ -67,7 +72,7 @@ fn restore_forwarding(record: &LabRecord) -> Result<(), LabError> {
     let Some(before) = &record.ip_forward else { return Ok(()) };
     let heir = LabRecord::list()?
         .into_iter()
-        .find(|other| other.name() != record.name() && other.topology.router.namespace.is_none());
+        .find(|other| other.name() != record.name() && other.topology.uses_machine());
     match heir {
         Some(mut heir) => {
             heir.ip_forward = Some(before.clone());

@@ -103,7 +103,7 @@ impl LabError {
     }
 
     /// A failure and those of mending it.
-    pub(super) fn with(self, others: Vec<Self>) -> Self {
+    pub(crate) fn with(self, others: Vec<Self>) -> Self {
         if others.is_empty() {
             return self;
         }

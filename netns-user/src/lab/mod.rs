@@ -5,12 +5,12 @@
 
 mod build;
 mod clear;
-mod dns;
 mod down;
 mod error;
 mod preflight;
 mod progress;
 mod record;
+pub(crate) mod resolver;
 mod status;
 mod up;
 
@@ -36,7 +36,7 @@ pub fn in_router<T: Send>(
     topology: &Topology,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T, NetError> {
-    match &topology.router.namespace {
+    match topology.first_router() {
         Some(namespace) => netns::run_in(namespace, work),
         None => Ok(work()),
     }

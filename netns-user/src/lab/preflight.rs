@@ -3,7 +3,7 @@
 use ipnet::{IpNet, Ipv4Net};
 use nix::{sys::utsname::uname, unistd::geteuid};
 
-use super::{LabError, LabRecord, dns};
+use super::{LabError, LabRecord, resolver};
 use crate::{
     datapath::Datapath,
     net::{Link, Netlink, netns},
@@ -66,9 +66,11 @@ pub(super) fn check_free(topology: &Topology) -> Result<(), LabError> {
         }
     }
     for namespace in &topology.namespaces {
-        dns::check_free(namespace)?;
+        if !namespace.dns.is_empty() {
+            resolver::check_free(&namespace.name)?;
+        };
     }
-    if topology.router.namespace.is_none() {
+    if topology.uses_machine() {
         check_neighbours(topology)?;
         check_machine(topology)?;
     }
@@ -80,7 +82,7 @@ pub(super) fn check_free(topology: &Topology) -> Result<(), LabError> {
 fn check_neighbours(topology: &Topology) -> Result<(), LabError> {
     for record in LabRecord::list()? {
         let other = &record.topology;
-        if other.router.namespace.is_some() || other.name == topology.name {
+        if !other.uses_machine() || other.name == topology.name {
             continue;
         }
         check_uplinks(topology, other)?;
@@ -139,7 +141,7 @@ fn check_machine(topology: &Topology) -> Result<(), LabError> {
     let machine = Netlink::open()?;
     let links = machine.links()?;
     let is_there = |name: &str| links.iter().any(|link| link.name == name);
-    for name in topology.router_interfaces() {
+    for name in topology.plugged().map(|(_, plug)| plug.port.as_str()) {
         if is_there(name) {
             return Err(LabError::LinkTaken(name.to_owned()));
         }
@@ -206,7 +208,12 @@ mod tests {
 
     #[test]
     fn a_subnet_in_use_is_refused() {
-        let bridge = Bridge { name: "br0".into(), address: "10.1.0.1/24".parse().unwrap() };
+        let bridge = Bridge {
+            name: "br0".into(),
+            router: None,
+            address: "10.1.0.1/24".parse().unwrap(),
+            mtu: None,
+        };
         let used = |net: &str| [(net.parse().unwrap(), None)];
         for net in ["10.1.0.0/24", "10.0.0.0/8", "10.1.0.128/32"] {
             let error = check_subnet(&bridge, &used(net), &[]).unwrap_err();

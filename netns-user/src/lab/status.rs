@@ -8,7 +8,7 @@ use super::{LabError, LabRecord, in_router};
 use crate::{
     datapath::Datapath,
     net::{Link, NetError, Netlink},
-    topology::{Namespace, Topology},
+    topology::{NamespacePlug, Topology},
 };
 
 /// What a part of a lab is.
@@ -78,7 +78,7 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let survey = Survey::of(record)?;
     let mut parts = survey.namespaces(topology);
     parts.extend(survey.router_links(topology));
-    parts.extend(topology.namespaces.iter().map(|namespace| survey.cable(namespace)));
+    parts.extend(topology.plugged().map(|(namespace, plug)| survey.cable(&namespace.name, plug)));
     parts.push(Part {
         kind: PartKind::Datapath,
         name: topology.name.clone(),
@@ -133,8 +133,8 @@ impl<'a> Survey<'a> {
                 Err(error) => return Err(error),
             }
         }
-        let router = match &topology.router.namespace {
-            Some(name) => inside.get(name.as_str()).cloned().unwrap_or_default(),
+        let router = match topology.first_router() {
+            Some(name) => inside.get(name).cloned().unwrap_or_default(),
             None => Netlink::open()?.links()?,
         };
         let mut survey =
@@ -153,7 +153,7 @@ impl<'a> Survey<'a> {
             // Whoever looks at a lab wants it to know the router as it is now.
             let works = datapath.refresh_host_addresses().is_ok();
             let uplinks = topology.uplinks.iter().map(|uplink| uplink.name.as_str());
-            let ports = topology.namespaces.iter().map(|namespace| namespace.port.as_str());
+            let ports = topology.plugged().map(|(_, plug)| plug.port.as_str());
             let uplinks = uplinks.filter(|name| datapath.watches_uplink(name));
             (works, uplinks.chain(ports.filter(|name| datapath.watches_cable(name))).collect())
         })?;
@@ -183,14 +183,16 @@ impl<'a> Survey<'a> {
             },
             present: self.inside.contains_key(name.as_str()),
         };
-        let router = topology.router.namespace.iter().map(|name| part(name, "the router".into()));
+        let routers = topology.routers.iter().filter_map(|router| router.namespace.as_ref());
+        let router = routers.map(|name| part(name, "the router".into()));
         let outside = topology.outsides().map(|outside| {
             let answers = outside.answers.iter().map(|answer| format!(", {answer}"));
             let detail = format!("outside, {}{}", outside.address, answers.collect::<String>());
             part(&outside.namespace, detail)
         });
         let inside = topology.namespaces.iter().map(|namespace| {
-            part(&namespace.name, format!("{} via {}", namespace.address, namespace.gateway))
+            let plug = namespace.plug.as_ref();
+            part(&namespace.name, plug.map_or(String::new(), |plug| plug.address.to_string()))
         });
         router.chain(outside).chain(inside).collect()
     }
@@ -203,7 +205,7 @@ impl<'a> Survey<'a> {
             present: self.router_link(name).is_some(),
         };
         let uplinks = topology.uplinks.iter().map(|uplink| {
-            let detail = match (&uplink.address, &uplink.outside) {
+            let detail = match (&uplink.address, uplink.outside()) {
                 (Some(address), Some(outside)) => {
                     format!("{address}, cable to {} in {}", outside.interface, outside.namespace)
                 }
@@ -219,13 +221,13 @@ impl<'a> Survey<'a> {
     }
 
     /// A cable is there when both its ends are, and the near one is plugged in and watched.
-    fn cable(&self, namespace: &Namespace) -> Part {
-        let Namespace { name, bridge, interface, port, .. } = namespace;
+    fn cable(&self, name: &str, plug: &NamespacePlug) -> Part {
+        let NamespacePlug { bridge, interface, port, .. } = plug;
         let plugged = self
             .router_link(bridge)
             .zip(self.router_link(port))
             .is_some_and(|(bridge, port)| port.bridge == Some(bridge.index));
-        let far = self.inside.get(name.as_str()).into_iter().flatten();
+        let far = self.inside.get(name).into_iter().flatten();
         self.with_programs(Part {
             kind: PartKind::Cable,
             name: port.clone(),

@@ -72,7 +72,7 @@ fn compare(old: &LabRecord, topology: &Topology) -> Result<UpOutcome, LabError> 
 }
 
 fn build(record: &mut LabRecord, progress: &dyn Progress) -> Result<(), LabError> {
-    if record.topology.router.namespace.is_none() {
+    if record.topology.uses_machine() {
         step(progress, "forwarding", || forward_packets(record))?;
     }
     let cables = build_network(record, progress)?;

@@ -1,10 +1,13 @@
 //! Addresses of links.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures::TryStreamExt;
 use ipnet::{IpNet, Ipv4Net};
-use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
+use rtnetlink::{
+    AddressMessageBuilder,
+    packet_route::address::{AddressAttribute, AddressMessage},
+};
 use serde::Serialize;
 
 use super::{Link, NetError, Netlink};
@@ -39,6 +42,22 @@ impl Netlink {
             .add(link.index, IpAddr::V4(address.addr()), address.prefix_len())
             .execute();
         self.wait(request, || format!("give interface \"{}\" the address {address}", link.name))
+    }
+
+    /// Takes an address from a link. With the first address of a subnet the kernel takes its
+    /// further ones too, and the routes that need them, unless `promote_secondaries` is set.
+    ///
+    /// # Errors
+    /// When the link does not have it or the kernel refuses.
+    pub fn delete_address(&self, link: &Link, address: Ipv4Net) -> Result<(), NetError> {
+        let message = AddressMessageBuilder::<Ipv4Addr>::new()
+            .index(link.index)
+            .address(address.addr(), address.prefix_len())
+            .build();
+        let request = self.handle().address().del(message).execute();
+        self.wait(request, || {
+            format!("take the address {address} from interface \"{}\"", link.name)
+        })
     }
 }
 

@@ -77,6 +77,10 @@ pub struct Cable<'a> {
     pub there: &'a str,
     /// The namespace of the far end.
     pub namespace: &'a File,
+    /// Bytes, of both ends; `None`: the kernel's default.
+    pub mtu: Option<u32>,
+    /// Whether the near end is switched on.
+    pub up: bool,
 }
 
 impl Netlink {
@@ -107,28 +111,49 @@ impl Netlink {
         }
     }
 
-    /// Makes a bridge that is up. Its Ethernet address is fixed: otherwise the kernel
-    /// changes it as ports come and go.
+    /// Makes a bridge. An Ethernet address that is given stays: otherwise the kernel changes
+    /// it as ports come and go. `mtu` is in bytes.
     ///
     /// # Errors
     /// When the name is taken or the kernel refuses.
-    pub fn add_bridge(&self, name: &str, mac: Mac) -> Result<(), NetError> {
-        let message = LinkBridge::new(name).address(mac.0.to_vec()).build();
-        let request = self.handle().link().add(message).execute();
+    pub fn add_bridge(
+        &self,
+        name: &str,
+        mac: Option<Mac>,
+        mtu: Option<u32>,
+        up: bool,
+    ) -> Result<(), NetError> {
+        let mut builder = LinkBridge::new(name);
+        if let Some(mac) = mac {
+            builder = builder.address(mac.0.to_vec());
+        }
+        if let Some(mtu) = mtu {
+            builder = builder.mtu(mtu);
+        }
+        let builder = if up { builder.up() } else { builder.down() };
+        let request = self.handle().link().add(builder.build()).execute();
         self.wait(request, || format!("create bridge \"{name}\""))
     }
 
-    /// Makes a cable whose near end is up. The far end is down: the kernel takes no
-    /// switching on of an end that is on its way to another namespace.
+    /// Makes a cable. The far end is down: the kernel takes no switching on of an end that is
+    /// on its way to another namespace.
     ///
     /// # Errors
     /// When a name is taken or the kernel refuses.
     pub fn add_cable(&self, cable: &Cable<'_>) -> Result<(), NetError> {
-        let peer =
-            LinkUnspec::new_with_name(cable.there).setns_by_fd(cable.namespace.as_raw_fd()).build();
+        let mut peer =
+            LinkUnspec::new_with_name(cable.there).setns_by_fd(cable.namespace.as_raw_fd());
+        if let Some(mtu) = cable.mtu {
+            peer = peer.mtu(mtu);
+        }
         let mut builder = LinkVeth::new(cable.here, cable.there)
-            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
-            .up();
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())));
+        if let Some(mtu) = cable.mtu {
+            builder = builder.mtu(mtu);
+        }
+        if cable.up {
+            builder = builder.up();
+        }
         if let Some(bridge) = cable.bridge {
             builder = builder.controller(bridge);
         }
@@ -144,6 +169,48 @@ impl Netlink {
         let message = LinkUnspec::new_with_index(link.index).up().build();
         let request = self.handle().link().set(message).execute();
         self.wait(request, || format!("switch interface \"{}\" on", link.name))
+    }
+
+    /// Switches a link off.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set_down(&self, link: &Link) -> Result<(), NetError> {
+        let message = LinkUnspec::new_with_index(link.index).down().build();
+        let request = self.handle().link().set(message).execute();
+        self.wait(request, || format!("switch interface \"{}\" off", link.name))
+    }
+
+    /// Sets the largest packet of a link, in bytes.
+    ///
+    /// # Errors
+    /// When the link's kind does not allow it or the kernel refuses.
+    pub fn set_mtu(&self, link: &Link, mtu: u32) -> Result<(), NetError> {
+        let message = LinkUnspec::new_with_index(link.index).mtu(mtu).build();
+        let request = self.handle().link().set(message).execute();
+        self.wait(request, || format!("set the MTU of interface \"{}\" to {mtu}", link.name))
+    }
+
+    /// Makes a link a port of a bridge.
+    ///
+    /// # Errors
+    /// When one of them is not fit for it or the kernel refuses.
+    pub fn attach(&self, link: &Link, bridge: &Link) -> Result<(), NetError> {
+        let message = LinkUnspec::new_with_index(link.index).controller(bridge.index).build();
+        let request = self.handle().link().set(message).execute();
+        self.wait(request, || {
+            format!("attach interface \"{}\" to bridge \"{}\"", link.name, bridge.name)
+        })
+    }
+
+    /// Takes a port out of its bridge.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn detach(&self, link: &Link) -> Result<(), NetError> {
+        let message = LinkUnspec::new_with_index(link.index).nocontroller().build();
+        let request = self.handle().link().set(message).execute();
+        self.wait(request, || format!("detach interface \"{}\" from its bridge", link.name))
     }
 
     /// Deletes a link; a cable goes with both its ends.

@@ -123,6 +123,14 @@ pub fn open(name: &str) -> Result<File, NetError> {
     })
 }
 
+/// Opens the calling thread's own namespace.
+///
+/// # Errors
+/// When /proc is not there.
+pub fn open_own() -> Result<File, NetError> {
+    File::open(OWN).map_err(|error| NetError::refused(format!("open {OWN}"), error))
+}
+
 /// Takes the name of a namespace away. The namespace itself, and its links, go as soon as
 /// no process is left in it; the kernel does that in the background.
 ///

@@ -6,11 +6,14 @@ use futures::TryStreamExt;
 use ipnet::{IpNet, Ipv4Net};
 use rtnetlink::{
     RouteMessageBuilder,
-    packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType},
+    packet_route::route::{
+        RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
+        RouteType,
+    },
 };
 use serde::Serialize;
 
-use super::{NetError, Netlink};
+use super::{Link, NetError, Netlink};
 
 /// A route of the main table, IPv4.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,19 +50,75 @@ impl Netlink {
         Ok(messages.iter().filter_map(from_message).collect())
     }
 
-    /// Adds a default route.
+    /// Adds a route by a gateway, a link, or a gateway on a link.
     ///
     /// # Errors
-    /// When there is one of that metric or the gateway is on no subnet of the namespace.
-    pub fn add_default_route(&self, gateway: Ipv4Addr, metric: u32) -> Result<(), NetError> {
-        let mut builder = RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway);
-        // Metric 0 is the kernel's own choice when none is asked for.
-        if metric > 0 {
-            builder = builder.priority(metric);
-        }
-        let request = self.handle().route().add(builder.build()).execute();
-        self.wait(request, || format!("add the default route via {gateway}"))
+    /// When there is one to that destination with that metric, or the gateway is on no subnet
+    /// of the namespace.
+    pub fn add_route(
+        &self,
+        to: Ipv4Net,
+        via: Option<Ipv4Addr>,
+        link: Option<&Link>,
+        metric: u32,
+    ) -> Result<(), NetError> {
+        let request = self.handle().route().add(to_message(to, via, link, metric)).execute();
+        self.wait(request, || format!("add the route {}", in_words(to, via, link)))
     }
+
+    /// Deletes a route.
+    ///
+    /// # Errors
+    /// When there is none like it or the kernel refuses.
+    pub fn delete_route(
+        &self,
+        to: Ipv4Net,
+        via: Option<Ipv4Addr>,
+        link: Option<&Link>,
+        metric: u32,
+    ) -> Result<(), NetError> {
+        let mut message = to_message(to, via, link, metric);
+        // Whoever made it, whatever its scope.
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
+        let request = self.handle().route().del(message).execute();
+        self.wait(request, || format!("delete the route {}", in_words(to, via, link)))
+    }
+}
+
+fn to_message(
+    to: Ipv4Net,
+    via: Option<Ipv4Addr>,
+    link: Option<&Link>,
+    metric: u32,
+) -> RouteMessage {
+    let mut builder =
+        RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to.network(), to.prefix_len());
+    match via {
+        Some(via) => builder = builder.gateway(via),
+        // What needs no gateway is on the link itself, and so it is for `ip route`.
+        None => builder = builder.scope(RouteScope::Link),
+    }
+    if let Some(link) = link {
+        builder = builder.output_interface(link.index);
+    }
+    // Metric 0 is the kernel's own choice when none is asked for.
+    if metric > 0 {
+        builder = builder.priority(metric);
+    }
+    builder.build()
+}
+
+fn in_words(to: Ipv4Net, via: Option<Ipv4Addr>, link: Option<&Link>) -> String {
+    let mut words =
+        if to.prefix_len() == 0 { "to everywhere".to_owned() } else { format!("to {to}") };
+    if let Some(via) = via {
+        words += &format!(" via {via}");
+    }
+    if let Some(link) = link {
+        words += &format!(" out of \"{}\"", link.name);
+    }
+    words
 }
 
 fn from_message(message: &RouteMessage) -> Option<Route> {

@@ -11,7 +11,10 @@ mod syntax;
 mod tests;
 
 pub use error::{Problem, TopologyError};
-pub use model::{AUTO, Bridge, Namespace, NatOptions, Outside, Router, Topology, Uplink};
+pub use model::{
+    AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, Outside, Plug, Route,
+    Router, Topology, Uplink,
+};
 
 /// The lab that is built when no file is named.
 const LECTURE: &str = include_str!("lecture.toml");

@@ -1,4 +1,5 @@
-//! The lab as data. Serialised, it is a topology file again.
+//! The lab as data: every default filled in, every count spelled out. Serialised, it is a
+//! topology file again.
 
 use std::net::Ipv4Addr;
 
@@ -15,45 +16,78 @@ pub const AUTO: &str = "auto";
 pub struct Topology {
     /// Unique among the labs of the machine; a plain file name.
     pub name: String,
-    pub router: Router,
     pub nat: NatOptions,
+    /// Never empty. The first is the one that uplinks and bridges belong to when the file does
+    /// not say; only it can be the machine's own namespace.
+    #[serde(rename = "router")]
+    pub routers: Vec<Router>,
     #[serde(rename = "uplink")]
     pub uplinks: Vec<Uplink>,
     #[serde(rename = "bridge")]
     pub bridges: Vec<Bridge>,
     #[serde(rename = "namespace")]
     pub namespaces: Vec<Namespace>,
+    #[serde(rename = "cable")]
+    pub cables: Vec<Cable>,
     #[serde(rename = "masquerade")]
     pub masquerades: Vec<MasqueradeRule>,
     #[serde(rename = "forward")]
     pub forwards: Vec<ForwardRule>,
 }
 
-/// What routes between the bridges and the uplinks.
+/// What routes between bridges and uplinks, and translates addresses on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Router {
     /// A namespace made for it; `None`: the machine's own namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
 }
 
-/// An interface of the router that leads out of the lab.
+/// An interface of a router that leads out of its networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Uplink {
     /// Interface name in the router, or [`AUTO`].
     pub name: String,
-    /// Present where the uplink is simulated.
+    /// The router's namespace; `None`: the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub router: Option<String>,
+    /// Present where the lab makes the uplink.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Ipv4Net>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Ipv4Addr>,
+    /// Bytes, of both ends of the uplink's cable; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outside: Option<Outside>,
+    pub mtu: Option<u32>,
+    /// Where the far end of its cable is.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub far: Option<Far>,
+}
+
+/// The far end of an uplink that the lab makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Far {
+    /// A simulated network outside.
+    Outside(Outside),
+    /// A port of another router's bridge.
+    Plug(Plug),
+}
+
+/// Where an uplink is plugged in at another router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plug {
+    pub bridge: String,
+    /// Name of the far end of the uplink's cable, on the bridge.
+    pub port: String,
 }
 
 /// The simulated network at the far end of an uplink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outside {
+    /// May be the far end of several uplinks.
     pub namespace: String,
     /// Name of the far end of the uplink's cable.
     pub interface: String,
@@ -63,33 +97,96 @@ pub struct Outside {
     pub answers: Vec<Ipv4Addr>,
 }
 
-/// A switch inside the router, which has an address on it.
+/// A switch inside a router.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bridge {
     pub name: String,
+    /// The namespace of the router that it is in; `None`: the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub router: Option<String>,
+    /// The router's own, and the subnet of all that is plugged in.
     pub address: Ipv4Net,
+    /// Bytes, of the bridge, its ports and their far ends; `None`: the kernel's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
 }
 
-/// A namespace with one cable to a bridge.
+/// A namespace, with a cable to a bridge or without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Namespace {
     pub name: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub plug: Option<NamespacePlug>,
+    /// Whether it forwards packets between its links, as a router without translation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forwarding: bool,
+    /// Besides the default route by its gateway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// Name servers, for /etc/netns/NAME/resolv.conf.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<Ipv4Addr>,
+}
+
+/// A namespace's cable to a bridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamespacePlug {
     pub bridge: String,
     pub address: Ipv4Net,
     /// Name of the cable's end in the namespace.
     pub interface: String,
     /// Name of the cable's end on the bridge.
     pub port: String,
-    pub gateway: Ipv4Addr,
-    /// Name servers, for /etc/netns/NAME/resolv.conf.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub dns: Vec<Ipv4Addr>,
+    /// Where its default route leads; `None`: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Ipv4Addr>,
+    /// Bytes, of both ends of the cable; `None`: the kernel's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+}
+
+/// A cable between two of the lab's namespaces, of whatever role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cable {
+    pub a: CableEnd,
+    pub b: CableEnd,
+    /// Bytes, of both ends; `None`: the kernel's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+}
+
+/// One end of a cable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CableEnd {
+    pub namespace: String,
+    pub interface: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Net>,
+}
+
+/// A route of a namespace or a router. At least one of `via` and `interface` is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Route {
+    /// 0.0.0.0/0: the default route.
+    pub to: Ipv4Net,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// The lowest one counts.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub metric: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Settings of the address translation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NatOptions {
-    /// How many connections are tracked at a time.
+    /// How many connections each router tracks at a time.
     pub flow_table: u32,
     /// Whether a cable carries only packets from its own namespace's address.
     pub source_check: bool,
@@ -98,6 +195,24 @@ pub struct NatOptions {
 impl Default for NatOptions {
     fn default() -> Self {
         Self { flow_table: 131_072, source_check: true }
+    }
+}
+
+impl Uplink {
+    /// The simulated network at its far end.
+    pub fn outside(&self) -> Option<&Outside> {
+        match &self.far {
+            Some(Far::Outside(outside)) => Some(outside),
+            Some(Far::Plug(_)) | None => None,
+        }
+    }
+
+    /// Where it is plugged in at another router.
+    pub fn plug(&self) -> Option<&Plug> {
+        match &self.far {
+            Some(Far::Plug(plug)) => Some(plug),
+            Some(Far::Outside(_)) | None => None,
+        }
     }
 }
 
@@ -118,32 +233,58 @@ impl Topology {
         self
     }
 
-    /// The bridge called `name`.
+    /// Whether a router is the machine's own namespace, and something is to be made there.
+    pub fn uses_machine(&self) -> bool {
+        self.uplinks.iter().any(|uplink| uplink.router.is_none())
+            || self.bridges.iter().any(|bridge| bridge.router.is_none())
+            || self
+                .routers
+                .iter()
+                .any(|router| router.namespace.is_none() && !router.routes.is_empty())
+    }
+
+    /// The namespace of the first router; `None`: the machine.
+    pub fn first_router(&self) -> Option<&str> {
+        self.routers.first().and_then(|router| router.namespace.as_deref())
+    }
+
+    /// The namespaces that have a cable to a bridge, with that cable.
+    pub fn plugged(&self) -> impl Iterator<Item = (&Namespace, &NamespacePlug)> {
+        self.namespaces.iter().filter_map(|namespace| Some((namespace, namespace.plug.as_ref()?)))
+    }
+
+    /// The bridge called `name`. Names of bridges are unique in a lab, whatever router they are in.
     pub fn bridge(&self, name: &str) -> Option<&Bridge> {
         self.bridges.iter().find(|bridge| bridge.name == name)
     }
 
-    /// The simulated networks outside.
-    pub fn outsides(&self) -> impl Iterator<Item = &Outside> {
-        self.uplinks.iter().filter_map(|uplink| uplink.outside.as_ref())
+    /// The bridges of a router; `None`: of the machine.
+    pub fn bridges_of<'a>(&'a self, router: Option<&'a str>) -> impl Iterator<Item = &'a Bridge> {
+        self.bridges.iter().filter(move |bridge| bridge.router.as_deref() == router)
     }
 
-    /// Names of all namespaces that are made for the lab: the router's first, then those
+    /// The uplinks of a router; `None`: of the machine.
+    pub fn uplinks_of<'a>(&'a self, router: Option<&'a str>) -> impl Iterator<Item = &'a Uplink> {
+        self.uplinks.iter().filter(move |uplink| uplink.router.as_deref() == router)
+    }
+
+    /// The simulated networks outside, one entry for each uplink to them.
+    pub fn outsides(&self) -> impl Iterator<Item = &Outside> {
+        self.uplinks.iter().filter_map(Uplink::outside)
+    }
+
+    /// Names of all namespaces that are made for the lab, each once: routers first, then those
     /// outside, then those inside.
     pub fn namespace_names(&self) -> impl Iterator<Item = &str> {
-        let router = self.router.namespace.as_deref();
-        let outside = self.outsides().map(|outside| outside.namespace.as_str());
+        let routers = self.routers.iter().filter_map(|router| router.namespace.as_deref());
+        let mut seen: Vec<&str> = Vec::new();
+        let outside =
+            self.outsides().map(|outside| outside.namespace.as_str()).filter(move |name| {
+                let new = !seen.contains(name);
+                seen.push(name);
+                new
+            });
         let inside = self.namespaces.iter().map(|namespace| namespace.name.as_str());
-        router.into_iter().chain(outside).chain(inside)
-    }
-
-    /// Names of all interfaces that are made in the router: ports and simulated uplinks,
-    /// then bridges, so that deleting them in this order leaves nothing half cabled.
-    pub fn router_interfaces(&self) -> impl Iterator<Item = &str> {
-        let ports = self.namespaces.iter().map(|namespace| namespace.port.as_str());
-        let simulated = self.uplinks.iter().filter(|uplink| uplink.outside.is_some());
-        let uplinks = simulated.map(|uplink| uplink.name.as_str());
-        let bridges = self.bridges.iter().map(|bridge| bridge.name.as_str());
-        ports.chain(uplinks).chain(bridges)
+        routers.chain(outside).chain(inside)
     }
 }

@@ -13,7 +13,7 @@ use super::{
         BridgeFile, ForwardFile, MasqueradeFile, NamespaceFile, NatFile, OutsideFile, Text,
         TopologyFile, UplinkFile,
     },
-    model::{Bridge, Namespace, NatOptions, Outside, Router, Topology, Uplink},
+    model::{Bridge, Far, Namespace, NamespacePlug, NatOptions, Outside, Router, Topology, Uplink},
 };
 use crate::rules::{ForwardProtocol, ForwardRule, MasqueradeRule};
 
@@ -34,10 +34,10 @@ pub(super) struct Parts {
 /// Reads and checks the whole file. `None` only when there are faults.
 pub(super) fn parse(text: &str, file: &TopologyFile, faults: &mut Vec<Fault>) -> Option<Topology> {
     let nat = nat(&file.nat, faults);
-    let bridges: Vec<_> = file.bridges.iter().map(|part| bridge(part, faults)).collect();
+    let bridges: Vec<_> = file.bridges.iter().map(|part| bridge(part, file, faults)).collect();
     let namespaces = file.namespaces.iter().map(|part| namespace(part, &bridges, faults)).collect();
     let parts = Parts {
-        uplinks: file.uplinks.iter().map(|part| uplink(part, faults)).collect(),
+        uplinks: file.uplinks.iter().map(|part| uplink(part, file, faults)).collect(),
         bridges,
         namespaces,
         masquerades: file.masquerades.iter().map(|part| masquerade(part, faults)).collect(),
@@ -46,16 +46,22 @@ pub(super) fn parse(text: &str, file: &TopologyFile, faults: &mut Vec<Fault>) ->
     check::check(text, file, &parts, faults);
     Some(Topology {
         name: file.name.get_ref().clone(),
-        router: Router {
-            namespace: file.router.namespace.as_ref().map(|name| name.get_ref().clone()),
-        },
         nat: nat?,
+        routers: vec![Router {
+            namespace: file.router.namespace.as_ref().map(|name| name.get_ref().clone()),
+            routes: Vec::new(),
+        }],
         uplinks: parts.uplinks.into_iter().collect::<Option<_>>()?,
         bridges: parts.bridges.into_iter().collect::<Option<_>>()?,
         namespaces: parts.namespaces.into_iter().collect::<Option<_>>()?,
+        cables: Vec::new(),
         masquerades: parts.masquerades.into_iter().collect::<Option<_>>()?,
         forwards: parts.forwards.into_iter().collect::<Option<_>>()?,
     })
+}
+
+fn router_name(file: &TopologyFile) -> Option<String> {
+    file.router.namespace.as_ref().map(|name| name.get_ref().clone())
 }
 
 /// Name of a namespace's interface when the file gives none.
@@ -97,10 +103,10 @@ fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions> {
     Some(NatOptions { flow_table, source_check })
 }
 
-fn bridge(file: &BridgeFile, faults: &mut Vec<Fault>) -> Option<Bridge> {
+fn bridge(file: &BridgeFile, whole: &TopologyFile, faults: &mut Vec<Fault>) -> Option<Bridge> {
     let name = file.name.get_ref().clone();
     let address = host(&file.address, &format!("bridge \"{name}\""), faults)?;
-    Some(Bridge { name, address })
+    Some(Bridge { name, router: router_name(whole), address, mtu: None })
 }
 
 fn namespace(
@@ -121,24 +127,31 @@ fn namespace(
             .map(|bridge| bridge.address.addr()),
     };
     let dns = ips(&file.dns, &owner, faults);
-    Some(Namespace {
-        name,
+    let plug = NamespacePlug {
         bridge: file.bridge.get_ref().clone(),
         address: address?,
         interface: interface_name(file),
         port: port_name(file),
-        gateway: gateway?,
-        dns: dns?,
-    })
+        gateway: Some(gateway?),
+        mtu: None,
+    };
+    Some(Namespace { name, plug: Some(plug), forwarding: false, routes: Vec::new(), dns: dns? })
 }
 
-fn uplink(file: &UplinkFile, faults: &mut Vec<Fault>) -> Option<Uplink> {
+fn uplink(file: &UplinkFile, whole: &TopologyFile, faults: &mut Vec<Fault>) -> Option<Uplink> {
     let name = file.name.get_ref().clone();
     let owner = format!("uplink \"{name}\"");
     let address = optional(file.address.as_ref(), |text| host(text, &owner, faults));
     let gateway = optional(file.gateway.as_ref(), |text| ip(text, &owner, faults));
     let outside = optional(file.outside.as_ref(), |part| outside(part.get_ref(), faults));
-    Some(Uplink { name, address: address?, gateway: gateway?, outside: outside? })
+    Some(Uplink {
+        name,
+        router: router_name(whole),
+        address: address?,
+        gateway: gateway?,
+        mtu: None,
+        far: outside?.map(Far::Outside),
+    })
 }
 
 fn outside(file: &OutsideFile, faults: &mut Vec<Fault>) -> Option<Outside> {

@@ -7,7 +7,7 @@ use canvas::{Canvas, FRAME, Label};
 
 use crate::{
     output::style::{FAINT, HEADING, of_namespace, paint},
-    topology::{Bridge, Namespace, Outside, Topology, Uplink},
+    topology::{Bridge, Namespace, NamespacePlug, Outside, Topology, Uplink},
 };
 
 /// Rows of a namespace's box: two edges, interface, address.
@@ -40,15 +40,15 @@ struct Columns {
 
 impl Columns {
     fn of(topology: &Topology, with_ports: bool) -> Self {
-        let namespace_width = widest(topology.namespaces.iter().flat_map(|namespace| {
+        let namespace_width = widest(topology.plugged().flat_map(|(namespace, plug)| {
             [
                 namespace.name.chars().count() + 2,
-                namespace.interface.chars().count(),
-                namespace.address.to_string().len(),
+                plug.interface.chars().count(),
+                plug.address.to_string().len(),
             ]
         })) + FRAME;
         let port_width = if with_ports {
-            widest(topology.namespaces.iter().map(|namespace| namespace.port.chars().count())) + 4
+            widest(topology.plugged().map(|(_, plug)| plug.port.chars().count())) + 4
         } else {
             2
         };
@@ -76,11 +76,11 @@ fn picture(topology: &Topology, with_ports: bool) -> Canvas {
     let groups: Vec<Group<'_>> = groups(topology);
     let groups_end = groups.last().map_or(1, |group| group.row + group.height);
     let uplinks = uplink_rows(&topology.uplinks, groups_end + 1);
-    let bottom = uplinks.last().map_or(groups_end, |(row, uplink)| match uplink.outside {
+    let bottom = uplinks.last().map_or(groups_end, |(row, uplink)| match uplink.outside() {
         Some(_) => row + 2,
         None => row + 1,
     });
-    let name = topology.router.namespace.as_deref().unwrap_or("this machine");
+    let name = topology.first_router().unwrap_or("this machine");
     let router = Label::new(HEADING, name);
     let width = (columns.wall - columns.router + 1).max(router.width() + FRAME + 2);
     canvas.frame(columns.router, 0, width, bottom + 1, &router);
@@ -111,7 +111,7 @@ fn picture(topology: &Topology, with_ports: bool) -> Canvas {
 /// A bridge, the namespaces on it with their places among all, and where it is drawn.
 struct Group<'a> {
     bridge: &'a Bridge,
-    namespaces: Vec<(usize, &'a Namespace)>,
+    namespaces: Vec<(usize, (&'a Namespace, &'a NamespacePlug))>,
     row: usize,
     height: usize,
 }
@@ -120,10 +120,9 @@ fn groups(topology: &Topology) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for bridge in &topology.bridges {
         let namespaces: Vec<_> = topology
-            .namespaces
-            .iter()
+            .plugged()
             .enumerate()
-            .filter(|(_, namespace)| namespace.bridge == bridge.name)
+            .filter(|(_, (_, plug))| plug.bridge == bridge.name)
             .collect();
         // A bridge without cables still has its edges and its address.
         let height = (namespaces.len() * NAMESPACE_HEIGHT).max(3);
@@ -137,10 +136,10 @@ fn groups(topology: &Topology) -> Vec<Group<'_>> {
 fn uplink_rows(uplinks: &[Uplink], first: usize) -> Vec<(usize, &Uplink)> {
     let mut rows: Vec<(usize, &Uplink)> = Vec::new();
     for uplink in uplinks {
-        let row = rows.last().map_or(first, |(row, above)| match &above.outside {
+        let row = rows.last().map_or(first, |(row, above)| match above.outside() {
             Some(outside) => row + outside_height(outside),
             // The box of what is outside begins a row above the line.
-            None => row + 1 + usize::from(uplink.outside.is_some()),
+            None => row + 1 + usize::from(uplink.outside().is_some()),
         });
         rows.push((row, uplink));
     }
@@ -172,18 +171,18 @@ fn draw_group(
         canvas.line(trunk_column, line, if first { '╮' } else { '┤' });
     }
 
-    for (index, (place, namespace)) in group.namespaces.iter().enumerate() {
+    for (index, (place, (namespace, plug))) in group.namespaces.iter().enumerate() {
         let row = group.row + index * NAMESPACE_HEIGHT;
         let title = Label::new(of_namespace(&namespace.name, *place), &namespace.name);
         canvas.frame(0, row, namespace_width, NAMESPACE_HEIGHT, &title);
-        canvas.text(2, row + 1, &Label::plain(&namespace.interface));
-        canvas.text(2, row + 2, &Label::plain(namespace.address.to_string()));
+        canvas.text(2, row + 1, &Label::plain(&plug.interface));
+        canvas.text(2, row + 2, &Label::plain(plug.address.to_string()));
         canvas.line(namespace_width - 1, row + 1, '├');
         canvas.across(namespace_width..bridge, row + 1);
         canvas.line(router, row + 1, '┼');
         canvas.line(bridge, row + 1, '┤');
         if with_ports {
-            let port = Label::plain(format!(" {} ", namespace.port));
+            let port = Label::plain(format!(" {} ", plug.port));
             canvas.text(router + 2, row + 1, &port);
         }
     }
@@ -196,7 +195,7 @@ fn draw_uplink(canvas: &mut Canvas, columns: &Columns, row: usize, uplink: &Upli
     canvas.line(columns.wall, row, '┼');
     let box_column = columns.wall + 2;
     canvas.line(columns.wall + 1, row, '─');
-    let Some(outside) = &uplink.outside else {
+    let Some(outside) = uplink.outside() else {
         let beyond = match uplink.gateway {
             Some(gateway) => format!("▷ via {gateway}"),
             None => "▷".to_owned(),
@@ -242,10 +241,9 @@ fn rules(topology: &Topology) -> Vec<String> {
         let address = rule.address.map_or("the host".to_owned(), |address| address.to_string());
         let target = rule.target;
         let owner = topology
-            .namespaces
-            .iter()
-            .find(|namespace| namespace.address.addr() == *target.ip())
-            .map_or(String::new(), |namespace| format!(" in {}", namespace.name));
+            .plugged()
+            .find(|(_, plug)| plug.address.addr() == *target.ip())
+            .map_or(String::new(), |(namespace, _)| format!(" in {}", namespace.name));
         let protocol = rule.protocol;
         ("forward", format!("{protocol} port {} of {address} leads to {target}{owner}", rule.port))
     });

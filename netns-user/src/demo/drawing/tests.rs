@@ -34,7 +34,7 @@ forward     tcp port 80 of the host leads to 192.168.15.2:80 in blue
 /// Two bridges, one of them empty, and a machine's own uplink beside the simulated one.
 fn crossroads() -> Topology {
     let mut topology = Topology::lecture();
-    topology.router = Router { namespace: None };
+    topology.routers = vec![Router::default()];
     topology.namespaces.pop();
     let mut second = topology.bridges[0].clone();
     second.name = "v-net-1".into();
@@ -44,7 +44,7 @@ fn crossroads() -> Topology {
     wan.name = "wan".into();
     wan.address = None;
     wan.gateway = None;
-    wan.outside = None;
+    wan.far = None;
     topology.uplinks.push(wan);
     topology.masquerades[0].uplink = None;
     topology.forwards.clear();

@@ -51,7 +51,7 @@ impl Check<'_> {
             let Some(address) = uplink.address else { continue };
             let name = &uplink.name;
             let net = address.trunc();
-            if let (Some(outside), Some(outside_part)) = (&uplink.outside, &part.outside) {
+            if let (Some(outside), Some(outside_part)) = (uplink.outside(), &part.outside) {
                 if outside.address.trunc() != net {
                     let message = format!(
                         "outside \"{}\": the address {} is not in the subnet of uplink \
@@ -81,13 +81,13 @@ impl Check<'_> {
         let (file, parts) = (self.file, self.parts);
         for (part, namespace) in file.namespaces.iter().zip(&parts.namespaces) {
             let Some(namespace) = namespace else { continue };
+            let Some(plug) = &namespace.plug else { continue };
             let bridges = parts.bridges.iter().flatten();
-            let Some(bridge) = bridges.into_iter().find(|bridge| bridge.name == namespace.bridge)
-            else {
+            let Some(bridge) = bridges.into_iter().find(|bridge| bridge.name == plug.bridge) else {
                 continue;
             };
             let (name, net) = (&namespace.name, bridge.address.trunc());
-            let address = namespace.address;
+            let address = plug.address;
             if !net.contains(&address.addr()) {
                 let message = format!(
                     "namespace \"{name}\": the address {address} is not in the subnet of bridge \
@@ -106,12 +106,13 @@ impl Check<'_> {
                 self.fault(part.address.span(), message);
             }
             if let Some(gateway_part) = &part.gateway
-                && (!net.contains(&namespace.gateway) || namespace.gateway == address.addr())
+                && let Some(gateway) = plug.gateway
+                && (!net.contains(&gateway) || gateway == address.addr())
             {
                 let message = format!(
-                    "namespace \"{name}\": its gateway {} is not another address of the subnet \
-                     of bridge \"{}\", {net}",
-                    namespace.gateway, bridge.name
+                    "namespace \"{name}\": its gateway {gateway} is not another address of the \
+                     subnet of bridge \"{}\", {net}",
+                    bridge.name
                 );
                 self.fault(gateway_part.span(), message);
             }
@@ -132,7 +133,7 @@ impl Check<'_> {
             if let (Some(address), Some(text)) = (uplink.address, &part.address) {
                 all.push((address.addr(), format!("uplink \"{}\"", uplink.name), text.span()));
             }
-            if let (Some(outside), Some(text)) = (&uplink.outside, &part.outside) {
+            if let (Some(outside), Some(text)) = (uplink.outside(), &part.outside) {
                 let owner = format!("outside \"{}\"", outside.namespace);
                 let text = text.get_ref();
                 all.push((outside.address.addr(), owner.clone(), text.address.span()));
@@ -142,9 +143,11 @@ impl Check<'_> {
             }
         }
         for (part, namespace) in file.namespaces.iter().zip(&parts.namespaces) {
-            if let Some(namespace) = namespace {
+            if let Some(namespace) = namespace
+                && let Some(plug) = &namespace.plug
+            {
                 let owner = format!("namespace \"{}\"", namespace.name);
-                all.push((namespace.address.addr(), owner, part.address.span()));
+                all.push((plug.address.addr(), owner, part.address.span()));
             }
         }
         let mut seen = HashMap::new();

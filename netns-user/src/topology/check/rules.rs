@@ -63,8 +63,12 @@ impl Check<'_> {
             let Some(rule) = rule else { continue };
             let target = *rule.target.ip();
             let known = parts.namespaces.iter().all(Option::is_some);
-            let somebody =
-                parts.namespaces.iter().flatten().any(|inside| inside.address.addr() == target);
+            let somebody = parts
+                .namespaces
+                .iter()
+                .flatten()
+                .filter_map(|inside| inside.plug.as_ref())
+                .any(|plug| plug.address.addr() == target);
             if known && !somebody {
                 let message = format!(
                     "forward: no namespace has the target address {target}: use the address of \

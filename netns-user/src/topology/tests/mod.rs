@@ -87,15 +87,10 @@ fn the_lecture_is_as_drawn() {
     let lab = Topology::lecture();
     assert_eq!(lab.name, "lecture");
     assert_eq!(lab.namespace_names().collect::<Vec<_>>(), ["host", "lan", "red", "blue"]);
-    assert_eq!(
-        lab.router_interfaces().collect::<Vec<_>>(),
-        ["veth-red-br", "veth-blue-br", "ens3", "v-net-0"]
-    );
-    let red = &lab.namespaces[0];
-    assert_eq!(
-        (red.interface.as_str(), red.gateway.to_string().as_str()),
-        ("veth-red", "192.168.15.5")
-    );
+    assert_eq!(lab.first_router(), Some("host"));
+    let red = lab.namespaces[0].plug.as_ref().unwrap();
+    assert_eq!((red.interface.as_str(), red.port.as_str()), ("veth-red", "veth-red-br"));
+    assert_eq!(red.gateway, "192.168.15.5".parse().ok());
     assert_eq!(lab.masquerades[0].to_string(), "masquerade 192.168.15.0/24 out of ens3");
     assert_eq!(lab.forwards[0].to_string(), "forward tcp 80 -> 192.168.15.2:80");
 }

@@ -108,7 +108,7 @@ fn unknown_uplink() {
 fn interfaces_of_two_namespaces_may_have_one_name() {
     let text = GOOD.replacen("name = \"red\"", "name = \"red\"\ninterface = \"eth0\"", 1);
     let lab = Topology::parse(&text.replacen("port = \"blue-port\"\n", "", 1), "f").unwrap();
-    let ends = lab.namespaces.iter().map(|part| (part.interface.as_str(), part.port.as_str()));
+    let ends = lab.plugged().map(|(_, plug)| (plug.interface.as_str(), plug.port.as_str()));
     assert_eq!(ends.collect::<Vec<_>>(), [("eth0", "veth-red-br"), ("eth0", "veth-blue-br")]);
 }
 

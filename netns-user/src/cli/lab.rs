@@ -1,0 +1,62 @@
+//! Labs as a whole.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Show the lecture's lab at work
+///
+/// Builds the lecture's lab, draws it, checks one after another what the lecture promises and
+/// shows the rules with their counters. On a terminal it stays with a live view until Ctrl-C.
+/// The lab is torn down in any case.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns demo
+  netns demo --json    the checks with their outcome
+
+Exit codes: 0 only when every check held; 130 when interrupted before that.")]
+pub struct DemoArgs {}
+
+/// Build a lab
+///
+/// Builds the lab that a topology file (TOML) describes. It lives on without a process until
+/// `netns down`. Building the same lab twice changes nothing; when something fails half-way,
+/// nothing stays behind.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns up             the lecture's lab: red and blue on a bridge, behind a router
+  netns up my.toml     the lab of a file")]
+pub struct UpArgs {
+    /// The topology file; without it, the lecture's lab
+    pub file: Option<PathBuf>,
+}
+
+/// Take a lab down
+///
+/// Takes down all that belongs to a lab, past whatever is gone already, and reports all that
+/// could not be taken down. A lab that is not up is no error.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns down           the only lab that is up
+  netns down lecture   the lab of that name
+  netns down my.toml   the lab that was built from a file")]
+pub struct DownArgs {
+    /// Name of the lab, or its topology file; may be left out when only one lab is up
+    pub lab: Option<String>,
+}
+
+/// Show labs and whether their parts are all there
+///
+/// Shows each lab that is up with its namespaces, uplinks, bridges, cables, datapath and
+/// rules, and what of them is missing. Ends with 1 when something is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns status lecture")]
+pub struct StatusArgs {
+    /// Name of the lab; without it, all labs
+    pub lab: Option<String>,
+}

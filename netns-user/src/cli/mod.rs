@@ -1,0 +1,84 @@
+//! The command line, as clap reads it.
+
+mod lab;
+mod namespace;
+mod nat;
+mod watch;
+
+use clap::{Parser, Subcommand};
+
+pub use lab::{DemoArgs, DownArgs, StatusArgs, UpArgs};
+pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, ShowArgs};
+pub use nat::{
+    ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
+    MasqueradeChange, MasqueradeRuleArgs,
+};
+pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of its command.";
+
+/// Network labs on one Linux machine: namespaces, cables, bridges, a router, and NAT in eBPF
+/// instead of iptables.
+#[derive(Debug, Parser)]
+#[command(name = "netns", version, about, long_about, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Show results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Demo(DemoArgs),
+    Up(UpArgs),
+    Down(DownArgs),
+    Status(StatusArgs),
+    Add(AddArgs),
+    Del(DelArgs),
+    List(ListArgs),
+    Exec(ExecArgs),
+    Show(ShowArgs),
+    Masquerade(MasqueradeArgs),
+    Forward(ForwardArgs),
+    Nat(NatArgs),
+    Flows(FlowsArgs),
+    Log(LogArgs),
+    Watch(WatchArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(command.get_long_about().is_some(), "{name}");
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains(&format!("  netns {name}")), "{name}: {after}");
+        }
+    }
+
+    #[test]
+    fn exec_leaves_the_options_of_its_command_alone() {
+        for line in ["netns exec red -- ls -l --json", "netns exec red ls -l --json"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let Command::Exec(args) = cli.command else { panic!("not exec") };
+            assert_eq!(args.command, ["ls", "-l", "--json"]);
+            assert!(!cli.json);
+        }
+    }
+}

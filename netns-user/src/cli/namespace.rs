@@ -1,0 +1,75 @@
+//! Single namespaces.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+/// Make a namespace
+///
+/// Makes an empty network namespace, as `ip netns add` does.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns add red")]
+pub struct AddArgs {
+    /// Name of the namespace
+    pub name: String,
+}
+
+/// Delete a namespace
+///
+/// Takes the name of a namespace away, as `ip netns del` does. The namespace and its links
+/// are gone as soon as no process is left in it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns del red")]
+pub struct DelArgs {
+    /// Name of the namespace
+    pub name: String,
+}
+
+/// List namespaces
+///
+/// Lists all named network namespaces, those of `ip netns` too: the lab that each belongs
+/// to, its addresses and how many links it has, loopback included.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns list --json")]
+pub struct ListArgs {}
+
+/// Run a command in a namespace
+///
+/// Runs a command inside a namespace, in the place of this program, so that signals and the
+/// exit code are the command's own (a shell shows death by a signal as 128 and its number).
+/// Files in /etc/netns/NAME/ lie over those of /etc meanwhile, resolv.conf for example, and
+/// /sys shows the namespace's links.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns exec red -- ping -c 1 192.168.15.2
+  netns exec blue -- sh -c 'ip -br address'
+
+Exit codes: those of the command; 126 when it cannot be run, 127 when it is not found.")]
+pub struct ExecArgs {
+    /// Name of the namespace
+    pub name: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// Show links, addresses, routes and neighbours
+///
+/// Shows the links, addresses, IPv4 routes and neighbours of a namespace. Without a name:
+/// those of the only lab's router, else of the machine itself.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns show red")]
+pub struct ShowArgs {
+    /// Name of the namespace
+    pub name: Option<String>,
+}

@@ -1,0 +1,155 @@
+//! Doing steps.
+
+use std::collections::HashMap;
+
+use super::{End, Place, Step};
+use crate::{
+    lab::{LabError, resolver},
+    net::{Cable, Link, NetError, Netlink, netns, sysctl},
+};
+
+/// Connections to the places where steps are done. Those of namespaces are few at a time: a
+/// process has no thousand files.
+#[derive(Debug, Default)]
+pub struct Hands {
+    open: HashMap<Place, Netlink>,
+    /// The places in `open`, the one that was used longest ago first.
+    order: Vec<Place>,
+}
+
+/// How many connections are kept; each takes about four files.
+const KEPT: usize = 16;
+
+impl Hands {
+    /// With no connection yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The connection to `place`.
+    ///
+    /// # Errors
+    /// When there is no such namespace or it cannot be entered.
+    pub fn at(&mut self, place: &Place) -> Result<&Netlink, NetError> {
+        if !self.open.contains_key(place) {
+            let netlink = match place {
+                Place::Machine => Netlink::open()?,
+                Place::Namespace(name) => Netlink::open_in(name)?,
+            };
+            self.keep(place, netlink);
+        } else if self.order.last() != Some(place) {
+            self.order.retain(|other| other != place);
+            self.order.push(place.clone());
+        }
+        Ok(&self.open[place])
+    }
+
+    /// Takes over a connection that was made elsewhere.
+    pub fn keep(&mut self, place: &Place, netlink: Netlink) {
+        self.order.retain(|other| other != place);
+        if self.order.len() >= KEPT {
+            let oldest = self.order.remove(0);
+            self.open.remove(&oldest);
+        }
+        self.order.push(place.clone());
+        self.open.insert(place.clone(), netlink);
+    }
+
+    /// Does one step.
+    ///
+    /// # Errors
+    /// When something is not there, or is there already, or the kernel refuses.
+    pub fn apply(&mut self, step: &Step) -> Result<(), LabError> {
+        match step {
+            Step::AddNamespace { name } => Ok(netns::create(name)?),
+            Step::DeleteNamespace { name } => {
+                let place = Place::namespace(name);
+                self.open.remove(&place);
+                self.order.retain(|other| *other != place);
+                Ok(netns::delete(name)?)
+            }
+            Step::Set { place: Place::Machine, key, value } => Ok(sysctl::write(key, value)?),
+            Step::Set { place: Place::Namespace(name), key, value } => {
+                Ok(netns::run_in(name, || sysctl::write(key, value))??)
+            }
+            Step::SetResolver { namespace, servers } => resolver::install(namespace, servers),
+            Step::DeleteResolver { namespace } => resolver::remove(namespace),
+            Step::AddBridge { end, mac, mtu, up } => {
+                Ok(self.at(&end.place)?.add_bridge(&end.interface, *mac, *mtu, *up)?)
+            }
+            Step::AddCable { near, far, mtu, bridge, up } => {
+                let namespace = match &far.place {
+                    Place::Namespace(name) => netns::open(name)?,
+                    Place::Machine => netns::open_own()?,
+                };
+                let here = self.at(&near.place)?;
+                let bridge = bridge.as_ref().map(|bridge| here.link(bridge)).transpose()?;
+                Ok(here.add_cable(&Cable {
+                    here: &near.interface,
+                    bridge: bridge.map(|bridge| bridge.index),
+                    there: &far.interface,
+                    namespace: &namespace,
+                    mtu: *mtu,
+                    up: *up,
+                })?)
+            }
+            Step::DeleteLink { end } => Ok(self.at(&end.place)?.delete_link(&end.interface)?),
+            Step::Attach { end, bridge } => {
+                let here = self.at(&end.place)?;
+                Ok(here.attach(&here.link(&end.interface)?, &here.link(bridge)?)?)
+            }
+            Step::Detach { end } => self.with_link(end, Netlink::detach),
+            Step::SetLink { end, up } => {
+                self.with_link(
+                    end,
+                    |here, link| {
+                        if *up { here.set_up(link) } else { here.set_down(link) }
+                    },
+                )
+            }
+            Step::SetMtu { end, mtu } => self.with_link(end, |here, link| here.set_mtu(link, *mtu)),
+            Step::AddAddress { end, address } => {
+                self.with_link(end, |here, link| here.add_address(link, *address))
+            }
+            Step::DeleteAddress { end, address } => {
+                self.with_link(end, |here, link| here.delete_address(link, *address))
+            }
+            Step::AddRoute { place, route } => {
+                let here = self.at(place)?;
+                let link = route.interface.as_ref().map(|name| here.link(name)).transpose()?;
+                Ok(here.add_route(route.to, route.via, link.as_ref(), route.metric)?)
+            }
+            Step::DeleteRoute { place, route } => {
+                let here = self.at(place)?;
+                let link = route.interface.as_ref().map(|name| here.link(name)).transpose()?;
+                Ok(here.delete_route(route.to, route.via, link.as_ref(), route.metric)?)
+            }
+        }
+    }
+
+    fn with_link(
+        &mut self,
+        end: &End,
+        work: impl FnOnce(&Netlink, &Link) -> Result<(), NetError>,
+    ) -> Result<(), LabError> {
+        let here = self.at(&end.place)?;
+        Ok(work(here, &here.link(&end.interface)?)?)
+    }
+}
+
+/// Does all steps, or none: when one fails, those before it are taken back.
+///
+/// # Errors
+/// Of the step that failed; and of those that could not be taken back.
+pub fn apply_all(steps: &[Step]) -> Result<(), LabError> {
+    let mut hands = Hands::new();
+    for (done, step) in steps.iter().enumerate() {
+        if let Err(error) = hands.apply(step) {
+            let undone = steps[..done].iter().rev().filter_map(Step::undo);
+            let failures = undone.filter_map(|step| hands.apply(&step).err()).collect();
+            return Err(error.with(failures));
+        }
+    }
+    Ok(())
+}

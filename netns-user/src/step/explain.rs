@@ -1,0 +1,178 @@
+//! Steps as the commands of other programs: for people who know those, and for the test that
+//! compares what they build with what we build.
+
+use super::{End, Place, Step};
+use crate::{
+    rules::{ForwardRule, MasqueradeRule},
+    topology::Route,
+};
+
+impl Step {
+    /// The `ip`, `sysctl` or shell commands that the step stands for, for a POSIX shell.
+    pub fn commands(&self) -> Vec<String> {
+        match self {
+            Self::AddNamespace { name } => vec![format!("ip netns add {}", word(name))],
+            Self::DeleteNamespace { name } => vec![format!("ip netns del {}", word(name))],
+            Self::Set { place, key, value } => {
+                let key = key.replace('/', ".");
+                vec![format!("{}sysctl -qw net.{key}={value}", inside(place))]
+            }
+            Self::AddBridge { end, mac, mtu, up } => {
+                let mut line = format!("{} link add {}", ip(&end.place), word(&end.interface));
+                if let Some(mac) = mac {
+                    line += &format!(" address {mac}");
+                }
+                line += &mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
+                line += " type bridge";
+                let mut lines = vec![line];
+                lines.extend(up.then(|| switch(end, true)));
+                lines
+            }
+            Self::AddCable { near, far, mtu, bridge, up } => {
+                let mtu = mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
+                let there = match (&far.place, near.place == far.place) {
+                    (Place::Namespace(name), false) => format!(" netns {}", word(name)),
+                    _ => String::new(),
+                };
+                let mut lines = vec![format!(
+                    "{} link add {}{mtu} type veth peer name {}{mtu}{there}",
+                    ip(&near.place),
+                    word(&near.interface),
+                    word(&far.interface),
+                )];
+                lines.extend(bridge.as_ref().map(|bridge| plug(near, bridge)));
+                lines.extend(up.then(|| switch(near, true)));
+                lines
+            }
+            Self::DeleteLink { end } => vec![format!("{} del {}", link(end), word(&end.interface))],
+            Self::Attach { end, bridge } => vec![plug(end, bridge)],
+            Self::Detach { end } => {
+                vec![format!("{} set {} nomaster", link(end), word(&end.interface))]
+            }
+            Self::SetLink { end, up } => vec![switch(end, *up)],
+            Self::SetMtu { end, mtu } => {
+                vec![format!("{} set {} mtu {mtu}", link(end), word(&end.interface))]
+            }
+            Self::AddAddress { end, address } => {
+                vec![format!("{} addr add {address} dev {}", ip(&end.place), word(&end.interface))]
+            }
+            Self::DeleteAddress { end, address } => {
+                vec![format!("{} addr del {address} dev {}", ip(&end.place), word(&end.interface))]
+            }
+            Self::AddRoute { place, route } => vec![route_command(place, "add", route)],
+            Self::DeleteRoute { place, route } => vec![route_command(place, "del", route)],
+            Self::SetResolver { namespace, servers } => {
+                let folder = format!("/etc/netns/{}", word(namespace));
+                let lines = servers.iter().map(|server| format!("nameserver {server}\\n"));
+                vec![
+                    format!("mkdir -p {folder}"),
+                    format!("printf '{}' > {folder}/resolv.conf", lines.collect::<String>()),
+                ]
+            }
+            Self::DeleteResolver { namespace } => {
+                vec![format!("rm /etc/netns/{}/resolv.conf", word(namespace))]
+            }
+        }
+    }
+}
+
+/// The `iptables` command that a masquerade rule of the router at `place` stands for.
+pub fn masquerade_command(place: &Place, rule: &MasqueradeRule, adds: bool) -> String {
+    let option = if adds { "-A" } else { "-D" };
+    let out = rule.uplink.as_ref().map_or(String::new(), |uplink| format!(" -o {}", word(uplink)));
+    format!(
+        "{}iptables -t nat {option} POSTROUTING -s {}{out} -j MASQUERADE",
+        inside(place),
+        rule.source
+    )
+}
+
+/// The `iptables` commands that a forward of the router at `place` stands for: one chain sees
+/// what comes in, the other what the router itself sends.
+pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<String> {
+    let option = if adds { "-A" } else { "-D" };
+    let to = rule.address.map_or_else(
+        || " -m addrtype --dst-type LOCAL".to_owned(),
+        |address| format!(" -d {address}"),
+    );
+    let line = |chain| {
+        format!(
+            "{}iptables -t nat {option} {chain} -p {}{to} --dport {} -j DNAT --to-destination {}",
+            inside(place),
+            rule.protocol,
+            rule.port,
+            rule.target
+        )
+    };
+    vec![line("PREROUTING"), line("OUTPUT")]
+}
+
+/// The `tc` commands that a program of the datapath at an interface stands for.
+pub fn hook_commands(end: &End, direction: &str, program: &str, attach: bool) -> String {
+    let interface = word(&end.interface);
+    let tc = match &end.place {
+        Place::Machine => "tc".to_owned(),
+        Place::Namespace(name) => format!("tc -n {}", word(name)),
+    };
+    if attach {
+        format!(
+            "{tc} qdisc replace dev {interface} clsact && {tc} filter add dev {interface} \
+             {direction} bpf direct-action object-file netns-ebpf.o program {program}"
+        )
+    } else {
+        format!("{tc} filter del dev {interface} {direction}")
+    }
+}
+
+fn ip(place: &Place) -> String {
+    match place {
+        Place::Machine => "ip".to_owned(),
+        Place::Namespace(name) => format!("ip -n {}", word(name)),
+    }
+}
+
+/// What a command other than `ip` is prefixed with to run at `place`.
+fn inside(place: &Place) -> String {
+    match place {
+        Place::Machine => String::new(),
+        Place::Namespace(name) => format!("ip netns exec {} ", word(name)),
+    }
+}
+
+fn link(end: &End) -> String {
+    format!("{} link", ip(&end.place))
+}
+
+fn switch(end: &End, up: bool) -> String {
+    let state = if up { "up" } else { "down" };
+    format!("{} set {} {state}", link(end), word(&end.interface))
+}
+
+fn plug(end: &End, bridge: &str) -> String {
+    format!("{} set {} master {}", link(end), word(&end.interface), word(bridge))
+}
+
+fn route_command(place: &Place, verb: &str, route: &Route) -> String {
+    let to = if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() };
+    let mut line = format!("{} route {verb} {to}", ip(place));
+    if let Some(via) = route.via {
+        line += &format!(" via {via}");
+    }
+    if let Some(interface) = &route.interface {
+        line += &format!(" dev {}", word(interface));
+    }
+    if route.metric != 0 {
+        line += &format!(" metric {}", route.metric);
+    }
+    line
+}
+
+/// A name as one word of a shell. Names of namespaces may hold whatever a file name may.
+fn word(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:+,".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,82 @@
+use super::*;
+use crate::rules::MasqueradeRule;
+
+fn lines(step: &Step) -> String {
+    step.commands().join("\n")
+}
+
+fn red(interface: &str) -> End {
+    End::new(Place::namespace("red"), interface)
+}
+
+#[test]
+fn a_cable_between_two_namespaces_is_one_command() {
+    let far = End::new(Place::namespace("blue"), "veth-blue");
+    let step = Step::AddCable { near: red("veth-red"), far, mtu: None, bridge: None, up: false };
+    assert_eq!(
+        lines(&step),
+        "ip -n red link add veth-red type veth peer name veth-blue netns blue"
+    );
+    assert_eq!(step.undo(), Some(Step::DeleteLink { end: red("veth-red") }));
+}
+
+#[test]
+fn a_cable_to_a_bridge_of_the_machine_is_plugged_in_and_switched_on() {
+    let near = End::new(Place::Machine, "veth-red-br");
+    let bridge = Some("v-net-0".to_owned());
+    let step = Step::AddCable { near, far: red("veth-red"), mtu: Some(1400), bridge, up: true };
+    assert_eq!(
+        lines(&step),
+        "ip link add veth-red-br mtu 1400 type veth peer name veth-red mtu 1400 netns red\n\
+         ip link set veth-red-br master v-net-0\n\
+         ip link set veth-red-br up"
+    );
+}
+
+#[test]
+fn settings_are_told_as_sysctls() {
+    let step = |place| Step::Set { place, key: "ipv4/ip_forward".into(), value: "1".into() };
+    assert_eq!(lines(&step(Place::Machine)), "sysctl -qw net.ipv4.ip_forward=1");
+    assert_eq!(
+        lines(&step(Place::namespace("host"))),
+        "ip netns exec host sysctl -qw net.ipv4.ip_forward=1"
+    );
+}
+
+#[test]
+fn a_route_is_told_as_it_is_typed() {
+    let route = |to: &str, via: Option<&str>, interface: Option<&str>, metric| Route {
+        to: to.parse().unwrap(),
+        via: via.map(|via| via.parse().unwrap()),
+        interface: interface.map(str::to_owned),
+        metric,
+    };
+    let told = |route| lines(&Step::AddRoute { place: Place::namespace("red"), route });
+    assert_eq!(
+        told(route("0.0.0.0/0", Some("10.0.0.1"), None, 0)),
+        "ip -n red route add default via 10.0.0.1"
+    );
+    assert_eq!(
+        told(route("10.9.0.0/16", None, Some("eth0"), 7)),
+        "ip -n red route add 10.9.0.0/16 dev eth0 metric 7"
+    );
+}
+
+#[test]
+fn rules_are_told_as_iptables_would_have_them() {
+    let rule = MasqueradeRule {
+        source: "192.168.15.0/24".parse().unwrap(),
+        uplink: Some("ens3".to_owned()),
+    };
+    assert_eq!(
+        masquerade_command(&Place::namespace("host"), &rule, true),
+        "ip netns exec host iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -o ens3 -j \
+         MASQUERADE"
+    );
+}
+
+#[test]
+fn names_that_a_shell_would_take_apart_are_quoted() {
+    let name = "it's;rm".to_owned();
+    assert_eq!(lines(&Step::AddNamespace { name }), r"ip netns add 'it'\''s;rm'");
+}
