@@ -39,6 +39,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
             return Ok(interrupted(name, &interrupt));
         }
         Ok(UpOutcome::Built) => ("built", format!("lab \"{name}\" is up\n")),
+        Ok(UpOutcome::Changed) => ("changed", format!("lab \"{name}\" is changed\n")),
         Ok(UpOutcome::AlreadyUp) => {
             ("already-up", format!("lab \"{name}\" is up already: nothing to do\n"))
         }

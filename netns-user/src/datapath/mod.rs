@@ -2,6 +2,7 @@
 //! on without a process of ours. All calls of aya are in this folder.
 
 mod attach;
+mod change;
 mod configure;
 mod error;
 mod flows;
@@ -24,6 +25,7 @@ use aya::{
 };
 use nix::net::if_::if_nametoindex;
 
+pub use change::DatapathChange;
 pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};

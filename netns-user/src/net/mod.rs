@@ -2,6 +2,7 @@
 //! All calls of rtnetlink are in this folder.
 
 mod address;
+pub mod connections;
 mod error;
 mod link;
 mod neighbour;

@@ -28,14 +28,15 @@ impl Step {
                 lines.extend(up.then(|| switch(end, true)));
                 lines
             }
-            Self::AddCable { near, far, mtu, bridge, up } => {
+            Self::AddCable { near, far, mac, mtu, bridge, up } => {
+                let mac = mac.map_or(String::new(), |mac| format!(" address {mac}"));
                 let mtu = mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
                 let there = match (&far.place, near.place == far.place) {
                     (Place::Namespace(name), false) => format!(" netns {}", word(name)),
                     _ => String::new(),
                 };
                 let mut lines = vec![format!(
-                    "{} link add {}{mtu} type veth peer name {}{mtu}{there}",
+                    "{} link add {}{mtu} type veth peer name {}{mac}{mtu}{there}",
                     ip(&near.place),
                     word(&near.interface),
                     word(&far.interface),
