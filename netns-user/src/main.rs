@@ -27,6 +27,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(_) => commands::demo::run(json),
+        Command::Plan(args) => commands::plan::run(args, json),
         Command::Up(args) => commands::up::run(args, json),
         Command::Down(args) => commands::down::run(args, json),
         Command::Status(args) => commands::status::run(args, json),

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod changing;
 mod lab;
 mod namespace;
 mod nat;
@@ -7,7 +8,8 @@ mod watch;
 
 use clap::{Parser, Subcommand};
 
-pub use lab::{DemoArgs, DownArgs, StatusArgs, UpArgs};
+pub use changing::Changing;
+pub use lab::{DemoArgs, DownArgs, PlanArgs, StatusArgs, UpArgs};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
@@ -36,6 +38,7 @@ pub struct Cli {
 pub enum Command {
     Demo(DemoArgs),
     Up(UpArgs),
+    Plan(PlanArgs),
     Down(DownArgs),
     Status(StatusArgs),
     Add(AddArgs),

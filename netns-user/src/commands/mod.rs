@@ -11,6 +11,7 @@ pub mod list;
 pub mod log;
 pub mod masquerade;
 pub mod nat;
+pub mod plan;
 pub mod show;
 pub mod status;
 mod steps;

@@ -98,14 +98,10 @@ impl Datapath {
         let forwards: HashSet<_> = self.forwards()?.into_iter().map(|status| status.rule).collect();
         let wanted_masquerades: HashSet<_> = spec.masquerades.iter().cloned().collect();
         let wanted_forwards: HashSet<_> = spec.forwards.iter().cloned().collect();
-        let masquerade = |rule: &MasqueradeRule, added| DatapathChange::Masquerade {
-            rule: rule.clone(),
-            added,
-        };
-        let forward = |rule: &ForwardRule, added| DatapathChange::Forward {
-            rule: rule.clone(),
-            added,
-        };
+        let masquerade =
+            |rule: &MasqueradeRule, added| DatapathChange::Masquerade { rule: rule.clone(), added };
+        let forward =
+            |rule: &ForwardRule, added| DatapathChange::Forward { rule: rule.clone(), added };
         let gone = masquerades.difference(&wanted_masquerades).map(|rule| masquerade(rule, false));
         let gone = gone
             .chain(forwards.difference(&wanted_forwards).map(|rule| forward(rule, false)))
@@ -299,7 +295,8 @@ impl Datapath {
     fn detach_others(&self, hook: Hook, wanted: &HashSet<u32>) -> Result<Vec<u32>, DatapathError> {
         let mut detached = Vec::new();
         for path in attach::pinned_links(&self.pins, hook.program)? {
-            let index = path.file_name().and_then(|name| name.to_str()?.rsplit_once('-')?.1.parse().ok());
+            let index =
+                path.file_name().and_then(|name| name.to_str()?.rsplit_once('-')?.1.parse().ok());
             let Some(index) = index.filter(|index| !wanted.contains(index)) else { continue };
             fs::remove_file(&path).map_err(|cause| pin_error("remove the pin", &path, cause))?;
             detached.push(index);

@@ -141,6 +141,11 @@ impl Datapath {
         pins.are_taken().then(|| pins.folder().to_owned())
     }
 
+    /// Where the datapath of a lab is pinned, if it is.
+    pub fn pins_of(lab: &str) -> PathBuf {
+        Pins::of(lab).folder().to_owned()
+    }
+
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.
     pub fn remove(lab: &str) -> Result<(), DatapathError> {
         Pins::of(lab).remove()

@@ -14,8 +14,7 @@ use crate::{
 /// last, and only when the rest is gone, so that a failed attempt can be repeated.
 pub(super) fn clear(record: &LabRecord) -> Vec<LabError> {
     // First, while the links that its programs hang on are there.
-    let names: BTreeSet<String> =
-        record.topologies().flat_map(Topology::datapath_names).collect();
+    let names: BTreeSet<String> = record.topologies().flat_map(Topology::datapath_names).collect();
     clear_with(record, &names)
 }
 

@@ -22,9 +22,10 @@ pub(super) struct RouterDatapath {
 /// The datapaths of a lab, in the order of its routers. A router without bridges has nobody to
 /// translate for.
 pub(super) fn datapaths(topology: &Topology) -> Vec<RouterDatapath> {
-    let busy = topology.routers.iter().filter(|router| {
-        topology.bridges_of(router.namespace.as_deref()).next().is_some()
-    });
+    let busy = topology
+        .routers
+        .iter()
+        .filter(|router| topology.bridges_of(router.namespace.as_deref()).next().is_some());
     busy.map(|router| RouterDatapath {
         router: router.namespace.clone(),
         spec: spec(topology, router),
@@ -37,14 +38,13 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
     let is_here = |bridge: &str| {
         topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == namespace)
     };
-    let cable = |port: &str, bridge: &str, address: Ipv4Addr, owner: &str, interface: &str| {
-        CableSpec {
+    let cable =
+        |port: &str, bridge: &str, address: Ipv4Addr, owner: &str, interface: &str| CableSpec {
             port: port.to_owned(),
             bridge: bridge.to_owned(),
             addresses: vec![address],
             mac: mac_of(&[&topology.name, owner, interface]).0,
-        }
-    };
+        };
     let namespaces = topology.plugged().filter(|(_, plug)| is_here(&plug.bridge));
     let namespaces = namespaces.map(|(namespace, plug)| {
         cable(&plug.port, &plug.bridge, plug.address.addr(), &namespace.name, &plug.interface)
@@ -74,7 +74,6 @@ fn masquerades(topology: &Topology, router: Option<&str>) -> Vec<MasqueradeRule>
 }
 
 fn forwards(topology: &Topology, router: Option<&str>) -> Vec<ForwardRule> {
-    let is_its =
-        |rule: &&ForwardRule| topology.router_of_target(*rule.target.ip()) == Some(router);
+    let is_its = |rule: &&ForwardRule| topology.router_of_target(*rule.target.ip()) == Some(router);
     topology.forwards.iter().filter(is_its).cloned().collect()
 }

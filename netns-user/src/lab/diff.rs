@@ -134,3 +134,7 @@ impl Links {
         parents
     }
 }
+
+#[cfg(test)]
+#[path = "diff_tests.rs"]
+mod tests;

@@ -23,7 +23,8 @@ pub(super) fn switch_on(record: &mut LabRecord) -> Result<(), LabError> {
 /// `ip_forward` first, since setting it sets the others.
 fn before() -> Result<Vec<(String, String)>, LabError> {
     let mut keys = vec![sysctl::IP_FORWARD.to_owned(), REDIRECTS.to_owned()];
-    let links = fs::read_dir(LINKS).map_err(|error| LabError::file(format!("list {LINKS}"), error))?;
+    let links =
+        fs::read_dir(LINKS).map_err(|error| LabError::file(format!("list {LINKS}"), error))?;
     for link in links {
         let link = link.map_err(|error| LabError::file(format!("list {LINKS}"), error))?;
         if let Some(name) = link.file_name().to_str().filter(|name| *name != "all") {

@@ -27,7 +27,8 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
             return Err(LabError::LinkTaken(name));
         }
     }
-    let simulated = |name: &str| topology.uplinks.iter().any(|up| up.name == name && up.far.is_some());
+    let simulated =
+        |name: &str| topology.uplinks.iter().any(|up| up.name == name && up.far.is_some());
     for uplink in topology.uplinks_of(None) {
         if !is_there(&uplink.name) && !simulated(&uplink.name) {
             let present: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
@@ -74,9 +75,8 @@ impl Ways {
             IpNet::V6(_) => None,
         };
         let addresses = machine.addresses()?.into_iter().filter(|held| !own.contains(&held.link));
-        let mut reached: Vec<(Ipv4Net, String)> = addresses
-            .filter_map(|held| Some((v4(held.address)?, by(Some(held.link)))))
-            .collect();
+        let mut reached: Vec<(Ipv4Net, String)> =
+            addresses.filter_map(|held| Some((v4(held.address)?, by(Some(held.link))))).collect();
         let routes = machine.routes()?;
         let is_other = |route: &&Route| {
             !route.is_default() && !route.link.is_some_and(|link| own.contains(&link))

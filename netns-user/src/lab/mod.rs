@@ -11,8 +11,8 @@ mod error;
 mod forwarding;
 mod journal;
 mod machine;
-mod pieces;
 mod perform;
+mod pieces;
 mod plan;
 mod preflight;
 mod progress;
@@ -22,7 +22,7 @@ mod status;
 mod up;
 mod world;
 
-pub use down::{DownOutcome, down};
+pub use down::{DownOutcome, down, down_commands};
 pub use error::LabError;
 pub use plan::{Plan, PlannedChange, Verb, plan};
 pub use preflight::require_root;

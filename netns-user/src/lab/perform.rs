@@ -126,7 +126,8 @@ fn wait_until_open(plan: &Plan, hands: &mut Hands) -> Result<(), LabError> {
             let links = hands.at(place)?.links()?;
             let closed = links.iter().find(|link| {
                 ports.contains(link.name.as_str())
-                    && link.bridge.is_some() && link.port_state != Some(PortState::Forwarding)
+                    && link.bridge.is_some()
+                    && link.port_state != Some(PortState::Forwarding)
             });
             match closed {
                 None => break,

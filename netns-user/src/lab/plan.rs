@@ -8,8 +8,9 @@ use super::{
     LabError, LabRecord,
     datapaths::{RouterDatapath, datapaths},
     diff::{Difference, Fate, diff},
-    in_place, preflight,
+    in_place,
     pieces::{Piece, pieces},
+    preflight,
     record::resolved,
     world::World,
 };
@@ -46,7 +47,9 @@ pub struct PlannedChange {
 pub(super) enum DatapathFate {
     /// There is none yet, or one that cannot become what is wanted, which goes with its
     /// connections.
-    Installed { replaces: bool },
+    Installed {
+        replaces: bool,
+    },
     Changed(Vec<DatapathChange>),
 }
 
@@ -125,9 +128,12 @@ impl Plan {
         for (datapath, fate) in &self.datapaths {
             let place = Place::of(datapath.router.as_deref());
             match fate {
-                DatapathFate::Installed { .. } => commands.extend(install_commands(&place, datapath)),
+                DatapathFate::Installed { .. } => {
+                    commands.extend(install_commands(&place, datapath))
+                }
                 DatapathFate::Changed(changes) => {
-                    commands.extend(changes.iter().flat_map(|change| change_commands(&place, change)));
+                    commands
+                        .extend(changes.iter().flat_map(|change| change_commands(&place, change)));
                 }
             }
         }
@@ -249,7 +255,10 @@ fn hooks(place: &Place, interface: &str, uplink: bool, attach: bool) -> Vec<Stri
     } else {
         &[("ingress", FROM_NAMESPACE)]
     };
-    hooks.iter().map(|(direction, program)| hook_commands(&end, direction, program, attach)).collect()
+    hooks
+        .iter()
+        .map(|(direction, program)| hook_commands(&end, direction, program, attach))
+        .collect()
 }
 
 fn line(verb: Verb, kind: &'static str, name: String, detail: String) -> PlannedChange {
@@ -321,9 +330,7 @@ fn datapath_lines(
         DatapathChange::Masquerade { rule: masquerade, added } => {
             Some(rule(masquerade.to_string(), added))
         }
-        DatapathChange::Forward { rule: forward, added } => {
-            Some(rule(forward.to_string(), added))
-        }
+        DatapathChange::Forward { rule: forward, added } => Some(rule(forward.to_string(), added)),
     });
     lines.collect()
 }

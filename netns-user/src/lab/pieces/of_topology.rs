@@ -140,11 +140,8 @@ impl Maker<'_> {
     }
 
     fn cable(&mut self, near: End, far: End, bridge: Option<String>, mtu: Option<u32>) {
-        let mac = mac_of(&[
-            &self.topology.name,
-            far.place.name().unwrap_or_default(),
-            &far.interface,
-        ]);
+        let mac =
+            mac_of(&[&self.topology.name, far.place.name().unwrap_or_default(), &far.interface]);
         self.pieces.push(Piece::Cable(CablePiece { near, far, mac, bridge, mtu, up: true }));
     }
 
