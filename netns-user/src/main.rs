@@ -35,6 +35,7 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Del(args) => commands::del::run(args, json),
         Command::List(_) => commands::list::run(json),
         Command::Exec(args) => commands::exec::run(args),
+        Command::Ps(args) => commands::ps::run(args, json),
         Command::Show(args) => commands::show::run(args, json),
         Command::Masquerade(args) => commands::masquerade::run(args, json),
         Command::Forward(args) => commands::forward::run(args, json),

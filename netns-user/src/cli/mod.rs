@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub use changing::Changing;
 pub use lab::{DemoArgs, DownArgs, PlanArgs, StatusArgs, UpArgs};
-pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, ShowArgs};
+pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
     MasqueradeChange, MasqueradeRuleArgs,
@@ -45,6 +45,7 @@ pub enum Command {
     Del(DelArgs),
     List(ListArgs),
     Exec(ExecArgs),
+    Ps(PsArgs),
     Show(ShowArgs),
     Masquerade(MasqueradeArgs),
     Forward(ForwardArgs),
@@ -72,6 +73,16 @@ mod tests {
             assert!(command.get_long_about().is_some(), "{name}");
             let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(after.contains(&format!("  netns {name}")), "{name}: {after}");
+        }
+    }
+
+    #[test]
+    fn json_is_offered_where_there_is_something_to_show() {
+        let mut cli = Cli::command();
+        cli.build();
+        for (name, expected) in [("list", true), ("ps", true), ("exec", false)] {
+            let help = cli.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+            assert_eq!(help.contains("--json\n"), expected, "{help}");
         }
     }
 

@@ -12,6 +12,7 @@ pub mod log;
 pub mod masquerade;
 pub mod nat;
 pub mod plan;
+pub mod ps;
 pub mod show;
 pub mod status;
 mod steps;
