@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Co
 use netns_tests::{netns, netns_path, run};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &["up"],
     &["down"],
     &["status"],
@@ -13,6 +13,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["del"],
     &["list"],
     &["exec"],
+    &["ps"],
     &["show"],
     &["masquerade", "add"],
     &["masquerade", "del"],
@@ -48,6 +49,13 @@ fn the_overview_names_every_command_and_no_other() {
         .collect();
     let expected: BTreeSet<_> = COMMANDS.iter().map(|command| command[0]).collect();
     assert_eq!(shown, expected, "{overview}");
+}
+
+#[test]
+fn the_help_of_exec_offers_no_json() {
+    let help = netns(&["exec", "--help"]).success().shows(&["--isolate"]);
+    assert!(!help.stdout.contains("--json"), "{help}");
+    netns(&["ps", "--help"]).success().shows(&["--json"]);
 }
 
 #[test]
