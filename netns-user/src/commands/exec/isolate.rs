@@ -188,8 +188,10 @@ fn watch(
             Err(error) => return Err(error),
         };
         if signal.ssi_signo != Signal::SIGCHLD as u32 {
-            if signal.ssi_signo == Signal::SIGCONT as u32 {
-                terminal.as_deref_mut().map(Terminal::look);
+            if signal.ssi_signo == Signal::SIGCONT as u32
+                && let Some(terminal) = terminal.as_deref_mut()
+            {
+                terminal.look();
             }
             pass_on(&signal, command);
             continue;
@@ -219,7 +221,7 @@ fn pass_on(signal: &siginfo, command: Pid) {
 }
 
 /// The shell that has started us gets the terminal, until it continues us.
-fn stop_with(command: Pid, signal: Signal, mut terminal: Option<&mut Terminal>) -> nix::Result<()> {
+fn stop_with(command: Pid, signal: Signal, terminal: Option<&mut Terminal>) -> nix::Result<()> {
     let holder = terminal.as_deref().and_then(Terminal::take_back);
     raise(signal)?;
     if signal != Signal::SIGSTOP {
@@ -227,7 +229,9 @@ fn stop_with(command: Pid, signal: Signal, mut terminal: Option<&mut Terminal>) 
         only.thread_unblock()?;
         only.thread_block()?;
     }
-    terminal.as_deref_mut().map(|terminal| terminal.continued(holder));
+    if let Some(terminal) = terminal {
+        terminal.continued(holder);
+    }
     kill(command, Signal::SIGCONT)
 }
 
