@@ -1,5 +1,7 @@
 //! The command line, as clap reads it.
 
+mod packaging;
+
 use std::{
     ffi::OsString,
     net::{Ipv4Addr, SocketAddrV4},
@@ -8,6 +10,8 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
+
+pub use packaging::{CompletionsArgs, ManPagesArgs};
 
 use crate::rules::{ForwardProtocol, parse_host_address, parse_source, parse_target};
 
@@ -45,6 +49,9 @@ pub enum Command {
     Flows(FlowsArgs),
     Log(LogArgs),
     Watch(WatchArgs),
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    ManPages(ManPagesArgs),
 }
 
 /// Show the lecture's lab at work

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Co
 use netns_tests::{netns, netns_path, run};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &["up"],
     &["down"],
     &["status"],
@@ -24,6 +24,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["log"],
     &["demo"],
     &["watch"],
+    &["completions"],
 ];
 
 #[test]
