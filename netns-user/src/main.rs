@@ -43,6 +43,8 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Flows(args) => commands::flows::run(args, json),
         Command::Log(args) => commands::log::run(args, json),
         Command::Watch(args) => commands::watch::run(args, json),
+        Command::Completions(args) => commands::completions::run(args),
+        Command::ManPages(args) => commands::man_pages::run(args),
     }
 }
 

@@ -25,6 +25,7 @@ const COMMANDS: [&[&str]; 19] = [
     &["log"],
     &["demo"],
     &["watch"],
+    &["completions"],
 ];
 
 #[test]

@@ -78,7 +78,7 @@ impl Tool {
 }
 
 /// What the tests measure the program with. The program itself calls none of them.
-pub(crate) const TEST_TOOLS: [Tool; 11] = [
+pub(crate) const TEST_TOOLS: [Tool; 12] = [
     Tool { apt: "iputils-ping", ..Tool::same_everywhere("ping", "iputils") },
     Tool::same_everywhere("curl", "curl"),
     Tool::same_everywhere("tcpdump", "tcpdump"),
@@ -89,6 +89,8 @@ pub(crate) const TEST_TOOLS: [Tool; 11] = [
     Tool::same_everywhere("traceroute", "traceroute"),
     Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
     Tool { apt: "procps", zypper: "procps", ..Tool::same_everywhere("ps", "procps-ng") },
+    // Installs our package.
+    Tool::same_everywhere("dpkg", "dpkg"),
     // Shows the program an old kernel's version.
     Tool { apk: "setarch", ..Tool::same_everywhere("setarch", "util-linux") },
 ];

@@ -4,6 +4,7 @@ mod changing;
 mod lab;
 mod namespace;
 mod nat;
+mod packaging;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -15,6 +16,7 @@ pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
     MasqueradeChange, MasqueradeRuleArgs,
 };
+pub use packaging::{CompletionsArgs, ManPagesArgs};
 pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
 
 const EXIT_CODES: &str = "\
@@ -53,6 +55,9 @@ pub enum Command {
     Flows(FlowsArgs),
     Log(LogArgs),
     Watch(WatchArgs),
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    ManPages(ManPagesArgs),
 }
 
 #[cfg(test)]

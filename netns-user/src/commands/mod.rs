@@ -1,6 +1,7 @@
 //! The commands of `netns`, a file each: what they print and the code they end with.
 
 pub mod add;
+pub mod completions;
 pub mod del;
 pub mod demo;
 pub mod down;
@@ -9,6 +10,7 @@ pub mod flows;
 pub mod forward;
 pub mod list;
 pub mod log;
+pub mod man_pages;
 pub mod masquerade;
 pub mod nat;
 pub mod plan;
