@@ -3,6 +3,7 @@
 
 mod address;
 mod error;
+pub mod firewall;
 mod link;
 mod neighbour;
 mod netlink;
