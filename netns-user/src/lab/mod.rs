@@ -17,6 +17,7 @@ mod up;
 pub use down::{DownOutcome, down};
 pub use error::LabError;
 pub use preflight::require_root;
+pub(crate) use preflight::{auto_uplink, check_subnet, networks_in_use, require_kernel};
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use status::{LabStatus, Part, PartKind, status};

@@ -6,7 +6,7 @@ use nix::{sys::utsname::uname, unistd::geteuid};
 use super::{LabError, LabRecord, dns};
 use crate::{
     datapath::Datapath,
-    net::{Link, Netlink, netns},
+    net::{Link, NetError, Netlink, netns},
     rules::ForwardRule,
     topology::{Bridge, Topology, Uplink},
 };
@@ -22,7 +22,7 @@ pub fn require_root() -> Result<(), LabError> {
     if geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
 }
 
-pub(super) fn require_kernel() -> Result<(), LabError> {
+pub(crate) fn require_kernel() -> Result<(), LabError> {
     let names =
         uname().map_err(|error| LabError::file("ask for the kernel's release", error.into()))?;
     check_release(&names.release().to_string_lossy())
@@ -39,7 +39,7 @@ fn check_release(release: &str) -> Result<(), LabError> {
 }
 
 /// The interface of the machine's default route, where the topology asks for it.
-pub(super) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabError> {
+pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabError> {
     if !topology.has_auto() {
         return Ok(None);
     }
@@ -151,18 +151,24 @@ fn check_machine(topology: &Topology) -> Result<(), LabError> {
             return Err(LabError::NoUplink { name: uplink.name.clone(), present });
         }
     }
-    let mut used: Vec<(IpNet, Option<u32>)> =
-        machine.addresses()?.into_iter().map(|held| (held.address, Some(held.link))).collect();
-    let routes = machine.routes()?;
-    used.extend(routes.iter().filter(|route| !route.is_default()).map(|r| (r.destination, r.link)));
+    let used = networks_in_use(&machine)?;
     for bridge in &topology.bridges {
         check_subnet(bridge, &used, &links)?;
     }
     Ok(())
 }
 
+/// The networks that a machine has addresses in or routes to, by which link.
+pub(crate) fn networks_in_use(machine: &Netlink) -> Result<Vec<(IpNet, Option<u32>)>, NetError> {
+    let mut used: Vec<(IpNet, Option<u32>)> =
+        machine.addresses()?.into_iter().map(|held| (held.address, Some(held.link))).collect();
+    let routes = machine.routes()?;
+    used.extend(routes.iter().filter(|route| !route.is_default()).map(|r| (r.destination, r.link)));
+    Ok(used)
+}
+
 /// A bridge whose subnet the machine reaches otherwise would cut that way off.
-fn check_subnet(
+pub(crate) fn check_subnet(
     bridge: &Bridge,
     used: &[(IpNet, Option<u32>)],
     links: &[Link],
