@@ -9,7 +9,10 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
 
-use crate::rules::{ForwardProtocol, parse_host_address, parse_source, parse_target};
+use crate::{
+    commands::doctor::DoctorArgs,
+    rules::{ForwardProtocol, parse_host_address, parse_source, parse_target},
+};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of its command.";
@@ -33,6 +36,7 @@ pub enum Command {
     Demo(DemoArgs),
     Up(UpArgs),
     Down(DownArgs),
+    Doctor(DoctorArgs),
     Status(StatusArgs),
     Add(AddArgs),
     Del(DelArgs),

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod del;
 pub mod demo;
+pub mod doctor;
 pub mod down;
 pub mod exec;
 pub mod flows;
