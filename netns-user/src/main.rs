@@ -30,6 +30,7 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => commands::plan::run(args, json),
         Command::Up(args) => commands::up::run(args, json),
         Command::Down(args) => commands::down::run(args, json),
+        Command::Doctor(args) => commands::doctor::run(args, json),
         Command::Status(args) => commands::status::run(args, json),
         Command::Add(args) => commands::add::run(args, json),
         Command::Del(args) => commands::del::run(args, json),

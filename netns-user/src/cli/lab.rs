@@ -89,3 +89,21 @@ pub struct StatusArgs {
     #[arg(long)]
     pub all: bool,
 }
+
+/// Tell whether labs will work on this machine
+///
+/// Looks at the kernel, rights, settings, firewalls and other managers of interfaces, and tells
+/// of each what was found (✓ good, ! in part or not for every lab, ✗ does not work), what it
+/// means, and the command that mends it. With a file: only what matters to that lab. Nothing is
+/// changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns doctor             this machine, for labs in general
+  netns doctor my.toml     this machine, for the lab of a file
+
+Exit codes: 0 when nothing is at fault, 1 when something is.")]
+pub struct DoctorArgs {
+    /// The topology file
+    pub file: Option<PathBuf>,
+}

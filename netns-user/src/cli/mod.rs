@@ -10,7 +10,7 @@ mod watch;
 use clap::{Parser, Subcommand};
 
 pub use changing::Changing;
-pub use lab::{DemoArgs, DownArgs, PlanArgs, StatusArgs, UpArgs};
+pub use lab::{DemoArgs, DoctorArgs, DownArgs, PlanArgs, StatusArgs, UpArgs};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
@@ -43,6 +43,7 @@ pub enum Command {
     Plan(PlanArgs),
     Down(DownArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
     Add(AddArgs),
     Del(DelArgs),
     List(ListArgs),

@@ -4,6 +4,7 @@ pub mod add;
 pub mod completions;
 pub mod del;
 pub mod demo;
+pub mod doctor;
 pub mod down;
 pub mod exec;
 pub mod flows;

@@ -10,6 +10,7 @@ mod lock;
 mod log;
 mod object;
 mod pins;
+pub mod probe;
 mod rules;
 mod spec;
 

@@ -57,7 +57,8 @@ fn names(topology: &Topology) -> Vec<String> {
 }
 
 /// Where the machine's packets go, the lab's own links left out.
-struct Ways {
+#[derive(Debug)]
+pub(crate) struct Ways {
     /// Subnets that it reaches, and by what.
     reached: Vec<(Ipv4Net, String)>,
     /// Ends of connections that are open: addresses, and what they are.
@@ -65,6 +66,18 @@ struct Ways {
 }
 
 impl Ways {
+    /// All of the calling thread's namespace.
+    pub(crate) fn of_machine() -> Result<Self, LabError> {
+        let machine = Netlink::open()?;
+        let links = machine.links()?;
+        Self::read(&machine, &links, &HashSet::new())
+    }
+
+    /// The subnets that are reached.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = Ipv4Net> {
+        self.reached.iter().map(|(net, _)| *net)
+    }
+
     fn read(machine: &Netlink, links: &[Link], own: &HashSet<u32>) -> Result<Self, LabError> {
         let by = |index: Option<u32>| {
             let link = links.iter().find(|link| Some(link.index) == index);
@@ -94,7 +107,7 @@ impl Ways {
     }
 
     /// A bridge whose subnet the machine reaches otherwise would cut that way off.
-    fn check(&self, bridge: &Bridge) -> Result<(), LabError> {
+    pub(crate) fn check(&self, bridge: &Bridge) -> Result<(), LabError> {
         let subnet = bridge.address.trunc();
         let overlaps =
             |net: &Ipv4Net| subnet.contains(&net.network()) || net.contains(&subnet.network());

@@ -24,8 +24,10 @@ mod world;
 
 pub use down::{DownOutcome, down, down_commands};
 pub use error::LabError;
+pub(crate) use machine::Ways;
 pub use plan::{Plan, PlannedChange, Verb, plan};
 pub use preflight::require_root;
+pub(crate) use preflight::{auto_uplink, require_kernel};
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use status::{LabStatus, Part, PartKind, status};

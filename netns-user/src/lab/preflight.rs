@@ -28,7 +28,7 @@ pub fn require_root() -> Result<(), LabError> {
     if geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
 }
 
-pub(super) fn require_kernel() -> Result<(), LabError> {
+pub(crate) fn require_kernel() -> Result<(), LabError> {
     let names =
         uname().map_err(|error| LabError::file("ask for the kernel's release", error.into()))?;
     check_release(&names.release().to_string_lossy())
@@ -45,7 +45,7 @@ fn check_release(release: &str) -> Result<(), LabError> {
 }
 
 /// The interface of the machine's default route, where the topology asks for it.
-pub(super) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabError> {
+pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabError> {
     if !topology.has_auto() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@
 mod address;
 pub mod connections;
 mod error;
+pub mod firewall;
 mod link;
 mod neighbour;
 mod netlink;
