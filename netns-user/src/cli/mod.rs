@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod graph;
 mod lab;
 mod namespace;
 mod nat;
@@ -7,6 +8,7 @@ mod watch;
 
 use clap::{Parser, Subcommand};
 
+pub use graph::{GraphArgs, GraphFormat};
 pub use lab::{DemoArgs, DownArgs, StatusArgs, UpArgs};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, ShowArgs};
 pub use nat::{
@@ -38,6 +40,7 @@ pub enum Command {
     Up(UpArgs),
     Down(DownArgs),
     Status(StatusArgs),
+    Graph(GraphArgs),
     Add(AddArgs),
     Del(DelArgs),
     List(ListArgs),
