@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Co
 use netns_tests::{netns, netns_path, run};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &["up"],
     &["down"],
     &["status"],
+    &["graph"],
     &["add"],
     &["del"],
     &["list"],

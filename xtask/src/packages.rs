@@ -78,7 +78,7 @@ impl Tool {
 }
 
 /// What the tests measure the program with. The program itself calls none of them.
-pub(crate) const TEST_TOOLS: [Tool; 10] = [
+pub(crate) const TEST_TOOLS: [Tool; 11] = [
     Tool { apt: "iputils-ping", ..Tool::same_everywhere("ping", "iputils") },
     Tool::same_everywhere("curl", "curl"),
     Tool::same_everywhere("tcpdump", "tcpdump"),
@@ -88,6 +88,8 @@ pub(crate) const TEST_TOOLS: [Tool; 10] = [
     Tool { pacman: "python", ..Tool::same_everywhere("python3", "python3") },
     Tool::same_everywhere("traceroute", "traceroute"),
     Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
+    // Reads the graphs that the program writes for it.
+    Tool::same_everywhere("dot", "graphviz"),
     // Shows the program an old kernel's version.
     Tool { apk: "setarch", ..Tool::same_everywhere("setarch", "util-linux") },
 ];
