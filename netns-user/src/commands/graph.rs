@@ -28,7 +28,7 @@ pub fn run(args: &GraphArgs, json: bool) -> anyhow::Result<ExitCode> {
     let drawing = if json { to_json(&graph)? } else { draw(&graph, args) };
     match &args.output {
         Some(file) => {
-            write(file, &drawing).with_context(|| format!("cannot write {}", file.display()))?
+            write(file, &drawing).with_context(|| format!("cannot write {}", file.display()))?;
         }
         None => print_text(&drawing)?,
     }

@@ -135,7 +135,11 @@ impl<'a> Picture<'a> {
             match same {
                 Some(exit) => exit.uplinks.push((uplink, 0)),
                 None => {
-                    exits.push(Exit { uplinks: vec![(uplink, 0)], to: self.way(uplink), height: 1 })
+                    exits.push(Exit {
+                        uplinks: vec![(uplink, 0)],
+                        to: self.way(uplink),
+                        height: 1,
+                    });
                 }
             }
         }
