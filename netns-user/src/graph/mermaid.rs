@@ -69,9 +69,9 @@ fn lines(lines: impl IntoIterator<Item = String>) -> String {
 /// What means something to Mermaid, or to the HTML that it makes, as its own entities.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |text, c| match c {
-        '"' | '#' | '&' | '<' | '>' | '`' | '\\' | '*' | ';' => {
-            text + &format!("#{};", u32::from(c))
-        }
+        // What is between it and an n keeps the two from becoming a new line.
+        '\\' => text + "#92;#8203;",
+        '"' | '#' | '&' | '<' | '>' | '`' | '*' | ';' => text + &format!("#{};", u32::from(c)),
         c => text + &c.to_string(),
     })
 }
