@@ -32,6 +32,7 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Down(args) => commands::down::run(args, json),
         Command::Doctor(args) => commands::doctor::run(args, json),
         Command::Status(args) => commands::status::run(args, json),
+        Command::Graph(args) => commands::graph::run(args, json),
         Command::Add(args) => commands::add::run(args, json),
         Command::Del(args) => commands::del::run(args, json),
         Command::List(_) => commands::list::run(json),

@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Co
 use netns_tests::{netns, netns_path, run};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 0] = [
+const COMMANDS: &[&[&str]] = &[
     &["up"],
     &["down"],
     &["doctor"],
     &["status"],
+    &["graph"],
     &["add"],
     &["del"],
     &["list"],

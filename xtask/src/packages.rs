@@ -78,7 +78,7 @@ impl Tool {
 }
 
 /// What the tests measure the program with. The program itself calls none of them.
-pub(crate) const TEST_TOOLS: [Tool; 17] = [
+pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool { apt: "iputils-ping", ..Tool::same_everywhere("ping", "iputils") },
     Tool::same_everywhere("curl", "curl"),
     Tool::same_everywhere("tcpdump", "tcpdump"),
@@ -97,6 +97,8 @@ pub(crate) const TEST_TOOLS: [Tool; 17] = [
     Tool { apt: "procps", zypper: "procps", ..Tool::same_everywhere("ps", "procps-ng") },
     // Installs our package.
     Tool::same_everywhere("dpkg", "dpkg"),
+    // Reads the graphs that the program writes for it.
+    Tool::same_everywhere("dot", "graphviz"),
     // Shows the program an old kernel's version.
     Tool { apk: "setarch", ..Tool::same_everywhere("setarch", "util-linux") },
     // Take rights away from the program.

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
     let toolchain = BpfToolchain::ensure(workspace)?;
     if args.tests {
-        ensure_tools(&TEST_TOOLS)?;
+        ensure_tools(TEST_TOOLS)?;
     }
     println!("setup: the eBPF programs are built by {toolchain}");
     Ok(ExitCode::SUCCESS)

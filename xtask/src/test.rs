@@ -34,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     root::ensure("cargo xtask test (it makes network namespaces and loads eBPF programs)")?;
     let toolchain = BpfToolchain::ensure(workspace)?;
-    ensure_tools(&TEST_TOOLS)?;
+    ensure_tools(TEST_TOOLS)?;
 
     // Building all binaries first gives the very set of features that the tests are built with.
     let mut build = workspace.cargo("build");

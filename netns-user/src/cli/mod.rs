@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod changing;
+mod graph;
 mod lab;
 mod namespace;
 mod nat;
@@ -10,6 +11,7 @@ mod watch;
 use clap::{Parser, Subcommand};
 
 pub use changing::Changing;
+pub use graph::{GraphArgs, GraphFormat};
 pub use lab::{DemoArgs, DoctorArgs, DownArgs, PlanArgs, StatusArgs, UpArgs};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
 pub use nat::{
@@ -44,6 +46,7 @@ pub enum Command {
     Down(DownArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
+    Graph(GraphArgs),
     Add(AddArgs),
     Del(DelArgs),
     List(ListArgs),

@@ -14,8 +14,9 @@ use crate::{
     demo::{
         Cast, Interrupt, Moment, Performance, Stage,
         check::{Check, Verdict},
-        draw, live, programme, trickle,
+        live, programme, trickle,
     },
+    graph::{Graph, text::text},
     output::style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
     topology::Topology,
 };
@@ -123,7 +124,7 @@ impl<W: Write> Report<W> {
 
     fn picture(&mut self, topology: &Topology) -> io::Result<()> {
         self.heading(&format!("The lab \"{}\"", topology.name))?;
-        for line in draw(topology, terminal_width()) {
+        for line in text(&Graph::new(topology, true), terminal_width()) {
             writeln!(self.out, "{line}")?;
         }
         self.heading("Checks")

@@ -60,6 +60,6 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Names of labs have neither dots nor slashes; a file may have neither, too.
-fn is_file(argument: &str) -> bool {
+pub(super) fn is_file(argument: &str) -> bool {
     !LabRecord::exists(argument) && (argument.contains(['.', '/']) || Path::new(argument).is_file())
 }

@@ -9,6 +9,7 @@ pub mod down;
 pub mod exec;
 pub mod flows;
 pub mod forward;
+pub mod graph;
 pub mod list;
 pub mod log;
 pub mod man_pages;

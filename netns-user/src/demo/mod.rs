@@ -2,7 +2,6 @@
 
 mod cast;
 pub mod check;
-mod drawing;
 mod interrupt;
 pub mod live;
 mod performance;
@@ -14,7 +13,6 @@ mod stage;
 mod traffic;
 
 pub use cast::{Actor, Cast, CastError, Place};
-pub use drawing::draw;
 pub use interrupt::Interrupt;
 pub use performance::{Moment, Performance};
 pub use programme::{OUTSIDE_PORT, programme};

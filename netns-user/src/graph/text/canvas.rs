@@ -1,11 +1,15 @@
 //! A sheet of characters that grows as it is drawn on.
 
 use anstyle::Style;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::output::style::{FAINT, PLAIN};
 
 /// How wide the frame of a box is, both sides and their blanks together.
 pub(super) const FRAME: usize = 4;
+
+/// Stands in the second cell of a wide character.
+const TAKEN: char = '\0';
 
 /// Rows of characters, each with its style. Coordinates count from the top left.
 #[derive(Debug, Default)]
@@ -31,7 +35,7 @@ impl Label {
 
     /// Columns it takes.
     pub(super) fn width(&self) -> usize {
-        self.text.chars().count()
+        self.text.width()
     }
 }
 
@@ -54,8 +58,31 @@ impl Canvas {
 
     /// A text whose first character stands at `column`.
     pub(super) fn text(&mut self, column: usize, row: usize, label: &Label) {
-        for (offset, character) in label.text.chars().enumerate() {
-            self.put(column + offset, row, character, label.style);
+        let mut at = column;
+        for character in label.text.chars() {
+            // One without a width of its own would need a cell of its own.
+            let Some(width @ 1..) = character.width() else { continue };
+            self.put(at, row, character, label.style);
+            for taken in at + 1..at + width {
+                self.put(taken, row, TAKEN, label.style);
+            }
+            at += width;
+        }
+    }
+
+    /// A piece of a line that may cross another.
+    pub(super) fn crossing(&mut self, column: usize, row: usize, character: char) {
+        let there = self.rows.get(row).and_then(|cells| cells.get(column));
+        let crossed = matches!((there, character), (Some(('│', _)), '─') | (Some(('─', _)), '│'));
+        self.line(column, row, if crossed { '┼' } else { character });
+    }
+
+    /// Moves everything to the right.
+    pub(super) fn shift(&mut self, columns: usize) {
+        for cells in &mut self.rows {
+            if !cells.is_empty() {
+                cells.splice(0..0, std::iter::repeat_n((' ', PLAIN), columns));
+            }
         }
     }
 
@@ -115,7 +142,11 @@ impl Canvas {
                     .chunk_by(|(_, left), (_, right)| left == right)
                     .map(|run| {
                         let style = run[0].1;
-                        let text: String = run.iter().map(|(character, _)| character).collect();
+                        let text: String = run
+                            .iter()
+                            .map(|(character, _)| character)
+                            .filter(|character| **character != TAKEN)
+                            .collect();
                         format!("{style}{text}{style:#}")
                     })
                     .collect()

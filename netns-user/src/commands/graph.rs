@@ -1,0 +1,107 @@
+//! `netns graph [FILE|LAB]`
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+
+use super::{down::is_file, print_text, read_topology, watch::terminal_width};
+use crate::{
+    cli::{GraphArgs, GraphFormat},
+    graph::{Graph, dot, mermaid, svg, text::text},
+    lab::{self, LabError},
+    output::to_json,
+    topology::Topology,
+};
+
+/// Draws a lab.
+///
+/// # Errors
+/// When the file is faulty, the lab is not up, several are up and none is named, or the
+/// drawing cannot be written.
+pub fn run(args: &GraphArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let topology = topology(args.lab.as_deref())?;
+    let graph = Graph::new(&topology, !args.all);
+    let drawing = if json { to_json(&graph)? } else { draw(&graph, args) };
+    match &args.output {
+        Some(file) => {
+            write(file, &drawing).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        None => print_text(&drawing)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn topology(lab: Option<&str>) -> anyhow::Result<Topology> {
+    match lab {
+        Some(lab) if is_file(lab) => read_topology(Path::new(lab)),
+        lab => match lab::choose(lab) {
+            Ok(record) => Ok(record.topology),
+            Err(LabError::NoLab) => {
+                anstream::eprintln!("no lab is up: this is the one that `netns up` builds");
+                Ok(Topology::lecture())
+            }
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+fn draw(graph: &Graph, args: &GraphArgs) -> String {
+    let format = args.format.or_else(|| args.output.as_deref().and_then(format_of));
+    match format.unwrap_or(GraphFormat::Text) {
+        GraphFormat::Mermaid => mermaid(graph),
+        GraphFormat::Dot => dot(graph),
+        GraphFormat::Svg => svg(graph),
+        GraphFormat::Text => {
+            let in_file = args.output.is_some();
+            let width = if in_file { usize::MAX } else { terminal_width() };
+            let lines = text(graph, width).join("\n") + "\n";
+            // Standard output sees to colour by itself.
+            if in_file { anstream::adapter::strip_str(&lines).to_string() } else { lines }
+        }
+    }
+}
+
+/// What a file's ending says about its form.
+fn format_of(file: &Path) -> Option<GraphFormat> {
+    match file.extension()?.to_str()? {
+        "svg" => Some(GraphFormat::Svg),
+        "dot" | "gv" => Some(GraphFormat::Dot),
+        "mmd" | "mermaid" => Some(GraphFormat::Mermaid),
+        _ => None,
+    }
+}
+
+/// Writes the whole file or leaves what was there; what is no plain file is written to.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    if file.exists() && !fs::symlink_metadata(file)?.is_file() {
+        return fs::write(file, text);
+    }
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
+    if written.is_err() {
+        // It was not there before, or was left by one that could not do this.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_of_a_file_tells_its_form() {
+        let of = |name: &str| format_of(Path::new(name));
+        assert_eq!(of("lab.svg"), Some(GraphFormat::Svg));
+        assert_eq!(of("lab.gv"), Some(GraphFormat::Dot));
+        assert_eq!(of("a.b/lab.mmd"), Some(GraphFormat::Mermaid));
+        assert_eq!(of("lab.txt"), None);
+        assert_eq!(of("svg"), None);
+    }
+}

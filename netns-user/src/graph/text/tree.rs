@@ -1,0 +1,102 @@
+//! The lab as a tree, for terminals on which its picture has no room.
+
+use anstyle::Style;
+
+use crate::{
+    graph::{Graph, Kind, Link, Node},
+    output::style::{FAINT, HEADING, PLAIN, of_namespace, paint},
+};
+
+/// A line of the tree and those below it.
+struct Branch {
+    text: String,
+    style: Style,
+    below: Vec<Branch>,
+}
+
+impl Branch {
+    fn leaf(text: String) -> Self {
+        Self { text, style: PLAIN, below: Vec::new() }
+    }
+
+    fn of(node: &Node, style: Style) -> Self {
+        let below = node.facts().into_iter().map(Self::leaf).collect();
+        Self { text: node.name.clone(), style, below }
+    }
+}
+
+/// Its lines with ANSI sequences.
+pub(super) fn tree(graph: &Graph) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut roots: Vec<Branch> = graph.of(Kind::Router).map(|node| router(graph, node)).collect();
+    roots.extend(
+        graph
+            .of(Kind::Namespace)
+            .filter(|node| !graph.is_plugged(node.id))
+            .map(|node| namespace(graph, node)),
+    );
+    let cables = cables(graph);
+    if !cables.is_empty() {
+        roots.push(Branch { text: "cables".into(), style: HEADING, below: cables });
+    }
+    for root in &roots {
+        lines.push(paint(root.style, &root.text));
+        write(&mut lines, &root.below, "");
+    }
+    lines
+}
+
+fn write(lines: &mut Vec<String>, branches: &[Branch], indent: &str) {
+    for (place, branch) in branches.iter().enumerate() {
+        let (fork, more) =
+            if place + 1 == branches.len() { ("╰ ", "  ") } else { ("├ ", "│ ") };
+        let stem = paint(FAINT, format!("{indent}{fork}"));
+        lines.push(format!("{stem}{}", paint(branch.style, &branch.text)));
+        write(lines, &branch.below, &format!("{indent}{more}"));
+    }
+}
+
+fn namespace(graph: &Graph, node: &Node) -> Branch {
+    let place = graph.of(Kind::Namespace).position(|other| other.id == node.id);
+    Branch::of(node, of_namespace(&node.name, place.unwrap_or_default()))
+}
+
+fn router(graph: &Graph, node: &Node) -> Branch {
+    let mut branch = Branch::of(node, HEADING);
+    for bridge in graph.inside(node.id, Kind::Bridge) {
+        let mut below = Branch::of(bridge, HEADING);
+        for edge in graph.ports(bridge.id) {
+            let far = &graph[edge.a.node];
+            below.below.push(match edge.link {
+                Link::Plug => {
+                    Branch::leaf(format!("{} ◁ {}", edge.b.interface, graph.end(&edge.a)))
+                }
+                Link::Port | Link::Outside | Link::Direct => namespace(graph, far),
+            });
+        }
+        branch.below.push(below);
+    }
+    for uplink in graph.inside(node.id, Kind::Uplink) {
+        let mut below = Branch::of(uplink, HEADING);
+        match graph.way_out(uplink.id) {
+            Some(edge) if edge.link == Link::Plug => {
+                below.below.push(Branch::leaf(format!("▷ {}", graph.end(&edge.b))));
+            }
+            Some(edge) => below.below.push(Branch::of(&graph[edge.b.node], HEADING)),
+            None => {}
+        }
+        branch.below.push(below);
+    }
+    branch
+}
+
+fn cables(graph: &Graph) -> Vec<Branch> {
+    graph
+        .direct()
+        .map(|edge| {
+            let mtu = edge.mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
+            let below = vec![Branch::leaf(format!("{}{mtu}", graph.end(&edge.b)))];
+            Branch { text: graph.end(&edge.a), style: PLAIN, below }
+        })
+        .collect()
+}

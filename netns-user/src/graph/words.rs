@@ -1,0 +1,84 @@
+//! Parts of a lab in words.
+
+use super::{Interface, Node, Rule};
+use crate::topology::{Route, Topology};
+
+/// "1 bridge", "2 bridges".
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// The router that is the machine's own namespace.
+pub(super) const MACHINE: &str = "this machine";
+
+pub(super) fn route(route: &Route) -> String {
+    let mut text = match route.to.prefix_len() {
+        0 => "route default".to_owned(),
+        _ => format!("route {}", route.to),
+    };
+    if let Some(via) = route.via {
+        text += &format!(" via {via}");
+    }
+    if let Some(interface) = &route.interface {
+        text += &format!(" dev {interface}");
+    }
+    if route.metric > 0 {
+        text += &format!(" metric {}", route.metric);
+    }
+    text
+}
+
+pub(super) fn mtu(mtu: u32) -> String {
+    format!("mtu {mtu}")
+}
+
+/// The NAT rules, masquerades first.
+pub(super) fn rules(topology: &Topology) -> Vec<Rule> {
+    let masquerades = topology.masquerades.iter().map(|rule| {
+        let uplink = topology.uplinks.iter().find(|up| Some(&up.name) == rule.uplink.as_ref());
+        let source = match uplink.and_then(|uplink| uplink.address) {
+            Some(address) => address.addr().to_string(),
+            None => "that uplink's address".to_owned(),
+        };
+        let way = rule.uplink.as_deref().unwrap_or("any uplink");
+        Rule { kind: "masquerade", text: format!("{} leaves by {way} as {source}", rule.source) }
+    });
+    let forwards = topology.forwards.iter().map(|rule| {
+        let address = rule.address.map_or("the host".to_owned(), |address| address.to_string());
+        let target = rule.target;
+        let owner = topology
+            .plugged()
+            .find(|(_, plug)| plug.address.addr() == *target.ip())
+            .map_or(String::new(), |(namespace, _)| format!(" in {}", namespace.name));
+        let text =
+            format!("{} port {} of {address} leads to {target}{owner}", rule.protocol, rule.port);
+        Rule { kind: "forward", text }
+    });
+    masquerades.chain(forwards).collect()
+}
+
+impl Node {
+    /// All there is to say of it below its name, a line each.
+    pub(super) fn facts(&self) -> Vec<String> {
+        let interfaces = self.interfaces.iter().map(Interface::words);
+        let gateway = self.gateway.iter().map(|gateway| format!("via {gateway}"));
+        let count = (self.count > 1).then(|| counted(self.count, "namespace"));
+        (self.address.iter().cloned())
+            .chain(gateway)
+            .chain(interfaces)
+            .chain(self.answers.iter().cloned())
+            .chain(count)
+            .chain(self.notes.iter().cloned())
+            .collect()
+    }
+}
+
+impl Interface {
+    /// Its name and, where it has one, its address.
+    pub(super) fn words(&self) -> String {
+        match &self.address {
+            Some(address) => format!("{} {address}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `netns graph`: which lab it draws, in which form, and where to.
+
+use std::{fs, path::Path};
+
+use netns_tests::{Sandbox, lab, lab_is_up, lecture, netns, outside, own};
+
+/// The path as an argument.
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+#[test]
+fn without_a_lab_it_draws_the_lectures_and_says_so() {
+    let _sandbox = Sandbox::new();
+    let output = netns(&["graph"]).success().shows(&["╭─ red ──", "veth-red-br", "masquerade"]);
+    assert!(output.stderr.contains("no lab is up"), "{output}");
+}
+
+#[test]
+fn a_living_lab_is_drawn_as_it_was_built() {
+    let _sandbox = Sandbox::new();
+    lecture().replace("name = \"red\"", "name = \"crimson\"").up().success();
+    for arguments in [&["graph"][..], &["graph", "lecture"]] {
+        let output = netns(arguments).success().shows(&["╭─ crimson ──"]);
+        assert_eq!(output.stderr, "");
+    }
+}
+
+#[test]
+fn a_file_is_drawn_without_being_built() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let far = outside("lan", "192.168.1.1/24", &[]);
+    let file = lab("other")
+        .router("gate")
+        .uplink("wan", "192.168.1.10/24", &far)
+        .bridge("office", "10.0.0.254/24")
+        .namespace("desk", "office", "10.0.0.1/24")
+        .write();
+    netns(&["graph", text(file.path())]).success().shows(&["╭─ desk ──", "╭─ gate ──"]);
+}
+
+#[test]
+fn a_lab_that_is_not_there_is_an_error() {
+    let _sandbox = Sandbox::new();
+    netns(&["graph", "nowhere"]).fails_with(&["\"nowhere\"", "not up"]);
+    netns(&["graph", "/nonexistent.toml"]).fails_with(&["/nonexistent.toml", "No such file"]);
+    let file = lecture().replace("[[bridge]]", "[[brigde]]").write();
+    netns(&["graph", text(file.path())]).fails_with(&["brigde", "bridge"]);
+}
+
+#[test]
+fn of_several_labs_one_must_be_named() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let second = lab("second").router("gate").bridge("office", "10.0.0.254/24");
+    second.namespace("desk", "office", "10.0.0.1/24").up().success();
+    netns(&["graph"]).fails_with(&["several labs", "lecture, second"]);
+    netns(&["graph", "second"]).success().shows(&["desk"]);
+}
+
+#[test]
+fn the_ending_of_the_output_file_says_its_form() {
+    let _sandbox = Sandbox::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let beginnings =
+        [("svg", "<svg "), ("dot", "graph \"lecture\" {"), ("mmd", "flowchart LR"), ("txt", " ")];
+    for (ending, beginning) in beginnings {
+        let file = folder.path().join(format!("lab.{ending}"));
+        let output = netns(&["graph", "--output", text(&file)]).success();
+        assert_eq!(output.stdout, "", "{output}");
+        let drawing = fs::read_to_string(&file).expect("the drawing");
+        assert!(drawing.starts_with(beginning), "{ending}: {drawing}");
+        assert!(!drawing.contains('\u{1b}'), "{ending}: {drawing}");
+    }
+    // What is asked for counts more than the ending.
+    let file = folder.path().join("lab.svg");
+    netns(&["graph", "-f", "dot", "-o", text(&file)]).success();
+    assert!(fs::read_to_string(&file).expect("the drawing").starts_with("graph "));
+    let left = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left, beginnings.len());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error() {
+    let _sandbox = Sandbox::new();
+    netns(&["graph", "-o", "/nonexistent/lab.svg"])
+        .fails_with(&["cannot write /nonexistent/lab.svg", "No such file"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    netns(&["graph", "-o", text(folder.path())]).fails_with(&[text(folder.path()), "directory"]);
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
+    // What is no plain file stays what it is.
+    netns(&["graph", "-o", "/dev/null"]).success();
+    assert!(!Path::new("/dev/null").is_file());
+}
+
+#[test]
+fn as_data_it_has_nodes_edges_and_rules() {
+    let _sandbox = Sandbox::new();
+    let graph = netns(&["graph", "--json"]).json();
+    let names: Vec<&str> = graph["nodes"]
+        .as_array()
+        .expect("nodes")
+        .iter()
+        .map(|node| node["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, ["host", "v-net-0", "ens3", "red", "blue", "lan"]);
+    assert_eq!(graph["edges"].as_array().map(Vec::len), Some(3));
+    assert_eq!(graph["rules"][0]["kind"], "masquerade");
+    netns(&["graph", "--json", "--format", "svg"]).fails_with_code(2, &["--format", "--json"]);
+    netns(&["graph", "--format", "png"]).fails_with_code(2, &["png", "mermaid"]);
+}
+
+#[test]
+fn graphviz_reads_what_is_written_for_it() {
+    let _sandbox = Sandbox::new();
+    let nasty = "\\\"<b>&amp;#\\\\n";
+    let file = lecture()
+        .replace("name = \"red\"\n", &format!("name = \"red\"\ninterface = \"{nasty}\"\n"));
+    let file = file.write();
+    let folder = tempfile::tempdir().expect("a folder");
+    let graph = folder.path().join("lab.dot");
+    netns(&["graph", text(file.path()), "-o", text(&graph)]).success();
+    let judged = own().command("dot", &["-Tjson", text(&graph)]).success();
+    assert_eq!(judged.stderr, "", "{judged}");
+    let judged = judged.json();
+    let objects = judged["objects"].as_array().expect("objects");
+    let label =
+        |object: &serde_json::Value| object["label"].as_str().unwrap_or_default().to_owned();
+    // Graphviz keeps its own escapes; the name is behind one for a line's end.
+    let red = objects.iter().map(label).find(|label| label.starts_with("red"));
+    let red = red.expect("a node for red");
+    assert!(red.contains("\"<b>&amp;amp;#\\\\n 192.168.15.1/24"), "{red}");
+    // The frame of the router, and six nodes of which one stands for its work.
+    assert_eq!(objects.len(), 7, "{judged}");
+}
+
+#[test]
+fn two_hundred_namespaces_are_one_box_or_each_its_own() {
+    let mut file = lab("crowd").router("host").bridge("v-net-0", "10.0.0.254/24");
+    for number in 1..=200 {
+        file = file.namespace(&format!("web-{number}"), "v-net-0", &format!("10.0.0.{number}/24"));
+    }
+    let file = file.write();
+    let folded = netns(&["graph", text(file.path())]).success();
+    let folded = folded.shows(&["web-1 … web-200", "10.0.0.1 - 10.0.0.200", "200 namespaces"]);
+    assert!(folded.stdout.lines().count() < 12, "{folded}");
+    let all = netns(&["graph", "--all", text(file.path())]).success();
+    assert_eq!(all.stdout.matches("╭─ web-").count(), 200, "{all}");
+}
