@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::rules::{ForwardRule, MasqueradeRule};
 
@@ -138,7 +138,7 @@ pub struct NamespacePlug {
     /// Name of the cable's end on the bridge.
     pub port: String,
     /// Where its default route leads; `None`: it has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "address_or_false")]
     pub gateway: Option<Ipv4Addr>,
     /// Bytes, of both ends of the cable; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,6 +176,18 @@ pub struct Route {
     /// The lowest one counts.
     #[serde(skip_serializing_if = "is_zero")]
     pub metric: u32,
+}
+
+/// A gateway that is left out is the bridge's address: one that is not there must be told.
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn address_or_false<S: Serializer>(
+    gateway: &Option<Ipv4Addr>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match gateway {
+        Some(gateway) => gateway.serialize(serializer),
+        None => serializer.serialize_bool(false),
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
