@@ -40,7 +40,11 @@ impl Check<'_> {
         }
         for (part, uplink) in file.uplinks.iter().zip(&parts.uplinks) {
             let Some(uplink) = uplink else { continue };
-            if let (Some(net), Some(text)) = (uplink.address, &part.address) {
+            // One that is plugged in at its own router is reported for that.
+            let far = uplink.plug().and_then(|plug| self.bridges.get(plug.bridge.as_str()));
+            if let (Some(net), Some(text)) = (uplink.address, &part.address)
+                && far.is_none_or(|bridge| bridge.router != uplink.router)
+            {
                 places.entry(uplink.router.as_deref()).or_default().push(Subnet {
                     owner: format!("uplink \"{}\"", uplink.name),
                     net,

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::Check;
-use crate::topology::model::Cable;
+use crate::topology::{
+    file::BridgeFile,
+    model::{Bridge, Cable},
+};
 
 /// Networks in which an address must be one thing's. Behind two routers may be the same subnets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,18 +72,15 @@ impl<'a> Check<'a> {
     }
 
     fn bridge_holders(&self) -> Vec<Holder<'a>> {
-        let pairs = self.file.bridges.iter().zip(&self.parts.bridges);
-        let holder = |(part, bridge): (&'a super::super::file::BridgeFile, &'a Option<_>)| {
-            let bridge: &'a crate::topology::model::Bridge = bridge.as_ref()?;
-            Some(Holder {
-                area: Area::Router(bridge.router.as_deref()),
-                address: bridge.address.addr(),
-                owner: format!("bridge \"{}\"", bridge.name),
-                span: part.address.span(),
-                shared: None,
-            })
+        let holder = |part: &BridgeFile, bridge: &'a Bridge| Holder {
+            area: Area::Router(bridge.router.as_deref()),
+            address: bridge.address.addr(),
+            owner: format!("bridge \"{}\"", bridge.name),
+            span: part.address.span(),
+            shared: None,
         };
-        pairs.filter_map(holder).collect()
+        let pairs = self.file.bridges.iter().zip(&self.parts.bridges);
+        pairs.filter_map(|(part, bridge)| Some(holder(part, bridge.as_ref()?))).collect()
     }
 
     fn uplink_holders(&self) -> Vec<Holder<'a>> {
@@ -91,6 +91,7 @@ impl<'a> Check<'a> {
             if let (Some(address), Some(text)) = (uplink.address, &part.address) {
                 let plug = uplink.plug().and_then(|plug| self.bridges.get(plug.bridge.as_str()));
                 let far = plug.map(|bridge| Area::Router(bridge.router.as_deref()));
+                let far = far.filter(|far| *far != own);
                 for area in std::iter::once(own).chain(far) {
                     all.push(Holder {
                         area,
@@ -138,8 +139,7 @@ impl<'a> Check<'a> {
         let mut all = Vec::new();
         for (part, cable) in self.file.cables.iter().zip(&parts.cables) {
             let Some(Cable { a, b, .. }) = cable else { continue };
-            let ends = [(a, b, &part.a), (b, a, &part.b)];
-            for (end, _, part) in ends {
+            for (end, part) in [(a, &part.a), (b, &part.b)] {
                 let (Some(address), Some(text)) = (end.address, &part.get_ref().address) else {
                     continue;
                 };

@@ -93,7 +93,10 @@ impl<'a> Check<'a> {
             let place = bridge.router.as_deref();
             all.push(Interface { place, kind: "port", name: &plug.port, span });
         }
-        for (entry, members) in self.members() {
+        // Whoever gives a name has it; one that is made can be given instead.
+        let (written, made): (Vec<_>, Vec<_>) =
+            self.members().partition(|(entry, _)| entry.port.is_some());
+        for (entry, members) in written.into_iter().chain(made) {
             let span = entry.port.unwrap_or(entry.name).span();
             for plug in members.iter().filter_map(|member| member.plug.as_ref()) {
                 let Some(bridge) = self.bridges.get(plug.bridge.as_str()) else { continue };

@@ -238,7 +238,8 @@ fn stays_in_subnet(
         last - start + 1,
         switch.bridge.name
     );
-    faults.push(Fault::new(entry.count.unwrap_or_else(|| unreachable!()).span(), message));
+    let span = entry.count.map_or(entry.name.span(), toml::Spanned::span);
+    faults.push(Fault::new(span, message));
     false
 }
 

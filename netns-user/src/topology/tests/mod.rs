@@ -1,6 +1,8 @@
 //! One test for each thing that can be wrong with a topology file.
 
 mod addresses;
+mod counts;
+mod large;
 mod names;
 mod rules;
 mod syntax;
