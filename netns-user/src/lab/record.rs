@@ -167,10 +167,8 @@ impl LabRecord {
         let missing = |path: &Path| damaged(format!("{} is missing", path.display()));
         let text = read(&path)?.ok_or_else(|| missing(&path))?;
         let parse = |text: &str, path: &Path| {
-            let fault = |error: toml::de::Error| {
-                damaged(format!("{}: {}", path.display(), error.message()))
-            };
-            toml::from_str::<Topology>(text).map_err(fault)
+            Topology::parse(text, &path.display().to_string())
+                .map_err(|error| damaged(error.to_string()))
         };
         let topology = parse(&text, &path)?;
         let mut pending = Vec::new();

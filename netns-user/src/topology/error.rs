@@ -36,10 +36,11 @@ pub struct TopologyError {
 
 impl TopologyError {
     pub(super) fn new(origin: &str, text: &str, faults: Vec<Fault>) -> Self {
+        let lines = Lines::new(text);
         let mut problems: Vec<Problem> = faults
             .into_iter()
             .map(|fault| {
-                let (line, column) = position(text, fault.span.start);
+                let (line, column) = lines.position(fault.span.start);
                 Problem { line, column, message: fault.message }
             })
             .collect();
@@ -69,29 +70,44 @@ impl fmt::Display for TopologyError {
 
 impl std::error::Error for TopologyError {}
 
-/// The line of a byte offset, from 1.
-pub(super) fn line(text: &str, offset: usize) -> usize {
-    position(text, offset).0
+/// Where the lines of a text begin: a file of many thousand lines may have as many faults.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
 }
 
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let breaks = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self { text, starts: std::iter::once(0).chain(breaks).collect() }
+    }
+
+    /// The line of a byte offset, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
+    /// The line and column of a byte offset, both from 1.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.line(offset);
+        let before = self.text.get(self.starts[line - 1]..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::position;
+    use super::Lines;
 
     #[test]
     fn positions_count_from_one_and_in_characters() {
         let text = "a = 1\nné = 2\n";
-        assert_eq!(position(text, 0), (1, 1));
-        assert_eq!(position(text, 4), (1, 5));
-        assert_eq!(position(text, 6), (2, 1));
-        assert_eq!(position(text, text.find('=').map_or(0, |_| text.rfind('=').unwrap())), (2, 4));
-        assert_eq!(position(text, text.len()), (3, 1));
+        let lines = Lines::new(text);
+        let position = |offset| lines.position(offset);
+        assert_eq!(position(0), (1, 1));
+        assert_eq!(position(4), (1, 5));
+        assert_eq!(position(6), (2, 1));
+        assert_eq!(position(text.rfind('=').unwrap()), (2, 4));
+        assert_eq!(position(text.len()), (3, 1));
     }
 }

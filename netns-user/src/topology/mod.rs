@@ -1,11 +1,12 @@
 //! What a lab consists of, and how it is read from a TOML file. Pure: no system calls.
 
 mod check;
+mod choices;
 mod error;
 mod file;
 mod model;
 mod names;
-mod parse;
+mod read;
 mod routers;
 mod syntax;
 #[cfg(test)]
@@ -30,7 +31,7 @@ impl Topology {
         let failed = |problems| TopologyError::new(origin, text, problems);
         let file = syntax::read(text).map_err(|fault| failed(vec![fault]))?;
         let mut faults = Vec::new();
-        let topology = parse::parse(text, &file, &mut faults);
+        let topology = read::read(text, &file, &mut faults);
         match topology {
             Some(topology) if faults.is_empty() => Ok(topology),
             _ => Err(failed(faults)),

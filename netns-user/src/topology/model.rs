@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 use crate::rules::{ForwardRule, MasqueradeRule};
 
@@ -12,7 +12,7 @@ use crate::rules::{ForwardRule, MasqueradeRule};
 pub const AUTO: &str = "auto";
 
 /// A whole lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Topology {
     /// Unique among the labs of the machine; a plain file name.
     pub name: String,
@@ -21,32 +21,32 @@ pub struct Topology {
     /// not say; only it can be the machine's own namespace.
     #[serde(rename = "router")]
     pub routers: Vec<Router>,
-    #[serde(rename = "uplink", default)]
+    #[serde(rename = "uplink")]
     pub uplinks: Vec<Uplink>,
-    #[serde(rename = "bridge", default)]
+    #[serde(rename = "bridge")]
     pub bridges: Vec<Bridge>,
-    #[serde(rename = "namespace", default)]
+    #[serde(rename = "namespace")]
     pub namespaces: Vec<Namespace>,
-    #[serde(rename = "cable", default)]
+    #[serde(rename = "cable")]
     pub cables: Vec<Cable>,
-    #[serde(rename = "masquerade", default)]
+    #[serde(rename = "masquerade")]
     pub masquerades: Vec<MasqueradeRule>,
-    #[serde(rename = "forward", default)]
+    #[serde(rename = "forward")]
     pub forwards: Vec<ForwardRule>,
 }
 
 /// What routes between bridges and uplinks, and translates addresses on the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Router {
     /// A namespace made for it; `None`: the machine's own namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
 }
 
 /// An interface of a router that leads out of its networks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Uplink {
     /// Interface name in the router, or [`AUTO`].
     pub name: String,
@@ -62,12 +62,12 @@ pub struct Uplink {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// Where the far end of its cable is.
-    #[serde(flatten)]
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub far: Option<Far>,
 }
 
 /// The far end of an uplink that the lab makes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Far {
     /// A simulated network outside.
@@ -77,7 +77,7 @@ pub enum Far {
 }
 
 /// Where an uplink is plugged in at another router.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plug {
     pub bridge: String,
     /// Name of the far end of the uplink's cable, on the bridge.
@@ -85,7 +85,7 @@ pub struct Plug {
 }
 
 /// The simulated network at the far end of an uplink.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outside {
     /// May be the far end of several uplinks.
     pub namespace: String,
@@ -93,12 +93,12 @@ pub struct Outside {
     pub interface: String,
     pub address: Ipv4Net,
     /// Further addresses that the outside answers for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Ipv4Addr>,
 }
 
 /// A switch inside a router.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bridge {
     pub name: String,
     /// The namespace of the router that it is in; `None`: the machine.
@@ -112,24 +112,24 @@ pub struct Bridge {
 }
 
 /// A namespace, with a cable to a bridge or without.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Namespace {
     pub name: String,
-    #[serde(flatten)]
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub plug: Option<NamespacePlug>,
     /// Whether it forwards packets between its links, as a router without translation.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub forwarding: bool,
     /// Besides the default route by its gateway.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
     /// Name servers, for /etc/netns/NAME/resolv.conf.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dns: Vec<Ipv4Addr>,
 }
 
 /// A namespace's cable to a bridge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NamespacePlug {
     pub bridge: String,
     pub address: Ipv4Net,
@@ -138,7 +138,7 @@ pub struct NamespacePlug {
     /// Name of the cable's end on the bridge.
     pub port: String,
     /// Where its default route leads; `None`: it has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "address_or_false")]
     pub gateway: Option<Ipv4Addr>,
     /// Bytes, of both ends of the cable; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,7 +146,7 @@ pub struct NamespacePlug {
 }
 
 /// A cable between two of the lab's namespaces, of whatever role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cable {
     pub a: CableEnd,
     pub b: CableEnd,
@@ -156,7 +156,7 @@ pub struct Cable {
 }
 
 /// One end of a cable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CableEnd {
     pub namespace: String,
     pub interface: String,
@@ -165,7 +165,7 @@ pub struct CableEnd {
 }
 
 /// A route of a namespace or a router. At least one of `via` and `interface` is there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Route {
     /// 0.0.0.0/0: the default route.
     pub to: Ipv4Net,
@@ -174,8 +174,20 @@ pub struct Route {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// The lowest one counts.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub metric: u32,
+}
+
+/// A gateway that is left out is the bridge's address: one that is not there must be told.
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn address_or_false<S: Serializer>(
+    gateway: &Option<Ipv4Addr>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match gateway {
+        Some(gateway) => gateway.serialize(serializer),
+        None => serializer.serialize_bool(false),
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
@@ -184,7 +196,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 /// Settings of the address translation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NatOptions {
     /// How many connections each router tracks at a time.
     pub flow_table: u32,

@@ -6,6 +6,39 @@ const INTERFACE_MAX: usize = 15;
 /// Longest name of a lab; names of longer paths in bpffs would still fit.
 const LAB_MAX: usize = 64;
 
+/// How alike (0 to 1, Jaro-Winkler) a known name must be to be what was meant.
+const SIMILAR: f64 = 0.7;
+
+/// Most names that an error lists.
+const LISTED: usize = 8;
+
+/// The one of `known` that is most like `wanted`, if any is like it at all.
+pub(super) fn nearest<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        // Of several that are equally near, the first.
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, name)| name)
+}
+
+/// What to do about `wanted`, which is none of `known`.
+pub(super) fn unknown<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) -> String {
+    let mut known: Vec<&str> = known.collect();
+    match known.as_slice() {
+        [] => "the file has none: add it".into(),
+        [only] => format!("did you mean \"{only}\"?"),
+        several => match nearest(wanted, several.iter().copied()) {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => {
+                let more = if known.len() > LISTED { " and more" } else { "" };
+                known.truncate(LISTED);
+                format!("there are {}{more}", known.join(", "))
+            }
+        },
+    }
+}
+
 /// Why `name` cannot name a network interface, if it cannot. The kernel's own rules
 /// (dev_valid_name), and '%', which it takes for a pattern.
 pub(super) fn interface_fault(name: &str) -> Option<String> {

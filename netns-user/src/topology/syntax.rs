@@ -1,9 +1,11 @@
 //! From text to [`TopologyFile`], and the parser's complaints in plain words.
 
-use super::{error::Fault, file::TopologyFile};
-
-/// How alike (0 to 1, Jaro-Winkler) a known key must be to be what was meant.
-const SIMILAR: f64 = 0.7;
+use super::{
+    choices::{GATEWAY, ROUTERS},
+    error::Fault,
+    file::TopologyFile,
+    names::nearest,
+};
 
 pub(super) fn read(text: &str) -> Result<TopologyFile, Fault> {
     toml::from_str(text).map_err(|error| {
@@ -18,15 +20,9 @@ fn explain(message: &str) -> String {
     match quoted.next() {
         Some(unknown) if message.starts_with("unknown field") => {
             let known: Vec<&str> = quoted.collect();
-            let best = known
-                .iter()
-                .map(|key| (strsim::jaro_winkler(unknown, key), *key))
-                .max_by(|(one, _), (other, _)| one.total_cmp(other));
-            match best {
-                Some((similarity, key)) if similarity >= SIMILAR => {
-                    format!("unknown key \"{unknown}\": did you mean \"{key}\"?")
-                }
-                _ => format!("unknown key \"{unknown}\": known here are {}", known.join(", ")),
+            match nearest(unknown, known.iter().copied()) {
+                Some(key) => format!("unknown key \"{unknown}\": did you mean \"{key}\"?"),
+                None => format!("unknown key \"{unknown}\": known here are {}", known.join(", ")),
             }
         }
         Some(missing) if message.starts_with("missing field") => {
@@ -55,6 +51,8 @@ fn wrong_type(message: &str) -> Option<String> {
         "a boolean" => "write true or false, without quotes",
         "a string" => "write text in quotes",
         "a sequence" => "write a list, in [ ]",
+        ROUTERS => "write a table, with keys",
+        GATEWAY => "write an address in quotes, or false for no default route",
         table if table.starts_with("struct ") || table == "a map" => "write a table, with keys",
         _ => return None,
     };

@@ -1,13 +1,20 @@
-//! Addresses: in the right subnet, each given once, subnets apart.
+//! Addresses: in the right subnet, and subnets apart.
 
-use std::{collections::HashMap, net::Ipv4Addr, ops::Range};
+use std::{collections::HashMap, ops::Range};
 
 use ipnet::Ipv4Net;
 
 use super::Check;
+use crate::topology::{
+    file::UplinkFile,
+    model::{Bridge, Outside, Uplink},
+};
 
-fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
-    one.contains(&other.network()) || other.contains(&one.network())
+/// A subnet of a namespace, and where the file gives it.
+struct Subnet {
+    owner: String,
+    net: Ipv4Net,
+    span: Range<usize>,
 }
 
 impl Check<'_> {
@@ -15,32 +22,85 @@ impl Check<'_> {
         self.subnets();
         self.uplink_addresses();
         self.namespace_addresses();
-        self.duplicate_addresses();
     }
 
+    /// The subnets of one router do not overlap, nor do those of a network outside. Behind two
+    /// routers may be the same ones.
     fn subnets(&mut self) {
         let (file, parts) = (self.file, self.parts);
-        let bridges = file.bridges.iter().zip(&parts.bridges).filter_map(|(part, bridge)| {
-            let owner = format!("bridge \"{}\"", part.name.get_ref());
-            Some((owner, bridge.as_ref()?.address, part.address.span()))
-        });
-        let uplinks = file.uplinks.iter().zip(&parts.uplinks).filter_map(|(part, uplink)| {
-            let owner = format!("uplink \"{}\"", part.name.get_ref());
-            Some((owner, uplink.as_ref()?.address?, part.address.as_ref()?.span()))
-        });
-        let all: Vec<(String, Ipv4Net, Range<usize>)> = bridges.chain(uplinks).collect();
-        for (index, (owner, net, span)) in all.iter().enumerate() {
-            for (other_owner, other, other_span) in &all[..index] {
-                if overlap(*net, *other) {
-                    let message = format!(
-                        "{owner}: its subnet {} overlaps that of {other_owner} (line {}): give \
-                         it another one",
-                        net.trunc(),
-                        self.line(other_span)
-                    );
-                    self.fault(span.clone(), message);
+        let mut places: HashMap<Option<&str>, Vec<Subnet>> = HashMap::new();
+        let mut outsides: HashMap<&str, Vec<Subnet>> = HashMap::new();
+        for (part, bridge) in file.bridges.iter().zip(&parts.bridges) {
+            let Some(bridge) = bridge else { continue };
+            places.entry(bridge.router.as_deref()).or_default().push(Subnet {
+                owner: format!("bridge \"{}\"", bridge.name),
+                net: bridge.address,
+                span: part.address.span(),
+            });
+        }
+        for (part, uplink) in file.uplinks.iter().zip(&parts.uplinks) {
+            let Some(uplink) = uplink else { continue };
+            // One that is plugged in at its own router is reported for that.
+            let far = uplink.plug().and_then(|plug| self.bridges.get(plug.bridge.as_str()));
+            if let (Some(net), Some(text)) = (uplink.address, &part.address)
+                && far.is_none_or(|bridge| bridge.router != uplink.router)
+            {
+                places.entry(uplink.router.as_deref()).or_default().push(Subnet {
+                    owner: format!("uplink \"{}\"", uplink.name),
+                    net,
+                    span: text.span(),
+                });
+            }
+            if let (Some(outside), Some(text)) = (uplink.outside(), &part.outside) {
+                let name = &outside.namespace;
+                outsides.entry(name).or_default().push(Subnet {
+                    owner: format!("outside \"{name}\""),
+                    net: outside.address,
+                    span: text.get_ref().address.span(),
+                });
+            }
+        }
+        for (part, cable) in file.cables.iter().zip(&parts.cables) {
+            let Some(cable) = cable else { continue };
+            for (end, part) in [(&cable.a, &part.a), (&cable.b, &part.b)] {
+                if let (Some(net), Some(text)) = (end.address, &part.get_ref().address)
+                    // Namespaces may have many ways to one subnet, with routes of their own.
+                    && let Some(subnets) = places.get_mut(&Some(end.namespace.as_str()))
+                {
+                    let owner = format!("cable end {}:{}", end.namespace, end.interface);
+                    subnets.push(Subnet { owner, net, span: text.span() });
                 }
             }
+        }
+        for subnets in places.into_values().chain(outsides.into_values()) {
+            self.apart(subnets);
+        }
+    }
+
+    /// Sorted, a subnet can overlap only one that began before and has not ended yet.
+    fn apart(&mut self, subnets: Vec<Subnet>) {
+        let mut sorted: Vec<(usize, Subnet)> = subnets.into_iter().enumerate().collect();
+        sorted
+            .sort_by_key(|(place, subnet)| (subnet.net.network(), subnet.net.prefix_len(), *place));
+        let mut widest: Option<(usize, Subnet)> = None;
+        for (place, subnet) in sorted {
+            let Some((other_place, other)) =
+                widest.as_ref().filter(|(_, other)| other.net.contains(&subnet.net.network()))
+            else {
+                widest = Some((place, subnet));
+                continue;
+            };
+            // The later one in the file is the one to be changed.
+            let (later, earlier) =
+                if place > *other_place { (&subnet, other) } else { (other, &subnet) };
+            let message = format!(
+                "{}: its subnet {} overlaps that of {} (line {}): give it another one",
+                later.owner,
+                later.net.trunc(),
+                earlier.owner,
+                self.line(&earlier.span)
+            );
+            self.fault(later.span.clone(), message);
         }
     }
 
@@ -49,117 +109,104 @@ impl Check<'_> {
         for (part, uplink) in file.uplinks.iter().zip(&parts.uplinks) {
             let Some(uplink) = uplink else { continue };
             let Some(address) = uplink.address else { continue };
-            let name = &uplink.name;
-            let net = address.trunc();
-            if let (Some(outside), Some(outside_part)) = (uplink.outside(), &part.outside) {
-                if outside.address.trunc() != net {
-                    let message = format!(
-                        "outside \"{}\": the address {} is not in the subnet of uplink \
-                         \"{name}\", {net}",
-                        outside.namespace, outside.address
-                    );
-                    self.fault(outside_part.get_ref().address.span(), message);
-                    // Its gateway is then wrong by the same mistake.
-                    continue;
-                }
-                let gateway = uplink.gateway.zip(part.gateway.as_ref());
-                if let Some((gateway, gateway_part)) = gateway
-                    && gateway != outside.address.addr()
-                {
-                    let message = format!(
-                        "uplink \"{name}\": nobody is its gateway {gateway}: outside has the \
-                         address {}",
-                        outside.address.addr()
-                    );
-                    self.fault(gateway_part.span(), message);
+            if let Some(outside) = uplink.outside() {
+                self.uplink_to_outside(part, uplink, address, outside);
+            }
+            let bridge = uplink.plug().and_then(|plug| self.bridges.get(plug.bridge.as_str()));
+            if let Some(bridge) = bridge.copied()
+                && let Some(text) = &part.address
+            {
+                let owner = format!("uplink \"{}\"", uplink.name);
+                self.in_subnet(&owner, address, bridge, &text.span());
+                if let (Some(gateway), Some(text)) = (uplink.gateway, &part.gateway) {
+                    self.gateway_in_subnet(&owner, address, gateway, bridge, &text.span());
                 }
             }
+        }
+    }
+
+    fn uplink_to_outside(
+        &mut self,
+        part: &UplinkFile,
+        uplink: &Uplink,
+        address: Ipv4Net,
+        outside: &Outside,
+    ) {
+        let (name, net) = (&uplink.name, address.trunc());
+        let Some(outside_part) = &part.outside else { return };
+        if outside.address.trunc() != net {
+            let message = format!(
+                "outside \"{}\": the address {} is not in the subnet of uplink \"{name}\", {net}",
+                outside.namespace, outside.address
+            );
+            // Its gateway is then wrong by the same mistake.
+            self.fault(outside_part.get_ref().address.span(), message);
+            return;
+        }
+        if let (Some(gateway), Some(text)) = (uplink.gateway, &part.gateway)
+            && gateway != outside.address.addr()
+        {
+            let message = format!(
+                "uplink \"{name}\": nobody is its gateway {gateway}: outside has the address {}",
+                outside.address.addr()
+            );
+            self.fault(text.span(), message);
         }
     }
 
     fn namespace_addresses(&mut self) {
-        let (file, parts) = (self.file, self.parts);
-        for (part, namespace) in file.namespaces.iter().zip(&parts.namespaces) {
-            let Some(namespace) = namespace else { continue };
-            let Some(plug) = &namespace.plug else { continue };
-            let bridges = parts.bridges.iter().flatten();
-            let Some(bridge) = bridges.into_iter().find(|bridge| bridge.name == plug.bridge) else {
-                continue;
-            };
-            let (name, net) = (&namespace.name, bridge.address.trunc());
-            let address = plug.address;
-            if !net.contains(&address.addr()) {
-                let message = format!(
-                    "namespace \"{name}\": the address {address} is not in the subnet of bridge \
-                     \"{}\", {net}",
-                    bridge.name
-                );
-                self.fault(part.address.span(), message);
-            } else if address.prefix_len() != net.prefix_len() {
-                let message = format!(
-                    "namespace \"{name}\": the prefix length of {address} is not that of bridge \
-                     \"{}\": write {}/{}",
-                    bridge.name,
-                    address.addr(),
-                    net.prefix_len()
-                );
-                self.fault(part.address.span(), message);
+        for (entry, members) in self.members() {
+            // The members of an entry share what can be wrong here.
+            let Some(member) = members.first() else { continue };
+            let Some(plug) = &member.plug else { continue };
+            let Some(bridge) = self.bridges.get(plug.bridge.as_str()).copied() else { continue };
+            let owner = format!("namespace \"{}\"", member.name);
+            if let Some(text) = entry.address {
+                self.in_subnet(&owner, plug.address, bridge, &text.span());
             }
-            if let Some(gateway_part) = &part.gateway
-                && let Some(gateway) = plug.gateway
-                && (!net.contains(&gateway) || gateway == address.addr())
-            {
-                let message = format!(
-                    "namespace \"{name}\": its gateway {gateway} is not another address of the \
-                     subnet of bridge \"{}\", {net}",
-                    bridge.name
-                );
-                self.fault(gateway_part.span(), message);
-            }
+            let Some(text) = entry.gateway else { continue };
+            let Some(gateway) = plug.gateway else { continue };
+            // A member cannot be the gateway of all of them, itself among them.
+            let plugs = members.iter().filter_map(|member| member.plug.as_ref());
+            let own = plugs.map(|plug| plug.address).find(|own| own.addr() == gateway);
+            let address = own.unwrap_or(plug.address);
+            self.gateway_in_subnet(&owner, address, gateway, bridge, &text.span());
         }
     }
 
-    fn duplicate_addresses(&mut self) {
-        let (file, parts) = (self.file, self.parts);
-        let mut all: Vec<(Ipv4Addr, String, Range<usize>)> = Vec::new();
-        for (part, bridge) in file.bridges.iter().zip(&parts.bridges) {
-            if let Some(bridge) = bridge {
-                let owner = format!("bridge \"{}\"", bridge.name);
-                all.push((bridge.address.addr(), owner, part.address.span()));
-            }
-        }
-        for (part, uplink) in file.uplinks.iter().zip(&parts.uplinks) {
-            let Some(uplink) = uplink else { continue };
-            if let (Some(address), Some(text)) = (uplink.address, &part.address) {
-                all.push((address.addr(), format!("uplink \"{}\"", uplink.name), text.span()));
-            }
-            if let (Some(outside), Some(text)) = (uplink.outside(), &part.outside) {
-                let owner = format!("outside \"{}\"", outside.namespace);
-                let text = text.get_ref();
-                all.push((outside.address.addr(), owner.clone(), text.address.span()));
-                for (answer, text) in outside.answers.iter().zip(&text.answers) {
-                    all.push((*answer, owner.clone(), text.span()));
-                }
-            }
-        }
-        for (part, namespace) in file.namespaces.iter().zip(&parts.namespaces) {
-            if let Some(namespace) = namespace
-                && let Some(plug) = &namespace.plug
-            {
-                let owner = format!("namespace \"{}\"", namespace.name);
-                all.push((plug.address.addr(), owner, part.address.span()));
-            }
-        }
-        let mut seen = HashMap::new();
-        for (address, owner, span) in &all {
-            let Some((first, first_span)) = seen.get(address) else {
-                seen.insert(*address, (owner, span));
-                continue;
-            };
+    fn in_subnet(&mut self, owner: &str, address: Ipv4Net, bridge: &Bridge, span: &Range<usize>) {
+        let (name, net) = (&bridge.name, bridge.address.trunc());
+        let message = if !net.contains(&address.addr()) {
+            format!(
+                "{owner}: the address {address} is not in the subnet of bridge \"{name}\", {net}"
+            )
+        } else if address.prefix_len() != net.prefix_len() {
+            format!(
+                "{owner}: the prefix length of {address} is not that of bridge \"{name}\": write \
+                 {}/{}",
+                address.addr(),
+                net.prefix_len()
+            )
+        } else {
+            return;
+        };
+        self.fault(span.clone(), message);
+    }
+
+    fn gateway_in_subnet(
+        &mut self,
+        owner: &str,
+        address: Ipv4Net,
+        gateway: std::net::Ipv4Addr,
+        bridge: &Bridge,
+        span: &Range<usize>,
+    ) {
+        let net = bridge.address.trunc();
+        if !net.contains(&gateway) || gateway == address.addr() {
             let message = format!(
-                "{owner}: the address {address} is that of {first} already (line {}): choose \
-                 another",
-                self.line(first_span)
+                "{owner}: its gateway {gateway} is not another address of the subnet of bridge \
+                 \"{}\", {net}",
+                bridge.name
             );
             self.fault(span.clone(), message);
         }

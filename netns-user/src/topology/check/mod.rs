@@ -1,98 +1,78 @@
 //! What only shows when the parts of a topology are seen together.
 
 mod addresses;
+mod duplicates;
+mod interfaces;
+mod limits;
+mod links;
 mod names;
+mod routes;
 mod rules;
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
-use netns_common::abi::{MAX_INSIDE_PREFIXES, MAX_RULES, MAX_UPLINKS};
+use super::{
+    error::{Fault, Lines},
+    file::TopologyFile,
+    model::{Bridge, Namespace},
+    names::unknown,
+    read::{Entry, Parts},
+};
 
-use super::{AUTO, error, error::Fault, file::TopologyFile, parse::Parts};
+/// With more faults than this, nobody reads hints, and searching for them takes its time.
+const HINTS: usize = 100;
 
-pub(super) fn check(text: &str, file: &TopologyFile, parts: &Parts, faults: &mut Vec<Fault>) {
-    let mut check = Check { text, file, parts, faults };
+pub(super) fn check(text: &str, file: &TopologyFile, parts: &Parts<'_>, faults: &mut Vec<Fault>) {
+    let named = parts.bridges.iter().flatten().rev();
+    let bridges = named.map(|bridge| (bridge.name.as_str(), bridge)).collect();
+    let mut check = Check { lines: Lines::new(text), file, parts, bridges, faults };
     check.names();
+    check.interfaces();
     check.uplinks();
+    check.entries();
     check.addresses();
+    check.duplicate_addresses();
+    check.routes();
     check.rules();
     check.limits();
 }
 
 struct Check<'a> {
-    text: &'a str,
+    lines: Lines<'a>,
     file: &'a TopologyFile,
-    parts: &'a Parts,
+    parts: &'a Parts<'a>,
+    /// Those that could be read, by their names.
+    bridges: HashMap<&'a str, &'a Bridge>,
     faults: &'a mut Vec<Fault>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     fn fault(&mut self, span: Range<usize>, message: impl Into<String>) {
         self.faults.push(Fault::new(span, message));
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
-        error::line(self.text, span.start)
+        self.lines.line(span.start)
     }
 
-    /// A router of its own has nothing outside but what is simulated; of the machine's own
-    /// uplinks nothing is changed.
-    fn uplinks(&mut self) {
-        let file = self.file;
-        let simulated = file.router.namespace.is_some();
-        for uplink in &file.uplinks {
-            let name = uplink.name.get_ref();
-            let span = uplink.name.span();
-            if simulated {
-                if name == AUTO {
-                    self.fault(
-                        span.clone(),
-                        "uplink \"auto\" is the machine's own, but the router has a namespace of \
-                         its own: name an interface, or leave router.namespace out",
-                    );
-                }
-                if uplink.outside.is_none() || uplink.address.is_none() {
-                    let message = format!(
-                        "uplink \"{name}\": in a router namespace there is nothing at its other \
-                         end: give it an `address` and an `outside`"
-                    );
-                    self.fault(span, message);
-                }
-                continue;
-            }
-            if let Some(outside) = &uplink.outside {
-                let message = format!(
-                    "uplink \"{name}\": `outside` simulates a network, but the router is the \
-                     machine itself: leave it out, or set router.namespace"
-                );
-                self.fault(outside.span(), message);
-            }
-            for (key, value) in [("address", &uplink.address), ("gateway", &uplink.gateway)] {
-                if let Some(value) = value {
-                    let message = format!(
-                        "uplink \"{name}\": its `{key}` is the machine's own affair: leave it \
-                         out, or set router.namespace"
-                    );
-                    self.fault(value.span(), message);
-                }
-            }
+    /// What to do about `wanted`, which is none of `known`.
+    fn hint<'k>(&self, wanted: &str, known: impl Iterator<Item = &'k str>) -> String {
+        if self.faults.len() > HINTS {
+            return "use a name of this file".into();
         }
+        unknown(wanted, known)
     }
 
-    fn limits(&mut self) {
-        let file = self.file;
-        let start = file.name.span();
-        let limit = |count: usize, most: usize, what: &str| {
-            (count > most).then(|| format!("{count} {what}: a lab can have {most}"))
-        };
-        let rules = usize::try_from(MAX_RULES - 1).unwrap_or(usize::MAX);
-        let found = [
-            limit(file.bridges.len(), MAX_INSIDE_PREFIXES, "bridges"),
-            limit(file.uplinks.len(), MAX_UPLINKS, "uplinks"),
-            limit(file.masquerades.len() + file.forwards.len(), rules, "rules"),
-        ];
-        for message in found.into_iter().flatten() {
-            self.fault(start.clone(), message);
-        }
+    /// The members of the entries that could be read.
+    fn members(&self) -> impl Iterator<Item = (&'a Entry<'a>, &'a [Namespace])> + use<'a> {
+        let parts = self.parts;
+        let made = parts.entries.iter().zip(&parts.namespaces);
+        made.filter_map(|(entry, members)| Some((entry, members.as_deref()?)))
+    }
+
+    /// The router that everything belongs to that names none.
+    fn first_router(&self) -> Option<&'a str> {
+        let first = self.file.router.0.first()?;
+        first.get_ref().namespace.as_ref().map(|name| name.get_ref().as_str())
     }
 }

@@ -1,20 +1,19 @@
-//! Names: fit for what they name, and each given once.
+//! Names of labs and namespaces: fit, each given once, and known where they are referred to.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use super::Check;
 use crate::{
     net::netns,
-    topology::{
-        file::Text,
-        names::{interface_fault, lab_fault},
-        parse::{interface_name, port_name},
-    },
+    topology::{file::Text, names::lab_fault},
 };
 
 /// A name in use: what bears it and where the file says so.
 struct Named {
-    /// What an error calls its bearer: `bridge`, `namespace`, …
+    /// What an error calls its bearer: `the router`, `namespace`, …
     kind: &'static str,
     name: String,
     span: Range<usize>,
@@ -33,134 +32,118 @@ impl Check<'_> {
             let message = format!("\"{}\" cannot name a lab: {fault}", lab.get_ref());
             self.fault(lab.span(), message);
         }
+        self.routers();
         self.namespace_names();
-        self.interface_names();
-        self.bridges_of_namespaces();
+        self.references();
+    }
+
+    /// Of several routers, only the first can do without a namespace.
+    fn routers(&mut self) {
+        for router in self.file.router.0.iter().skip(1) {
+            if router.get_ref().namespace.is_none() {
+                self.fault(
+                    router.span(),
+                    "router: only the first one can be the machine itself: give it a `namespace`, \
+                     or move it to the top",
+                );
+            }
+        }
     }
 
     fn namespace_names(&mut self) {
         let file = self.file;
-        let mut all = Vec::new();
-        all.extend(file.router.namespace.iter().map(|name| Named::new("the router", name)));
-        for uplink in &file.uplinks {
-            let outside = uplink.outside.iter();
-            all.extend(outside.map(|part| Named::new("outside", &part.get_ref().namespace)));
+        let routers = file.router.0.iter().filter_map(|part| part.get_ref().namespace.as_ref());
+        let mut all: Vec<Named> = routers.map(|name| Named::new("the router", name)).collect();
+        let outsides = file.uplinks.iter().filter_map(|uplink| uplink.outside.as_ref());
+        all.extend(outsides.map(|part| Named::new("outside", &part.get_ref().namespace)));
+        for entry in &self.parts.entries {
+            if entry.count.is_none() {
+                all.push(Named::new("namespace", entry.name));
+            }
         }
-        all.extend(file.namespaces.iter().map(|part| Named::new("namespace", &part.name)));
-        for Named { kind, name, span } in &all {
-            if let Some(fault) = netns::name_fault(name) {
+        for (entry, members) in self.members().filter(|(entry, _)| entry.count.is_some()) {
+            let named = |name: &String| Named {
+                kind: "namespace",
+                name: name.clone(),
+                span: entry.name.span(),
+            };
+            all.extend(members.iter().map(|member| named(&member.name)));
+        }
+        let mut seen: HashMap<&str, &Named> = HashMap::new();
+        let mut reported = HashSet::new();
+        for named in &all {
+            let Named { kind, name, span } = named;
+            if let Some(fault) = netns::name_fault(name)
+                && reported.insert(span.start)
+            {
                 self.fault(span.clone(), format!("{kind}: \"{name}\" names no namespace: {fault}"));
             }
-        }
-        self.unique(&all, "a namespace");
-    }
-
-    fn interface_names(&mut self) {
-        let file = self.file;
-        let mut router = Vec::new();
-        router.extend(file.uplinks.iter().map(|part| Named::new("uplink", &part.name)));
-        router.extend(file.bridges.iter().map(|part| Named::new("bridge", &part.name)));
-        let mut elsewhere = Vec::new();
-        for uplink in &file.uplinks {
-            let outside = uplink.outside.iter();
-            elsewhere
-                .extend(outside.map(|part| Named::new("interface", &part.get_ref().interface)));
-        }
-        elsewhere.extend(
-            file.namespaces.iter().filter_map(|part| {
-                part.interface.as_ref().map(|name| Named::new("interface", name))
-            }),
-        );
-        router.extend(
-            file.namespaces
-                .iter()
-                .filter_map(|part| part.port.as_ref().map(|name| Named::new("port", name))),
-        );
-        for Named { kind, name, span } in router.iter().chain(&elsewhere) {
-            if let Some(fault) = interface_fault(name) {
-                let message = format!("{kind} \"{name}\": it names no interface: {fault}");
-                self.fault(span.clone(), message);
-            }
-        }
-        self.default_interface_names(&mut router);
-        self.unique(&router, "an interface of the router");
-    }
-
-    /// Names that the file leaves out are made from the namespace's, which may not fit.
-    fn default_interface_names(&mut self, router: &mut Vec<Named>) {
-        let file = self.file;
-        for part in &file.namespaces {
-            let owner = part.name.get_ref();
-            let span = part.name.span();
-            let interface = interface_name(part);
-            let port = port_name(part);
-            let mut report = |kind: &str, name: &str, fault: &str, keys: &str| {
-                let message = format!(
-                    "namespace \"{owner}\": the {kind} name that goes with it, \"{name}\", does \
-                     not fit: {fault}: set {keys}"
-                );
-                self.fault(span.clone(), message);
-            };
-            // Those that the file gives are reported where they stand.
-            let unfit_interface = interface_fault(&interface).filter(|_| part.interface.is_none());
-            let unfit_port = interface_fault(&port).filter(|_| part.port.is_none());
-            match (unfit_interface, unfit_port) {
-                // Two faults with one cause.
-                (Some(fault), Some(_)) => {
-                    report("interface", &interface, &fault, "`interface` and `port`");
-                }
-                (Some(fault), None) => report("interface", &interface, &fault, "`interface`"),
-                (None, Some(fault)) => report("port", &port, &fault, "`port`"),
-                (None, None) => {}
-            }
-            if part.port.is_none() {
-                router.push(Named { kind: "port", name: port, span });
-            }
-        }
-    }
-
-    fn bridges_of_namespaces(&mut self) {
-        let file = self.file;
-        for part in &file.namespaces {
-            let wanted = part.bridge.get_ref();
-            let known = file.bridges.iter().map(|bridge| bridge.name.get_ref().as_str());
-            if let Some(hint) = unknown(wanted, known) {
-                let owner = part.name.get_ref();
-                let message =
-                    format!("namespace \"{owner}\": there is no bridge \"{wanted}\": {hint}");
-                self.fault(part.bridge.span(), message);
-            }
-        }
-    }
-
-    fn unique(&mut self, all: &[Named], what: &str) {
-        let mut seen: HashMap<&str, &Named> = HashMap::new();
-        for named in all {
-            let Some(first) = seen.get(named.name.as_str()) else {
-                seen.insert(&named.name, named);
+            let Some(first) = seen.get(name.as_str()) else {
+                seen.insert(name, named);
                 continue;
             };
-            let message = format!(
-                "{} \"{}\": {what} of that name is there already ({}, line {}): choose another",
-                named.kind,
-                named.name,
-                first.kind,
-                self.line(&first.span)
-            );
-            self.fault(named.span.clone(), message);
+            // Several uplinks may lead to one network outside.
+            let shared = *kind == "outside" && first.kind == "outside";
+            if !shared && reported.insert(span.start) {
+                let message = format!(
+                    "{kind} \"{name}\": a namespace of that name is there already ({}, line {}): \
+                     choose another",
+                    first.kind,
+                    self.line(&first.span)
+                );
+                self.fault(span.clone(), message);
+            }
         }
     }
-}
 
-/// `None` when `wanted` is known; else what to do about it.
-pub(super) fn unknown<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
-    let known: Vec<&str> = known.collect();
-    if known.contains(&wanted) {
-        return None;
+    /// Routers and bridges that are referred to.
+    fn references(&mut self) {
+        let file = self.file;
+        let bridges: HashSet<&str> =
+            file.bridges.iter().map(|bridge| bridge.name.get_ref().as_str()).collect();
+        for entry in &self.parts.entries {
+            if let Some(bridge) = entry.bridge {
+                self.reference(&entry.owner(), "bridge", bridge, &bridges);
+            }
+        }
+        let routers: HashSet<&str> = file
+            .router
+            .0
+            .iter()
+            .filter_map(|part| Some(part.get_ref().namespace.as_ref()?.get_ref().as_str()))
+            .collect();
+        for bridge in &file.bridges {
+            if let Some(router) = &bridge.router {
+                let owner = format!("bridge \"{}\"", bridge.name.get_ref());
+                self.reference(&owner, "router", router, &routers);
+            }
+        }
+        for uplink in &file.uplinks {
+            let owner = format!("uplink \"{}\"", uplink.name.get_ref());
+            if let Some(router) = &uplink.router {
+                self.reference(&owner, "router", router, &routers);
+            }
+            if let Some(plug) = &uplink.plug {
+                self.reference(&owner, "bridge", &plug.get_ref().bridge, &bridges);
+            }
+        }
     }
-    Some(match known.as_slice() {
-        [] => "the file has none: add it".into(),
-        [only] => format!("did you mean \"{only}\"?"),
-        several => format!("there are {}", several.join(", ")),
-    })
+
+    /// Of what `kind` names, `wanted` must be one.
+    pub(super) fn reference(
+        &mut self,
+        owner: &str,
+        kind: &str,
+        wanted: &Text,
+        known: &HashSet<&str>,
+    ) {
+        let name = wanted.get_ref().as_str();
+        if known.contains(name) {
+            return;
+        }
+        let mut known: Vec<&str> = known.iter().copied().collect();
+        known.sort_unstable();
+        let hint = self.hint(name, known.into_iter());
+        self.fault(wanted.span(), format!("{owner}: there is no {kind} \"{name}\": {hint}"));
+    }
 }

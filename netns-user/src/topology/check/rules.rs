@@ -1,8 +1,12 @@
 //! Rules: about what is there, each given once.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+};
 
-use super::{Check, names::unknown};
+use super::Check;
+use crate::topology::routers::{overlap, routers_of_source};
 
 impl Check<'_> {
     pub(super) fn rules(&mut self) {
@@ -12,19 +16,18 @@ impl Check<'_> {
 
     fn masquerades(&mut self) {
         let (file, parts) = (self.file, self.parts);
+        let uplinks: HashSet<&str> =
+            file.uplinks.iter().map(|uplink| uplink.name.get_ref().as_str()).collect();
+        let with_uplinks: HashSet<Option<&str>> =
+            parts.uplinks.iter().flatten().map(|uplink| uplink.router.as_deref()).collect();
+        // With a part that could not be read, nobody knows what is inside.
+        let complete = parts.bridges.iter().all(Option::is_some)
+            && parts.uplinks.iter().all(Option::is_some)
+            && parts.cables.iter().all(Option::is_some);
         let mut seen = HashMap::new();
         for (part, rule) in file.masquerades.iter().zip(&parts.masquerades) {
-            let uplinks = file.uplinks.iter().map(|uplink| uplink.name.get_ref().as_str());
             match &part.uplink {
-                Some(uplink) => {
-                    if let Some(hint) = unknown(uplink.get_ref(), uplinks) {
-                        let message = format!(
-                            "masquerade: there is no uplink \"{}\": {hint}",
-                            uplink.get_ref()
-                        );
-                        self.fault(uplink.span(), message);
-                    }
-                }
+                Some(uplink) => self.reference("masquerade", "uplink", uplink, &uplinks),
                 None if file.uplinks.is_empty() => {
                     let message =
                         "masquerade: the lab has no uplink to leave by: add an [[uplink]]";
@@ -34,20 +37,33 @@ impl Check<'_> {
             }
             let Some(rule) = rule else { continue };
             let span = part.source.span();
-            let inside = || parts.bridges.iter().flatten().map(|bridge| bridge.address.trunc());
-            let covers =
-                inside().any(|net| net.contains(&rule.source) || rule.source.contains(&net));
-            // With a bridge that could not be read, nobody knows what is inside.
-            if !covers && parts.bridges.iter().all(Option::is_some) {
+            let bridges = || parts.bridges.iter().flatten();
+            let inside = bridges().any(|bridge| overlap(bridge.address, rule.source));
+            let cables = parts.cables.iter().flatten();
+            let mut ends = cables.flat_map(|cable| [cable.a.address, cable.b.address]).flatten();
+            if complete && !inside && !ends.any(|net| overlap(net, rule.source)) {
+                let nets: Vec<_> =
+                    bridges().map(|bridge| bridge.address.trunc().to_string()).collect();
                 let message = format!(
                     "masquerade: nobody inside has an address of {}: {}",
                     rule.source,
-                    match inside().map(|net| net.to_string()).collect::<Vec<_>>().as_slice() {
-                        [] => "add a [[bridge]]".to_owned(),
-                        nets => format!("the bridges have {}", nets.join(", ")),
+                    if nets.is_empty() {
+                        "add a [[bridge]]".to_owned()
+                    } else {
+                        format!("the bridges have {}", nets.join(", "))
                     }
                 );
                 self.fault(span.clone(), message);
+            } else if complete && rule.uplink.is_none() && !file.uplinks.is_empty() {
+                let routers = routers_of_source(bridges(), rule.source);
+                if !routers.iter().any(|router| with_uplinks.contains(router)) {
+                    let message = format!(
+                        "masquerade: no router with a bridge in {} has an uplink: name the \
+                         `uplink` that it leaves by",
+                        rule.source
+                    );
+                    self.fault(span.clone(), message);
+                }
             }
             if let Some(first) = seen.insert(rule, span.clone()) {
                 let line = self.line(&first);
@@ -58,26 +74,37 @@ impl Check<'_> {
 
     fn forwards(&mut self) {
         let (file, parts) = (self.file, self.parts);
+        let known = parts.namespaces.iter().all(Option::is_some)
+            && parts.uplinks.iter().all(Option::is_some)
+            && parts.bridges.iter().all(Option::is_some);
+        let members = self.members().flat_map(|(_, members)| members);
+        let plugs = members.filter_map(|member| Some(member.plug.as_ref()?.address.addr()));
+        let uplinks = parts.uplinks.iter().flatten().filter(|uplink| uplink.plug().is_some());
+        let uplinks = uplinks.filter_map(|uplink| Some(uplink.address?.addr()));
+        let somebody: HashSet<Ipv4Addr> = plugs.chain(uplinks).collect();
         let mut seen = HashMap::new();
         for (part, rule) in file.forwards.iter().zip(&parts.forwards) {
             let Some(rule) = rule else { continue };
             let target = *rule.target.ip();
-            let known = parts.namespaces.iter().all(Option::is_some);
-            let somebody = parts
-                .namespaces
-                .iter()
-                .flatten()
-                .filter_map(|inside| inside.plug.as_ref())
-                .any(|plug| plug.address.addr() == target);
-            if known && !somebody {
+            let bridges = parts.bridges.iter().flatten();
+            let routers = routers_of_source(bridges, target.into());
+            if known && !somebody.contains(&target) {
                 let message = format!(
                     "forward: no namespace has the target address {target}: use the address of \
                      one of them"
                 );
                 self.fault(part.target.span(), message);
+            } else if routers.len() > 1 {
+                let message = format!(
+                    "forward: the target address {target} is behind {} routers: give their \
+                     bridges different subnets",
+                    routers.len()
+                );
+                self.fault(part.target.span(), message);
             }
-            if let (Some(address), Some(text)) = (rule.address, &part.address)
-                && !self.may_be_router_address(address)
+            let router = routers.first().copied();
+            if let (Some(address), Some(text), Some(router)) = (rule.address, &part.address, router)
+                && !self.may_be_router_address(router, address)
             {
                 let message = format!(
                     "forward: {address} is no address of the router: use one of an uplink or a \
@@ -85,7 +112,7 @@ impl Check<'_> {
                 );
                 self.fault(text.span(), message);
             }
-            let key = (rule.protocol, rule.address, rule.port);
+            let key = (router, rule.protocol, rule.address, rule.port);
             if let Some(first) = seen.insert(key, part.port.span()) {
                 let message = format!(
                     "forward: {} port {} is forwarded already (line {}): choose another port",
@@ -100,14 +127,23 @@ impl Check<'_> {
 
     /// Of a router namespace all addresses are in the file; of the machine they are not, nor
     /// are those known that could not be read.
-    fn may_be_router_address(&self, address: Ipv4Addr) -> bool {
+    fn may_be_router_address(&self, router: Option<&str>, address: Ipv4Addr) -> bool {
         let parts = self.parts;
-        let uplinks = parts.uplinks.iter().flatten().filter_map(|uplink| uplink.address);
-        let bridges = parts.bridges.iter().flatten().map(|bridge| bridge.address);
-        self.file.router.namespace.is_none()
+        let uplinks = parts.uplinks.iter().flatten();
+        let uplinks = uplinks.filter(|uplink| uplink.router.as_deref() == router);
+        let bridges = parts.bridges.iter().flatten();
+        let bridges = bridges.filter(|bridge| bridge.router.as_deref() == router);
+        let ends = parts.cables.iter().flatten().flat_map(|cable| [&cable.a, &cable.b]);
+        let ends = ends.filter(|end| Some(end.namespace.as_str()) == router);
+        let addresses = uplinks
+            .filter_map(|uplink| uplink.address)
+            .chain(bridges.map(|bridge| bridge.address))
+            .chain(ends.filter_map(|end| end.address));
+        router.is_none()
             || parts.uplinks.iter().any(Option::is_none)
             || parts.bridges.iter().any(Option::is_none)
+            || parts.cables.iter().any(Option::is_none)
             || address.is_loopback()
-            || uplinks.chain(bridges).any(|own| own.addr() == address)
+            || addresses.into_iter().any(|own| own.addr() == address)
     }
 }

@@ -137,7 +137,7 @@ fn a_router_namespace_needs_simulated_uplinks() {
             "lab.toml:7:8: uplink \"auto\" is the machine's own, but the router has a namespace of \
              its own: name an interface, or leave router.namespace out",
             "lab.toml:7:8: uplink \"auto\": in a router namespace there is nothing at its other \
-             end: give it an `address` and an `outside`",
+             end: give it an `address`, and an `outside` or a `plug`",
         ],
     );
 }

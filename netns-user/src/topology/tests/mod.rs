@@ -1,6 +1,8 @@
 //! One test for each thing that can be wrong with a topology file.
 
 mod addresses;
+mod counts;
+mod large;
 mod names;
 mod rules;
 mod syntax;
@@ -63,6 +65,100 @@ source = "10.9.0.0/24"
 uplink = "auto"
 "#;
 
+/// A lab with everything that a lab can have.
+const LARGE: &str = r#"name = "large"
+
+[[router]]
+namespace = "edge"
+routes = [{ to = "10.20.0.0/16", via = "10.10.0.2" }]
+
+[[router]]
+namespace = "home"
+
+[[uplink]]
+name = "ens3"
+address = "192.168.1.10/24"
+gateway = "192.168.1.1"
+mtu = 1400
+outside = { namespace = "isp", interface = "eth0", address = "192.168.1.1/24", answers = ["8.8.8.8"] }
+
+[[uplink]]
+name = "ens4"
+address = "192.168.2.10/24"
+outside = { namespace = "isp", interface = "eth1", address = "192.168.2.1/24", answers = ["8.8.8.8"] }
+
+[[uplink]]
+name = "wan"
+router = "home"
+address = "10.10.0.2/24"
+gateway = "10.10.0.1"
+plug = { bridge = "br-edge" }
+
+[[bridge]]
+name = "br-edge"
+address = "10.10.0.1/24"
+mtu = 1450
+dns = ["9.9.9.9", "1.1.1.1"]
+
+[[bridge]]
+name = "br-home"
+router = "home"
+address = "10.20.0.1/24"
+
+[template.quiet]
+bridge = "br-edge"
+gateway = false
+interface = "lan"
+dns = []
+
+[[namespace]]
+name = "web"
+bridge = "br-edge"
+count = 3
+
+[[namespace]]
+name = "db-{}"
+template = "quiet"
+address = "10.10.0.100/24"
+mtu = 1300
+count = 2
+forwarding = true
+routes = [{ to = "default", via = "10.10.0.2", metric = 5 }, { to = "10.99.0.0/24", interface = "lan" }]
+
+[[namespace]]
+name = "early"
+bridge = "br-edge"
+address = "10.10.0.4/24"
+
+[[namespace]]
+name = "alone"
+
+[[namespace]]
+name = "pc"
+bridge = "br-home"
+
+[[cable]]
+a = { namespace = "alone", interface = "to-pc", address = "10.30.0.1/30" }
+b = { namespace = "pc", interface = "to-alone", address = "10.30.0.2/30" }
+mtu = 9000
+
+[[cable]]
+a = { namespace = "edge", interface = "spy" }
+b = { namespace = "isp", interface = "spy" }
+
+[[masquerade]]
+source = "10.0.0.0/8"
+
+[[masquerade]]
+source = "10.30.0.0/30"
+uplink = "ens3"
+
+[[forward]]
+protocol = "tcp"
+port = 80
+target = "10.10.0.2:80"
+"#;
+
 fn problems(text: &str) -> Vec<String> {
     let Err(error) = Topology::parse(text, "lab.toml") else {
         panic!("no fault found in:\n{text}")
@@ -120,4 +216,10 @@ fn auto_is_replaced_in_rules_too() {
     assert!(!lab.has_auto());
     assert_eq!(lab.uplinks[0].name, "eth7");
     assert_eq!(lab.masquerades[0].uplink.as_deref(), Some("eth7"));
+}
+
+#[test]
+fn a_large_lab_survives_its_own_file() {
+    let lab = Topology::parse(LARGE, "large.toml").unwrap();
+    assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
 }

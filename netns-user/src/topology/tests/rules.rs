@@ -115,7 +115,7 @@ fn too_many_bridges() {
         .collect();
     assert_eq!(
         problems(&format!("{GOOD}{bridges}")),
-        ["lab.toml:1:8: 17 bridges: a lab can have 16"]
+        ["lab.toml:4:13: router \"host\": 17 bridges: a router can have 16"]
     );
 }
 

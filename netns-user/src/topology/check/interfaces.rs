@@ -1,0 +1,187 @@
+//! Names of interfaces: fit, and each given once in its namespace.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+use super::Check;
+use crate::topology::{file::Text, names::interface_fault};
+
+/// An interface: where it is, and where the file says so.
+struct Interface<'a> {
+    /// Namespace that it is in; `None`: the machine.
+    place: Option<&'a str>,
+    /// What an error calls it: `uplink`, `bridge`, `port`, `interface`.
+    kind: &'static str,
+    name: &'a str,
+    span: Range<usize>,
+}
+
+impl<'a> Interface<'a> {
+    fn new(place: Option<&'a str>, kind: &'static str, name: &'a Text) -> Self {
+        Self { place, kind, name: name.get_ref(), span: name.span() }
+    }
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn interfaces(&mut self) {
+        self.fit_names();
+        let mut all = self.router_interfaces();
+        all.extend(self.far_interfaces());
+        self.unique_in_place(&all);
+        self.unique_in_lab();
+    }
+
+    /// Those that the file gives; those that it leaves out are checked as they are made.
+    fn fit_names(&mut self) {
+        let file = self.file;
+        let mut all: Vec<(&str, &Text)> = Vec::new();
+        for uplink in &file.uplinks {
+            all.push(("uplink", &uplink.name));
+            let outside = uplink.outside.iter();
+            all.extend(outside.map(|part| ("interface", &part.get_ref().interface)));
+            let plug = uplink.plug.iter().filter_map(|part| part.get_ref().port.as_ref());
+            all.extend(plug.map(|port| ("port", port)));
+        }
+        all.extend(file.bridges.iter().map(|bridge| ("bridge", &bridge.name)));
+        for cable in &file.cables {
+            let ends = [&cable.a, &cable.b];
+            all.extend(ends.map(|end| ("interface", &end.get_ref().interface)));
+        }
+        let mut seen = HashSet::new();
+        for (kind, text) in all {
+            self.fit_name(kind, text.get_ref(), text);
+        }
+        // Of the members of one entry, the last has the longest name.
+        for entry in &self.parts.entries {
+            let last = entry.last_member();
+            for (kind, text) in [("interface", entry.interface), ("port", entry.port)] {
+                // Namespaces with one template share its text.
+                if let Some(text) = text.filter(|text| seen.insert((text.span().start, last))) {
+                    self.fit_name(kind, &entry.fill(text.get_ref(), last), text);
+                }
+            }
+        }
+    }
+
+    fn fit_name(&mut self, kind: &str, name: &str, text: &Text) {
+        if let Some(fault) = interface_fault(name) {
+            let message = format!("{kind} \"{name}\": it names no interface: {fault}");
+            self.fault(text.span(), message);
+        }
+    }
+
+    /// In the order of the errors: of two with one name, the later is told of.
+    fn router_interfaces(&self) -> Vec<Interface<'a>> {
+        let (file, first) = (self.file, self.first_router());
+        let router = |text: &'a Option<Text>| {
+            text.as_ref().map_or(first, |name| Some(name.get_ref().as_str()))
+        };
+        let uplinks = file.uplinks.iter();
+        let mut all: Vec<_> = uplinks
+            .map(|part| Interface::new(router(&part.router), "uplink", &part.name))
+            .collect();
+        let bridges = file.bridges.iter();
+        all.extend(bridges.map(|part| Interface::new(router(&part.router), "bridge", &part.name)));
+        let parts = self.parts;
+        for (part, uplink) in file.uplinks.iter().zip(&parts.uplinks) {
+            let Some(plug) = uplink.as_ref().and_then(|uplink| uplink.plug()) else { continue };
+            let Some(bridge) = self.bridges.get(plug.bridge.as_str()) else { continue };
+            let written = part.plug.as_ref().and_then(|part| part.get_ref().port.as_ref());
+            let span = written.unwrap_or(&part.name).span();
+            let place = bridge.router.as_deref();
+            all.push(Interface { place, kind: "port", name: &plug.port, span });
+        }
+        // Whoever gives a name has it; one that is made can be given instead.
+        let (written, made): (Vec<_>, Vec<_>) =
+            self.members().partition(|(entry, _)| entry.port.is_some());
+        for (entry, members) in written.into_iter().chain(made) {
+            let span = entry.port.unwrap_or(entry.name).span();
+            for plug in members.iter().filter_map(|member| member.plug.as_ref()) {
+                let Some(bridge) = self.bridges.get(plug.bridge.as_str()) else { continue };
+                let place = bridge.router.as_deref();
+                all.push(Interface { place, kind: "port", name: &plug.port, span: span.clone() });
+            }
+        }
+        all
+    }
+
+    /// The far ends of cables, and both of those between namespaces.
+    fn far_interfaces(&self) -> Vec<Interface<'a>> {
+        let outsides = self.file.uplinks.iter().filter_map(|part| part.outside.as_ref());
+        let outside = |namespace: &'a Text, interface| {
+            Interface::new(Some(namespace.get_ref()), "interface", interface)
+        };
+        let mut all: Vec<_> = outsides
+            .map(|part| outside(&part.get_ref().namespace, &part.get_ref().interface))
+            .collect();
+        for (entry, members) in self.members() {
+            let span = entry.interface.unwrap_or(entry.name).span();
+            for member in members {
+                let Some(plug) = &member.plug else { continue };
+                let (place, span) = (Some(member.name.as_str()), span.clone());
+                all.push(Interface { place, kind: "interface", name: &plug.interface, span });
+            }
+        }
+        for cable in &self.file.cables {
+            let ends = [cable.a.get_ref(), cable.b.get_ref()];
+            all.extend(ends.map(|end| outside(&end.namespace, &end.interface)));
+        }
+        all
+    }
+
+    fn unique_in_place(&mut self, all: &[Interface<'_>]) {
+        let routers: HashSet<Option<&str>> =
+            self.parts.routers.iter().flatten().map(|part| part.namespace.as_deref()).collect();
+        let mut seen: HashMap<(Option<&str>, &str), &Interface<'_>> = HashMap::new();
+        let mut reported = HashSet::new();
+        for interface in all {
+            let Interface { place, kind, name, span } = interface;
+            let Some(first) = seen.get(&(*place, *name)) else {
+                seen.insert((*place, *name), interface);
+                continue;
+            };
+            // One text may name many.
+            if !reported.insert(span.start) {
+                continue;
+            }
+            let whose = match place {
+                Some(place) if !routers.contains(&Some(place)) => format!("in \"{place}\""),
+                _ => "of the router".into(),
+            };
+            let message = format!(
+                "{kind} \"{name}\": an interface {whose} of that name is there already ({}, line \
+                 {}): choose another",
+                first.kind,
+                self.line(&first.span)
+            );
+            self.fault(span.clone(), message);
+        }
+    }
+
+    /// Rules and namespaces call uplinks and bridges by their names alone, whatever router they
+    /// are in. Two in one router are told of already.
+    fn unique_in_lab(&mut self) {
+        let file = self.file;
+        let uplinks = file.uplinks.iter().map(|part| ("uplink", &part.name, &part.router));
+        let bridges = file.bridges.iter().map(|part| ("bridge", &part.name, &part.router));
+        let first = self.first_router();
+        let mut seen = HashMap::new();
+        for (kind, text, router) in uplinks.chain(bridges) {
+            let name = text.get_ref().as_str();
+            let router = router.as_ref().map_or(first, |router| Some(router.get_ref().as_str()));
+            let Some((other, span)) = seen.insert((kind, name), (router, text.span())) else {
+                continue;
+            };
+            if other != router {
+                let message = format!(
+                    "{kind} \"{name}\": another router has one of that name already (line {}): \
+                     choose another",
+                    self.line(&span)
+                );
+                self.fault(text.span(), message);
+            }
+        }
+    }
+}

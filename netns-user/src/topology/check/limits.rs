@@ -1,0 +1,102 @@
+//! How much there can be of what.
+
+use std::collections::HashMap;
+
+use netns_common::abi::{MAX_INSIDE_PREFIXES, MAX_RULES, MAX_UPLINKS};
+
+use super::Check;
+use crate::topology::routers::routers_of_source;
+
+/// Most ports of a bridge: Linux numbers them with ten bits, and 0 is none
+/// (BR_PORT_BITS in net/bridge/br_private.h).
+const MAX_PORTS: usize = 1023;
+
+impl<'a> Check<'a> {
+    pub(super) fn limits(&mut self) {
+        let parts = self.parts;
+        let mut bridges: HashMap<Option<&str>, usize> = HashMap::new();
+        for bridge in parts.bridges.iter().flatten() {
+            *bridges.entry(bridge.router.as_deref()).or_default() += 1;
+        }
+        let mut uplinks: HashMap<Option<&str>, usize> = HashMap::new();
+        for uplink in parts.uplinks.iter().flatten() {
+            *uplinks.entry(uplink.router.as_deref()).or_default() += 1;
+        }
+        let rules = self.rules_by_router();
+        let most_rules = usize::try_from(MAX_RULES - 1).unwrap_or(usize::MAX);
+        let all = [
+            (bridges, MAX_INSIDE_PREFIXES, "bridges"),
+            (uplinks, MAX_UPLINKS, "uplinks"),
+            (rules, most_rules, "rules"),
+        ];
+        for (counts, most, what) in all {
+            for (router, count) in counts.into_iter().filter(|(_, count)| *count > most) {
+                let whose = match router {
+                    Some(router) => format!("router \"{router}\""),
+                    None => "the machine as router".to_owned(),
+                };
+                let message = format!("{whose}: {count} {what}: a router can have {most}");
+                self.fault(self.router_span(router), message);
+            }
+        }
+        self.ports();
+    }
+
+    fn rules_by_router(&self) -> HashMap<Option<&'a str>, usize> {
+        let parts = self.parts;
+        let bridges = || parts.bridges.iter().flatten();
+        let mut rules: HashMap<Option<&str>, usize> = HashMap::new();
+        let uplinks: HashMap<&str, Option<&str>> = parts
+            .uplinks
+            .iter()
+            .flatten()
+            .map(|uplink| (uplink.name.as_str(), uplink.router.as_deref()))
+            .collect();
+        for rule in parts.masquerades.iter().flatten() {
+            let routers = match &rule.uplink {
+                Some(uplink) => uplinks.get(uplink.as_str()).copied().into_iter().collect(),
+                None => routers_of_source(bridges(), rule.source),
+            };
+            for router in routers {
+                *rules.entry(router).or_default() += 1;
+            }
+        }
+        for rule in parts.forwards.iter().flatten() {
+            let target = rule.target.ip();
+            if let Some(bridge) = bridges().find(|bridge| bridge.address.contains(target)) {
+                *rules.entry(bridge.router.as_deref()).or_default() += 1;
+            }
+        }
+        rules
+    }
+
+    /// Where the file names a router.
+    fn router_span(&self, router: Option<&str>) -> std::ops::Range<usize> {
+        let named = self.file.router.0.iter().filter_map(|part| part.get_ref().namespace.as_ref());
+        let mut named = named.filter(|name| Some(name.get_ref().as_str()) == router);
+        named.next().unwrap_or(&self.file.name).span()
+    }
+
+    fn ports(&mut self) {
+        let parts = self.parts;
+        let mut ports: HashMap<&str, usize> = HashMap::new();
+        for (_, members) in self.members() {
+            for plug in members.iter().filter_map(|member| member.plug.as_ref()) {
+                *ports.entry(&plug.bridge).or_default() += 1;
+            }
+        }
+        for plug in parts.uplinks.iter().flatten().filter_map(|uplink| uplink.plug()) {
+            *ports.entry(&plug.bridge).or_default() += 1;
+        }
+        for part in &self.file.bridges {
+            let name = part.name.get_ref();
+            if let Some(count) = ports.remove(name.as_str()).filter(|count| *count > MAX_PORTS) {
+                let message = format!(
+                    "bridge \"{name}\": {count} cables are plugged in: a bridge of Linux has \
+                     {MAX_PORTS} ports: spread them over several bridges"
+                );
+                self.fault(part.name.span(), message);
+            }
+        }
+    }
+}

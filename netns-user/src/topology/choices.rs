@@ -1,0 +1,90 @@
+//! Keys of the topology file that can be written in two ways.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+use toml::Spanned;
+
+use super::file::RouterFile;
+
+/// What the parser says is wanted where [`RoutersFile`] is.
+pub(super) const ROUTERS: &str = "a table or several";
+
+/// What the parser says is wanted where [`GatewayFile`] is.
+pub(super) const GATEWAY: &str = "an address or false";
+
+/// `[router]`, or any number of `[[router]]`. No untagged enum: it would lose positions and the
+/// names of unknown keys.
+#[derive(Debug, Default)]
+pub(super) struct RoutersFile(pub(super) Vec<Spanned<RouterFile>>);
+
+impl<'de> Deserialize<'de> for RoutersFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = RoutersFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(ROUTERS)
+            }
+
+            /// A table by itself has no position here, and needs none: what can be wrong with
+            /// the place of a router is wrong only with the second and later ones.
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let router = RouterFile::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RoutersFile(vec![Spanned::new(0..0, router)]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut routers = Vec::new();
+                while let Some(router) = seq.next_element()? {
+                    routers.push(router);
+                }
+                Ok(RoutersFile(routers))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+/// Where a default route leads: an address, or `false` for no default route.
+#[derive(Debug)]
+pub(super) enum GatewayFile {
+    Address(String),
+    None,
+}
+
+impl<'de> Deserialize<'de> for GatewayFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AddressOrFalse;
+
+        impl Visitor<'_> for AddressOrFalse {
+            type Value = GatewayFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(GATEWAY)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(GatewayFile::Address(text.to_owned()))
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+                if value {
+                    return Err(E::custom(
+                        "`true` is no gateway: write its address in quotes, leave it out for the \
+                         bridge's address, or write false for no default route",
+                    ));
+                }
+                Ok(GatewayFile::None)
+            }
+        }
+
+        deserializer.deserialize_any(AddressOrFalse)
+    }
+}

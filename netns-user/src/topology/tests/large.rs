@@ -1,0 +1,323 @@
+//! Several routers, plugged uplinks, cables and routes.
+
+use super::{LARGE, OWN, Topology, problems};
+
+/// Replaces the first `from` of the large file and expects this one problem, at the place
+/// where `at` stands in the spoiled file.
+#[track_caller]
+fn spoiled(from: &str, to: &str, at: &str, expected: &str) {
+    assert!(LARGE.contains(from), "{from}");
+    let text = LARGE.replacen(from, to, 1);
+    let offset = text.find(at).unwrap_or_else(|| panic!("{at}"));
+    let before = &text[..offset];
+    let column = before.len() - before.rfind('\n').unwrap();
+    let line = before.matches('\n').count() + 1;
+    assert_eq!(problems(&text), [format!("lab.toml:{line}:{column}: {expected}")]);
+}
+
+#[test]
+fn unknown_names() {
+    spoiled(
+        "router = \"home\"\naddress = \"10.10",
+        "router = \"hone\"\naddress = \"10.10",
+        "\"hone\"",
+        "uplink \"wan\": there is no router \"hone\": did you mean \"home\"?",
+    );
+    spoiled(
+        "router = \"home\"\naddress = \"10.20",
+        "router = \"xyz\"\naddress = \"10.20",
+        "\"xyz\"",
+        "bridge \"br-home\": there is no router \"xyz\": there are edge, home",
+    );
+    spoiled(
+        "plug = { bridge = \"br-edge\"",
+        "plug = { bridge = \"br-edgy\"",
+        "\"br-edgy\"",
+        "uplink \"wan\": there is no bridge \"br-edgy\": did you mean \"br-edge\"?",
+    );
+    spoiled(
+        "a = { namespace = \"alone\"",
+        "a = { namespace = \"alnoe\"",
+        "\"alnoe\"",
+        "cable: there is no namespace \"alnoe\": did you mean \"alone\"?",
+    );
+}
+
+#[test]
+fn one_interface_twice_in_a_namespace() {
+    spoiled(
+        "interface = \"to-pc\"",
+        "interface = \"eth9\" }\nb = { namespace = \"alone\", interface = \"eth9\" }\n\n[[cable]]\n\
+         a = { namespace = \"alone\", interface = \"to-pc\"",
+        "\"eth9\" }\n\n",
+        "interface \"eth9\": an interface in \"alone\" of that name is there already (interface, \
+         line 73): choose another",
+    );
+    spoiled(
+        "{ namespace = \"edge\", interface = \"spy\"",
+        "{ namespace = \"edge\", interface = \"br-edge\"",
+        "\"br-edge\" }\nb",
+        "interface \"br-edge\": an interface of the router of that name is there already (bridge, \
+         line 30): choose another",
+    );
+    spoiled(
+        "interface = \"eth1\"",
+        "interface = \"eth0\"",
+        "\"eth0\", address = \"192.168.2",
+        "interface \"eth0\": an interface in \"isp\" of that name is there already (interface, line \
+         15): choose another",
+    );
+}
+
+#[test]
+fn names_that_two_routers_use() {
+    spoiled(
+        "name = \"br-home\"",
+        "name = \"br-edge\"\naddress = \"10.7.0.1/24\"\n[[bridge]]\nname = \"br-home\"",
+        "\"br-edge\"\naddress = \"10.7",
+        "bridge \"br-edge\": an interface of the router of that name is there already (bridge, line \
+         30): choose another",
+    );
+    let text = LARGE.replacen("name = \"wan\"", "name = \"ens4\"", 1);
+    let found = problems(&text);
+    assert!(
+        found[0].ends_with(
+            "uplink \"ens4\": another router has one of that name already (line 18): choose another"
+        ),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn plugs_that_lead_back() {
+    let home = "router = \"home\"\naddress = \"10.10.0.2/24\"";
+    let found = problems(&LARGE.replacen(home, &home.replace("home", "edge"), 1));
+    // By the same mistake the router routes to itself.
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(
+        found[1],
+        "lab.toml:27:19: uplink \"wan\": bridge \"br-edge\" is in the same router: plug it into \
+         another router's bridge"
+    );
+}
+
+#[test]
+fn routers_in_a_circle() {
+    let text = format!(
+        "{LARGE}\n[[uplink]]\nname = \"back\"\naddress = \"10.20.0.9/24\"\n\
+         plug = {{ bridge = \"br-home\" }}\n"
+    );
+    let found = problems(&text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].ends_with(
+            "uplink \"back\": bridge \"br-home\" is behind that uplink's own router: packets would \
+             go round in circles: plug it into another router's bridge"
+        ),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn far_ends_of_an_uplink() {
+    spoiled(
+        "plug = { bridge = \"br-edge\" }",
+        "",
+        "\"wan\"",
+        "uplink \"wan\": in a router namespace there is nothing at its other end: give it an \
+         `address`, and an `outside` or a `plug`",
+    );
+    let plug = "plug = { bridge = \"br-edge\" }";
+    let outside = "outside = { namespace = \"x\", interface = \"e\", address = \"10.10.0.77/24\" }";
+    let found = problems(&LARGE.replacen(plug, &format!("{plug}\n{outside}"), 1));
+    let fault = "a cable has one far end: leave out its `outside` or its `plug`";
+    assert!(found.iter().any(|line| line.ends_with(fault)), "{found:?}");
+    spoiled(
+        "name = \"wan\"",
+        "name = \"wide-area\"",
+        "\"br-edge\" }",
+        "uplink \"wide-area\": the port name that goes with it, \"veth-wide-area-br\", does not \
+         fit: it has 17 characters, of which Linux allows 15: set `port`",
+    );
+}
+
+#[test]
+fn the_machine_is_the_first_router_or_none() {
+    let text = format!("{LARGE}[[router]]\nroutes = []\n");
+    let found = problems(&text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].ends_with(
+            ": router: only the first one can be the machine itself: give it a `namespace`, or \
+             move it to the top"
+        ),
+        "{found:?}"
+    );
+    let line = LARGE.matches('\n').count() + 1;
+    assert!(found[0].starts_with(&format!("lab.toml:{line}:")), "{found:?}");
+}
+
+#[test]
+fn a_namespaced_router_behind_the_machine() {
+    let home = "\n[[router]]\n\n[[router]]\nnamespace = \"home\"\n\n[[uplink]]\nname = \"wan\"\n\
+                router = \"home\"\naddress = \"10.9.0.2/24\"\nplug = { bridge = \"br0\" }\n";
+    let lab = Topology::parse(&format!("{OWN}{home}"), "lab.toml").unwrap();
+    assert_eq!(lab.uplinks_of(Some("home")).count(), 1);
+    assert_eq!(lab.bridges_of(None).count(), 1);
+    assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
+}
+
+#[test]
+fn routes_out_of_reach() {
+    spoiled(
+        "via = \"10.10.0.2\" }]",
+        "via = \"10.11.0.2\" }]",
+        "\"10.11.0.2\"",
+        "router \"edge\": route to 10.20.0.0/16: via 10.11.0.2: no such address is in reach: use \
+         one of 192.168.1.0/24, 192.168.2.0/24, 10.10.0.0/24",
+    );
+    spoiled(
+        "interface = \"lan\" }]",
+        "interface = \"lam\" }]",
+        "\"lam\"",
+        "namespace \"db-1\": route to 10.99.0.0/24: there is no interface \"lam\" here: did you \
+         mean \"lan\"?",
+    );
+    spoiled(
+        "{ to = \"10.99.0.0/24\", interface = \"lan\" }",
+        "{ to = \"10.99.0.0/24\" }",
+        "{ to = \"10.99",
+        "namespace \"db-{}\": route to 10.99.0.0/24: it leads nowhere: give it a `via`, an \
+         `interface` or both",
+    );
+    spoiled(
+        "via = \"10.10.0.2\", metric",
+        "via = \"10.10.0.100\", metric",
+        "\"10.10.0.100\",",
+        "namespace \"db-1\": route to default: via 10.10.0.100: it is the namespace's own address: \
+         name another router",
+    );
+    spoiled(
+        "to = \"10.99.0.0/24\"",
+        "to = \"10.99.0.7/24\"",
+        "\"10.99.0.7/24\"",
+        "namespace \"db-{}\": route to 10.99.0.7/24: it is neither a subnet nor one address: write \
+         10.99.0.0/24 for the subnet or 10.99.0.7/32 for the address",
+    );
+}
+
+#[test]
+fn one_route_twice() {
+    spoiled(
+        "{ to = \"10.99.0.0/24\", interface = \"lan\" }",
+        "{ to = \"0.0.0.0/0\", interface = \"lan\", metric = 5 }",
+        "\"0.0.0.0/0\"",
+        "namespace \"db-1\": route to default: there is one with the same metric already (line \
+         58): leave one out, or give it another `metric`",
+    );
+    spoiled(
+        "name = \"pc\"\n",
+        "name = \"pc\"\nroutes = [{ to = \"default\", via = \"10.20.0.9\" }]\n",
+        "\"default\", via = \"10.20",
+        "namespace \"pc\": route to default: its gateway is the default route already: write \
+         gateway = false for a namespace, leave `gateway` out of an uplink, or give the route a \
+         `metric`",
+    );
+}
+
+#[test]
+fn mtus_and_metrics_out_of_range() {
+    spoiled("mtu = 9000", "mtu = 67", "67\n", "cable: an MTU of 67 bytes: use 68 to 65535");
+    spoiled(
+        "metric = 5",
+        "metric = -5",
+        "-5 }",
+        "namespace \"db-{}\": route to default: a metric of -5: use 0 to 4294967295",
+    );
+}
+
+#[test]
+fn addresses_in_one_routers_networks() {
+    spoiled(
+        "address = \"10.10.0.4/24\"",
+        "address = \"10.10.0.2/24\"",
+        "\"10.10.0.2/24\"\n\n[[namespace]]\nname = \"alone\"",
+        "namespace \"early\": the address 10.10.0.2 is that of uplink \"wan\" already (line 25): \
+         choose another",
+    );
+    spoiled(
+        "address = \"10.30.0.2/30\"",
+        "address = \"10.31.0.2/30\"",
+        "\"10.31.0.2/30\"",
+        "cable: its ends are in two subnets, 10.30.0.0/30 and 10.31.0.0/30: give them one",
+    );
+    // Behind another router the same subnet is another network.
+    let again = LARGE.replace("10.20.0.1/24", "192.168.1.1/24");
+    Topology::parse(&again, "lab.toml").unwrap();
+}
+
+#[test]
+fn keys_of_a_cable_without_a_bridge() {
+    spoiled(
+        "name = \"alone\"",
+        "name = \"alone\"\naddress = \"10.1.0.1/24\"",
+        "\"10.1.0.1/24\"",
+        "namespace \"alone\": `address` is of the cable to a bridge: add `bridge`, or leave it out \
+         and make a [[cable]]",
+    );
+}
+
+#[test]
+fn gateways_in_two_ways() {
+    let found = problems(&LARGE.replacen("gateway = false", "gateway = true", 1));
+    assert!(found[0].contains("write false for no default route"), "{found:?}");
+    let found = problems(&LARGE.replacen("gateway = false", "gateway = 7", 1));
+    assert!(
+        found[0]
+            .ends_with("7 is a number: write an address in quotes, or false for no default route"),
+        "{found:?}"
+    );
+    spoiled(
+        "gateway = false",
+        "gateway = \"here\"",
+        "\"here\"",
+        "namespace \"db-{}\": \"here\" is no IPv4 address: write it like 192.168.15.1",
+    );
+}
+
+#[test]
+fn unknown_keys_of_routers() {
+    let found = problems(&LARGE.replacen("namespace = \"home\"", "namespce = \"home\"", 1));
+    assert_eq!(found, ["lab.toml:8:1: unknown key \"namespce\": did you mean \"namespace\"?"]);
+    let found = problems(&super::GOOD.replacen("namespace = \"host\"", "namespce = \"host\"", 1));
+    assert_eq!(found, ["lab.toml:4:1: unknown key \"namespce\": did you mean \"namespace\"?"]);
+}
+
+#[test]
+fn a_forward_to_a_plugged_uplink() {
+    let lab = Topology::parse(LARGE, "f").unwrap();
+    let target = *lab.forwards[0].target.ip();
+    assert_eq!(lab.router_of_target(target), Some(Some("edge")));
+    assert_eq!(lab.router_of_target("10.20.0.9".parse().unwrap()), Some(Some("home")));
+    assert_eq!(lab.router_of_target("8.8.8.8".parse().unwrap()), None);
+}
+
+#[test]
+fn a_forward_to_a_subnet_that_two_routers_have() {
+    let twin = LARGE.replacen("10.20.0.1/24", "10.10.0.1/24", 1);
+    let found = problems(&twin);
+    assert!(
+        found.iter().any(|line| line.ends_with(
+            "forward: the target address 10.10.0.2 is behind 2 routers: give their bridges \
+             different subnets"
+        )),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn masquerades_find_their_routers() {
+    let lab = Topology::parse(LARGE, "f").unwrap();
+    assert_eq!(lab.routers_of_masquerade(&lab.masquerades[0]), [Some("edge"), Some("home")]);
+    assert_eq!(lab.routers_of_masquerade(&lab.masquerades[1]), [Some("edge")]);
+}
