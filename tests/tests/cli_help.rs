@@ -32,7 +32,7 @@ const COMMANDS: &[&[&str]] = &[
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let help = netns(&[command, &["--help"]].concat()).success();
         let example = format!("netns {}", command.join(" "));
         help.shows(&["Usage:", "Example", &example]);

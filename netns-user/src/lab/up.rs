@@ -3,13 +3,15 @@
 use super::{
     LabError, LabRecord, Progress,
     clear::{clear, clear_unbuilt},
+    datapaths::datapaths,
+    in_place,
     perform::perform,
     plan::Plan,
     preflight,
     progress::step,
     record::{self, resolved},
 };
-use crate::topology::Topology;
+use crate::{datapath::Datapath, step::Place, topology::Topology};
 
 /// What `up` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ fn change(
     preflight::check_free(&wanted, Some(&record))?;
     let plan = Plan::between(&record, wanted.clone())?;
     if plan.is_empty() && record.complete && record.topology == wanted {
+        refresh(&wanted)?;
         return Ok(UpOutcome::AlreadyUp);
     }
     let before = record.complete.then(|| record.topology.clone());
@@ -80,6 +83,16 @@ fn change(
         Ok(()) => Err(error),
         Err(failure) => Err(error.with(vec![failure])),
     }
+}
+
+/// Whoever asks for a lab wants it to know its routers as they are now.
+fn refresh(topology: &Topology) -> Result<(), LabError> {
+    for datapath in datapaths(topology) {
+        let living = Datapath::open(&datapath.spec.lab)?;
+        let place = Place::of(datapath.router.as_deref());
+        in_place(&place, || living.refresh_host_addresses())??;
+    }
+    Ok(())
 }
 
 fn go_back(record: &mut LabRecord, before: Topology) -> Result<(), LabError> {
