@@ -30,6 +30,8 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Up(args) => commands::up::run(args, json),
         Command::Down(args) => commands::down::run(args, json),
         Command::Status(args) => commands::status::run(args, json),
+        Command::Check(args) => commands::check::run(args, json),
+        Command::Schema(_) => commands::schema::run(),
         Command::Add(args) => commands::add::run(args, json),
         Command::Del(args) => commands::del::run(args, json),
         Command::List(_) => commands::list::run(json),

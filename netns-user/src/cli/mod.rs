@@ -7,7 +7,7 @@ mod watch;
 
 use clap::{Parser, Subcommand};
 
-pub use lab::{DemoArgs, DownArgs, StatusArgs, UpArgs};
+pub use lab::{CheckArgs, DemoArgs, DownArgs, SchemaArgs, StatusArgs, UpArgs};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
@@ -38,6 +38,8 @@ pub enum Command {
     Up(UpArgs),
     Down(DownArgs),
     Status(StatusArgs),
+    Check(CheckArgs),
+    Schema(SchemaArgs),
     Add(AddArgs),
     Del(DelArgs),
     List(ListArgs),

@@ -1,6 +1,7 @@
 //! The commands of `netns`, a file each: what they print and the code they end with.
 
 pub mod add;
+pub mod check;
 pub mod del;
 pub mod demo;
 pub mod down;
@@ -11,6 +12,7 @@ pub mod list;
 pub mod log;
 pub mod masquerade;
 pub mod nat;
+pub mod schema;
 pub mod show;
 pub mod status;
 mod steps;

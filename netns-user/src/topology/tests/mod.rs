@@ -5,6 +5,7 @@ mod counts;
 mod large;
 mod names;
 mod rules;
+mod schema;
 mod syntax;
 
 use super::*;
