@@ -21,7 +21,7 @@ pub use model::{
 pub use schema::schema;
 
 /// The lab that is built when no file is named.
-const LECTURE: &str = include_str!("lecture.toml");
+const LECTURE: &str = include_str!("../../../examples/lecture.toml");
 
 impl Topology {
     /// Reads and checks a topology file. `origin` is the file's name for errors.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod counts;
+mod files;
 mod large;
 mod names;
 mod rules;
