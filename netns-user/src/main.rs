@@ -33,6 +33,8 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => commands::doctor::run(args, json),
         Command::Status(args) => commands::status::run(args, json),
         Command::Graph(args) => commands::graph::run(args, json),
+        Command::Check(args) => commands::check::run(args, json),
+        Command::Schema(_) => commands::schema::run(),
         Command::Add(args) => commands::add::run(args, json),
         Command::Del(args) => commands::del::run(args, json),
         Command::List(_) => commands::list::run(json),

@@ -7,10 +7,13 @@ use netns_tests::{netns, netns_path, run};
 /// Every command there is.
 const COMMANDS: &[&[&str]] = &[
     &["up"],
+    &["plan"],
     &["down"],
     &["doctor"],
     &["status"],
     &["graph"],
+    &["schema"],
+    &["check"],
     &["add"],
     &["del"],
     &["list"],

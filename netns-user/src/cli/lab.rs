@@ -107,3 +107,31 @@ pub struct DoctorArgs {
     /// The topology file
     pub file: Option<PathBuf>,
 }
+
+/// Check a topology file
+///
+/// Reads a topology file and says what is wrong with it, each fault with its line and column,
+/// or what the lab consists of. Nothing is built, and no rights are needed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns check my.toml
+  netns check my.toml --json    {valid, problems: [{line, column, message}]}
+
+Exit codes: 0 when the file is free of faults, else 1.")]
+pub struct CheckArgs {
+    /// The topology file
+    pub file: PathBuf,
+}
+
+/// Print the JSON Schema of topology files
+///
+/// Prints the schema (draft 2020-12) of topology files. Editors check and complete TOML by it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns schema > netns.schema.json
+
+An editor with Taplo takes it from the first line of a topology file:
+  #:schema ./netns.schema.json")]
+pub struct SchemaArgs {}

@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand};
 
 pub use changing::Changing;
 pub use graph::{GraphArgs, GraphFormat};
-pub use lab::{DemoArgs, DoctorArgs, DownArgs, PlanArgs, StatusArgs, UpArgs};
+pub use lab::{
+    CheckArgs, DemoArgs, DoctorArgs, DownArgs, PlanArgs, SchemaArgs, StatusArgs, UpArgs,
+};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
@@ -47,6 +49,8 @@ pub enum Command {
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Graph(GraphArgs),
+    Check(CheckArgs),
+    Schema(SchemaArgs),
     Add(AddArgs),
     Del(DelArgs),
     List(ListArgs),

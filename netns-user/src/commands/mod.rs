@@ -1,6 +1,7 @@
 //! The commands of `netns`, a file each: what they print and the code they end with.
 
 pub mod add;
+pub mod check;
 pub mod completions;
 pub mod del;
 pub mod demo;
@@ -17,6 +18,7 @@ pub mod masquerade;
 pub mod nat;
 pub mod plan;
 pub mod ps;
+pub mod schema;
 pub mod show;
 pub mod status;
 mod steps;

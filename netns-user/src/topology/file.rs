@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
 pub(super) use super::choices::{GatewayFile, RoutersFile};
+use super::schema::{
+    Address, Count, Destination, FlowTable, Interface, Metric, Mtu, Port, Protocol, Subnet, Target,
+};
 
 /// Text, and where it stands.
 pub(super) type Text = Spanned<String>;
@@ -15,10 +19,12 @@ pub(super) type Text = Spanned<String>;
 pub(super) type Number = Spanned<i64>;
 
 /// A lab: namespaces, cables, bridges, routers and rules.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "netns topology file")]
 pub(super) struct TopologyFile {
     /// Name of the lab, unique on the machine: letters, digits, '-' and '_'.
+    #[schemars(with = "String")]
     pub(super) name: Text,
     /// What routes between bridges and uplinks: one table, or several. Without it, the machine
     /// itself.
@@ -38,6 +44,7 @@ pub(super) struct TopologyFile {
     pub(super) namespaces: Vec<NamespaceFile>,
     /// Keys that several namespaces share, by a name of the template.
     #[serde(default, rename = "template")]
+    #[schemars(with = "BTreeMap<String, TemplateFile>")]
     pub(super) templates: BTreeMap<Text, TemplateFile>,
     /// Cables between two namespaces.
     #[serde(default, rename = "cable")]
@@ -51,207 +58,318 @@ pub(super) struct TopologyFile {
 }
 
 /// What routes between bridges and uplinks, and translates addresses on the way.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "router")]
 pub(super) struct RouterFile {
     /// Name of a namespace that is made for the router. Without it, the machine itself routes;
     /// only the first router can be the machine.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) namespace: Option<Text>,
     /// Routes of the router, besides those by its uplinks.
     #[serde(default)]
+    #[schemars(with = "Vec<RouteFile>")]
     pub(super) routes: Vec<Spanned<RouteFile>>,
 }
 
 /// Settings of the address translation.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "nat")]
 pub(super) struct NatFile {
     /// How many connections each router tracks at a time.
+    #[serde(default)]
+    #[schemars(with = "FlowTable")]
     pub(super) flow_table: Option<Number>,
     /// Whether a cable carries only packets from its own namespace's address.
+    #[serde(default)]
+    #[schemars(with = "bool")]
     pub(super) source_check: Option<bool>,
 }
 
 /// An interface of a router that leads out of its networks.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "uplink")]
 pub(super) struct UplinkFile {
     /// Name of the interface in the router, unique in the lab. "auto" is the interface of the
     /// machine's default route.
+    #[schemars(with = "Interface")]
     pub(super) name: Text,
     /// Namespace of the router that it belongs to; without it, the first router.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) router: Option<Text>,
     /// Its address, with the length of its subnet. Only where the lab makes the uplink.
+    #[serde(default)]
+    #[schemars(with = "Subnet")]
     pub(super) address: Option<Text>,
     /// Where the router's default route leads. Without it, the uplink has none.
+    #[serde(default)]
+    #[schemars(with = "Address")]
     pub(super) gateway: Option<Text>,
     /// Most bytes of a packet, at both ends of the cable; without it, that of the bridge it is
     /// plugged into, or the kernel's default.
+    #[serde(default)]
+    #[schemars(with = "Mtu")]
     pub(super) mtu: Option<Number>,
     /// A simulated network at the far end of its cable.
+    #[serde(default)]
+    #[schemars(with = "OutsideFile")]
     pub(super) outside: Option<Spanned<OutsideFile>>,
     /// Another router's bridge at the far end of its cable.
+    #[serde(default)]
+    #[schemars(with = "PlugFile")]
     pub(super) plug: Option<Spanned<PlugFile>>,
 }
 
 /// A simulated network at the far end of an uplink.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "outside")]
 pub(super) struct OutsideFile {
     /// Name of the namespace that plays it. Several uplinks may lead to one.
+    #[schemars(with = "String")]
     pub(super) namespace: Text,
     /// Name of the cable's end there.
+    #[schemars(with = "Interface")]
     pub(super) interface: Text,
     /// Address of the cable's end there, in the subnet of the uplink.
+    #[schemars(with = "Subnet")]
     pub(super) address: Text,
     /// Further addresses that the outside answers for.
     #[serde(default)]
+    #[schemars(with = "Vec<Address>")]
     pub(super) answers: Vec<Text>,
 }
 
 /// Where an uplink is plugged in at another router.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "plug")]
 pub(super) struct PlugFile {
     /// Name of a bridge of another router.
+    #[schemars(with = "String")]
     pub(super) bridge: Text,
     /// Name of the cable's end on that bridge; without it, veth-NAME-br.
+    #[serde(default)]
+    #[schemars(with = "Interface")]
     pub(super) port: Option<Text>,
 }
 
 /// A switch inside a router.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "bridge")]
 pub(super) struct BridgeFile {
     /// Name of the interface in the router, unique in the lab.
+    #[schemars(with = "Interface")]
     pub(super) name: Text,
     /// Namespace of the router that it is in; without it, the first router.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) router: Option<Text>,
     /// The router's address on it, with the length of the subnet of all that is plugged in.
+    #[schemars(with = "Subnet")]
     pub(super) address: Text,
     /// Most bytes of a packet on the bridge and on what is plugged in; without it, the kernel's
     /// default.
+    #[serde(default)]
+    #[schemars(with = "Mtu")]
     pub(super) mtu: Option<Number>,
     /// Name servers of the namespaces on it that name none themselves.
     #[serde(default)]
+    #[schemars(with = "Vec<Address>")]
     pub(super) dns: Vec<Text>,
 }
 
 /// A namespace, or several alike.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "namespace")]
 pub(super) struct NamespaceFile {
     /// Name of the namespace. With `count`, {} in it stands for the number of each; without {},
     /// -1, -2 and so on are appended.
+    #[schemars(with = "String")]
     pub(super) name: Text,
     /// How many to make.
+    #[serde(default)]
+    #[schemars(with = "Count")]
     pub(super) count: Option<Number>,
     /// Name of the template whose keys it takes over, but for those that it gives itself.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) template: Option<Text>,
     /// Bridge that its cable leads to; without it, there is no cable.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) bridge: Option<Text>,
     /// Its address, with the length of the bridge's subnet. Without it, the next free one of the
     /// subnet is handed out. With `count`, that of the first one; the others follow upwards.
+    #[serde(default)]
+    #[schemars(with = "Subnet")]
     pub(super) address: Option<Text>,
     /// Name of the cable's end in the namespace; without it, veth-NAME.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) interface: Option<Text>,
     /// Name of the cable's end on the bridge; without it, veth-NAME-br.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) port: Option<Text>,
     /// Where its default route leads; without it, to the bridge's address. False: it has none.
+    #[serde(default)]
+    #[schemars(with = "GatewayFile")]
     pub(super) gateway: Option<Spanned<GatewayFile>>,
     /// Most bytes of a packet, at both ends of the cable; without it, that of the bridge.
+    #[serde(default)]
+    #[schemars(with = "Mtu")]
     pub(super) mtu: Option<Number>,
     /// Name servers, for /etc/netns/NAME/resolv.conf; without it, those of the bridge.
+    #[serde(default)]
+    #[schemars(with = "Vec<Address>")]
     pub(super) dns: Option<Vec<Text>>,
     /// Whether it forwards packets between its interfaces, as a router without translation.
+    #[serde(default)]
+    #[schemars(with = "bool")]
     pub(super) forwarding: Option<bool>,
     /// Routes of the namespace, besides the default route by its gateway.
+    #[serde(default)]
+    #[schemars(with = "Vec<RouteFile>")]
     pub(super) routes: Option<Vec<Spanned<RouteFile>>>,
 }
 
 /// Keys that several namespaces share.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "template")]
 pub(super) struct TemplateFile {
     /// Bridge that the cables of the namespaces lead to.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) bridge: Option<Text>,
     /// Address of the namespaces; of use for one that is used with one `count`.
+    #[serde(default)]
+    #[schemars(with = "Subnet")]
     pub(super) address: Option<Text>,
     /// Name of the cable's end in the namespace.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) interface: Option<Text>,
     /// Name of the cable's end on the bridge.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) port: Option<Text>,
     /// Where the default route leads. False: there is none.
+    #[serde(default)]
+    #[schemars(with = "GatewayFile")]
     pub(super) gateway: Option<Spanned<GatewayFile>>,
     /// Most bytes of a packet, at both ends of the cable.
+    #[serde(default)]
+    #[schemars(with = "Mtu")]
     pub(super) mtu: Option<Number>,
     /// Name servers.
+    #[serde(default)]
+    #[schemars(with = "Vec<Address>")]
     pub(super) dns: Option<Vec<Text>>,
     /// Whether the namespaces forward packets between their interfaces.
+    #[serde(default)]
+    #[schemars(with = "bool")]
     pub(super) forwarding: Option<bool>,
     /// Routes of the namespaces.
+    #[serde(default)]
+    #[schemars(with = "Vec<RouteFile>")]
     pub(super) routes: Option<Vec<Spanned<RouteFile>>>,
 }
 
 /// A route of a namespace or a router. It has a `via`, an `interface` or both.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "route")]
 pub(super) struct RouteFile {
     /// The subnet that it leads to; "default" for all that no other route has.
+    #[schemars(with = "Destination")]
     pub(super) to: Text,
     /// Address of the next router, in a subnet of the namespace.
+    #[serde(default)]
+    #[schemars(with = "Address")]
     pub(super) via: Option<Text>,
     /// Interface that it leads out of.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) interface: Option<Text>,
     /// Of several routes to one subnet, that with the lowest metric counts.
+    #[serde(default)]
+    #[schemars(with = "Metric")]
     pub(super) metric: Option<Number>,
 }
 
 /// A cable between two namespaces of the lab, of whatever role.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "cable")]
 pub(super) struct CableFile {
     /// One end.
+    #[schemars(with = "CableEndFile")]
     pub(super) a: Spanned<CableEndFile>,
     /// The other end.
+    #[schemars(with = "CableEndFile")]
     pub(super) b: Spanned<CableEndFile>,
     /// Most bytes of a packet, at both ends; without it, the kernel's default.
+    #[serde(default)]
+    #[schemars(with = "Mtu")]
     pub(super) mtu: Option<Number>,
 }
 
 /// One end of a cable.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "cable-end")]
 pub(super) struct CableEndFile {
     /// Namespace that the end is in.
+    #[schemars(with = "String")]
     pub(super) namespace: Text,
     /// Name of the end there.
+    #[schemars(with = "Interface")]
     pub(super) interface: Text,
     /// Its address, with the length of its subnet; it can do without.
+    #[serde(default)]
+    #[schemars(with = "Subnet")]
     pub(super) address: Option<Text>,
 }
 
 /// Source translation: what a subnet sends out of an uplink bears the uplink's address.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "masquerade")]
 pub(super) struct MasqueradeFile {
     /// A subnet inside, or one address with /32.
+    #[schemars(with = "Subnet")]
     pub(super) source: Text,
     /// Name of the uplink; without it, all uplinks of the routers that have the subnet.
+    #[serde(default)]
+    #[schemars(with = "String")]
     pub(super) uplink: Option<Text>,
 }
 
 /// Destination translation: what reaches a port of the router goes to a namespace.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "forward")]
 pub(super) struct ForwardFile {
     /// "tcp" or "udp".
+    #[schemars(with = "Protocol")]
     pub(super) protocol: Text,
     /// The router's address that it is for; without it, all of them.
+    #[serde(default)]
+    #[schemars(with = "Address")]
     pub(super) address: Option<Text>,
     /// The router's port.
+    #[schemars(with = "Port")]
     pub(super) port: Number,
     /// Where to, as ADDRESS:PORT: the address of a namespace, or of an uplink that is plugged
     /// into a bridge.
+    #[schemars(with = "Target")]
     pub(super) target: Text,
 }

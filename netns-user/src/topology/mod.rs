@@ -8,6 +8,7 @@ mod model;
 mod names;
 mod read;
 mod routers;
+mod schema;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,10 @@ pub use model::{
     AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, Outside, Plug, Route,
     Router, Topology, Uplink,
 };
+pub use schema::schema;
 
 /// The lab that is built when no file is named.
-const LECTURE: &str = include_str!("lecture.toml");
+const LECTURE: &str = include_str!("../../../examples/lecture.toml");
 
 impl Topology {
     /// Reads and checks a topology file. `origin` is the file's name for errors.

@@ -23,7 +23,6 @@ impl Topology {
 
     /// The router in whose bridges' subnets the target of a forward is, by its namespace. The
     /// inner `None` is the machine, the outer one says that there is no such router.
-    #[expect(clippy::option_option, reason = "the machine has no name, and may not be it either")]
     pub fn router_of_target(&self, target: Ipv4Addr) -> Option<Option<&str>> {
         let bridge = self.bridges.iter().find(|bridge| bridge.address.contains(&target));
         bridge.map(|bridge| bridge.router.as_deref())

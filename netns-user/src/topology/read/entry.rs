@@ -14,7 +14,7 @@ use crate::topology::{
 const NUMBER: &str = "{}";
 
 /// Most members of one entry: more than any bridge of Linux has ports for.
-const COUNT: std::ops::RangeInclusive<u32> = 1..=65_536;
+pub(in crate::topology) const COUNT: std::ops::RangeInclusive<u32> = 1..=65_536;
 
 /// An entry with what it takes over from its template.
 #[derive(Debug)]

@@ -8,9 +8,11 @@ mod namespaces;
 mod rules;
 mod values;
 
-pub(super) use entry::Entry;
+pub(super) use entry::{COUNT, Entry};
 use hand_out::Given;
 use namespaces::Switch;
+pub(super) use rules::FLOW_TABLE;
+pub(super) use values::MTU;
 
 use super::{
     check,

@@ -12,7 +12,7 @@ use crate::{
 
 /// Fewest and most connections of a flow table: below, the sweeper has no room to work;
 /// above, the table takes gigabytes of kernel memory.
-const FLOW_TABLE: std::ops::RangeInclusive<u32> = 64..=16_777_216;
+pub(in crate::topology) const FLOW_TABLE: std::ops::RangeInclusive<u32> = 64..=16_777_216;
 
 pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions> {
     let default = NatOptions::default();

@@ -13,7 +13,7 @@ use crate::topology::{
 };
 
 /// Fewest bytes that IPv4 asks of a link (RFC 791), and the most that a cable of Linux carries.
-const MTU: RangeInclusive<u32> = 68..=65_535;
+pub(in crate::topology) const MTU: RangeInclusive<u32> = 68..=65_535;
 
 /// Reads what is there; the outer `None` says that it could not be read.
 #[expect(clippy::option_option, reason = "absent and unreadable are two things")]

@@ -2,9 +2,11 @@
 
 mod addresses;
 mod counts;
+mod files;
 mod large;
 mod names;
 mod rules;
+mod schema;
 mod syntax;
 
 use super::*;

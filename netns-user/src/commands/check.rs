@@ -1,0 +1,79 @@
+//! `netns check FILE`
+
+use std::{fs, process::ExitCode};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::{
+    cli::CheckArgs,
+    topology::{Problem, Topology},
+};
+
+/// Tells whether a topology file is free of faults, and changes nothing. With `json`, faults
+/// are a result too.
+///
+/// # Errors
+/// When the file cannot be read; without `json`, all its faults.
+pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let origin = args.file.display().to_string();
+    let text = fs::read_to_string(&args.file).with_context(|| format!("cannot read {origin}"))?;
+    match Topology::parse(&text, &origin) {
+        Ok(lab) => {
+            let value = json!({ "valid": true, "lab": lab.name, "problems": [] });
+            print(json, &value, |_| format!("{}\n", summary(&lab)))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) if json => {
+            let problem = |Problem { line, column, message }: &Problem| json!({ "line": line, "column": column, "message": message });
+            let problems: Vec<_> = error.problems().iter().map(problem).collect();
+            print_json(&json!({ "valid": false, "problems": problems }))?;
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the lab has, leaving out what it has none of.
+fn summary(lab: &Topology) -> String {
+    let routers = lab.routers.iter().filter(|router| router.namespace.is_some());
+    let parts = [
+        (lab.namespaces.len(), "namespace"),
+        (routers.count(), "router"),
+        (lab.uplinks.len(), "uplink"),
+        (lab.bridges.len(), "bridge"),
+        (lab.cables.len(), "further cable"),
+        (lab.masquerades.len(), "masquerade"),
+        (lab.forwards.len(), "forward"),
+    ];
+    let there = parts.into_iter().filter(|(count, _)| *count > 0);
+    let counted = there.map(|(count, what)| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    });
+    let parts: Vec<String> = counted.collect();
+    let parts = if parts.is_empty() { "nothing in it".to_owned() } else { parts.join(", ") };
+    let on_machine = if lab.uses_machine() { ", with this machine as router" } else { "" };
+    format!("lab \"{}\": {parts}{on_machine}", lab.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_counts_what_is_there() {
+        assert_eq!(
+            summary(&Topology::lecture()),
+            "lab \"lecture\": 2 namespaces, 1 router, 1 uplink, 1 bridge, 1 masquerade, 1 forward"
+        );
+        let own = "name = \"own\"\n[[bridge]]\nname = \"br0\"\naddress = \"10.9.0.1/24\"\n";
+        assert_eq!(
+            summary(&Topology::parse(own, "own.toml").unwrap()),
+            "lab \"own\": 1 bridge, with this machine as router"
+        );
+        let empty = Topology::parse("name = \"empty\"\n", "empty.toml").unwrap();
+        assert_eq!(summary(&empty), "lab \"empty\": nothing in it");
+    }
+}
