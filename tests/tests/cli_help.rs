@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Co
 use netns_tests::{netns, netns_path, run};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 31] = [
     &["up"],
     &["down"],
     &["status"],
@@ -14,6 +14,19 @@ const COMMANDS: [&[&str]; 18] = [
     &["list"],
     &["exec"],
     &["show"],
+    &["cable", "add"],
+    &["cable", "del"],
+    &["cable", "list"],
+    &["bridge", "add"],
+    &["bridge", "del"],
+    &["bridge", "attach"],
+    &["bridge", "detach"],
+    &["bridge", "list"],
+    &["addr", "add"],
+    &["addr", "del"],
+    &["link", "set"],
+    &["route", "add"],
+    &["route", "del"],
     &["masquerade", "add"],
     &["masquerade", "del"],
     &["forward", "add"],

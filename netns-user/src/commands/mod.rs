@@ -1,16 +1,24 @@
 //! The commands of `netns`, a file each: what they print and the code they end with.
 
 pub mod add;
+pub mod address;
+pub mod bridge;
+pub mod cable;
+mod change;
 pub mod del;
 pub mod demo;
 pub mod down;
 pub mod exec;
 pub mod flows;
 pub mod forward;
+pub mod link;
 pub mod list;
 pub mod log;
+mod look;
 pub mod masquerade;
 pub mod nat;
+mod owner;
+pub mod route;
 pub mod show;
 pub mod status;
 mod steps;

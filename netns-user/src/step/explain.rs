@@ -30,15 +30,21 @@ impl Step {
             }
             Self::AddCable { near, far, mtu, bridge, up } => {
                 let mtu = mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
-                let there = match (&far.place, near.place == far.place) {
+                // `ip` cannot send an end to the machine's own namespace, only from there.
+                let (one, other) = if far.place == Place::Machine && near.place != far.place {
+                    (far, near)
+                } else {
+                    (near, far)
+                };
+                let there = match (&other.place, one.place == other.place) {
                     (Place::Namespace(name), false) => format!(" netns {}", word(name)),
                     _ => String::new(),
                 };
                 let mut lines = vec![format!(
                     "{} link add {}{mtu} type veth peer name {}{mtu}{there}",
-                    ip(&near.place),
-                    word(&near.interface),
-                    word(&far.interface),
+                    ip(&one.place),
+                    word(&one.interface),
+                    word(&other.interface),
                 )];
                 lines.extend(bridge.as_ref().map(|bridge| plug(near, bridge)));
                 lines.extend(up.then(|| switch(near, true)));
@@ -105,6 +111,11 @@ pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<Str
         )
     };
     vec![line("PREROUTING"), line("OUTPUT")]
+}
+
+/// The command that forgetting all connections of the router at `place` stands for.
+pub fn flush_command(place: &Place) -> String {
+    format!("{}conntrack -F", inside(place))
 }
 
 /// The `tc` commands that a program of the datapath at an interface stands for.

@@ -15,6 +15,7 @@ pub use model::{
     AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, Outside, Plug, Route,
     Router, Topology, Uplink,
 };
+pub(crate) use names::interface_fault;
 
 /// The lab that is built when no file is named.
 const LECTURE: &str = include_str!("lecture.toml");

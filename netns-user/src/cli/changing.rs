@@ -1,0 +1,14 @@
+//! What all commands that change something have in common.
+
+use clap::Args;
+
+/// Telling what is done.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Changing {
+    /// Print each step as the ip, sysctl, tc or iptables command that it stands for
+    #[arg(long)]
+    pub explain: bool,
+    /// Print these commands, which a shell can run, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
