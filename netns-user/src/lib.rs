@@ -4,6 +4,7 @@ pub mod cli;
 pub mod commands;
 pub mod datapath;
 pub mod demo;
+pub mod doctor;
 pub mod lab;
 pub mod net;
 pub mod output;

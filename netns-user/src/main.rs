@@ -27,13 +27,16 @@ fn main() -> ExitCode {
 fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(_) => commands::demo::run(json),
+        Command::Plan(args) => commands::plan::run(args, json),
         Command::Up(args) => commands::up::run(args, json),
         Command::Down(args) => commands::down::run(args, json),
+        Command::Doctor(args) => commands::doctor::run(args, json),
         Command::Status(args) => commands::status::run(args, json),
         Command::Add(args) => commands::add::run(args, json),
         Command::Del(args) => commands::del::run(args, json),
         Command::List(_) => commands::list::run(json),
         Command::Exec(args) => commands::exec::run(args),
+        Command::Ps(args) => commands::ps::run(args, json),
         Command::Show(args) => commands::show::run(args, json),
         Command::Cable(args) => commands::cable::run(args, json),
         Command::Bridge(args) => commands::bridge::run(args, json),
@@ -46,6 +49,8 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Flows(args) => commands::flows::run(args, json),
         Command::Log(args) => commands::log::run(args, json),
         Command::Watch(args) => commands::watch::run(args, json),
+        Command::Completions(args) => commands::completions::run(args),
+        Command::ManPages(args) => commands::man_pages::run(args),
     }
 }
 

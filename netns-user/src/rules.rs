@@ -39,7 +39,7 @@ impl FromStr for ForwardProtocol {
 }
 
 /// Source translation: what `source` sends out of `uplink` bears the uplink's address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MasqueradeRule {
     pub source: Ipv4Net,
     /// `None`: every uplink of the lab.
@@ -56,7 +56,7 @@ impl fmt::Display for MasqueradeRule {
 }
 
 /// Destination translation: what reaches `port` of the host goes to `target`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ForwardRule {
     pub protocol: ForwardProtocol,
     /// `None`: every address of the host.

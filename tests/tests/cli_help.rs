@@ -5,14 +5,17 @@ use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Co
 use netns_tests::{netns, netns_path, run};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: &[&[&str]] = &[
     &["up"],
+    &["plan"],
     &["down"],
+    &["doctor"],
     &["status"],
     &["add"],
     &["del"],
     &["list"],
     &["exec"],
+    &["ps"],
     &["show"],
     &["cable", "add"],
     &["cable", "del"],
@@ -37,11 +40,12 @@ const COMMANDS: [&[&str]; 31] = [
     &["log"],
     &["demo"],
     &["watch"],
+    &["completions"],
 ];
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let help = netns(&[command, &["--help"]].concat()).success();
         let example = format!("netns {}", command.join(" "));
         help.shows(&["Usage:", "Example", &example]);
@@ -61,6 +65,13 @@ fn the_overview_names_every_command_and_no_other() {
         .collect();
     let expected: BTreeSet<_> = COMMANDS.iter().map(|command| command[0]).collect();
     assert_eq!(shown, expected, "{overview}");
+}
+
+#[test]
+fn the_help_of_exec_offers_no_json() {
+    let help = netns(&["exec", "--help"]).success().shows(&["--isolate"]);
+    assert!(!help.stdout.contains("--json"), "{help}");
+    netns(&["ps", "--help"]).success().shows(&["--json"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod bpf_toolchain;
 mod build;
+mod dist;
 mod lint;
 mod packages;
 mod root;
@@ -34,6 +35,8 @@ enum Verb {
     Run(run::Args),
     /// Run every test: unit, program and namespace tests
     Test(test::Args),
+    /// Make a static program, a Debian package and a tar archive
+    Dist(dist::Args),
     /// Check format and lints, with warnings denied, BPF target included
     Lint(lint::Args),
 }
@@ -53,6 +56,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Build(args) => build::run(&workspace, args),
         Verb::Run(args) => run::run(&workspace, &args),
         Verb::Test(args) => test::run(&workspace, &args),
+        Verb::Dist(args) => dist::run(&workspace, &args),
         Verb::Lint(args) => lint::run(&workspace, args),
     }
 }

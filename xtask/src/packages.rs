@@ -78,18 +78,36 @@ impl Tool {
 }
 
 /// What the tests measure the program with. The program itself calls none of them.
-pub(crate) const TEST_TOOLS: [Tool; 10] = [
+pub(crate) const TEST_TOOLS: [Tool; 17] = [
     Tool { apt: "iputils-ping", ..Tool::same_everywhere("ping", "iputils") },
     Tool::same_everywhere("curl", "curl"),
     Tool::same_everywhere("tcpdump", "tcpdump"),
     Tool { zypper: "iperf", ..Tool::same_everywhere("iperf3", "iperf3") },
     Tool { dnf: "iptables-nft", ..Tool::same_everywhere("iptables-save", "iptables") },
+    Tool { dnf: "iptables-nft", ..Tool::same_everywhere("iptables-nft", "iptables") },
+    Tool {
+        dnf: "iptables-legacy",
+        apk: "iptables-legacy",
+        ..Tool::same_everywhere("iptables-legacy", "iptables")
+    },
     Tool::same_everywhere("nft", "nftables"),
     Tool { pacman: "python", ..Tool::same_everywhere("python3", "python3") },
     Tool::same_everywhere("traceroute", "traceroute"),
     Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
+    Tool { apt: "procps", zypper: "procps", ..Tool::same_everywhere("ps", "procps-ng") },
+    // Installs our package.
+    Tool::same_everywhere("dpkg", "dpkg"),
     // Shows the program an old kernel's version.
     Tool { apk: "setarch", ..Tool::same_everywhere("setarch", "util-linux") },
+    // Take rights away from the program.
+    Tool { apk: "setpriv", ..Tool::same_everywhere("setpriv", "util-linux") },
+    Tool { apk: "util-linux-misc", ..Tool::same_everywhere("unshare", "util-linux") },
+    Tool {
+        dnf: "procps-ng",
+        pacman: "procps-ng",
+        apk: "procps-ng",
+        ..Tool::same_everywhere("sysctl", "procps")
+    },
 ];
 
 /// PATH with the folders of system programs, which a user's PATH lacks on some systems.

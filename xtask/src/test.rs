@@ -5,7 +5,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     io::{BufRead as _, BufReader, IsTerminal as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -14,10 +14,15 @@ use cargo_metadata::Message;
 
 use crate::{
     bpf_toolchain::BpfToolchain,
+    build::Profile,
+    dist,
     packages::{TEST_TOOLS, ensure_tools, search_path},
     root,
     workspace::{EVERY_HOST_CRATE, Workspace, check},
 };
+
+/// The tests of the packages, which are made only when one of these is to run.
+const PACKAGE_TESTS: &str = "tests/tests/dist.rs";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,10 +42,13 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     check(build.args(EVERY_HOST_CRATE))?;
     let binaries = build_tests(workspace, &toolchain)?;
 
-    let netns = workspace.target().join("debug/netns");
     let mut total = Counts::default();
     for binary in &binaries {
-        total += run_binary(workspace, binary, &netns, &args.args)?;
+        if binary.name == PACKAGE_TESTS && binary.has_a_test(&args.args)? {
+            println!("\ndist: making the packages that the tests install");
+            dist::package(workspace, Profile::Debug, &packages_for_tests(workspace))?;
+        }
+        total += run_binary(workspace, binary, &args.args)?;
     }
     total += run_doc_tests(workspace, &toolchain, &args.args)?;
 
@@ -57,6 +65,25 @@ struct TestBinary {
     name: String,
     executable: PathBuf,
     folder: PathBuf,
+}
+
+impl TestBinary {
+    /// Whether the arguments select a test of this executable.
+    fn has_a_test(&self, args: &[OsString]) -> Result<bool> {
+        let list = Command::new(&self.executable)
+            .args(args)
+            .arg("--list")
+            .output()
+            .with_context(|| format!("cannot start {}", self.name))?;
+        // A wrong argument is told by the run itself.
+        Ok(String::from_utf8_lossy(&list.stdout).lines().any(|line| line.ends_with(": test")))
+    }
+}
+
+/// Where the packages are that the tests install. They are of a debug build, which is there
+/// sooner; all else is as in those that are given away.
+fn packages_for_tests(workspace: &Workspace) -> PathBuf {
+    workspace.target().join("dist-test")
 }
 
 fn build_tests(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<Vec<TestBinary>> {
@@ -91,16 +118,14 @@ fn build_tests(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<Vec<Te
     Ok(binaries)
 }
 
-fn run_binary(
-    workspace: &Workspace,
-    binary: &TestBinary,
-    netns: &Path,
-    args: &[OsString],
-) -> Result<Counts> {
+fn run_binary(workspace: &Workspace, binary: &TestBinary, args: &[OsString]) -> Result<Counts> {
+    let netns = workspace.target().join("debug/netns");
+    let packages = packages_for_tests(workspace);
     let path = search_path();
     let backtrace = env::var_os("RUST_BACKTRACE").unwrap_or_default();
-    let variables: [(&str, &OsStr); 5] = [
+    let variables: [(&str, &OsStr); 6] = [
         ("NETNS_BIN", netns.as_os_str()),
+        ("NETNS_DIST", packages.as_os_str()),
         ("PATH", &path),
         ("RUST_BACKTRACE", &backtrace),
         ("CARGO_MANIFEST_DIR", binary.folder.as_os_str()),

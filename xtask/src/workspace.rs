@@ -45,6 +45,11 @@ impl Workspace {
         package.manifest_path.parent().map(|folder| folder.as_std_path())
     }
 
+    /// A package of the workspace.
+    pub(crate) fn package(&self, name: &str) -> Option<&cargo_metadata::Package> {
+        self.metadata.packages.iter().find(|package| package.name == name)
+    }
+
     /// A cargo command in the workspace's root.
     pub(crate) fn cargo(&self, verb: &str) -> Command {
         let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);

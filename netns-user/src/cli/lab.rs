@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Changing;
+
 /// Show the lecture's lab at work
 ///
 /// Builds the lecture's lab, draws it, checks one after another what the lecture promises and
@@ -18,19 +20,41 @@ Examples:
 Exit codes: 0 only when every check held; 130 when interrupted before that.")]
 pub struct DemoArgs {}
 
-/// Build a lab
+/// Build a lab, or change one that is up
 ///
 /// Builds the lab that a topology file (TOML) describes. It lives on without a process until
-/// `netns down`. Building the same lab twice changes nothing; when something fails half-way,
-/// nothing stays behind.
+/// `netns down`. When the lab is up already, what differs from the file is added, changed or
+/// removed, and all else keeps its connections. When something fails half-way, everything is
+/// as it was before.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns up             the lecture's lab: red and blue on a bridge, behind a router
-  netns up my.toml     the lab of a file")]
+  netns up my.toml     the lab of a file
+  netns up --dry-run   what it would do, as commands of ip, sysctl, tc and iptables")]
 pub struct UpArgs {
     /// The topology file; without it, the lecture's lab
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub changing: Changing,
+}
+
+/// Show what `up` would do
+///
+/// Shows what `netns up` with the same file would add, change and remove, and changes nothing.
+/// What belongs to a namespace that is added is told with it; parts that are missing from a lab
+/// that is up are added again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns plan my.toml
+  netns plan my.toml --json    with the commands that it stands for")]
+pub struct PlanArgs {
+    /// The topology file; without it, the lecture's lab
+    pub file: Option<PathBuf>,
+    /// Show each part, also of many namespaces
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Take a lab down
@@ -46,6 +70,8 @@ Examples:
 pub struct DownArgs {
     /// Name of the lab, or its topology file; may be left out when only one lab is up
     pub lab: Option<String>,
+    #[command(flatten)]
+    pub changing: Changing,
 }
 
 /// Show labs and whether their parts are all there
@@ -59,4 +85,25 @@ Example:
 pub struct StatusArgs {
     /// Name of the lab; without it, all labs
     pub lab: Option<String>,
+    /// Show each part, also of labs with many
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Tell whether labs will work on this machine
+///
+/// Looks at the kernel, rights, settings, firewalls and other managers of interfaces, and tells
+/// of each what was found (✓ good, ! in part or not for every lab, ✗ does not work), what it
+/// means, and the command that mends it. With a file: only what matters to that lab. Nothing is
+/// changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns doctor             this machine, for labs in general
+  netns doctor my.toml     this machine, for the lab of a file
+
+Exit codes: 0 when nothing is at fault, 1 when something is.")]
+pub struct DoctorArgs {
+    /// The topology file
+    pub file: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@ mod lab;
 mod link;
 mod namespace;
 mod nat;
+mod packaging;
 mod route;
 mod watch;
 
@@ -22,13 +23,14 @@ pub use bridge::{
 pub use cable::{CableAction, CableAddArgs, CableArgs, CableDelArgs, CableListArgs};
 pub use changing::Changing;
 pub use end::{Destination, NewEnd};
-pub use lab::{DemoArgs, DownArgs, StatusArgs, UpArgs};
+pub use lab::{DemoArgs, DoctorArgs, DownArgs, PlanArgs, StatusArgs, UpArgs};
 pub use link::{LinkArgs, LinkChange, LinkSetArgs, LinkState};
-pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, ShowArgs};
+pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
     MasqueradeChange, MasqueradeRuleArgs,
 };
+pub use packaging::{CompletionsArgs, ManPagesArgs};
 pub use route::{RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs};
 pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
 
@@ -53,12 +55,15 @@ pub struct Cli {
 pub enum Command {
     Demo(DemoArgs),
     Up(UpArgs),
+    Plan(PlanArgs),
     Down(DownArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
     Add(AddArgs),
     Del(DelArgs),
     List(ListArgs),
     Exec(ExecArgs),
+    Ps(PsArgs),
     Show(ShowArgs),
     Cable(CableArgs),
     Bridge(BridgeArgs),
@@ -71,6 +76,9 @@ pub enum Command {
     Flows(FlowsArgs),
     Log(LogArgs),
     Watch(WatchArgs),
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    ManPages(ManPagesArgs),
 }
 
 #[cfg(test)]
@@ -91,6 +99,16 @@ mod tests {
             assert!(command.get_long_about().is_some(), "{name}");
             let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(after.contains(&format!("  netns {name}")), "{name}: {after}");
+        }
+    }
+
+    #[test]
+    fn json_is_offered_where_there_is_something_to_show() {
+        let mut cli = Cli::command();
+        cli.build();
+        for (name, expected) in [("list", true), ("ps", true), ("exec", false)] {
+            let help = cli.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+            assert_eq!(help.contains("--json\n"), expected, "{help}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Arg, ArgAction, Args};
 
 use super::Changing;
 
@@ -51,14 +51,25 @@ pub struct ListArgs {}
 /// exit code are the command's own (a shell shows death by a signal as 128 and its number).
 /// Files in /etc/netns/NAME/ lie over those of /etc meanwhile, resolv.conf for example, and
 /// /sys shows the namespace's links.
+///
+/// With --isolate the command also has a PID namespace and a /proc of its own, as in a
+/// container: `ps aux` shows nothing but the command (PID 2), what it starts, and a small init
+/// (PID 1) that reaps what is left over. Signals and the exit code are still the command's
+/// own. What it leaves running ends with it. Host name, users, files and IPC stay shared.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns exec red -- ping -c 1 192.168.15.2
   netns exec blue -- sh -c 'ip -br address'
+  netns exec --isolate red -- ps aux
 
 Exit codes: those of the command; 126 when it cannot be run, 127 when it is not found.")]
+// The global one would be shown in its help, where it has no meaning.
+#[command(arg = Arg::new("json").long("json").action(ArgAction::SetTrue).hide(true))]
 pub struct ExecArgs {
+    /// Give it a PID namespace and a /proc of its own too: it sees no other processes
+    #[arg(long)]
+    pub isolate: bool,
     /// Name of the namespace
     pub name: String,
     /// The command and its arguments
@@ -77,5 +88,21 @@ Example:
   netns show red")]
 pub struct ShowArgs {
     /// Name of the namespace
+    pub name: Option<String>,
+}
+
+/// Show the processes in a namespace
+///
+/// Shows the processes whose network namespace it is, whoever has started them. PID is the
+/// number that this shell knows a process by; PID INSIDE the one that it has in a PID namespace
+/// of its own, as under `exec --isolate`. On a terminal, long command lines are cut.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns ps             all named namespaces
+  netns ps red
+  netns ps red --json")]
+pub struct PsArgs {
+    /// Name of the namespace; without it, all that have a name
     pub name: Option<String>,
 }

@@ -70,6 +70,7 @@ fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
     let mut steps = vec![Step::AddCable {
         near: near.end.clone(),
         far: far.end.clone(),
+        mac: None,
         mtu: args.mtu,
         bridge: args.bridge.as_ref().map(|bridge| bridge.interface.clone()),
         up: false,

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use serde_json::json;
 
-use super::{print, read_topology};
+use super::{print, read_topology, up};
 use crate::{
     cli::DownArgs,
     lab::{self, DownOutcome, LabError, LabRecord},
@@ -37,6 +37,12 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
             }
         }
     };
+    if args.changing.dry_run || args.changing.explain {
+        up::tell(&lab::down_commands(&name)?, json)?;
+    }
+    if args.changing.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
     let (word, text) = match lab::down(&name)? {
         DownOutcome::Down { strangers } => {
             for stranger in strangers {

@@ -5,12 +5,15 @@ use std::{fmt::Write, process::ExitCode};
 use super::{list::readable_records, print};
 use crate::{
     cli::StatusArgs,
-    lab::{self, LabRecord, LabStatus},
+    lab::{self, LabRecord, LabStatus, Part},
     output::{
         style::{BAD, GOOD, HEADING, paint},
         table,
     },
 };
+
+/// From how many on parts of one kind are told of in one row.
+const MANY: usize = 20;
 
 /// Shows labs with their parts; fails when one is not whole. Of records that cannot be read it
 /// warns.
@@ -24,12 +27,12 @@ pub fn run(args: &StatusArgs, json: bool) -> anyhow::Result<ExitCode> {
         None => readable_records()?,
     };
     let labs = records.iter().map(lab::status).collect::<Result<Vec<_>, _>>()?;
-    print(json, &labs, |labs| render(labs))?;
+    print(json, &labs, |labs| render(labs, args.all))?;
     let whole = labs.iter().all(LabStatus::is_whole);
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn render(labs: &[LabStatus]) -> String {
+fn render(labs: &[LabStatus], all: bool) -> String {
     if labs.is_empty() {
         return "no lab is up\n".into();
     }
@@ -38,22 +41,19 @@ fn render(labs: &[LabStatus]) -> String {
         if number > 0 {
             text.push('\n');
         }
-        render_lab(&mut text, lab);
+        render_lab(&mut text, lab, all);
     }
     text
 }
 
-fn render_lab(text: &mut String, lab: &LabStatus) {
+fn render_lab(text: &mut String, lab: &LabStatus, all: bool) {
     let missing = lab.parts.iter().filter(|part| !part.present).count();
     let verdict = match (lab.complete, missing) {
         (false, _) => paint(BAD, "unfinished: clear it with `netns down`"),
         (true, 0) => paint(GOOD, "up"),
         (true, count) => paint(BAD, format!("damaged, {count} missing")),
     };
-    let rows = lab.parts.iter().map(|part| {
-        let state = if part.present { "there" } else { "MISSING" };
-        [part.kind.name(), &part.name, state, &part.detail]
-    });
+    let rows = if all { lab.parts.iter().map(row).collect() } else { folded(&lab.parts) };
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{} {verdict}", paint(HEADING, format!("lab {}:", lab.lab)));
     text.push_str(&table(&["PART", "NAME", "STATE", "DETAIL"], rows));
@@ -62,13 +62,44 @@ fn render_lab(text: &mut String, lab: &LabStatus) {
     }
 }
 
+fn row(part: &Part) -> [String; 4] {
+    let state = if part.present { "there" } else { "MISSING" };
+    [part.kind.name().to_owned(), part.name.clone(), state.to_owned(), part.detail.clone()]
+}
+
+/// The rows of all parts; of many in succession that are of one kind and there, one row.
+fn folded(parts: &[Part]) -> Vec<[String; 4]> {
+    let alike = |one: &Part, other: &Part| one.kind == other.kind && one.present && other.present;
+    let groups = parts.chunk_by(alike);
+    let rows = groups.flat_map(|group| match group {
+        [first, .., last] if group.len() >= MANY => {
+            let name = format!("{} … {}", first.name, last.name);
+            let detail = format!("{} {}s", group.len(), first.kind.name());
+            vec![[first.kind.name().to_owned(), name, "there".to_owned(), detail]]
+        }
+        group => group.iter().map(row).collect(),
+    });
+    rows.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Part, PartKind};
+    use crate::lab::PartKind;
 
     fn part(name: &str, present: bool) -> Part {
         Part { kind: PartKind::Namespace, name: name.into(), detail: "10.0.0.1/24".into(), present }
+    }
+
+    #[test]
+    fn many_parts_are_one_row_but_for_those_that_are_missing() {
+        let mut parts: Vec<Part> = (1..=60).map(|n| part(&format!("web-{n}"), true)).collect();
+        parts[29].present = false;
+        let rows = folded(&parts);
+        let names: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
+        assert_eq!(names, ["web-1 … web-29", "web-30", "web-31 … web-60"]);
+        assert_eq!(rows[1][2], "MISSING");
+        assert_eq!(rows[2][3], "30 namespaces");
     }
 
     #[test]
@@ -81,7 +112,7 @@ mod tests {
         };
         assert!(!lab.is_whole());
         assert_eq!(lab.missing(), ["namespace \"blue\""]);
-        let text = anstream::adapter::strip_str(&render(&[lab])).to_string();
+        let text = anstream::adapter::strip_str(&render(&[lab], false)).to_string();
         assert_eq!(
             text,
             "\

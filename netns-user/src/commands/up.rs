@@ -25,6 +25,12 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         Some(file) => read_topology(file)?,
         None => Topology::lecture(),
     };
+    if args.changing.dry_run {
+        return tell(&lab::plan(&topology)?.commands(), json);
+    }
+    if args.changing.explain {
+        tell(&lab::plan(&topology)?.commands(), json)?;
+    }
     // Half-way through, a signal would leave half a lab.
     let interrupt = Interrupt::watch().context("cannot listen for signals")?;
     let steps = Steps::until(&interrupt);
@@ -39,11 +45,20 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
             return Ok(interrupted(name, &interrupt));
         }
         Ok(UpOutcome::Built) => ("built", format!("lab \"{name}\" is up\n")),
+        Ok(UpOutcome::Changed) => ("changed", format!("lab \"{name}\" is changed\n")),
         Ok(UpOutcome::AlreadyUp) => {
             ("already-up", format!("lab \"{name}\" is up already: nothing to do\n"))
         }
     };
     print(json, &json!({ "lab": name, "outcome": word }), |_| text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints commands: a script, unless JSON is asked for.
+pub(super) fn tell(commands: &[String], json: bool) -> anyhow::Result<ExitCode> {
+    print(json, &json!({ "commands": commands }), |_| {
+        commands.iter().map(|command| format!("{command}\n")).collect()
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -176,7 +176,7 @@ pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), 
 }
 
 /// Where the version 2 hierarchy is mounted.
-fn cgroup2() -> Result<PathBuf, DatapathError> {
+pub(super) fn cgroup2() -> Result<PathBuf, DatapathError> {
     let mounts = fs::read_to_string("/proc/self/mounts")
         .map_err(|cause| DatapathError::System { what: "read /proc/self/mounts", cause })?;
     mounts

@@ -61,8 +61,19 @@ pub(super) fn write_settings(
     spec: &DatapathSpec,
     interfaces: &Interfaces,
 ) -> Result<(), DatapathError> {
+    let settings = settings(spec, interfaces, random_seed()?)?;
+    let mut map: Array<MapData, Settings> = datapath.map(maps::SETTINGS)?;
+    map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+}
+
+/// The settings of a description. `seed` is a secret.
+pub(super) fn settings(
+    spec: &DatapathSpec,
+    interfaces: &Interfaces,
+    seed: [u64; 2],
+) -> Result<Settings, DatapathError> {
     let mut settings = Settings {
-        seed: random_seed()?,
+        seed,
         router_cookie: own_cookie().map_err(DatapathError::Namespace)?,
         timeouts: spec.timeouts,
         port_min: 1024,
@@ -82,8 +93,7 @@ pub(super) fn write_settings(
         MAX_UPLINKS,
         "uplinks",
     )?;
-    let mut map: Array<MapData, Settings> = datapath.map(maps::SETTINGS)?;
-    map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+    Ok(settings)
 }
 
 fn fill<T>(

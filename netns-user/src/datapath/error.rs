@@ -26,6 +26,9 @@ pub enum DatapathError {
     /// The kernel refused a program.
     #[error("cannot load or attach the eBPF program {program}: {}", Chain(cause))]
     Program { program: &'static str, cause: aya::programs::ProgramError },
+    /// The kernel refused a program that was only tried.
+    #[error("the kernel refuses the eBPF program {program}: {}", Chain(cause))]
+    Trial { program: String, cause: aya::programs::ProgramError },
     /// A link could not be pinned, replaced or opened.
     #[error("cannot pin the link of {program} at {path}: {message}")]
     Link { program: &'static str, path: PathBuf, message: String },

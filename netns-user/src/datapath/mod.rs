@@ -2,6 +2,7 @@
 //! on without a process of ours. All calls of aya are in this folder.
 
 mod attach;
+mod change;
 mod configure;
 mod error;
 mod flows;
@@ -9,6 +10,7 @@ mod lock;
 mod log;
 mod object;
 mod pins;
+pub mod probe;
 mod rules;
 mod spec;
 
@@ -24,6 +26,7 @@ use aya::{
 };
 use nix::net::if_::if_nametoindex;
 
+pub use change::DatapathChange;
 pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};
@@ -137,6 +140,11 @@ impl Datapath {
     pub fn installed_at(lab: &str) -> Option<PathBuf> {
         let pins = Pins::of(lab);
         pins.are_taken().then(|| pins.folder().to_owned())
+    }
+
+    /// Where the datapath of a lab is pinned, if it is.
+    pub fn pins_of(lab: &str) -> PathBuf {
+        Pins::of(lab).folder().to_owned()
     }
 
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.

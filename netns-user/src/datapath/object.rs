@@ -8,7 +8,8 @@ use netns_common::abi::{maps, programs};
 
 use super::{DatapathError, pins::Pins};
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
+pub(super) static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
 
 /// Loads the object into the kernel: creates the maps and pins them, or takes those that are
 /// pinned already.

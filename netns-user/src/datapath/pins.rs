@@ -13,7 +13,7 @@ use nix::{
 
 use super::DatapathError;
 
-const BPFFS: &str = "/sys/fs/bpf";
+pub(super) const BPFFS: &str = "/sys/fs/bpf";
 
 /// The pins of one lab.
 #[derive(Clone, Debug)]
@@ -132,16 +132,19 @@ pub(super) fn pin_error(action: &'static str, path: &Path, cause: io::Error) -> 
     DatapathError::Pin { action, path: path.to_owned(), cause }
 }
 
+pub(super) fn bpffs_is_mounted() -> bool {
+    statfs(BPFFS).is_ok_and(|stat| stat.filesystem_type() == BPF_FS_MAGIC)
+}
+
 /// Mounts the BPF file system where everybody expects it, unless it is there.
 fn mount_bpffs() -> Result<(), DatapathError> {
-    let is_mounted = || statfs(BPFFS).is_ok_and(|stat| stat.filesystem_type() == BPF_FS_MAGIC);
-    if is_mounted() {
+    if bpffs_is_mounted() {
         return Ok(());
     }
     match mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), Some("mode=0700")) {
         // Two that come at once both mount; what counts is that one is there.
         Ok(()) => Ok(()),
-        Err(_) if is_mounted() => Ok(()),
+        Err(_) if bpffs_is_mounted() => Ok(()),
         Err(cause) => Err(DatapathError::NoBpffs { path: BPFFS.into(), cause }),
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Stage<'a> {
         let mut stage = Self { topology, standing: true };
         match lab::up(topology, progress) {
             Ok(UpOutcome::Built) => Ok(stage),
-            Ok(UpOutcome::AlreadyUp) => {
+            Ok(UpOutcome::Changed | UpOutcome::AlreadyUp) => {
                 stage.standing = false;
                 Err(taken())
             }

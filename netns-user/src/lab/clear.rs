@@ -1,36 +1,44 @@
 //! Takes down whatever of a lab is there.
 
-use super::{LabError, LabRecord, record::Bearer, resolver};
+use std::collections::BTreeSet;
+
+use super::{LabError, LabRecord, forwarding, pieces::Piece, record::Bearer, resolver};
 use crate::{
     datapath::Datapath,
-    net::{NetError, Netlink, netns, sysctl},
+    net::{NetError, Netlink, netns},
+    step::Place,
+    topology::Topology,
 };
 
 /// Takes a lab down by its record: all that is there, past every failure. The record goes
 /// last, and only when the rest is gone, so that a failed attempt can be repeated.
 pub(super) fn clear(record: &LabRecord) -> Vec<LabError> {
     // First, while the links that its programs hang on are there.
-    let removed = Datapath::remove(record.name()).map_err(LabError::from);
-    clear_rest(record, removed.err().into_iter().collect())
+    let names: BTreeSet<String> = record.topologies().flat_map(Topology::datapath_names).collect();
+    clear_with(record, &names)
 }
 
-/// As [`clear`], for a lab whose datapath was not installed: pins of its name would be
-/// those of another lab.
-pub(super) fn clear_network(record: &LabRecord) -> Vec<LabError> {
-    clear_rest(record, Vec::new())
+/// As [`clear`], for a lab that could not be built: only datapaths that were installed go.
+/// Other pins of its name would be those of another lab.
+pub(super) fn clear_unbuilt(record: &LabRecord) -> Vec<LabError> {
+    clear_with(record, &record.datapaths)
 }
 
-fn clear_rest(record: &LabRecord, mut errors: Vec<LabError>) -> Vec<LabError> {
-    let topology = &record.topology;
-    if topology.uses_machine() {
-        errors.extend(clear_machine(record));
+fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>) -> Vec<LabError> {
+    let failures = datapaths.iter().filter_map(|name| Datapath::remove(name).err());
+    let mut errors: Vec<LabError> = failures.map(LabError::from).collect();
+    let pieces = record.pieces();
+    if record.uses_machine() {
+        errors.extend(clear_machine(record, &pieces));
     }
     // The links inside go with their namespaces.
-    for name in topology.namespace_names() {
+    for name in record.namespace_names() {
         errors.extend(delete_own(record, name).err().map(LabError::from));
     }
-    for namespace in &topology.namespaces {
-        errors.extend(resolver::remove(&namespace.name).err());
+    for piece in &pieces {
+        if let Piece::Resolver { namespace, .. } = piece {
+            errors.extend(resolver::remove(namespace).err());
+        }
     }
     if errors.is_empty() {
         errors.extend(record.remove().err());
@@ -46,38 +54,40 @@ fn delete_own(record: &LabRecord, name: &str) -> Result<(), NetError> {
     netns::delete(name).or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })
 }
 
-fn machine_interfaces(topology: &crate::topology::Topology) -> impl Iterator<Item = &str> {
-    let ports = topology.plugged().map(|(_, plug)| plug.port.as_str());
-    ports.chain(topology.bridges.iter().map(|bridge| bridge.name.as_str()))
-}
-
-/// What the lab made and changed in the machine's own namespace.
-fn clear_machine(record: &LabRecord) -> Vec<LabError> {
+/// What the lab made and changed in the machine's own namespace. Routes over links that are
+/// not the lab's must go by themselves.
+fn clear_machine(record: &LabRecord, pieces: &[Piece]) -> Vec<LabError> {
     let mut errors: Vec<LabError> = Vec::new();
     match Netlink::open() {
         Ok(machine) => {
-            for name in machine_interfaces(&record.topology) {
-                let failure = machine.delete_link(name).err().filter(|e| !e.is_absence());
-                errors.extend(failure.map(LabError::from));
+            for piece in pieces.iter().rev() {
+                errors.extend(clear_piece(&machine, piece).err().map(LabError::from));
             }
         }
         Err(error) => errors.push(error.into()),
     }
-    errors.extend(restore_forwarding(record).err());
+    errors.extend(forwarding::restore(record).err());
     errors
 }
 
-/// Sets ip_forward back, unless another lab still needs it: that one is then to do it.
-fn restore_forwarding(record: &LabRecord) -> Result<(), LabError> {
-    let Some(before) = &record.ip_forward else { return Ok(()) };
-    let heir = LabRecord::list()?
-        .into_iter()
-        .find(|other| other.name() != record.name() && other.topology.uses_machine());
-    match heir {
-        Some(mut heir) => {
-            heir.ip_forward = Some(before.clone());
-            heir.write()
+fn clear_piece(machine: &Netlink, piece: &Piece) -> Result<(), NetError> {
+    let gone = match piece {
+        Piece::Bridge { end, .. } if end.place == Place::Machine => {
+            machine.delete_link(&end.interface)
         }
-        None => Ok(sysctl::write(sysctl::IP_FORWARD, before)?),
-    }
+        Piece::Cable(cable) if cable.near.place == Place::Machine => {
+            machine.delete_link(&cable.near.interface)
+        }
+        Piece::Cable(cable) if cable.far.place == Place::Machine => {
+            machine.delete_link(&cable.far.interface)
+        }
+        Piece::Route { place: Place::Machine, route } => {
+            let link = route.interface.as_ref().map(|name| machine.link(name)).transpose();
+            link.and_then(|link| {
+                machine.delete_route(route.to, route.via, link.as_ref(), route.metric)
+            })
+        }
+        _ => Ok(()),
+    };
+    gone.or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })
 }

@@ -26,16 +26,6 @@ pub enum LabError {
     #[error("lab \"{0}\" is unfinished, its `up` was interrupted: clear it with `netns down {0}`")]
     Unfinished(String),
     #[error(
-        "lab \"{0}\" is up, but was built from another topology: take it down first \
-         (`netns down {0}`)"
-    )]
-    Changed(String),
-    #[error(
-        "lab \"{lab}\" is up, but not whole (missing: {missing}): take it down \
-         (`netns down {lab}`) and build it anew"
-    )]
-    Damaged { lab: String, missing: String },
-    #[error(
         "namespace \"{0}\" already exists and is not part of this lab: delete it \
          (`netns del {0}`) or give yours another name"
     )]
@@ -55,6 +45,11 @@ pub enum LabError {
          by {by}: give the bridge another subnet"
     )]
     SubnetTaken { bridge: String, subnet: Ipv4Net, other: String, by: String },
+    #[error(
+        "bridge \"{bridge}\": its subnet {subnet} would cut {connection}: give the bridge another \
+         subnet"
+    )]
+    WouldCut { bridge: String, subnet: Ipv4Net, connection: String },
     #[error("uplink \"{name}\": this machine has no such interface; it has {present}")]
     NoUplink { name: String, present: String },
     #[error(

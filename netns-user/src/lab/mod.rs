@@ -3,20 +3,31 @@
 //! A lab outlives the process that built it: the kernel holds all of it. The record says
 //! what to take down, and is written before the first object is made.
 
-mod build;
 mod clear;
+mod datapaths;
+mod diff;
 mod down;
 mod error;
+mod forwarding;
+mod journal;
+mod machine;
+mod perform;
+mod pieces;
+mod plan;
 mod preflight;
 mod progress;
 mod record;
 pub(crate) mod resolver;
 mod status;
 mod up;
+mod world;
 
-pub use down::{DownOutcome, down};
+pub use down::{DownOutcome, down, down_commands};
 pub use error::LabError;
+pub(crate) use machine::Ways;
+pub use plan::{Plan, PlannedChange, Verb, plan};
 pub use preflight::require_root;
+pub(crate) use preflight::{auto_uplink, require_kernel};
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use status::{LabStatus, Part, PartKind, status};
@@ -24,6 +35,7 @@ pub use up::{UpOutcome, up};
 
 use crate::{
     net::{NetError, netns},
+    step::Place,
     topology::Topology,
 };
 
@@ -36,9 +48,18 @@ pub fn in_router<T: Send>(
     topology: &Topology,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T, NetError> {
-    match topology.first_router() {
-        Some(namespace) => netns::run_in(namespace, work),
-        None => Ok(work()),
+    in_place(&Place::of(topology.first_router()), work)
+}
+
+/// Runs `work` on a thread inside a namespace, or on the calling thread when it is the
+/// machine's own.
+///
+/// # Errors
+/// When the namespace cannot be entered; then `work` has not run.
+pub fn in_place<T: Send>(place: &Place, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
+    match place {
+        Place::Namespace(name) => netns::run_in(name, work),
+        Place::Machine => Ok(work()),
     }
 }
 

@@ -1,14 +1,20 @@
 //! What is checked before a lab is built: permission, kernel, and that nothing is in its way.
 
-use ipnet::{IpNet, Ipv4Net};
+use std::collections::HashSet;
+
 use nix::{sys::utsname::uname, unistd::geteuid};
 
-use super::{LabError, LabRecord, resolver};
+use super::{
+    LabError, LabRecord, machine,
+    pieces::{Key, Piece},
+    record::Bearer,
+    resolver,
+};
 use crate::{
     datapath::Datapath,
-    net::{Link, Netlink, netns},
+    net::{Netlink, netns},
     rules::ForwardRule,
-    topology::{Bridge, Topology, Uplink},
+    topology::{Topology, Uplink},
 };
 
 /// The oldest kernel that the datapath runs on: major, minor.
@@ -22,7 +28,7 @@ pub fn require_root() -> Result<(), LabError> {
     if geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
 }
 
-pub(super) fn require_kernel() -> Result<(), LabError> {
+pub(crate) fn require_kernel() -> Result<(), LabError> {
     let names =
         uname().map_err(|error| LabError::file("ask for the kernel's release", error.into()))?;
     check_release(&names.release().to_string_lossy())
@@ -39,7 +45,7 @@ fn check_release(release: &str) -> Result<(), LabError> {
 }
 
 /// The interface of the machine's default route, where the topology asks for it.
-pub(super) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabError> {
+pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabError> {
     if !topology.has_auto() {
         return Ok(None);
     }
@@ -52,27 +58,46 @@ pub(super) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabErro
     link.map(|link| Some(link.name)).ok_or(LabError::NoDefaultRoute)
 }
 
-/// Finds whatever of another owner is in the lab's way.
-pub(super) fn check_free(topology: &Topology) -> Result<(), LabError> {
-    if let Some(path) = Datapath::installed_at(&topology.name) {
-        return Err(LabError::DatapathTaken { lab: topology.name.clone(), path });
+/// Finds whatever of another owner is in the lab's way. What the lab has already, by its
+/// record, is not.
+pub(super) fn check_free(topology: &Topology, own: Option<&LabRecord>) -> Result<(), LabError> {
+    for name in topology.datapath_names() {
+        let path = Datapath::installed_at(&name);
+        let path = path.filter(|_| own.is_none_or(|own| own.is_foreign_datapath(&name)));
+        if let Some(path) = path {
+            return Err(LabError::DatapathTaken { lab: name, path });
+        }
     }
+    check_namespaces(topology, own)?;
+    let pieces = own.map_or_else(Vec::new, LabRecord::pieces);
+    let known: HashSet<Key> = pieces.iter().map(Piece::key).collect();
+    for namespace in &topology.namespaces {
+        let is_new = !known.contains(&Key::Resolver(namespace.name.clone()));
+        if !namespace.dns.is_empty() && is_new {
+            resolver::check_free(&namespace.name)?;
+        }
+    }
+    if topology.uses_machine() {
+        check_neighbours(topology)?;
+        machine::check(topology, &known)?;
+    }
+    Ok(())
+}
+
+fn check_namespaces(topology: &Topology, own: Option<&LabRecord>) -> Result<(), LabError> {
     for name in topology.namespace_names() {
-        if netns::exists(name) {
+        let is_taken = match own {
+            Some(own) if own.namespace_names().contains(name) => {
+                own.bearer(name)? == Bearer::Stranger
+            }
+            _ => netns::exists(name),
+        };
+        if is_taken {
             return Err(match owner(name)? {
                 Some(lab) => LabError::NamespaceOfLab { name: name.to_owned(), lab },
                 None => LabError::NamespaceTaken(name.to_owned()),
             });
         }
-    }
-    for namespace in &topology.namespaces {
-        if !namespace.dns.is_empty() {
-            resolver::check_free(&namespace.name)?;
-        };
-    }
-    if topology.uses_machine() {
-        check_neighbours(topology)?;
-        check_machine(topology)?;
     }
     Ok(())
 }
@@ -88,8 +113,8 @@ fn check_neighbours(topology: &Topology) -> Result<(), LabError> {
         check_uplinks(topology, other)?;
         // Rules come and go while a lab lives; without a datapath none of them holds.
         let living = Datapath::open(&other.name).and_then(|datapath| datapath.forwards());
-        let forwards = living.map_or_else(
-            |_| other.forwards.clone(),
+        let forwards: Vec<ForwardRule> = living.map_or_else(
+            |_| machine_forwards(other).cloned().collect(),
             |living| living.into_iter().map(|status| status.rule).collect(),
         );
         check_forwards(topology, &other.name, &forwards)?;
@@ -99,13 +124,20 @@ fn check_neighbours(topology: &Topology) -> Result<(), LabError> {
 
 fn check_uplinks(topology: &Topology, other: &Topology) -> Result<(), LabError> {
     let is_of_other =
-        |uplink: &&Uplink| other.uplinks.iter().any(|taken| taken.name == uplink.name);
-    match topology.uplinks.iter().find(is_of_other) {
+        |uplink: &&Uplink| other.uplinks_of(None).any(|taken| taken.name == uplink.name);
+    match topology.uplinks_of(None).find(is_of_other) {
         None => Ok(()),
         Some(uplink) => {
             Err(LabError::UplinkOfLab { uplink: uplink.name.clone(), lab: other.name.clone() })
         }
     }
+}
+
+fn machine_forwards(topology: &Topology) -> impl Iterator<Item = &ForwardRule> {
+    topology
+        .forwards
+        .iter()
+        .filter(|rule| topology.router_of_target(*rule.target.ip()) == Some(None))
 }
 
 fn check_forwards(
@@ -118,7 +150,7 @@ fn check_forwards(
         let addresses = one.address.zip(other.address).is_none_or(|(one, other)| one == other);
         addresses && one.protocol == other.protocol && one.port == other.port
     };
-    for wanted in &topology.forwards {
+    for wanted in machine_forwards(topology) {
         if let Some(existing) = existing.iter().find(|existing| meet(wanted, existing)) {
             return Err(LabError::ForwardOfLab {
                 wanted: wanted.clone(),
@@ -137,56 +169,6 @@ fn owner(namespace: &str) -> Result<Option<String>, LabError> {
     Ok(owner.map(|record| record.name().to_owned()))
 }
 
-fn check_machine(topology: &Topology) -> Result<(), LabError> {
-    let machine = Netlink::open()?;
-    let links = machine.links()?;
-    let is_there = |name: &str| links.iter().any(|link| link.name == name);
-    for name in topology.plugged().map(|(_, plug)| plug.port.as_str()) {
-        if is_there(name) {
-            return Err(LabError::LinkTaken(name.to_owned()));
-        }
-    }
-    for uplink in &topology.uplinks {
-        if !is_there(&uplink.name) {
-            let present: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-            let present = present.join(", ");
-            return Err(LabError::NoUplink { name: uplink.name.clone(), present });
-        }
-    }
-    let mut used: Vec<(IpNet, Option<u32>)> =
-        machine.addresses()?.into_iter().map(|held| (held.address, Some(held.link))).collect();
-    let routes = machine.routes()?;
-    used.extend(routes.iter().filter(|route| !route.is_default()).map(|r| (r.destination, r.link)));
-    for bridge in &topology.bridges {
-        check_subnet(bridge, &used, &links)?;
-    }
-    Ok(())
-}
-
-/// A bridge whose subnet the machine reaches otherwise would cut that way off.
-fn check_subnet(
-    bridge: &Bridge,
-    used: &[(IpNet, Option<u32>)],
-    links: &[Link],
-) -> Result<(), LabError> {
-    let subnet = bridge.address.trunc();
-    let overlaps =
-        |net: Ipv4Net| subnet.contains(&net.network()) || net.contains(&subnet.network());
-    for (net, link) in used {
-        let IpNet::V4(net) = net else { continue };
-        if overlaps(*net) {
-            let by = links.iter().find(|known| Some(known.index) == *link);
-            return Err(LabError::SubnetTaken {
-                bridge: bridge.name.clone(),
-                subnet,
-                other: net.trunc().to_string(),
-                by: by.map_or_else(|| "a route".into(), |by| format!("interface \"{}\"", by.name)),
-            });
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,24 +185,6 @@ mod tests {
         for release in ["6.6.99", "5.15.0-91-generic", "4.4", "6", "", "weird"] {
             let error = check_release(release).unwrap_err().to_string();
             assert!(error.starts_with(&format!("Linux {release} is too old: 6.7")), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_subnet_in_use_is_refused() {
-        let bridge = Bridge {
-            name: "br0".into(),
-            router: None,
-            address: "10.1.0.1/24".parse().unwrap(),
-            mtu: None,
-        };
-        let used = |net: &str| [(net.parse().unwrap(), None)];
-        for net in ["10.1.0.0/24", "10.0.0.0/8", "10.1.0.128/32"] {
-            let error = check_subnet(&bridge, &used(net), &[]).unwrap_err();
-            assert!(matches!(error, LabError::SubnetTaken { .. }), "{error}");
-        }
-        for net in ["10.1.1.0/24", "192.168.0.0/16", "fe80::/64"] {
-            check_subnet(&bridge, &used(net), &[]).unwrap();
         }
     }
 }

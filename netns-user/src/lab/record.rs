@@ -1,15 +1,19 @@
 //! The record of a lab: /run/netns-labs/LAB/, gone with the next boot like the lab itself.
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io,
+    collections::{BTreeSet, HashSet},
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
+use super::{
+    LabError,
+    journal::{Event, Journal},
+    pieces::{Piece, pieces},
+};
 use crate::{
     net::{NetError, netns},
     topology::Topology,
@@ -18,6 +22,8 @@ use crate::{
 const DIRECTORY: &str = "/run/netns-labs";
 /// The lab as it was built; a topology file.
 const TOPOLOGY: &str = "topology.toml";
+/// The namespaces that were made ([`Journal`]).
+const NAMESPACES: &str = "namespaces";
 /// A [`State`]. It is written last, so a folder without it is no record.
 const STATE: &str = "state.toml";
 
@@ -25,10 +31,11 @@ const STATE: &str = "state.toml";
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
     complete: bool,
+    /// How many topologies the lab was to become ([`pending_path`]).
+    pending: usize,
     auto: Option<String>,
-    ip_forward: Option<String>,
-    making: Option<String>,
-    cookies: BTreeMap<String, u64>,
+    datapaths: BTreeSet<String>,
+    settings: Vec<(String, String)>,
 }
 
 /// What bears the name of one of a lab's namespaces.
@@ -46,27 +53,44 @@ pub(super) enum Bearer {
 pub struct LabRecord {
     /// As it was built: with the interface that "auto" stood for.
     pub topology: Topology,
+    /// What the lab is to become while `up` changes it, last; before it what it was to become
+    /// when earlier ones were killed. What stands is of one of them all.
+    pub(super) pending: Vec<Topology>,
     /// False while `up` is at work, and for good when it was killed.
     pub complete: bool,
     /// The interface that "auto" stood for.
     pub(super) auto: Option<String>,
-    /// What the machine's own `net.ipv4.ip_forward` was before, if it had to be changed.
-    pub(super) ip_forward: Option<String>,
-    /// The namespace that is being made: it may be there, but not yet in `cookies`.
-    making: Option<String>,
-    /// The namespaces that were made, by name, with their cookies ([`netns::own_cookie`]).
-    cookies: BTreeMap<String, u64>,
+    /// Names of the datapaths that were installed.
+    pub(super) datapaths: BTreeSet<String>,
+    /// Settings of the machine's own that had to be changed, with the values before.
+    pub(super) settings: Vec<(String, String)>,
+    journal: Journal,
 }
 
 impl LabRecord {
     /// A lab yet to be built, in which `auto` takes the place of "auto".
     pub(super) fn new(topology: &Topology, auto: Option<String>) -> Self {
-        let mut topology = topology.clone();
-        if let Some(interface) = &auto {
-            topology = topology.with_auto(interface);
+        Self {
+            topology: resolved(topology, auto.as_deref()),
+            pending: Vec::new(),
+            complete: false,
+            auto,
+            datapaths: BTreeSet::new(),
+            settings: Vec::new(),
+            journal: Journal::default(),
         }
-        let cookies = BTreeMap::new();
-        Self { topology, complete: false, auto, ip_forward: None, making: None, cookies }
+    }
+
+    /// All topologies that something of the lab may stand of, the newest first.
+    pub(super) fn topologies(&self) -> impl Iterator<Item = &Topology> {
+        self.pending.iter().rev().chain([&self.topology])
+    }
+
+    /// All that may stand of the lab, parents before children, each once.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        let mut seen = HashSet::new();
+        let all = self.topologies().flat_map(pieces);
+        all.filter(|piece| seen.insert(piece.key())).collect()
     }
 
     /// The lab's name.
@@ -140,11 +164,24 @@ impl LabRecord {
         let state: State =
             toml::from_str(&state).map_err(|error| damaged(error.message().to_owned()))?;
         let path = folder.join(TOPOLOGY);
-        let text = read(&path)?.ok_or_else(|| damaged(format!("{} is missing", path.display())))?;
-        let topology = Topology::parse(&text, &path.display().to_string())
-            .map_err(|error| damaged(error.to_string()))?;
-        let State { complete, auto, ip_forward, making, cookies } = state;
-        Ok(Some(Self { topology, complete, auto, ip_forward, making, cookies }))
+        let missing = |path: &Path| damaged(format!("{} is missing", path.display()));
+        let text = read(&path)?.ok_or_else(|| missing(&path))?;
+        let parse = |text: &str, path: &Path| {
+            let fault = |error: toml::de::Error| {
+                damaged(format!("{}: {}", path.display(), error.message()))
+            };
+            toml::from_str::<Topology>(text).map_err(fault)
+        };
+        let topology = parse(&text, &path)?;
+        let mut pending = Vec::new();
+        for number in 0..state.pending {
+            let path = pending_path(&folder, number);
+            let text = read(&path)?;
+            pending.push(parse(&text.ok_or_else(|| missing(&path))?, &path)?);
+        }
+        let journal = Journal::parse(&read(&folder.join(NAMESPACES))?.unwrap_or_default());
+        let State { complete, pending: _, auto, datapaths, settings } = state;
+        Ok(Some(Self { topology, pending, complete, auto, datapaths, settings, journal }))
     }
 
     /// Makes a namespace with `make`, which tells its cookie. Killed at any moment, the record
@@ -155,24 +192,39 @@ impl LabRecord {
         name: &str,
         make: impl FnOnce() -> Result<(u64, T), LabError>,
     ) -> Result<T, LabError> {
-        self.making = Some(name.to_owned());
-        self.write_state()?;
-        let made = make();
-        if let Err(LabError::Net(NetError::NamespaceExists(_))) = &made {
-            // Somebody was faster, and it is theirs.
-            self.making = None;
+        self.note(Event::Making(name.to_owned()))?;
+        match make() {
+            Ok((cookie, made)) => {
+                self.note(Event::Made(name.to_owned(), cookie))?;
+                Ok(made)
+            }
+            Err(error) => {
+                if let LabError::Net(NetError::NamespaceExists(_)) = &error {
+                    // Somebody was faster, and it is theirs.
+                    self.note(Event::Foreign(name.to_owned()))?;
+                }
+                Err(error)
+            }
         }
-        let (cookie, made) = made?;
-        // The next write takes it along.
-        self.cookies.insert(name.to_owned(), cookie);
-        self.making = None;
-        Ok(made)
+    }
+
+    fn note(&mut self, event: Event) -> Result<(), LabError> {
+        let path = folder(self.name()).join(NAMESPACES);
+        let mut options = OpenOptions::new();
+        options
+            .create(true)
+            .append(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(event.line().as_bytes()))
+            .map_err(|error| self.write_error(error))?;
+        self.journal.take_up(event);
+        Ok(())
     }
 
     /// What bears the name of the lab's namespace `name` now.
     pub(super) fn bearer(&self, name: &str) -> Result<Bearer, NetError> {
-        let recorded = self.cookies.get(name);
-        let is_being_made = self.making.as_deref() == Some(name);
+        let recorded = self.journal.cookies.get(name);
+        let is_being_made = self.journal.making.as_deref() == Some(name);
         let own = match netns::cookie(name) {
             Ok(cookie) => recorded.map_or(is_being_made, |recorded| *recorded == cookie),
             Err(NetError::NoNamespace(_)) => return Ok(Bearer::Nothing),
@@ -186,14 +238,14 @@ impl LabRecord {
     /// Whether one of the lab's namespaces bears this name. For who may not look, the name
     /// alone decides.
     pub fn owns(&self, name: &str) -> bool {
-        self.topology.namespace_names().any(|own| own == name)
+        self.namespace_names().contains(name)
             && self.bearer(name).map_or(true, |bearer| bearer != Bearer::Stranger)
     }
 
     /// Those of the lab's names that namespaces of others bear now.
     pub(super) fn strangers(&self) -> Result<Vec<String>, NetError> {
         let mut strangers = Vec::new();
-        for name in self.topology.namespace_names() {
+        for name in self.namespace_names() {
             if self.bearer(name)? == Bearer::Stranger {
                 strangers.push(name.to_owned());
             }
@@ -201,29 +253,74 @@ impl LabRecord {
         Ok(strangers)
     }
 
+    /// Whether its `up` came to an end at least once: what stands can be changed.
+    pub(super) fn is_usable(&self) -> bool {
+        self.complete || !self.pending.is_empty()
+    }
+
+    /// The lab is to become `next`: from here on both may stand.
+    pub(super) fn begin_change(&mut self, next: Topology) -> Result<(), LabError> {
+        self.pending.push(next);
+        self.complete = false;
+        self.write()
+    }
+
+    /// Whether a datapath of that name cannot be the lab's own.
+    pub(super) fn is_foreign_datapath(&self, name: &str) -> bool {
+        // While it is changed, one may be installed that is not written down yet.
+        !self.datapaths.contains(name) && self.complete
+    }
+
+    /// Names of all namespaces that may stand of the lab.
+    pub(super) fn namespace_names(&self) -> BTreeSet<&str> {
+        self.topologies().flat_map(Topology::namespace_names).collect()
+    }
+
+    /// Whether something of the lab is, or was to be, in the machine's own namespace.
+    pub(super) fn uses_machine(&self) -> bool {
+        self.topologies().any(Topology::uses_machine)
+    }
+
     /// Writes the record. A reader sees the old one or the new one, never a part.
     pub(super) fn write(&self) -> Result<(), LabError> {
         let folder = folder(self.name());
-        fs::create_dir_all(&folder)
-            .and_then(|()| replace(&folder.join(TOPOLOGY), &self.topology.to_toml()))
-            .map_err(|error| self.write_error(error))?;
+        let write = || {
+            fs::create_dir_all(&folder)?;
+            for (number, next) in self.pending.iter().enumerate() {
+                replace(&pending_path(&folder, number), &next.to_toml())?;
+            }
+            replace(&folder.join(TOPOLOGY), &self.topology.to_toml())
+        };
+        write().map_err(|error| self.write_error(error))?;
         self.write_state()
     }
 
     /// Writes what changes while the lab is built.
-    fn write_state(&self) -> Result<(), LabError> {
+    pub(super) fn write_state(&self) -> Result<(), LabError> {
         let state = State {
             complete: self.complete,
+            pending: self.pending.len(),
             auto: self.auto.clone(),
-            ip_forward: self.ip_forward.clone(),
-            making: self.making.clone(),
-            cookies: self.cookies.clone(),
+            datapaths: self.datapaths.clone(),
+            settings: self.settings.clone(),
         };
         let state = toml::to_string(&state).map_err(|error| LabError::BadRecord {
             lab: self.name().to_owned(),
             fault: error.to_string(),
         })?;
         replace(&folder(self.name()).join(STATE), &state).map_err(|error| self.write_error(error))
+    }
+
+    /// The change is done: the lab is what it was to become.
+    pub(super) fn finish(&mut self) -> Result<(), LabError> {
+        if let Some(next) = self.pending.pop() {
+            replace(&folder(self.name()).join(TOPOLOGY), &next.to_toml())
+                .map_err(|error| self.write_error(error))?;
+            self.topology = next;
+            self.pending.clear();
+        }
+        self.complete = true;
+        self.write_state()
     }
 
     fn write_error(&self, error: io::Error) -> LabError {
@@ -246,6 +343,15 @@ impl LabRecord {
     }
 }
 
+/// The topology with `interface` in the place of "auto".
+pub(super) fn resolved(topology: &Topology, interface: Option<&str>) -> Topology {
+    let topology = topology.clone();
+    match interface {
+        Some(interface) => topology.with_auto(interface),
+        None => topology,
+    }
+}
+
 /// Waits until nobody else builds or tears down a lab, and keeps others from it while the
 /// file lives. So a record that is not complete is of somebody who was killed.
 pub(super) fn lock() -> Result<File, LabError> {
@@ -257,6 +363,11 @@ pub(super) fn lock() -> Result<File, LabError> {
 
 fn folder(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
+}
+
+/// Where the record keeps what the lab is to become.
+fn pending_path(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("next-{number}.toml"))
 }
 
 fn read(path: &Path) -> Result<Option<String>, LabError> {

@@ -39,9 +39,11 @@ pub(super) fn check_free(namespace: &str) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Whether the namespace has just these name servers, by a file of ours.
-pub(super) fn stands(namespace: &str, servers: &[Ipv4Addr]) -> bool {
-    fs::read_to_string(path(namespace)).is_ok_and(|text| text == content(servers))
+/// The name servers of the namespace, if they are in a file of ours.
+pub(super) fn servers(namespace: &str) -> Option<Vec<Ipv4Addr>> {
+    let text = fs::read_to_string(path(namespace)).ok()?;
+    let lines = text.strip_prefix(MARK)?.lines();
+    Some(lines.filter_map(|line| line.strip_prefix("nameserver ")?.parse().ok()).collect())
 }
 
 /// Writes the file.

@@ -1,14 +1,21 @@
 //! What of a lab is there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{LabError, LabRecord, in_router};
+use super::{
+    LabError, LabRecord,
+    datapaths::{RouterDatapath, datapaths},
+    in_place,
+    pieces::{Piece, pieces},
+    world::World,
+};
 use crate::{
     datapath::Datapath,
-    net::{Link, NetError, Netlink},
-    topology::{NamespacePlug, Topology},
+    net::NetError,
+    step::{End, Place},
+    topology::{CableEnd, Far, NamespacePlug, Plug, Topology},
 };
 
 /// What a part of a lab is.
@@ -19,6 +26,10 @@ pub enum PartKind {
     Uplink,
     Bridge,
     Cable,
+    Address,
+    Route,
+    #[serde(rename = "name servers")]
+    Resolver,
     Datapath,
 }
 
@@ -30,6 +41,9 @@ impl PartKind {
             Self::Uplink => "uplink",
             Self::Bridge => "bridge",
             Self::Cable => "cable",
+            Self::Address => "address",
+            Self::Route => "route",
+            Self::Resolver => "name servers",
             Self::Datapath => "datapath",
         }
     }
@@ -69,111 +83,102 @@ impl LabStatus {
     }
 }
 
-/// Looks at every part of a lab, and has its datapath take up the router's present addresses.
+/// Looks at every part of a lab, and has its datapaths take up the routers' present addresses.
 ///
 /// # Errors
 /// When the kernel refuses to tell; that a part is missing is no error.
 pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let topology = &record.topology;
-    let survey = Survey::of(record)?;
-    let mut parts = survey.namespaces(topology);
-    parts.extend(survey.router_links(topology));
-    parts.extend(topology.plugged().map(|(namespace, plug)| survey.cable(&namespace.name, plug)));
-    parts.push(Part {
-        kind: PartKind::Datapath,
-        name: topology.name.clone(),
-        detail: "programs and maps".into(),
-        present: survey.has_datapath,
-    });
+    let pieces = pieces(topology);
+    let world = World::of(record, &pieces)?;
+    let mut survey =
+        Survey { topology, strangers: record.strangers()?, world, watched: HashSet::new() };
+    let datapaths = survey.look_at_datapaths()?;
+    let mut parts = survey.namespaces();
+    parts.extend(survey.uplinks_and_bridges());
+    parts.extend(survey.cables());
+    parts.extend(survey.missing(&pieces));
+    parts.extend(datapaths);
     Ok(LabStatus {
         lab: topology.name.clone(),
         complete: record.complete,
         parts,
-        rules: living_rules(topology).unwrap_or_default(),
+        rules: living_rules(topology),
     })
 }
 
 /// The rules as the kernel holds them; none without a datapath or a router to read it in.
-fn living_rules(topology: &Topology) -> Option<Vec<String>> {
-    let datapath = Datapath::open(&topology.name).ok()?;
-    let masquerades = in_router(topology, || datapath.masquerades()).ok()?.ok()?;
-    let forwards = datapath.forwards().ok()?;
-    let masquerades = masquerades.iter().map(|status| status.rule.to_string());
-    Some(masquerades.chain(forwards.iter().map(|status| status.rule.to_string())).collect())
+fn living_rules(topology: &Topology) -> Vec<String> {
+    let of_router = |datapath: RouterDatapath| {
+        let living = Datapath::open(&datapath.spec.lab).ok()?;
+        let place = Place::of(datapath.router.as_deref());
+        let masquerades = in_place(&place, || living.masquerades()).ok()?.ok()?;
+        let forwards = living.forwards().ok()?;
+        let masquerades = masquerades.into_iter().map(|status| status.rule.to_string());
+        let forwards = forwards.into_iter().map(|status| status.rule.to_string());
+        Some(masquerades.chain(forwards).collect::<Vec<_>>())
+    };
+    datapaths(topology).into_iter().filter_map(of_router).flatten().collect()
 }
 
 /// What the kernel has in the places where a lab's parts should be.
 struct Survey<'a> {
-    /// The links of each of the lab's namespaces that is there.
-    inside: HashMap<&'a str, Vec<Link>>,
+    topology: &'a Topology,
+    world: World,
     /// Names of the lab's that namespaces of others bear.
     strangers: Vec<String>,
-    /// The links where the router is.
-    router: Vec<Link>,
-    /// Whether the pins are there and can be used.
-    has_datapath: bool,
-    /// Interfaces in the router that the lab's programs hang on.
-    watched: HashSet<&'a str>,
+    /// Interfaces in routers that the lab's programs hang on.
+    watched: HashSet<End>,
 }
 
-impl<'a> Survey<'a> {
-    fn of(record: &'a LabRecord) -> Result<Self, NetError> {
-        let topology = &record.topology;
-        let strangers = record.strangers()?;
-        let mut inside = HashMap::new();
-        for name in topology.namespace_names() {
-            if strangers.iter().any(|stranger| stranger == name) {
-                continue;
-            }
-            match Netlink::open_in(name) {
-                Ok(netlink) => {
-                    inside.insert(name, netlink.links()?);
-                }
-                Err(error) if error.is_absence() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let router = match topology.first_router() {
-            Some(name) => inside.get(name).cloned().unwrap_or_default(),
-            None => Netlink::open()?.links()?,
-        };
-        let mut survey =
-            Self { inside, strangers, router, has_datapath: false, watched: HashSet::new() };
-        survey.look_at_datapath(topology)?;
-        Ok(survey)
+impl Survey<'_> {
+    /// The datapaths as parts.
+    fn look_at_datapaths(&mut self) -> Result<Vec<Part>, LabError> {
+        datapaths(self.topology)
+            .into_iter()
+            .map(|datapath| {
+                let present = self.look_at_datapath(&datapath)?;
+                let name = datapath.spec.lab;
+                let detail = match &datapath.router {
+                    Some(router) => format!("programs and maps, in router {router}"),
+                    None => "programs and maps, in this machine".into(),
+                };
+                Ok(Part { kind: PartKind::Datapath, name, detail, present })
+            })
+            .collect()
     }
 
-    fn look_at_datapath(&mut self, topology: &'a Topology) -> Result<(), NetError> {
-        let Ok(datapath) = Datapath::open(&topology.name) else { return Ok(()) };
-        if self.router.is_empty() {
-            self.has_datapath = true;
-            return Ok(());
+    /// Whether the pins are there and can be used.
+    fn look_at_datapath(&mut self, datapath: &RouterDatapath) -> Result<bool, NetError> {
+        let Ok(living) = Datapath::open(&datapath.spec.lab) else { return Ok(false) };
+        let place = Place::of(datapath.router.as_deref());
+        if !self.world.has(&place) {
+            return Ok(true);
         }
-        (self.has_datapath, self.watched) = in_router(topology, || {
+        let spec = &datapath.spec;
+        let (works, watched) = in_place(&place, || {
             // Whoever looks at a lab wants it to know the router as it is now.
-            let works = datapath.refresh_host_addresses().is_ok();
-            let uplinks = topology.uplinks.iter().map(|uplink| uplink.name.as_str());
-            let ports = topology.plugged().map(|(_, plug)| plug.port.as_str());
-            let uplinks = uplinks.filter(|name| datapath.watches_uplink(name));
-            (works, uplinks.chain(ports.filter(|name| datapath.watches_cable(name))).collect())
+            let works = living.refresh_host_addresses().is_ok();
+            let uplinks = spec.uplinks.iter().filter(|name| living.watches_uplink(name));
+            let ports = spec.cables.iter().map(|cable| &cable.port);
+            let ports = ports.filter(|name| living.watches_cable(name));
+            (works, uplinks.chain(ports).cloned().collect::<Vec<_>>())
         })?;
-        Ok(())
+        let ends = watched.into_iter().map(|interface| End { place: place.clone(), interface });
+        self.watched.extend(ends);
+        Ok(works)
     }
 
     /// A part that is there only works with the programs on it.
-    fn with_programs(&self, part: Part) -> Part {
-        if part.present && !self.watched.contains(part.name.as_str()) {
+    fn with_program(&self, part: Part, end: &End) -> Part {
+        if part.present && !self.watched.contains(end) {
             return Part { present: false, detail: "no program attached".into(), ..part };
         }
         part
     }
 
-    fn router_link(&self, name: &str) -> Option<&Link> {
-        self.router.iter().find(|link| link.name == name)
-    }
-
-    fn namespaces(&self, topology: &Topology) -> Vec<Part> {
-        let part = |name: &String, detail| Part {
+    fn namespaces(&self) -> Vec<Part> {
+        let part = |name: &String, detail: String| Part {
             kind: PartKind::Namespace,
             name: name.clone(),
             detail: if self.strangers.contains(name) {
@@ -181,58 +186,116 @@ impl<'a> Survey<'a> {
             } else {
                 detail
             },
-            present: self.inside.contains_key(name.as_str()),
+            present: self.world.has(&Place::namespace(name)),
         };
-        let routers = topology.routers.iter().filter_map(|router| router.namespace.as_ref());
-        let router = routers.map(|name| part(name, "the router".into()));
-        let outside = topology.outsides().map(|outside| {
+        let routers = self.topology.routers.iter().filter_map(|router| router.namespace.as_ref());
+        let routers = routers.map(|name| part(name, "a router".into()));
+        let mut seen = HashSet::new();
+        let outside = self.topology.outsides().filter(|part| seen.insert(&part.namespace));
+        let outside = outside.map(|outside| {
             let answers = outside.answers.iter().map(|answer| format!(", {answer}"));
             let detail = format!("outside, {}{}", outside.address, answers.collect::<String>());
             part(&outside.namespace, detail)
         });
-        let inside = topology.namespaces.iter().map(|namespace| {
-            let plug = namespace.plug.as_ref();
-            part(&namespace.name, plug.map_or(String::new(), |plug| plug.address.to_string()))
+        let inside = self.topology.namespaces.iter().map(|namespace| {
+            let detail = namespace.plug.as_ref().map_or(String::new(), |plug| {
+                let via = plug.gateway.map_or(String::new(), |via| format!(" via {via}"));
+                format!("{}{via}", plug.address)
+            });
+            part(&namespace.name, detail)
         });
-        router.chain(outside).chain(inside).collect()
+        routers.chain(outside).chain(inside).collect()
     }
 
-    fn router_links(&self, topology: &Topology) -> Vec<Part> {
-        let part = |kind, name: &String, detail| Part {
+    fn uplinks_and_bridges(&self) -> Vec<Part> {
+        let part = |kind, end: &End, detail| Part {
             kind,
-            name: name.clone(),
+            name: end.interface.clone(),
             detail,
-            present: self.router_link(name).is_some(),
+            present: self.world.link(end).is_some(),
         };
-        let uplinks = topology.uplinks.iter().map(|uplink| {
-            let detail = match (&uplink.address, uplink.outside()) {
-                (Some(address), Some(outside)) => {
-                    format!("{address}, cable to {} in {}", outside.interface, outside.namespace)
+        let uplinks = self.topology.uplinks.iter().map(|uplink| {
+            let end = End::new(Place::of(uplink.router.as_deref()), &uplink.name);
+            let address = uplink.address.map_or(String::new(), |address| format!("{address}, "));
+            let detail = match &uplink.far {
+                Some(Far::Outside(outside)) => {
+                    format!("{address}cable to {} in {}", outside.interface, outside.namespace)
                 }
-                _ => "of this machine".into(),
+                Some(Far::Plug(plug)) => format!("{address}plugged into {}", plug.bridge),
+                None => "of this machine".into(),
             };
-            self.with_programs(part(PartKind::Uplink, &uplink.name, detail))
+            let part = part(PartKind::Uplink, &end, detail);
+            // Without a bridge there is nobody to translate for.
+            match self.topology.bridges_of(uplink.router.as_deref()).next() {
+                Some(_) => self.with_program(part, &end),
+                None => part,
+            }
         });
-        let bridges = topology
-            .bridges
-            .iter()
-            .map(|bridge| part(PartKind::Bridge, &bridge.name, bridge.address.to_string()));
+        let bridges = self.topology.bridges.iter().map(|bridge| {
+            let end = End::new(Place::of(bridge.router.as_deref()), &bridge.name);
+            part(PartKind::Bridge, &end, bridge.address.to_string())
+        });
         uplinks.chain(bridges).collect()
     }
 
-    /// A cable is there when both its ends are, and the near one is plugged in and watched.
-    fn cable(&self, name: &str, plug: &NamespacePlug) -> Part {
-        let NamespacePlug { bridge, interface, port, .. } = plug;
+    /// A cable is there when both its ends are; one to a bridge when it is plugged in and
+    /// watched.
+    fn cables(&self) -> Vec<Part> {
+        let ports = self.topology.plugged().map(|(namespace, plug)| {
+            let NamespacePlug { bridge, interface, port, .. } = plug;
+            let detail = format!("{bridge} to {interface} in {}", namespace.name);
+            let far = End::new(Place::namespace(&namespace.name), interface);
+            self.port(bridge, port, &far, detail)
+        });
+        let uplinks = self.topology.uplinks.iter().filter_map(|uplink| {
+            let Plug { bridge, port } = uplink.plug()?;
+            let far = End::new(Place::of(uplink.router.as_deref()), &uplink.name);
+            Some(self.port(bridge, port, &far, format!("{bridge} to uplink {far}")))
+        });
+        let direct = self.topology.cables.iter().map(|cable| {
+            let end = |end: &CableEnd| End::new(Place::namespace(&end.namespace), &end.interface);
+            let (a, b) = (end(&cable.a), end(&cable.b));
+            Part {
+                kind: PartKind::Cable,
+                name: a.to_string(),
+                detail: format!("to {b}"),
+                present: self.world.link(&a).is_some() && self.world.link(&b).is_some(),
+            }
+        });
+        ports.chain(uplinks).chain(direct).collect()
+    }
+
+    fn port(&self, bridge: &str, port: &str, far: &End, detail: String) -> Part {
+        let router = self.topology.bridge(bridge).and_then(|bridge| bridge.router.as_deref());
+        let place = Place::of(router);
+        let near = End::new(place.clone(), port);
         let plugged = self
-            .router_link(bridge)
-            .zip(self.router_link(port))
+            .world
+            .link(&End::new(place, bridge))
+            .zip(self.world.link(&near))
             .is_some_and(|(bridge, port)| port.bridge == Some(bridge.index));
-        let far = self.inside.get(name).into_iter().flatten();
-        self.with_programs(Part {
+        let part = Part {
             kind: PartKind::Cable,
-            name: port.clone(),
-            detail: format!("{bridge} to {interface} in {name}"),
-            present: plugged && far.into_iter().any(|link| link.name == *interface),
-        })
+            name: port.to_owned(),
+            detail,
+            present: plugged && self.world.link(far).is_some(),
+        };
+        self.with_program(part, &near)
+    }
+
+    /// Addresses, routes and files are only told of when they are missing, and not for lack of
+    /// what they are on.
+    fn missing(&self, pieces: &[Piece]) -> Vec<Part> {
+        let missing = self.world.missing(pieces).into_iter().filter_map(|piece| {
+            let kind = match piece {
+                Piece::Address { end, .. } if self.world.link(end).is_some() => PartKind::Address,
+                Piece::Route { place, .. } if self.world.has(place) => PartKind::Route,
+                Piece::Resolver { .. } => PartKind::Resolver,
+                _ => return None,
+            };
+            let (_, name, detail) = piece.words();
+            Some(Part { kind, name, detail, present: false })
+        });
+        missing.collect()
     }
 }

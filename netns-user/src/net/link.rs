@@ -104,6 +104,8 @@ pub struct Cable<'a> {
     pub there: &'a str,
     /// The namespace of the far end.
     pub namespace: &'a File,
+    /// Ethernet address of the far end; `None`: the kernel chooses one.
+    pub mac: Option<Mac>,
     /// Bytes, of both ends; `None`: the kernel's default.
     pub mtu: Option<u32>,
     /// Whether the near end is switched on.
@@ -170,6 +172,9 @@ impl Netlink {
     pub fn add_cable(&self, cable: &Cable<'_>) -> Result<(), NetError> {
         let mut peer =
             LinkUnspec::new_with_name(cable.there).setns_by_fd(cable.namespace.as_raw_fd());
+        if let Some(mac) = cable.mac {
+            peer = peer.address(mac.0.to_vec());
+        }
         if let Some(mtu) = cable.mtu {
             peer = peer.mtu(mtu);
         }

@@ -2,7 +2,9 @@
 //! All calls of rtnetlink are in this folder.
 
 mod address;
+pub mod connections;
 mod error;
+pub mod firewall;
 mod link;
 mod neighbour;
 mod netlink;

@@ -103,6 +103,19 @@ pub fn run_in<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T,
     })
 }
 
+/// Runs `work` on a thread in a new namespace without a name. All that is made in it goes with
+/// it when `work` ends.
+///
+/// # Errors
+/// When the kernel refuses; then `work` has not run.
+pub fn run_in_new<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
+    on_thread(|| {
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(|error| NetError::refused("create a namespace", error))?;
+        Ok(work())
+    })
+}
+
 /// Moves the calling thread into the namespace `name`, for good.
 ///
 /// # Errors

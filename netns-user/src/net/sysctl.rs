@@ -7,6 +7,9 @@ use super::NetError;
 /// Whether IPv4 packets are forwarded between links: "0" or "1".
 pub const IP_FORWARD: &str = "ipv4/ip_forward";
 
+/// Whether IPv6 is off: for links to come, and for those that are there.
+pub const IPV6_OFF: [&str; 2] = ["ipv6/conf/default/disable_ipv6", "ipv6/conf/all/disable_ipv6"];
+
 /// Reads a setting of the calling thread's namespace; `key` is a path below /proc/sys/net.
 ///
 /// # Errors
@@ -26,19 +29,16 @@ pub fn write(key: &str, value: &str) -> Result<(), NetError> {
         .map_err(|error| NetError::refused(format!("set net/{key} to {value}"), error))
 }
 
-/// Switches IPv6 off for the links of the calling thread's namespace, those to come
-/// included. A kernel without IPv6 has nothing to switch off.
+/// Writes a setting, or nothing when the kernel has no such setting: one without IPv6 has
+/// nothing to switch off.
 ///
 /// # Errors
-/// When the kernel refuses.
-pub fn disable_ipv6() -> Result<(), NetError> {
-    for which in ["default", "all"] {
-        match write(&format!("ipv6/conf/{which}/disable_ipv6"), "1") {
-            Err(NetError::Refused { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
-            done => done?,
-        }
+/// When the kernel refuses the value.
+pub fn write_if_there(key: &str, value: &str) -> Result<(), NetError> {
+    match write(key, value) {
+        Err(NetError::Refused { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
-    Ok(())
 }
 
 fn path(key: &str) -> PathBuf {

@@ -13,6 +13,8 @@ pub const HEADING: Style = Style::new().effects(Effects::BOLD);
 pub const GOOD: Style = colour(AnsiColor::Green);
 /// What is not.
 pub const BAD: Style = colour(AnsiColor::Red).effects(Effects::BOLD);
+/// What works, but not wholly.
+pub const WARNING: Style = colour(AnsiColor::Yellow).effects(Effects::BOLD);
 /// What explains; readable without it.
 pub const FAINT: Style = Style::new().effects(Effects::DIMMED);
 /// A number that was measured.

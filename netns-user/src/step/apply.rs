@@ -78,7 +78,7 @@ impl Hands {
             Step::AddBridge { end, mac, mtu, up } => {
                 Ok(self.at(&end.place)?.add_bridge(&end.interface, *mac, *mtu, *up)?)
             }
-            Step::AddCable { near, far, mtu, bridge, up } => {
+            Step::AddCable { near, far, mac, mtu, bridge, up } => {
                 let namespace = match &far.place {
                     Place::Namespace(name) => netns::open(name)?,
                     Place::Machine => netns::open_own()?,
@@ -90,6 +90,7 @@ impl Hands {
                     bridge: bridge.map(|bridge| bridge.index),
                     there: &far.interface,
                     namespace: &namespace,
+                    mac: *mac,
                     mtu: *mtu,
                     up: *up,
                 })?)

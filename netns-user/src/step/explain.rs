@@ -28,7 +28,9 @@ impl Step {
                 lines.extend(up.then(|| switch(end, true)));
                 lines
             }
-            Self::AddCable { near, far, mtu, bridge, up } => {
+            Self::AddCable { near, far, mac, mtu, bridge, up } => {
+                let none = String::new();
+                let mac = mac.map_or(String::new(), |mac| format!(" address {mac}"));
                 let mtu = mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
                 // `ip` cannot send an end to the machine's own namespace, only from there.
                 let (one, other) = if far.place == Place::Machine && near.place != far.place {
@@ -36,12 +38,14 @@ impl Step {
                 } else {
                     (near, far)
                 };
+                // Of the far end, whichever is named first.
+                let (one_mac, other_mac) = if one == far { (mac, none) } else { (none, mac) };
                 let there = match (&other.place, one.place == other.place) {
                     (Place::Namespace(name), false) => format!(" netns {}", word(name)),
                     _ => String::new(),
                 };
                 let mut lines = vec![format!(
-                    "{} link add {}{mtu} type veth peer name {}{mtu}{there}",
+                    "{} link add {}{one_mac}{mtu} type veth peer name {}{other_mac}{mtu}{there}",
                     ip(&one.place),
                     word(&one.interface),
                     word(&other.interface),

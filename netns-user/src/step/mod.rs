@@ -104,6 +104,8 @@ pub enum Step {
     AddCable {
         near: End,
         far: End,
+        /// Of the far end; `None`: the kernel chooses one.
+        mac: Option<Mac>,
         /// Bytes, of both ends.
         mtu: Option<u32>,
         /// The bridge, where the near end is, that it becomes a port of.

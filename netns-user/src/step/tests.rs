@@ -12,7 +12,14 @@ fn red(interface: &str) -> End {
 #[test]
 fn a_cable_between_two_namespaces_is_one_command() {
     let far = End::new(Place::namespace("blue"), "veth-blue");
-    let step = Step::AddCable { near: red("veth-red"), far, mtu: None, bridge: None, up: false };
+    let step = Step::AddCable {
+        near: red("veth-red"),
+        far,
+        mac: None,
+        mtu: None,
+        bridge: None,
+        up: false,
+    };
     assert_eq!(
         lines(&step),
         "ip -n red link add veth-red type veth peer name veth-blue netns blue"
@@ -24,7 +31,8 @@ fn a_cable_between_two_namespaces_is_one_command() {
 fn a_cable_to_a_bridge_of_the_machine_is_plugged_in_and_switched_on() {
     let near = End::new(Place::Machine, "veth-red-br");
     let bridge = Some("v-net-0".to_owned());
-    let step = Step::AddCable { near, far: red("veth-red"), mtu: Some(1400), bridge, up: true };
+    let step =
+        Step::AddCable { near, far: red("veth-red"), mac: None, mtu: Some(1400), bridge, up: true };
     assert_eq!(
         lines(&step),
         "ip link add veth-red-br mtu 1400 type veth peer name veth-red mtu 1400 netns red\n\

@@ -6,6 +6,7 @@ mod file;
 mod model;
 mod names;
 mod parse;
+mod routers;
 mod syntax;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::rules::{ForwardRule, MasqueradeRule};
 
@@ -12,7 +12,7 @@ use crate::rules::{ForwardRule, MasqueradeRule};
 pub const AUTO: &str = "auto";
 
 /// A whole lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
     /// Unique among the labs of the machine; a plain file name.
     pub name: String,
@@ -21,32 +21,32 @@ pub struct Topology {
     /// not say; only it can be the machine's own namespace.
     #[serde(rename = "router")]
     pub routers: Vec<Router>,
-    #[serde(rename = "uplink")]
+    #[serde(rename = "uplink", default)]
     pub uplinks: Vec<Uplink>,
-    #[serde(rename = "bridge")]
+    #[serde(rename = "bridge", default)]
     pub bridges: Vec<Bridge>,
-    #[serde(rename = "namespace")]
+    #[serde(rename = "namespace", default)]
     pub namespaces: Vec<Namespace>,
-    #[serde(rename = "cable")]
+    #[serde(rename = "cable", default)]
     pub cables: Vec<Cable>,
-    #[serde(rename = "masquerade")]
+    #[serde(rename = "masquerade", default)]
     pub masquerades: Vec<MasqueradeRule>,
-    #[serde(rename = "forward")]
+    #[serde(rename = "forward", default)]
     pub forwards: Vec<ForwardRule>,
 }
 
 /// What routes between bridges and uplinks, and translates addresses on the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Router {
     /// A namespace made for it; `None`: the machine's own namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
 }
 
 /// An interface of a router that leads out of its networks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uplink {
     /// Interface name in the router, or [`AUTO`].
     pub name: String,
@@ -62,12 +62,12 @@ pub struct Uplink {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// Where the far end of its cable is.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     pub far: Option<Far>,
 }
 
 /// The far end of an uplink that the lab makes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Far {
     /// A simulated network outside.
@@ -77,7 +77,7 @@ pub enum Far {
 }
 
 /// Where an uplink is plugged in at another router.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plug {
     pub bridge: String,
     /// Name of the far end of the uplink's cable, on the bridge.
@@ -85,7 +85,7 @@ pub struct Plug {
 }
 
 /// The simulated network at the far end of an uplink.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outside {
     /// May be the far end of several uplinks.
     pub namespace: String,
@@ -93,12 +93,12 @@ pub struct Outside {
     pub interface: String,
     pub address: Ipv4Net,
     /// Further addresses that the outside answers for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Ipv4Addr>,
 }
 
 /// A switch inside a router.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bridge {
     pub name: String,
     /// The namespace of the router that it is in; `None`: the machine.
@@ -112,24 +112,24 @@ pub struct Bridge {
 }
 
 /// A namespace, with a cable to a bridge or without.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
     pub name: String,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     pub plug: Option<NamespacePlug>,
     /// Whether it forwards packets between its links, as a router without translation.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forwarding: bool,
     /// Besides the default route by its gateway.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
     /// Name servers, for /etc/netns/NAME/resolv.conf.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns: Vec<Ipv4Addr>,
 }
 
 /// A namespace's cable to a bridge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespacePlug {
     pub bridge: String,
     pub address: Ipv4Net,
@@ -146,7 +146,7 @@ pub struct NamespacePlug {
 }
 
 /// A cable between two of the lab's namespaces, of whatever role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cable {
     pub a: CableEnd,
     pub b: CableEnd,
@@ -156,7 +156,7 @@ pub struct Cable {
 }
 
 /// One end of a cable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CableEnd {
     pub namespace: String,
     pub interface: String,
@@ -165,7 +165,7 @@ pub struct CableEnd {
 }
 
 /// A route of a namespace or a router. At least one of `via` and `interface` is there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
     /// 0.0.0.0/0: the default route.
     pub to: Ipv4Net,
@@ -174,7 +174,7 @@ pub struct Route {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// The lowest one counts.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub metric: u32,
 }
 
@@ -184,7 +184,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 /// Settings of the address translation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NatOptions {
     /// How many connections each router tracks at a time.
     pub flow_table: u32,
@@ -246,6 +246,22 @@ impl Topology {
     /// The namespace of the first router; `None`: the machine.
     pub fn first_router(&self) -> Option<&str> {
         self.routers.first().and_then(|router| router.namespace.as_deref())
+    }
+
+    /// The name of a router's datapath, which its pins bear: the lab's for the first router,
+    /// and for others one that no lab can have. bpffs allows no dots.
+    pub fn datapath_of(&self, router: Option<&str>) -> String {
+        match router {
+            Some(name) if self.first_router() != router => {
+                format!("{}@{}", self.name, name.replace('%', "%25").replace('.', "%2e"))
+            }
+            _ => self.name.clone(),
+        }
+    }
+
+    /// The names of all datapaths that the lab may have.
+    pub fn datapath_names(&self) -> Vec<String> {
+        self.routers.iter().map(|router| self.datapath_of(router.namespace.as_deref())).collect()
     }
 
     /// The namespaces that have a cable to a bridge, with that cable.

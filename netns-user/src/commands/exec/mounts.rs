@@ -1,62 +1,42 @@
-//! `netns exec NAME -- CMD`
+//! What a command sees below /sys, /etc and /proc. All of it is mounted in a mount namespace that
+//! the caller has made for the command.
 
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::{
-        fd::AsRawFd,
-        unix::{fs::OpenOptionsExt, process::CommandExt},
-    },
+    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
 };
 
 use anyhow::Context;
 use nix::{
     errno::Errno,
     mount::{MsFlags, mount},
-    sched::{CloneFlags, unshare},
     sys::statvfs::{FsFlags, statvfs},
 };
 
-use crate::{cli::ExecArgs, lab, net::netns};
+/// Mounts a /proc that shows the processes of the caller's PID namespace over the old one. What
+/// was mounted below that is out of sight then: it belonged to the other processes' view.
+pub(super) fn proc() -> anyhow::Result<()> {
+    let usual = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), usual | read_only("/proc"), None::<&str>)
+        .context("cannot mount /proc")
+}
 
-/// What a shell answers for a command that cannot be run, and for one that is not there.
-const CANNOT_RUN: u8 = 126;
-const NOT_FOUND: u8 = 127;
-
-/// Becomes the command, inside the namespace. Returns only when that is not possible.
-///
-/// # Errors
-/// When there is no such namespace or the kernel refuses.
-pub fn run(args: &ExecArgs) -> anyhow::Result<ExitCode> {
-    lab::require_root()?;
-    netns::enter(&args.name)?;
-    // From here on, mounts are this process's own.
-    unshare(CloneFlags::CLONE_NEWNS).context("cannot leave the mount namespace")?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
-        .context("cannot make the mounts private")?;
-    mount_sys(&args.name)?;
-    lay_over_etc(&args.name)?;
-    let Some((program, arguments)) = args.command.split_first() else {
-        anyhow::bail!("no command was given");
-    };
-    let error = Command::new(program).args(arguments).exec();
-    let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
-    anstream::eprintln!("error: cannot run {}: {error}", program.display());
-    Ok(ExitCode::from(code))
+/// A read-only instance cannot be shadowed by a writable one.
+fn read_only(path: &str) -> MsFlags {
+    match statvfs(path) {
+        Ok(old) if old.flags().contains(FsFlags::ST_RDONLY) => MsFlags::MS_RDONLY,
+        _ => MsFlags::empty(),
+    }
 }
 
 /// Mounts a sysfs that shows the links of this namespace over the old one, and what was
 /// mounted below that (bpffs, cgroups, …) below the new one again.
-fn mount_sys(name: &str) -> anyhow::Result<()> {
+pub(super) fn sys(name: &str) -> anyhow::Result<()> {
     let inner = mounts_below_sys().context("cannot read the mounts")?;
-    let flags = match statvfs("/sys") {
-        // A read-only instance cannot be shadowed by a writable one.
-        Ok(old) if old.flags().contains(FsFlags::ST_RDONLY) => MsFlags::MS_RDONLY,
-        _ => MsFlags::empty(),
-    };
-    mount(Some(name), "/sys", Some("sysfs"), flags, None::<&str>).context("cannot mount /sys")?;
+    mount(Some(name), "/sys", Some("sysfs"), read_only("/sys"), None::<&str>)
+        .context("cannot mount /sys")?;
     for (path, old) in inner {
         let from = format!("/proc/self/fd/{}", old.as_raw_fd());
         match mount(Some(from.as_str()), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
@@ -90,7 +70,7 @@ fn mounts_below_sys() -> io::Result<Vec<(PathBuf, File)>> {
 }
 
 /// Lays the files of /etc/netns/NAME/ over those of /etc, by iproute2's convention.
-fn lay_over_etc(name: &str) -> anyhow::Result<()> {
+pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
     let folder = Path::new("/etc/netns").join(name);
     let action = || format!("cannot read {}", folder.display());
     let entries = match fs::read_dir(&folder) {

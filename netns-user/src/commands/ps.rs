@@ -1,0 +1,219 @@
+//! `netns ps [NAME]`: the host's view of the processes in namespaces.
+
+use std::{
+    collections::BTreeMap, ffi::OsStr, fs, os::unix::fs::MetadataExt, process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use nix::unistd::{Uid, User};
+use procfs::{
+    Current, Uptime,
+    process::{self, Process},
+    ticks_per_second,
+};
+use serde::Serialize;
+
+use super::print;
+use crate::{
+    cli::PsArgs,
+    lab,
+    net::{NetError, netns},
+    output::{duration, table},
+};
+
+/// A process in a namespace.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    namespace: String,
+    /// As `netns` itself sees it.
+    pid: i32,
+    /// `None`: it is in the same PID namespace as `netns`.
+    pid_inside: Option<i32>,
+    user: String,
+    age_seconds: u64,
+    command: String,
+}
+
+/// What tells a network namespace from every other that lives: device and inode of its file.
+type Identity = (u64, u64);
+
+/// Shows who is in a namespace, or in all of them.
+///
+/// # Errors
+/// When there is no such namespace or /proc cannot be read.
+pub fn run(args: &PsArgs, json: bool) -> anyhow::Result<ExitCode> {
+    lab::require_root()?;
+    let mut namespaces: BTreeMap<Identity, Vec<String>> = BTreeMap::new();
+    match &args.name {
+        Some(name) => {
+            namespaces.insert(identity(name)?, vec![name.clone()]);
+        }
+        None => {
+            for name in netns::list()? {
+                // What is no namespace, or is one no more, has nobody in it.
+                if let Ok(identity) = identity(&name) {
+                    namespaces.entry(identity).or_default().push(name);
+                }
+            }
+        }
+    }
+    let rows = read(&namespaces)?;
+    print(json, &rows, |rows| render(rows, args.name.as_deref()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn identity(name: &str) -> Result<Identity, NetError> {
+    let file = netns::run_in(name, || fs::metadata("/proc/thread-self/ns/net"))?;
+    let file = file.map_err(|error| {
+        NetError::refused(format!("tell namespace \"{name}\" from others"), error)
+    })?;
+    Ok((file.dev(), file.ino()))
+}
+
+/// All processes in these namespaces, by namespace and number.
+fn read(namespaces: &BTreeMap<Identity, Vec<String>>) -> anyhow::Result<Vec<Row>> {
+    let uptime = Uptime::current().context("cannot read /proc/uptime")?.uptime;
+    let mut users = Users::default();
+    let mut rows = Vec::new();
+    // A process that cannot be read has ended while we look, or is about to.
+    for process in process::all_processes().context("cannot read /proc")?.flatten() {
+        let Some(names) = network(&process).and_then(|identity| namespaces.get(&identity)) else {
+            continue;
+        };
+        let Ok(row) = describe(&process, uptime, &mut users) else { continue };
+        rows.extend(names.iter().map(|name| Row { namespace: name.clone(), ..row.clone() }));
+    }
+    rows.sort_by(|a, b| (&a.namespace, a.pid).cmp(&(&b.namespace, b.pid)));
+    Ok(rows)
+}
+
+/// The network namespace of a process; a zombie is in none.
+fn network(process: &Process) -> Option<Identity> {
+    let namespaces = process.namespaces().ok()?;
+    let network = namespaces.0.get(OsStr::new("net"))?;
+    Some((network.device_id, network.identifier))
+}
+
+/// All about a process but its namespace's name.
+fn describe(process: &Process, uptime: f64, users: &mut Users) -> procfs::ProcResult<Row> {
+    let status = process.status()?;
+    let stat = process.stat()?;
+    let started = Duration::from_secs(stat.starttime / ticks_per_second());
+    let uptime = Duration::try_from_secs_f64(uptime).unwrap_or_default();
+    // Its number in each PID namespace that it is in, ours first.
+    let numbers = status.nspid.unwrap_or_default();
+    let words = process.cmdline()?;
+    // Threads of the kernel have no command line.
+    let command = if words.is_empty() { format!("[{}]", stat.comm) } else { words.join(" ") };
+    Ok(Row {
+        namespace: String::new(),
+        pid: process.pid(),
+        pid_inside: numbers.get(1..).and_then(<[i32]>::last).copied(),
+        user: users.name(status.euid),
+        age_seconds: uptime.saturating_sub(started).as_secs(),
+        command,
+    })
+}
+
+/// Names of users, each asked for once.
+#[derive(Debug, Default)]
+struct Users(BTreeMap<u32, String>);
+
+impl Users {
+    /// A user without a name is shown by number.
+    fn name(&mut self, uid: u32) -> String {
+        let ask = || match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => user.name,
+            Ok(None) | Err(_) => uid.to_string(),
+        };
+        self.0.entry(uid).or_insert_with(ask).clone()
+    }
+}
+
+fn render(rows: &[Row], only: Option<&str>) -> String {
+    let cells = rows.iter().map(|row| {
+        let namespace = only.is_none().then(|| row.namespace.clone());
+        let others = [
+            row.pid.to_string(),
+            row.pid_inside.map_or_else(|| "-".into(), |pid| pid.to_string()),
+            row.user.clone(),
+            age(row.age_seconds),
+            printable(&row.command),
+        ];
+        namespace.into_iter().chain(others).collect::<Vec<_>>()
+    });
+    let headers = ["NAMESPACE", "PID", "PID INSIDE", "USER", "AGE", "COMMAND"];
+    let headers = &headers[usize::from(only.is_some())..];
+    let mut text = table(headers, cells);
+    if rows.is_empty() {
+        text += &match only {
+            Some(name) => format!("no process is in {name}\n"),
+            None => "no process is in a named namespace\n".to_owned(),
+        };
+    }
+    text
+}
+
+/// Whole seconds: the start is known in no finer steps.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => duration(Duration::from_secs(seconds)),
+    }
+}
+
+/// On one line, and with nothing that a terminal would obey.
+fn printable(command: &str) -> String {
+    command.replace(|c: char| c.is_control(), "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(namespace: &str, pid: i32, pid_inside: Option<i32>, command: &str) -> Row {
+        Row {
+            namespace: namespace.into(),
+            pid,
+            pid_inside,
+            user: "root".into(),
+            age_seconds: 75,
+            command: command.into(),
+        }
+    }
+
+    #[test]
+    fn the_namespace_is_named_where_there_may_be_several() {
+        let rows = [row("blue", 9, None, "sh -c 'a\nb\u{1b}[2J'"), row("red", 4711, Some(1), "x")];
+        assert_eq!(
+            render(&rows, None),
+            "\
+NAMESPACE   PID  PID INSIDE  USER    AGE  COMMAND
+blue          9  -           root  1m15s  sh -c 'a?b?[2J'
+red        4711  1           root  1m15s  x
+"
+        );
+        assert!(render(&rows, Some("red")).starts_with(" PID  PID INSIDE"));
+    }
+
+    #[test]
+    fn that_nobody_is_there_is_said() {
+        assert_eq!(
+            render(&[], Some("red")),
+            "PID  PID INSIDE  USER  AGE  COMMAND\nno process is in red\n"
+        );
+        assert!(render(&[], None).ends_with("no process is in a named namespace\n"));
+    }
+
+    #[test]
+    fn this_process_is_in_its_own_namespace() {
+        let file = fs::metadata("/proc/self/ns/net").unwrap();
+        let here = BTreeMap::from([((file.dev(), file.ino()), vec!["here".to_owned()])]);
+        let own = i32::try_from(std::process::id()).unwrap();
+        let rows = read(&here).unwrap();
+        let row = rows.iter().find(|row| row.pid == own).unwrap();
+        assert!(row.command.starts_with(&std::env::args().next().unwrap()), "{row:?}");
+        assert_eq!(row.user, Users::default().name(nix::unistd::geteuid().as_raw()));
+    }
+}

@@ -1,0 +1,317 @@
+//! Bringing the datapath of a living lab to a new description: what does not change keeps its
+//! connections.
+
+use std::{
+    collections::{HashMap as StdHashMap, HashSet},
+    fs,
+    net::Ipv4Addr,
+};
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, MapData, MapError},
+};
+use netns_common::abi::{BridgePort, Endpoint, Ip4, Settings, maps};
+
+use super::{
+    Datapath, DatapathError, DatapathSpec,
+    attach::{self, Hook},
+    configure::{self, Interfaces},
+    object,
+    pins::pin_error,
+    spec::CableSpec,
+};
+use crate::rules::{ForwardRule, MasqueradeRule};
+
+/// What of a datapath differs from its description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatapathChange {
+    SourceCheck(bool),
+    /// The programs of an uplink, by the name of its interface.
+    Uplink {
+        name: String,
+        added: bool,
+    },
+    /// The program at a bridge port, by the name of its interface.
+    Cable {
+        port: String,
+        added: bool,
+    },
+    Masquerade {
+        rule: MasqueradeRule,
+        added: bool,
+    },
+    Forward {
+        rule: ForwardRule,
+        added: bool,
+    },
+}
+
+type Ports = HashMap<MapData, u32, BridgePort>;
+type Endpoints = HashMap<MapData, Ip4, Endpoint>;
+
+impl Datapath {
+    /// Whether this datapath can be brought to the description: its tables are all there and
+    /// of the size that is asked for.
+    pub fn can_become(&self, spec: &DatapathSpec) -> bool {
+        let whole = maps::PINNED.iter().all(|name| self.pins.map(name).exists());
+        whole && self.flow_capacity().is_ok_and(|capacity| capacity == spec.flow_capacity)
+    }
+
+    /// What of it differs from the description. Interfaces that are not there yet count as
+    /// added. Must run inside the router's namespace.
+    pub fn differences(&self, spec: &DatapathSpec) -> Result<Vec<DatapathChange>, DatapathError> {
+        let mut changes = Vec::new();
+        if (self.settings()?.source_check != 0) != spec.source_check {
+            changes.push(DatapathChange::SourceCheck(spec.source_check));
+        }
+        let interfaces = Interfaces::read()?;
+        let unwatched = spec.uplinks.iter().filter(|name| !self.watches_uplink(name));
+        changes.extend(
+            unwatched.map(|name| DatapathChange::Uplink { name: name.clone(), added: true }),
+        );
+        let ports: Ports = self.map(maps::BRIDGE_PORTS)?;
+        let wanted: HashSet<&str> = spec.cables.iter().map(|cable| cable.port.as_str()).collect();
+        for index in keys(&ports, maps::BRIDGE_PORTS)? {
+            if let Some(name) = interfaces.name(index).filter(|name| !wanted.contains(name)) {
+                changes.push(DatapathChange::Cable { port: name.to_owned(), added: false });
+            }
+        }
+        for cable in &spec.cables {
+            if !self.watches_cable(&cable.port) || !self.knows(cable, &ports, &interfaces)? {
+                changes.push(DatapathChange::Cable { port: cable.port.clone(), added: true });
+            }
+        }
+        let (gone, new) = self.rule_differences(spec)?;
+        changes.extend(gone);
+        changes.extend(new);
+        Ok(changes)
+    }
+
+    /// Rules to be deleted, and rules to be added.
+    fn rule_differences(
+        &self,
+        spec: &DatapathSpec,
+    ) -> Result<(Vec<DatapathChange>, Vec<DatapathChange>), DatapathError> {
+        let masquerades: HashSet<_> =
+            self.masquerades()?.into_iter().map(|status| status.rule).collect();
+        let forwards: HashSet<_> = self.forwards()?.into_iter().map(|status| status.rule).collect();
+        let wanted_masquerades: HashSet<_> = spec.masquerades.iter().cloned().collect();
+        let wanted_forwards: HashSet<_> = spec.forwards.iter().cloned().collect();
+        let masquerade =
+            |rule: &MasqueradeRule, added| DatapathChange::Masquerade { rule: rule.clone(), added };
+        let forward =
+            |rule: &ForwardRule, added| DatapathChange::Forward { rule: rule.clone(), added };
+        let gone = masquerades.difference(&wanted_masquerades).map(|rule| masquerade(rule, false));
+        let gone = gone
+            .chain(forwards.difference(&wanted_forwards).map(|rule| forward(rule, false)))
+            .collect();
+        // In the order of the file.
+        let new = spec.masquerades.iter().filter(|rule| !masquerades.contains(rule));
+        let new = new.map(|rule| masquerade(rule, true));
+        let new_forwards = spec.forwards.iter().filter(|rule| !forwards.contains(rule));
+        Ok((gone, new.chain(new_forwards.map(|rule| forward(rule, true))).collect()))
+    }
+
+    /// Whether the tables hold just this of a cable.
+    fn knows(
+        &self,
+        cable: &CableSpec,
+        ports: &Ports,
+        interfaces: &Interfaces,
+    ) -> Result<bool, DatapathError> {
+        let (Ok(index), Ok((bridge, bridge_mac))) =
+            (interfaces.index(&cable.port), interfaces.get(&cable.bridge))
+        else {
+            return Ok(false);
+        };
+        let port = BridgePort { bridge, bridge_mac, padding: [0; 2] };
+        let endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
+        let end = Endpoint { cable: index, mac: cable.mac, padding: [0; 2] };
+        let known = |address: &Ipv4Addr| {
+            endpoints.get(&Ip4::from(*address), 0).is_ok_and(|known| known == end)
+        };
+        Ok(ports.get(&index, 0).is_ok_and(|known| known == port)
+            && cable.addresses.iter().all(known))
+    }
+
+    /// Brings it to the description, whatever it was before, as long as it
+    /// [can become](Self::can_become) that. Flows end whose cable, uplink, address or rule goes.
+    /// Must run inside the router's namespace.
+    pub fn converge(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
+        self.end_dead_log()?;
+        let interfaces = Interfaces::read()?;
+        // What goes first, so that nothing leads to what is not there.
+        let (gone, new) = self.rule_differences(spec)?;
+        for change in gone {
+            self.change_rule(change)?;
+        }
+        self.converge_settings(spec, &interfaces)?;
+        configure::write_host_addresses(self, &interfaces)?;
+        let mut loaded = None;
+        self.converge_uplinks(spec, &interfaces, &mut loaded)?;
+        self.converge_cables(spec, &interfaces, &mut loaded)?;
+        for change in new {
+            self.change_rule(change)?;
+        }
+        Ok(())
+    }
+
+    fn change_rule(&self, change: DatapathChange) -> Result<(), DatapathError> {
+        match change {
+            DatapathChange::Masquerade { rule, added: true } => self.add_masquerade(&rule),
+            DatapathChange::Masquerade { rule, added: false } => {
+                self.remove_masquerade(&rule).map(drop)
+            }
+            DatapathChange::Forward { rule, added: true } => {
+                rule.address.map_or(Ok(()), |address| self.require_host_address(address))?;
+                self.add_forward(&rule)
+            }
+            DatapathChange::Forward { rule, added: false } => {
+                self.remove_forward(rule.protocol, rule.address, rule.port).map(drop)
+            }
+            DatapathChange::SourceCheck(_)
+            | DatapathChange::Uplink { .. }
+            | DatapathChange::Cable { .. } => Ok(()),
+        }
+    }
+
+    /// The secret stays: the ports of living flows were drawn from it.
+    fn converge_settings(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+    ) -> Result<(), DatapathError> {
+        let old = self.settings()?;
+        let new = configure::settings(spec, interfaces, old.seed)?;
+        if new == old {
+            return Ok(());
+        }
+        let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
+        map.set(0, new, 0).map_err(map_error(maps::SETTINGS))
+    }
+
+    fn converge_uplinks(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+        loaded: &mut Option<Ebpf>,
+    ) -> Result<(), DatapathError> {
+        let mut wanted = HashSet::new();
+        for name in &spec.uplinks {
+            let index = interfaces.index(name)?;
+            wanted.insert(index);
+            for hook in attach::UPLINK {
+                if !self.watches(hook, name) {
+                    self.attach_anew(hook, name, index, spec, loaded)?;
+                }
+            }
+        }
+        for hook in attach::UPLINK {
+            for index in self.detach_others(hook, &wanted)? {
+                self.flush(|flow| flow.egress == index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn converge_cables(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+        loaded: &mut Option<Ebpf>,
+    ) -> Result<(), DatapathError> {
+        let mut wanted = HashSet::new();
+        let mut addresses = StdHashMap::new();
+        let ports: Ports = self.map(maps::BRIDGE_PORTS)?;
+        for cable in &spec.cables {
+            let index = interfaces.index(&cable.port)?;
+            wanted.insert(index);
+            addresses.extend(cable.addresses.iter().map(|address| (Ip4::from(*address), index)));
+            if !self.knows(cable, &ports, interfaces)? {
+                configure::write_cable(self, cable, interfaces)?;
+            }
+        }
+        self.forget_cables(&wanted, &addresses)?;
+        for cable in &spec.cables {
+            if !self.watches_cable(&cable.port) {
+                let index = interfaces.index(&cable.port)?;
+                self.attach_anew(attach::CABLE, &cable.port, index, spec, loaded)?;
+            }
+        }
+        self.detach_others(attach::CABLE, &wanted).map(drop)
+    }
+
+    /// Forgets ports that are not wanted and addresses that are not at the end of their cable
+    /// any more, with their flows.
+    fn forget_cables(
+        &self,
+        wanted: &HashSet<u32>,
+        addresses: &StdHashMap<Ip4, u32>,
+    ) -> Result<(), DatapathError> {
+        let mut ports: Ports = self.map(maps::BRIDGE_PORTS)?;
+        let mut gone = HashSet::new();
+        for index in keys(&ports, maps::BRIDGE_PORTS)? {
+            if !wanted.contains(&index) {
+                ports.remove(&index).map_err(map_error(maps::BRIDGE_PORTS))?;
+                gone.insert(index);
+            }
+        }
+        let mut endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
+        for address in keys(&endpoints, maps::ENDPOINTS)? {
+            if !addresses.contains_key(&address) {
+                endpoints.remove(&address).map_err(map_error(maps::ENDPOINTS))?;
+            }
+        }
+        // A flow to an address that is elsewhere by now would go astray.
+        self.flush(|flow| {
+            gone.contains(&flow.cable)
+                || (flow.cable != 0 && addresses.get(&flow.inside) != Some(&flow.cable))
+        })?;
+        Ok(())
+    }
+
+    /// Attaches a program where none, or a dead one, is attached.
+    fn attach_anew(
+        &self,
+        hook: Hook,
+        interface: &str,
+        index: u32,
+        spec: &DatapathSpec,
+        loaded: &mut Option<Ebpf>,
+    ) -> Result<(), DatapathError> {
+        let pin = self.pins.link(hook.program, index);
+        if pin.exists() {
+            fs::remove_file(&pin).map_err(|cause| pin_error("remove the pin", &pin, cause))?;
+        }
+        if loaded.is_none() {
+            *loaded = Some(object::load(&self.pins, spec.flow_capacity)?);
+        }
+        let object = loaded.as_mut().ok_or_else(|| object::missing(hook.program))?;
+        attach::attach(object, &self.pins, hook, interface, index)
+    }
+
+    /// Detaches a program from all interfaces but these, and returns the indexes of those.
+    fn detach_others(&self, hook: Hook, wanted: &HashSet<u32>) -> Result<Vec<u32>, DatapathError> {
+        let mut detached = Vec::new();
+        for path in attach::pinned_links(&self.pins, hook.program)? {
+            let index =
+                path.file_name().and_then(|name| name.to_str()?.rsplit_once('-')?.1.parse().ok());
+            let Some(index) = index.filter(|index| !wanted.contains(index)) else { continue };
+            fs::remove_file(&path).map_err(|cause| pin_error("remove the pin", &path, cause))?;
+            detached.push(index);
+        }
+        Ok(detached)
+    }
+}
+
+fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
+    move |cause| DatapathError::Map { map, cause }
+}
+
+fn keys<K: aya::Pod, V: aya::Pod>(
+    map: &HashMap<MapData, K, V>,
+    name: &'static str,
+) -> Result<Vec<K>, DatapathError> {
+    map.keys().collect::<Result<Vec<_>, _>>().map_err(map_error(name))
+}

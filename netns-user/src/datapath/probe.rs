@@ -1,0 +1,255 @@
+//! Trying what the datapath needs of the kernel, without a lab. Nothing stays behind.
+
+use std::{
+    fs::File,
+    io, mem,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+use aya::{EbpfLoader, programs::Program};
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_5, bpf_cmd,
+    bpf_prog_type,
+};
+use netns_common::abi::maps;
+use nix::{
+    errno::Errno,
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
+
+use super::{
+    DatapathError, attach,
+    object::OBJECT,
+    pins::{BPFFS, bpffs_is_mounted},
+};
+
+/// Connections that the flow table of a trial has room for.
+const FLOW_CAPACITY: u32 = 64;
+
+/// An instruction of eBPF: operation, registers, offset and immediate (linux/bpf.h).
+type Instruction = u64;
+
+const EXIT: Instruction = instruction(0x95, 0, 0, 0);
+const FRAME: u8 = 10;
+
+/// `BPF_FIB_LOOKUP_SRC`, `sizeof(struct bpf_fib_lookup)` and the number of the helper.
+const FIB_LOOKUP_SOURCE: i32 = 1 << 4;
+const FIB_LOOKUP_SIZE: i32 = 64;
+const FIB_LOOKUP: i32 = 69;
+
+/// `BPF_F_NETFILTER_IP_DEFRAG`, and a priority after the defragmentation's.
+const IP_DEFRAG: u32 = 1;
+const AFTER_DEFRAGMENTATION: i32 = -300;
+
+/// How the loaded programs will run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Programs {
+    /// How many the verifier has taken.
+    pub count: usize,
+    /// Whether all of them were translated for the processor.
+    pub compiled: bool,
+}
+
+/// What there is of the BPF file system.
+#[derive(Debug)]
+pub enum Bpffs {
+    Mounted,
+    /// It can be mounted.
+    Absent,
+    /// It cannot be mounted, for this reason.
+    Impossible(io::Error),
+}
+
+/// Loads all programs of the datapath, which lets the verifier look at each.
+///
+/// # Errors
+/// When the kernel refuses the object or one of its programs.
+pub fn programs() -> Result<Programs, DatapathError> {
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries(maps::FLOWS, FLOW_CAPACITY)
+        .map_max_entries(maps::MOVED_PORTS, FLOW_CAPACITY);
+    let mut object = loader.load(OBJECT).map_err(DatapathError::Load)?;
+    let mut loaded = Programs { count: 0, compiled: true };
+    for (name, program) in object.programs_mut() {
+        let error = |cause| DatapathError::Trial { program: name.to_owned(), cause };
+        let info = match program {
+            Program::SchedClassifier(program) => program.load().and_then(|()| program.info()),
+            Program::CgroupSockAddr(program) => program.load().and_then(|()| program.info()),
+            _ => continue,
+        };
+        loaded.compiled &= info.map_err(error)?.size_jitted() > 0;
+        loaded.count += 1;
+    }
+    Ok(loaded)
+}
+
+/// Asks bpf(2) for the least: a program that returns at once.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn bpf() -> io::Result<()> {
+    trivial(bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS, None).map(drop)
+}
+
+/// Attaches a program to tcx ingress of the calling thread's loopback interface, and detaches
+/// it (kernel 6.6). To be called in a namespace where nobody minds.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn tcx() -> io::Result<()> {
+    let program = trivial(bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS, None)?;
+    let mut request = request();
+    request.link_create.__bindgen_anon_1.prog_fd = number(&program);
+    request.link_create.__bindgen_anon_2.target_ifindex = LOOPBACK;
+    request.link_create.attach_type = bpf_attach_type::BPF_TCX_INGRESS as u32;
+    call(bpf_cmd::BPF_LINK_CREATE, &mut request).map(drop)
+}
+
+/// Attaches a netfilter program that sees fragments put together, and detaches it (kernel
+/// 6.6). To be called in a namespace where nobody minds.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn defragmentation() -> io::Result<()> {
+    let attach_type = bpf_attach_type::BPF_NETFILTER;
+    let program = trivial(bpf_prog_type::BPF_PROG_TYPE_NETFILTER, Some(attach_type))?;
+    let mut request = request();
+    request.link_create.__bindgen_anon_1.prog_fd = number(&program);
+    request.link_create.attach_type = attach_type as u32;
+    request.link_create.__bindgen_anon_3.netfilter =
+        bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_5 {
+            pf: libc::NFPROTO_IPV4.cast_unsigned(),
+            hooknum: libc::NF_INET_PRE_ROUTING.cast_unsigned(),
+            priority: AFTER_DEFRAGMENTATION,
+            flags: IP_DEFRAG,
+        };
+    call(bpf_cmd::BPF_LINK_CREATE, &mut request).map(drop)
+}
+
+/// Whether `bpf_fib_lookup` selects source addresses (kernel 6.7): runs a program that asks.
+///
+/// # Errors
+/// When the kernel refuses the program.
+pub fn fib_source() -> io::Result<bool> {
+    let below = |bytes: i16| bytes - 64;
+    let mut program: Vec<Instruction> =
+        (0..8).map(|word| instruction(0x7a, FRAME, below(8 * word), 0)).collect();
+    program.extend([
+        // The family and the interface of `struct bpf_fib_lookup`.
+        instruction(0x72, FRAME, below(0), libc::AF_INET),
+        instruction(0x62, FRAME, below(8), LOOPBACK.cast_signed()),
+        // r2 = r10 - 64; r3 = size; r4 = flags
+        instruction(0xbf, 2 | FRAME << 4, 0, 0),
+        instruction(0x07, 2, 0, -64),
+        instruction(0xb7, 3, 0, FIB_LOOKUP_SIZE),
+        instruction(0xb7, 4, 0, FIB_LOOKUP_SOURCE),
+        instruction(0x85, 0, 0, FIB_LOOKUP),
+        EXIT,
+    ]);
+    let program = load(bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS, None, &program)?;
+    let frame = [0_u8; 64];
+    let mut request = request();
+    request.test.prog_fd = number(&program);
+    request.test.data_in = address(frame.as_ptr());
+    request.test.data_size_in = 64;
+    call(bpf_cmd::BPF_PROG_TEST_RUN, &mut request)?;
+    // SAFETY: the kernel has filled in the union as what it was asked.
+    let answer = unsafe { request.test.retval };
+    Ok(answer.cast_signed() != -libc::EINVAL)
+}
+
+/// Looks for the BPF file system, and where it is not tries to mount it, seen by nobody.
+#[must_use]
+pub fn bpffs() -> Bpffs {
+    if bpffs_is_mounted() {
+        return Bpffs::Mounted;
+    }
+    let tried = std::thread::scope(|scope| {
+        scope
+            .spawn(|| -> Result<(), Errno> {
+                unshare(CloneFlags::CLONE_NEWNS)?;
+                let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+                mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
+                mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
+            })
+            .join()
+    });
+    match tried {
+        Ok(Ok(())) => Bpffs::Absent,
+        Ok(Err(error)) => Bpffs::Impossible(error.into()),
+        Err(cause) => std::panic::resume_unwind(cause),
+    }
+}
+
+/// Where the control groups of version 2 are, and whether they can be opened.
+///
+/// # Errors
+/// When they are not mounted, or cannot be opened.
+pub fn cgroup2() -> Result<std::path::PathBuf, DatapathError> {
+    let path = attach::cgroup2()?;
+    match File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(cause) => Err(DatapathError::Cgroup { path, cause }),
+    }
+}
+
+/// Index of the loopback interface, the same in each namespace.
+const LOOPBACK: u32 = 1;
+
+const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> Instruction {
+    let [a, b] = offset.to_ne_bytes();
+    let [c, d, e, f] = immediate.to_ne_bytes();
+    u64::from_ne_bytes([code, registers, a, b, c, d, e, f])
+}
+
+/// Loads a program that returns 1, which lets a packet pass in every place.
+fn trivial(kind: bpf_prog_type, attach_type: Option<bpf_attach_type>) -> io::Result<OwnedFd> {
+    load(kind, attach_type, &[instruction(0xb7, 0, 0, 1), EXIT])
+}
+
+fn load(
+    kind: bpf_prog_type,
+    attach_type: Option<bpf_attach_type>,
+    program: &[Instruction],
+) -> io::Result<OwnedFd> {
+    let mut request = request();
+    // SAFETY: all bytes of the union are zero, which each of its members allows.
+    let load = unsafe { &mut request.__bindgen_anon_3 };
+    load.prog_type = kind as u32;
+    load.insn_cnt = u32::try_from(program.len()).unwrap_or(u32::MAX);
+    load.insns = address(program.as_ptr());
+    load.license = address(c"Dual MIT/GPL".as_ptr());
+    load.expected_attach_type = attach_type.map_or(0, |kind| kind as u32);
+    let descriptor = call(bpf_cmd::BPF_PROG_LOAD, &mut request)?;
+    descriptor.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn request() -> bpf_attr {
+    // SAFETY: the structures of bpf(2) consist of numbers, for which zero means "not asked for".
+    unsafe { mem::zeroed() }
+}
+
+fn address<T>(of: *const T) -> u64 {
+    of.expose_provenance() as u64
+}
+
+fn number(descriptor: &OwnedFd) -> u32 {
+    descriptor.as_raw_fd().cast_unsigned()
+}
+
+/// bpf(2). What it answers is a file, for the commands that make one.
+fn call(command: bpf_cmd, request: &mut bpf_attr) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: `request` is of the size that is told, and what it points to outlives the call.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_bpf, command as u32, &raw mut *request, size_of::<bpf_attr>())
+    };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let makes_file = matches!(command, bpf_cmd::BPF_PROG_LOAD | bpf_cmd::BPF_LINK_CREATE);
+    let descriptor = i32::try_from(answer).ok().filter(|_| makes_file);
+    // SAFETY: the kernel has just made this file for us, and nobody else knows its number.
+    Ok(descriptor.map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}

@@ -1,0 +1,182 @@
+//! What the kernel can do: each thing is tried rather than asked for by its version.
+
+use std::{fs::File, io, path::Path};
+
+use nix::{sys::utsname::uname, unistd::geteuid};
+
+use super::{Finding, Verdict};
+use crate::{
+    datapath::{DatapathError, probe},
+    lab,
+    net::{Cable, NetError, Netlink, netns},
+};
+
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+const PROGRAMS: &str = "eBPF programs";
+const TCX: &str = "tcx";
+const SOURCE: &str = "route lookup";
+const FRAGMENTS: &str = "fragments";
+const LINKS: &str = "cables, bridges";
+
+pub(super) fn check() -> Vec<Finding> {
+    let mut findings = vec![version(), btf(Path::new(BTF).exists())];
+    if !geteuid().is_root() {
+        let unseen = [PROGRAMS, TCX, SOURCE, FRAGMENTS, LINKS];
+        findings.extend(unseen.map(|check| Finding::unseen(check, "not tried")));
+        return findings;
+    }
+    findings.extend(programs(&probe::programs()));
+    findings.extend(match netns::run_in_new(in_new_namespace) {
+        Ok(findings) => findings,
+        Err(error) => {
+            let meaning = "a lab consists of namespaces: the kernel was built without \
+                           CONFIG_NET_NS, or a container forbids them";
+            let fault = Finding::new("namespaces", Verdict::Faulty, error.to_string());
+            vec![fault.meaning(meaning)]
+        }
+    });
+    findings
+}
+
+/// What is tried where nobody minds.
+fn in_new_namespace() -> Vec<Finding> {
+    vec![
+        tcx(probe::tcx()),
+        source(probe::fib_source()),
+        fragments(probe::defragmentation()),
+        links(cable_on_a_bridge()),
+    ]
+}
+
+fn version() -> Finding {
+    const CHECK: &str = "kernel";
+    let release = uname().map(|names| names.release().to_string_lossy().into_owned());
+    let release = release.unwrap_or_else(|_| "of an unknown release".into());
+    match lab::require_kernel() {
+        Ok(()) => Finding::sound(CHECK, format!("Linux {release}")),
+        Err(error) => Finding::new(CHECK, Verdict::Faulty, error.to_string())
+            .meaning("the address translation needs helpers of later kernels: install one"),
+    }
+}
+
+fn btf(there: bool) -> Finding {
+    const CHECK: &str = "BTF";
+    if there {
+        return Finding::sound(CHECK, format!("{BTF} describes the kernel's types"));
+    }
+    Finding::new(CHECK, Verdict::Doubtful, format!("there is no {BTF}")).meaning(
+        "the kernel was built without CONFIG_DEBUG_INFO_BTF: labs do without it as long as the \
+         eBPF programs load, tools that look into the kernel do not",
+    )
+}
+
+fn programs(loaded: &Result<probe::Programs, DatapathError>) -> Vec<Finding> {
+    const JIT: &str = "eBPF JIT";
+    match loaded {
+        Err(error) => vec![
+            Finding::new(PROGRAMS, Verdict::Faulty, error.to_string())
+                .meaning("without its programs no lab comes up"),
+        ],
+        Ok(programs) => {
+            let count = programs.count;
+            let taken = Finding::sound(PROGRAMS, format!("the verifier takes all {count}"));
+            let jit = if programs.compiled {
+                Finding::sound(JIT, "on: the programs run as machine code")
+            } else {
+                Finding::new(JIT, Verdict::Doubtful, "off: the programs are interpreted")
+                    .meaning("labs work, but each packet costs several times as much")
+                    .command("sysctl -w net.core.bpf_jit_enable=1")
+            };
+            vec![taken, jit]
+        }
+    }
+}
+
+fn tcx(tried: io::Result<()>) -> Finding {
+    match tried {
+        Ok(()) => Finding::sound(TCX, "programs hang on interfaces by links"),
+        Err(error) => Finding::new(TCX, Verdict::Faulty, format!("cannot be attached: {error}"))
+            .meaning(
+                "the programs of a lab hang there: this needs Linux 6.6 and CONFIG_NET_XGRESS",
+            ),
+    }
+}
+
+fn source(tried: io::Result<bool>) -> Finding {
+    match tried {
+        Ok(true) => Finding::sound(SOURCE, "bpf_fib_lookup selects source addresses"),
+        Ok(false) => {
+            Finding::new(SOURCE, Verdict::Faulty, "bpf_fib_lookup selects no source address")
+                .meaning("masquerade would not know which address to take: this needs Linux 6.7")
+        }
+        Err(error) => Finding::new(SOURCE, Verdict::Faulty, format!("cannot be tried: {error}"))
+            .meaning("masquerade asks the kernel's routes for the address to take"),
+    }
+}
+
+fn fragments(tried: io::Result<()>) -> Finding {
+    match tried {
+        Ok(()) => Finding::sound(FRAGMENTS, "a netfilter link can put fragments together"),
+        Err(error) => {
+            Finding::new(FRAGMENTS, Verdict::Doubtful, format!("no netfilter link: {error}"))
+                .meaning(
+                    "packets that come in fragments are not translated, all others are: putting \
+                     them together needs Linux 6.6 and CONFIG_NETFILTER_BPF_LINK",
+                )
+        }
+    }
+}
+
+fn links(tried: Result<(), NetError>) -> Finding {
+    match tried {
+        Ok(()) => Finding::sound(LINKS, "veth pairs and bridges can be made"),
+        Err(error) => Finding::new(LINKS, Verdict::Faulty, error.to_string())
+            .meaning("the kernel has no module for them, or cannot load it")
+            .command("modprobe -a veth bridge"),
+    }
+}
+
+/// Makes a bridge and a cable on it, as a lab does.
+fn cable_on_a_bridge() -> Result<(), NetError> {
+    let netlink = Netlink::open()?;
+    netlink.add_bridge("bridge", None, None, true)?;
+    let here = File::open("/proc/thread-self/ns/net")
+        .map_err(|error| NetError::refused("open the namespace", error))?;
+    let bridge = Some(netlink.link("bridge")?.index);
+    netlink.add_cable(&Cable {
+        here: "port",
+        bridge,
+        there: "end",
+        namespace: &here,
+        mac: None,
+        mtu: None,
+        up: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown() -> io::Error {
+        io::Error::from_raw_os_error(libc::EINVAL)
+    }
+
+    #[test]
+    fn what_labs_cannot_do_without_is_a_fault() {
+        for finding in [tcx(Err(unknown())), source(Ok(false)), source(Err(unknown()))] {
+            assert_eq!(finding.verdict, Verdict::Faulty, "{finding:?}");
+        }
+        assert_eq!(fragments(Err(unknown())).verdict, Verdict::Doubtful);
+        assert_eq!(btf(false).verdict, Verdict::Doubtful);
+    }
+
+    #[test]
+    fn interpreted_programs_are_told_of() {
+        let findings = programs(&Ok(probe::Programs { count: 3, compiled: false }));
+        assert_eq!(findings[0].verdict, Verdict::Sound);
+        assert_eq!(findings[1].verdict, Verdict::Doubtful);
+        assert!(findings[1].command.as_ref().unwrap().contains("bpf_jit_enable"));
+    }
+}

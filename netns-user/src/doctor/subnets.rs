@@ -1,0 +1,157 @@
+//! Whether a lab's uplinks are there, and its subnets free.
+
+use ipnet::Ipv4Net;
+
+use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER, real_uplinks, shell};
+use crate::{
+    lab::{LabError, Ways},
+    net::{Link, Netlink},
+    topology::{Bridge, Topology},
+};
+
+const SUBNETS: &str = "subnets";
+const UPLINKS: &str = "uplinks";
+
+pub(super) fn check(subject: &Subject) -> Vec<Finding> {
+    match subject.router() {
+        Router::Any => {
+            let found = "the lecture's lab is closed in itself, and overlaps nothing";
+            vec![Finding::sound(SUBNETS, found)]
+        }
+        Router::Own => {
+            vec![Finding::sound(SUBNETS, "nothing overlaps").meaning(OWN_ROUTER)]
+        }
+        Router::Machine(lab) => match Machine::read() {
+            Ok(machine) => {
+                let mut findings = uplinks(lab, subject.no_uplink.as_deref(), &machine.links);
+                findings.extend(subnets(lab, subject, &machine));
+                findings
+            }
+            Err(error) => vec![Finding::new(SUBNETS, Verdict::Doubtful, error.to_string())],
+        },
+    }
+}
+
+struct Machine {
+    links: Vec<Link>,
+    ways: Ways,
+}
+
+impl Machine {
+    fn read() -> Result<Self, LabError> {
+        Ok(Self { links: Netlink::open()?.links()?, ways: Ways::of_machine()? })
+    }
+}
+
+fn uplinks(lab: &Topology, unknown: Option<&str>, links: &[Link]) -> Vec<Finding> {
+    let fault = |found: String| Finding::new(UPLINKS, Verdict::Faulty, found);
+    if let Some(reason) = unknown {
+        return vec![fault(reason.to_owned())];
+    }
+    let mut present = Vec::new();
+    let mut findings = Vec::new();
+    for uplink in real_uplinks(lab) {
+        let name = &uplink.name;
+        match links.iter().find(|link| link.name == *name) {
+            None => findings.push(
+                fault(format!("there is no interface \"{name}\""))
+                    .meaning("the lab is refused: `ip link` shows the interfaces that there are"),
+            ),
+            Some(link) if !link.up => findings.push(
+                Finding::new(UPLINKS, Verdict::Doubtful, format!("\"{name}\" is switched off"))
+                    .meaning("the lab comes up, but nothing gets out or in there")
+                    .command(format!("ip link set {} up", shell::word(name))),
+            ),
+            Some(_) => present.push(format!("\"{name}\"")),
+        }
+    }
+    if !present.is_empty() {
+        findings.insert(0, Finding::sound(UPLINKS, format!("{} up", present.join(", "))));
+    }
+    findings
+}
+
+fn subnets(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding> {
+    if subject.living {
+        return vec![Finding::sound(SUBNETS, "the lab is up: its subnets are its own")];
+    }
+    let clash = |bridge: &Bridge| {
+        let error = machine.ways.check(bridge).err()?;
+        let finding = Finding::new(SUBNETS, Verdict::Faulty, error.to_string());
+        Some(
+            match free(bridge.address.trunc(), lab, &machine.ways.networks().collect::<Vec<_>>()) {
+                None => finding.meaning("the lab is refused"),
+                Some(free) => mend(
+                    finding.meaning(format!("the lab is refused; {free} is free")),
+                    bridge.address.trunc(),
+                    free,
+                    subject.file.as_deref(),
+                ),
+            },
+        )
+    };
+    let clashes: Vec<Finding> = lab.bridges_of(None).filter_map(clash).collect();
+    if clashes.is_empty() {
+        vec![Finding::sound(SUBNETS, "the machine reaches none of the bridges' otherwise")]
+    } else {
+        clashes
+    }
+}
+
+/// Where a subnet is whole bytes of its addresses, an editor's command can change them all.
+fn mend(finding: Finding, from: Ipv4Net, to: Ipv4Net, file: Option<&str>) -> Finding {
+    let bytes = usize::from(from.prefix_len() / 8);
+    let (Some(file), 8 | 16 | 24) = (file, from.prefix_len()) else { return finding };
+    let beginning = |net: Ipv4Net, dot: &str| {
+        let octets = net.network().octets();
+        octets[..bytes].iter().map(|octet| format!("{octet}{dot}")).collect::<String>()
+    };
+    let change = format!(r"s/\b{}/{}/g", beginning(from, r"\."), beginning(to, "."));
+    finding.command(format!("sed -i {} {}", shell::word(&change), shell::word(file)))
+}
+
+/// A private subnet of the same size (RFC 1918) that nobody has.
+fn free(wanted: Ipv4Net, lab: &Topology, used: &[Ipv4Net]) -> Option<Ipv4Net> {
+    let length = wanted.prefix_len();
+    let space: Ipv4Net = if length >= 24 { "192.168.0.0/16" } else { "10.0.0.0/8" }.parse().ok()?;
+    let overlap = |one: &Ipv4Net, other: &Ipv4Net| {
+        one.contains(&other.network()) || other.contains(&one.network())
+    };
+    let taken = |net: &Ipv4Net| {
+        let by_machine = used.iter().any(|used| overlap(net, used));
+        by_machine || lab.bridges.iter().any(|bridge| overlap(net, &bridge.address.trunc()))
+    };
+    space.subnets(length).ok()?.find(|net| !taken(net))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net(text: &str) -> Ipv4Net {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_free_subnet_is_of_the_same_size_and_nobodys() {
+        let lab = Topology::lecture();
+        let used = |text: &str| [net(text)];
+        assert_eq!(
+            free(net("10.9.1.0/24"), &lab, &used("192.168.0.0/24")),
+            Some(net("192.168.1.0/24"))
+        );
+        assert_eq!(free(net("10.9.0.0/16"), &lab, &used("10.0.0.0/15")), Some(net("10.2.0.0/16")));
+        assert_eq!(free(net("10.9.1.0/24"), &lab, &used("192.168.0.0/16")), None);
+    }
+
+    #[test]
+    fn the_file_is_changed_by_whole_bytes() {
+        let change = |from, to| {
+            let finding = Finding::new(SUBNETS, Verdict::Faulty, "");
+            mend(finding, net(from), net(to), Some("my lab.toml")).command
+        };
+        let command = change("10.9.1.0/24", "192.168.7.0/24").unwrap();
+        assert_eq!(command, r"sed -i 's/\b10\.9\.1\./192.168.7./g' 'my lab.toml'");
+        assert_eq!(change("10.9.1.0/28", "192.168.7.0/28"), None);
+    }
+}

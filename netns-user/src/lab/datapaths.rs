@@ -1,0 +1,79 @@
+//! The datapaths of a lab: one for each router that has something to translate.
+
+use std::net::Ipv4Addr;
+
+use netns_common::abi::Timeouts;
+
+use super::pieces::mac_of;
+use crate::{
+    datapath::{CableSpec, DatapathSpec},
+    rules::{ForwardRule, MasqueradeRule},
+    topology::{Router, Topology},
+};
+
+/// A router's datapath, and where it belongs.
+#[derive(Clone, Debug)]
+pub(super) struct RouterDatapath {
+    /// The router's namespace; `None`: the machine's own.
+    pub(super) router: Option<String>,
+    pub(super) spec: DatapathSpec,
+}
+
+/// The datapaths of a lab, in the order of its routers. A router without bridges has nobody to
+/// translate for.
+pub(super) fn datapaths(topology: &Topology) -> Vec<RouterDatapath> {
+    let busy = topology
+        .routers
+        .iter()
+        .filter(|router| topology.bridges_of(router.namespace.as_deref()).next().is_some());
+    busy.map(|router| RouterDatapath {
+        router: router.namespace.clone(),
+        spec: spec(topology, router),
+    })
+    .collect()
+}
+
+fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
+    let namespace = router.namespace.as_deref();
+    let is_here = |bridge: &str| {
+        topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == namespace)
+    };
+    let cable =
+        |port: &str, bridge: &str, address: Ipv4Addr, owner: &str, interface: &str| CableSpec {
+            port: port.to_owned(),
+            bridge: bridge.to_owned(),
+            addresses: vec![address],
+            mac: mac_of(&[&topology.name, owner, interface]).0,
+        };
+    let namespaces = topology.plugged().filter(|(_, plug)| is_here(&plug.bridge));
+    let namespaces = namespaces.map(|(namespace, plug)| {
+        cable(&plug.port, &plug.bridge, plug.address.addr(), &namespace.name, &plug.interface)
+    });
+    // The uplinks of other routers that are plugged in here.
+    let routers = topology.uplinks.iter().filter_map(|uplink| {
+        let plug = uplink.plug().filter(|plug| is_here(&plug.bridge))?;
+        let owner = uplink.router.as_deref().unwrap_or_default();
+        Some(cable(&plug.port, &plug.bridge, uplink.address?.addr(), owner, &uplink.name))
+    });
+    DatapathSpec {
+        lab: topology.datapath_of(namespace),
+        flow_capacity: topology.nat.flow_table,
+        uplinks: topology.uplinks_of(namespace).map(|uplink| uplink.name.clone()).collect(),
+        cables: namespaces.chain(routers).collect(),
+        inside: topology.bridges_of(namespace).map(|bridge| bridge.address.trunc()).collect(),
+        masquerades: masquerades(topology, namespace),
+        forwards: forwards(topology, namespace),
+        timeouts: Timeouts::default(),
+        source_check: topology.nat.source_check,
+    }
+}
+
+fn masquerades(topology: &Topology, router: Option<&str>) -> Vec<MasqueradeRule> {
+    let is_its = |rule: &&MasqueradeRule| topology.routers_of_masquerade(rule).contains(&router);
+    topology.masquerades.iter().filter(is_its).cloned().collect()
+}
+
+fn forwards(topology: &Topology, router: Option<&str>) -> Vec<ForwardRule> {
+    let is_its = |rule: &&ForwardRule| topology.router_of_target(*rule.target.ip()) == Some(router);
+    topology.forwards.iter().filter(is_its).cloned().collect()
+}

@@ -1,0 +1,140 @@
+//! From what there is of a lab to what is wanted of it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::pieces::{CablePiece, Key, Piece};
+use crate::step::{End, Place, Step};
+
+/// What becomes of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Added,
+    Changed,
+    Removed,
+}
+
+/// A piece that is to be added, changed or removed, with the steps that do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    pub(super) fate: Fate,
+    /// As it is to be; when it is removed, as it is.
+    pub(super) piece: Piece,
+    pub(super) steps: Vec<Step>,
+}
+
+/// What is to be done, in order: removals first, the last made first, then the rest in the
+/// order of `wanted`. What goes with something else is not removed by itself. Both lists have
+/// parents before their children.
+pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
+    let wanted_by_key: HashMap<Key, &Piece> =
+        wanted.iter().map(|piece| (piece.key(), piece)).collect();
+    let links = Links::of(actual);
+    let mut gone: HashSet<Key> = HashSet::new();
+    let mut removed = Vec::new();
+    for piece in actual {
+        let key = piece.key();
+        if links.parents(piece).iter().any(|parent| gone.contains(parent)) {
+            gone.insert(key);
+            continue;
+        }
+        let stays = wanted_by_key.get(&key).is_some_and(|wanted| piece.change_to(wanted).is_some());
+        if !stays {
+            gone.insert(key);
+            let (piece, steps) = (piece.clone(), piece.take_away());
+            removed.push(Difference { fate: Fate::Removed, piece, steps });
+        }
+    }
+    let mut kept: HashMap<Key, Piece> = actual
+        .iter()
+        .filter(|piece| !gone.contains(&piece.key()))
+        .map(|piece| (piece.key(), piece.clone()))
+        .collect();
+    unplug(&mut kept, &gone);
+    removed.reverse();
+    removed.extend(wanted.iter().filter_map(|piece| {
+        let (fate, steps) = match kept.get(&piece.key()) {
+            Some(is) => (Fate::Changed, is.change_to(piece)?),
+            None => (Fate::Added, piece.make()),
+        };
+        (!steps.is_empty()).then(|| Difference { fate, piece: piece.clone(), steps })
+    }));
+    removed
+}
+
+/// The ports of a bridge that goes stay, but are ports of nothing.
+fn unplug(kept: &mut HashMap<Key, Piece>, gone: &HashSet<Key>) {
+    for piece in kept.values_mut() {
+        if let Piece::Cable(CablePiece { near, bridge, .. }) = piece {
+            let end = |name: &String| End::new(near.place.clone(), name);
+            if bridge.as_ref().is_some_and(|name| gone.contains(&Key::Link(end(name)))) {
+                *bridge = None;
+            }
+        }
+    }
+}
+
+/// Who goes with whom.
+struct Links {
+    /// The key of the bridge or cable that an end belongs to.
+    by_end: HashMap<End, Key>,
+    /// The addresses of each place, for routes by a gateway.
+    addresses: HashMap<Place, Vec<Key>>,
+}
+
+impl Links {
+    fn of(pieces: &[Piece]) -> Self {
+        let mut links = Self { by_end: HashMap::new(), addresses: HashMap::new() };
+        for piece in pieces {
+            let key = piece.key();
+            match piece {
+                Piece::Bridge { end, .. } => {
+                    links.by_end.insert(end.clone(), key);
+                }
+                Piece::Cable(cable) => {
+                    links.by_end.insert(cable.near.clone(), key.clone());
+                    links.by_end.insert(cable.far.clone(), key);
+                }
+                Piece::Address { end, .. } => {
+                    links.addresses.entry(end.place.clone()).or_default().push(key);
+                }
+                Piece::Namespace { .. } | Piece::Route { .. } | Piece::Resolver { .. } => {}
+            }
+        }
+        links
+    }
+
+    /// The pieces with which this one goes.
+    fn parents(&self, piece: &Piece) -> Vec<Key> {
+        let namespace = |place: &Place| place.name().map(|name| Key::Namespace(name.to_owned()));
+        let mut parents = Vec::new();
+        match piece {
+            Piece::Namespace { .. } | Piece::Resolver { .. } => {}
+            Piece::Bridge { end, .. } => parents.extend(namespace(&end.place)),
+            Piece::Cable(cable) => {
+                parents.extend(namespace(&cable.near.place));
+                parents.extend(namespace(&cable.far.place));
+            }
+            Piece::Address { end, .. } => {
+                parents.extend(namespace(&end.place));
+                parents.extend(self.by_end.get(end).cloned());
+            }
+            Piece::Route { place, route } => {
+                parents.extend(namespace(place));
+                if let Some(name) = &route.interface {
+                    parents.extend(self.by_end.get(&End::new(place.clone(), name)).cloned());
+                }
+                // The kernel drops a route with the address that made its gateway reachable.
+                let addresses = self.addresses.get(place).into_iter().flatten();
+                parents.extend(addresses.filter_map(|key| {
+                    let Key::Address(_, net) = key else { return None };
+                    net.contains(&route.via?).then(|| key.clone())
+                }));
+            }
+        }
+        parents
+    }
+}
+
+#[cfg(test)]
+#[path = "diff_tests.rs"]
+mod tests;

@@ -1,0 +1,98 @@
+//! Which namespaces a lab has made: lines in a file that only grows, because a lab may have
+//! thousands, and each must be known before it is made.
+
+use std::collections::HashMap;
+
+/// What happened to the namespace of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// It is about to be made: it may be there.
+    Making(String),
+    /// It was made, with this cookie.
+    Made(String, u64),
+    /// It was not made, because somebody else has the name.
+    Foreign(String),
+}
+
+/// The namespaces that were made, by name, with their cookies
+/// ([`netns::own_cookie`](crate::net::netns::own_cookie)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Journal {
+    pub(super) cookies: HashMap<String, u64>,
+    /// The one that is being made: it may be there, but not yet in `cookies`.
+    pub(super) making: Option<String>,
+}
+
+impl Event {
+    /// Names hold no white space.
+    pub(super) fn line(&self) -> String {
+        match self {
+            Self::Making(name) => format!("making {name}\n"),
+            Self::Made(name, cookie) => format!("made {name} {cookie}\n"),
+            Self::Foreign(name) => format!("foreign {name}\n"),
+        }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["making", name] => Some(Self::Making((*name).to_owned())),
+            ["made", name, cookie] => Some(Self::Made((*name).to_owned(), cookie.parse().ok()?)),
+            ["foreign", name] => Some(Self::Foreign((*name).to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl Journal {
+    /// Reads the file. Its last line may be cut off, when its writer was killed.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut journal = Self::default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for event in whole.lines().filter_map(Event::parse) {
+            journal.take_up(event);
+        }
+        journal
+    }
+
+    pub(super) fn take_up(&mut self, event: Event) {
+        match event {
+            Event::Making(name) => {
+                self.cookies.remove(&name);
+                self.making = Some(name);
+            }
+            Event::Made(name, cookie) => {
+                self.cookies.insert(name, cookie);
+                self.making = None;
+            }
+            Event::Foreign(_) => self.making = None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let events = [
+            Event::Making("red".into()),
+            Event::Made("red".into(), 17),
+            Event::Making("blue".into()),
+            Event::Foreign("blue".into()),
+            Event::Making("green".into()),
+        ];
+        let text: String = events.iter().map(Event::line).collect();
+        let journal = Journal::parse(&text);
+        assert_eq!(journal.cookies, HashMap::from([("red".to_owned(), 17)]));
+        assert_eq!(journal.making.as_deref(), Some("green"));
+    }
+
+    #[test]
+    fn a_line_that_is_cut_off_does_not_count() {
+        let journal = Journal::parse("making red\nmade red 17");
+        assert_eq!(journal.making.as_deref(), Some("red"));
+        assert!(journal.cookies.is_empty());
+    }
+}

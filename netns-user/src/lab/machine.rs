@@ -1,0 +1,167 @@
+//! What is checked of the machine's own namespace before a lab is built in it: that nothing is
+//! renamed, replaced or cut off.
+
+use std::{collections::HashSet, net::Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::{
+    LabError,
+    pieces::{CablePiece, Key, Piece, pieces},
+};
+use crate::{
+    net::{Link, Netlink, Route, connections},
+    step::{End, Place},
+    topology::{Bridge, Topology},
+};
+
+/// Checks that names are free, uplinks are there, and the subnets of new bridges lead nowhere
+/// yet. `known` is what the lab has already.
+pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), LabError> {
+    let machine = Netlink::open()?;
+    let links = machine.links()?;
+    let is_there = |name: &str| links.iter().any(|link| link.name == name);
+    let is_known = |name: &str| known.contains(&Key::Link(End::new(Place::Machine, name)));
+    for name in names(topology) {
+        if is_there(&name) && !is_known(&name) {
+            return Err(LabError::LinkTaken(name));
+        }
+    }
+    let simulated =
+        |name: &str| topology.uplinks.iter().any(|up| up.name == name && up.far.is_some());
+    for uplink in topology.uplinks_of(None) {
+        if !is_there(&uplink.name) && !simulated(&uplink.name) {
+            let present: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+            let present = present.join(", ");
+            return Err(LabError::NoUplink { name: uplink.name.clone(), present });
+        }
+    }
+    let own: HashSet<u32> =
+        links.iter().filter(|link| is_known(&link.name)).map(|link| link.index).collect();
+    let ways = Ways::read(&machine, &links, &own)?;
+    let new = topology.bridges_of(None).filter(|bridge| {
+        let end = End::new(Place::Machine, &bridge.name);
+        !known.contains(&Key::Address(end, bridge.address))
+    });
+    new.map(|bridge| ways.check(bridge)).collect()
+}
+
+/// Names of the links that are made in the machine's own namespace.
+fn names(topology: &Topology) -> Vec<String> {
+    let ends = pieces(topology).into_iter().flat_map(|piece| match piece {
+        Piece::Bridge { end, .. } => vec![end],
+        Piece::Cable(CablePiece { near, far, .. }) => vec![near, far],
+        _ => Vec::new(),
+    });
+    ends.filter(|end| end.place == Place::Machine).map(|end| end.interface).collect()
+}
+
+/// Where the machine's packets go, the lab's own links left out.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    /// Subnets that it reaches, and by what.
+    reached: Vec<(Ipv4Net, String)>,
+    /// Ends of connections that are open: addresses, and what they are.
+    peers: Vec<(Ipv4Addr, String)>,
+}
+
+impl Ways {
+    /// All of the calling thread's namespace.
+    pub(crate) fn of_machine() -> Result<Self, LabError> {
+        let machine = Netlink::open()?;
+        let links = machine.links()?;
+        Self::read(&machine, &links, &HashSet::new())
+    }
+
+    /// The subnets that are reached.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = Ipv4Net> {
+        self.reached.iter().map(|(net, _)| *net)
+    }
+
+    fn read(machine: &Netlink, links: &[Link], own: &HashSet<u32>) -> Result<Self, LabError> {
+        let by = |index: Option<u32>| {
+            let link = links.iter().find(|link| Some(link.index) == index);
+            link.map_or_else(|| "a route".to_owned(), |link| format!("interface \"{}\"", link.name))
+        };
+        let v4 = |net: IpNet| match net {
+            IpNet::V4(net) => Some(net),
+            IpNet::V6(_) => None,
+        };
+        let addresses = machine.addresses()?.into_iter().filter(|held| !own.contains(&held.link));
+        let mut reached: Vec<(Ipv4Net, String)> =
+            addresses.filter_map(|held| Some((v4(held.address)?, by(Some(held.link))))).collect();
+        let routes = machine.routes()?;
+        let is_other = |route: &&Route| {
+            !route.is_default() && !route.link.is_some_and(|link| own.contains(&link))
+        };
+        reached.extend(
+            routes
+                .iter()
+                .filter(is_other)
+                .filter_map(|route| Some((v4(route.destination)?, by(route.link)))),
+        );
+        let peers = connections::established()?.into_iter().map(|(local, remote)| {
+            (*remote.ip(), format!("the connection between {local} and {remote}"))
+        });
+        Ok(Self { reached, peers: peers.collect() })
+    }
+
+    /// A bridge whose subnet the machine reaches otherwise would cut that way off.
+    pub(crate) fn check(&self, bridge: &Bridge) -> Result<(), LabError> {
+        let subnet = bridge.address.trunc();
+        let overlaps =
+            |net: &Ipv4Net| subnet.contains(&net.network()) || net.contains(&subnet.network());
+        if let Some((net, by)) = self.reached.iter().find(|(net, _)| overlaps(net)) {
+            return Err(LabError::SubnetTaken {
+                bridge: bridge.name.clone(),
+                subnet,
+                other: net.trunc().to_string(),
+                by: by.clone(),
+            });
+        }
+        match self.peers.iter().find(|(peer, _)| subnet.contains(peer)) {
+            None => Ok(()),
+            Some((_, connection)) => Err(LabError::WouldCut {
+                bridge: bridge.name.clone(),
+                subnet,
+                connection: connection.clone(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bridge() -> Bridge {
+        let address = "10.1.0.1/24".parse().unwrap();
+        Bridge { name: "br0".into(), router: None, address, mtu: None }
+    }
+
+    #[test]
+    fn a_subnet_in_use_is_refused() {
+        let check = |net: &str| {
+            let reached = vec![(net.parse().unwrap(), "a route".to_owned())];
+            Ways { reached, peers: Vec::new() }.check(&bridge())
+        };
+        for net in ["10.1.0.0/24", "10.0.0.0/8", "10.1.0.128/32"] {
+            let error = check(net).unwrap_err();
+            assert!(matches!(error, LabError::SubnetTaken { .. }), "{error}");
+        }
+        for net in ["10.1.1.0/24", "192.168.0.0/16"] {
+            check(net).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_connection_that_would_be_cut_is_named() {
+        let check = |peer: &str| {
+            let peers = vec![(peer.parse().unwrap(), "the connection to 10.1.0.7".to_owned())];
+            Ways { reached: Vec::new(), peers }.check(&bridge())
+        };
+        let error = check("10.1.0.7").unwrap_err().to_string();
+        assert!(error.contains("would cut the connection to 10.1.0.7"), "{error}");
+        check("10.1.1.7").unwrap();
+    }
+}

@@ -1,0 +1,162 @@
+//! Carries a plan out.
+
+use std::{
+    collections::{HashMap, HashSet},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    LabError, LabRecord, Progress,
+    datapaths::RouterDatapath,
+    forwarding, in_place,
+    pieces::{CablePiece, Piece},
+    plan::{DatapathFate, Plan},
+    progress::step,
+};
+use crate::{
+    datapath::Datapath,
+    net::{Netlink, PortState, netns, sysctl},
+    step::{Hands, Place, Step},
+};
+
+/// How long the bridge ports may take to open. The kernel does it in the background, usually
+/// within a millisecond.
+const PORT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often to look whether they have.
+const PORT_POLL: Duration = Duration::from_millis(1);
+
+/// Carries a plan out, with a record that tells of both what stands and what is to stand.
+///
+/// # Errors
+/// When the kernel refuses something, or `progress` wants an end; what was done by then stays.
+pub(super) fn perform(
+    plan: &Plan,
+    record: &mut LabRecord,
+    progress: &dyn Progress,
+) -> Result<(), LabError> {
+    for name in &plan.removed_datapaths {
+        Datapath::remove(name)?;
+        record.datapaths.remove(name);
+    }
+    for (datapath, fate) in &plan.datapaths {
+        if let DatapathFate::Installed { replaces: true } = fate {
+            Datapath::remove(&datapath.spec.lab)?;
+            record.datapaths.remove(&datapath.spec.lab);
+        }
+    }
+    record.write_state()?;
+    if plan.forwarding {
+        step(progress, "forwarding", || forwarding::switch_on(record))?;
+    }
+    if plan.steps().next().is_some() {
+        step(progress, "network", || make_network(plan, record, progress))?;
+    }
+    for (datapath, fate) in &plan.datapaths {
+        let name = match &datapath.router {
+            Some(router) => format!("datapath of router \"{router}\""),
+            None => "datapath".to_owned(),
+        };
+        step(progress, &name, || make_datapath(datapath, fate, record))?;
+    }
+    Ok(())
+}
+
+fn make_network(
+    plan: &Plan,
+    record: &mut LabRecord,
+    progress: &dyn Progress,
+) -> Result<(), LabError> {
+    let mut hands = Hands::new();
+    let all = plan.differences.len();
+    for (done, difference) in plan.differences.iter().enumerate() {
+        if !progress.advanced("network", done, all) {
+            return Err(LabError::Interrupted);
+        }
+        let steps = &difference.steps;
+        match steps.as_slice() {
+            [Step::AddNamespace { name }, inside @ ..] => {
+                make_namespace(name, inside, record, &mut hands)?;
+            }
+            steps => steps.iter().try_for_each(|step| hands.apply(step))?,
+        }
+    }
+    wait_until_open(plan, &mut hands)
+}
+
+/// Makes a namespace and does the settings in it on the thread that is in there anyway.
+fn make_namespace(
+    name: &str,
+    steps: &[Step],
+    record: &mut LabRecord,
+    hands: &mut Hands,
+) -> Result<(), LabError> {
+    let (settings, others): (Vec<_>, Vec<_>) =
+        steps.iter().partition(|step| matches!(step, Step::Set { .. }));
+    let netlink = record.making(name, || {
+        netns::create_and(name, || {
+            let cookie = netns::own_cookie()?;
+            for step in settings {
+                if let Step::Set { key, value, .. } = step {
+                    sysctl::write_if_there(key, value)?;
+                }
+            }
+            Ok((cookie, Netlink::open()?))
+        })?
+    })?;
+    hands.keep(&Place::namespace(name), netlink);
+    others.into_iter().try_for_each(|step| hands.apply(step))
+}
+
+/// The kernel opens a bridge port some time after both ends of its cable are up, and drops
+/// what comes earlier: the first packet after `up` would be lost.
+fn wait_until_open(plan: &Plan, hands: &mut Hands) -> Result<(), LabError> {
+    let ports = plan.differences.iter().filter_map(|difference| match &difference.piece {
+        Piece::Cable(CablePiece { near, bridge: Some(_), .. }) => Some(near),
+        _ => None,
+    });
+    let mut places: HashMap<&Place, HashSet<&str>> = HashMap::new();
+    for port in ports {
+        places.entry(&port.place).or_default().insert(&port.interface);
+    }
+    let deadline = Instant::now() + PORT_DEADLINE;
+    for (place, ports) in places {
+        loop {
+            let links = hands.at(place)?.links()?;
+            let closed = links.iter().find(|link| {
+                ports.contains(link.name.as_str())
+                    && link.bridge.is_some()
+                    && link.port_state != Some(PortState::Forwarding)
+            });
+            match closed {
+                None => break,
+                Some(link) if Instant::now() > deadline => {
+                    return Err(LabError::DeadCable(link.name.clone()));
+                }
+                Some(_) => thread::sleep(PORT_POLL),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn make_datapath(
+    datapath: &RouterDatapath,
+    fate: &DatapathFate,
+    record: &mut LabRecord,
+) -> Result<(), LabError> {
+    let RouterDatapath { router, spec } = datapath;
+    let place = Place::of(router.as_deref());
+    match fate {
+        DatapathFate::Installed { .. } => {
+            in_place(&place, || Datapath::install(spec))??;
+            record.datapaths.insert(spec.lab.clone());
+            record.write_state()
+        }
+        DatapathFate::Changed(_) => {
+            let living = Datapath::open(&spec.lab)?;
+            Ok(in_place(&place, || living.converge(spec))??)
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What a lab consists of, piece by piece: namespaces, links, addresses, routes, files. A piece
+//! knows the steps that make it, change it and take it away; its datapath is not among them.
+
+mod of_topology;
+#[cfg(test)]
+mod tests;
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+pub(super) use of_topology::pieces;
+
+use crate::{
+    net::{Mac, sysctl},
+    step::{End, Place, Step},
+    topology::Route,
+};
+
+/// A part of a lab, with all that is asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Namespace {
+        name: String,
+        /// Whether it forwards packets between its links.
+        forwarding: bool,
+    },
+    Bridge {
+        end: End,
+        mac: Mac,
+        /// `None`: whatever it is.
+        mtu: Option<u32>,
+        /// Always wanted.
+        up: bool,
+    },
+    Cable(CablePiece),
+    Address {
+        end: End,
+        address: Ipv4Net,
+    },
+    Route {
+        place: Place,
+        route: Route,
+    },
+    Resolver {
+        namespace: String,
+        servers: Vec<Ipv4Addr>,
+    },
+}
+
+/// A cable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CablePiece {
+    pub(super) near: End,
+    pub(super) far: End,
+    /// The far end's Ethernet address.
+    pub(super) mac: Mac,
+    /// The bridge that the near end is a port of.
+    pub(super) bridge: Option<String>,
+    /// `None`: whatever it is.
+    pub(super) mtu: Option<u32>,
+    /// Whether both ends are switched on: always wanted.
+    pub(super) up: bool,
+}
+
+/// What a piece is, whatever is asked of it. There can be one of each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Namespace(String),
+    /// A bridge, or the near end of a cable.
+    Link(End),
+    Address(End, Ipv4Net),
+    Route(Place, Ipv4Net, u32),
+    Resolver(String),
+}
+
+impl Piece {
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Self::Namespace { name, .. } => Key::Namespace(name.clone()),
+            Self::Bridge { end, .. } | Self::Cable(CablePiece { near: end, .. }) => {
+                Key::Link(end.clone())
+            }
+            Self::Address { end, address } => Key::Address(end.clone(), *address),
+            Self::Route { place, route } => Key::Route(place.clone(), route.to, route.metric),
+            Self::Resolver { namespace, .. } => Key::Resolver(namespace.clone()),
+        }
+    }
+
+    /// Its kind, its name and what there is to say of it, for a person.
+    pub(super) fn words(&self) -> (&'static str, String, String) {
+        let mtu = |mtu: &Option<u32>| mtu.map_or(String::new(), |mtu| format!("mtu {mtu}"));
+        match self {
+            Self::Namespace { name, forwarding } => {
+                let detail = if *forwarding { "forwards packets" } else { "" };
+                ("namespace", name.clone(), detail.to_owned())
+            }
+            Self::Bridge { end, mtu: size, .. } => ("bridge", end.to_string(), mtu(size)),
+            Self::Cable(cable) => {
+                let bridge = cable.bridge.as_ref().map(|bridge| format!("port of {bridge}"));
+                let detail: Vec<String> =
+                    bridge.into_iter().chain(cable.mtu.map(|mtu| format!("mtu {mtu}"))).collect();
+                ("cable", format!("{} - {}", cable.near, cable.far), detail.join(", "))
+            }
+            Self::Address { end, address } => ("address", address.to_string(), format!("on {end}")),
+            Self::Route { place, route } => {
+                let to = if route.to.prefix_len() == 0 {
+                    "default".to_owned()
+                } else {
+                    route.to.to_string()
+                };
+                let via = route.via.map(|via| format!("via {via}"));
+                let out = route.interface.as_ref().map(|name| format!("out of {name}"));
+                let words: Vec<String> = via.into_iter().chain(out).collect();
+                ("route", format!("{to} {}", words.join(" ")), format!("in {place}"))
+            }
+            Self::Resolver { namespace, servers } => {
+                let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+                ("name servers", servers.join(", "), format!("of namespace \"{namespace}\""))
+            }
+        }
+    }
+
+    /// The steps that make it.
+    pub(super) fn make(&self) -> Vec<Step> {
+        match self.clone() {
+            Self::Namespace { name, forwarding } => {
+                let place = Place::Namespace(name.clone());
+                let set = |key: &str, value: &str| Step::Set {
+                    place: place.clone(),
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                };
+                let mut steps = vec![Step::AddNamespace { name }];
+                // The translation is for IPv4, and without IPv6 a link is made three times as
+                // fast. First, so that no link sees it.
+                steps.extend(sysctl::IPV6_OFF.map(|key| set(key, "1")));
+                steps.extend(forwarding.then(|| set(sysctl::IP_FORWARD, "1")));
+                let end = End { place: place.clone(), interface: "lo".to_owned() };
+                steps.push(Step::SetLink { end, up: true });
+                steps
+            }
+            Self::Bridge { end, mac, mtu, up } => {
+                vec![Step::AddBridge { end, mac: Some(mac), mtu, up }]
+            }
+            Self::Cable(CablePiece { near, far, mac, bridge, mtu, up }) => {
+                let end = far.clone();
+                vec![
+                    Step::AddCable { near, far, mac: Some(mac), mtu, bridge, up },
+                    Step::SetLink { end, up },
+                ]
+            }
+            Self::Address { end, address } => vec![Step::AddAddress { end, address }],
+            Self::Route { place, route } => vec![Step::AddRoute { place, route }],
+            Self::Resolver { namespace, servers } => {
+                vec![Step::SetResolver { namespace, servers }]
+            }
+        }
+    }
+
+    /// The steps that take it away, and all that hangs on it.
+    pub(super) fn take_away(&self) -> Vec<Step> {
+        vec![match self.clone() {
+            Self::Namespace { name, .. } => Step::DeleteNamespace { name },
+            Self::Bridge { end, .. } | Self::Cable(CablePiece { near: end, .. }) => {
+                Step::DeleteLink { end }
+            }
+            Self::Address { end, address } => Step::DeleteAddress { end, address },
+            Self::Route { place, route } => Step::DeleteRoute { place, route },
+            Self::Resolver { namespace, .. } => Step::DeleteResolver { namespace },
+        }]
+    }
+
+    /// The steps that make of this piece, as it is, the one that is wanted, which has the same
+    /// key. `None` when it must be taken away and made anew.
+    pub(super) fn change_to(&self, wanted: &Self) -> Option<Vec<Step>> {
+        let mut steps = Vec::new();
+        match (self, wanted) {
+            (Self::Namespace { forwarding: is, .. }, Self::Namespace { name, forwarding }) => {
+                if is != forwarding {
+                    steps.push(Step::Set {
+                        place: Place::namespace(name),
+                        key: sysctl::IP_FORWARD.to_owned(),
+                        value: u8::from(*forwarding).to_string(),
+                    });
+                }
+            }
+            (Self::Bridge { mtu: is, up: was_up, .. }, Self::Bridge { end, mtu, up, .. }) => {
+                steps.extend(new_mtu(*is, *mtu, end));
+                if was_up != up {
+                    steps.push(Step::SetLink { end: end.clone(), up: *up });
+                }
+            }
+            (Self::Cable(is), Self::Cable(wanted)) if is.far == wanted.far => {
+                for end in [&wanted.near, &wanted.far] {
+                    steps.extend(new_mtu(is.mtu, wanted.mtu, end));
+                    if is.up != wanted.up {
+                        steps.push(Step::SetLink { end: end.clone(), up: wanted.up });
+                    }
+                }
+                let end = wanted.near.clone();
+                match &wanted.bridge {
+                    Some(bridge) if is.bridge != wanted.bridge => {
+                        steps.push(Step::Attach { end, bridge: bridge.clone() });
+                    }
+                    None if is.bridge.is_some() => steps.push(Step::Detach { end }),
+                    _ => {}
+                }
+            }
+            (Self::Route { place, route: is }, Self::Route { route, .. }) if is != route => {
+                steps.push(Step::DeleteRoute { place: place.clone(), route: is.clone() });
+                steps.push(Step::AddRoute { place: place.clone(), route: route.clone() });
+            }
+            (Self::Resolver { servers: is, .. }, Self::Resolver { namespace, servers }) => {
+                if is != servers {
+                    let (namespace, servers) = (namespace.clone(), servers.clone());
+                    steps.push(Step::SetResolver { namespace, servers });
+                }
+            }
+            (Self::Address { .. }, Self::Address { .. })
+            | (Self::Route { .. }, Self::Route { .. }) => {}
+            _ => return None,
+        }
+        Some(steps)
+    }
+}
+
+/// Without a wish a link keeps what it has; a wish that is taken back leaves the default.
+fn new_mtu(is: Option<u32>, wanted: Option<u32>, end: &End) -> Option<Step> {
+    /// Of Ethernet, which is what veth and bridge begin with.
+    const DEFAULT: u32 = 1500;
+    (is != wanted).then(|| Step::SetMtu { end: end.clone(), mtu: wanted.unwrap_or(DEFAULT) })
+}
+
+/// An Ethernet address of the locally administered kind (IEEE 802: second bit of the first
+/// byte), for one station, made from names: the same lab has the same ones each time.
+pub(super) fn mac_of(names: &[&str]) -> Mac {
+    // FNV-1a, which is the same in every version of this program.
+    let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let [_, _, a, b, c, d, e, f] = hash.to_be_bytes();
+    Mac([(a & 0xfc) | 0x02, b, c, d, e, f])
+}

@@ -1,0 +1,42 @@
+use super::*;
+use crate::topology::Topology;
+
+fn commands(pieces: &[Piece]) -> Vec<String> {
+    pieces.iter().flat_map(Piece::make).flat_map(|step| step.commands()).collect()
+}
+
+#[test]
+fn the_lecture_is_made_in_an_order_that_works() {
+    let all = commands(&pieces(&Topology::lecture()));
+    let position = |part: &str| {
+        let at = all.iter().position(|line| line.contains(part));
+        at.unwrap_or_else(|| panic!("no {part:?} in\n{}", all.join("\n")))
+    };
+    assert!(position("netns add host") < position("link add v-net-0"));
+    assert!(position("link add v-net-0") < position("set veth-red-br master v-net-0"));
+    assert!(position("netns add red") < position("peer name veth-red"));
+    assert!(position("disable_ipv6=1") < position("link set lo up"));
+    let address = position("ip -n red addr add 192.168.15.1/24 dev veth-red");
+    assert!(position("ip -n red link set veth-red up") < address);
+    assert!(address < position("ip -n red route add default via 192.168.15.5"));
+    assert!(position("netns exec host sysctl -qw net.ipv4.ip_forward=1") < address);
+}
+
+#[test]
+fn no_piece_is_there_twice() {
+    let all = pieces(&Topology::lecture());
+    let keys: std::collections::HashSet<Key> = all.iter().map(Piece::key).collect();
+    assert_eq!(keys.len(), all.len());
+}
+
+#[test]
+fn addresses_of_links_are_those_of_one_station_made_by_hand() {
+    let macs: Vec<Mac> = ["red", "blue", "green"].map(|name| mac_of(&["lab", name])).to_vec();
+    for mac in &macs {
+        assert_eq!(mac.0[0] & 0b11, 0b10, "{mac}");
+    }
+    assert_eq!(macs[0], mac_of(&["lab", "red"]));
+    assert!(macs[0] != macs[1] && macs[1] != macs[2]);
+    // Names are kept apart.
+    assert_ne!(mac_of(&["ab", "c"]), mac_of(&["a", "bc"]));
+}

@@ -1,0 +1,336 @@
+//! What `up` would do: the difference between a lab as it stands and as a topology wants it.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::{
+    LabError, LabRecord,
+    datapaths::{RouterDatapath, datapaths},
+    diff::{Difference, Fate, diff},
+    in_place,
+    pieces::{Piece, pieces},
+    preflight,
+    record::resolved,
+    world::World,
+};
+use crate::{
+    datapath::{Datapath, DatapathChange},
+    net::sysctl,
+    step::{End, Place, Step, forward_command, hook_commands, masquerade_command},
+    topology::Topology,
+};
+
+/// What is to become of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    Add,
+    Change,
+    Remove,
+}
+
+/// One line of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedChange {
+    pub verb: Verb,
+    /// "namespace", "cable", "route", …
+    pub kind: &'static str,
+    pub name: String,
+    pub detail: String,
+    /// The namespace that is added as well and that this belongs to.
+    pub part_of: Option<String>,
+}
+
+/// What becomes of a router's datapath.
+#[derive(Clone, Debug)]
+pub(super) enum DatapathFate {
+    /// There is none yet, or one that cannot become what is wanted, which goes with its
+    /// connections.
+    Installed {
+        replaces: bool,
+    },
+    Changed(Vec<DatapathChange>),
+}
+
+/// What `up` would do to a lab.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The lab as it is to be, with the interface that "auto" stands for.
+    pub(super) wanted: Topology,
+    pub(super) differences: Vec<Difference>,
+    pub(super) datapaths: Vec<(RouterDatapath, DatapathFate)>,
+    /// Names of datapaths whose routers are no longer wanted.
+    pub(super) removed_datapaths: Vec<String>,
+    /// Whether the machine is to become a router.
+    pub(super) forwarding: bool,
+}
+
+impl Plan {
+    /// Plans a lab that is not there.
+    pub(super) fn new(wanted: Topology) -> Result<Self, LabError> {
+        let differences = diff(&[], &pieces(&wanted));
+        let installed = |datapath| (datapath, DatapathFate::Installed { replaces: false });
+        let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
+        let forwarding = needs_forwarding(&wanted)?;
+        Ok(Self { wanted, differences, datapaths, removed_datapaths: Vec::new(), forwarding })
+    }
+
+    /// Plans the way from what stands of a lab to what is wanted.
+    pub(super) fn between(record: &LabRecord, wanted: Topology) -> Result<Self, LabError> {
+        let recorded = record.pieces();
+        let world = World::of(record, &recorded)?;
+        let differences = diff(&world.actual(&recorded), &pieces(&wanted));
+        let wanted_datapaths = datapaths(&wanted);
+        let names: Vec<&str> =
+            wanted_datapaths.iter().map(|datapath| datapath.spec.lab.as_str()).collect();
+        let removed_datapaths = record.topologies().flat_map(Topology::datapath_names);
+        let removed_datapaths =
+            removed_datapaths.filter(|name| !names.contains(&name.as_str())).collect();
+        let fate = |datapath: RouterDatapath| {
+            let fate = datapath_fate(record, &world, &differences, &datapath)?;
+            Ok((datapath, fate))
+        };
+        let datapaths =
+            wanted_datapaths.into_iter().map(fate).collect::<Result<Vec<_>, LabError>>()?;
+        let forwarding = needs_forwarding(&wanted)?;
+        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding })
+    }
+
+    /// Whether the lab is as it is wanted.
+    pub fn is_empty(&self) -> bool {
+        let same = |fate: &DatapathFate| matches!(fate, DatapathFate::Changed(changes) if changes.is_empty());
+        self.differences.is_empty()
+            && self.removed_datapaths.is_empty()
+            && !self.forwarding
+            && self.datapaths.iter().all(|(_, fate)| same(fate))
+    }
+
+    /// The name of the lab.
+    pub fn lab(&self) -> &str {
+        &self.wanted.name
+    }
+
+    /// The steps on the network, in order.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.differences.iter().flat_map(|difference| &difference.steps)
+    }
+
+    /// The commands of other programs that the plan stands for, in order.
+    pub fn commands(&self) -> Vec<String> {
+        let mut commands = Vec::new();
+        if self.forwarding {
+            let key = sysctl::IP_FORWARD.to_owned();
+            let set = Step::Set { place: Place::Machine, key, value: "1".to_owned() };
+            commands.extend(set.commands());
+        }
+        commands.extend(self.steps().flat_map(Step::commands));
+        for (datapath, fate) in &self.datapaths {
+            let place = Place::of(datapath.router.as_deref());
+            match fate {
+                DatapathFate::Installed { .. } => {
+                    commands.extend(install_commands(&place, datapath))
+                }
+                DatapathFate::Changed(changes) => {
+                    commands
+                        .extend(changes.iter().flat_map(|change| change_commands(&place, change)));
+                }
+            }
+        }
+        commands
+    }
+
+    /// What is added, changed and removed, for a person.
+    pub fn changes(&self) -> Vec<PlannedChange> {
+        let added = self.differences.iter().filter(|difference| difference.fate == Fate::Added);
+        let namespaces: HashSet<&str> = added
+            .clone()
+            .filter_map(|difference| match &difference.piece {
+                Piece::Namespace { name, .. } => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        let made = |place: &Place| {
+            let name = place.name().filter(|name| namespaces.contains(name));
+            name.map(str::to_owned)
+        };
+        let ports: HashSet<&str> = added
+            .filter_map(|difference| match &difference.piece {
+                Piece::Cable(cable) => Some(cable.near.interface.as_str()),
+                _ => None,
+            })
+            .collect();
+        let network = self.differences.iter().map(|difference| network_line(difference, &made));
+        let removed = self.removed_datapaths.iter().map(|name| {
+            line(Verb::Remove, "datapath", name.clone(), "with its connections".to_owned())
+        });
+        let mut changes: Vec<PlannedChange> = network.chain(removed).collect();
+        if self.forwarding {
+            let name = "net.ipv4.ip_forward".to_owned();
+            changes.push(line(Verb::Change, "setting", name, "0 -> 1".to_owned()));
+        }
+        for (datapath, fate) in &self.datapaths {
+            changes.extend(datapath_lines(datapath, fate, &ports));
+        }
+        changes
+    }
+}
+
+fn needs_forwarding(wanted: &Topology) -> Result<bool, LabError> {
+    Ok(wanted.uses_machine() && sysctl::read(sysctl::IP_FORWARD)? != "1")
+}
+
+/// A datapath lives in its router: with another router it must be made anew.
+fn datapath_fate(
+    record: &LabRecord,
+    world: &World,
+    differences: &[Difference],
+    datapath: &RouterDatapath,
+) -> Result<DatapathFate, LabError> {
+    let spec = &datapath.spec;
+    let place = Place::of(datapath.router.as_deref());
+    let replaced = differences.iter().any(|difference| {
+        matches!((&difference.piece, &place), (Piece::Namespace { name, .. }, Place::Namespace(router))
+            if name == router && difference.fate != Fate::Changed)
+    });
+    let installed = record.datapaths.contains(&spec.lab).then(|| Datapath::open(&spec.lab).ok());
+    let Some(living) = installed.flatten() else {
+        // What an interrupted change has installed, but could not write down.
+        let replaces = Datapath::installed_at(&spec.lab).is_some();
+        return Ok(DatapathFate::Installed { replaces });
+    };
+    if replaced || !world.has(&place) || !living.can_become(spec) {
+        return Ok(DatapathFate::Installed { replaces: true });
+    }
+    let changes = in_place(&place, || living.differences(spec))??;
+    Ok(DatapathFate::Changed(changes))
+}
+
+/// The plan for a topology: for a lab that is up, what `up` would change.
+///
+/// # Errors
+/// When something is in the way, or the kernel refuses to tell.
+pub fn plan(topology: &Topology) -> Result<Plan, LabError> {
+    preflight::require_root()?;
+    match LabRecord::find(&topology.name)? {
+        Some(record) if record.is_usable() => {
+            let wanted = resolved(topology, preflight::auto_uplink(topology)?.as_deref());
+            preflight::check_free(&wanted, Some(&record))?;
+            Plan::between(&record, wanted)
+        }
+        _ => {
+            let wanted = resolved(topology, preflight::auto_uplink(topology)?.as_deref());
+            preflight::check_free(&wanted, None)?;
+            Plan::new(wanted)
+        }
+    }
+}
+
+fn install_commands(place: &Place, datapath: &RouterDatapath) -> Vec<String> {
+    let spec = &datapath.spec;
+    let uplinks = spec.uplinks.iter().flat_map(|name| hooks(place, name, true, true));
+    let cables = spec.cables.iter().flat_map(|cable| hooks(place, &cable.port, false, true));
+    let masquerades = spec.masquerades.iter().map(|rule| masquerade_command(place, rule, true));
+    let forwards = spec.forwards.iter().flat_map(|rule| forward_command(place, rule, true));
+    uplinks.chain(cables).chain(masquerades).chain(forwards).collect()
+}
+
+fn change_commands(place: &Place, change: &DatapathChange) -> Vec<String> {
+    match change {
+        DatapathChange::SourceCheck(_) => Vec::new(),
+        DatapathChange::Uplink { name, added } => hooks(place, name, true, *added),
+        DatapathChange::Cable { port, added } => hooks(place, port, false, *added),
+        DatapathChange::Masquerade { rule, added } => {
+            vec![masquerade_command(place, rule, *added)]
+        }
+        DatapathChange::Forward { rule, added } => forward_command(place, rule, *added),
+    }
+}
+
+fn hooks(place: &Place, interface: &str, uplink: bool, attach: bool) -> Vec<String> {
+    use netns_common::abi::programs::{FROM_NAMESPACE, FROM_UPLINK, TO_UPLINK};
+    let end = End::new(place.clone(), interface);
+    let hooks: &[(&str, &str)] = if uplink {
+        &[("egress", TO_UPLINK), ("ingress", FROM_UPLINK)]
+    } else {
+        &[("ingress", FROM_NAMESPACE)]
+    };
+    hooks
+        .iter()
+        .map(|(direction, program)| hook_commands(&end, direction, program, attach))
+        .collect()
+}
+
+fn line(verb: Verb, kind: &'static str, name: String, detail: String) -> PlannedChange {
+    PlannedChange { verb, kind, name, detail, part_of: None }
+}
+
+fn network_line(
+    difference: &Difference,
+    made: &impl Fn(&Place) -> Option<String>,
+) -> PlannedChange {
+    let verb = match difference.fate {
+        Fate::Added => Verb::Add,
+        Fate::Changed => Verb::Change,
+        Fate::Removed => Verb::Remove,
+    };
+    let (kind, name, detail) = difference.piece.words();
+    let part_of = match &difference.piece {
+        Piece::Namespace { .. } => None,
+        Piece::Bridge { end, .. } | Piece::Address { end, .. } => made(&end.place),
+        Piece::Cable(cable) => made(&cable.far.place).or_else(|| made(&cable.near.place)),
+        Piece::Route { place, .. } => made(place),
+        Piece::Resolver { namespace, .. } => made(&Place::namespace(namespace)),
+    };
+    PlannedChange { verb, kind, name, detail, part_of }
+}
+
+/// Programs come and go with their cables: only those that were missing are told of.
+fn datapath_lines(
+    datapath: &RouterDatapath,
+    fate: &DatapathFate,
+    new_ports: &HashSet<&str>,
+) -> Vec<PlannedChange> {
+    let spec = &datapath.spec;
+    let changes = match fate {
+        DatapathFate::Changed(changes) => changes,
+        DatapathFate::Installed { replaces } => {
+            let (verb, detail) = if *replaces {
+                (Verb::Change, "made anew, its connections end".to_owned())
+            } else {
+                (Verb::Add, format!("{} connections", spec.flow_capacity))
+            };
+            let mut lines = vec![line(verb, "datapath", spec.lab.clone(), detail)];
+            let rules = spec.masquerades.iter().map(ToString::to_string);
+            let rules = rules.chain(spec.forwards.iter().map(ToString::to_string));
+            lines.extend(rules.map(|rule| line(Verb::Add, "rule", rule, String::new())));
+            return lines;
+        }
+    };
+    let rule = |rule: String, added: &bool| {
+        let (verb, detail) = if *added {
+            (Verb::Add, String::new())
+        } else {
+            (Verb::Remove, "its connections end".to_owned())
+        };
+        line(verb, "rule", rule, detail)
+    };
+    let hook = |name: &String, added: &bool| {
+        (*added && !new_ports.contains(name.as_str()))
+            .then(|| line(Verb::Add, "program", format!("at {name}"), String::new()))
+    };
+    let lines = changes.iter().filter_map(|change| match change {
+        DatapathChange::SourceCheck(on) => {
+            let state = if *on { "off -> on" } else { "on -> off" };
+            Some(line(Verb::Change, "setting", "nat.source_check".to_owned(), state.to_owned()))
+        }
+        DatapathChange::Uplink { name, added } | DatapathChange::Cable { port: name, added } => {
+            hook(name, added)
+        }
+        DatapathChange::Masquerade { rule: masquerade, added } => {
+            Some(rule(masquerade.to_string(), added))
+        }
+        DatapathChange::Forward { rule: forward, added } => Some(rule(forward.to_string(), added)),
+    });
+    lines.collect()
+}

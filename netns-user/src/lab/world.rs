@@ -1,0 +1,162 @@
+//! What of a lab stands in the kernel.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::{IpAddr, Ipv4Addr},
+};
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::{
+    LabError, LabRecord,
+    pieces::{CablePiece, Key, Piece},
+    record::Bearer,
+    resolver,
+};
+use crate::{
+    net::{Link, NetError, Netlink, netns, sysctl},
+    step::{End, Place},
+    topology::Route,
+};
+
+/// The places of a lab as they are.
+#[derive(Debug)]
+pub(super) struct World {
+    places: HashMap<Place, Snapshot>,
+}
+
+/// What a namespace has.
+#[derive(Debug)]
+struct Snapshot {
+    links: HashMap<String, Link>,
+    /// Names of links by index.
+    names: HashMap<u32, String>,
+    addresses: HashSet<(u32, Ipv4Net)>,
+    routes: HashMap<(Ipv4Net, u32), (Option<Ipv4Addr>, Option<u32>)>,
+    forwarding: bool,
+}
+
+impl World {
+    /// Looks at all places of these pieces. Namespaces that are not those of the record are no
+    /// places of the lab.
+    pub(super) fn of(record: &LabRecord, pieces: &[Piece]) -> Result<Self, LabError> {
+        let mut places = HashMap::new();
+        let names = pieces.iter().filter_map(|piece| match piece {
+            Piece::Namespace { name, .. } => Some(name),
+            _ => None,
+        });
+        for name in names {
+            if record.bearer(name)? != Bearer::Own {
+                continue;
+            }
+            match netns::run_in(name, Snapshot::read) {
+                Ok(snapshot) => {
+                    places.insert(Place::Namespace(name.clone()), snapshot?);
+                }
+                Err(error) if error.is_absence() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        places.insert(Place::Machine, Snapshot::read()?);
+        Ok(Self { places })
+    }
+
+    /// Whether the place is there.
+    pub(super) fn has(&self, place: &Place) -> bool {
+        self.places.contains_key(place)
+    }
+
+    /// The link at an end.
+    pub(super) fn link(&self, end: &End) -> Option<&Link> {
+        self.places.get(&end.place)?.links.get(&end.interface)
+    }
+
+    /// Those of the pieces that are there, as they are.
+    pub(super) fn actual(&self, pieces: &[Piece]) -> Vec<Piece> {
+        pieces.iter().filter_map(|piece| self.as_it_is(piece)).collect()
+    }
+
+    /// The piece as it is. What is not asked of it is not told of it.
+    fn as_it_is(&self, piece: &Piece) -> Option<Piece> {
+        match piece {
+            Piece::Namespace { name, .. } => {
+                let snapshot = self.places.get(&Place::namespace(name))?;
+                Some(Piece::Namespace { name: name.clone(), forwarding: snapshot.forwarding })
+            }
+            Piece::Bridge { end, mac, mtu, .. } => {
+                let link = self.link(end).filter(|link| link.kind.as_deref() == Some("bridge"))?;
+                let mtu = mtu.map(|_| link.mtu);
+                Some(Piece::Bridge { end: end.clone(), mac: *mac, mtu, up: link.up })
+            }
+            Piece::Cable(cable) => self.cable(cable).map(Piece::Cable),
+            Piece::Address { end, address } => {
+                let place = self.places.get(&end.place)?;
+                let index = place.links.get(&end.interface)?.index;
+                place.addresses.contains(&(index, *address)).then(|| piece.clone())
+            }
+            Piece::Route { place, route } => {
+                let snapshot = self.places.get(place)?;
+                let (via, link) = snapshot.routes.get(&(route.to, route.metric))?;
+                let name = || snapshot.names.get(&(*link)?).cloned();
+                let interface = route.interface.as_ref().and_then(|_| name());
+                let (to, metric) = (route.to, route.metric);
+                let route = Route { to, via: *via, interface, metric };
+                Some(Piece::Route { place: place.clone(), route })
+            }
+            Piece::Resolver { namespace, .. } => {
+                let servers = resolver::servers(namespace)?;
+                Some(Piece::Resolver { namespace: namespace.clone(), servers })
+            }
+        }
+    }
+
+    /// A near end without its far end is still in the way: it is told of as another cable.
+    fn cable(&self, cable: &CablePiece) -> Option<CablePiece> {
+        let near = self.link(&cable.near).filter(|link| link.kind.as_deref() == Some("veth"))?;
+        let far = self.link(&cable.far);
+        let place = self.places.get(&cable.near.place)?;
+        Some(CablePiece {
+            near: cable.near.clone(),
+            far: far.map_or_else(|| End::new(Place::Machine, ""), |_| cable.far.clone()),
+            mac: cable.mac,
+            bridge: near.bridge.and_then(|index| place.names.get(&index).cloned()),
+            mtu: cable.mtu.map(|_| near.mtu),
+            up: near.up && far.is_some_and(|link| link.up),
+        })
+    }
+
+    /// Names of what is wanted and not there, in words.
+    pub(super) fn missing<'p>(&self, pieces: &'p [Piece]) -> Vec<&'p Piece> {
+        let there: HashSet<Key> = self.actual(pieces).iter().map(Piece::key).collect();
+        pieces.iter().filter(|piece| !there.contains(&piece.key())).collect()
+    }
+}
+
+impl Snapshot {
+    /// Of the calling thread's namespace.
+    fn read() -> Result<Self, NetError> {
+        let netlink = Netlink::open()?;
+        let links = netlink.links()?;
+        let names = links.iter().map(|link| (link.index, link.name.clone())).collect();
+        let v4 = |net: IpNet| match net {
+            IpNet::V4(net) => Some(net),
+            IpNet::V6(_) => None,
+        };
+        let addresses = netlink.addresses()?.into_iter();
+        let addresses = addresses.filter_map(|held| Some((held.link, v4(held.address)?)));
+        let routes = netlink.routes()?.into_iter().filter_map(|route| {
+            let via = route.gateway.and_then(|gateway| match gateway {
+                IpAddr::V4(gateway) => Some(gateway),
+                IpAddr::V6(_) => None,
+            });
+            Some(((v4(route.destination)?, route.metric), (via, route.link)))
+        });
+        Ok(Self {
+            names,
+            addresses: addresses.collect(),
+            routes: routes.collect(),
+            forwarding: sysctl::read(sysctl::IP_FORWARD)? == "1",
+            links: links.into_iter().map(|link| (link.name.clone(), link)).collect(),
+        })
+    }
+}

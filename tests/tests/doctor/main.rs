@@ -1,0 +1,150 @@
+//! `netns doctor`: each fault is provoked, seen, and mended by the very command that it prints.
+
+mod files;
+mod firewall;
+mod managers;
+mod rights;
+mod routing;
+
+use netns_tests::{LabFile, Machine, Output, Sandbox, lab, lecture, netns, own};
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+/// The doctor's report, and the code that it ended with.
+struct Report {
+    value: Value,
+    output: Output,
+}
+
+impl Report {
+    #[track_caller]
+    fn of(output: Output) -> Self {
+        let value = serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|error| panic!("{output}\nexpected JSON: {error}"));
+        Self { value, output }
+    }
+
+    #[track_caller]
+    fn findings(&self, check: &str) -> Vec<&Value> {
+        let findings = self.value["findings"].as_array().expect("a list").iter();
+        let found: Vec<&Value> = findings.filter(|finding| finding["check"] == check).collect();
+        assert!(!found.is_empty(), "{}\nexpected a finding of {check}", self.output);
+        found
+    }
+
+    /// The first finding of a check, which has to be of this verdict.
+    #[track_caller]
+    fn has(&self, check: &str, verdict: &str) -> &Value {
+        let finding = self.findings(check)[0];
+        assert_eq!(finding["verdict"], verdict, "{}", self.output);
+        finding
+    }
+
+    #[track_caller]
+    fn says(&self, check: &str, parts: &[&str]) {
+        let text = self.findings(check)[0].to_string();
+        for part in parts {
+            assert!(text.contains(part), "{text}\nexpected {part:?}");
+        }
+    }
+
+    /// Runs the command that a finding prints.
+    #[track_caller]
+    fn mend(&self, check: &str) -> Output {
+        let finding = self.findings(check)[0];
+        let command = finding["command"].as_str();
+        let command = command.unwrap_or_else(|| panic!("{finding:#}\nexpected a command"));
+        own().command("sh", &["-ec", command])
+    }
+
+    #[track_caller]
+    fn is_sound(&self) {
+        assert_eq!(self.output.status.code(), Some(0), "{}", self.output);
+        assert_eq!(self.value["sound"], true);
+    }
+
+    #[track_caller]
+    fn is_not_sound(&self) {
+        assert_eq!(self.output.status.code(), Some(1), "{}", self.output);
+        assert_eq!(self.value["sound"], false);
+    }
+}
+
+/// `netns doctor`, about labs in general.
+#[track_caller]
+fn doctor() -> Report {
+    Report::of(netns(&["doctor", "--json"]))
+}
+
+/// `netns doctor FILE`
+#[track_caller]
+fn doctor_of(file: &NamedTempFile) -> Report {
+    Report::of(netns(&["doctor", "--json", file.path().to_str().expect("a plain path")]))
+}
+
+#[track_caller]
+fn run(line: &str) {
+    own().command("sh", &["-ec", line]).success();
+}
+
+/// A lab whose router is the machine: red and blue on one bridge, green on another.
+fn on_the_machine() -> LabFile {
+    lab("own")
+        .own_uplink("wan0")
+        .bridge("br-a", "10.9.1.1/24")
+        .bridge("br-b", "10.9.2.1/24")
+        .namespace("red", "br-a", "10.9.1.2/24")
+        .namespace("blue", "br-a", "10.9.1.3/24")
+        .namespace("green", "br-b", "10.9.2.2/24")
+        .masquerade("10.9.1.0/24", "wan0")
+        .forward("tcp", 8080, "10.9.1.2:80")
+}
+
+#[test]
+fn a_sound_machine_has_no_fault_and_is_left_as_it_was() {
+    let sandbox = Sandbox::new();
+    sandbox.with_uplink("wan0");
+    let before = Machine::now();
+    doctor().is_sound();
+    doctor_of(&lecture().write()).is_sound();
+    doctor_of(&on_the_machine().write()).is_sound();
+    before.is_unchanged();
+    let tables = std::fs::read_to_string("/proc/thread-self/net/ip_tables_names");
+    assert_eq!(tables.unwrap_or_default(), "", "looking has made a table of iptables");
+    own().has_no_netfilter_rules();
+}
+
+#[test]
+fn every_feature_of_the_kernel_is_tried() {
+    let _sandbox = Sandbox::new();
+    let report = doctor();
+    for check in ["kernel", "BTF", "eBPF programs", "eBPF JIT", "tcx", "route lookup", "fragments"]
+    {
+        report.has(check, "ok");
+    }
+    report.says("eBPF programs", &["the verifier takes all"]);
+}
+
+#[test]
+fn the_text_has_marks_and_no_colour_in_a_pipe() {
+    let _sandbox = Sandbox::new();
+    run(
+        "nft add table ip f; nft 'add chain ip f pass { type filter hook forward priority 0; policy drop; }'",
+    );
+    let output = netns(&["doctor"]).success();
+    assert!(!output.stdout.contains('\u{1b}'), "{output}");
+    output.shows(&[
+        "✓ kernel",
+        "! firewall",
+        "drops forwarded packets (table ip f, chain pass)",
+        "labs work on this",
+    ]);
+}
+
+#[test]
+fn a_faulty_file_is_refused() {
+    let _sandbox = Sandbox::new();
+    let file = on_the_machine().replace("10.9.1.1/24", "10.9.1.1/99").write();
+    netns(&["doctor", file.path().to_str().expect("a plain path")]).fails_with(&["br-a", "/99"]);
+    netns(&["doctor", "/no/such.toml"]).fails_with(&["/no/such.toml"]);
+}

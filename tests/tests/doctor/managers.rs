@@ -1,0 +1,69 @@
+//! Programs that configure interfaces. They are played by a process of their name, which is
+//! what they are known by.
+
+use std::fs;
+
+use netns_tests::{Running, Sandbox, lecture, own};
+
+use super::{doctor, doctor_of, on_the_machine};
+
+/// A process of this name that only waits.
+fn plays(name: &str) -> Running {
+    let program = format!("/run/{name}");
+    let sleep = own().command("sh", &["-c", "readlink -f $(command -v sleep)"]).success();
+    fs::copy(sleep.stdout.trim(), &program).expect("a copy of sleep");
+    own().start(&program, &["1000"])
+}
+
+#[test]
+fn files_of_networkd_that_match_a_labs_links_are_a_fault() {
+    let sandbox = Sandbox::new();
+    sandbox.private_etc();
+    sandbox.with_uplink("wan0");
+    let file = on_the_machine().write();
+    fs::create_dir_all("/etc/systemd/network").expect("a folder");
+    fs::write("/etc/systemd/network/50-all.network", "[Match]\nName=*\n[Network]\nDHCP=yes\n")
+        .expect("a file");
+    doctor_of(&file).says("systemd-networkd", &["not running"]);
+    let _networkd = plays("systemd-networkd");
+    let report = doctor_of(&file);
+    report.has("systemd-networkd", "fault");
+    report.says("systemd-networkd", &["50-all.network", "br-a"]);
+    report.is_not_sound();
+    doctor_of(&lecture().write()).has("systemd-networkd", "ok");
+    doctor().has("systemd-networkd", "warning");
+    // The reload that the command ends with finds nobody to tell here.
+    let _ = report.mend("systemd-networkd");
+    doctor_of(&file).is_sound();
+    doctor().has("systemd-networkd", "warning");
+    let _ = doctor().mend("systemd-networkd");
+    doctor().has("systemd-networkd", "ok");
+}
+
+#[test]
+fn networkd_is_no_matter_while_no_file_matches() {
+    let sandbox = Sandbox::new();
+    sandbox.private_etc();
+    sandbox.with_uplink("wan0");
+    fs::create_dir_all("/etc/systemd/network").expect("a folder");
+    fs::write("/etc/systemd/network/50-uplink.network", "[Match]\nName=wan0\n").expect("a file");
+    let _networkd = plays("systemd-networkd");
+    let report = doctor_of(&on_the_machine().write());
+    report.has("systemd-networkd", "ok");
+    report.says("systemd-networkd", &["running, and none of its files"]);
+}
+
+#[test]
+fn networkmanager_is_told_to_leave_the_links_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.private_etc();
+    sandbox.with_uplink("wan0");
+    let file = on_the_machine().write();
+    let _manager = plays("NetworkManager");
+    let report = doctor_of(&file);
+    report.has("NetworkManager", "warning");
+    report.says("NetworkManager", &["br-a"]);
+    let _ = report.mend("NetworkManager");
+    doctor_of(&file).has("NetworkManager", "ok");
+    doctor_of(&lecture().write()).has("NetworkManager", "ok");
+}

@@ -1,0 +1,134 @@
+//! The files of a package, where Debian has them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{NAME, output_of, read, tarball::compress};
+use crate::workspace::Workspace;
+
+/// Folders of a package's completions, with the name that a shell looks for.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "usr/share/bash-completion/completions/netns"),
+    ("zsh", "usr/share/zsh/vendor-completions/_netns"),
+    ("fish", "usr/share/fish/vendor_completions.d/netns.fish"),
+];
+
+/// A file of a package.
+#[derive(Clone, Debug)]
+pub(super) struct Packed {
+    /// Relative to the root.
+    pub(super) path: String,
+    pub(super) mode: u32,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// A file that everybody may read.
+    pub(super) fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), mode: 0o644, bytes: bytes.into() }
+    }
+}
+
+/// Gathers all of them. The program itself says what its manual pages and completions are.
+pub(super) fn gather(
+    workspace: &Workspace,
+    binary: &Path,
+    program: Vec<u8>,
+) -> Result<Vec<Packed>> {
+    let mut files = vec![Packed { path: format!("usr/bin/{NAME}"), mode: 0o755, bytes: program }];
+    for page in manual_pages(workspace, binary)? {
+        let path = format!("usr/share/man/man1/{}.gz", file_name(&page)?);
+        files.push(Packed::new(path, compress(&read(&page)?)?));
+    }
+    for (shell, path) in COMPLETIONS {
+        let script = output_of(Command::new(binary).args(["completions", shell]))?;
+        files.push(Packed::new(path, script));
+    }
+    let doc = format!("usr/share/doc/{NAME}");
+    let root = workspace.root();
+    files.push(Packed::new(format!("{doc}/copyright"), copyright(root)?));
+    for name in ["README.md", "CHANGELOG.md"] {
+        files.push(Packed::new(format!("{doc}/{name}"), read(&root.join(name))?));
+    }
+    for (folder, extension) in [("docs", "md"), ("examples", "toml")] {
+        for file in files_of(&root.join(folder), extension)? {
+            // As in the sources, where README.md refers to them.
+            files.push(Packed::new(format!("{doc}/{folder}/{}", file_name(&file)?), read(&file)?));
+        }
+    }
+    Ok(files)
+}
+
+fn manual_pages(workspace: &Workspace, binary: &Path) -> Result<Vec<PathBuf>> {
+    let folder = workspace.target().join("man-pages");
+    // A page of a command that is no more must not stay.
+    if folder.exists() {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    output_of(Command::new(binary).arg("man-pages").arg(&folder))?;
+    let pages = files_of(&folder, "1")?;
+    if pages.is_empty() {
+        bail!("`netns man-pages {}` wrote no page", folder.display());
+    }
+    Ok(pages)
+}
+
+/// The files of a folder with this extension, in the order of their names. A folder that is
+/// not there has none.
+fn files_of(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|path| path.is_file() && path.extension().is_some_and(|end| end == extension));
+    files.sort();
+    Ok(files)
+}
+
+fn file_name(path: &Path) -> Result<&str> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.with_context(|| format!("{} has no plain name", path.display()))
+}
+
+/// In Debian's form: the licences whose text every Debian has are named, the others quoted.
+fn copyright(root: &Path) -> Result<String> {
+    let mit = String::from_utf8(read(&root.join("LICENSE-MIT"))?)?;
+    let holder = mit.lines().find_map(|line| line.strip_prefix("Copyright (c) "));
+    let holder = holder.context("LICENSE-MIT names no holder of the copyright")?;
+    let text = mit.split_once(holder).map_or(mit.as_str(), |(_, text)| text).trim();
+    let quoted: String = text
+        .lines()
+        .map(|line| if line.is_empty() { " .\n".to_owned() } else { format!(" {line}\n") })
+        .collect();
+    Ok(format!(
+        "\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: {NAME}
+
+Files: *
+Copyright: {holder}
+License: MIT or Apache-2.0
+
+Files: usr/bin/{NAME}
+Copyright: {holder}
+License: MIT or Apache-2.0
+Comment:
+ The eBPF programs inside declare themselves \"Dual MIT/GPL\" to the kernel; as
+ GPL they are under version 2, whose text is /usr/share/common-licenses/GPL-2.
+
+License: MIT
+{quoted}
+License: Apache-2.0
+ On Debian systems the text of the Apache License, version 2.0, is in
+ /usr/share/common-licenses/Apache-2.0.
+"
+    ))
+}

@@ -1,0 +1,109 @@
+//! Building the program such that it needs no library of the system.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{PACKAGE, output_of};
+use crate::{
+    bpf_toolchain::BpfToolchain,
+    build::Profile,
+    step,
+    workspace::{Workspace, check},
+};
+
+/// Builds `netns` statically for this machine's architecture and returns its path.
+pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+    let toolchain = BpfToolchain::ensure(workspace)?;
+    let target = ensure_target()?;
+    let mut cargo = workspace.cargo("build");
+    cargo.args(["--package", PACKAGE, "--bin", "netns", "--target", &target]);
+    let folder = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => {
+            cargo.arg("--release");
+            "release"
+        }
+    };
+    // For this target only: the build scripts are programs of the host. It is no variable
+    // either, which the build of the eBPF programs would inherit. What is stripped in the end
+    // need not be made first.
+    let flags = ["target-feature=+crt-static", "strip=symbols", "debuginfo=0"]
+        .map(|flag| format!("\"-C{flag}\""));
+    cargo.arg("--config").arg(format!("target.{target}.rustflags=[{}]", flags.join(",")));
+    toolchain.apply(&mut cargo)?;
+    // A package without the eBPF programs would be none.
+    cargo.env_remove("AYA_BUILD_SKIP");
+    check(&mut cargo)?;
+    Ok(workspace.target().join(target).join(folder).join("netns"))
+}
+
+/// The musl target, its standard library installed if need be; else the host's own.
+fn ensure_target() -> Result<String> {
+    let host = host()?;
+    let musl = musl_of(&host);
+    if is_installed(&musl)? {
+        return Ok(musl);
+    }
+    if let Ok(rustup) = which::which("rustup") {
+        let what = format!("setup: installing with rustup: the standard library for {musl}");
+        let added = step::run(&what, Command::new(rustup).args(["target", "add", &musl]));
+        if added.is_ok() && is_installed(&musl)? {
+            return Ok(musl);
+        }
+    }
+    eprintln!(
+        "dist: this Rust has no standard library for {musl}, so glibc is linked statically \
+         instead. The program is one static file all the same. For musl, install it with \
+         `rustup target add {musl}`, or from your distribution (Fedora: rust-std-static-{musl}; \
+         Arch Linux: rust-musl)"
+    );
+    Ok(host)
+}
+
+/// The target of the same architecture with musl: x86_64-unknown-linux-gnu has
+/// x86_64-unknown-linux-musl.
+fn musl_of(host: &str) -> String {
+    host.replacen("-linux-gnu", "-linux-musl", 1)
+}
+
+fn host() -> Result<String> {
+    let version = String::from_utf8(output_of(rustc().arg("-vV"))?)?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc does not say which host it is for")
+}
+
+/// Whether the compiler has a standard library for a target.
+fn is_installed(target: &str) -> Result<bool> {
+    let folder = output_of(rustc().args(["--print", "target-libdir", "--target", target]))?;
+    let folder = String::from_utf8(folder)?;
+    // A folder that is not there has no library.
+    let files = fs::read_dir(Path::new(folder.trim())).into_iter().flatten().flatten();
+    Ok(files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
+}
+
+/// The compiler that cargo calls.
+fn rustc() -> Command {
+    Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::musl_of;
+
+    #[test]
+    fn every_linux_host_has_its_musl_target() {
+        let pairs = [
+            ("x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl"),
+            ("armv7-unknown-linux-gnueabihf", "armv7-unknown-linux-musleabihf"),
+            ("aarch64-unknown-linux-musl", "aarch64-unknown-linux-musl"),
+        ];
+        for (host, musl) in pairs {
+            assert_eq!(musl_of(host), musl);
+        }
+    }
+}
