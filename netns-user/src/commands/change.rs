@@ -34,7 +34,7 @@ pub(super) fn carry_out(
     change: Change,
 ) -> anyhow::Result<ExitCode> {
     let Change { steps, outcome, object, mut fields } = change;
-    let commands = steps.iter().flat_map(Step::commands).collect();
+    let commands: Vec<String> = steps.iter().flat_map(Step::commands).collect();
     let act = || {
         apply_all(&steps)?;
         // The change stands; a port that cannot be waited for opens all the same.
@@ -42,7 +42,7 @@ pub(super) fn carry_out(
         insert(&mut fields, "outcome", json!(outcome));
         Ok(fields)
     };
-    perform(changing, json, commands, act, |_| format!("{outcome}: {object}\n"))
+    perform(changing, json, &commands, act, |_| format!("{outcome}: {object}\n"))
 }
 
 /// Tells `commands` if it is wanted, and does what they stand for unless it is not. What is
@@ -53,7 +53,7 @@ pub(super) fn carry_out(
 pub(super) fn perform<T: Serialize>(
     changing: Changing,
     json: bool,
-    commands: Vec<String>,
+    commands: &[String],
     act: impl FnOnce() -> anyhow::Result<T>,
     text: impl FnOnce(&T) -> String,
 ) -> anyhow::Result<ExitCode> {

@@ -25,7 +25,7 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
     if let Some(FlowsChange::Flush(changing)) = args.change {
         let commands = vec![flush_command(&Place::of(lab.topology.first_router()))];
         let act = || Ok(json!({ "flushed": datapath.flush_flows()? }));
-        return perform(changing, json, commands, act, |done| {
+        return perform(changing, json, &commands, act, |done| {
             format!("{} flows flushed\n", done["flushed"])
         });
     }

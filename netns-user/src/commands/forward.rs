@@ -41,7 +41,7 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
         in_datapath(&topology, |datapath| datapath.add_forward(&rule))?;
         Ok(rule)
     };
-    perform(args.changing, json, commands, act, |rule| format!("added: {rule}\n"))
+    perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
 }
 
 fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -51,5 +51,5 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rule = datapath.find_forward(protocol, address, port)?;
     let commands = forward_command(&Place::of(topology.first_router()), &rule, false);
     let act = || Ok(datapath.remove_forward(protocol, address, port)?);
-    perform(args.changing, json, commands, act, |rule| format!("deleted: {rule}\n"))
+    perform(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
 }

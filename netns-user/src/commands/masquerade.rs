@@ -43,7 +43,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         })
     };
     let done = if adds { "added" } else { "deleted" };
-    perform(rule_args.changing, json, commands, act, |rule| format!("{done}: {rule}\n"))
+    perform(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
 }
 
 /// The rule, if it makes sense in this lab.
