@@ -89,9 +89,11 @@ fn a_cable_is_made_in_one_go() {
 #[test]
 fn the_list_finds_both_ends_of_each_cable() {
     let _sandbox = Sandbox::new();
-    namespaces(&["red", "blue", "green", "lost"]);
-    // Indexes repeat from namespace to namespace, so that by them alone many would fit.
-    for (one, other) in [("red", "blue"), ("blue", "green"), ("green", "red")] {
+    namespaces(&["red", "blue", "green", "grey", "lost"]);
+    // Indexes repeat from namespace to namespace: by them alone, blue's first interface could
+    // be an end of the first cable or of the second.
+    let pairs = [("red", "blue"), ("green", "grey"), ("blue", "green"), ("green", "red")];
+    for (one, other) in pairs {
         netns_line(&format!("cable add {one}:to-{other} {other}:to-{one}")).success();
     }
     netns_line("cable add red:here-a red:here-b").success();
@@ -116,6 +118,7 @@ fn the_list_finds_both_ends_of_each_cable() {
     let cable = |one: &str, other: &str| BTreeSet::from([one.to_owned(), other.to_owned()]);
     let expected = BTreeSet::from([
         cable("red:to-blue", "blue:to-red"),
+        cable("green:to-grey", "grey:to-green"),
         cable("blue:to-green", "green:to-blue"),
         cable("green:to-red", "red:to-green"),
         cable("red:here-a", "red:here-b"),
@@ -123,7 +126,7 @@ fn the_list_finds_both_ends_of_each_cable() {
     ]);
     assert_eq!(found, expected, "{list:#}");
     let of_green = netns_line("cable list green").success();
-    assert_eq!(of_green.stdout.lines().count(), 3, "{of_green}");
+    assert_eq!(of_green.stdout.lines().count(), 4, "{of_green}");
     netns_line("cable list").success().shows(&["red:here-a", "br"]);
     netns_line("cable del red:alone").success().shows(&["without a name"]);
     drop(holder);
