@@ -1,26 +1,41 @@
 //! The command line, as clap reads it.
 
+mod address;
+mod bridge;
+mod cable;
 mod changing;
+mod end;
 mod graph;
 mod lab;
+mod link;
 mod namespace;
 mod nat;
 mod packaging;
+mod route;
 mod watch;
 
 use clap::{Parser, Subcommand};
 
+pub use address::{AddrArgs, AddrChange, AddressArgs};
+pub use bridge::{
+    BridgeAction, BridgeAddArgs, BridgeArgs, BridgeAttachArgs, BridgeDelArgs, BridgeDetachArgs,
+    BridgeListArgs,
+};
+pub use cable::{CableAction, CableAddArgs, CableArgs, CableDelArgs, CableListArgs};
 pub use changing::Changing;
+pub use end::{Destination, NewEnd};
 pub use graph::{GraphArgs, GraphFormat};
 pub use lab::{
     CheckArgs, DemoArgs, DoctorArgs, DownArgs, PlanArgs, SchemaArgs, StatusArgs, UpArgs,
 };
+pub use link::{LinkArgs, LinkChange, LinkSetArgs, LinkState};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
     MasqueradeChange, MasqueradeRuleArgs,
 };
 pub use packaging::{CompletionsArgs, ManPagesArgs};
+pub use route::{RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs};
 pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
 
 const EXIT_CODES: &str = "\
@@ -57,6 +72,11 @@ pub enum Command {
     Exec(ExecArgs),
     Ps(PsArgs),
     Show(ShowArgs),
+    Cable(CableArgs),
+    Bridge(BridgeArgs),
+    Addr(AddrArgs),
+    Link(LinkArgs),
+    Route(RouteArgs),
     Masquerade(MasqueradeArgs),
     Forward(ForwardArgs),
     Nat(NatArgs),

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Args};
 
+use super::Changing;
+
 /// Make a namespace
 ///
 /// Makes an empty network namespace, as `ip netns add` does.
@@ -14,6 +16,8 @@ Example:
 pub struct AddArgs {
     /// Name of the namespace
     pub name: String,
+    #[command(flatten)]
+    pub changing: Changing,
 }
 
 /// Delete a namespace
@@ -27,6 +31,8 @@ Example:
 pub struct DelArgs {
     /// Name of the namespace
     pub name: String,
+    #[command(flatten)]
+    pub changing: Changing,
 }
 
 /// List namespaces

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
+use super::Changing;
 use crate::rules::{ForwardProtocol, parse_host_address, parse_source, parse_target};
 
 /// Add or delete a masquerade rule of a living lab
@@ -48,6 +49,8 @@ pub struct MasqueradeRuleArgs {
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
+    #[command(flatten)]
+    pub changing: Changing,
 }
 
 /// Add or delete a port forward of a living lab
@@ -92,6 +95,8 @@ pub struct ForwardAddArgs {
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
+    #[command(flatten)]
+    pub changing: Changing,
 }
 
 /// The forward to delete.
@@ -102,10 +107,12 @@ pub struct ForwardDelArgs {
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
+    #[command(flatten)]
+    pub changing: Changing,
 }
 
 /// Where a forward listens.
-#[derive(Debug, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 pub struct ListenArgs {
     /// tcp or udp
     #[arg(value_enum)]

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::Changing;
+
 /// Show the NAT rules with their counters
 ///
 /// Shows the masquerade and forward rules of a living lab as the kernel holds them, with the
@@ -42,7 +44,7 @@ pub enum FlowsChange {
     #[command(after_help = "\
 Example:
   netns flows flush")]
-    Flush,
+    Flush(Changing),
 }
 
 /// Show each packet and what becomes of it

@@ -4,8 +4,13 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::print;
-use crate::{cli::AddArgs, lab, net::netns};
+use super::change::{Change, carry_out};
+use crate::{
+    cli::AddArgs,
+    lab,
+    net::{NetError, netns},
+    step::Step,
+};
 
 /// Makes a namespace.
 ///
@@ -13,7 +18,16 @@ use crate::{cli::AddArgs, lab, net::netns};
 /// As [`netns::create`].
 pub fn run(args: &AddArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    netns::create(&args.name)?;
-    print(json, &json!({ "namespace": args.name, "outcome": "added" }), |_| String::new())?;
-    Ok(ExitCode::SUCCESS)
+    let name = args.name.clone();
+    netns::check_name(&name)?;
+    if netns::exists(&name) {
+        return Err(NetError::NamespaceExists(name).into());
+    }
+    let change = Change {
+        outcome: "added",
+        object: format!("namespace {name}"),
+        fields: json!({ "namespace": name }),
+        steps: vec![Step::AddNamespace { name }],
+    };
+    carry_out(args.changing, json, change)
 }

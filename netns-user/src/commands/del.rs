@@ -4,16 +4,25 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::print;
-use crate::{cli::DelArgs, lab, net::netns};
+use super::{
+    change::{Change, carry_out},
+    look::require_namespace,
+};
+use crate::{cli::DelArgs, lab, step::Step};
 
 /// Takes the name of a namespace away.
 ///
 /// # Errors
-/// As [`netns::delete`].
+/// As [`crate::net::netns::delete`].
 pub fn run(args: &DelArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    netns::delete(&args.name)?;
-    print(json, &json!({ "namespace": args.name, "outcome": "deleted" }), |_| String::new())?;
-    Ok(ExitCode::SUCCESS)
+    let name = args.name.clone();
+    require_namespace(&name)?;
+    let change = Change {
+        outcome: "deleted",
+        object: format!("namespace {name}"),
+        fields: json!({ "namespace": name }),
+        steps: vec![Step::DeleteNamespace { name }],
+    };
+    carry_out(args.changing, json, change)
 }

@@ -5,12 +5,13 @@ use std::{net::SocketAddrV4, process::ExitCode, time::Duration};
 use netns_common::abi::FlowKind;
 use serde_json::json;
 
-use super::{open_datapath, print};
+use super::{change::perform, open_datapath, print};
 use crate::{
     cli::{FlowsArgs, FlowsChange},
     datapath::FlowStatus,
     lab,
     output::{bytes, count, duration, table},
+    step::{Place, flush_command},
 };
 
 /// Shows the connections that the NAT tracks, busiest first, or forgets them.
@@ -21,10 +22,12 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let lab = lab::choose(args.lab.as_deref())?;
     let datapath = open_datapath(lab.name())?;
-    if let Some(FlowsChange::Flush) = args.change {
-        let flushed = datapath.flush_flows()?;
-        print(json, &json!({ "flushed": flushed }), |_| format!("{flushed} flows flushed\n"))?;
-        return Ok(ExitCode::SUCCESS);
+    if let Some(FlowsChange::Flush(changing)) = args.change {
+        let commands = vec![flush_command(&Place::of(lab.topology.first_router()))];
+        let act = || Ok(json!({ "flushed": datapath.flush_flows()? }));
+        return perform(changing, json, &commands, act, |done| {
+            format!("{} flows flushed\n", done["flushed"])
+        });
     }
     let mut flows = datapath.flows()?;
     flows.sort_by_key(|flow| (std::cmp::Reverse(flow.bytes_out + flow.bytes_in), flow.inside));

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{in_datapath, open_datapath, print};
+use super::{change::perform, in_datapath, open_datapath};
 use crate::{
-    cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs},
+    cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs},
     lab,
     rules::ForwardRule,
+    step::{Place, forward_command},
 };
 
 /// Adds or deletes a port forward of a living lab.
@@ -15,15 +16,13 @@ use crate::{
 /// When no lab can be chosen, the rule makes no sense in it, or the kernel refuses.
 pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let (rule, done) = match &args.change {
-        ForwardChange::Add(args) => (add(args)?, "added"),
-        ForwardChange::Del(args) => (del(args)?, "deleted"),
-    };
-    print(json, &rule, |rule| format!("{done}: {rule}\n"))?;
-    Ok(ExitCode::SUCCESS)
+    match &args.change {
+        ForwardChange::Add(args) => add(args, json),
+        ForwardChange::Del(args) => del(args, json),
+    }
 }
 
-fn add(args: &ForwardAddArgs) -> anyhow::Result<ForwardRule> {
+fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = lab::choose(args.lab.as_deref())?.topology;
     let rule = ForwardRule {
         protocol: args.listen.protocol,
@@ -35,14 +34,22 @@ fn add(args: &ForwardAddArgs) -> anyhow::Result<ForwardRule> {
         if let Some(address) = rule.address {
             datapath.require_host_address(address)?;
         }
-        datapath.add_forward(&rule)
+        datapath.require_new_forward(&rule)
     })?;
-    Ok(rule)
+    let commands = forward_command(&Place::of(topology.first_router()), &rule, true);
+    let act = || {
+        in_datapath(&topology, |datapath| datapath.add_forward(&rule))?;
+        Ok(rule)
+    };
+    perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
 }
 
-fn del(args: &ForwardDelArgs) -> anyhow::Result<ForwardRule> {
+fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = lab::choose(args.lab.as_deref())?.topology;
-    let listen = &args.listen;
+    let ListenArgs { protocol, port, address } = args.listen;
     let datapath = open_datapath(&topology.name)?;
-    Ok(datapath.remove_forward(listen.protocol, listen.address, listen.port)?)
+    let rule = datapath.find_forward(protocol, address, port)?;
+    let commands = forward_command(&Place::of(topology.first_router()), &rule, false);
+    let act = || Ok(datapath.remove_forward(protocol, address, port)?);
+    perform(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
 }

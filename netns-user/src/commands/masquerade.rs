@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::{in_datapath, print};
+use super::{change::perform, in_datapath};
 use crate::{
     cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs},
     lab,
     rules::MasqueradeRule,
+    step::{Place, masquerade_command},
     topology::Topology,
 };
 
@@ -24,15 +25,25 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     let topology = lab::choose(rule_args.lab.as_deref())?.topology;
     let rule = checked(rule_args, &topology)?;
-    let (rule, done) = in_datapath(&topology, |datapath| {
+    let rule = in_datapath(&topology, |datapath| {
         if adds {
-            datapath.add_masquerade(&rule).map(|()| (rule, "added"))
+            datapath.require_new_masquerade(&rule).map(|()| rule)
         } else {
-            datapath.remove_masquerade(&rule).map(|rule| (rule, "deleted"))
+            datapath.find_masquerade(&rule).map(|found| found.rule)
         }
     })?;
-    print(json, &rule, |rule| format!("{done}: {rule}\n"))?;
-    Ok(ExitCode::SUCCESS)
+    let commands = vec![masquerade_command(&Place::of(topology.first_router()), &rule, adds)];
+    let act = || {
+        in_datapath(&topology, |datapath| {
+            if adds {
+                datapath.add_masquerade(&rule).map(|()| rule)
+            } else {
+                datapath.remove_masquerade(&rule)
+            }
+        })
+    };
+    let done = if adds { "added" } else { "deleted" };
+    perform(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
 }
 
 /// The rule, if it makes sense in this lab.

@@ -1,6 +1,10 @@
 //! The commands of `netns`, a file each: what they print and the code they end with.
 
 pub mod add;
+pub mod address;
+pub mod bridge;
+pub mod cable;
+mod change;
 pub mod check;
 pub mod completions;
 pub mod del;
@@ -11,13 +15,17 @@ pub mod exec;
 pub mod flows;
 pub mod forward;
 pub mod graph;
+pub mod link;
 pub mod list;
 pub mod log;
+mod look;
 pub mod man_pages;
 pub mod masquerade;
 pub mod nat;
+mod owner;
 pub mod plan;
 pub mod ps;
+pub mod route;
 pub mod schema;
 pub mod show;
 pub mod status;

@@ -100,11 +100,18 @@ impl Datapath {
         self.change_rules(|| self.insert_masquerade(rule))
     }
 
-    fn insert_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+    /// That nothing is in the way of a new masquerade rule. Must run inside the router's
+    /// namespace.
+    pub fn require_new_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
         let existing = self.masquerades()?;
-        if let Some(same) = existing.iter().find(|other| other.rule.source == rule.source) {
-            return Err(DatapathError::RuleExists { existing: same.rule.to_string() });
+        match existing.iter().find(|other| other.rule.source == rule.source) {
+            Some(same) => Err(DatapathError::RuleExists { existing: same.rule.to_string() }),
+            None => Ok(()),
         }
+    }
+
+    fn insert_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+        self.require_new_masquerade(rule)?;
         let uplink = match &rule.uplink {
             Some(name) => Interfaces::read()?.index(name)?,
             None => 0,
@@ -125,18 +132,26 @@ impl Datapath {
         self.change_rules(|| self.take_masquerade(rule))
     }
 
-    fn take_masquerade(&self, rule: &MasqueradeRule) -> Result<MasqueradeRule, DatapathError> {
-        let existing = self.masquerades()?;
-        let same = |other: &&RuleStatus<MasqueradeRule>| {
+    /// The masquerade rule that `rule` means: without an uplink it is the source that names it.
+    /// Must run inside the router's namespace.
+    pub fn find_masquerade(
+        &self,
+        rule: &MasqueradeRule,
+    ) -> Result<RuleStatus<MasqueradeRule>, DatapathError> {
+        let same = |other: &RuleStatus<MasqueradeRule>| {
             other.rule.source == rule.source
                 && (rule.uplink.is_none() || other.rule.uplink == rule.uplink)
         };
-        let found =
-            existing.iter().find(same).ok_or_else(|| DatapathError::NoRule(rule.to_string()))?;
+        let found = self.masquerades()?.into_iter().find(same);
+        found.ok_or_else(|| DatapathError::NoRule(rule.to_string()))
+    }
+
+    fn take_masquerade(&self, rule: &MasqueradeRule) -> Result<MasqueradeRule, DatapathError> {
+        let found = self.find_masquerade(rule)?;
         let mut map: Masquerades = self.map(maps::MASQUERADES)?;
         map.remove(&masquerade_key(rule)).map_err(map_error(maps::MASQUERADES))?;
         self.flush(|flow| flow.rule == found.id)?;
-        Ok(found.rule.clone())
+        Ok(found.rule)
     }
 
     /// Whether a forward on this address can ever be met. Must run inside the router's
@@ -156,9 +171,10 @@ impl Datapath {
         self.change_rules(|| self.insert_forward(rule))
     }
 
-    fn insert_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
+    /// That nothing is in the way of a new forward, and that it leads to somebody.
+    pub fn require_new_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
         let key = forward_key(rule.protocol, rule.address, rule.port);
-        let mut map: Forwards = self.map(maps::FORWARDS)?;
+        let map: Forwards = self.map(maps::FORWARDS)?;
         if let Ok(existing) = map.get(&key, 0) {
             let existing = forward_rule(&key, &existing).to_string();
             return Err(DatapathError::RuleExists { existing });
@@ -167,6 +183,13 @@ impl Datapath {
         if endpoints.get(&Ip4::from(*rule.target.ip()), 0).is_err() {
             return Err(DatapathError::NoTarget(*rule.target.ip()));
         }
+        Ok(())
+    }
+
+    fn insert_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
+        self.require_new_forward(rule)?;
+        let key = forward_key(rule.protocol, rule.address, rule.port);
+        let mut map: Forwards = self.map(maps::FORWARDS)?;
         // The host's addresses may have changed since the lab came up.
         write_host_addresses(self, &Interfaces::read()?)?;
         let value = Forward {
@@ -188,14 +211,30 @@ impl Datapath {
         self.change_rules(|| self.take_forward(&key))
     }
 
-    fn take_forward(&self, key: &ForwardKey) -> Result<ForwardRule, DatapathError> {
-        let mut map: Forwards = self.map(maps::FORWARDS)?;
-        let Ok(value) = map.get(key, 0) else {
+    /// The forward rule of a port.
+    pub fn find_forward(
+        &self,
+        protocol: ForwardProtocol,
+        address: Option<Ipv4Addr>,
+        port: u16,
+    ) -> Result<ForwardRule, DatapathError> {
+        let key = forward_key(protocol, address, port);
+        Ok(forward_rule(&key, &self.forward(&key)?))
+    }
+
+    fn forward(&self, key: &ForwardKey) -> Result<Forward, DatapathError> {
+        let map: Forwards = self.map(maps::FORWARDS)?;
+        map.get(key, 0).map_err(|_| {
             let nobody = Forward::default();
             let ForwardRule { protocol, address, port, .. } = forward_rule(key, &nobody);
             let address = address.map_or_else(String::new, |address| format!("{address}:"));
-            return Err(DatapathError::NoRule(format!("forward {protocol} {address}{port}")));
-        };
+            DatapathError::NoRule(format!("forward {protocol} {address}{port}"))
+        })
+    }
+
+    fn take_forward(&self, key: &ForwardKey) -> Result<ForwardRule, DatapathError> {
+        let value = self.forward(key)?;
+        let mut map: Forwards = self.map(maps::FORWARDS)?;
         map.remove(key).map_err(map_error(maps::FORWARDS))?;
         self.flush(|flow| flow.rule == value.rule)?;
         Ok(forward_rule(key, &value))

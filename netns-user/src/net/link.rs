@@ -6,13 +6,17 @@ use futures::TryStreamExt;
 use rtnetlink::{
     LinkBridge, LinkUnspec, LinkVeth,
     packet_route::link::{
-        BridgePortState, InfoBridgePort, InfoData, InfoPortData, InfoVeth, LinkAttribute,
-        LinkFlags, LinkInfo, LinkMessage, State,
+        BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoPortData,
+        InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
     },
 };
 use serde::Serialize;
 
 use super::{NetError, Netlink};
+
+/// What the kernel calls the kinds of links that a person makes here.
+pub const BRIDGE: &str = "bridge";
+pub const VETH: &str = "veth";
 
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +68,29 @@ pub struct Link {
     pub bridge: Option<u32>,
     /// Only for ports of a bridge.
     pub port_state: Option<PortState>,
+    /// Whether there is somebody at the far end. The kernel knows it at once, and makes `state`
+    /// of it some time later.
+    #[serde(skip)]
+    pub carrier: bool,
+    /// The far end of a cable.
+    #[serde(skip)]
+    pub peer: Option<Peer>,
+    /// Whether a bridge keeps ports closed until a spanning tree opens them.
+    #[serde(skip)]
+    pub spanning_tree: bool,
+    /// The smallest and the largest MTU that it takes, in bytes, where the kernel tells.
+    #[serde(skip)]
+    pub mtu_limits: (Option<u32>, Option<u32>),
+}
+
+/// The far end of a cable, as its near end knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Index of the link where it is.
+    pub index: u32,
+    /// By what number the near end's namespace knows that of the far one
+    /// ([`Netlink::number_of`]); `None`: both are in the same.
+    pub namespace: Option<i32>,
 }
 
 /// A veth pair to be made: one end here, the other in another namespace.
@@ -229,6 +256,22 @@ impl Netlink {
     }
 }
 
+impl Link {
+    /// Whether it is of this kind ([`BRIDGE`], [`VETH`], …).
+    pub fn is(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+
+    /// Whether it is on and has somebody at its far end, in a word.
+    pub fn condition(&self) -> &'static str {
+        match (self.up, self.carrier) {
+            (false, _) => "off",
+            (true, false) => "no carrier",
+            (true, true) => "up",
+        }
+    }
+}
+
 impl From<LinkMessage> for Link {
     fn from(message: LinkMessage) -> Self {
         let mut link = Self {
@@ -241,7 +284,13 @@ impl From<LinkMessage> for Link {
             state: State::Unknown.to_string().to_lowercase(),
             bridge: None,
             port_state: None,
+            carrier: message.header.flags.contains(LinkFlags::LowerUp),
+            peer: None,
+            spanning_tree: false,
+            mtu_limits: (None, None),
         };
+        let mut below = None;
+        let mut namespace = None;
         for attribute in message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name = name,
@@ -249,12 +298,20 @@ impl From<LinkMessage> for Link {
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::OperState(state) => link.state = state.to_string().to_lowercase(),
                 LinkAttribute::Controller(index) => link.bridge = Some(index),
+                LinkAttribute::Link(index) => below = Some(index),
+                LinkAttribute::LinkNetNsId(number) => namespace = Some(number),
+                LinkAttribute::MinMtu(mtu) => link.mtu_limits.0 = Some(mtu),
+                // 0: the driver has no limit of its own.
+                LinkAttribute::MaxMtu(mtu) => link.mtu_limits.1 = Some(mtu).filter(|mtu| *mtu > 0),
                 LinkAttribute::LinkInfo(infos) => {
                     for info in infos {
                         match info {
                             LinkInfo::Kind(kind) => link.kind = Some(kind.to_string()),
                             LinkInfo::PortData(InfoPortData::BridgePort(port)) => {
                                 link.port_state = port_state(&port);
+                            }
+                            LinkInfo::Data(InfoData::Bridge(settings)) => {
+                                link.spanning_tree = settings.iter().any(runs_spanning_tree);
                             }
                             _ => {}
                         }
@@ -263,8 +320,15 @@ impl From<LinkMessage> for Link {
                 _ => {}
             }
         }
+        if link.is(VETH) {
+            link.peer = below.map(|index| Peer { index, namespace });
+        }
         link
     }
+}
+
+fn runs_spanning_tree(setting: &InfoBridge) -> bool {
+    matches!(setting, InfoBridge::StpState(state) if *state != BridgeStpState::Disabled)
 }
 
 fn port_state(attributes: &[InfoBridgePort]) -> Option<PortState> {

@@ -9,12 +9,13 @@ mod link;
 mod neighbour;
 mod netlink;
 pub mod netns;
+mod peer;
 mod route;
 pub mod sysctl;
 
 pub use address::Address;
 pub use error::NetError;
-pub use link::{Cable, Link, Mac, PortState};
+pub use link::{BRIDGE, Cable, Link, Mac, Peer, PortState, VETH};
 pub use neighbour::Neighbour;
 pub use netlink::Netlink;
 pub use route::Route;

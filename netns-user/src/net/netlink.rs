@@ -1,7 +1,10 @@
 //! A netlink connection to one network namespace.
 
 use rtnetlink::{Handle, new_connection};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, EnterGuard, Runtime},
+    task::JoinHandle,
+};
 
 use super::{NetError, netns};
 
@@ -23,6 +26,7 @@ impl Netlink {
         let action = || "open a netlink socket".to_owned();
         let runtime = Builder::new_current_thread()
             .enable_io()
+            .enable_time()
             .build()
             .map_err(|error| NetError::refused(action(), error))?;
         let guard = runtime.enter();
@@ -39,6 +43,16 @@ impl Netlink {
     /// As [`netns::run_in`] and [`Netlink::open`].
     pub fn open_in(name: &str) -> Result<Self, NetError> {
         netns::run_in(name, Self::open)?
+    }
+
+    /// For what has to be made where the runtime is known.
+    pub(super) fn enter_runtime(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
+    }
+
+    /// Lets `task` go on whenever a request is waited for.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(task)
     }
 
     pub(super) fn handle(&self) -> &Handle {

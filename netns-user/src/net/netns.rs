@@ -9,7 +9,7 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     os::{
         fd::{AsFd, AsRawFd},
-        unix::fs::OpenOptionsExt,
+        unix::fs::{MetadataExt, OpenOptionsExt},
     },
     panic,
     path::{Path, PathBuf},
@@ -144,6 +144,15 @@ pub fn open_own() -> Result<File, NetError> {
     File::open(OWN).map_err(|error| NetError::refused(format!("open {OWN}"), error))
 }
 
+/// Whether `name` is a name of the calling thread's own namespace.
+pub fn is_own(name: &str) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    match (identity(&path(name)), identity(Path::new(OWN))) {
+        (Ok(named), Ok(own)) => named == own,
+        _ => false,
+    }
+}
+
 /// Takes the name of a namespace away. The namespace itself, and its links, go as soon as
 /// no process is left in it; the kernel does that in the background.
 ///
@@ -228,7 +237,11 @@ fn set(file: &File, name: &str) -> Result<(), NetError> {
     })
 }
 
-fn check_name(name: &str) -> Result<(), NetError> {
+/// That `name` can name a namespace.
+///
+/// # Errors
+/// When it cannot, with the reason.
+pub fn check_name(name: &str) -> Result<(), NetError> {
     match name_fault(name) {
         None => Ok(()),
         Some(reason) => {

@@ -29,17 +29,26 @@ impl Step {
                 lines
             }
             Self::AddCable { near, far, mac, mtu, bridge, up } => {
+                let none = String::new();
                 let mac = mac.map_or(String::new(), |mac| format!(" address {mac}"));
                 let mtu = mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
-                let there = match (&far.place, near.place == far.place) {
+                // `ip` cannot send an end to the machine's own namespace, only from there.
+                let (one, other) = if far.place == Place::Machine && near.place != far.place {
+                    (far, near)
+                } else {
+                    (near, far)
+                };
+                // Of the far end, whichever is named first.
+                let (one_mac, other_mac) = if one == far { (mac, none) } else { (none, mac) };
+                let there = match (&other.place, one.place == other.place) {
                     (Place::Namespace(name), false) => format!(" netns {}", word(name)),
                     _ => String::new(),
                 };
                 let mut lines = vec![format!(
-                    "{} link add {}{mtu} type veth peer name {}{mac}{mtu}{there}",
-                    ip(&near.place),
-                    word(&near.interface),
-                    word(&far.interface),
+                    "{} link add {}{one_mac}{mtu} type veth peer name {}{other_mac}{mtu}{there}",
+                    ip(&one.place),
+                    word(&one.interface),
+                    word(&other.interface),
                 )];
                 lines.extend(bridge.as_ref().map(|bridge| plug(near, bridge)));
                 lines.extend(up.then(|| switch(near, true)));
@@ -106,6 +115,11 @@ pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<Str
         )
     };
     vec![line("PREROUTING"), line("OUTPUT")]
+}
+
+/// The command that forgetting all connections of the router at `place` stands for.
+pub fn flush_command(place: &Place) -> String {
+    format!("{}conntrack -F", inside(place))
 }
 
 /// The `tc` commands that a program of the datapath at an interface stands for.

@@ -3,6 +3,8 @@
 
 mod apply;
 mod explain;
+mod ports;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +13,8 @@ use std::{fmt, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 pub use apply::{Hands, apply_all};
-pub use explain::{forward_command, hook_commands, masquerade_command};
+pub use explain::{flush_command, forward_command, hook_commands, masquerade_command};
+pub use survey::{FoundCable, Survey};
 
 use crate::{net::Mac, topology::Route};
 

@@ -18,6 +18,7 @@ pub use model::{
     AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, Outside, Plug, Route,
     Router, Topology, Uplink,
 };
+pub(crate) use names::interface_fault;
 pub use schema::schema;
 
 /// The lab that is built when no file is named.

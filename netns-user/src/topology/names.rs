@@ -41,7 +41,7 @@ pub(super) fn unknown<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) ->
 
 /// Why `name` cannot name a network interface, if it cannot. The kernel's own rules
 /// (dev_valid_name), and '%', which it takes for a pattern.
-pub(super) fn interface_fault(name: &str) -> Option<String> {
+pub(crate) fn interface_fault(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("it is empty".into())
     } else if name.len() > INTERFACE_MAX {

@@ -1,0 +1,209 @@
+//! `netns bridge add|del|attach|detach|list`
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use ipnet::IpNet;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    change::{Change, carry_out},
+    look::{Look, require_namespace, what},
+    owner::require_unowned,
+    print,
+};
+use crate::{
+    cli::{
+        BridgeAction, BridgeAddArgs, BridgeArgs, BridgeAttachArgs, BridgeDelArgs, BridgeDetachArgs,
+        BridgeListArgs,
+    },
+    lab,
+    net::{BRIDGE, NetError, PortState},
+    output::table,
+    step::{End, Hands, Place, Step, Survey},
+};
+
+/// Adds, deletes or lists bridges, plugs in or out.
+///
+/// # Errors
+/// When something is in the way or is not there, or the kernel refuses.
+pub fn run(args: &BridgeArgs, json: bool) -> anyhow::Result<ExitCode> {
+    lab::require_root()?;
+    match &args.action {
+        BridgeAction::Add(args) => carry_out(args.changing, json, add(args)?),
+        BridgeAction::Del(args) => carry_out(args.changing, json, del(args)?),
+        BridgeAction::Attach(args) => carry_out(args.changing, json, attach(args)?),
+        BridgeAction::Detach(args) => carry_out(args.changing, json, detach(args)?),
+        BridgeAction::List(args) => list(args, json),
+    }
+}
+
+fn add(args: &BridgeAddArgs) -> anyhow::Result<Change> {
+    let end = &args.bridge.end;
+    Look::default().require_free(end)?;
+    // The address before the switch: whoever sees the bridge on sees all of it.
+    let mut steps = vec![Step::AddBridge { end: end.clone(), mac: None, mtu: args.mtu, up: false }];
+    let address = args.bridge.address;
+    steps.extend(address.map(|address| Step::AddAddress { end: end.clone(), address }));
+    if args.up {
+        steps.push(Step::SetLink { end: end.clone(), up: true });
+    }
+    Ok(Change {
+        steps,
+        outcome: "added",
+        object: format!("bridge {end}"),
+        fields: json!({ "bridge": end.to_string() }),
+    })
+}
+
+fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
+    let mut look = Look::default();
+    let end = &args.bridge;
+    let bridge = look.bridge(end)?;
+    require_unowned(end)?;
+    let links = look.links(&end.place)?;
+    let ports = links.iter().filter(|link| link.bridge == Some(bridge.index));
+    let ports: Vec<String> =
+        ports.map(|port| End::new(end.place.clone(), &port.name).to_string()).collect();
+    let left = match ports.as_slice() {
+        [] => String::new(),
+        some => format!(" (unplugged: {})", some.join(", ")),
+    };
+    Ok(Change {
+        steps: vec![Step::DeleteLink { end: end.clone() }],
+        outcome: "deleted",
+        object: format!("bridge {end}{left}"),
+        fields: json!({ "bridge": end.to_string(), "unplugged": ports }),
+    })
+}
+
+fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
+    let mut look = Look::default();
+    let BridgeAttachArgs { bridge, port, .. } = args;
+    let bridge_link = look.bridge(bridge)?;
+    let link = look.link(port)?;
+    if bridge.place != port.place {
+        bail!(
+            "bridge {bridge} is in {}, interface {port} in {}: a port and its bridge are in one \
+             namespace; a cable leads from one to another (`netns cable add`)",
+            bridge.place,
+            port.place
+        );
+    }
+    if link.is(BRIDGE) || link.name == "lo" {
+        bail!("{port} is {}: that cannot be plugged into a bridge", what(&link));
+    }
+    if let Some(index) = link.bridge {
+        let links = look.links(&port.place)?;
+        let other = links.iter().find(|link| link.index == index);
+        if other == Some(&bridge_link) {
+            bail!("{port} is a port of bridge {bridge} already");
+        }
+        bail!(
+            "{port} is plugged into {} already: unplug it first (`netns bridge detach {port}`)",
+            other.map_or("another bridge", |other| &other.name)
+        );
+    }
+    Ok(Change {
+        steps: vec![Step::Attach { end: port.clone(), bridge: bridge.interface.clone() }],
+        outcome: "attached",
+        object: format!("{port} to bridge {bridge}"),
+        fields: json!({ "bridge": bridge.to_string(), "port": port.to_string() }),
+    })
+}
+
+fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
+    let mut look = Look::default();
+    let port = &args.port;
+    let link = look.link(port)?;
+    let links = look.links(&port.place)?;
+    let bridge = links.iter().find(|other| Some(other.index) == link.bridge);
+    let Some(bridge) = bridge.filter(|bridge| bridge.is(BRIDGE)) else {
+        bail!("{port} is plugged into no bridge: `netns bridge list` shows the ports");
+    };
+    let bridge = End::new(port.place.clone(), &bridge.name);
+    Ok(Change {
+        steps: vec![Step::Detach { end: port.clone() }],
+        outcome: "detached",
+        object: format!("{port} from bridge {bridge}"),
+        fields: json!({ "bridge": bridge.to_string(), "port": port.to_string() }),
+    })
+}
+
+/// A bridge in the list.
+#[derive(Debug, Serialize)]
+struct Row {
+    /// `None`: this machine.
+    namespace: Option<String>,
+    bridge: String,
+    state: &'static str,
+    mtu: u32,
+    addresses: Vec<IpNet>,
+    ports: Vec<Port>,
+}
+
+#[derive(Debug, Serialize)]
+struct Port {
+    interface: String,
+    state: Option<PortState>,
+}
+
+fn list(args: &BridgeListArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let wanted = args.namespace.as_deref();
+    wanted.map_or(Ok(()), require_namespace)?;
+    let mut hands = Hands::new();
+    let survey = Survey::of_all(&mut hands)?;
+    let mut rows = Vec::new();
+    for (place, links) in survey.places() {
+        if wanted.is_some() && place.name() != wanted {
+            continue;
+        }
+        for bridge in links.iter().filter(|link| link.is(BRIDGE)) {
+            let ports = links.iter().filter(|link| link.bridge == Some(bridge.index));
+            let ports = ports
+                .map(|port| Port { interface: port.name.clone(), state: port.port_state })
+                .collect();
+            rows.push(Row {
+                namespace: place.name().map(str::to_owned),
+                bridge: bridge.name.clone(),
+                state: bridge.condition(),
+                mtu: bridge.mtu,
+                addresses: addresses(&mut hands, place, bridge.index)?,
+                ports,
+            });
+        }
+    }
+    print(json, &rows, |rows| render(rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Without the one that every interface makes for itself (IPv6, link-local).
+fn addresses(hands: &mut Hands, place: &Place, index: u32) -> Result<Vec<IpNet>, NetError> {
+    let all = hands.at(place)?.addresses()?.into_iter();
+    let own = all.filter(|held| held.link == index).map(|held| held.address);
+    let is_own_making =
+        |net: &IpNet| matches!(net, IpNet::V6(net) if net.addr().is_unicast_link_local());
+    Ok(own.filter(|net| !is_own_making(net)).collect())
+}
+
+fn render(rows: &[Row]) -> String {
+    let or_dash = |list: Vec<String>| if list.is_empty() { "-".into() } else { list.join(", ") };
+    let cells = rows.iter().map(|row| {
+        [
+            End::new(Place::of(row.namespace.as_deref()), &row.bridge).to_string(),
+            row.state.to_owned(),
+            row.mtu.to_string(),
+            or_dash(row.addresses.iter().map(ToString::to_string).collect()),
+            or_dash(row.ports.iter().map(port).collect()),
+        ]
+    });
+    table(&["BRIDGE", "STATE", "MTU", "ADDRESSES", "PORTS"], cells)
+}
+
+fn port(port: &Port) -> String {
+    match port.state {
+        Some(PortState::Forwarding) => port.interface.clone(),
+        Some(PortState::Closed) | None => format!("{} (closed)", port.interface),
+    }
+}

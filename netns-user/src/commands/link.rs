@@ -1,0 +1,57 @@
+//! `netns link set`
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde_json::json;
+
+use super::{
+    change::{Change, carry_out},
+    look::Look,
+};
+use crate::{
+    cli::{LinkArgs, LinkChange, LinkSetArgs, LinkState},
+    lab,
+    step::Step,
+};
+
+/// Switches an interface on or off, sets its MTU.
+///
+/// # Errors
+/// When it is not there, or the kernel refuses.
+pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
+    lab::require_root()?;
+    let LinkChange::Set(args) = &args.change;
+    carry_out(args.changing, json, set(args)?)
+}
+
+fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
+    let end = &args.end;
+    let link = Look::default().link(end)?;
+    let mut steps = Vec::new();
+    let mut told = Vec::new();
+    if let Some(mtu) = args.mtu {
+        let (least, most) = link.mtu_limits;
+        let (least, most) = (least.unwrap_or(0), most.unwrap_or(u32::MAX));
+        if !(least..=most).contains(&mtu) {
+            bail!("{end} takes an MTU of {least} to {most} bytes, not {mtu}");
+        }
+        steps.push(Step::SetMtu { end: end.clone(), mtu });
+        told.push(format!("MTU {mtu}"));
+    }
+    if let Some(state) = args.state {
+        let up = state == LinkState::Up;
+        steps.push(Step::SetLink { end: end.clone(), up });
+        told.push(if up { "up".into() } else { "down".into() });
+    }
+    Ok(Change {
+        steps,
+        outcome: "set",
+        object: format!("{end} {}", told.join(", ")),
+        fields: json!({
+            "interface": end.to_string(),
+            "up": args.state.map(|state| state == LinkState::Up),
+            "mtu": args.mtu,
+        }),
+    })
+}

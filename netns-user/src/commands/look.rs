@@ -1,0 +1,152 @@
+//! Looking at what is there before something is changed, and saying what is in the way.
+
+use std::fmt;
+
+use anyhow::{anyhow, bail};
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::{
+    net::{BRIDGE, Link, NetError, VETH, netns},
+    step::{End, Hands, Place},
+    topology::interface_fault,
+};
+
+/// Of how many letters one may be wrong, missing, too many or in its neighbour's place for a
+/// name to be taken for a mistyped one.
+const LETTERS_A_SLIP: usize = 3;
+
+/// How many names an error lists.
+const LISTED: usize = 10;
+
+/// Eyes on the places of the machine.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    pub(super) hands: Hands,
+}
+
+impl Look {
+    /// The links of a place.
+    pub(super) fn links(&mut self, place: &Place) -> anyhow::Result<Vec<Link>> {
+        if let Place::Namespace(name) = place {
+            require_namespace(name)?;
+        }
+        Ok(self.hands.at(place)?.links()?)
+    }
+
+    /// The link of that name.
+    pub(super) fn link(&mut self, end: &End) -> anyhow::Result<Link> {
+        let links = self.links(&end.place)?;
+        let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+        links.iter().find(|link| link.name == end.interface).cloned().ok_or_else(|| {
+            let End { place, interface } = end;
+            let hint = did_you_mean(interface, &names)
+                .unwrap_or_else(|| format!("it has {}", listed(&names)));
+            anyhow!("{place} has no interface \"{interface}\": {hint}")
+        })
+    }
+
+    /// The bridge of that name.
+    pub(super) fn bridge(&mut self, end: &End) -> anyhow::Result<Link> {
+        let link = self.link(end)?;
+        if link.is(BRIDGE) {
+            return Ok(link);
+        }
+        let links = self.links(&end.place)?;
+        let bridges: Vec<&str> =
+            links.iter().filter(|link| link.is(BRIDGE)).map(|link| link.name.as_str()).collect();
+        let there = match bridges.as_slice() {
+            [] => "has none: `netns bridge add` makes one".to_owned(),
+            some => format!("has {}", listed(some)),
+        };
+        bail!("{end} is {}, no bridge; {} {there}", what(&link), end.place)
+    }
+
+    /// That an interface of this name can be made.
+    pub(super) fn require_free(&mut self, end: &End) -> anyhow::Result<()> {
+        let links = self.links(&end.place)?;
+        if let Some(fault) = interface_fault(&end.interface) {
+            bail!("\"{}\" cannot name an interface: {fault}", end.interface);
+        }
+        let Some(taken) = links.iter().find(|link| link.name == end.interface) else {
+            return Ok(());
+        };
+        let delete = match taken.kind.as_deref() {
+            Some(VETH) => format!("delete it (`netns cable del {end}`) or "),
+            Some(BRIDGE) => format!("delete it (`netns bridge del {end}`) or "),
+            _ => String::new(),
+        };
+        bail!("{end} already exists ({}): {delete}choose another name", what(taken))
+    }
+
+    /// The IPv4 addresses of a link.
+    pub(super) fn addresses(&mut self, end: &End, link: &Link) -> Result<Vec<Ipv4Net>, NetError> {
+        let all = self.hands.at(&end.place)?.addresses()?.into_iter();
+        let own = all.filter(|held| held.link == link.index);
+        let v4 = own.filter_map(|held| match held.address {
+            IpNet::V4(net) => Some(net),
+            IpNet::V6(_) => None,
+        });
+        Ok(v4.collect())
+    }
+}
+
+/// That there is a namespace of this name.
+pub(super) fn require_namespace(name: &str) -> anyhow::Result<()> {
+    if netns::exists(name) {
+        return Ok(());
+    }
+    netns::check_name(name)?;
+    let names = netns::list()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hint = did_you_mean(name, &names).unwrap_or_else(|| {
+        format!("`netns add {name}` makes it, `netns list` shows those that exist")
+    });
+    bail!("there is no namespace \"{name}\": {hint}")
+}
+
+/// What a link is, for an error.
+pub(super) fn what(link: &Link) -> String {
+    match link.kind.as_deref() {
+        Some(VETH) => "an end of a cable".into(),
+        Some(BRIDGE) => "a bridge".into(),
+        Some(kind) => format!("an interface of the kind {kind}"),
+        None if link.name == "lo" => "the loopback interface".into(),
+        None => "a network card".into(),
+    }
+}
+
+fn did_you_mean(wanted: &str, known: &[&str]) -> Option<String> {
+    let near = known.iter().map(|name| (strsim::damerau_levenshtein(wanted, name), *name));
+    let (slips, best) = near.min_by_key(|(slips, _)| *slips)?;
+    (slips * LETTERS_A_SLIP <= wanted.len()).then(|| format!("did you mean \"{best}\"?"))
+}
+
+/// Some of the names, and how many more there are.
+pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
+    let mut text: Vec<String> = names.iter().take(LISTED).map(ToString::to_string).collect();
+    if names.len() > LISTED {
+        text.push(format!("… ({} in all)", names.len()));
+    }
+    text.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        let known = ["lo", "veth-red", "veth-blue"];
+        assert_eq!(did_you_mean("veth-rde", &known).unwrap(), "did you mean \"veth-red\"?");
+        assert_eq!(did_you_mean("rde", &["blue", "red"]).unwrap(), "did you mean \"red\"?");
+        assert_eq!(did_you_mean("eth0", &["lo", "ens3"]), None);
+        assert_eq!(did_you_mean("eth0", &[]), None);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<u32> = (0..12).collect();
+        assert_eq!(listed(&names), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (12 in all)");
+        assert_eq!(listed(&["a", "b"]), "a, b");
+    }
+}

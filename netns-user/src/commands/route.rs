@@ -1,0 +1,207 @@
+//! `netns route add|del`
+
+use std::{net::IpAddr, process::ExitCode};
+
+use anyhow::bail;
+use ipnet::{IpNet, Ipv4Net};
+use serde_json::json;
+
+use super::{
+    change::{Change, carry_out},
+    look::{Look, listed},
+};
+use crate::{
+    cli::{Destination, RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs},
+    lab,
+    net::{self, Link},
+    step::{End, Place, Step},
+    topology::Route,
+};
+
+/// Adds or deletes a route.
+///
+/// # Errors
+/// When something is in the way or is not there, or the kernel refuses.
+pub fn run(args: &RouteArgs, json: bool) -> anyhow::Result<ExitCode> {
+    lab::require_root()?;
+    match &args.change {
+        RouteChange::Add(args) => carry_out(args.changing, json, add(args)?),
+        RouteChange::Del(args) => carry_out(args.changing, json, del(args)?),
+    }
+}
+
+fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
+    let mut look = Look::default();
+    let Destination { place, to } = &args.to;
+    let table = Table::of(&mut look, place)?;
+    if let Some(name) = &args.dev {
+        let end = End::new(place.clone(), name);
+        if !look.link(&end)?.up {
+            bail!("{end} is off: switch it on first (`netns link set {end} up`)");
+        }
+    }
+    if let Some(taken) = table.to(*to).find(|route| route.metric == args.metric) {
+        bail!(
+            "{place} has a route to {} already, {}: delete it (`netns route del {}`) or give this \
+             one another --metric",
+            name(*to),
+            table.way(taken),
+            typed(place, *to)
+        );
+    }
+    if let Some(via) = args.via {
+        if table.addresses.iter().any(|own| own.addr() == via) {
+            bail!("{via} is an address of {place} itself: a gateway is somebody else");
+        }
+        if !table.reaches(via, args.dev.as_deref()) {
+            bail!(
+                "the gateway {via} is on no network that {place} is connected to: give one of its \
+                 interfaces an address of that network (`netns addr add`) and switch it on \
+                 (`netns link set … up`)"
+            );
+        }
+    }
+    let route = Route { to: *to, via: args.via, interface: args.dev.clone(), metric: args.metric };
+    Ok(change(place, route, "added"))
+}
+
+fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
+    let mut look = Look::default();
+    let Destination { place, to } = &args.to;
+    let table = Table::of(&mut look, place)?;
+    let meant: Vec<&net::Route> = table
+        .to(*to)
+        .filter(|route| args.via.is_none_or(|via| route.gateway == Some(IpAddr::V4(via))))
+        .filter(|route| args.dev.is_none() || args.dev.as_deref() == table.link(route))
+        .filter(|route| args.metric.is_none_or(|metric| route.metric == metric))
+        .collect();
+    let route = match meant.as_slice() {
+        [only] => only,
+        [] => {
+            let known: Vec<String> =
+                table.to(*to).map(|route| format!("{} {}", name(*to), table.way(route))).collect();
+            let known = if known.is_empty() { table.all() } else { listed(&known) };
+            bail!("{place} has no such route to {}: {known}", name(*to));
+        }
+        several => {
+            let ways: Vec<String> = several.iter().map(|route| table.way(route)).collect();
+            bail!(
+                "{place} has several routes to {}: say which (--via, --dev, --metric): {}",
+                name(*to),
+                listed(&ways)
+            );
+        }
+    };
+    if route.kind != "unicast" {
+        bail!(
+            "the route to {} is of the kind {}: `ip route del` deletes it",
+            name(*to),
+            route.kind
+        );
+    }
+    let via = route.gateway.and_then(|gateway| match gateway {
+        IpAddr::V4(gateway) => Some(gateway),
+        IpAddr::V6(_) => None,
+    });
+    let interface = table.link(route).map(str::to_owned);
+    let route = Route { to: *to, via, interface, metric: route.metric };
+    Ok(change(place, route, "deleted"))
+}
+
+fn change(place: &Place, route: Route, outcome: &'static str) -> Change {
+    let mut object = format!("route of {place} to {}", name(route.to));
+    if let Some(via) = route.via {
+        object += &format!(" via {via}");
+    }
+    if let Some(interface) = &route.interface {
+        object += &format!(" out of {interface}");
+    }
+    if route.metric != 0 {
+        object += &format!(", metric {}", route.metric);
+    }
+    let fields = json!({ "namespace": place.name(), "route": route });
+    let place = place.clone();
+    let step = match outcome {
+        "added" => Step::AddRoute { place, route },
+        _ => Step::DeleteRoute { place, route },
+    };
+    Change { steps: vec![step], outcome, object, fields }
+}
+
+/// The routes of a place, and what is needed to understand them.
+struct Table {
+    routes: Vec<net::Route>,
+    links: Vec<Link>,
+    addresses: Vec<Ipv4Net>,
+}
+
+impl Table {
+    fn of(look: &mut Look, place: &Place) -> anyhow::Result<Self> {
+        let links = look.links(place)?;
+        let here = look.hands.at(place)?;
+        let addresses = here.addresses()?.into_iter().filter_map(|held| match held.address {
+            IpNet::V4(net) => Some(net),
+            IpNet::V6(_) => None,
+        });
+        let addresses = addresses.collect();
+        Ok(Self { routes: here.routes()?, links, addresses })
+    }
+
+    fn to(&self, to: Ipv4Net) -> impl Iterator<Item = &net::Route> {
+        self.routes.iter().filter(move |route| route.destination == IpNet::V4(to))
+    }
+
+    fn link(&self, route: &net::Route) -> Option<&str> {
+        let link = self.links.iter().find(|link| Some(link.index) == route.link)?;
+        Some(&link.name)
+    }
+
+    /// Whether a neighbour can have this address.
+    fn reaches(&self, via: std::net::Ipv4Addr, dev: Option<&str>) -> bool {
+        self.routes.iter().any(|route| {
+            route.gateway.is_none()
+                && route.kind == "unicast"
+                && route.destination.contains(&IpAddr::V4(via))
+                && (dev.is_none() || dev == self.link(route))
+        })
+    }
+
+    /// How a route leads there.
+    fn way(&self, route: &net::Route) -> String {
+        let mut words = Vec::new();
+        words.extend(route.gateway.map(|gateway| format!("via {gateway}")));
+        words.extend(self.link(route).map(|link| format!("out of {link}")));
+        words.extend((route.metric != 0).then(|| format!("metric {}", route.metric)));
+        words.join(" ")
+    }
+
+    fn all(&self) -> String {
+        let all: Vec<String> = self
+            .routes
+            .iter()
+            .map(|route| {
+                let to = if route.is_default() {
+                    "default".into()
+                } else {
+                    route.destination.to_string()
+                };
+                format!("{to} {}", self.way(route))
+            })
+            .collect();
+        if all.is_empty() {
+            "it has none at all".into()
+        } else {
+            format!("it has {}", listed(&all))
+        }
+    }
+}
+
+/// A destination, for a person.
+fn name(to: Ipv4Net) -> String {
+    if to.prefix_len() == 0 { "default".into() } else { to.to_string() }
+}
+
+/// A destination, as it is typed.
+fn typed(place: &Place, to: Ipv4Net) -> String {
+    place.name().map_or_else(|| name(to), |namespace| format!("{namespace}:{}", name(to)))
+}

@@ -1,0 +1,548 @@
+//! Single changes by hand: cables, bridges, addresses, routes, links. Judged by `ip`.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use netns_tests::{Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, own, run};
+use netns_user::step::{End, Place, Step, apply_all};
+use serde_json::Value;
+
+/// `netns` with a line of words.
+#[track_caller]
+fn netns_line(line: &str) -> Output {
+    netns(&line.split(' ').collect::<Vec<_>>())
+}
+
+/// Namespaces of these names.
+fn namespaces(names: &[&str]) {
+    names.iter().for_each(|name| drop(netns(&["add", name]).success()));
+}
+
+/// What `ip` knows of one interface.
+#[track_caller]
+fn link(namespace: &str, interface: &str) -> Value {
+    let shown =
+        inside(namespace).command("ip", &["-j", "-d", "addr", "show", "dev", interface]).json();
+    shown[0].clone()
+}
+
+fn is_up(link: &Value) -> bool {
+    link["flags"].as_array().expect("flags").iter().any(|flag| flag == "UP")
+}
+
+fn ipv4(link: &Value) -> Vec<String> {
+    let all = link["addr_info"].as_array().expect("addresses").iter();
+    all.filter(|held| held["family"] == "inet")
+        .map(|held| format!("{}/{}", held["local"].as_str().unwrap_or("?"), held["prefixlen"]))
+        .collect()
+}
+
+fn ipv4_routes(namespace: &str) -> BTreeSet<String> {
+    let routes = inside(namespace).command("ip", &["-j", "-4", "route", "show"]).json();
+    let routes = routes.as_array().expect("routes").iter();
+    routes
+        .map(|route| {
+            let part = |key: &str| route[key].as_str().unwrap_or("-").to_owned();
+            let (to, via, dev) = (part("dst"), part("gateway"), part("dev"));
+            format!("{to} {via} {dev} {} {}", part("scope"), route["metric"])
+        })
+        .collect()
+}
+
+#[test]
+fn a_cable_joins_two_namespaces() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["red", "blue"]);
+    let before = Machine::now();
+    netns_line("cable add red:veth-red blue:veth-blue")
+        .success()
+        .shows(&["added: cable red:veth-red - blue:veth-blue"]);
+    for (namespace, interface) in [("red", "veth-red"), ("blue", "veth-blue")] {
+        let link = link(namespace, interface);
+        assert_eq!(link["linkinfo"]["info_kind"], "veth", "{link:#}");
+        assert!(!is_up(&link) && ipv4(&link).is_empty(), "more than was asked for: {link:#}");
+    }
+    netns_line("addr add 192.168.15.1/24 red:veth-red").success();
+    netns_line("addr add 192.168.15.2/24 blue:veth-blue").success();
+    netns_line("link set red:veth-red up").success();
+    netns_line("link set blue:veth-blue up").success();
+    inside("red").ping("192.168.15.2").success();
+    // By its other end.
+    netns_line("cable del blue:veth-blue")
+        .success()
+        .shows(&["deleted: cable blue:veth-blue - red:veth-red"]);
+    assert!(inside("red").interfaces().is_empty() && inside("blue").interfaces().is_empty());
+    before.is_unchanged();
+}
+
+#[test]
+fn a_cable_is_made_in_one_go() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["red", "blue"]);
+    let ends = "red:veth-red=192.168.15.1/24 blue:veth-blue=192.168.15.2/24";
+    netns_line(&format!("cable add {ends} --up --mtu 1400")).success();
+    inside("red").ping("192.168.15.2").success();
+    let link = link("blue", "veth-blue");
+    assert_eq!(link["mtu"], 1400, "{link:#}");
+    assert_eq!(ipv4(&link), ["192.168.15.2/24"]);
+}
+
+#[test]
+fn the_list_finds_both_ends_of_each_cable() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["red", "blue", "green", "grey", "lost"]);
+    // Indexes repeat from namespace to namespace: by them alone, blue's first interface could
+    // be an end of the first cable or of the second.
+    let pairs = [("red", "blue"), ("green", "grey"), ("blue", "green"), ("green", "red")];
+    for (one, other) in pairs {
+        netns_line(&format!("cable add {one}:to-{other} {other}:to-{one}")).success();
+    }
+    netns_line("cable add red:here-a red:here-b").success();
+    netns_line("cable add mine red:yours").success();
+    netns_line("bridge add red:br").success();
+    netns_line("bridge attach red:br red:here-a").success();
+    // With a far end that has no name any more: not both ends can be told.
+    netns_line("cable add red:alone lost:far").success();
+    let holder = inside("lost").start("sleep", &["1000"]);
+    netns_line("del lost").success();
+    let list = netns_line("cable list --json").json();
+    let name = |end: &Value| {
+        let place = end["namespace"].as_str().unwrap_or("-");
+        format!("{place}:{}", end["interface"].as_str().expect("a name"))
+    };
+    let found: BTreeSet<BTreeSet<String>> = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|cable| cable["ends"].as_array().expect("ends").iter().map(name).collect())
+        .collect();
+    let cable = |one: &str, other: &str| BTreeSet::from([one.to_owned(), other.to_owned()]);
+    let expected = BTreeSet::from([
+        cable("red:to-blue", "blue:to-red"),
+        cable("green:to-grey", "grey:to-green"),
+        cable("blue:to-green", "green:to-blue"),
+        cable("green:to-red", "red:to-green"),
+        cable("red:here-a", "red:here-b"),
+        cable("-:mine", "red:yours"),
+    ]);
+    assert_eq!(found, expected, "{list:#}");
+    let of_green = netns_line("cable list green").success();
+    assert_eq!(of_green.stdout.lines().count(), 4, "{of_green}");
+    netns_line("cable list").success().shows(&["red:here-a", "br"]);
+    netns_line("cable del red:alone").success().shows(&["without a name"]);
+    drop(holder);
+}
+
+#[test]
+fn a_bridge_is_made_and_interfaces_are_plugged_in_and_out() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["host", "red"]);
+    netns_line("bridge add host:v-net-0=192.168.15.5/24 --up --mtu 1400").success();
+    let bridge = link("host", "v-net-0");
+    assert_eq!(bridge["linkinfo"]["info_kind"], "bridge", "{bridge:#}");
+    assert_eq!(bridge["mtu"], 1400, "{bridge:#}");
+    assert_eq!(ipv4(&bridge), ["192.168.15.5/24"]);
+    assert!(is_up(&bridge), "{bridge:#}");
+    netns_line("cable add red:veth-red host:veth-red-br").success();
+    netns_line("bridge attach host:v-net-0 host:veth-red-br").success();
+    assert_eq!(link("host", "veth-red-br")["master"], "v-net-0");
+    netns_line("bridge list").success().shows(&["host:v-net-0", "veth-red-br (closed)"]);
+    netns_line("bridge detach host:veth-red-br").success();
+    assert_eq!(link("host", "veth-red-br")["master"], Value::Null);
+    netns_line("bridge attach host:v-net-0 host:veth-red-br").success();
+    let list = netns_line("bridge list host --json").json();
+    assert_eq!(list[0]["bridge"], "v-net-0", "{list:#}");
+    assert_eq!(list[0]["addresses"][0], "192.168.15.5/24", "{list:#}");
+    assert_eq!(list[0]["ports"][0]["interface"], "veth-red-br", "{list:#}");
+    netns_line("bridge del host:v-net-0").success().shows(&["unplugged: host:veth-red-br"]);
+    assert_eq!(inside("host").interfaces(), ["veth-red-br"]);
+}
+
+#[test]
+fn without_a_namespace_it_is_the_machines_own() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    netns_line("add red").success();
+    netns_line("bridge add v-net-0=192.168.15.5/24 --up").success();
+    netns_line("cable add red:veth-red=192.168.15.1/24 veth-red-br --bridge v-net-0 --up")
+        .success();
+    own().ping("192.168.15.1").success();
+    netns_line("route add 10.9.0.0/16 --via 192.168.15.1").success();
+    own().command("ip", &["route", "get", "10.9.0.1"]).success().shows(&["via 192.168.15.1"]);
+    netns_line("route del 10.9.0.0/16").success();
+    netns_line("cable del veth-red-br").success();
+    netns_line("bridge del v-net-0").success();
+    netns_line("del red").success();
+    before.is_unchanged();
+}
+
+#[test]
+fn the_first_packet_after_a_port_is_complete_gets_through() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["host", "red"]);
+    netns_line("bridge add host:br=10.0.0.254/24 --up").success();
+    for round in 0..10 {
+        netns_line("cable add red:r=10.0.0.1/24 host:p --bridge host:br").success();
+        // Whichever end is the last one.
+        let ends = if round % 2 == 0 { ["red:r", "host:p"] } else { ["host:p", "red:r"] };
+        for end in ends {
+            netns(&["link", "set", end, "up"]).success();
+        }
+        // Less time than it takes to ask a second time for the address.
+        let ping = ["-n", "-c", "1", "-W", "0.7", "10.0.0.254"];
+        inside("red").command("ping", &ping).success();
+        netns_line("cable del red:r").success();
+    }
+}
+
+#[test]
+fn addresses_come_and_go() {
+    let _sandbox = Sandbox::new();
+    netns_line("add red").success();
+    netns_line("addr add 8.8.8.8/32 red:lo").success();
+    netns_line("addr add 10.0.0.1/24 red:lo").success();
+    assert_eq!(ipv4(&link("red", "lo")), ["8.8.8.8/32", "10.0.0.1/24"]);
+    netns_line("addr add 8.8.8.8/32 red:lo").fails_with(&["red:lo", "8.8.8.8/32", "already"]);
+    netns_line("addr del 8.8.8.8/32 red:lo").success();
+    netns_line("addr del 8.8.8.8/32 red:lo").fails_with(&["red:lo", "it has 10.0.0.1/24"]);
+    assert_eq!(ipv4(&link("red", "lo")), ["10.0.0.1/24"]);
+}
+
+#[test]
+fn routes_come_and_go() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["red", "blue"]);
+    netns_line("cable add red:r=10.0.0.1/24 blue:b=10.0.0.2/24 --up").success();
+    netns_line("route add red:default --via 10.0.0.2").success();
+    netns_line("route add red:10.9.0.0/16 --dev r --metric 7").success();
+    netns_line("route add red:10.9.0.0/16 --via 10.0.0.2 --dev r --metric 8").success();
+    assert_eq!(
+        ipv4_routes("red"),
+        BTreeSet::from([
+            "10.0.0.0/24 - r link null".to_owned(),
+            "10.9.0.0/16 - r link 7".to_owned(),
+            "10.9.0.0/16 10.0.0.2 r - 8".to_owned(),
+            "default 10.0.0.2 r - null".to_owned(),
+        ])
+    );
+    netns_line("route add red:default --via 10.0.0.9").fails_with(&[
+        "red",
+        "default",
+        "via 10.0.0.2",
+        "netns route del red:default",
+    ]);
+    netns_line("route del red:10.9.0.0/16").fails_with(&["several", "metric 7", "metric 8"]);
+    netns_line("route del red:10.9.0.0/16 --metric 7").success();
+    netns_line("route del red:10.9.0.0/16").success();
+    netns_line("route del red:default").success();
+    netns_line("route del red:default").fails_with(&["red", "default", "10.0.0.0/24"]);
+    assert_eq!(ipv4_routes("red").len(), 1);
+}
+
+#[test]
+fn a_gateway_out_of_reach_is_explained() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["red", "blue"]);
+    netns_line("cable add red:r=10.0.0.1/24 blue:b").success();
+    // Off: no network is reached yet.
+    let unreachable = ["10.0.0.2", "namespace \"red\"", "netns addr add", "netns link set"];
+    netns_line("route add red:default --via 10.0.0.2").fails_with(&unreachable);
+    netns_line("link set red:r up").success();
+    netns_line("route add red:default --via 10.0.0.2").success();
+    netns_line("route add red:10.9.0.0/16 --via 10.1.0.1").fails_with(&["10.1.0.1", "no network"]);
+    netns_line("route add red:10.9.0.0/16 --via 10.0.0.1").fails_with(&["10.0.0.1", "itself"]);
+    netns_line("route add red:10.9.0.0/16").fails_with_code(2, &["--via"]);
+    netns_line("route add blue:default --dev b")
+        .fails_with(&["blue:b is off", "link set blue:b up"]);
+}
+
+#[test]
+fn links_are_switched_and_their_mtu_is_set() {
+    let _sandbox = Sandbox::new();
+    netns_line("add red").success();
+    netns_line("link set red:lo up").success().shows(&["set: red:lo up"]);
+    assert!(is_up(&link("red", "lo")));
+    netns_line("link set red:lo down --mtu 9000").success();
+    let lo = link("red", "lo");
+    assert!(!is_up(&lo) && lo["mtu"] == 9000, "{lo:#}");
+    netns_line("cable add red:a red:b").success();
+    netns_line("link set red:a --mtu 70000").fails_with(&["red:a", "68 to 65535", "70000"]);
+    netns_line("link set red:a").fails_with_code(2, &["STATE"]);
+}
+
+#[test]
+fn what_is_not_there_or_in_the_way_is_named() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["red", "blue"]);
+    netns_line("bridge add red:br").success();
+    netns_line("cable add red:veth-red blue:veth-blue").success();
+    own().command("ip", &["-n", "red", "tuntap", "add", "tap0", "mode", "tap"]).success();
+    let before = Machine::now();
+    let inside_before = netns_line("show red --json").json();
+    let failures: [(&str, &[&str]); 20] = [
+        ("cable add rde:x blue:y", &["no namespace \"rde\"", "did you mean \"red\"?"]),
+        ("cable add green:x blue:y", &["no namespace \"green\"", "netns add green"]),
+        (
+            "cable add red:veth-red blue:y",
+            &["red:veth-red already exists", "cable del red:veth-red"],
+        ),
+        ("cable add red:x red:x", &["both ends", "red:x"]),
+        ("cable add red:a-name-of-16-lett blue:y", &["a-name-of-16-lett", "15"]),
+        ("cable add red:x=10.0.0.1/24 blue:y=10.0.0.1/24", &["10.0.0.1", "both ends"]),
+        ("cable add red:x blue:y --bridge red:brr", &["red", "\"brr\"", "did you mean \"br\"?"]),
+        ("cable add red:x blue:y --bridge red:veth-red", &["red:veth-red", "no bridge", "has br"]),
+        ("cable add host-end blue:y --bridge red:br", &["red:br", "neither end"]),
+        ("cable del red:veth-rde", &["veth-rde", "did you mean \"veth-red\"?"]),
+        ("cable del red:br", &["red:br is a bridge", "netns bridge del red:br"]),
+        ("cable del red:lo", &["red:lo is the loopback interface", "no cable"]),
+        ("cable del red:tap0", &["red:tap0", "kind tun", "no cable"]),
+        ("cable list rde", &["rde", "did you mean"]),
+        ("bridge add red:br", &["red:br already exists", "netns bridge del red:br"]),
+        ("bridge del blue:veth-blue", &["blue:veth-blue", "no bridge", "netns bridge add"]),
+        ("bridge attach red:br blue:veth-blue", &["red:br", "blue:veth-blue", "one namespace"]),
+        ("bridge attach red:br red:lo", &["red:lo", "cannot be plugged"]),
+        ("bridge detach red:veth-red", &["red:veth-red", "no bridge"]),
+        ("addr add 10.0.0.1/24 red:veth", &["red", "\"veth\"", "it has", "veth-red"]),
+    ];
+    for (line, parts) in failures {
+        netns_line(line).fails_with(parts);
+    }
+    let mistypes: [(&str, &[&str]); 7] = [
+        ("cable add red:x=10.0.0.1 blue:y", &["10.0.0.1/24"]),
+        ("cable add red:x=10.0.0.0/24 blue:y", &["network address"]),
+        ("cable add red:x blue:y --mtu 67", &["68 to 65535"]),
+        ("cable add :x blue:y", &["namespace is missing"]),
+        ("addr add red:veth-red 10.0.0.1/24", &["no IPv4 address"]),
+        ("route add red:10.0.0.1/24 --via 10.0.0.2", &["did you mean 10.0.0.0/24?"]),
+        ("link set red:veth-red on", &["up, down"]),
+    ];
+    for (line, parts) in mistypes {
+        netns_line(line).fails_with_code(2, parts);
+    }
+    before.is_unchanged();
+    assert_eq!(netns_line("show red --json").json(), inside_before);
+}
+
+#[test]
+fn a_network_card_is_never_deleted() {
+    let _sandbox = Sandbox::new();
+    // No test has a network card; a tun interface has no kind that a command makes either.
+    own().command("ip", &["tuntap", "add", "eth7", "mode", "tap"]).success();
+    netns_line("cable del eth7").fails_with(&["eth7", "no cable"]);
+    netns_line("bridge del eth7").fails_with(&["eth7", "no bridge"]);
+    assert_eq!(own().interfaces(), ["eth7"]);
+}
+
+#[test]
+fn what_belongs_to_a_lab_is_not_deleted() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for line in [
+        "cable del red:veth-red",
+        "cable del host:veth-red-br",
+        "cable del host:ens3",
+        "bridge del host:v-net-0",
+        "bridge del host:v-net-0 --dry-run",
+    ] {
+        netns_line(line).fails_with(&["belongs to lab \"lecture\"", "netns down lecture"]);
+    }
+    inside("red").ping("192.168.15.2").success();
+    // What was added to a lab by hand is not its own.
+    netns_line("cable add red:own blue:own").success();
+    netns_line("cable del red:own").success();
+}
+
+#[test]
+fn steps_that_fail_half_way_are_taken_back() {
+    let _sandbox = Sandbox::new();
+    netns_line("add red").success();
+    let before = Machine::now();
+    let bridge = End::new(Place::namespace("red"), "br");
+    let missing = End::new(Place::namespace("red"), "missing");
+    let address = "10.0.0.1/24".parse().expect("an address");
+    let steps = [
+        Step::AddNamespace { name: "blue".into() },
+        Step::AddBridge { end: bridge.clone(), mac: None, mtu: None, up: true },
+        Step::AddAddress { end: bridge, address },
+        Step::AddAddress { end: missing, address },
+    ];
+    let error = apply_all(&steps).expect_err("there is no such interface").to_string();
+    assert!(error.contains("missing"), "{error}");
+    before.is_unchanged();
+    assert!(inside("red").interfaces().is_empty());
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_is_a_script() {
+    let _sandbox = Sandbox::new();
+    namespaces(&["red", "blue"]);
+    let before = Machine::now();
+    let line = "cable add red:veth-red=192.168.15.1/24 blue:veth-blue --mtu 1400 --up --dry-run";
+    let dry = netns_line(line).success();
+    assert_eq!(
+        dry.stdout,
+        "ip -n red link add veth-red mtu 1400 type veth peer name veth-blue mtu 1400 netns blue\n\
+         ip -n red addr add 192.168.15.1/24 dev veth-red\n\
+         ip -n red link set veth-red up\n\
+         ip -n blue link set veth-blue up\n"
+    );
+    let json = netns_line(&format!("{line} --json")).json();
+    let commands: Vec<_> = dry.stdout.lines().collect();
+    assert_eq!(json, serde_json::json!({ "commands": commands }));
+    before.is_unchanged();
+    assert!(inside("red").interfaces().is_empty());
+    // It checks what the change itself would meet.
+    netns_line("cable add rde:x blue:y --dry-run").fails_with(&["rde"]);
+    netns_line("add red --dry-run").fails_with(&["red", "already exists"]);
+    netns_line("del green --dry-run").fails_with(&["green"]);
+    let script = format!("'{}' {line} | sh", netns_path().display());
+    run(None, Command::new("sh").args(["-c", &script])).success();
+    assert_eq!(ipv4(&link("red", "veth-red")), ["192.168.15.1/24"]);
+}
+
+#[test]
+fn rules_are_explained_and_tried_out_too() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let rules = || netns_line("nat --json").json();
+    for (line, command) in [
+        (
+            "masquerade del 192.168.15.0/24",
+            "ip netns exec host iptables -t nat -D POSTROUTING -s 192.168.15.0/24 -o ens3 -j \
+             MASQUERADE\n",
+        ),
+        (
+            "forward del tcp 80",
+            "ip netns exec host iptables -t nat -D PREROUTING -p tcp -m addrtype --dst-type LOCAL \
+             --dport 80 -j DNAT --to-destination 192.168.15.2:80\n",
+        ),
+        ("flows flush", "ip netns exec host conntrack -F\n"),
+    ] {
+        let before = rules();
+        let dry = netns_line(&format!("{line} --dry-run")).success();
+        assert!(dry.stdout.starts_with(command), "{dry}");
+        assert_eq!(rules(), before, "{line} --dry-run has changed something");
+        let done = netns_line(&format!("{line} --explain")).success();
+        assert!(done.stdout.starts_with(command) && done.stdout.contains("\n# "), "{done}");
+    }
+    let emptied = rules();
+    for kind in ["masquerades", "forwards"] {
+        assert_eq!(emptied[kind].as_array().map(Vec::len), Some(0), "{emptied:#}");
+    }
+    let json = netns_line("forward add tcp 8080 192.168.15.2:80 --explain --json").json();
+    assert_eq!(json["port"], 8080, "{json:#}");
+    assert_eq!(json["commands"].as_array().map(Vec::len), Some(2), "{json:#}");
+    netns_line("forward add tcp 8080 192.168.15.2:80 --dry-run").fails_with(&["already a rule"]);
+    netns_line("forward add tcp 81 10.0.0.9:80 --dry-run").fails_with(&["10.0.0.9"]);
+    netns_line("forward del tcp 9 --dry-run").fails_with(&["no rule"]);
+    netns_line("masquerade del 192.168.15.0/24 --dry-run").fails_with(&["no rule"]);
+}
+
+/// The whole lecture's network, and some more: each kind of step at least once.
+const LECTURE: &str = "\
+add red
+add blue
+add lan
+add host
+add gone
+del gone
+cable add red:veth-red blue:veth-blue
+addr add 192.168.15.1/24 red:veth-red
+addr add 192.168.15.2/24 blue:veth-blue
+link set red:veth-red up
+link set blue:veth-blue up
+cable del red:veth-red
+bridge add host:v-net-0
+link set host:v-net-0 up
+cable add red:veth-red host:veth-red-br
+cable add blue:veth-blue host:veth-blue-br --mtu 1400
+bridge attach host:v-net-0 host:veth-red-br
+bridge attach host:v-net-0 host:veth-blue-br
+addr add 192.168.15.1/24 red:veth-red
+addr add 192.168.15.2/24 blue:veth-blue
+link set red:veth-red up
+link set blue:veth-blue up
+addr add 192.168.15.5/24 host:v-net-0
+link set host:veth-red-br up
+link set host:veth-blue-br up
+cable add host:ens3=192.168.1.10/24 lan:eth0=192.168.1.1/24 --up
+link set lan:lo up
+addr add 8.8.8.8/32 lan:lo
+route add host:default --via 192.168.1.1
+route add blue:192.168.1.0/24 --via 192.168.15.5
+route add blue:default --via 192.168.15.5 --metric 100
+route del blue:192.168.1.0/24
+route add red:10.0.0.0/8 --dev veth-red
+bridge add v-net-1=10.1.0.1/24 --mtu 9000 --up
+cable add lan:veth-lan=10.1.0.2/24 veth-lan-br --bridge v-net-1 --up
+cable add lan:veth-two veth-two-br
+bridge attach v-net-1 veth-two-br
+bridge detach veth-two-br
+bridge add v-net-2
+bridge del v-net-2
+addr add 10.1.0.3/24 v-net-1
+addr del 10.1.0.3/24 v-net-1
+link set lan:veth-two down --mtu 1300
+route add default --via 10.1.0.2";
+
+/// What stands: of each namespace its links with their settings, its addresses and routes.
+fn standing() -> BTreeSet<String> {
+    let mut names: Vec<Option<String>> = vec![None];
+    let entries = fs::read_dir("/run/netns").expect("namespaces").flatten();
+    names.extend(entries.map(|entry| entry.file_name().into_string().ok()));
+    let mut facts = BTreeSet::new();
+    for name in names {
+        let place = name.as_deref().map_or_else(own, inside);
+        let name = name.unwrap_or_default();
+        let links = place.command("ip", &["-j", "-d", "addr", "show"]).json();
+        for link in links.as_array().expect("links") {
+            let of = |key: &str| link[key].to_string();
+            let (kind, up) = (link["linkinfo"]["info_kind"].to_string(), is_up(link));
+            let (link_name, mtu, master) = (of("ifname"), of("mtu"), of("master"));
+            facts.insert(format!(
+                "{name}:{link_name} {kind} up={up} mtu={mtu} master={master} {:?}",
+                ipv4(link)
+            ));
+        }
+        let routes = place.command("ip", &["-j", "-4", "route", "show"]).json();
+        for route in routes.as_array().expect("routes") {
+            let of = |key: &str| format!("{key}={} ", route[key]);
+            let keys = ["dst", "gateway", "dev", "scope", "metric", "prefsrc"];
+            facts.insert(format!("{name} route {}", keys.map(of).concat()));
+        }
+    }
+    let ports = inside("host").command("bridge", &["-j", "link", "show"]).json();
+    for port in ports.as_array().expect("ports") {
+        facts.insert(format!("port {} {} {}", port["ifname"], port["master"], port["state"]));
+    }
+    facts
+}
+
+#[test]
+fn the_explained_commands_build_what_we_build() {
+    let mut script = String::from("set -e\n");
+    let ours = {
+        let _sandbox = Sandbox::new();
+        for line in LECTURE.lines() {
+            let told = netns_line(&format!("{line} --explain")).success().stdout;
+            let commands = told.lines().filter(|line| !line.starts_with('#')).count();
+            assert!(commands > 0, "{line}: nothing was explained");
+            // As it is: what is no command is a comment.
+            script += &told;
+        }
+        standing()
+    };
+    assert!(ours.len() >= 30, "too little stands: {ours:#?}");
+    let _second = Sandbox::new();
+    run(None, Command::new("sh").args(["-c", &script])).success();
+    netns_tests::eventually("ports settle", netns_tests::DEADLINE, || {
+        let ports = inside("host").command("bridge", &["-j", "link", "show"]).success().stdout;
+        ports.matches("\"forwarding\"").count() == 2
+    });
+    let theirs = standing();
+    let only_ours: Vec<_> = ours.difference(&theirs).collect();
+    let only_theirs: Vec<_> = theirs.difference(&ours).collect();
+    assert!(
+        only_ours.is_empty() && only_theirs.is_empty(),
+        "only ours: {only_ours:#?}\nonly theirs: {only_theirs:#?}\n{script}"
+    );
+}
