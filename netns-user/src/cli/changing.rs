@@ -12,3 +12,10 @@ pub struct Changing {
     #[arg(long)]
     pub dry_run: bool,
 }
+
+impl Changing {
+    /// Whether the commands are printed.
+    pub fn tells(self) -> bool {
+        self.explain || self.dry_run
+    }
+}

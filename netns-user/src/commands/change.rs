@@ -57,13 +57,12 @@ pub(super) fn perform<T: Serialize>(
     act: impl FnOnce() -> anyhow::Result<T>,
     text: impl FnOnce(&T) -> String,
 ) -> anyhow::Result<ExitCode> {
-    let Changing { explain, dry_run } = changing;
-    let tells = explain || dry_run;
+    let tells = changing.tells();
     if tells && !json {
         let script: String = commands.iter().map(|command| format!("{command}\n")).collect();
         print_text(&script)?;
     }
-    if dry_run {
+    if changing.dry_run {
         if json {
             print_json(&json!({ "commands": commands }))?;
         }

@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::ExitCode};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{print, read_topology, up};
+use super::{change::perform, print, read_topology};
 use crate::{
     cli::DownArgs,
     lab::{self, DownOutcome, LabError, LabRecord},
@@ -37,26 +37,28 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
             }
         }
     };
-    if args.changing.dry_run || args.changing.explain {
-        up::tell(&lab::down_commands(&name)?, json)?;
-    }
-    if args.changing.dry_run {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (word, text) = match lab::down(&name)? {
-        DownOutcome::Down { strangers } => {
+    let commands = match args.changing.tells() {
+        true => lab::down_commands(&name)?,
+        false => Vec::new(),
+    };
+    let act = || {
+        let outcome = lab::down(&name)?;
+        if let DownOutcome::Down { strangers } = &outcome {
             for stranger in strangers {
                 anstream::eprintln!(
                     "warning: namespace \"{stranger}\" is not the one that the lab made, and was \
                      left alone"
                 );
             }
-            ("down", format!("lab \"{name}\" is down\n"))
         }
-        DownOutcome::NotUp => ("not-up", format!("lab \"{name}\" is not up: nothing to do\n")),
+        let word = if outcome == DownOutcome::NotUp { "not-up" } else { "down" };
+        Ok(json!({ "lab": name, "outcome": word }))
     };
-    print(json, &json!({ "lab": name, "outcome": word }), |_| text)?;
-    Ok(ExitCode::SUCCESS)
+    let text = |done: &Value| match done["outcome"].as_str() {
+        Some("down") => format!("lab \"{name}\" is down\n"),
+        _ => format!("lab \"{name}\" is not up: nothing to do\n"),
+    };
+    perform(args.changing, json, &commands, act, text)
 }
 
 /// Names of labs have neither dots nor slashes; a file may have neither, too.

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{Steps, print, read_topology};
+use super::{Steps, change::perform, read_topology};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
@@ -25,44 +25,47 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         Some(file) => read_topology(file)?,
         None => Topology::lecture(),
     };
-    if args.changing.dry_run {
-        return tell(&lab::plan(&topology)?.commands(), json);
-    }
-    if args.changing.explain {
-        tell(&lab::plan(&topology)?.commands(), json)?;
-    }
+    let commands = match args.changing.tells() {
+        true => lab::plan(&topology)?.commands(),
+        false => Vec::new(),
+    };
     // Half-way through, a signal would leave half a lab.
     let interrupt = Interrupt::watch().context("cannot listen for signals")?;
-    let steps = Steps::until(&interrupt);
-    let outcome = lab::up(&topology, &steps);
-    drop(steps);
     let name = &topology.name;
-    let (word, text) = match outcome {
-        Err(LabError::Interrupted) => return Ok(interrupted(name, &interrupt)),
-        Err(error) => return Err(error.into()),
-        Ok(UpOutcome::Built) if interrupt.requested() => {
-            lab::down(name)?;
-            return Ok(interrupted(name, &interrupt));
+    let act = || Ok(Done { lab: name, outcome: build(&topology, &interrupt)? });
+    let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
+    match perform(args.changing, json, &commands, act, text) {
+        Err(error) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
+            anstream::eprintln!("interrupted: lab \"{name}\" is as it was before");
+            let code = |signal| ExitCode::from(SIGNALLED + signal);
+            Ok(interrupt.signal().map_or(ExitCode::FAILURE, code))
         }
-        Ok(UpOutcome::Built) => ("built", format!("lab \"{name}\" is up\n")),
-        Ok(UpOutcome::Changed) => ("changed", format!("lab \"{name}\" is changed\n")),
-        Ok(UpOutcome::AlreadyUp) => {
-            ("already-up", format!("lab \"{name}\" is up already: nothing to do\n"))
-        }
-    };
-    print(json, &json!({ "lab": name, "outcome": word }), |_| text)?;
-    Ok(ExitCode::SUCCESS)
+        done => done,
+    }
 }
 
-/// Prints commands: a script, unless JSON is asked for.
-pub(super) fn tell(commands: &[String], json: bool) -> anyhow::Result<ExitCode> {
-    print(json, &json!({ "commands": commands }), |_| {
-        commands.iter().map(|command| format!("{command}\n")).collect()
-    })?;
-    Ok(ExitCode::SUCCESS)
+/// What was done, as JSON shows it.
+#[derive(Debug, Serialize)]
+struct Done<'a> {
+    lab: &'a str,
+    outcome: UpOutcome,
 }
 
-fn interrupted(lab: &str, interrupt: &Interrupt) -> ExitCode {
-    anstream::eprintln!("interrupted: lab \"{lab}\" is taken down again");
-    interrupt.signal().map_or(ExitCode::FAILURE, |signal| ExitCode::from(SIGNALLED + signal))
+impl Done<'_> {
+    fn in_words(&self) -> &'static str {
+        match self.outcome {
+            UpOutcome::Built => "is up",
+            UpOutcome::Changed => "is changed",
+            UpOutcome::AlreadyUp => "is up already: nothing to do",
+        }
+    }
+}
+
+fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabError> {
+    let outcome = lab::up(topology, &Steps::until(interrupt))?;
+    if outcome == UpOutcome::Built && interrupt.requested() {
+        lab::down(&topology.name)?;
+        return Err(LabError::Interrupted);
+    }
+    Ok(outcome)
 }

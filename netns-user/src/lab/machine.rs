@@ -43,7 +43,7 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
         let end = End::new(Place::Machine, &bridge.name);
         !known.contains(&Key::Address(end, bridge.address))
     });
-    new.map(|bridge| ways.check(bridge)).collect()
+    new.into_iter().try_for_each(|bridge| ways.check(bridge))
 }
 
 /// Names of the links that are made in the machine's own namespace.

@@ -129,7 +129,7 @@ impl Plan {
             let place = Place::of(datapath.router.as_deref());
             match fate {
                 DatapathFate::Installed { .. } => {
-                    commands.extend(install_commands(&place, datapath))
+                    commands.extend(install_commands(&place, datapath));
                 }
                 DatapathFate::Changed(changes) => {
                     commands

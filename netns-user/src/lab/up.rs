@@ -1,5 +1,7 @@
 //! Builds a lab, or brings one that is up to another topology.
 
+use serde::Serialize;
+
 use super::{
     LabError, LabRecord, Progress,
     clear::{clear, clear_unbuilt},
@@ -14,7 +16,8 @@ use super::{
 use crate::{datapath::Datapath, step::Place, topology::Topology};
 
 /// What `up` did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum UpOutcome {
     /// The lab stands and lives on without a process.
     Built,
