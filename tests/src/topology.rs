@@ -110,6 +110,13 @@ impl LabFile {
         )
     }
 
+    /// A line of TOML at the end.
+    #[must_use]
+    pub fn text(mut self, line: &str) -> Self {
+        writeln!(self.text, "{line}").expect("text grows");
+        self
+    }
+
     /// Replaces the first `from`, to spoil a good file.
     ///
     /// # Panics

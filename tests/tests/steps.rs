@@ -1,8 +1,10 @@
 //! Single changes by hand: cables, bridges, addresses, routes, links. Judged by `ip`.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, process::Command};
 
-use netns_tests::{Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, own, run};
+use netns_tests::{
+    Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, own, run, standing,
+};
 use netns_user::step::{End, Place, Step, apply_all};
 use serde_json::Value;
 
@@ -483,39 +485,6 @@ addr add 10.1.0.3/24 v-net-1
 addr del 10.1.0.3/24 v-net-1
 link set lan:veth-two down --mtu 1300
 route add default --via 10.1.0.2";
-
-/// What stands: of each namespace its links with their settings, its addresses and routes.
-fn standing() -> BTreeSet<String> {
-    let mut names: Vec<Option<String>> = vec![None];
-    let entries = fs::read_dir("/run/netns").expect("namespaces").flatten();
-    names.extend(entries.map(|entry| entry.file_name().into_string().ok()));
-    let mut facts = BTreeSet::new();
-    for name in names {
-        let place = name.as_deref().map_or_else(own, inside);
-        let name = name.unwrap_or_default();
-        let links = place.command("ip", &["-j", "-d", "addr", "show"]).json();
-        for link in links.as_array().expect("links") {
-            let of = |key: &str| link[key].to_string();
-            let (kind, up) = (link["linkinfo"]["info_kind"].to_string(), is_up(link));
-            let (link_name, mtu, master) = (of("ifname"), of("mtu"), of("master"));
-            facts.insert(format!(
-                "{name}:{link_name} {kind} up={up} mtu={mtu} master={master} {:?}",
-                ipv4(link)
-            ));
-        }
-        let routes = place.command("ip", &["-j", "-4", "route", "show"]).json();
-        for route in routes.as_array().expect("routes") {
-            let of = |key: &str| format!("{key}={} ", route[key]);
-            let keys = ["dst", "gateway", "dev", "scope", "metric", "prefsrc"];
-            facts.insert(format!("{name} route {}", keys.map(of).concat()));
-        }
-    }
-    let ports = inside("host").command("bridge", &["-j", "link", "show"]).json();
-    for port in ports.as_array().expect("ports") {
-        facts.insert(format!("port {} {} {}", port["ifname"], port["master"], port["state"]));
-    }
-    facts
-}
 
 #[test]
 fn the_explained_commands_build_what_we_build() {

@@ -95,7 +95,8 @@ fn many(changes: &[PlannedChange]) -> Vec<(Verb, &'static str)> {
 }
 
 fn summary(changes: &[PlannedChange]) -> String {
-    let count = |verb| changes.iter().filter(|change| change.verb == verb).count();
+    let own = || changes.iter().filter(|change| change.part_of.is_none());
+    let count = |verb| own().filter(|change| change.verb == verb).count();
     format!(
         "{} to add, {} to change, {} to remove; what is not listed stays as it is",
         count(Verb::Add),
@@ -135,7 +136,7 @@ mod tests {
 lab lab:
   - cable     host:a - red:b
   + namespace green  10.0.0.3/24
-2 to add, 0 to change, 1 to remove; what is not listed stays as it is
+1 to add, 0 to change, 1 to remove; what is not listed stays as it is
 "
         );
     }

@@ -8,6 +8,8 @@ use std::{fmt, io, path::PathBuf};
 /// aya would tell them twice.
 #[derive(Debug, thiserror::Error)]
 pub enum DatapathError {
+    #[error("interrupted")]
+    Interrupted,
     /// The lab has no datapath, or not any more.
     #[error("lab \"{0}\" is not up: bring it up with `netns up`")]
     NotUp(String),

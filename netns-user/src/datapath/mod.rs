@@ -48,9 +48,16 @@ pub struct Datapath {
 impl Datapath {
     /// Loads, configures, attaches and pins the datapath of a lab. Must run on a thread
     /// that is inside the router's namespace. On error nothing stays behind, and what was
-    /// pinned for a lab of that name before is left as it was.
-    pub fn install(spec: &DatapathSpec) -> Result<Self, DatapathError> {
-        Self::make(spec, Self::attach).map(|(datapath, _)| datapath)
+    /// pinned for a lab of that name before is left as it was. `advanced` is told how many
+    /// programs of how many are attached, and says whether to go on.
+    pub fn install(
+        spec: &DatapathSpec,
+        advanced: &dyn Fn(usize, usize) -> bool,
+    ) -> Result<Self, DatapathError> {
+        let attach = |datapath: &Self, spec: &_, interfaces: &_, object: &mut _| {
+            datapath.attach(spec, interfaces, object, advanced)
+        };
+        Self::make(spec, attach).map(|(datapath, _)| datapath)
     }
 
     /// Loads, configures and pins the datapath of a lab, and attaches it nowhere: its
@@ -112,6 +119,7 @@ impl Datapath {
         spec: &DatapathSpec,
         interfaces: &Interfaces,
         object: &mut Ebpf,
+        advanced: &dyn Fn(usize, usize) -> bool,
     ) -> Result<(), DatapathError> {
         object::start_sweeper(object)?;
         for uplink in &spec.uplinks {
@@ -120,7 +128,11 @@ impl Datapath {
                 attach::attach(object, &self.pins, hook, uplink, index)?;
             }
         }
-        for cable in &spec.cables {
+        // The kernel waits for all CPUs at each, which adds up.
+        for (done, cable) in spec.cables.iter().enumerate() {
+            if !advanced(done, spec.cables.len()) {
+                return Err(DatapathError::Interrupted);
+            }
             let index = interfaces.index(&cable.port)?;
             attach::attach(object, &self.pins, attach::CABLE, &cable.port, index)?;
         }

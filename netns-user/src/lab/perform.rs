@@ -15,7 +15,7 @@ use super::{
     progress::step,
 };
 use crate::{
-    datapath::Datapath,
+    datapath::{Datapath, DatapathError},
     net::{Netlink, PortState, netns, sysctl},
     step::{Hands, Place, Step},
 };
@@ -58,7 +58,10 @@ pub(super) fn perform(
             Some(router) => format!("datapath of router \"{router}\""),
             None => "datapath".to_owned(),
         };
-        step(progress, &name, || make_datapath(datapath, fate, record))?;
+        step(progress, &name, || {
+            let advanced = |done, all| progress.advanced(&name, done, all);
+            make_datapath(datapath, fate, record, &advanced)
+        })?;
     }
     Ok(())
 }
@@ -145,12 +148,16 @@ fn make_datapath(
     datapath: &RouterDatapath,
     fate: &DatapathFate,
     record: &mut LabRecord,
+    advanced: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> Result<(), LabError> {
     let RouterDatapath { router, spec } = datapath;
     let place = Place::of(router.as_deref());
     match fate {
         DatapathFate::Installed { .. } => {
-            in_place(&place, || Datapath::install(spec))??;
+            match in_place(&place, || Datapath::install(spec, advanced))? {
+                Err(DatapathError::Interrupted) => return Err(LabError::Interrupted),
+                installed => installed?,
+            };
             record.datapaths.insert(spec.lab.clone());
             record.write_state()
         }

@@ -1,7 +1,7 @@
 //! How long work tells what it is at.
 
 /// Is told of the steps of a longer piece of work, one after another.
-pub trait Progress {
+pub trait Progress: Sync {
     /// A step begins; `step` reads like "router host".
     fn started(&self, step: &str);
     /// The step that began last is done.

@@ -1,0 +1,62 @@
+//! What stands on a test's machine, for comparison.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::Value;
+
+use crate::{inside, own};
+
+/// What stands: of each namespace its links with their settings, its addresses and routes.
+///
+/// # Panics
+/// When `ip` cannot tell.
+#[must_use]
+pub fn standing() -> BTreeSet<String> {
+    let mut names: Vec<Option<String>> = vec![None];
+    let entries = fs::read_dir("/run/netns").expect("namespaces").flatten();
+    names.extend(entries.map(|entry| entry.file_name().into_string().ok()));
+    let mut facts = BTreeSet::new();
+    for name in names {
+        let place = name.as_deref().map_or_else(own, inside);
+        let name = name.unwrap_or_default();
+        let links = place.command("ip", &["-j", "-d", "addr", "show"]).json();
+        for link in links.as_array().expect("links") {
+            let of = |key: &str| link[key].to_string();
+            let (kind, up) = (link["linkinfo"]["info_kind"].to_string(), is_up(link));
+            let (link_name, mtu, master) = (of("ifname"), of("mtu"), of("master"));
+            facts.insert(format!(
+                "{name}:{link_name} {kind} up={up} mtu={mtu} master={master} {:?}",
+                ipv4(link)
+            ));
+        }
+        // In a namespace without a bridge, there is nothing to list and no JSON either.
+        let ports = place.command("bridge", &["link", "show"]).success().stdout;
+        facts.extend(ports.lines().map(|port| {
+            let words: Vec<&str> = port.split_whitespace().skip(1).collect();
+            format!("{name} port {}", words.join(" "))
+        }));
+        let forwarding = place.command("cat", &["/proc/sys/net/ipv4/ip_forward"]).success().stdout;
+        facts.insert(format!("{name} ip_forward {}", forwarding.trim()));
+        let ipv6 = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+        let ipv6 = place.command("cat", &[ipv6]).success().stdout;
+        facts.insert(format!("{name} disable_ipv6 {}", ipv6.trim()));
+        let routes = place.command("ip", &["-j", "-4", "route", "show"]).json();
+        for route in routes.as_array().expect("routes") {
+            let of = |key: &str| format!("{key}={} ", route[key]);
+            let keys = ["dst", "gateway", "dev", "scope", "metric", "prefsrc"];
+            facts.insert(format!("{name} route {}", keys.map(of).concat()));
+        }
+    }
+    facts
+}
+
+fn is_up(link: &Value) -> bool {
+    link["flags"].as_array().expect("flags").iter().any(|flag| flag == "UP")
+}
+
+fn ipv4(link: &Value) -> Vec<String> {
+    let all = link["addr_info"].as_array().expect("addresses").iter();
+    all.filter(|held| held["family"] == "inet")
+        .map(|held| format!("{}/{}", held["local"].as_str().unwrap_or("?"), held["prefixlen"]))
+        .collect()
+}
