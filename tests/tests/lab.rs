@@ -114,7 +114,7 @@ fn a_cable_without_its_program_is_missed() {
     assert_eq!(status.status.code(), Some(1), "{status}\nexpected that the programs are missed");
     let unwatched = status.stdout.lines().filter(|line| line.contains("no program attached"));
     assert_eq!(unwatched.count(), 2, "{status}");
-    netns(&["plan"]).success().shows(&["program at veth-red-br", "program at veth-blue-br"]);
+    netns(&["plan"]).success().shows(&["at veth-red-br", "at veth-blue-br"]);
     netns(&["up"]).success();
     netns(&["status"]).success();
     inside("red").ping("8.8.8.8").success();

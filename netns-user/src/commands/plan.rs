@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
+use anstyle::Style;
 use serde_json::json;
 
 use super::{print, read_topology};
 use crate::{
     cli::PlanArgs,
     lab::{self, PlannedChange, Verb},
-    output::style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
+    output::{
+        style::{BAD, FIGURE, GOOD, HEADING, paint},
+        table,
+    },
     topology::Topology,
 };
 
@@ -35,56 +39,68 @@ fn render(lab: &str, changes: &[PlannedChange], all: bool) -> String {
     if changes.is_empty() {
         return format!("lab \"{lab}\" is as it should be: nothing to do\n");
     }
-    let mut text = format!("{}\n", paint(HEADING, format!("lab {lab}:")));
     let folded = if all { Vec::new() } else { many(changes) };
-    let width = changes.iter().map(|change| change.kind.len()).max().unwrap_or(0);
-    for change in changes {
-        // What belongs to a namespace that is added goes without saying.
-        let is_part = change.part_of.is_some() && !all;
-        if is_part || folded.contains(&(change.verb, change.kind)) {
-            continue;
-        }
-        let _ = writeln!(text, "{}", line(change, width, changes));
-    }
-    for (verb, kind) in folded {
-        let of_kind = changes.iter().filter(|change| {
-            (change.verb, change.kind) == (verb, kind) && change.part_of.is_none()
-        });
-        let names: Vec<&str> = of_kind.map(|change| change.name.as_str()).collect();
-        if let (Some(first), Some(last)) = (names.first(), names.last()) {
-            let count = names.len();
-            let _ = writeln!(text, "  {} {count} {kind}s: {first} … {last}", sign(verb));
-        }
+    // What belongs to a namespace that is added goes without saying.
+    let shown = changes.iter().filter(|change| {
+        (all || change.part_of.is_none()) && !folded.contains(&(change.verb, change.kind))
+    });
+    let rows = shown.map(|change| row(change, changes));
+    let rows = rows.chain(folded.iter().map(|(verb, kind)| folded_row(*verb, kind, changes)));
+    let mut text = format!("{}\n", paint(HEADING, format!("lab {lab}:")));
+    for line in table(&["", "PART", "NAME", "DETAIL"], rows).lines() {
+        let signs = [Verb::Add, Verb::Change, Verb::Remove].map(|verb| (sign(verb), style(verb)));
+        let sign = signs.iter().find_map(|(sign, style)| Some((style, line.strip_prefix(sign)?)));
+        let _ = match sign {
+            Some((style, rest)) => writeln!(text, "{}{rest}", paint(*style, &line[..1])),
+            None => writeln!(text, "{line}"),
+        };
     }
     let _ = writeln!(text, "{}", summary(changes));
     text
 }
 
 /// A namespace is told of with the addresses that it gets.
-fn line(change: &PlannedChange, width: usize, all: &[PlannedChange]) -> String {
+fn row(change: &PlannedChange, all: &[PlannedChange]) -> [String; 4] {
     let PlannedChange { verb, kind, name, detail, .. } = change;
-    let mut detail = detail.clone();
+    let mut words = vec![detail.clone()];
     if *kind == "namespace" && *verb == Verb::Add {
         let its = all.iter().filter(|other| {
             other.kind == "address" && other.part_of.as_deref() == Some(name.as_str())
         });
-        let addresses: Vec<&str> = its.map(|address| address.name.as_str()).collect();
-        let words = [addresses.join(", "), detail];
-        detail = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
+        words.splice(0..0, its.map(|address| address.name.clone()));
     }
-    let line = format!("  {} {kind:<width$} {name}", sign(*verb));
-    if detail.is_empty() { line } else { format!("{line}  {}", paint(FAINT, detail)) }
-}
-
-fn sign(verb: Verb) -> String {
-    match verb {
-        Verb::Add => paint(GOOD, "+"),
-        Verb::Change => paint(FIGURE, "~"),
-        Verb::Remove => paint(BAD, "-"),
-    }
+    words.retain(|word| !word.is_empty());
+    [sign(*verb).to_owned(), (*kind).to_owned(), name.clone(), words.join(", ")]
 }
 
 /// What there is too much of to tell one by one.
+fn folded_row(verb: Verb, kind: &str, changes: &[PlannedChange]) -> [String; 4] {
+    let of_kind = changes
+        .iter()
+        .filter(|change| change.verb == verb && change.kind == kind && change.part_of.is_none());
+    let names: Vec<&str> = of_kind.map(|change| change.name.as_str()).collect();
+    let (first, last) = (names.first().unwrap_or(&""), names.last().unwrap_or(&""));
+    let detail = format!("{} in all", names.len());
+    [sign(verb).to_owned(), kind.to_owned(), format!("{first} … {last}"), detail]
+}
+
+fn sign(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Add => "+",
+        Verb::Change => "~",
+        Verb::Remove => "-",
+    }
+}
+
+fn style(verb: Verb) -> Style {
+    match verb {
+        Verb::Add => GOOD,
+        Verb::Change => FIGURE,
+        Verb::Remove => BAD,
+    }
+}
+
+/// The kinds of which there are too many to tell one by one.
 fn many(changes: &[PlannedChange]) -> Vec<(Verb, &'static str)> {
     let mut counts: BTreeMap<(&'static str, u8), (Verb, usize)> = BTreeMap::new();
     for change in changes.iter().filter(|change| change.part_of.is_none()) {
@@ -134,8 +150,9 @@ mod tests {
             plain(&changes),
             "\
 lab lab:
-  - cable     host:a - red:b
-  + namespace green  10.0.0.3/24
+   PART       NAME            DETAIL
+-  cable      host:a - red:b
++  namespace  green           10.0.0.3/24
 1 to add, 0 to change, 1 to remove; what is not listed stays as it is
 "
         );
@@ -147,7 +164,7 @@ lab lab:
         let changes: Vec<PlannedChange> =
             names.iter().map(|name| change(Verb::Add, "namespace", name, None)).collect();
         let text = plain(&changes);
-        assert!(text.contains("+ 30 namespaces: web-1 … web-30"), "{text}");
-        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("+  namespace  web-1 … web-30  30 in all"), "{text}");
+        assert_eq!(text.lines().count(), 4, "{text}");
     }
 }

@@ -136,5 +136,4 @@ impl Links {
 }
 
 #[cfg(test)]
-#[path = "diff_tests.rs"]
 mod tests;
