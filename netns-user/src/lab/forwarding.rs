@@ -15,8 +15,11 @@ pub(super) fn switch_on(record: &mut LabRecord) -> Result<(), LabError> {
     if sysctl::read(sysctl::IP_FORWARD)? == "1" {
         return Ok(());
     }
-    record.settings = before()?;
-    record.write_state()?;
+    // Should somebody have switched it off meanwhile: what was before the lab is set back.
+    if record.settings.is_empty() {
+        record.settings = before()?;
+        record.write_state()?;
+    }
     Ok(sysctl::write(sysctl::IP_FORWARD, "1")?)
 }
 

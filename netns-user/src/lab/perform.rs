@@ -63,6 +63,10 @@ pub(super) fn perform(
             make_datapath(datapath, fate, record, &advanced)
         })?;
     }
+    if !plan.wanted.uses_machine() && !record.settings.is_empty() {
+        forwarding::restore(record)?;
+        record.settings.clear();
+    }
     Ok(())
 }
 

@@ -236,7 +236,7 @@ impl LabRecord {
     /// Whether one of the lab's namespaces bears this name. For who may not look, the name
     /// alone decides.
     pub fn owns(&self, name: &str) -> bool {
-        self.namespace_names().contains(name)
+        self.topologies().flat_map(Topology::namespace_names).any(|own| own == name)
             && self.bearer(name).map_or(true, |bearer| bearer != Bearer::Stranger)
     }
 
