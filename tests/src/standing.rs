@@ -32,8 +32,10 @@ pub fn standing() -> BTreeSet<String> {
         // In a namespace without a bridge, there is nothing to list and no JSON either.
         let ports = place.command("bridge", &["link", "show"]).success().stdout;
         facts.extend(ports.lines().map(|port| {
+            // `7: veth-red-br@if3: <FLAGS> …`: the indexes are of no interest.
             let words: Vec<&str> = port.split_whitespace().skip(1).collect();
-            format!("{name} port {}", words.join(" "))
+            let port = words[0].split(['@', ':']).next().unwrap_or_default();
+            format!("{name} port {port} {}", words[1..].join(" "))
         }));
         let forwarding = place.command("cat", &["/proc/sys/net/ipv4/ip_forward"]).success().stdout;
         facts.insert(format!("{name} ip_forward {}", forwarding.trim()));

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::{datapath::Datapath, step::Place, topology::Topology};
 
+/// How often a change looks whether something is still missing.
+const SETTLING: usize = 3;
+
 /// What `up` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,9 +79,11 @@ fn change(
         return Ok(UpOutcome::AlreadyUp);
     }
     let before = record.complete.then(|| record.topology.clone());
-    record.begin_change(wanted)?;
+    record.begin_change(wanted.clone())?;
     record.auto = auto;
-    let changed = perform(&plan, &mut record, progress).and_then(|()| record.finish());
+    let changed = perform(&plan, &mut record, progress)
+        .and_then(|()| settle(&mut record, &wanted, progress))
+        .and_then(|()| record.finish());
     let Err(error) = changed else { return Ok(UpOutcome::Changed) };
     // Half-way is nowhere: back to what it was.
     let Some(before) = before else { return Err(error) };
@@ -86,6 +91,23 @@ fn change(
         Ok(()) => Err(error),
         Err(failure) => Err(error.with(vec![failure])),
     }
+}
+
+/// What was about to go when the plan was made, like the cables of a namespace that somebody
+/// has just deleted, is missing by now.
+fn settle(
+    record: &mut LabRecord,
+    wanted: &Topology,
+    progress: &dyn Progress,
+) -> Result<(), LabError> {
+    for _ in 0..SETTLING {
+        let rest = Plan::between(record, wanted.clone())?;
+        if rest.is_empty() {
+            break;
+        }
+        perform(&rest, record, progress)?;
+    }
+    Ok(())
 }
 
 /// Whoever asks for a lab wants it to know its routers as they are now.

@@ -35,6 +35,12 @@ pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
         let key = piece.key();
         if links.parents(piece).iter().any(|parent| gone.contains(parent)) {
             gone.insert(key);
+            // A namespace that goes takes its cables along some time later, and their far ends
+            // would be in the way until then.
+            if let Some(step) = cut(piece, &gone) {
+                let piece = piece.clone();
+                removed.push(Difference { fate: Fate::Removed, piece, steps: vec![step] });
+            }
             continue;
         }
         let stays = wanted_by_key.get(&key).is_some_and(|wanted| piece.change_to(wanted).is_some());
@@ -59,6 +65,16 @@ pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
         (!steps.is_empty()).then(|| Difference { fate, piece: piece.clone(), steps })
     }));
     removed
+}
+
+/// How to delete a cable of which one end stays where it is.
+fn cut(piece: &Piece, gone: &HashSet<Key>) -> Option<Step> {
+    let Piece::Cable(cable) = piece else { return None };
+    let stays = |end: &&End| {
+        end.place.name().is_none_or(|name| !gone.contains(&Key::Namespace(name.to_owned())))
+    };
+    let end = [&cable.near, &cable.far].into_iter().find(stays)?.clone();
+    Some(Step::DeleteLink { end })
 }
 
 /// The ports of a bridge that goes stay, but are ports of nothing.
