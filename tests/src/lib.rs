@@ -19,6 +19,6 @@ pub use rules::{count, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
 pub use sandbox::Sandbox;
 pub use tools::{Capture, Inside, WebServer};
-pub use topology::{LabFile, lab, lecture, outside};
+pub use topology::{LabFile, lab, lab_file, lecture, outside};
 pub use traffic::{Stream, UdpEcho, accept, connect_from, receive_stream, send_stream};
 pub use wait::{DEADLINE, eventually};
