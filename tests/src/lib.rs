@@ -21,6 +21,6 @@ pub use running::Running;
 pub use sandbox::Sandbox;
 pub use standing::standing;
 pub use tools::{Capture, Inside, WebServer};
-pub use topology::{LabFile, lab, lecture, outside};
+pub use topology::{LabFile, lab, lab_file, lecture, outside};
 pub use traffic::{Stream, UdpEcho, accept, connect_from, receive_stream, send_stream};
 pub use wait::{DEADLINE, eventually};

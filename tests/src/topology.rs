@@ -19,6 +19,12 @@ pub fn lab(name: &str) -> LabFile {
     LabFile { text: format!("name = \"{name}\"\n") }
 }
 
+/// A whole topology file, for what [`lab`] has no words for.
+#[must_use]
+pub fn lab_file(text: &str) -> LabFile {
+    LabFile { text: text.to_owned() }
+}
+
 /// The lecture's lab, as the program has it built in.
 #[must_use]
 pub fn lecture() -> LabFile {

@@ -1,7 +1,7 @@
 //! The lab as data: every default filled in, every count spelled out. Serialised, it is a
 //! topology file again.
 
-use std::net::Ipv4Addr;
+use std::{collections::HashSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use serde::{Serialize, Serializer};
@@ -305,13 +305,9 @@ impl Topology {
     /// outside, then those inside.
     pub fn namespace_names(&self) -> impl Iterator<Item = &str> {
         let routers = self.routers.iter().filter_map(|router| router.namespace.as_deref());
-        let mut seen: Vec<&str> = Vec::new();
-        let outside =
-            self.outsides().map(|outside| outside.namespace.as_str()).filter(move |name| {
-                let new = !seen.contains(name);
-                seen.push(name);
-                new
-            });
+        let mut seen = HashSet::new();
+        let outside = self.outsides().map(|outside| outside.namespace.as_str());
+        let outside = outside.filter(move |name| seen.insert(*name));
         let inside = self.namespaces.iter().map(|namespace| namespace.name.as_str());
         routers.chain(outside).chain(inside)
     }

@@ -45,13 +45,15 @@ impl Maker<'_> {
     /// A network outside may be at the end of several uplinks.
     fn outsides(&mut self) {
         let mut seen = HashSet::new();
+        let mut answered = HashSet::new();
         for outside in self.topology.outsides() {
             let place = Place::namespace(&outside.namespace);
             if seen.insert(&outside.namespace) {
                 let name = outside.namespace.clone();
                 self.pieces.push(Piece::Namespace { name, forwarding: false });
             }
-            for answer in &outside.answers {
+            let answers = outside.answers.iter();
+            for answer in answers.filter(|answer| answered.insert((&outside.namespace, **answer))) {
                 self.address(End::new(place.clone(), "lo"), Ipv4Net::from(*answer));
             }
         }

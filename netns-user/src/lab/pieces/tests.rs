@@ -22,9 +22,29 @@ fn the_lecture_is_made_in_an_order_that_works() {
     assert!(position("netns exec host sysctl -qw net.ipv4.ip_forward=1") < address);
 }
 
+/// One outside behind two uplinks, which answers for the same address by both.
+const SHARED: &str = r#"
+name = "shared"
+router = { namespace = "gw" }
+[[uplink]]
+name = "a"
+address = "192.0.2.2/24"
+outside = { namespace = "net", interface = "a", address = "192.0.2.1/24", answers = ["8.8.8.8"] }
+[[uplink]]
+name = "b"
+address = "198.51.100.2/24"
+outside = { namespace = "net", interface = "b", address = "198.51.100.1/24", answers = ["8.8.8.8", "9.9.9.9"] }
+"#;
+
 #[test]
 fn no_piece_is_there_twice() {
-    let all = pieces(&Topology::lecture());
+    for lab in [Topology::lecture(), Topology::parse(SHARED, "shared.toml").unwrap()] {
+        no_piece_of_is_there_twice(&lab);
+    }
+}
+
+fn no_piece_of_is_there_twice(lab: &Topology) {
+    let all = pieces(lab);
     let keys: std::collections::HashSet<Key> = all.iter().map(Piece::key).collect();
     assert_eq!(keys.len(), all.len());
 }

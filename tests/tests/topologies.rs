@@ -1,0 +1,446 @@
+//! Labs of other shapes than the lecture's: several routers, one behind another, cables without
+//! a bridge, several outsides, several labs.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use netns_tests::{
+    LabFile, Machine, Output, Sandbox, Stream, accept, connect_from, count, inside, lab_file, nat,
+    netns, receive_stream, send_stream,
+};
+
+/// The addresses of the routers on the way, and the end of it.
+fn hops(from: &str, to: &str) -> Vec<String> {
+    let output = inside(from).command("traceroute", &["-n", "-q1", "-w3", "-m6", to]).success();
+    let hop = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+    output.stdout.lines().skip(1).filter_map(hop).collect()
+}
+
+/// Pings with this many bytes in its packet, which nobody may cut into fragments.
+fn ping_whole(from: &str, to: &str, bytes: u32) -> Output {
+    // 20 bytes are the IPv4 header, 8 that of ICMP.
+    let size = (bytes - 28).to_string();
+    inside(from).command("ping", &["-n", "-c1", "-W3", "-Mdo", "-s", &size, to])
+}
+
+/// Packets that the first router of the only lab has dropped for a reason.
+fn dropped(reason: &str) -> u64 {
+    let nat = nat();
+    let drops = nat["drops"].as_array().expect("drops");
+    drops.iter().find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
+}
+
+#[test]
+fn each_lab_of_the_manual_can_be_built() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/topology.md");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks: Vec<&str> = blocks.collect();
+    assert!(blocks.len() >= 6, "too few examples: {}", blocks.len());
+    for block in blocks {
+        let sandbox = Sandbox::new();
+        sandbox.private_etc();
+        sandbox.with_uplink("ens3");
+        let before = Machine::now();
+        lab_file(block).up().success();
+        netns(&["status"]).success();
+        netns(&["down"]).success();
+        before.is_unchanged();
+    }
+}
+
+/// A home behind a provider's own translation (RFC 6598): laptop - home - provider - net.
+fn home_behind_provider() -> LabFile {
+    lab_file(
+        r#"
+name = "cgnat"
+[[router]]
+namespace = "provider"
+[[router]]
+namespace = "home"
+[[uplink]]
+name = "isp"
+address = "192.0.2.2/24"
+gateway = "192.0.2.1"
+outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24", answers = ["8.8.8.8"] }
+[[uplink]]
+name = "wan"
+router = "home"
+address = "100.64.0.2/24"
+gateway = "100.64.0.1"
+plug = { bridge = "br-street" }
+[[bridge]]
+name = "br-street"
+address = "100.64.0.1/24"
+[[bridge]]
+name = "br-home"
+router = "home"
+address = "192.168.1.1/24"
+[[namespace]]
+name = "street"
+bridge = "br-street"
+address = "100.64.0.9/24"
+[[namespace]]
+name = "laptop"
+bridge = "br-home"
+address = "192.168.1.7/24"
+[[masquerade]]
+source = "100.64.0.0/24"
+uplink = "isp"
+[[masquerade]]
+source = "192.168.1.0/24"
+uplink = "wan"
+[[forward]]
+protocol = "tcp"
+port = 8080
+target = "100.64.0.2:8081"
+[[forward]]
+protocol = "tcp"
+port = 8081
+target = "192.168.1.7:80"
+"#,
+    )
+}
+
+#[test]
+fn a_client_behind_two_translations_reaches_the_outside() {
+    let _sandbox = Sandbox::new();
+    home_behind_provider().up().success();
+    assert_eq!(hops("laptop", "8.8.8.8"), ["192.168.1.1", "100.64.0.1", "8.8.8.8"]);
+    let mut far = inside("net").web_server("8.8.8.8", 80, "far away");
+    for from in ["laptop", "street", "home"] {
+        inside(from).curl("http://8.8.8.8/").success().shows(&["far away"]);
+        assert_eq!(far.next_client(), "192.0.2.2", "{from}");
+    }
+    // Between the two, it is the home's address.
+    let mut near = inside("street").web_server("100.64.0.9", 80, "next door");
+    inside("laptop").curl("http://100.64.0.9/").success().shows(&["next door"]);
+    assert_eq!(near.next_client(), "100.64.0.2");
+    // Nobody comes in by himself.
+    inside("street").cannot_ping("192.168.1.7");
+    inside("net").cannot_ping("100.64.0.9");
+    assert_eq!(dropped("spoofed-source"), 0);
+}
+
+#[test]
+fn a_server_behind_two_translations_is_reached_by_two_forwards() {
+    let _sandbox = Sandbox::new();
+    home_behind_provider().up().success();
+    let mut server = inside("laptop").web_server("192.168.1.7", 80, "from the laptop");
+    for (from, url, client) in [
+        ("net", "http://192.0.2.2:8080/", "192.0.2.1"),
+        ("street", "http://100.64.0.2:8081/", "100.64.0.9"),
+        ("provider", "http://192.0.2.2:8080/", "100.64.0.1"),
+        // Out and by both forwards in again: it looks like the provider's outside (RFC 4787).
+        ("laptop", "http://192.0.2.2:8080/", "192.0.2.2"),
+    ] {
+        inside(from).curl(url).success().shows(&["from the laptop"]);
+        assert_eq!(server.next_client(), client, "{from}");
+    }
+    inside("net")
+        .command("curl", &["-sS", "-m2", "http://192.0.2.2:8081/"])
+        .fails_with_code(7, &[]);
+}
+
+#[test]
+fn a_router_behind_a_router_cannot_lie_about_its_address() {
+    let _sandbox = Sandbox::new();
+    home_behind_provider().up().success();
+    inside("home").command("ip", &["addr", "add", "9.9.9.9/32", "dev", "lo"]).success();
+    let lie = inside("home").command("ping", &["-c2", "-i0.2", "-W1", "-I9.9.9.9", "8.8.8.8"]);
+    assert!(!lie.status.success(), "{lie}");
+    assert_eq!(dropped("spoofed-source"), 2);
+}
+
+#[test]
+fn a_megabyte_crosses_two_translations_bit_for_bit() {
+    let _sandbox = Sandbox::new();
+    home_behind_provider().up().success();
+    let bind = || std::net::TcpListener::bind("8.8.8.8:7000");
+    let listener = inside("net").run(bind).expect("a listener");
+    let mut client =
+        inside("laptop").run(|| connect_from(0, "8.8.8.8:7000")).expect("a connection");
+    let (mut served, _) = accept(&listener).expect("a connection");
+    let receiver = std::thread::spawn(move || receive_stream(&mut served, &Stream::new()));
+    let sent = send_stream(&mut client, &Stream::new(), |blocks| blocks < 16).expect("a stream");
+    let received = receiver.join().expect("the same bytes").expect("a stream");
+    assert_eq!(sent, received);
+}
+
+#[test]
+fn two_routers_may_have_the_same_networks_and_one_outside() {
+    let _sandbox = Sandbox::new();
+    let mut text = "name = \"twins\"\n".to_owned();
+    for number in [1, 2] {
+        text += &format!(
+            r#"
+[[router]]
+namespace = "r{number}"
+[[uplink]]
+name = "up{number}"
+router = "r{number}"
+address = "198.51.{number}.2/24"
+gateway = "198.51.{number}.1"
+outside = {{ namespace = "net", interface = "eth{number}", address = "198.51.{number}.1/24", answers = ["8.8.8.8"] }}
+[[bridge]]
+name = "br{number}"
+router = "r{number}"
+address = "192.168.1.1/24"
+[[namespace]]
+name = "in{number}"
+bridge = "br{number}"
+address = "192.168.1.2/24"
+[[masquerade]]
+source = "192.168.1.0/24"
+uplink = "up{number}"
+"#
+        );
+    }
+    lab_file(&text).up().success();
+    let mut far = inside("net").web_server("8.8.8.8", 80, "far away");
+    for number in [1, 2, 1] {
+        inside(&format!("in{number}")).curl("http://8.8.8.8/").success().shows(&["far away"]);
+        assert_eq!(far.next_client(), format!("198.51.{number}.2"));
+    }
+}
+
+#[test]
+fn a_namespace_that_forwards_is_a_router_of_its_own() {
+    let _sandbox = Sandbox::new();
+    let chain = lab_file(
+        r#"
+name = "chain"
+[[namespace]]
+name = "left"
+routes = [{ to = "default", via = "10.0.1.2" }]
+[[namespace]]
+name = "middle"
+forwarding = true
+[[namespace]]
+name = "right"
+routes = [{ to = "10.0.1.0/30", via = "10.0.2.1", interface = "eth0", metric = 7 }]
+[[cable]]
+a = { namespace = "left", interface = "eth0", address = "10.0.1.1/30" }
+b = { namespace = "middle", interface = "eth0", address = "10.0.1.2/30" }
+[[cable]]
+mtu = 1400
+a = { namespace = "middle", interface = "eth1", address = "10.0.2.1/30" }
+b = { namespace = "right", interface = "eth0", address = "10.0.2.2/30" }
+"#,
+    );
+    chain.up().success();
+    assert_eq!(hops("left", "10.0.2.2"), ["10.0.1.2", "10.0.2.2"]);
+    assert_eq!(hops("right", "10.0.1.1"), ["10.0.2.1", "10.0.1.1"]);
+    ping_whole("left", "10.0.1.2", 1500).success();
+    ping_whole("left", "10.0.2.2", 1400).success();
+    // The kernel has not forgotten what it was told, and says so itself.
+    let too_long = ping_whole("right", "10.0.2.1", 1401);
+    assert!(!too_long.status.success(), "{too_long}");
+    let refused = ping_whole("left", "10.0.2.2", 1401);
+    assert!(!refused.status.success(), "{refused}");
+    refused.shows(&["mtu = 1400"]);
+    let routes = inside("right").command("ip", &["route"]).success();
+    routes.shows(&["10.0.1.0/30 via 10.0.2.1 dev eth0", "metric 7"]);
+    // It is the key that makes it one.
+    chain.replace("forwarding = true\n", "").up().success();
+    inside("left").ping("10.0.1.2").success();
+    inside("left").cannot_ping("10.0.2.2");
+}
+
+/// A site behind a namespace of a bridge, which is the way there for the router and all behind it.
+fn site_behind_a_namespace(source_check: bool) -> LabFile {
+    lab_file(&format!(
+        r#"
+name = "site"
+nat = {{ source_check = {source_check} }}
+[[router]]
+namespace = "gw"
+routes = [{{ to = "10.99.0.0/24", via = "10.1.0.5" }}]
+[[bridge]]
+name = "br-dmz"
+address = "10.1.0.1/29"
+[[bridge]]
+name = "br-lan"
+address = "10.2.0.1/16"
+[[namespace]]
+name = "vpn"
+bridge = "br-dmz"
+address = "10.1.0.5/29"
+forwarding = true
+[[namespace]]
+name = "desk"
+bridge = "br-lan"
+address = "10.2.7.7/16"
+[[namespace]]
+name = "site"
+routes = [{{ to = "default", via = "10.99.0.1" }}]
+[[cable]]
+a = {{ namespace = "vpn", interface = "tun0", address = "10.99.0.1/24" }}
+b = {{ namespace = "site", interface = "eth0", address = "10.99.0.2/24" }}
+"#
+    ))
+}
+
+#[test]
+fn a_router_has_routes_of_its_own() {
+    let _sandbox = Sandbox::new();
+    site_behind_a_namespace(false).up().success();
+    assert_eq!(hops("desk", "10.99.0.2"), ["10.2.0.1", "10.1.0.5", "10.99.0.2"]);
+    inside("site").ping("10.2.7.7").success();
+    // What a namespace forwards bears other addresses than its own.
+    site_behind_a_namespace(true).up().success();
+    inside("desk").cannot_ping("10.99.0.2");
+    assert!(dropped("spoofed-source") > 0, "{:#}", nat());
+    inside("desk").ping("10.1.0.5").success();
+}
+
+#[test]
+fn counts_templates_and_addresses_that_are_handed_out() {
+    let sandbox = Sandbox::new();
+    sandbox.private_etc();
+    lab_file(
+        r#"
+name = "farm"
+[router]
+namespace = "gw"
+[[bridge]]
+name = "br0"
+address = "10.1.0.3/24"
+mtu = 1450
+dns = ["10.1.0.9"]
+[template.server]
+bridge = "br0"
+interface = "eth0"
+dns = ["10.1.0.8", "1.1.1.1"]
+[[namespace]]
+name = "web"
+template = "server"
+count = 3
+[[namespace]]
+name = "db{}"
+template = "server"
+address = "10.1.0.4/24"
+gateway = false
+count = 2
+[[namespace]]
+name = "plain"
+bridge = "br0"
+dns = []
+mtu = 1300
+[[namespace]]
+name = "usual"
+bridge = "br0"
+"#,
+    )
+    .up()
+    .success();
+    let given = ["web-1", "web-2", "web-3", "db1", "db2", "plain", "usual"];
+    let addresses = given.map(|name| {
+        let links = inside(name).command("ip", &["-json", "-4", "addr", "show", "up"]).json();
+        let links = links.as_array().expect("a list").clone();
+        let link = links.into_iter().find(|link| link["ifname"] != "lo").expect("a cable");
+        let address = link["addr_info"][0]["local"].as_str().expect("an address").to_owned();
+        (address, link["mtu"].as_u64().expect("an MTU"))
+    });
+    // From the lowest, past the bridge's own and what is given further down.
+    let expected = [1, 2, 6, 4, 5, 7, 8].map(|last| format!("10.1.0.{last}"));
+    assert_eq!(addresses.clone().map(|(address, _)| address), expected);
+    let mtus = addresses.map(|(_, mtu)| mtu);
+    assert_eq!(mtus, [1450, 1450, 1450, 1450, 1450, 1300, 1450]);
+    assert_eq!(expected.iter().collect::<BTreeSet<_>>().len(), given.len());
+    for (name, servers) in [
+        ("web-3", &["nameserver 10.1.0.8", "nameserver 1.1.1.1"][..]),
+        ("usual", &["nameserver 10.1.0.9"]),
+    ] {
+        let file = netns(&["exec", name, "--", "cat", "/etc/resolv.conf"]).success();
+        let lines: Vec<_> =
+            file.stdout.lines().filter(|line| line.starts_with("nameserver")).collect();
+        assert_eq!(lines, servers, "{name}");
+    }
+    assert!(!Path::new("/etc/netns/plain").exists(), "a file without name servers");
+    let default = |name: &str| inside(name).command("ip", &["route", "show", "default"]).stdout;
+    assert!(default("web-1").contains("via 10.1.0.3"), "{}", default("web-1"));
+    assert_eq!(default("db1"), "");
+    inside("db2").ping("10.1.0.6").success();
+    ping_whole("web-1", "10.1.0.4", 1450).success();
+    assert!(!ping_whole("web-1", "10.1.0.4", 1451).status.success(), "past its own MTU");
+    ping_whole("plain", "10.1.0.4", 1300).success();
+}
+
+/// A lab with networks that all others have too, and names that none of them has.
+fn lab_number(number: u8) -> LabFile {
+    lab_file(&format!(
+        r#"
+name = "lab{number}"
+[router]
+namespace = "gw{number}"
+[[uplink]]
+name = "up0"
+address = "192.168.1.10/24"
+gateway = "192.168.1.1"
+outside = {{ namespace = "net{number}", interface = "eth0", address = "192.168.1.1/24" }}
+[[bridge]]
+name = "br0"
+address = "192.168.15.5/24"
+[[namespace]]
+name = "red{number}"
+bridge = "br0"
+address = "192.168.15.1/24"
+[[namespace]]
+name = "blue{number}"
+bridge = "br0"
+address = "192.168.15.2/24"
+[[masquerade]]
+source = "192.168.15.0/24"
+uplink = "up0"
+[[forward]]
+protocol = "tcp"
+port = 80
+target = "192.168.15.2:80"
+"#
+    ))
+}
+
+#[test]
+fn three_labs_do_not_know_of_each_other() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    for number in 1..=3 {
+        lab_number(number).up().success();
+    }
+    netns(&["nat"]).fails_with(&["lab1", "lab2", "lab3"]);
+    let mut servers = Vec::new();
+    for number in 1..=3 {
+        let text = format!("from lab {number}");
+        servers.push(inside(&format!("blue{number}")).web_server("192.168.15.2", 80, &text));
+    }
+    let works = |number: u8| {
+        let text = format!("from lab {number}");
+        for (from, url) in [("net", "http://192.168.1.10/"), ("red", "http://192.168.15.2/")] {
+            inside(&format!("{from}{number}")).curl(url).success().shows(&[&text]);
+        }
+        inside(&format!("red{number}")).ping("192.168.1.1").success();
+        let nat = netns(&["nat", &format!("lab{number}"), "--json"]).json();
+        assert_eq!(count(&nat["forwards"][0], "flows"), 1, "{nat:#}");
+    };
+    (1..=3).for_each(works);
+    // One goes, the others stay as they are, and their connections with them.
+    let bind = || std::net::TcpListener::bind("192.168.1.1:7000");
+    let listener = inside("net3").run(bind).expect("a listener");
+    let mut client =
+        inside("red3").run(|| connect_from(0, "192.168.1.1:7000")).expect("a connection");
+    let (mut served, _) = accept(&listener).expect("a connection");
+    drop(servers.remove(1));
+    netns(&["down", "lab2"]).success();
+    let receiver = std::thread::spawn(move || receive_stream(&mut served, &Stream::new()));
+    send_stream(&mut client, &Stream::new(), |blocks| blocks < 4).expect("a stream");
+    receiver.join().expect("the same bytes").expect("a stream");
+    for number in [1, 3] {
+        netns(&["status", &format!("lab{number}")]).success();
+    }
+    drop(servers);
+    drop(listener);
+    for lab in ["lab1", "lab3"] {
+        netns(&["down", lab]).success();
+    }
+    before.is_unchanged();
+}
