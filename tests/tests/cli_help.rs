@@ -103,13 +103,14 @@ fn a_missing_argument_is_wrong_usage() {
 
 #[test]
 fn help_and_version_need_no_root() {
-    let text = std::fs::read(netns_path()).expect("the program");
-    let copy = tempfile::Builder::new().prefix("netns").tempfile_in("/tmp").expect("a file");
-    std::fs::write(copy.path(), text).expect("a copy that everybody can read");
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(copy.path(), executable).expect("a mode");
-    // A file that is open for writing cannot be run.
-    let path = copy.into_temp_path();
+    let folder = tempfile::Builder::new().prefix("netns").tempdir_in("/tmp").expect("a folder");
+    let executable = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), executable()).expect("a mode");
+    // By another process: a file that this one has written may still be open for writing in a
+    // child of another test, and such a file cannot be run.
+    let path = folder.path().join("netns");
+    run(None, Command::new("cp").arg(netns_path()).arg(&path)).success();
+    std::fs::set_permissions(&path, executable()).expect("a mode");
     for argument in ["--help", "--version"] {
         let mut command = Command::new(&path);
         run(None, command.uid(65_534).gid(65_534).arg(argument)).success();

@@ -13,11 +13,10 @@ use super::{
     pieces::{CablePiece, Piece},
     plan::{DatapathFate, Plan},
     progress::step,
-    record::Bearer,
 };
 use crate::{
     datapath::{Datapath, DatapathError},
-    net::{NetError, Netlink, PortState, netns, sysctl},
+    net::{Netlink, PortState, netns, sysctl},
     step::{Hands, Place, Step},
 };
 
@@ -100,12 +99,6 @@ fn make_namespace(
     record: &mut LabRecord,
     hands: &mut Hands,
 ) -> Result<(), LabError> {
-    // Of a namespace of ours whose deletion was interrupted, the file is left.
-    if let Err(NetError::DeadNamespace(_)) = netns::cookie(name)
-        && record.bearer(name)? == Bearer::Own
-    {
-        netns::delete(name)?;
-    }
     let (settings, others): (Vec<_>, Vec<_>) =
         steps.iter().partition(|step| matches!(step, Step::Set { .. }));
     let netlink = record.making(name, || {

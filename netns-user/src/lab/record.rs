@@ -233,6 +233,20 @@ impl LabRecord {
         Ok(if own { Bearer::Own } else { Bearer::Stranger })
     }
 
+    /// Deletes what is left of namespaces of the lab that somebody was killed over: files without
+    /// a namespace, and the one that was being made, which lacks who knows what.
+    pub(super) fn delete_half_made(&mut self) -> Result<(), LabError> {
+        let names: Vec<String> = self.namespace_names().into_iter().map(str::to_owned).collect();
+        for name in names {
+            let is_being_made = self.journal.making.as_deref() == Some(name.as_str());
+            let is_dead = matches!(netns::cookie(&name), Err(NetError::DeadNamespace(_)));
+            if (is_being_made || is_dead) && self.bearer(&name)? == Bearer::Own {
+                netns::delete(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether one of the lab's namespaces bears this name. For who may not look, the name
     /// alone decides.
     pub fn owns(&self, name: &str) -> bool {
