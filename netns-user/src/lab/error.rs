@@ -41,6 +41,11 @@ pub enum LabError {
     )]
     LinkTaken(String),
     #[error(
+        "route to {to} with metric {metric}: this machine already has one: leave it out of the \
+         lab or give it another metric"
+    )]
+    RouteTaken { to: Ipv4Net, metric: u32 },
+    #[error(
         "bridge \"{bridge}\": its subnet {subnet} overlaps {other}, which this machine reaches \
          by {by}: give the bridge another subnet"
     )]

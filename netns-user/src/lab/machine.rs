@@ -36,6 +36,7 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
             return Err(LabError::NoUplink { name: uplink.name.clone(), present });
         }
     }
+    check_routes(&machine, topology, known)?;
     let own: HashSet<u32> =
         links.iter().filter(|link| is_known(&link.name)).map(|link| link.index).collect();
     let ways = Ways::read(&machine, &links, &own)?;
@@ -44,6 +45,24 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
         !known.contains(&Key::Address(end, bridge.address))
     });
     new.into_iter().try_for_each(|bridge| ways.check(bridge))
+}
+
+/// A route of the machine's own would stand in for the lab's, and go with it.
+fn check_routes(
+    machine: &Netlink,
+    topology: &Topology,
+    known: &HashSet<Key>,
+) -> Result<(), LabError> {
+    let there = machine.routes()?;
+    for piece in pieces(topology) {
+        let Piece::Route { place: Place::Machine, route } = &piece else { continue };
+        let is_there =
+            |held: &&Route| held.destination == IpNet::V4(route.to) && held.metric == route.metric;
+        if !known.contains(&piece.key()) && there.iter().any(|held| is_there(&held)) {
+            return Err(LabError::RouteTaken { to: route.to, metric: route.metric });
+        }
+    }
+    Ok(())
 }
 
 /// Names of the links that are made in the machine's own namespace.
