@@ -11,7 +11,9 @@ use crate::rules::{ForwardProtocol, parse_host_address, parse_source, parse_targ
 /// Add or delete a masquerade rule of a living lab
 ///
 /// What a source sends out of an uplink then bears the uplink's address, so that answers find
-/// their way back. The rule holds at once. Deleting it ends the connections that it made.
+/// their way back. The rule holds at once. Deleting it ends the connections that it made. Of
+/// several routers it is for the one that has the uplink, or without --uplink for each that has
+/// a bridge in the source.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -49,6 +51,10 @@ pub struct MasqueradeRuleArgs {
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
+    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
+    /// machine's own
+    #[arg(long, value_name = "NAME")]
+    pub router: Option<String>,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -57,7 +63,8 @@ pub struct MasqueradeRuleArgs {
 ///
 /// What reaches the port on an address of the host goes to the target: from outside, from
 /// the host itself (127.0.0.1 too) and from the namespaces. The rule holds at once. Deleting
-/// it ends the connections that it made.
+/// it ends the connections that it made. Of several routers it is for the one that has the
+/// target behind it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -95,6 +102,10 @@ pub struct ForwardAddArgs {
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
+    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
+    /// machine's own
+    #[arg(long, value_name = "NAME")]
+    pub router: Option<String>,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -107,6 +118,10 @@ pub struct ForwardDelArgs {
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
+    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
+    /// machine's own
+    #[arg(long, value_name = "NAME")]
+    pub router: Option<String>,
     #[command(flatten)]
     pub changing: Changing,
 }

@@ -8,26 +8,34 @@ use super::Changing;
 ///
 /// Shows the masquerade and forward rules of a living lab as the kernel holds them, with the
 /// connections, packets and bytes that each has translated, and what was dropped and why.
-/// Packets and bytes are those of both directions.
+/// Packets and bytes are those of both directions. Each router of the lab has its own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns nat
-  netns nat lecture --json")]
+  netns nat lecture --json       {lab, masquerades, forwards, drops}; of several routers
+                                 {lab, routers: [{router, masquerades, forwards, drops}]}
+  netns nat --router home        of one router alone, in JSON too")]
 pub struct NatArgs {
     /// Name of the lab; may be left out when only one lab is up
     pub lab: Option<String>,
+    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
+    /// machine's own
+    #[arg(long, value_name = "NAME")]
+    pub router: Option<String>,
 }
 
 /// Show or flush the connections that the NAT tracks
 ///
 /// Shows each tracked connection: protocol, state, addresses before and after translation,
-/// age, packets and bytes. With `flush`, forgets them all.
+/// age, packets and bytes. With `flush`, forgets them all. Of several routers it tells which
+/// one tracks the connection, in JSON as `router`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns flows
   netns flows --lab lecture --json
+  netns flows --router home
   netns flows flush")]
 pub struct FlowsArgs {
     #[command(subcommand)]
@@ -35,6 +43,10 @@ pub struct FlowsArgs {
     /// Name of the lab; may be left out when only one lab is up
     #[arg(long, global = true)]
     pub lab: Option<String>,
+    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
+    /// machine's own
+    #[arg(long, value_name = "NAME", global = true)]
+    pub router: Option<String>,
 }
 
 /// What to do with the flows.
@@ -52,7 +64,8 @@ Example:
 /// Writes a line for each packet that a namespace sends or that comes in by an uplink: its
 /// addresses, and whether it was passed to the stack, translated or dropped, and why. The
 /// programs that write it take the place of the others while the command runs, so packets
-/// cost nothing more when it does not. Ends with Ctrl-C.
+/// cost nothing more when it does not. Ends with Ctrl-C. It is about one router at a time:
+/// without --router, the first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -62,6 +75,10 @@ Examples:
 pub struct LogArgs {
     /// Name of the lab; may be left out when only one lab is up
     pub lab: Option<String>,
+    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
+    /// machine's own
+    #[arg(long, value_name = "NAME")]
+    pub router: Option<String>,
     /// End after this many packets
     #[arg(long)]
     pub count: Option<u64>,
@@ -71,7 +88,8 @@ pub struct LogArgs {
 ///
 /// Shows once a second the rates of all rules, what is dropped and why, and the busiest flows:
 /// their addresses before and after translation, state, age, packets and bytes. Ends with q,
-/// Esc or Ctrl-C. Where there is no terminal it shows one frame.
+/// Esc or Ctrl-C. Where there is no terminal it shows one frame. It is about one router at a
+/// time: without --router, the first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -81,6 +99,10 @@ Examples:
 pub struct WatchArgs {
     /// Name of the lab; may be left out when only one lab is up
     pub lab: Option<String>,
+    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
+    /// machine's own
+    #[arg(long, value_name = "NAME")]
+    pub router: Option<String>,
     /// Show one frame, over one second
     #[arg(long)]
     pub once: bool,

@@ -18,6 +18,7 @@ use crate::{
     },
     graph::{Graph, text::text},
     output::style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
+    step::Place,
     topology::Topology,
 };
 
@@ -105,7 +106,7 @@ fn stay(
         // Dropped at the end of this closure, in a panic too, and that ends the traffic.
         let (_stop, stopped) = mpsc::channel();
         scope.spawn(move || trickle(stage, cast, &stopped));
-        let mut source = live::LivingLab::open(topology)?;
+        let mut source = live::LivingLab::open(&topology.name, Place::of(topology.first_router()))?;
         live::watch(&title, &mut source, live::Area::Below, || interrupt.requested())
     })
 }

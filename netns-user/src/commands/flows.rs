@@ -3,16 +3,26 @@
 use std::{net::SocketAddrV4, process::ExitCode, time::Duration};
 
 use netns_common::abi::FlowKind;
+use serde::Serialize;
 use serde_json::json;
 
-use super::{change::perform, open_datapath, print};
+use super::{change::perform, print, routers::routers};
 use crate::{
     cli::{FlowsArgs, FlowsChange},
     datapath::FlowStatus,
     lab,
     output::{bytes, count, duration, table},
-    step::{Place, flush_command},
+    step::flush_command,
 };
+
+/// A connection, and of several routers the one that tracks it.
+#[derive(Debug, Serialize)]
+struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    router: Option<String>,
+    #[serde(flatten)]
+    flow: FlowStatus,
+}
 
 /// Shows the connections that the NAT tracks, busiest first, or forgets them.
 ///
@@ -21,26 +31,41 @@ use crate::{
 pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let lab = lab::choose(args.lab.as_deref())?;
-    let datapath = open_datapath(lab.name())?;
+    let routers = routers(&lab.topology, args.router.as_deref())?;
     if let Some(FlowsChange::Flush(changing)) = args.change {
-        let commands = vec![flush_command(&Place::of(lab.topology.first_router()))];
-        let act = || Ok(json!({ "flushed": datapath.flush_flows()? }));
+        let commands: Vec<String> =
+            routers.iter().map(|router| flush_command(&router.place)).collect();
+        let act = || {
+            let mut flushed = 0;
+            for router in &routers {
+                flushed += router.open()?.flush_flows()?;
+            }
+            Ok(json!({ "flushed": flushed }))
+        };
         return perform(changing, json, &commands, act, |done| {
             format!("{} flows flushed\n", done["flushed"])
         });
     }
-    let mut flows = datapath.flows()?;
-    flows.sort_by_key(|flow| (std::cmp::Reverse(flow.bytes_out + flow.bytes_in), flow.inside));
-    print(json, &flows, |flows| text(flows))?;
+    let mut rows = Vec::new();
+    for router in &routers {
+        let name = (routers.len() > 1).then(|| router.name().to_owned());
+        let flows = router.open()?.flows()?.into_iter();
+        rows.extend(flows.map(|flow| Row { router: name.clone(), flow }));
+    }
+    rows.sort_by_key(|Row { flow, .. }| {
+        (std::cmp::Reverse(flow.bytes_out + flow.bytes_in), flow.inside)
+    });
+    print(json, &rows, |rows| text(rows, routers.len() > 1))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(flows: &[FlowStatus]) -> String {
-    const HEADERS: [&str; 8] =
-        ["PROTO", "STATE", "KIND", "BEFORE", "AFTER", "AGE", "PKTS", "BYTES"];
-    let rows = flows.iter().map(|flow| {
+fn text(rows: &[Row], names_routers: bool) -> String {
+    const HEADERS: [&str; 9] =
+        ["ROUTER", "PROTO", "STATE", "KIND", "BEFORE", "AFTER", "AGE", "PKTS", "BYTES"];
+    let rows = rows.iter().map(|Row { router, flow }| {
         let (before, after) = ends(flow);
         [
+            router.clone().unwrap_or_default(),
             flow.protocol.to_owned(),
             flow.state.to_owned(),
             flow.kind.name().to_owned(),
@@ -51,7 +76,11 @@ fn text(flows: &[FlowStatus]) -> String {
             bytes(flow.bytes_out + flow.bytes_in),
         ]
     });
-    table(&HEADERS, rows)
+    if names_routers {
+        return table(&HEADERS, rows);
+    }
+    let [_, headers @ ..] = HEADERS;
+    table(&headers, rows.map(|[_, cells @ ..]| cells))
 }
 
 /// The first packet's source and destination, before and after translation.

@@ -1,13 +1,20 @@
 //! `netns forward add|del`
 
-use std::process::ExitCode;
+use std::{net::Ipv4Addr, process::ExitCode};
 
-use super::{change::perform, in_datapath, open_datapath};
+use anyhow::bail;
+
+use super::{
+    change::perform,
+    routers::{LivingRouter, names, routers},
+};
 use crate::{
     cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs},
+    datapath::DatapathError,
     lab,
     rules::ForwardRule,
-    step::{Place, forward_command},
+    step::forward_command,
+    topology::Topology,
 };
 
 /// Adds or deletes a port forward of a living lab.
@@ -30,15 +37,16 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
         port: args.listen.port,
         target: args.target,
     };
-    in_datapath(&topology, |datapath| {
+    let router = router_of(&topology, &rule, args.router.as_deref())?;
+    router.work(|datapath| {
         if let Some(address) = rule.address {
             datapath.require_host_address(address)?;
         }
         datapath.require_new_forward(&rule)
     })?;
-    let commands = forward_command(&Place::of(topology.first_router()), &rule, true);
+    let commands = forward_command(&router.place, &rule, true);
     let act = || {
-        in_datapath(&topology, |datapath| datapath.add_forward(&rule))?;
+        router.work(|datapath| datapath.add_forward(&rule))?;
         Ok(rule)
     };
     perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
@@ -47,9 +55,69 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = lab::choose(args.lab.as_deref())?.topology;
     let ListenArgs { protocol, port, address } = args.listen;
-    let datapath = open_datapath(&topology.name)?;
-    let rule = datapath.find_forward(protocol, address, port)?;
-    let commands = forward_command(&Place::of(topology.first_router()), &rule, false);
-    let act = || Ok(datapath.remove_forward(protocol, address, port)?);
+    let mut found = Vec::new();
+    let mut missing = None;
+    for router in routers(&topology, args.router.as_deref())? {
+        match router.open()?.find_forward(protocol, address, port) {
+            Ok(rule) => found.push((router, rule)),
+            Err(error @ DatapathError::NoRule(_)) => missing = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (router, rule) = match (found.pop(), missing) {
+        (Some(only), _) if found.is_empty() => only,
+        (None, Some(error)) => return Err(error.into()),
+        (last, _) => {
+            let several: Vec<LivingRouter> =
+                found.into_iter().chain(last).map(|(router, _)| router).collect();
+            bail!(
+                "forward {protocol} {port} is a rule of several routers: say with --router of \
+                 which: {}",
+                names(&several)
+            );
+        }
+    };
+    let commands = forward_command(&router.place, &rule, false);
+    let act = || Ok(router.open()?.remove_forward(protocol, address, port)?);
     perform(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
+}
+
+/// The router that has the target behind it.
+fn router_of(
+    topology: &Topology,
+    rule: &ForwardRule,
+    name: Option<&str>,
+) -> anyhow::Result<LivingRouter> {
+    let target = *rule.target.ip();
+    let mut found = routers(topology, name)?;
+    // One that is named is asked itself who is behind it.
+    if found.len() > 1 {
+        found.retain(|router| has_behind(topology, router, target));
+    }
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(DatapathError::NoTarget(target).into()),
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => {
+            found.push(last);
+            bail!(
+                "{target} is behind several routers: say with --router which of them is to \
+                 forward: {}",
+                names(&found)
+            )
+        }
+    }
+}
+
+/// Whether a namespace, or another router's uplink, has this address behind the router.
+fn has_behind(topology: &Topology, router: &LivingRouter, target: Ipv4Addr) -> bool {
+    let is_its = |bridge: &str| {
+        topology.bridge(bridge).is_some_and(|b| b.router.as_deref() == router.namespace())
+    };
+    let mut namespaces = topology.plugged();
+    let mut uplinks = topology.uplinks.iter();
+    namespaces.any(|(_, plug)| plug.address.addr() == target && is_its(&plug.bridge))
+        || uplinks.any(|uplink| {
+            uplink.address.is_some_and(|address| address.addr() == target)
+                && uplink.plug().is_some_and(|plug| is_its(&plug.bridge))
+        })
 }

@@ -13,43 +13,55 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{cli::LogArgs, datapath::Datapath, lab, topology::Topology};
+use super::routers::{LivingRouter, first_router, tell_others};
+use crate::{cli::LogArgs, datapath::Datapath, lab};
 
 /// How soon it is noticed that the lab was taken down: bpffs tells nobody.
 const ATTENTION: Duration = Duration::from_millis(500);
 
-/// Writes a line for each packet until Ctrl-C, or until there are as many as asked for.
+/// Writes a line for each packet until Ctrl-C, or until there are as many as asked for. Of
+/// several routers it is the first one's packets, unless another is named.
 ///
 /// # Errors
 /// When no lab can be chosen, or the kernel refuses the programs that log.
 pub fn run(args: &LogArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let topology = lab::choose(args.lab.as_deref())?.topology;
-    let links = link_names(&topology)?;
+    let (router, others) = first_router(&topology, args.router.as_deref())?;
+    tell_others(&router, &others);
+    let links = link_names(&router)?;
     let mut printer = Printer { json, links, left: args.count };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(follow(&topology, &mut printer))?;
+    let of = match topology.routers.len() {
+        1 => String::new(),
+        _ => format!("router \"{}\" of ", router.name()),
+    };
+    runtime.block_on(follow(&router, &of, &topology.name, &mut printer))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints lines as they come.
-async fn follow(topology: &Topology, printer: &mut Printer) -> anyhow::Result<()> {
+/// Prints lines as they come. `of` says which router of the lab it is, where there are several.
+async fn follow(
+    router: &LivingRouter,
+    of: &str,
+    lab: &str,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
     // From here on a signal ends the log in order, with the silent programs put back.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let (sender, lines) = mpsc::channel();
     log::set_max_level(LevelFilter::Info);
-    let mut session = Datapath::open(&topology.name)?.log_packets(Box::new(Sink(sender)))?;
+    let mut session = Datapath::open(&router.datapath)?.log_packets(Box::new(Sink(sender)))?;
     let events = session.as_fd().try_clone_to_owned()?;
     // SAFETY: `OwnedFd` names one open descriptor until it is dropped, and nothing else has
     // this duplicate.
     let ready = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE)? };
-    let lab = &topology.name;
     match printer.left {
-        None => anstream::eprintln!("logging the packets of lab \"{lab}\" until Ctrl-C"),
-        Some(1) => anstream::eprintln!("logging the next packet of lab \"{lab}\""),
-        Some(count) => anstream::eprintln!("logging the next {count} packets of lab \"{lab}\""),
+        None => anstream::eprintln!("logging the packets of {of}lab \"{lab}\" until Ctrl-C"),
+        Some(1) => anstream::eprintln!("logging the next packet of {of}lab \"{lab}\""),
+        Some(count) => anstream::eprintln!("logging the next {count} packets of {of}lab \"{lab}\""),
     }
     let mut tick = tokio::time::interval(ATTENTION);
     while printer.left != Some(0) {
@@ -207,13 +219,13 @@ fn end(text: &str) -> String {
 }
 
 /// The names of the router's links by their index.
-fn link_names(topology: &Topology) -> anyhow::Result<HashMap<u32, String>> {
+fn link_names(router: &LivingRouter) -> anyhow::Result<HashMap<u32, String>> {
     let names = || {
         let links = if_nameindex()?;
         let named = |link: &Interface| (link.index(), link.name().to_string_lossy().into_owned());
         Ok::<_, nix::Error>(links.iter().map(named).collect())
     };
-    Ok(lab::in_router(topology, names)??)
+    Ok(lab::in_place(&router.place, names)??)
 }
 
 #[cfg(test)]

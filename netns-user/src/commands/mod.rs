@@ -26,6 +26,7 @@ mod owner;
 pub mod plan;
 pub mod ps;
 pub mod route;
+mod routers;
 pub mod schema;
 pub mod show;
 pub mod status;
@@ -42,7 +43,6 @@ pub use steps::Steps;
 
 use crate::{
     datapath::{Datapath, DatapathError},
-    lab,
     output::to_json,
     topology::Topology,
 };
@@ -74,27 +74,11 @@ fn print_text(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The datapath of a living lab, without what a log that was killed left in it.
-fn open_datapath(lab: &str) -> Result<Datapath, DatapathError> {
-    let datapath = Datapath::open(lab)?;
+/// A living datapath, without what a log that was killed left in it.
+fn open_datapath(name: &str) -> Result<Datapath, DatapathError> {
+    let datapath = Datapath::open(name)?;
     datapath.end_dead_log()?;
     Ok(datapath)
-}
-
-/// Works on a lab's datapath where its router is. A lab that goes down meanwhile is told of as
-/// such, whatever of it was missed first.
-fn in_datapath<T: Send>(
-    topology: &Topology,
-    work: impl FnOnce(&Datapath) -> Result<T, DatapathError> + Send,
-) -> anyhow::Result<T> {
-    let datapath = open_datapath(&topology.name)?;
-    match lab::in_router(topology, || work(&datapath)) {
-        Ok(done) => Ok(done?),
-        Err(error) => {
-            Datapath::open(&topology.name)?;
-            Err(error.into())
-        }
-    }
 }
 
 fn read_topology(file: &Path) -> anyhow::Result<Topology> {

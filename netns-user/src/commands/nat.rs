@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{open_datapath, print};
+use super::{
+    print,
+    routers::{LivingRouter, routers},
+};
 use crate::{
     cli::NatArgs,
     datapath::{DropStatus, RuleStatus},
@@ -18,10 +21,31 @@ use crate::{
     topology::Topology,
 };
 
-/// The rules of a lab and what they have done.
+/// The rules of a lab and what they have done: of its only router, or of each.
 #[derive(Debug, Serialize)]
-struct Nat {
-    lab: String,
+#[serde(untagged)]
+enum Nat {
+    One {
+        lab: String,
+        #[serde(flatten)]
+        rules: Rules,
+    },
+    Several {
+        lab: String,
+        routers: Vec<RouterRules>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct RouterRules {
+    router: String,
+    #[serde(flatten)]
+    rules: Rules,
+}
+
+/// The rules of a router.
+#[derive(Debug, Serialize)]
+struct Rules {
     masquerades: Vec<RuleStatus<MasqueradeRule>>,
     forwards: Vec<RuleStatus<ForwardRule>>,
     drops: Vec<DropStatus>,
@@ -34,7 +58,7 @@ struct Nat {
 pub fn run(args: &NatArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let topology = lab::choose(args.lab.as_deref())?.topology;
-    print(json, &read(&topology)?, text)?;
+    print(json, &read(&topology, args.router.as_deref())?, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -43,22 +67,49 @@ pub fn run(args: &NatArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When its datapath cannot be read.
 pub fn render(topology: &Topology) -> anyhow::Result<String> {
-    Ok(text(&read(topology)?))
+    Ok(text(&read(topology, None)?))
 }
 
-fn read(topology: &Topology) -> anyhow::Result<Nat> {
-    let datapath = open_datapath(&topology.name)?;
+fn read(topology: &Topology, router: Option<&str>) -> anyhow::Result<Nat> {
+    let lab = topology.name.clone();
+    let routers = routers(topology, router)?;
+    if let [only] = routers.as_slice() {
+        return Ok(Nat::One { lab, rules: rules(only)? });
+    }
+    let of_router = |router: &LivingRouter| {
+        Ok(RouterRules { router: router.name().to_owned(), rules: rules(router)? })
+    };
+    let routers = routers.iter().map(of_router).collect::<anyhow::Result<_>>()?;
+    Ok(Nat::Several { lab, routers })
+}
+
+fn rules(router: &LivingRouter) -> anyhow::Result<Rules> {
     // Names of interfaces are known where the interfaces are.
-    let masquerades = lab::in_router(topology, || datapath.masquerades())??;
-    Ok(Nat {
-        lab: topology.name.clone(),
-        masquerades,
-        forwards: datapath.forwards()?,
-        drops: datapath.drops()?,
+    router.work(|datapath| {
+        Ok(Rules {
+            masquerades: datapath.masquerades()?,
+            forwards: datapath.forwards()?,
+            drops: datapath.drops()?,
+        })
     })
 }
 
 fn text(nat: &Nat) -> String {
+    match nat {
+        Nat::One { rules, .. } => tables(rules),
+        Nat::Several { routers, .. } => {
+            let texts: Vec<String> = routers
+                .iter()
+                .map(|RouterRules { router, rules }| {
+                    format!("{}\n\n{}", paint(HEADING, format!("router {router}")), tables(rules))
+                })
+                .collect();
+            texts.join("\n")
+        }
+    }
+}
+
+fn tables(nat: &Rules) -> String {
     let masquerades = nat.masquerades.iter().map(|status| {
         let MasqueradeRule { source, uplink } = &status.rule;
         let uplink = uplink.clone().unwrap_or_else(|| "any".into());
@@ -108,8 +159,7 @@ mod tests {
 
     #[test]
     fn rules_and_drops_stand_in_tables() {
-        let nat = Nat {
-            lab: "lab".into(),
+        let rules = Rules {
             masquerades: vec![RuleStatus {
                 id: 1,
                 rule: MasqueradeRule {
@@ -140,7 +190,7 @@ mod tests {
             }],
         };
         assert_eq!(
-            anstream::adapter::strip_str(&text(&nat)).to_string(),
+            anstream::adapter::strip_str(&text(&Nat::One { lab: "lab".into(), rules })).to_string(),
             "\
 masquerade
 FLOWS  PKTS  BYTES  SOURCE           UPLINK

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{print_json, print_text};
+use super::{
+    print_json, print_text,
+    routers::{first_router, tell_others},
+};
 use crate::{
     cli::WatchArgs,
     demo::{
@@ -13,16 +16,25 @@ use crate::{
 };
 
 /// Shows the lab full-screen until a key ends it; one frame only when asked, or where nobody
-/// sits at a terminal; the bare counters as JSON.
+/// sits at a terminal; the bare counters as JSON. Of several routers it shows the first, and
+/// names the others.
 ///
 /// # Errors
 /// When no lab can be chosen or its counters cannot be read.
 pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let topology = lab::choose(args.lab.as_deref())?.topology;
-    let mut source = LivingLab::open(&topology)?;
-    let title = format!("lab {}", topology.name);
+    let (router, others) = first_router(&topology, args.router.as_deref())?;
+    let mut source = LivingLab::open(&router.datapath, router.place.clone())?;
+    let mut title = format!("lab {}", topology.name);
+    if topology.routers.len() > 1 {
+        title += &format!(", router {}", router.name());
+    }
+    if !others.is_empty() {
+        title += &format!(" (--router for {})", others.join(", "));
+    }
     if json {
+        tell_others(&router, &others);
         print_json(&source.sample()?)?;
     } else if args.once || !live::is_interactive() {
         let frame = live::one_frame(&title, &mut source, terminal_width())?;

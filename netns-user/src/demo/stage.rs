@@ -4,13 +4,14 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow};
 
-use super::cast::Place;
+use super::cast;
 use crate::{
     datapath::{Datapath, DatapathError},
     lab::{self, LabRecord, Progress, UpOutcome},
     net::{NetError, netns},
     output::style::{BAD, paint},
     rules::MasqueradeRule,
+    step::Place,
     topology::Topology,
 };
 
@@ -60,12 +61,12 @@ impl<'a> Stage<'a> {
     /// Runs `work` on a thread inside `place`.
     pub fn within<T: Send>(
         &self,
-        place: &Place,
+        place: &cast::Place,
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, NetError> {
         match place {
-            Place::Router => lab::in_router(self.topology, work),
-            Place::Namespace(name) => netns::run_in(name, work),
+            cast::Place::Router => self.in_router(work),
+            cast::Place::Namespace(name) => netns::run_in(name, work),
         }
     }
 
@@ -86,8 +87,12 @@ impl<'a> Stage<'a> {
         change: impl FnOnce(&mut Datapath) -> Result<(), DatapathError> + Send,
     ) -> anyhow::Result<()> {
         let name = &self.topology.name;
-        lab::in_router(self.topology, || change(&mut Datapath::open(name)?))??;
+        self.in_router(|| change(&mut Datapath::open(name)?))??;
         Ok(())
+    }
+
+    fn in_router<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
+        lab::in_place(&Place::of(self.topology.first_router()), work)
     }
 }
 

@@ -36,20 +36,7 @@ pub use up::{UpOutcome, up};
 use crate::{
     net::{NetError, netns},
     step::Place,
-    topology::Topology,
 };
-
-/// Runs `work` where the lab's router is: on a thread inside its namespace, or on the
-/// calling thread when the router is the machine's own namespace.
-///
-/// # Errors
-/// When the router's namespace cannot be entered; then `work` has not run.
-pub fn in_router<T: Send>(
-    topology: &Topology,
-    work: impl FnOnce() -> T + Send,
-) -> Result<T, NetError> {
-    in_place(&Place::of(topology.first_router()), work)
-}
 
 /// Runs `work` on a thread inside a namespace, or on the calling thread when it is the
 /// machine's own.

@@ -6,32 +6,33 @@ use super::{DropSample, FlowSample, RuleSample, Snapshot, Source};
 use crate::{
     datapath::{Datapath, FlowStatus, RuleStatus},
     lab,
-    topology::Topology,
+    step::Place,
 };
 
-/// The datapath of a lab that is up.
+/// A router of a lab that is up.
 #[derive(Debug)]
-pub struct LivingLab<'a> {
+pub struct LivingLab {
     datapath: Datapath,
-    topology: &'a Topology,
+    place: Place,
 }
 
-impl<'a> LivingLab<'a> {
-    /// Opens the lab's datapath, and clears what a log that was killed left in it.
+impl LivingLab {
+    /// Opens the datapath of that name, which is at `place`, and clears what a log that was
+    /// killed left in it.
     ///
     /// # Errors
-    /// When it has none.
-    pub fn open(topology: &'a Topology) -> anyhow::Result<Self> {
-        let datapath = Datapath::open(&topology.name)?;
+    /// When there is none.
+    pub fn open(name: &str, place: Place) -> anyhow::Result<Self> {
+        let datapath = Datapath::open(name)?;
         datapath.end_dead_log()?;
-        Ok(Self { datapath, topology })
+        Ok(Self { datapath, place })
     }
 }
 
-impl Source for LivingLab<'_> {
+impl Source for LivingLab {
     fn sample(&mut self) -> anyhow::Result<Snapshot> {
         let datapath = &self.datapath;
-        let masquerades = lab::in_router(self.topology, || datapath.masquerades())??;
+        let masquerades = lab::in_place(&self.place, || datapath.masquerades())??;
         let mut rules: Vec<RuleSample> = masquerades.iter().map(rule_sample).collect();
         rules.extend(datapath.forwards()?.iter().map(rule_sample));
         let drops = datapath.drops()?;

@@ -1,0 +1,238 @@
+//! A lab of two routers, one behind the other: each has rules and connections of its own.
+
+use std::process::Command;
+
+use netns_tests::{
+    DEADLINE, Output, Running, Sandbox, count, eventually, inside, netns, netns_path,
+};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+/// A provider with a street, and a home in that street. Behind both is a 10.0.0.0/8.
+const TOWN: &str = r#"
+name = "town"
+
+[[router]]
+namespace = "provider"
+
+[[router]]
+namespace = "home"
+
+[[uplink]]
+name = "core"
+address = "192.0.2.2/24"
+gateway = "192.0.2.1"
+outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24", answers = ["8.8.8.8"] }
+
+[[uplink]]
+name = "wan"
+router = "home"
+address = "10.64.0.2/24"
+gateway = "10.64.0.1"
+plug = { bridge = "br-street" }
+
+[[bridge]]
+name = "br-street"
+address = "10.64.0.1/24"
+
+[[bridge]]
+name = "br-home"
+router = "home"
+address = "10.1.0.1/24"
+
+[[namespace]]
+name = "next"
+bridge = "br-street"
+address = "10.64.0.3/24"
+
+[[namespace]]
+name = "laptop"
+bridge = "br-home"
+address = "10.1.0.2/24"
+"#;
+
+fn town_is_up() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
+    std::fs::write(file.path(), TOWN).expect("a temporary file");
+    netns(&["up", file.path().to_str().expect("a plain path")]).success();
+    sandbox
+}
+
+fn typed(line: &str) -> Output {
+    netns(&line.split(' ').collect::<Vec<_>>())
+}
+
+/// The rules of one router.
+fn rules(router: &str) -> Value {
+    typed(&format!("nat --router {router} --json")).json()
+}
+
+fn length(list: &Value) -> usize {
+    list.as_array().unwrap_or_else(|| panic!("no list: {list:#}")).len()
+}
+
+#[test]
+fn a_masquerade_goes_to_the_routers_that_it_is_for() {
+    let _sandbox = town_is_up();
+    inside("laptop").cannot_ping("8.8.8.8");
+    let explained = typed("masquerade add 10.1.0.0/24 --uplink wan --explain").success();
+    explained.shows(&["ip netns exec home iptables -t nat -A POSTROUTING -s 10.1.0.0/24 -o wan"]);
+    assert_eq!(length(&rules("home")["masquerades"]), 1);
+    assert_eq!(length(&rules("provider")["masquerades"]), 0);
+    inside("laptop").ping("10.64.0.3").success();
+    inside("laptop").cannot_ping("8.8.8.8");
+    // No uplink is named: it is for all that have a bridge in there.
+    typed("masquerade add 10.0.0.0/8").success();
+    inside("laptop").ping("8.8.8.8").success();
+    for router in ["home", "provider"] {
+        let last = rules(router)["masquerades"].as_array().expect("a list").last().cloned();
+        assert_eq!(last.expect("a rule")["source"], "10.0.0.0/8");
+    }
+    typed("masquerade del 10.0.0.0/8").success();
+    assert_eq!(length(&rules("provider")["masquerades"]), 0);
+    assert_eq!(length(&rules("home")["masquerades"]), 1);
+    typed("masquerade del 10.1.0.0/24").success();
+    assert_eq!(length(&rules("home")["masquerades"]), 0);
+    typed("masquerade del 10.1.0.0/24").fails_with(&["masquerade 10.1.0.0/24", "netns nat"]);
+}
+
+#[test]
+fn a_masquerade_is_added_to_all_of_its_routers_or_to_none() {
+    let _sandbox = town_is_up();
+    typed("masquerade add 10.0.0.0/8 --router home").success();
+    assert_eq!(length(&rules("provider")["masquerades"]), 0);
+    typed("masquerade add 10.0.0.0/8").fails_with(&["already a rule"]);
+    assert_eq!(length(&rules("provider")["masquerades"]), 0);
+    // Of two that differ, one must be chosen.
+    typed("masquerade add 10.0.0.0/8 --router provider --uplink core").success();
+    typed("masquerade del 10.0.0.0/8").fails_with(&["home", "provider", "--router"]);
+    typed("masquerade del 10.0.0.0/8 --uplink core").success();
+    assert_eq!(length(&rules("provider")["masquerades"]), 0);
+    assert_eq!(length(&rules("home")["masquerades"]), 1);
+    let wrong = typed("masquerade add 10.1.0.0/24 --uplink wan --router provider");
+    wrong.fails_with(&["provider", "wan"]);
+}
+
+#[test]
+fn a_forward_goes_to_the_router_of_its_target() {
+    let _sandbox = town_is_up();
+    let _server = inside("laptop").web_server("10.1.0.2", 80, "from the laptop");
+    typed("forward add tcp 80 10.1.0.2:80 --explain")
+        .success()
+        .shows(&["ip netns exec home iptables"]);
+    assert_eq!(length(&rules("home")["forwards"]), 1);
+    assert_eq!(length(&rules("provider")["forwards"]), 0);
+    inside("next").curl("http://10.64.0.2/").success().shows(&["from the laptop"]);
+    // The home's uplink is behind the provider.
+    typed("forward add tcp 80 10.64.0.2:80").success();
+    assert_eq!(length(&rules("provider")["forwards"]), 1);
+    inside("net").curl("http://192.0.2.2/").success().shows(&["from the laptop"]);
+    typed("forward del tcp 80").fails_with(&["--router", "home", "provider"]);
+    typed("forward del tcp 80 --router home").success();
+    typed("forward del tcp 80").success();
+    assert_eq!(length(&rules("provider")["forwards"]), 0);
+    typed("forward del tcp 80").fails_with(&["no rule", "forward tcp 80"]);
+    typed("forward add tcp 80 10.1.0.9:80").fails_with(&["10.1.0.9"]);
+}
+
+#[test]
+fn rules_and_flows_are_told_of_every_router() {
+    let _sandbox = town_is_up();
+    typed("masquerade add 10.0.0.0/8").success();
+    inside("laptop").ping("8.8.8.8").success();
+    typed("nat").success().shows(&["router provider\n", "router home\n", "10.0.0.0/8"]);
+    let nat = typed("nat --json").json();
+    let routers = nat["routers"].as_array().expect("routers").clone();
+    let names: Vec<&Value> = routers.iter().map(|router| &router["router"]).collect();
+    assert_eq!(names, ["provider", "home"]);
+    for router in &routers {
+        assert_eq!(count(&router["masquerades"][0], "flows"), 1, "{nat:#}");
+    }
+    // One alone has the form of a lab with one.
+    assert_eq!(rules("home")["lab"], "town");
+    assert!(rules("home")["routers"].is_null());
+
+    let flows = typed("flows --json").json();
+    let mut ends: Vec<(&str, &str)> = flows
+        .as_array()
+        .expect("flows")
+        .iter()
+        .map(|flow| {
+            let inside = flow["inside"].as_str().expect("an end");
+            (flow["router"].as_str().expect("a router"), inside.split(':').next().expect("one"))
+        })
+        .collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [("home", "10.1.0.2"), ("provider", "10.64.0.2")]);
+    typed("flows").success().shows(&["ROUTER", "provider", "home"]);
+    let home = typed("flows --router home --json").json();
+    assert_eq!(length(&home), 1);
+    assert!(home[0]["router"].is_null());
+
+    typed("flows flush --router home").success().shows(&["1 flows flushed"]);
+    assert_eq!(length(&typed("flows --json").json()), 1);
+    inside("laptop").ping("8.8.8.8").success();
+    let flushed = typed("flows flush --explain").success();
+    flushed.shows(&["exec provider conntrack -F", "exec home conntrack -F", "flows flushed"]);
+    assert_eq!(length(&typed("flows --json").json()), 0);
+}
+
+#[test]
+fn one_router_at_a_time_is_watched_and_logged() {
+    let _sandbox = town_is_up();
+    typed("masquerade add 10.0.0.0/8").success();
+    inside("laptop").ping("8.8.8.8").success();
+    let first = typed("watch --json").success();
+    assert!(first.stderr.contains("provider") && first.stderr.contains("home"), "{first}");
+    let inside_of =
+        |output: Output| output.json()["flows"][0]["inside"].as_str().expect("an end").to_owned();
+    assert!(inside_of(first).starts_with("10.64.0.2:"));
+    assert!(inside_of(typed("watch --json --router home")).starts_with("10.1.0.2:"));
+    typed("watch --once --router home").success().shows(&["router home", "10.1.0.2"]);
+
+    let mut log = Running::start(
+        None,
+        Command::new(netns_path()).args(["log", "--router", "home", "--count", "1"]),
+    );
+    log.wait_for("logging the next packet of router \"home\"");
+    inside("laptop").ping("8.8.8.8").success();
+    let (status, stdout, _) = log.finish();
+    assert!(status.success());
+    assert!(stdout.contains("10.1.0.2") && stdout.ends_with("to wan\n"), "{stdout}");
+
+    // Each has a log of its own, and one that was killed is cleared of each.
+    let logs = ["home", "provider"].map(|router| {
+        let mut log =
+            Running::start(None, Command::new(netns_path()).args(["log", "--router", router]));
+        log.wait_for("logging the packets");
+        log
+    });
+    for log in &logs {
+        log.signal(Signal::SIGKILL);
+    }
+    drop(logs);
+    typed("nat").success();
+    for name in ["town", "town@home"] {
+        let datapath = netns_user::datapath::Datapath::open(name).expect("a datapath");
+        eventually("the log is cleared", DEADLINE, || !datapath.is_logging().expect("an answer"));
+    }
+}
+
+#[test]
+fn a_router_that_is_not_there_is_told_with_those_that_are() {
+    let _sandbox = town_is_up();
+    for command in [
+        "nat --router office",
+        "flows --router office",
+        "flows flush --router office",
+        "watch --once --router office",
+        "log --router office",
+        "masquerade add 10.0.0.0/8 --router office",
+        "masquerade del 10.0.0.0/8 --router office",
+        "forward add tcp 80 10.1.0.2:80 --router office",
+        "forward del tcp 80 --router office",
+    ] {
+        typed(command).fails_with(&["office", "town", "provider, home"]);
+    }
+}
