@@ -38,7 +38,10 @@ fn a_namespace_goes_with_all_that_is_in_it() {
     let lab = Topology::lecture();
     let mut less = lab.clone();
     less.namespaces.pop();
-    assert_eq!(lines(&lab, &less), ["ip netns del blue"]);
+    assert_eq!(
+        lines(&lab, &less),
+        ["ip -n host link del veth-blue-br", "ip netns del blue"]
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
 use super::{
     LabError, LabRecord, Progress,
     datapaths::RouterDatapath,
+    diff::Fate,
     forwarding, in_place,
     pieces::{CablePiece, Piece},
     plan::{DatapathFate, Plan},
@@ -47,20 +48,37 @@ pub(super) fn perform(
         }
     }
     record.write_state()?;
-    if plan.forwarding {
+    for name in &plan.wrecks {
+        record.unmake(name)?;
+    }
+    if plan.forwarding == Some(true) {
         step(progress, "forwarding", || forwarding::switch_on(record))?;
     }
     if plan.steps().next().is_some() {
         step(progress, "network", || make_network(plan, record, progress))?;
     }
-    for (datapath, fate) in &plan.datapaths {
+    for (done, (datapath, fate)) in plan.datapaths.iter().enumerate() {
+        go_on(progress, "datapaths", done, plan.datapaths.len())?;
         let name = match &datapath.router {
             Some(router) => format!("datapath of router \"{router}\""),
             None => "datapath".to_owned(),
         };
         step(progress, &name, || make_datapath(datapath, fate, record))?;
     }
-    Ok(())
+    if plan.forwarding == Some(false) {
+        step(progress, "forwarding", || forwarding::switch_back(record))?;
+    }
+    let all = plan.datapaths.len();
+    go_on(progress, "datapaths", all, all)
+}
+
+fn go_on(
+    progress: &dyn Progress,
+    step: &str,
+    done: usize,
+    all: usize,
+) -> Result<(), LabError> {
+    if progress.advanced(step, done, all) { Ok(()) } else { Err(LabError::Interrupted) }
 }
 
 fn make_network(
@@ -71,15 +89,21 @@ fn make_network(
     let mut hands = Hands::new();
     let all = plan.differences.len();
     for (done, difference) in plan.differences.iter().enumerate() {
-        if !progress.advanced("network", done, all) {
-            return Err(LabError::Interrupted);
-        }
+        go_on(progress, "network", done, all)?;
         let steps = &difference.steps;
         match steps.as_slice() {
             [Step::AddNamespace { name }, inside @ ..] => {
                 make_namespace(name, inside, record, &mut hands)?;
             }
-            steps => steps.iter().try_for_each(|step| hands.apply(step))?,
+            steps => steps.iter().try_for_each(|step| match hands.apply(step) {
+                // It went by itself since it was looked for.
+                Err(LabError::Net(error))
+                    if difference.fate == Fate::Removed && error.is_absence() =>
+                {
+                    Ok(())
+                }
+                done => done,
+            })?,
         }
     }
     wait_until_open(plan, &mut hands)
