@@ -99,6 +99,13 @@ impl LabFile {
         )
     }
 
+    /// Many namespaces of one name, with the addresses that are handed out.
+    #[must_use]
+    pub fn many(self, name: &str, bridge: &str, count: usize) -> Self {
+        let (name, bridge, count) = (quoted(name), quoted(bridge), count.to_string());
+        self.with("[[namespace]]", &[("name", &name), ("bridge", &bridge), ("count", &count)])
+    }
+
     #[must_use]
     pub fn masquerade(self, source: &str, uplink: &str) -> Self {
         self.with("[[masquerade]]", &[("source", &quoted(source)), ("uplink", &quoted(uplink))])

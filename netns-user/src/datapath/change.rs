@@ -21,7 +21,10 @@ use super::{
     pins::pin_error,
     spec::CableSpec,
 };
-use crate::rules::{ForwardRule, MasqueradeRule};
+use crate::{
+    net::netns::own_cookie,
+    rules::{ForwardRule, MasqueradeRule},
+};
 
 /// What of a datapath differs from its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +59,12 @@ impl Datapath {
     pub fn can_become(&self, spec: &DatapathSpec) -> bool {
         let whole = maps::PINNED.iter().all(|name| self.pins.map(name).exists());
         whole && self.flow_capacity().is_ok_and(|capacity| capacity == spec.flow_capacity)
+    }
+
+    /// Whether it was installed for the router in whose namespace this is.
+    pub fn is_here(&self) -> Result<bool, DatapathError> {
+        let cookie = own_cookie().map_err(DatapathError::Namespace)?;
+        Ok(self.settings()?.router_cookie == cookie)
     }
 
     /// What of it differs from the description. Interfaces that are not there yet count as

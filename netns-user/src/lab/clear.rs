@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{LabError, LabRecord, forwarding, pieces::Piece, record::Bearer, resolver};
+use super::{
+    LabError, LabRecord, forwarding, pieces::Piece, record::Bearer, resolver, world::World,
+};
 use crate::{
     datapath::Datapath,
     net::{NetError, Netlink, netns},
@@ -14,7 +16,8 @@ use crate::{
 /// last, and only when the rest is gone, so that a failed attempt can be repeated.
 pub(super) fn clear(record: &LabRecord) -> Vec<LabError> {
     // First, while the links that its programs hang on are there.
-    let names: BTreeSet<String> = record.topologies().flat_map(Topology::datapath_names).collect();
+    let names = record.topologies().flat_map(Topology::datapath_names);
+    let names = names.filter(|name| !record.is_foreign_datapath(name)).collect();
     clear_with(record, &names)
 }
 
@@ -31,6 +34,7 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>) -> Vec<LabError>
     if record.uses_machine() {
         errors.extend(clear_machine(record, &pieces));
     }
+    errors.extend(forwarding::restore(record).err());
     // The links inside go with their namespaces.
     for name in record.namespace_names() {
         errors.extend(delete_own(record, name).err().map(LabError::from));
@@ -54,20 +58,18 @@ fn delete_own(record: &LabRecord, name: &str) -> Result<(), NetError> {
     netns::delete(name).or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })
 }
 
-/// What the lab made and changed in the machine's own namespace. Routes over links that are
-/// not the lab's must go by themselves.
+/// What the lab made in the machine's own namespace, as far as it is there. Routes over links
+/// that are not the lab's must go by themselves.
 fn clear_machine(record: &LabRecord, pieces: &[Piece]) -> Vec<LabError> {
-    let mut errors: Vec<LabError> = Vec::new();
-    match Netlink::open() {
-        Ok(machine) => {
-            for piece in pieces.iter().rev() {
-                errors.extend(clear_piece(&machine, piece).err().map(LabError::from));
-            }
+    let look = || Ok((World::of(record, pieces)?, Netlink::open()?));
+    match look() {
+        Ok((world, machine)) => {
+            let actual = world.actual(pieces);
+            let cleared = actual.iter().rev().map(|piece| clear_piece(&machine, piece));
+            cleared.filter_map(|cleared| cleared.err().map(LabError::from)).collect()
         }
-        Err(error) => errors.push(error.into()),
+        Err(error) => vec![error],
     }
-    errors.extend(forwarding::restore(record).err());
-    errors
 }
 
 fn clear_piece(machine: &Netlink, piece: &Piece) -> Result<(), NetError> {

@@ -45,7 +45,8 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let Some(record) = LabRecord::find(lab)? else { return Ok(Vec::new()) };
     let pieces = record.pieces();
     let actual = World::of(&record, &pieces)?.actual(&pieces);
-    let steps = diff(&actual, &[]).into_iter().flat_map(|difference| difference.steps);
+    // What goes with something else needs no step of its own.
+    let steps = diff(&actual, &[]).into_iter().filter_map(|mut difference| difference.steps.pop());
     let pins =
         record.datapaths.iter().map(|name| format!("rm -r {}", Datapath::pins_of(name).display()));
     let mut commands: Vec<String> = pins.collect();

@@ -15,7 +15,7 @@ pub(super) fn switch_on(record: &mut LabRecord) -> Result<(), LabError> {
     if sysctl::read(sysctl::IP_FORWARD)? == "1" {
         return Ok(());
     }
-    // Should somebody have switched it off meanwhile: what was before the lab is set back.
+    // What is recorded already is what was before the lab, whatever came since.
     if record.settings.is_empty() {
         record.settings = before()?;
         record.write_state()?;
@@ -40,6 +40,13 @@ fn before() -> Result<Vec<(String, String)>, LabError> {
     let (first, rest) = all.split_at(2);
     let on = rest.iter().filter(|(_, value)| value != "0");
     Ok(first.iter().chain(on).cloned().collect())
+}
+
+/// Sets everything back of a lab that has left the machine's own namespace.
+pub(super) fn switch_back(record: &mut LabRecord) -> Result<(), LabError> {
+    restore(record)?;
+    record.settings.clear();
+    record.write_state()
 }
 
 /// Sets everything back, unless another lab still needs it: that one is then to do it.

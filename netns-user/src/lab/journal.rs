@@ -12,6 +12,8 @@ pub(super) enum Event {
     Made(String, u64),
     /// It was not made, because somebody else has the name.
     Foreign(String),
+    /// It was half made by somebody who was killed, and is taken away.
+    Unmade(String),
 }
 
 /// The namespaces that were made, by name, with their cookies
@@ -30,6 +32,7 @@ impl Event {
             Self::Making(name) => format!("making {name}\n"),
             Self::Made(name, cookie) => format!("made {name} {cookie}\n"),
             Self::Foreign(name) => format!("foreign {name}\n"),
+            Self::Unmade(name) => format!("unmade {name}\n"),
         }
     }
 
@@ -39,6 +42,7 @@ impl Event {
             ["making", name] => Some(Self::Making((*name).to_owned())),
             ["made", name, cookie] => Some(Self::Made((*name).to_owned(), cookie.parse().ok()?)),
             ["foreign", name] => Some(Self::Foreign((*name).to_owned())),
+            ["unmade", name] => Some(Self::Unmade((*name).to_owned())),
             _ => None,
         }
     }
@@ -65,7 +69,7 @@ impl Journal {
                 self.cookies.insert(name, cookie);
                 self.making = None;
             }
-            Event::Foreign(_) => self.making = None,
+            Event::Foreign(_) | Event::Unmade(_) => self.making = None,
         }
     }
 }
@@ -81,6 +85,8 @@ mod tests {
             Event::Made("red".into(), 17),
             Event::Making("blue".into()),
             Event::Foreign("blue".into()),
+            Event::Making("grey".into()),
+            Event::Unmade("grey".into()),
             Event::Making("green".into()),
         ];
         let text: String = events.iter().map(Event::line).collect();

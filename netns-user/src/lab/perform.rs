@@ -9,6 +9,7 @@ use std::{
 use super::{
     LabError, LabRecord, Progress,
     datapaths::RouterDatapath,
+    diff::Fate,
     forwarding, in_place,
     pieces::{CablePiece, Piece},
     plan::{DatapathFate, Plan},
@@ -16,16 +17,16 @@ use super::{
 };
 use crate::{
     datapath::{Datapath, DatapathError},
-    net::{Netlink, PortState, netns, sysctl},
+    net::{NetError, Netlink, PortState, netns, sysctl},
     step::{Hands, Place, Step},
 };
 
-/// How long the bridge ports may take to open. The kernel does it in the background, usually
+/// How long the bridge ports may take to open, and old links to go. The kernel does it in the background, usually
 /// within a millisecond.
-const PORT_DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// How often to look whether they have.
-const PORT_POLL: Duration = Duration::from_millis(1);
+const POLL: Duration = Duration::from_millis(1);
 
 /// Carries a plan out, with a record that tells of both what stands and what is to stand.
 ///
@@ -47,13 +48,17 @@ pub(super) fn perform(
         }
     }
     record.write_state()?;
-    if plan.forwarding {
+    for name in &plan.wrecks {
+        record.unmake(name)?;
+    }
+    if plan.forwarding == Some(true) {
         step(progress, "forwarding", || forwarding::switch_on(record))?;
     }
     if plan.steps().next().is_some() {
         step(progress, "network", || make_network(plan, record, progress))?;
     }
-    for (datapath, fate) in &plan.datapaths {
+    for (done, (datapath, fate)) in plan.datapaths.iter().enumerate() {
+        go_on(progress, "datapaths", done, plan.datapaths.len())?;
         let name = match &datapath.router {
             Some(router) => format!("datapath of router \"{router}\""),
             None => "datapath".to_owned(),
@@ -63,11 +68,33 @@ pub(super) fn perform(
             make_datapath(datapath, fate, record, &advanced)
         })?;
     }
-    if !plan.wanted.uses_machine() && !record.settings.is_empty() {
-        forwarding::restore(record)?;
-        record.settings.clear();
+    if plan.forwarding == Some(false) {
+        step(progress, "forwarding", || forwarding::switch_back(record))?;
     }
-    Ok(())
+    let all = plan.datapaths.len();
+    go_on(progress, "datapaths", all, all)
+}
+
+/// A link of that name may be about to go with the namespace of its far end, which the kernel
+/// does in the background: a new one waits for that.
+fn patiently(hands: &mut Hands, step: &Step) -> Result<(), LabError> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        match hands.apply(step) {
+            Err(LabError::Net(NetError::Refused { cause, .. }))
+                if cause.raw_os_error() == Some(libc::EEXIST)
+                    && matches!(step, Step::AddCable { .. })
+                    && Instant::now() < deadline =>
+            {
+                thread::sleep(POLL);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn go_on(progress: &dyn Progress, step: &str, done: usize, all: usize) -> Result<(), LabError> {
+    if progress.advanced(step, done, all) { Ok(()) } else { Err(LabError::Interrupted) }
 }
 
 fn make_network(
@@ -78,15 +105,21 @@ fn make_network(
     let mut hands = Hands::new();
     let all = plan.differences.len();
     for (done, difference) in plan.differences.iter().enumerate() {
-        if !progress.advanced("network", done, all) {
-            return Err(LabError::Interrupted);
-        }
+        go_on(progress, "network", done, all)?;
         let steps = &difference.steps;
         match steps.as_slice() {
             [Step::AddNamespace { name }, inside @ ..] => {
                 make_namespace(name, inside, record, &mut hands)?;
             }
-            steps => steps.iter().try_for_each(|step| hands.apply(step))?,
+            steps => steps.iter().try_for_each(|step| match patiently(&mut hands, step) {
+                // It went by itself since it was looked for.
+                Err(LabError::Net(error))
+                    if difference.fate == Fate::Removed && error.is_absence() =>
+                {
+                    Ok(())
+                }
+                done => done,
+            })?,
         }
     }
     wait_until_open(plan, &mut hands)
@@ -127,7 +160,7 @@ fn wait_until_open(plan: &Plan, hands: &mut Hands) -> Result<(), LabError> {
     for port in ports {
         places.entry(&port.place).or_default().insert(&port.interface);
     }
-    let deadline = Instant::now() + PORT_DEADLINE;
+    let deadline = Instant::now() + DEADLINE;
     for (place, ports) in places {
         loop {
             let links = hands.at(place)?.links()?;
@@ -141,7 +174,7 @@ fn wait_until_open(plan: &Plan, hands: &mut Hands) -> Result<(), LabError> {
                 Some(link) if Instant::now() > deadline => {
                     return Err(LabError::DeadCable(link.name.clone()));
                 }
-                Some(_) => thread::sleep(PORT_POLL),
+                Some(_) => thread::sleep(POLL),
             }
         }
     }

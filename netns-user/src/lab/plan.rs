@@ -1,6 +1,6 @@
 //! What `up` would do: the difference between a lab as it stands and as a topology wants it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{
     datapaths::{RouterDatapath, datapaths},
     diff::{Difference, Fate, diff},
     in_place,
-    pieces::{Piece, pieces},
+    pieces::{Key, Piece, pieces},
     preflight,
     record::resolved,
     world::World,
@@ -62,8 +62,11 @@ pub struct Plan {
     pub(super) datapaths: Vec<(RouterDatapath, DatapathFate)>,
     /// Names of datapaths whose routers are no longer wanted.
     pub(super) removed_datapaths: Vec<String>,
-    /// Whether the machine is to become a router.
-    pub(super) forwarding: bool,
+    /// What the machine's forwarding is to be switched to: on when it is to become a router,
+    /// back when it was one for this lab alone.
+    pub(super) forwarding: Option<bool>,
+    /// Names of namespaces whose remains are to be taken away first.
+    pub(super) wrecks: Vec<String>,
 }
 
 impl Plan {
@@ -72,29 +75,46 @@ impl Plan {
         let differences = diff(&[], &pieces(&wanted));
         let installed = |datapath| (datapath, DatapathFate::Installed { replaces: false });
         let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
-        let forwarding = needs_forwarding(&wanted)?;
-        Ok(Self { wanted, differences, datapaths, removed_datapaths: Vec::new(), forwarding })
+        let forwarding = forwarding(&wanted, None)?;
+        let (removed_datapaths, wrecks) = (Vec::new(), Vec::new());
+        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, wrecks })
     }
 
     /// Plans the way from what stands of a lab to what is wanted.
     pub(super) fn between(record: &LabRecord, wanted: Topology) -> Result<Self, LabError> {
         let recorded = record.pieces();
         let world = World::of(record, &recorded)?;
-        let differences = diff(&world.actual(&recorded), &pieces(&wanted));
+        let wanted_pieces = pieces(&wanted);
+        let known: HashSet<Key> = recorded.iter().map(Piece::key).collect();
+        let by_hand = wanted_pieces.iter().filter(|piece| {
+            !known.contains(&piece.key()) && matches!(piece.place(), Some(Place::Namespace(_)))
+        });
+        let mut actual = world.actual(&recorded);
+        actual.extend(by_hand.filter_map(|piece| world.as_it_is(piece)));
+        let differences = diff(&actual, &wanted_pieces);
+        check_ends(&world, &actual, &differences)?;
         let wanted_datapaths = datapaths(&wanted);
         let names: Vec<&str> =
             wanted_datapaths.iter().map(|datapath| datapath.spec.lab.as_str()).collect();
-        let removed_datapaths = record.topologies().flat_map(Topology::datapath_names);
-        let removed_datapaths =
-            removed_datapaths.filter(|name| !names.contains(&name.as_str())).collect();
+        let recorded_names: BTreeSet<String> =
+            record.topologies().flat_map(Topology::datapath_names).collect();
+        let is_there = |name: &String| {
+            record.datapaths.contains(name)
+                || (!record.is_foreign_datapath(name) && Datapath::installed_at(name).is_some())
+        };
+        let removed_datapaths = recorded_names
+            .into_iter()
+            .filter(|name| !names.contains(&name.as_str()) && is_there(name))
+            .collect();
         let fate = |datapath: RouterDatapath| {
             let fate = datapath_fate(record, &world, &differences, &datapath)?;
             Ok((datapath, fate))
         };
         let datapaths =
             wanted_datapaths.into_iter().map(fate).collect::<Result<Vec<_>, LabError>>()?;
-        let forwarding = needs_forwarding(&wanted)?;
-        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding })
+        let forwarding = forwarding(&wanted, Some(record))?;
+        let wrecks = world.wrecks().to_vec();
+        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, wrecks })
     }
 
     /// Whether the lab is as it is wanted.
@@ -102,7 +122,7 @@ impl Plan {
         let same = |fate: &DatapathFate| matches!(fate, DatapathFate::Changed(changes) if changes.is_empty());
         self.differences.is_empty()
             && self.removed_datapaths.is_empty()
-            && !self.forwarding
+            && self.forwarding.is_none()
             && self.datapaths.iter().all(|(_, fate)| same(fate))
     }
 
@@ -119,11 +139,11 @@ impl Plan {
     /// The commands of other programs that the plan stands for, in order.
     pub fn commands(&self) -> Vec<String> {
         let mut commands = Vec::new();
-        if self.forwarding {
-            let key = sysctl::IP_FORWARD.to_owned();
-            let set = Step::Set { place: Place::Machine, key, value: "1".to_owned() };
-            commands.extend(set.commands());
-        }
+        let forward = |on: bool| {
+            let (key, value) = (sysctl::IP_FORWARD.to_owned(), u8::from(on).to_string());
+            Step::Set { place: Place::Machine, key, value }.commands()
+        };
+        commands.extend(self.forwarding.filter(|on| *on).into_iter().flat_map(forward));
         commands.extend(self.steps().flat_map(Step::commands));
         for (datapath, fate) in &self.datapaths {
             let place = Place::of(datapath.router.as_deref());
@@ -137,6 +157,7 @@ impl Plan {
                 }
             }
         }
+        commands.extend(self.forwarding.filter(|on| !*on).into_iter().flat_map(forward));
         commands
     }
 
@@ -165,9 +186,10 @@ impl Plan {
             line(Verb::Remove, "datapath", name.clone(), "with its connections".to_owned())
         });
         let mut changes: Vec<PlannedChange> = network.chain(removed).collect();
-        if self.forwarding {
+        if let Some(on) = self.forwarding {
             let name = "net.ipv4.ip_forward".to_owned();
-            changes.push(line(Verb::Change, "setting", name, "0 -> 1".to_owned()));
+            let detail = if on { "0 -> 1" } else { "set back" };
+            changes.push(line(Verb::Change, "setting", name, detail.to_owned()));
         }
         for (datapath, fate) in &self.datapaths {
             changes.extend(datapath_lines(datapath, fate, &ports));
@@ -176,8 +198,21 @@ impl Plan {
     }
 }
 
-fn needs_forwarding(wanted: &Topology) -> Result<bool, LabError> {
-    Ok(wanted.uses_machine() && sysctl::read(sysctl::IP_FORWARD)? != "1")
+fn forwarding(wanted: &Topology, record: Option<&LabRecord>) -> Result<Option<bool>, LabError> {
+    if wanted.uses_machine() {
+        return Ok((sysctl::read(sysctl::IP_FORWARD)? != "1").then_some(true));
+    }
+    Ok(record.is_some_and(|record| !record.settings.is_empty()).then_some(false))
+}
+
+/// Refuses names that links of others have, where links of the lab are to be made.
+fn check_ends(world: &World, actual: &[Piece], differences: &[Difference]) -> Result<(), LabError> {
+    let own: HashSet<&End> = actual.iter().flat_map(Piece::ends).collect();
+    let added = differences.iter().filter(|difference| difference.fate == Fate::Added);
+    let taken = added
+        .flat_map(|difference| difference.piece.ends())
+        .find(|end| world.link(end).is_some() && !own.contains(end));
+    taken.map_or(Ok(()), |end| Err(LabError::LinkTaken(end.to_string())))
 }
 
 /// A datapath lives in its router: with another router it must be made anew.
@@ -202,8 +237,10 @@ fn datapath_fate(
     if replaced || !world.has(&place) || !living.can_become(spec) {
         return Ok(DatapathFate::Installed { replaces: true });
     }
-    let changes = in_place(&place, || living.differences(spec))??;
-    Ok(DatapathFate::Changed(changes))
+    let changes =
+        in_place(&place, || living.is_here()?.then(|| living.differences(spec)).transpose())??;
+    // The lab's first router may have been another one.
+    Ok(changes.map_or(DatapathFate::Installed { replaces: true }, DatapathFate::Changed))
 }
 
 /// The plan for a topology: for a lab that is up, what `up` would change.

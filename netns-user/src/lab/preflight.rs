@@ -72,8 +72,8 @@ pub(super) fn check_free(topology: &Topology, own: Option<&LabRecord>) -> Result
     let pieces = own.map_or_else(Vec::new, LabRecord::pieces);
     let known: HashSet<Key> = pieces.iter().map(Piece::key).collect();
     for namespace in &topology.namespaces {
-        let is_new = !known.contains(&Key::Resolver(namespace.name.clone()));
-        if !namespace.dns.is_empty() && is_new {
+        // Also of a lab that is up: another may have written a file of his own meanwhile.
+        if !namespace.dns.is_empty() {
             resolver::check_free(&namespace.name)?;
         }
     }

@@ -1,7 +1,7 @@
 //! The record of a lab: /run/netns-labs/LAB/, gone with the next boot like the lab itself.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     LabError,
     journal::{Event, Journal},
-    pieces::{Piece, pieces},
+    pieces::{Key, Piece, pieces},
 };
 use crate::{
     net::{NetError, netns},
@@ -88,9 +88,18 @@ impl LabRecord {
 
     /// All that may stand of the lab, parents before children, each once.
     pub(super) fn pieces(&self) -> Vec<Piece> {
-        let mut seen = HashSet::new();
-        let all = self.topologies().flat_map(pieces);
-        all.filter(|piece| seen.insert(piece.key())).collect()
+        let mut places: HashMap<Key, usize> = HashMap::new();
+        let mut all: Vec<Piece> = Vec::new();
+        for piece in self.topologies().flat_map(pieces) {
+            match places.entry(piece.key()) {
+                Entry::Occupied(place) => all[*place.get()].take_up_mtu(&piece),
+                Entry::Vacant(place) => {
+                    place.insert(all.len());
+                    all.push(piece);
+                }
+            }
+        }
+        all
     }
 
     /// The lab's name.
@@ -206,6 +215,19 @@ impl LabRecord {
         }
     }
 
+    /// Whether somebody was killed while he made this namespace: what bears the name now lacks
+    /// who knows what.
+    pub(super) fn is_half_made(&self, name: &str) -> bool {
+        self.journal.making.as_deref() == Some(name)
+    }
+
+    /// Takes away what is left of a namespace of the lab, to which nobody can lose anything.
+    pub(super) fn unmake(&mut self, name: &str) -> Result<(), LabError> {
+        netns::delete(name)
+            .or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })?;
+        if self.is_half_made(name) { self.note(Event::Unmade(name.to_owned())) } else { Ok(()) }
+    }
+
     fn note(&mut self, event: Event) -> Result<(), LabError> {
         let path = folder(self.name()).join(NAMESPACES);
         let mut options = OpenOptions::new();
@@ -222,7 +244,7 @@ impl LabRecord {
     /// What bears the name of the lab's namespace `name` now.
     pub(super) fn bearer(&self, name: &str) -> Result<Bearer, NetError> {
         let recorded = self.journal.cookies.get(name);
-        let is_being_made = self.journal.making.as_deref() == Some(name);
+        let is_being_made = self.is_half_made(name);
         let own = match netns::cookie(name) {
             Ok(cookie) => recorded.map_or(is_being_made, |recorded| *recorded == cookie),
             Err(NetError::NoNamespace(_)) => return Ok(Bearer::Nothing),
@@ -231,20 +253,6 @@ impl LabRecord {
             Err(error) => return Err(error),
         };
         Ok(if own { Bearer::Own } else { Bearer::Stranger })
-    }
-
-    /// Deletes what is left of namespaces of the lab that somebody was killed over: files without
-    /// a namespace, and the one that was being made, which lacks who knows what.
-    pub(super) fn delete_half_made(&mut self) -> Result<(), LabError> {
-        let names: Vec<String> = self.namespace_names().into_iter().map(str::to_owned).collect();
-        for name in names {
-            let is_being_made = self.journal.making.as_deref() == Some(name.as_str());
-            let is_dead = matches!(netns::cookie(&name), Err(NetError::DeadNamespace(_)));
-            if (is_being_made || is_dead) && self.bearer(&name)? == Bearer::Own {
-                netns::delete(&name)?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether one of the lab's namespaces bears this name. For who may not look, the name

@@ -73,7 +73,6 @@ fn change(
     let auto = preflight::auto_uplink(topology)?;
     let wanted = resolved(topology, auto.as_deref());
     preflight::check_free(&wanted, Some(&record))?;
-    record.delete_half_made()?;
     let plan = Plan::between(&record, wanted.clone())?;
     if plan.is_empty() && record.complete && record.topology == wanted {
         refresh(&wanted)?;

@@ -14,7 +14,7 @@ use super::{
     resolver,
 };
 use crate::{
-    net::{Link, NetError, Netlink, netns, sysctl},
+    net::{BRIDGE, Link, Mac, NetError, Netlink, VETH, netns, sysctl},
     step::{End, Place},
     topology::Route,
 };
@@ -23,6 +23,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct World {
     places: HashMap<Place, Snapshot>,
+    /// Names of the lab's namespaces that were half made or half deleted when somebody was
+    /// killed. They are no places.
+    wrecks: Vec<String>,
 }
 
 /// What a namespace has.
@@ -41,6 +44,7 @@ impl World {
     /// places of the lab.
     pub(super) fn of(record: &LabRecord, pieces: &[Piece]) -> Result<Self, LabError> {
         let mut places = HashMap::new();
+        let mut wrecks = Vec::new();
         let names = pieces.iter().filter_map(|piece| match piece {
             Piece::Namespace { name, .. } => Some(name),
             _ => None,
@@ -49,16 +53,26 @@ impl World {
             if record.bearer(name)? != Bearer::Own {
                 continue;
             }
+            if record.is_half_made(name) {
+                wrecks.push(name.clone());
+                continue;
+            }
             match netns::run_in(name, Snapshot::read) {
                 Ok(snapshot) => {
                     places.insert(Place::Namespace(name.clone()), snapshot?);
                 }
+                Err(NetError::DeadNamespace(_)) => wrecks.push(name.clone()),
                 Err(error) if error.is_absence() => {}
                 Err(error) => return Err(error.into()),
             }
         }
         places.insert(Place::Machine, Snapshot::read()?);
-        Ok(Self { places })
+        Ok(Self { places, wrecks })
+    }
+
+    /// Names that nothing usable bears, but a file of the lab's that is in the way.
+    pub(super) fn wrecks(&self) -> &[String] {
+        &self.wrecks
     }
 
     /// Whether the place is there.
@@ -77,14 +91,14 @@ impl World {
     }
 
     /// The piece as it is. What is not asked of it is not told of it.
-    fn as_it_is(&self, piece: &Piece) -> Option<Piece> {
+    pub(super) fn as_it_is(&self, piece: &Piece) -> Option<Piece> {
         match piece {
             Piece::Namespace { name, .. } => {
                 let snapshot = self.places.get(&Place::namespace(name))?;
                 Some(Piece::Namespace { name: name.clone(), forwarding: snapshot.forwarding })
             }
             Piece::Bridge { end, mac, mtu, .. } => {
-                let link = self.link(end).filter(|link| link.kind.as_deref() == Some("bridge"))?;
+                let link = self.bridge(end, *mac)?;
                 let mtu = mtu.map(|_| link.mtu);
                 Some(Piece::Bridge { end: end.clone(), mac: *mac, mtu, up: link.up })
             }
@@ -110,19 +124,45 @@ impl World {
         }
     }
 
-    /// A near end without its far end is still in the way: it is told of as another cable.
+    /// A bridge of another owner, who took the name over, has another Ethernet address.
+    fn bridge(&self, end: &End, mac: Mac) -> Option<&Link> {
+        self.link(end).filter(|link| link.is(BRIDGE) && link.mac == Some(mac))
+    }
+
+    /// One end without the other is still in the way, and is told of as a broken cable; unless
+    /// nothing shows that it is the lab's.
     fn cable(&self, cable: &CablePiece) -> Option<CablePiece> {
-        let near = self.link(&cable.near).filter(|link| link.kind.as_deref() == Some("veth"))?;
-        let far = self.link(&cable.far);
-        let place = self.places.get(&cable.near.place)?;
-        Some(CablePiece {
-            near: cable.near.clone(),
-            far: far.map_or_else(|| End::new(Place::Machine, ""), |_| cable.far.clone()),
-            mac: cable.mac,
-            bridge: near.bridge.and_then(|index| place.names.get(&index).cloned()),
-            mtu: cable.mtu.map(|_| near.mtu),
-            up: near.up && far.is_some_and(|link| link.up),
-        })
+        let veth = |end: &End| self.link(end).filter(|link| link.is(VETH));
+        let (near, far) = (veth(&cable.near), veth(&cable.far));
+        if let (Some(near), Some(far)) = (near, far)
+            && near.peer.is_some_and(|peer| peer.index == far.index)
+        {
+            let place = self.places.get(&cable.near.place)?;
+            return Some(CablePiece {
+                bridge: near.bridge.and_then(|index| place.names.get(&index).cloned()),
+                mtu: cable.mtu.map(|_| near.mtu),
+                up: near.up && far.up,
+                ..cable.clone()
+            });
+        }
+        if near.is_some_and(|near| self.led_to(near, cable)) {
+            return Some(cable.broken(&cable.near));
+        }
+        far.filter(|far| far.mac == Some(cable.mac)).map(|_| cable.broken(&cable.far))
+    }
+
+    /// Whether this near end is the lab's, though its far end is not in its place: it is where
+    /// the lab has plugged it in, or the far end bears another name.
+    fn led_to(&self, near: &Link, cable: &CablePiece) -> bool {
+        let bridge = cable.bridge.as_ref().map(|name| End::new(cable.near.place.clone(), name));
+        let plugged = bridge.and_then(|end| self.link(&end)).map(|bridge| bridge.index);
+        let renamed = self.places.get(&cable.far.place).is_some_and(|place| {
+            let mut links = place.links.values();
+            links.any(|far| {
+                near.peer.is_some_and(|peer| peer.index == far.index) && far.mac == Some(cable.mac)
+            })
+        });
+        renamed || (plugged.is_some() && near.bridge == plugged)
     }
 
     /// Names of what is wanted and not there, in words.

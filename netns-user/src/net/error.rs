@@ -39,7 +39,9 @@ impl NetError {
         match self {
             Self::NoNamespace(_) | Self::DeadNamespace(_) | Self::NoLink(_) => true,
             Self::Refused { cause, .. } => {
-                matches!(cause.raw_os_error(), Some(libc::ENODEV | libc::ENOENT))
+                // ESRCH and EADDRNOTAVAIL: of routes and addresses.
+                let absent = [libc::ENODEV, libc::ENOENT, libc::ESRCH, libc::EADDRNOTAVAIL];
+                cause.raw_os_error().is_some_and(|code| absent.contains(&code))
             }
             Self::NamespaceExists(_) | Self::BadNamespaceName { .. } | Self::Protocol { .. } => {
                 false

@@ -35,18 +35,14 @@ pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
         let key = piece.key();
         if links.parents(piece).iter().any(|parent| gone.contains(parent)) {
             gone.insert(key);
-            // A namespace that goes takes its cables along some time later, and their far ends
-            // would be in the way until then.
-            if let Some(step) = cut(piece, &gone) {
-                let piece = piece.clone();
-                removed.push(Difference { fate: Fate::Removed, piece, steps: vec![step] });
-            }
             continue;
         }
         let stays = wanted_by_key.get(&key).is_some_and(|wanted| piece.change_to(wanted).is_some());
         if !stays {
             gone.insert(key);
-            let (piece, steps) = (piece.clone(), piece.take_away());
+            let piece = piece.clone();
+            let mut steps = links.leading_out(&piece);
+            steps.extend(piece.take_away());
             removed.push(Difference { fate: Fate::Removed, piece, steps });
         }
     }
@@ -67,16 +63,6 @@ pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
     removed
 }
 
-/// How to delete a cable of which one end stays where it is.
-fn cut(piece: &Piece, gone: &HashSet<Key>) -> Option<Step> {
-    let Piece::Cable(cable) = piece else { return None };
-    let stays = |end: &&End| {
-        end.place.name().is_none_or(|name| !gone.contains(&Key::Namespace(name.to_owned())))
-    };
-    let end = [&cable.near, &cable.far].into_iter().find(stays)?.clone();
-    Some(Step::DeleteLink { end })
-}
-
 /// The ports of a bridge that goes stay, but are ports of nothing.
 fn unplug(kept: &mut HashMap<Key, Piece>, gone: &HashSet<Key>) {
     for piece in kept.values_mut() {
@@ -95,11 +81,14 @@ struct Links {
     by_end: HashMap<End, Key>,
     /// The addresses of each place, for routes by a gateway.
     addresses: HashMap<Place, Vec<Key>>,
+    /// Both ends of each cable between two places.
+    cables: Vec<(End, End)>,
 }
 
 impl Links {
     fn of(pieces: &[Piece]) -> Self {
-        let mut links = Self { by_end: HashMap::new(), addresses: HashMap::new() };
+        let mut links =
+            Self { by_end: HashMap::new(), addresses: HashMap::new(), cables: Vec::new() };
         for piece in pieces {
             let key = piece.key();
             match piece {
@@ -107,6 +96,7 @@ impl Links {
                     links.by_end.insert(end.clone(), key);
                 }
                 Piece::Cable(cable) => {
+                    links.cables.push((cable.near.clone(), cable.far.clone()));
                     links.by_end.insert(cable.near.clone(), key.clone());
                     links.by_end.insert(cable.far.clone(), key);
                 }
@@ -117,6 +107,23 @@ impl Links {
             }
         }
         links
+    }
+
+    /// The steps that take a namespace's cables to elsewhere away. The kernel would do it in the
+    /// background, later than their names may be wanted again, and never while a process is in
+    /// the namespace.
+    fn leading_out(&self, piece: &Piece) -> Vec<Step> {
+        let Piece::Namespace { name, .. } = piece else { return Vec::new() };
+        let here = Place::namespace(name);
+        let ends = self.cables.iter().filter_map(|(near, far)| {
+            let is_here = (near.place == here, far.place == here);
+            match is_here {
+                (false, true) => Some(near),
+                (true, false) if !far.interface.is_empty() => Some(far),
+                _ => None,
+            }
+        });
+        ends.map(|end| Step::DeleteLink { end: end.clone() }).collect()
     }
 
     /// The pieces with which this one goes.

@@ -74,6 +74,18 @@ pub(super) enum Key {
     Resolver(String),
 }
 
+impl CablePiece {
+    /// What is left of this cable at `end`, without its other end.
+    pub(super) fn broken(&self, end: &End) -> Self {
+        let far = End::new(Place::Machine, "");
+        Self { near: end.clone(), far, bridge: None, mtu: None, ..self.clone() }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.far.interface.is_empty()
+    }
+}
+
 impl Piece {
     pub(super) fn key(&self) -> Key {
         match self {
@@ -84,6 +96,38 @@ impl Piece {
             Self::Address { end, address } => Key::Address(end.clone(), *address),
             Self::Route { place, route } => Key::Route(place.clone(), route.to, route.metric),
             Self::Resolver { namespace, .. } => Key::Resolver(namespace.clone()),
+        }
+    }
+
+    /// Where it is, of an address or a route: what a person may have added by hand, to be
+    /// taken over when the topology wants it.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Address { end, .. } => Some(&end.place),
+            Self::Route { place, .. } => Some(place),
+            _ => None,
+        }
+    }
+
+    /// The links that it is.
+    pub(super) fn ends(&self) -> impl Iterator<Item = &End> {
+        let (one, other) = match self {
+            Self::Bridge { end, .. } => (Some(end), None),
+            Self::Cable(cable) => {
+                (Some(&cable.near), Some(&cable.far).filter(|_| !cable.is_broken()))
+            }
+            _ => (None, None),
+        };
+        one.into_iter().chain(other)
+    }
+
+    /// Wishes for an MTU are many, and whoever looks at the piece has to heed all: when the
+    /// last one has none, there may be an older one to take back.
+    pub(super) fn take_up_mtu(&mut self, older: &Self) {
+        let (Self::Bridge { mtu, .. } | Self::Cable(CablePiece { mtu, .. })) = self else { return };
+        if let Self::Bridge { mtu: older, .. } | Self::Cable(CablePiece { mtu: older, .. }) = older
+        {
+            *mtu = mtu.or(*older);
         }
     }
 
@@ -100,7 +144,12 @@ impl Piece {
                 let bridge = cable.bridge.as_ref().map(|bridge| format!("port of {bridge}"));
                 let detail: Vec<String> =
                     bridge.into_iter().chain(cable.mtu.map(|mtu| format!("mtu {mtu}"))).collect();
-                ("cable", format!("{} - {}", cable.near, cable.far), detail.join(", "))
+                let ends = if cable.is_broken() {
+                    format!("{} - nothing", cable.near)
+                } else {
+                    format!("{} - {}", cable.near, cable.far)
+                };
+                ("cable", ends, detail.join(", "))
             }
             Self::Address { end, address } => ("address", address.to_string(), format!("on {end}")),
             Self::Route { place, route } => {
