@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs},
-    datapath::DatapathError,
+    datapath::{Datapath, DatapathError},
     lab,
     rules::MasqueradeRule,
     step::masquerade_command,
@@ -43,9 +43,9 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         routers.iter().map(|router| masquerade_command(&router.place, &rule, adds)).collect();
     let act = || {
         if adds {
-            add(&routers, &rule)?
+            add(&routers, &rule)?;
         } else {
-            del(&routers, &rule)?
+            del(&routers, &rule)?;
         }
         Ok(rule)
     };
@@ -101,7 +101,7 @@ fn find(
 ) -> anyhow::Result<(MasqueradeRule, Vec<LivingRouter>)> {
     let mut found: Option<(MasqueradeRule, Vec<LivingRouter>)> = None;
     for router in routers(topology, name)? {
-        let rules = router.work(crate::datapath::Datapath::masquerades)?;
+        let rules = router.work(Datapath::masquerades)?;
         let is_meant = |rule: &MasqueradeRule| {
             rule.source == wanted.source
                 && (wanted.uplink.is_none() || rule.uplink == wanted.uplink)
