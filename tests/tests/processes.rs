@@ -248,3 +248,15 @@ fn twenty_isolated_commands_do_not_see_each_other() {
     }
     before.is_unchanged();
 }
+
+#[test]
+fn a_namespace_can_be_entered_from_within_itself() {
+    let _sandbox = Sandbox::new();
+    netns(&["add", "red"]).success();
+    let netns_path = netns_path();
+    let program = netns_path.to_str().expect("a plain path");
+    for option in [&[][..], &["--isolate"]] {
+        let again = [&["exec", "red", "--", program, "exec"], option, &["red", "true"]].concat();
+        netns(&again).success();
+    }
+}

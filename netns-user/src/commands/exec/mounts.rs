@@ -35,8 +35,12 @@ fn read_only(path: &str) -> MsFlags {
 /// mounted below that (bpffs, cgroups, …) below the new one again.
 pub(super) fn sys(name: &str) -> anyhow::Result<()> {
     let inner = mounts_below_sys().context("cannot read the mounts")?;
-    mount(Some(name), "/sys", Some("sysfs"), read_only("/sys"), None::<&str>)
-        .context("cannot mount /sys")?;
+    match mount(Some(name), "/sys", Some("sysfs"), read_only("/sys"), None::<&str>) {
+        Ok(()) => {}
+        // It shows this namespace already: the caller is in it.
+        Err(Errno::EBUSY) => return Ok(()),
+        Err(error) => return Err(error).context("cannot mount /sys"),
+    }
     for (path, old) in inner {
         let from = format!("/proc/self/fd/{}", old.as_raw_fd());
         match mount(Some(from.as_str()), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
