@@ -120,6 +120,10 @@ impl Exchange {
                 if mine == other || is_chosen(&name, at, sent, ours, theirs) {
                     continue;
                 }
+                // A port that was drawn by lot is another one the next time.
+                let drawn = name == "source port" && at == At::Lan;
+                let is_moved = drawn && Ip(ours.clone()).source_port() != sent[0][0].source_port();
+                let mine = if is_moved { "another".to_owned() } else { mine };
                 self.differ(step, at, &format!("{nth}{name}"), mine, other);
             }
             self.alike += usize::from(before == self.differences.len());
