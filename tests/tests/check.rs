@@ -1,0 +1,70 @@
+//! `netns check` and `netns schema`: what they say, to people and to programs.
+
+use netns_tests::{LabFile, Output, Sandbox, lecture, netns};
+
+fn check(file: &LabFile, options: &[&str]) -> Output {
+    let written = file.write();
+    let path = written.path().to_str().expect("a plain path");
+    netns(&[&["check", path], options].concat())
+}
+
+#[test]
+fn a_good_file_is_summed_up() {
+    check(&lecture(), &[]).success().shows(&[
+        "lab \"lecture\"",
+        "2 namespaces",
+        "1 uplink",
+        "1 masquerade",
+        "1 forward",
+    ]);
+    let told = check(&lecture(), &["--json"]).json();
+    assert_eq!(told["valid"], true, "{told:#}");
+    assert_eq!(told["lab"], "lecture");
+    assert_eq!(told["problems"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn every_fault_is_told_with_its_place() {
+    let file = lecture()
+        .replace("192.168.15.2/24", "192.168.16.2/24")
+        .replace("protocol = \"tcp\"", "protocol = \"icmp\"");
+    let places = [file.position("\"192.168.16.2/24\""), file.position("\"icmp\"")];
+    check(&file, &[]).fails_with(&[&places[0], &places[1], "192.168.16.2", "icmp"]);
+
+    let told = check(&file, &["--json"]);
+    assert_eq!(told.status.code(), Some(1), "{told}");
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+    assert_eq!(told["valid"], false, "{told:#}");
+    let found: Vec<String> = told["problems"]
+        .as_array()
+        .expect("problems")
+        .iter()
+        .map(|problem| format!("{}:{}", problem["line"], problem["column"]))
+        .collect();
+    assert!(places.iter().all(|place| found.contains(place)), "{places:?} in {told:#}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    netns(&["check", "/nowhere/lab.toml"]).fails_with(&["cannot read /nowhere/lab.toml"]);
+    netns(&["check"]).fails_with_code(2, &["<FILE>"]);
+}
+
+#[test]
+fn checking_builds_nothing() {
+    let _sandbox = Sandbox::new();
+    let before = netns_tests::Machine::now();
+    check(&lecture(), &[]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn the_schema_is_one_and_describes_the_tables_of_a_file() {
+    let schema = netns(&["schema"]).json();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    for table in ["name", "router", "uplink", "bridge", "namespace", "masquerade", "forward"] {
+        assert!(schema["properties"][table].is_object(), "{table} in {schema:#}");
+    }
+    // It is JSON with the option and without it.
+    assert_eq!(netns(&["schema", "--json"]).json(), schema);
+}

@@ -1,0 +1,219 @@
+//! Floods from inside and from outside, as fast as raw sockets go, beside connections that must
+//! not notice. They last some seconds; `NETNS_FLOOD_SECONDS=60` makes it a minute.
+
+use std::{
+    env,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use netns_common::{
+    abi::Ip4,
+    model::{
+        Random,
+        address::{BLUE, HOST, LAN, RED},
+        flags::{ACK, RST, SYN},
+        ipv4,
+    },
+};
+use nix::sys::signal::Signal;
+
+use netns_tests::{
+    Inside, Sandbox, Stream, Wire, accept, connect_from, inside, lab_is_up, mac_of, netns,
+    receive_stream, send_stream,
+};
+
+/// How long the floods last unless the environment says otherwise.
+const SECONDS: u64 = 10;
+
+/// Fewer packets than this in all would be no flood, however busy the machine is.
+const FLOOD: u64 = 50_000;
+
+/// The server's port of the transfer, and the one of the connection that is kept alive.
+const TRANSFER: u16 = 7000;
+const KEPT: u16 = 7001;
+
+/// One packet after another of a flood.
+type Next = fn(&mut Random) -> Vec<u8>;
+
+/// Somebody outside who is not there.
+fn nobody(random: &mut Random) -> Ip4 {
+    Ip4::new(203, 0, 113, random.u8())
+}
+
+fn outside(random: &mut Random) -> Ip4 {
+    if random.one_in(2) { LAN } else { nobody(random) }
+}
+
+/// A TCP header's sequence number, in a packet without IP options. The checksum is wrong after
+/// that; it is for routers, which do not look at it, and is made right by the difference.
+fn with_sequence(mut packet: Vec<u8>, sequence: u32) -> Vec<u8> {
+    let old = u16::from_be_bytes([packet[36], packet[37]]);
+    let [a, b, c, d] = sequence.to_be_bytes();
+    packet[24..28].copy_from_slice(&[a, b, c, d]);
+    // RFC 1624: what was 1 is now this number.
+    let words = [!1, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+    let mut sum = u32::from(!old) + words.iter().map(|word| u32::from(*word)).sum::<u32>();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    let new = !u16::try_from(sum).expect("a half-word");
+    packet[36..38].copy_from_slice(&new.to_be_bytes());
+    packet
+}
+
+/// What red sends: each kind by itself would be a flood.
+const FROM_RED: [Next; 8] = [
+    |random| ipv4(RED, outside(random)).tcp(random.u16(), random.u16(), SYN).bytes(),
+    |random| ipv4(RED, outside(random)).udp(random.u16(), random.u16()).payload(9).bytes(),
+    |random| ipv4(RED, outside(random)).echo_request(random.u16()).bytes(),
+    |random| ipv4(RED, LAN).udp(random.u16(), 9).payload(64).fragment(0, true).bytes(),
+    |random| ipv4(RED, LAN).udp(1, 9).payload(64).fragment(random.u16() % 8000 + 1, true).bytes(),
+    // Errors about what blue may have received, and resets in its name.
+    |random| {
+        let asked = ipv4(LAN, BLUE).tcp(TRANSFER, random.u16(), ACK).frame([0; 6], [0; 6], 1);
+        ipv4(RED, LAN).error(3, 3, &asked, 20).bytes()
+    },
+    |random| ipv4(BLUE, LAN).tcp(random.u16(), TRANSFER, RST).bytes(),
+    // To the forward, by way of the router.
+    |random| ipv4(RED, HOST).tcp(random.u16(), 80, SYN).bytes(),
+];
+
+/// What comes from outside, some of it in the name of the server that blue talks to.
+const FROM_LAN: [Next; 8] = [
+    |random| ipv4(nobody(random), HOST).tcp(random.u16(), 80, SYN).bytes(),
+    |random| ipv4(nobody(random), HOST).tcp(random.u16(), random.u16(), SYN).bytes(),
+    |random| ipv4(nobody(random), HOST).udp(random.u16(), random.u16()).payload(9).bytes(),
+    |random| {
+        let port = if random.one_in(2) { TRANSFER } else { KEPT };
+        let reset = ipv4(LAN, HOST).tcp(port, random.u16(), RST).bytes();
+        with_sequence(reset, random.next_u64() as u32)
+    },
+    |random| ipv4(LAN, HOST).tcp(TRANSFER, random.u16(), ACK).fragment(0, true).payload(64).bytes(),
+    |random| {
+        ipv4(LAN, HOST).tcp(1, 1, ACK).payload(64).fragment(random.u16() % 8000 + 1, true).bytes()
+    },
+    // Fragmentation needed, to 68 bytes, about connections that blue may have.
+    |random| {
+        let port = if random.one_in(2) { TRANSFER } else { KEPT };
+        let sent = ipv4(HOST, LAN).tcp(random.u16(), port, ACK).frame([0; 6], [0; 6], 1);
+        let error = ipv4(nobody(random), HOST).error(3, 4, &sent, 8).bytes();
+        with_mtu(error, 68)
+    },
+    |random| {
+        let sent = ipv4(HOST, LAN).tcp(random.u16(), KEPT, ACK).frame([0; 6], [0; 6], 1);
+        ipv4(LAN, HOST).error(3, random.u8() % 16, &sent, 8).bytes()
+    },
+];
+
+/// The MTU of an ICMP error whose field was 0 so far (RFC 1191).
+fn with_mtu(mut packet: Vec<u8>, mtu: u16) -> Vec<u8> {
+    packet[26..28].copy_from_slice(&mtu.to_be_bytes());
+    packet[22..24].fill(0);
+    let sum = netns_common::model::checksum(&packet[20..]).to_be_bytes();
+    packet[22..24].copy_from_slice(&sum);
+    packet
+}
+
+fn flood(wire: &Wire, kinds: &[Next], seed: u64, goes_on: &AtomicBool, sent: &AtomicU64) {
+    let mut random = Random::new(seed);
+    while goes_on.load(Ordering::Relaxed) {
+        for next in kinds {
+            sent.fetch_add(u64::from(wire.try_send(&next(&mut random))), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Ends the floods, also when an assertion fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A word there and back.
+fn exchange(client: &mut TcpStream, server: &mut TcpStream) {
+    let mut word = [0; 4];
+    client.write_all(b"here").expect("the connection is kept");
+    server.read_exact(&mut word).expect("a word");
+    assert_eq!(&word, b"here");
+    server.write_all(b"back").expect("the connection is kept");
+    client.read_exact(&mut word).expect("a word");
+    assert_eq!(&word, b"back");
+}
+
+fn wire(place: &Inside, interface: &str, of_router: &str) -> Wire {
+    Wire::open(place, interface, mac_of(&inside("host"), of_router))
+}
+
+#[test]
+fn floods_from_both_sides_leave_established_connections_alone() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let seconds = env::var("NETNS_FLOOD_SECONDS").map_or(SECONDS, |seconds| {
+        seconds.parse().unwrap_or_else(|error| panic!("NETNS_FLOOD_SECONDS={seconds}: {error}"))
+    });
+    let duration = Duration::from_secs(seconds);
+    let listen = |port: u16| {
+        let address = format!("192.168.1.1:{port}");
+        inside("lan").run(|| TcpListener::bind(address)).expect("a listener")
+    };
+    let connect = |port: u16| {
+        let address = format!("192.168.1.1:{port}");
+        inside("blue").run(|| connect_from(0, &address)).expect("a connection")
+    };
+    let (listener, kept_listener) = (listen(TRANSFER), listen(KEPT));
+    let mut kept = connect(KEPT);
+    let (mut kept_server, _) = accept(&kept_listener).expect("a connection");
+    let mut transfer = connect(TRANSFER);
+    let (mut receiving, _) = accept(&listener).expect("a connection");
+
+    // What the LAN hears, and not what it says: an inside source must not be there.
+    let filter = "src net 192.168.15.0/24 or (udp and src 192.168.1.10 and dst port 9999)";
+    let leaks =
+        ["-n", "-l", "--immediate-mode", "-Z", "root", "-Q", "in", "-i", "eth0", filter];
+    let mut leaks = inside("lan").start("tcpdump", &leaks);
+    leaks.wait_for("listening on");
+    let red = wire(&inside("red"), "veth-red", "v-net-0");
+    let lan = wire(&inside("lan"), "eth0", "ens3");
+
+    let content = Stream::new();
+    let (goes_on, packets) = (AtomicBool::new(true), AtomicU64::new(0));
+    let started = Instant::now();
+    let (sent, received) = thread::scope(|scope| {
+        let ending = Ending(&goes_on);
+        scope.spawn(|| flood(&red, &FROM_RED, 1, &goes_on, &packets));
+        scope.spawn(|| flood(&lan, &FROM_LAN, 2, &goes_on, &packets));
+        let receiver = scope.spawn(|| receive_stream(&mut receiving, &content));
+        let sender = scope.spawn(|| {
+            send_stream(&mut transfer, &content, |_| started.elapsed() < duration)
+        });
+        while started.elapsed() < duration && !sender.is_finished() {
+            exchange(&mut kept, &mut kept_server);
+            thread::park_timeout(Duration::from_millis(100));
+        }
+        let sent = sender.join().expect("a sender").expect("the transfer is not cut");
+        let received = receiver.join().expect("equal bytes").expect("the transfer is not cut");
+        drop(ending);
+        (sent, received)
+    });
+    assert_eq!(sent, received);
+    assert!(received > 0, "nothing was transferred");
+    exchange(&mut kept, &mut kept_server);
+    let packets = packets.into_inner();
+    assert!(packets > FLOOD, "{packets} packets are no flood");
+
+    // The end of what there was to hear.
+    let host = inside("host").run(|| UdpSocket::bind("192.168.1.10:0")).expect("a socket");
+    host.send_to(b"end", "192.168.1.1:9999").expect("a datagram");
+    leaks.wait_for("192.168.1.1.9999");
+    leaks.signal(Signal::SIGINT);
+    let (_, heard, _) = leaks.finish();
+    assert!(!heard.contains("IP 192.168.15."), "inside sources on the LAN:\n{heard}");
+    netns(&["status"]).success();
+}
