@@ -155,9 +155,13 @@ fn wire(place: &Inside, interface: &str, of_router: &str) -> Wire {
 fn floods_from_both_sides_leave_established_connections_alone() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let seconds = env::var("NETNS_FLOOD_SECONDS").map_or(SECONDS, |seconds| {
+    // The runner passes it on empty when nobody has set it.
+    let seconds = env::var("NETNS_FLOOD_SECONDS").unwrap_or_default();
+    let seconds = if seconds.is_empty() {
+        SECONDS
+    } else {
         seconds.parse().unwrap_or_else(|error| panic!("NETNS_FLOOD_SECONDS={seconds}: {error}"))
-    });
+    };
     let duration = Duration::from_secs(seconds);
     let listen = |port: u16| {
         let address = format!("192.168.1.1:{port}");
@@ -175,8 +179,7 @@ fn floods_from_both_sides_leave_established_connections_alone() {
 
     // What the LAN hears, and not what it says: an inside source must not be there.
     let filter = "src net 192.168.15.0/24 or (udp and src 192.168.1.10 and dst port 9999)";
-    let leaks =
-        ["-n", "-l", "--immediate-mode", "-Z", "root", "-Q", "in", "-i", "eth0", filter];
+    let leaks = ["-n", "-l", "--immediate-mode", "-Z", "root", "-Q", "in", "-i", "eth0", filter];
     let mut leaks = inside("lan").start("tcpdump", &leaks);
     leaks.wait_for("listening on");
     let red = wire(&inside("red"), "veth-red", "v-net-0");
@@ -190,9 +193,8 @@ fn floods_from_both_sides_leave_established_connections_alone() {
         scope.spawn(|| flood(&red, &FROM_RED, 1, &goes_on, &packets));
         scope.spawn(|| flood(&lan, &FROM_LAN, 2, &goes_on, &packets));
         let receiver = scope.spawn(|| receive_stream(&mut receiving, &content));
-        let sender = scope.spawn(|| {
-            send_stream(&mut transfer, &content, |_| started.elapsed() < duration)
-        });
+        let sender =
+            scope.spawn(|| send_stream(&mut transfer, &content, |_| started.elapsed() < duration));
         while started.elapsed() < duration && !sender.is_finished() {
             exchange(&mut kept, &mut kept_server);
             thread::park_timeout(Duration::from_millis(100));

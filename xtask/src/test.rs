@@ -123,11 +123,13 @@ fn run_binary(workspace: &Workspace, binary: &TestBinary, args: &[OsString]) -> 
     let packages = packages_for_tests(workspace);
     let path = search_path();
     let backtrace = env::var_os("RUST_BACKTRACE").unwrap_or_default();
-    let variables: [(&str, &OsStr); 6] = [
+    let flood = env::var_os("NETNS_FLOOD_SECONDS").unwrap_or_default();
+    let variables: [(&str, &OsStr); 7] = [
         ("NETNS_BIN", netns.as_os_str()),
         ("NETNS_DIST", packages.as_os_str()),
         ("PATH", &path),
         ("RUST_BACKTRACE", &backtrace),
+        ("NETNS_FLOOD_SECONDS", &flood),
         ("CARGO_MANIFEST_DIR", binary.folder.as_os_str()),
         ("CARGO_TARGET_DIR", workspace.target().as_os_str()),
     ];

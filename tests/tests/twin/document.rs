@@ -4,12 +4,15 @@ use std::{collections::BTreeSet, fs};
 
 use crate::exchange::Difference;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/differences-from-netfilter.md");
+const DOCUMENT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/differences-from-netfilter.md");
 
 /// Every row of the document's tables.
 pub(crate) fn documented() -> BTreeSet<Difference> {
     let text = fs::read_to_string(DOCUMENT).unwrap_or_else(|error| panic!("{DOCUMENT}: {error}"));
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| case |") && !line.starts_with("| --- |"));
+    let rows = text.lines().filter(|line| {
+        line.starts_with("| ") && !line.starts_with("| case |") && !line.starts_with("| --- |")
+    });
     rows.map(row).collect()
 }
 

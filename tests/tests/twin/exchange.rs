@@ -56,7 +56,7 @@ impl Exchange {
 
     /// Sends packets, one right after the other, in both labs.
     pub(crate) fn send_all(&mut self, step: &str, from: At, packets: &[Ip]) {
-        self.step(step, from, [packets, packets].map(<[Ip]>::to_vec));
+        self.step(step, from, &[packets, packets].map(<[Ip]>::to_vec));
     }
 
     /// Sends what is made of the last packet that arrived there, in each lab of its own.
@@ -66,10 +66,10 @@ impl Exchange {
             let last = last.unwrap_or_else(|| panic!("{}: nothing to answer to", self.case));
             vec![make(last)]
         });
-        self.step(step, from, answers);
+        self.step(step, from, &answers);
     }
 
-    fn step(&mut self, step: &str, from: At, packets: [Vec<Ip>; 2]) {
+    fn step(&mut self, step: &str, from: At, packets: &[Vec<Ip>; 2]) {
         let [ours, theirs] = &mut self.labs;
         let [our_packets, their_packets] =
             packets.each_ref().map(|all| all.iter().map(|ip| ip.0.clone()).collect::<Vec<_>>());
@@ -81,7 +81,7 @@ impl Exchange {
                 }
             }
             let [ours, theirs] = arrived.each_ref().map(|arrived| &arrived[at as usize][..]);
-            self.compare(step, at, &packets, ours, theirs);
+            self.compare(step, at, packets, ours, theirs);
         }
     }
 

@@ -58,7 +58,8 @@ fn ip(fields: &mut Fields, prefix: &str, packet: &[u8]) {
     let l4 = usize::from(packet[0] & 0x0f) * 4;
     add("dscp and ecn", format!("{:#04x}", packet[1]));
     add("length", word(packet, 2).to_string());
-    let id = if word(packet, 4) == ID { "kept".into() } else { format!("{:#06x}", word(packet, 4)) };
+    let id =
+        if word(packet, 4) == ID { "kept".into() } else { format!("{:#06x}", word(packet, 4)) };
     add("id", id);
     let fragment = word(packet, 6);
     let bit = |bit: u16| u8::from(fragment & bit != 0).to_string();
@@ -139,7 +140,10 @@ fn ip(fields: &mut Fields, prefix: &str, packet: &[u8]) {
             add("source port", word(body, 0).to_string());
             add("destination port", word(body, 2).to_string());
             add("payload", hex(&body[4..8]) + &hex(&body[12..]));
-            add("sctp checksum", valid(crate::protocols::crc32c_of(body).to_le_bytes() == body[8..12]));
+            add(
+                "sctp checksum",
+                valid(crate::protocols::crc32c_of(body).to_le_bytes() == body[8..12]),
+            );
         }
         _ => add("payload", hex(body)),
     }

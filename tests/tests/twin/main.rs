@@ -13,6 +13,10 @@ mod protocols;
 use std::collections::BTreeSet;
 
 use netns_tests::Sandbox;
+use nix::{
+    sched::{CpuSet, sched_getcpu, sched_setaffinity},
+    unistd::Pid,
+};
 
 use crate::{
     cases::{CASES, Case, Group},
@@ -20,11 +24,19 @@ use crate::{
     exchange::{Difference, Exchange},
 };
 
+/// Packets that one CPU sends and forwards stay in their order; those of two may not.
+fn stay_on_this_cpu() {
+    let mut only = CpuSet::new();
+    only.set(sched_getcpu().expect("this CPU")).expect("a CPU");
+    sched_setaffinity(Pid::from_raw(0), &only).expect("this thread on one CPU");
+}
+
 /// Runs a group's cases, each with flows of its own, and holds what differs against the
 /// document.
 #[track_caller]
 fn compare(group: Group) {
     let _sandbox = Sandbox::new();
+    stay_on_this_cpu();
     let mut exchange = Exchange::new();
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.group == group).collect();
     for case in &cases {

@@ -96,13 +96,9 @@ pub(super) fn about_a_moved_port(x: &mut Exchange) {
     x.send("red's question", Red, ipv4(RED, LAN).udp(24_005, 7000).payload(33));
     for quoted in QUOTED {
         x.send("blue's question", Blue, ipv4(BLUE, LAN).udp(24_005, 7000).payload(33));
-        x.answer("error", Lan, |question: &Ip| {
-            question.error((HOP, HOST), (3, 1), [0; 4], quoted)
-        });
+        x.answer("error", Lan, |question: &Ip| question.error((HOP, HOST), (3, 1), [0; 4], quoted));
         x.send("blue's request", Blue, ipv4(BLUE, LAN).echo_request(24_004).payload(33));
-        x.answer("error", Lan, |request: &Ip| {
-            request.error((HOP, HOST), (3, 1), [0; 4], quoted)
-        });
+        x.answer("error", Lan, |request: &Ip| request.error((HOP, HOST), (3, 1), [0; 4], quoted));
     }
 }
 

@@ -97,7 +97,13 @@ pub(super) fn hairpin_tcp(x: &mut Exchange) {
 /// Back to where it seems to come from.
 fn answer(to: &Ip, flags: u8, numbers: (u32, u32)) -> Ip {
     let octets: [u8; 4] = to.0[12..16].try_into().expect("an address");
-    segment((BLUE, 80), (Ip4::from(std::net::Ipv4Addr::from(octets)), to.source_port()), flags, numbers, 0)
+    segment(
+        (BLUE, 80),
+        (Ip4::from(std::net::Ipv4Addr::from(octets)), to.source_port()),
+        flags,
+        numbers,
+        0,
+    )
 }
 
 pub(super) fn hairpin_udp(x: &mut Exchange) {

@@ -101,7 +101,11 @@ pub(crate) const CASES: &[Case] = &[
     case(Group::Query, "query: router solicitation", query::solicitation),
     case(Group::ErrorIn, "error in: about tcp", errors::about_tcp),
     case(Group::ErrorIn, "error in: about udp", errors::about_udp),
-    case(Group::ErrorIn, "error in: about udp without checksum", errors::about_udp_without_checksum),
+    case(
+        Group::ErrorIn,
+        "error in: about udp without checksum",
+        errors::about_udp_without_checksum,
+    ),
     case(Group::ErrorIn, "error in: about echo", errors::about_echo),
     case(Group::ErrorIn, "error in: about a moved port", errors::about_a_moved_port),
     case(Group::ErrorIn, "error in: with extensions", errors::with_extensions),

@@ -52,7 +52,8 @@ pub(super) fn source_of_another(x: &mut Exchange) {
 
 pub(super) fn martians(x: &mut Exchange) {
     x.send("ping, that all may see it", Red, ipv4(RED, LAN).echo_request(28_007));
-    for source in [Ip4::new(127, 0, 0, 1), Ip4::UNSPECIFIED, Ip4::BROADCAST, Ip4::new(240, 0, 0, 1)] {
+    for source in [Ip4::new(127, 0, 0, 1), Ip4::UNSPECIFIED, Ip4::BROADCAST, Ip4::new(240, 0, 0, 1)]
+    {
         x.send(&format!("from {source:?}, outside"), Lan, ipv4(source, HOST).udp(28_007, 5353));
         x.send(&format!("from {source:?}, inside"), Red, ipv4(source, LAN).udp(28_007, 9));
     }

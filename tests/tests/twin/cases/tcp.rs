@@ -95,9 +95,8 @@ pub(super) fn simultaneous_open(x: &mut Exchange) {
 
 pub(super) fn same_port_twice(x: &mut Exchange) {
     open(x, 20_008);
-    let blue = |flags, numbers, payload| {
-        segment((BLUE, 20_008), (LAN, 7000), flags, numbers, payload)
-    };
+    let blue =
+        |flags, numbers, payload| segment((BLUE, 20_008), (LAN, 7000), flags, numbers, payload);
     x.send("blue's syn", Blue, blue(SYN, (100, 0), 0));
     let back = |flags, numbers, payload| {
         move |syn: &Ip| segment((LAN, 7000), (HOST, syn.source_port()), flags, numbers, payload)
