@@ -51,7 +51,7 @@ pub(crate) static RULE_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_en
 
 #[map]
 pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
-    PerCpuArray::with_max_entries(DropReason::ALL.len() as u32, 0);
+    PerCpuArray::with_max_entries(DropReason::SLOTS, 0);
 
 /// Room for the packet that is being handled.
 #[map]

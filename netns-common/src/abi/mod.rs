@@ -15,7 +15,9 @@ mod rules;
 pub use drop_reason::DropReason;
 pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tick_of, ticks};
 pub use host::{HostPeerKey, Peer};
-pub use lab::{BridgePort, Endpoint, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, Timeouts};
+pub use lab::{
+    BridgePort, Endpoint, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck, Timeouts,
+};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{Counter, Forward, ForwardKey, MAX_RULES, Masquerade, NO_RULE, RuleId};
 

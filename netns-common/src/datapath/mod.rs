@@ -5,6 +5,7 @@
 //! and a packet that was half rewritten must never reach the stack.
 
 mod checksum;
+mod crc32c;
 mod external_port;
 mod guard;
 mod head;

@@ -9,7 +9,9 @@ use crate::abi::Protocol;
 pub enum Field {
     Ipv4,
     Tcp,
+    /// Of UDP-Lite too.
     Udp,
+    Sctp,
     Icmp,
     /// Of the packet that an ICMP error quotes.
     QuotedIpv4,
@@ -28,6 +30,20 @@ pub fn checksum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !u16::try_from(sum).unwrap_or(u16::MAX)
+}
+
+/// The CRC32c of bytes (RFC 9260 appendix A). Its little-endian bytes are what the field of an
+/// SCTP packet holds, when `bytes` are the packet with 0 in that field.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    let mut register = u32::MAX;
+    for byte in bytes {
+        register ^= u32::from(*byte);
+        for _ in 0..u8::BITS {
+            let carry = (register & 1).wrapping_neg();
+            register = (register >> 1) ^ (0x82f6_3b78 & carry);
+        }
+    }
+    !register
 }
 
 /// The pseudo-header (RFC 9293 section 3.1, RFC 768) before a transport header and payload.

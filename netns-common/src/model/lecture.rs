@@ -95,7 +95,12 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
     };
     settings.inside[0] = Prefix::new(address::BRIDGE, 24);
     settings.uplinks[0] = uplink.index;
-    let port = BridgePort { bridge: bridge.index, bridge_mac: bridge.mac, padding: [0; 2] };
+    let port = |mac| BridgePort {
+        bridge: bridge.index,
+        bridge_mac: bridge.mac,
+        mac,
+        ..BridgePort::default()
+    };
     let end = |cable, mac| Endpoint { cable, mac, padding: [0; 2] };
     let masquerade = Masquerade { uplink: uplink.index, rule: rules::MASQUERADE, padding: [0; 2] };
     let mut tables = MemoryTables::default();
@@ -110,7 +115,10 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         (address::RED, end(places.red_port, places.red_mac)),
         (address::BLUE, end(places.blue_port, places.blue_mac)),
     ]);
-    tables.bridge_ports = HashMap::from([(places.red_port, port), (places.blue_port, port)]);
+    tables.bridge_ports = HashMap::from([
+        (places.red_port, port(places.red_mac)),
+        (places.blue_port, port(places.blue_mac)),
+    ]);
     tables.host_addresses = [address::BRIDGE, address::HOST].into();
     tables.routes = routes(places);
     tables.capacity = capacity;

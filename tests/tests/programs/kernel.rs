@@ -199,6 +199,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         bridge: "v-net-0".to_owned(),
         addresses: vec![address.parse().expect("an address")],
         mac,
+        source_check: None,
     };
     let forward = |protocol, port, target: &str| ForwardRule {
         protocol,
