@@ -11,6 +11,7 @@ mod net;
 #[cfg(feature = "aya")]
 mod pod;
 mod rules;
+mod stage;
 
 pub use drop_reason::DropReason;
 pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tick_of, ticks};
@@ -20,10 +21,11 @@ pub use lab::{
 };
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{Counter, Forward, ForwardKey, MAX_RULES, Masquerade, NO_RULE, RuleId};
+pub use stage::{REPORT, STAGE_SLOTS, Stage};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -52,9 +54,16 @@ pub mod maps {
     pub const DROP_COUNTERS: &str = "DROP_COUNTERS";
     /// The timer that sweeps expired flows.
     pub const SWEEPER: &str = "SWEEPER";
+    /// [`Stage`](super::Stage) to its program.
+    pub const STAGES: &str = "STAGES";
+    /// What the programs leave to those of the stages: room for one packet, a slot each CPU.
+    pub const SCRATCH: &str = "SCRATCH";
+    /// What the packet log will say of a packet, a slot each CPU.
+    pub const NOTED: &str = "NOTED";
 
-    /// All maps that outlive the loader, pinned by name.
-    pub const PINNED: [&str; 12] = [
+    /// All maps that outlive the loader, pinned by name: programs that are loaded later share
+    /// them.
+    pub const PINNED: [&str; 15] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -67,6 +76,9 @@ pub mod maps {
         RULE_COUNTERS,
         DROP_COUNTERS,
         SWEEPER,
+        STAGES,
+        SCRATCH,
+        NOTED,
     ];
 }
 
@@ -84,6 +96,8 @@ pub mod programs {
         (FROM_UPLINK, "from_uplink_l"),
         (TO_UPLINK, "to_uplink_l"),
     ];
+    /// Writes a line of the packet log; its place is [`REPORT`](super::REPORT).
+    pub const REPORT: &str = "report";
     /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
     /// cgroup hooks of the host's own connections to a forwarded port.
