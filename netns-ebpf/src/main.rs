@@ -74,6 +74,7 @@ stages! {
     outbound_moved
     outbound_begin
     outbound_error
+    other_frame
     hairpin
     inbound_begin
     inbound_error

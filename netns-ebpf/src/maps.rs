@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use netns_common::abi::{
     BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, HostPeerKey,
-    InsideKey, Ip4, MAX_RULES, Masquerade, MovedPort, Peer, STAGE_SLOTS, Settings,
+    IP_ID_COUNTERS, InsideKey, Ip4, MAX_RULES, Masquerade, MovedPort, Peer, STAGE_SLOTS, Settings,
 };
 use netns_common::datapath::Scratch;
 
@@ -54,6 +54,10 @@ pub(crate) static RULE_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_en
 #[map]
 pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
     PerCpuArray::with_max_entries(DropReason::SLOTS, 0);
+
+/// Words of 64 bits, of which the lower half counts: BPF has atomics for no smaller ones here.
+#[map]
+pub(crate) static IP_IDS: Array<u64> = Array::with_max_entries(IP_ID_COUNTERS, 0);
 
 /// Room for the packet that is being handled.
 #[map]

@@ -1,6 +1,10 @@
 //! The maps and the kernel's own tables, as the datapath asks for them.
 
-use core::{marker::PhantomData, ops::Deref};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -24,7 +28,7 @@ use netns_common::{
     },
     datapath::{
         Direction, FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Route, RouteOutcome,
-        Scratch, Tables, Touch,
+        Scratch, Tables, Touch, has_sockets,
     },
 };
 
@@ -244,6 +248,9 @@ impl Tables for KernelTables<&TcContext> {
 
     #[inline(always)]
     fn host_socket(&self, port: &PortQuery) -> HostSocket {
+        if !has_sockets(port.protocol) {
+            return HostSocket::None;
+        }
         let mut tuple = bpf_sock_tuple {
             __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
                 ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
@@ -273,6 +280,16 @@ impl Tables for KernelTables<&TcContext> {
             bpf_sk_release(socket.cast());
             if is_connected { HostSocket::Connected } else { HostSocket::Listening }
         }
+    }
+
+    /// By an atomic addition that returns what was there. Kernel 5.12.
+    #[inline(always)]
+    fn take_ids(&self, counter: u32, count: u32) -> u32 {
+        let Some(place) = maps::IP_IDS.get_ptr_mut(counter) else { return 0 };
+        // SAFETY: the look-up gave an aligned word of the map, which outlives the program and
+        // which is never accessed but atomically.
+        let counter = unsafe { AtomicU64::from_ptr(place) };
+        counter.fetch_add(u64::from(count), Ordering::Relaxed) as u32
     }
 
     #[inline(always)]

@@ -9,6 +9,9 @@ pub const MAX_INSIDE_PREFIXES: usize = 16;
 /// How many uplinks a lab may have.
 pub const MAX_UPLINKS: usize = 8;
 
+/// How many counters of identifications (RFC 6864) a lab has; its destinations share them.
+pub const IP_ID_COUNTERS: u32 = 1024;
+
 /// An address inside, at the far end of one of our cables.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

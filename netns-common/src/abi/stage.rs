@@ -39,6 +39,8 @@ stages! {
     InboundError = 5, "inbound_error";
     /// Begins a flow to a forward's target.
     Enter = 6, "enter";
+    /// A frame of a namespace that holds no IPv4 packet.
+    OtherFrame = 20, "other_frame";
 }
 
 /// Index of the program that writes the packet log, behind those of the stages; there is one

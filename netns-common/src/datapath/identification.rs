@@ -5,10 +5,7 @@
 //! a new identification, which is unique for those three. An atomic packet (not to be
 //! fragmented, and no fragment) keeps its own, which nobody asks for.
 
-use super::{
-    external_port::siphash13,
-    traits::Tables,
-};
+use super::{external_port::siphash13, traits::Tables};
 use crate::abi::{IP_ID_COUNTERS, Ip4, Settings};
 
 /// Tells these hashes from those that ports are drawn from.

@@ -13,6 +13,7 @@ use super::{
     outbound::is_uplink,
     passage::{Passage, Scratch, read_head},
     rewrite::Translation,
+    source,
     stages::go_on,
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
@@ -113,6 +114,9 @@ fn carry<P: Packet, T: Tables, F: FlowRef>(
 fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
+    if let Some(reason) = source::address_fault(head) {
+        return Outcome::Decided(passage.drop(reason));
+    }
     if is_inside(passage.settings, head.source) {
         return Outcome::Decided(passage.drop(DropReason::InsideSource));
     }
@@ -125,7 +129,7 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     }
     match head.kind {
         Kind::IcmpError => return Outcome::Continue(Stage::InboundError),
-        Kind::Tcp | Kind::Udp => {}
+        kind if kind.has_ports() => {}
         _ => return Outcome::Decided(Verdict::Pass),
     }
     let find = |key: &_| tables.forward(key);
@@ -137,7 +141,7 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         return Outcome::Decided(Verdict::Pass);
     }
     passage.notes.forward = forward;
-    let refusal = if head.source.is_martian() || tables.is_host_address(head.source) {
+    let refusal = if tables.is_host_address(head.source) {
         DropReason::Martian
     } else if head.first_fragment {
         DropReason::Fragment

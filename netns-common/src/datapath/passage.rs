@@ -3,6 +3,7 @@
 use super::{
     Exit, Verdict,
     head::{Head, NoHead},
+    identification::new_id,
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
@@ -65,12 +66,15 @@ pub(super) struct Passage<'a, P, T> {
 /// The headers of a packet at an ingress hook; the verdict for one that has none.
 #[inline(always)]
 pub(super) fn read_head<P: Packet, T: Tables>(packet: &P, tables: &T) -> Result<Head, Verdict> {
-    Head::read(packet).map_err(|reason| match reason {
-        NoHead::NotIpv4 => Verdict::Pass,
-        NoHead::Malformed => {
-            tables.count_drop(DropReason::Malformed, packet.length());
-            Verdict::Drop(DropReason::Malformed)
-        }
+    Head::read(packet).map_err(|fault| {
+        let reason = match fault {
+            NoHead::NotIpv4 => return Verdict::Pass,
+            NoHead::Malformed => DropReason::Malformed,
+            NoHead::BadChecksum => DropReason::BadChecksum,
+            NoHead::SourceRoute => DropReason::SourceRoute,
+        };
+        tables.count_drop(reason, packet.length());
+        Verdict::Drop(reason)
     })
 }
 
@@ -152,10 +156,22 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         new_flow: bool,
     ) -> Verdict {
         self.tables.count_rule(rule, new_flow, self.head.bytes);
-        match rewrite::apply(self.packet, self.head, to) {
+        let id = self.id_behind(to.source);
+        match rewrite::apply(self.packet, self.head, to, id) {
             Some(()) => Verdict::Redirect(exit),
             None => self.drop(DropReason::RewriteFailed),
         }
+    }
+
+    /// The identification that the packet is to bear when its source becomes `source`.
+    #[inline(always)]
+    pub(super) fn id_behind(&self, source: Ip4) -> u16 {
+        let head = self.head;
+        if !head.may_be_fragmented || source == head.source {
+            return head.id;
+        }
+        let count = self.packet.segments();
+        new_id(self.tables, self.settings, source, head.destination, head.protocol, count)
     }
 
     /// Moves a flow's state on, and its clock and counters.

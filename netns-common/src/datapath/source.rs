@@ -9,7 +9,7 @@ use network_types::{
 
 use super::{
     Verdict,
-    head::{Head, IP, Kind, source_mac},
+    head::{Head, IP, Kind, is_from},
     passage::Passage,
     traits::{Packet, Tables},
 };
@@ -48,7 +48,7 @@ fn frame_fault<P: Packet, T: Tables>(
     tables: &T,
     port: &BridgePort,
 ) -> Option<DropReason> {
-    if source_mac(packet) != Some(port.mac) {
+    if !is_from(packet, &port.mac) {
         return Some(DropReason::SpoofedMac);
     }
     if packet.is_tagged() {
@@ -96,7 +96,7 @@ pub(super) fn of_cable<P: Packet, T: Tables>(
 ) -> Option<DropReason> {
     let head = passage.head;
     let is_checked = port.is_checked(passage.settings);
-    if is_checked && source_mac(passage.packet) != Some(port.mac) {
+    if is_checked && !is_from(passage.packet, &port.mac) {
         return Some(DropReason::SpoofedMac);
     }
     if let Some(reason) = address_fault(head) {
@@ -112,14 +112,13 @@ pub(super) fn of_cable<P: Packet, T: Tables>(
     None
 }
 
-/// Whether a packet of a known flow comes from another Ethernet address than the flow does,
-/// and may not.
+/// A packet of a known flow that comes from another Ethernet address than the flow's first
+/// did: `None` if it may.
 #[inline(always)]
-pub(super) fn is_foreign<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
-    let port = passage.tables.bridge_port(passage.packet.link());
-    port.is_some_and(|port| {
-        port.is_checked(passage.settings) && source_mac(passage.packet) != Some(port.mac)
-    })
+pub(super) fn of_foreign<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let port = passage.tables.bridge_port(passage.packet.link())?;
+    let is_foreign = port.is_checked(passage.settings) && !is_from(passage.packet, &port.mac);
+    is_foreign.then(|| passage.drop(DropReason::SpoofedMac))
 }
 
 /// What is wrong with the addresses and the time to live of a packet of no flow, wherever it

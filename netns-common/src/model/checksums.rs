@@ -55,6 +55,17 @@ pub(super) fn with_pseudo_header(ip: &[u8], transport: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What the checksum of UDP-Lite is over (RFC 3828 section 3.1): the pseudo-header, and as much
+/// of the packet as its header says.
+pub(super) fn covered(ip: &[u8], transport: &[u8], coverage: u16) -> Vec<u8> {
+    let mut bytes = with_pseudo_header(ip, transport);
+    if coverage != 0 {
+        // The pseudo-header has 12 bytes.
+        bytes.truncate(12 + usize::from(coverage));
+    }
+    bytes
+}
+
 /// The wrong checksums of an IPv4 packet (without its Ethernet header), quotation included.
 ///
 /// What cannot be checked (a fragment's or a shortened packet's transport) is left out.
@@ -120,10 +131,26 @@ impl<'a> Parts<'a> {
                 let without = self.transport[6..8] == [0, 0];
                 (!without && checksum(&pseudo()) != 0).then_some(Field::Udp)
             }
+            Protocol::UdpLite if self.transport.len() >= 8 => {
+                let coverage = u16::from_be_bytes([self.transport[4], self.transport[5]]);
+                let bytes = covered(self.header, self.transport, coverage);
+                (checksum(&bytes) != 0 || self.transport[6..8] == [0, 0]).then_some(Field::Udp)
+            }
+            Protocol::Sctp if self.transport.len() >= 12 => {
+                let mut packet = self.transport.to_vec();
+                packet[8..12].fill(0);
+                let sum = crc32c(&packet).to_le_bytes();
+                let without = self.transport[8..12] == [0; 4];
+                (!without && self.transport[8..12] != sum).then_some(Field::Sctp)
+            }
             Protocol::Icmp if self.transport.len() >= 8 => {
                 (checksum(self.transport) != 0).then_some(Field::Icmp)
             }
-            Protocol::Tcp | Protocol::Udp | Protocol::Icmp => None,
+            Protocol::Tcp
+            | Protocol::Udp
+            | Protocol::UdpLite
+            | Protocol::Sctp
+            | Protocol::Icmp => None,
         }
     }
 

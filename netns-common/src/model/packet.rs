@@ -42,6 +42,8 @@ pub struct VecPacket {
     /// The transport checksum holds the pseudo-header only, and hardware completes it
     /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
     pub partial_checksum: bool,
+    /// How many packets it is sent as (segmentation offload).
+    pub segments: u32,
     pub mtus: Mtus,
 }
 
@@ -54,6 +56,7 @@ impl VecPacket {
             tagged: false,
             from_host: false,
             partial_checksum: false,
+            segments: 1,
             mtus: Mtus::default(),
         }
     }
@@ -104,6 +107,10 @@ impl Packet for VecPacket {
 
     fn is_from_host(&self) -> bool {
         self.from_host
+    }
+
+    fn segments(&self) -> u32 {
+        self.segments
     }
 
     fn exceeds_mtu(&self, link: u32) -> bool {
