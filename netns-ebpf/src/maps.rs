@@ -1,7 +1,7 @@
 //! The maps. Their names are those of `netns_common::abi::maps`.
 
 use aya_ebpf::{
-    bindings::bpf_timer,
+    bindings::{bpf_spin_lock, bpf_timer},
     btf_maps,
     macros::{btf_map, map},
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
@@ -55,10 +55,6 @@ pub(crate) static RULE_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_en
 pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
     PerCpuArray::with_max_entries(DropReason::SLOTS, 0);
 
-/// Words of 64 bits, of which the lower half counts: BPF has atomics for no smaller ones here.
-#[map]
-pub(crate) static IP_IDS: Array<u64> = Array::with_max_entries(IP_ID_COUNTERS, 0);
-
 /// Room for the packet that is being handled.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
@@ -76,6 +72,19 @@ pub(crate) static STAGES: ProgramArray = ProgramArray::with_max_entries(STAGE_SL
 pub(crate) struct Sweeper {
     pub(crate) timer: bpf_timer,
 }
+
+/// The value of the map that counts identifications. With a lock, since the target has no
+/// atomic addition that returns what was there.
+#[repr(C)]
+pub(crate) struct IpIds {
+    pub(crate) lock: bpf_spin_lock,
+    pub(crate) taken: u32,
+}
+
+// The kernel finds the lock in the value by BTF.
+#[btf_map]
+pub(crate) static IP_IDS: btf_maps::Array<IpIds, { IP_ID_COUNTERS as usize }> =
+    btf_maps::Array::new();
 
 // The kernel finds the timer in the value by BTF.
 #[btf_map]

@@ -1,10 +1,6 @@
 //! The maps and the kernel's own tables, as the datapath asks for them.
 
-use core::{
-    marker::PhantomData,
-    ops::Deref,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use core::{marker::PhantomData, ops::Deref};
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -16,7 +12,7 @@ use aya_ebpf::{
     },
     helpers::generated::{
         bpf_fib_lookup, bpf_ktime_get_coarse_ns, bpf_sk_lookup_tcp, bpf_sk_lookup_udp,
-        bpf_sk_release,
+        bpf_sk_release, bpf_spin_lock, bpf_spin_unlock,
     },
     maps::{PerCpuArray, lpm_trie::Key},
     programs::TcContext,
@@ -282,14 +278,18 @@ impl Tables for KernelTables<&TcContext> {
         }
     }
 
-    /// By an atomic addition that returns what was there. Kernel 5.12.
     #[inline(always)]
     fn take_ids(&self, counter: u32, count: u32) -> u32 {
-        let Some(place) = maps::IP_IDS.get_ptr_mut(counter) else { return 0 };
-        // SAFETY: the look-up gave an aligned word of the map, which outlives the program and
-        // which is never accessed but atomically.
-        let counter = unsafe { AtomicU64::from_ptr(place) };
-        counter.fetch_add(u64::from(count), Ordering::Relaxed) as u32
+        let Some(ids) = maps::IP_IDS.get_ptr_mut(counter) else { return 0 };
+        // SAFETY: a look-up gave the pointer, the lock lies where the kernel knows it to be, and
+        // nothing is called while it is held.
+        unsafe {
+            bpf_spin_lock(&raw mut (*ids).lock);
+            let before = (*ids).taken;
+            (*ids).taken = before.wrapping_add(count);
+            bpf_spin_unlock(&raw mut (*ids).lock);
+            before
+        }
     }
 
     #[inline(always)]

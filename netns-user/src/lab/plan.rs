@@ -274,7 +274,7 @@ fn install_commands(place: &Place, datapath: &RouterDatapath) -> Vec<String> {
 
 fn change_commands(place: &Place, change: &DatapathChange) -> Vec<String> {
     match change {
-        DatapathChange::SourceCheck(_) => Vec::new(),
+        DatapathChange::SourceCheck(_) | DatapathChange::CableSourceCheck { .. } => Vec::new(),
         DatapathChange::Uplink { name, added } => hooks(place, name, true, *added),
         DatapathChange::Cable { port, added } => hooks(place, port, false, *added),
         DatapathChange::Masquerade { rule, added } => {
