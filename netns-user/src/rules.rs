@@ -41,9 +41,7 @@ impl FromStr for ForwardProtocol {
             "udp" => Ok(Self::Udp),
             "sctp" => Ok(Self::Sctp),
             "udplite" => Ok(Self::UdpLite),
-            other => {
-                Err(format!("unknown protocol \"{other}\": use tcp, udp, sctp or udplite"))
-            }
+            other => Err(format!("unknown protocol \"{other}\": use tcp, udp, sctp or udplite")),
         }
     }
 }

@@ -17,7 +17,8 @@ pub use drop_reason::DropReason;
 pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tick_of, ticks};
 pub use host::{HostPeerKey, Peer};
 pub use lab::{
-    BridgePort, Endpoint, IP_ID_COUNTERS, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck, Timeouts,
+    BridgePort, Endpoint, IP_ID_COUNTERS, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck,
+    Timeouts,
 };
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{Counter, Forward, ForwardKey, MAX_RULES, Masquerade, NO_RULE, RuleId};

@@ -10,12 +10,6 @@ pub struct Diff(u32);
 impl Diff {
     pub const NONE: Self = Self(0);
 
-    /// From a raw sum.
-    #[inline(always)]
-    pub(super) const fn from_raw(sum: u32) -> Self {
-        Self(sum)
-    }
-
     /// From a sum of any words.
     #[inline(always)]
     pub(super) const fn from_sum(sum: u64) -> Self {

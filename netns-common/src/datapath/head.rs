@@ -12,7 +12,6 @@ use network_types::{
 
 use super::{
     checksum::{Diff, fold},
-    options,
     traits::{Packet, Plain},
 };
 use crate::abi::{FlowKey, InsideKey, Ip4, Mac, Port};
@@ -71,13 +70,12 @@ impl Ipv4Words {
     /// The sum over all words, whose fold is 0 when the checksum is right and no options follow.
     #[inline(always)]
     const fn sum(&self) -> Diff {
-        const fn pair(first: u16, second: u16) -> u64 {
-            first as u64 + second as u64
-        }
         let sum = u16::from_ne_bytes([self.version_length, self.tos]) as u64
             + u16::from_ne_bytes([self.ttl, self.protocol]) as u64
-            + pair(self.total_length, self.id)
-            + pair(self.fragment, self.checksum)
+            + self.total_length as u64
+            + self.id as u64
+            + self.fragment as u64
+            + self.checksum as u64
             + self.source as u64
             + self.destination as u64;
         Diff::from_sum(sum)
@@ -201,19 +199,6 @@ pub enum NoHead {
     Malformed,
     /// The checksum of the IPv4 header is wrong.
     BadChecksum,
-    /// It has a source route.
-    SourceRoute,
-}
-
-impl From<options::Fault> for NoHead {
-    #[inline(always)]
-    fn from(fault: options::Fault) -> Self {
-        match fault {
-            options::Fault::Malformed => Self::Malformed,
-            options::Fault::BadChecksum => Self::BadChecksum,
-            options::Fault::SourceRoute => Self::SourceRoute,
-        }
-    }
 }
 
 impl Head {
@@ -235,8 +220,8 @@ impl Head {
         may_be_fragmented: false,
     };
 
-    /// Reads the headers. Bounds are those of the frame; the IPv4 header is held against its
-    /// checksum, the transport header is not.
+    /// Reads the headers. Bounds are those of the frame. An IPv4 header without options is held
+    /// against its checksum; one with options is left to [`super::options`].
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P) -> Result<Self, NoHead> {
         let ether_type: u16 = packet.load(offset_of!(EthHdr, ether_type)).ok_or(NoHead::NotIpv4)?;
@@ -257,12 +242,8 @@ impl Head {
             return Err(NoHead::Malformed);
         }
         let end = (IP as u32 + header) as u8;
-        if end == L4 as u8 {
-            if fold(ip.sum().raw()) != 0 {
-                return Err(NoHead::BadChecksum);
-            }
-        } else {
-            options::check(packet, ip.sum(), end)?;
+        if end == L4 as u8 && fold(ip.sum().raw()) != 0 {
+            return Err(NoHead::BadChecksum);
         }
         let fragment = u16::from_be(ip.fragment);
         let mut head = Self {
@@ -356,6 +337,19 @@ impl Head {
     #[inline(always)]
     pub(super) const fn end(&self) -> usize {
         IP + self.bytes as usize
+    }
+
+    #[inline(always)]
+    pub(super) const fn has_options(&self) -> bool {
+        self.l4 as usize != L4
+    }
+
+    /// Whether it is as nearly all packets are: the entry programs carry no others, so that
+    /// they stay small.
+    #[inline(always)]
+    pub(super) const fn is_plain(&self) -> bool {
+        let kind = self.kind;
+        !self.has_options() && (kind.is_echo() || matches!(kind, Kind::Tcp | Kind::Udp))
     }
 
     /// The key of an outbound packet's flow, if the flow kept its port.

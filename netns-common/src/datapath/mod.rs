@@ -30,8 +30,11 @@ pub use guard::to_uplink;
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect, has_sockets};
-pub use inbound::{enter, from_uplink, inbound_begin, inbound_error};
-pub use outbound::{from_namespace, hairpin, other_frame, outbound_begin, outbound_error, outbound_moved};
+pub use inbound::{enter, from_uplink, inbound_begin, inbound_error, inbound_rare};
+pub use outbound::{
+    from_namespace, hairpin, other_frame, outbound_begin, outbound_error, outbound_moved,
+    outbound_rare,
+};
 pub use passage::Scratch;
 pub use stages::run as run_stage;
 pub use state::{Direction, State, is_expired};

@@ -3,77 +3,74 @@
 
 use super::{
     checksum::{Diff, fold},
-    head::L4,
+    head::{Head, IP, L4},
     traits::Packet,
 };
+use crate::abi::DropReason;
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const LOOSE_SOURCE_ROUTE: u8 = 131;
 const STRICT_SOURCE_ROUTE: u8 = 137;
 
-/// Words of options that a header has room for.
-const MAX_WORDS: usize = 10;
-/// Options of one byte each are the most that fit.
-const MAX_OPTIONS: usize = MAX_WORDS * size_of::<u32>();
+/// Words of the longest header.
+const MAX_WORDS: usize = 15;
+/// Most options that fit: those of one byte each.
+const MAX_OPTIONS: usize = 40;
 
-/// What is wrong with options.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    Malformed = 1,
-    BadChecksum = 2,
-    SourceRoute = 3,
-}
-
-/// Looks through the options between the fixed header and `end`, an offset in the frame.
-/// `header` is the sum over the fixed header.
+/// Why a packet with options is refused; the checksum of its header is part of that.
 #[inline(always)]
-pub(super) fn check<P: Packet>(packet: &P, header: Diff, end: u8) -> Result<(), Fault> {
-    match fault(packet, header.raw(), end) {
-        0 => Ok(()),
-        2 => Err(Fault::BadChecksum),
-        3 => Err(Fault::SourceRoute),
-        _ => Err(Fault::Malformed),
+pub(super) fn fault<P: Packet>(packet: &P, head: &Head) -> Option<DropReason> {
+    if !head.has_options() {
+        return None;
+    }
+    // Numbers, so that it can be a function of its own on the kernel side.
+    match look_through(packet, usize::from(head.l4)) {
+        NOTHING => None,
+        BAD_CHECKSUM => Some(DropReason::BadChecksum),
+        SOURCE_ROUTE => Some(DropReason::SourceRoute),
+        _ => Some(DropReason::Malformed),
     }
 }
 
-/// A [`Fault`] as a number, 0 for none. In a function of its own, since options are rare.
+const NOTHING: u32 = 0;
+const BAD_CHECKSUM: u32 = 1;
+const SOURCE_ROUTE: u32 = 2;
+const MALFORMED: u32 = 3;
+
+/// `end` is the offset of the first byte after the header.
 #[inline(never)]
-fn fault<P: Packet>(packet: &P, header: u32, end: u8) -> u32 {
-    let end = usize::from(end);
-    let mut sum = Diff::from_raw(header);
+fn look_through<P: Packet>(packet: &P, end: usize) -> u32 {
+    let mut sum = Diff::NONE;
     for word in 0..MAX_WORDS {
-        let at = L4 + word * size_of::<u32>();
+        let at = IP + word * size_of::<u32>();
         if at >= end {
             break;
         }
-        let Some(word) = packet.load_at::<u32>(at) else { return Fault::Malformed as u32 };
+        let Some(word) = packet.load_at::<u32>(at) else { return MALFORMED };
         sum = sum.add(word);
     }
     if fold(sum.raw()) != 0 {
-        return Fault::BadChecksum as u32;
+        return BAD_CHECKSUM;
     }
     let mut at = L4;
     for _ in 0..MAX_OPTIONS {
         if at >= end {
             break;
         }
-        let Some(kind) = packet.load_at::<u8>(at) else { return Fault::Malformed as u32 };
+        let Some(kind) = packet.load_at::<u8>(at) else { return MALFORMED };
         match kind {
             END => break,
             NO_OPERATION => at += 1,
-            LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => return Fault::SourceRoute as u32,
+            LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => return SOURCE_ROUTE,
             _ => {
-                let Some(length) = packet.load_at::<u8>(at + 1) else {
-                    return Fault::Malformed as u32;
-                };
+                let Some(length) = packet.load_at::<u8>(at + 1) else { return MALFORMED };
                 at += usize::from(length);
                 if length < 2 || at > end {
-                    return Fault::Malformed as u32;
+                    return MALFORMED;
                 }
             }
         }
     }
-    0
+    NOTHING
 }

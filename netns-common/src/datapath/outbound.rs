@@ -6,8 +6,8 @@ use super::{
     guard::is_inside,
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
-    host, icmp,
-    passage::{Passage, Scratch, read_head},
+    host, icmp, options,
+    passage::{ANY, PLAIN, Passage, Scratch, read_head},
     portless,
     rewrite::Translation,
     source,
@@ -40,14 +40,33 @@ pub fn from_namespace<P: Packet, T: Tables>(
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
-    if head.kind.is_flow()
-        && !head.first_fragment
-        && let Some(verdict) = carry(&mut passage, &head.outbound_key())
-    {
+    let is_plain = head.is_plain() && !head.may_be_fragmented;
+    if is_plain && let Some(verdict) = carry::<_, _, PLAIN>(&mut passage, &head.outbound_key()) {
         return Outcome::Decided(verdict);
     }
     *parked = head;
-    Outcome::Continue(Stage::OutboundMoved)
+    Outcome::Continue(if is_plain { Stage::OutboundMoved } else { Stage::OutboundRare })
+}
+
+/// [`Stage::OutboundRare`].
+#[inline(always)]
+pub fn outbound_rare<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let head = passage.head;
+        if let Some(reason) = options::fault(passage.packet, head) {
+            return Outcome::Decided(passage.drop(reason));
+        }
+        let is_flow = head.kind.is_flow() && !head.first_fragment;
+        if is_flow && let Some(verdict) = carry::<_, _, ANY>(passage, &head.outbound_key()) {
+            return Outcome::Decided(verdict);
+        }
+        Outcome::Continue(Stage::OutboundMoved)
+    })
 }
 
 /// [`Stage::OtherFrame`].
@@ -109,7 +128,10 @@ pub fn hairpin<P: Packet, T: Tables>(
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
 #[inline(always)]
-fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -> Option<Verdict> {
+fn carry<P: Packet, T: Tables, const WHICH: bool>(
+    passage: &mut Passage<'_, P, T>,
+    key: &FlowKey,
+) -> Option<Verdict> {
     let head = passage.head;
     let tables = passage.tables;
     let flow = tables.flow(key)?;
@@ -126,7 +148,7 @@ fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -
         return Some(verdict);
     }
     if flow.egress == 0 {
-        return passage.aside(|passage| turn_around(passage, key, &flow));
+        return passage.aside(|passage| turn_around::<_, _, _, WHICH>(passage, key, &flow));
     }
     if head.ttl <= 1 {
         return Some(refuse_old(passage));
@@ -151,7 +173,7 @@ fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    Some(passage.translate(&to, exit, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
 }
 
 /// A packet whose time to live is up: the stack answers, unless it should not have been sent.
@@ -203,13 +225,13 @@ fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<
     }
     let mut key = head.outbound_key();
     key.external_port = passage.tables.moved_port(&head.inside_key())?.external_port;
-    carry(passage, &key)
+    carry::<_, _, ANY>(passage, &key)
 }
 
 /// The remote of the flow is the host itself, that is, a forward of another namespace: out
 /// by the one record and in by the other (RFC 4787 REQ-9).
 #[inline(always)]
-fn turn_around<P: Packet, T: Tables, F: FlowRef>(
+fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     passage: &mut Passage<'_, P, T>,
     key: &FlowKey,
     flow: &F,
@@ -237,7 +259,7 @@ fn turn_around<P: Packet, T: Tables, F: FlowRef>(
         mac: Some(other.inside_mac),
     };
     let exit = Exit::Peer { cable: other.cable };
-    Some(passage.translate(&to, exit, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
 }
 
 /// A packet of no flow.

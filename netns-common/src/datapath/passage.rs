@@ -71,12 +71,17 @@ pub(super) fn read_head<P: Packet, T: Tables>(packet: &P, tables: &T) -> Result<
             NoHead::NotIpv4 => return Verdict::Pass,
             NoHead::Malformed => DropReason::Malformed,
             NoHead::BadChecksum => DropReason::BadChecksum,
-            NoHead::SourceRoute => DropReason::SourceRoute,
         };
         tables.count_drop(reason, packet.length());
         Verdict::Drop(reason)
     })
 }
+
+/// What the entry programs carry, which so have no code for the rest: see
+/// [`Head::is_plain`]; of what goes out, only that which keeps its identification.
+pub(super) const PLAIN: bool = true;
+/// Whatever packet.
+pub(super) const ANY: bool = false;
 
 /// Verdicts as the integers that a function of the kernel side may return.
 mod code {
@@ -155,9 +160,21 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         rule: RuleId,
         new_flow: bool,
     ) -> Verdict {
+        self.translate_as::<ANY>(to, exit, rule, new_flow)
+    }
+
+    /// The same for a packet that is known to be [`PLAIN`], or may be [`ANY`].
+    #[inline(always)]
+    pub(super) fn translate_as<const WHICH: bool>(
+        &mut self,
+        to: &Translation,
+        exit: Exit,
+        rule: RuleId,
+        new_flow: bool,
+    ) -> Verdict {
         self.tables.count_rule(rule, new_flow, self.head.bytes);
-        let id = self.id_behind(to.source);
-        match rewrite::apply(self.packet, self.head, to, id) {
+        let id = if WHICH == PLAIN { self.head.id } else { self.id_behind(to.source) };
+        match rewrite::apply::<_, WHICH>(self.packet, self.head, to, id) {
             Some(()) => Verdict::Redirect(exit),
             None => self.drop(DropReason::RewriteFailed),
         }

@@ -8,6 +8,7 @@ use super::{
     checksum::Diff,
     crc32c,
     head::{Head, IP, Kind, L4, SCTP_CHECKSUM},
+    passage::ANY,
     traits::{Packet, Plain},
 };
 use crate::abi::{Ip4, Mac, Port};
@@ -89,7 +90,7 @@ pub(super) fn network<P: Packet>(
 /// The caller has checked that the time to live is above 1. `None` leaves the packet half
 /// written: it must then be dropped.
 #[inline(always)]
-pub(super) fn apply<P: Packet>(
+pub(super) fn apply<P: Packet, const WHICH: bool>(
     packet: &mut P,
     head: &Head,
     to: &Translation,
@@ -119,9 +120,9 @@ pub(super) fn apply<P: Packet>(
             }
             Some(())
         }
-        Kind::Sctp => sctp(packet, head, to),
+        Kind::Sctp if WHICH == ANY => sctp(packet, head, to),
         // Nothing but the addresses is known.
-        Kind::Portless => Some(()),
+        Kind::Portless if WHICH == ANY => Some(()),
         // ICMP has no pseudo-header: only the identifier counts.
         _ => {
             let (old, new) = match head.kind {

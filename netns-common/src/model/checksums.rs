@@ -146,11 +146,9 @@ impl<'a> Parts<'a> {
             Protocol::Icmp if self.transport.len() >= 8 => {
                 (checksum(self.transport) != 0).then_some(Field::Icmp)
             }
-            Protocol::Tcp
-            | Protocol::Udp
-            | Protocol::UdpLite
-            | Protocol::Sctp
-            | Protocol::Icmp => None,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Sctp | Protocol::Icmp => {
+                None
+            }
         }
     }
 

@@ -137,8 +137,7 @@ fn rfc2474_and_rfc3168_services_and_congestion_marks_are_kept() {
 fn whether_a_packet_may_be_fragmented_is_kept() {
     for dont_fragment in [false, true] {
         let mut lab = Lab::new();
-        let change =
-            |packet: Datagram| if dont_fragment { packet.dont_fragment() } else { packet };
+        let change = |packet: Datagram| if dont_fragment { packet.dont_fragment() } else { packet };
         for sent in each_way(&mut lab, change) {
             assert!(!matches!(sent.verdict, Verdict::Drop(_)));
             let expected = if dont_fragment { [0x40, 0] } else { [0, 0] };

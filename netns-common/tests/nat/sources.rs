@@ -264,4 +264,3 @@ fn without_the_source_check_an_unknown_inside_source_is_translated_too() {
     sent.left_as((HOST, 40_000), (FAR, 53));
     lab.answer(&sent).reached(RED, (FAR, 53), (second, 40_000));
 }
-

@@ -26,8 +26,11 @@ fn frames_of_a_vlan_are_bridged_untranslated() {
         ipv4(RED, FAR).udp(1, 2).frame(places.red_mac, places.bridge.mac, places.red_port);
     tagged.tagged = true;
     lab.send(Hook::FromNamespace, tagged).passed();
-    let mut tagged =
-        ipv4(FAR, HOST).tcp(1, 80, SYN).frame(places.lan_mac, places.uplink.mac, places.uplink.index);
+    let mut tagged = ipv4(FAR, HOST).tcp(1, 80, SYN).frame(
+        places.lan_mac,
+        places.uplink.mac,
+        places.uplink.index,
+    );
     tagged.tagged = true;
     lab.send(Hook::FromUplink, tagged).passed();
     assert_eq!(lab.flow_count(), 0);

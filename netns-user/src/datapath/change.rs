@@ -148,8 +148,7 @@ impl Datapath {
             endpoints.get(&Ip4::from(*address), 0).is_ok_and(|known| known == end)
         };
         let same_port = |known| BridgePort { source_check: port.source_check, ..known } == port;
-        Ok(ports.get(&index, 0).is_ok_and(same_port)
-            && cable.addresses.iter().all(known))
+        Ok(ports.get(&index, 0).is_ok_and(same_port) && cable.addresses.iter().all(known))
     }
 
     /// Brings it to the description, whatever it was before, as long as it
@@ -327,9 +326,8 @@ impl Datapath {
 /// Whether the tables say of a cable that its sources are checked as described.
 fn is_checked_as(cable: &CableSpec, ports: &Ports, interfaces: &Interfaces) -> bool {
     let known = interfaces.index(&cable.port).ok().and_then(|index| ports.get(&index, 0).ok());
-    known.is_some_and(|port| {
-        port.source_check == SourceCheck::from_choice(cable.source_check) as u8
-    })
+    known
+        .is_some_and(|port| port.source_check == SourceCheck::from_choice(cable.source_check) as u8)
 }
 
 fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
