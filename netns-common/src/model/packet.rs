@@ -2,6 +2,8 @@
 
 use std::{rc::Rc, vec::Vec};
 
+use super::checksums::checksum;
+
 use crate::{
     abi::Mac,
     datapath::{Packet, Plain, fold},
@@ -74,6 +76,18 @@ impl VecPacket {
     /// What follows the Ethernet header; nothing if the frame is shorter.
     pub fn network(&self) -> &[u8] {
         self.bytes.get(ETHERNET..).unwrap_or_default()
+    }
+
+    /// Makes the checksum of an IPv4 header right, as far as there is one.
+    pub fn mend_header(&mut self) {
+        let length = self.network().first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
+        if let Some(header) = self.bytes.get_mut(ETHERNET..ETHERNET + length)
+            && header.len() >= 20
+        {
+            header[10..12].fill(0);
+            let sum = checksum(header).to_be_bytes();
+            header[10..12].copy_from_slice(&sum);
+        }
     }
 
     /// The Ethernet address that the frame is for.

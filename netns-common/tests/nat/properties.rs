@@ -128,7 +128,10 @@ proptest! {
             );
             assert_eq!((got.destination, got.destination_port), (sent.source, sent.source_port));
             assert_eq!((got.source, got.source_port), (sent.destination, sent.destination_port));
-            assert_eq!(answer.destination_mac(), before.source_mac());
+            // Of several Ethernet addresses behind an unchecked cable, the first one's is kept.
+            if router.tables.settings.source_check != 0 {
+                assert_eq!(answer.destination_mac(), before.source_mac());
+            }
         });
     }
 

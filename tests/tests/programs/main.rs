@@ -29,7 +29,20 @@ const RANDOM_SEEDS: u64 = 40;
 const PACKETS: usize = 20_000;
 
 /// Outcomes that arbitrary packets must have reached.
-const SEEN: [&str; 20] = [
+const SEEN: [&str; 33] = [
+    "FromNamespace bad-checksum",
+    "FromNamespace martian",
+    "FromNamespace martian-destination",
+    "FromNamespace no-time-to-live",
+    "FromNamespace protocol-taken",
+    "FromNamespace source-route",
+    "FromNamespace spoofed-arp",
+    "FromNamespace spoofed-mac",
+    "FromUplink bad-checksum",
+    "FromUplink martian",
+    "FromUplink martian-destination",
+    "FromUplink no-time-to-live",
+    "FromUplink source-route",
     "FromNamespace fragment",
     "FromNamespace in",
     "FromNamespace malformed",
