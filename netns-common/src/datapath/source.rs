@@ -105,7 +105,7 @@ pub(super) fn of_cable<P: Packet, T: Tables>(
     if is_checked && head.source != Ip4::UNSPECIFIED {
         let endpoint = passage.tables.endpoint(head.source);
         let link = passage.packet.link();
-        if !endpoint.is_some_and(|endpoint| endpoint.cable == link) {
+        if endpoint.is_none_or(|endpoint| endpoint.cable != link) {
             return Some(DropReason::SpoofedSource);
         }
     }
