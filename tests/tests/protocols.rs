@@ -26,11 +26,11 @@ fn end(address: Ipv4Addr, port: u16) -> SockAddr {
 }
 
 /// A socket inside a namespace, bound to an address and port there.
-fn socket(namespace: &str, kind: Type, protocol: i32, bound: SockAddr) -> Socket {
+fn socket(namespace: &str, kind: Type, protocol: i32, bound: &SockAddr) -> Socket {
     inside(namespace).run(|| {
         let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::from(protocol)));
         let socket = socket.expect("a socket");
-        socket.bind(&bound).expect("a free port");
+        socket.bind(bound).expect("a free port");
         socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         socket
     })
@@ -92,11 +92,11 @@ fn whole_sctp(ip: &[u8]) -> (u16, u16) {
 fn rfc3828_udp_lite_goes_out_and_comes_in() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let server = socket("lan", Type::DGRAM, UDP_LITE, end(LAN, 5004));
+    let server = socket("lan", Type::DGRAM, UDP_LITE, &end(LAN, 5004));
     // Both have one port: the second one's has to move.
     for namespace in ["red", "blue"] {
         let bound = end(Ipv4Addr::UNSPECIFIED, 40_000);
-        let client = socket(namespace, Type::DGRAM, UDP_LITE, bound);
+        let client = socket(namespace, Type::DGRAM, UDP_LITE, &bound);
         client.send_to(namespace.as_bytes(), &end(LAN, 5004)).expect("sent");
         let (word, from) = receive(&server);
         assert_eq!(word, namespace.as_bytes());
@@ -108,7 +108,7 @@ fn rfc3828_udp_lite_goes_out_and_comes_in() {
     assert!(flows().iter().all(|flow| flow["protocol"] == "udplite"), "{:#?}", flows());
     // From outside.
     forward_add("udplite", 5005, "192.168.15.2:5006").success();
-    let target = socket("blue", Type::DGRAM, UDP_LITE, end(BLUE, 5006));
+    let target = socket("blue", Type::DGRAM, UDP_LITE, &end(BLUE, 5006));
     server.send_to(b"call", &end(HOST, 5005)).expect("sent");
     let (word, from) = receive(&target);
     assert_eq!((word, from), (b"call".to_vec(), SocketAddrV4::new(LAN, 5004)));
@@ -120,10 +120,10 @@ fn rfc3828_udp_lite_goes_out_and_comes_in() {
 fn rfc9260_sctp_goes_out_and_comes_in_with_its_checksum() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let server = socket("lan", Type::RAW, SCTP, end(LAN, 0));
+    let server = socket("lan", Type::RAW, SCTP, &end(LAN, 0));
     for namespace in ["red", "blue"] {
         let any = end(Ipv4Addr::UNSPECIFIED, 0);
-        let client = socket(namespace, Type::RAW, SCTP, any);
+        let client = socket(namespace, Type::RAW, SCTP, &any);
         client.send_to(&sctp(40_000, 5060, b"call"), &end(LAN, 0)).expect("sent");
         let (packet, from) = receive(&server);
         assert_eq!(*from.ip(), HOST);
@@ -134,7 +134,7 @@ fn rfc9260_sctp_goes_out_and_comes_in_with_its_checksum() {
         assert_eq!((*from.ip(), whole_sctp(&packet)), (LAN, (5060, 40_000)));
     }
     forward_add("sctp", 5070, "192.168.15.2:5071").success();
-    let target = socket("blue", Type::RAW, SCTP, end(BLUE, 0));
+    let target = socket("blue", Type::RAW, SCTP, &end(BLUE, 0));
     server.send_to(&sctp(7000, 5070, b"in"), &end(HOST, 0)).expect("sent");
     let (packet, from) = receive(&target);
     assert_eq!((*from.ip(), whole_sctp(&packet)), (LAN, (7000, 5071)));
@@ -146,20 +146,20 @@ fn pitfall_einat_and_cilium_15890_other_protocols_go_by_address_or_not_at_all() 
     lab_is_up();
     let capture = inside("lan").capture("eth0");
     let any = || end(Ipv4Addr::UNSPECIFIED, 0);
-    let server = socket("lan", Type::RAW, GRE, end(LAN, 0));
-    let red = socket("red", Type::RAW, GRE, any());
+    let server = socket("lan", Type::RAW, GRE, &end(LAN, 0));
+    let red = socket("red", Type::RAW, GRE, &any());
     red.send_to(&[0, 0, 0x08, 0, 1, 2, 3], &end(LAN, 0)).expect("sent");
     let (packet, from) = receive(&server);
     assert_eq!((*from.ip(), &packet[20..]), (HOST, &[0, 0, 0x08, 0, 1, 2, 3][..]));
     server.send_to(&[0, 0, 0x08, 0, 9], &end(HOST, 0)).expect("answered");
     assert_eq!(*receive(&red).1.ip(), LAN);
     // A second end towards the same remote.
-    let blue = socket("blue", Type::RAW, GRE, any());
+    let blue = socket("blue", Type::RAW, GRE, &any());
     blue.send_to(&[0, 0, 0x08, 0, 4], &end(LAN, 0)).expect("sent");
     is_dropped("protocol-taken");
     nothing_comes(&server);
     // What no address can be changed under.
-    let dccp = socket("red", Type::RAW, 33, any());
+    let dccp = socket("red", Type::RAW, 33, &any());
     dccp.send_to(&[7; 16], &end(LAN, 0)).expect("sent");
     is_dropped("unsupported-protocol");
     let packets = capture.stop();
