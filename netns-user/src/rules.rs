@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 pub enum ForwardProtocol {
     Tcp,
     Udp,
+    Sctp,
+    /// RFC 3828.
+    #[value(name = "udplite")]
+    UdpLite,
 }
 
 impl fmt::Display for ForwardProtocol {
@@ -22,6 +26,8 @@ impl fmt::Display for ForwardProtocol {
         f.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
+            Self::UdpLite => "udplite",
         })
     }
 }
@@ -33,7 +39,9 @@ impl FromStr for ForwardProtocol {
         match text {
             "tcp" => Ok(Self::Tcp),
             "udp" => Ok(Self::Udp),
-            other => Err(format!("unknown protocol \"{other}\": use tcp or udp")),
+            "sctp" => Ok(Self::Sctp),
+            "udplite" => Ok(Self::UdpLite),
+            other => Err(format!("unknown protocol \"{other}\": use tcp, udp, sctp or udplite")),
         }
     }
 }

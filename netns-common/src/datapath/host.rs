@@ -1,7 +1,7 @@
 //! The host's own connections to a forwarded port, rewritten at the socket: no cost per
 //! packet, and 127.0.0.1 works without `route_localnet`.
 
-use crate::abi::{Forward, ForwardKey, HostPeerKey, Ip4, Peer, Port};
+use crate::abi::{Forward, ForwardKey, HostPeerKey, Ip4, Peer, Port, Protocol};
 
 const LOCALHOST: Ip4 = Ip4::new(127, 0, 0, 1);
 
@@ -40,6 +40,14 @@ pub fn connect<S: HostSockets>(
     };
     sockets.remember_peer(&key, &peer);
     Some(forward)
+}
+
+/// Whether the kernel says which socket of the host has a port of this protocol.
+#[inline(always)]
+pub const fn has_sockets(protocol: u8) -> bool {
+    const TCP: u8 = Protocol::Tcp as u8;
+    const UDP: u8 = Protocol::Udp as u8;
+    matches!(protocol, TCP | UDP)
 }
 
 /// The forward for a destination: one for just this address comes before one for any.

@@ -5,16 +5,21 @@
 //! and a packet that was half rewritten must never reach the stack.
 
 mod checksum;
+mod crc32c;
 mod external_port;
 mod guard;
 mod head;
 mod hop;
 mod host;
 mod icmp;
+mod identification;
 mod inbound;
+mod options;
 mod outbound;
 mod passage;
+mod portless;
 mod rewrite;
+mod source;
 mod stages;
 mod state;
 mod traits;
@@ -24,9 +29,12 @@ pub use external_port::{forget, moved_key};
 pub use guard::to_uplink;
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
-pub use host::{HostSockets, connect as host_connect};
-pub use inbound::{enter, from_uplink, inbound_begin, inbound_error};
-pub use outbound::{from_namespace, hairpin, outbound_begin, outbound_error, outbound_moved};
+pub use host::{HostSockets, connect as host_connect, has_sockets};
+pub use inbound::{enter, from_uplink, inbound_begin, inbound_error, inbound_rare};
+pub use outbound::{
+    from_namespace, hairpin, other_frame, outbound_begin, outbound_error, outbound_moved,
+    outbound_rare,
+};
 pub use passage::Scratch;
 pub use stages::run as run_stage;
 pub use state::{Direction, State, is_expired};

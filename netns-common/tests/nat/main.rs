@@ -3,11 +3,17 @@
 mod errors;
 mod forward;
 mod hairpin;
+mod headers;
 mod host;
+mod identification;
 mod lab;
 mod lifetime;
 mod limits;
 mod masquerade;
+mod portless;
 mod properties;
 mod refused;
+mod sctp;
+mod sources;
+mod udp_lite;
 mod untouched;

@@ -299,16 +299,19 @@ fn forward_key(protocol: ForwardProtocol, address: Option<Ipv4Addr>, port: u16) 
     let protocol = match protocol {
         ForwardProtocol::Tcp => Protocol::Tcp,
         ForwardProtocol::Udp => Protocol::Udp,
+        ForwardProtocol::Sctp => Protocol::Sctp,
+        ForwardProtocol::UdpLite => Protocol::UdpLite,
     };
     let address = address.map_or(Ip4::UNSPECIFIED, Ip4::from);
     ForwardKey::new(protocol.number(), address, Port::new(port))
 }
 
 fn forward_rule(key: &ForwardKey, value: &Forward) -> ForwardRule {
-    let protocol = if key.protocol == Protocol::Udp.number() {
-        ForwardProtocol::Udp
-    } else {
-        ForwardProtocol::Tcp
+    let protocol = match Protocol::from_number(key.protocol) {
+        Some(Protocol::Udp) => ForwardProtocol::Udp,
+        Some(Protocol::Sctp) => ForwardProtocol::Sctp,
+        Some(Protocol::UdpLite) => ForwardProtocol::UdpLite,
+        Some(Protocol::Tcp | Protocol::Icmp) | None => ForwardProtocol::Tcp,
     };
     ForwardRule {
         protocol,

@@ -74,7 +74,7 @@ value!(Target, {
     "examples": ["192.168.15.2:80"],
 });
 value!(Interface, { "type": "string", "minLength": 1, "maxLength": 15 });
-value!(Protocol, { "enum": ["tcp", "udp"] });
+value!(Protocol, { "enum": ["tcp", "udp", "sctp", "udplite"] });
 value!(Port, { "type": "integer", "minimum": 1, "maximum": u16::MAX });
 value!(Metric, { "type": "integer", "minimum": 0, "maximum": u32::MAX });
 value!(Mtu, { "type": "integer", "minimum": MTU.start(), "maximum": MTU.end() });

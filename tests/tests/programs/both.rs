@@ -176,7 +176,7 @@ impl Both {
             let name = reason.name().to_owned();
             (name, words(kernel.drop_counter(*reason)), words(model.drop_counter(*reason)))
         });
-        let rules = (0..=rules::UDP_5353).map(|rule| {
+        let rules = (0..=rules::SCTP_5060).map(|rule| {
             let name = format!("rule {rule}");
             (name, words(kernel.rule_counter(rule)), words(model.rule_counter(rule)))
         });

@@ -203,6 +203,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         bridge: "v-net-0".to_owned(),
         addresses: vec![address.parse().expect("an address")],
         mac,
+        source_check: None,
     };
     let forward = |protocol, port, target: &str| ForwardRule {
         protocol,
@@ -225,6 +226,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
             forward(ForwardProtocol::Tcp, 80, "192.168.15.2:80"),
             forward(ForwardProtocol::Tcp, 8080, "192.168.15.2:80"),
             forward(ForwardProtocol::Udp, 5353, "192.168.15.2:53"),
+            forward(ForwardProtocol::Sctp, 5060, "192.168.15.2:5061"),
         ],
         timeouts: Timeouts::default(),
         source_check: true,

@@ -1,11 +1,11 @@
 //! One case: packets through both labs, and what is different about what arrives.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use crate::{
     fields::{fields, summary},
     labs::{At, Lab},
-    packet::Ip,
+    packet::{ID, Ip},
 };
 
 /// Something that arrives otherwise in one lab than in the other; a row of the document.
@@ -33,7 +33,7 @@ pub(crate) struct Exchange {
     /// The last packet at each end, in each lab.
     last: [[Option<Ip>; 3]; 2],
     pub case: String,
-    pub differences: Vec<Difference>,
+    pub differences: BTreeSet<Difference>,
     /// How many packets arrived alike.
     pub alike: usize,
 }
@@ -44,7 +44,7 @@ impl Exchange {
             labs: [Lab::ours(), Lab::netfilters()],
             last: Default::default(),
             case: String::new(),
-            differences: Vec::new(),
+            differences: BTreeSet::new(),
             alike: 0,
         }
     }
@@ -120,6 +120,15 @@ impl Exchange {
                 if mine == other || is_chosen(&name, at, sent, ours, theirs) {
                     continue;
                 }
+                let is_identified = match name.as_str() {
+                    "id" => self.leaves_under_an_outside_address(at) && may_be_fragmented(ours),
+                    "quoted id" => ours.get(28..).is_some_and(may_be_fragmented),
+                    _ => false,
+                };
+                if is_identified && is_as_sent(&name, sent, theirs) {
+                    self.differences.insert(of_every_case(&name));
+                    continue;
+                }
                 // A port that was drawn by lot is another one the next time.
                 let drawn = name == "source port" && at == At::Lan;
                 let is_moved = drawn && Ip(ours.clone()).source_port() != sent[0][0].source_port();
@@ -130,8 +139,13 @@ impl Exchange {
         }
     }
 
+    /// Towards the LAN, and of a hairpin towards both of its ends.
+    fn leaves_under_an_outside_address(&self, at: At) -> bool {
+        at == At::Lan || self.case.starts_with("hairpin")
+    }
+
     fn differ(&mut self, step: &str, at: At, what: &str, ours: String, netfilters: String) {
-        self.differences.push(Difference {
+        self.differences.insert(Difference {
             case: self.case.clone(),
             step: step.to_owned(),
             at: at.name().to_owned(),
@@ -152,6 +166,29 @@ fn short(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+/// What RFC 6864 asks of us in every case alike: it stands in the document once.
+pub(crate) const EVERY_CASE: &str = "every";
+
+fn of_every_case(field: &str) -> Difference {
+    let what = format!("{field} of what may be fragmented");
+    let [case, step, at, ours, netfilters] =
+        [EVERY_CASE, "every", "every", "new", "kept"].map(str::to_owned);
+    Difference { case, step, at, what, ours, netfilters }
+}
+
+/// Whether netfilter has left an ID as some packet of this step or of one before had it.
+fn is_as_sent(field: &str, sent: &[Vec<Ip>; 2], theirs: &[u8]) -> bool {
+    let id = |packet: &[u8]| u16::from_be_bytes([packet[4], packet[5]]);
+    match field {
+        "id" => sent[1].iter().any(|sent| id(&sent.0) == id(theirs)),
+        _ => theirs.get(28..34).is_some_and(|quoted| id(quoted) == ID),
+    }
+}
+
+fn may_be_fragmented(packet: &[u8]) -> bool {
+    packet.get(6).is_some_and(|flags| flags & 0x40 == 0)
 }
 
 /// Whether both routers are free in the choice of this value: a port that neither could keep,
