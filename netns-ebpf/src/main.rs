@@ -7,6 +7,7 @@
     reason = "entry points are handed their context by value"
 )]
 
+mod forwards;
 mod host;
 mod log;
 mod maps;

@@ -81,7 +81,9 @@ pub struct Settings {
     pub port_max: u16,
     /// 1: a cable carries only packets from its own namespace's addresses.
     pub source_check: u8,
-    pub padding: [u8; 3],
+    /// 1: some masquerade has a [`mss`](super::Masquerade::mss).
+    pub mss_clamp: u8,
+    pub padding: [u8; 2],
 }
 
 const _: () = {

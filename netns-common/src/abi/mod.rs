@@ -17,11 +17,14 @@ pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tic
 pub use host::{HostPeerKey, Peer};
 pub use lab::{BridgePort, Endpoint, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, Timeouts};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
-pub use rules::{Counter, Forward, ForwardKey, MAX_RULES, Masquerade, NO_RULE, RuleId};
+pub use rules::{
+    AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, NO_RULE,
+    OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
+};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -30,9 +33,10 @@ pub mod maps {
     /// [`InsideKey`](super::InsideKey) to [`MovedPort`](super::MovedPort): only the
     /// connections whose port had to change.
     pub const MOVED_PORTS: &str = "MOVED_PORTS";
-    /// Source prefix (longest match) to [`Masquerade`](super::Masquerade).
+    /// [`MasqueradeKey`](super::MasqueradeKey) (longest match) to
+    /// [`Masquerade`](super::Masquerade).
     pub const MASQUERADES: &str = "MASQUERADES";
-    /// [`ForwardKey`](super::ForwardKey) to [`Forward`](super::Forward).
+    /// [`RuleId`](super::RuleId), as a word, to [`Forward`](super::Forward).
     pub const FORWARDS: &str = "FORWARDS";
     /// Inside address to [`Endpoint`](super::Endpoint).
     pub const ENDPOINTS: &str = "ENDPOINTS";
@@ -51,8 +55,17 @@ pub mod maps {
     /// The timer that sweeps expired flows.
     pub const SWEEPER: &str = "SWEEPER";
 
+    /// The ports that are forwarded: [`PortPage`](super::PortPage)s, by
+    /// [`page_of`](super::page_of).
+    pub const FORWARD_PORTS: &str = "FORWARD_PORTS";
+    /// [`AddressPage`](super::AddressPage) to [`PortPage`](super::PortPage): only ports that
+    /// are forwarded for single addresses.
+    pub const ADDRESS_PORTS: &str = "ADDRESS_PORTS";
+    /// The CIDRs of rules: [`RulePrefix`](super::RulePrefix) (longest match) to 1.
+    pub const RULE_PREFIXES: &str = "RULE_PREFIXES";
+
     /// All maps that outlive the loader, pinned by name.
-    pub const PINNED: [&str; 12] = [
+    pub const PINNED: [&str; 15] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -65,6 +78,9 @@ pub mod maps {
         RULE_COUNTERS,
         DROP_COUNTERS,
         SWEEPER,
+        FORWARD_PORTS,
+        ADDRESS_PORTS,
+        RULE_PREFIXES,
     ];
 }
 

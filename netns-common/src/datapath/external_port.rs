@@ -1,8 +1,8 @@
 //! Choosing the external port of a flow: its own where possible, else a bounded search.
 
 use super::{
+    forwards,
     head::Head,
-    host,
     state::is_expired,
     traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
 };
@@ -114,13 +114,6 @@ fn is_free<T: Tables>(tables: &T, settings: &Settings, key: &FlowKey, flow: &Flo
     if key.protocol == Protocol::Icmp.number() {
         return true;
     }
-    let is_forwarded = host::lookup(
-        |forward| tables.forward(forward),
-        key.protocol,
-        flow.external,
-        key.external_port,
-    )
-    .is_some();
     let query = PortQuery {
         remote: key.remote,
         external: flow.external,
@@ -129,7 +122,7 @@ fn is_free<T: Tables>(tables: &T, settings: &Settings, key: &FlowKey, flow: &Flo
         protocol: key.protocol,
     };
     key.external_port != Port::ZERO
-        && !is_forwarded
+        && !forwards::is_forwarded(tables, key.protocol, key.external_port)
         && tables.host_socket(&query) == HostSocket::None
 }
 

@@ -6,17 +6,18 @@
 use super::{
     Exit, Verdict,
     external_port::record,
+    forwards::{self, Target},
     guard::is_inside,
     head::{Kind, destination_mac},
     hop::RouteOutcome,
-    host, icmp,
+    icmp, masquerade,
     outbound::is_uplink,
     passage::{Passage, Scratch, read_head},
     rewrite::Translation,
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKind, Forward, InsideKey, Tick};
+use crate::abi::{DropReason, FlowKind, InsideKey, Tick};
 
 /// Decides about a packet that came in by an uplink, and applies it.
 #[inline(always)]
@@ -93,6 +94,11 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
         return Some(passage.drop(DropReason::InsideSource));
     }
     if is_inside(passage.settings, head.destination) {
+        // What is not translated outwards has answers that bear the inside's own address.
+        let link = passage.packet.link();
+        if masquerade::is_excluded(tables, link, head.destination, head.source) {
+            return Some(Verdict::Pass);
+        }
         return Some(passage.drop(DropReason::InsideDestination));
     }
     // Group addresses are the host's own affair.
@@ -104,15 +110,20 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
         Kind::Tcp | Kind::Udp => {}
         _ => return Some(Verdict::Pass),
     }
-    let find = |key: &_| tables.forward(key);
-    let Some(forward) = host::lookup(find, head.protocol, head.destination, head.destination_port)
-    else {
+    let Some(target) = forwards::find(
+        tables,
+        head.protocol,
+        head.source,
+        head.destination,
+        head.destination_port,
+        true,
+    ) else {
         return Some(Verdict::Pass);
     };
     if !is_host(passage) || passage.is_hosts_own() {
         return Some(Verdict::Pass);
     }
-    passage.notes.forward = forward;
+    passage.notes.forward = target;
     let refusal = if head.source.is_martian() || tables.is_host_address(head.source) {
         DropReason::Martian
     } else if head.first_fragment {
@@ -153,7 +164,7 @@ fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;
-    let Some(target) = tables.endpoint(forward.target) else {
+    let Some(target) = tables.endpoint(forward.address) else {
         return passage.drop(DropReason::NoRoute);
     };
     let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
@@ -171,8 +182,8 @@ fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     };
     passage.begin_draft(FlowKind::Forward);
     let flow = &mut passage.notes.draft;
-    flow.inside = forward.target;
-    flow.inside_port = forward.target_port;
+    flow.inside = forward.address;
+    flow.inside_port = forward.port;
     flow.inside_mac = target.mac;
     flow.external = head.destination;
     flow.egress = egress;
@@ -190,8 +201,8 @@ fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let to = Translation {
         source: head.source,
         source_port: head.source_port,
-        destination: forward.target,
-        destination_port: forward.target_port,
+        destination: forward.address,
+        destination_port: forward.port,
         mac: Some(target.mac),
     };
     passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)
@@ -200,25 +211,25 @@ fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
 /// Whether the target already has a connection with this remote address and port, by another
 /// host port: it could not tell the two apart.
 #[inline(always)]
-fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &Forward) -> bool {
+fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &Target) -> bool {
     let head = passage.head;
     let tables = passage.tables;
     let inside = InsideKey::new(
-        forward.target,
-        forward.target_port,
+        forward.address,
+        forward.port,
         head.source,
         head.source_port,
         head.protocol,
     );
     let mut key = head.inbound_key();
     key.external_port =
-        tables.moved_port(&inside).map_or(forward.target_port, |moved| moved.external_port);
+        tables.moved_port(&inside).map_or(forward.port, |moved| moved.external_port);
     tables.flow(&key).is_some_and(|flow| {
         let is_this_one =
             key.external_port == head.destination_port && flow.external == head.destination;
         !is_this_one
-            && flow.inside == forward.target
-            && flow.inside_port == forward.target_port
+            && flow.inside == forward.address
+            && flow.inside_port == forward.port
             && !passage.is_over(&flow, true)
     })
 }

@@ -5,13 +5,16 @@
 //! and a packet that was half rewritten must never reach the stack.
 
 mod checksum;
+mod clamp;
 mod external_port;
+mod forwards;
 mod guard;
 mod head;
 mod hop;
 mod host;
 mod icmp;
 mod inbound;
+mod masquerade;
 mod outbound;
 mod passage;
 mod rewrite;
@@ -20,6 +23,7 @@ mod traits;
 
 pub use checksum::{Diff, fold};
 pub use external_port::{forget, moved_key};
+pub use forwards::{ForwardTable, Target};
 pub use guard::to_uplink;
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};

@@ -3,10 +3,11 @@
 use super::{
     Exit, Verdict,
     external_port::{claim, forget, record},
+    forwards,
     guard::is_inside,
     head::{Kind, destination_mac, source_mac},
     hop::{Route, RouteOutcome},
-    host, icmp,
+    icmp, masquerade,
     passage::{Passage, Scratch, read_head},
     rewrite::Translation,
     state::Direction,
@@ -125,7 +126,9 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
         // The stack answers with the right ICMP error.
         return Some(Verdict::Pass);
     }
-    if route.source != flow.external || route.egress != flow.egress {
+    let rule = masquerade::find(tables, route.egress, flow.inside);
+    let external = rule.map_or(route.source, |rule| masquerade::address(&rule, route.source));
+    if external != flow.external || route.egress != flow.egress {
         forget(tables, key, flow);
         passage.notes.is_stale = true;
     } else {
@@ -230,11 +233,15 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
 fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Option<Verdict> {
     let head = passage.head;
     let tables = passage.tables;
-    let rule = match tables.masquerade(head.source) {
-        Some(rule) if rule.uplink == 0 || rule.uplink == route.egress => rule.rule,
+    let rule = match masquerade::find(tables, route.egress, head.source) {
+        // Whatever it is: the stack routes it, and the guard lets it out.
+        Some(rule) if masquerade::excludes(tables, &rule, head.destination) => {
+            return Some(Verdict::Pass);
+        }
+        Some(rule) => rule,
         // A source outside every inside prefix is the network's own business.
-        _ if !is_inside(passage.settings, head.source) => return Some(Verdict::Pass),
-        _ => return Some(passage.drop(DropReason::NoMasquerade)),
+        None if !is_inside(passage.settings, head.source) => return Some(Verdict::Pass),
+        None => return Some(passage.drop(DropReason::NoMasquerade)),
     };
     let refusal = match head.kind {
         Kind::LaterFragment => Some(DropReason::Fragment),
@@ -260,11 +267,11 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
     flow.inside = head.source;
     flow.inside_port = head.source_port;
     flow.inside_mac = mac;
-    flow.external = route.source;
+    flow.external = masquerade::address(&rule, route.source);
     flow.next_hop = route.next_hop;
     flow.egress = route.egress;
     flow.cable = link;
-    flow.rule = rule;
+    flow.rule = rule.rule;
     let external_port = match claim(tables, passage.settings, head, flow) {
         Ok(port) => port,
         Err(reason) => return Some(passage.drop(reason)),
@@ -277,7 +284,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    Some(passage.translate(&to, exit, rule, true))
+    Some(passage.translate(&to, exit, rule.rule, true))
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
@@ -291,8 +298,15 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verd
         Kind::Tcp | Kind::Udp => {}
         _ => return Some(Verdict::Pass),
     }
-    let find = |key: &_| tables.forward(key);
-    match host::lookup(find, head.protocol, head.destination, head.destination_port) {
+    let target = forwards::find(
+        tables,
+        head.protocol,
+        head.source,
+        head.destination,
+        head.destination_port,
+        true,
+    );
+    match target {
         None => Some(Verdict::Pass),
         // Broadcast, loopback, or no route: the stack's to refuse.
         Some(_) if !tables.is_host_address(head.destination) => Some(Verdict::Pass),
@@ -301,8 +315,8 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verd
         Some(_) if head.is_rst() => Some(passage.drop(DropReason::NoFlow)),
         // The stack of the host has no error for what is not forwarded by it.
         Some(_) if head.ttl <= 1 => Some(passage.drop(DropReason::TtlExceeded)),
-        Some(forward) => {
-            passage.notes.forward = forward;
+        Some(target) => {
+            passage.notes.forward = target;
             None
         }
     }
@@ -315,7 +329,7 @@ fn hairpin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;
-    let Some(target) = tables.endpoint(forward.target) else {
+    let Some(target) = tables.endpoint(forward.address) else {
         return passage.drop(DropReason::NoRoute);
     };
     let Some(mac) = source_mac(passage.packet) else {
@@ -335,8 +349,8 @@ fn hairpin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
         Err(reason) => return passage.drop(reason),
     };
     // The other end's record; what is not named here is the same for both.
-    flow.inside = forward.target;
-    flow.inside_port = forward.target_port;
+    flow.inside = forward.address;
+    flow.inside_port = forward.port;
     flow.inside_mac = target.mac;
     flow.cable = target.cable;
     flow.kind = FlowKind::Forward as u8;
@@ -351,8 +365,8 @@ fn hairpin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let to = Translation {
         source: head.destination,
         source_port: caller_port,
-        destination: forward.target,
-        destination_port: forward.target_port,
+        destination: forward.address,
+        destination_port: forward.port,
         mac: Some(target.mac),
     };
     passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)

@@ -1,13 +1,14 @@
 //! One packet on its way through a hook, and what all hooks do with it.
 
 use super::{
-    Exit, Verdict,
+    Exit, Verdict, clamp,
+    forwards::Target,
     head::{Head, NoHead},
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Forward, Ip4, RuleId, Settings, Tick};
+use crate::abi::{DropReason, Flow, FlowKind, Ip4, RuleId, Settings, Tick};
 
 /// Memory outside the stack for one packet at a time.
 ///
@@ -28,7 +29,7 @@ pub(super) struct Notes {
     /// The record that is being made for the packet's flow.
     pub(super) draft: Flow,
     /// The forward that the packet is for, once one was found.
-    pub(super) forward: Forward,
+    pub(super) forward: Target,
     /// Where a redirected packet goes, when its verdict crosses a function call.
     exit: (u32, Ip4),
     /// Whether the routing table says that the packet is for the host itself.
@@ -43,7 +44,7 @@ impl Default for Scratch {
             head: Head::EMPTY,
             notes: Notes {
                 draft: Flow::default(),
-                forward: Forward::default(),
+                forward: Target::default(),
                 exit: (0, Ip4::UNSPECIFIED),
                 is_for_host: false,
                 is_stale: false,
@@ -152,6 +153,14 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         new_flow: bool,
     ) -> Verdict {
         self.tables.count_rule(rule, new_flow, self.head.bytes);
+        if clamp::concerns(self)
+            && let Some(verdict) = self.aside(|passage| {
+                let clamped = clamp::clamp(passage, to.destination, exit);
+                clamped.is_none().then(|| passage.drop(DropReason::RewriteFailed))
+            })
+        {
+            return verdict;
+        }
         match rewrite::apply(self.packet, self.head, to) {
             Some(()) => Verdict::Redirect(exit),
             None => self.drop(DropReason::RewriteFailed),

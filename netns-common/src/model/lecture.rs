@@ -14,8 +14,8 @@ use super::{
     tables::MemoryTables,
 };
 use crate::abi::{
-    BridgePort, Endpoint, Forward, ForwardKey, Ip4, Mac, Masquerade, Port, Prefix, Protocol,
-    RuleId, Settings, Timeouts,
+    BridgePort, Endpoint, Forward, Ip4, Mac, Masquerade, Prefix, Protocol, RuleId, Settings,
+    Timeouts,
 };
 
 /// Who has which address.
@@ -97,14 +97,14 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
     settings.uplinks[0] = uplink.index;
     let port = BridgePort { bridge: bridge.index, bridge_mac: bridge.mac, padding: [0; 2] };
     let end = |cable, mac| Endpoint { cable, mac, padding: [0; 2] };
-    let masquerade = Masquerade { uplink: uplink.index, rule: rules::MASQUERADE, padding: [0; 2] };
+    let masquerade = Masquerade { rule: rules::MASQUERADE, length: 24, ..Masquerade::default() };
     let mut tables = MemoryTables::default();
     tables.settings = settings;
-    tables.masquerades = [(Prefix::new(address::BRIDGE, 24), masquerade)].into();
+    tables.masquerades = [(Prefix::new(address::BRIDGE, 24), uplink.index, masquerade)].into();
     tables.forwards = HashMap::from([
-        forward(Protocol::Tcp, 80, 80, rules::TCP_80),
-        forward(Protocol::Tcp, 8080, 80, rules::TCP_8080),
-        forward(Protocol::Udp, 5353, 53, rules::UDP_5353),
+        (rules::TCP_80, forward(Protocol::Tcp, 80, 80)),
+        (rules::TCP_8080, forward(Protocol::Tcp, 8080, 80)),
+        (rules::UDP_5353, forward(Protocol::Udp, 5353, 53)),
     ]);
     tables.endpoints = HashMap::from([
         (address::RED, end(places.red_port, places.red_mac)),
@@ -117,9 +117,15 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
     tables
 }
 
-fn forward(protocol: Protocol, port: u16, target: u16, rule: RuleId) -> (ForwardKey, Forward) {
-    let key = ForwardKey::new(protocol.number(), Ip4::UNSPECIFIED, Port::new(port));
-    (key, Forward { target: address::BLUE, target_port: Port::new(target), rule })
+fn forward(protocol: Protocol, port: u16, target: u16) -> Forward {
+    Forward {
+        target: address::BLUE,
+        first: port,
+        last: port,
+        target_first: target,
+        protocol: protocol.number(),
+        ..Forward::default()
+    }
 }
 
 /// What the kernel makes of the lab's addresses and its default route.
