@@ -6,64 +6,38 @@ use netns_common::{
     datapath::ForwardTable,
 };
 
-use crate::{host::KernelSockets, maps, tables::KernelTables};
+use crate::{maps, tables::KernelTables};
 
-#[inline(always)]
-fn port_rules(protocol: u8, port: Port) -> RuleId {
-    let Some((page, place)) = page_of(protocol, port) else { return NO_RULE };
-    maps::FORWARD_PORTS.get(page).map_or(NO_RULE, |page| at(page, place))
-}
+impl<C> ForwardTable for KernelTables<C> {
+    #[inline(always)]
+    fn port_rules(&self, protocol: u8, port: Port) -> RuleId {
+        let Some((page, place)) = page_of(protocol, port) else { return NO_RULE };
+        maps::FORWARD_PORTS.get(page).map_or(NO_RULE, |page| at(page, place))
+    }
 
-#[inline(always)]
-fn address_rule(address: Ip4, protocol: u8, port: Port) -> RuleId {
-    let Some((page, place)) = page_of(protocol, port) else { return NO_RULE };
-    // SAFETY: one half-word of the value is read, which is whole at any time.
-    let page = unsafe { maps::ADDRESS_PORTS.get(AddressPage { address, page }) };
-    page.map_or(NO_RULE, |page| at(page, place))
+    #[inline(always)]
+    fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId {
+        let Some((page, place)) = page_of(protocol, port) else { return NO_RULE };
+        // SAFETY: one half-word of the value is read, which is whole at any time.
+        let page = unsafe { maps::ADDRESS_PORTS.get(AddressPage { address, page }) };
+        page.map_or(NO_RULE, |page| at(page, place))
+    }
+
+    #[inline(always)]
+    fn forward(&self, rule: RuleId) -> Option<Forward> {
+        // SAFETY: the value is copied before anything else can happen to it.
+        unsafe { maps::FORWARDS.get(u32::from(rule)) }.copied()
+    }
+
+    #[inline(always)]
+    fn rule_has(&self, rule: RuleId, address: Ip4) -> bool {
+        let key = RulePrefix { rule: u32::from(rule), address };
+        maps::RULE_PREFIXES.get(Key::new(RulePrefix::RULE_BITS + 32, key)).is_some()
+    }
 }
 
 #[inline(always)]
 fn at(page: &PortPage, place: usize) -> RuleId {
+    // The mask says nothing new, but to the verifier.
     page.0[place & (PAGE - 1)]
 }
-
-#[inline(always)]
-fn forward(rule: RuleId) -> Option<Forward> {
-    // SAFETY: the value is copied before anything else can happen to it.
-    unsafe { maps::FORWARDS.get(u32::from(rule)) }.copied()
-}
-
-#[inline(always)]
-fn rule_has(rule: RuleId, address: Ip4) -> bool {
-    let key = RulePrefix { rule: u32::from(rule), address };
-    maps::RULE_PREFIXES.get(Key::new(RulePrefix::RULE_BITS + 32, key)).is_some()
-}
-
-macro_rules! forward_table {
-    ($(<$generic:ident>)? $type:ty) => {
-        impl$(<$generic>)? ForwardTable for $type {
-            #[inline(always)]
-            fn port_rules(&self, protocol: u8, port: Port) -> RuleId {
-                port_rules(protocol, port)
-            }
-
-            #[inline(always)]
-            fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId {
-                address_rule(address, protocol, port)
-            }
-
-            #[inline(always)]
-            fn forward(&self, rule: RuleId) -> Option<Forward> {
-                forward(rule)
-            }
-
-            #[inline(always)]
-            fn rule_has(&self, rule: RuleId, address: Ip4) -> bool {
-                rule_has(rule, address)
-            }
-        }
-    };
-}
-
-forward_table!(<C> KernelTables<C>);
-forward_table!(KernelSockets);

@@ -12,7 +12,10 @@ use netns_common::{
     datapath::{self, HostSockets},
 };
 
-use crate::{maps, tables::count};
+use crate::{
+    maps,
+    tables::{KernelTables, count},
+};
 
 /// The third word of an IPv4 address that is written as an IPv6 one.
 const MAPPED_PREFIX: u32 = 0xffff_u32.to_be();
@@ -20,9 +23,7 @@ const MAPPED_PREFIX: u32 = 0xffff_u32.to_be();
 /// The hook lets the system call go on.
 const PROCEED: i32 = 1;
 
-pub(crate) struct KernelSockets;
-
-impl HostSockets for KernelSockets {
+impl HostSockets for KernelTables<()> {
     #[inline(always)]
     fn is_host_address(&self, address: Ip4) -> bool {
         maps::HOST_ADDRESSES.get_ptr(address).is_some()
@@ -140,7 +141,7 @@ fn towards_forward(ctx: &SockAddrContext, family: Family, new_flow: bool) -> i32
         let Some(peer) = family.read(address) else { return PROCEED };
         let socket = bpf_get_socket_cookie(ctx.as_ptr());
         let protocol = (*address).protocol as u8;
-        if let Some(target) = datapath::host_connect(&KernelSockets, socket, protocol, peer) {
+        if let Some(target) = datapath::host_connect(&KernelTables::new(()), socket, protocol, peer) {
             family.write(address, Peer::new(target.address, target.port));
             count(&maps::RULE_COUNTERS, u32::from(target.rule), new_flow, 0);
         }

@@ -19,9 +19,8 @@ use crate::abi::{Ip4, Masquerade};
 /// IPv4 and TCP headers without options: what the announced size leaves out.
 const HEADERS: u32 = 40;
 
-/// The smallest size that is asked for: what every host takes (RFC 9293 section 3.7.1), less
-/// would be of no use to anybody.
-const LEAST: u32 = 536;
+/// The smallest size that is asked for: Linux agrees to none below (`TCP_MIN_MSS`).
+const LEAST: u32 = 88;
 
 /// Kinds of TCP options (RFC 9293 section 3.1).
 const END: u8 = 0;

@@ -14,7 +14,7 @@ use super::{
     tables::MemoryTables,
 };
 use crate::abi::{
-    BridgePort, Endpoint, Forward, Ip4, Mac, Masquerade, Prefix, Protocol, RuleId, Settings,
+    BridgePort, Endpoint, Forward, Ip4, Mac, Masquerade, Prefix, Protocol, Settings,
     Timeouts,
 };
 
