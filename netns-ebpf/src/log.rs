@@ -1,71 +1,84 @@
-//! The packet log: programs that do what the others do and write a line for each packet.
+//! The packet log: entry programs that do what the others do and note the packet, and one
+//! that writes a line about it when its fate is known.
 //!
 //! `netns log` puts them in the place of the others while it listens, so a packet pays
-//! nothing for a log that nobody reads. What they add is in functions of its own, because
-//! the verdict's path needs nearly all of the 512 bytes of stack.
+//! nothing for a log that nobody reads.
 
-use aya_ebpf::{macros::classifier, programs::TcContext};
+use aya_ebpf::{bindings::TC_ACT_SHOT, macros::classifier, programs::TcContext};
 use aya_log_ebpf::info;
 use netns_common::{
-    abi::DropReason,
-    datapath::{Exit, Head, Verdict},
+    abi::{DropReason, REPORT},
+    datapath::{self, Exit, Head, Outcome, Verdict},
 };
 
-use crate::{conclude, maps, packet::TcPacket};
+use crate::{
+    conclude, go_on, maps,
+    packet::TcPacket,
+    run,
+    tables::{self, KernelTables},
+};
 
 /// tcx ingress of a cable's host side, with the packet log.
 #[classifier]
 pub(crate) fn from_namespace_l(ctx: TcContext) -> i32 {
-    let noted = note(&ctx);
-    let verdict = crate::decide_from_namespace(&ctx);
-    report(&ctx, Hook::FromNamespace, Outcome::of(verdict), conclude(&ctx, verdict), noted)
+    note(&ctx, Hook::FromNamespace);
+    end(&ctx, run!(&ctx, datapath::from_namespace))
 }
 
 /// tcx ingress of an uplink, with the packet log.
 #[classifier]
 pub(crate) fn from_uplink_l(ctx: TcContext) -> i32 {
-    let noted = note(&ctx);
-    let verdict = crate::decide_from_uplink(&ctx);
-    report(&ctx, Hook::FromUplink, Outcome::of(verdict), conclude(&ctx, verdict), noted)
+    note(&ctx, Hook::FromUplink);
+    end(&ctx, run!(&ctx, datapath::from_uplink))
 }
 
 /// tcx egress of an uplink, with the packet log: of what passes only drops are of interest.
 #[classifier]
 pub(crate) fn to_uplink_l(ctx: TcContext) -> i32 {
-    let noted = note(&ctx);
-    let verdict = crate::decide_to_uplink(&ctx);
-    let action = conclude(&ctx, verdict);
-    if let Verdict::Drop(_) = verdict {
-        report(&ctx, Hook::ToUplink, Outcome::of(verdict), action, noted)
-    } else {
-        action
-    }
+    note(&ctx, Hook::ToUplink);
+    end(&ctx, crate::decide_to_uplink(&ctx))
 }
+
+/// What is known of a packet until its line is written.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Noted {
+    /// As it came.
+    head: Head,
+    /// A [`Hook`], or [`NOTHING`].
+    hook: u32,
+    /// What the program is to return.
+    action: i32,
+    told: Told,
+}
+
+/// No packet is noted.
+const NOTHING: u32 = 0;
 
 #[repr(u32)]
 #[derive(Clone, Copy)]
 enum Hook {
-    FromNamespace,
-    FromUplink,
-    ToUplink,
+    FromNamespace = 1,
+    FromUplink = 2,
+    ToUplink = 3,
 }
 
 impl Hook {
     #[inline(always)]
-    const fn name(self) -> &'static str {
-        match self {
-            Self::FromNamespace => "from_namespace",
-            Self::FromUplink => "from_uplink",
-            Self::ToUplink => "to_uplink",
+    const fn name_of(number: u32) -> &'static str {
+        match number {
+            1 => "from_namespace",
+            2 => "from_uplink",
+            _ => "to_uplink",
         }
     }
 }
 
 /// A verdict as one number: the kind above, the link or reason below.
 #[derive(Clone, Copy)]
-struct Outcome(u64);
+struct Told(u64);
 
-impl Outcome {
+impl Told {
     const PASS: u64 = 0;
     const DROP: u64 = 1;
     const REDIRECT: u64 = 2;
@@ -82,46 +95,73 @@ impl Outcome {
     }
 }
 
-/// Keeps the packet's headers as they came; 1 if it has any.
-#[inline(never)]
-fn note(ctx: &TcContext) -> u32 {
-    let Some(slot) = maps::NOTED.get_ptr_mut(0) else { return 0 };
-    match Head::read(&TcPacket::new(ctx)) {
-        Ok(head) => {
-            // SAFETY: the slot is this CPU's own, and the program is done with it before
-            // another begins.
-            unsafe { slot.write(head) };
-            1
+/// Keeps the packet's headers as they came.
+#[inline(always)]
+fn note(ctx: &TcContext, hook: Hook) {
+    let Some(slot) = maps::NOTED.get_ptr_mut(0) else { return };
+    if let Ok(head) = Head::read(&TcPacket::new(ctx)) {
+        // SAFETY: the slot is this CPU's own, and the program is done with it before another
+        // begins.
+        unsafe {
+            (*slot).head = head;
+            (*slot).hook = hook as u32;
         }
-        Err(_) => 0,
     }
 }
 
-/// Writes the line, and returns `action` for the program to end with.
-#[inline(never)]
-fn report(ctx: &TcContext, hook: Hook, outcome: Outcome, action: i32, noted: u32) -> i32 {
+/// Ends a program: with a line in the log, if the packet was noted.
+#[inline(always)]
+pub(crate) fn end(ctx: &TcContext, outcome: Outcome) -> i32 {
+    let verdict = match outcome {
+        Outcome::Decided(verdict) => verdict,
+        Outcome::Continue(stage) => return go_on(ctx, stage),
+    };
+    let action = conclude(ctx, verdict);
     let Some(slot) = maps::NOTED.get_ptr_mut(0) else { return action };
-    if noted == 0 {
-        return action;
+    // SAFETY: as in `note`.
+    unsafe {
+        if (*slot).hook == NOTHING {
+            return action;
+        }
+        if (*slot).hook == Hook::ToUplink as u32 && !matches!(verdict, Verdict::Drop(_)) {
+            (*slot).hook = NOTHING;
+            return action;
+        }
+        (*slot).action = action;
+        (*slot).told = Told::of(verdict);
+        // Comes back when nobody listens any more.
+        maps::STAGES.tail_call(ctx, REPORT);
+        (*slot).hook = NOTHING;
     }
+    action
+}
+
+/// Writes the line, and ends as the packet's fate wants it.
+#[classifier]
+pub(crate) fn report(ctx: TcContext) -> i32 {
+    let Some(slot) = maps::NOTED.get_ptr_mut(0) else { return TC_ACT_SHOT };
     // SAFETY: as in `note`, which has filled it.
-    let old = unsafe { &*slot };
-    let low = outcome.0 as u32;
-    match outcome.0 >> 32 {
-        Outcome::PASS => info!(
-            ctx,
+    let noted = unsafe { &mut *slot };
+    let hook = Hook::name_of(noted.hook);
+    noted.hook = NOTHING;
+    let old = &noted.head;
+    let told = noted.told;
+    let low = told.0 as u32;
+    match told.0 >> 32 {
+        Told::PASS => info!(
+            &ctx,
             "{} proto {} {:i}:{} > {:i}:{} passed to the stack",
-            hook.name(),
+            hook,
             old.protocol,
             old.source.octets(),
             old.source_port.number(),
             old.destination.octets(),
             old.destination_port.number()
         ),
-        Outcome::DROP => info!(
-            ctx,
+        Told::DROP => info!(
+            &ctx,
             "{} proto {} {:i}:{} > {:i}:{} dropped: {}",
-            hook.name(),
+            hook,
             old.protocol,
             old.source.octets(),
             old.source_port.number(),
@@ -130,11 +170,11 @@ fn report(ctx: &TcContext, hook: Hook, outcome: Outcome, action: i32, noted: u32
             DropReason::from_number(low).name()
         ),
         _ => {
-            if let Ok(new) = Head::read(&TcPacket::new(ctx)) {
+            if let Ok(new) = Head::read(&TcPacket::new(&ctx)) {
                 info!(
-                    ctx,
+                    &ctx,
                     "{} proto {} {:i}:{} > {:i}:{} became {:i}:{} > {:i}:{} to link {}",
-                    hook.name(),
+                    hook,
                     old.protocol,
                     old.source.octets(),
                     old.source_port.number(),
@@ -149,5 +189,5 @@ fn report(ctx: &TcContext, hook: Hook, outcome: Outcome, action: i32, noted: u32
             }
         }
     }
-    action
+    noted.action
 }

@@ -20,45 +20,89 @@ use aya_ebpf::{
     macros::classifier,
     programs::TcContext,
 };
-use netns_common::datapath::{self, Exit, Verdict};
+use netns_common::{
+    abi::Stage,
+    datapath::{self, Exit, Outcome, Verdict},
+};
 use packet::TcPacket;
 use tables::KernelTables;
+
+/// Runs a part of the work on a packet. A macro, because a function that is handed over as a
+/// value is not inlined, and its result then crosses a call, half of it undefined.
+macro_rules! run {
+    ($ctx:expr, $part:path) => {
+        match tables::scratch() {
+            Some(scratch) => {
+                $part(&mut TcPacket::new($ctx), &KernelTables::new($ctx), scratch, tables::now())
+            }
+            None => Outcome::Decided(Verdict::Pass),
+        }
+    };
+}
+pub(crate) use run;
 
 /// tcx ingress of a cable's host side: what a namespace sends.
 #[classifier]
 pub(crate) fn from_namespace(ctx: TcContext) -> i32 {
-    conclude(&ctx, decide_from_namespace(&ctx))
+    end(&ctx, run!(&ctx, datapath::from_namespace))
 }
 
 /// tcx ingress of an uplink: what the outside sends.
 #[classifier]
 pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
-    conclude(&ctx, decide_from_uplink(&ctx))
+    end(&ctx, run!(&ctx, datapath::from_uplink))
 }
 
 /// tcx egress of an uplink: the guard.
 #[classifier]
 pub(crate) fn to_uplink(ctx: TcContext) -> i32 {
-    conclude(&ctx, decide_to_uplink(&ctx))
+    end(&ctx, decide_to_uplink(&ctx))
+}
+
+/// A program for each [`Stage`], by the name that the stage gives it.
+macro_rules! stages {
+    ($($name:ident)+) => {
+        $(
+            #[classifier]
+            pub(crate) fn $name(ctx: TcContext) -> i32 {
+                log::end(&ctx, run!(&ctx, datapath::$name))
+            }
+        )+
+    };
+}
+
+stages! {
+    outbound_moved
+    outbound_begin
+    outbound_error
+    hairpin
+    inbound_begin
+    inbound_error
+    enter
 }
 
 #[inline(always)]
-fn decide_from_namespace(ctx: &TcContext) -> Verdict {
-    let Some(scratch) = tables::scratch() else { return Verdict::Pass };
+fn decide_to_uplink(ctx: &TcContext) -> Outcome {
     let tables = KernelTables::new(ctx);
-    datapath::from_namespace(&mut TcPacket::new(ctx), &tables, scratch, tables::now())
+    Outcome::Decided(datapath::to_uplink(&TcPacket::new(ctx), &tables, tables::now()))
 }
 
+/// Ends a program of which nothing is logged.
 #[inline(always)]
-fn decide_from_uplink(ctx: &TcContext) -> Verdict {
-    let Some(scratch) = tables::scratch() else { return Verdict::Pass };
-    let tables = KernelTables::new(ctx);
-    datapath::from_uplink(&mut TcPacket::new(ctx), &tables, scratch, tables::now())
+fn end(ctx: &TcContext, outcome: Outcome) -> i32 {
+    match outcome {
+        Outcome::Decided(verdict) => conclude(ctx, verdict),
+        Outcome::Continue(stage) => go_on(ctx, stage),
+    }
 }
 
+/// Goes on with the program of a stage. It comes back only if there is none, which is so
+/// while a lab is being taken down: nothing may pass undecided.
 #[inline(always)]
-fn decide_to_uplink(ctx: &TcContext) -> Verdict {
-    datapath::to_uplink(&TcPacket::new(ctx), &KernelTables::new(ctx), tables::now())
+fn go_on(ctx: &TcContext, stage: Stage) -> i32 {
+    // SAFETY: the programs of the table are those of this object's stages.
+    unsafe { maps::STAGES.tail_call(ctx, stage as u32) };
+    TC_ACT_SHOT
 }
 
 #[inline(always)]

@@ -4,14 +4,16 @@ use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, bpf_timer},
     btf_maps,
     macros::{btf_map, map},
-    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray},
+    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
 };
 use netns_common::abi::{
     AddressPage, BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, HostPeerKey,
     InsideKey, Ip4, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
-    PortPage, RulePrefix, Settings,
+    PortPage, RulePrefix, STAGE_SLOTS, Settings,
 };
-use netns_common::datapath::{Head, Scratch};
+use netns_common::datapath::Scratch;
+
+use crate::log::Noted;
 
 /// A default: the loader sets the size that the lab asks for.
 const FLOW_CAPACITY: u32 = 1 << 17;
@@ -70,9 +72,13 @@ pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Headers of the packet that is being logged, as they came.
+/// What the packet log will say of the packet that is being handled.
 #[map]
-pub(crate) static NOTED: PerCpuArray<Head> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static NOTED: PerCpuArray<Noted> = PerCpuArray::with_max_entries(1, 0);
+
+/// The program of each stage.
+#[map]
+pub(crate) static STAGES: ProgramArray = ProgramArray::with_max_entries(STAGE_SLOTS, 0);
 
 /// The value of the map that holds the timer.
 #[repr(C)]

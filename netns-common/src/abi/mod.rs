@@ -11,6 +11,7 @@ mod net;
 #[cfg(feature = "aya")]
 mod pod;
 mod rules;
+mod stage;
 
 pub use drop_reason::DropReason;
 pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tick_of, ticks};
@@ -21,6 +22,7 @@ pub use rules::{
     AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, NO_RULE,
     OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
 };
+pub use stage::{REPORT, STAGE_SLOTS, Stage};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
@@ -54,6 +56,12 @@ pub mod maps {
     pub const DROP_COUNTERS: &str = "DROP_COUNTERS";
     /// The timer that sweeps expired flows.
     pub const SWEEPER: &str = "SWEEPER";
+    /// [`Stage`](super::Stage) to its program.
+    pub const STAGES: &str = "STAGES";
+    /// What the programs leave to those of the stages: room for one packet, a slot each CPU.
+    pub const SCRATCH: &str = "SCRATCH";
+    /// What the packet log will say of a packet, a slot each CPU.
+    pub const NOTED: &str = "NOTED";
 
     /// The ports that are forwarded: [`PortPage`](super::PortPage)s, by
     /// [`page_of`](super::page_of).
@@ -64,8 +72,9 @@ pub mod maps {
     /// The CIDRs of rules: [`RulePrefix`](super::RulePrefix) (longest match) to 1.
     pub const RULE_PREFIXES: &str = "RULE_PREFIXES";
 
-    /// All maps that outlive the loader, pinned by name.
-    pub const PINNED: [&str; 15] = [
+    /// All maps that outlive the loader, pinned by name: programs that are loaded later share
+    /// them.
+    pub const PINNED: [&str; 18] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -78,6 +87,9 @@ pub mod maps {
         RULE_COUNTERS,
         DROP_COUNTERS,
         SWEEPER,
+        STAGES,
+        SCRATCH,
+        NOTED,
         FORWARD_PORTS,
         ADDRESS_PORTS,
         RULE_PREFIXES,
@@ -98,6 +110,8 @@ pub mod programs {
         (FROM_UPLINK, "from_uplink_l"),
         (TO_UPLINK, "to_uplink_l"),
     ];
+    /// Writes a line of the packet log; its place is [`REPORT`](super::REPORT).
+    pub const REPORT: &str = "report";
     /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
     /// cgroup hooks of the host's own connections to a forwarded port.

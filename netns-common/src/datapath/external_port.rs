@@ -31,13 +31,14 @@ pub(super) fn claim<T: Tables>(
             key.external_port = sequence.port(attempt);
         }
         attempt += 1;
-        if is_free(tables, settings, &key, flow) {
-            return match record(tables, settings, &key, flow) {
-                Ok(()) => Ok(key.external_port),
-                // Another CPU was faster; the sender's next try finds another port.
-                Err(InsertError::Exists) => Err(DropReason::PortsExhausted),
-                Err(InsertError::Full) => Err(DropReason::TableFull),
-            };
+        if !is_to_be_had(tables, &key, flow) {
+            continue;
+        }
+        match record(tables, settings, &key, flow) {
+            Ok(()) => return Ok(key.external_port),
+            // Somebody has it, maybe only just now, on another CPU.
+            Err(InsertError::Exists) => {}
+            Err(InsertError::Full) => return Err(DropReason::TableFull),
         }
     }
     Err(DropReason::PortsExhausted)
@@ -57,8 +58,14 @@ pub(super) fn record<T: FlowTable>(
         }
         forget(tables, key, &old);
     }
-    tables.insert_flow(key, flow)?;
-    record_moved(tables, key, flow)
+    match tables.insert_flow(key, flow) {
+        Ok(()) => record_moved(tables, key, flow),
+        // Another CPU, with another packet of the same connection, was faster by a moment.
+        Err(InsertError::Exists) if tables.flow(key).is_some_and(|old| is_same(&old, flow)) => {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a record makes room for a new one: it is expired, or belongs to the same inside
@@ -66,9 +73,15 @@ pub(super) fn record<T: FlowTable>(
 /// calls two addresses of the host from one port has two connections with the same end.
 #[inline(always)]
 fn gives_way(settings: &Settings, key: &FlowKey, old: &Flow, new: &Flow) -> bool {
+    is_same(old, new) || is_expired(old, key.protocol, &settings.timeouts, new.last_seen)
+}
+
+/// Whether two records under one key are of the same inside end, and of the same call.
+#[inline(always)]
+fn is_same(old: &Flow, new: &Flow) -> bool {
     let same_end = old.inside == new.inside && old.inside_port == new.inside_port;
     let same_call = new.kind != FlowKind::Forward as u8 || old.external == new.external;
-    (same_end && same_call) || is_expired(old, key.protocol, &settings.timeouts, new.last_seen)
+    same_end && same_call
 }
 
 /// Removes a record and what was derived from it.
@@ -104,13 +117,10 @@ pub fn moved_key(key: &FlowKey, flow: &Flow) -> InsideKey {
     InsideKey::new(flow.inside, flow.inside_port, key.remote, key.remote_port, key.protocol)
 }
 
-/// Whether the external port of `key` may be given to `flow`: nobody else has it, neither a
-/// flow nor a forward nor a socket of the host.
+/// Whether the external port of `key` may be given to `flow` if no other flow has it: neither
+/// a forward nor a socket of the host does.
 #[inline(always)]
-fn is_free<T: Tables>(tables: &T, settings: &Settings, key: &FlowKey, flow: &Flow) -> bool {
-    if tables.flow(key).is_some_and(|old| !gives_way(settings, key, &old, flow)) {
-        return false;
-    }
+fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
     if key.protocol == Protocol::Icmp.number() {
         return true;
     }

@@ -4,7 +4,7 @@
 //! connection and would answer with a RST.
 
 use super::{
-    Exit, Verdict,
+    Exit, Outcome, Verdict,
     external_port::record,
     forwards::{self, Target},
     guard::is_inside,
@@ -14,10 +14,11 @@ use super::{
     outbound::is_uplink,
     passage::{Passage, Scratch, read_head},
     rewrite::Translation,
+    stages::go_on,
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKind, InsideKey, Tick};
+use crate::abi::{DropReason, FlowKind, InsideKey, Stage, Tick};
 
 /// Decides about a packet that came in by an uplink, and applies it.
 #[inline(always)]
@@ -26,31 +27,55 @@ pub fn from_uplink<P: Packet, T: Tables>(
     tables: &T,
     scratch: &mut Scratch,
     now: Tick,
-) -> Verdict {
+) -> Outcome {
     let head = match read_head(packet, tables) {
         Ok(head) => head,
-        Err(verdict) => return verdict,
+        Err(verdict) => return Outcome::Decided(verdict),
     };
-    let Some(settings) = tables.settings() else { return Verdict::Pass };
+    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     if head.kind.is_flow()
         && let Some(flow) = tables.flow(&head.inbound_key())
         && let Some(verdict) = carry(&mut passage, &flow)
     {
-        return verdict;
+        return Outcome::Decided(verdict);
     }
     *parked = head;
-    passage.head = parked;
-    if let Some(verdict) = passage.aside(begin) {
-        return verdict;
-    }
-    let rest = if head.kind == Kind::IcmpError {
-        passage.aside(|passage| Some(icmp::inbound(passage)))
-    } else {
-        passage.aside(|passage| Some(enter(passage)))
-    };
-    rest.unwrap_or(Verdict::Pass)
+    Outcome::Continue(Stage::InboundBegin)
+}
+
+/// [`Stage::InboundBegin`].
+#[inline(always)]
+pub fn inbound_begin<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, begin)
+}
+
+/// [`Stage::InboundError`].
+#[inline(always)]
+pub fn inbound_error<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(icmp::inbound(passage)))
+}
+
+/// [`Stage::Enter`].
+#[inline(always)]
+pub fn enter<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(call_target(passage)))
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
@@ -84,31 +109,30 @@ fn carry<P: Packet, T: Tables, F: FlowRef>(
     Some(passage.translate(&to, Exit::Peer { cable: flow.cable }, flow.rule, false))
 }
 
-/// A packet of no flow. `None` leaves it to what follows: an ICMP error, or a connection to
-/// [`Notes::forward`](super::passage::Notes::forward).
+/// A packet of no flow.
 #[inline(always)]
-fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     if is_inside(passage.settings, head.source) {
-        return Some(passage.drop(DropReason::InsideSource));
+        return Outcome::Decided(passage.drop(DropReason::InsideSource));
     }
     if is_inside(passage.settings, head.destination) {
         // What is not translated outwards has answers that bear the inside's own address.
         let link = passage.packet.link();
         if masquerade::is_excluded(tables, link, head.destination, head.source) {
-            return Some(Verdict::Pass);
+            return Outcome::Decided(Verdict::Pass);
         }
-        return Some(passage.drop(DropReason::InsideDestination));
+        return Outcome::Decided(passage.drop(DropReason::InsideDestination));
     }
     // Group addresses are the host's own affair.
     if destination_mac(passage.packet).is_none_or(|mac| mac[0] & 1 != 0) {
-        return Some(Verdict::Pass);
+        return Outcome::Decided(Verdict::Pass);
     }
     match head.kind {
-        Kind::IcmpError => return None,
+        Kind::IcmpError => return Outcome::Continue(Stage::InboundError),
         Kind::Tcp | Kind::Udp => {}
-        _ => return Some(Verdict::Pass),
+        _ => return Outcome::Decided(Verdict::Pass),
     }
     let Some(target) = forwards::find(
         tables,
@@ -118,10 +142,10 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
         head.destination_port,
         true,
     ) else {
-        return Some(Verdict::Pass);
+        return Outcome::Decided(Verdict::Pass);
     };
     if !is_host(passage) || passage.is_hosts_own() {
-        return Some(Verdict::Pass);
+        return Outcome::Decided(Verdict::Pass);
     }
     passage.notes.forward = target;
     let refusal = if head.source.is_martian() || tables.is_host_address(head.source) {
@@ -133,9 +157,9 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
     } else if head.is_rst() {
         DropReason::NoFlow
     } else {
-        return None;
+        return Outcome::Continue(Stage::Enter);
     };
-    Some(passage.drop(refusal))
+    Outcome::Decided(passage.drop(refusal))
 }
 
 /// Whether the destination is an address of the host: a port matches only there, so that
@@ -160,7 +184,7 @@ fn is_host<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
 
 /// Begins a flow to a forward's target.
 #[inline(always)]
-fn enter<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;

@@ -18,6 +18,7 @@ mod masquerade;
 mod outbound;
 mod passage;
 mod rewrite;
+mod stages;
 mod state;
 mod traits;
 
@@ -28,15 +29,16 @@ pub use guard::to_uplink;
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect};
-pub use inbound::from_uplink;
-pub use outbound::from_namespace;
+pub use inbound::{enter, from_uplink, inbound_begin, inbound_error};
+pub use outbound::{from_namespace, hairpin, outbound_begin, outbound_error, outbound_moved};
 pub use passage::Scratch;
+pub use stages::run as run_stage;
 pub use state::{Direction, State, is_expired};
 pub use traits::{
     FlowRef, FlowTable, HostSocket, InsertError, Packet, Plain, PortQuery, Tables, Touch,
 };
 
-use crate::abi::{DropReason, Ip4};
+use crate::abi::{DropReason, Ip4, Stage};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,14 @@ pub enum Verdict {
     Redirect(Exit),
     /// Dropped and counted.
     Drop(DropReason),
+}
+
+/// Where a part of the work on a packet ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Decided(Verdict),
+    /// Goes on with a stage; the headers are in [`Scratch`].
+    Continue(Stage),
 }
 
 /// How a rewritten packet leaves.

@@ -1,7 +1,7 @@
 //! tcx ingress of a cable's host side: what a namespace sends.
 
 use super::{
-    Exit, Verdict,
+    Exit, Outcome, Verdict,
     external_port::{claim, forget, record},
     forwards,
     guard::is_inside,
@@ -10,10 +10,11 @@ use super::{
     icmp, masquerade,
     passage::{Passage, Scratch, read_head},
     rewrite::Translation,
+    stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, Settings, Tick};
+use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, Settings, Stage, Tick};
 
 /// A frame no larger than this fits every link; larger ones are held against the egress MTU
 /// (RFC 791: every host must accept 576 bytes, and no link in use is smaller).
@@ -29,34 +30,68 @@ pub fn from_namespace<P: Packet, T: Tables>(
     tables: &T,
     scratch: &mut Scratch,
     now: Tick,
-) -> Verdict {
+) -> Outcome {
     let head = match read_head(packet, tables) {
         Ok(head) => head,
-        Err(verdict) => return verdict,
+        Err(verdict) => return Outcome::Decided(verdict),
     };
-    let Some(settings) = tables.settings() else { return Verdict::Pass };
+    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     if head.kind.is_flow()
         && !head.first_fragment
         && let Some(verdict) = carry(&mut passage, &head.outbound_key())
     {
-        return verdict;
+        return Outcome::Decided(verdict);
     }
     *parked = head;
-    passage.head = parked;
-    if let Some(verdict) = passage.aside(carry_moved) {
-        return verdict;
-    }
-    if let Some(verdict) = passage.aside(begin) {
-        return verdict;
-    }
-    let rest = if head.kind == Kind::IcmpError {
-        passage.aside(|passage| Some(icmp::outbound(passage)))
-    } else {
-        passage.aside(|passage| Some(hairpin(passage)))
-    };
-    rest.unwrap_or(Verdict::Pass)
+    Outcome::Continue(Stage::OutboundMoved)
+}
+
+/// [`Stage::OutboundMoved`].
+#[inline(always)]
+pub fn outbound_moved<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        carry_moved(passage).map_or(Outcome::Continue(Stage::OutboundBegin), Outcome::Decided)
+    })
+}
+
+/// [`Stage::OutboundBegin`].
+#[inline(always)]
+pub fn outbound_begin<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, begin)
+}
+
+/// [`Stage::OutboundError`].
+#[inline(always)]
+pub fn outbound_error<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(icmp::outbound(passage)))
+}
+
+/// [`Stage::Hairpin`].
+#[inline(always)]
+pub fn hairpin<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(call_forward(passage)))
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
@@ -183,21 +218,20 @@ fn turn_around<P: Packet, T: Tables, F: FlowRef>(
     Some(passage.translate(&to, exit, flow.rule, false))
 }
 
-/// A packet of no flow. `None` leaves it to what follows: an ICMP error of the namespace, or
-/// a connection to [`Notes::forward`](super::passage::Notes::forward).
+/// A packet of no flow.
 #[inline(always)]
-fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     let link = passage.packet.link();
-    let Some(port) = tables.bridge_port(link) else { return Some(Verdict::Pass) };
+    let Some(port) = tables.bridge_port(link) else { return Outcome::Decided(Verdict::Pass) };
     let own = tables.endpoint(head.source).is_some_and(|endpoint| endpoint.cable == link);
     if passage.settings.source_check != 0 && !own {
-        return Some(passage.drop(DropReason::SpoofedSource));
+        return Outcome::Decided(passage.drop(DropReason::SpoofedSource));
     }
     let routed = destination_mac(passage.packet) == Some(port.bridge_mac);
     if !routed || head.destination.is_multicast_or_broadcast() {
-        return Some(Verdict::Pass);
+        return Outcome::Decided(Verdict::Pass);
     }
     let route = tables.route(head.destination, port.bridge);
     match route.outcome {
@@ -206,13 +240,13 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdic
             to_host(passage)
         }
         // The stack answers with the right ICMP error.
-        RouteOutcome::Refused => Some(Verdict::Pass),
-        RouteOutcome::Forward if head.ttl <= 1 => Some(Verdict::Pass),
+        RouteOutcome::Refused => Outcome::Decided(Verdict::Pass),
+        RouteOutcome::Forward if head.ttl <= 1 => Outcome::Decided(Verdict::Pass),
         RouteOutcome::Forward if is_uplink(passage.settings, route.egress) => {
             leave(passage, &route)
         }
         // Between inside networks there is nothing to translate.
-        RouteOutcome::Forward => Some(Verdict::Pass),
+        RouteOutcome::Forward => Outcome::Decided(Verdict::Pass),
     }
 }
 
@@ -230,18 +264,18 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
 
 /// Towards an uplink: begins a masqueraded flow.
 #[inline(always)]
-fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Option<Verdict> {
+fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     let rule = match masquerade::find(tables, route.egress, head.source) {
         // Whatever it is: the stack routes it, and the guard lets it out.
         Some(rule) if masquerade::excludes(tables, &rule, head.destination) => {
-            return Some(Verdict::Pass);
+            return Outcome::Decided(Verdict::Pass);
         }
         Some(rule) => rule,
         // A source outside every inside prefix is the network's own business.
-        None if !is_inside(passage.settings, head.source) => return Some(Verdict::Pass),
-        None => return Some(passage.drop(DropReason::NoMasquerade)),
+        None if !is_inside(passage.settings, head.source) => return Outcome::Decided(Verdict::Pass),
+        None => return Outcome::Decided(passage.drop(DropReason::NoMasquerade)),
     };
     let refusal = match head.kind {
         Kind::LaterFragment => Some(DropReason::Fragment),
@@ -249,17 +283,17 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         Kind::Tcp if head.is_rst() => Some(DropReason::NoFlow),
         Kind::Tcp | Kind::Udp | Kind::EchoRequest => None,
         Kind::EchoReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),
-        Kind::IcmpError => return None,
+        Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
         Kind::Other => Some(DropReason::UnsupportedProtocol),
     };
     if let Some(reason) = refusal {
-        return Some(passage.drop(reason));
+        return Outcome::Decided(passage.drop(reason));
     }
     if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(route.egress) {
-        return Some(Verdict::Pass);
+        return Outcome::Decided(Verdict::Pass);
     }
     let Some(mac) = source_mac(passage.packet) else {
-        return Some(passage.drop(DropReason::Malformed));
+        return Outcome::Decided(passage.drop(DropReason::Malformed));
     };
     passage.begin_draft(FlowKind::Masquerade);
     let link = passage.packet.link();
@@ -274,7 +308,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
     flow.rule = rule.rule;
     let external_port = match claim(tables, passage.settings, head, flow) {
         Ok(port) => port,
-        Err(reason) => return Some(passage.drop(reason)),
+        Err(reason) => return Outcome::Decided(passage.drop(reason)),
     };
     let to = Translation {
         source: flow.external,
@@ -284,19 +318,19 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    Some(passage.translate(&to, exit, rule.rule, true))
+    Outcome::Decided(passage.translate(&to, exit, rule.rule, true))
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
 /// for the stack.
 #[inline(always)]
-fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     match head.kind {
-        Kind::IcmpError => return None,
+        Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
         Kind::Tcp | Kind::Udp => {}
-        _ => return Some(Verdict::Pass),
+        _ => return Outcome::Decided(Verdict::Pass),
     }
     let target = forwards::find(
         tables,
@@ -306,26 +340,27 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verd
         head.destination_port,
         true,
     );
-    match target {
-        None => Some(Verdict::Pass),
+    let verdict = match target {
+        None => Verdict::Pass,
         // Broadcast, loopback, or no route: the stack's to refuse.
-        Some(_) if !tables.is_host_address(head.destination) => Some(Verdict::Pass),
-        Some(_) if head.first_fragment => Some(passage.drop(DropReason::Fragment)),
-        Some(_) if passage.is_hosts_own() => Some(Verdict::Pass),
-        Some(_) if head.is_rst() => Some(passage.drop(DropReason::NoFlow)),
+        Some(_) if !tables.is_host_address(head.destination) => Verdict::Pass,
+        Some(_) if head.first_fragment => passage.drop(DropReason::Fragment),
+        Some(_) if passage.is_hosts_own() => Verdict::Pass,
+        Some(_) if head.is_rst() => passage.drop(DropReason::NoFlow),
         // The stack of the host has no error for what is not forwarded by it.
-        Some(_) if head.ttl <= 1 => Some(passage.drop(DropReason::TtlExceeded)),
+        Some(_) if head.ttl <= 1 => passage.drop(DropReason::TtlExceeded),
         Some(target) => {
             passage.notes.forward = target;
-            None
+            return Outcome::Continue(Stage::Hairpin);
         }
-    }
+    };
+    Outcome::Decided(verdict)
 }
 
 /// Begins a connection of one namespace to a forward: a record for each of its ends, both
 /// seen from the host's address that was called.
 #[inline(always)]
-fn hairpin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;

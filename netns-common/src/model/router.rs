@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     abi::{Tick, ticks},
-    datapath::{Scratch, Verdict, from_namespace, from_uplink, to_uplink},
+    datapath::{Outcome, Scratch, Verdict, from_namespace, from_uplink, run_stage, to_uplink},
 };
 
 /// Where a packet meets the datapath.
@@ -44,12 +44,19 @@ impl Router {
     pub fn run(&mut self, hook: Hook, packet: &mut VecPacket) -> Verdict {
         packet.mtus = self.tables.mtus.clone();
         self.tables.begin_packet();
-        match hook {
-            Hook::FromNamespace => {
-                from_namespace(packet, &self.tables, &mut self.scratch, self.now)
+        let scratch = &mut self.scratch;
+        let mut outcome = match hook {
+            Hook::FromNamespace => from_namespace(packet, &self.tables, scratch, self.now),
+            Hook::FromUplink => from_uplink(packet, &self.tables, scratch, self.now),
+            Hook::ToUplink => Outcome::Decided(to_uplink(packet, &self.tables, self.now)),
+        };
+        loop {
+            match outcome {
+                Outcome::Decided(verdict) => return verdict,
+                Outcome::Continue(stage) => {
+                    outcome = run_stage(stage, packet, &self.tables, scratch, self.now);
+                }
             }
-            Hook::FromUplink => from_uplink(packet, &self.tables, &mut self.scratch, self.now),
-            Hook::ToUplink => to_uplink(packet, &self.tables, self.now),
         }
     }
 

@@ -82,6 +82,8 @@ pub struct MemoryTables {
     pub host_sockets: HashSet<HostSocket>,
     /// How many records the flow table and the table of moved ports each hold.
     pub capacity: usize,
+    /// A record that another CPU makes just before the next one is inserted.
+    pub rival: Cell<Option<(FlowKey, Flow)>>,
     flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
     moved_ports: RefCell<HashMap<InsideKey, MovedPort>>,
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
@@ -148,6 +150,9 @@ impl FlowTable for MemoryTables {
 
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
         let mut flows = self.flows.borrow_mut();
+        if let Some((key, flow)) = self.rival.take() {
+            flows.insert(key, Rc::new(Cell::new(flow)));
+        }
         if flows.contains_key(key) {
             return Err(InsertError::Exists);
         }

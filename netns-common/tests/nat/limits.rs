@@ -73,6 +73,44 @@ fn when_ports_run_out_a_packet_costs_a_bounded_number_of_probes() {
     lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).left_as((HOST, 40_000), (LAN, 53));
 }
 
+/// Two CPUs find the same port free at once; the one that is slower by a moment takes another.
+#[test]
+fn a_port_that_another_cpu_took_meanwhile_costs_no_packet() {
+    let mut lab = Lab::new();
+    lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
+    let blues = lab.only_flow();
+    lab.router.tables.flush();
+    lab.router.tables.rival.set(Some(blues));
+    let sent = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    assert_ne!(sent.head().source_port.number(), 40_000);
+    lab.answer(&sent).reached(RED, (FAR, 53), (RED, 40_000));
+    lab.outside(&ipv4(FAR, HOST).udp(53, 40_000)).reached(BLUE, (FAR, 53), (BLUE, 40_000));
+    assert_eq!(lab.flow_count(), 2);
+    assert_eq!(lab.drops(DropReason::PortsExhausted), 0);
+}
+
+/// Two CPUs carry the first two packets of one connection at once: it is one flow.
+#[test]
+fn a_connection_that_two_cpus_begin_at_once_is_one_flow() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    let outward = lab.only_flow();
+    lab.router.tables.flush();
+    lab.router.tables.rival.set(Some(outward));
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
+    assert_eq!(lab.flow_count(), 1);
+    lab.router.tables.flush();
+
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    let inward = lab.only_flow();
+    lab.router.tables.flush();
+    lab.router.tables.rival.set(Some(inward));
+    let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    request.reached(BLUE, (FAR, 50_000), (BLUE, 80));
+    assert_eq!(lab.flow_count(), 1);
+    assert_eq!(lab.drops(DropReason::PortsExhausted), 0);
+}
+
 #[test]
 fn rfc6888_req11_a_full_table_refuses_new_flows_and_leaves_the_old_ones_alone() {
     let mut lab = Lab::new();

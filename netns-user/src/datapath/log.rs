@@ -53,6 +53,7 @@ impl Datapath {
         })?;
         let session =
             PacketLogSession { datapath: self, logger: Logger(logger), lock, is_on: true };
+        object::put_report(&mut object, &session.datapath.pins)?;
         replace_classifiers(&mut object, &session.datapath.pins, Variant::Logged)?;
         Ok(session)
     }
@@ -96,7 +97,8 @@ impl Datapath {
 
     fn silence(&self) -> Result<(), DatapathError> {
         let mut object = object::load(&self.pins, self.flow_capacity()?)?;
-        replace_classifiers(&mut object, &self.pins, Variant::Silent)
+        replace_classifiers(&mut object, &self.pins, Variant::Silent)?;
+        object::clear_report(&self.pins)
     }
 }
 

@@ -96,7 +96,8 @@ impl Datapath {
         spec: &DatapathSpec,
         interfaces: &Interfaces,
     ) -> Result<Ebpf, DatapathError> {
-        let object = object::load(&self.pins, spec.flow_capacity)?;
+        let mut object = object::load(&self.pins, spec.flow_capacity)?;
+        object::fill_stages(&mut object, &self.pins)?;
         configure::write_settings(self, spec, interfaces)?;
         configure::write_host_addresses(self, interfaces)?;
         for cable in &spec.cables {

@@ -2,9 +2,10 @@
 
 use aya::{
     Ebpf, EbpfLoader,
+    maps::{Map, MapData, ProgramArray},
     programs::{SchedClassifier, TestRun as _, TestRunOptions},
 };
-use netns_common::abi::{maps, programs};
+use netns_common::abi::{REPORT, Stage, maps, programs};
 
 use super::{DatapathError, pins::Pins};
 
@@ -36,6 +37,44 @@ pub(super) fn classifier<'a>(
         program.load().map_err(error)?;
     }
     Ok(program)
+}
+
+/// Loads the program of every stage and puts it in its place.
+pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    let mut table = stages(pins)?;
+    for stage in Stage::ALL {
+        put(object, &mut table, stage as u32, stage.program())?;
+    }
+    Ok(())
+}
+
+/// Puts the program that writes the packet log in its place.
+pub(super) fn put_report(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    put(object, &mut stages(pins)?, REPORT, programs::REPORT)
+}
+
+/// Takes the program that writes the packet log out of its place; none there is no error.
+pub(super) fn clear_report(pins: &Pins) -> Result<(), DatapathError> {
+    // The only failure that the kernel knows here is an empty place.
+    let _ = stages(pins)?.clear_index(&REPORT);
+    Ok(())
+}
+
+fn stages(pins: &Pins) -> Result<ProgramArray<MapData>, DatapathError> {
+    let error = |cause| DatapathError::Map { map: maps::STAGES, cause };
+    let data = MapData::from_pin(pins.map(maps::STAGES)).map_err(error)?;
+    Map::from_map_data(data).and_then(ProgramArray::try_from).map_err(error)
+}
+
+fn put(
+    object: &mut Ebpf,
+    table: &mut ProgramArray<MapData>,
+    index: u32,
+    name: &'static str,
+) -> Result<(), DatapathError> {
+    let program = classifier(object, name)?;
+    let fd = program.fd().map_err(|cause| DatapathError::Program { program: name, cause })?;
+    table.set(index, fd, 0).map_err(|cause| DatapathError::Map { map: maps::STAGES, cause })
 }
 
 pub(super) fn missing(name: &'static str) -> DatapathError {

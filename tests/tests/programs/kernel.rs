@@ -169,6 +169,10 @@ pub(crate) fn load(places: &Places, name: &str) -> Load {
     let (datapath, mut object) =
         Datapath::install_unattached(&spec(places, 16)).expect("the datapath");
     let program = classifier_mut(&mut object, name);
+    // The programs of stages are in their places already.
+    if program.fd().is_ok() {
+        program.unload().expect("a program that is loaded");
+    }
     let begin = Instant::now();
     program.load().expect("a program that the kernel accepts");
     let time = begin.elapsed();

@@ -15,7 +15,7 @@ use std::{
 use aya::sys::{Stats, enable_stats};
 use both::Both;
 use netns_common::{
-    abi::programs,
+    abi::{Stage, programs},
     datapath::{Exit, Verdict},
     model::{Datagram, Hook, address, flags, ipv4},
 };
@@ -53,16 +53,18 @@ const SEEN: [&str; 20] = [
 ];
 
 /// What the verifier may look at for each program, in instructions; it gives up at a million.
-const BUDGET: [(&str, u32); 7] = [
-    (programs::FROM_NAMESPACE, 150_000),
-    (programs::FROM_UPLINK, 50_000),
+const BUDGET: [(&str, u32); 8] = [
+    (programs::FROM_NAMESPACE, 20_000),
+    (programs::FROM_UPLINK, 10_000),
     (programs::TO_UPLINK, 5_000),
-    (programs::LOGGED[0].1, LOGGED_BUDGET),
-    (programs::LOGGED[1].1, LOGGED_BUDGET),
-    (programs::LOGGED[2].1, LOGGED_BUDGET),
+    (programs::LOGGED[0].1, 20_000),
+    (programs::LOGGED[1].1, 10_000),
+    (programs::LOGGED[2].1, 10_000),
+    (programs::REPORT, 500_000),
     (programs::START_SWEEPER, 2_000),
 ];
-const LOGGED_BUDGET: u32 = 400_000;
+/// The same for the program of each stage.
+const STAGE_BUDGET: u32 = 100_000;
 
 #[test]
 fn arbitrary_packets_meet_the_same_fate_in_the_kernel_and_in_the_model() {
@@ -100,7 +102,8 @@ fn assert_seen(both: &Both, expected: &[&str]) {
 #[test]
 fn the_kernel_accepts_every_classifier_within_its_budget() {
     let (_sandbox, places) = router();
-    for (name, budget) in BUDGET {
+    let stages = Stage::ALL.map(|stage| (stage.program(), STAGE_BUDGET));
+    for (name, budget) in BUDGET.into_iter().chain(stages) {
         let load = kernel::load(&places, name);
         println!(
             "{name}: {} instructions verified of {budget}, {:?}",

@@ -1,0 +1,51 @@
+//! The stages: what a packet goes through when no record of its flow carries it.
+//!
+//! Each is a program of its own, reached by a tail call: it has the kernel's 512 bytes of
+//! stack to itself, and the verifier looks at it once, not once for each way that leads to it.
+
+macro_rules! stages {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
+        /// A part of the work on one packet. The number is its index in the table of programs.
+        #[repr(u32)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Stage {
+            $($(#[doc = $doc])+ $variant = $number,)+
+        }
+
+        impl Stage {
+            /// Every stage.
+            pub const ALL: [Self; [$($number),+].len()] = [$(Self::$variant),+];
+
+            /// The name of its program; the kernel keeps 15 bytes.
+            pub const fn program(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+stages! {
+    /// A packet of a namespace: carried if its flow could not keep its port.
+    OutboundMoved = 0, "outbound_moved";
+    /// A packet of a namespace that is of no flow.
+    OutboundBegin = 1, "outbound_begin";
+    /// An ICMP error that a namespace sends.
+    OutboundError = 2, "outbound_error";
+    /// Begins a connection from one namespace to a forward of another.
+    Hairpin = 3, "hairpin";
+    /// A packet from an uplink that is of no flow.
+    InboundBegin = 4, "inbound_begin";
+    /// An ICMP error that came in by an uplink.
+    InboundError = 5, "inbound_error";
+    /// Begins a flow to a forward's target.
+    Enter = 6, "enter";
+}
+
+/// Index of the program that writes the packet log, behind those of the stages; there is one
+/// only while somebody listens.
+pub const REPORT: u32 = 31;
+
+/// Size of the table of programs.
+pub const STAGE_SLOTS: u32 = 32;
+
+const _: () = assert!(Stage::ALL.len() < REPORT as usize);

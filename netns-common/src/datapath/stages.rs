@@ -1,0 +1,42 @@
+//! Running the stages one after the other.
+
+use super::{
+    Outcome, Verdict, inbound, outbound,
+    passage::{Passage, Scratch},
+    traits::{Packet, Tables},
+};
+use crate::abi::{Stage, Tick};
+
+/// Runs a stage. The kernel side has a program for each instead.
+pub fn run<P: Packet, T: Tables>(
+    stage: Stage,
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    match stage {
+        Stage::OutboundMoved => outbound::outbound_moved(packet, tables, scratch, now),
+        Stage::OutboundBegin => outbound::outbound_begin(packet, tables, scratch, now),
+        Stage::OutboundError => outbound::outbound_error(packet, tables, scratch, now),
+        Stage::Hairpin => outbound::hairpin(packet, tables, scratch, now),
+        Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
+        Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),
+        Stage::Enter => inbound::enter(packet, tables, scratch, now),
+    }
+}
+
+/// Goes on with a packet whose headers, and whatever else an earlier part found out, are in
+/// `scratch`.
+#[inline(always)]
+pub(super) fn go_on<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+    work: impl FnOnce(&mut Passage<'_, P, T>) -> Outcome,
+) -> Outcome {
+    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
+    let Scratch { head, notes } = scratch;
+    work(&mut Passage { packet, tables, settings, head, now, notes })
+}
