@@ -163,7 +163,7 @@ impl Datapath {
         let mut records = self.forward_records()?;
         let old: Vec<Forward> = gone.iter().filter_map(|id| records.remove(id)).collect();
         let before = records.clone();
-        let write = || {
+        let mut write = || {
             let mut map: Forwards = self.map(maps::FORWARDS)?;
             for (id, rule) in ids.iter().zip(new) {
                 self.add_networks(*id, &rule.from)?;
