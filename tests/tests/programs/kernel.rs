@@ -204,11 +204,8 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         addresses: vec![address.parse().expect("an address")],
         mac,
     };
-    let forward = |protocol, port, target: &str| ForwardRule {
-        protocol,
-        address: None,
-        port,
-        target: target.parse().expect("an address and port"),
+    let forward = |protocol, port, target: &str| {
+        ForwardRule::new(protocol, port, target.parse().expect("an address and port"))
     };
     let inside = "192.168.15.0/24".parse().expect("a subnet");
     DatapathSpec {
@@ -220,7 +217,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
             cable("blue", "192.168.15.2", places.blue_mac),
         ],
         inside: vec![inside],
-        masquerades: vec![MasqueradeRule { source: inside, uplink: Some("ens3".to_owned()) }],
+        masquerades: vec![MasqueradeRule::new(inside, Some("ens3".to_owned()))],
         forwards: vec![
             forward(ForwardProtocol::Tcp, 80, "192.168.15.2:80"),
             forward(ForwardProtocol::Tcp, 8080, "192.168.15.2:80"),
