@@ -79,6 +79,7 @@ stages! {
     inbound_begin
     inbound_error
     enter
+    mss_clamp
 }
 
 #[inline(always)]

@@ -39,6 +39,8 @@ stages! {
     InboundError = 5, "inbound_error";
     /// Begins a flow to a forward's target.
     Enter = 6, "enter";
+    /// Lowers the segment size that a translated SYN announces.
+    Clamp = 20, "mss_clamp";
 }
 
 /// Index of the program that writes the packet log, behind those of the stages; there is one

@@ -6,15 +6,16 @@ use core::mem::offset_of;
 use network_types::tcp::TcpHdr;
 
 use super::{
-    Exit,
+    Exit, Outcome, Verdict,
     checksum::Diff,
-    head::{RST, SYN},
+    head::{IP_DESTINATION, RST, SYN},
     masquerade,
     outbound::is_uplink,
-    passage::Passage,
+    passage::{Passage, Scratch},
+    stages,
     traits::{Packet, Tables},
 };
-use crate::abi::{Ip4, Masquerade};
+use crate::abi::{DropReason, Ip4, Masquerade, Stage, Tick};
 
 /// IPv4 and TCP headers without options: what the announced size leaves out.
 const HEADERS: u32 = 40;
@@ -31,24 +32,49 @@ const SEGMENT_SIZE: u8 = 2;
 const FIXED: usize = 20;
 const MOST_OPTIONS: usize = 40;
 
-/// Whether a packet may announce a segment size that a rule wants lower.
+/// Goes on with a packet that was translated: to the clamp, if it may announce a segment size
+/// and some rule wants sizes lower. The clamp finds the headers as they came in the scratch.
 #[inline(always)]
-pub(super) fn concerns<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
-    passage.head.tcp_flags & (SYN | RST) == SYN && passage.settings.mss_clamp != 0
+pub(super) fn go_on<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    verdict: Verdict,
+) -> Outcome {
+    if passage.head.tcp_flags & (SYN | RST) == SYN
+        && passage.settings.mss_clamp != 0
+        && let Verdict::Redirect(exit) = verdict
+    {
+        passage.notes.clamped = exit;
+        return Outcome::Continue(Stage::Clamp);
+    }
+    Outcome::Decided(verdict)
 }
 
-/// Lowers what a SYN or its answer announces, if a masquerade of its inside end wants it.
-/// `destination` is the one that it is to bear.
+/// [`Stage::Clamp`].
 #[inline(always)]
-pub(super) fn clamp<P: Packet, T: Tables>(
-    passage: &mut Passage<'_, P, T>,
-    destination: Ip4,
-    exit: Exit,
-) -> Option<()> {
+pub fn mss_clamp<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    stages::go_on(packet, tables, scratch, now, |passage| {
+        Outcome::Decided(match clamp(passage) {
+            Some(()) => Verdict::Redirect(passage.notes.clamped),
+            None => passage.drop(DropReason::RewriteFailed),
+        })
+    })
+}
+
+/// Lowers what a SYN or its answer announces, if a masquerade of its inside end wants it. The
+/// packet bears its new addresses, and the headers are those that it came with.
+#[inline(always)]
+fn clamp<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<()> {
     let came_by = passage.packet.link();
-    let (inside, uplink, cable) = match exit {
+    let (inside, uplink, cable) = match passage.notes.clamped {
         Exit::Neighbour { link, .. } => (passage.head.source, link, came_by),
-        Exit::Peer { cable } => (destination, came_by, cable),
+        Exit::Peer { cable } => {
+            (Ip4::from_network(passage.packet.load(IP_DESTINATION)?), came_by, cable)
+        }
     };
     // Between namespaces nothing is masqueraded.
     if !is_uplink(passage.settings, uplink) {

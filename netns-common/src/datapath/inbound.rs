@@ -4,7 +4,7 @@
 //! connection and would answer with a RST.
 
 use super::{
-    Exit, Outcome, Verdict,
+    Exit, Outcome, Verdict, clamp,
     external_port::record,
     forwards::{self, Target},
     guard::is_inside,
@@ -39,7 +39,11 @@ pub fn from_uplink<P: Packet, T: Tables>(
         && let Some(flow) = tables.flow(&head.inbound_key())
         && let Some(verdict) = carry(&mut passage, &flow)
     {
-        return Outcome::Decided(verdict);
+        let outcome = clamp::go_on(&mut passage, verdict);
+        if let Outcome::Continue(_) = outcome {
+            *parked = head;
+        }
+        return outcome;
     }
     *parked = head;
     Outcome::Continue(Stage::InboundBegin)
@@ -75,7 +79,10 @@ pub fn enter<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(call_target(passage)))
+    go_on(packet, tables, scratch, now, |passage| {
+        let verdict = call_target(passage);
+        clamp::go_on(passage, verdict)
+    })
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.

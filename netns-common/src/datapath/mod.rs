@@ -23,6 +23,7 @@ mod state;
 mod traits;
 
 pub use checksum::{Diff, fold};
+pub use clamp::mss_clamp;
 pub use external_port::{forget, moved_key};
 pub use forwards::{ForwardTable, Target};
 pub use guard::to_uplink;

@@ -1,7 +1,7 @@
 //! tcx ingress of a cable's host side: what a namespace sends.
 
 use super::{
-    Exit, Outcome, Verdict,
+    Exit, Outcome, Verdict, clamp,
     external_port::{claim, forget, record},
     forwards,
     guard::is_inside,
@@ -42,7 +42,11 @@ pub fn from_namespace<P: Packet, T: Tables>(
         && !head.first_fragment
         && let Some(verdict) = carry(&mut passage, &head.outbound_key())
     {
-        return Outcome::Decided(verdict);
+        let outcome = clamp::go_on(&mut passage, verdict);
+        if let Outcome::Continue(_) = outcome {
+            *parked = head;
+        }
+        return outcome;
     }
     *parked = head;
     Outcome::Continue(Stage::OutboundMoved)
@@ -57,7 +61,10 @@ pub fn outbound_moved<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
-        carry_moved(passage).map_or(Outcome::Continue(Stage::OutboundBegin), Outcome::Decided)
+        match carry_moved(passage) {
+            Some(verdict) => clamp::go_on(passage, verdict),
+            None => Outcome::Continue(Stage::OutboundBegin),
+        }
     })
 }
 
@@ -318,7 +325,8 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    Outcome::Decided(passage.translate(&to, exit, rule.rule, true))
+    let verdict = passage.translate(&to, exit, rule.rule, true);
+    clamp::go_on(passage, verdict)
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is

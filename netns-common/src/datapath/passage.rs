@@ -1,7 +1,7 @@
 //! One packet on its way through a hook, and what all hooks do with it.
 
 use super::{
-    Exit, Verdict, clamp,
+    Exit, Verdict,
     forwards::Target,
     head::{Head, NoHead},
     rewrite::{self, Translation},
@@ -32,6 +32,8 @@ pub(super) struct Notes {
     pub(super) forward: Target,
     /// Where a redirected packet goes, when its verdict crosses a function call.
     exit: (u32, Ip4),
+    /// Where a packet goes once its segment size is clamped.
+    pub(super) clamped: Exit,
     /// Whether the routing table says that the packet is for the host itself.
     pub(super) is_for_host: bool,
     /// Whether the packet's record turned out to be of the past.
@@ -46,6 +48,7 @@ impl Default for Scratch {
                 draft: Flow::default(),
                 forward: Target::default(),
                 exit: (0, Ip4::UNSPECIFIED),
+                clamped: Exit::Peer { cable: 0 },
                 is_for_host: false,
                 is_stale: false,
             },
@@ -153,14 +156,6 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         new_flow: bool,
     ) -> Verdict {
         self.tables.count_rule(rule, new_flow, self.head.bytes);
-        if clamp::concerns(self)
-            && let Some(verdict) = self.aside(|passage| {
-                let clamped = clamp::clamp(passage, to.destination, exit);
-                clamped.is_none().then(|| passage.drop(DropReason::RewriteFailed))
-            })
-        {
-            return verdict;
-        }
         match rewrite::apply(self.packet, self.head, to) {
             Some(()) => Verdict::Redirect(exit),
             None => self.drop(DropReason::RewriteFailed),

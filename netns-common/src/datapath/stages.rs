@@ -1,7 +1,7 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, inbound, outbound,
+    Outcome, Verdict, clamp, inbound, outbound,
     passage::{Passage, Scratch},
     traits::{Packet, Tables},
 };
@@ -23,6 +23,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
         Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),
         Stage::Enter => inbound::enter(packet, tables, scratch, now),
+        Stage::Clamp => clamp::mss_clamp(packet, tables, scratch, now),
     }
 }
 
