@@ -1,5 +1,6 @@
 //! What the NAT does, packet by packet, on the host's model of the lecture's lab.
 
+mod clamp;
 mod errors;
 mod forward;
 mod hairpin;
@@ -10,4 +11,5 @@ mod limits;
 mod masquerade;
 mod properties;
 mod refused;
+mod rules;
 mod untouched;
