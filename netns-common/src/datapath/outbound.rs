@@ -14,7 +14,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, Settings, Stage, Tick};
+use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Settings, Stage, Tick};
 
 /// A frame no larger than this fits every link; larger ones are held against the egress MTU
 /// (RFC 791: every host must accept 576 bytes, and no link in use is smaller).
@@ -274,16 +274,25 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
 fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
-    let rule = match masquerade::find(tables, route.egress, head.source) {
-        // Whatever it is: the stack routes it, and the guard lets it out.
-        Some(rule) if masquerade::excludes(tables, &rule, head.destination) => {
-            return Outcome::Decided(Verdict::Pass);
-        }
-        Some(rule) => rule,
+    passage.notes.masquerade.rule = NO_RULE;
+    if let Some(rule) = masquerade::find(tables, route.egress, head.source) {
+        passage.notes.masquerade = rule;
+    }
+    // Read back from memory, whose content the verifier does not know: for it, all ways that led
+    // to the rule are one from here on.
+    let rule = passage.notes.masquerade;
+    if rule.rule == NO_RULE {
         // A source outside every inside prefix is the network's own business.
-        None if !is_inside(passage.settings, head.source) => return Outcome::Decided(Verdict::Pass),
-        None => return Outcome::Decided(passage.drop(DropReason::NoMasquerade)),
-    };
+        return Outcome::Decided(if is_inside(passage.settings, head.source) {
+            passage.drop(DropReason::NoMasquerade)
+        } else {
+            Verdict::Pass
+        });
+    }
+    if masquerade::excludes(tables, &rule, head.destination) {
+        // Whatever it is: the stack routes it, and the guard lets it out.
+        return Outcome::Decided(Verdict::Pass);
+    }
     let refusal = match head.kind {
         Kind::LaterFragment => Some(DropReason::Fragment),
         _ if head.first_fragment => Some(DropReason::Fragment),

@@ -8,7 +8,7 @@ use super::{
     state::{Direction, State, is_expired},
     traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Ip4, RuleId, Settings, Tick};
+use crate::abi::{DropReason, Flow, FlowKind, Ip4, Masquerade, RuleId, Settings, Tick};
 
 /// Memory outside the stack for one packet at a time.
 ///
@@ -30,6 +30,8 @@ pub(super) struct Notes {
     pub(super) draft: Flow,
     /// The forward that the packet is for, once one was found.
     pub(super) forward: Target,
+    /// The masquerade of the packet's source, once one was found.
+    pub(super) masquerade: Masquerade,
     /// Where a redirected packet goes, when its verdict crosses a function call.
     exit: (u32, Ip4),
     /// Where a packet goes once its segment size is clamped.
@@ -47,6 +49,7 @@ impl Default for Scratch {
             notes: Notes {
                 draft: Flow::default(),
                 forward: Target::default(),
+                masquerade: Masquerade::default(),
                 exit: (0, Ip4::UNSPECIFIED),
                 clamped: Exit::Peer { cable: 0 },
                 is_for_host: false,
