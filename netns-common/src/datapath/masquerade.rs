@@ -28,8 +28,8 @@ pub(super) fn excludes<T: Tables>(tables: &T, rule: &Masquerade, remote: Ip4) ->
     rule.excludes != 0 && tables.rule_has(rule.rule, remote)
 }
 
-/// The address that packets leave with, where the kernel would choose `chosen`.
+/// The address that packets leave with: that of the rule, or where it has none the kernel's choice.
 #[inline(always)]
-pub(super) const fn address(rule: &Masquerade, chosen: Ip4) -> Ip4 {
-    if rule.to.to_network() == Ip4::UNSPECIFIED.to_network() { chosen } else { rule.to }
+pub(super) const fn address(of_rule: Ip4, chosen: Ip4) -> Ip4 {
+    if of_rule.to_network() == Ip4::UNSPECIFIED.to_network() { chosen } else { of_rule }
 }

@@ -169,7 +169,7 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
         return Some(Verdict::Pass);
     }
     let rule = masquerade::find(tables, route.egress, flow.inside);
-    let external = rule.map_or(route.source, |rule| masquerade::address(&rule, route.source));
+    let external = rule.map_or(route.source, |rule| masquerade::address(rule.to, route.source));
     if external != flow.external || route.egress != flow.egress {
         forget(tables, key, flow);
         passage.notes.is_stale = true;
@@ -274,14 +274,13 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
 fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
-    passage.notes.masquerade.rule = NO_RULE;
-    if let Some(rule) = masquerade::find(tables, route.egress, head.source) {
-        passage.notes.masquerade = rule;
-    }
-    // Read back from memory, whose content the verifier does not know: for it, all ways that led
-    // to the rule are one from here on.
-    let rule = passage.notes.masquerade;
-    if rule.rule == NO_RULE {
+    passage.notes.masquerade =
+        masquerade::find(tables, route.egress, head.source).unwrap_or_default();
+    // Read back from memory, whose content the verifier does not know: to it, all ways that led
+    // to a rule are one from here on.
+    let rule = &passage.notes.masquerade;
+    let (id, to) = (rule.rule, rule.to);
+    if id == NO_RULE {
         // A source outside every inside prefix is the network's own business.
         return Outcome::Decided(if is_inside(passage.settings, head.source) {
             passage.drop(DropReason::NoMasquerade)
@@ -289,7 +288,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
             Verdict::Pass
         });
     }
-    if masquerade::excludes(tables, &rule, head.destination) {
+    if masquerade::excludes(tables, rule, head.destination) {
         // Whatever it is: the stack routes it, and the guard lets it out.
         return Outcome::Decided(Verdict::Pass);
     }
@@ -317,16 +316,16 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
     flow.inside = head.source;
     flow.inside_port = head.source_port;
     flow.inside_mac = mac;
-    flow.external = masquerade::address(&rule, route.source);
+    flow.external = masquerade::address(to, route.source);
     flow.next_hop = route.next_hop;
     flow.egress = route.egress;
     flow.cable = link;
-    flow.rule = rule.rule;
+    flow.rule = id;
     let external_port = match claim(tables, passage.settings, head, flow) {
         Ok(port) => port,
         Err(reason) => return Outcome::Decided(passage.drop(reason)),
     };
-    let to = Translation {
+    let translation = Translation {
         source: flow.external,
         source_port: external_port,
         destination: head.destination,
@@ -334,7 +333,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    let verdict = passage.translate(&to, exit, rule.rule, true);
+    let verdict = passage.translate(&translation, exit, id, true);
     clamp::go_on(passage, verdict)
 }
 

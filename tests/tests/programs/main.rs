@@ -64,7 +64,7 @@ const BUDGET: [(&str, u32); 8] = [
     (programs::START_SWEEPER, 2_000),
 ];
 /// The same for the program of each stage.
-const STAGE_BUDGET: u32 = 100_000;
+const STAGE_BUDGET: u32 = 150_000;
 
 #[test]
 fn arbitrary_packets_meet_the_same_fate_in_the_kernel_and_in_the_model() {

@@ -14,7 +14,10 @@ use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, RuleId, Settings, maps};
 
 use super::{RuleStatus, map_error, status};
 use crate::{
-    datapath::{Datapath, DatapathError, configure::Interfaces},
+    datapath::{
+        Datapath, DatapathError,
+        configure::{Interfaces, write_host_addresses},
+    },
     rules::{MasqueradeRule, MssClamp},
 };
 
@@ -62,6 +65,8 @@ impl Datapath {
     ) -> Result<(), DatapathError> {
         self.change_rules(|| {
             let interfaces = Interfaces::read()?;
+            // A fixed address may be younger than the lab.
+            write_host_addresses(self, &interfaces)?;
             let standing = self.masquerade_rules(&interfaces)?;
             let old = gone
                 .iter()
