@@ -7,7 +7,7 @@
 use aya_ebpf::{bindings::TC_ACT_SHOT, macros::classifier, programs::TcContext};
 use aya_log_ebpf::info;
 use netns_common::{
-    abi::{DropReason, REPORT},
+    abi::REPORT,
     datapath::{self, Exit, Head, Outcome, Verdict},
 };
 
@@ -158,6 +158,8 @@ pub(crate) fn report(ctx: TcContext) -> i32 {
             old.destination.octets(),
             old.destination_port.number()
         ),
+        // By its number: with a name of each length the verifier would go through all of it
+        // once more for each.
         Told::DROP => info!(
             &ctx,
             "{} proto {} {:i}:{} > {:i}:{} dropped: {}",
@@ -167,7 +169,7 @@ pub(crate) fn report(ctx: TcContext) -> i32 {
             old.source_port.number(),
             old.destination.octets(),
             old.destination_port.number(),
-            DropReason::from_number(low).name()
+            low
         ),
         _ => {
             if let Ok(new) = Head::read(&TcPacket::new(&ctx)) {

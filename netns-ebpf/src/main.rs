@@ -75,6 +75,9 @@ stages! {
     outbound_moved
     outbound_begin
     outbound_error
+    other_frame
+    outbound_rare
+    inbound_rare
     hairpin
     inbound_begin
     inbound_error

@@ -1,14 +1,14 @@
 //! The maps. Their names are those of `netns_common::abi::maps`.
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, bpf_timer},
+    bindings::{BPF_F_NO_PREALLOC, bpf_spin_lock, bpf_timer},
     btf_maps,
     macros::{btf_map, map},
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
 };
 use netns_common::abi::{
     AddressPage, BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, HostPeerKey,
-    InsideKey, Ip4, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
+    IP_ID_COUNTERS, InsideKey, Ip4, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
     PortPage, RulePrefix, STAGE_SLOTS, Settings,
 };
 use netns_common::datapath::Scratch;
@@ -66,7 +66,7 @@ pub(crate) static RULE_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_en
 
 #[map]
 pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
-    PerCpuArray::with_max_entries(DropReason::ALL.len() as u32, 0);
+    PerCpuArray::with_max_entries(DropReason::SLOTS, 0);
 
 /// Room for the packet that is being handled.
 #[map]
@@ -85,6 +85,19 @@ pub(crate) static STAGES: ProgramArray = ProgramArray::with_max_entries(STAGE_SL
 pub(crate) struct Sweeper {
     pub(crate) timer: bpf_timer,
 }
+
+/// The value of the map that counts identifications. With a lock, since the target has no
+/// atomic addition that returns what was there.
+#[repr(C)]
+pub(crate) struct IpIds {
+    pub(crate) lock: bpf_spin_lock,
+    pub(crate) taken: u32,
+}
+
+// The kernel finds the lock in the value by BTF.
+#[btf_map]
+pub(crate) static IP_IDS: btf_maps::Array<IpIds, { IP_ID_COUNTERS as usize }> =
+    btf_maps::Array::new();
 
 // The kernel finds the timer in the value by BTF.
 #[btf_map]

@@ -88,6 +88,12 @@ impl Packet for TcPacket<'_> {
     }
 
     #[inline(always)]
+    fn segments(&self) -> u32 {
+        // SAFETY: as in `link`.
+        unsafe { (*self.ctx.skb.skb).gso_segs }
+    }
+
+    #[inline(always)]
     fn exceeds_mtu(&self, link: u32) -> bool {
         let mut length = 0;
         // SAFETY: `length` lives for the duration of the call. Of a GSO packet the segments

@@ -12,7 +12,7 @@ use aya_ebpf::{
     },
     helpers::generated::{
         bpf_fib_lookup, bpf_ktime_get_coarse_ns, bpf_sk_lookup_tcp, bpf_sk_lookup_udp,
-        bpf_sk_release,
+        bpf_sk_release, bpf_spin_lock, bpf_spin_unlock,
     },
     maps::{PerCpuArray, lpm_trie::Key},
     programs::TcContext,
@@ -24,7 +24,7 @@ use netns_common::{
     },
     datapath::{
         Direction, FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Route, RouteOutcome,
-        Scratch, Tables, Touch,
+        Scratch, Tables, Touch, has_sockets,
     },
 };
 
@@ -239,6 +239,9 @@ impl Tables for KernelTables<&TcContext> {
 
     #[inline(always)]
     fn host_socket(&self, port: &PortQuery) -> HostSocket {
+        if !has_sockets(port.protocol) {
+            return HostSocket::None;
+        }
         let mut tuple = bpf_sock_tuple {
             __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
                 ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
@@ -267,6 +270,20 @@ impl Tables for KernelTables<&TcContext> {
                 if is_tcp { (*socket).state != TCP_LISTEN } else { (*socket).dst_port != 0 };
             bpf_sk_release(socket.cast());
             if is_connected { HostSocket::Connected } else { HostSocket::Listening }
+        }
+    }
+
+    #[inline(always)]
+    fn take_ids(&self, counter: u32, count: u32) -> u32 {
+        let Some(ids) = maps::IP_IDS.get_ptr_mut(counter) else { return 0 };
+        // SAFETY: a look-up gave the pointer, the lock lies where the kernel knows it to be, and
+        // nothing is called while it is held.
+        unsafe {
+            bpf_spin_lock(&raw mut (*ids).lock);
+            let before = (*ids).taken;
+            (*ids).taken = before.wrapping_add(count);
+            bpf_spin_unlock(&raw mut (*ids).lock);
+            before
         }
     }
 

@@ -12,6 +12,7 @@ mod tools;
 mod topology;
 mod traffic;
 mod wait;
+mod wire;
 
 pub use enter::{enter, inside, own};
 pub use machine::Machine;
@@ -24,3 +25,4 @@ pub use tools::{Capture, Inside, WebServer};
 pub use topology::{LabFile, lab, lab_file, lecture, outside};
 pub use traffic::{Stream, UdpEcho, accept, connect_from, receive_stream, send_stream};
 pub use wait::{DEADLINE, eventually};
+pub use wire::{Wire, mac_of, set};

@@ -151,7 +151,7 @@ fn a_forward_of_one_address_leaves_the_others_alone() {
 }
 
 #[test]
-fn traffic_to_somebody_else_on_that_port_is_not_taken() {
+fn pitfall_netavark_904_traffic_to_somebody_else_on_that_port_is_not_taken() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _inside = inside("blue").web_server("192.168.15.2", 80, "from blue");
@@ -245,7 +245,7 @@ impl Drop for StopOnDrop<'_> {
 }
 
 #[test]
-fn a_published_port_that_moves_takes_new_datagrams_along() {
+fn pitfall_moby_44742_a_published_port_that_moves_takes_new_datagrams_along() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let socket = inside("lan").run(|| UdpSocket::bind("192.168.1.1:4000")).expect("a socket");
@@ -267,7 +267,7 @@ fn a_published_port_that_moves_takes_new_datagrams_along() {
 }
 
 #[test]
-fn a_masqueraded_connection_never_gets_a_forwarded_port() {
+fn pitfall_cilium_34041_a_masqueraded_connection_never_gets_a_forwarded_port() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     forward_add("tcp", 40_000, "192.168.15.2:80").success();

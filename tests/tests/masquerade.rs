@@ -277,7 +277,7 @@ fn a_packet_too_big_for_the_way_is_answered_by_the_router() {
 }
 
 #[test]
-fn a_namespace_cannot_send_with_the_address_of_another() {
+fn pitfall_spoof_a_namespace_cannot_send_with_the_address_of_another() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let red = inside("red");
@@ -292,7 +292,7 @@ fn a_namespace_cannot_send_with_the_address_of_another() {
 }
 
 #[test]
-fn what_nobody_asked_for_does_not_come_in() {
+fn pitfall_martian_what_nobody_asked_for_does_not_come_in() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let route = ["route", "add", "192.168.15.0/24", "via", "192.168.1.10"];

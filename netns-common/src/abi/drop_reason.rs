@@ -13,6 +13,9 @@ macro_rules! drop_reasons {
             /// Every reason, in the order of their numbers.
             pub const ALL: [Self; [$($number),+].len()] = [$(Self::$variant),+];
 
+            /// How many counters there have to be: numbers may have gaps.
+            pub const SLOTS: u32 = Self::ALL[Self::ALL.len() - 1] as u32 + 1;
+
             /// The reason of a number; the last one for a number that none has.
             #[inline(always)]
             pub const fn from_number(number: u32) -> Self {
@@ -40,11 +43,12 @@ drop_reasons! {
     Malformed = 0, "malformed";
     /// A fragment of a packet that would have to be translated.
     Fragment = 1, "fragment";
-    /// A protocol other than TCP, UDP and ICMP echo, bound for an uplink.
+    /// A protocol that no address can be changed under, bound for an uplink: its checksum
+    /// covers addresses in a way of its own, or it protects them.
     UnsupportedProtocol = 2, "unsupported-protocol";
     /// An ICMP message from inside that belongs to no translated connection.
     UnrelatedIcmp = 3, "unrelated-icmp";
-    /// The source is not an address of the namespace at the end of this cable.
+    /// The IPv4 source is not an address of the namespace at the end of this cable.
     SpoofedSource = 4, "spoofed-source";
     /// No masquerade rule covers this source on this uplink.
     NoMasquerade = 5, "no-masquerade";
@@ -66,6 +70,21 @@ drop_reasons! {
     RewriteFailed = 13, "rewrite-failed";
     /// A packet of no known connection to a forwarded port that cannot begin one.
     NoFlow = 14, "no-flow";
-    /// To a forwarded port, from an address that no packet from outside can have.
+    /// From an address that no packet on a wire can have: of no network, loopback, multicast,
+    /// reserved, broadcast, or the host's own.
     Martian = 15, "martian";
+    /// The Ethernet source is not that of the namespace at the end of this cable.
+    SpoofedMac = 36, "spoofed-mac";
+    /// ARP that claims addresses which the namespace at the end of this cable does not have.
+    SpoofedArp = 37, "spoofed-arp";
+    /// The checksum of the IPv4 header is wrong.
+    BadChecksum = 38, "bad-checksum";
+    /// The sender names the routers that the packet is to pass (IPv4 source route).
+    SourceRoute = 39, "source-route";
+    /// Of a protocol without ports, towards a remote that another end has it with already.
+    ProtocolTaken = 40, "protocol-taken";
+    /// Towards a loopback address or one of no network.
+    MartianDestination = 41, "martian-destination";
+    /// The time to live was up before the packet was sent.
+    NoTimeToLive = 42, "no-time-to-live";
 }

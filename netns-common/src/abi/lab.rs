@@ -1,6 +1,6 @@
 //! What the datapath knows of the lab: its ends, its ports and its settings.
 
-use super::{Mac, Prefix, ticks};
+use super::{Mac, Prefix, Protocol, Tick, ticks};
 
 /// How many inside prefixes a lab may have: the guard compares each outbound packet with
 /// all of them.
@@ -8,6 +8,9 @@ pub const MAX_INSIDE_PREFIXES: usize = 16;
 
 /// How many uplinks a lab may have.
 pub const MAX_UPLINKS: usize = 8;
+
+/// How many counters of identifications (RFC 6864) a lab has; its destinations share them.
+pub const IP_ID_COUNTERS: u32 = 1024;
 
 /// An address inside, at the far end of one of our cables.
 #[repr(C)]
@@ -27,7 +30,48 @@ pub struct BridgePort {
     pub bridge: u32,
     /// A frame for another Ethernet address is bridged, not routed.
     pub bridge_mac: Mac,
-    pub padding: [u8; 2],
+    /// Whether the cable's sources are checked: a [`SourceCheck`].
+    pub source_check: u8,
+    pub padding: u8,
+    /// Ethernet address of the far end, the namespace's.
+    pub mac: Mac,
+    pub padding_after: [u8; 2],
+}
+
+/// Whether a cable carries only what bears its own namespace's addresses.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceCheck {
+    /// As [`Settings::source_check`] says.
+    #[default]
+    AsLab = 0,
+    On = 1,
+    Off = 2,
+}
+
+impl SourceCheck {
+    /// `None` leaves it to the lab.
+    pub const fn from_choice(choice: Option<bool>) -> Self {
+        match choice {
+            None => Self::AsLab,
+            Some(true) => Self::On,
+            Some(false) => Self::Off,
+        }
+    }
+}
+
+impl BridgePort {
+    /// Whether what comes by this port is checked.
+    #[inline(always)]
+    pub const fn is_checked(&self, settings: &Settings) -> bool {
+        const ON: u8 = SourceCheck::On as u8;
+        const OFF: u8 = SourceCheck::Off as u8;
+        match self.source_check {
+            ON => true,
+            OFF => false,
+            _ => settings.source_check != 0,
+        }
+    }
 }
 
 /// Idle times after which a flow is over, in [ticks](super::Tick).
@@ -46,6 +90,34 @@ pub struct Timeouts {
     pub udp: u32,
     /// ICMP queries (RFC 5508 REQ-2: at least 60 seconds).
     pub icmp: u32,
+    /// SCTP before an answer: an INIT is repeated for some minutes (RFC 9260 section 16).
+    pub sctp_unreplied: u32,
+    /// SCTP. An idle association sends a HEARTBEAT about every 30 seconds (RFC 9260 section 16).
+    pub sctp: u32,
+    /// Protocols without ports before an answer.
+    pub portless_unreplied: u32,
+    /// Protocols without ports.
+    pub portless: u32,
+}
+
+impl Timeouts {
+    /// Of a flow without states of its own, before an answer or after one.
+    #[inline(always)]
+    pub(crate) const fn of_datagrams(&self, protocol: u8, is_replied: bool) -> Tick {
+        const ICMP: u8 = Protocol::Icmp as u8;
+        const UDP: u8 = Protocol::Udp as u8;
+        const UDP_LITE: u8 = Protocol::UdpLite as u8;
+        const SCTP: u8 = Protocol::Sctp as u8;
+        match (protocol, is_replied) {
+            (ICMP, _) => self.icmp,
+            (UDP | UDP_LITE, false) => self.udp_unreplied,
+            (UDP | UDP_LITE, true) => self.udp,
+            (SCTP, false) => self.sctp_unreplied,
+            (SCTP, true) => self.sctp,
+            (_, false) => self.portless_unreplied,
+            (_, true) => self.portless,
+        }
+    }
 }
 
 impl Default for Timeouts {
@@ -57,6 +129,10 @@ impl Default for Timeouts {
             udp_unreplied: ticks(120),
             udp: ticks(300),
             icmp: ticks(60),
+            sctp_unreplied: ticks(240),
+            sctp: ticks(900),
+            portless_unreplied: ticks(120),
+            portless: ticks(600),
         }
     }
 }
@@ -79,7 +155,8 @@ pub struct Settings {
     /// Range (native order, inclusive) of ports for flows that cannot keep theirs.
     pub port_min: u16,
     pub port_max: u16,
-    /// 1: a cable carries only packets from its own namespace's addresses.
+    /// 1: a cable whose port does not say otherwise carries only what bears its own
+    /// namespace's addresses.
     pub source_check: u8,
     /// 1: some masquerade has a [`mss`](super::Masquerade::mss).
     pub mss_clamp: u8,
@@ -88,7 +165,7 @@ pub struct Settings {
 
 const _: () = {
     assert!(size_of::<Endpoint>() == 12);
-    assert!(size_of::<BridgePort>() == 12);
-    assert!(size_of::<Timeouts>() == 24);
-    assert!(size_of::<Settings>() == 224);
+    assert!(size_of::<BridgePort>() == 20);
+    assert!(size_of::<Timeouts>() == 40);
+    assert!(size_of::<Settings>() == 240);
 };

@@ -16,7 +16,10 @@ mod stage;
 pub use drop_reason::DropReason;
 pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tick_of, ticks};
 pub use host::{HostPeerKey, Peer};
-pub use lab::{BridgePort, Endpoint, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, Timeouts};
+pub use lab::{
+    BridgePort, Endpoint, IP_ID_COUNTERS, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck,
+    Timeouts,
+};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{
     AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, NO_RULE,
@@ -54,6 +57,9 @@ pub mod maps {
     pub const RULE_COUNTERS: &str = "RULE_COUNTERS";
     /// [`DropReason`](super::DropReason) to [`Counter`](super::Counter), a slot each CPU.
     pub const DROP_COUNTERS: &str = "DROP_COUNTERS";
+    /// How many identifications were given out, in [`IP_ID_COUNTERS`](super::IP_ID_COUNTERS)
+    /// counters.
+    pub const IP_IDS: &str = "IP_IDS";
     /// The timer that sweeps expired flows.
     pub const SWEEPER: &str = "SWEEPER";
     /// [`Stage`](super::Stage) to its program.
@@ -74,7 +80,7 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 18] = [
+    pub const PINNED: [&str; 19] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -90,6 +96,7 @@ pub mod maps {
         STAGES,
         SCRATCH,
         NOTED,
+        IP_IDS,
         FORWARD_PORTS,
         ADDRESS_PORTS,
         RULE_PREFIXES,

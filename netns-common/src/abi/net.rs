@@ -119,13 +119,16 @@ impl fmt::Debug for Port {
 /// An Ethernet address.
 pub type Mac = [u8; 6];
 
-/// Numbers of the protocols that are translated (IANA protocol numbers).
+/// Numbers of the protocols of which more than the addresses is translated (IANA protocol
+/// numbers).
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     Icmp = 1,
     Tcp = 6,
     Udp = 17,
+    Sctp = 132,
+    UdpLite = 136,
 }
 
 impl Protocol {
@@ -135,6 +138,8 @@ impl Protocol {
             1 => Some(Self::Icmp),
             6 => Some(Self::Tcp),
             17 => Some(Self::Udp),
+            132 => Some(Self::Sctp),
+            136 => Some(Self::UdpLite),
             _ => None,
         }
     }

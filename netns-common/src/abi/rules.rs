@@ -73,7 +73,7 @@ pub const PAGE: usize = 256;
 /// How many pages there are: all ports of each protocol that can be forwarded.
 pub const PAGES: u32 = (PROTOCOLS as u32) << 8;
 
-const PROTOCOLS: u8 = 2;
+const PROTOCOLS: u8 = 4;
 
 /// The ports of one high byte, by their low byte. In [`super::maps::FORWARD_PORTS`] the rule for
 /// any address of the host, with [`OF_ADDRESS`] where there are rules for single addresses too;
@@ -96,9 +96,13 @@ pub const OF_ADDRESS: RuleId = 1 << 15;
 pub const fn page_of(protocol: u8, port: Port) -> Option<(u32, usize)> {
     const TCP: u8 = Protocol::Tcp as u8;
     const UDP: u8 = Protocol::Udp as u8;
+    const SCTP: u8 = Protocol::Sctp as u8;
+    const UDP_LITE: u8 = Protocol::UdpLite as u8;
     let slot: u32 = match protocol {
         TCP => 0,
         UDP => 1,
+        SCTP => 2,
+        UDP_LITE => 3,
         _ => return None,
     };
     let number = port.number();

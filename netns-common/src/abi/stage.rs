@@ -39,8 +39,14 @@ stages! {
     InboundError = 5, "inbound_error";
     /// Begins a flow to a forward's target.
     Enter = 6, "enter";
+    /// A frame of a namespace that holds no IPv4 packet.
+    OtherFrame = 20, "other_frame";
+    /// A packet of a namespace that is not as nearly all are: carried if its flow is known.
+    OutboundRare = 21, "outbound_rare";
+    /// The same for a packet from an uplink.
+    InboundRare = 22, "inbound_rare";
     /// Lowers the segment size that a translated SYN announces.
-    Clamp = 20, "mss_clamp";
+    Clamp = 28, "mss_clamp";
 }
 
 /// Index of the program that writes the packet log, behind those of the stages; there is one

@@ -10,8 +10,15 @@ pub struct Diff(u32);
 impl Diff {
     pub const NONE: Self = Self(0);
 
+    /// From a sum of any words.
     #[inline(always)]
-    const fn add(self, word: u32) -> Self {
+    pub(super) const fn from_sum(sum: u64) -> Self {
+        Self(sum as u32).add((sum >> 32) as u32)
+    }
+
+    /// Adds a word to the sum.
+    #[inline(always)]
+    pub(super) const fn add(self, word: u32) -> Self {
         // The carry of a ones' complement addition comes back in at the bottom.
         let (sum, carry) = self.0.overflowing_add(word);
         Self(sum.wrapping_add(carry as u32))

@@ -174,7 +174,7 @@ impl Sequence {
 
 /// SipHash-1-3 of two words: a keyed hash that cannot be run backwards to its key.
 #[inline(always)]
-fn siphash13(seed: [u64; 2], message: [u64; 2]) -> u64 {
+pub(super) fn siphash13(seed: [u64; 2], message: [u64; 2]) -> u64 {
     let mut v = [
         seed[0] ^ 0x736f_6d65_7073_6575,
         seed[1] ^ 0x646f_7261_6e64_6f6d,

@@ -8,7 +8,7 @@ use super::{
     Verdict,
     external_port::forget,
     head::{Head, IP_DESTINATION, IP_SOURCE},
-    masquerade,
+    host, masquerade,
     state::{Direction, State},
     traits::{FlowRef, Packet, Tables, Touch},
 };
@@ -80,7 +80,7 @@ fn give_way_to_host<P: Packet, T: Tables>(packet: &P, tables: &T, now: Tick) {
         return;
     }
     forget(tables, &key, &flow);
-    if head.kind.is_echo() {
+    if !host::has_sockets(head.protocol) {
         // Sockets tell who has a port; nothing but a record tells who has an identifier.
         let own = Flow {
             inside: head.source,

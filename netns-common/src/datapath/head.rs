@@ -10,7 +10,10 @@ use network_types::{
     udp::UdpHdr,
 };
 
-use super::traits::{Packet, Plain};
+use super::{
+    checksum::{Diff, fold},
+    traits::{Packet, Plain},
+};
 use crate::abi::{FlowKey, InsideKey, Ip4, Mac, Port};
 
 /// Offset of the IPv4 header: labs are untagged Ethernet.
@@ -26,6 +29,12 @@ pub(super) const IP_DESTINATION: usize = IP + offset_of!(Ipv4Hdr, dst_addr);
 /// `don't fragment` and the reserved bit do not matter here: offset and `more fragments` do.
 const FRAGMENT_BITS: u16 = 0x3fff;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
+const DONT_FRAGMENT: u16 = 0x4000;
+
+/// Bytes of an SCTP packet before its first chunk: ports, verification tag and checksum.
+const SCTP_HEADER: usize = 12;
+/// Offset of the checksum in it (RFC 9260 section 3.1).
+pub(super) const SCTP_CHECKSUM: usize = 8;
 
 pub(super) const FIN: u8 = 0x01;
 pub(super) const SYN: u8 = 0x02;
@@ -60,6 +69,22 @@ struct Ipv4Words {
 // SAFETY: repr(C) with naturally aligned integers and no padding (the size is asserted).
 unsafe impl Plain for Ipv4Words {}
 
+impl Ipv4Words {
+    /// The sum over all words, whose fold is 0 when the checksum is right and no options follow.
+    #[inline(always)]
+    const fn sum(&self) -> Diff {
+        let sum = u16::from_ne_bytes([self.version_length, self.tos]) as u64
+            + u16::from_ne_bytes([self.ttl, self.protocol]) as u64
+            + self.total_length as u64
+            + self.id as u64
+            + self.fragment as u64
+            + self.checksum as u64
+            + self.source as u64
+            + self.destination as u64;
+        Diff::from_sum(sum)
+    }
+}
+
 /// The first bytes of each transport header: two ports, or type, code and checksum.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -81,14 +106,19 @@ const _: () = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Tcp,
+    /// UDP-Lite too, which differs in how much the checksum covers (RFC 3828).
     Udp,
+    Sctp,
     EchoRequest,
     EchoReply,
     /// An ICMP error that quotes the packet it is about (RFC 792).
     IcmpError,
     /// Any other ICMP message.
     OtherIcmp,
-    /// Any other protocol.
+    /// A protocol without ports, or whose ports are not known here: its flows are told apart
+    /// by their addresses alone.
+    Portless,
+    /// A protocol that does not survive another address.
     Other,
     /// A fragment that is not the first: it has no transport header.
     LaterFragment,
@@ -98,7 +128,36 @@ impl Kind {
     /// Whether its address and port pairs name a flow.
     #[inline(always)]
     pub const fn is_flow(self) -> bool {
-        matches!(self, Self::Tcp | Self::Udp | Self::EchoRequest | Self::EchoReply)
+        matches!(
+            self,
+            Self::Tcp
+                | Self::Udp
+                | Self::Sctp
+                | Self::Portless
+                | Self::EchoRequest
+                | Self::EchoReply
+        )
+    }
+
+    /// Whether a port can be forwarded.
+    #[inline(always)]
+    pub const fn has_ports(self) -> bool {
+        matches!(self, Self::Tcp | Self::Udp | Self::Sctp)
+    }
+
+    /// The kind of a protocol whose headers are not read.
+    #[inline(always)]
+    const fn of_protocol(number: u8) -> Self {
+        /// Its checksum covers the addresses (RFC 4340 section 9.1).
+        const DCCP: u8 = 33;
+        /// It protects the addresses (RFC 4302 section 3.3.3.1.1).
+        const AH: u8 = 51;
+        /// Its checksum covers the addresses (RFC 7401 section 5.1.1).
+        const HIP: u8 = 139;
+        match number {
+            DCCP | AH | HIP => Self::Other,
+            _ => Self::Portless,
+        }
     }
 
     #[inline(always)]
@@ -118,6 +177,8 @@ pub struct Head {
     pub destination: Ip4,
     pub source_port: Port,
     pub destination_port: Port,
+    /// The identification, as in the packet.
+    pub id: u16,
     /// Bytes of IP.
     pub bytes: u32,
     pub ip_checksum: u16,
@@ -130,6 +191,8 @@ pub struct Head {
     pub first_fragment: bool,
     /// 0 for anything but TCP.
     pub tcp_flags: u8,
+    /// Is, or may become, several fragments: not atomic (RFC 6864 section 4).
+    pub may_be_fragmented: bool,
 }
 
 /// Why a packet has no [`Head`].
@@ -137,6 +200,8 @@ pub struct Head {
 pub enum NoHead {
     NotIpv4,
     Malformed,
+    /// The checksum of the IPv4 header is wrong.
+    BadChecksum,
 }
 
 impl Head {
@@ -146,6 +211,7 @@ impl Head {
         destination: Ip4::UNSPECIFIED,
         source_port: Port::ZERO,
         destination_port: Port::ZERO,
+        id: 0,
         bytes: 0,
         ip_checksum: 0,
         l4: 0,
@@ -154,9 +220,11 @@ impl Head {
         kind: Kind::Other,
         first_fragment: false,
         tcp_flags: 0,
+        may_be_fragmented: false,
     };
 
-    /// Reads the headers. Bounds are those of the frame; the IP checksum is not verified.
+    /// Reads the headers. Bounds are those of the frame. An IPv4 header without options is held
+    /// against its checksum; one with options is left to [`super::options`].
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P) -> Result<Self, NoHead> {
         let ether_type: u16 = packet.load(offset_of!(EthHdr, ether_type)).ok_or(NoHead::NotIpv4)?;
@@ -176,13 +244,18 @@ impl Head {
         if ip.version_length >> 4 != 4 || header < Ipv4Hdr::LEN as u32 || !fits {
             return Err(NoHead::Malformed);
         }
+        let end = (IP as u32 + header) as u8;
+        if end == L4 as u8 && fold(ip.sum().raw()) != 0 {
+            return Err(NoHead::BadChecksum);
+        }
         let fragment = u16::from_be(ip.fragment);
         let mut head = Self {
             source: Ip4::from_network(ip.source),
             destination: Ip4::from_network(ip.destination),
             source_port: Port::ZERO,
             destination_port: Port::ZERO,
-            l4: (IP as u32 + header) as u8,
+            id: ip.id,
+            l4: end,
             // A frame may be longer than its packet: short ones are padded.
             bytes: if total == 0 { length - IP as u32 } else { total },
             ip_checksum: ip.checksum,
@@ -191,6 +264,7 @@ impl Head {
             kind: Kind::Other,
             first_fragment: fragment & FRAGMENT_BITS != 0,
             tcp_flags: 0,
+            may_be_fragmented: fragment & DONT_FRAGMENT == 0 || fragment & FRAGMENT_BITS != 0,
         };
         if fragment & FRAGMENT_OFFSET != 0 {
             head.kind = Kind::LaterFragment;
@@ -210,6 +284,8 @@ impl Head {
     fn read_transport<R: TransportReader>(&mut self, packet: &R) -> Option<()> {
         const TCP: u8 = IpProto::Tcp as u8;
         const UDP: u8 = IpProto::Udp as u8;
+        const UDP_LITE: u8 = IpProto::UdpLite as u8;
+        const SCTP: u8 = IpProto::Sctp as u8;
         const ICMP: u8 = IpProto::Icmp as u8;
         match self.protocol {
             TCP => {
@@ -219,10 +295,15 @@ impl Head {
                 self.tcp_flags = flags;
                 self.kind = Kind::Tcp;
             }
-            UDP => {
+            UDP | UDP_LITE => {
                 self.read_ports(packet)?;
                 let _: u16 = packet.read(offset_of!(UdpHdr, check))?;
                 self.kind = Kind::Udp;
+            }
+            SCTP => {
+                self.read_ports(packet)?;
+                let _: u32 = packet.read(SCTP_HEADER - size_of::<u32>())?;
+                self.kind = Kind::Sctp;
             }
             ICMP => {
                 let kind: u8 = packet.read(offset_of!(Icmpv4Hdr, type_))?;
@@ -242,7 +323,7 @@ impl Head {
                     _ => Kind::OtherIcmp,
                 };
             }
-            _ => {}
+            other => self.kind = Kind::of_protocol(other),
         }
         Some(())
     }
@@ -259,6 +340,19 @@ impl Head {
     #[inline(always)]
     pub(super) const fn end(&self) -> usize {
         IP + self.bytes as usize
+    }
+
+    #[inline(always)]
+    pub(super) const fn has_options(&self) -> bool {
+        self.l4 as usize != L4
+    }
+
+    /// Whether it is as nearly all packets are: the entry programs carry no others, so that
+    /// they stay small.
+    #[inline(always)]
+    pub(super) const fn is_plain(&self) -> bool {
+        let kind = self.kind;
+        !self.has_options() && (kind.is_echo() || matches!(kind, Kind::Tcp | Kind::Udp))
     }
 
     /// The key of an outbound packet's flow, if the flow kept its port.
@@ -307,6 +401,16 @@ pub(super) fn destination_mac<P: Packet>(packet: &P) -> Option<Mac> {
 #[inline(always)]
 pub(super) fn source_mac<P: Packet>(packet: &P) -> Option<Mac> {
     packet.load(offset_of!(EthHdr, src_addr))
+}
+
+/// Whether a frame is from an Ethernet address: in two words, since each packet is asked.
+#[inline(always)]
+pub(super) fn is_from<P: Packet>(packet: &P, mac: &Mac) -> bool {
+    const FIRST: usize = offset_of!(EthHdr, src_addr);
+    const LAST: usize = FIRST + size_of::<u32>();
+    let [a, b, c, d, e, f] = *mac;
+    packet.load(FIRST) == Some(u32::from_ne_bytes([a, b, c, d]))
+        && packet.load(LAST) == Some(u16::from_ne_bytes([e, f]))
 }
 
 /// Reads relative to the transport header.

@@ -2,7 +2,7 @@
 //! packet, and 127.0.0.1 works without `route_localnet`.
 
 use super::forwards::{self, ForwardTable, Target};
-use crate::abi::{HostPeerKey, Ip4, Peer};
+use crate::abi::{HostPeerKey, Ip4, Peer, Protocol};
 
 const LOCALHOST: Ip4 = Ip4::new(127, 0, 0, 1);
 
@@ -38,4 +38,12 @@ pub fn connect<S: HostSockets>(
     };
     sockets.remember_peer(&key, &peer);
     Some(target)
+}
+
+/// Whether the kernel says which socket of the host has a port of this protocol.
+#[inline(always)]
+pub const fn has_sockets(protocol: u8) -> bool {
+    const TCP: u8 = Protocol::Tcp as u8;
+    const UDP: u8 = Protocol::Udp as u8;
+    matches!(protocol, TCP | UDP)
 }

@@ -242,8 +242,9 @@ fn apply<P: Packet, T: Tables>(
     to: &Translation,
 ) -> Option<()> {
     let head = passage.head;
+    let id = passage.id_behind(to.source);
     let packet = &mut *passage.packet;
-    rewrite::network(packet, head, to.source, to.destination, to.mac)?;
+    rewrite::network(packet, head, to.source, to.destination, id, to.mac)?;
 
     let addresses = Diff::NONE
         .word(quote.source.to_network(), to.quoted_source.to_network())

@@ -10,10 +10,11 @@ use super::{
     guard::is_inside,
     head::{Kind, destination_mac},
     hop::RouteOutcome,
-    icmp, masquerade,
+    icmp, masquerade, options,
     outbound::is_uplink,
-    passage::{Passage, Scratch, read_head},
+    passage::{ANY, PLAIN, Passage, Scratch, read_head},
     rewrite::Translation,
+    source,
     stages::go_on,
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
@@ -35,9 +36,10 @@ pub fn from_uplink<P: Packet, T: Tables>(
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
-    if head.kind.is_flow()
+    let is_plain = head.is_plain();
+    if is_plain
         && let Some(flow) = tables.flow(&head.inbound_key())
-        && let Some(verdict) = carry(&mut passage, &flow)
+        && let Some(verdict) = carry::<_, _, _, PLAIN>(&mut passage, &flow)
     {
         let outcome = clamp::go_on(&mut passage, verdict);
         if let Outcome::Continue(_) = outcome {
@@ -46,7 +48,30 @@ pub fn from_uplink<P: Packet, T: Tables>(
         return outcome;
     }
     *parked = head;
-    Outcome::Continue(Stage::InboundBegin)
+    Outcome::Continue(if is_plain { Stage::InboundBegin } else { Stage::InboundRare })
+}
+
+/// [`Stage::InboundRare`].
+#[inline(always)]
+pub fn inbound_rare<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let head = passage.head;
+        if let Some(reason) = options::fault(passage.packet, head) {
+            return Outcome::Decided(passage.drop(reason));
+        }
+        if head.kind.is_flow()
+            && let Some(flow) = tables.flow(&head.inbound_key())
+            && let Some(verdict) = carry::<_, _, _, ANY>(passage, &flow)
+        {
+            return clamp::go_on(passage, verdict);
+        }
+        Outcome::Continue(Stage::InboundBegin)
+    })
 }
 
 /// [`Stage::InboundBegin`].
@@ -87,7 +112,7 @@ pub fn enter<P: Packet, T: Tables>(
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
 #[inline(always)]
-fn carry<P: Packet, T: Tables, F: FlowRef>(
+fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     passage: &mut Passage<'_, P, T>,
     flow: &F,
 ) -> Option<Verdict> {
@@ -113,7 +138,8 @@ fn carry<P: Packet, T: Tables, F: FlowRef>(
         destination_port: flow.inside_port,
         mac: Some(flow.inside_mac),
     };
-    Some(passage.translate(&to, Exit::Peer { cable: flow.cable }, flow.rule, false))
+    let exit = Exit::Peer { cable: flow.cable };
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
 }
 
 /// A packet of no flow.
@@ -121,6 +147,9 @@ fn carry<P: Packet, T: Tables, F: FlowRef>(
 fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
+    if let Some(reason) = source::address_fault(head) {
+        return Outcome::Decided(passage.drop(reason));
+    }
     if is_inside(passage.settings, head.source) {
         return Outcome::Decided(passage.drop(DropReason::InsideSource));
     }
@@ -138,7 +167,7 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     }
     match head.kind {
         Kind::IcmpError => return Outcome::Continue(Stage::InboundError),
-        Kind::Tcp | Kind::Udp => {}
+        kind if kind.has_ports() => {}
         _ => return Outcome::Decided(Verdict::Pass),
     }
     let Some(target) = forwards::find(
@@ -155,7 +184,7 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         return Outcome::Decided(Verdict::Pass);
     }
     passage.notes.forward = target;
-    let refusal = if head.source.is_martian() || tables.is_host_address(head.source) {
+    let refusal = if tables.is_host_address(head.source) {
         DropReason::Martian
     } else if head.first_fragment {
         DropReason::Fragment

@@ -6,6 +6,7 @@
 
 mod checksum;
 mod clamp;
+mod crc32c;
 mod external_port;
 mod forwards;
 mod guard;
@@ -13,11 +14,15 @@ mod head;
 mod hop;
 mod host;
 mod icmp;
+mod identification;
 mod inbound;
 mod masquerade;
+mod options;
 mod outbound;
 mod passage;
+mod portless;
 mod rewrite;
+mod source;
 mod stages;
 mod state;
 mod traits;
@@ -29,9 +34,12 @@ pub use forwards::{ForwardTable, Target};
 pub use guard::to_uplink;
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
-pub use host::{HostSockets, connect as host_connect};
-pub use inbound::{enter, from_uplink, inbound_begin, inbound_error};
-pub use outbound::{from_namespace, hairpin, outbound_begin, outbound_error, outbound_moved};
+pub use host::{HostSockets, connect as host_connect, has_sockets};
+pub use inbound::{enter, from_uplink, inbound_begin, inbound_error, inbound_rare};
+pub use outbound::{
+    from_namespace, hairpin, other_frame, outbound_begin, outbound_error, outbound_moved,
+    outbound_rare,
+};
 pub use passage::Scratch;
 pub use stages::run as run_stage;
 pub use state::{Direction, State, is_expired};

@@ -5,11 +5,13 @@ use super::{
     external_port::{claim, forget, record},
     forwards,
     guard::is_inside,
-    head::{Kind, destination_mac, source_mac},
+    head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
-    icmp, masquerade,
-    passage::{Passage, Scratch, read_head},
+    icmp, masquerade, options,
+    passage::{ANY, PLAIN, Passage, Scratch, read_head},
+    portless,
     rewrite::Translation,
+    source,
     stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
@@ -33,15 +35,14 @@ pub fn from_namespace<P: Packet, T: Tables>(
 ) -> Outcome {
     let head = match read_head(packet, tables) {
         Ok(head) => head,
+        Err(Verdict::Pass) => return Outcome::Continue(Stage::OtherFrame),
         Err(verdict) => return Outcome::Decided(verdict),
     };
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
-    if head.kind.is_flow()
-        && !head.first_fragment
-        && let Some(verdict) = carry(&mut passage, &head.outbound_key())
-    {
+    let is_plain = head.is_plain() && !head.may_be_fragmented;
+    if is_plain && let Some(verdict) = carry::<_, _, PLAIN>(&mut passage, &head.outbound_key()) {
         let outcome = clamp::go_on(&mut passage, verdict);
         if let Outcome::Continue(_) = outcome {
             *parked = head;
@@ -49,7 +50,39 @@ pub fn from_namespace<P: Packet, T: Tables>(
         return outcome;
     }
     *parked = head;
-    Outcome::Continue(Stage::OutboundMoved)
+    Outcome::Continue(if is_plain { Stage::OutboundMoved } else { Stage::OutboundRare })
+}
+
+/// [`Stage::OutboundRare`].
+#[inline(always)]
+pub fn outbound_rare<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let head = passage.head;
+        if let Some(reason) = options::fault(passage.packet, head) {
+            return Outcome::Decided(passage.drop(reason));
+        }
+        let is_flow = head.kind.is_flow() && !head.first_fragment;
+        if is_flow && let Some(verdict) = carry::<_, _, ANY>(passage, &head.outbound_key()) {
+            return clamp::go_on(passage, verdict);
+        }
+        Outcome::Continue(Stage::OutboundMoved)
+    })
+}
+
+/// [`Stage::OtherFrame`].
+#[inline(always)]
+pub fn other_frame<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    _: &mut Scratch,
+    _: Tick,
+) -> Outcome {
+    Outcome::Decided(source::of_other_frame(packet, tables))
 }
 
 /// [`Stage::OutboundMoved`].
@@ -103,7 +136,10 @@ pub fn hairpin<P: Packet, T: Tables>(
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
 #[inline(always)]
-fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -> Option<Verdict> {
+fn carry<P: Packet, T: Tables, const WHICH: bool>(
+    passage: &mut Passage<'_, P, T>,
+    key: &FlowKey,
+) -> Option<Verdict> {
     let head = passage.head;
     let tables = passage.tables;
     let flow = tables.flow(key)?;
@@ -114,11 +150,16 @@ fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -
     if !is_ours || passage.is_over(&flow, begun_inside) {
         return None;
     }
+    if !is_from(passage.packet, &flow.inside_mac)
+        && let Some(verdict) = passage.aside(source::of_foreign)
+    {
+        return Some(verdict);
+    }
     if flow.egress == 0 {
-        return passage.aside(|passage| turn_around(passage, key, &flow));
+        return passage.aside(|passage| turn_around::<_, _, _, WHICH>(passage, key, &flow));
     }
     if head.ttl <= 1 {
-        return Some(Verdict::Pass);
+        return Some(refuse_old(passage));
     }
     if passage.now / REROUTE != flow.last_seen / REROUTE {
         if let Some(verdict) = passage.aside(|passage| reroute(passage, key, &flow)) {
@@ -140,7 +181,13 @@ fn carry<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) -
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    Some(passage.translate(&to, exit, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
+}
+
+/// A packet whose time to live is up: the stack answers, unless it should not have been sent.
+#[inline(always)]
+fn refuse_old<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Verdict {
+    if passage.head.ttl == 0 { passage.drop(DropReason::NoTimeToLive) } else { Verdict::Pass }
 }
 
 /// Looks whether a flow still leaves as the routing table says. `Some` when there is no way
@@ -188,13 +235,13 @@ fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<
     }
     let mut key = head.outbound_key();
     key.external_port = passage.tables.moved_port(&head.inside_key())?.external_port;
-    carry(passage, &key)
+    carry::<_, _, ANY>(passage, &key)
 }
 
 /// The remote of the flow is the host itself, that is, a forward of another namespace: out
 /// by the one record and in by the other (RFC 4787 REQ-9).
 #[inline(always)]
-fn turn_around<P: Packet, T: Tables, F: FlowRef>(
+fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     passage: &mut Passage<'_, P, T>,
     key: &FlowKey,
     flow: &F,
@@ -222,7 +269,7 @@ fn turn_around<P: Packet, T: Tables, F: FlowRef>(
         mac: Some(other.inside_mac),
     };
     let exit = Exit::Peer { cable: other.cable };
-    Some(passage.translate(&to, exit, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
 }
 
 /// A packet of no flow.
@@ -232,9 +279,8 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let tables = passage.tables;
     let link = passage.packet.link();
     let Some(port) = tables.bridge_port(link) else { return Outcome::Decided(Verdict::Pass) };
-    let own = tables.endpoint(head.source).is_some_and(|endpoint| endpoint.cable == link);
-    if passage.settings.source_check != 0 && !own {
-        return Outcome::Decided(passage.drop(DropReason::SpoofedSource));
+    if let Some(reason) = source::of_cable(passage, &port) {
+        return Outcome::Decided(passage.drop(reason));
     }
     let routed = destination_mac(passage.packet) == Some(port.bridge_mac);
     if !routed || head.destination.is_multicast_or_broadcast() {
@@ -296,7 +342,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         Kind::LaterFragment => Some(DropReason::Fragment),
         _ if head.first_fragment => Some(DropReason::Fragment),
         Kind::Tcp if head.is_rst() => Some(DropReason::NoFlow),
-        Kind::Tcp | Kind::Udp | Kind::EchoRequest => None,
+        Kind::Tcp | Kind::Udp | Kind::Sctp | Kind::Portless | Kind::EchoRequest => None,
         Kind::EchoReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),
         Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
         Kind::Other => Some(DropReason::UnsupportedProtocol),
@@ -321,7 +367,12 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
     flow.egress = route.egress;
     flow.cable = link;
     flow.rule = id;
-    let external_port = match claim(tables, passage.settings, head, flow) {
+    let claimed = if head.kind == Kind::Portless {
+        portless::claim(tables, passage.settings, head, flow)
+    } else {
+        claim(tables, passage.settings, head, flow)
+    };
+    let external_port = match claimed {
         Ok(port) => port,
         Err(reason) => return Outcome::Decided(passage.drop(reason)),
     };
@@ -345,7 +396,7 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let tables = passage.tables;
     match head.kind {
         Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
-        Kind::Tcp | Kind::Udp => {}
+        kind if kind.has_ports() => {}
         _ => return Outcome::Decided(Verdict::Pass),
     }
     let target = forwards::find(

@@ -4,6 +4,7 @@ use super::{
     Exit, Verdict,
     forwards::Target,
     head::{Head, NoHead},
+    identification::new_id,
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
@@ -72,14 +73,22 @@ pub(super) struct Passage<'a, P, T> {
 /// The headers of a packet at an ingress hook; the verdict for one that has none.
 #[inline(always)]
 pub(super) fn read_head<P: Packet, T: Tables>(packet: &P, tables: &T) -> Result<Head, Verdict> {
-    Head::read(packet).map_err(|reason| match reason {
-        NoHead::NotIpv4 => Verdict::Pass,
-        NoHead::Malformed => {
-            tables.count_drop(DropReason::Malformed, packet.length());
-            Verdict::Drop(DropReason::Malformed)
-        }
+    Head::read(packet).map_err(|fault| {
+        let reason = match fault {
+            NoHead::NotIpv4 => return Verdict::Pass,
+            NoHead::Malformed => DropReason::Malformed,
+            NoHead::BadChecksum => DropReason::BadChecksum,
+        };
+        tables.count_drop(reason, packet.length());
+        Verdict::Drop(reason)
     })
 }
+
+/// What the entry programs carry, which so have no code for the rest: see
+/// [`Head::is_plain`]; of what goes out, only that which keeps its identification.
+pub(super) const PLAIN: bool = true;
+/// Whatever packet.
+pub(super) const ANY: bool = false;
 
 /// Verdicts as the integers that a function of the kernel side may return.
 mod code {
@@ -158,11 +167,35 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         rule: RuleId,
         new_flow: bool,
     ) -> Verdict {
+        self.translate_as::<ANY>(to, exit, rule, new_flow)
+    }
+
+    /// The same for a packet that is known to be [`PLAIN`], or may be [`ANY`].
+    #[inline(always)]
+    pub(super) fn translate_as<const WHICH: bool>(
+        &mut self,
+        to: &Translation,
+        exit: Exit,
+        rule: RuleId,
+        new_flow: bool,
+    ) -> Verdict {
         self.tables.count_rule(rule, new_flow, self.head.bytes);
-        match rewrite::apply(self.packet, self.head, to) {
+        let id = if WHICH == PLAIN { self.head.id } else { self.id_behind(to.source) };
+        match rewrite::apply::<_, WHICH>(self.packet, self.head, to, id) {
             Some(()) => Verdict::Redirect(exit),
             None => self.drop(DropReason::RewriteFailed),
         }
+    }
+
+    /// The identification that the packet is to bear when its source becomes `source`.
+    #[inline(always)]
+    pub(super) fn id_behind(&self, source: Ip4) -> u16 {
+        let head = self.head;
+        if !head.may_be_fragmented || source == head.source {
+            return head.id;
+        }
+        let count = self.packet.segments();
+        new_id(self.tables, self.settings, source, head.destination, head.protocol, count)
     }
 
     /// Moves a flow's state on, and its clock and counters.

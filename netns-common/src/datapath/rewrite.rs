@@ -6,7 +6,9 @@ use network_types::{eth::EthHdr, icmp::Icmpv4Hdr, ip::Ipv4Hdr, tcp::TcpHdr, udp:
 
 use super::{
     checksum::Diff,
-    head::{Head, IP, Kind, L4},
+    crc32c,
+    head::{Head, IP, Kind, L4, SCTP_CHECKSUM},
+    passage::ANY,
     traits::{Packet, Plain},
 };
 use crate::abi::{Ip4, Mac, Port};
@@ -37,15 +39,17 @@ struct Ipv4Tail {
 unsafe impl Plain for Ipv4Tail {}
 
 const TAIL: usize = IP + offset_of!(Ipv4Hdr, ttl);
+const ID: usize = IP + offset_of!(Ipv4Hdr, id);
 
-/// Writes the IPv4 header (one hop further) and the Ethernet addresses. Returns what the
-/// addresses change in a pseudo-header.
+/// Writes the IPv4 header (one hop further, with the identification `id`) and the Ethernet
+/// addresses. Returns what the addresses change in a pseudo-header.
 #[inline(always)]
 pub(super) fn network<P: Packet>(
     packet: &mut P,
     head: &Head,
     source: Ip4,
     destination: Ip4,
+    id: u16,
     mac: Option<Mac>,
 ) -> Option<Diff> {
     let addresses = Diff::NONE
@@ -57,6 +61,7 @@ pub(super) fn network<P: Packet>(
             u16::from_ne_bytes([head.ttl, head.protocol]),
             u16::from_ne_bytes([ttl, head.protocol]),
         )
+        .half(head.id, id)
         .apply(head.ip_checksum);
     packet.store(
         TAIL,
@@ -68,6 +73,9 @@ pub(super) fn network<P: Packet>(
             destination: destination.to_network(),
         },
     )?;
+    if id != head.id {
+        packet.store(ID, id)?;
+    }
     if let Some(mac) = mac {
         // The frame came in for one of the router's own addresses; it goes on from there.
         let router: Mac = packet.load(offset_of!(EthHdr, dst_addr))?;
@@ -77,13 +85,18 @@ pub(super) fn network<P: Packet>(
     Some(addresses)
 }
 
-/// Rewrites a TCP, UDP or echo packet.
+/// Rewrites a packet of a flow.
 ///
 /// The caller has checked that the time to live is above 1. `None` leaves the packet half
 /// written: it must then be dropped.
 #[inline(always)]
-pub(super) fn apply<P: Packet>(packet: &mut P, head: &Head, to: &Translation) -> Option<()> {
-    let addresses = network(packet, head, to.source, to.destination, to.mac)?;
+pub(super) fn apply<P: Packet, const WHICH: bool>(
+    packet: &mut P,
+    head: &Head,
+    to: &Translation,
+    id: u16,
+) -> Option<()> {
+    let addresses = network(packet, head, to.source, to.destination, id, to.mac)?;
     let l4 = head.l4 as usize;
     match head.kind {
         Kind::Tcp | Kind::Udp => {
@@ -107,6 +120,9 @@ pub(super) fn apply<P: Packet>(packet: &mut P, head: &Head, to: &Translation) ->
             }
             Some(())
         }
+        Kind::Sctp if WHICH == ANY => sctp(packet, head, to),
+        // Nothing but the addresses is known.
+        Kind::Portless if WHICH == ANY => Some(()),
         // ICMP has no pseudo-header: only the identifier counts.
         _ => {
             let (old, new) = match head.kind {
@@ -121,6 +137,34 @@ pub(super) fn apply<P: Packet>(packet: &mut P, head: &Head, to: &Translation) ->
             packet.update_l4_checksum(l4 + offset_of!(Icmpv4Hdr, check), diff.raw(), false, false)
         }
     }
+}
+
+/// Writes the ports of an SCTP packet. Its checksum covers all of it, so a fragment alone
+/// cannot be given other ports.
+#[inline(always)]
+fn sctp<P: Packet>(packet: &mut P, head: &Head, to: &Translation) -> Option<()> {
+    let old = ports(head.source_port, head.destination_port);
+    let new = ports(to.source_port, to.destination_port);
+    if old == new {
+        return Some(());
+    }
+    if head.first_fragment {
+        return None;
+    }
+    let l4 = head.l4 as usize;
+    let field: u32 = packet.load_at(l4 + SCTP_CHECKSUM)?;
+    let length = head.end() - l4;
+    let sum = crc32c::update(u32::from_le(field), old, new, length as u32);
+    packet.store_at(l4, new.to_le_bytes())?;
+    packet.store_at(l4 + SCTP_CHECKSUM, sum.to_le())
+}
+
+/// Two ports as the first word of a packet, in little-endian order.
+#[inline(always)]
+const fn ports(source: Port, destination: Port) -> u32 {
+    let [a, b] = source.to_network().to_ne_bytes();
+    let [c, d] = destination.to_network().to_ne_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 #[inline(always)]

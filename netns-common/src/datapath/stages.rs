@@ -22,6 +22,9 @@ pub fn run<P: Packet, T: Tables>(
         Stage::Hairpin => outbound::hairpin(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
         Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),
+        Stage::OutboundRare => outbound::outbound_rare(packet, tables, scratch, now),
+        Stage::InboundRare => inbound::inbound_rare(packet, tables, scratch, now),
+        Stage::OtherFrame => outbound::other_frame(packet, tables, scratch, now),
         Stage::Enter => inbound::enter(packet, tables, scratch, now),
         Stage::Clamp => clamp::mss_clamp(packet, tables, scratch, now),
     }

@@ -16,9 +16,9 @@ pub enum Direction {
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// UDP or ICMP: only the end that began it has spoken.
+    /// All but TCP: only the end that began it has spoken.
     Unreplied = 0,
-    /// UDP or ICMP: both ends have spoken.
+    /// All but TCP: both ends have spoken.
     Replied = 1,
     /// TCP: a SYN was seen.
     SynSent = 2,
@@ -135,11 +135,9 @@ impl State {
     /// How long a flow of `protocol` may be idle in this state, in ticks.
     #[inline(always)]
     pub const fn timeout(self, protocol: u8, timeouts: &Timeouts) -> Tick {
-        const ICMP: u8 = 1;
         match self {
-            Self::Unreplied | Self::Replied if protocol == ICMP => timeouts.icmp,
-            Self::Unreplied => timeouts.udp_unreplied,
-            Self::Replied => timeouts.udp,
+            Self::Unreplied => timeouts.of_datagrams(protocol, false),
+            Self::Replied => timeouts.of_datagrams(protocol, true),
             Self::SynSent | Self::SynReceived | Self::PickedUp => timeouts.tcp_opening,
             Self::Established => timeouts.tcp_established,
             Self::InsideClosed | Self::RemoteClosed | Self::TimeWait | Self::Reset => {

@@ -38,6 +38,10 @@ pub trait Packet {
     /// At an egress hook: whether a socket of the host made it, and nobody else.
     fn is_from_host(&self) -> bool;
 
+    /// How many packets it becomes when it is sent: more than 1 with segmentation offload.
+    /// May be 0 for one.
+    fn segments(&self) -> u32;
+
     /// Whether it, or each of its segments, is larger than the MTU of `link`.
     fn exceeds_mtu(&self, link: u32) -> bool;
 
@@ -134,6 +138,11 @@ pub trait Tables: FlowTable + ForwardTable {
     fn route(&self, destination: Ip4, link: u32) -> Route;
     /// The socket of the host that packets to this port from this remote are for.
     fn host_socket(&self, port: &PortQuery) -> HostSocket;
+
+    /// Adds to a counter of identifications, below
+    /// [`IP_ID_COUNTERS`](crate::abi::IP_ID_COUNTERS), and returns what it was before. No two
+    /// CPUs are given the same.
+    fn take_ids(&self, counter: u32, count: u32) -> u32;
 
     fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32);
     fn count_drop(&self, reason: DropReason, bytes: u32);

@@ -4,7 +4,7 @@
 use std::{vec, vec::Vec};
 
 use super::{
-    checksums::{checksum, with_pseudo_header},
+    checksums::{checksum, covered, crc32c, with_pseudo_header},
     packet::VecPacket,
 };
 use crate::{
@@ -26,6 +26,9 @@ pub struct Datagram {
     source: Ip4,
     destination: Ip4,
     ttl: u8,
+    /// Differentiated services and explicit congestion notification (RFC 2474, RFC 3168).
+    service: u8,
+    id: u16,
     /// Flags and offset, as a number.
     fragment: u16,
     options: Vec<u8>,
@@ -43,6 +46,16 @@ enum Body {
     Udp {
         ports: [u16; 2],
         has_checksum: bool,
+    },
+    /// `coverage`: how many bytes the checksum covers, 0 for all (RFC 3828).
+    UdpLite {
+        ports: [u16; 2],
+        coverage: u16,
+    },
+    Sctp {
+        ports: [u16; 2],
+        tag: u32,
+        chunk: u8,
     },
     /// Type, code and the four bytes after the checksum.
     Icmp {
@@ -62,6 +75,8 @@ pub fn ipv4(source: Ip4, destination: Ip4) -> Datagram {
         source,
         destination,
         ttl: 64,
+        service: 0,
+        id: 0x1234,
         fragment: 0,
         options: Vec::new(),
         body: Body::Other { protocol: 253 },
@@ -73,6 +88,19 @@ impl Datagram {
     #[must_use]
     pub fn ttl(mut self, ttl: u8) -> Self {
         self.ttl = ttl;
+        self
+    }
+
+    /// Sets differentiated services (upper six bits) and congestion notification (lower two).
+    #[must_use]
+    pub fn service(mut self, service: u8) -> Self {
+        self.service = service;
+        self
+    }
+
+    #[must_use]
+    pub fn id(mut self, id: u16) -> Self {
+        self.id = id;
         self
     }
 
@@ -95,6 +123,14 @@ impl Datagram {
     #[must_use]
     pub fn options(mut self, words: u8) -> Self {
         self.options = vec![1; usize::from(words.min(10)) * 4];
+        self
+    }
+
+    /// Adds these options, padded to whole words with their end.
+    #[must_use]
+    pub fn raw_options(mut self, options: &[u8]) -> Self {
+        self.options = options.to_vec();
+        self.options.resize(options.len().next_multiple_of(4), 0);
         self
     }
 
@@ -133,6 +169,20 @@ impl Datagram {
     #[must_use]
     pub fn udp_without_checksum(mut self, source: u16, destination: u16) -> Self {
         self.body = Body::Udp { ports: [source, destination], has_checksum: false };
+        self
+    }
+
+    /// UDP-Lite; the checksum covers `coverage` bytes, or all with 0.
+    #[must_use]
+    pub fn udp_lite(mut self, source: u16, destination: u16, coverage: u16) -> Self {
+        self.body = Body::UdpLite { ports: [source, destination], coverage };
+        self
+    }
+
+    /// SCTP with one chunk of type `chunk` (RFC 9260 section 3.2), whose value is the payload.
+    #[must_use]
+    pub fn sctp(mut self, source: u16, destination: u16, chunk: u8) -> Self {
+        self.body = Body::Sctp { ports: [source, destination], tag: 0x1234_5678, chunk };
         self
     }
 
@@ -193,7 +243,12 @@ impl Datagram {
                 let syn = if head.is_syn() { flags::SYN } else { 0 };
                 Some(answer.tcp(ours, theirs, syn | flags::ACK))
             }
+            Kind::Udp if head.protocol == Protocol::UdpLite.number() => {
+                Some(answer.udp_lite(ours, theirs, 8))
+            }
             Kind::Udp => Some(answer.udp(ours, theirs)),
+            Kind::Sctp => Some(answer.sctp(ours, theirs, 3)),
+            Kind::Portless => Some(answer.protocol(head.protocol)),
             Kind::EchoRequest => Some(answer.echo_reply(theirs)),
             Kind::EchoReply
             | Kind::IcmpError
@@ -211,12 +266,14 @@ impl Datagram {
         let protocol = match self.body {
             Body::Tcp { .. } => Protocol::Tcp.number(),
             Body::Udp { .. } => Protocol::Udp.number(),
+            Body::UdpLite { .. } => Protocol::UdpLite.number(),
+            Body::Sctp { .. } => Protocol::Sctp.number(),
             Body::Icmp { .. } => Protocol::Icmp.number(),
             Body::Other { protocol } => protocol,
         };
-        let mut ip = vec![0x40 | (length / 4) as u8, 0];
+        let mut ip = vec![0x40 | (length / 4) as u8, self.service];
         ip.extend(total.to_be_bytes());
-        ip.extend([0x12, 0x34]);
+        ip.extend(self.id.to_be_bytes());
         ip.extend(self.fragment.to_be_bytes());
         ip.extend([self.ttl, protocol, 0, 0]);
         ip.extend(self.source.octets());
@@ -246,6 +303,18 @@ impl Datagram {
                     bytes.extend(length.to_be_bytes());
                     bytes.extend([0, 0]);
                 }
+                Body::UdpLite { ports, coverage } => {
+                    bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+                    bytes.extend(coverage.to_be_bytes());
+                    bytes.extend([0, 0]);
+                }
+                Body::Sctp { ports, tag, chunk } => {
+                    let length = u16::try_from(4 + self.payload.len()).unwrap_or(u16::MAX);
+                    bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+                    bytes.extend(tag.to_be_bytes());
+                    bytes.extend([0, 0, 0, 0, *chunk, 0]);
+                    bytes.extend(length.to_be_bytes());
+                }
                 Body::Icmp { kind, code, rest } => {
                     bytes.extend([*kind, *code, 0, 0]);
                     bytes.extend(rest);
@@ -267,6 +336,15 @@ impl Datagram {
                 // A sum of 0 would say that there is none (RFC 768).
                 let sum = checksum(&with_pseudo_header(ip, &transport));
                 (6, if sum == 0 { 0xffff } else { sum })
+            }
+            Body::UdpLite { coverage, .. } => {
+                let sum = checksum(&covered(ip, &transport, coverage));
+                (6, if sum == 0 { 0xffff } else { sum })
+            }
+            Body::Sctp { .. } => {
+                let sum = crc32c(&transport).to_le_bytes();
+                transport[8..12].copy_from_slice(&sum);
+                return transport;
             }
             Body::Icmp { .. } => (2, checksum(&transport)),
             Body::Udp { has_checksum: false, .. } | Body::Other { .. } => return transport,

@@ -9,7 +9,9 @@ use crate::abi::Protocol;
 pub enum Field {
     Ipv4,
     Tcp,
+    /// Of UDP-Lite too.
     Udp,
+    Sctp,
     Icmp,
     /// Of the packet that an ICMP error quotes.
     QuotedIpv4,
@@ -30,12 +32,37 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     !u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
+/// The CRC32c of bytes (RFC 9260 appendix A). Its little-endian bytes are what the field of an
+/// SCTP packet holds, when `bytes` are the packet with 0 in that field.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    let mut register = u32::MAX;
+    for byte in bytes {
+        register ^= u32::from(*byte);
+        for _ in 0..u8::BITS {
+            let carry = (register & 1).wrapping_neg();
+            register = (register >> 1) ^ (0x82f6_3b78 & carry);
+        }
+    }
+    !register
+}
+
 /// The pseudo-header (RFC 9293 section 3.1, RFC 768) before a transport header and payload.
 pub(super) fn with_pseudo_header(ip: &[u8], transport: &[u8]) -> Vec<u8> {
     let mut bytes = ip[12..20].to_vec();
     bytes.extend([0, ip[9]]);
     bytes.extend(u16::try_from(transport.len()).unwrap_or(u16::MAX).to_be_bytes());
     bytes.extend(transport);
+    bytes
+}
+
+/// What the checksum of UDP-Lite is over (RFC 3828 section 3.1): the pseudo-header, and as much
+/// of the packet as its header says.
+pub(super) fn covered(ip: &[u8], transport: &[u8], coverage: u16) -> Vec<u8> {
+    let mut bytes = with_pseudo_header(ip, transport);
+    if coverage != 0 {
+        // The pseudo-header has 12 bytes.
+        bytes.truncate(12 + usize::from(coverage));
+    }
     bytes
 }
 
@@ -104,10 +131,24 @@ impl<'a> Parts<'a> {
                 let without = self.transport[6..8] == [0, 0];
                 (!without && checksum(&pseudo()) != 0).then_some(Field::Udp)
             }
+            Protocol::UdpLite if self.transport.len() >= 8 => {
+                let coverage = u16::from_be_bytes([self.transport[4], self.transport[5]]);
+                let bytes = covered(self.header, self.transport, coverage);
+                (checksum(&bytes) != 0 || self.transport[6..8] == [0, 0]).then_some(Field::Udp)
+            }
+            Protocol::Sctp if self.transport.len() >= 12 => {
+                let mut packet = self.transport.to_vec();
+                packet[8..12].fill(0);
+                let sum = crc32c(&packet).to_le_bytes();
+                let without = self.transport[8..12] == [0; 4];
+                (!without && self.transport[8..12] != sum).then_some(Field::Sctp)
+            }
             Protocol::Icmp if self.transport.len() >= 8 => {
                 (checksum(self.transport) != 0).then_some(Field::Icmp)
             }
-            Protocol::Tcp | Protocol::Udp | Protocol::Icmp => None,
+            Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Sctp | Protocol::Icmp => {
+                None
+            }
         }
     }
 

@@ -45,6 +45,9 @@ const TCP_OPTIONS: [&[u8]; 10] = [
     &[0, 2, 4, 0x05, 0xb4],
     &[1, 1, 1, 1, 1, 1, 2, 4],
 ];
+/// No operation, record route, source routes loose and strict, a stray length.
+const OPTIONS: [&[u8]; 5] =
+    [&[1, 1, 1, 1], &[7, 7, 4, 0, 0, 0, 0], &[131, 7, 4, 8, 8, 4, 4], &[1, 137, 3, 4], &[200, 99]];
 const PAYLOADS: [usize; 9] = [0, 0, 0, 1, 7, 100, 560, 1472, 1700];
 
 /// What happens next.
@@ -97,11 +100,16 @@ impl Generator {
             7..=11 => self.answer(),
             12 | 13 => self.error(),
             14 => self.again(),
-            _ => (Hook::ToUplink, self.leaving()),
+            _ if self.random.one_in(2) => (Hook::ToUplink, self.leaving()),
+            _ => (Hook::FromNamespace, self.arp()),
         };
         remember(&mut self.random, &mut self.sent, (hook, packet.clone()));
         if self.random.one_in(12) {
             self.damage(&mut packet);
+            // Else hardly anything gets past the checksum of the header.
+            if self.random.one_in(2) {
+                packet.mend_header();
+            }
         }
         Step::Packet(hook, packet)
     }
@@ -187,6 +195,22 @@ impl Generator {
         packet
     }
 
+    /// ARP by red, true or not.
+    fn arp(&mut self) -> VecPacket {
+        let Places { red_mac, blue_mac, red_port, .. } = self.places;
+        let from = self.random.of(&[red_mac, red_mac, red_mac, blue_mac]);
+        let claimed = self.random.of(&[red_mac, red_mac, red_mac, blue_mac]);
+        let sender = if self.random.one_in(2) { address::RED } else { self.anybody() };
+        let mut bytes = vec![0xff; 6];
+        bytes.extend(from);
+        bytes.extend([0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, self.random.of(&[1, 2])]);
+        bytes.extend(claimed);
+        bytes.extend(sender.octets());
+        bytes.extend([0; 6]);
+        bytes.extend(address::BLUE.octets());
+        VecPacket::new(bytes, red_port)
+    }
+
     fn datagram(&mut self, source: Ip4, destination: Ip4, ports: [u16; 2]) -> Datagram {
         let packet = ipv4(source, destination).payload(self.random.of(&PAYLOADS));
         let packet = match self.random.below(16) {
@@ -196,10 +220,14 @@ impl Generator {
             }
             7..=9 => packet.udp(ports[0], ports[1]),
             10 => packet.udp_without_checksum(ports[0], ports[1]),
-            11 | 12 => packet.echo_request(ports[0]),
-            13 => packet.echo_reply(ports[0]),
-            14 => packet.icmp(self.random.of(&[13, 17, 5, 9, 3, 11]), 0, [0; 4]),
-            _ => packet.protocol(self.random.of(&[47, 50, 132, 2, 0, 255])),
+            11 => packet.echo_request(ports[0]),
+            12 => packet.echo_reply(ports[0]),
+            13 => packet.icmp(self.random.of(&[13, 17, 5, 9, 3, 11]), 0, [0; 4]),
+            14 if self.random.one_in(2) => {
+                packet.udp_lite(ports[0], ports[1], self.random.of(&[0, 8, 9]))
+            }
+            14 => packet.sctp(ports[0], self.random.of(&[ports[1], 5060]), 1),
+            _ => packet.protocol(self.random.of(&[47, 47, 50, 132, 33, 2, 0, 255])),
         };
         self.header(packet)
     }
@@ -213,13 +241,14 @@ impl Generator {
 
     /// Now and then something unusual in the IPv4 header.
     fn header(&mut self, packet: Datagram) -> Datagram {
+        let packet = packet.id(self.random.u16());
         let packet = match self.random.below(24) {
             0 => packet.fragment(0, true),
             1 => {
                 let offset = self.random.of(&[1, 2, 185, 0x1fff]);
                 packet.fragment(offset, self.random.one_in(2))
             }
-            2..=5 => packet.dont_fragment(),
+            2..=15 => packet.dont_fragment(),
             _ => packet,
         };
         let packet = match self.random.below(16) {
@@ -227,7 +256,8 @@ impl Generator {
             _ => packet,
         };
         match self.random.below(10) {
-            0 => packet.options(self.random.of(&[1, 2, 10])),
+            0 if self.random.one_in(2) => packet.options(self.random.of(&[1, 2, 10])),
+            0 => packet.raw_options(self.random.of(&OPTIONS)),
             _ => packet,
         }
     }
@@ -275,7 +305,8 @@ impl Generator {
         let Places { red_mac, blue_mac, red_port, blue_port, bridge, .. } = self.places;
         let (mac, link) = if red { (red_mac, red_port) } else { (blue_mac, blue_port) };
         let to = self.receiver(bridge.mac, blue_mac);
-        packet.frame(mac, to, link)
+        let from = if self.random.one_in(40) { bridge.mac } else { mac };
+        packet.frame(from, to, link)
     }
 
     fn uplink_frame(&mut self, packet: &Datagram) -> VecPacket {

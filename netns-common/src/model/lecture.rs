@@ -4,7 +4,8 @@
 //! red  192.168.15.1 ── red_port  ┐
 //!                                ├─ bridge 192.168.15.5/24  [router]  uplink 192.168.1.10/24 ── lan 192.168.1.1 ── 8.8.8.8
 //! blue 192.168.15.2 ── blue_port ┘
-//! masquerade 192.168.15.0/24 out of the uplink · forward tcp 80 and 8080 -> blue:80, udp 5353 -> blue:53
+//! masquerade 192.168.15.0/24 out of the uplink
+//! forward tcp 80 and 8080 -> blue:80, udp 5353 -> blue:53, sctp 5060 -> blue:5061
 //! ```
 
 use std::collections::HashMap;
@@ -44,11 +45,12 @@ pub mod rules {
     pub const TCP_80: RuleId = 2;
     pub const TCP_8080: RuleId = 3;
     pub const UDP_5353: RuleId = 4;
+    pub const SCTP_5060: RuleId = 5;
     /// The rules of [`super::add_rules`].
-    pub const TCP_RANGE: RuleId = 5;
-    pub const UDP_RANGE: RuleId = 6;
-    pub const UDP_OF_HOST: RuleId = 7;
-    pub const TCP_RESTRICTED: RuleId = 8;
+    pub const TCP_RANGE: RuleId = 6;
+    pub const UDP_RANGE: RuleId = 7;
+    pub const UDP_OF_HOST: RuleId = 8;
+    pub const TCP_RESTRICTED: RuleId = 9;
     /// The last of all.
     pub const LAST: RuleId = TCP_RESTRICTED;
 }
@@ -104,7 +106,12 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
     };
     settings.inside[0] = Prefix::new(address::BRIDGE, 24);
     settings.uplinks[0] = uplink.index;
-    let port = BridgePort { bridge: bridge.index, bridge_mac: bridge.mac, padding: [0; 2] };
+    let port = |mac| BridgePort {
+        bridge: bridge.index,
+        bridge_mac: bridge.mac,
+        mac,
+        ..BridgePort::default()
+    };
     let end = |cable, mac| Endpoint { cable, mac, padding: [0; 2] };
     let masquerade = Masquerade { rule: rules::MASQUERADE, length: 24, ..Masquerade::default() };
     let mut tables = MemoryTables::default();
@@ -114,12 +121,16 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         (rules::TCP_80, forward(Protocol::Tcp, 80, 80)),
         (rules::TCP_8080, forward(Protocol::Tcp, 8080, 80)),
         (rules::UDP_5353, forward(Protocol::Udp, 5353, 53)),
+        (rules::SCTP_5060, forward(Protocol::Sctp, 5060, 5061)),
     ]);
     tables.endpoints = HashMap::from([
         (address::RED, end(places.red_port, places.red_mac)),
         (address::BLUE, end(places.blue_port, places.blue_mac)),
     ]);
-    tables.bridge_ports = HashMap::from([(places.red_port, port), (places.blue_port, port)]);
+    tables.bridge_ports = HashMap::from([
+        (places.red_port, port(places.red_mac)),
+        (places.blue_port, port(places.blue_mac)),
+    ]);
     tables.host_addresses = [address::BRIDGE, address::HOST].into();
     tables.routes = routes(places);
     tables.capacity = capacity;

@@ -18,7 +18,7 @@ mod routes;
 mod tables;
 
 pub use builder::{Datagram, flags, ipv4};
-pub use checksums::{Field, checksum, wrong_checksums};
+pub use checksums::{Field, checksum, crc32c, wrong_checksums};
 pub use generate::{Generator, Step};
 pub use lecture::{Device, Places, address, rules, add_rules as lecture_rules, tables as lecture_tables};
 pub use packet::{Mtus, VecPacket};

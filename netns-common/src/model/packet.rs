@@ -2,6 +2,8 @@
 
 use std::{rc::Rc, vec::Vec};
 
+use super::checksums::checksum;
+
 use crate::{
     abi::Mac,
     datapath::{Packet, Plain, fold},
@@ -42,6 +44,8 @@ pub struct VecPacket {
     /// The transport checksum holds the pseudo-header only, and hardware completes it
     /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
     pub partial_checksum: bool,
+    /// How many packets it is sent as (segmentation offload).
+    pub segments: u32,
     pub mtus: Mtus,
 }
 
@@ -54,6 +58,7 @@ impl VecPacket {
             tagged: false,
             from_host: false,
             partial_checksum: false,
+            segments: 1,
             mtus: Mtus::default(),
         }
     }
@@ -71,6 +76,18 @@ impl VecPacket {
     /// What follows the Ethernet header; nothing if the frame is shorter.
     pub fn network(&self) -> &[u8] {
         self.bytes.get(ETHERNET..).unwrap_or_default()
+    }
+
+    /// Makes the checksum of an IPv4 header right, as far as there is one.
+    pub fn mend_header(&mut self) {
+        let length = self.network().first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
+        if let Some(header) = self.bytes.get_mut(ETHERNET..ETHERNET + length)
+            && header.len() >= 20
+        {
+            header[10..12].fill(0);
+            let sum = checksum(header).to_be_bytes();
+            header[10..12].copy_from_slice(&sum);
+        }
     }
 
     /// The Ethernet address that the frame is for.
@@ -104,6 +121,10 @@ impl Packet for VecPacket {
 
     fn is_from_host(&self) -> bool {
         self.from_host
+    }
+
+    fn segments(&self) -> u32 {
+        self.segments
     }
 
     fn exceeds_mtu(&self, link: u32) -> bool {

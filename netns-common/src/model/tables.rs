@@ -88,6 +88,7 @@ pub struct MemoryTables {
     moved_ports: RefCell<HashMap<InsideKey, MovedPort>>,
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
     drop_counters: RefCell<HashMap<DropReason, Counter>>,
+    taken_ids: RefCell<HashMap<u32, u32>>,
     /// How often the flow table was asked: a measure of the work for one packet.
     lookups: Cell<u32>,
 }
@@ -260,6 +261,14 @@ impl Tables for MemoryTables {
         } else {
             HostAnswer::None
         }
+    }
+
+    fn take_ids(&self, counter: u32, count: u32) -> u32 {
+        let mut taken_ids = self.taken_ids.borrow_mut();
+        let taken = taken_ids.entry(counter).or_default();
+        let before = *taken;
+        *taken = before.wrapping_add(count);
+        before
     }
 
     fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32) {

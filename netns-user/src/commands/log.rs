@@ -6,6 +6,7 @@ use std::{
 };
 
 use log::{LevelFilter, Log, Metadata, Record};
+use netns_common::abi::DropReason;
 use nix::net::if_::{Interface, if_nameindex};
 use serde::Serialize;
 use tokio::{
@@ -183,6 +184,8 @@ impl Printer {
                 "1" => "icmp".to_owned(),
                 "6" => "tcp".to_owned(),
                 "17" => "udp".to_owned(),
+                "132" => "sctp".to_owned(),
+                "136" => "udplite".to_owned(),
                 other => format!("ip/{other}"),
             },
             source: end(source),
@@ -191,11 +194,9 @@ impl Printer {
         };
         match verdict {
             ["passed", ..] => Some(line),
-            ["dropped:", reason] => Some(LogLine {
-                action: Action::Dropped,
-                reason: Some((*reason).to_owned()),
-                ..line
-            }),
+            ["dropped:", reason] => {
+                Some(LogLine { action: Action::Dropped, reason: Some(reason_name(reason)), ..line })
+            }
             ["became", new_source, ">", new_destination, "to", "link", index] => Some(LogLine {
                 action: Action::Translated,
                 new_source: Some(end(new_source)),
@@ -211,6 +212,12 @@ impl Printer {
         let name = index.parse().ok().and_then(|index: u32| self.links.get(&index));
         name.cloned().unwrap_or_else(|| format!("link {index}"))
     }
+}
+
+/// The name of the reason that the kernel gives by its number.
+fn reason_name(number: &str) -> String {
+    let reason = number.parse().map(|number| DropReason::from_number(number).name());
+    reason.unwrap_or(number).to_owned()
 }
 
 /// A port of 0 is none.
@@ -264,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_drop_keeps_its_reason() {
-        let line = "to_uplink proto 47 10.0.0.1:0 > 8.8.8.8:0 dropped: leak";
+        let line = "to_uplink proto 47 10.0.0.1:0 > 8.8.8.8:0 dropped: 10";
         let parsed = printer().parse(line).unwrap();
         assert_eq!((parsed.action, parsed.reason.as_deref()), (Action::Dropped, Some("leak")));
         assert_eq!(parsed.to_string(), "to_uplink      ip/47 10.0.0.1 > 8.8.8.8 dropped: leak");

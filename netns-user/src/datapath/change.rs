@@ -11,7 +11,7 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, MapError},
 };
-use netns_common::abi::{BridgePort, Endpoint, Ip4, Settings, maps};
+use netns_common::abi::{BridgePort, Endpoint, Ip4, Settings, SourceCheck, maps};
 
 use super::{
     Datapath, DatapathError, DatapathSpec,
@@ -30,6 +30,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatapathChange {
     SourceCheck(bool),
+    /// Whether what a cable carries is checked, by its port's interface; `None`: as the lab.
+    CableSourceCheck {
+        port: String,
+        check: Option<bool>,
+    },
     /// The programs of an uplink, by the name of its interface.
     Uplink {
         name: String,
@@ -89,6 +94,9 @@ impl Datapath {
         for cable in &spec.cables {
             if !self.watches_cable(&cable.port) || !self.knows(cable, &ports, &interfaces)? {
                 changes.push(DatapathChange::Cable { port: cable.port.clone(), added: true });
+            } else if !is_checked_as(cable, &ports, &interfaces) {
+                let (port, check) = (cable.port.clone(), cable.source_check);
+                changes.push(DatapathChange::CableSourceCheck { port, check });
             }
         }
         let (gone, new) = self.rule_differences(spec)?;
@@ -122,26 +130,25 @@ impl Datapath {
         Ok((gone, new.chain(new_forwards.map(|rule| forward(rule, true))).collect()))
     }
 
-    /// Whether the tables hold just this of a cable.
+    /// Whether the tables hold just this of a cable, however its sources are checked.
     fn knows(
         &self,
         cable: &CableSpec,
         ports: &Ports,
         interfaces: &Interfaces,
     ) -> Result<bool, DatapathError> {
-        let (Ok(index), Ok((bridge, bridge_mac))) =
-            (interfaces.index(&cable.port), interfaces.get(&cable.bridge))
+        let (Ok(index), Ok(port)) =
+            (interfaces.index(&cable.port), configure::bridge_port(cable, interfaces))
         else {
             return Ok(false);
         };
-        let port = BridgePort { bridge, bridge_mac, padding: [0; 2] };
         let endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
         let end = Endpoint { cable: index, mac: cable.mac, padding: [0; 2] };
         let known = |address: &Ipv4Addr| {
             endpoints.get(&Ip4::from(*address), 0).is_ok_and(|known| known == end)
         };
-        Ok(ports.get(&index, 0).is_ok_and(|known| known == port)
-            && cable.addresses.iter().all(known))
+        let same_port = |known| BridgePort { source_check: port.source_check, ..known } == port;
+        Ok(ports.get(&index, 0).is_ok_and(same_port) && cable.addresses.iter().all(known))
     }
 
     /// Brings it to the description, whatever it was before, as long as it
@@ -216,7 +223,8 @@ impl Datapath {
             let index = interfaces.index(&cable.port)?;
             wanted.insert(index);
             addresses.extend(cable.addresses.iter().map(|address| (Ip4::from(*address), index)));
-            if !self.knows(cable, &ports, interfaces)? {
+            let known = self.knows(cable, &ports, interfaces)?;
+            if !known || !is_checked_as(cable, &ports, interfaces) {
                 configure::write_cable(self, cable, interfaces)?;
             }
         }
@@ -301,11 +309,19 @@ fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>
             DatapathChange::Masquerade { rule, .. } => masquerades.push(rule),
             DatapathChange::Forward { rule, .. } => forwards.push(rule),
             DatapathChange::SourceCheck(_)
+            | DatapathChange::CableSourceCheck { .. }
             | DatapathChange::Uplink { .. }
             | DatapathChange::Cable { .. } => {}
         }
     }
     (masquerades, forwards)
+}
+
+/// Whether the tables say of a cable that its sources are checked as described.
+fn is_checked_as(cable: &CableSpec, ports: &Ports, interfaces: &Interfaces) -> bool {
+    let known = interfaces.index(&cable.port).ok().and_then(|index| ports.get(&index, 0).ok());
+    known
+        .is_some_and(|port| port.source_check == SourceCheck::from_choice(cable.source_check) as u8)
 }
 
 fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {

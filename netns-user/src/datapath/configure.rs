@@ -5,7 +5,8 @@ use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4
 use aya::maps::{Array, HashMap, MapData};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, Ip4, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Prefix, Settings, maps,
+    BridgePort, Endpoint, Ip4, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Prefix, Settings, SourceCheck,
+    maps,
 };
 use nix::ifaddrs::getifaddrs;
 
@@ -130,6 +131,16 @@ pub(super) fn prefix(net: &Ipv4Net) -> Prefix {
     Prefix::new(Ip4::from(net.network()), net.prefix_len())
 }
 
+/// A cable as the datapath knows its end on the bridge.
+pub(super) fn bridge_port(
+    cable: &CableSpec,
+    interfaces: &Interfaces,
+) -> Result<BridgePort, DatapathError> {
+    let (bridge, bridge_mac) = interfaces.get(&cable.bridge)?;
+    let source_check = SourceCheck::from_choice(cable.source_check) as u8;
+    Ok(BridgePort { bridge, bridge_mac, source_check, mac: cable.mac, ..BridgePort::default() })
+}
+
 /// Writes what the datapath knows of a cable.
 pub(super) fn write_cable(
     datapath: &Datapath,
@@ -137,10 +148,10 @@ pub(super) fn write_cable(
     interfaces: &Interfaces,
 ) -> Result<(), DatapathError> {
     let index = interfaces.index(&cable.port)?;
-    let (bridge, bridge_mac) = interfaces.get(&cable.bridge)?;
+    let port = bridge_port(cable, interfaces)?;
     let mut ports: HashMap<MapData, u32, BridgePort> = datapath.map(maps::BRIDGE_PORTS)?;
     ports
-        .insert(index, BridgePort { bridge, bridge_mac, padding: [0; 2] }, 0)
+        .insert(index, port, 0)
         .map_err(|cause| DatapathError::Map { map: maps::BRIDGE_PORTS, cause })?;
     let mut endpoints: HashMap<MapData, Ip4, Endpoint> = datapath.map(maps::ENDPOINTS)?;
     for address in &cable.addresses {

@@ -8,8 +8,8 @@ use std::{
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
 use netns_common::{
     abi::{
-        Counter, DropReason, Flow, FlowKey, FlowKind, InsideKey, MovedPort, Port, Protocol,
-        Settings, Tick, maps, seconds, tick_of,
+        Counter, DropReason, Flow, FlowKey, FlowKind, InsideKey, MovedPort, Port, Settings, Tick,
+        maps, seconds, tick_of,
     },
     datapath::{State, is_expired, moved_key},
 };
@@ -161,12 +161,7 @@ fn ignore_missing(result: Result<(), MapError>, map: &'static str) -> Result<(),
 fn flow_status(key: &FlowKey, flow: &Flow, now: Tick) -> FlowStatus {
     let end = |address, port: Port| SocketAddrV4::new(Ipv4Addr::from(address), port.number());
     FlowStatus {
-        protocol: match Protocol::from_number(key.protocol) {
-            Some(Protocol::Tcp) => "tcp",
-            Some(Protocol::Udp) => "udp",
-            Some(Protocol::Icmp) => "icmp",
-            None => "unknown",
-        },
+        protocol: protocol_name(key.protocol),
         state: State::from_number(flow.state).name(),
         kind: FlowKind::from_number(flow.kind),
         inside: end(flow.inside, flow.inside_port),
@@ -178,6 +173,31 @@ fn flow_status(key: &FlowKey, flow: &Flow, now: Tick) -> FlowStatus {
         packets_in: flow.packets_in,
         bytes_out: flow.bytes_out,
         bytes_in: flow.bytes_in,
+    }
+}
+
+/// The keyword of a protocol in small letters (IANA protocol numbers).
+const fn protocol_name(number: u8) -> &'static str {
+    match number {
+        1 => "icmp",
+        2 => "igmp",
+        4 => "ipv4",
+        6 => "tcp",
+        17 => "udp",
+        41 => "ipv6",
+        46 => "rsvp",
+        47 => "gre",
+        50 => "esp",
+        89 => "ospf",
+        97 => "etherip",
+        103 => "pim",
+        108 => "ipcomp",
+        112 => "vrrp",
+        115 => "l2tp",
+        132 => "sctp",
+        136 => "udplite",
+        137 => "mpls-in-ip",
+        _ => "other",
     }
 }
 

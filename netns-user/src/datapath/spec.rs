@@ -24,7 +24,8 @@ pub struct DatapathSpec {
     pub forwards: Vec<ForwardRule>,
     /// How long flows may be idle.
     pub timeouts: Timeouts,
-    /// Whether a cable carries only packets from its own namespace's addresses.
+    /// Whether a cable that does not say it carries only what bears its own namespace's
+    /// addresses.
     pub source_check: bool,
 }
 
@@ -39,4 +40,6 @@ pub struct CableSpec {
     pub addresses: Vec<Ipv4Addr>,
     /// Ethernet address of the far end.
     pub mac: [u8; 6],
+    /// Whether it carries only what bears these addresses; `None`: as the lab has it.
+    pub source_check: Option<bool>,
 }

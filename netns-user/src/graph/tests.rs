@@ -52,6 +52,7 @@ pub(super) fn namespace(name: &str, bridge: &str, address: &str) -> Namespace {
         port: format!("{name}-br"),
         gateway: None,
         mtu: None,
+        source_check: None,
     };
     Namespace { plug: Some(plug), ..plain_namespace(name) }
 }
@@ -77,7 +78,7 @@ pub(super) fn outside(namespace: &str, interface: &str, address: &str) -> Far {
 }
 
 pub(super) fn plug(bridge: &str, port: &str) -> Far {
-    Far::Plug(Plug { bridge: bridge.into(), port: port.into() })
+    Far::Plug(Plug { bridge: bridge.into(), port: port.into(), source_check: None })
 }
 
 pub(super) fn cable(a: (&str, &str, &str), b: (&str, &str, &str)) -> Cable {

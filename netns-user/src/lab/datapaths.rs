@@ -44,16 +44,22 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
             bridge: bridge.to_owned(),
             addresses: vec![address],
             mac: mac_of(&[&topology.name, owner, interface]).0,
+            source_check: None,
         };
     let namespaces = topology.plugged().filter(|(_, plug)| is_here(&plug.bridge));
-    let namespaces = namespaces.map(|(namespace, plug)| {
-        cable(&plug.port, &plug.bridge, plug.address.addr(), &namespace.name, &plug.interface)
+    let namespaces = namespaces.map(|(namespace, plug)| CableSpec {
+        source_check: plug.source_check,
+        ..cable(&plug.port, &plug.bridge, plug.address.addr(), &namespace.name, &plug.interface)
     });
     // The uplinks of other routers that are plugged in here.
     let routers = topology.uplinks.iter().filter_map(|uplink| {
         let plug = uplink.plug().filter(|plug| is_here(&plug.bridge))?;
         let owner = uplink.router.as_deref().unwrap_or_default();
-        Some(cable(&plug.port, &plug.bridge, uplink.address?.addr(), owner, &uplink.name))
+        let address = uplink.address?.addr();
+        Some(CableSpec {
+            source_check: plug.source_check,
+            ..cable(&plug.port, &plug.bridge, address, owner, &uplink.name)
+        })
     });
     DatapathSpec {
         lab: topology.datapath_of(namespace),

@@ -275,7 +275,7 @@ fn install_commands(place: &Place, datapath: &RouterDatapath) -> Vec<String> {
 
 fn change_commands(place: &Place, change: &DatapathChange) -> Vec<String> {
     match change {
-        DatapathChange::SourceCheck(_) => Vec::new(),
+        DatapathChange::SourceCheck(_) | DatapathChange::CableSourceCheck { .. } => Vec::new(),
         DatapathChange::Uplink { name, added } => hooks(place, name, true, *added),
         DatapathChange::Cable { port, added } => hooks(place, port, false, *added),
         DatapathChange::Masquerade { rule, added } => {
@@ -361,6 +361,15 @@ fn datapath_lines(
         DatapathChange::SourceCheck(on) => {
             let state = if *on { "off -> on" } else { "on -> off" };
             Some(line(Verb::Change, "setting", "nat.source_check".to_owned(), state.to_owned()))
+        }
+        DatapathChange::CableSourceCheck { port, check } => {
+            let state = match check {
+                None => "as nat.source_check",
+                Some(true) => "on",
+                Some(false) => "off",
+            };
+            let name = format!("source_check of {port}");
+            Some(line(Verb::Change, "setting", name, state.to_owned()))
         }
         DatapathChange::Uplink { name, added } | DatapathChange::Cable { port: name, added } => {
             hook(name, added)

@@ -248,7 +248,7 @@ impl Survey<'_> {
             self.port(bridge, port, &far, detail)
         });
         let uplinks = self.topology.uplinks.iter().filter_map(|uplink| {
-            let Plug { bridge, port } = uplink.plug()?;
+            let Plug { bridge, port, .. } = uplink.plug()?;
             let far = End::new(Place::of(uplink.router.as_deref()), &uplink.name);
             Some(self.port(bridge, port, &far, format!("{bridge} to uplink {far}")))
         });

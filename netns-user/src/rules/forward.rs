@@ -18,6 +18,10 @@ use super::{Ports, list};
 pub enum ForwardProtocol {
     Tcp,
     Udp,
+    Sctp,
+    /// RFC 3828.
+    #[value(name = "udplite")]
+    UdpLite,
 }
 
 impl fmt::Display for ForwardProtocol {
@@ -25,6 +29,8 @@ impl fmt::Display for ForwardProtocol {
         f.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
+            Self::UdpLite => "udplite",
         })
     }
 }
@@ -36,7 +42,9 @@ impl FromStr for ForwardProtocol {
         match text {
             "tcp" => Ok(Self::Tcp),
             "udp" => Ok(Self::Udp),
-            other => Err(format!("unknown protocol \"{other}\": use tcp or udp")),
+            "sctp" => Ok(Self::Sctp),
+            "udplite" => Ok(Self::UdpLite),
+            other => Err(format!("unknown protocol \"{other}\": use tcp, udp, sctp or udplite")),
         }
     }
 }

@@ -83,7 +83,8 @@ pub(super) struct NatFile {
     #[serde(default)]
     #[schemars(with = "FlowTable")]
     pub(super) flow_table: Option<Number>,
-    /// Whether a cable carries only packets from its own namespace's address.
+    /// Whether a cable carries only what bears its own namespace's Ethernet and IPv4 address,
+    /// where the namespace does not say it.
     #[serde(default)]
     #[schemars(with = "bool")]
     pub(super) source_check: Option<bool>,
@@ -157,6 +158,11 @@ pub(super) struct PlugFile {
     #[serde(default)]
     #[schemars(with = "Interface")]
     pub(super) port: Option<Text>,
+    /// Whether its cable carries only what bears the uplink's addresses; without it, as `nat`
+    /// says.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(super) source_check: Option<bool>,
 }
 
 /// A switch inside a router.
@@ -227,6 +233,10 @@ pub(super) struct NamespaceFile {
     #[serde(default)]
     #[schemars(with = "Mtu")]
     pub(super) mtu: Option<Number>,
+    /// Whether its cable carries only what bears its own addresses; without it, as `nat` says.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(super) source_check: Option<Spanned<bool>>,
     /// Name servers, for /etc/netns/NAME/resolv.conf; without it, those of the bridge.
     #[serde(default)]
     #[schemars(with = "Vec<Address>")]
@@ -270,6 +280,10 @@ pub(super) struct TemplateFile {
     #[serde(default)]
     #[schemars(with = "Mtu")]
     pub(super) mtu: Option<Number>,
+    /// Whether the cables carry only what bears their own namespace's addresses.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(super) source_check: Option<Spanned<bool>>,
     /// Name servers.
     #[serde(default)]
     #[schemars(with = "Vec<Address>")]
@@ -373,7 +387,7 @@ pub(super) struct MasqueradeFile {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "forward")]
 pub(super) struct ForwardFile {
-    /// "tcp" or "udp".
+    /// "tcp", "udp", "sctp" or "udplite".
     #[schemars(with = "Protocol")]
     pub(super) protocol: Text,
     /// The router's address that it is for; without it, all of them.

@@ -82,6 +82,9 @@ pub struct Plug {
     pub bridge: String,
     /// Name of the far end of the uplink's cable, on the bridge.
     pub port: String,
+    /// As [`NatOptions::source_check`], which holds where this is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_check: Option<bool>,
 }
 
 /// The simulated network at the far end of an uplink.
@@ -143,6 +146,9 @@ pub struct NamespacePlug {
     /// Bytes, of both ends of the cable; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// As [`NatOptions::source_check`], which holds where this is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_check: Option<bool>,
 }
 
 /// A cable between two of the lab's namespaces, of whatever role.
@@ -200,7 +206,8 @@ fn is_zero(number: &u32) -> bool {
 pub struct NatOptions {
     /// How many connections each router tracks at a time.
     pub flow_table: u32,
-    /// Whether a cable carries only packets from its own namespace's address.
+    /// Whether a cable carries only what bears its own namespace's Ethernet and IPv4 address,
+    /// unless the namespace says it for itself.
     pub source_check: bool,
 }
 

@@ -80,7 +80,7 @@ value!(Network, {
     "examples": ["10.0.0.0/8", "192.168.1.7"],
 });
 value!(Interface, { "type": "string", "minLength": 1, "maxLength": 15 });
-value!(Protocol, { "enum": ["tcp", "udp"] });
+value!(Protocol, { "enum": ["tcp", "udp", "sctp", "udplite"] });
 value!(Metric, { "type": "integer", "minimum": 0, "maximum": u32::MAX });
 value!(Mtu, { "type": "integer", "minimum": MTU.start(), "maximum": MTU.end() });
 value!(Count, { "type": "integer", "minimum": COUNT.start(), "maximum": COUNT.end() });

@@ -204,6 +204,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         bridge: "v-net-0".to_owned(),
         addresses: vec![address.parse().expect("an address")],
         mac,
+        source_check: None,
     };
     let forward = |protocol, port, target: &str| {
         ForwardRule::new(protocol, port, target.parse().expect("an address and port"))
@@ -229,6 +230,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
             forward(ForwardProtocol::Tcp, 80, "192.168.15.2:80"),
             forward(ForwardProtocol::Tcp, 8080, "192.168.15.2:80"),
             forward(ForwardProtocol::Udp, 5353, "192.168.15.2:53"),
+            forward(ForwardProtocol::Sctp, 5060, "192.168.15.2:5061"),
             ForwardRule {
                 ports: ports("20000-29999"),
                 ..forward(ForwardProtocol::Tcp, 1, "192.168.15.2:10000")

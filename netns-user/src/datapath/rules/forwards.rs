@@ -248,6 +248,8 @@ fn record(rule: &ForwardRule) -> Forward {
     let protocol = match rule.protocol {
         ForwardProtocol::Tcp => Protocol::Tcp,
         ForwardProtocol::Udp => Protocol::Udp,
+        ForwardProtocol::Sctp => Protocol::Sctp,
+        ForwardProtocol::UdpLite => Protocol::UdpLite,
     };
     Forward {
         address: rule.address.map_or(Ip4::UNSPECIFIED, Ip4::from),
@@ -261,10 +263,11 @@ fn record(rule: &ForwardRule) -> Forward {
 }
 
 fn rule(record: &Forward, from: BTreeSet<Ipv4Net>) -> ForwardRule {
-    let protocol = if record.protocol == Protocol::Udp.number() {
-        ForwardProtocol::Udp
-    } else {
-        ForwardProtocol::Tcp
+    let protocol = match Protocol::from_number(record.protocol) {
+        Some(Protocol::Udp) => ForwardProtocol::Udp,
+        Some(Protocol::Sctp) => ForwardProtocol::Sctp,
+        Some(Protocol::UdpLite) => ForwardProtocol::UdpLite,
+        Some(Protocol::Tcp | Protocol::Icmp) | None => ForwardProtocol::Tcp,
     };
     ForwardRule {
         protocol,

@@ -92,7 +92,8 @@ fn outside(file: &OutsideFile, faults: &mut Vec<Fault>) -> Option<Outside> {
 fn plug(file: &PlugFile, uplink: &UplinkFile, faults: &mut Vec<Fault>) -> Option<Plug> {
     let bridge = file.bridge.get_ref().clone();
     if let Some(port) = &file.port {
-        return Some(Plug { bridge, port: port.get_ref().clone() });
+        let port = port.get_ref().clone();
+        return Some(Plug { bridge, port, source_check: file.source_check });
     }
     let name = uplink.name.get_ref();
     let port = format!("veth-{name}-br");
@@ -107,7 +108,7 @@ fn plug(file: &PlugFile, uplink: &UplinkFile, faults: &mut Vec<Fault>) -> Option
         faults.push(Fault::new(file.bridge.span(), message));
         return None;
     }
-    Some(Plug { bridge, port })
+    Some(Plug { bridge, port, source_check: file.source_check })
 }
 
 pub(super) fn cable(file: &CableFile, faults: &mut Vec<Fault>) -> Option<Cable> {

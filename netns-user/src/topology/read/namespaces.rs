@@ -75,6 +75,7 @@ struct PlugPlan<'e> {
     first: Option<Ipv4Net>,
     gateway: Option<Ipv4Addr>,
     mtu: Option<u32>,
+    source_check: Option<bool>,
 }
 
 /// The members of each entry; `None` for entries that could not be read.
@@ -173,6 +174,7 @@ fn plan<'e, 'f>(
         first,
         gateway: gateway.unwrap_or(Some(switch.bridge.address.addr())),
         mtu: mtu?.or(switch.bridge.mtu),
+        source_check: entry.source_check.map(|check| *check.get_ref()),
     };
     Some(Plan {
         entry,
@@ -264,6 +266,7 @@ fn make(
                 port: plan.ends.port(plan.entry, member),
                 gateway: plug.gateway,
                 mtu: plug.mtu,
+                source_check: plug.source_check,
             }),
         };
         let mut routes = plan.routes.clone();

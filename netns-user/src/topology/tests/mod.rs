@@ -211,6 +211,46 @@ fn nat_options_are_read() {
 }
 
 #[test]
+fn a_namespace_and_a_plug_say_for_themselves_whether_they_are_checked() {
+    let text = r#"
+name = "checks"
+[[router]]
+namespace = "gw"
+[[router]]
+namespace = "home"
+[[bridge]]
+name = "br0"
+address = "10.1.0.1/24"
+[[uplink]]
+name = "wan"
+router = "home"
+address = "10.1.0.2/24"
+plug = { bridge = "br0", source_check = false }
+[template.open]
+bridge = "br0"
+source_check = false
+[[namespace]]
+name = "red"
+bridge = "br0"
+[[namespace]]
+name = "blue"
+template = "open"
+[[namespace]]
+name = "green"
+template = "open"
+source_check = true
+"#;
+    let lab = Topology::parse(text, "f").unwrap();
+    let checks = lab.plugged().map(|(_, plug)| plug.source_check).collect::<Vec<_>>();
+    assert_eq!(checks, [None, Some(false), Some(true)]);
+    assert_eq!(lab.uplinks[0].plug().unwrap().source_check, Some(false));
+    assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
+    let stray = "name = \"s\"\n[[namespace]]\nname = \"red\"\nsource_check = false\n";
+    let message = "namespace \"red\": `source_check` is of the cable to a bridge: add `bridge`, or leave it out and make a [[cable]]";
+    assert_eq!(problems(stray), [format!("lab.toml:4:16: {message}")]);
+}
+
+#[test]
 fn auto_is_replaced_in_rules_too() {
     let lab = Topology::parse(OWN, "f").unwrap();
     assert!(lab.has_auto());

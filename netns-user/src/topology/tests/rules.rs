@@ -50,8 +50,8 @@ fn target_without_port() {
 fn unknown_protocol() {
     spoiled(
         "\"tcp\"",
-        "\"sctp\"",
-        "lab.toml:35:12: forward: unknown protocol \"sctp\": use tcp or udp",
+        "\"dccp\"",
+        "lab.toml:35:12: forward: unknown protocol \"dccp\": use tcp, udp, sctp or udplite",
     );
 }
 

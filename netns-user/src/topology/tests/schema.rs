@@ -40,7 +40,7 @@ fn it_refuses_what_the_parser_refuses() {
         ("port = 80", "port = 65536"),
         ("gateway = false", "gateway = true"),
         ("via = \"10.10.0.2\" }]", "via = 7 }]"),
-        ("\"tcp\"", "\"sctp\""),
+        ("\"tcp\"", "\"dccp\""),
         ("address = \"10.20.0.1/24\"", "address = \"10.20.0.1\""),
         ("[template.quiet]", "[template.quiet]\nname = \"x\""),
         ("namespace = \"home\"", "namespce = \"home\""),

@@ -1,0 +1,24 @@
+//! Protocols without ports: translated by address, for one inside end and remote at a time.
+
+use super::{
+    external_port::record,
+    head::Head,
+    traits::{InsertError, Tables},
+};
+use crate::abi::{DropReason, Flow, Port, Settings};
+
+/// Records the flow of a protocol without ports. A remote tells its peers apart by address
+/// alone, and all inside ends have one.
+#[inline(always)]
+pub(super) fn claim<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    head: &Head,
+    flow: &Flow,
+) -> Result<Port, DropReason> {
+    match record(tables, settings, &head.outbound_key(), flow) {
+        Ok(()) => Ok(Port::ZERO),
+        Err(InsertError::Exists) => Err(DropReason::ProtocolTaken),
+        Err(InsertError::Full) => Err(DropReason::TableFull),
+    }
+}

@@ -1,0 +1,150 @@
+//! Who a frame says that it is from: what a cable and an uplink may carry.
+
+use core::mem::offset_of;
+
+use network_types::{
+    arp::ArpHdr,
+    eth::{EthHdr, EtherType},
+};
+
+use super::{
+    Verdict,
+    head::{Head, IP, Kind, is_from},
+    passage::Passage,
+    traits::{Packet, Tables},
+};
+use crate::abi::{BridgePort, DropReason, Ip4, Mac, Port};
+
+/// ARP over Ethernet about IPv4 (RFC 826): hardware 1, protocol 0x0800, lengths 6 and 4.
+const ARP_ETHERNET_IPV4: [u8; 6] = [0, 1, 0x08, 0, 6, 4];
+
+/// The DHCP server's port.
+const DHCP_SERVER: Port = Port::new(67);
+/// The DHCP client's port.
+const DHCP_CLIENT: Port = Port::new(68);
+
+/// IGMP (RFC 3376), whose senders need no address yet.
+const IGMP: u8 = 2;
+
+/// A frame from a cable that holds no IPv4 packet, or one in a VLAN: bridged, never
+/// translated.
+#[inline(always)]
+pub(super) fn of_other_frame<P: Packet, T: Tables>(packet: &P, tables: &T) -> Verdict {
+    let refusal = match (tables.settings(), tables.bridge_port(packet.link())) {
+        (Some(settings), Some(port)) if port.is_checked(settings) => {
+            frame_fault(packet, tables, &port)
+        }
+        _ => None,
+    };
+    refusal.map_or(Verdict::Pass, |reason| {
+        tables.count_drop(reason, packet.length());
+        Verdict::Drop(reason)
+    })
+}
+
+#[inline(always)]
+fn frame_fault<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    port: &BridgePort,
+) -> Option<DropReason> {
+    if !is_from(packet, &port.mac) {
+        return Some(DropReason::SpoofedMac);
+    }
+    if packet.is_tagged() {
+        return None;
+    }
+    let ether_type: u16 = packet.load(offset_of!(EthHdr, ether_type))?;
+    if ether_type == EtherType::Arp as u16 {
+        return arp_fault(packet, tables, port);
+    }
+    // The kernel has taken one tag off already, and it was a priority tag: behind a second one
+    // the stack would find a packet that was not looked at here.
+    let is_hidden =
+        ether_type == EtherType::Ieee8021q as u16 || ether_type == EtherType::Ieee8021ad as u16;
+    is_hidden.then_some(DropReason::Malformed)
+}
+
+/// ARP says who has an address. The sender's is its own, or none while it asks whether
+/// somebody else has it (RFC 5227 section 2.1.1).
+#[inline(always)]
+fn arp_fault<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    port: &BridgePort,
+) -> Option<DropReason> {
+    const KIND: usize = IP;
+    const SENDER_MAC: usize = IP + offset_of!(ArpHdr, sha);
+    const SENDER: usize = IP + offset_of!(ArpHdr, spa);
+    let kind: Option<[u8; 6]> = packet.load(KIND);
+    let (Some(ARP_ETHERNET_IPV4), Some(mac), Some(sender)) =
+        (kind, packet.load::<Mac>(SENDER_MAC), packet.load::<u32>(SENDER))
+    else {
+        return Some(DropReason::Malformed);
+    };
+    let sender = Ip4::from_network(sender);
+    let is_own = sender == Ip4::UNSPECIFIED
+        || tables.endpoint(sender).is_some_and(|endpoint| endpoint.cable == packet.link());
+    (mac != port.mac || !is_own).then_some(DropReason::SpoofedArp)
+}
+
+/// Why a cable does not carry a packet; `port` is its end.
+#[inline(always)]
+pub(super) fn of_cable<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    port: &BridgePort,
+) -> Option<DropReason> {
+    let head = passage.head;
+    let is_checked = port.is_checked(passage.settings);
+    if is_checked && !is_from(passage.packet, &port.mac) {
+        return Some(DropReason::SpoofedMac);
+    }
+    if let Some(reason) = address_fault(head) {
+        return Some(reason);
+    }
+    if is_checked && head.source != Ip4::UNSPECIFIED {
+        let endpoint = passage.tables.endpoint(head.source);
+        let link = passage.packet.link();
+        if endpoint.is_none_or(|endpoint| endpoint.cable != link) {
+            return Some(DropReason::SpoofedSource);
+        }
+    }
+    None
+}
+
+/// A packet of a known flow that comes from another Ethernet address than the flow's first
+/// did: `None` if it may.
+#[inline(always)]
+pub(super) fn of_foreign<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let port = passage.tables.bridge_port(passage.packet.link())?;
+    let is_foreign = port.is_checked(passage.settings) && !is_from(passage.packet, &port.mac);
+    is_foreign.then(|| passage.drop(DropReason::SpoofedMac))
+}
+
+/// What is wrong with the addresses and the time to live of a packet of no flow, wherever it
+/// came from.
+#[inline(always)]
+pub(super) fn address_fault(head: &Head) -> Option<DropReason> {
+    if head.source.is_martian() && !is_without_address(head) {
+        return Some(DropReason::Martian);
+    }
+    if head.destination.is_loopback() || head.destination.first_octet() == 0 {
+        return Some(DropReason::MartianDestination);
+    }
+    if head.ttl == 0 {
+        return Some(DropReason::NoTimeToLive);
+    }
+    None
+}
+
+/// Whether a sender without an address may send this, to its own link: DHCP (RFC 2131 section
+/// 4.1) and IGMP (RFC 3376 section 4.2.13).
+#[inline(always)]
+fn is_without_address(head: &Head) -> bool {
+    let is_dhcp = head.kind == Kind::Udp
+        && head.source_port == DHCP_CLIENT
+        && head.destination_port == DHCP_SERVER;
+    head.source == Ip4::UNSPECIFIED
+        && head.destination.is_multicast_or_broadcast()
+        && (is_dhcp || head.protocol == IGMP)
+}

@@ -1,0 +1,188 @@
+//! The bare end of a cable: whole packets in and out, and no stack that answers by itself.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    mem::MaybeUninit,
+    time::Instant,
+};
+
+use netns_common::{abi::Mac, model::checksum};
+use nix::{
+    libc,
+    net::if_::if_nametoindex,
+    sys::socket::{setsockopt, sockopt::RcvBufForce},
+};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::{DEADLINE, Inside};
+
+const ETHERNET: usize = 14;
+const IPV4: [u8; 2] = [0x08, 0x00];
+const IGMP: u8 = 2;
+
+/// Room for what arrives between two looks, in bytes.
+const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// Marks the echoes of [`Wire::settle`] among all others.
+const MARK: &[u8; 8] = b"settled?";
+
+/// A packet socket on an interface.
+#[derive(Debug)]
+pub struct Wire {
+    socket: Socket,
+    /// The interface's address, and that of the neighbour whom frames are sent to.
+    own: Mac,
+    neighbour: Mac,
+    marks: u16,
+}
+
+impl Wire {
+    /// Opens an interface of a namespace; frames go to `neighbour`.
+    ///
+    /// # Panics
+    /// Without such an interface.
+    #[must_use]
+    #[track_caller]
+    pub fn open(place: &Inside, interface: &str, neighbour: Mac) -> Self {
+        let socket = place
+            .run(|| bound(interface))
+            .unwrap_or_else(|error| panic!("packet socket on {interface}: {error}"));
+        Self { socket, own: mac_of(place, interface), neighbour, marks: 0 }
+    }
+
+    /// Sends a packet, which begins with its IPv4 header.
+    ///
+    /// # Panics
+    /// When the kernel refuses it.
+    #[track_caller]
+    pub fn send(&self, packet: &[u8]) {
+        let frame = self.frame(packet);
+        self.socket.send(&frame).unwrap_or_else(|error| panic!("{} bytes: {error}", frame.len()));
+    }
+
+    /// Sends a packet, or does not when the way is full.
+    pub fn try_send(&self, packet: &[u8]) -> bool {
+        self.socket.send(&self.frame(packet)).is_ok()
+    }
+
+    fn frame(&self, packet: &[u8]) -> Vec<u8> {
+        [&self.neighbour[..], &self.own, &IPV4, packet].concat()
+    }
+
+    /// Waits until all that was sent before has had its effect, here and at this end, and
+    /// returns the IPv4 packets that have arrived since the last time. The router is asked for
+    /// an echo: `from` is this end's address and `router` the router's.
+    ///
+    /// # Panics
+    /// When the router does not answer.
+    #[track_caller]
+    pub fn settle(&mut self, from: [u8; 4], router: [u8; 4]) -> Vec<Vec<u8>> {
+        self.marks += 1;
+        self.send(&echo_request(from, router, self.marks));
+        let deadline = Instant::now() + DEADLINE;
+        let mut arrived = Vec::new();
+        loop {
+            assert!(Instant::now() < deadline, "the router does not answer {from:?}");
+            let Some(packet) = self.next() else { continue };
+            if !packet.ends_with(MARK) {
+                arrived.push(packet);
+            } else if packet[20..22] == [0, 0] && packet[26..28] == self.marks.to_be_bytes() {
+                return arrived;
+            }
+        }
+    }
+
+    /// The next IPv4 packet, without bytes that only fill its frame; `None` for other frames
+    /// and after a while without any. What the kernel tells of its multicast groups at times
+    /// of its own (IGMP) does not count.
+    pub fn next(&self) -> Option<Vec<u8>> {
+        let mut frame = vec![0; 1 << 16];
+        // No event, or none yet.
+        let length = (&self.socket).read(&mut frame).ok()?;
+        frame.truncate(length);
+        if frame.len() < ETHERNET + 20 || frame[12..14] != IPV4 || frame[23] == IGMP {
+            return None;
+        }
+        let total = usize::from(u16::from_be_bytes([frame[16], frame[17]]));
+        Some(frame[ETHERNET..frame.len().min(ETHERNET + total)].to_vec())
+    }
+}
+
+/// A socket that sends whole frames and hears what comes in, not what goes out.
+fn bound(interface: &str) -> io::Result<Socket> {
+    let all = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(all))))?;
+    let on: libc::c_int = 1;
+    // SAFETY: the value is an int, as the option asks for, and lives during the call.
+    let set = unsafe {
+        libc::setsockopt(
+            std::os::fd::AsRawFd::as_raw_fd(&socket),
+            libc::SOL_PACKET,
+            libc::PACKET_IGNORE_OUTGOING,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if set != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER)?;
+    socket.set_read_timeout(Some(DEADLINE / 20))?;
+    let index = i32::try_from(if_nametoindex(interface)?).map_err(io::Error::other)?;
+    // SAFETY: all zeroes are a valid sockaddr_ll: it consists of integers.
+    let mut link: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
+    link.sll_family = libc::AF_PACKET as u16;
+    link.sll_protocol = all;
+    link.sll_ifindex = index;
+    // SAFETY: `storage` has room for every kind of address; the length is that of what was
+    // written.
+    let ((), address) = unsafe {
+        SockAddr::try_init(|storage, length| {
+            storage.cast::<libc::sockaddr_ll>().write(link);
+            *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+            Ok(())
+        })?
+    };
+    socket.bind(&address)?;
+    Ok(socket)
+}
+
+/// The Ethernet address of an interface.
+///
+/// # Panics
+/// Without such an interface.
+#[must_use]
+#[track_caller]
+pub fn mac_of(place: &Inside, interface: &str) -> Mac {
+    let links = place.command("ip", &["-json", "link", "show", "dev", interface]).json();
+    let text = links[0]["address"].as_str().expect("an Ethernet address");
+    let octets: Vec<u8> =
+        text.split(':').map(|octet| u8::from_str_radix(octet, 16).expect("hex")).collect();
+    octets.try_into().expect("six octets")
+}
+
+/// A kernel setting of the namespace that the thread is in.
+///
+/// # Panics
+/// When there is no such setting.
+#[track_caller]
+pub fn set(setting: &str, value: &str) {
+    let path = format!("/proc/sys/net/{setting}");
+    fs::write(&path, value).unwrap_or_else(|error| panic!("{path} = {value}: {error}"));
+}
+
+fn echo_request(from: [u8; 4], to: [u8; 4], number: u16) -> Vec<u8> {
+    let mut icmp = vec![8, 0, 0, 0, 0xfe, 0xed];
+    icmp.extend(number.to_be_bytes());
+    icmp.extend(MARK);
+    let sum = checksum(&icmp).to_be_bytes();
+    icmp[2..4].copy_from_slice(&sum);
+    let mut ip = vec![0x45, 0, 0, 36, 0, 0, 0, 0, 64, 1, 0, 0];
+    ip.extend(from);
+    ip.extend(to);
+    let sum = checksum(&ip).to_be_bytes();
+    ip[10..12].copy_from_slice(&sum);
+    ip.extend(icmp);
+    ip
+}

@@ -1,0 +1,178 @@
+//! One case: packets through both labs, and what is different about what arrives.
+
+use std::fmt;
+
+use crate::{
+    fields::{fields, summary},
+    labs::{At, Lab},
+    packet::Ip,
+};
+
+/// Something that arrives otherwise in one lab than in the other; a row of the document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Difference {
+    pub case: String,
+    pub step: String,
+    pub at: String,
+    pub what: String,
+    pub ours: String,
+    pub netfilters: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { case, step, at, what, ours, netfilters } = self;
+        write!(f, "| {case} | {step} | {at} | {what} | {ours} | {netfilters} |")
+    }
+}
+
+/// The labs, and what was seen so far.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    labs: [Lab; 2],
+    /// The last packet at each end, in each lab.
+    last: [[Option<Ip>; 3]; 2],
+    pub case: String,
+    pub differences: Vec<Difference>,
+    /// How many packets arrived alike.
+    pub alike: usize,
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Self {
+        Self {
+            labs: [Lab::ours(), Lab::netfilters()],
+            last: Default::default(),
+            case: String::new(),
+            differences: Vec::new(),
+            alike: 0,
+        }
+    }
+
+    /// Sends a packet in both labs.
+    pub(crate) fn send(&mut self, step: &str, from: At, packet: impl Into<Ip>) {
+        self.send_all(step, from, &[packet.into()]);
+    }
+
+    /// Sends packets, one right after the other, in both labs.
+    pub(crate) fn send_all(&mut self, step: &str, from: At, packets: &[Ip]) {
+        self.step(step, from, [packets, packets].map(<[Ip]>::to_vec));
+    }
+
+    /// Sends what is made of the last packet that arrived there, in each lab of its own.
+    pub(crate) fn answer(&mut self, step: &str, from: At, make: impl Fn(&Ip) -> Ip) {
+        let answers = self.last.each_ref().map(|last| {
+            let last = last[from as usize].as_ref();
+            let last = last.unwrap_or_else(|| panic!("{}: nothing to answer to", self.case));
+            vec![make(last)]
+        });
+        self.step(step, from, answers);
+    }
+
+    fn step(&mut self, step: &str, from: At, packets: [Vec<Ip>; 2]) {
+        let [ours, theirs] = &mut self.labs;
+        let [our_packets, their_packets] =
+            packets.each_ref().map(|all| all.iter().map(|ip| ip.0.clone()).collect::<Vec<_>>());
+        let arrived = [ours.send(from, &our_packets), theirs.send(from, &their_packets)];
+        for at in At::ALL {
+            for (lab, arrived) in arrived.iter().enumerate() {
+                if let Some(packet) = arrived[at as usize].last() {
+                    self.last[lab][at as usize] = Some(Ip(packet.clone()));
+                }
+            }
+            let [ours, theirs] = arrived.each_ref().map(|arrived| &arrived[at as usize][..]);
+            self.compare(step, at, &packets, ours, theirs);
+        }
+    }
+
+    fn compare(
+        &mut self,
+        step: &str,
+        at: At,
+        sent: &[Vec<Ip>; 2],
+        ours: &[Vec<u8>],
+        theirs: &[Vec<u8>],
+    ) {
+        let [our_kinds, their_kinds] = [ours, theirs].map(|packets| {
+            let kinds: Vec<_> = packets.iter().map(|packet| summary(packet)).collect();
+            if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") }
+        });
+        if ours.len() != theirs.len() {
+            self.differ(step, at, "packets", our_kinds, their_kinds);
+            return;
+        }
+        for (number, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+            let nth = if number == 0 { String::new() } else { format!("{}. ", number + 1) };
+            let [our_fields, their_fields] = [ours, theirs].map(|packet| fields(packet));
+            let of = |name: &str, fields: &[(String, String)]| {
+                let found = fields.iter().find(|(field, _)| field == name);
+                found.map_or("absent".to_owned(), |(_, value)| value.clone())
+            };
+            let mut names: Vec<_> = our_fields.iter().map(|(name, _)| name.clone()).collect();
+            for (name, _) in &their_fields {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+            let before = self.differences.len();
+            for name in names {
+                let (mine, other) = (of(&name, &our_fields), of(&name, &their_fields));
+                if mine == other || is_chosen(&name, at, sent, ours, theirs) {
+                    continue;
+                }
+                // A port that was drawn by lot is another one the next time.
+                let drawn = name == "source port" && at == At::Lan;
+                let is_moved = drawn && Ip(ours.clone()).source_port() != sent[0][0].source_port();
+                let mine = if is_moved { "another".to_owned() } else { mine };
+                self.differ(step, at, &format!("{nth}{name}"), mine, other);
+            }
+            self.alike += usize::from(before == self.differences.len());
+        }
+    }
+
+    fn differ(&mut self, step: &str, at: At, what: &str, ours: String, netfilters: String) {
+        self.differences.push(Difference {
+            case: self.case.clone(),
+            step: step.to_owned(),
+            at: at.name().to_owned(),
+            what: what.to_owned(),
+            ours: short(ours),
+            netfilters: short(netfilters),
+        });
+    }
+}
+
+/// As it stands in a table: long payloads are told apart by their beginnings.
+fn short(mut text: String) -> String {
+    if text.is_empty() {
+        return "empty".to_owned();
+    }
+    if text.len() > 60 {
+        text.truncate(60);
+        text.push('…');
+    }
+    text
+}
+
+/// Whether both routers are free in the choice of this value: a port that neither could keep,
+/// and the ID of a packet that the router made itself.
+fn is_chosen(name: &str, at: At, sent: &[Vec<Ip>; 2], ours: &[u8], theirs: &[u8]) -> bool {
+    // Protocol and, of ICMP, the type: a translation changes neither.
+    let kind = |packet: &[u8]| (packet[9], (packet[9] == 1).then(|| packet.get(20).copied()));
+    let is_own = |packet: &[u8]| sent.iter().flatten().all(|sent| kind(&sent.0) != kind(packet));
+    match name {
+        "id" => is_own(ours) && is_own(theirs),
+        "source port" | "identifier and sequence" if at == At::Lan => {
+            let both = [Ip(ours.to_vec()), Ip(theirs.to_vec())];
+            let kept = both.iter().zip(sent).any(|(arrived, sent)| {
+                if name == "source port" {
+                    arrived.source_port() == sent[0].source_port()
+                } else {
+                    arrived.identifier() == sent[0].identifier()
+                }
+            });
+            !kept && both.iter().all(|packet| packet.source_port() >= 1024 || packet.0[9] == 1)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,161 @@
+//! Two labs of one shape: ours, and one whose router is the kernel's with iptables rules.
+
+use std::path::Path;
+
+use netns_common::{
+    abi::Ip4,
+    model::address::{BLUE, BRIDGE, HOST, LAN, RED},
+};
+use netns_tests::{Inside, Wire, forward_add, inside, lab_is_up, mac_of, set};
+
+/// Where packets begin and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    Red,
+    Blue,
+    Lan,
+}
+
+impl At {
+    pub(crate) const ALL: [Self; 3] = [Self::Red, Self::Blue, Self::Lan];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Blue => "blue",
+            Self::Lan => "lan",
+        }
+    }
+
+    fn interface(self) -> &'static str {
+        match self {
+            Self::Red => "veth-red",
+            Self::Blue => "veth-blue",
+            Self::Lan => "eth0",
+        }
+    }
+
+    /// Its address, the router's that it knows, and the router's interface on its side.
+    fn link(self) -> (Ip4, Ip4, &'static str) {
+        match self {
+            Self::Red => (RED, BRIDGE, "v-net-0"),
+            Self::Blue => (BLUE, BRIDGE, "v-net-0"),
+            Self::Lan => (LAN, HOST, "ens3"),
+        }
+    }
+}
+
+/// What the iptables router has in place of our rules.
+const RULES: [&str; 6] = [
+    "-A POSTROUTING -s 192.168.15.0/24 -o ens3 -j MASQUERADE",
+    "-A PREROUTING -d 192.168.1.10 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.2:80",
+    "-A PREROUTING -d 192.168.1.10 -p udp --dport 5353 -j DNAT --to-destination 192.168.15.2:53",
+    // Without these, the answer of a namespace to another goes past the router.
+    "-A POSTROUTING -s 192.168.15.0/24 -d 192.168.15.2 -p tcp --dport 80 -j MASQUERADE",
+    "-A POSTROUTING -s 192.168.15.0/24 -d 192.168.15.2 -p udp --dport 53 -j MASQUERADE",
+    // Conntrack works in a namespace from the first rule that needs it.
+    "-A OUTPUT -d 192.168.1.10 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.2:80",
+];
+
+/// A lab with bare ends.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    wires: [Wire; 3],
+}
+
+impl Lab {
+    /// The program's.
+    pub(crate) fn ours() -> Self {
+        lab_is_up();
+        forward_add("udp", 5353, "192.168.15.2:53").success();
+        Self::bare("")
+    }
+
+    /// The kernel's.
+    pub(crate) fn netfilters() -> Self {
+        let ip = |line: &str| {
+            netns_tests::own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
+        };
+        for name in ["t-host", "t-red", "t-blue", "t-lan"] {
+            ip(&format!("netns add {name}"));
+            ip(&format!("-n {name} link set lo up"));
+        }
+        ip("-n t-host link add v-net-0 type bridge");
+        ip("-n t-host addr add 192.168.15.5/24 dev v-net-0");
+        ip("-n t-host link set v-net-0 up");
+        for name in ["red", "blue"] {
+            ip(&format!(
+                "-n t-host link add veth-{name}-br type veth peer name veth-{name} netns t-{name}"
+            ));
+            ip(&format!("-n t-host link set veth-{name}-br master v-net-0 up"));
+            // For a namespace that calls its own forward.
+            ip(&format!("-n t-host link set veth-{name}-br type bridge_slave hairpin on"));
+            ip(&format!("-n t-{name} link set veth-{name} up"));
+        }
+        ip("-n t-host link add ens3 type veth peer name eth0 netns t-lan");
+        ip("-n t-host addr add 192.168.1.10/24 dev ens3");
+        ip("-n t-host link set ens3 up");
+        ip("-n t-lan link set eth0 up");
+        ip("-n t-host route add default via 192.168.1.1");
+        let router = inside("t-host");
+        router.run(|| set("ipv4/ip_forward", "1"));
+        for rule in RULES {
+            let rule: Vec<_> = ["-t", "nat"].into_iter().chain(rule.split(' ')).collect();
+            router.command("iptables-nft", &rule).success();
+        }
+        Self::bare("t-")
+    }
+
+    /// Takes the addresses of the ends away, so that their stacks are silent, and tells the
+    /// router where they are, since nobody answers ARP any more.
+    fn bare(prefix: &str) -> Self {
+        let place = |name: &str| inside(&format!("{prefix}{name}"));
+        let router = place("host");
+        router.run(|| {
+            // Errors that the router makes are compared, not counted: none has a limit.
+            set("ipv4/icmp_ratemask", "0");
+            // Both look at sources alike and advise nobody: these are settings of the stack.
+            for link in ["all", "default", "ens3", "v-net-0"] {
+                set(&format!("ipv4/conf/{link}/rp_filter"), "0");
+                set(&format!("ipv4/conf/{link}/send_redirects"), "0");
+            }
+            if Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
+                // Bridged packets are the bridge's, whatever else the machine does.
+                set("bridge/bridge-nf-call-iptables", "0");
+            }
+        });
+        let wire = |at: At| {
+            let end = place(at.name());
+            let (address, _, link) = at.link();
+            end.command("ip", &["-4", "addr", "flush", "dev", at.interface()]).success();
+            end.command("ip", &["-4", "addr", "flush", "dev", "lo"]).success();
+            let mac = mac_of(&end, at.interface());
+            let mac = mac.map(|octet| format!("{octet:02x}")).join(":");
+            let address = std::net::Ipv4Addr::from(address).to_string();
+            let neighbour = ["neigh", "replace", &address, "lladdr", &mac, "dev", link];
+            router.command("ip", &[&neighbour[..], &["nud", "permanent"]].concat()).success();
+            Wire::open(&end, at.interface(), mac_of(&router, link))
+        };
+        Self { wires: At::ALL.map(wire) }
+    }
+
+    /// Sends packets from one end, and returns what arrives at each.
+    pub(crate) fn send(&mut self, from: At, packets: &[Vec<u8>]) -> [Vec<Vec<u8>>; 3] {
+        for packet in packets {
+            self.wires[from as usize].send(packet);
+        }
+        let mut arrived: [Vec<Vec<u8>>; 3] = Default::default();
+        // Whatever the packets have become is before the echo in every queue.
+        for at in [&[from][..], &At::ALL].concat() {
+            let (own, router, _) = at.link();
+            let settled = self.wires[at as usize].settle(own.octets(), router.octets());
+            arrived[at as usize].extend(settled);
+        }
+        arrived
+    }
+}
+
+/// Both routers.
+pub(crate) fn routers() -> [Inside; 2] {
+    [inside("host"), inside("t-host")]
+}

@@ -1,0 +1,116 @@
+//! The same traffic through our router and through the kernel's with iptables rules, compared
+//! field by field. What may differ stands, with its reason, in
+//! docs/differences-from-netfilter.md; anything else is a bug.
+
+mod cases;
+mod document;
+mod exchange;
+mod fields;
+mod labs;
+mod packet;
+mod protocols;
+
+use std::collections::BTreeSet;
+
+use netns_tests::Sandbox;
+
+use crate::{
+    cases::{CASES, Case, Group},
+    document::documented,
+    exchange::{Difference, Exchange},
+};
+
+/// Runs a group's cases, each with flows of its own, and holds what differs against the
+/// document.
+#[track_caller]
+fn compare(group: Group) {
+    let _sandbox = Sandbox::new();
+    let mut exchange = Exchange::new();
+    let cases: Vec<&Case> = CASES.iter().filter(|case| case.group == group).collect();
+    for case in &cases {
+        case.name.clone_into(&mut exchange.case);
+        let alike = exchange.alike;
+        (case.run)(&mut exchange);
+        let is_seen = exchange.alike > alike
+            || exchange.differences.iter().any(|difference| difference.case == case.name);
+        assert!(is_seen || case.is_silent, "{}: nothing arrived anywhere", case.name);
+    }
+    let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
+    let mut expected = documented();
+    expected.retain(|difference| names.contains(difference.case.as_str()));
+    let seen: BTreeSet<Difference> = exchange.differences.into_iter().collect();
+    let unexpected: Vec<_> = seen.difference(&expected).map(ToString::to_string).collect();
+    let missing: Vec<_> = expected.difference(&seen).map(ToString::to_string).collect();
+    assert!(
+        unexpected.is_empty() && missing.is_empty(),
+        "differences that are not in docs/differences-from-netfilter.md:\n{}\n\
+         rows of it that are not so:\n{}\n{} packets were alike",
+        unexpected.join("\n"),
+        missing.join("\n"),
+        exchange.alike,
+    );
+}
+
+#[test]
+fn tcp_is_carried_as_netfilter_carries_it() {
+    compare(Group::Tcp);
+}
+
+#[test]
+fn udp_is_carried_as_netfilter_carries_it() {
+    compare(Group::Udp);
+}
+
+#[test]
+fn ip_headers_are_carried_as_netfilter_carries_them() {
+    compare(Group::Header);
+}
+
+#[test]
+fn icmp_queries_are_carried_as_netfilter_carries_them() {
+    compare(Group::Query);
+}
+
+#[test]
+fn errors_from_outside_are_carried_as_netfilter_carries_them() {
+    compare(Group::ErrorIn);
+}
+
+#[test]
+fn errors_from_inside_are_carried_as_netfilter_carries_them() {
+    compare(Group::ErrorOut);
+}
+
+#[test]
+fn forwards_and_hairpins_are_carried_as_netfilter_carries_them() {
+    compare(Group::Forward);
+}
+
+#[test]
+fn fragments_are_carried_as_netfilter_carries_them() {
+    compare(Group::Fragment);
+}
+
+#[test]
+fn what_is_too_large_is_answered_as_netfilter_answers_it() {
+    compare(Group::Mtu);
+}
+
+#[test]
+fn other_protocols_are_carried_as_netfilter_carries_them() {
+    compare(Group::Protocol);
+}
+
+#[test]
+fn strangers_are_treated_as_netfilter_treats_them() {
+    compare(Group::Stranger);
+}
+
+#[test]
+fn every_documented_difference_is_of_a_case() {
+    let names: BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
+    assert_eq!(names.len(), CASES.len(), "two cases of one name");
+    for difference in documented() {
+        assert!(names.contains(difference.case.as_str()), "no such case: {difference}");
+    }
+}
