@@ -8,11 +8,14 @@ use aya_ebpf::{
     programs::SockAddrContext,
 };
 use netns_common::{
-    abi::{Forward, ForwardKey, HostPeerKey, Ip4, Peer, Port},
+    abi::{HostPeerKey, Ip4, Peer, Port},
     datapath::{self, HostSockets},
 };
 
-use crate::{maps, tables::count};
+use crate::{
+    maps,
+    tables::{KernelTables, count},
+};
 
 /// The third word of an IPv4 address that is written as an IPv6 one.
 const MAPPED_PREFIX: u32 = 0xffff_u32.to_be();
@@ -20,15 +23,7 @@ const MAPPED_PREFIX: u32 = 0xffff_u32.to_be();
 /// The hook lets the system call go on.
 const PROCEED: i32 = 1;
 
-struct KernelSockets;
-
-impl HostSockets for KernelSockets {
-    #[inline(always)]
-    fn forward(&self, key: &ForwardKey) -> Option<Forward> {
-        // SAFETY: the value is copied before anything else can happen to it.
-        unsafe { maps::FORWARDS.get(key) }.copied()
-    }
-
+impl HostSockets for KernelTables<()> {
     #[inline(always)]
     fn is_host_address(&self, address: Ip4) -> bool {
         maps::HOST_ADDRESSES.get_ptr(address).is_some()
@@ -146,9 +141,9 @@ fn towards_forward(ctx: &SockAddrContext, family: Family, new_flow: bool) -> i32
         let Some(peer) = family.read(address) else { return PROCEED };
         let socket = bpf_get_socket_cookie(ctx.as_ptr());
         let protocol = (*address).protocol as u8;
-        if let Some(forward) = datapath::host_connect(&KernelSockets, socket, protocol, peer) {
-            family.write(address, Peer::new(forward.target, forward.target_port));
-            count(&maps::RULE_COUNTERS, u32::from(forward.rule), new_flow, 0);
+        if let Some(target) = datapath::host_connect(&KernelTables::new(()), socket, protocol, peer) {
+            family.write(address, Peer::new(target.address, target.port));
+            count(&maps::RULE_COUNTERS, u32::from(target.rule), new_flow, 0);
         }
     }
     PROCEED

@@ -7,6 +7,7 @@
     reason = "entry points are handed their context by value"
 )]
 
+mod forwards;
 mod host;
 mod log;
 mod maps;
@@ -81,6 +82,7 @@ stages! {
     inbound_begin
     inbound_error
     enter
+    mss_clamp
 }
 
 #[inline(always)]

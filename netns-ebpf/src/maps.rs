@@ -1,14 +1,15 @@
 //! The maps. Their names are those of `netns_common::abi::maps`.
 
 use aya_ebpf::{
-    bindings::{bpf_spin_lock, bpf_timer},
+    bindings::{BPF_F_NO_PREALLOC, bpf_spin_lock, bpf_timer},
     btf_maps,
     macros::{btf_map, map},
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
 };
 use netns_common::abi::{
-    BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, HostPeerKey,
-    IP_ID_COUNTERS, InsideKey, Ip4, MAX_RULES, Masquerade, MovedPort, Peer, STAGE_SLOTS, Settings,
+    AddressPage, BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, HostPeerKey,
+    IP_ID_COUNTERS, InsideKey, Ip4, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
+    PortPage, RulePrefix, STAGE_SLOTS, Settings,
 };
 use netns_common::datapath::Scratch;
 
@@ -26,11 +27,23 @@ pub(crate) static MOVED_PORTS: HashMap<InsideKey, MovedPort> =
     HashMap::with_max_entries(FLOW_CAPACITY, 0);
 
 #[map]
-pub(crate) static MASQUERADES: LpmTrie<Ip4, Masquerade> =
-    LpmTrie::with_max_entries(1024, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
+pub(crate) static MASQUERADES: LpmTrie<MasqueradeKey, Masquerade> =
+    LpmTrie::with_max_entries(1024, BPF_F_NO_PREALLOC);
 
 #[map]
-pub(crate) static FORWARDS: HashMap<ForwardKey, Forward> = HashMap::with_max_entries(1 << 16, 0);
+pub(crate) static FORWARDS: HashMap<u32, Forward> = HashMap::with_max_entries(MAX_RULES, 0);
+
+#[map]
+pub(crate) static FORWARD_PORTS: Array<PortPage> = Array::with_max_entries(PAGES, 0);
+
+// As many as there are in use, of half a kilobyte each.
+#[map]
+pub(crate) static ADDRESS_PORTS: HashMap<AddressPage, PortPage> =
+    HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static RULE_PREFIXES: LpmTrie<RulePrefix, u32> =
+    LpmTrie::with_max_entries(MAX_RULE_PREFIXES, BPF_F_NO_PREALLOC);
 
 #[map]
 pub(crate) static ENDPOINTS: HashMap<Ip4, Endpoint> = HashMap::with_max_entries(1 << 14, 0);

@@ -104,6 +104,15 @@ impl Packet for TcPacket<'_> {
     }
 
     #[inline(always)]
+    fn mtu(&self, link: u32) -> u32 {
+        let mut mtu = 0;
+        // SAFETY: `mtu` lives for the duration of the call, which writes it whatever it says of
+        // the packet; of a link that is gone it stays 0.
+        unsafe { bpf_check_mtu(self.ctx.as_ptr(), link, &mut mtu, 0, 0) };
+        mtu
+    }
+
+    #[inline(always)]
     fn load<T: Plain>(&self, offset: usize) -> Option<T> {
         // SAFETY: `direct` has checked the bounds against this very packet, any bytes are a
         // valid T, and the kernel permits unaligned packet reads on the machines it JITs for.

@@ -19,8 +19,8 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{
-        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, InsideKey,
-        Ip4, Masquerade, MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
+        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, InsideKey, Ip4, Masquerade,
+        MasqueradeKey, MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
         Direction, FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Route, RouteOutcome,
@@ -178,14 +178,9 @@ impl Tables for KernelTables<&TcContext> {
     }
 
     #[inline(always)]
-    fn masquerade(&self, source: Ip4) -> Option<Masquerade> {
-        maps::MASQUERADES.get(Key::new(32, source)).copied()
-    }
-
-    #[inline(always)]
-    fn forward(&self, key: &ForwardKey) -> Option<Forward> {
-        // SAFETY: copied at once, as above.
-        unsafe { maps::FORWARDS.get(key) }.copied()
+    fn masquerade(&self, uplink: u32, source: Ip4) -> Option<Masquerade> {
+        let key = MasqueradeKey { uplink, source };
+        maps::MASQUERADES.get(Key::new(MasqueradeKey::UPLINK_BITS + 32, key)).copied()
     }
 
     #[inline(always)]

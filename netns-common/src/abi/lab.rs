@@ -158,7 +158,9 @@ pub struct Settings {
     /// 1: a cable whose port does not say otherwise carries only what bears its own
     /// namespace's addresses.
     pub source_check: u8,
-    pub padding: [u8; 3],
+    /// 1: some masquerade has a [`mss`](super::Masquerade::mss).
+    pub mss_clamp: u8,
+    pub padding: [u8; 2],
 }
 
 const _: () = {

@@ -21,7 +21,10 @@ pub use lab::{
     Timeouts,
 };
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
-pub use rules::{Counter, Forward, ForwardKey, MAX_RULES, Masquerade, NO_RULE, RuleId};
+pub use rules::{
+    AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, NO_RULE,
+    OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
+};
 pub use stage::{REPORT, STAGE_SLOTS, Stage};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
@@ -35,9 +38,10 @@ pub mod maps {
     /// [`InsideKey`](super::InsideKey) to [`MovedPort`](super::MovedPort): only the
     /// connections whose port had to change.
     pub const MOVED_PORTS: &str = "MOVED_PORTS";
-    /// Source prefix (longest match) to [`Masquerade`](super::Masquerade).
+    /// [`MasqueradeKey`](super::MasqueradeKey) (longest match) to
+    /// [`Masquerade`](super::Masquerade).
     pub const MASQUERADES: &str = "MASQUERADES";
-    /// [`ForwardKey`](super::ForwardKey) to [`Forward`](super::Forward).
+    /// [`RuleId`](super::RuleId), as a word, to [`Forward`](super::Forward).
     pub const FORWARDS: &str = "FORWARDS";
     /// Inside address to [`Endpoint`](super::Endpoint).
     pub const ENDPOINTS: &str = "ENDPOINTS";
@@ -65,9 +69,18 @@ pub mod maps {
     /// What the packet log will say of a packet, a slot each CPU.
     pub const NOTED: &str = "NOTED";
 
+    /// The ports that are forwarded: [`PortPage`](super::PortPage)s, by
+    /// [`page_of`](super::page_of).
+    pub const FORWARD_PORTS: &str = "FORWARD_PORTS";
+    /// [`AddressPage`](super::AddressPage) to [`PortPage`](super::PortPage): only ports that
+    /// are forwarded for single addresses.
+    pub const ADDRESS_PORTS: &str = "ADDRESS_PORTS";
+    /// The CIDRs of rules: [`RulePrefix`](super::RulePrefix) (longest match) to 1.
+    pub const RULE_PREFIXES: &str = "RULE_PREFIXES";
+
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 16] = [
+    pub const PINNED: [&str; 19] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -84,6 +97,9 @@ pub mod maps {
         SCRATCH,
         NOTED,
         IP_IDS,
+        FORWARD_PORTS,
+        ADDRESS_PORTS,
+        RULE_PREFIXES,
     ];
 }
 

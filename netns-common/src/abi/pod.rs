@@ -3,8 +3,9 @@
 use aya::Pod;
 
 use super::{
-    BridgePort, Counter, Endpoint, Flow, FlowKey, Forward, ForwardKey, HostPeerKey, InsideKey, Ip4,
-    Masquerade, MovedPort, Peer, Port, Prefix, Settings, Timeouts,
+    AddressPage, BridgePort, Counter, Endpoint, Flow, FlowKey, Forward, HostPeerKey, InsideKey, Ip4,
+    Masquerade, MasqueradeKey, MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings,
+    Timeouts,
 };
 
 macro_rules! pod {
@@ -18,21 +19,24 @@ macro_rules! pod {
 }
 
 pod!(
+    AddressPage,
     BridgePort,
     Counter,
     Endpoint,
     Flow,
     FlowKey,
     Forward,
-    ForwardKey,
     HostPeerKey,
     InsideKey,
     Ip4,
     Masquerade,
+    MasqueradeKey,
     MovedPort,
     Peer,
     Port,
+    PortPage,
     Prefix,
+    RulePrefix,
     Settings,
     Timeouts,
 );

@@ -45,6 +45,8 @@ stages! {
     OutboundRare = 21, "outbound_rare";
     /// The same for a packet from an uplink.
     InboundRare = 22, "inbound_rare";
+    /// Lowers the segment size that a translated SYN announces.
+    Clamp = 28, "mss_clamp";
 }
 
 /// Index of the program that writes the packet log, behind those of the stages; there is one

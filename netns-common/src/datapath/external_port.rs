@@ -1,8 +1,8 @@
 //! Choosing the external port of a flow: its own where possible, else a bounded search.
 
 use super::{
+    forwards,
     head::Head,
-    host,
     state::is_expired,
     traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
 };
@@ -124,13 +124,6 @@ fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
     if key.protocol == Protocol::Icmp.number() {
         return true;
     }
-    let is_forwarded = host::lookup(
-        |forward| tables.forward(forward),
-        key.protocol,
-        flow.external,
-        key.external_port,
-    )
-    .is_some();
     let query = PortQuery {
         remote: key.remote,
         external: flow.external,
@@ -139,7 +132,7 @@ fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
         protocol: key.protocol,
     };
     key.external_port != Port::ZERO
-        && !is_forwarded
+        && !forwards::is_forwarded(tables, key.protocol, key.external_port)
         && tables.host_socket(&query) == HostSocket::None
 }
 

@@ -7,8 +7,8 @@ use network_types::eth::{EthHdr, EtherType};
 use super::{
     Verdict,
     external_port::forget,
-    head::{Head, IP_SOURCE},
-    host,
+    head::{Head, IP_DESTINATION, IP_SOURCE},
+    host, masquerade,
     state::{Direction, State},
     traits::{FlowRef, Packet, Tables, Touch},
 };
@@ -42,11 +42,22 @@ pub fn to_uplink<P: Packet, T: Tables>(packet: &P, tables: &T, now: Tick) -> Ver
             }
             return Verdict::Pass;
         }
+        Some(source) if may_leave(packet, tables, Ip4::from_network(source)) => {
+            return Verdict::Pass;
+        }
         Some(_) => DropReason::Leak,
         None => DropReason::Malformed,
     };
     tables.count_drop(reason, packet.length());
     Verdict::Drop(reason)
+}
+
+/// Whether a masquerade leaves the packet's destination alone: it is to be seen as it is.
+#[inline(always)]
+fn may_leave<P: Packet, T: Tables>(packet: &P, tables: &T, source: Ip4) -> bool {
+    packet.load(IP_DESTINATION).is_some_and(|destination| {
+        masquerade::is_excluded(tables, packet.link(), source, Ip4::from_network(destination))
+    })
 }
 
 /// A connection of the host itself takes its port back from a namespace's flow, whose answers

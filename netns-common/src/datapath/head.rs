@@ -23,6 +23,9 @@ pub(super) const L4: usize = IP + Ipv4Hdr::LEN;
 /// Offset of the source address.
 pub(super) const IP_SOURCE: usize = IP + offset_of!(Ipv4Hdr, src_addr);
 
+/// Offset of the destination address.
+pub(super) const IP_DESTINATION: usize = IP + offset_of!(Ipv4Hdr, dst_addr);
+
 /// `don't fragment` and the reserved bit do not matter here: offset and `more fragments` do.
 const FRAGMENT_BITS: u16 = 0x3fff;
 const FRAGMENT_OFFSET: u16 = 0x1fff;

@@ -4,12 +4,13 @@
 //! connection and would answer with a RST.
 
 use super::{
-    Exit, Outcome, Verdict,
+    Exit, Outcome, Verdict, clamp,
     external_port::record,
+    forwards::{self, Target},
     guard::is_inside,
     head::{Kind, destination_mac},
     hop::RouteOutcome,
-    host, icmp, options,
+    icmp, masquerade, options,
     outbound::is_uplink,
     passage::{ANY, PLAIN, Passage, Scratch, read_head},
     rewrite::Translation,
@@ -18,7 +19,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKind, Forward, InsideKey, Stage, Tick};
+use crate::abi::{DropReason, FlowKind, InsideKey, Stage, Tick};
 
 /// Decides about a packet that came in by an uplink, and applies it.
 #[inline(always)]
@@ -40,7 +41,11 @@ pub fn from_uplink<P: Packet, T: Tables>(
         && let Some(flow) = tables.flow(&head.inbound_key())
         && let Some(verdict) = carry::<_, _, _, PLAIN>(&mut passage, &flow)
     {
-        return Outcome::Decided(verdict);
+        let outcome = clamp::go_on(&mut passage, verdict);
+        if let Outcome::Continue(_) = outcome {
+            *parked = head;
+        }
+        return outcome;
     }
     *parked = head;
     Outcome::Continue(if is_plain { Stage::InboundBegin } else { Stage::InboundRare })
@@ -63,7 +68,7 @@ pub fn inbound_rare<P: Packet, T: Tables>(
             && let Some(flow) = tables.flow(&head.inbound_key())
             && let Some(verdict) = carry::<_, _, _, ANY>(passage, &flow)
         {
-            return Outcome::Decided(verdict);
+            return clamp::go_on(passage, verdict);
         }
         Outcome::Continue(Stage::InboundBegin)
     })
@@ -99,7 +104,10 @@ pub fn enter<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(call_target(passage)))
+    go_on(packet, tables, scratch, now, |passage| {
+        let verdict = call_target(passage);
+        clamp::go_on(passage, verdict)
+    })
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
@@ -146,6 +154,11 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         return Outcome::Decided(passage.drop(DropReason::InsideSource));
     }
     if is_inside(passage.settings, head.destination) {
+        // What is not translated outwards has answers that bear the inside's own address.
+        let link = passage.packet.link();
+        if masquerade::is_excluded(tables, link, head.destination, head.source) {
+            return Outcome::Decided(Verdict::Pass);
+        }
         return Outcome::Decided(passage.drop(DropReason::InsideDestination));
     }
     // Group addresses are the host's own affair.
@@ -157,15 +170,20 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         kind if kind.has_ports() => {}
         _ => return Outcome::Decided(Verdict::Pass),
     }
-    let find = |key: &_| tables.forward(key);
-    let Some(forward) = host::lookup(find, head.protocol, head.destination, head.destination_port)
-    else {
+    let Some(target) = forwards::find(
+        tables,
+        head.protocol,
+        head.source,
+        head.destination,
+        head.destination_port,
+        true,
+    ) else {
         return Outcome::Decided(Verdict::Pass);
     };
     if !is_host(passage) || passage.is_hosts_own() {
         return Outcome::Decided(Verdict::Pass);
     }
-    passage.notes.forward = forward;
+    passage.notes.forward = target;
     let refusal = if tables.is_host_address(head.source) {
         DropReason::Martian
     } else if head.first_fragment {
@@ -206,7 +224,7 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;
-    let Some(target) = tables.endpoint(forward.target) else {
+    let Some(target) = tables.endpoint(forward.address) else {
         return passage.drop(DropReason::NoRoute);
     };
     let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
@@ -224,8 +242,8 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict
     };
     passage.begin_draft(FlowKind::Forward);
     let flow = &mut passage.notes.draft;
-    flow.inside = forward.target;
-    flow.inside_port = forward.target_port;
+    flow.inside = forward.address;
+    flow.inside_port = forward.port;
     flow.inside_mac = target.mac;
     flow.external = head.destination;
     flow.egress = egress;
@@ -243,8 +261,8 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict
     let to = Translation {
         source: head.source,
         source_port: head.source_port,
-        destination: forward.target,
-        destination_port: forward.target_port,
+        destination: forward.address,
+        destination_port: forward.port,
         mac: Some(target.mac),
     };
     passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)
@@ -253,25 +271,25 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict
 /// Whether the target already has a connection with this remote address and port, by another
 /// host port: it could not tell the two apart.
 #[inline(always)]
-fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &Forward) -> bool {
+fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &Target) -> bool {
     let head = passage.head;
     let tables = passage.tables;
     let inside = InsideKey::new(
-        forward.target,
-        forward.target_port,
+        forward.address,
+        forward.port,
         head.source,
         head.source_port,
         head.protocol,
     );
     let mut key = head.inbound_key();
     key.external_port =
-        tables.moved_port(&inside).map_or(forward.target_port, |moved| moved.external_port);
+        tables.moved_port(&inside).map_or(forward.port, |moved| moved.external_port);
     tables.flow(&key).is_some_and(|flow| {
         let is_this_one =
             key.external_port == head.destination_port && flow.external == head.destination;
         !is_this_one
-            && flow.inside == forward.target
-            && flow.inside_port == forward.target_port
+            && flow.inside == forward.address
+            && flow.inside_port == forward.port
             && !passage.is_over(&flow, true)
     })
 }

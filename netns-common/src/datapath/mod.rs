@@ -5,8 +5,10 @@
 //! and a packet that was half rewritten must never reach the stack.
 
 mod checksum;
+mod clamp;
 mod crc32c;
 mod external_port;
+mod forwards;
 mod guard;
 mod head;
 mod hop;
@@ -14,6 +16,7 @@ mod host;
 mod icmp;
 mod identification;
 mod inbound;
+mod masquerade;
 mod options;
 mod outbound;
 mod passage;
@@ -25,7 +28,9 @@ mod state;
 mod traits;
 
 pub use checksum::{Diff, fold};
+pub use clamp::mss_clamp;
 pub use external_port::{forget, moved_key};
+pub use forwards::{ForwardTable, Target};
 pub use guard::to_uplink;
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};

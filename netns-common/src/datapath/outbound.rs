@@ -1,12 +1,13 @@
 //! tcx ingress of a cable's host side: what a namespace sends.
 
 use super::{
-    Exit, Outcome, Verdict,
+    Exit, Outcome, Verdict, clamp,
     external_port::{claim, forget, record},
+    forwards,
     guard::is_inside,
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
-    host, icmp, options,
+    icmp, masquerade, options,
     passage::{ANY, PLAIN, Passage, Scratch, read_head},
     portless,
     rewrite::Translation,
@@ -15,7 +16,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, Settings, Stage, Tick};
+use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Settings, Stage, Tick};
 
 /// A frame no larger than this fits every link; larger ones are held against the egress MTU
 /// (RFC 791: every host must accept 576 bytes, and no link in use is smaller).
@@ -42,7 +43,11 @@ pub fn from_namespace<P: Packet, T: Tables>(
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     let is_plain = head.is_plain() && !head.may_be_fragmented;
     if is_plain && let Some(verdict) = carry::<_, _, PLAIN>(&mut passage, &head.outbound_key()) {
-        return Outcome::Decided(verdict);
+        let outcome = clamp::go_on(&mut passage, verdict);
+        if let Outcome::Continue(_) = outcome {
+            *parked = head;
+        }
+        return outcome;
     }
     *parked = head;
     Outcome::Continue(if is_plain { Stage::OutboundMoved } else { Stage::OutboundRare })
@@ -63,7 +68,7 @@ pub fn outbound_rare<P: Packet, T: Tables>(
         }
         let is_flow = head.kind.is_flow() && !head.first_fragment;
         if is_flow && let Some(verdict) = carry::<_, _, ANY>(passage, &head.outbound_key()) {
-            return Outcome::Decided(verdict);
+            return clamp::go_on(passage, verdict);
         }
         Outcome::Continue(Stage::OutboundMoved)
     })
@@ -89,7 +94,10 @@ pub fn outbound_moved<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
-        carry_moved(passage).map_or(Outcome::Continue(Stage::OutboundBegin), Outcome::Decided)
+        match carry_moved(passage) {
+            Some(verdict) => clamp::go_on(passage, verdict),
+            None => Outcome::Continue(Stage::OutboundBegin),
+        }
     })
 }
 
@@ -207,7 +215,9 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
         // The stack answers with the right ICMP error.
         return Some(Verdict::Pass);
     }
-    if route.source != flow.external || route.egress != flow.egress {
+    let rule = masquerade::find(tables, route.egress, flow.inside);
+    let external = rule.map_or(route.source, |rule| masquerade::address(rule.to, route.source));
+    if external != flow.external || route.egress != flow.egress {
         forget(tables, key, flow);
         passage.notes.is_stale = true;
     } else {
@@ -310,12 +320,24 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
 fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
-    let rule = match tables.masquerade(head.source) {
-        Some(rule) if rule.uplink == 0 || rule.uplink == route.egress => rule.rule,
+    passage.notes.masquerade =
+        masquerade::find(tables, route.egress, head.source).unwrap_or_default();
+    // Read back from memory, whose content the verifier does not know: to it, all ways that led
+    // to a rule are one from here on.
+    let rule = &passage.notes.masquerade;
+    let (id, to) = (rule.rule, rule.to);
+    if id == NO_RULE {
         // A source outside every inside prefix is the network's own business.
-        _ if !is_inside(passage.settings, head.source) => return Outcome::Decided(Verdict::Pass),
-        _ => return Outcome::Decided(passage.drop(DropReason::NoMasquerade)),
-    };
+        return Outcome::Decided(if is_inside(passage.settings, head.source) {
+            passage.drop(DropReason::NoMasquerade)
+        } else {
+            Verdict::Pass
+        });
+    }
+    if masquerade::excludes(tables, rule, head.destination) {
+        // Whatever it is: the stack routes it, and the guard lets it out.
+        return Outcome::Decided(Verdict::Pass);
+    }
     let refusal = match head.kind {
         Kind::LaterFragment => Some(DropReason::Fragment),
         _ if head.first_fragment => Some(DropReason::Fragment),
@@ -340,11 +362,11 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
     flow.inside = head.source;
     flow.inside_port = head.source_port;
     flow.inside_mac = mac;
-    flow.external = route.source;
+    flow.external = masquerade::address(to, route.source);
     flow.next_hop = route.next_hop;
     flow.egress = route.egress;
     flow.cable = link;
-    flow.rule = rule;
+    flow.rule = id;
     let claimed = if head.kind == Kind::Portless {
         portless::claim(tables, passage.settings, head, flow)
     } else {
@@ -354,7 +376,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         Ok(port) => port,
         Err(reason) => return Outcome::Decided(passage.drop(reason)),
     };
-    let to = Translation {
+    let translation = Translation {
         source: flow.external,
         source_port: external_port,
         destination: head.destination,
@@ -362,7 +384,8 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    Outcome::Decided(passage.translate(&to, exit, rule, true))
+    let verdict = passage.translate(&translation, exit, id, true);
+    clamp::go_on(passage, verdict)
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
@@ -376,8 +399,15 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         kind if kind.has_ports() => {}
         _ => return Outcome::Decided(Verdict::Pass),
     }
-    let find = |key: &_| tables.forward(key);
-    let verdict = match host::lookup(find, head.protocol, head.destination, head.destination_port) {
+    let target = forwards::find(
+        tables,
+        head.protocol,
+        head.source,
+        head.destination,
+        head.destination_port,
+        true,
+    );
+    let verdict = match target {
         None => Verdict::Pass,
         // Broadcast, loopback, or no route: the stack's to refuse.
         Some(_) if !tables.is_host_address(head.destination) => Verdict::Pass,
@@ -386,8 +416,8 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         Some(_) if head.is_rst() => passage.drop(DropReason::NoFlow),
         // The stack of the host has no error for what is not forwarded by it.
         Some(_) if head.ttl <= 1 => passage.drop(DropReason::TtlExceeded),
-        Some(forward) => {
-            passage.notes.forward = forward;
+        Some(target) => {
+            passage.notes.forward = target;
             return Outcome::Continue(Stage::Hairpin);
         }
     };
@@ -401,7 +431,7 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdic
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;
-    let Some(target) = tables.endpoint(forward.target) else {
+    let Some(target) = tables.endpoint(forward.address) else {
         return passage.drop(DropReason::NoRoute);
     };
     let Some(mac) = source_mac(passage.packet) else {
@@ -421,8 +451,8 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdic
         Err(reason) => return passage.drop(reason),
     };
     // The other end's record; what is not named here is the same for both.
-    flow.inside = forward.target;
-    flow.inside_port = forward.target_port;
+    flow.inside = forward.address;
+    flow.inside_port = forward.port;
     flow.inside_mac = target.mac;
     flow.cable = target.cable;
     flow.kind = FlowKind::Forward as u8;
@@ -437,8 +467,8 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdic
     let to = Translation {
         source: head.destination,
         source_port: caller_port,
-        destination: forward.target,
-        destination_port: forward.target_port,
+        destination: forward.address,
+        destination_port: forward.port,
         mac: Some(target.mac),
     };
     passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)

@@ -2,13 +2,14 @@
 
 use super::{
     Exit, Verdict,
+    forwards::Target,
     head::{Head, NoHead},
     identification::new_id,
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Forward, Ip4, RuleId, Settings, Tick};
+use crate::abi::{DropReason, Flow, FlowKind, Ip4, Masquerade, RuleId, Settings, Tick};
 
 /// Memory outside the stack for one packet at a time.
 ///
@@ -29,9 +30,13 @@ pub(super) struct Notes {
     /// The record that is being made for the packet's flow.
     pub(super) draft: Flow,
     /// The forward that the packet is for, once one was found.
-    pub(super) forward: Forward,
+    pub(super) forward: Target,
+    /// The masquerade of the packet's source, once one was found.
+    pub(super) masquerade: Masquerade,
     /// Where a redirected packet goes, when its verdict crosses a function call.
     exit: (u32, Ip4),
+    /// Where a packet goes once its segment size is clamped.
+    pub(super) clamped: Exit,
     /// Whether the routing table says that the packet is for the host itself.
     pub(super) is_for_host: bool,
     /// Whether the packet's record turned out to be of the past.
@@ -44,8 +49,10 @@ impl Default for Scratch {
             head: Head::EMPTY,
             notes: Notes {
                 draft: Flow::default(),
-                forward: Forward::default(),
+                forward: Target::default(),
+                masquerade: Masquerade::default(),
                 exit: (0, Ip4::UNSPECIFIED),
+                clamped: Exit::Peer { cable: 0 },
                 is_for_host: false,
                 is_stale: false,
             },

@@ -1,7 +1,7 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, inbound, outbound,
+    Outcome, Verdict, clamp, inbound, outbound,
     passage::{Passage, Scratch},
     traits::{Packet, Tables},
 };
@@ -26,6 +26,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::InboundRare => inbound::inbound_rare(packet, tables, scratch, now),
         Stage::OtherFrame => outbound::other_frame(packet, tables, scratch, now),
         Stage::Enter => inbound::enter(packet, tables, scratch, now),
+        Stage::Clamp => clamp::mss_clamp(packet, tables, scratch, now),
     }
 }
 

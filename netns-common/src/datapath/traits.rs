@@ -2,10 +2,10 @@
 
 use core::ops::Deref;
 
-use super::{Direction, Route, State};
+use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
-    BridgePort, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, InsideKey, Ip4,
-    Masquerade, MovedPort, Port, RuleId, Settings, Tick,
+    BridgePort, DropReason, Endpoint, Flow, FlowKey, InsideKey, Ip4, Masquerade, MovedPort, Port,
+    RuleId, Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -44,6 +44,9 @@ pub trait Packet {
 
     /// Whether it, or each of its segments, is larger than the MTU of `link`.
     fn exceeds_mtu(&self, link: u32) -> bool;
+
+    /// The MTU of a link, in bytes of IP.
+    fn mtu(&self, link: u32) -> u32;
 
     /// Reads at a constant offset within the first 54 bytes.
     fn load<T: Plain>(&self, offset: usize) -> Option<T>;
@@ -118,12 +121,12 @@ pub trait FlowTable {
 }
 
 /// The maps and the kernel's own tables.
-pub trait Tables: FlowTable {
+pub trait Tables: FlowTable + ForwardTable {
     fn settings(&self) -> Option<&Settings>;
 
-    /// The rule of the longest prefix that covers `source`.
-    fn masquerade(&self, source: Ip4) -> Option<Masquerade>;
-    fn forward(&self, key: &ForwardKey) -> Option<Forward>;
+    /// Of the rules of `uplink`, 0 being those of any, that of the longest prefix that covers
+    /// `source`.
+    fn masquerade(&self, uplink: u32, source: Ip4) -> Option<Masquerade>;
     fn endpoint(&self, address: Ip4) -> Option<Endpoint>;
     fn bridge_port(&self, link: u32) -> Option<BridgePort>;
 

@@ -41,6 +41,7 @@ enum Body {
     Tcp {
         ports: [u16; 2],
         flags: u8,
+        options: Vec<u8>,
     },
     Udp {
         ports: [u16; 2],
@@ -135,7 +136,17 @@ impl Datagram {
 
     #[must_use]
     pub fn tcp(mut self, source: u16, destination: u16, flags: u8) -> Self {
-        self.body = Body::Tcp { ports: [source, destination], flags };
+        self.body = Body::Tcp { ports: [source, destination], flags, options: Vec::new() };
+        self
+    }
+
+    /// Options of TCP, if it is TCP: as they are, and bytes of 0 up to a multiple of four.
+    #[must_use]
+    pub fn tcp_options(mut self, bytes: &[u8]) -> Self {
+        if let Body::Tcp { options, .. } = &mut self.body {
+            *options = bytes.iter().copied().take(40).collect();
+            options.resize(options.len().next_multiple_of(4), 0);
+        }
         self
     }
 
@@ -279,9 +290,12 @@ impl Datagram {
         let mut bytes = Vec::new();
         if self.fragment & 0x1fff == 0 {
             match &self.body {
-                Body::Tcp { ports, flags } => {
+                Body::Tcp { ports, flags, options } => {
+                    let words = (5 + options.len() / 4) as u8;
                     bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
-                    bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, 0x50, *flags, 0xff, 0xff, 0, 0, 0, 0]);
+                    bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, words << 4, *flags]);
+                    bytes.extend([0xff, 0xff, 0, 0, 0, 0]);
+                    bytes.extend(options);
                 }
                 Body::Udp { ports, .. } => {
                     let length = u16::try_from(8 + self.payload.len()).unwrap_or(u16::MAX);

@@ -30,8 +30,21 @@ const TCP_FLAGS: [u8; 8] = [
     flags::RST | flags::ACK,
     0,
 ];
-const INSIDE_PORTS: [u16; 8] = [40_000, 40_001, 40_000, 80, 8080, 5353, 22, 0];
-const SERVICES: [u16; 7] = [80, 8080, 5353, 53, 443, 40_000, 0];
+const INSIDE_PORTS: [u16; 9] = [40_000, 40_001, 40_000, 80, 8080, 5353, 22, 20_007, 0];
+const SERVICES: [u16; 10] = [80, 8080, 5353, 53, 443, 40_000, 20_000, 25_555, 29_999, 0];
+/// Of a TCP header: segment sizes, on even and odd offsets, and what only looks like one.
+const TCP_OPTIONS: [&[u8]; 10] = [
+    &[2, 4, 0x05, 0xb4],
+    &[2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7],
+    &[1, 2, 4, 0x05, 0xb4],
+    &[1, 1, 4, 2, 2, 4, 0x23, 0x00],
+    &[3, 3, 7, 2, 4, 0x05, 0xb4],
+    &[2, 4, 0x02, 0x18],
+    &[2, 3, 0x05, 0xb4],
+    &[5, 0, 2, 4, 0x05, 0xb4],
+    &[0, 2, 4, 0x05, 0xb4],
+    &[1, 1, 1, 1, 1, 1, 2, 4],
+];
 /// No operation, record route, source routes loose and strict, a stray length.
 const OPTIONS: [&[u8]; 5] =
     [&[1, 1, 1, 1], &[7, 7, 4, 0, 0, 0, 0], &[131, 7, 4, 8, 8, 4, 4], &[1, 137, 3, 4], &[200, 99]];
@@ -112,6 +125,7 @@ impl Generator {
             address::HOST,
             address::BRIDGE,
             address::BLUE,
+            address::EXCLUDED,
         ]);
         let destination = if self.random.one_in(12) { self.anybody() } else { destination };
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
@@ -120,7 +134,7 @@ impl Generator {
     }
 
     fn the_outside_sends(&mut self) -> (Hook, VecPacket) {
-        let source = self.random.of(&[address::LAN, address::FAR, address::FAR]);
+        let source = self.random.of(&[address::LAN, address::FAR, address::FAR, address::EXCLUDED]);
         let source = if self.random.one_in(10) { self.anybody() } else { source };
         let destination = if self.random.one_in(8) { self.anybody() } else { address::HOST };
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
@@ -173,7 +187,8 @@ impl Generator {
     fn leaving(&mut self) -> VecPacket {
         let source = self.random.of(&[address::HOST, address::RED, address::BLUE, address::BRIDGE]);
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
-        let packet = self.datagram(source, address::FAR, ports);
+        let destination = self.random.of(&[address::FAR, address::FAR, address::EXCLUDED]);
+        let packet = self.datagram(source, destination, ports);
         let uplink = self.places.uplink;
         let mut packet = packet.frame(uplink.mac, self.places.lan_mac, uplink.index);
         packet.from_host = self.random.one_in(2);
@@ -199,7 +214,10 @@ impl Generator {
     fn datagram(&mut self, source: Ip4, destination: Ip4, ports: [u16; 2]) -> Datagram {
         let packet = ipv4(source, destination).payload(self.random.of(&PAYLOADS));
         let packet = match self.random.below(16) {
-            0..=6 => packet.tcp(ports[0], ports[1], self.random.of(&TCP_FLAGS)),
+            0..=6 => {
+                let packet = packet.tcp(ports[0], ports[1], self.random.of(&TCP_FLAGS));
+                self.with_tcp_options(packet)
+            }
             7..=9 => packet.udp(ports[0], ports[1]),
             10 => packet.udp_without_checksum(ports[0], ports[1]),
             11 => packet.echo_request(ports[0]),
@@ -212,6 +230,13 @@ impl Generator {
             _ => packet.protocol(self.random.of(&[47, 47, 50, 132, 33, 2, 0, 255])),
         };
         self.header(packet)
+    }
+
+    fn with_tcp_options(&mut self, packet: Datagram) -> Datagram {
+        if self.random.one_in(2) {
+            return packet;
+        }
+        packet.tcp_options(self.random.of(&TCP_OPTIONS))
     }
 
     /// Now and then something unusual in the IPv4 header.
@@ -239,6 +264,7 @@ impl Generator {
 
     fn dress(&mut self, packet: Datagram) -> Datagram {
         let packet = packet.payload(self.random.of(&PAYLOADS));
+        let packet = self.with_tcp_options(packet);
         self.header(packet)
     }
 
@@ -252,6 +278,7 @@ impl Generator {
             address::HOST,
             address::LAN,
             address::FAR,
+            address::EXCLUDED,
             Ip4::BROADCAST,
             Ip4::UNSPECIFIED,
             Ip4::new(127, 0, 0, 1),

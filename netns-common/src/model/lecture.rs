@@ -15,8 +15,8 @@ use super::{
     tables::MemoryTables,
 };
 use crate::abi::{
-    BridgePort, Endpoint, Forward, ForwardKey, Ip4, Mac, Masquerade, Port, Prefix, Protocol,
-    RuleId, Settings, Timeouts,
+    BridgePort, Endpoint, Forward, Ip4, Mac, Masquerade, Prefix, Protocol, Settings,
+    Timeouts,
 };
 
 /// Who has which address.
@@ -33,6 +33,8 @@ pub mod address {
     pub const LAN: Ip4 = Ip4::new(192, 168, 1, 1);
     /// Somewhere beyond it.
     pub const FAR: Ip4 = Ip4::new(8, 8, 8, 8);
+    /// Of the network that [`super::add_rules`] excludes from the masquerade.
+    pub const EXCLUDED: Ip4 = Ip4::new(203, 0, 113, 5);
 }
 
 /// Ids of the rules, in the order in which they are added.
@@ -44,6 +46,13 @@ pub mod rules {
     pub const TCP_8080: RuleId = 3;
     pub const UDP_5353: RuleId = 4;
     pub const SCTP_5060: RuleId = 5;
+    /// The rules of [`super::add_rules`].
+    pub const TCP_RANGE: RuleId = 6;
+    pub const UDP_RANGE: RuleId = 7;
+    pub const UDP_OF_HOST: RuleId = 8;
+    pub const TCP_RESTRICTED: RuleId = 9;
+    /// The last of all.
+    pub const LAST: RuleId = TCP_RESTRICTED;
 }
 
 /// A network device.
@@ -104,15 +113,15 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         ..BridgePort::default()
     };
     let end = |cable, mac| Endpoint { cable, mac, padding: [0; 2] };
-    let masquerade = Masquerade { uplink: uplink.index, rule: rules::MASQUERADE, padding: [0; 2] };
+    let masquerade = Masquerade { rule: rules::MASQUERADE, length: 24, ..Masquerade::default() };
     let mut tables = MemoryTables::default();
     tables.settings = settings;
-    tables.masquerades = [(Prefix::new(address::BRIDGE, 24), masquerade)].into();
+    tables.masquerades = [(Prefix::new(address::BRIDGE, 24), uplink.index, masquerade)].into();
     tables.forwards = HashMap::from([
-        forward(Protocol::Tcp, 80, 80, rules::TCP_80),
-        forward(Protocol::Tcp, 8080, 80, rules::TCP_8080),
-        forward(Protocol::Udp, 5353, 53, rules::UDP_5353),
-        forward(Protocol::Sctp, 5060, 5061, rules::SCTP_5060),
+        (rules::TCP_80, forward(Protocol::Tcp, 80, 80)),
+        (rules::TCP_8080, forward(Protocol::Tcp, 8080, 80)),
+        (rules::UDP_5353, forward(Protocol::Udp, 5353, 53)),
+        (rules::SCTP_5060, forward(Protocol::Sctp, 5060, 5061)),
     ]);
     tables.endpoints = HashMap::from([
         (address::RED, end(places.red_port, places.red_mac)),
@@ -128,9 +137,46 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
     tables
 }
 
-fn forward(protocol: Protocol, port: u16, target: u16, rule: RuleId) -> (ForwardKey, Forward) {
-    let key = ForwardKey::new(protocol.number(), Ip4::UNSPECIFIED, Port::new(port));
-    (key, Forward { target: address::BLUE, target_port: Port::new(target), rule })
+/// Adds rules of every kind: tcp 20000 to 29999 to blue:10000 and on; udp 400 to 499 to the same
+/// of blue, of which the uplink's address has 443 for red; tcp 443 to blue, for the LAN's host and
+/// for red. What goes to 203.0.113.0/24 is not masqueraded, and segments have 1,400 bytes at most.
+pub fn add_rules(tables: &mut MemoryTables) {
+    tables.settings.mss_clamp = 1;
+    for (.., masquerade) in &mut tables.masquerades {
+        (masquerade.mss, masquerade.excludes) = (1400, 1);
+    }
+    let range = |protocol, first, last, target| Forward {
+        last,
+        ..forward(protocol, first, target)
+    };
+    let of_host = Forward {
+        address: address::HOST,
+        target: address::RED,
+        ..forward(Protocol::Udp, 443, 443)
+    };
+    let restricted = Forward { restricted: 1, ..forward(Protocol::Tcp, 443, 443) };
+    tables.forwards.extend([
+        (rules::TCP_RANGE, range(Protocol::Tcp, 20_000, 29_999, 10_000)),
+        (rules::UDP_RANGE, range(Protocol::Udp, 400, 499, 400)),
+        (rules::UDP_OF_HOST, of_host),
+        (rules::TCP_RESTRICTED, restricted),
+    ]);
+    tables.rule_prefixes.extend([
+        (rules::MASQUERADE, Prefix::new(address::EXCLUDED, 24)),
+        (rules::TCP_RESTRICTED, Prefix::new(address::LAN, 32)),
+        (rules::TCP_RESTRICTED, Prefix::new(address::RED, 32)),
+    ]);
+}
+
+fn forward(protocol: Protocol, port: u16, target: u16) -> Forward {
+    Forward {
+        target: address::BLUE,
+        first: port,
+        last: port,
+        target_first: target,
+        protocol: protocol.number(),
+        ..Forward::default()
+    }
 }
 
 /// What the kernel makes of the lab's addresses and its default route.

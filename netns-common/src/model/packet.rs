@@ -131,6 +131,10 @@ impl Packet for VecPacket {
         self.bytes.len() > ETHERNET + self.mtus.of(link) as usize
     }
 
+    fn mtu(&self, link: u32) -> u32 {
+        self.mtus.of(link)
+    }
+
     fn load<T: Plain>(&self, offset: usize) -> Option<T> {
         let range = self.range::<T>(offset)?;
         // SAFETY: the range holds as many initialised bytes as T has, and any bytes are a

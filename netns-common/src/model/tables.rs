@@ -11,11 +11,11 @@ use std::{
 use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
-        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, ForwardKey, InsideKey,
-        Ip4, Masquerade, MovedPort, NO_RULE, Port, Prefix, RuleId, Settings,
+        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, InsideKey, Ip4,
+        Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, HostSocket as HostAnswer, InsertError, PortQuery, Route,
+        Direction, FlowRef, FlowTable, ForwardTable, HostSocket as HostAnswer, InsertError, PortQuery, Route,
         Tables, Touch,
     },
 };
@@ -69,8 +69,11 @@ impl FlowRef for MemoryFlow {
 #[derive(Debug, Default)]
 pub struct MemoryTables {
     pub settings: Settings,
-    pub masquerades: Vec<(Prefix, Masquerade)>,
-    pub forwards: HashMap<ForwardKey, Forward>,
+    /// Each with its source and its uplink, 0 being any.
+    pub masquerades: Vec<(Prefix, u32, Masquerade)>,
+    pub forwards: HashMap<RuleId, Forward>,
+    /// CIDRs of rules: sources of forwards, destinations that masquerades leave alone.
+    pub rule_prefixes: Vec<(RuleId, Prefix)>,
     pub endpoints: HashMap<Ip4, Endpoint>,
     pub bridge_ports: HashMap<u32, BridgePort>,
     pub host_addresses: HashSet<Ip4>,
@@ -183,19 +186,46 @@ impl FlowTable for MemoryTables {
     }
 }
 
+/// Straight from the rules: the kernel's pages are held against this.
+impl ForwardTable for MemoryTables {
+    fn port_rules(&self, protocol: u8, port: Port) -> RuleId {
+        let rules = self.forwards.iter().filter(|(_, rule)| has_port(rule, protocol, port));
+        rules.fold(NO_RULE, |found, (id, rule)| {
+            found | if rule.address == Ip4::UNSPECIFIED { *id } else { OF_ADDRESS }
+        })
+    }
+
+    fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId {
+        let mut rules = self.forwards.iter();
+        let found = rules
+            .find(|(_, rule)| rule.address == address && has_port(rule, protocol, port));
+        found.map_or(NO_RULE, |(id, _)| *id)
+    }
+
+    fn forward(&self, rule: RuleId) -> Option<Forward> {
+        self.forwards.get(&rule).copied()
+    }
+
+    fn rule_has(&self, rule: RuleId, address: Ip4) -> bool {
+        self.rule_prefixes.iter().any(|(of, prefix)| *of == rule && prefix.contains(address))
+    }
+}
+
+fn has_port(rule: &Forward, protocol: u8, port: Port) -> bool {
+    rule.protocol == protocol && (rule.first..=rule.last).contains(&port.number())
+}
+
 impl Tables for MemoryTables {
     fn settings(&self) -> Option<&Settings> {
         Some(&self.settings)
     }
 
-    fn masquerade(&self, source: Ip4) -> Option<Masquerade> {
-        let covering = self.masquerades.iter().filter(|(prefix, _)| prefix.contains(source));
-        let longest = covering.max_by_key(|(prefix, _)| prefix.mask.to_network().count_ones());
-        longest.map(|(_, rule)| *rule)
-    }
-
-    fn forward(&self, key: &ForwardKey) -> Option<Forward> {
-        self.forwards.get(key).copied()
+    fn masquerade(&self, uplink: u32, source: Ip4) -> Option<Masquerade> {
+        let rules = self.masquerades.iter();
+        let covering =
+            rules.filter(|(prefix, of, _)| *of == uplink && prefix.contains(source));
+        let longest = covering.max_by_key(|(prefix, ..)| prefix.mask.to_network().count_ones());
+        longest.map(|(.., rule)| *rule)
     }
 
     fn endpoint(&self, address: Ip4) -> Option<Endpoint> {

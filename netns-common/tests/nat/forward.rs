@@ -1,11 +1,11 @@
 //! Connections that the outside begins.
 
 use netns_common::{
-    abi::{DropReason, Forward, ForwardKey, Ip4, Port, Protocol},
+    abi::{DropReason, Forward, Ip4},
     model::{Routes, Way, rules},
 };
 
-use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, RST, SYN, ipv4};
+use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, RST, SYN, ipv4, tcp};
 
 #[test]
 fn a_forwarded_port_leads_to_its_target_and_answers_bear_the_hosts_address() {
@@ -91,9 +91,7 @@ fn another_protocol_on_a_forwarded_port_is_the_hosts() {
 #[test]
 fn a_forward_of_one_address_comes_before_one_of_all() {
     let mut lab = Lab::new();
-    let key = ForwardKey::new(Protocol::Tcp.number(), HOST, Port::new(80));
-    let forward = Forward { target: RED, target_port: Port::new(8000), rule: 9 };
-    lab.router.tables.forwards.insert(key, forward);
+    lab.forward(9, Forward { address: HOST, target: RED, ..tcp(80..=80, 8000) });
     let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     request.reached(RED, (FAR, 50_000), (RED, 8000));
     lab.answer(&request).left_as((HOST, 80), (FAR, 50_000));

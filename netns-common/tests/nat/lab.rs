@@ -1,7 +1,11 @@
 //! The lecture's lab as the tests speak of it.
 
+use std::ops::RangeInclusive;
+
 use netns_common::{
-    abi::{Counter, DropReason, Flow, FlowKey, Ip4, RuleId},
+    abi::{
+        Counter, DropReason, Flow, FlowKey, Forward, Ip4, Masquerade, Prefix, Protocol, RuleId,
+    },
     datapath::{Exit, Head, State, Verdict},
     model::{Datagram, Hook, Places, Router, VecPacket, address, wrong_checksums},
 };
@@ -98,8 +102,34 @@ impl Lab {
         self.router.tables.drop_counter(reason).packets
     }
 
+    pub(crate) fn forward(&mut self, rule: RuleId, forward: Forward) {
+        self.router.tables.forwards.insert(rule, forward);
+    }
+
+    /// Adds a CIDR to a rule.
+    pub(crate) fn prefix(&mut self, rule: RuleId, address: Ip4, length: u8) {
+        self.router.tables.rule_prefixes.push((rule, Prefix::new(address, length)));
+    }
+
+    /// The one masquerade rule.
+    pub(crate) fn masquerade(&mut self) -> &mut Masquerade {
+        &mut self.router.tables.masquerades[0].2
+    }
+
     pub(crate) fn rule(&self, rule: RuleId) -> Counter {
         self.router.tables.rule_counter(rule)
+    }
+}
+
+/// Ports of the host that lead to blue's, from `to` upwards.
+pub(crate) fn tcp(ports: RangeInclusive<u16>, to: u16) -> Forward {
+    Forward {
+        target: BLUE,
+        first: *ports.start(),
+        last: *ports.end(),
+        target_first: to,
+        protocol: Protocol::Tcp.number(),
+        ..Forward::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the NAT does, packet by packet, on the host's model of the lecture's lab.
 
+mod clamp;
 mod errors;
 mod forward;
 mod hairpin;
@@ -13,6 +14,7 @@ mod masquerade;
 mod portless;
 mod properties;
 mod refused;
+mod rules;
 mod sctp;
 mod sources;
 mod udp_lite;

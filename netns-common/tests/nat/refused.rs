@@ -65,7 +65,7 @@ fn what_no_rule_covers_does_not_leave() {
     lab.red(&ipv4(RED, FAR).udp(40_000, 53)).dropped(DropReason::NoMasquerade);
     // The rule of another uplink.
     let mut lab = Lab::new();
-    lab.router.tables.masquerades[0].1.uplink = 99;
+    lab.router.tables.masquerades[0].1 = 99;
     lab.red(&ipv4(RED, FAR).udp(40_000, 53)).dropped(DropReason::NoMasquerade);
 }
 

@@ -1,11 +1,11 @@
 //! UDP-Lite: like UDP, but for what the checksum covers (RFC 3828).
 
 use netns_common::{
-    abi::{Forward, ForwardKey, Ip4, Port, Protocol},
+    abi::{Forward, Protocol},
     model::Hook,
 };
 
-use crate::lab::{BLUE, FAR, HOST, LAN, Lab, RED, ipv4};
+use crate::lab::{BLUE, FAR, HOST, LAN, Lab, RED, ipv4, tcp};
 
 #[test]
 fn rfc3828_whatever_the_checksum_covers_it_stays_right() {
@@ -45,9 +45,8 @@ fn its_ports_are_not_those_of_udp() {
     assert_eq!(lab.flow_count(), 2);
     // Neither is a forward of udp one of its own.
     lab.outside(&ipv4(LAN, HOST).udp_lite(7000, 5353, 0)).passed();
-    let key = ForwardKey::new(Protocol::UdpLite.number(), Ip4::UNSPECIFIED, Port::new(5353));
-    let forward = Forward { target: BLUE, target_port: Port::new(53), rule: 9 };
-    lab.router.tables.forwards.insert(key, forward);
+    let protocol = Protocol::UdpLite.number();
+    lab.forward(9, Forward { protocol, ..tcp(5353..=5353, 53) });
     let call = lab.outside(&ipv4(LAN, HOST).udp_lite(7000, 5353, 0));
     call.reached(BLUE, (LAN, 7000), (BLUE, 53));
     lab.answer(&call).left_as((HOST, 5353), (LAN, 7000));

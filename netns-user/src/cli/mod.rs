@@ -31,8 +31,8 @@ pub use lab::{
 pub use link::{LinkArgs, LinkChange, LinkSetArgs, LinkState};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
 pub use nat::{
-    ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeArgs,
-    MasqueradeChange, MasqueradeRuleArgs,
+    ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeAddArgs,
+    MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs,
 };
 pub use packaging::{CompletionsArgs, ManPagesArgs};
 pub use route::{RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs};

@@ -1,4 +1,4 @@
-//! `netns forward add|del`
+//! `netns forward add|del|list`
 
 use std::{net::Ipv4Addr, process::ExitCode};
 
@@ -6,10 +6,12 @@ use anyhow::bail;
 
 use super::{
     change::perform,
+    nat::forward_table,
+    print,
     routers::{LivingRouter, names, routers},
 };
 use crate::{
-    cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs},
+    cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, RuleListArgs},
     datapath::DatapathError,
     lab,
     rules::ForwardRule,
@@ -17,7 +19,7 @@ use crate::{
     topology::Topology,
 };
 
-/// Adds or deletes a port forward of a living lab.
+/// Adds, deletes or lists port forwards of a living lab.
 ///
 /// # Errors
 /// When no lab can be chosen, the rule makes no sense in it, or the kernel refuses.
@@ -26,6 +28,7 @@ pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.change {
         ForwardChange::Add(args) => add(args, json),
         ForwardChange::Del(args) => del(args, json),
+        ForwardChange::List(args) => list(args, json),
     }
 }
 
@@ -34,20 +37,25 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rule = ForwardRule {
         protocol: args.listen.protocol,
         address: args.listen.address,
-        port: args.listen.port,
+        ports: args.listen.port,
         target: args.target,
+        from: args.from.iter().copied().collect(),
     };
+    if rule.target_ports().is_none() {
+        bail!(
+            "`{} {}` has no room at {}: the last port would be above 65535",
+            rule.protocol,
+            rule.ports,
+            rule.target
+        );
+    }
     let router = router_of(&topology, &rule, args.router.as_deref())?;
-    router.work(|datapath| {
-        if let Some(address) = rule.address {
-            datapath.require_host_address(address)?;
-        }
-        datapath.require_new_forward(&rule)
-    })?;
+    let rules = std::slice::from_ref(&rule);
+    router.work(|datapath| datapath.require_new_forwards(rules))?;
     let commands = forward_command(&router.place, &rule, true);
     let act = || {
-        router.work(|datapath| datapath.add_forward(&rule))?;
-        Ok(rule)
+        router.work(|datapath| datapath.add_forwards(rules))?;
+        Ok(&rule)
     };
     perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
 }
@@ -60,7 +68,8 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     for router in routers(&topology, args.router.as_deref())? {
         match router.open()?.find_forward(protocol, address, port) {
             Ok(rule) => found.push((router, rule)),
-            Err(error @ DatapathError::NoRule(_)) => missing = Some(error),
+            Err(error @ DatapathError::PartOfRule { .. }) => missing = Some(error),
+            Err(error @ DatapathError::NoRule(_)) => missing = missing.or(Some(error)),
             Err(error) => return Err(error.into()),
         }
     }
@@ -78,8 +87,21 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
     };
     let commands = forward_command(&router.place, &rule, false);
-    let act = || Ok(router.open()?.remove_forward(protocol, address, port)?);
+    let act = || {
+        router.work(|datapath| datapath.remove_forward(&rule))?;
+        Ok(&rule)
+    };
     perform(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
+}
+
+fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let mut rules = Vec::new();
+    for router in routers(&topology, args.router.as_deref())? {
+        rules.extend(router.open()?.forwards()?);
+    }
+    print(json, &rules, |rules| forward_table(rules))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The router that has the target behind it.

@@ -1,4 +1,4 @@
-//! `netns masquerade add|del`
+//! `netns masquerade add|del|list`
 
 use std::process::ExitCode;
 
@@ -7,29 +7,38 @@ use ipnet::Ipv4Net;
 
 use super::{
     change::perform,
+    nat::masquerade_table,
+    print,
     routers::{LivingRouter, names, routers},
 };
 use crate::{
-    cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs},
+    cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs},
     datapath::{Datapath, DatapathError},
     lab,
     rules::MasqueradeRule,
-    step::masquerade_command,
+    step::masquerade_commands,
     topology::Topology,
 };
 
-/// Adds or deletes a masquerade rule of a living lab.
+/// Adds, deletes or lists masquerade rules of a living lab.
 ///
 /// # Errors
 /// When no lab can be chosen, the rule makes no sense in it, or the kernel refuses.
 pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let (rule_args, adds) = match &args.change {
-        MasqueradeChange::Add(rule) => (rule, true),
-        MasqueradeChange::Del(rule) => (rule, false),
+        MasqueradeChange::Add(add) => (&add.rule, Some(add)),
+        MasqueradeChange::Del(rule) => (rule, None),
+        MasqueradeChange::List(args) => return list(args, json),
     };
     let topology = lab::choose(rule_args.lab.as_deref())?.topology;
-    let wanted = checked(rule_args, &topology)?;
+    let mut wanted = checked(rule_args, &topology)?;
+    if let Some(add) = adds {
+        wanted.except = add.except.iter().copied().collect();
+        wanted.to = add.to;
+        wanted.mss_clamp = add.mss_clamp;
+    }
+    let adds = adds.is_some();
     let (rule, routers) = if adds {
         let routers = routers_for(&topology, &wanted, rule_args.router.as_deref())?;
         for router in &routers {
@@ -39,8 +48,10 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     } else {
         find(&topology, &wanted, rule_args.router.as_deref())?
     };
-    let commands: Vec<String> =
-        routers.iter().map(|router| masquerade_command(&router.place, &rule, adds)).collect();
+    let commands: Vec<String> = routers
+        .iter()
+        .flat_map(|router| masquerade_commands(&router.place, &rule, adds))
+        .collect();
     let act = || {
         if adds {
             add(&routers, &rule)?;
@@ -53,10 +64,20 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     perform(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
 }
 
+fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let mut rules = Vec::new();
+    for router in routers(&topology, args.router.as_deref())? {
+        rules.extend(router.work(Datapath::masquerades)?);
+    }
+    print(json, &rules, |rules| masquerade_table(rules))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Adds the rule to all of the routers, or to none.
 fn add(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
     for (done, router) in routers.iter().enumerate() {
-        if let Err(error) = router.work(|datapath| datapath.add_masquerade(rule)) {
+        if let Err(error) = router.work(|datapath| datapath.add_masquerades(std::slice::from_ref(rule))) {
             // The first error is the one that tells.
             let _ = del(&routers[..done], rule);
             return Err(error);
@@ -68,7 +89,7 @@ fn add(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
 fn del(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
     routers
         .iter()
-        .try_for_each(|router| router.work(|datapath| datapath.remove_masquerade(rule)).map(drop))
+        .try_for_each(|router| router.work(|datapath| datapath.remove_masquerade(rule)))
 }
 
 /// The routers that a new rule is for: that of its uplink, or all that have a bridge in its
@@ -106,9 +127,17 @@ fn find(
             rule.source == wanted.source
                 && (wanted.uplink.is_none() || rule.uplink == wanted.uplink)
         };
-        let Some(rule) = rules.into_iter().map(|status| status.rule).find(is_meant) else {
-            continue;
-        };
+        let mut meant: Vec<MasqueradeRule> =
+            rules.into_iter().map(|status| status.rule).filter(is_meant).collect();
+        // Without --uplink the rule for every uplink is meant, if there is one.
+        if let Some(at) = meant.iter().position(|rule| rule.uplink == wanted.uplink) {
+            meant.swap(0, at);
+            meant.truncate(1);
+        }
+        if let [one, other, ..] = meant.as_slice() {
+            bail!("`{one}` and `{other}` have that source: say with --uplink which one");
+        }
+        let Some(rule) = meant.pop() else { continue };
         match &mut found {
             None => found = Some((rule, vec![router])),
             Some((first, routers)) if *first == rule => routers.push(router),
@@ -153,5 +182,5 @@ fn checked(args: &MasqueradeRuleArgs, topology: &Topology) -> anyhow::Result<Mas
             );
         }
     }
-    Ok(MasqueradeRule { source, uplink: args.uplink.clone() })
+    Ok(MasqueradeRule::new(source, args.uplink.clone()))
 }

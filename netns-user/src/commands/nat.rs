@@ -110,33 +110,10 @@ fn text(nat: &Nat) -> String {
 }
 
 fn tables(nat: &Rules) -> String {
-    let masquerades = nat.masquerades.iter().map(|status| {
-        let MasqueradeRule { source, uplink } = &status.rule;
-        let uplink = uplink.clone().unwrap_or_else(|| "any".into());
-        [
-            count(status.flows),
-            count(status.packets),
-            bytes(status.bytes),
-            source.to_string(),
-            uplink,
-        ]
-    });
-    let forwards = nat.forwards.iter().map(|status| {
-        let ForwardRule { protocol, address, port, target } = &status.rule;
-        let address = address.map_or_else(|| "any".into(), |address| address.to_string());
-        [
-            count(status.flows),
-            count(status.packets),
-            bytes(status.bytes),
-            protocol.to_string(),
-            format!("{address}:{port}"),
-            target.to_string(),
-        ]
-    });
     let mut text = format!("{}\n", paint(HEADING, "masquerade"));
-    text += &table(&["FLOWS", "PKTS", "BYTES", "SOURCE", "UPLINK"], masquerades);
+    text += &masquerade_table(&nat.masquerades);
     text += &format!("\n{}\n", paint(HEADING, "forward"));
-    text += &table(&["FLOWS", "PKTS", "BYTES", "PROTO", "HOST", "TARGET"], forwards);
+    text += &forward_table(&nat.forwards);
     if !nat.drops.is_empty() {
         let drops = nat.drops.iter().map(|drop| {
             [
@@ -152,6 +129,52 @@ fn tables(nat: &Rules) -> String {
     text
 }
 
+/// Masquerade rules and what they have done.
+pub(super) fn masquerade_table(rules: &[RuleStatus<MasqueradeRule>]) -> String {
+    let rows = rules.iter().map(|status| {
+        let MasqueradeRule { source, uplink, except, to, mss_clamp } = &status.rule;
+        let mut more: Vec<String> = to.iter().map(|to| format!("as {to}")).collect();
+        more.extend(except.iter().map(|network| format!("not to {network}")));
+        more.extend(mss_clamp.iter().map(|clamp| format!("mss {clamp}")));
+        [
+            count(status.flows),
+            count(status.packets),
+            bytes(status.bytes),
+            source.to_string(),
+            uplink.clone().unwrap_or_else(|| "any".into()),
+            more.join(", "),
+        ]
+    });
+    // A column that says nothing is none.
+    let plain = |status: &RuleStatus<MasqueradeRule>| {
+        let MasqueradeRule { source, uplink, .. } = &status.rule;
+        status.rule == MasqueradeRule::new(*source, uplink.clone())
+    };
+    let heads = ["FLOWS", "PKTS", "BYTES", "SOURCE", "UPLINK", "HOW"];
+    let columns = if rules.iter().all(plain) { 5 } else { 6 };
+    table(&heads[..columns], rows.map(|row| row.into_iter().take(columns)))
+}
+
+/// Forward rules and what they have done.
+pub(super) fn forward_table(rules: &[RuleStatus<ForwardRule>]) -> String {
+    let rows = rules.iter().map(|status| {
+        let ForwardRule { protocol, address, ports, from, .. } = &status.rule;
+        let address = address.map_or_else(|| "any".into(), |address| address.to_string());
+        [
+            count(status.flows),
+            count(status.packets),
+            bytes(status.bytes),
+            protocol.to_string(),
+            format!("{address}:{ports}"),
+            status.rule.leads_to(),
+            from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        ]
+    });
+    let heads = ["FLOWS", "PKTS", "BYTES", "PROTO", "HOST", "TARGET", "FROM"];
+    let columns = if rules.iter().all(|status| status.rule.from.is_empty()) { 6 } else { 7 };
+    table(&heads[..columns], rows.map(|row| row.into_iter().take(columns)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,22 +185,21 @@ mod tests {
         let rules = Rules {
             masquerades: vec![RuleStatus {
                 id: 1,
-                rule: MasqueradeRule {
-                    source: "192.168.15.0/24".parse().unwrap(),
-                    uplink: Some("ens3".into()),
-                },
+                rule: MasqueradeRule::new(
+                    "192.168.15.0/24".parse().unwrap(),
+                    Some("ens3".into()),
+                ),
                 flows: 2,
                 packets: 8,
                 bytes: 672,
             }],
             forwards: vec![RuleStatus {
                 id: 2,
-                rule: ForwardRule {
-                    protocol: ForwardProtocol::Tcp,
-                    address: None,
-                    port: 80,
-                    target: "192.168.15.2:80".parse().unwrap(),
-                },
+                rule: ForwardRule::new(
+                    ForwardProtocol::Tcp,
+                    80,
+                    "192.168.15.2:80".parse().unwrap(),
+                ),
                 flows: 1,
                 packets: 10,
                 bytes: 1240,

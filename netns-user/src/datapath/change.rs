@@ -157,40 +157,16 @@ impl Datapath {
     pub fn converge(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
         self.end_dead_log()?;
         let interfaces = Interfaces::read()?;
-        // What goes first, so that nothing leads to what is not there.
         let (gone, new) = self.rule_differences(spec)?;
-        for change in gone {
-            self.change_rule(change)?;
-        }
         self.converge_settings(spec, &interfaces)?;
         configure::write_host_addresses(self, &interfaces)?;
         let mut loaded = None;
         self.converge_uplinks(spec, &interfaces, &mut loaded)?;
         self.converge_cables(spec, &interfaces, &mut loaded)?;
-        for change in new {
-            self.change_rule(change)?;
-        }
-        Ok(())
-    }
-
-    fn change_rule(&self, change: DatapathChange) -> Result<(), DatapathError> {
-        match change {
-            DatapathChange::Masquerade { rule, added: true } => self.add_masquerade(&rule),
-            DatapathChange::Masquerade { rule, added: false } => {
-                self.remove_masquerade(&rule).map(drop)
-            }
-            DatapathChange::Forward { rule, added: true } => {
-                rule.address.map_or(Ok(()), |address| self.require_host_address(address))?;
-                self.add_forward(&rule)
-            }
-            DatapathChange::Forward { rule, added: false } => {
-                self.remove_forward(rule.protocol, rule.address, rule.port).map(drop)
-            }
-            DatapathChange::SourceCheck(_)
-            | DatapathChange::CableSourceCheck { .. }
-            | DatapathChange::Uplink { .. }
-            | DatapathChange::Cable { .. } => Ok(()),
-        }
+        let (gone, new) = (split(gone), split(new));
+        self.change_masquerades(&gone.0, &new.0)?;
+        self.change_forwards(&gone.1, &new.1)?;
+        self.repair_forwards()
     }
 
     /// The secret stays: the ports of living flows were drawn from it.
@@ -201,6 +177,8 @@ impl Datapath {
     ) -> Result<(), DatapathError> {
         let old = self.settings()?;
         let new = configure::settings(spec, interfaces, old.seed)?;
+        // Of the rules, which change after this.
+        let new = Settings { mss_clamp: old.mss_clamp, ..new };
         if new == old {
             return Ok(());
         }
@@ -321,6 +299,22 @@ impl Datapath {
         }
         Ok(detached)
     }
+}
+
+/// The rules among changes, by their kind.
+fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>) {
+    let (mut masquerades, mut forwards) = (Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            DatapathChange::Masquerade { rule, .. } => masquerades.push(rule),
+            DatapathChange::Forward { rule, .. } => forwards.push(rule),
+            DatapathChange::SourceCheck(_)
+            | DatapathChange::CableSourceCheck { .. }
+            | DatapathChange::Uplink { .. }
+            | DatapathChange::Cable { .. } => {}
+        }
+    }
+    (masquerades, forwards)
 }
 
 /// Whether the tables say of a cable that its sources are checked as described.

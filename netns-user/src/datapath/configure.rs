@@ -17,8 +17,8 @@ use crate::net::netns::own_cookie;
 #[derive(Debug)]
 pub(super) struct Interfaces {
     by_name: StdHashMap<String, (u32, [u8; 6])>,
-    /// IPv4 addresses of all of them, loopback left out.
-    pub(super) addresses: Vec<Ipv4Addr>,
+    /// IPv4 addresses with the interfaces that have them, loopback left out.
+    addresses: Vec<(String, Ipv4Addr)>,
 }
 
 impl Interfaces {
@@ -37,10 +37,21 @@ impl Interfaces {
             } else if let Some(inet) = address.as_sockaddr_in()
                 && !inet.ip().is_loopback()
             {
-                interfaces.addresses.push(inet.ip());
+                interfaces.addresses.push((entry.interface_name, inet.ip()));
             }
         }
         Ok(interfaces)
+    }
+
+    /// The IPv4 addresses of all of them, loopback left out.
+    pub(super) fn addresses(&self) -> Vec<Ipv4Addr> {
+        self.addresses.iter().map(|(_, address)| *address).collect()
+    }
+
+    /// The IPv4 addresses of one of them.
+    pub(super) fn addresses_of(&self, name: &str) -> Vec<Ipv4Addr> {
+        let own = self.addresses.iter().filter(|(owner, _)| owner == name);
+        own.map(|(_, address)| *address).collect()
     }
 
     pub(super) fn get(&self, name: &str) -> Result<(u32, [u8; 6]), DatapathError> {
@@ -163,11 +174,14 @@ pub(super) fn write_host_addresses(
     let error = |cause| DatapathError::Map { map: maps::HOST_ADDRESSES, cause };
     let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::HOST_ADDRESSES)?;
     let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
-    for address in &interfaces.addresses {
-        map.insert(Ip4::from(*address), 1, 0).map_err(error)?;
+    let own = interfaces.addresses();
+    for address in own.iter().map(|address| Ip4::from(*address)) {
+        if !old.contains(&address) {
+            map.insert(address, 1, 0).map_err(error)?;
+        }
     }
     for address in old {
-        if !interfaces.addresses.contains(&Ipv4Addr::from(address)) {
+        if !own.contains(&Ipv4Addr::from(address)) {
             map.remove(&address).map_err(error)?;
         }
     }

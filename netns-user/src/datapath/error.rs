@@ -70,6 +70,15 @@ pub enum DatapathError {
     /// The rule is not there.
     #[error("there is no rule `{0}`: `netns nat` lists the rules")]
     NoRule(String),
+    /// Of a rule for several ports, some cannot be taken away.
+    #[error("there is no rule `{wanted}`, but `{existing}`: name it by all of its ports, {ports}")]
+    PartOfRule { wanted: String, existing: String, ports: crate::rules::Ports },
+    /// A masquerade as an address that the router does not have at the uplink.
+    #[error(
+        "the router has no address {address} at {uplink}: its addresses there are {own}, and \
+         `netns addr add` adds another"
+    )]
+    NoUplinkAddress { address: std::net::Ipv4Addr, uplink: String, own: String },
     /// A forward on an address that the router does not have.
     #[error("the host has no address {address}: its addresses are {own}")]
     NoHostAddress { address: std::net::Ipv4Addr, own: String },

@@ -103,15 +103,8 @@ impl Datapath {
         for cable in &spec.cables {
             configure::write_cable(self, cable, interfaces)?;
         }
-        for rule in &spec.masquerades {
-            self.add_masquerade(rule)?;
-        }
-        for rule in &spec.forwards {
-            if let Some(address) = rule.address {
-                self.require_host_address(address)?;
-            }
-            self.add_forward(rule)?;
-        }
+        self.add_masquerades(&spec.masquerades)?;
+        self.add_forwards(&spec.forwards)?;
         Ok(object)
     }
 

@@ -61,7 +61,11 @@ impl Cast {
         let forward = topology
             .forwards
             .iter()
-            .find(|rule| rule.protocol == ForwardProtocol::Tcp && rule.address.is_none())
+            .find(|rule| {
+                rule.protocol == ForwardProtocol::Tcp
+                    && rule.address.is_none()
+                    && rule.from.is_empty()
+            })
             .ok_or_else(|| missing("forward of a tcp port on every address of the host"))?;
         let server = topology
             .plugged()
@@ -92,7 +96,7 @@ impl Cast {
             },
             beyond: outside.answers.first().copied(),
             masquerade,
-            port: forward.port,
+            port: forward.ports.first(),
             target: forward.target,
         })
     }

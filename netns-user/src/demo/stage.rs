@@ -72,13 +72,13 @@ impl<'a> Stage<'a> {
 
     /// Adds a masquerade rule to the living lab.
     pub fn masquerade(&self, rule: &MasqueradeRule) -> anyhow::Result<()> {
-        self.change(|datapath| datapath.add_masquerade(rule))
+        self.change(|datapath| datapath.add_masquerades(std::slice::from_ref(rule)))
             .with_context(|| format!("cannot add \"{rule}\""))
     }
 
     /// Takes a masquerade rule from the living lab.
     pub fn unmasquerade(&self, rule: &MasqueradeRule) -> anyhow::Result<()> {
-        self.change(|datapath| datapath.remove_masquerade(rule).map(drop))
+        self.change(|datapath| datapath.remove_masquerade(rule))
             .with_context(|| format!("cannot remove \"{rule}\""))
     }
 

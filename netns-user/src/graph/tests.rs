@@ -108,8 +108,8 @@ pub(super) fn plugged() -> Topology {
     ];
     lab.cables = vec![cable(("pc", "eth1", "10.9.9.1/30"), ("nas", "eth1", "10.9.9.2/30"))];
     lab.masquerades = vec![
-        MasqueradeRule { source: "100.64.0.0/24".parse().unwrap(), uplink: Some("eth0".into()) },
-        MasqueradeRule { source: "192.168.0.0/24".parse().unwrap(), uplink: Some("wan".into()) },
+        MasqueradeRule::new("100.64.0.0/24".parse().unwrap(), Some("eth0".into())),
+        MasqueradeRule::new("192.168.0.0/24".parse().unwrap(), Some("wan".into())),
     ];
     lab
 }
@@ -150,7 +150,7 @@ pub(super) fn nasty() -> Topology {
     let end = |place: usize| (lab.namespaces[place].name.as_str(), interface.as_str(), "");
     lab.cables = vec![cable(end(0), end(1))];
     let uplink = Some(lab.uplinks[0].name.clone());
-    lab.masquerades = vec![MasqueradeRule { source: "10.0.0.0/24".parse().unwrap(), uplink }];
+    lab.masquerades = vec![MasqueradeRule::new("10.0.0.0/24".parse().unwrap(), uplink)];
     lab
 }
 

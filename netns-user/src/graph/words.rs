@@ -1,5 +1,9 @@
 //! Parts of a lab in words.
 
+use std::collections::BTreeSet;
+
+use ipnet::Ipv4Net;
+
 use super::{Interface, Node, Rule};
 use crate::topology::{Route, Topology};
 
@@ -36,25 +40,43 @@ pub(super) fn mtu(mtu: u32) -> String {
 pub(super) fn rules(topology: &Topology) -> Vec<Rule> {
     let masquerades = topology.masquerades.iter().map(|rule| {
         let uplink = topology.uplinks.iter().find(|up| Some(&up.name) == rule.uplink.as_ref());
-        let source = match uplink.and_then(|uplink| uplink.address) {
-            Some(address) => address.addr().to_string(),
+        let address = uplink.and_then(|uplink| uplink.address).map(|address| address.addr());
+        let source = match rule.to.or(address) {
+            Some(address) => address.to_string(),
             None => "that uplink's address".to_owned(),
         };
+        let except = match list(&rule.except) {
+            except if except.is_empty() => except,
+            except => format!(", but as it is to {except}"),
+        };
         let way = rule.uplink.as_deref().unwrap_or("any uplink");
-        Rule { kind: "masquerade", text: format!("{} leaves by {way} as {source}", rule.source) }
+        let text = format!("{} leaves by {way} as {source}{except}", rule.source);
+        Rule { kind: "masquerade", text }
     });
     let forwards = topology.forwards.iter().map(|rule| {
         let address = rule.address.map_or("the host".to_owned(), |address| address.to_string());
+        let ports = match rule.ports.single() {
+            Some(port) => format!("port {port}"),
+            None => format!("ports {}", rule.ports),
+        };
+        let from = match list(&rule.from) {
+            from if from.is_empty() => from,
+            from => format!(", from {from} alone"),
+        };
         let target = rule.target;
         let owner = topology
             .plugged()
             .find(|(_, plug)| plug.address.addr() == *target.ip())
             .map_or(String::new(), |(namespace, _)| format!(" in {}", namespace.name));
         let text =
-            format!("{} port {} of {address} leads to {target}{owner}", rule.protocol, rule.port);
+            format!("{} {ports} of {address} leads to {}{owner}{from}", rule.protocol, rule.leads_to());
         Rule { kind: "forward", text }
     });
     masquerades.chain(forwards).collect()
+}
+
+fn list(networks: &BTreeSet<Ipv4Net>) -> String {
+    networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 impl Node {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     datapath::{Datapath, DatapathChange},
     net::sysctl,
-    step::{End, Place, Step, forward_command, hook_commands, masquerade_command},
+    step::{End, Place, Step, forward_command, hook_commands, masquerade_commands},
     topology::Topology,
 };
 
@@ -267,7 +267,8 @@ fn install_commands(place: &Place, datapath: &RouterDatapath) -> Vec<String> {
     let spec = &datapath.spec;
     let uplinks = spec.uplinks.iter().flat_map(|name| hooks(place, name, true, true));
     let cables = spec.cables.iter().flat_map(|cable| hooks(place, &cable.port, false, true));
-    let masquerades = spec.masquerades.iter().map(|rule| masquerade_command(place, rule, true));
+    let masquerades =
+        spec.masquerades.iter().flat_map(|rule| masquerade_commands(place, rule, true));
     let forwards = spec.forwards.iter().flat_map(|rule| forward_command(place, rule, true));
     uplinks.chain(cables).chain(masquerades).chain(forwards).collect()
 }
@@ -278,7 +279,7 @@ fn change_commands(place: &Place, change: &DatapathChange) -> Vec<String> {
         DatapathChange::Uplink { name, added } => hooks(place, name, true, *added),
         DatapathChange::Cable { port, added } => hooks(place, port, false, *added),
         DatapathChange::Masquerade { rule, added } => {
-            vec![masquerade_command(place, rule, *added)]
+            masquerade_commands(place, rule, *added)
         }
         DatapathChange::Forward { rule, added } => forward_command(place, rule, *added),
     }

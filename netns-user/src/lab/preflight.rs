@@ -148,7 +148,7 @@ fn check_forwards(
     let meet = |one: &ForwardRule, other: &ForwardRule| {
         // No address means all of them.
         let addresses = one.address.zip(other.address).is_none_or(|(one, other)| one == other);
-        addresses && one.protocol == other.protocol && one.port == other.port
+        addresses && one.protocol == other.protocol && one.ports.overlaps(other.ports)
     };
     for wanted in machine_forwards(topology) {
         if let Some(existing) = existing.iter().find(|existing| meet(wanted, existing)) {

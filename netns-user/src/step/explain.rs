@@ -3,7 +3,7 @@
 
 use super::{End, Place, Step};
 use crate::{
-    rules::{ForwardRule, MasqueradeRule},
+    rules::{ForwardRule, MasqueradeRule, MssClamp},
     topology::Route,
 };
 
@@ -86,35 +86,79 @@ impl Step {
     }
 }
 
-/// The `iptables` command that a masquerade rule of the router at `place` stands for.
-pub fn masquerade_command(place: &Place, rule: &MasqueradeRule, adds: bool) -> String {
+/// The `iptables` commands that a masquerade rule of the router at `place` stands for. Several
+/// destinations that are left alone need a rule each, before it.
+pub fn masquerade_commands(place: &Place, rule: &MasqueradeRule, adds: bool) -> Vec<String> {
     let option = if adds { "-A" } else { "-D" };
     let out = rule.uplink.as_ref().map_or(String::new(), |uplink| format!(" -o {}", word(uplink)));
-    format!(
-        "{}iptables -t nat {option} POSTROUTING -s {}{out} -j MASQUERADE",
-        inside(place),
-        rule.source
-    )
+    let inside = inside(place);
+    let nat = format!("{inside}iptables -t nat {option} POSTROUTING -s {}{out}", rule.source);
+    let target =
+        rule.to.map_or("MASQUERADE".to_owned(), |to| format!("SNAT --to-source {to}"));
+    let mut lines = Vec::new();
+    let mut except = rule.except.iter();
+    match (except.next(), except.next()) {
+        (None, _) => lines.push(format!("{nat} -j {target}")),
+        (Some(only), None) => lines.push(format!("{nat} ! -d {only} -j {target}")),
+        (Some(_), Some(_)) => {
+            lines.extend(rule.except.iter().map(|network| format!("{nat} -d {network} -j RETURN")));
+            lines.push(format!("{nat} -j {target}"));
+        }
+    }
+    if let Some(clamp) = rule.mss_clamp {
+        let size = match clamp {
+            MssClamp::PathMtu => "--clamp-mss-to-pmtu".to_owned(),
+            MssClamp::Bytes(bytes) => format!("--set-mss {bytes}"),
+        };
+        // Never raised: only what announces more is matched.
+        let larger = match clamp {
+            MssClamp::PathMtu => String::new(),
+            MssClamp::Bytes(bytes) => {
+                format!(" -m tcpmss --mss {}:65535", bytes.saturating_add(1))
+            }
+        };
+        let back =
+            rule.uplink.as_ref().map_or(String::new(), |uplink| format!(" -i {}", word(uplink)));
+        let ways = [format!("-s {}{out}", rule.source), format!("-d {}{back}", rule.source)];
+        lines.extend(ways.iter().map(|way| {
+            format!(
+                "{inside}iptables -t mangle {option} FORWARD {way} -p tcp --tcp-flags SYN,RST SYN\
+                 {larger} -j TCPMSS {size}"
+            )
+        }));
+    }
+    lines
 }
 
 /// The `iptables` commands that a forward of the router at `place` stands for: one chain sees
-/// what comes in, the other what the router itself sends.
+/// what comes in, the other what the router itself sends; for each network that it is for.
 pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<String> {
     let option = if adds { "-A" } else { "-D" };
     let to = rule.address.map_or_else(
         || " -m addrtype --dst-type LOCAL".to_owned(),
         |address| format!(" -d {address}"),
     );
-    let line = |chain| {
+    let (ports, target) = match rule.target_ports().filter(|_| rule.ports.single().is_none()) {
+        None => (rule.ports.to_string(), rule.target.to_string()),
+        // With the first port behind it, a port goes to that in its place (Linux 4.18).
+        Some(ports) => (
+            format!("{}:{}", rule.ports.first(), rule.ports.last()),
+            format!("{}:{ports}/{}", rule.target.ip(), rule.ports.first()),
+        ),
+    };
+    let line = |from: &str, chain| {
         format!(
-            "{}iptables -t nat {option} {chain} -p {}{to} --dport {} -j DNAT --to-destination {}",
+            "{}iptables -t nat {option} {chain} -p {}{from}{to} --dport {ports} -j DNAT \
+             --to-destination {target}",
             inside(place),
             rule.protocol,
-            rule.port,
-            rule.target
         )
     };
-    vec![line("PREROUTING"), line("OUTPUT")]
+    let from: Vec<String> = match rule.from.is_empty() {
+        true => vec![String::new()],
+        false => rule.from.iter().map(|network| format!(" -s {network}")).collect(),
+    };
+    from.iter().flat_map(|from| ["PREROUTING", "OUTPUT"].map(|chain| line(from, chain))).collect()
 }
 
 /// The command that forgetting all connections of the router at `place` stands for.

@@ -1,5 +1,7 @@
+use std::net::Ipv4Addr;
+
 use super::*;
-use crate::rules::MasqueradeRule;
+use crate::rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp};
 
 fn lines(step: &Step) -> String {
     step.commands().join("\n")
@@ -72,14 +74,56 @@ fn a_route_is_told_as_it_is_typed() {
 
 #[test]
 fn rules_are_told_as_iptables_would_have_them() {
-    let rule = MasqueradeRule {
-        source: "192.168.15.0/24".parse().unwrap(),
-        uplink: Some("ens3".to_owned()),
-    };
+    let network = |text: &str| text.parse().unwrap();
+    let mut rule = MasqueradeRule::new(network("192.168.15.0/24"), Some("ens3".to_owned()));
+    let told = |rule: &MasqueradeRule| masquerade_commands(&Place::Machine, rule, true);
     assert_eq!(
-        masquerade_command(&Place::namespace("host"), &rule, true),
-        "ip netns exec host iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -o ens3 -j \
-         MASQUERADE"
+        masquerade_commands(&Place::namespace("host"), &rule, true),
+        ["ip netns exec host iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -o ens3 -j \
+          MASQUERADE"]
+    );
+    rule.except = [network("10.0.0.0/8")].into();
+    rule.to = Some(Ipv4Addr::new(192, 168, 1, 20));
+    let nat = "iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -o ens3";
+    assert_eq!(
+        told(&rule),
+        [format!("{nat} ! -d 10.0.0.0/8 -j SNAT --to-source 192.168.1.20")]
+    );
+    rule.except.insert(network("172.16.0.0/12"));
+    rule.to = None;
+    rule.mss_clamp = Some(MssClamp::Bytes(1400));
+    let clamp = "-p tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1401:65535 -j TCPMSS --set-mss 1400";
+    assert_eq!(
+        told(&rule),
+        [
+            format!("{nat} -d 10.0.0.0/8 -j RETURN"),
+            format!("{nat} -d 172.16.0.0/12 -j RETURN"),
+            format!("{nat} -j MASQUERADE"),
+            format!("iptables -t mangle -A FORWARD -s 192.168.15.0/24 -o ens3 {clamp}"),
+            format!("iptables -t mangle -A FORWARD -d 192.168.15.0/24 -i ens3 {clamp}"),
+        ]
+    );
+}
+
+#[test]
+fn a_forward_of_several_ports_is_one_rule_with_a_base() {
+    let mut rule = ForwardRule {
+        ports: "8000-17999".parse().unwrap(),
+        ..ForwardRule::new(ForwardProtocol::Tcp, 1, "192.168.15.2:9000".parse().unwrap())
+    };
+    let told = |rule: &ForwardRule| forward_command(&Place::Machine, rule, true)[0].clone();
+    assert_eq!(
+        told(&rule),
+        "iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8000:17999 -j \
+         DNAT --to-destination 192.168.15.2:9000-18999/8000"
+    );
+    rule.ports = 80.into();
+    rule.from = ["192.168.1.0/24".parse().unwrap()].into();
+    rule.address = Some(Ipv4Addr::new(192, 168, 1, 10));
+    assert_eq!(
+        told(&rule),
+        "iptables -t nat -A PREROUTING -p tcp -s 192.168.1.0/24 -d 192.168.1.10 --dport 80 -j \
+         DNAT --to-destination 192.168.15.2:9000"
     );
 }
 

@@ -88,3 +88,63 @@ impl<'de> Deserialize<'de> for GatewayFile {
         deserializer.deserialize_any(AddressOrFalse)
     }
 }
+
+/// What the parser says is wanted where [`PortsFile`] is.
+pub(super) const PORTS: &str = "a port or several, as \"8000-8099\"";
+
+/// What the parser says is wanted where [`MssClampFile`] is.
+pub(super) const MSS_CLAMP: &str = "a number of bytes or \"pmtu\"";
+
+/// A number, or text that says more than one number can.
+#[derive(Debug, Clone)]
+pub(super) enum NumberOrText {
+    Number(i64),
+    Text(String),
+}
+
+impl fmt::Display for NumberOrText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+struct NumberOrTextVisitor(&'static str);
+
+impl Visitor<'_> for NumberOrTextVisitor {
+    type Value = NumberOrText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(NumberOrText::Text(text.to_owned()))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(NumberOrText::Number(number))
+    }
+}
+
+/// The ports of a forward.
+#[derive(Debug, Clone)]
+pub(super) struct PortsFile(pub(super) NumberOrText);
+
+impl<'de> Deserialize<'de> for PortsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrTextVisitor(PORTS)).map(Self)
+    }
+}
+
+/// The largest TCP segment of a masquerade.
+#[derive(Debug, Clone)]
+pub(super) struct MssClampFile(pub(super) NumberOrText);
+
+impl<'de> Deserialize<'de> for MssClampFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrTextVisitor(MSS_CLAMP)).map(Self)
+    }
+}

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(super) use super::choices::{GatewayFile, RoutersFile};
+pub(super) use super::choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile};
 use super::schema::{
-    Address, Count, Destination, FlowTable, Interface, Metric, Mtu, Port, Protocol, Subnet, Target,
+    Address, Count, Destination, FlowTable, Interface, Metric, Mtu, Network, Protocol, Subnet,
+    Target,
 };
 
 /// Text, and where it stands.
@@ -365,6 +366,20 @@ pub(super) struct MasqueradeFile {
     #[serde(default)]
     #[schemars(with = "String")]
     pub(super) uplink: Option<Text>,
+    /// Destinations that are left alone: what goes there keeps its source.
+    #[serde(default)]
+    #[schemars(with = "Vec<Network>")]
+    pub(super) except: Vec<Text>,
+    /// The address that it bears, one of the router's at the uplink; without it, the one that
+    /// the kernel chooses.
+    #[serde(default)]
+    #[schemars(with = "Address")]
+    pub(super) to: Option<Text>,
+    /// The largest segment that ends of TCP connections may announce, in bytes; "pmtu": what
+    /// fits the uplink and the namespace's cable.
+    #[serde(default)]
+    #[schemars(with = "MssClampFile")]
+    pub(super) mss_clamp: Option<Spanned<MssClampFile>>,
 }
 
 /// Destination translation: what reaches a port of the router goes to a namespace.
@@ -379,11 +394,15 @@ pub(super) struct ForwardFile {
     #[serde(default)]
     #[schemars(with = "Address")]
     pub(super) address: Option<Text>,
-    /// The router's port.
-    #[schemars(with = "Port")]
-    pub(super) port: Number,
+    /// The router's port, or several, as "8000-17999".
+    #[schemars(with = "PortsFile")]
+    pub(super) port: Spanned<PortsFile>,
     /// Where to, as ADDRESS:PORT: the address of a namespace, or of an uplink that is plugged
-    /// into a bridge.
+    /// into a bridge. Of several ports, where the first leads.
     #[schemars(with = "Target")]
     pub(super) target: Text,
+    /// Whom it is for; for others there is no forward. Without it, everybody.
+    #[serde(default)]
+    #[schemars(with = "Vec<Network>")]
+    pub(super) from: Vec<Text>,
 }

@@ -7,10 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::Value;
 
 use super::{
-    choices::{GatewayFile, RoutersFile},
+    choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile},
     file::{RouterFile, TopologyFile},
     read::{COUNT, FLOW_TABLE, MTU},
 };
+use crate::rules::MssClamp;
 
 /// A schema of the topology file: draft 2020-12.
 pub fn schema() -> Value {
@@ -73,9 +74,13 @@ value!(Target, {
     "pattern": r"^[0-9]+(\.[0-9]+){3}:[0-9]+$",
     "examples": ["192.168.15.2:80"],
 });
+value!(Network, {
+    "type": "string",
+    "pattern": r"^[0-9]+(\.[0-9]+){3}(/[0-9]+)?$",
+    "examples": ["10.0.0.0/8", "192.168.1.7"],
+});
 value!(Interface, { "type": "string", "minLength": 1, "maxLength": 15 });
 value!(Protocol, { "enum": ["tcp", "udp", "sctp", "udplite"] });
-value!(Port, { "type": "integer", "minimum": 1, "maximum": u16::MAX });
 value!(Metric, { "type": "integer", "minimum": 0, "maximum": u32::MAX });
 value!(Mtu, { "type": "integer", "minimum": MTU.start(), "maximum": MTU.end() });
 value!(Count, { "type": "integer", "minimum": COUNT.start(), "maximum": COUNT.end() });
@@ -112,5 +117,44 @@ impl JsonSchema for RoutersFile {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let router = generator.subschema_for::<RouterFile>();
         json_schema!({ "anyOf": [router, { "type": "array", "items": router }] })
+    }
+}
+
+impl JsonSchema for PortsFile {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ports".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": u16::MAX },
+                { "type": "string", "pattern": "^[0-9]+(-[0-9]+)?$", "examples": ["8000-17999"] },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for MssClampFile {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "mss_clamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let bytes = MssClamp::BYTES;
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": bytes.start(), "maximum": bytes.end() },
+                { "const": MssClamp::PATH_MTU },
+            ],
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! From text to [`TopologyFile`], and the parser's complaints in plain words.
 
 use super::{
-    choices::{GATEWAY, ROUTERS},
+    choices::{GATEWAY, MSS_CLAMP, PORTS, ROUTERS},
     error::Fault,
     file::TopologyFile,
     names::nearest,
@@ -52,6 +52,8 @@ fn wrong_type(message: &str) -> Option<String> {
         "a string" => "write text in quotes",
         "a sequence" => "write a list, in [ ]",
         ROUTERS => "write a table, with keys",
+        PORTS => "write a port, or several in quotes, as \"8000-8099\"",
+        MSS_CLAMP => "write a number of bytes, or \"pmtu\"",
         GATEWAY => "write an address in quotes, or false for no default route",
         table if table.starts_with("struct ") || table == "a map" => "write a table, with keys",
         _ => return None,

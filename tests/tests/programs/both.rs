@@ -8,10 +8,10 @@ use std::{
 };
 
 use netns_common::{
-    abi::{DropReason, Flow, Port, Protocol, Settings, Tick, ticks},
+    abi::{DropReason, Flow, Port, Protocol, RuleId, Settings, Tick, ticks},
     datapath::{Exit, Verdict},
     model::{
-        Generator, Hook, HostSocket, Places, Router, Step, VecPacket, address, lecture_tables,
+        Generator, Hook, HostSocket, Places, Router, Step, VecPacket, address, lecture_rules, lecture_tables,
         rules,
     },
 };
@@ -52,6 +52,7 @@ impl Both {
         let kernel = Kernel::install(places, capacity);
         let mut tables = lecture_tables(places, capacity as usize);
         // The seed is the kernel's: so port choices agree.
+        lecture_rules(&mut tables);
         tables.settings = kernel.settings();
         let sockets = (
             TcpListener::bind(("0.0.0.0", OWNED_PORT)).expect("a listener"),
@@ -176,7 +177,7 @@ impl Both {
             let name = reason.name().to_owned();
             (name, words(kernel.drop_counter(*reason)), words(model.drop_counter(*reason)))
         });
-        let rules = (0..=rules::SCTP_5060).map(|rule| {
+        let rules = (0..=rules::LAST).map(|rule| {
             let name = format!("rule {rule}");
             (name, words(kernel.rule_counter(rule)), words(model.rule_counter(rule)))
         });
@@ -193,6 +194,11 @@ impl Both {
     /// How many flows there are.
     pub(crate) fn flow_count(&self) -> usize {
         self.model.tables.flows().len()
+    }
+
+    /// How many connections a rule has begun.
+    pub(crate) fn begun(&self, rule: RuleId) -> u64 {
+        self.model.tables.rule_counter(rule).flows
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {

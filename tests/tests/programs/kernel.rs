@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::Ipv4Addr,
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,7 @@ use netns_common::{
 };
 use netns_user::{
     datapath::{CableSpec, Datapath, DatapathSpec},
-    rules::{ForwardProtocol, ForwardRule, MasqueradeRule},
+    rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp},
 };
 use nix::time::{ClockId, clock_gettime};
 
@@ -205,13 +206,12 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         mac,
         source_check: None,
     };
-    let forward = |protocol, port, target: &str| ForwardRule {
-        protocol,
-        address: None,
-        port,
-        target: target.parse().expect("an address and port"),
+    let forward = |protocol, port, target: &str| {
+        ForwardRule::new(protocol, port, target.parse().expect("an address and port"))
     };
-    let inside = "192.168.15.0/24".parse().expect("a subnet");
+    let network = |text: &str| text.parse().expect("a network");
+    let ports = |text: &str| text.parse().expect("ports");
+    let inside = network("192.168.15.0/24");
     DatapathSpec {
         lab: "programs".to_owned(),
         flow_capacity,
@@ -221,12 +221,32 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
             cable("blue", "192.168.15.2", places.blue_mac),
         ],
         inside: vec![inside],
-        masquerades: vec![MasqueradeRule { source: inside, uplink: Some("ens3".to_owned()) }],
+        masquerades: vec![MasqueradeRule {
+            except: [network("203.0.113.0/24")].into(),
+            mss_clamp: Some(MssClamp::Bytes(1400)),
+            ..MasqueradeRule::new(inside, Some("ens3".to_owned()))
+        }],
         forwards: vec![
             forward(ForwardProtocol::Tcp, 80, "192.168.15.2:80"),
             forward(ForwardProtocol::Tcp, 8080, "192.168.15.2:80"),
             forward(ForwardProtocol::Udp, 5353, "192.168.15.2:53"),
             forward(ForwardProtocol::Sctp, 5060, "192.168.15.2:5061"),
+            ForwardRule {
+                ports: ports("20000-29999"),
+                ..forward(ForwardProtocol::Tcp, 1, "192.168.15.2:10000")
+            },
+            ForwardRule {
+                ports: ports("400-499"),
+                ..forward(ForwardProtocol::Udp, 1, "192.168.15.2:400")
+            },
+            ForwardRule {
+                address: Some(Ipv4Addr::new(192, 168, 1, 10)),
+                ..forward(ForwardProtocol::Udp, 443, "192.168.15.1:443")
+            },
+            ForwardRule {
+                from: [network("192.168.1.1/32"), network("192.168.15.1/32")].into(),
+                ..forward(ForwardProtocol::Tcp, 443, "192.168.15.2:443")
+            },
         ],
         timeouts: Timeouts::default(),
         source_check: true,

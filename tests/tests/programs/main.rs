@@ -17,7 +17,7 @@ use both::Both;
 use netns_common::{
     abi::{Stage, programs},
     datapath::{Exit, Verdict},
-    model::{Datagram, Hook, address, flags, ipv4},
+    model::{Datagram, Hook, address, flags, ipv4, rules},
 };
 use place::router;
 
@@ -87,6 +87,9 @@ fn arbitrary_packets_meet_the_same_fate_in_the_kernel_and_in_the_model() {
     let seeds = (0..FIXED_SEEDS).chain((0..RANDOM_SEEDS).map(|at| random.hash_one(at)));
     let packets: usize = seeds.map(|seed| both.run_sequence(seed)).sum();
     assert!(packets >= PACKETS, "{packets} packets were run");
+    for rule in 1..=rules::LAST {
+        assert!(both.begun(rule) > 0, "no packet was for rule {rule}");
+    }
     assert_seen(&both, &SEEN);
 }
 

@@ -1,12 +1,16 @@
 //! Rules: about what is there, each given once.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     net::Ipv4Addr,
+    ops::Range,
 };
 
 use super::Check;
-use crate::topology::routers::{overlap, routers_of_source};
+use crate::{
+    rules::ForwardRule,
+    topology::routers::{overlap, routers_of_source},
+};
 
 impl Check<'_> {
     pub(super) fn rules(&mut self) {
@@ -65,11 +69,33 @@ impl Check<'_> {
                     self.fault(span.clone(), message);
                 }
             }
-            if let Some(first) = seen.insert(rule, span.clone()) {
+            if let (Some(to), Some(text), Some(uplink)) = (rule.to, &part.to, &rule.uplink)
+                && !self.may_be_uplink_address(uplink, to)
+            {
+                let message = format!(
+                    "masquerade: the router has no address {to} at {uplink}: use one of the \
+                     uplink's, or leave it out"
+                );
+                self.fault(text.span(), message);
+            }
+            let place = (rule.source, rule.uplink.as_deref());
+            if let Some((other, first)) = seen.insert(place, (rule, span.clone())) {
                 let line = self.line(&first);
-                self.fault(span, format!("the same masquerade is in line {line}: leave one out"));
+                let message = if other == rule {
+                    format!("the same masquerade is in line {line}: leave one out")
+                } else {
+                    format!("`{other}` is in line {line} for the same source: leave one out")
+                };
+                self.fault(span, message);
             }
         }
+    }
+
+    /// Of an uplink that the lab makes all addresses are in the file.
+    fn may_be_uplink_address(&self, uplink: &str, address: Ipv4Addr) -> bool {
+        let named = self.parts.uplinks.iter().flatten().filter(|other| other.name == uplink);
+        let mut made = named.filter_map(|uplink| Some(uplink.address?.addr())).peekable();
+        made.peek().is_none() || made.any(|own| own == address)
     }
 
     fn forwards(&mut self) {
@@ -82,7 +108,7 @@ impl Check<'_> {
         let uplinks = parts.uplinks.iter().flatten().filter(|uplink| uplink.plug().is_some());
         let uplinks = uplinks.filter_map(|uplink| Some(uplink.address?.addr()));
         let somebody: HashSet<Ipv4Addr> = plugs.chain(uplinks).collect();
-        let mut seen = HashMap::new();
+        let mut seen: BTreeMap<_, (&ForwardRule, Range<usize>)> = BTreeMap::new();
         for (part, rule) in file.forwards.iter().zip(&parts.forwards) {
             let Some(rule) = rule else { continue };
             let target = *rule.target.ip();
@@ -112,15 +138,27 @@ impl Check<'_> {
                 );
                 self.fault(text.span(), message);
             }
-            let key = (router, rule.protocol, rule.address, rule.port);
-            if let Some(first) = seen.insert(key, part.port.span()) {
-                let message = format!(
-                    "forward: {} port {} is forwarded already (line {}): choose another port",
-                    rule.protocol,
-                    rule.port,
-                    self.line(&first)
-                );
+            // Ranges that have nothing in common are in the order of their first ports.
+            let place = |port: u16| (router, rule.protocol as u8, rule.address, port);
+            let before = seen.range(..=place(rule.ports.last())).next_back();
+            let other = before.map(|(_, other)| other).filter(|(other, _)| other.overlaps(rule));
+            if let Some((other, span)) = other {
+                let line = self.line(span);
+                let message = match (rule.ports.single(), other.ports.single()) {
+                    (Some(port), Some(_)) => format!(
+                        "forward: {} port {port} is forwarded already (line {line}): choose \
+                         another port",
+                        rule.protocol
+                    ),
+                    _ => format!(
+                        "forward: {} ports {} are forwarded already in part, by `{other}` (line \
+                         {line}): choose others",
+                        rule.protocol, rule.ports
+                    ),
+                };
                 self.fault(part.port.span(), message);
+            } else {
+                seen.insert(place(rule.ports.first()), (rule, part.port.span()));
             }
         }
     }

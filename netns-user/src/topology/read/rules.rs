@@ -1,11 +1,13 @@
 //! Masquerades, forwards and the settings of the translation.
 
-use super::values::{cidr, ip, number, optional, port, target, text};
+use toml::Spanned;
+
+use super::values::{cidr, ip, networks, number, optional, ports, target, text};
 use crate::{
-    rules::{ForwardProtocol, ForwardRule, MasqueradeRule},
+    rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp},
     topology::{
         error::Fault,
-        file::{ForwardFile, MasqueradeFile, NatFile},
+        file::{ForwardFile, MasqueradeFile, MssClampFile, NatFile},
         model::NatOptions,
     },
 };
@@ -38,7 +40,24 @@ pub(super) fn masquerade(file: &MasqueradeFile, faults: &mut Vec<Fault>) -> Opti
         faults.push(Fault::new(file.source.span(), message));
         return None;
     }
-    Some(MasqueradeRule { source, uplink: text(file.uplink.as_ref()) })
+    let except = networks(&file.except, "masquerade", faults);
+    let to = optional(file.to.as_ref(), |text| ip(text, "masquerade", faults));
+    let mss_clamp = optional(file.mss_clamp.as_ref(), |asked| mss_clamp(asked, faults));
+    let uplink = text(file.uplink.as_ref());
+    if let (Some(text), None) = (&file.to, &uplink) {
+        let message = "masquerade: `to` is an address at one uplink: name the `uplink` too";
+        faults.push(Fault::new(text.span(), message));
+    }
+    Some(MasqueradeRule { source, uplink, except: except?, to: to?, mss_clamp: mss_clamp? })
+}
+
+fn mss_clamp(asked: &Spanned<MssClampFile>, faults: &mut Vec<Fault>) -> Option<MssClamp> {
+    let clamp = asked.get_ref().0.to_string().parse::<MssClamp>();
+    clamp
+        .map_err(|fault| {
+            faults.push(Fault::new(asked.span(), format!("masquerade: mss_clamp: {fault}")));
+        })
+        .ok()
 }
 
 pub(super) fn forward(file: &ForwardFile, faults: &mut Vec<Fault>) -> Option<ForwardRule> {
@@ -47,7 +66,23 @@ pub(super) fn forward(file: &ForwardFile, faults: &mut Vec<Fault>) -> Option<For
         faults.push(Fault::new(file.protocol.span(), format!("forward: {fault}")));
     }
     let address = optional(file.address.as_ref(), |text| ip(text, "forward", faults));
-    let port = port(&file.port, faults);
+    let ports = ports(&file.port, faults);
     let target = target(&file.target, faults);
-    Some(ForwardRule { protocol: protocol.ok()?, address: address?, port: port?, target: target? })
+    let from = networks(&file.from, "forward", faults);
+    let rule = ForwardRule {
+        protocol: protocol.ok()?,
+        address: address?,
+        ports: ports?,
+        target: target?,
+        from: from?,
+    };
+    if rule.target_ports().is_none() {
+        let message = format!(
+            "forward: the ports {} have no room at {}: the last would be above 65535",
+            rule.ports, rule.target
+        );
+        faults.push(Fault::new(file.target.span(), message));
+        return None;
+    }
+    Some(rule)
 }

@@ -1,15 +1,21 @@
 //! Single values: addresses, subnets, ports and numbers with their ranges.
 
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddrV4},
     ops::RangeInclusive,
 };
 
 use ipnet::Ipv4Net;
+use toml::Spanned;
 
-use crate::topology::{
-    error::Fault,
-    file::{Number, Text},
+use crate::{
+    rules::{Ports, parse_network},
+    topology::{
+        choices::{NumberOrText, PortsFile},
+        error::Fault,
+        file::{Number, Text},
+    },
 };
 
 /// Fewest bytes that IPv4 asks of a link (RFC 791), and the most that a cable of Linux carries.
@@ -59,11 +65,37 @@ pub(super) fn mtu(
     })
 }
 
-pub(super) fn port(asked: &Number, faults: &mut Vec<Fault>) -> Option<u16> {
-    let port = number(asked, &(1..=65_535), faults, |port| {
-        format!("forward: the port {port} does not exist")
-    });
-    port.and_then(|port| u16::try_from(port).ok())
+pub(super) fn ports(asked: &Spanned<PortsFile>, faults: &mut Vec<Fault>) -> Option<Ports> {
+    let written = asked.get_ref().0.to_string();
+    let fault = match (&asked.get_ref().0, written.parse()) {
+        (_, Ok(ports)) => return Some(ports),
+        (NumberOrText::Number(_), Err(_)) => {
+            format!("the port {written} does not exist: use 1 to 65535")
+        }
+        (NumberOrText::Text(_), Err(fault)) => fault,
+    };
+    faults.push(Fault::new(asked.span(), format!("forward: {fault}")));
+    None
+}
+
+/// Networks of a rule; an address is one of its own.
+pub(super) fn networks(
+    texts: &[Text],
+    owner: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<BTreeSet<Ipv4Net>> {
+    let mut read = |text: &Text| {
+        let network = parse_network(text.get_ref());
+        network
+            .map_err(|fault| {
+                let message = format!("{owner}: \"{}\": {fault}", text.get_ref());
+                faults.push(Fault::new(text.span(), message));
+            })
+            .ok()
+    };
+    // All of them are read before the first failure counts.
+    let networks: Vec<_> = texts.iter().map(&mut read).collect();
+    networks.into_iter().collect()
 }
 
 pub(super) fn target(text: &Text, faults: &mut Vec<Fault>) -> Option<SocketAddrV4> {

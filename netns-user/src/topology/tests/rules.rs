@@ -129,3 +129,106 @@ fn all_faults_are_reported_at_once_from_the_top() {
     let lines: Vec<&str> = found.iter().map(|line| line.split(':').nth(1).unwrap()).collect();
     assert_eq!(lines, ["1", "19", "37"]);
 }
+
+const FORWARD: &str = "[[forward]]\nprotocol = \"tcp\"\naddress = \"192.168.1.10\"\n";
+
+#[test]
+fn ports_that_make_no_range() {
+    for (ports, fault) in [
+        ("\"90-80\"", "the ports 90-80 run backwards: write 80-90"),
+        ("\"0-80\"", "the port 0 does not exist: use 1 to 65535"),
+        ("\"80-65536\"", "the port 65536 does not exist: use 1 to 65535"),
+        ("\"http\"", "\"http\" is no port: write one like 80, or several like 8000-8099"),
+    ] {
+        let expected = format!("lab.toml:37:8: forward: {fault}");
+        spoiled("port = 80\n", &format!("port = {ports}\n"), &expected);
+    }
+    spoiled(
+        "port = 80\n",
+        "port = \"1-65535\"\n",
+        "lab.toml:38:10: forward: the ports 1-65535 have no room at 10.0.0.3:8080: the last would \
+         be above 65535",
+    );
+}
+
+#[test]
+fn pitfall_moby_53466_a_range_is_one_rule_and_overlaps_with_no_other() {
+    let ranges = |first: &str, second: &str| {
+        let one = |ports: &str| format!("\n{FORWARD}port = \"{ports}\"\ntarget = \"10.0.0.2:1\"\n");
+        Topology::parse(&format!("{GOOD}{}{}", one(first), one(second)), "lab.toml")
+    };
+    let lab = ranges("8000-17999", "18000-18999").unwrap();
+    assert_eq!(lab.forwards.len(), 3);
+    assert_eq!(lab.forwards[1].ports.to_string(), "8000-17999");
+    assert_eq!(Topology::parse(&lab.to_toml(), "again").unwrap(), lab);
+    let error = ranges("8000-17999", "17999-18999").unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "forward: tcp ports 17999-18999 are forwarded already in part, by `forward tcp \
+             192.168.1.10:8000-17999 -> 10.0.0.2:1-10000` (line 43): choose others"
+        ),
+        "{error}"
+    );
+    assert!(ranges("1-100", "200-300").is_err(), "the file has port 80");
+}
+
+#[test]
+fn networks_of_rules() {
+    spoiled(
+        "port = 80\n",
+        "port = 80\nfrom = [\"10.1.2.3/8\"]\n",
+        "lab.toml:38:9: forward: \"10.1.2.3/8\": it is neither a network nor one address: write \
+         10.0.0.0/8 for the network or 10.1.2.3 for the address",
+    );
+    spoiled(
+        "source = \"10.0.0.0/24\"\n",
+        "source = \"10.0.0.0/24\"\nexcept = [\"lan\"]\n",
+        "lab.toml:32:11: masquerade: \"lan\": this is no network: write it like 192.168.1.0/24, \
+         or an address like 192.168.1.7",
+    );
+    let good = GOOD.replacen(
+        "source = \"10.0.0.0/24\"\n",
+        "source = \"10.0.0.0/24\"\nexcept = [\"172.16.0.0/12\", \"10.9.9.9\"]\nmss_clamp = \"pmtu\"\n",
+        1,
+    );
+    let lab = Topology::parse(&good, "lab.toml").unwrap();
+    assert_eq!(
+        lab.masquerades[0].to_string(),
+        "masquerade 10.0.0.0/24 out of ens3 except to 10.9.9.9/32, 172.16.0.0/12, mss pmtu"
+    );
+    assert_eq!(Topology::parse(&lab.to_toml(), "again").unwrap(), lab);
+}
+
+#[test]
+fn a_fixed_address_that_the_uplink_has_not() {
+    spoiled(
+        "source = \"10.0.0.0/24\"\n",
+        "source = \"10.0.0.0/24\"\nto = \"192.168.1.99\"\n",
+        "lab.toml:32:6: masquerade: the router has no address 192.168.1.99 at ens3: use one of \
+         the uplink's, or leave it out",
+    );
+}
+
+#[test]
+fn segment_sizes_that_nobody_has() {
+    for (size, told) in [("87", "87"), ("65496", "65496"), ("-1", "-1"), ("\"mtu\"", "mtu")] {
+        spoiled(
+            "source = \"10.0.0.0/24\"\n",
+            &format!("source = \"10.0.0.0/24\"\nmss_clamp = {size}\n"),
+            &format!(
+                "lab.toml:32:13: masquerade: mss_clamp: \"{told}\" is no segment size: write 88 \
+                 to 65495, or \"pmtu\""
+            ),
+        );
+    }
+}
+
+#[test]
+fn two_masquerades_of_one_source_at_one_uplink() {
+    let again = "\n[[masquerade]]\nsource = \"10.0.0.0/24\"\nuplink = \"ens3\"\nmss_clamp = 1400\n";
+    assert_eq!(
+        problems(&format!("{GOOD}{again}")),
+        ["lab.toml:41:10: `masquerade 10.0.0.0/24 out of ens3` is in line 31 for the same \
+          source: leave one out"]
+    );
+}

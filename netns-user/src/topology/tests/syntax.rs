@@ -21,7 +21,8 @@ fn unknown_key_that_looks_like_none() {
     spoiled(
         "protocol = ",
         "xyz = 1\nprotocol = ",
-        "lab.toml:35:1: unknown key \"xyz\": known here are protocol, address, port, target",
+        "lab.toml:35:1: unknown key \"xyz\": known here are protocol, address, port, target, \
+         from",
     );
 }
 
@@ -40,8 +41,21 @@ fn syntax_error() {
 #[test]
 fn wrong_type() {
     let cases = [
-        ("port = 80", "port = \"80\"", "\"80\" is text: write a number without quotes"),
-        ("port = 80", "port = 8.5", "8.5 is a fraction: write a number without quotes"),
+        (
+            "[router]",
+            "[nat]\nflow_table = \"80\"\n[router]",
+            "\"80\" is text: write a number without quotes",
+        ),
+        (
+            "[router]",
+            "[nat]\nflow_table = 8.5\n[router]",
+            "8.5 is a fraction: write a number without quotes",
+        ),
+        (
+            "port = 80",
+            "port = 8.5",
+            "8.5 is a fraction: write a port, or several in quotes, as \"8000-8099\"",
+        ),
         ("name = \"red\"", "name = 7", "7 is a number: write text in quotes"),
         ("dns = [\"9.9.9.9\"]", "dns = true", "true is true or false: write a list, in [ ]"),
     ];
@@ -50,7 +64,7 @@ fn wrong_type() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].ends_with(&format!(": {message}")), "{found:?}");
     }
-    let found = problems(&GOOD.replacen("port = 80", "port = \"80\"", 1));
+    let found = problems(&GOOD.replacen("port = 80", "port = true", 1));
     assert!(found[0].starts_with("lab.toml:37:8: "), "{found:?}");
     let found = problems(&format!("{GOOD}[nat]\nsource_check = \"yes\"\n"));
     assert!(

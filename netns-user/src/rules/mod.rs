@@ -1,86 +1,23 @@
 //! NAT rules as a person writes them; the datapath translates them to map entries.
 
+mod forward;
+mod masquerade;
+mod ports;
+
 use std::{
-    fmt,
+    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddrV4},
-    str::FromStr,
 };
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
 
-/// A protocol that can be forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum ForwardProtocol {
-    Tcp,
-    Udp,
-    Sctp,
-    /// RFC 3828.
-    #[value(name = "udplite")]
-    UdpLite,
-}
+pub use forward::{ForwardProtocol, ForwardRule};
+pub use masquerade::{MasqueradeRule, MssClamp};
+pub use ports::Ports;
 
-impl fmt::Display for ForwardProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Sctp => "sctp",
-            Self::UdpLite => "udplite",
-        })
-    }
-}
-
-impl FromStr for ForwardProtocol {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tcp" => Ok(Self::Tcp),
-            "udp" => Ok(Self::Udp),
-            "sctp" => Ok(Self::Sctp),
-            "udplite" => Ok(Self::UdpLite),
-            other => Err(format!("unknown protocol \"{other}\": use tcp, udp, sctp or udplite")),
-        }
-    }
-}
-
-/// Source translation: what `source` sends out of `uplink` bears the uplink's address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct MasqueradeRule {
-    pub source: Ipv4Net,
-    /// `None`: every uplink of the lab.
-    pub uplink: Option<String>,
-}
-
-impl fmt::Display for MasqueradeRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.uplink {
-            Some(uplink) => write!(f, "masquerade {} out of {uplink}", self.source),
-            None => write!(f, "masquerade {} out of any uplink", self.source),
-        }
-    }
-}
-
-/// Destination translation: what reaches `port` of the host goes to `target`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct ForwardRule {
-    pub protocol: ForwardProtocol,
-    /// `None`: every address of the host.
-    pub address: Option<Ipv4Addr>,
-    pub port: u16,
-    pub target: SocketAddrV4,
-}
-
-impl fmt::Display for ForwardRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "forward {} ", self.protocol)?;
-        if let Some(address) = self.address {
-            write!(f, "{address}:")?;
-        }
-        write!(f, "{} -> {}", self.port, self.target)
-    }
+/// Networks for a person.
+fn list(networks: &BTreeSet<Ipv4Net>) -> String {
+    networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A target as it is typed: `ADDRESS:PORT`.
@@ -127,6 +64,29 @@ pub fn parse_host_address(text: &str) -> Result<Ipv4Addr, String> {
     }
 }
 
+/// A network of a rule as it is typed: `NETWORK/LENGTH`, or an address for itself alone.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn parse_network(text: &str) -> Result<Ipv4Net, String> {
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Ok(address.into());
+    }
+    let network: Ipv4Net = text.parse().map_err(|_| {
+        "this is no network: write it like 192.168.1.0/24, or an address like 192.168.1.7"
+            .to_owned()
+    })?;
+    if network != network.trunc() {
+        return Err(format!(
+            "it is neither a network nor one address: write {} for the network or {} for the \
+             address",
+            network.trunc(),
+            network.addr()
+        ));
+    }
+    Ok(network)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +103,9 @@ mod tests {
         assert!(source("192.168.15.0/33").ends_with("write it like 192.168.15.0/24"));
         assert!(parse_host_address("0.0.0.0").unwrap_err().contains("leave --address out"));
         assert!(parse_host_address("ens3").is_err());
+        let network = |text| parse_network(text).unwrap_err();
+        assert!(network("10.1.2.3/8").contains("write 10.0.0.0/8 for the network"));
+        assert!(network("lan").contains("write it like 192.168.1.0/24"));
     }
 
     #[test]
@@ -150,5 +113,6 @@ mod tests {
         assert_eq!(parse_target("192.168.15.2:80"), Ok("192.168.15.2:80".parse().unwrap()));
         assert_eq!(parse_source("192.168.15.0/24"), Ok("192.168.15.0/24".parse().unwrap()));
         assert_eq!(parse_host_address("127.0.0.1"), Ok(Ipv4Addr::LOCALHOST));
+        assert_eq!(parse_network("10.1.2.3"), Ok("10.1.2.3/32".parse().unwrap()));
     }
 }

@@ -1,0 +1,139 @@
+//! Lowering the segment size that the ends of a TCP connection announce (RFC 9293 section
+//! 3.7.1), for links beyond which larger segments are lost.
+
+use core::mem::offset_of;
+
+use network_types::tcp::TcpHdr;
+
+use super::{
+    Exit, Outcome, Verdict,
+    checksum::Diff,
+    head::{IP_DESTINATION, RST, SYN},
+    masquerade,
+    outbound::is_uplink,
+    passage::{Passage, Scratch},
+    stages,
+    traits::{Packet, Tables},
+};
+use crate::abi::{DropReason, Ip4, Masquerade, Stage, Tick};
+
+/// IPv4 and TCP headers without options: what the announced size leaves out.
+const HEADERS: u32 = 40;
+
+/// The smallest size that is asked for: Linux agrees to none below (`TCP_MIN_MSS`).
+const LEAST: u32 = 88;
+
+/// Kinds of TCP options (RFC 9293 section 3.1).
+const END: u8 = 0;
+const NOTHING: u8 = 1;
+const SEGMENT_SIZE: u8 = 2;
+
+/// Bytes of the fixed TCP header, and the most that its options take.
+const FIXED: usize = 20;
+const MOST_OPTIONS: usize = 40;
+
+/// Goes on with a packet that was translated: to the clamp, if it may announce a segment size
+/// and some rule wants sizes lower. The clamp finds the headers as they came in the scratch.
+#[inline(always)]
+pub(super) fn go_on<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    verdict: Verdict,
+) -> Outcome {
+    if passage.head.tcp_flags & (SYN | RST) == SYN
+        && passage.settings.mss_clamp != 0
+        && let Verdict::Redirect(exit) = verdict
+    {
+        passage.notes.clamped = exit;
+        return Outcome::Continue(Stage::Clamp);
+    }
+    Outcome::Decided(verdict)
+}
+
+/// [`Stage::Clamp`].
+#[inline(always)]
+pub fn mss_clamp<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    stages::go_on(packet, tables, scratch, now, |passage| {
+        Outcome::Decided(match clamp(passage) {
+            Some(()) => Verdict::Redirect(passage.notes.clamped),
+            None => passage.drop(DropReason::RewriteFailed),
+        })
+    })
+}
+
+/// Lowers what a SYN or its answer announces, if a masquerade of its inside end wants it. The
+/// packet bears its new addresses, and the headers are those that it came with.
+#[inline(always)]
+fn clamp<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<()> {
+    let came_by = passage.packet.link();
+    let (inside, uplink, cable) = match passage.notes.clamped {
+        Exit::Neighbour { link, .. } => (passage.head.source, link, came_by),
+        Exit::Peer { cable } => {
+            (Ip4::from_network(passage.packet.load(IP_DESTINATION)?), came_by, cable)
+        }
+    };
+    // Between namespaces nothing is masqueraded.
+    if !is_uplink(passage.settings, uplink) {
+        return Some(());
+    }
+    let Some(rule) = masquerade::find(passage.tables, uplink, inside) else { return Some(()) };
+    let most = match rule.mss {
+        0 => return Some(()),
+        Masquerade::PATH_MTU => {
+            let (one, other) = (passage.packet.mtu(uplink), passage.packet.mtu(cable));
+            let least = if one < other { one } else { other };
+            if least < LEAST + HEADERS { LEAST as u16 } else { (least - HEADERS) as u16 }
+        }
+        number => number,
+    };
+    let l4 = passage.head.l4 as usize;
+    let end = passage.head.end();
+    let Some((offset, announced)) = find(passage.packet, l4, end) else { return Some(()) };
+    if announced <= most {
+        return Some(());
+    }
+    passage.packet.store_at(offset, most.to_be())?;
+    let (old, new) = (announced.to_be(), most.to_be());
+    // On an odd offset its bytes belong to two words of the sum.
+    let diff = if (offset - l4).is_multiple_of(2) {
+        Diff::NONE.half(old, new)
+    } else {
+        Diff::NONE.half(old.swap_bytes(), new.swap_bytes())
+    };
+    passage.packet.update_l4_checksum(l4 + offset_of!(TcpHdr, check), diff.raw(), false, false)
+}
+
+/// Where the announced segment size stands, and what it is. `None` where there is none, or where
+/// the options make no sense. The packet ends at `packet_end`; its frame may be longer.
+#[inline(always)]
+fn find<P: Packet>(packet: &P, l4: usize, packet_end: usize) -> Option<(usize, u16)> {
+    let words: u8 = packet.load_at(l4 + offset_of!(TcpHdr, window) - 2)?;
+    let end = usize::from(words >> 4) * 4;
+    if l4 + end > packet_end {
+        return None;
+    }
+    let mut at = FIXED;
+    // Each step takes an option, a byte long at least.
+    for _ in 0..MOST_OPTIONS {
+        if at + 1 >= end {
+            return None;
+        }
+        let [kind, length]: [u8; 2] = packet.load_at(l4 + at)?;
+        match kind {
+            END => return None,
+            NOTHING => at += 1,
+            SEGMENT_SIZE => {
+                let fits = length == 4 && at + 4 <= end;
+                let value: u16 = packet.load_at(l4 + at + 2)?;
+                return fits.then(|| (l4 + at + 2, u16::from_be(value)));
+            }
+            _ if length < 2 => return None,
+            _ => at += usize::from(length),
+        }
+    }
+    None
+}

@@ -1,0 +1,71 @@
+//! Which forward a packet or a connection of the host is for.
+
+use crate::abi::{Forward, Ip4, NO_RULE, OF_ADDRESS, Port, RuleId};
+
+/// The forwards as they lie in the maps.
+pub trait ForwardTable {
+    /// What stands for a port in [`FORWARD_PORTS`](crate::abi::maps::FORWARD_PORTS): the rule
+    /// for any address, and [`OF_ADDRESS`].
+    fn port_rules(&self, protocol: u8, port: Port) -> RuleId;
+    /// The rule of a port for just this address.
+    fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId;
+    fn forward(&self, rule: RuleId) -> Option<Forward>;
+    /// Whether an address belongs to one of the rule's CIDRs.
+    fn rule_has(&self, rule: RuleId, address: Ip4) -> bool;
+}
+
+/// Where a forwarded packet goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    pub address: Ip4,
+    pub port: Port,
+    pub rule: RuleId,
+}
+
+/// Whether the port is forwarded, on whatever address and for whatever source.
+#[inline(always)]
+pub(super) fn is_forwarded<T: ForwardTable>(table: &T, protocol: u8, port: Port) -> bool {
+    table.port_rules(protocol, port) != NO_RULE
+}
+
+/// The forward for what `source` sends to a port of `address`: one for just this address comes
+/// before one for any. A forward that the source is not permitted to use is none for it, as with
+/// iptables. `for_any`: whether forwards for any address count.
+#[inline(always)]
+pub(super) fn find<T: ForwardTable>(
+    table: &T,
+    protocol: u8,
+    source: Ip4,
+    address: Ip4,
+    port: Port,
+    for_any: bool,
+) -> Option<Target> {
+    let rules = table.port_rules(protocol, port);
+    if rules == NO_RULE {
+        return None;
+    }
+    if rules & OF_ADDRESS != 0
+        && let Some(target) =
+            permitted(table, table.address_rule(address, protocol, port), source, port)
+    {
+        return Some(target);
+    }
+    if for_any { permitted(table, rules & !OF_ADDRESS, source, port) } else { None }
+}
+
+#[inline(always)]
+fn permitted<T: ForwardTable>(
+    table: &T,
+    rule: RuleId,
+    source: Ip4,
+    port: Port,
+) -> Option<Target> {
+    if rule == NO_RULE {
+        return None;
+    }
+    let forward = table.forward(rule)?;
+    if forward.restricted != 0 && !table.rule_has(rule, source) {
+        return None;
+    }
+    Some(Target { address: forward.target, port: forward.target_port(port), rule })
+}

@@ -1,0 +1,260 @@
+//! Masquerade rules.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::Ipv4Addr,
+};
+
+use aya::maps::{
+    Array, MapData,
+    lpm_trie::{Key, LpmTrie},
+};
+use ipnet::Ipv4Net;
+use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, RuleId, Settings, maps};
+
+use super::{RuleStatus, map_error, status};
+use crate::{
+    datapath::{
+        Datapath, DatapathError,
+        configure::{Interfaces, write_host_addresses},
+    },
+    rules::{MasqueradeRule, MssClamp},
+};
+
+type Masquerades = LpmTrie<MapData, MasqueradeKey, Masquerade>;
+
+/// What the map holds of a rule.
+type Record = (Key<MasqueradeKey>, Masquerade);
+
+impl Datapath {
+    /// The masquerade rules. Must run on a thread inside the router's namespace, where
+    /// interface names are known.
+    pub fn masquerades(&self) -> Result<Vec<RuleStatus<MasqueradeRule>>, DatapathError> {
+        let counters = self.rule_counters()?;
+        let rules = self.masquerade_rules(&Interfaces::read()?)?.into_iter();
+        rules.map(|((_, value), rule)| status(&counters, value.rule, rule)).collect()
+    }
+
+    /// Adds masquerade rules to the living lab: all of them, or none. Must run inside the
+    /// router's namespace.
+    pub fn add_masquerades(&self, rules: &[MasqueradeRule]) -> Result<(), DatapathError> {
+        self.change_masquerades(&[], rules)
+    }
+
+    /// Removes a masquerade rule and the flows that it made. Must run inside the router's
+    /// namespace.
+    pub fn remove_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+        self.change_masquerades(std::slice::from_ref(rule), &[])
+    }
+
+    /// That nothing is in the way of a new masquerade rule. Must run inside the router's
+    /// namespace.
+    pub fn require_new_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
+        let interfaces = Interfaces::read()?;
+        let standing = self.masquerade_rules(&interfaces)?;
+        require_new(standing.iter().map(|(_, standing)| standing), std::slice::from_ref(rule))?;
+        key(rule, &interfaces).map(drop)
+    }
+
+    /// Puts the `new` rules in the place of the `gone` ones, whose flows end with them. Must run
+    /// inside the router's namespace.
+    pub fn change_masquerades(
+        &self,
+        gone: &[MasqueradeRule],
+        new: &[MasqueradeRule],
+    ) -> Result<(), DatapathError> {
+        self.change_rules(|| {
+            let interfaces = Interfaces::read()?;
+            // A fixed address may be younger than the lab.
+            write_host_addresses(self, &interfaces)?;
+            let standing = self.masquerade_rules(&interfaces)?;
+            let old = gone
+                .iter()
+                .map(|rule| {
+                    let found = standing.iter().find(|(_, standing)| standing == rule);
+                    found
+                        .map(|(record, _)| *record)
+                        .ok_or_else(|| DatapathError::NoRule(rule.to_string()))
+                })
+                .collect::<Result<Vec<Record>, _>>()?;
+            let stays = standing.iter().map(|(_, rule)| rule).filter(|rule| !gone.contains(rule));
+            require_new(stays, new)?;
+            let keys: Vec<_> =
+                new.iter().map(|rule| key(rule, &interfaces)).collect::<Result<_, _>>()?;
+            self.replace_masquerades(&old, new, &keys)?;
+            self.write_mss_clamp()
+        })
+    }
+
+    /// Writes the new rules, in the place of old ones of the same source and uplink at once,
+    /// then takes away the other old ones.
+    fn replace_masquerades(
+        &self,
+        old: &[Record],
+        new: &[MasqueradeRule],
+        keys: &[Key<MasqueradeKey>],
+    ) -> Result<(), DatapathError> {
+        let error = map_error(maps::MASQUERADES);
+        let ids = self.new_rules(new.len())?;
+        let mut map: Masquerades = self.map(maps::MASQUERADES)?;
+        let mut written = Vec::new();
+        let mut write = || {
+            // The guard lets out what a rule excludes: its networks are there before it.
+            for (id, rule) in ids.iter().zip(new) {
+                self.add_networks(*id, &rule.except)?;
+            }
+            for ((key, id), rule) in keys.iter().zip(&ids).zip(new) {
+                map.insert(key, value(rule, *id), 0).map_err(error)?;
+                written.push(*key);
+            }
+            Ok(())
+        };
+        let done: Result<(), DatapathError> = write();
+        if done.is_err() {
+            for key in &written {
+                // The first error is the one that tells.
+                let _ = map.remove(key);
+            }
+            for (key, value) in old {
+                let _ = map.insert(key, *value, 0);
+            }
+            let _ = self.remove_networks(&ids);
+            return done;
+        }
+        for (key, _) in old.iter().filter(|(old, _)| !keys.iter().any(|new| same(new, old))) {
+            map.remove(key).map_err(error)?;
+        }
+        let gone: BTreeSet<RuleId> = old.iter().map(|(_, value)| value.rule).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.remove_networks(&gone.iter().copied().collect::<Vec<_>>())?;
+        self.flush(|flow| gone.contains(&flow.rule)).map(drop)
+    }
+
+    /// Packets look for a segment size to clamp only where a rule wants it.
+    fn write_mss_clamp(&self) -> Result<(), DatapathError> {
+        let wanted = self.masquerade_records()?.iter().any(|(_, value)| value.mss != 0);
+        let mut settings = self.settings()?;
+        if (settings.mss_clamp != 0) == wanted {
+            return Ok(());
+        }
+        settings.mss_clamp = u8::from(wanted);
+        let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
+        map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
+    }
+
+    /// The records of all masquerades, in the order of their numbers.
+    pub(super) fn masquerade_records(&self) -> Result<Vec<Record>, DatapathError> {
+        let map: Masquerades = self.map(maps::MASQUERADES)?;
+        let mut records = map
+            .iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(map_error(maps::MASQUERADES))?;
+        records.sort_by_key(|(_, value)| value.rule);
+        Ok(records)
+    }
+
+    fn masquerade_rules(
+        &self,
+        interfaces: &Interfaces,
+    ) -> Result<Vec<(Record, MasqueradeRule)>, DatapathError> {
+        let mut networks = self.rule_networks()?;
+        let records = self.masquerade_records()?.into_iter();
+        Ok(records
+            .map(|(key, value)| {
+                let except = networks.remove(&value.rule).unwrap_or_default();
+                ((key, value), rule(&key, &value, except, interfaces))
+            })
+            .collect())
+    }
+}
+
+/// A source has one rule at an uplink, and one at any.
+fn require_new<'a>(
+    standing: impl Iterator<Item = &'a MasqueradeRule>,
+    new: &[MasqueradeRule],
+) -> Result<(), DatapathError> {
+    let mut taken: HashSet<(Ipv4Net, Option<&str>)> = HashSet::new();
+    let place = |rule: &'a MasqueradeRule| (rule.source, rule.uplink.as_deref());
+    let standing: Vec<&MasqueradeRule> = standing.collect();
+    taken.extend(standing.iter().map(|rule| place(rule)));
+    for rule in new {
+        let own = (rule.source, rule.uplink.as_deref());
+        if taken.contains(&own) {
+            let existing = standing.iter().find(|other| place(other) == own).map_or_else(
+                || rule.to_string(),
+                ToString::to_string,
+            );
+            return Err(DatapathError::RuleExists { existing });
+        }
+    }
+    Ok(())
+}
+
+/// What a rule is found by, once its uplink and its address are known to be there.
+fn key(
+    rule: &MasqueradeRule,
+    interfaces: &Interfaces,
+) -> Result<Key<MasqueradeKey>, DatapathError> {
+    let uplink = match &rule.uplink {
+        Some(name) => interfaces.index(name)?,
+        None => 0,
+    };
+    if let (Some(to), Some(name)) = (rule.to, &rule.uplink) {
+        let own = interfaces.addresses_of(name);
+        if !own.contains(&to) {
+            let own: Vec<String> = own.iter().map(Ipv4Addr::to_string).collect();
+            return Err(DatapathError::NoUplinkAddress {
+                address: to,
+                uplink: name.clone(),
+                own: own.join(", "),
+            });
+        }
+    }
+    let length = MasqueradeKey::UPLINK_BITS + u32::from(rule.source.prefix_len());
+    Ok(Key::new(length, MasqueradeKey { uplink, source: Ip4::from(rule.source.network()) }))
+}
+
+fn same(one: &Key<MasqueradeKey>, other: &Key<MasqueradeKey>) -> bool {
+    one.prefix_len() == other.prefix_len() && one.data() == other.data()
+}
+
+fn value(rule: &MasqueradeRule, id: RuleId) -> Masquerade {
+    Masquerade {
+        to: rule.to.map_or(Ip4::UNSPECIFIED, Ip4::from),
+        rule: id,
+        mss: match rule.mss_clamp {
+            None => 0,
+            Some(MssClamp::PathMtu) => Masquerade::PATH_MTU,
+            Some(MssClamp::Bytes(bytes)) => bytes,
+        },
+        length: rule.source.prefix_len(),
+        excludes: u8::from(!rule.except.is_empty()),
+        padding: [0; 2],
+    }
+}
+
+fn rule(
+    key: &Key<MasqueradeKey>,
+    value: &Masquerade,
+    except: BTreeSet<Ipv4Net>,
+    interfaces: &Interfaces,
+) -> MasqueradeRule {
+    let MasqueradeKey { uplink, source } = key.data();
+    let uplink = (uplink != 0).then(|| {
+        let gone = || format!("(deleted interface {uplink})");
+        interfaces.name(uplink).map_or_else(gone, str::to_owned)
+    });
+    MasqueradeRule {
+        source: Ipv4Net::new(Ipv4Addr::from(source), value.length).unwrap_or_default(),
+        uplink,
+        except,
+        to: (value.to != Ip4::UNSPECIFIED).then(|| value.to.into()),
+        mss_clamp: match value.mss {
+            0 => None,
+            Masquerade::PATH_MTU => Some(MssClamp::PathMtu),
+            bytes => Some(MssClamp::Bytes(bytes)),
+        },
+    }
+}

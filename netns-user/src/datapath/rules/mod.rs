@@ -1,0 +1,109 @@
+//! The NAT rules of a living lab: what stands in the maps is what holds.
+//!
+//! A change writes what is new before what leads to it, and takes away what leads to the old
+//! before the old itself: a packet meets the old rule or the new one.
+
+mod forwards;
+mod masquerades;
+mod pages;
+mod prefixes;
+
+use std::collections::BTreeSet;
+
+use aya::{
+    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    util::nr_cpus,
+};
+use netns_common::abi::{Counter, MAX_RULES, RuleId, maps};
+use serde::Serialize;
+
+use super::{Datapath, DatapathError, lock::FolderLock};
+
+/// A rule and what it has translated.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleStatus<R> {
+    #[serde(skip)]
+    pub id: RuleId,
+    #[serde(flatten)]
+    pub rule: R,
+    /// Connections begun.
+    pub flows: u64,
+    /// Packets translated, both directions.
+    pub packets: u64,
+    /// Bytes of IP, both directions.
+    pub bytes: u64,
+}
+
+fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
+    move |cause| DatapathError::Map { map, cause }
+}
+
+impl Datapath {
+    /// One change at a time: two at once would find the same rule number free, or both find
+    /// that nobody has the port.
+    fn change_rules<T>(
+        &self,
+        change: impl FnOnce() -> Result<T, DatapathError>,
+    ) -> Result<T, DatapathError> {
+        let lock = FolderLock::wait(&self.lab, &self.pins.maps())?;
+        let changed = change()?;
+        // A map that was open already is written to even when the lab goes meanwhile.
+        if lock.is_in_place() { Ok(changed) } else { Err(DatapathError::NotUp(self.lab.clone())) }
+    }
+
+    fn rule_counters(&self) -> Result<PerCpuArray<MapData, Counter>, DatapathError> {
+        self.map(maps::RULE_COUNTERS)
+    }
+
+    /// As many rule ids that are free, their counters at zero and without CIDRs, which a change
+    /// that was killed may have left.
+    fn new_rules(&self, count: usize) -> Result<Vec<RuleId>, DatapathError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let mut taken: BTreeSet<RuleId> = self.forward_records()?.into_keys().collect();
+        taken.extend(self.masquerade_records()?.into_iter().map(|(_, value)| value.rule));
+        let last = RuleId::try_from(MAX_RULES - 1).unwrap_or(RuleId::MAX);
+        // After the newest rather than in gaps: rules are listed in the order they came.
+        let next = taken.last().map_or(1, |id| id + 1);
+        let ids = (next..=last).chain((1..next).filter(|id| !taken.contains(id)));
+        let ids: Vec<RuleId> = ids.take(count).collect();
+        if ids.len() < count {
+            return Err(DatapathError::Limit(format!(
+                "a lab takes at most {last} rules: delete some first, or forward several ports \
+                 by one rule"
+            )));
+        }
+        let cpus = nr_cpus()
+            .map_err(|(_, cause)| DatapathError::System { what: "count the CPUs", cause })?;
+        let mut counters = self.rule_counters()?;
+        let left: BTreeSet<RuleId> = self.rule_networks()?.into_keys().collect();
+        for id in &ids {
+            let zeros = PerCpuValues::try_from(vec![Counter::default(); cpus])
+                .map_err(|cause| DatapathError::System { what: "per-CPU values", cause })?;
+            counters.set(u32::from(*id), zeros, 0).map_err(map_error(maps::RULE_COUNTERS))?;
+        }
+        let left: Vec<RuleId> = ids.iter().copied().filter(|id| left.contains(id)).collect();
+        self.remove_networks(&left)?;
+        Ok(ids)
+    }
+}
+
+fn status<R>(
+    counters: &PerCpuArray<MapData, Counter>,
+    id: RuleId,
+    rule: R,
+) -> Result<RuleStatus<R>, DatapathError> {
+    let values = counters.get(&u32::from(id), 0).map_err(map_error(maps::RULE_COUNTERS))?;
+    let Counter { flows, packets, bytes } = sum(&values);
+    Ok(RuleStatus { id, rule, flows, packets, bytes })
+}
+
+/// The counts of all CPUs together.
+pub(super) fn sum(values: &PerCpuValues<Counter>) -> Counter {
+    values.iter().fold(Counter::default(), |sum, value| Counter {
+        flows: sum.flows + value.flows,
+        packets: sum.packets + value.packets,
+        bytes: sum.bytes + value.bytes,
+    })
+}

@@ -1,0 +1,103 @@
+//! Source translation.
+
+use std::{collections::BTreeSet, fmt, net::Ipv4Addr, ops::RangeInclusive, str::FromStr};
+
+use ipnet::Ipv4Net;
+use serde::{Serialize, Serializer};
+
+use super::list;
+
+/// Source translation: what `source` sends out of `uplink` bears the uplink's address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct MasqueradeRule {
+    pub source: Ipv4Net,
+    /// `None`: every uplink of the lab.
+    pub uplink: Option<String>,
+    /// Destinations that are left alone: what goes there keeps its source.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub except: BTreeSet<Ipv4Net>,
+    /// The address that it bears; `None`: the one that the kernel chooses for the destination.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Ipv4Addr>,
+    /// `None`: the ends of a TCP connection announce what they like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mss_clamp: Option<MssClamp>,
+}
+
+/// The largest segment size that ends of TCP connections may announce (RFC 9293 section 3.7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MssClamp {
+    /// What fits the links on the way, of which the uplink and the namespace's cable are known.
+    PathMtu,
+    /// Bytes, of [`MssClamp::BYTES`].
+    Bytes(u16),
+}
+
+impl MssClamp {
+    /// Linux agrees to none below 88; above 65,495 no IPv4 packet has room for its headers.
+    pub const BYTES: RangeInclusive<u16> = 88..=65_495;
+
+    /// What [`MssClamp::PathMtu`] is written as.
+    pub const PATH_MTU: &str = "pmtu";
+}
+
+impl MasqueradeRule {
+    /// The plain rule: no exception, the kernel's choice of the address.
+    pub fn new(source: Ipv4Net, uplink: Option<String>) -> Self {
+        Self { source, uplink, except: BTreeSet::new(), to: None, mss_clamp: None }
+    }
+}
+
+impl fmt::Display for MasqueradeRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "masquerade {} out of ", self.source)?;
+        f.write_str(self.uplink.as_deref().unwrap_or("any uplink"))?;
+        if let Some(to) = self.to {
+            write!(f, " as {to}")?;
+        }
+        if !self.except.is_empty() {
+            write!(f, " except to {}", list(&self.except))?;
+        }
+        if let Some(clamp) = self.mss_clamp {
+            write!(f, ", mss {clamp}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for MssClamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PathMtu => f.write_str(Self::PATH_MTU),
+            Self::Bytes(bytes) => bytes.fmt(f),
+        }
+    }
+}
+
+impl FromStr for MssClamp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::PATH_MTU {
+            return Ok(Self::PathMtu);
+        }
+        let bytes = text.parse().ok().filter(|bytes| Self::BYTES.contains(bytes));
+        bytes.map(Self::Bytes).ok_or_else(|| {
+            let (least, most) = (Self::BYTES.start(), Self::BYTES.end());
+            format!(
+                "\"{text}\" is no segment size: write {least} to {most}, or \"{}\"",
+                Self::PATH_MTU
+            )
+        })
+    }
+}
+
+/// Bytes as a number.
+impl Serialize for MssClamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::PathMtu => serializer.serialize_str(Self::PATH_MTU),
+            Self::Bytes(bytes) => serializer.serialize_u16(*bytes),
+        }
+    }
+}
