@@ -141,7 +141,8 @@ fn towards_forward(ctx: &SockAddrContext, family: Family, new_flow: bool) -> i32
         let Some(peer) = family.read(address) else { return PROCEED };
         let socket = bpf_get_socket_cookie(ctx.as_ptr());
         let protocol = (*address).protocol as u8;
-        if let Some(target) = datapath::host_connect(&KernelTables::new(()), socket, protocol, peer) {
+        if let Some(target) = datapath::host_connect(&KernelTables::new(()), socket, protocol, peer)
+        {
             family.write(address, Peer::new(target.address, target.port));
             count(&maps::RULE_COUNTERS, u32::from(target.rule), new_flow, 0);
         }

@@ -8,8 +8,8 @@ use aya_ebpf::{
 };
 use netns_common::abi::{
     AddressPage, BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, HostPeerKey,
-    IP_ID_COUNTERS, InsideKey, Ip4, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
-    PortPage, RulePrefix, STAGE_SLOTS, Settings,
+    IP_ID_COUNTERS, InsideKey, Ip4, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,
+    MovedPort, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings,
 };
 use netns_common::datapath::Scratch;
 

@@ -136,8 +136,8 @@ fn a_port_of_zero() {
 
 #[test]
 fn an_unknown_protocol() {
-    let file = lecture().forward("sctp", 8080, "192.168.15.2:80");
-    refused_at(&file, "\"sctp\"", &["sctp", "tcp", "udp"]);
+    let file = lecture().forward("dccp", 8080, "192.168.15.2:80");
+    refused_at(&file, "\"dccp\"", &["dccp", "tcp", "udp"]);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn bad_rules_for_a_living_lab() {
     masquerade("add", "192.168.15.0/24", "ens3").fails_with(&["192.168.15.0/24", "already"]);
     masquerade("del", "10.0.0.0/8", "ens3").fails_with(&["10.0.0.0/8"]);
     forward_add("tcp", 0, "192.168.15.2:80").fails_with_code(2, &["0"]);
-    forward_add("sctp", 80, "192.168.15.2:80").fails_with_code(2, &["sctp", "tcp", "udp"]);
+    forward_add("dccp", 80, "192.168.15.2:80").fails_with_code(2, &["dccp", "tcp", "udp"]);
     forward_add("tcp", 8080, "192.168.15.2").fails_with_code(2, &["write it like 192.168.15.2:80"]);
     forward_add("tcp", 8080, "192.168.15.2:0").fails_with_code(2, &["port 0", "1 to 65535"]);
     let on = |address: &str| {

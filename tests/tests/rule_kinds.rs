@@ -247,7 +247,9 @@ fn an_excluded_network_sees_the_namespace_itself_and_others_do_not() {
     let _sandbox = Sandbox::new();
     let except = "uplink = \"ens3\"\nexcept = [\"8.8.8.0/24\"]\n";
     up(&lecture().replace("uplink = \"ens3\"\n", except));
-    inside("lan").command("ip", &["route", "add", "192.168.15.0/24", "via", "192.168.1.10"]).success();
+    inside("lan")
+        .command("ip", &["route", "add", "192.168.15.0/24", "via", "192.168.1.10"])
+        .success();
     let far = UdpEcho::start("lan", "8.8.8.8:53");
     let near = UdpEcho::start("lan", "192.168.1.1:53");
     let red = udp("red", "192.168.15.1:4000", DEADLINE);
@@ -336,19 +338,20 @@ fn segment(stream: &TcpStream) -> u32 {
 fn rules_are_explained_as_iptables_has_them() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let dry = |words: &str| {
-        netns(&words.split(' ').chain(["--dry-run"]).collect::<Vec<_>>()).success()
-    };
+    let dry =
+        |words: &str| netns(&words.split(' ').chain(["--dry-run"]).collect::<Vec<_>>()).success();
     dry("forward add tcp 8000-17999 192.168.15.2:8000 --from 10.0.0.0/8").shows(&[
         "ip netns exec host iptables -t nat -A PREROUTING -p tcp -s 10.0.0.0/8 -m addrtype \
          --dst-type LOCAL --dport 8000:17999 -j DNAT --to-destination \
          192.168.15.2:8000-17999/8000",
     ]);
-    dry("masquerade add 192.168.15.1/32 --uplink ens3 --except 10.0.0.0/8 --mss-clamp pmtu").shows(&[
-        "-A POSTROUTING -s 192.168.15.1/32 -o ens3 ! -d 10.0.0.0/8 -j MASQUERADE",
-        "-A FORWARD -s 192.168.15.1/32 -o ens3 -p tcp --tcp-flags SYN,RST SYN -j TCPMSS \
+    dry("masquerade add 192.168.15.1/32 --uplink ens3 --except 10.0.0.0/8 --mss-clamp pmtu").shows(
+        &[
+            "-A POSTROUTING -s 192.168.15.1/32 -o ens3 ! -d 10.0.0.0/8 -j MASQUERADE",
+            "-A FORWARD -s 192.168.15.1/32 -o ens3 -p tcp --tcp-flags SYN,RST SYN -j TCPMSS \
          --clamp-mss-to-pmtu",
-    ]);
+        ],
+    );
     netns(&["forward", "add", "tcp", "60000-60010", "192.168.15.2:65530"])
         .fails_with_code(1, &["has no room at 192.168.15.2:65530"]);
     netns(&["masquerade", "list"]).success().shows(&["192.168.15.0/24", "ens3"]);

@@ -22,8 +22,8 @@ pub use lab::{
 };
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{
-    AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, NO_RULE,
-    OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
+    AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,
+    NO_RULE, OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
 };
 pub use stage::{REPORT, STAGE_SLOTS, Stage};
 

@@ -3,8 +3,8 @@
 use aya::Pod;
 
 use super::{
-    AddressPage, BridgePort, Counter, Endpoint, Flow, FlowKey, Forward, HostPeerKey, InsideKey, Ip4,
-    Masquerade, MasqueradeKey, MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings,
+    AddressPage, BridgePort, Counter, Endpoint, Flow, FlowKey, Forward, HostPeerKey, InsideKey,
+    Ip4, Masquerade, MasqueradeKey, MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings,
     Timeouts,
 };
 

@@ -54,12 +54,7 @@ pub(super) fn find<T: ForwardTable>(
 }
 
 #[inline(always)]
-fn permitted<T: ForwardTable>(
-    table: &T,
-    rule: RuleId,
-    source: Ip4,
-    port: Port,
-) -> Option<Target> {
+fn permitted<T: ForwardTable>(table: &T, rule: RuleId, source: Ip4, port: Port) -> Option<Target> {
     if rule == NO_RULE {
         return None;
     }

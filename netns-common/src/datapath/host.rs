@@ -30,12 +30,8 @@ pub fn connect<S: HostSockets>(
     // owners of their own.
     let for_any = called == LOCALHOST || sockets.is_host_address(called);
     let target = forwards::find(sockets, protocol, called, called, peer.port, for_any)?;
-    let key = HostPeerKey {
-        socket,
-        target: target.address,
-        target_port: target.port,
-        padding: [0; 2],
-    };
+    let key =
+        HostPeerKey { socket, target: target.address, target_port: target.port, padding: [0; 2] };
     sockets.remember_peer(&key, &peer);
     Some(target)
 }

@@ -274,13 +274,8 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict
 fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &Target) -> bool {
     let head = passage.head;
     let tables = passage.tables;
-    let inside = InsideKey::new(
-        forward.address,
-        forward.port,
-        head.source,
-        head.source_port,
-        head.protocol,
-    );
+    let inside =
+        InsideKey::new(forward.address, forward.port, head.source, head.source_port, head.protocol);
     let mut key = head.inbound_key();
     key.external_port =
         tables.moved_port(&inside).map_or(forward.port, |moved| moved.external_port);

@@ -93,11 +93,9 @@ pub fn outbound_moved<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| {
-        match carry_moved(passage) {
-            Some(verdict) => clamp::go_on(passage, verdict),
-            None => Outcome::Continue(Stage::OutboundBegin),
-        }
+    go_on(packet, tables, scratch, now, |passage| match carry_moved(passage) {
+        Some(verdict) => clamp::go_on(passage, verdict),
+        None => Outcome::Continue(Stage::OutboundBegin),
     })
 }
 

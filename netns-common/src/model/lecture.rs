@@ -15,8 +15,7 @@ use super::{
     tables::MemoryTables,
 };
 use crate::abi::{
-    BridgePort, Endpoint, Forward, Ip4, Mac, Masquerade, Prefix, Protocol, Settings,
-    Timeouts,
+    BridgePort, Endpoint, Forward, Ip4, Mac, Masquerade, Prefix, Protocol, Settings, Timeouts,
 };
 
 /// Who has which address.
@@ -145,10 +144,8 @@ pub fn add_rules(tables: &mut MemoryTables) {
     for (.., masquerade) in &mut tables.masquerades {
         (masquerade.mss, masquerade.excludes) = (1400, 1);
     }
-    let range = |protocol, first, last, target| Forward {
-        last,
-        ..forward(protocol, first, target)
-    };
+    let range =
+        |protocol, first, last, target| Forward { last, ..forward(protocol, first, target) };
     let of_host = Forward {
         address: address::HOST,
         target: address::RED,

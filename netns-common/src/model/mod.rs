@@ -20,7 +20,9 @@ mod tables;
 pub use builder::{Datagram, flags, ipv4};
 pub use checksums::{Field, checksum, crc32c, wrong_checksums};
 pub use generate::{Generator, Step};
-pub use lecture::{Device, Places, address, rules, add_rules as lecture_rules, tables as lecture_tables};
+pub use lecture::{
+    Device, Places, add_rules as lecture_rules, address, rules, tables as lecture_tables,
+};
 pub use packet::{Mtus, VecPacket};
 pub use random::Random;
 pub use router::{Hook, Router};

@@ -15,8 +15,8 @@ use crate::{
         Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, ForwardTable, HostSocket as HostAnswer, InsertError, PortQuery, Route,
-        Tables, Touch,
+        Direction, FlowRef, FlowTable, ForwardTable, HostSocket as HostAnswer, InsertError,
+        PortQuery, Route, Tables, Touch,
     },
 };
 
@@ -197,8 +197,8 @@ impl ForwardTable for MemoryTables {
 
     fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId {
         let mut rules = self.forwards.iter();
-        let found = rules
-            .find(|(_, rule)| rule.address == address && has_port(rule, protocol, port));
+        let found =
+            rules.find(|(_, rule)| rule.address == address && has_port(rule, protocol, port));
         found.map_or(NO_RULE, |(id, _)| *id)
     }
 
@@ -222,8 +222,7 @@ impl Tables for MemoryTables {
 
     fn masquerade(&self, uplink: u32, source: Ip4) -> Option<Masquerade> {
         let rules = self.masquerades.iter();
-        let covering =
-            rules.filter(|(prefix, of, _)| *of == uplink && prefix.contains(source));
+        let covering = rules.filter(|(prefix, of, _)| *of == uplink && prefix.contains(source));
         let longest = covering.max_by_key(|(prefix, ..)| prefix.mask.to_network().count_ones());
         longest.map(|(.., rule)| *rule)
     }

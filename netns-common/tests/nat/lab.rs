@@ -3,9 +3,7 @@
 use std::ops::RangeInclusive;
 
 use netns_common::{
-    abi::{
-        Counter, DropReason, Flow, FlowKey, Forward, Ip4, Masquerade, Prefix, Protocol, RuleId,
-    },
+    abi::{Counter, DropReason, Flow, FlowKey, Forward, Ip4, Masquerade, Prefix, Protocol, RuleId},
     datapath::{Exit, Head, State, Verdict},
     model::{Datagram, Hook, Places, Router, VecPacket, address, wrong_checksums},
 };

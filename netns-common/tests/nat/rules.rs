@@ -51,11 +51,7 @@ fn a_rule_of_one_address_takes_ports_out_of_a_range_of_all() {
     lab.forward(RANGE, tcp(1000..=1999, 1000));
     lab.forward(OTHER, Forward { address: HOST, target: RED, ..tcp(1500..=1500, 22) });
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 1500, SYN)).reached(RED, (FAR, 50_000), (RED, 22));
-    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 1501, SYN)).reached(
-        BLUE,
-        (FAR, 50_000),
-        (BLUE, 1501),
-    );
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 1501, SYN)).reached(BLUE, (FAR, 50_000), (BLUE, 1501));
     let bridge = crate::lab::BRIDGE;
     lab.red(&ipv4(RED, bridge).tcp(40_000, 1500, SYN)).reached(
         BLUE,
@@ -74,14 +70,19 @@ fn a_forward_with_sources_is_none_for_others() {
     // The host answers the others, as with iptables.
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 2200, SYN)).passed();
     lab.red(&ipv4(RED, HOST).tcp(40_000, 2200, SYN)).passed();
-    lab.blue(&ipv4(BLUE, HOST).tcp(40_000, 2200, SYN)).reached(
-        BLUE,
-        (HOST, 40_000),
-        (BLUE, 22),
-    );
+    lab.blue(&ipv4(BLUE, HOST).tcp(40_000, 2200, SYN)).reached(BLUE, (HOST, 40_000), (BLUE, 22));
     // Whoever may not use it takes the port from nobody else either.
     lab.red(&ipv4(RED, FAR).tcp(2200, 443, SYN));
-    assert_ne!(lab.router.tables.flows().keys().find(|key| key.remote == FAR).expect("a flow").external_port, Port::new(2200));
+    assert_ne!(
+        lab.router
+            .tables
+            .flows()
+            .keys()
+            .find(|key| key.remote == FAR)
+            .expect("a flow")
+            .external_port,
+        Port::new(2200)
+    );
     // A rule for all behind the one for some.
     lab.router.tables.forwards.get_mut(&RANGE).expect("a rule").address = HOST;
     lab.forward(OTHER, Forward { target: RED, ..tcp(2200..=2200, 80) });
@@ -180,12 +181,7 @@ fn a_fixed_address_is_borne_from_the_first_packet_to_the_last() {
         assert_eq!(lab.flow_count(), 1);
     }
     // The port is looked for at that address.
-    let taken = HostSocket {
-        protocol: 17,
-        address: fixed,
-        port: Port::new(41_000),
-        remote: None,
-    };
+    let taken = HostSocket { protocol: 17, address: fixed, port: Port::new(41_000), remote: None };
     lab.router.tables.host_sockets.insert(taken);
     let moved = lab.red(&ipv4(RED, FAR).udp(41_000, 53)).head();
     assert_eq!(moved.source, fixed);

@@ -48,10 +48,8 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     } else {
         find(&topology, &wanted, rule_args.router.as_deref())?
     };
-    let commands: Vec<String> = routers
-        .iter()
-        .flat_map(|router| masquerade_commands(&router.place, &rule, adds))
-        .collect();
+    let commands: Vec<String> =
+        routers.iter().flat_map(|router| masquerade_commands(&router.place, &rule, adds)).collect();
     let act = || {
         if adds {
             add(&routers, &rule)?;
@@ -77,7 +75,9 @@ fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Adds the rule to all of the routers, or to none.
 fn add(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
     for (done, router) in routers.iter().enumerate() {
-        if let Err(error) = router.work(|datapath| datapath.add_masquerades(std::slice::from_ref(rule))) {
+        if let Err(error) =
+            router.work(|datapath| datapath.add_masquerades(std::slice::from_ref(rule)))
+        {
             // The first error is the one that tells.
             let _ = del(&routers[..done], rule);
             return Err(error);
@@ -87,9 +87,7 @@ fn add(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
 }
 
 fn del(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
-    routers
-        .iter()
-        .try_for_each(|router| router.work(|datapath| datapath.remove_masquerade(rule)))
+    routers.iter().try_for_each(|router| router.work(|datapath| datapath.remove_masquerade(rule)))
 }
 
 /// The routers that a new rule is for: that of its uplink, or all that have a bridge in its

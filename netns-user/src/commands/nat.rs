@@ -185,10 +185,7 @@ mod tests {
         let rules = Rules {
             masquerades: vec![RuleStatus {
                 id: 1,
-                rule: MasqueradeRule::new(
-                    "192.168.15.0/24".parse().unwrap(),
-                    Some("ens3".into()),
-                ),
+                rule: MasqueradeRule::new("192.168.15.0/24".parse().unwrap(), Some("ens3".into())),
                 flows: 2,
                 packets: 8,
                 bytes: 672,

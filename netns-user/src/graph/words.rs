@@ -68,8 +68,11 @@ pub(super) fn rules(topology: &Topology) -> Vec<Rule> {
             .plugged()
             .find(|(_, plug)| plug.address.addr() == *target.ip())
             .map_or(String::new(), |(namespace, _)| format!(" in {}", namespace.name));
-        let text =
-            format!("{} {ports} of {address} leads to {}{owner}{from}", rule.protocol, rule.leads_to());
+        let text = format!(
+            "{} {ports} of {address} leads to {}{owner}{from}",
+            rule.protocol,
+            rule.leads_to()
+        );
         Rule { kind: "forward", text }
     });
     masquerades.chain(forwards).collect()

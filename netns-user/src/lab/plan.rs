@@ -278,9 +278,7 @@ fn change_commands(place: &Place, change: &DatapathChange) -> Vec<String> {
         DatapathChange::SourceCheck(_) | DatapathChange::CableSourceCheck { .. } => Vec::new(),
         DatapathChange::Uplink { name, added } => hooks(place, name, true, *added),
         DatapathChange::Cable { port, added } => hooks(place, port, false, *added),
-        DatapathChange::Masquerade { rule, added } => {
-            masquerade_commands(place, rule, *added)
-        }
+        DatapathChange::Masquerade { rule, added } => masquerade_commands(place, rule, *added),
         DatapathChange::Forward { rule, added } => forward_command(place, rule, *added),
     }
 }

@@ -1,10 +1,6 @@
 //! Ranges of ports.
 
-use std::{
-    fmt,
-    ops::RangeInclusive,
-    str::FromStr,
-};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
@@ -77,15 +73,14 @@ impl FromStr for Ports {
             _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Err(format!("the port {text} does not exist: use 1 to 65535"))
             }
-            _ => Err(format!(
-                "\"{text}\" is no port: write one like 80, or several like 8000-8099"
-            )),
+            _ => {
+                Err(format!("\"{text}\" is no port: write one like 80, or several like 8000-8099"))
+            }
         };
         let Some((first, last)) = text.split_once('-') else { return port(text).map(Self::from) };
         let (first, last) = (port(first)?, port(last)?);
-        Self::new(first, last).ok_or_else(|| {
-            format!("the ports {text} run backwards: write {last}-{first}")
-        })
+        Self::new(first, last)
+            .ok_or_else(|| format!("the ports {text} run backwards: write {last}-{first}"))
     }
 }
 

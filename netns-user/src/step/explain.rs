@@ -93,8 +93,7 @@ pub fn masquerade_commands(place: &Place, rule: &MasqueradeRule, adds: bool) -> 
     let out = rule.uplink.as_ref().map_or(String::new(), |uplink| format!(" -o {}", word(uplink)));
     let inside = inside(place);
     let nat = format!("{inside}iptables -t nat {option} POSTROUTING -s {}{out}", rule.source);
-    let target =
-        rule.to.map_or("MASQUERADE".to_owned(), |to| format!("SNAT --to-source {to}"));
+    let target = rule.to.map_or("MASQUERADE".to_owned(), |to| format!("SNAT --to-source {to}"));
     let mut lines = Vec::new();
     let mut except = rule.except.iter();
     match (except.next(), except.next()) {

@@ -85,14 +85,12 @@ fn rules_are_told_as_iptables_would_have_them() {
     rule.except = [network("10.0.0.0/8")].into();
     rule.to = Some(Ipv4Addr::new(192, 168, 1, 20));
     let nat = "iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -o ens3";
-    assert_eq!(
-        told(&rule),
-        [format!("{nat} ! -d 10.0.0.0/8 -j SNAT --to-source 192.168.1.20")]
-    );
+    assert_eq!(told(&rule), [format!("{nat} ! -d 10.0.0.0/8 -j SNAT --to-source 192.168.1.20")]);
     rule.except.insert(network("172.16.0.0/12"));
     rule.to = None;
     rule.mss_clamp = Some(MssClamp::Bytes(1400));
-    let clamp = "-p tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1401:65535 -j TCPMSS --set-mss 1400";
+    let clamp =
+        "-p tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1401:65535 -j TCPMSS --set-mss 1400";
     assert_eq!(
         told(&rule),
         [

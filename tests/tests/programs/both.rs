@@ -11,8 +11,8 @@ use netns_common::{
     abi::{DropReason, Flow, Port, Protocol, RuleId, Settings, Tick, ticks},
     datapath::{Exit, Verdict},
     model::{
-        Generator, Hook, HostSocket, Places, Router, Step, VecPacket, address, lecture_rules, lecture_tables,
-        rules,
+        Generator, Hook, HostSocket, Places, Router, Step, VecPacket, address, lecture_rules,
+        lecture_tables, rules,
     },
 };
 

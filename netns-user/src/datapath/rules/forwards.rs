@@ -95,9 +95,11 @@ impl Datapath {
         let wanted = format!("forward {protocol} {address}{ports}");
         Err(match near.pop() {
             None => DatapathError::NoRule(wanted),
-            Some(other) => {
-                DatapathError::PartOfRule { wanted, existing: other.to_string(), ports: other.ports }
-            }
+            Some(other) => DatapathError::PartOfRule {
+                wanted,
+                existing: other.to_string(),
+                ports: other.ports,
+            },
         })
     }
 
@@ -150,7 +152,10 @@ impl Datapath {
         let endpoints: HashMap<MapData, Ip4, Endpoint> = self.map(maps::ENDPOINTS)?;
         let targets: HashSet<Ipv4Addr> = new.iter().map(|rule| *rule.target.ip()).collect();
         let is_nobodys = |target: &Ipv4Addr| endpoints.get(&Ip4::from(*target), 0).is_err();
-        targets.into_iter().find(is_nobodys).map_or(Ok(()), |target| Err(DatapathError::NoTarget(target)))
+        targets
+            .into_iter()
+            .find(is_nobodys)
+            .map_or(Ok(()), |target| Err(DatapathError::NoTarget(target)))
     }
 
     /// Writes the new rules, then what leads to them, then takes away the old ones.

@@ -147,10 +147,8 @@ impl Datapath {
     /// The records of all masquerades, in the order of their numbers.
     pub(super) fn masquerade_records(&self) -> Result<Vec<Record>, DatapathError> {
         let map: Masquerades = self.map(maps::MASQUERADES)?;
-        let mut records = map
-            .iter()
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(map_error(maps::MASQUERADES))?;
+        let mut records =
+            map.iter().collect::<Result<Vec<_>, _>>().map_err(map_error(maps::MASQUERADES))?;
         records.sort_by_key(|(_, value)| value.rule);
         Ok(records)
     }
@@ -182,10 +180,10 @@ fn require_new<'a>(
     for rule in new {
         let own = (rule.source, rule.uplink.as_deref());
         if taken.contains(&own) {
-            let existing = standing.iter().find(|other| place(other) == own).map_or_else(
-                || rule.to_string(),
-                ToString::to_string,
-            );
+            let existing = standing
+                .iter()
+                .find(|other| place(other) == own)
+                .map_or_else(|| rule.to_string(), ToString::to_string);
             return Err(DatapathError::RuleExists { existing });
         }
     }

@@ -36,9 +36,8 @@ impl Datapath {
         let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(maps::ADDRESS_PORTS)?;
         for (page, address) in of_addresses {
             let address = Ip4::from_network(address);
-            let content = content(page, rules, |rule, id| {
-                if rule.address == address { id } else { NO_RULE }
-            });
+            let content =
+                content(page, rules, |rule, id| if rule.address == address { id } else { NO_RULE });
             let key = AddressPage { address, page };
             if content != PortPage::EMPTY {
                 map.insert(key, content, 0).map_err(error)?;
