@@ -214,10 +214,11 @@ impl Generator {
     fn datagram(&mut self, source: Ip4, destination: Ip4, ports: [u16; 2]) -> Datagram {
         let packet = ipv4(source, destination).payload(self.random.of(&PAYLOADS));
         let packet = match self.random.below(16) {
-            0..=6 => {
+            0..=5 => {
                 let packet = packet.tcp(ports[0], ports[1], self.random.of(&TCP_FLAGS));
                 self.with_tcp_options(packet)
             }
+            6 => packet.protocol(47),
             7..=9 => packet.udp(ports[0], ports[1]),
             10 => packet.udp_without_checksum(ports[0], ports[1]),
             11 => packet.echo_request(ports[0]),
