@@ -32,11 +32,11 @@ pub(crate) fn from_uplink_l(ctx: TcContext) -> i32 {
     end(&ctx, run!(&ctx, datapath::from_uplink))
 }
 
-/// tcx egress of an uplink, with the packet log: of what passes only drops are of interest.
+/// tcx egress of an uplink, with the packet log: what passes was told of where it came in.
 #[classifier]
 pub(crate) fn to_uplink_l(ctx: TcContext) -> i32 {
     note(&ctx, Hook::ToUplink);
-    end(&ctx, crate::decide_to_uplink(&ctx))
+    end(&ctx, run!(&ctx, datapath::to_uplink))
 }
 
 /// What is known of a packet until its line is written.
@@ -83,14 +83,16 @@ impl Told {
     const DROP: u64 = 1;
     const REDIRECT: u64 = 2;
 
+    /// `onward`: the link of a packet that goes on where it was going; 0: into the stack.
     #[inline(always)]
-    const fn of(verdict: Verdict) -> Self {
+    const fn of(verdict: Verdict, onward: u32) -> Self {
         Self(match verdict {
             Verdict::Pass => Self::PASS << 32,
-            Verdict::Drop(reason) => Self::DROP << 32 | reason as u64,
-            Verdict::Redirect(Exit::Neighbour { link, .. } | Exit::Peer { cable: link }) => {
-                Self::REDIRECT << 32 | link as u64
-            }
+            Verdict::Drop(reason) | Verdict::Answer(reason, _) => Self::DROP << 32 | reason as u64,
+            Verdict::Redirect(
+                Exit::Neighbour { link, .. } | Exit::Peer { cable: link } | Exit::Ingress { link },
+            ) => Self::REDIRECT << 32 | link as u64,
+            Verdict::Redirect(Exit::Onward) => Self::REDIRECT << 32 | onward as u64,
         })
     }
 }
@@ -123,12 +125,14 @@ pub(crate) fn end(ctx: &TcContext, outcome: Outcome) -> i32 {
         if (*slot).hook == NOTHING {
             return action;
         }
-        if (*slot).hook == Hook::ToUplink as u32 && !matches!(verdict, Verdict::Drop(_)) {
+        let leaves = (*slot).hook == Hook::ToUplink as u32;
+        if leaves && matches!(verdict, Verdict::Pass) {
             (*slot).hook = NOTHING;
             return action;
         }
         (*slot).action = action;
-        (*slot).told = Told::of(verdict);
+        let onward = if leaves { (*ctx.skb.skb).ifindex } else { 0 };
+        (*slot).told = Told::of(verdict, onward);
         // Comes back when nobody listens any more.
         maps::STAGES.tail_call(ctx, REPORT);
         (*slot).hook = NOTHING;

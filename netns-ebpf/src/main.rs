@@ -12,6 +12,7 @@ mod host;
 mod log;
 mod maps;
 mod packet;
+mod reshape;
 mod sweeper;
 mod tables;
 
@@ -56,7 +57,13 @@ pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
 /// tcx egress of an uplink: the guard.
 #[classifier]
 pub(crate) fn to_uplink(ctx: TcContext) -> i32 {
-    end(&ctx, decide_to_uplink(&ctx))
+    end(&ctx, run!(&ctx, datapath::to_uplink))
+}
+
+/// tcx ingress of the link to the reassembler.
+#[classifier]
+pub(crate) fn from_reassembler(ctx: TcContext) -> i32 {
+    end(&ctx, run!(&ctx, datapath::from_reassembler))
 }
 
 /// A program for each [`Stage`], by the name that the stage gives it.
@@ -82,13 +89,16 @@ stages! {
     inbound_begin
     inbound_error
     enter
+    egress_moved
+    egress_begin
+    egress_error
+    own_error
+    outbound_fragment
+    inbound_fragment
+    first_fragment
     mss_clamp
-}
-
-#[inline(always)]
-fn decide_to_uplink(ctx: &TcContext) -> Outcome {
-    let tables = KernelTables::new(ctx);
-    Outcome::Decided(datapath::to_uplink(&TcPacket::new(ctx), &tables, tables::now()))
+    held
+    refuse
 }
 
 /// Ends a program of which nothing is logged.
@@ -113,12 +123,14 @@ fn go_on(ctx: &TcContext, stage: Stage) -> i32 {
 fn conclude(ctx: &TcContext, verdict: Verdict) -> i32 {
     match verdict {
         // On to the next program on the link, if there is one: another lab's, or another owner's.
-        Verdict::Pass => TC_ACT_UNSPEC,
+        Verdict::Pass | Verdict::Redirect(Exit::Onward) => TC_ACT_UNSPEC,
         Verdict::Drop(_) => TC_ACT_SHOT,
-        Verdict::Redirect(Exit::Neighbour { link, next_hop }) => {
-            packet::redirect_neighbour(link, next_hop)
-        }
-        Verdict::Redirect(Exit::Peer { cable }) => packet::redirect_peer(ctx, cable),
+        Verdict::Redirect(exit) | Verdict::Answer(_, exit) => match exit {
+            Exit::Neighbour { link, next_hop } => packet::redirect_neighbour(link, next_hop),
+            Exit::Peer { cable } => packet::redirect_peer(ctx, cable),
+            Exit::Ingress { link } => packet::redirect_ingress(link),
+            Exit::Onward => TC_ACT_UNSPEC,
+        },
     }
 }
 

@@ -7,11 +7,12 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
 };
 use netns_common::abi::{
-    AddressPage, BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, HostPeerKey,
-    IP_ID_COUNTERS, InsideKey, Ip4, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,
-    MovedPort, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings,
+    AddressPage, BridgePort, Bucket, Counter, DropReason, Endpoint, FRAGMENT_GROUPS, Flow, FlowKey,
+    Forward, Fragment, FragmentBudget, HostPeerKey, IP_ID_COUNTERS, InsideKey, Ip4, Limited,
+    MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
+    PortPage, RulePrefix, STAGE_SLOTS, Settings,
 };
-use netns_common::datapath::Scratch;
+use netns_common::datapath::{MOST_QUOTED, Scratch};
 
 use crate::log::Noted;
 
@@ -68,6 +69,19 @@ pub(crate) static RULE_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_en
 pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
     PerCpuArray::with_max_entries(DropReason::SLOTS, 0);
 
+#[map]
+pub(crate) static ICMP_LIMITS: PerCpuArray<Bucket> =
+    PerCpuArray::with_max_entries(Limited::COUNT, 0);
+
+/// Room for a part of the packet that is being handled.
+#[map]
+pub(crate) static CHUNK: PerCpuArray<[u8; CHUNK_SIZE]> = PerCpuArray::with_max_entries(1, 0);
+
+/// A power of two with room for what an ICMP error quotes at most, and a few bytes for rounding up.
+pub(crate) const CHUNK_SIZE: usize = 1024;
+
+const _: () = assert!(CHUNK_SIZE.is_power_of_two() && MOST_QUOTED + 4 <= CHUNK_SIZE);
+
 /// Room for the packet that is being handled.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
@@ -79,6 +93,16 @@ pub(crate) static NOTED: PerCpuArray<Noted> = PerCpuArray::with_max_entries(1, 0
 /// The program of each stage.
 #[map]
 pub(crate) static STAGES: ProgramArray = ProgramArray::with_max_entries(STAGE_SLOTS, 0);
+
+// Not preallocated: most labs never see a fragment. A hash, because it replaces an element as a
+// whole, which an array does not.
+#[map]
+pub(crate) static FRAGMENTS: HashMap<u32, Fragment> =
+    HashMap::with_max_entries(MAX_FRAGMENTS, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static FRAGMENT_BUDGETS: Array<FragmentBudget> =
+    Array::with_max_entries(2 * FRAGMENT_GROUPS, 0);
 
 /// The value of the map that holds the timer.
 #[repr(C)]

@@ -3,11 +3,11 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{
-        BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_SHOT, bpf_check_mtu_flags::BPF_MTU_CHK_SEGS,
-        bpf_redir_neigh, bpf_redir_neigh__bindgen_ty_1,
+        BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, TC_ACT_SHOT,
+        bpf_check_mtu_flags::BPF_MTU_CHK_SEGS, bpf_redir_neigh, bpf_redir_neigh__bindgen_ty_1,
     },
     helpers::generated::{
-        bpf_check_mtu, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_type,
+        bpf_check_mtu, bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_type,
         bpf_skb_pull_data,
     },
     programs::TcContext,
@@ -17,7 +17,7 @@ use netns_common::{
     datapath::{Packet, Plain},
 };
 
-use crate::length_of;
+use crate::{length_of, reshape};
 
 /// Bytes that are read directly: Ethernet, IPv4 and TCP without options.
 const DIRECT: u32 = 54;
@@ -113,6 +113,16 @@ impl Packet for TcPacket<'_> {
     }
 
     #[inline(always)]
+    fn sum(&self, offset: usize, length: usize) -> Option<u16> {
+        u16::try_from(reshape::sum(self.ctx, offset, length)).ok()
+    }
+
+    #[inline(always)]
+    fn enclose(&mut self, length: usize) -> Option<()> {
+        (reshape::enclose(self.ctx, length) == 0).then_some(())
+    }
+
+    #[inline(always)]
     fn load<T: Plain>(&self, offset: usize) -> Option<T> {
         // SAFETY: `direct` has checked the bounds against this very packet, any bytes are a
         // valid T, and the kernel permits unaligned packet reads on the machines it JITs for.
@@ -166,6 +176,13 @@ pub(crate) fn redirect_neighbour(link: u32, next_hop: Ip4) -> i32 {
     let size = length_of::<bpf_redir_neigh>();
     // SAFETY: the structure lives on the stack for the duration of the call.
     unsafe { bpf_redirect_neigh(link, &mut neighbour, size, 0) as i32 }
+}
+
+/// Lets the packet come in by `link`.
+#[inline(always)]
+pub(crate) fn redirect_ingress(link: u32) -> i32 {
+    // SAFETY: takes no pointer.
+    unsafe { bpf_redirect(link, u64::from(BPF_F_INGRESS)) as i32 }
 }
 
 /// Moves the packet into the namespace at the far end of `cable`. Kernel 5.10.

@@ -6,9 +6,9 @@ use aya_ebpf::{
     EbpfContext as _,
     bindings::{
         BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED,
-        BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LOOKUP_SKIP_NEIGH, BPF_FIB_LOOKUP_SRC, BPF_NOEXIST,
-        bpf_fib_lookup as FibLookup, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
-        bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+        BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LOOKUP_OUTPUT, BPF_FIB_LOOKUP_SKIP_NEIGH,
+        BPF_FIB_LOOKUP_SRC, BPF_NOEXIST, bpf_fib_lookup as FibLookup, bpf_sock_tuple,
+        bpf_sock_tuple__bindgen_ty_1, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
     },
     helpers::generated::{
         bpf_fib_lookup, bpf_ktime_get_coarse_ns, bpf_sk_lookup_tcp, bpf_sk_lookup_udp,
@@ -19,12 +19,13 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{
-        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, InsideKey, Ip4, Masquerade,
-        MasqueradeKey, MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
+        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget,
+        InsideKey, Ip4, Limited, Masquerade, MasqueradeKey, MovedPort, NO_RULE, Protocol, RuleId,
+        Settings, Tick, tick_of,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Route, RouteOutcome,
-        Scratch, Tables, Touch, has_sockets,
+        Direction, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, PortQuery, Route,
+        RouteOutcome, Scratch, Tables, Touch, has_sockets,
     },
 };
 
@@ -90,13 +91,14 @@ impl FlowRef for FlowPointer<'_> {
         // words; none is torn, and a lost count is accepted.
         unsafe {
             // An unchanged word is not written: its cache line stays shared between CPUs.
-            if (*flow).state != touch.state as u8 {
-                (&raw mut (*flow).state).write_volatile(touch.state as u8);
-            }
             if let Some(now) = touch.seen
                 && (*flow).last_seen != now
             {
                 (&raw mut (*flow).last_seen).write_volatile(now);
+            }
+            if let Some(moved) = touch.moved {
+                (&raw mut (*flow).state).write_volatile(moved.state as u8);
+                (&raw mut (*flow).sequences).write_volatile(moved.sequences);
             }
             let (packets, bytes) = match touch.direction {
                 Direction::Out => (&raw mut (*flow).packets_out, &raw mut (*flow).bytes_out),
@@ -171,6 +173,40 @@ impl<C> FlowTable for KernelTables<C> {
     }
 }
 
+impl<C> FragmentTable for KernelTables<C> {
+    type FragmentRef<'a>
+        = &'a Fragment
+    where
+        Self: 'a;
+
+    #[inline(always)]
+    fn fragment(&self, place: u32) -> Option<&Fragment> {
+        // SAFETY: the element stays readable until the program ends. Another CPU may put
+        // another datagram there meanwhile: a fragment then goes astray as a lost one would.
+        unsafe { maps::FRAGMENTS.get(place) }
+    }
+
+    #[inline(always)]
+    fn set_fragment(&self, place: u32, fragment: &Fragment) {
+        // Without memory the datagram is lost, as it may be anywhere.
+        let _ = maps::FRAGMENTS.insert(place, fragment, 0);
+    }
+
+    #[inline(always)]
+    fn fragment_budget(&self, group: u32) -> FragmentBudget {
+        maps::FRAGMENT_BUDGETS.get(group).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn set_fragment_budget(&self, group: u32, budget: &FragmentBudget) {
+        if let Some(place) = maps::FRAGMENT_BUDGETS.get_ptr_mut(group) {
+            // SAFETY: a look-up gave the pointer. Two CPUs that charge one group at the same
+            // instant may lose a charge: it is an estimate, made anew with each period.
+            unsafe { place.write_volatile(*budget) };
+        }
+    }
+}
+
 impl Tables for KernelTables<&TcContext> {
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
@@ -200,41 +236,14 @@ impl Tables for KernelTables<&TcContext> {
         maps::HOST_ADDRESSES.get_ptr(address).is_some()
     }
 
-    /// Asks with source selection (kernel 6.7) and without the neighbour, which the redirect
-    /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
     #[inline(always)]
     fn route(&self, destination: Ip4, link: u32) -> Route {
-        // SAFETY: all zeroes is a valid value of this C structure.
-        let mut query: FibLookup = unsafe { core::mem::zeroed() };
-        query.family = AF_INET;
-        query.ifindex = link;
-        query.__bindgen_anon_4.ipv4_dst = destination.to_network();
-        // SAFETY: the structure lives for the duration of the call.
-        let code = unsafe {
-            bpf_fib_lookup(
-                self.ctx.as_ptr(),
-                &mut query,
-                length_of::<FibLookup>(),
-                BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH,
-            )
-        };
-        let outcome = match u32::try_from(code) {
-            // The next hop of an IPv4 route may be an IPv6 one (RFC 5549), which is not ours.
-            // Too large for that link is the caller's to judge, who may ask for another packet.
-            Ok(
-                BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED,
-            ) if query.family == AF_INET => RouteOutcome::Forward,
-            Ok(BPF_FIB_LKUP_RET_NOT_FWDED) => RouteOutcome::Local,
-            _ => RouteOutcome::Refused,
-        };
-        Route {
-            outcome,
-            egress: query.ifindex,
-            // SAFETY: the family is IPv4, so the kernel wrote the IPv4 members.
-            next_hop: Ip4::from_network(unsafe { query.__bindgen_anon_4.ipv4_dst }),
-            // SAFETY: as above.
-            source: Ip4::from_network(unsafe { query.__bindgen_anon_3.ipv4_src }),
-        }
+        self.look_up_route(destination, link, 0)
+    }
+
+    #[inline(always)]
+    fn route_by(&self, destination: Ip4, egress: u32) -> Route {
+        self.look_up_route(destination, egress, BPF_FIB_LOOKUP_OUTPUT)
     }
 
     #[inline(always)]
@@ -274,6 +283,13 @@ impl Tables for KernelTables<&TcContext> {
     }
 
     #[inline(always)]
+    fn take_allowance(&self, kind: Limited, now: Tick) -> bool {
+        let Some(bucket) = maps::ICMP_LIMITS.get_ptr_mut(kind as u32) else { return false };
+        // SAFETY: as in `count`.
+        unsafe { (*bucket).take(now) }
+    }
+
+    #[inline(always)]
     fn take_ids(&self, counter: u32, count: u32) -> u32 {
         let Some(ids) = maps::IP_IDS.get_ptr_mut(counter) else { return 0 };
         // SAFETY: a look-up gave the pointer, the lock lies where the kernel knows it to be, and
@@ -297,6 +313,45 @@ impl Tables for KernelTables<&TcContext> {
     #[inline(always)]
     fn count_drop(&self, reason: DropReason, bytes: u32) {
         count(&maps::DROP_COUNTERS, reason as u32, false, bytes);
+    }
+}
+
+impl KernelTables<&TcContext> {
+    /// Asks with source selection (kernel 6.7) and without the neighbour, which the redirect
+    /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
+    #[inline(always)]
+    fn look_up_route(&self, destination: Ip4, link: u32, flags: u32) -> Route {
+        // SAFETY: all zeroes is a valid value of this C structure.
+        let mut query: FibLookup = unsafe { core::mem::zeroed() };
+        query.family = AF_INET;
+        query.ifindex = link;
+        query.__bindgen_anon_4.ipv4_dst = destination.to_network();
+        // SAFETY: the structure lives for the duration of the call.
+        let code = unsafe {
+            bpf_fib_lookup(
+                self.ctx.as_ptr(),
+                &mut query,
+                length_of::<FibLookup>(),
+                BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH | flags,
+            )
+        };
+        let outcome = match u32::try_from(code) {
+            // The next hop of an IPv4 route may be an IPv6 one (RFC 5549), which is not ours.
+            // Too large for that link is the caller's to judge, who may ask for another packet.
+            Ok(
+                BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED,
+            ) if query.family == AF_INET => RouteOutcome::Forward,
+            Ok(BPF_FIB_LKUP_RET_NOT_FWDED) => RouteOutcome::Local,
+            _ => RouteOutcome::Refused,
+        };
+        Route {
+            outcome,
+            egress: query.ifindex,
+            // SAFETY: the family is IPv4, so the kernel wrote the IPv4 members.
+            next_hop: Ip4::from_network(unsafe { query.__bindgen_anon_4.ipv4_dst }),
+            // SAFETY: as above.
+            source: Ip4::from_network(unsafe { query.__bindgen_anon_3.ipv4_src }),
+        }
     }
 }
 

@@ -33,11 +33,22 @@ fn beside_the_tests() -> PathBuf {
     profile.join("netns")
 }
 
+/// The test binary that holds tests of others once more, for labs with `via_stack`.
+const VIA_STACK: &str = "via_stack-";
+
+/// Whether every lab of this test binary is to send translated packets through the stack.
+fn is_via_stack() -> bool {
+    let test = env::current_exe().expect("the path of this test");
+    test.file_name().is_some_and(|name| name.to_string_lossy().starts_with(VIA_STACK))
+}
+
 /// Runs `netns ARGUMENTS` to its end.
 #[track_caller]
 #[must_use]
 pub fn netns(arguments: &[&str]) -> Output {
-    run(None, Command::new(netns_path()).args(arguments))
+    let takes_mode = matches!(arguments, ["up" | "plan", ..]) && is_via_stack();
+    let mode = takes_mode.then_some("--via-stack");
+    run(None, Command::new(netns_path()).args(arguments).args(mode))
 }
 
 /// Builds the lecture's lab.

@@ -20,7 +20,10 @@ pub fn standing() -> BTreeSet<String> {
         let place = name.as_deref().map_or_else(own, inside);
         let name = name.unwrap_or_default();
         let links = place.command("ip", &["-j", "-d", "addr", "show"]).json();
-        for link in links.as_array().expect("links") {
+        // The link to the reassembler is the datapath's, as the programs are.
+        let is_networks =
+            |link: &&Value| link["ifname"].as_str().is_some_and(|name| !name.starts_with("frag-"));
+        for link in links.as_array().expect("links").iter().filter(is_networks) {
             let of = |key: &str| link[key].to_string();
             let (kind, up) = (link["linkinfo"]["info_kind"].to_string(), is_up(link));
             let (link_name, mtu, master) = (of("ifname"), of("mtu"), of("master"));

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 
 use aya::maps::{HashMap, Map, MapData};
 use netns_common::abi::{Flow, FlowKey, InsideKey, MovedPort, SCHEMA, maps, ticks};
-use netns_tests::{DEADLINE, Sandbox, eventually, inside, lab_is_up};
+use netns_tests::{DEADLINE, Sandbox, eventually, flows, inside, lab_is_up, lecture, netns};
 
 fn open(name: &str) -> Map {
     let path = format!("/sys/fs/bpf/netns/lecture/v{SCHEMA}/maps/{name}");
@@ -35,4 +35,28 @@ fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
     eventually("the expired flow is swept", DEADLINE, || flows.get(key, 0).is_err());
     assert_eq!(moved.keys().count(), 0, "its moved port goes with it");
     assert_eq!(flows.keys().count(), 1, "the other one stays");
+}
+
+#[test]
+fn rfc4787_req5b_the_timers_are_those_of_the_file() {
+    let _sandbox = Sandbox::new();
+    let timers =
+        |seconds: u32| lecture().text(&format!("[nat.timeouts]\nudp_unreplied = {seconds}"));
+    timers(7).up().success();
+    let socket = inside("red").run(|| UdpSocket::bind(("192.168.15.1", 40_000)));
+    let socket = socket.expect("a socket");
+    socket.send_to(b"hello", "192.168.1.1:9").expect("a datagram");
+    let left = || flows()[0]["expires_seconds"].as_u64().expect("a number");
+    assert!(left() <= 7, "{}", left());
+    // On the living lab, and for its connections.
+    let file = timers(3_000).write();
+    let path = file.path().to_str().expect("a plain path");
+    netns(&["plan", path]).success().shows(&["nat.timeouts.udp_unreplied", "7 s -> 3000 s"]);
+    netns(&["up", path]).success().shows(&["is changed"]);
+    socket.send_to(b"hello", "192.168.1.1:9").expect("a datagram");
+    assert!((2_900..=3_000).contains(&left()), "{}", left());
+    netns(&["flows"]).success().shows(&["LEFT"]);
+    // And it goes when its time is up, with no process of ours about.
+    timers(1).up().success();
+    eventually("the flow is forgotten", DEADLINE, || flows().is_empty());
 }

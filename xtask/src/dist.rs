@@ -8,7 +8,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
 use crate::{build::Profile, workspace::Workspace};
@@ -18,6 +18,8 @@ mod deb;
 mod elf;
 mod static_build;
 mod tarball;
+
+pub(crate) use static_build::build as build_static;
 
 /// What the packages are of.
 const PACKAGE: &str = "netns-user";
@@ -55,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 pub(crate) fn package(workspace: &Workspace, profile: Profile, out: &Path) -> Result<Vec<PathBuf>> {
     let release = Release::of(workspace)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let binary = static_build::build(workspace, profile)?;
+    let binary = static_build::build(workspace, profile, PACKAGE, NAME)?;
     let program = read(&binary)?;
     elf::is_static(&program).with_context(|| format!("{} is not static", binary.display()))?;
     let files = contents::gather(workspace, &binary, program.clone())?;
@@ -148,15 +150,4 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What a program writes to its standard output.
-fn output_of(command: &mut Command) -> Result<Vec<u8>> {
-    let name = crate::workspace::name(command);
-    let output = command.output().with_context(|| format!("cannot start {name}"))?;
-    if !output.status.success() {
-        let error = String::from_utf8_lossy(&output.stderr);
-        bail!("{name} failed: {}: {}", output.status, error.trim_end());
-    }
-    Ok(output.stdout)
 }

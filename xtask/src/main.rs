@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod bpf_toolchain;
 mod build;
 mod dist;
+mod fuzz;
 mod lint;
 mod packages;
 mod root;
@@ -16,6 +18,8 @@ mod run;
 mod setup;
 mod step;
 mod test;
+mod toolchain;
+mod verify;
 mod workspace;
 
 #[derive(Debug, Parser)]
@@ -35,6 +39,12 @@ enum Verb {
     Run(run::Args),
     /// Run every test: unit, program and namespace tests
     Test(test::Args),
+    /// Measure the NAT against the kernel's own, and both against a bare cable
+    Bench(bench::Args),
+    /// Show what the verifier makes of the programs, that of Linux 6.1 too
+    Verify(verify::Args),
+    /// Look for packets that break an invariant, or on which kernel and model disagree
+    Fuzz(fuzz::Args),
     /// Make a static program, a Debian package and a tar archive
     Dist(dist::Args),
     /// Check format and lints, with warnings denied, BPF target included
@@ -56,6 +66,9 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Build(args) => build::run(&workspace, args),
         Verb::Run(args) => run::run(&workspace, &args),
         Verb::Test(args) => test::run(&workspace, &args),
+        Verb::Bench(args) => bench::run(&workspace, &args),
+        Verb::Verify(args) => verify::run(&workspace, args),
+        Verb::Fuzz(args) => fuzz::run(&workspace, &args),
         Verb::Dist(args) => dist::run(&workspace, &args),
         Verb::Lint(args) => lint::run(&workspace, args),
     }

@@ -93,6 +93,8 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool::same_everywhere("nft", "nftables"),
     Tool { pacman: "python", ..Tool::same_everywhere("python3", "python3") },
     Tool::same_everywhere("traceroute", "traceroute"),
+    Tool { apt: "mtr-tiny", ..Tool::same_everywhere("mtr", "mtr") },
+    Tool::same_everywhere("ethtool", "ethtool"),
     Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
     Tool { apt: "procps", zypper: "procps", ..Tool::same_everywhere("ps", "procps-ng") },
     // Installs our package.
@@ -112,6 +114,14 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     },
 ];
 
+/// What the fuzzer's engine, which is C++, is compiled with.
+pub(crate) const FUZZ_TOOLS: &[Tool] = &[Tool {
+    dnf: "gcc-c++",
+    pacman: "gcc",
+    zypper: "gcc-c++",
+    ..Tool::same_everywhere("c++", "g++")
+}];
+
 /// PATH with the folders of system programs, which a user's PATH lacks on some systems.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -122,7 +132,8 @@ pub(crate) fn search_path() -> OsString {
     env::join_paths(folders.iter().cloned().chain(missing)).unwrap_or(path)
 }
 
-fn find_program(program: &str) -> Option<PathBuf> {
+/// A program on that path.
+pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
     which::which_in(program, Some(search_path()), "/").ok()
 }
 
@@ -135,7 +146,7 @@ pub(crate) fn ensure_tools(tools: &[Tool]) -> Result<()> {
     }
     let names = missing.iter().map(|tool| tool.program).collect::<Vec<_>>().join(" ");
     let Some(manager) = Manager::find() else {
-        bail!("the tests need these programs, please install them: {names}");
+        bail!("these programs are needed, please install them: {names}");
     };
     let mut packages: Vec<_> = missing.iter().map(|tool| tool.package(manager)).collect();
     packages.dedup();

@@ -24,6 +24,16 @@ use crate::{
 /// The tests of the packages, which are made only when one of these is to run.
 const PACKAGE_TESTS: &str = "tests/tests/dist.rs";
 
+/// The tests of the loaded programs.
+const PROGRAM_TESTS: &str = "tests/tests/programs/main.rs";
+
+/// What may be asked of the tests with arbitrary packets: how many of them there are, and the
+/// seed of the one sequence to repeat.
+const FOR_TESTS: [&str; 2] = [PACKETS, "NETNS_SEED"];
+
+/// Says how many arbitrary packets are sent through the kernel and the model.
+const PACKETS: &str = "NETNS_PACKETS";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Arguments of the test binaries: a part of the tests' names, --nocapture, …
@@ -42,13 +52,16 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     check(build.args(EVERY_HOST_CRATE))?;
     let binaries = build_tests(workspace, &toolchain)?;
 
+    let asked = FOR_TESTS.map(|name| (name, env::var_os(name)));
+    let asked: Vec<_> =
+        asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
     let mut total = Counts::default();
     for binary in &binaries {
         if binary.name == PACKAGE_TESTS && binary.has_a_test(&args.args)? {
             println!("\ndist: making the packages that the tests install");
             dist::package(workspace, Profile::Debug, &packages_for_tests(workspace))?;
         }
-        total += run_binary(workspace, binary, &args.args)?;
+        total += run_binary(workspace, binary, &args.args, &asked)?;
     }
     total += run_doc_tests(workspace, &toolchain, &args.args)?;
 
@@ -57,6 +70,20 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         bail!("no test ran: no test's name has what follows `--`");
     }
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Sends so many arbitrary packets through the kernel and the model, and runs no other test.
+pub(crate) fn run_arbitrary(workspace: &Workspace, packets: u64) -> Result<ExitCode> {
+    root::ensure("sending packets through the kernel (it loads eBPF programs)")?;
+    let toolchain = BpfToolchain::ensure(workspace)?;
+    ensure_tools(TEST_TOOLS)?;
+    let binaries = build_tests(workspace, &toolchain)?;
+    let binary = binaries.iter().find(|binary| binary.name == PROGRAM_TESTS);
+    let binary = binary.with_context(|| format!("there is no {PROGRAM_TESTS}"))?;
+    let packets = OsString::from(packets.to_string());
+    let args = ["a_million_arbitrary", "--nocapture"].map(OsString::from);
+    let counts = run_binary(workspace, binary, &args, &[(PACKETS, &packets)])?;
+    Ok(if counts.passed == 1 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One test executable, and the folder that its tests expect to be in.
@@ -118,7 +145,12 @@ fn build_tests(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<Vec<Te
     Ok(binaries)
 }
 
-fn run_binary(workspace: &Workspace, binary: &TestBinary, args: &[OsString]) -> Result<Counts> {
+fn run_binary(
+    workspace: &Workspace,
+    binary: &TestBinary,
+    args: &[OsString],
+    more: &[(&str, &OsStr)],
+) -> Result<Counts> {
     let netns = workspace.target().join("debug/netns");
     let packages = packages_for_tests(workspace);
     let path = search_path();
@@ -133,6 +165,7 @@ fn run_binary(workspace: &Workspace, binary: &TestBinary, args: &[OsString]) -> 
         ("CARGO_MANIFEST_DIR", binary.folder.as_os_str()),
         ("CARGO_TARGET_DIR", workspace.target().as_os_str()),
     ];
+    let variables = variables.into_iter().chain(more.iter().copied());
     let mut command = root::command(&binary.executable, variables);
     command.current_dir(&binary.folder).args(args);
     if std::io::stdout().is_terminal() {

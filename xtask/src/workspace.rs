@@ -81,3 +81,14 @@ pub(crate) fn name(command: &Command) -> String {
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     format!("`{}`", words.join(" "))
 }
+
+/// What a program writes to its standard output.
+pub(crate) fn output_of(command: &mut Command) -> Result<Vec<u8>> {
+    let name = name(command);
+    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed: {}: {}", output.status, error.trim_end());
+    }
+    Ok(output.stdout)
+}

@@ -41,7 +41,8 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// The IPv4 header is damaged or the packet is shorter than its headers say.
     Malformed = 0, "malformed";
-    /// A fragment of a packet that would have to be translated.
+    /// A fragment of a packet that would have to be translated, without the one that has the
+    /// ports, or of a protocol whose ports cannot be changed in fragments (SCTP).
     Fragment = 1, "fragment";
     /// A protocol that no address can be changed under, bound for an uplink: its checksum
     /// covers addresses in a way of its own, or it protects them.
@@ -73,6 +74,19 @@ drop_reasons! {
     /// From an address that no packet on a wire can have: of no network, loopback, multicast,
     /// reserved, broadcast, or the host's own.
     Martian = 15, "martian";
+    /// A fragment before the first of its datagram, and its source has too many unfinished
+    /// datagrams already.
+    FragmentFlood = 16, "fragment-flood";
+    /// An ICMP error about a translated connection whose checksum, or that of the IPv4
+    /// header in it, is wrong.
+    BadIcmpChecksum = 20, "bad-icmp-checksum";
+    /// An ICMP error about packet sizes that came too often or, counted besides the packet it
+    /// was about, an ICMP error that the NAT did not send because it had sent many.
+    IcmpRateLimit = 21, "icmp-rate-limit";
+    /// An ICMP error about packet sizes that cannot be true of the connection it names.
+    ForgedTooBig = 22, "forged-too-big";
+    /// Larger than the cable to its namespace carries, and not to be fragmented.
+    TooLarge = 23, "too-large";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
     /// ARP that claims addresses which the namespace at the end of this cable does not have.

@@ -116,7 +116,26 @@ impl FlowKind {
     }
 }
 
-/// The record of one connection: 64 bytes, one cache line.
+/// What was seen of one end of a TCP connection, in units of 64 KiB: upper halves of numbers,
+/// native order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpEnd {
+    /// The highest sequence number that it sent; before it has, the first that it may send.
+    pub sequence: u16,
+    /// The latest that it acknowledged; before it has, the first that was sent to it.
+    pub acknowledged: u16,
+}
+
+/// Both ends of a TCP connection; all 0 for other protocols.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sequences {
+    pub inside: TcpEnd,
+    pub remote: TcpEnd,
+}
+
+/// The record of one connection: 72 bytes.
 ///
 /// "Out" is from the inside end to the remote, "in" the other way. Counters are plain
 /// words: two CPUs that carry the same direction of the same flow at the same instant may
@@ -146,11 +165,12 @@ pub struct Flow {
     pub packets_in: u32,
     pub bytes_out: u64,
     pub bytes_in: u64,
+    pub sequences: Sequences,
 }
 
 const _: () = {
     assert!(size_of::<FlowKey>() == 12);
     assert!(size_of::<InsideKey>() == 16);
     assert!(size_of::<MovedPort>() == 4);
-    assert!(size_of::<Flow>() == 64);
+    assert!(size_of::<Flow>() == 72);
 };

@@ -160,12 +160,24 @@ pub struct Settings {
     pub source_check: u8,
     /// 1: some masquerade has a [`mss`](super::Masquerade::mss).
     pub mss_clamp: u8,
-    pub padding: [u8; 2],
+    /// 1: packets that are translated take the way through the kernel's stack.
+    pub via_stack: u8,
+    /// What a port that cannot be kept has of it all the same: [`KEEP_PARITY`], [`KEEP_CLASS`].
+    pub port_keep: u8,
+    /// Index of the link to the reassembler, which puts fragments in order; 0: there is none.
+    pub reassembler: u32,
+    pub tail_padding: u32,
 }
+
+/// An even port becomes an even one, and an odd port an odd one (RFC 4787 REQ-4).
+pub const KEEP_PARITY: u8 = 1;
+
+/// A port below 1024 becomes one below 1024, and no other does (RFC 4787 REQ-3a).
+pub const KEEP_CLASS: u8 = 2;
 
 const _: () = {
     assert!(size_of::<Endpoint>() == 12);
     assert!(size_of::<BridgePort>() == 20);
     assert!(size_of::<Timeouts>() == 40);
-    assert!(size_of::<Settings>() == 240);
+    assert!(size_of::<Settings>() == 248);
 };

@@ -5,8 +5,10 @@
 
 mod drop_reason;
 mod flow;
+mod fragment;
 mod host;
 mod lab;
+mod limit;
 mod net;
 #[cfg(feature = "aya")]
 mod pod;
@@ -14,12 +16,18 @@ mod rules;
 mod stage;
 
 pub use drop_reason::DropReason;
-pub use flow::{Flow, FlowKey, FlowKind, InsideKey, MovedPort, Tick, seconds, tick_of, ticks};
+pub use flow::{
+    Flow, FlowKey, FlowKind, InsideKey, MovedPort, Sequences, TcpEnd, Tick, seconds, tick_of, ticks,
+};
+pub use fragment::{
+    FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentState, MAX_FRAGMENTS,
+};
 pub use host::{HostPeerKey, Peer};
 pub use lab::{
-    BridgePort, Endpoint, IP_ID_COUNTERS, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck,
-    Timeouts,
+    BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
+    MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
+pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{
     AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,
@@ -57,6 +65,8 @@ pub mod maps {
     pub const RULE_COUNTERS: &str = "RULE_COUNTERS";
     /// [`DropReason`](super::DropReason) to [`Counter`](super::Counter), a slot each CPU.
     pub const DROP_COUNTERS: &str = "DROP_COUNTERS";
+    /// [`Limited`](super::Limited) to [`Bucket`](super::Bucket), a slot each CPU.
+    pub const ICMP_LIMITS: &str = "ICMP_LIMITS";
     /// How many identifications were given out, in [`IP_ID_COUNTERS`](super::IP_ID_COUNTERS)
     /// counters.
     pub const IP_IDS: &str = "IP_IDS";
@@ -78,9 +88,14 @@ pub mod maps {
     /// The CIDRs of rules: [`RulePrefix`](super::RulePrefix) (longest match) to 1.
     pub const RULE_PREFIXES: &str = "RULE_PREFIXES";
 
+    /// Place to [`Fragment`](super::Fragment): datagrams that come in fragments.
+    pub const FRAGMENTS: &str = "FRAGMENTS";
+    /// Group of sources to [`FragmentBudget`](super::FragmentBudget).
+    pub const FRAGMENT_BUDGETS: &str = "FRAGMENT_BUDGETS";
+
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 19] = [
+    pub const PINNED: [&str; 21] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -100,6 +115,8 @@ pub mod maps {
         FORWARD_PORTS,
         ADDRESS_PORTS,
         RULE_PREFIXES,
+        FRAGMENTS,
+        FRAGMENT_BUDGETS,
     ];
 }
 
@@ -111,6 +128,8 @@ pub mod programs {
     pub const FROM_UPLINK: &str = "from_uplink";
     /// tcx egress of each uplink.
     pub const TO_UPLINK: &str = "to_uplink";
+    /// tcx ingress of the link to the reassembler.
+    pub const FROM_REASSEMBLER: &str = "from_reassembler";
     /// The classifiers, each with the variant that writes the packet log.
     pub const LOGGED: [(&str, &str); 3] = [
         (FROM_NAMESPACE, "from_namespace_l"),

@@ -3,9 +3,9 @@
 use aya::Pod;
 
 use super::{
-    AddressPage, BridgePort, Counter, Endpoint, Flow, FlowKey, Forward, HostPeerKey, InsideKey,
-    Ip4, Masquerade, MasqueradeKey, MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings,
-    Timeouts,
+    AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowKey, Forward, Fragment,
+    FragmentBudget, HostPeerKey, InsideKey, Ip4, Masquerade, MasqueradeKey, MovedPort, Peer, Port,
+    PortPage, Prefix, RulePrefix, Settings, Timeouts,
 };
 
 macro_rules! pod {
@@ -21,11 +21,14 @@ macro_rules! pod {
 pod!(
     AddressPage,
     BridgePort,
+    Bucket,
     Counter,
     Endpoint,
     Flow,
     FlowKey,
     Forward,
+    Fragment,
+    FragmentBudget,
     HostPeerKey,
     InsideKey,
     Ip4,

@@ -39,12 +39,31 @@ stages! {
     InboundError = 5, "inbound_error";
     /// Begins a flow to a forward's target.
     Enter = 6, "enter";
+    /// A packet from an uplink that cannot go into its namespace as it is.
+    Held = 12, "held";
+    /// Tells the sender of a packet that is dropped.
+    Refuse = 13, "refuse";
+    /// A packet that the stack forwarded out of an uplink: carried if its flow could not keep
+    /// its port.
+    EgressMoved = 16, "egress_moved";
+    /// A packet that the stack forwarded out of an uplink, of no flow.
+    EgressBegin = 17, "egress_begin";
+    /// An ICMP error of a namespace that the stack forwarded out of an uplink.
+    EgressError = 18, "egress_error";
+    /// An ICMP error of the router itself that leaves by an uplink.
+    OwnError = 19, "own_error";
     /// A frame of a namespace that holds no IPv4 packet.
     OtherFrame = 20, "other_frame";
     /// A packet of a namespace that is not as nearly all are: carried if its flow is known.
     OutboundRare = 21, "outbound_rare";
     /// The same for a packet from an uplink.
     InboundRare = 22, "inbound_rare";
+    /// A fragment that a namespace sends.
+    OutboundFragment = 14, "outbound_fragment";
+    /// A fragment from an uplink.
+    InboundFragment = 15, "inbound_fragment";
+    /// Translates the first fragment of a datagram and notes how, for the others.
+    FirstFragment = 23, "first_fragment";
     /// Lowers the segment size that a translated SYN announces.
     Clamp = 28, "mss_clamp";
 }

@@ -8,9 +8,11 @@ use network_types::tcp::TcpHdr;
 use super::{
     Exit, Outcome, Verdict,
     checksum::Diff,
+    guard::is_inside,
     head::{IP_DESTINATION, RST, SYN},
     masquerade,
     outbound::is_uplink,
+    parked::ParkedExit,
     passage::{Passage, Scratch},
     stages,
     traits::{Packet, Tables},
@@ -39,11 +41,9 @@ pub(super) fn go_on<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
     verdict: Verdict,
 ) -> Outcome {
-    if passage.head.tcp_flags & (SYN | RST) == SYN
-        && passage.settings.mss_clamp != 0
-        && let Verdict::Redirect(exit) = verdict
-    {
-        passage.notes.clamped = exit;
+    let Verdict::Redirect(exit) = verdict else { return Outcome::Decided(verdict) };
+    if passage.head.tcp_flags & (SYN | RST) == SYN && passage.settings.mss_clamp != 0 {
+        passage.notes.clamped = ParkedExit::park(exit);
         return Outcome::Continue(Stage::Clamp);
     }
     Outcome::Decided(verdict)
@@ -59,7 +59,7 @@ pub fn mss_clamp<P: Packet, T: Tables>(
 ) -> Outcome {
     stages::go_on(packet, tables, scratch, now, |passage| {
         Outcome::Decided(match clamp(passage) {
-            Some(()) => Verdict::Redirect(passage.notes.clamped),
+            Some(()) => Verdict::Redirect(passage.notes.clamped.exit()),
             None => passage.drop(DropReason::RewriteFailed),
         })
     })
@@ -70,10 +70,22 @@ pub fn mss_clamp<P: Packet, T: Tables>(
 #[inline(always)]
 fn clamp<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<()> {
     let came_by = passage.packet.link();
-    let (inside, uplink, cable) = match passage.notes.clamped {
+    let (inside, uplink, cable) = match passage.notes.clamped.exit() {
         Exit::Neighbour { link, .. } => (passage.head.source, link, came_by),
         Exit::Peer { cable } => {
             (Ip4::from_network(passage.packet.load(IP_DESTINATION)?), came_by, cable)
+        }
+        // No SYN of which more is to be read.
+        Exit::Ingress { .. } => return Some(()),
+        // At an uplink, in or out.
+        Exit::Onward => {
+            let inside = if is_inside(passage.settings, passage.head.source) {
+                passage.head.source
+            } else {
+                Ip4::from_network(passage.packet.load(IP_DESTINATION)?)
+            };
+            let cable = passage.tables.endpoint(inside).map_or(came_by, |end| end.cable);
+            (inside, came_by, cable)
         }
     };
     // Between namespaces nothing is masqueraded.

@@ -7,7 +7,8 @@ use super::{
     traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
 };
 use crate::abi::{
-    DropReason, Flow, FlowKey, FlowKind, InsideKey, MovedPort, Port, Protocol, Settings,
+    DropReason, Flow, FlowKey, FlowKind, InsideKey, KEEP_CLASS, KEEP_PARITY, MovedPort, Port,
+    Protocol, Settings,
 };
 
 /// How many ports are tried for a flow, its own first. At half-full port ranges the chance
@@ -143,7 +144,14 @@ struct Sequence {
     step: u32,
     first: u16,
     span: u32,
+    /// Which bits of a place in the range are free, and what the others are: where parity is to be
+    /// kept, the places of the flow's own are all even, or all odd.
+    free: u32,
+    fixed: u32,
 }
+
+/// Where ports below 1024 are chosen: the lower half has the best known services.
+const PRIVILEGED: (u16, u16) = (512, 1023);
 
 impl Sequence {
     #[inline(always)]
@@ -154,21 +162,38 @@ impl Sequence {
             | (u64::from(head.destination_port.to_network()) << 16)
             | u64::from(head.protocol);
         let hash = siphash13(settings.seed, [addresses, ports]);
+        let own = head.source_port.number();
+        let keeps = |what: u8| settings.port_keep & what != 0;
+        let (first, last) = if keeps(KEEP_CLASS) && own <= PRIVILEGED.1 {
+            PRIVILEGED
+        } else if keeps(KEEP_CLASS) && settings.port_min <= PRIVILEGED.1 {
+            (PRIVILEGED.1 + 1, settings.port_max)
+        } else {
+            (settings.port_min, settings.port_max)
+        };
+        let parity = u32::from(settings.port_keep & KEEP_PARITY);
         Self {
             start: (hash >> 32) as u32,
             // Odd, so that the walk meets no 32-bit place twice.
             step: hash as u32 | 1,
-            first: settings.port_min,
-            span: u32::from(settings.port_max.saturating_sub(settings.port_min)) + 1,
+            first,
+            span: u32::from(last.saturating_sub(first)) + 1,
+            free: !parity,
+            fixed: parity & u32::from(own ^ first),
         }
     }
 
+    /// [`Port::ZERO`] where the range has none of that parity.
     #[inline(always)]
     fn port(&self, attempt: u32) -> Port {
         let place = self.start.wrapping_add(self.step.wrapping_mul(attempt));
         // Scaled to the range, not reduced by division: no remainder, no bias.
-        let offset = ((u64::from(place) * u64::from(self.span)) >> 32) as u16;
-        Port::new(self.first.wrapping_add(offset))
+        let offset = ((u64::from(place) * u64::from(self.span)) >> 32) as u32;
+        let offset = (offset & self.free) | self.fixed;
+        if offset >= self.span {
+            return Port::ZERO;
+        }
+        Port::new(self.first.wrapping_add(offset as u16))
     }
 }
 

@@ -5,14 +5,15 @@ use core::mem::offset_of;
 use network_types::eth::{EthHdr, EtherType};
 
 use super::{
-    Verdict,
+    Outcome, Verdict, egress,
     external_port::forget,
-    head::{Head, IP_DESTINATION, IP_SOURCE},
+    head::{Head, IP_DESTINATION, IP_SOURCE, Kind, NoHead},
     host, masquerade,
-    state::{Direction, State},
+    passage::Scratch,
+    state::Direction,
     traits::{FlowRef, Packet, Tables, Touch},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Ip4, MAX_INSIDE_PREFIXES, Settings, Tick};
+use crate::abi::{DropReason, Flow, FlowKind, Ip4, MAX_INSIDE_PREFIXES, Settings, Stage, Tick};
 
 /// Whether an address belongs to one of the lab's inside prefixes.
 #[inline(always)]
@@ -26,57 +27,78 @@ pub(super) fn is_inside(settings: &Settings, address: Ip4) -> bool {
         .any(|(index, prefix)| index < count && prefix.contains(address))
 }
 
-/// The guard. Every packet that leaves the uplink passes it, the redirected ones too.
+/// The guard. Every packet that leaves the uplink passes it, the redirected ones too; what the
+/// stack forwarded from inside is translated here.
 #[inline(always)]
-pub fn to_uplink<P: Packet, T: Tables>(packet: &P, tables: &T, now: Tick) -> Verdict {
+pub fn to_uplink<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
     let ether_type: Option<u16> = packet.load(offset_of!(EthHdr, ether_type));
     if ether_type != Some(EtherType::Ipv4 as u16) {
-        return Verdict::Pass;
+        return Outcome::Decided(Verdict::Pass);
     }
-    let Some(settings) = tables.settings() else { return Verdict::Pass };
-    // An IPv4 frame too short to have a source is of no use to anybody beyond the uplink.
-    let reason = match packet.load(IP_SOURCE) {
-        Some(source) if !is_inside(settings, Ip4::from_network(source)) => {
-            if packet.is_from_host() {
-                give_way_to_host(packet, tables, now);
-            }
-            return Verdict::Pass;
-        }
-        Some(source) if may_leave(packet, tables, Ip4::from_network(source)) => {
-            return Verdict::Pass;
-        }
-        Some(_) => DropReason::Leak,
+    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
+    let is_from_host = packet.is_from_host();
+    let from_inside =
+        packet.load(IP_SOURCE).map(|source| is_inside(settings, Ip4::from_network(source)));
+    let reason = match from_inside {
+        Some(false) if is_from_host => return own(packet, tables, scratch, now),
+        Some(false) => return Outcome::Decided(Verdict::Pass),
+        Some(true) if may_leave(packet, tables) => return Outcome::Decided(Verdict::Pass),
+        Some(true) if is_from_host => DropReason::Leak,
+        Some(true) => match Head::read(packet) {
+            Ok(head) => return egress::translate(packet, tables, settings, scratch, &head, now),
+            Err(NoHead::NotIpv4) => DropReason::Leak,
+            Err(NoHead::Malformed) => DropReason::Malformed,
+            Err(NoHead::BadChecksum) => DropReason::BadChecksum,
+        },
+        // An IPv4 frame too short to have a source is of no use to anybody beyond the uplink.
         None => DropReason::Malformed,
     };
     tables.count_drop(reason, packet.length());
-    Verdict::Drop(reason)
+    Outcome::Decided(Verdict::Drop(reason))
+}
+
+/// A packet of the host itself.
+#[inline(always)]
+fn own<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch, now: Tick) -> Outcome {
+    match Head::read(packet) {
+        Ok(head) if head.kind.is_flow() => give_way_to_host(&head, tables, now),
+        Ok(head) if head.kind == Kind::IcmpError => {
+            scratch.head = head;
+            return Outcome::Continue(Stage::OwnError);
+        }
+        _ => {}
+    }
+    Outcome::Decided(Verdict::Pass)
 }
 
 /// Whether a masquerade leaves the packet's destination alone: it is to be seen as it is.
 #[inline(always)]
-fn may_leave<P: Packet, T: Tables>(packet: &P, tables: &T, source: Ip4) -> bool {
-    packet.load(IP_DESTINATION).is_some_and(|destination| {
-        masquerade::is_excluded(tables, packet.link(), source, Ip4::from_network(destination))
-    })
+fn may_leave<P: Packet, T: Tables>(packet: &P, tables: &T) -> bool {
+    let address = |field| packet.load(field).map(Ip4::from_network);
+    let (Some(source), Some(destination)) = (address(IP_SOURCE), address(IP_DESTINATION)) else {
+        return false;
+    };
+    masquerade::is_excluded(tables, packet.link(), source, destination)
 }
 
 /// A connection of the host itself takes its port back from a namespace's flow, whose answers
 /// it would otherwise be given: a namespace must not be able to lie in wait for them
 /// (CVE-2021-3773). The namespace's next packet finds another port.
 #[inline(always)]
-fn give_way_to_host<P: Packet, T: Tables>(packet: &P, tables: &T, now: Tick) {
-    let Ok(head) = Head::read(packet) else { return };
-    if !head.kind.is_flow() {
-        return;
-    }
+fn give_way_to_host<T: Tables>(head: &Head, tables: &T, now: Tick) {
     let key = head.outbound_key();
     let Some(flow) = tables.flow(&key) else { return };
     if flow.external != head.source {
         return;
     }
     if flow.kind == FlowKind::Host as u8 {
-        let (direction, state) = (Direction::Out, State::Unreplied);
-        flow.touch(&Touch { direction, state, seen: Some(now), bytes: head.bytes });
+        let direction = Direction::Out;
+        flow.touch(&Touch { direction, moved: None, seen: Some(now), bytes: head.bytes });
         return;
     }
     forget(tables, &key, &flow);

@@ -29,7 +29,8 @@ pub(super) const IP_DESTINATION: usize = IP + offset_of!(Ipv4Hdr, dst_addr);
 /// `don't fragment` and the reserved bit do not matter here: offset and `more fragments` do.
 const FRAGMENT_BITS: u16 = 0x3fff;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
-const DONT_FRAGMENT: u16 = 0x4000;
+/// The bit that forbids fragmentation (RFC 791).
+pub(super) const DONT_FRAGMENT: u16 = 0x4000;
 
 /// Bytes of an SCTP packet before its first chunk: ports, verification tag and checksum.
 const SCTP_HEADER: usize = 12;
@@ -48,22 +49,24 @@ pub(super) mod icmp_type {
     pub(crate) const ECHO: u8 = 8;
     pub(crate) const TIME_EXCEEDED: u8 = 11;
     pub(crate) const PARAMETER_PROBLEM: u8 = 12;
+    pub(crate) const TIMESTAMP: u8 = 13;
+    pub(crate) const TIMESTAMP_REPLY: u8 = 14;
 }
 
 /// The IPv4 header's fixed part, fields in network byte order.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-struct Ipv4Words {
-    version_length: u8,
-    tos: u8,
-    total_length: u16,
-    id: u16,
-    fragment: u16,
-    ttl: u8,
-    protocol: u8,
-    checksum: u16,
-    source: u32,
-    destination: u32,
+pub(super) struct Ipv4Words {
+    pub(super) version_length: u8,
+    pub(super) tos: u8,
+    pub(super) total_length: u16,
+    pub(super) id: u16,
+    pub(super) fragment: u16,
+    pub(super) ttl: u8,
+    pub(super) protocol: u8,
+    pub(super) checksum: u16,
+    pub(super) source: u32,
+    pub(super) destination: u32,
 }
 
 // SAFETY: repr(C) with naturally aligned integers and no padding (the size is asserted).
@@ -109,8 +112,10 @@ pub enum Kind {
     /// UDP-Lite too, which differs in how much the checksum covers (RFC 3828).
     Udp,
     Sctp,
-    EchoRequest,
-    EchoReply,
+    /// An ICMP echo or timestamp request, which has an identifier (RFC 792).
+    Query,
+    /// The answer to one.
+    QueryReply,
     /// An ICMP error that quotes the packet it is about (RFC 792).
     IcmpError,
     /// Any other ICMP message.
@@ -130,12 +135,7 @@ impl Kind {
     pub const fn is_flow(self) -> bool {
         matches!(
             self,
-            Self::Tcp
-                | Self::Udp
-                | Self::Sctp
-                | Self::Portless
-                | Self::EchoRequest
-                | Self::EchoReply
+            Self::Tcp | Self::Udp | Self::Sctp | Self::Portless | Self::Query | Self::QueryReply
         )
     }
 
@@ -161,8 +161,13 @@ impl Kind {
     }
 
     #[inline(always)]
-    pub const fn is_echo(self) -> bool {
-        matches!(self, Self::EchoRequest | Self::EchoReply)
+    pub const fn is_tcp(self) -> bool {
+        matches!(self, Self::Tcp)
+    }
+
+    #[inline(always)]
+    pub const fn is_query(self) -> bool {
+        matches!(self, Self::Query | Self::QueryReply)
     }
 }
 
@@ -267,6 +272,10 @@ impl Head {
             may_be_fragmented: fragment & DONT_FRAGMENT == 0 || fragment & FRAGMENT_BITS != 0,
         };
         if fragment & FRAGMENT_OFFSET != 0 {
+            // It would overwrite the flags of the first one (RFC 1858 section 4, RFC 3128).
+            if fragment & FRAGMENT_OFFSET == 1 && head.protocol == IpProto::Tcp as u8 {
+                return Err(NoHead::Malformed);
+            }
             head.kind = Kind::LaterFragment;
             head.first_fragment = false;
             return Ok(head);
@@ -309,13 +318,13 @@ impl Head {
                 let kind: u8 = packet.read(offset_of!(Icmpv4Hdr, type_))?;
                 let identifier = Port::from_network(packet.read(offset_of!(Icmpv4Hdr, data))?);
                 self.kind = match kind {
-                    icmp_type::ECHO => {
+                    icmp_type::ECHO | icmp_type::TIMESTAMP => {
                         self.source_port = identifier;
-                        Kind::EchoRequest
+                        Kind::Query
                     }
-                    icmp_type::ECHO_REPLY => {
+                    icmp_type::ECHO_REPLY | icmp_type::TIMESTAMP_REPLY => {
                         self.destination_port = identifier;
-                        Kind::EchoReply
+                        Kind::QueryReply
                     }
                     icmp_type::UNREACHABLE
                     | icmp_type::TIME_EXCEEDED
@@ -336,6 +345,25 @@ impl Head {
         Some(())
     }
 
+    /// Whether it is a part of a datagram.
+    #[inline(always)]
+    pub(super) const fn is_fragment(&self) -> bool {
+        self.first_fragment || matches!(self.kind, Kind::LaterFragment)
+    }
+
+    /// Whether a first fragment is shorter than the part of the transport header that decides
+    /// about it (RFC 1858 section 4).
+    #[inline(always)]
+    pub(super) const fn is_tiny(&self) -> bool {
+        let needed = match self.kind {
+            Kind::Tcp => 16,
+            Kind::Sctp => SCTP_HEADER,
+            Kind::Portless | Kind::Other | Kind::LaterFragment => 0,
+            _ => 8,
+        };
+        self.end() < self.l4 as usize + needed
+    }
+
     /// Offset of the first byte after the packet.
     #[inline(always)]
     pub(super) const fn end(&self) -> usize {
@@ -352,7 +380,9 @@ impl Head {
     #[inline(always)]
     pub(super) const fn is_plain(&self) -> bool {
         let kind = self.kind;
-        !self.has_options() && (kind.is_echo() || matches!(kind, Kind::Tcp | Kind::Udp))
+        !self.has_options()
+            && !self.first_fragment
+            && (kind.is_query() || matches!(kind, Kind::Tcp | Kind::Udp))
     }
 
     /// The key of an outbound packet's flow, if the flow kept its port.

@@ -6,22 +6,44 @@
 
 use core::mem::offset_of;
 
-use network_types::{icmp::Icmpv4Hdr, ip::Ipv4Hdr, tcp::TcpHdr, udp::UdpHdr};
+use network_types::{
+    icmp::Icmpv4Hdr,
+    ip::{IpProto, Ipv4Hdr},
+    tcp::TcpHdr,
+    udp::UdpHdr,
+};
 
 use super::{
     Exit, Verdict,
     checksum::Diff,
-    head::icmp_type,
+    crc32c,
+    head::{SCTP_CHECKSUM, icmp_type},
     passage::Passage,
     rewrite,
     state::is_expired,
     traits::{Packet, Tables},
 };
-use crate::abi::{DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, Mac, Port, Protocol};
+use crate::abi::{
+    DropReason, Endpoint, Flow, FlowKey, FlowKind, InsideKey, Ip4, Limited, Mac, Port, Protocol,
+};
 
 const TCP: u8 = Protocol::Tcp as u8;
 const UDP: u8 = Protocol::Udp as u8;
 const ICMP: u8 = Protocol::Icmp as u8;
+const UDP_LITE: u8 = IpProto::UdpLite as u8;
+const SCTP: u8 = IpProto::Sctp as u8;
+
+/// The bit of a fragment that others follow (RFC 791).
+const MORE_FRAGMENTS: u16 = 0x2000;
+
+/// The code of an unreachable destination: fragmentation needed, and forbidden.
+const FRAGMENTATION_NEEDED: u8 = 4;
+
+/// Offset of the next hop's MTU in an ICMP header (RFC 1191 section 4).
+const NEXT_HOP_MTU: usize = 6;
+
+/// No link that carries IPv4 carries less than this (RFC 791 section 3.2).
+const LEAST_MTU: u16 = 68;
 
 /// Bytes of the quoted transport header that every error holds (RFC 792).
 const QUOTED: usize = 8;
@@ -29,10 +51,10 @@ const QUOTED: usize = 8;
 /// The packet that an error quotes. Identifiers of echoes stand in the ports as in
 /// [`super::Head`].
 #[derive(Clone, Copy)]
-struct Quote {
-    source: Ip4,
+pub(super) struct Quote {
+    pub(super) source: Ip4,
     destination: Ip4,
-    source_port: Port,
+    pub(super) source_port: Port,
     destination_port: Port,
     /// Offset of its IPv4 header.
     ip: usize,
@@ -42,20 +64,20 @@ struct Quote {
 }
 
 /// What an error is to bear after translation, outside and in the quotation.
-struct Translation {
-    source: Ip4,
-    destination: Ip4,
-    quoted_source: Ip4,
-    quoted_source_port: Port,
-    quoted_destination: Ip4,
-    quoted_destination_port: Port,
-    mac: Option<Mac>,
+pub(super) struct Translation {
+    pub(super) source: Ip4,
+    pub(super) destination: Ip4,
+    pub(super) quoted_source: Ip4,
+    pub(super) quoted_source_port: Port,
+    pub(super) quoted_destination: Ip4,
+    pub(super) quoted_destination_port: Port,
+    pub(super) mac: Option<Mac>,
 }
 
 impl Quote {
     /// `end` is where the packet ends: the frame may be longer.
     #[inline(always)]
-    fn read<P: Packet>(packet: &P, ip: usize, end: usize) -> Option<Self> {
+    pub(super) fn read<P: Packet>(packet: &P, ip: usize, end: usize) -> Option<Self> {
         let version_length: u8 = packet.load_at(ip)?;
         let header = usize::from(version_length & 0x0f) * 4;
         if version_length >> 4 != 4 || header < Ipv4Hdr::LEN {
@@ -80,7 +102,7 @@ impl Quote {
             protocol: packet.load_at(ip + offset_of!(Ipv4Hdr, proto))?,
         };
         match quote.protocol {
-            TCP | UDP => {
+            TCP | UDP | UDP_LITE | SCTP => {
                 quote.source_port = Port::from_network(packet.load_at(l4)?);
                 quote.destination_port = Port::from_network(packet.load_at(l4 + 2)?);
             }
@@ -88,14 +110,17 @@ impl Quote {
                 let kind: u8 = packet.load_at(l4)?;
                 let identifier: u16 = packet.load_at(l4 + offset_of!(Icmpv4Hdr, data))?;
                 match kind {
-                    icmp_type::ECHO => quote.source_port = Port::from_network(identifier),
-                    icmp_type::ECHO_REPLY => {
+                    icmp_type::ECHO | icmp_type::TIMESTAMP => {
+                        quote.source_port = Port::from_network(identifier);
+                    }
+                    icmp_type::ECHO_REPLY | icmp_type::TIMESTAMP_REPLY => {
                         quote.destination_port = Port::from_network(identifier);
                     }
                     _ => return None,
                 }
             }
-            _ => return None,
+            // Flows of protocols without ports have none in their keys.
+            _ => {}
         }
         Some(quote)
     }
@@ -125,8 +150,18 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     if !is_its_own || is_over(passage, &quote, &flow) {
         return Verdict::Pass;
     }
-    if head.ttl <= 1 {
+    let end = Endpoint { cable: flow.cable, mac: flow.inside_mac, padding: [0; 2] };
+    let (exit, mac) = passage.way_in(&end);
+    if head.ttl <= 1 && exit.skips_stack() {
         return passage.drop(DropReason::TtlExceeded);
+    }
+    if let Some(reason) = fault(passage, &quote) {
+        return passage.drop(reason);
+    }
+    // Anybody may send these, and they slow a connection down: not faster than any path
+    // changes.
+    if is_too_big(passage) && !tables.take_allowance(Limited::FragmentationNeededIn, passage.now) {
+        return passage.drop(DropReason::IcmpRateLimit);
     }
     let to = Translation {
         source: head.source,
@@ -135,9 +170,9 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
         quoted_source_port: flow.inside_port,
         quoted_destination: quote.destination,
         quoted_destination_port: quote.destination_port,
-        mac: Some(flow.inside_mac),
+        mac,
     };
-    finish(passage, &quote, &to, Exit::Peer { cable: flow.cable }, flow.rule)
+    finish(passage, &quote, &to, exit, flow.rule)
 }
 
 /// An error that a namespace sends about a packet which reached it through the NAT, or to
@@ -152,27 +187,26 @@ pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) ->
     }
 }
 
-/// `None` if the error is about no flow.
+/// The flow of a quoted packet that had come in: its destination is the flow's inside end.
+/// `may_tell`: whether the sender of the error may tell about such a flow.
 #[inline(always)]
-fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
-    let head = passage.head;
+pub(super) fn about<'a, P: Packet, T: Tables>(
+    passage: &Passage<'a, P, T>,
+    quote: &Quote,
+    may_tell: impl Fn(&Flow) -> bool,
+) -> Option<(FlowKey, T::FlowRef<'a>)> {
     let tables = passage.tables;
-    if head.first_fragment {
-        return None;
-    }
-    let quote = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())?;
-    // The quoted packet came in: its destination is the flow's inside end.
-    let is_its_own = |flow: &Flow, link: u32| {
+    let is_its_own = |flow: &Flow| {
         flow.inside == quote.destination
             && flow.inside_port == quote.destination_port
-            && flow.cable == link
-            && head.destination == quote.source
+            && may_tell(flow)
+            && passage.head.destination == quote.source
     };
-    let link = passage.packet.link();
     let mut key =
         FlowKey::new(quote.source, quote.source_port, quote.destination_port, quote.protocol);
-    // As for packets: the record under the end's own port comes first.
-    if !tables.flow(&key).is_some_and(|flow| is_its_own(&flow, link)) {
+    // As for packets: the record under the end's own port comes first, unless it is over.
+    let is_current = |flow: &Flow| is_its_own(flow) && !is_over(passage, quote, flow);
+    if !tables.flow(&key).is_some_and(|flow| is_current(&flow)) {
         let inside = InsideKey::new(
             quote.destination,
             quote.destination_port,
@@ -183,11 +217,25 @@ fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
         key.external_port = tables.moved_port(&inside)?.external_port;
     }
     let flow = tables.flow(&key)?;
-    if !is_its_own(&flow, link) || is_over(passage, &quote, &flow) {
+    is_current(&flow).then_some((key, flow))
+}
+
+/// `None` if the error is about no flow.
+#[inline(always)]
+fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    if head.first_fragment {
         return None;
     }
+    let quote = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())?;
+    let link = passage.packet.link();
+    let (key, flow) = about(passage, &quote, |flow| flow.cable == link)?;
     if head.ttl <= 1 {
         return Some(passage.drop(DropReason::TtlExceeded));
+    }
+    if let Some(reason) = fault(passage, &quote) {
+        return Some(passage.drop(reason));
     }
     let mut to = Translation {
         source: flow.external,
@@ -213,6 +261,47 @@ fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     Some(finish(passage, &quote, &to, exit, flow.rule))
 }
 
+/// Why an error about a known flow must not be translated.
+#[inline(always)]
+pub(super) fn fault<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    quote: &Quote,
+) -> Option<DropReason> {
+    if !has_right_checksums(passage, quote) {
+        return Some(DropReason::BadIcmpChecksum);
+    }
+    if is_too_big(passage) && !has_possible_mtu(passage) {
+        return Some(DropReason::ForgedTooBig);
+    }
+    None
+}
+
+/// Whether the checksums of the message and of the quoted IPv4 header are right (RFC 5508
+/// REQ-3). That of the quoted transport header covers what is not quoted.
+#[inline(always)]
+fn has_right_checksums<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, quote: &Quote) -> bool {
+    const RIGHT: Option<u16> = Some(0xffff);
+    let message = passage.head.l4 as usize;
+    let length = passage.head.end() - message;
+    passage.packet.sum(quote.ip, quote.l4 - quote.ip) == RIGHT
+        && passage.packet.sum(message, length) == RIGHT
+}
+
+/// Whether the error says that its packet needed fragmentation.
+#[inline(always)]
+fn is_too_big<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let type_and_code: Option<[u8; 2]> = passage.packet.load_at(passage.head.l4 as usize);
+    type_and_code == Some([icmp_type::UNREACHABLE, FRAGMENTATION_NEEDED])
+}
+
+/// Whether such an error names a size that a link may have. Routers from before RFC 1191
+/// name none, which is 0.
+#[inline(always)]
+fn has_possible_mtu<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let mtu: Option<u16> = passage.packet.load_at(passage.head.l4 as usize + NEXT_HOP_MTU);
+    mtu.map(u16::from_be).is_some_and(|mtu| mtu == 0 || mtu >= LEAST_MTU)
+}
+
 /// Whether the flow of the quoted packet is expired: its record counts as free.
 #[inline(always)]
 fn is_over<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, quote: &Quote, flow: &Flow) -> bool {
@@ -220,7 +309,7 @@ fn is_over<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, quote: &Quote, flo
 }
 
 #[inline(always)]
-fn finish<P: Packet, T: Tables>(
+pub(super) fn finish<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
     quote: &Quote,
     to: &Translation,
@@ -228,10 +317,38 @@ fn finish<P: Packet, T: Tables>(
     rule: u16,
 ) -> Verdict {
     passage.tables.count_rule(rule, false, passage.head.bytes);
-    match apply(passage, quote, to) {
+    match apply(passage, quote, to, exit.skips_stack()) {
         Some(()) => Verdict::Redirect(exit),
         None => passage.drop(DropReason::RewriteFailed),
     }
+}
+
+/// Corrects the checksum of a quoted SCTP packet, if it is quoted, and returns the edits of
+/// the message with this one. A fragment does not tell how long its packet was.
+#[inline(always)]
+fn sctp_checksum<P: Packet>(
+    packet: &mut P,
+    quote: &Quote,
+    to: &Translation,
+    end: usize,
+    edits: Diff,
+) -> Option<Diff> {
+    let field = quote.l4 + SCTP_CHECKSUM;
+    let total: u16 = packet.load_at(quote.ip + offset_of!(Ipv4Hdr, tot_len))?;
+    let fragment: u16 = packet.load_at(quote.ip + offset_of!(Ipv4Hdr, frags))?;
+    let length = (quote.ip + usize::from(u16::from_be(total))).saturating_sub(quote.l4);
+    if field + size_of::<u32>() > end
+        || length < SCTP_CHECKSUM + size_of::<u32>()
+        || u16::from_be(fragment) & MORE_FRAGMENTS != 0
+    {
+        return Some(edits);
+    }
+    let old: u32 = packet.load_at(field)?;
+    let before = rewrite::ports(quote.source_port, quote.destination_port);
+    let after = rewrite::ports(to.quoted_source_port, to.quoted_destination_port);
+    let new = crc32c::update(u32::from_le(old), before, after, length as u32).to_le();
+    packet.store_at(field, new)?;
+    Some(edits.word(old, new))
 }
 
 /// Rewrites the outer header and the quotation; the ICMP checksum absorbs every edit.
@@ -240,11 +357,12 @@ fn apply<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
     quote: &Quote,
     to: &Translation,
+    is_hop: bool,
 ) -> Option<()> {
     let head = passage.head;
     let id = passage.id_behind(to.source);
     let packet = &mut *passage.packet;
-    rewrite::network(packet, head, to.source, to.destination, id, to.mac)?;
+    rewrite::network(packet, head, to.source, to.destination, id, to.mac, is_hop)?;
 
     let addresses = Diff::NONE
         .word(quote.source.to_network(), to.quoted_source.to_network())
@@ -272,23 +390,32 @@ fn apply<P: Packet, T: Tables>(
                 to.quoted_source_port
             };
             packet.store_at(quote.l4 + offset_of!(Icmpv4Hdr, data), identifier.to_network())?;
-            (offset_of!(Icmpv4Hdr, check), ports(Diff::NONE))
+            (Some(offset_of!(Icmpv4Hdr, check)), ports(Diff::NONE))
         }
-        protocol => {
+        protocol @ (TCP | UDP | UDP_LITE | SCTP) => {
             packet.store_at(quote.l4, to.quoted_source_port.to_network())?;
             packet.store_at(quote.l4 + 2, to.quoted_destination_port.to_network())?;
-            let field =
-                if protocol == TCP { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
+            let field = match protocol {
+                TCP => Some(offset_of!(TcpHdr, check)),
+                SCTP => {
+                    edits = sctp_checksum(packet, quote, to, head.end(), edits)?;
+                    None
+                }
+                _ => Some(offset_of!(UdpHdr, check)),
+            };
             (field, ports(addresses))
         }
+        _ => (None, Diff::NONE),
     };
     // Eight quoted bytes hold no TCP checksum; a UDP checksum of 0 means none.
-    if quote.l4 + checksum + size_of::<u16>() <= head.end()
+    let is_udp = matches!(quote.protocol, UDP | UDP_LITE);
+    if let Some(checksum) = checksum
+        && quote.l4 + checksum + size_of::<u16>() <= head.end()
         && let Some(old) = packet.load_at::<u16>(quote.l4 + checksum)
-        && !(quote.protocol == UDP && old == 0)
+        && !(is_udp && old == 0)
     {
         let new = match change.apply(old) {
-            0 if quote.protocol == UDP => 0xffff,
+            0 if is_udp => 0xffff,
             new => new,
         };
         packet.store_at(quote.l4 + checksum, new)?;

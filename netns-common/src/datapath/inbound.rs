@@ -1,17 +1,19 @@
 //! tcx ingress of an uplink: what the outside sends.
 //!
-//! A packet of a translated flow never reaches the host's stack, which knows nothing of the
-//! connection and would answer with a RST.
+//! A packet of a translated flow never reaches the host's own sockets, which know nothing of the
+//! connection and would answer with a RST: it skips the stack, or is forwarded by it.
 
 use super::{
     Exit, Outcome, Verdict, clamp,
     external_port::record,
     forwards::{self, Target},
+    fragments,
     guard::is_inside,
     head::{Kind, destination_mac},
     hop::RouteOutcome,
     icmp, masquerade, options,
     outbound::is_uplink,
+    oversize::{self, FITS_EVERY_LINK},
     passage::{ANY, PLAIN, Passage, Scratch, read_head},
     rewrite::Translation,
     source,
@@ -19,7 +21,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKind, InsideKey, Stage, Tick};
+use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, InsideKey, Ip4, Port, Stage, Tick};
 
 /// Decides about a packet that came in by an uplink, and applies it.
 #[inline(always)]
@@ -47,8 +49,16 @@ pub fn from_uplink<P: Packet, T: Tables>(
         }
         return outcome;
     }
+    let is_held = passage.notes.is_held;
+    let is_rare = !is_plain || passage.notes.is_unsteady;
     *parked = head;
-    Outcome::Continue(if is_plain { Stage::InboundBegin } else { Stage::InboundRare })
+    Outcome::Continue(if is_held {
+        Stage::Held
+    } else if is_rare {
+        Stage::InboundRare
+    } else {
+        Stage::InboundBegin
+    })
 }
 
 /// [`Stage::InboundRare`].
@@ -64,14 +74,46 @@ pub fn inbound_rare<P: Packet, T: Tables>(
         if let Some(reason) = options::fault(passage.packet, head) {
             return Outcome::Decided(passage.drop(reason));
         }
+        if head.is_fragment() {
+            return Outcome::Continue(Stage::InboundFragment);
+        }
         if head.kind.is_flow()
             && let Some(flow) = tables.flow(&head.inbound_key())
             && let Some(verdict) = carry::<_, _, _, ANY>(passage, &flow)
         {
-            return clamp::go_on(passage, verdict);
+            return passage.go_on(verdict);
         }
-        Outcome::Continue(Stage::InboundBegin)
+        let is_held = passage.notes.is_held;
+        Outcome::Continue(if is_held { Stage::Held } else { Stage::InboundBegin })
     })
+}
+
+/// [`Stage::InboundFragment`].
+#[inline(always)]
+pub fn inbound_fragment<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| match resume(passage) {
+        Some(verdict) => passage.go_on(verdict),
+        None => Outcome::Continue(Stage::InboundBegin),
+    })
+}
+
+/// As its datagram began, or of a known flow.
+#[inline(always)]
+fn resume<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    if let Some(verdict) = fragments::resume(passage, false) {
+        return Some(verdict);
+    }
+    let head = passage.head;
+    if !head.kind.is_flow() {
+        return None;
+    }
+    let flow = passage.tables.flow(&head.inbound_key())?;
+    carry::<_, _, _, ANY>(passage, &flow)
 }
 
 /// [`Stage::InboundBegin`].
@@ -82,7 +124,10 @@ pub fn inbound_begin<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, begin)
+    go_on(packet, tables, scratch, now, |passage| {
+        let outcome = begin(passage);
+        passage.note_if_passed(outcome)
+    })
 }
 
 /// [`Stage::InboundError`].
@@ -104,10 +149,7 @@ pub fn enter<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| {
-        let verdict = call_target(passage);
-        clamp::go_on(passage, verdict)
-    })
+    go_on(packet, tables, scratch, now, call_target)
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
@@ -124,21 +166,27 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     if flow.external != head.destination || is_inner || passage.is_over(flow, begun_outside) {
         return None;
     }
-    if head.first_fragment {
-        return Some(passage.drop(DropReason::Fragment));
+    if WHICH == PLAIN && !passage.is_steady(flow, Direction::In) {
+        passage.notes.is_unsteady = true;
+        return None;
     }
-    if head.ttl <= 1 {
-        return Some(passage.drop(DropReason::TtlExceeded));
+    let end = Endpoint { cable: flow.cable, mac: flow.inside_mac, padding: [0; 2] };
+    let (exit, mac) = passage.way_in(&end);
+    if exit.skips_stack() {
+        let fits = head.bytes <= FITS_EVERY_LINK || !passage.packet.exceeds_mtu(flow.cable);
+        if head.ttl <= 1 || !fits {
+            passage.notes.is_held = true;
+            return None;
+        }
     }
-    passage.touch(flow, Direction::In);
+    passage.touch::<_, WHICH>(flow, Direction::In);
     let to = Translation {
         source: head.source,
         source_port: head.source_port,
         destination: flow.inside,
         destination_port: flow.inside_port,
-        mac: Some(flow.inside_mac),
+        mac,
     };
-    let exit = Exit::Peer { cable: flow.cable };
     Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
 }
 
@@ -167,6 +215,10 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     }
     match head.kind {
         Kind::IcmpError => return Outcome::Continue(Stage::InboundError),
+        // Without its ports nobody knows whether it is for the host.
+        Kind::LaterFragment if is_local(passage) => {
+            return Outcome::Decided(fragments::detour(passage));
+        }
         kind if kind.has_ports() => {}
         _ => return Outcome::Decided(Verdict::Pass),
     }
@@ -186,16 +238,19 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     passage.notes.forward = target;
     let refusal = if tables.is_host_address(head.source) {
         DropReason::Martian
-    } else if head.first_fragment {
-        DropReason::Fragment
-    } else if head.ttl <= 1 {
-        DropReason::TtlExceeded
     } else if head.is_rst() {
         DropReason::NoFlow
     } else {
         return Outcome::Continue(Stage::Enter);
     };
     Outcome::Decided(passage.drop(refusal))
+}
+
+/// Whether the kernel would not forward the packet.
+#[inline(always)]
+fn is_local<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let route = passage.tables.route(passage.head.destination, passage.packet.link());
+    route.outcome == RouteOutcome::Local
 }
 
 /// Whether the destination is an address of the host: a port matches only there, so that
@@ -208,10 +263,10 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
 fn is_host<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
     let head = passage.head;
     let tables = passage.tables;
-    let link = passage.packet.link();
-    if tables.route(head.destination, link).outcome != RouteOutcome::Local {
+    if !is_local(passage) {
         return false;
     }
+    let link = passage.packet.link();
     tables.is_host_address(head.destination) || {
         let reply = tables.route(head.source, link);
         reply.outcome == RouteOutcome::Forward && reply.source == head.destination
@@ -220,19 +275,32 @@ fn is_host<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
 
 /// Begins a flow to a forward's target.
 #[inline(always)]
-fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;
     let Some(target) = tables.endpoint(forward.address) else {
-        return passage.drop(DropReason::NoRoute);
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
     };
+    let (mut exit, mut mac) = passage.way_in(&target);
+    if exit.skips_stack() {
+        if head.ttl <= 1 {
+            return passage.refuse(DropReason::TtlExceeded);
+        }
+        if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(target.cable) {
+            if oversize::is_indivisible(passage.packet) {
+                return oversize::refuse(passage, target.cable);
+            }
+            // The stack fragments it.
+            (exit, mac) = (Exit::Onward, None);
+        }
+    }
     let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
     let link = passage.packet.link();
     let reply = tables.route(head.source, bridge);
     if reply.outcome != RouteOutcome::Forward {
         // A broadcast address, or one that no answer would reach.
-        return passage.drop(DropReason::NoRoute);
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
     }
     // Where the way back is not by an uplink, replies go where the packet came from.
     let (egress, next_hop) = if is_uplink(passage.settings, reply.egress) {
@@ -250,41 +318,64 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict
     flow.next_hop = next_hop;
     flow.cable = target.cable;
     flow.rule = forward.rule;
-    if is_taken_inside(passage, &forward) {
-        return passage.drop(DropReason::PortsExhausted);
+    if is_taken_inside(passage, &forward, head.source, head.source_port) {
+        return Outcome::Decided(passage.drop(DropReason::PortsExhausted));
     }
     match record(tables, passage.settings, &head.inbound_key(), &passage.notes.draft) {
         Ok(()) => {}
-        Err(InsertError::Exists) => return passage.drop(DropReason::PortsExhausted),
-        Err(InsertError::Full) => return passage.drop(DropReason::TableFull),
+        Err(InsertError::Exists) => {
+            return Outcome::Decided(passage.drop(DropReason::PortsExhausted));
+        }
+        Err(InsertError::Full) => return Outcome::Decided(passage.drop(DropReason::TableFull)),
     }
     let to = Translation {
         source: head.source,
         source_port: head.source_port,
         destination: forward.address,
         destination_port: forward.port,
-        mac: Some(target.mac),
+        mac,
     };
-    passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)
+    let verdict = passage.translate(&to, exit, forward.rule, true);
+    passage.go_on(verdict)
 }
 
 /// Whether the target already has a connection with this remote address and port, by another
 /// host port: it could not tell the two apart.
 #[inline(always)]
-fn is_taken_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, forward: &Target) -> bool {
+pub(super) fn is_taken_inside<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    forward: &Target,
+    remote: Ip4,
+    remote_port: Port,
+) -> bool {
     let head = passage.head;
     let tables = passage.tables;
-    let inside =
-        InsideKey::new(forward.address, forward.port, head.source, head.source_port, head.protocol);
-    let mut key = head.inbound_key();
-    key.external_port =
-        tables.moved_port(&inside).map_or(forward.port, |moved| moved.external_port);
-    tables.flow(&key).is_some_and(|flow| {
-        let is_this_one =
-            key.external_port == head.destination_port && flow.external == head.destination;
-        !is_this_one
-            && flow.inside == forward.address
-            && flow.inside_port == forward.port
-            && !passage.is_over(&flow, true)
-    })
+    let inside = InsideKey::new(forward.address, forward.port, remote, remote_port, head.protocol);
+    let mut key = FlowKey::new(remote, remote_port, head.destination_port, head.protocol);
+    // It may have a record under its own port and one under another: that one may be over.
+    key.external_port = forward.port;
+    if has_call(passage, forward, &key) {
+        return true;
+    }
+    let Some(moved) = tables.moved_port(&inside) else { return false };
+    key.external_port = moved.external_port;
+    has_call(passage, forward, &key)
+}
+
+/// Whether the record of `key` is a connection of the target that lives, and another than the
+/// packet's own.
+#[inline(always)]
+fn has_call<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    forward: &Target,
+    key: &FlowKey,
+) -> bool {
+    let head = passage.head;
+    let Some(flow) = passage.tables.flow(key) else { return false };
+    let is_this_one =
+        key.external_port == head.destination_port && flow.external == head.destination;
+    !is_this_one
+        && flow.inside == forward.address
+        && flow.inside_port == forward.port
+        && !passage.is_over(&flow, true)
 }

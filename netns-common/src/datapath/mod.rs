@@ -1,14 +1,17 @@
 //! The NAT as pure logic: the kernel programs and the host model run this very code.
 //!
 //! Each hook decides first and applies last: a packet is passed untouched, or rewritten and
-//! redirected, or dropped with a reason. Helpers of the kernel invalidate packet pointers,
-//! and a packet that was half rewritten must never reach the stack.
+//! redirected, or dropped with a reason; what takes the way through the stack is rewritten and
+//! goes on. Helpers of the kernel invalidate packet pointers, and a packet that was half
+//! rewritten must never reach the stack.
 
 mod checksum;
 mod clamp;
 mod crc32c;
+mod egress;
 mod external_port;
 mod forwards;
+mod fragments;
 mod guard;
 mod head;
 mod hop;
@@ -19,32 +22,43 @@ mod inbound;
 mod masquerade;
 mod options;
 mod outbound;
+mod oversize;
+mod parked;
 mod passage;
 mod portless;
+mod refusal;
 mod rewrite;
 mod source;
 mod stages;
 mod state;
+mod tcp;
 mod traits;
 
 pub use checksum::{Diff, fold};
 pub use clamp::mss_clamp;
+pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
 pub use forwards::{ForwardTable, Target};
+pub use fragments::{REASSEMBLER_MEMORY, RESPITE_SECONDS, first_fragment, from_reassembler};
 pub use guard::to_uplink;
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect, has_sockets};
-pub use inbound::{enter, from_uplink, inbound_begin, inbound_error, inbound_rare};
-pub use outbound::{
-    from_namespace, hairpin, other_frame, outbound_begin, outbound_error, outbound_moved,
-    outbound_rare,
+pub use inbound::{
+    enter, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
+pub use outbound::{
+    from_namespace, hairpin, other_frame, outbound_begin, outbound_error, outbound_fragment,
+    outbound_moved, outbound_rare,
+};
+pub use oversize::held;
 pub use passage::Scratch;
+pub use refusal::refuse;
 pub use stages::run as run_stage;
 pub use state::{Direction, State, is_expired};
 pub use traits::{
-    FlowRef, FlowTable, HostSocket, InsertError, Packet, Plain, PortQuery, Tables, Touch,
+    ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
+    MOST_QUOTED, Moved, Packet, Plain, PortQuery, Tables, Touch,
 };
 
 use crate::abi::{DropReason, Ip4, Stage};
@@ -54,10 +68,12 @@ use crate::abi::{DropReason, Ip4, Stage};
 pub enum Verdict {
     /// Goes on to the kernel's stack, untouched.
     Pass,
-    /// Rewritten; leaves by another device.
+    /// Rewritten.
     Redirect(Exit),
     /// Dropped and counted.
     Drop(DropReason),
+    /// Dropped and counted, and an ICMP error that says so leaves in its place.
+    Answer(DropReason, Exit),
 }
 
 /// Where a part of the work on a packet ended.
@@ -76,4 +92,17 @@ pub enum Exit {
     Neighbour { link: u32, next_hop: Ip4 },
     /// Into the namespace at the far end of a cable.
     Peer { cable: u32 },
+    /// In by `link` once more.
+    Ingress { link: u32 },
+    /// Where it was going: into the kernel's stack, or out of the link that it is leaving by.
+    Onward,
+}
+
+impl Exit {
+    /// Whether the packet skips the kernel's stack, which would have counted the time to live
+    /// down.
+    #[inline(always)]
+    const fn skips_stack(self) -> bool {
+        !matches!(self, Self::Onward)
+    }
 }

@@ -3,11 +3,14 @@
 use super::{
     Exit, Outcome, Verdict, clamp,
     external_port::{claim, forget, record},
-    forwards,
+    forwards, fragments,
     guard::is_inside,
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
-    icmp, masquerade, options,
+    icmp,
+    inbound::is_taken_inside,
+    masquerade, options,
+    oversize::{self, FITS_EVERY_LINK},
     passage::{ANY, PLAIN, Passage, Scratch, read_head},
     portless,
     rewrite::Translation,
@@ -16,14 +19,12 @@ use super::{
     state::Direction,
     traits::{FlowRef, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Settings, Stage, Tick};
-
-/// A frame no larger than this fits every link; larger ones are held against the egress MTU
-/// (RFC 791: every host must accept 576 bytes, and no link in use is smaller).
-const FITS_EVERY_LINK: u32 = 576;
+use crate::abi::{
+    DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Sequences, Settings, Stage, Tick,
+};
 
 /// How often a flow in use asks the routing table anew, in ticks: about once a second.
-const REROUTE: Tick = 8;
+pub(super) const REROUTE: Tick = 8;
 
 /// Decides about a packet that a namespace sent, and applies it.
 #[inline(always)]
@@ -49,8 +50,16 @@ pub fn from_namespace<P: Packet, T: Tables>(
         }
         return outcome;
     }
+    let is_refused = passage.notes.is_refused;
+    let is_rare = !is_plain || passage.notes.is_unsteady;
     *parked = head;
-    Outcome::Continue(if is_plain { Stage::OutboundMoved } else { Stage::OutboundRare })
+    Outcome::Continue(if is_refused {
+        Stage::Refuse
+    } else if is_rare {
+        Stage::OutboundRare
+    } else {
+        Stage::OutboundMoved
+    })
 }
 
 /// [`Stage::OutboundRare`].
@@ -66,12 +75,41 @@ pub fn outbound_rare<P: Packet, T: Tables>(
         if let Some(reason) = options::fault(passage.packet, head) {
             return Outcome::Decided(passage.drop(reason));
         }
-        let is_flow = head.kind.is_flow() && !head.first_fragment;
-        if is_flow && let Some(verdict) = carry::<_, _, ANY>(passage, &head.outbound_key()) {
-            return clamp::go_on(passage, verdict);
+        if head.is_fragment() {
+            return Outcome::Continue(Stage::OutboundFragment);
         }
-        Outcome::Continue(Stage::OutboundMoved)
+        if head.kind.is_flow()
+            && let Some(verdict) = carry::<_, _, ANY>(passage, &head.outbound_key())
+        {
+            return passage.go_on(verdict);
+        }
+        let is_refused = passage.notes.is_refused;
+        Outcome::Continue(if is_refused { Stage::Refuse } else { Stage::OutboundMoved })
     })
+}
+
+/// [`Stage::OutboundFragment`].
+#[inline(always)]
+pub fn outbound_fragment<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| match resume(passage) {
+        Some(verdict) => passage.go_on(verdict),
+        None => Outcome::Continue(Stage::OutboundMoved),
+    })
+}
+
+/// As its datagram began, or of a known flow.
+#[inline(always)]
+fn resume<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    if let Some(verdict) = fragments::resume(passage, true) {
+        return Some(verdict);
+    }
+    let key = passage.head.outbound_key();
+    if passage.head.kind.is_flow() { carry::<_, _, ANY>(passage, &key) } else { None }
 }
 
 /// [`Stage::OtherFrame`].
@@ -94,7 +132,8 @@ pub fn outbound_moved<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| match carry_moved(passage) {
-        Some(verdict) => clamp::go_on(passage, verdict),
+        Some(verdict) => passage.go_on(verdict),
+        None if passage.notes.is_refused => Outcome::Continue(Stage::Refuse),
         None => Outcome::Continue(Stage::OutboundBegin),
     })
 }
@@ -107,7 +146,10 @@ pub fn outbound_begin<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, begin)
+    go_on(packet, tables, scratch, now, |passage| {
+        let outcome = begin(passage);
+        passage.note_if_passed(outcome)
+    })
 }
 
 /// [`Stage::OutboundError`].
@@ -129,7 +171,7 @@ pub fn hairpin<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(call_forward(passage)))
+    go_on(packet, tables, scratch, now, call_forward)
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
@@ -148,6 +190,10 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
     if !is_ours || passage.is_over(&flow, begun_inside) {
         return None;
     }
+    if WHICH == PLAIN && !passage.is_steady(&flow, Direction::Out) {
+        passage.notes.is_unsteady = true;
+        return None;
+    }
     if !is_from(passage.packet, &flow.inside_mac)
         && let Some(verdict) = passage.aside(source::of_foreign)
     {
@@ -155,6 +201,10 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
     }
     if flow.egress == 0 {
         return passage.aside(|passage| turn_around::<_, _, _, WHICH>(passage, key, &flow));
+    }
+    // Translated when it leaves.
+    if passage.settings.via_stack != 0 {
+        return Some(Verdict::Pass);
     }
     if head.ttl <= 1 {
         return Some(refuse_old(passage));
@@ -170,7 +220,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
     if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(flow.egress) {
         return Some(Verdict::Pass);
     }
-    passage.touch(&flow, Direction::Out);
+    passage.touch::<_, WHICH>(&flow, Direction::Out);
     let to = Translation {
         source: flow.external,
         source_port: key.external_port,
@@ -189,8 +239,7 @@ fn refuse_old<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Verdict {
 }
 
 /// Looks whether a flow still leaves as the routing table says. `Some` when there is no way
-/// any more; a masquerade that would now bear another address is marked as stale and
-/// forgotten, so that its connection begins afresh.
+/// any more; a flow that [`follow`] marks as stale begins afresh.
 #[inline(always)]
 fn reroute<P: Packet, T: Tables, F: FlowRef>(
     passage: &mut Passage<'_, P, T>,
@@ -202,33 +251,43 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
     let route = tables.route(key.remote, port.bridge);
     let has_way =
         route.outcome == RouteOutcome::Forward && is_uplink(passage.settings, route.egress);
-    if flow.kind == FlowKind::Forward as u8 {
-        // Its address is the one that was called; only the way back may change.
-        if has_way {
-            flow.reroute(route.egress, route.next_hop);
-        }
+    if has_way {
+        follow(passage, key, flow, &route);
         return None;
     }
-    if !has_way {
-        // The stack answers with the right ICMP error.
-        return Some(Verdict::Pass);
-    }
-    let rule = masquerade::find(tables, route.egress, flow.inside);
-    let external = rule.map_or(route.source, |rule| masquerade::address(rule.to, route.source));
-    if external != flow.external || route.egress != flow.egress {
-        forget(tables, key, flow);
-        passage.notes.is_stale = true;
-    } else {
+    // The stack answers with the right ICMP error.
+    (flow.kind != FlowKind::Forward as u8).then_some(Verdict::Pass)
+}
+
+/// Writes where the packets of a flow leave by now. A masquerade that would bear another
+/// address there is marked as stale and forgotten.
+#[inline(always)]
+pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
+    passage: &mut Passage<'_, P, T>,
+    key: &FlowKey,
+    flow: &F,
+    route: &Route,
+) {
+    // The address of a forwarded connection is the one that was called; only the way back may
+    // change.
+    let keeps = flow.kind == FlowKind::Forward as u8 || {
+        let rule = masquerade::find(passage.tables, route.egress, flow.inside);
+        let external = rule.map_or(route.source, |rule| masquerade::address(rule.to, route.source));
+        external == flow.external && route.egress == flow.egress
+    };
+    if keeps {
         flow.reroute(route.egress, route.next_hop);
+    } else {
+        forget(passage.tables, key, flow);
+        passage.notes.is_stale = true;
     }
-    None
 }
 
 /// Carries a packet of a flow that could not keep its port.
 #[inline(always)]
 fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
     let head = passage.head;
-    if !head.kind.is_flow() || head.first_fragment {
+    if !head.kind.is_flow() {
         return None;
     }
     let mut key = head.outbound_key();
@@ -255,10 +314,21 @@ fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         return None;
     }
     if head.ttl <= 1 {
-        return Some(passage.drop(DropReason::TtlExceeded));
+        passage.refuse(DropReason::TtlExceeded);
+        passage.notes.is_refused = true;
+        return None;
     }
-    passage.touch(flow, Direction::Out);
-    passage.touch(&other, Direction::In);
+    if oversize::must_be_refused(passage, other.cable) {
+        oversize::refuse(passage, other.cable);
+        passage.notes.is_refused = true;
+        return None;
+    }
+    if WHICH == PLAIN && !passage.is_steady(&other, Direction::In) {
+        passage.notes.is_unsteady = true;
+        return None;
+    }
+    passage.touch::<_, WHICH>(flow, Direction::Out);
+    passage.touch::<_, WHICH>(&other, Direction::In);
     let to = Translation {
         source: flow.external,
         source_port: key.external_port,
@@ -293,11 +363,24 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         // The stack answers with the right ICMP error.
         RouteOutcome::Refused => Outcome::Decided(Verdict::Pass),
         RouteOutcome::Forward if head.ttl <= 1 => Outcome::Decided(Verdict::Pass),
-        RouteOutcome::Forward if is_uplink(passage.settings, route.egress) => {
-            leave(passage, &route)
-        }
         // Between inside networks there is nothing to translate.
-        RouteOutcome::Forward => Outcome::Decided(Verdict::Pass),
+        RouteOutcome::Forward if !is_uplink(passage.settings, route.egress) => {
+            Outcome::Decided(Verdict::Pass)
+        }
+        // Translated when it leaves.
+        RouteOutcome::Forward if passage.settings.via_stack != 0 => {
+            Outcome::Decided(match head.kind {
+                Kind::LaterFragment => fragments::detour(passage),
+                _ => Verdict::Pass,
+            })
+        }
+        RouteOutcome::Forward => {
+            let Some(mac) = source_mac(passage.packet) else {
+                return Outcome::Decided(passage.drop(DropReason::Malformed));
+            };
+            let exit = Exit::Neighbour { link: route.egress, next_hop: route.next_hop };
+            leave(passage, &route, Endpoint { cable: link, mac, padding: [0; 2] }, exit)
+        }
     }
 }
 
@@ -313,9 +396,14 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
         .any(|(index, uplink)| index < count && *uplink == link)
 }
 
-/// Towards an uplink: begins a masqueraded flow.
+/// Towards an uplink: begins a masqueraded flow of the namespace at `end`.
 #[inline(always)]
-fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -> Outcome {
+pub(super) fn leave<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    route: &Route,
+    end: Endpoint,
+    exit: Exit,
+) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     passage.notes.masquerade =
@@ -337,33 +425,29 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         return Outcome::Decided(Verdict::Pass);
     }
     let refusal = match head.kind {
-        Kind::LaterFragment => Some(DropReason::Fragment),
-        _ if head.first_fragment => Some(DropReason::Fragment),
+        Kind::LaterFragment => return Outcome::Decided(fragments::detour(passage)),
         Kind::Tcp if head.is_rst() => Some(DropReason::NoFlow),
-        Kind::Tcp | Kind::Udp | Kind::Sctp | Kind::Portless | Kind::EchoRequest => None,
-        Kind::EchoReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),
+        Kind::Tcp | Kind::Udp | Kind::Sctp | Kind::Portless | Kind::Query => None,
+        Kind::QueryReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),
         Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
         Kind::Other => Some(DropReason::UnsupportedProtocol),
     };
     if let Some(reason) = refusal {
         return Outcome::Decided(passage.drop(reason));
     }
-    if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(route.egress) {
+    let may_be_too_large = exit.skips_stack() && head.bytes > FITS_EVERY_LINK;
+    if may_be_too_large && passage.packet.exceeds_mtu(route.egress) {
         return Outcome::Decided(Verdict::Pass);
     }
-    let Some(mac) = source_mac(passage.packet) else {
-        return Outcome::Decided(passage.drop(DropReason::Malformed));
-    };
     passage.begin_draft(FlowKind::Masquerade);
-    let link = passage.packet.link();
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;
-    flow.inside_mac = mac;
+    flow.inside_mac = end.mac;
     flow.external = masquerade::address(to, route.source);
     flow.next_hop = route.next_hop;
     flow.egress = route.egress;
-    flow.cable = link;
+    flow.cable = end.cable;
     flow.rule = id;
     let claimed = if head.kind == Kind::Portless {
         portless::claim(tables, passage.settings, head, flow)
@@ -372,7 +456,9 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
     };
     let external_port = match claimed {
         Ok(port) => port,
-        Err(reason) => return Outcome::Decided(passage.drop(reason)),
+        // Where the stack forwards it, nobody can be answered any more.
+        Err(reason) if !exit.skips_stack() => return Outcome::Decided(passage.drop(reason)),
+        Err(reason) => return passage.refuse(reason),
     };
     let translation = Translation {
         source: flow.external,
@@ -381,9 +467,8 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, route: &Route) -
         destination_port: head.destination_port,
         mac: None,
     };
-    let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
     let verdict = passage.translate(&translation, exit, id, true);
-    clamp::go_on(passage, verdict)
+    passage.go_on(verdict)
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
@@ -393,6 +478,10 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     match head.kind {
+        // Without its ports nobody knows whether it is for the host.
+        Kind::LaterFragment if tables.is_host_address(head.destination) => {
+            return Outcome::Decided(fragments::detour(passage));
+        }
         Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
         kind if kind.has_ports() => {}
         _ => return Outcome::Decided(Verdict::Pass),
@@ -409,11 +498,8 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         None => Verdict::Pass,
         // Broadcast, loopback, or no route: the stack's to refuse.
         Some(_) if !tables.is_host_address(head.destination) => Verdict::Pass,
-        Some(_) if head.first_fragment => passage.drop(DropReason::Fragment),
         Some(_) if passage.is_hosts_own() => Verdict::Pass,
         Some(_) if head.is_rst() => passage.drop(DropReason::NoFlow),
-        // The stack of the host has no error for what is not forwarded by it.
-        Some(_) if head.ttl <= 1 => passage.drop(DropReason::TtlExceeded),
         Some(target) => {
             passage.notes.forward = target;
             return Outcome::Continue(Stage::Hairpin);
@@ -425,16 +511,22 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
 /// Begins a connection of one namespace to a forward: a record for each of its ends, both
 /// seen from the host's address that was called.
 #[inline(always)]
-fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
     let forward = passage.notes.forward;
     let Some(target) = tables.endpoint(forward.address) else {
-        return passage.drop(DropReason::NoRoute);
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
     };
     let Some(mac) = source_mac(passage.packet) else {
-        return passage.drop(DropReason::Malformed);
+        return Outcome::Decided(passage.drop(DropReason::Malformed));
     };
+    if head.ttl <= 1 {
+        return passage.refuse(DropReason::TtlExceeded);
+    }
+    if oversize::must_be_refused(passage, target.cable) {
+        return oversize::refuse(passage, target.cable);
+    }
     passage.begin_draft(FlowKind::Hairpin);
     let link = passage.packet.link();
     let flow = &mut passage.notes.draft;
@@ -446,9 +538,14 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdic
     flow.rule = forward.rule;
     let caller_port = match claim(tables, passage.settings, head, flow) {
         Ok(port) => port,
-        Err(reason) => return passage.drop(reason),
+        Err(reason) => return passage.refuse(reason),
     };
+    // Two ports of the host may lead to one target, which sees the same caller by both.
+    if is_taken_inside(passage, &forward, head.destination, caller_port) {
+        return passage.refuse(DropReason::PortsExhausted);
+    }
     // The other end's record; what is not named here is the same for both.
+    let flow = &mut passage.notes.draft;
     flow.inside = forward.address;
     flow.inside_port = forward.port;
     flow.inside_mac = target.mac;
@@ -456,11 +553,12 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdic
     flow.kind = FlowKind::Forward as u8;
     (flow.packets_in, flow.bytes_in) = (flow.packets_out, flow.bytes_out);
     (flow.packets_out, flow.bytes_out) = (0, 0);
+    flow.sequences = Sequences { inside: flow.sequences.remote, remote: flow.sequences.inside };
     let key = FlowKey::new(head.destination, caller_port, head.destination_port, head.protocol);
     if record(tables, passage.settings, &key, flow).is_err() {
         // The caller's record stays until it expires: its next packet finds it and tries
         // again.
-        return passage.drop(DropReason::PortsExhausted);
+        return passage.refuse(DropReason::PortsExhausted);
     }
     let to = Translation {
         source: head.destination,
@@ -469,5 +567,6 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdic
         destination_port: forward.port,
         mac: Some(target.mac),
     };
-    passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true)
+    let verdict = passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true);
+    passage.go_on(verdict)
 }

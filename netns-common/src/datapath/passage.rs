@@ -1,15 +1,20 @@
 //! One packet on its way through a hook, and what all hooks do with it.
 
 use super::{
-    Exit, Verdict,
+    Exit, Outcome, Verdict, clamp,
     forwards::Target,
-    head::{Head, NoHead},
+    head::{Head, Kind, NoHead},
     identification::new_id,
+    parked::{ParkedExit, PutOff},
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
-    traits::{FlowRef, HostSocket, Packet, PortQuery, Tables, Touch},
+    tcp::{self, Segment},
+    traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, Tables, Touch},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Ip4, Masquerade, RuleId, Settings, Tick};
+use crate::abi::{
+    DropReason, Endpoint, Flow, FlowKind, Fragment, Ip4, Mac, Masquerade, RuleId, Sequences,
+    Settings, Stage, Tick,
+};
 
 /// Memory outside the stack for one packet at a time.
 ///
@@ -33,14 +38,38 @@ pub(super) struct Notes {
     pub(super) forward: Target,
     /// The masquerade of the packet's source, once one was found.
     pub(super) masquerade: Masquerade,
+    /// What is to be remembered of the datagram that the packet is a fragment of.
+    pub(super) fragment: Fragment,
     /// Where a redirected packet goes, when its verdict crosses a function call.
-    exit: (u32, Ip4),
+    exit: ParkedExit,
     /// Where a packet goes once its segment size is clamped.
-    pub(super) clamped: Exit,
+    pub(super) clamped: ParkedExit,
     /// Whether the routing table says that the packet is for the host itself.
     pub(super) is_for_host: bool,
     /// Whether the packet's record turned out to be of the past.
     pub(super) is_stale: bool,
+    /// A translation that a stage is to do.
+    pub(super) put_off: PutOff,
+    /// Whether there is one.
+    is_put_off: bool,
+    /// Whether the packet moves the state of its flow, which is a stage's to do.
+    pub(super) is_unsteady: bool,
+    /// Whether a packet of a known flow is to be refused.
+    pub(super) is_refused: bool,
+    /// Whether a packet of a known flow cannot go into its namespace as it is.
+    pub(super) is_held: bool,
+    /// What the sender of a packet is to be told.
+    pub(super) refusal: Refusal,
+}
+
+/// Why a packet is dropped, as its sender is told.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    /// The number of a [`DropReason`].
+    pub(super) reason: u32,
+    /// The largest packet that would have passed, in bytes; 0 where that does not matter.
+    pub(super) mtu: u32,
 }
 
 impl Default for Scratch {
@@ -51,10 +80,17 @@ impl Default for Scratch {
                 draft: Flow::default(),
                 forward: Target::default(),
                 masquerade: Masquerade::default(),
-                exit: (0, Ip4::UNSPECIFIED),
-                clamped: Exit::Peer { cable: 0 },
+                fragment: Fragment::default(),
+                exit: ParkedExit::NONE,
+                clamped: ParkedExit::NONE,
                 is_for_host: false,
                 is_stale: false,
+                put_off: PutOff::NONE,
+                is_put_off: false,
+                is_unsteady: false,
+                is_refused: false,
+                is_held: false,
+                refusal: Refusal { reason: 0, mtu: 0 },
             },
         }
     }
@@ -94,8 +130,7 @@ pub(super) const ANY: bool = false;
 mod code {
     pub(super) const NONE: u32 = 0;
     pub(super) const PASS: u32 = 1;
-    pub(super) const NEIGHBOUR: u32 = 2;
-    pub(super) const PEER: u32 = 3;
+    pub(super) const REDIRECT: u32 = 2;
     /// Plus the number of the reason.
     pub(super) const DROP: u32 = 0x100;
 }
@@ -112,6 +147,10 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     ) -> Self {
         notes.is_for_host = false;
         notes.is_stale = false;
+        notes.is_put_off = false;
+        notes.is_unsteady = false;
+        notes.is_refused = false;
+        notes.is_held = false;
         Self { packet, tables, settings, head, now, notes }
     }
 
@@ -124,12 +163,10 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         work: impl FnOnce(&mut Self) -> Option<Verdict>,
     ) -> Option<Verdict> {
         let code = self.aside_as_code(work);
-        let (link, next_hop) = self.notes.exit;
         match code {
             code::NONE => None,
             code::PASS => Some(Verdict::Pass),
-            code::NEIGHBOUR => Some(Verdict::Redirect(Exit::Neighbour { link, next_hop })),
-            code::PEER => Some(Verdict::Redirect(Exit::Peer { cable: link })),
+            code::REDIRECT => Some(Verdict::Redirect(self.notes.exit.exit())),
             code => Some(Verdict::Drop(DropReason::from_number(code - code::DROP))),
         }
     }
@@ -140,15 +177,20 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             None => code::NONE,
             Some(Verdict::Pass) => code::PASS,
             Some(Verdict::Drop(reason)) => code::DROP + reason as u32,
-            Some(Verdict::Redirect(Exit::Neighbour { link, next_hop })) => {
-                self.notes.exit = (link, next_hop);
-                code::NEIGHBOUR
+            Some(Verdict::Redirect(exit)) => {
+                self.notes.exit = ParkedExit::park(exit);
+                code::REDIRECT
             }
-            Some(Verdict::Redirect(Exit::Peer { cable })) => {
-                self.notes.exit = (cable, Ip4::UNSPECIFIED);
-                code::PEER
-            }
+            // Made by stages, which come to no number.
+            Some(Verdict::Answer(..)) => code::NONE,
         }
+    }
+
+    /// Drops the packet and has its sender told.
+    #[inline(always)]
+    pub(super) fn refuse(&mut self, reason: DropReason) -> Outcome {
+        self.notes.refusal = Refusal { reason: reason as u32, mtu: 0 };
+        Outcome::Continue(Stage::Refuse)
     }
 
     /// Drops the packet and counts it.
@@ -179,11 +221,60 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         rule: RuleId,
         new_flow: bool,
     ) -> Verdict {
+        if WHICH == ANY && self.head.first_fragment {
+            return self.put_off(to, exit, rule, new_flow);
+        }
         self.tables.count_rule(rule, new_flow, self.head.bytes);
         let id = if WHICH == PLAIN { self.head.id } else { self.id_behind(to.source) };
-        match rewrite::apply::<_, WHICH>(self.packet, self.head, to, id) {
+        match rewrite::apply::<_, WHICH>(self.packet, self.head, to, id, exit.skips_stack()) {
             Some(()) => Verdict::Redirect(exit),
             None => self.drop(DropReason::RewriteFailed),
+        }
+    }
+
+    /// Leaves a first fragment, which the others of its datagram will follow, to a stage.
+    #[inline(always)]
+    fn put_off(&mut self, to: &Translation, exit: Exit, rule: RuleId, new_flow: bool) -> Verdict {
+        let head = self.head;
+        let moves =
+            head.source_port != to.source_port || head.destination_port != to.destination_port;
+        // Its checksum covers all of the datagram.
+        if head.kind == Kind::Sctp && moves {
+            return self.drop(DropReason::Fragment);
+        }
+        self.notes.put_off = PutOff::new(to, exit, rule, new_flow);
+        self.notes.is_put_off = true;
+        Verdict::Redirect(exit)
+    }
+
+    /// Goes on with a packet that was translated.
+    #[inline(always)]
+    pub(super) fn go_on(&mut self, verdict: Verdict) -> Outcome {
+        if self.notes.is_put_off && matches!(verdict, Verdict::Redirect(_)) {
+            return Outcome::Continue(Stage::FirstFragment);
+        }
+        let outcome = clamp::go_on(self, verdict);
+        self.note_if_passed(outcome)
+    }
+
+    /// Leaves a first fragment that passes to a stage, which notes it for the others.
+    #[inline(always)]
+    pub(super) fn note_if_passed(&mut self, outcome: Outcome) -> Outcome {
+        if self.head.first_fragment && matches!(outcome, Outcome::Decided(Verdict::Pass)) {
+            self.notes.put_off.is_pass = true;
+            return Outcome::Continue(Stage::FirstFragment);
+        }
+        outcome
+    }
+
+    /// How a translated packet reaches the inside end at `end`: straight, or by way of the
+    /// kernel's stack, which resolves the Ethernet address.
+    #[inline(always)]
+    pub(super) const fn way_in(&self, end: &Endpoint) -> (Exit, Option<Mac>) {
+        if self.settings.via_stack != 0 || end.cable == 0 {
+            (Exit::Onward, None)
+        } else {
+            (Exit::Peer { cable: end.cable }, Some(end.mac))
         }
     }
 
@@ -198,16 +289,69 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         new_id(self.tables, self.settings, source, head.destination, head.protocol, count)
     }
 
+    /// Whether the packet moves nothing of its flow but clock and counters, which is so for
+    /// nearly all. What moves more is left to a stage: the ways through a connection's states
+    /// are many, and the verifier follows each to the end.
+    #[inline(always)]
+    pub(super) fn is_steady(&self, flow: &Flow, direction: Direction) -> bool {
+        let moves = if self.head.kind.is_tcp() {
+            let Some(segment) = Segment::read_plain(self.packet, self.head) else { return false };
+            segment.differs_from(
+                flow.state,
+                match direction {
+                    Direction::Out => flow.sequences.inside,
+                    Direction::In => flow.sequences.remote,
+                },
+            )
+        } else {
+            // Of the kinds that packets are carried for, only that of a forward is odd.
+            let answered_by = match direction {
+                Direction::Out => FlowKind::Forward as u8,
+                Direction::In => FlowKind::Masquerade as u8,
+            };
+            let is_from_initiator = (flow.kind ^ answered_by) & 1;
+            u32::from(flow.state ^ State::Replied as u8) * u32::from(is_from_initiator ^ 1)
+        };
+        moves == 0
+    }
+
+    /// Moves a flow's clock and counters, and where the packet may be [`ANY`] its state.
+    #[inline(always)]
+    pub(super) fn touch<F: FlowRef, const WHICH: bool>(&self, flow: &F, direction: Direction) {
+        if WHICH == PLAIN {
+            let (seen, bytes) = (Some(self.now), self.head.bytes);
+            flow.touch(&Touch { direction, moved: None, seen, bytes });
+        } else {
+            self.move_on(flow, direction);
+        }
+    }
+
     /// Moves a flow's state on, and its clock and counters.
     #[inline(always)]
-    pub(super) fn touch<F: FlowRef>(&self, flow: &F, direction: Direction) {
+    fn move_on<F: FlowRef>(&self, flow: &F, direction: Direction) {
         let before = State::from_number(flow.state);
-        let kind = FlowKind::from_number(flow.kind);
-        let state = before.next(kind, direction, self.head.tcp_flags);
-        // A RST keeps nothing alive, but its arrival starts the closing timer (RFC 7857).
-        let alive = !self.head.is_rst() || state as u8 != before as u8;
+        let from_initiator = direction.is_from_initiator(FlowKind::from_number(flow.kind));
+        let mut state = before;
+        let mut sequences = flow.sequences;
+        let mut alive = true;
+        if self.head.kind.is_tcp() {
+            let Some(segment) = Segment::read(self.packet, self.head) else { return };
+            let observed = tcp::observe(sequences, before, from_initiator, direction, &segment);
+            sequences = observed.sequences;
+            if observed.is_plausible {
+                let idle = self.now.wrapping_sub(flow.last_seen);
+                state = before.next_tcp(from_initiator, direction, self.head.tcp_flags, idle);
+            }
+            // What keeps nothing alive still starts the timer of the state that it leads to
+            // (RFC 7857 section 2.2).
+            let keeps_alive = !self.head.is_rst() && before as u8 != State::Reset as u8;
+            alive = keeps_alive || state as u8 != before as u8;
+        } else if !from_initiator {
+            state = State::Replied;
+        }
         let seen = if alive { Some(self.now) } else { None };
-        flow.touch(&Touch { direction, state, seen, bytes: self.head.bytes });
+        let moved = Some(Moved { state, sequences });
+        flow.touch(&Touch { direction, moved, seen, bytes: self.head.bytes });
     }
 
     /// Whether the record no longer stands for this packet's connection.
@@ -228,6 +372,10 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             state: State::first(self.head) as u8,
             created: self.now,
             last_seen: self.now,
+            sequences: match Segment::read(self.packet, self.head) {
+                Some(segment) if self.head.kind.is_tcp() => tcp::begin(kind, &segment),
+                _ => Sequences::default(),
+            },
             ..Flow::default()
         };
         let bytes = u64::from(self.head.bytes);

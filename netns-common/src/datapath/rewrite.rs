@@ -41,8 +41,8 @@ unsafe impl Plain for Ipv4Tail {}
 const TAIL: usize = IP + offset_of!(Ipv4Hdr, ttl);
 const ID: usize = IP + offset_of!(Ipv4Hdr, id);
 
-/// Writes the IPv4 header (one hop further, with the identification `id`) and the Ethernet
-/// addresses. Returns what the addresses change in a pseudo-header.
+/// Writes the IPv4 header, with the identification `id`, and the Ethernet addresses. Returns
+/// what the addresses change in a pseudo-header. `is_hop`: one hop further.
 #[inline(always)]
 pub(super) fn network<P: Packet>(
     packet: &mut P,
@@ -51,11 +51,12 @@ pub(super) fn network<P: Packet>(
     destination: Ip4,
     id: u16,
     mac: Option<Mac>,
+    is_hop: bool,
 ) -> Option<Diff> {
     let addresses = Diff::NONE
         .word(head.source.to_network(), source.to_network())
         .word(head.destination.to_network(), destination.to_network());
-    let ttl = head.ttl - 1;
+    let ttl = if is_hop { head.ttl - 1 } else { head.ttl };
     let checksum = addresses
         .half(
             u16::from_ne_bytes([head.ttl, head.protocol]),
@@ -85,18 +86,29 @@ pub(super) fn network<P: Packet>(
     Some(addresses)
 }
 
+/// Writes another time to live.
+#[inline(always)]
+pub(super) fn time_to_live<P: Packet>(packet: &mut P, head: &Head, ttl: u8) -> Option<()> {
+    let old = u16::from_ne_bytes([head.ttl, head.protocol]);
+    let new = u16::from_ne_bytes([ttl, head.protocol]);
+    packet.store(TAIL, new)?;
+    let checksum = Diff::NONE.half(old, new).apply(head.ip_checksum);
+    packet.store(IP + offset_of!(Ipv4Hdr, check), checksum)
+}
+
 /// Rewrites a packet of a flow.
 ///
-/// The caller has checked that the time to live is above 1. `None` leaves the packet half
-/// written: it must then be dropped.
+/// `is_hop`: one hop further; the caller has checked that the time to live is above 1. `None`
+/// leaves the packet half written: it must then be dropped.
 #[inline(always)]
 pub(super) fn apply<P: Packet, const WHICH: bool>(
     packet: &mut P,
     head: &Head,
     to: &Translation,
     id: u16,
+    is_hop: bool,
 ) -> Option<()> {
-    let addresses = network(packet, head, to.source, to.destination, id, to.mac)?;
+    let addresses = network(packet, head, to.source, to.destination, id, to.mac, is_hop)?;
     let l4 = head.l4 as usize;
     match head.kind {
         Kind::Tcp | Kind::Udp => {
@@ -126,7 +138,7 @@ pub(super) fn apply<P: Packet, const WHICH: bool>(
         // ICMP has no pseudo-header: only the identifier counts.
         _ => {
             let (old, new) = match head.kind {
-                Kind::EchoRequest => (head.source_port, to.source_port),
+                Kind::Query => (head.source_port, to.source_port),
                 _ => (head.destination_port, to.destination_port),
             };
             if old == new {
@@ -139,17 +151,14 @@ pub(super) fn apply<P: Packet, const WHICH: bool>(
     }
 }
 
-/// Writes the ports of an SCTP packet. Its checksum covers all of it, so a fragment alone
-/// cannot be given other ports.
+/// Writes the ports of an SCTP packet. Its checksum covers all of it, so the caller gives no
+/// fragment other ports.
 #[inline(always)]
 fn sctp<P: Packet>(packet: &mut P, head: &Head, to: &Translation) -> Option<()> {
     let old = ports(head.source_port, head.destination_port);
     let new = ports(to.source_port, to.destination_port);
     if old == new {
         return Some(());
-    }
-    if head.first_fragment {
-        return None;
     }
     let l4 = head.l4 as usize;
     let field: u32 = packet.load_at(l4 + SCTP_CHECKSUM)?;
@@ -161,7 +170,7 @@ fn sctp<P: Packet>(packet: &mut P, head: &Head, to: &Translation) -> Option<()> 
 
 /// Two ports as the first word of a packet, in little-endian order.
 #[inline(always)]
-const fn ports(source: Port, destination: Port) -> u32 {
+pub(super) const fn ports(source: Port, destination: Port) -> u32 {
     let [a, b] = source.to_network().to_ne_bytes();
     let [c, d] = destination.to_network().to_ne_bytes();
     u32::from_le_bytes([a, b, c, d])

@@ -76,16 +76,18 @@ fn arp_fault<P: Packet, T: Tables>(
     const KIND: usize = IP;
     const SENDER_MAC: usize = IP + offset_of!(ArpHdr, sha);
     const SENDER: usize = IP + offset_of!(ArpHdr, spa);
-    let kind: Option<[u8; 6]> = packet.load(KIND);
-    let (Some(ARP_ETHERNET_IPV4), Some(mac), Some(sender)) =
-        (kind, packet.load::<Mac>(SENDER_MAC), packet.load::<u32>(SENDER))
-    else {
-        return Some(DropReason::Malformed);
-    };
+    // One after the other: the compiler else computes with what was not read, and the verifier
+    // refuses that.
+    let Some(ARP_ETHERNET_IPV4) = packet.load(KIND) else { return Some(DropReason::Malformed) };
+    let Some(sender) = packet.load(SENDER) else { return Some(DropReason::Malformed) };
+    let mac: Option<Mac> = packet.load(SENDER_MAC);
+    if mac != Some(port.mac) {
+        return Some(DropReason::SpoofedArp);
+    }
     let sender = Ip4::from_network(sender);
     let is_own = sender == Ip4::UNSPECIFIED
         || tables.endpoint(sender).is_some_and(|endpoint| endpoint.cable == packet.link());
-    (mac != port.mac || !is_own).then_some(DropReason::SpoofedArp)
+    (!is_own).then_some(DropReason::SpoofedArp)
 }
 
 /// Why a cable does not carry a packet; `port` is its end.

@@ -1,8 +1,9 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, clamp, inbound, outbound,
+    Outcome, Verdict, clamp, egress, fragments, inbound, outbound, oversize,
     passage::{Passage, Scratch},
+    refusal,
     traits::{Packet, Tables},
 };
 use crate::abi::{Stage, Tick};
@@ -26,7 +27,16 @@ pub fn run<P: Packet, T: Tables>(
         Stage::InboundRare => inbound::inbound_rare(packet, tables, scratch, now),
         Stage::OtherFrame => outbound::other_frame(packet, tables, scratch, now),
         Stage::Enter => inbound::enter(packet, tables, scratch, now),
+        Stage::OutboundFragment => outbound::outbound_fragment(packet, tables, scratch, now),
+        Stage::InboundFragment => inbound::inbound_fragment(packet, tables, scratch, now),
+        Stage::EgressMoved => egress::egress_moved(packet, tables, scratch, now),
+        Stage::EgressBegin => egress::egress_begin(packet, tables, scratch, now),
+        Stage::EgressError => egress::egress_error(packet, tables, scratch, now),
+        Stage::OwnError => egress::own_error(packet, tables, scratch, now),
+        Stage::FirstFragment => fragments::first_fragment(packet, tables, scratch, now),
         Stage::Clamp => clamp::mss_clamp(packet, tables, scratch, now),
+        Stage::Held => oversize::held(packet, tables, scratch, now),
+        Stage::Refuse => refusal::refuse(packet, tables, scratch, now),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The states of a flow, and how long each may be idle.
 
 use super::head::{ACK, FIN, Head, Kind, RST, SYN};
-use crate::abi::{Flow, FlowKind, Tick, Timeouts};
+use crate::abi::{Flow, FlowKind, Tick, Timeouts, ticks};
 
 /// Which way a packet of a flow goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,20 @@ pub enum Direction {
     /// From the remote to the inside end.
     In,
 }
+
+impl Direction {
+    /// Whether it is that of the packet that began a flow of this kind.
+    #[inline(always)]
+    pub const fn is_from_initiator(self, kind: FlowKind) -> bool {
+        match kind {
+            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => matches!(self, Self::Out),
+            FlowKind::Forward => matches!(self, Self::In),
+        }
+    }
+}
+
+/// How long after a RST a segment is no straggler any more, in ticks: about ten seconds.
+const STRAGGLING: Tick = ticks(10);
 
 /// The state of a flow; names follow conntrack where it has one.
 #[repr(u8)]
@@ -86,23 +100,30 @@ impl State {
     /// belonging to this one.
     #[inline(always)]
     pub const fn gives_way_to_syn(self) -> bool {
-        matches!(self, Self::InsideClosed | Self::RemoteClosed | Self::TimeWait | Self::Reset)
+        matches!(
+            self,
+            Self::PickedUp | Self::InsideClosed | Self::RemoteClosed | Self::TimeWait | Self::Reset
+        )
     }
 
-    /// The state after a packet (RFC 9293 section 3.3.2 as a middlebox sees it; RFC 5382
-    /// REQ-2 asks for simultaneous open too).
+    /// The state after a plausible TCP segment (RFC 9293 section 3.3.2 as a middlebox sees it;
+    /// RFC 5382 REQ-2 asks for simultaneous open too). `idle`: ticks since the flow was seen.
+    ///
+    /// A connection that goes on after a RST was not reset (RFC 6146 section 3.5.2.2, state
+    /// TRANS): what comes later than any straggler shows it.
     #[inline(always)]
-    pub const fn next(self, kind: FlowKind, direction: Direction, tcp_flags: u8) -> Self {
-        let from_initiator = match kind {
-            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
-                matches!(direction, Direction::Out)
-            }
-            FlowKind::Forward => matches!(direction, Direction::In),
-        };
+    pub(super) const fn next_tcp(
+        self,
+        from_initiator: bool,
+        direction: Direction,
+        tcp_flags: u8,
+        idle: Tick,
+    ) -> Self {
         match self {
-            Self::Unreplied if !from_initiator => Self::Replied,
-            Self::Unreplied | Self::Replied => self,
             _ if tcp_flags & RST != 0 => Self::Reset,
+            Self::Reset if tcp_flags & SYN == 0 && STRAGGLING < idle && idle < Tick::MAX / 2 => {
+                Self::Established.after_fin(direction, tcp_flags)
+            }
             Self::SynSent if !from_initiator && tcp_flags & SYN != 0 => Self::SynReceived,
             Self::SynReceived if tcp_flags & (SYN | ACK) == ACK => {
                 Self::Established.after_fin(direction, tcp_flags)
@@ -111,9 +132,7 @@ impl State {
             Self::Established | Self::InsideClosed | Self::RemoteClosed => {
                 self.after_fin(direction, tcp_flags)
             }
-            Self::SynSent | Self::SynReceived | Self::PickedUp | Self::TimeWait | Self::Reset => {
-                self
-            }
+            _ => self,
         }
     }
 
@@ -161,7 +180,9 @@ mod tests {
     use super::*;
 
     fn walk(kind: FlowKind, first: State, packets: &[(Direction, u8)]) -> State {
-        packets.iter().fold(first, |state, (direction, flags)| state.next(kind, *direction, *flags))
+        packets.iter().fold(first, |state, (direction, flags)| {
+            state.next_tcp(direction.is_from_initiator(kind), *direction, *flags, 0)
+        })
     }
 
     use Direction::{In, Out};

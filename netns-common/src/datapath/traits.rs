@@ -4,8 +4,8 @@ use core::ops::Deref;
 
 use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
-    BridgePort, DropReason, Endpoint, Flow, FlowKey, InsideKey, Ip4, Masquerade, MovedPort, Port,
-    RuleId, Settings, Tick,
+    BridgePort, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Ip4,
+    Limited, Masquerade, MovedPort, Port, RuleId, Sequences, Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -22,6 +22,15 @@ unsafe impl Plain for u16 {}
 unsafe impl Plain for u32 {}
 // SAFETY: as above.
 unsafe impl<const N: usize> Plain for [u8; N] {}
+
+/// The headers of an ICMP error: IPv4 and ICMP.
+pub const ENVELOPE: usize = 28;
+
+/// An IPv4 header and the eight bytes that every error holds (RFC 792).
+pub const LEAST_QUOTED: usize = 28;
+
+/// As much of a packet as an error of 576 bytes has room for (RFC 1812 section 4.3.2.3).
+pub const MOST_QUOTED: usize = 576 - ENVELOPE;
 
 /// An Ethernet frame. Offsets count from its first byte.
 pub trait Packet {
@@ -47,6 +56,16 @@ pub trait Packet {
 
     /// The MTU of a link, in bytes of IP.
     fn mtu(&self, link: u32) -> u32;
+
+    /// The ones' complement sum of `length` bytes from an even `offset` on, folded to 16 bits:
+    /// 0xffff where a right checksum is among them (RFC 1071). `None` if the frame is shorter.
+    fn sum(&self, offset: usize, length: usize) -> Option<u16>;
+
+    /// Makes the packet the content of another: puts [`ENVELOPE`] bytes between the Ethernet
+    /// header and the packet, and cuts the packet after `length` bytes, at least
+    /// [`LEAST_QUOTED`] and at most [`MOST_QUOTED`]. The frame has no offloads afterwards.
+    /// `None` leaves it unusable: it must then be dropped.
+    fn enclose(&mut self, length: usize) -> Option<()>;
 
     /// Reads at a constant offset within the first 54 bytes.
     fn load<T: Plain>(&self, offset: usize) -> Option<T>;
@@ -78,11 +97,19 @@ pub trait Packet {
 #[derive(Clone, Copy, Debug)]
 pub struct Touch {
     pub direction: Direction,
-    pub state: State,
+    /// Where its connection is by now; `None`: where it was.
+    pub moved: Option<Moved>,
     /// `None`: the packet does not keep the flow alive.
     pub seen: Option<Tick>,
     /// Bytes of IP.
     pub bytes: u32,
+}
+
+/// Where a connection has come to.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    pub state: State,
+    pub sequences: Sequences,
 }
 
 /// A record in the flow table, in place.
@@ -120,8 +147,24 @@ pub trait FlowTable {
     fn remove_moved_port(&self, key: &InsideKey);
 }
 
+/// The table of datagrams that come in fragments.
+pub trait FragmentTable {
+    type FragmentRef<'a>: Deref<Target = Fragment>
+    where
+        Self: 'a;
+
+    /// What is in a place.
+    fn fragment(&self, place: u32) -> Option<Self::FragmentRef<'_>>;
+    /// Puts something into a place, whatever was there.
+    fn set_fragment(&self, place: u32, fragment: &Fragment);
+
+    /// What the sources of a group have in the reassembler.
+    fn fragment_budget(&self, group: u32) -> FragmentBudget;
+    fn set_fragment_budget(&self, group: u32, budget: &FragmentBudget);
+}
+
 /// The maps and the kernel's own tables.
-pub trait Tables: FlowTable + ForwardTable {
+pub trait Tables: FlowTable + ForwardTable + FragmentTable {
     fn settings(&self) -> Option<&Settings>;
 
     /// Of the rules of `uplink`, 0 being those of any, that of the longest prefix that covers
@@ -136,8 +179,13 @@ pub trait Tables: FlowTable + ForwardTable {
 
     /// The kernel's route to `destination` for a packet that came in by `link`.
     fn route(&self, destination: Ip4, link: u32) -> Route;
+    /// The kernel's route to `destination` out of `egress`, and no other link.
+    fn route_by(&self, destination: Ip4, egress: u32) -> Route;
     /// The socket of the host that packets to this port from this remote are for.
     fn host_socket(&self, port: &PortQuery) -> HostSocket;
+
+    /// Whether one more ICMP error of this kind may pass on this CPU; it is then counted.
+    fn take_allowance(&self, kind: Limited, now: Tick) -> bool;
 
     /// Adds to a counter of identifications, below
     /// [`IP_ID_COUNTERS`](crate::abi::IP_ID_COUNTERS), and returns what it was before. No two

@@ -41,6 +41,8 @@ enum Body {
     Tcp {
         ports: [u16; 2],
         flags: u8,
+        /// Sequence number, and number that is acknowledged.
+        numbers: [u32; 2],
         options: Vec<u8>,
     },
     Udp {
@@ -85,6 +87,11 @@ pub fn ipv4(source: Ip4, destination: Ip4) -> Datagram {
 }
 
 impl Datagram {
+    /// Who sends it.
+    pub(super) const fn source(&self) -> Ip4 {
+        self.source
+    }
+
     #[must_use]
     pub fn ttl(mut self, ttl: u8) -> Self {
         self.ttl = ttl;
@@ -136,7 +143,17 @@ impl Datagram {
 
     #[must_use]
     pub fn tcp(mut self, source: u16, destination: u16, flags: u8) -> Self {
-        self.body = Body::Tcp { ports: [source, destination], flags, options: Vec::new() };
+        self.body =
+            Body::Tcp { ports: [source, destination], flags, numbers: [1, 2], options: Vec::new() };
+        self
+    }
+
+    /// Other numbers, if it is TCP: its own, and the one that it acknowledges.
+    #[must_use]
+    pub fn numbers(mut self, sequence: u32, acknowledged: u32) -> Self {
+        if let Body::Tcp { numbers, .. } = &mut self.body {
+            *numbers = [sequence, acknowledged];
+        }
         self
     }
 
@@ -219,6 +236,31 @@ impl Datagram {
         error
     }
 
+    /// The size that a link carries, if it is an ICMP message that names one (RFC 1191).
+    #[must_use]
+    pub fn next_hop_mtu(mut self, mtu: u16) -> Self {
+        if let Body::Icmp { rest, .. } = &mut self.body {
+            rest[2..].copy_from_slice(&mtu.to_be_bytes());
+        }
+        self
+    }
+
+    /// Appends an extension to an ICMP error (RFC 4884 section 7): the quotation is filled up
+    /// to 128 bytes, and a label of MPLS follows it (RFC 4950).
+    #[must_use]
+    pub fn extension(mut self) -> Self {
+        const QUOTATION: usize = 128;
+        if let Body::Icmp { rest, .. } = &mut self.body {
+            rest[1] = (QUOTATION / 4) as u8;
+        }
+        self.payload.resize(QUOTATION, 0);
+        let mut extension = [0x20, 0, 0, 0, 0, 8, 1, 1, 0x12, 0x34, 0x51, 0xff];
+        let sum = checksum(&extension).to_be_bytes();
+        extension[2..4].copy_from_slice(&sum);
+        self.payload.extend(extension);
+        self
+    }
+
     #[must_use]
     pub fn protocol(mut self, protocol: u8) -> Self {
         self.body = Body::Other { protocol };
@@ -249,8 +291,8 @@ impl Datagram {
             Kind::Udp => Some(answer.udp(ours, theirs)),
             Kind::Sctp => Some(answer.sctp(ours, theirs, 3)),
             Kind::Portless => Some(answer.protocol(head.protocol)),
-            Kind::EchoRequest => Some(answer.echo_reply(theirs)),
-            Kind::EchoReply
+            Kind::Query => Some(answer.echo_reply(theirs)),
+            Kind::QueryReply
             | Kind::IcmpError
             | Kind::OtherIcmp
             | Kind::Other
@@ -290,11 +332,11 @@ impl Datagram {
         let mut bytes = Vec::new();
         if self.fragment & 0x1fff == 0 {
             match &self.body {
-                Body::Tcp { ports, flags, options } => {
+                Body::Tcp { ports, flags, numbers, options } => {
                     let words = (5 + options.len() / 4) as u8;
                     bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
-                    bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, words << 4, *flags]);
-                    bytes.extend([0xff, 0xff, 0, 0, 0, 0]);
+                    bytes.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+                    bytes.extend([words << 4, *flags, 0xff, 0xff, 0, 0, 0, 0]);
                     bytes.extend(options);
                 }
                 Body::Udp { ports, .. } => {

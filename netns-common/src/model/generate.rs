@@ -7,7 +7,9 @@ use std::{vec, vec::Vec};
 
 use super::{
     builder::{Datagram, flags, ipv4},
+    fragments::{Reassembler, split},
     lecture::{Places, address},
+    mutate::mutate,
     packet::VecPacket,
     random::Random,
     router::Hook,
@@ -30,6 +32,8 @@ const TCP_FLAGS: [u8; 8] = [
     flags::RST | flags::ACK,
     0,
 ];
+/// Of TCP: near, far and about to wrap.
+const NUMBERS: [u32; 6] = [0, 1, 0x0001_ffff, 0x2000_0000, 0x8000_0001, 0xffff_fff0];
 const INSIDE_PORTS: [u16; 9] = [40_000, 40_001, 40_000, 80, 8080, 5353, 22, 20_007, 0];
 const SERVICES: [u16; 10] = [80, 8080, 5353, 53, 443, 40_000, 20_000, 25_555, 29_999, 0];
 /// Of a TCP header: segment sizes, on even and odd offsets, and what only looks like one.
@@ -73,16 +77,42 @@ pub struct Generator {
     places: Places,
     passed: Vec<Passed>,
     sent: Vec<(Hook, VecPacket)>,
+    /// Fragments that were not sent yet.
+    pieces: Vec<(Hook, VecPacket)>,
+    reassembler: Reassembler,
 }
 
 impl Generator {
     /// The same seed, and the same verdicts told, make the same steps.
     pub fn new(places: Places, seed: u64) -> Self {
-        Self { random: Random::new(seed), places, passed: Vec::new(), sent: Vec::new() }
+        Self {
+            random: Random::new(seed),
+            places,
+            passed: Vec::new(),
+            sent: Vec::new(),
+            pieces: Vec::new(),
+            reassembler: Reassembler::default(),
+        }
     }
 
     /// Tells what became of a packet; `packet` is as it was afterwards.
     pub fn observe(&mut self, verdict: Verdict, packet: &VecPacket) {
+        let Places { reassembler, uplink, .. } = self.places;
+        let at = |link| VecPacket::new(packet.bytes().to_vec(), link);
+        match verdict {
+            Verdict::Redirect(Exit::Peer { cable }) if cable == reassembler => {
+                let back = self.reassembler.take(at(reassembler));
+                self.pieces.extend(back.into_iter().map(|frame| (Hook::FromReassembler, frame)));
+                return;
+            }
+            Verdict::Redirect(Exit::Ingress { link }) => {
+                let hook =
+                    if link == uplink.index { Hook::FromUplink } else { Hook::FromNamespace };
+                self.pieces.push((hook, at(link)));
+                return;
+            }
+            _ => {}
+        }
         if let Verdict::Redirect(exit) = verdict {
             let passed = Passed { exit, packet: packet.clone() };
             remember(&mut self.random, &mut self.passed, passed);
@@ -94,24 +124,53 @@ impl Generator {
         if self.random.one_in(60) {
             return Step::Pause(self.random.of(&[1, 1, 2, 4, 7, 166]));
         }
-        let (hook, mut packet) = match self.random.below(16) {
+        let (hook, mut packet) = match self.random.below(22) {
             0..=3 => self.a_namespace_sends(),
             4..=6 => self.the_outside_sends(),
             7..=11 => self.answer(),
             12 | 13 => self.error(),
             14 => self.again(),
-            _ if self.random.one_in(2) => (Hook::ToUplink, self.leaving()),
-            _ => (Hook::FromNamespace, self.arp()),
+            15 if self.random.one_in(2) => (Hook::ToUplink, self.leaving()),
+            15 => (Hook::FromNamespace, self.arp()),
+            16 => (Hook::ToUplink, self.forwarded()),
+            17 => (Hook::ToUplink, self.own_error()),
+            18 => self.in_fragments(),
+            _ => self.a_piece(),
         };
         remember(&mut self.random, &mut self.sent, (hook, packet.clone()));
-        if self.random.one_in(12) {
-            self.damage(&mut packet);
-            // Else hardly anything gets past the checksum of the header.
-            if self.random.one_in(2) {
-                packet.mend_header();
-            }
+        if self.random.one_in(8) {
+            mutate(&mut self.random, &mut packet);
         }
         Step::Packet(hook, packet)
+    }
+
+    /// Cuts a packet into fragments, and sends one of them.
+    fn in_fragments(&mut self) -> (Hook, VecPacket) {
+        let (hook, whole) = match self.random.below(3) {
+            0 => self.a_namespace_sends(),
+            1 => self.the_outside_sends(),
+            _ => self.answer(),
+        };
+        let size = self.random.of(&[8, 24, 64, 64, 256, 512]);
+        let pieces = split(&whole, size);
+        // What is cut finer would be too much to end in one sequence.
+        if pieces.len() > 8 {
+            return (hook, whole);
+        }
+        self.pieces.extend(pieces.into_iter().map(|piece| (hook, piece)));
+        if self.pieces.len() > MEMORY {
+            self.pieces.drain(..self.pieces.len() - MEMORY);
+        }
+        self.a_piece()
+    }
+
+    /// One of the fragments that were not sent yet, often the next.
+    fn a_piece(&mut self) -> (Hook, VecPacket) {
+        if self.pieces.is_empty() {
+            return self.a_namespace_sends();
+        }
+        let at = if self.random.one_in(2) { 0 } else { self.random.below(self.pieces.len()) };
+        self.pieces.remove(at)
     }
 
     fn a_namespace_sends(&mut self) -> (Hook, VecPacket) {
@@ -152,6 +211,9 @@ impl Generator {
         if self.random.one_in(3) {
             answer = answer.tcp_flags(self.random.of(&TCP_FLAGS));
         }
+        if self.random.one_in(4) {
+            answer = answer.numbers(self.random.of(&NUMBERS), self.random.of(&NUMBERS));
+        }
         self.back(passed.exit, &answer)
     }
 
@@ -167,11 +229,28 @@ impl Generator {
         let word = |at: usize| Ip4::new(ends[at], ends[at + 1], ends[at + 2], ends[at + 3]);
         let by = if self.random.one_in(3) { self.anybody() } else { word(4) };
         let to = if self.random.one_in(15) { self.anybody() } else { word(0) };
-        let kind = self.random.of(&[3, 3, 3, 11, 12, 5]);
+        let mut packet = packet;
+        if self.random.one_in(16) {
+            // A quotation whose own header was damaged on the way.
+            let at = self.random.of(&[16, 22, 24, 26]);
+            packet.bytes_mut().get_mut(at).into_iter().for_each(|byte| *byte ^= 0x55);
+        }
+        let kind = self.random.of(&[3, 3, 3, 3, 11, 12, 5, 4]);
+        let code = if self.random.one_in(3) { 4 } else { self.random.below(16) as u8 };
         let quoted = self.random.of(&[8, 8, 12, 18, 20, 28, 40, 548, 7, 0]);
-        let error = ipv4(by, to).error(kind, self.random.of(&[0, 1, 3, 4]), &packet, quoted);
+        let mtu = self.random.of(&[0, 67, 68, 576, 1280, 1500]);
+        let mut error = ipv4(by, to).error(kind, code, &packet, quoted).next_hop_mtu(mtu);
+        if self.random.one_in(8) {
+            error = error.extension();
+        }
         let error = self.header(error);
-        self.back(exit, &error)
+        let (hook, mut frame) = self.back(exit, &error);
+        if self.random.one_in(16) {
+            // After the header, options or not, somewhere in the message.
+            let at = frame.bytes().len() - 1 - self.random.below(8);
+            frame.bytes_mut()[at] ^= 0xaa;
+        }
+        (hook, frame)
     }
 
     /// An earlier packet once more.
@@ -192,6 +271,31 @@ impl Generator {
         let uplink = self.places.uplink;
         let mut packet = packet.frame(uplink.mac, self.places.lan_mac, uplink.index);
         packet.from_host = self.random.one_in(2);
+        packet
+    }
+
+    /// What a namespace sent, as the stack forwards it.
+    fn forwarded(&mut self) -> VecPacket {
+        let sent = self.sent.iter().filter(|(hook, _)| *hook == Hook::FromNamespace);
+        let sent: Vec<VecPacket> = sent.map(|(_, packet)| packet.clone()).collect();
+        if sent.is_empty() {
+            return self.leaving();
+        }
+        let at = self.random.below(sent.len());
+        VecPacket::new(sent[at].bytes().to_vec(), self.places.uplink.index)
+    }
+
+    /// An error that the host makes about a packet which came in from outside.
+    fn own_error(&mut self) -> VecPacket {
+        let Some(Passed { packet, .. }) = self.any_passed() else { return self.leaving() };
+        let Some(end) = packet.network().get(12..16) else { return self.leaving() };
+        let sender = Ip4::new(end[0], end[1], end[2], end[3]);
+        let (kind, code) = self.random.of(&[(11, 0), (3, 4), (3, 1), (11, 1)]);
+        let quoted = self.random.of(&[8, 20, 548, 3]);
+        let error = ipv4(address::HOST, sender).error(kind, code, &packet, quoted);
+        let uplink = self.places.uplink;
+        let mut packet = error.frame(uplink.mac, self.places.lan_mac, uplink.index);
+        packet.from_host = true;
         packet
     }
 
@@ -216,13 +320,19 @@ impl Generator {
         let packet = match self.random.below(16) {
             0..=5 => {
                 let packet = packet.tcp(ports[0], ports[1], self.random.of(&TCP_FLAGS));
-                self.with_tcp_options(packet)
+                let packet = self.with_tcp_options(packet);
+                if self.random.below(3) == 0 {
+                    packet.numbers(self.random.of(&NUMBERS), self.random.of(&NUMBERS))
+                } else {
+                    packet
+                }
             }
             6 => packet.protocol(47),
             7..=9 => packet.udp(ports[0], ports[1]),
             10 => packet.udp_without_checksum(ports[0], ports[1]),
             11 => packet.echo_request(ports[0]),
             12 => packet.echo_reply(ports[0]),
+            13 if self.random.one_in(2) => packet.protocol(47),
             13 => packet.icmp(self.random.of(&[13, 17, 5, 9, 3, 11]), 0, [0; 4]),
             14 if self.random.one_in(2) => {
                 packet.udp_lite(ports[0], ports[1], self.random.of(&[0, 8, 9]))
@@ -294,7 +404,13 @@ impl Generator {
     /// A frame from where a packet came out, back to the router.
     fn back(&mut self, exit: Exit, packet: &Datagram) -> (Hook, VecPacket) {
         match exit {
-            Exit::Neighbour { .. } => (Hook::FromUplink, self.uplink_frame(packet)),
+            Exit::Onward if [address::RED, address::BLUE].contains(&packet.source()) => {
+                let frame = self.cable_frame(packet.source() == address::RED, packet);
+                (Hook::FromNamespace, frame)
+            }
+            Exit::Neighbour { .. } | Exit::Ingress { .. } | Exit::Onward => {
+                (Hook::FromUplink, self.uplink_frame(packet))
+            }
             Exit::Peer { cable } => {
                 let frame = self.cable_frame(cable == self.places.red_port, packet);
                 (Hook::FromNamespace, frame)
@@ -323,29 +439,6 @@ impl Generator {
             1 => [0xff; 6],
             2 => [0x01, 0, 0x5e, 0, 0, 0xfb],
             _ => router,
-        }
-    }
-
-    /// Changes or cuts bytes.
-    fn damage(&mut self, packet: &mut VecPacket) {
-        let value = self.random.u8();
-        let at = match self.random.below(8) {
-            0 => {
-                let length = 14 + 20 + self.random.below(60);
-                packet.bytes_mut().truncate(length);
-                return;
-            }
-            1 => {
-                let length = 1 + self.random.below(60);
-                packet.bytes_mut().extend(vec![value; length]);
-                return;
-            }
-            2 => 12 + self.random.below(4),
-            3 => 16 + self.random.below(8),
-            _ => 14 + self.random.below(90),
-        };
-        if let Some(byte) = packet.bytes_mut().get_mut(at) {
-            *byte = value;
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Places {
     pub bridge: Device,
     pub uplink: Device,
     pub lan_mac: Mac,
+    /// Index of the link to the reassembler.
+    pub reassembler: u32,
 }
 
 impl Default for Places {
@@ -86,13 +88,14 @@ impl Default for Places {
             bridge: Device { index: 10, mac: mac(5) },
             uplink: Device { index: 3, mac: mac(10) },
             lan_mac: mac(11),
+            reassembler: 20,
         }
     }
 }
 
 /// The lab's tables as its datapath is configured, with room for `capacity` flows.
 pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
-    let Places { bridge, uplink, .. } = *places;
+    let Places { bridge, uplink, reassembler, .. } = *places;
     let mut settings = Settings {
         seed: [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210],
         timeouts: Timeouts::default(),
@@ -100,6 +103,7 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         port_max: u16::MAX,
         source_check: 1,
         inside_count: 1,
+        reassembler,
         uplink_count: 1,
         ..Settings::default()
     };

@@ -3,10 +3,9 @@
 use std::{rc::Rc, vec::Vec};
 
 use super::checksums::checksum;
-
 use crate::{
     abi::Mac,
-    datapath::{Packet, Plain, fold},
+    datapath::{ENVELOPE, LEAST_QUOTED, MOST_QUOTED, Packet, Plain, fold},
 };
 
 /// Length of an untagged Ethernet header.
@@ -133,6 +132,21 @@ impl Packet for VecPacket {
 
     fn mtu(&self, link: u32) -> u32 {
         self.mtus.of(link)
+    }
+
+    fn sum(&self, offset: usize, length: usize) -> Option<u16> {
+        let bytes = self.bytes.get(offset..offset.checked_add(length)?)?;
+        Some(u16::from_be(!checksum(bytes)))
+    }
+
+    fn enclose(&mut self, length: usize) -> Option<()> {
+        if !(LEAST_QUOTED..=MOST_QUOTED).contains(&length) || self.network().len() < length {
+            return None;
+        }
+        self.bytes.truncate(ETHERNET + length);
+        self.bytes.splice(ETHERNET..ETHERNET, [0; ENVELOPE]);
+        self.partial_checksum = false;
+        Some(())
     }
 
     fn load<T: Plain>(&self, offset: usize) -> Option<T> {

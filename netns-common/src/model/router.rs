@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     abi::{Tick, ticks},
-    datapath::{Outcome, Scratch, Verdict, from_namespace, from_uplink, run_stage, to_uplink},
+    datapath::{
+        Outcome, Scratch, Verdict, from_namespace, from_reassembler, from_uplink, run_stage,
+        to_uplink,
+    },
 };
 
 /// Where a packet meets the datapath.
@@ -19,6 +22,8 @@ pub enum Hook {
     FromUplink,
     /// tcx egress of an uplink.
     ToUplink,
+    /// tcx ingress of the link to the reassembler.
+    FromReassembler,
 }
 
 /// A router that forwards by the datapath's logic.
@@ -48,7 +53,8 @@ impl Router {
         let mut outcome = match hook {
             Hook::FromNamespace => from_namespace(packet, &self.tables, scratch, self.now),
             Hook::FromUplink => from_uplink(packet, &self.tables, scratch, self.now),
-            Hook::ToUplink => Outcome::Decided(to_uplink(packet, &self.tables, self.now)),
+            Hook::FromReassembler => from_reassembler(packet, &self.tables, scratch, self.now),
+            Hook::ToUplink => to_uplink(packet, &self.tables, scratch, self.now),
         };
         loop {
             match outcome {

@@ -40,6 +40,13 @@ impl Routes {
         Self { entries: Vec::new(), forwarding: forwarding.to_vec() }
     }
 
+    /// Forwards packets from this device too.
+    #[must_use]
+    pub fn also_from(mut self, link: u32) -> Self {
+        self.forwarding.push(link);
+        self
+    }
+
     /// Adds a route to a prefix; of several that match, the longest counts.
     #[must_use]
     pub fn with(mut self, address: Ip4, length: u8, way: Way) -> Self {
@@ -49,6 +56,18 @@ impl Routes {
 
     /// The answer for a packet that came in by `link`.
     pub fn look_up(&self, destination: Ip4, link: u32) -> Route {
+        self.longest(destination, link, |_| true)
+    }
+
+    /// The answer for a packet that is to leave by `egress`.
+    pub fn look_up_by(&self, destination: Ip4, egress: u32) -> Route {
+        self.longest(destination, egress, |way| match way {
+            Way::Local | Way::Refused => true,
+            Way::OnLink { egress: link, .. } | Way::Via { egress: link, .. } => link == egress,
+        })
+    }
+
+    fn longest(&self, destination: Ip4, link: u32, serves: impl Fn(Way) -> bool) -> Route {
         let nowhere = |outcome| Route {
             outcome,
             egress: link,
@@ -65,7 +84,8 @@ impl Routes {
             return nowhere(RouteOutcome::Refused);
         }
         let matching = self.entries.iter().filter(|entry| entry.prefix.contains(destination));
-        match matching.max_by_key(|entry| entry.prefix.mask.to_network().count_ones()) {
+        let serving = matching.filter(|entry| serves(entry.way));
+        match serving.max_by_key(|entry| entry.prefix.mask.to_network().count_ones()) {
             None | Some(RouteEntry { way: Way::Local, .. }) => nowhere(RouteOutcome::Local),
             Some(RouteEntry { way: Way::Refused, .. }) => nowhere(RouteOutcome::Refused),
             Some(RouteEntry { way: Way::OnLink { egress, source }, .. }) => {

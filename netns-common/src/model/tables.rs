@@ -11,12 +11,13 @@ use std::{
 use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
-        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, InsideKey, Ip4,
-        Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings,
+        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
+        FragmentBudget, InsideKey, Ip4, Limited, Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port,
+        Prefix, RuleId, Settings, Tick,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, ForwardTable, HostSocket as HostAnswer, InsertError,
-        PortQuery, Route, Tables, Touch,
+        Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
+        InsertError, PortQuery, Route, Tables, Touch,
     },
 };
 
@@ -49,8 +50,10 @@ impl Deref for MemoryFlow {
 impl FlowRef for MemoryFlow {
     fn touch(&self, touch: &Touch) {
         let mut flow = self.place.get();
-        flow.state = touch.state as u8;
         flow.last_seen = touch.seen.unwrap_or(flow.last_seen);
+        if let Some(moved) = touch.moved {
+            (flow.state, flow.sequences) = (moved.state as u8, moved.sequences);
+        }
         let (packets, bytes) = match touch.direction {
             Direction::Out => (&mut flow.packets_out, &mut flow.bytes_out),
             Direction::In => (&mut flow.packets_in, &mut flow.bytes_in),
@@ -82,10 +85,14 @@ pub struct MemoryTables {
     pub host_sockets: HashSet<HostSocket>,
     /// How many records the flow table and the table of moved ports each hold.
     pub capacity: usize,
+    /// By [`Limited`].
+    pub allowances: [Cell<Bucket>; Limited::COUNT as usize],
     /// A record that another CPU makes just before the next one is inserted.
     pub rival: Cell<Option<(FlowKey, Flow)>>,
     flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
     moved_ports: RefCell<HashMap<InsideKey, MovedPort>>,
+    fragments: RefCell<HashMap<u32, Rc<Fragment>>>,
+    fragment_budgets: RefCell<HashMap<u32, FragmentBudget>>,
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
     drop_counters: RefCell<HashMap<DropReason, Counter>>,
     taken_ids: RefCell<HashMap<u32, u32>>,
@@ -109,13 +116,39 @@ impl MemoryTables {
         self.flows.borrow().iter().map(|(key, flow)| (*key, flow.get())).collect()
     }
 
+    /// How many records the flow table has.
+    pub fn flow_count(&self) -> usize {
+        self.flows.borrow().len()
+    }
+
     /// Every entry of the table of moved ports, in no order.
     pub fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
         self.moved_ports.borrow().clone()
     }
 
-    /// Forgets every flow.
+    /// Every datagram of which fragments have come, by its place.
+    pub fn fragments(&self) -> HashMap<u32, Fragment> {
+        self.fragments.borrow().iter().map(|(place, fragment)| (*place, **fragment)).collect()
+    }
+
+    /// Changes what is known of every datagram.
+    pub fn edit_fragments(&self, edit: impl Fn(&mut Fragment)) {
+        for place in self.fragments.borrow_mut().values_mut() {
+            let mut fragment = **place;
+            edit(&mut fragment);
+            *place = Rc::new(fragment);
+        }
+    }
+
+    /// What the groups of sources have in the reassembler, without those that never had any.
+    pub fn fragment_budgets(&self) -> HashMap<u32, FragmentBudget> {
+        self.fragment_budgets.borrow().clone()
+    }
+
+    /// Forgets every flow, and every fragment.
     pub fn flush(&self) {
+        self.fragments.borrow_mut().clear();
+        self.fragment_budgets.borrow_mut().clear();
         self.flows.borrow_mut().clear();
         self.moved_ports.borrow_mut().clear();
     }
@@ -186,6 +219,26 @@ impl FlowTable for MemoryTables {
     }
 }
 
+impl FragmentTable for MemoryTables {
+    type FragmentRef<'a> = Rc<Fragment>;
+
+    fn fragment(&self, place: u32) -> Option<Rc<Fragment>> {
+        self.fragments.borrow().get(&place).cloned()
+    }
+
+    fn set_fragment(&self, place: u32, fragment: &Fragment) {
+        self.fragments.borrow_mut().insert(place, Rc::new(*fragment));
+    }
+
+    fn fragment_budget(&self, group: u32) -> FragmentBudget {
+        self.fragment_budgets.borrow().get(&group).copied().unwrap_or_default()
+    }
+
+    fn set_fragment_budget(&self, group: u32, budget: &FragmentBudget) {
+        self.fragment_budgets.borrow_mut().insert(group, *budget);
+    }
+}
+
 /// Straight from the rules: the kernel's pages are held against this.
 impl ForwardTable for MemoryTables {
     fn port_rules(&self, protocol: u8, port: Port) -> RuleId {
@@ -243,6 +296,10 @@ impl Tables for MemoryTables {
         self.routes.look_up(destination, link)
     }
 
+    fn route_by(&self, destination: Ip4, egress: u32) -> Route {
+        self.routes.look_up_by(destination, egress)
+    }
+
     fn host_socket(&self, port: &PortQuery) -> HostAnswer {
         let owner = |address, remote| HostSocket {
             protocol: port.protocol,
@@ -260,6 +317,14 @@ impl Tables for MemoryTables {
         } else {
             HostAnswer::None
         }
+    }
+
+    fn take_allowance(&self, kind: Limited, now: Tick) -> bool {
+        let bucket = &self.allowances[kind as usize];
+        let mut new = bucket.get();
+        let has_one = new.take(now);
+        bucket.set(new);
+        has_one
     }
 
     fn take_ids(&self, counter: u32, count: u32) -> u32 {

@@ -1,9 +1,9 @@
 //! ICMP errors about translated connections.
 
 use netns_common::{
-    abi::{DropReason, Ip4},
+    abi::{DropReason, ICMP_BURST, Ip4},
     datapath::{Exit, Head, Verdict},
-    model::{Datagram, VecPacket, wrong_checksums},
+    model::{Datagram, Field, Hook, Places, VecPacket, checksum, wrong_checksums},
 };
 
 use crate::lab::{BLUE, End, FAR, HOST, LAN, Lab, RED, SYN, Sent, ipv4};
@@ -12,7 +12,7 @@ use crate::lab::{BLUE, End, FAR, HOST, LAN, Lab, RED, SYN, Sent, ipv4};
 const ON_THE_WAY: Ip4 = Ip4::new(203, 0, 113, 1);
 
 /// Source and destination of the packet that an error quotes.
-fn quoted(packet: &VecPacket) -> (End, End) {
+pub(crate) fn quoted(packet: &VecPacket) -> (End, End) {
     let bytes = packet.bytes();
     let outer = Head::read(packet).expect("an IPv4 packet");
     let ip = &bytes[usize::from(outer.l4) + 8..];
@@ -50,10 +50,16 @@ fn requests(source: Ip4, destination: Ip4) -> Vec<(Datagram, usize)> {
     requests
 }
 
+/// Every type and code that is translated, and some that nobody has defined yet.
+fn translated() -> impl Iterator<Item = (u8, u8)> {
+    let unreachable = (0..=16).map(|code| (3, code));
+    unreachable.chain((0..=2).map(|code| (11, code))).chain((0..=3).map(|code| (12, code)))
+}
+
 #[test]
 fn rfc5508_req4_an_error_from_outside_reaches_the_sender_as_if_there_were_no_nat() {
     for (request, length) in requests(RED, FAR) {
-        for (kind, code) in [(3, 0), (3, 1), (3, 4), (3, 13), (11, 0), (12, 0)] {
+        for (kind, code) in translated() {
             let mut lab = Lab::new();
             let sent = lab.red(&request);
             let ends = Head::read(&sent.before).expect("a packet");
@@ -136,7 +142,7 @@ fn bytes_after_the_packet_are_not_part_of_its_quotation() {
         let mut frame = error.frame(places.lan_mac, places.uplink.mac, places.uplink.index);
         let end = frame.bytes().len();
         frame.bytes_mut().resize(end + trailing, 0x5a);
-        let error = lab.send(netns_common::model::Hook::FromUplink, frame);
+        let error = lab.send(Hook::FromUplink, frame);
         went_on(&error, RED, ((RED, 40_000), (FAR, 443)));
         assert_eq!(error.before.bytes()[end..], error.after.bytes()[end..]);
     }
@@ -193,4 +199,236 @@ fn rfc5508_req4_an_error_about_an_expired_flow_does_not_reach_inside() {
     let sent = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     lab.router.wait(121);
     lab.outside(&ipv4(FAR, HOST).error(3, 3, &sent.after, 8)).passed();
+}
+
+#[test]
+fn pitfall_cilium_33844_no_type_of_error_is_a_black_hole_in_either_direction() {
+    let mut lab = Lab::new();
+    let out = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    let into = lab.outside(&ipv4(FAR, HOST).udp(50_000, 5353));
+    for (kind, code) in translated() {
+        let error = lab.outside(&ipv4(ON_THE_WAY, HOST).error(kind, code, &out.after, 8));
+        went_on(&error, RED, ((RED, 40_000), (FAR, 53)));
+        let error = lab.blue(&ipv4(BLUE, FAR).error(kind, code, &into.after, 8));
+        went_on(&error, FAR, ((FAR, 50_000), (HOST, 5353)));
+    }
+}
+
+/// Where the ICMP message of a packet without IP options begins in its frame.
+const MESSAGE: usize = 34;
+
+/// Where the packet that an error quotes begins.
+const QUOTED: usize = MESSAGE + 8;
+
+/// One error from outside about a flow of red's, one from blue about a call, and one of a
+/// hairpin, ready to be damaged.
+fn errors(lab: &mut Lab, length: usize) -> Vec<(Hook, VecPacket)> {
+    let Places { lan_mac, uplink, blue_mac, bridge, blue_port, .. } = lab.places;
+    let out = lab.red(&ipv4(RED, FAR).options(2).tcp(40_000, 443, SYN).payload(60));
+    let into = lab.outside(&ipv4(FAR, HOST).udp(50_000, 5353).payload(60));
+    let across = lab.red(&ipv4(RED, HOST).udp(41_000, 5353).payload(60));
+    vec![
+        (
+            Hook::FromUplink,
+            ipv4(ON_THE_WAY, HOST).error(3, 1, &out.after, length).frame(
+                lan_mac,
+                uplink.mac,
+                uplink.index,
+            ),
+        ),
+        (
+            Hook::FromNamespace,
+            ipv4(BLUE, FAR).error(3, 3, &into.after, length).frame(blue_mac, bridge.mac, blue_port),
+        ),
+        (
+            Hook::FromNamespace,
+            ipv4(BLUE, HOST)
+                .error(3, 3, &across.after, length)
+                .frame(blue_mac, bridge.mac, blue_port),
+        ),
+    ]
+}
+
+/// Puts the message's checksum right again.
+fn restore_checksum(frame: &mut VecPacket) {
+    let bytes = frame.bytes_mut();
+    bytes[MESSAGE + 2..MESSAGE + 4].fill(0);
+    let sum = checksum(&bytes[MESSAGE..]).to_be_bytes();
+    bytes[MESSAGE + 2..MESSAGE + 4].copy_from_slice(&sum);
+}
+
+#[test]
+fn rfc5508_req3_an_error_with_a_wrong_checksum_is_dropped() {
+    for length in [8, 9, 28, 80] {
+        let mut lab = Lab::new();
+        let mut dropped = 0;
+        for (hook, frame) in errors(&mut lab, length) {
+            let end = frame.bytes().len();
+            for at in [MESSAGE + 2, MESSAGE + 5, end - 1] {
+                let mut damaged = frame.clone();
+                damaged.bytes_mut()[at] ^= 0x40;
+                lab.send(hook, damaged).dropped(DropReason::BadIcmpChecksum);
+                dropped += 1;
+            }
+            assert!(matches!(lab.send(hook, frame).verdict, Verdict::Redirect(_)));
+        }
+        assert_eq!(lab.drops(DropReason::BadIcmpChecksum), dropped);
+    }
+}
+
+#[test]
+fn rfc5508_req3_an_error_whose_quoted_header_is_damaged_is_dropped() {
+    let mut lab = Lab::new();
+    for (hook, frame) in errors(&mut lab, 8) {
+        // Type of service, number, time to live, the checksum itself.
+        for at in [1, 4, 8, 11] {
+            let mut damaged = frame.clone();
+            damaged.bytes_mut()[QUOTED + at] ^= 0x10;
+            restore_checksum(&mut damaged);
+            lab.send(hook, damaged).dropped(DropReason::BadIcmpChecksum);
+        }
+    }
+    assert_eq!(lab.drops(DropReason::BadIcmpChecksum), 12);
+}
+
+#[test]
+fn rfc5508_req3_the_quoted_transport_checksum_is_not_validated() {
+    let mut lab = Lab::new();
+    for (hook, mut frame) in errors(&mut lab, 80) {
+        // The last byte of what is quoted, which only that checksum covers.
+        let last = frame.bytes().len() - 1;
+        frame.bytes_mut()[last] ^= 1;
+        restore_checksum(&mut frame);
+        let sent = lab.send(hook, frame);
+        assert!(matches!(sent.verdict, Verdict::Redirect(_)), "{sent:#?}");
+        assert_eq!(wrong_checksums(sent.after.network()), [Field::QuotedTransport]);
+    }
+}
+
+#[test]
+fn rfc5508_req3_extensions_are_kept() {
+    let mut lab = Lab::new();
+    let sent = lab.red(&ipv4(RED, FAR).udp(40_000, 53).payload(200));
+    let error = ipv4(ON_THE_WAY, HOST).error(11, 0, &sent.after, 100).extension();
+    let error = lab.outside(&error);
+    went_on(&error, RED, ((RED, 40_000), (FAR, 53)));
+    assert_eq!(error.after.bytes().len(), error.before.bytes().len());
+    // The length of the quotation, and all that follows the quoted UDP header.
+    assert_eq!(error.after.bytes()[MESSAGE + 4..QUOTED], [0, 32, 0, 0]);
+    assert_eq!(error.after.bytes()[QUOTED + 28..], error.before.bytes()[QUOTED + 28..]);
+}
+
+#[test]
+fn pitfall_cilium_43196_the_outer_checksum_absorbs_every_edit_of_the_quotation() {
+    for (request, length) in requests(RED, FAR) {
+        let mut lab = Lab::new();
+        // The port is taken, so addresses and port change.
+        lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
+        lab.blue(&ipv4(BLUE, FAR).udp(40_000, 443));
+        let sent = lab.red(&request);
+        let error = lab.outside(&ipv4(FAR, HOST).error(3, 1, &sent.after, length));
+        assert!(matches!(error.verdict, Verdict::Redirect(_)), "{error:#?}");
+        assert_eq!(checksum(&error.after.bytes()[MESSAGE..]), 0, "a full recomputation agrees");
+    }
+}
+
+#[test]
+fn pitfall_cilium_48819_a_quoted_checksum_is_corrected_once() {
+    for (request, length) in requests(RED, FAR) {
+        let mut lab = Lab::new();
+        let sent = lab.red(&request);
+        let error = lab.outside(&ipv4(FAR, HOST).error(3, 1, &sent.after, length));
+        // Translated back, the quotation is what was sent, but for the hop.
+        let quoted = &error.after.bytes()[QUOTED..];
+        let original = sent.before.network();
+        let header = usize::from(original[0] & 15) * 4;
+        assert_eq!(quoted[12..20], original[12..20]);
+        assert_eq!(quoted[header..], original[header..quoted.len()]);
+    }
+}
+
+#[test]
+fn pitfall_cilium_40194_eight_quoted_bytes_have_no_tcp_checksum_to_edit() {
+    let mut lab = Lab::new();
+    let sent = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
+    for length in 8..20 {
+        let error = lab.outside(&ipv4(FAR, HOST).error(3, 1, &sent.after, length));
+        went_on(&error, RED, ((RED, 40_000), (FAR, 443)));
+        let quoted = &error.after.bytes()[QUOTED + 20..];
+        assert_eq!(quoted.len(), length);
+        assert_eq!(quoted[..length.min(16)], sent.before.network()[20..20 + length.min(16)]);
+    }
+}
+
+#[test]
+fn pitfall_calico_5358_an_echo_is_known_by_its_identifier() {
+    let mut lab = Lab::new();
+    let red = lab.red(&ipv4(RED, FAR).echo_request(7));
+    let blue = lab.blue(&ipv4(BLUE, FAR).echo_request(7));
+    let error = lab.outside(&ipv4(FAR, HOST).error(3, 1, &red.after, 8));
+    went_on(&error, RED, ((RED, 7), (FAR, 0)));
+    let error = lab.outside(&ipv4(FAR, HOST).error(3, 1, &blue.after, 8));
+    went_on(&error, BLUE, ((BLUE, 7), (FAR, 0)));
+}
+
+#[test]
+fn pitfall_cilium_15890_source_quench_and_redirect_stay_where_they_are() {
+    for kind in [4, 5] {
+        let mut lab = Lab::new();
+        let out = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+        let into = lab.outside(&ipv4(FAR, HOST).udp(50_000, 5353));
+        // To the host: its stack knows what to make of them, if anything (RFC 6633 for the one).
+        lab.outside(&ipv4(FAR, HOST).error(kind, 0, &out.after, 8)).passed();
+        // From a namespace they would leave with its address.
+        let sent = lab.blue(&ipv4(BLUE, FAR).error(kind, 0, &into.after, 8));
+        sent.dropped(DropReason::UnrelatedIcmp);
+    }
+}
+
+#[test]
+fn forged_too_big_needs_a_flow_and_a_size_that_a_link_may_have() {
+    let mut lab = Lab::new();
+    let sent = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
+    let other = lab.stack(&ipv4(HOST, FAR).tcp(40_001, 443, SYN));
+    for mtu in [1, 67] {
+        let error = ipv4(FAR, HOST).error(3, 4, &sent.after, 8).next_hop_mtu(mtu);
+        lab.outside(&error).dropped(DropReason::ForgedTooBig);
+    }
+    for mtu in [0, 68, 576, 1400] {
+        let error = ipv4(FAR, HOST).error(3, 4, &sent.after, 8).next_hop_mtu(mtu);
+        let error = lab.outside(&error);
+        went_on(&error, RED, ((RED, 40_000), (FAR, 443)));
+        assert_eq!(error.after.bytes()[MESSAGE + 6..QUOTED], mtu.to_be_bytes());
+    }
+    // Of no flow: the host's own affair, and never red's.
+    lab.outside(&ipv4(FAR, HOST).error(3, 4, &other.after, 8).next_hop_mtu(1280)).passed();
+}
+
+#[test]
+fn forged_too_big_is_limited_and_other_errors_are_not() {
+    let mut lab = Lab::new();
+    let sent = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    let error = ipv4(FAR, HOST).error(3, 4, &sent.after, 8).next_hop_mtu(1280);
+    let passed =
+        (0..200).filter(|_| matches!(lab.outside(&error).verdict, Verdict::Redirect(_))).count();
+    assert_eq!(passed, ICMP_BURST as usize);
+    assert_eq!(lab.drops(DropReason::IcmpRateLimit), 200 - u64::from(ICMP_BURST));
+    for _ in 0..200 {
+        let error = lab.outside(&ipv4(FAR, HOST).error(3, 1, &sent.after, 8));
+        went_on(&error, RED, ((RED, 40_000), (FAR, 53)));
+    }
+}
+
+#[test]
+fn rfc4787_req12_and_rfc5382_req10_no_error_ends_a_mapping() {
+    for kind in [ipv4(RED, FAR).udp(40_000, 53), ipv4(RED, FAR).tcp(40_000, 443, SYN)] {
+        let mut lab = Lab::new();
+        let sent = lab.red(&kind);
+        let before = lab.only_flow();
+        for (kind, code) in translated() {
+            lab.outside(&ipv4(FAR, HOST).error(kind, code, &sent.after, 8));
+        }
+        assert_eq!(lab.only_flow(), before);
+        assert!(matches!(lab.answer(&sent).verdict, Verdict::Redirect(_)));
+    }
 }

@@ -118,11 +118,7 @@ fn a_packet_of_a_forwarded_connection_never_reaches_the_hosts_stack() {
     let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     lab.answer(&request);
     lab.outside(&ipv4(FAR, HOST).ttl(1).tcp(50_000, 80, ACK)).dropped(DropReason::TtlExceeded);
-    lab.outside(&ipv4(FAR, HOST).fragment(0, true).tcp(50_000, 80, ACK))
-        .dropped(DropReason::Fragment);
     lab.outside(&ipv4(FAR, HOST).ttl(1).tcp(50_001, 80, SYN)).dropped(DropReason::TtlExceeded);
-    lab.outside(&ipv4(FAR, HOST).fragment(0, true).tcp(50_001, 80, SYN))
-        .dropped(DropReason::Fragment);
     lab.outside(&ipv4(FAR, HOST).ttl(2).tcp(50_000, 80, ACK)).reached(
         BLUE,
         (FAR, 50_000),

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use netns_common::{
     abi::{Counter, DropReason, Flow, FlowKey, Forward, Ip4, Masquerade, Prefix, Protocol, RuleId},
-    datapath::{Exit, Head, State, Verdict},
-    model::{Datagram, Hook, Places, Router, VecPacket, address, wrong_checksums},
+    datapath::{Exit, Head, Packet as _, State, Verdict},
+    model::{Datagram, Field, Hook, Places, Router, VecPacket, address, wrong_checksums},
 };
 
 pub(crate) use netns_common::model::{
@@ -71,7 +71,12 @@ impl Lab {
                 self.red(packet)
             }
             Verdict::Redirect(Exit::Peer { .. }) => self.blue(packet),
-            Verdict::Pass | Verdict::Drop(_) => panic!("nobody got {sent:#?}"),
+            Verdict::Pass
+            | Verdict::Drop(_)
+            | Verdict::Answer(..)
+            | Verdict::Redirect(Exit::Ingress { .. } | Exit::Onward) => {
+                panic!("nobody got {sent:#?}")
+            }
         }
     }
 
@@ -171,6 +176,19 @@ impl Sent {
         self.is_one_hop_further()
     }
 
+    /// It goes on through the stack, or out of the uplink from there, bearing these ends.
+    #[track_caller]
+    pub(crate) fn went_on_as(&self, source: End, destination: End) -> &Self {
+        assert_eq!(self.verdict, Verdict::Redirect(Exit::Onward));
+        assert_eq!(self.ends(), (source, destination));
+        let before = Head::read(&self.before).expect("an IPv4 packet");
+        assert_eq!(self.head().ttl, before.ttl, "the stack counts hops");
+        assert_eq!(self.before.bytes()[..14], self.after.bytes()[..14], "Ethernet is the stack's");
+        assert_eq!(self.before.bytes().len(), self.after.bytes().len());
+        assert_eq!(wrong_checksums(self.after.network()), []);
+        self
+    }
+
     /// Time to live counted down, every checksum right, nothing lost.
     #[track_caller]
     pub(crate) fn is_one_hop_further(&self) -> &Self {
@@ -187,8 +205,38 @@ impl Sent {
         assert_eq!(self.before.bytes(), self.after.bytes(), "passed untouched");
     }
 
+    /// It was dropped, and its sender is told by an ICMP error from `source` which quotes the
+    /// packet as it was sent. Returns that error's type and code, and the MTU it names.
+    #[track_caller]
+    pub(crate) fn refused(&self, reason: DropReason, source: Ip4) -> ((u8, u8), u16) {
+        let Verdict::Answer(counted, exit) = self.verdict else { panic!("no answer: {self:#?}") };
+        assert_eq!(counted, reason);
+        let sender = Head::read(&self.before).expect("an IPv4 packet").source;
+        let back = match self.before.link() {
+            link if link == self.places.uplink.index => {
+                Exit::Neighbour { link, next_hop: address::LAN }
+            }
+            cable => Exit::Peer { cable },
+        };
+        assert_eq!(exit, back);
+        assert_eq!((self.head().source, self.head().destination), (source, sender));
+        assert_eq!(self.after.destination_mac(), self.before.source_mac());
+        assert_eq!(self.after.source_mac(), self.before.destination_mac());
+        let wrong = wrong_checksums(self.after.network());
+        assert!(wrong.iter().all(|field| *field == Field::QuotedTransport), "{wrong:?}");
+        let error = self.after.network();
+        assert!(error.len() <= 576, "{} bytes", error.len());
+        let quoted = self.before.network().len().min(576 - 28);
+        assert_eq!(&error[28..], &self.before.network()[..quoted]);
+        ((error[20], error[21]), u16::from_be_bytes([error[26], error[27]]))
+    }
+
+    /// It went nowhere, whether or not its sender is told.
     #[track_caller]
     pub(crate) fn dropped(&self, reason: DropReason) {
-        assert_eq!(self.verdict, Verdict::Drop(reason));
+        let (Verdict::Drop(counted) | Verdict::Answer(counted, _)) = self.verdict else {
+            panic!("not dropped: {self:#?}");
+        };
+        assert_eq!(counted, reason);
     }
 }

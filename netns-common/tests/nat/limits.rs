@@ -1,7 +1,7 @@
 //! Ports that are not to be had, and tables that are full.
 
 use netns_common::{
-    abi::{DropReason, Port, Protocol},
+    abi::{DropReason, KEEP_CLASS, KEEP_PARITY, Port, Protocol},
     model::HostSocket,
 };
 
@@ -59,6 +59,44 @@ fn a_moved_port_stays_in_the_range() {
     }
     moved.sort_unstable();
     assert_eq!(moved, (50_000..=50_009).collect::<Vec<_>>(), "each of them once");
+}
+
+/// External ports of as many flows whose own ports are taken.
+fn moved_ports(lab: &mut Lab, own: impl Iterator<Item = u16>) -> Vec<(u16, u16)> {
+    own.map(|port| {
+        lab.red(&ipv4(RED, FAR).udp(port, 53));
+        let sent = lab.blue(&ipv4(BLUE, FAR).udp(port, 53));
+        assert!(matches!(sent.verdict, netns_common::datapath::Verdict::Redirect(_)), "{sent:?}");
+        (port, sent.head().source_port.number())
+    })
+    .collect()
+}
+
+#[test]
+fn rfc4787_req4_parity_is_kept_where_it_is_asked_for() {
+    for first in [50_000, 50_001] {
+        let mut lab = Lab::new();
+        let settings = &mut lab.router.tables.settings;
+        (settings.port_min, settings.port_max) = (first, 51_000);
+        settings.port_keep = KEEP_PARITY;
+        let moved = moved_ports(&mut lab, 20_000..20_200);
+        assert!(moved.iter().all(|(own, moved)| own % 2 == moved % 2), "{moved:?}");
+        assert!(moved.iter().all(|(_, moved)| (first..=51_000).contains(moved)), "{moved:?}");
+    }
+    let mut lab = Lab::new();
+    let moved = moved_ports(&mut lab, 20_000..20_200);
+    assert!(moved.iter().any(|(own, moved)| own % 2 != moved % 2), "nobody asked: {moved:?}");
+}
+
+#[test]
+fn rfc4787_req3a_the_class_of_a_port_is_kept_where_it_is_asked_for() {
+    let mut lab = Lab::new();
+    let settings = &mut lab.router.tables.settings;
+    (settings.port_min, settings.port_max) = (1, 65_535);
+    settings.port_keep = KEEP_CLASS;
+    let moved = moved_ports(&mut lab, (600..700).chain(1024..1124));
+    assert!(moved.iter().all(|(own, moved)| (*own < 1024) == (*moved < 1024)), "{moved:?}");
+    assert!(moved.iter().all(|(_, moved)| *moved >= 512), "the best known ones: {moved:?}");
 }
 
 #[test]
@@ -135,7 +173,7 @@ fn a_hairpin_that_finds_room_for_one_record_only_is_refused_and_works_later() {
     lab.router.tables.capacity = 1;
     let call = ipv4(RED, HOST).tcp(40_000, 80, SYN);
     let refused = lab.red(&call);
-    assert!(matches!(refused.verdict, netns_common::datapath::Verdict::Drop(_)), "{refused:#?}");
+    refused.dropped(DropReason::PortsExhausted);
     lab.router.tables.capacity = 2;
     let request = lab.red(&call);
     request.reached(BLUE, (HOST, 40_000), (BLUE, 80));

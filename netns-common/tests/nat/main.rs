@@ -1,8 +1,10 @@
 //! What the NAT does, packet by packet, on the host's model of the lecture's lab.
 
+mod answers;
 mod clamp;
 mod errors;
 mod forward;
+mod fragments;
 mod hairpin;
 mod headers;
 mod host;
@@ -17,5 +19,7 @@ mod refused;
 mod rules;
 mod sctp;
 mod sources;
+mod tcp;
+mod through_stack;
 mod udp_lite;
 mod untouched;

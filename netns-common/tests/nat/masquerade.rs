@@ -176,3 +176,21 @@ fn a_connection_in_the_middle_of_its_life_is_picked_up() {
     sent.left_as((HOST, 40_000), (FAR, 443));
     lab.answer(&sent).reached(RED, (FAR, 443), (RED, 40_000));
 }
+
+#[test]
+fn rfc5508_req1_timestamp_queries_and_their_answers_pass() {
+    let mut lab = Lab::new();
+    // Identifier 7, sequence 1; the three times are content.
+    let query = ipv4(RED, FAR).payload(12).icmp(13, 0, [0, 7, 0, 1]);
+    lab.red(&query).left_as((HOST, 7), (FAR, 0));
+    lab.outside(&ipv4(FAR, HOST).payload(12).icmp(14, 0, [0, 7, 0, 1])).reached(
+        RED,
+        (FAR, 0),
+        (RED, 7),
+    );
+    let other = ipv4(BLUE, FAR).payload(12).icmp(13, 0, [0, 7, 0, 1]);
+    let other = lab.blue(&other).head().source_port.number();
+    assert_ne!(other, 7, "blue's identifier is another one outside");
+    lab.outside(&ipv4(FAR, HOST).payload(12).icmp(14, 0, [0, 8, 0, 1])).passed();
+    assert_eq!(lab.flow_count(), 2);
+}

@@ -53,7 +53,7 @@ fn einat_and_cilium_15890_a_protocol_that_no_address_can_be_changed_under_never_
     for protocol in [33, 51, 139] {
         let sent = lab.red(&ipv4(RED, FAR).protocol(protocol).payload(30));
         sent.dropped(DropReason::UnsupportedProtocol);
-        lab.stack(&ipv4(RED, FAR).protocol(protocol)).dropped(DropReason::Leak);
+        lab.stack(&ipv4(RED, FAR).protocol(protocol)).dropped(DropReason::UnsupportedProtocol);
     }
     assert_eq!(lab.flow_count(), 0);
 }

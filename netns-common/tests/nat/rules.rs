@@ -151,7 +151,7 @@ fn an_excluded_destination_sees_the_inside_and_may_answer_it() {
     lab.outside(&ipv4(other, RED).tcp(443, 40_000, SYN | ACK))
         .dropped(DropReason::InsideDestination);
     lab.outside(&ipv4(RED, FAR).udp(1, 2)).dropped(DropReason::InsideSource);
-    lab.stack(&ipv4(RED, other).udp(40_000, 53)).dropped(DropReason::Leak);
+    lab.stack(&ipv4(RED, other).udp(40_000, 53)).went_on_as((HOST, 40_000), (other, 53));
     lab.red(&ipv4(RED, other).udp(40_000, 53)).left_as((HOST, 40_000), (other, 53));
     assert_eq!(lab.flow_count(), 1);
 }

@@ -31,10 +31,16 @@ pub struct DemoArgs {}
 Examples:
   netns up             the lecture's lab: red and blue on a bridge, behind a router
   netns up my.toml     the lab of a file
-  netns up --dry-run   what it would do, as commands of ip, sysctl, tc and iptables")]
+  netns up --dry-run   what it would do, as commands of ip, sysctl, tc and iptables
+  netns up --via-stack    tcpdump and netfilter in the router see what is translated")]
 pub struct UpArgs {
     /// The topology file; without it, the lecture's lab
     pub file: Option<PathBuf>,
+    /// Send translated packets through the kernel's stack, whatever the file says
+    ///
+    /// As `via_stack = true` under [nat]: tcpdump on the bridges and netfilter see the packets.
+    #[arg(long)]
+    pub via_stack: bool,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -52,6 +58,11 @@ Examples:
 pub struct PlanArgs {
     /// The topology file; without it, the lecture's lab
     pub file: Option<PathBuf>,
+    /// Send translated packets through the kernel's stack, whatever the file says
+    ///
+    /// As `via_stack = true` under [nat]: tcpdump on the bridges and netfilter see the packets.
+    #[arg(long)]
+    pub via_stack: bool,
     /// Show each part, also of many namespaces
     #[arg(long)]
     pub all: bool,

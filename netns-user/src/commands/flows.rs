@@ -60,8 +60,8 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn text(rows: &[Row], names_routers: bool) -> String {
-    const HEADERS: [&str; 9] =
-        ["ROUTER", "PROTO", "STATE", "KIND", "BEFORE", "AFTER", "AGE", "PKTS", "BYTES"];
+    const HEADERS: [&str; 10] =
+        ["ROUTER", "PROTO", "STATE", "KIND", "BEFORE", "AFTER", "AGE", "LEFT", "PKTS", "BYTES"];
     let rows = rows.iter().map(|Row { router, flow }| {
         let (before, after) = ends(flow);
         [
@@ -72,6 +72,7 @@ fn text(rows: &[Row], names_routers: bool) -> String {
             before,
             after,
             age(flow.age_seconds),
+            age(flow.expires_seconds),
             count(u64::from(flow.packets_out) + u64::from(flow.packets_in)),
             bytes(flow.bytes_out + flow.bytes_in),
         ]
@@ -122,6 +123,7 @@ mod tests {
             remote: "192.168.1.1:40000".parse().unwrap(),
             age_seconds: 75,
             idle_seconds: 0,
+            expires_seconds: 7440,
             packets_out: 3,
             packets_in: 4,
             bytes_out: 1000,

@@ -209,6 +209,10 @@ impl Printer {
     }
 
     fn link(&self, index: &str) -> String {
+        // Links count from 1.
+        if index == "0" {
+            return "the stack".to_owned();
+        }
         let name = index.parse().ok().and_then(|index: u32| self.links.get(&index));
         name.cloned().unwrap_or_else(|| format!("link {index}"))
     }
@@ -267,6 +271,14 @@ mod tests {
             "from_namespace tcp  192.168.15.1:4000 > 8.8.8.8:53 \
              became 192.168.1.10:4000 > 8.8.8.8:53 to ens3"
         );
+    }
+
+    #[test]
+    fn what_goes_on_through_the_stack_names_the_stack() {
+        let line = "from_uplink proto 17 8.8.8.8:53 > 192.168.1.10:4000 \
+                    became 8.8.8.8:53 > 192.168.15.1:4000 to link 0";
+        let parsed = printer().parse(line).unwrap();
+        assert!(parsed.to_string().ends_with("> 192.168.15.1:4000 to the stack"), "{parsed}");
     }
 
     #[test]

@@ -86,3 +86,10 @@ fn read_topology(file: &Path) -> anyhow::Result<Topology> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {origin}"))?;
     Ok(Topology::parse(&text, &origin)?)
 }
+
+/// The lab of a file, or the lecture's, with what the command line says otherwise.
+fn wanted(file: Option<&Path>, via_stack: bool) -> anyhow::Result<Topology> {
+    let mut topology = file.map_or_else(|| Ok(Topology::lecture()), read_topology)?;
+    topology.nat.via_stack |= via_stack;
+    Ok(topology)
+}

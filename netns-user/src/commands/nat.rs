@@ -46,6 +46,8 @@ struct RouterRules {
 /// The rules of a router.
 #[derive(Debug, Serialize)]
 struct Rules {
+    /// Whether translated packets take the way through the kernel's stack.
+    via_stack: bool,
     masquerades: Vec<RuleStatus<MasqueradeRule>>,
     forwards: Vec<RuleStatus<ForwardRule>>,
     drops: Vec<DropStatus>,
@@ -87,6 +89,7 @@ fn rules(router: &LivingRouter) -> anyhow::Result<Rules> {
     // Names of interfaces are known where the interfaces are.
     router.work(|datapath| {
         Ok(Rules {
+            via_stack: datapath.settings()?.via_stack != 0,
             masquerades: datapath.masquerades()?,
             forwards: datapath.forwards()?,
             drops: datapath.drops()?,
@@ -110,7 +113,11 @@ fn text(nat: &Nat) -> String {
 }
 
 fn tables(nat: &Rules) -> String {
-    let mut text = format!("{}\n", paint(HEADING, "masquerade"));
+    let mut text = String::new();
+    if nat.via_stack {
+        text += &format!("{}\n\n", paint(HEADING, "packets go through the stack"));
+    }
+    text += &format!("{}\n", paint(HEADING, "masquerade"));
     text += &masquerade_table(&nat.masquerades);
     text += &format!("\n{}\n", paint(HEADING, "forward"));
     text += &forward_table(&nat.forwards);
@@ -183,6 +190,7 @@ mod tests {
     #[test]
     fn rules_and_drops_stand_in_tables() {
         let rules = Rules {
+            via_stack: true,
             masquerades: vec![RuleStatus {
                 id: 1,
                 rule: MasqueradeRule::new("192.168.15.0/24".parse().unwrap(), Some("ens3".into())),
@@ -211,6 +219,8 @@ mod tests {
         assert_eq!(
             anstream::adapter::strip_str(&text(&Nat::One { lab: "lab".into(), rules })).to_string(),
             "\
+packets go through the stack
+
 masquerade
 FLOWS  PKTS  BYTES  SOURCE           UPLINK
     2     8  672 B  192.168.15.0/24  ens3

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 use anstyle::Style;
 use serde_json::json;
 
-use super::{print, read_topology};
+use super::{print, wanted};
 use crate::{
     cli::PlanArgs,
     lab::{self, PlannedChange, Verb},
@@ -13,7 +13,6 @@ use crate::{
         style::{BAD, FIGURE, GOOD, HEADING, paint},
         table,
     },
-    topology::Topology,
 };
 
 /// From how many namespaces on those of one kind are told of in one line.
@@ -24,10 +23,7 @@ const MANY: usize = 20;
 /// # Errors
 /// When the file is faulty, something is in the lab's way, or the kernel refuses to tell.
 pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = match &args.file {
-        Some(file) => read_topology(file)?,
-        None => Topology::lecture(),
-    };
+    let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let plan = lab::plan(&topology)?;
     let changes = plan.changes();
     let value = json!({ "lab": plan.lab(), "changes": changes, "commands": plan.commands() });

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Steps, change::perform, read_topology};
+use super::{Steps, change::perform, wanted};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
@@ -21,10 +21,7 @@ const SIGNALLED: u8 = 128;
 /// # Errors
 /// As [`lab::up`], and when the file cannot be read or is faulty.
 pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = match &args.file {
-        Some(file) => read_topology(file)?,
-        None => Topology::lecture(),
-    };
+    let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let commands = match args.changing.tells() {
         true => lab::plan(&topology)?.commands(),
         false => Vec::new(),

@@ -11,10 +11,12 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, MapError},
 };
-use netns_common::abi::{BridgePort, Endpoint, Ip4, Settings, SourceCheck, maps};
+use netns_common::abi::{
+    BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, Settings, SourceCheck, Timeouts, maps,
+};
 
 use super::{
-    Datapath, DatapathError, DatapathSpec,
+    Datapath, DatapathError, DatapathSpec, Reassembly,
     attach::{self, Hook},
     configure::{self, Interfaces},
     object,
@@ -24,17 +26,27 @@ use super::{
 use crate::{
     net::netns::own_cookie,
     rules::{ForwardRule, MasqueradeRule},
+    topology::NatTimeouts,
 };
 
 /// What of a datapath differs from its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatapathChange {
     SourceCheck(bool),
+    ViaStack(bool),
+    /// A setting of the translation, by its key in the topology file.
+    Setting {
+        key: String,
+        from: String,
+        to: String,
+    },
     /// Whether what a cable carries is checked, by its port's interface; `None`: as the lab.
     CableSourceCheck {
         port: String,
         check: Option<bool>,
     },
+    /// The reassembler, of which something is not there any more.
+    Reassembler,
     /// The programs of an uplink, by the name of its interface.
     Uplink {
         name: String,
@@ -79,11 +91,18 @@ impl Datapath {
         if (self.settings()?.source_check != 0) != spec.source_check {
             changes.push(DatapathChange::SourceCheck(spec.source_check));
         }
+        if (self.settings()?.via_stack != 0) != spec.via_stack {
+            changes.push(DatapathChange::ViaStack(spec.via_stack));
+        }
+        changes.extend(changed_settings(&self.settings()?, spec));
         let interfaces = Interfaces::read()?;
         let unwatched = spec.uplinks.iter().filter(|name| !self.watches_uplink(name));
         changes.extend(
             unwatched.map(|name| DatapathChange::Uplink { name: name.clone(), added: true }),
         );
+        if self.reassembly()? == Reassembly::Broken {
+            changes.push(DatapathChange::Reassembler);
+        }
         let ports: Ports = self.map(maps::BRIDGE_PORTS)?;
         let wanted: HashSet<&str> = spec.cables.iter().map(|cable| cable.port.as_str()).collect();
         for index in keys(&ports, maps::BRIDGE_PORTS)? {
@@ -163,6 +182,10 @@ impl Datapath {
         let mut loaded = None;
         self.converge_uplinks(spec, &interfaces, &mut loaded)?;
         self.converge_cables(spec, &interfaces, &mut loaded)?;
+        if self.reassembly()? == Reassembly::Broken {
+            let object = self.loaded(spec, &mut loaded)?;
+            self.remake_reassembler(object)?;
+        }
         let (gone, new) = (split(gone), split(new));
         self.change_masquerades(&gone.0, &new.0)?;
         self.change_forwards(&gone.1, &new.1)?;
@@ -177,8 +200,8 @@ impl Datapath {
     ) -> Result<(), DatapathError> {
         let old = self.settings()?;
         let new = configure::settings(spec, interfaces, old.seed)?;
-        // Of the rules, which change after this.
-        let new = Settings { mss_clamp: old.mss_clamp, ..new };
+        // Of the rules, which change after this, and of the reassembler.
+        let new = Settings { mss_clamp: old.mss_clamp, reassembler: old.reassembler, ..new };
         if new == old {
             return Ok(());
         }
@@ -280,11 +303,20 @@ impl Datapath {
         if pin.exists() {
             fs::remove_file(&pin).map_err(|cause| pin_error("remove the pin", &pin, cause))?;
         }
-        if loaded.is_none() {
-            *loaded = Some(object::load(&self.pins, spec.flow_capacity)?);
-        }
-        let object = loaded.as_mut().ok_or_else(|| object::missing(hook.program))?;
+        let object = self.loaded(spec, loaded)?;
         attach::attach(object, &self.pins, hook, interface, index)
+    }
+
+    /// The object, loaded when the first asks for it.
+    fn loaded<'a>(
+        &self,
+        spec: &DatapathSpec,
+        loaded: &'a mut Option<Ebpf>,
+    ) -> Result<&'a mut Ebpf, DatapathError> {
+        Ok(match loaded {
+            Some(object) => object,
+            None => loaded.insert(object::load(&self.pins, spec.flow_capacity)?),
+        })
     }
 
     /// Detaches a program from all interfaces but these, and returns the indexes of those.
@@ -301,6 +333,26 @@ impl Datapath {
     }
 }
 
+/// The settings that have a value.
+fn changed_settings(old: &Settings, spec: &DatapathSpec) -> Vec<DatapathChange> {
+    let named = |timeouts: &Timeouts| NatTimeouts::from(timeouts).named();
+    let timeouts = named(&old.timeouts).into_iter().zip(named(&spec.timeouts));
+    let timeouts = timeouts.map(|((key, from), (_, to))| {
+        (format!("nat.timeouts.{key}"), format!("{from} s"), format!("{to} s"))
+    });
+    let ports = format!("{}-{}", old.port_min, old.port_max);
+    let wanted = format!("{}-{}", spec.ports.first(), spec.ports.last());
+    let keeps = |what: u8| old.port_keep & what != 0;
+    let word = |on: bool| if on { "on" } else { "off" }.to_owned();
+    let others = [
+        ("nat.ports".to_owned(), ports, wanted),
+        ("nat.keep_parity".to_owned(), word(keeps(KEEP_PARITY)), word(spec.keep_parity)),
+        ("nat.keep_class".to_owned(), word(keeps(KEEP_CLASS)), word(spec.keep_class)),
+    ];
+    let changed = timeouts.chain(others).filter(|(_, from, to)| from != to);
+    changed.map(|(key, from, to)| DatapathChange::Setting { key, from, to }).collect()
+}
+
 /// The rules among changes, by their kind.
 fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>) {
     let (mut masquerades, mut forwards) = (Vec::new(), Vec::new());
@@ -309,6 +361,9 @@ fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>
             DatapathChange::Masquerade { rule, .. } => masquerades.push(rule),
             DatapathChange::Forward { rule, .. } => forwards.push(rule),
             DatapathChange::SourceCheck(_)
+            | DatapathChange::ViaStack(_)
+            | DatapathChange::Setting { .. }
+            | DatapathChange::Reassembler
             | DatapathChange::CableSourceCheck { .. }
             | DatapathChange::Uplink { .. }
             | DatapathChange::Cable { .. } => {}

@@ -5,8 +5,8 @@ use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4
 use aya::maps::{Array, HashMap, MapData};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, Ip4, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Prefix, Settings, SourceCheck,
-    maps,
+    BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Prefix,
+    Settings, SourceCheck, maps,
 };
 use nix::ifaddrs::getifaddrs;
 
@@ -88,9 +88,12 @@ pub(super) fn settings(
         seed,
         router_cookie: own_cookie().map_err(DatapathError::Namespace)?,
         timeouts: spec.timeouts,
-        port_min: 1024,
-        port_max: u16::MAX,
+        port_min: spec.ports.first(),
+        port_max: spec.ports.last(),
+        port_keep: KEEP_PARITY * u8::from(spec.keep_parity)
+            + KEEP_CLASS * u8::from(spec.keep_class),
         source_check: u8::from(spec.source_check),
+        via_stack: u8::from(spec.via_stack),
         ..Settings::default()
     };
     settings.inside_count = fill(

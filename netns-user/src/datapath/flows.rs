@@ -9,7 +9,7 @@ use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
 use netns_common::{
     abi::{
         Counter, DropReason, Flow, FlowKey, FlowKind, InsideKey, MovedPort, Port, Settings, Tick,
-        maps, seconds, tick_of,
+        Timeouts, maps, seconds, tick_of,
     },
     datapath::{State, is_expired, moved_key},
 };
@@ -34,6 +34,8 @@ pub struct FlowStatus {
     pub remote: SocketAddrV4,
     pub age_seconds: u32,
     pub idle_seconds: u32,
+    /// How long it will be remembered if nothing more is sent.
+    pub expires_seconds: u32,
     /// From the inside end to the remote.
     pub packets_out: u32,
     pub packets_in: u32,
@@ -70,7 +72,7 @@ impl Datapath {
         let records = self.records()?;
         let living =
             records.iter().filter(|(key, flow)| !is_expired(flow, key.protocol, &timeouts, now));
-        Ok(living.map(|(key, flow)| flow_status(key, flow, now)).collect())
+        Ok(living.map(|(key, flow)| flow_status(key, flow, &timeouts, now)).collect())
     }
 
     /// How many connections the flow table can hold.
@@ -158,7 +160,9 @@ fn ignore_missing(result: Result<(), MapError>, map: &'static str) -> Result<(),
     }
 }
 
-fn flow_status(key: &FlowKey, flow: &Flow, now: Tick) -> FlowStatus {
+fn flow_status(key: &FlowKey, flow: &Flow, timeouts: &Timeouts, now: Tick) -> FlowStatus {
+    let idle = now.saturating_sub(flow.last_seen);
+    let timeout = State::from_number(flow.state).timeout(key.protocol, timeouts);
     let end = |address, port: Port| SocketAddrV4::new(Ipv4Addr::from(address), port.number());
     FlowStatus {
         protocol: protocol_name(key.protocol),
@@ -168,7 +172,8 @@ fn flow_status(key: &FlowKey, flow: &Flow, now: Tick) -> FlowStatus {
         external: end(flow.external, key.external_port),
         remote: end(key.remote, key.remote_port),
         age_seconds: seconds(now.saturating_sub(flow.created)),
-        idle_seconds: seconds(now.saturating_sub(flow.last_seen)),
+        idle_seconds: seconds(idle),
+        expires_seconds: seconds(timeout.saturating_sub(idle)),
         packets_out: flow.packets_out,
         packets_in: flow.packets_in,
         bytes_out: flow.bytes_out,

@@ -11,6 +11,7 @@ mod log;
 mod object;
 mod pins;
 pub mod probe;
+mod reassembler;
 mod rules;
 mod spec;
 
@@ -31,6 +32,7 @@ pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};
 pub use log::PacketLogSession;
+pub use reassembler::Reassembly;
 pub use rules::RuleStatus;
 pub use spec::{CableSpec, DatapathSpec};
 
@@ -86,6 +88,7 @@ impl Datapath {
             Err(error) => {
                 // The first error is the one that tells; a second would only repeat it.
                 let _ = datapath.pins.remove_version();
+                let _ = reassembler::remove_link(&datapath.lab);
                 Err(error)
             }
         }
@@ -116,6 +119,7 @@ impl Datapath {
         advanced: &dyn Fn(usize, usize) -> bool,
     ) -> Result<(), DatapathError> {
         object::start_sweeper(object)?;
+        self.make_reassembler(object)?;
         for uplink in &spec.uplinks {
             let index = interfaces.index(uplink)?;
             for hook in attach::UPLINK {
@@ -155,7 +159,8 @@ impl Datapath {
 
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.
     pub fn remove(lab: &str) -> Result<(), DatapathError> {
-        Pins::of(lab).remove()
+        Pins::of(lab).remove()?;
+        reassembler::remove_link(lab)
     }
 
     /// Whether the programs of an uplink hang on the interface that bears this name now. Must

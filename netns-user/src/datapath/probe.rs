@@ -1,9 +1,15 @@
 //! Trying what the datapath needs of the kernel, without a lab. Nothing stays behind.
 
 use std::{
+    ffi::CString,
     fs::File,
     io, mem,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+    time::{Duration, Instant},
 };
 
 use aya::{EbpfLoader, programs::Program};
@@ -61,25 +67,63 @@ pub enum Bpffs {
     Impossible(io::Error),
 }
 
-/// Loads all programs of the datapath, which lets the verifier look at each.
+/// What the kernel made of one program.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub name: String,
+    /// Instructions that the verifier looked at (kernel 5.16).
+    pub instructions: Option<u32>,
+    /// Length of the machine code, in bytes; 0 when the program is interpreted.
+    pub compiled: u32,
+    /// How long verifying and compiling took.
+    pub time: Duration,
+}
+
+/// Loads each program of the datapath by itself, in the order of their names.
 ///
 /// # Errors
-/// When the kernel refuses the object or one of its programs.
-pub fn programs() -> Result<Programs, DatapathError> {
+/// When the kernel refuses the object as a whole; one of the results, when it refuses that
+/// program.
+pub fn each_program() -> Result<Vec<Result<Verified, DatapathError>>, DatapathError> {
     let mut loader = EbpfLoader::new();
     loader
         .map_max_entries(maps::FLOWS, FLOW_CAPACITY)
         .map_max_entries(maps::MOVED_PORTS, FLOW_CAPACITY);
     let mut object = loader.load(OBJECT).map_err(DatapathError::Load)?;
+    let mut programs: Vec<_> = object.programs_mut().collect();
+    programs.sort_by(|a, b| a.0.cmp(b.0));
+    Ok(programs.into_iter().filter_map(|(name, program)| verify(name, program)).collect())
+}
+
+/// Loads one program; `None` for a kind that the datapath does not have.
+fn verify(name: &str, program: &mut Program) -> Option<Result<Verified, DatapathError>> {
+    let begin = Instant::now();
+    let loaded = match program {
+        Program::SchedClassifier(program) => program.load(),
+        Program::CgroupSockAddr(program) => program.load(),
+        _ => return None,
+    };
+    let time = begin.elapsed();
+    let info = loaded.and_then(|()| program.info());
+    Some(
+        info.map(|info| Verified {
+            name: name.to_owned(),
+            instructions: info.verified_instruction_count(),
+            compiled: info.size_jitted(),
+            time,
+        })
+        .map_err(|cause| DatapathError::Trial { program: name.to_owned(), cause }),
+    )
+}
+
+/// Loads all programs of the datapath, which lets the verifier look at each.
+///
+/// # Errors
+/// When the kernel refuses the object or one of its programs.
+pub fn programs() -> Result<Programs, DatapathError> {
     let mut loaded = Programs { count: 0, compiled: true };
-    for (name, program) in object.programs_mut() {
-        let error = |cause| DatapathError::Trial { program: name.to_owned(), cause };
-        let info = match program {
-            Program::SchedClassifier(program) => program.load().and_then(|()| program.info()),
-            Program::CgroupSockAddr(program) => program.load().and_then(|()| program.info()),
-            _ => continue,
-        };
-        loaded.compiled &= info.map_err(error)?.size_jitted() > 0;
+    for program in each_program()? {
+        loaded.compiled &= program?.compiled > 0;
         loaded.count += 1;
     }
     Ok(loaded)
@@ -113,6 +157,12 @@ pub fn tcx() -> io::Result<()> {
 /// # Errors
 /// When the kernel refuses.
 pub fn defragmentation() -> io::Result<()> {
+    netfilter_link().map(drop)
+}
+
+/// Attaches a netfilter program to the calling thread's namespace, so that whatever comes in
+/// there has its fragments put together first; the link keeps the namespace.
+pub(super) fn netfilter_link() -> io::Result<OwnedFd> {
     let attach_type = bpf_attach_type::BPF_NETFILTER;
     let program = trivial(bpf_prog_type::BPF_PROG_TYPE_NETFILTER, Some(attach_type))?;
     let mut request = request();
@@ -125,7 +175,19 @@ pub fn defragmentation() -> io::Result<()> {
             priority: AFTER_DEFRAGMENTATION,
             flags: IP_DEFRAG,
         };
-    call(bpf_cmd::BPF_LINK_CREATE, &mut request).map(drop)
+    let link = call(bpf_cmd::BPF_LINK_CREATE, &mut request)?;
+    link.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Pins a link in the BPF file system.
+pub(super) fn pin(link: &OwnedFd, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut request = request();
+    // SAFETY: all bytes of the union are zero, which each of its members allows.
+    let pin = unsafe { &mut request.__bindgen_anon_4 };
+    pin.pathname = address(path.as_ptr());
+    pin.bpf_fd = number(link);
+    call(bpf_cmd::BPF_OBJ_PIN, &mut request).map(drop)
 }
 
 /// Whether `bpf_fib_lookup` selects source addresses (kernel 6.7): runs a program that asks.

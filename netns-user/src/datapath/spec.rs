@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use netns_common::abi::Timeouts;
 
-use crate::rules::{ForwardRule, MasqueradeRule};
+use crate::rules::{ForwardRule, MasqueradeRule, Ports};
 
 /// Everything that the datapath of one lab is configured with.
 #[derive(Clone, Debug)]
@@ -24,9 +24,17 @@ pub struct DatapathSpec {
     pub forwards: Vec<ForwardRule>,
     /// How long flows may be idle.
     pub timeouts: Timeouts,
+    /// Where ports are chosen for flows that cannot keep theirs.
+    pub ports: Ports,
+    /// Whether such a port is even or odd as the flow's own.
+    pub keep_parity: bool,
+    /// Whether such a port is below 1024 as the flow's own, or is not.
+    pub keep_class: bool,
     /// Whether a cable that does not say it carries only what bears its own namespace's
     /// addresses.
     pub source_check: bool,
+    /// Whether translated packets take the way through the kernel's stack.
+    pub via_stack: bool,
 }
 
 /// A cable: a veth pair of which one end is a bridge port in the router's namespace.

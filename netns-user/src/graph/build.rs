@@ -45,6 +45,7 @@ impl<'a> Builder<'a> {
             nodes: Vec::new(),
             edges: Vec::new(),
             rules: words::rules(topology),
+            via_stack: topology.nat.via_stack,
         };
         Self {
             topology,

@@ -28,6 +28,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     pub edges: Vec<Edge>,
     pub rules: Vec<Rule>,
+    /// Whether translated packets take the way through the kernel's stack.
+    pub via_stack: bool,
 }
 
 /// Names a node in its graph. Shown and serialised like `n3`.
@@ -221,6 +223,10 @@ impl Graph {
 
     /// What a router does between its bridges and uplinks.
     fn work(&self) -> &'static str {
-        if self.rules.is_empty() { "routing" } else { "routing and NAT" }
+        match (self.rules.is_empty(), self.via_stack) {
+            (true, _) => "routing",
+            (false, false) => "routing and NAT",
+            (false, true) => "routing and NAT via stack",
+        }
     }
 }

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use netns_common::abi::Timeouts;
 
-use super::pieces::mac_of;
 use crate::{
     datapath::{CableSpec, DatapathSpec},
+    net::Mac,
     rules::{ForwardRule, MasqueradeRule},
     topology::{Router, Topology},
 };
@@ -43,7 +43,7 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
             port: port.to_owned(),
             bridge: bridge.to_owned(),
             addresses: vec![address],
-            mac: mac_of(&[&topology.name, owner, interface]).0,
+            mac: Mac::from_names(&[&topology.name, owner, interface]).0,
             source_check: None,
         };
     let namespaces = topology.plugged().filter(|(_, plug)| is_here(&plug.bridge));
@@ -69,8 +69,12 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
         inside: topology.bridges_of(namespace).map(|bridge| bridge.address.trunc()).collect(),
         masquerades: masquerades(topology, namespace),
         forwards: forwards(topology, namespace),
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts::from(&topology.nat.timeouts),
+        ports: topology.nat.ports,
+        keep_parity: topology.nat.keep_parity,
+        keep_class: topology.nat.keep_class,
         source_check: topology.nat.source_check,
+        via_stack: topology.nat.via_stack,
     }
 }
 

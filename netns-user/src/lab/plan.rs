@@ -275,7 +275,11 @@ fn install_commands(place: &Place, datapath: &RouterDatapath) -> Vec<String> {
 
 fn change_commands(place: &Place, change: &DatapathChange) -> Vec<String> {
     match change {
-        DatapathChange::SourceCheck(_) | DatapathChange::CableSourceCheck { .. } => Vec::new(),
+        DatapathChange::SourceCheck(_)
+        | DatapathChange::CableSourceCheck { .. }
+        | DatapathChange::Reassembler
+        | DatapathChange::Setting { .. }
+        | DatapathChange::ViaStack(_) => Vec::new(),
         DatapathChange::Uplink { name, added } => hooks(place, name, true, *added),
         DatapathChange::Cable { port, added } => hooks(place, port, false, *added),
         DatapathChange::Masquerade { rule, added } => masquerade_commands(place, rule, *added),
@@ -355,10 +359,15 @@ fn datapath_lines(
         (*added && !new_ports.contains(name.as_str()))
             .then(|| line(Verb::Add, "program", format!("at {name}"), String::new()))
     };
+    let switch = |key: &str, on: bool| {
+        let state = if on { "off -> on" } else { "on -> off" };
+        line(Verb::Change, "setting", key.to_owned(), state.to_owned())
+    };
     let lines = changes.iter().filter_map(|change| match change {
-        DatapathChange::SourceCheck(on) => {
-            let state = if *on { "off -> on" } else { "on -> off" };
-            Some(line(Verb::Change, "setting", "nat.source_check".to_owned(), state.to_owned()))
+        DatapathChange::SourceCheck(on) => Some(switch("nat.source_check", *on)),
+        DatapathChange::ViaStack(on) => Some(switch("nat.via_stack", *on)),
+        DatapathChange::Setting { key, from, to } => {
+            Some(line(Verb::Change, "setting", key.clone(), format!("{from} -> {to}")))
         }
         DatapathChange::CableSourceCheck { port, check } => {
             let state = match check {
@@ -368,6 +377,10 @@ fn datapath_lines(
             };
             let name = format!("source_check of {port}");
             Some(line(Verb::Change, "setting", name, state.to_owned()))
+        }
+        DatapathChange::Reassembler => {
+            let detail = "puts fragments in order".to_owned();
+            Some(line(Verb::Add, "reassembler", spec.lab.clone(), detail))
         }
         DatapathChange::Uplink { name, added } | DatapathChange::Cable { port: name, added } => {
             hook(name, added)

@@ -12,7 +12,7 @@ use super::{
     world::World,
 };
 use crate::{
-    datapath::Datapath,
+    datapath::{Datapath, Reassembly},
     net::NetError,
     step::{End, Place},
     topology::{CableEnd, Far, NamespacePlug, Plug, Topology},
@@ -122,6 +122,14 @@ fn living_rules(topology: &Topology) -> Vec<String> {
 }
 
 /// What the kernel has in the places where a lab's parts should be.
+/// How the packets of a datapath go.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ways {
+    via_stack: bool,
+    /// `None`: not looked at.
+    reassembly: Option<Reassembly>,
+}
+
 struct Survey<'a> {
     topology: &'a Topology,
     world: World,
@@ -137,36 +145,47 @@ impl Survey<'_> {
         datapaths(self.topology)
             .into_iter()
             .map(|datapath| {
-                let present = self.look_at_datapath(&datapath)?;
+                let (present, ways) = self.look_at_datapath(&datapath)?;
                 let name = datapath.spec.lab;
-                let detail = match &datapath.router {
-                    Some(router) => format!("programs and maps, in router {router}"),
-                    None => "programs and maps, in this machine".into(),
+                let place = match &datapath.router {
+                    Some(router) => format!("router {router}"),
+                    None => "this machine".into(),
                 };
+                let way = if ways.via_stack { ", via the stack" } else { "" };
+                let order = match ways.reassembly {
+                    None | Some(Reassembly::AnyOrder) => "",
+                    Some(Reassembly::InOrder) => "; fragments in order only",
+                    Some(Reassembly::Broken) => "; no reassembler",
+                };
+                let detail = format!("programs and maps, in {place}{way}{order}");
                 Ok(Part { kind: PartKind::Datapath, name, detail, present })
             })
             .collect()
     }
 
-    /// Whether the pins are there and can be used.
-    fn look_at_datapath(&mut self, datapath: &RouterDatapath) -> Result<bool, NetError> {
-        let Ok(living) = Datapath::open(&datapath.spec.lab) else { return Ok(false) };
+    /// Whether the pins are there and can be used, and how packets go.
+    fn look_at_datapath(&mut self, datapath: &RouterDatapath) -> Result<(bool, Ways), NetError> {
+        let mut ways = Ways::default();
+        let Ok(living) = Datapath::open(&datapath.spec.lab) else { return Ok((false, ways)) };
+        ways.via_stack = living.settings().is_ok_and(|settings| settings.via_stack != 0);
         let place = Place::of(datapath.router.as_deref());
         if !self.world.has(&place) {
-            return Ok(true);
+            return Ok((true, ways));
         }
         let spec = &datapath.spec;
-        let (works, watched) = in_place(&place, || {
+        let (works, reassembly, watched) = in_place(&place, || {
             // Whoever looks at a lab wants it to know the router as it is now.
             let works = living.refresh_host_addresses().is_ok();
             let uplinks = spec.uplinks.iter().filter(|name| living.watches_uplink(name));
             let ports = spec.cables.iter().map(|cable| &cable.port);
             let ports = ports.filter(|name| living.watches_cable(name));
-            (works, uplinks.chain(ports).cloned().collect::<Vec<_>>())
+            let reassembly = living.reassembly().ok();
+            (works, reassembly, uplinks.chain(ports).cloned().collect::<Vec<_>>())
         })?;
         let ends = watched.into_iter().map(|interface| End { place: place.clone(), interface });
         self.watched.extend(ends);
-        Ok(works)
+        ways.reassembly = reassembly;
+        Ok((works && reassembly != Some(Reassembly::Broken), ways))
     }
 
     /// A part that is there only works with the programs on it.

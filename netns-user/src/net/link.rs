@@ -22,6 +22,20 @@ pub const VETH: &str = "veth";
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mac(pub [u8; 6]);
 
+impl Mac {
+    /// An Ethernet address of the locally administered kind (IEEE 802: second bit of the first
+    /// byte), for one station, made from names: the same lab has the same ones each time.
+    pub fn from_names(names: &[&str]) -> Self {
+        // FNV-1a, which is the same in every version of this program.
+        let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let [_, _, a, b, c, d, e, f] = hash.to_be_bytes();
+        Self([(a & 0xfc) | 0x02, b, c, d, e, f])
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.0;

@@ -10,6 +10,7 @@ mod neighbour;
 mod netlink;
 pub mod netns;
 mod peer;
+mod reassembler;
 mod route;
 pub mod sysctl;
 
@@ -18,4 +19,5 @@ pub use error::NetError;
 pub use link::{BRIDGE, Cable, Link, Mac, Peer, PortState, VETH};
 pub use neighbour::Neighbour;
 pub use netlink::Netlink;
+pub use reassembler::{Reassembler, ReassemblerLimits};
 pub use route::Route;

@@ -12,6 +12,9 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// Those that a program needs no rights for.
+    pub const UNPRIVILEGED: Self = Self { first: 1024, last: u16::MAX };
+
     /// `None` where there is no such range.
     pub fn new(first: u16, last: u16) -> Option<Self> {
         (first != 0 && first <= last).then_some(Self { first, last })

@@ -9,7 +9,7 @@ use toml::Spanned;
 pub(super) use super::choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile};
 use super::schema::{
     Address, Count, Destination, FlowTable, Interface, Metric, Mtu, Network, Protocol, Subnet,
-    Target,
+    Target, Timeout,
 };
 
 /// Text, and where it stands.
@@ -88,6 +88,63 @@ pub(super) struct NatFile {
     #[serde(default)]
     #[schemars(with = "bool")]
     pub(super) source_check: Option<bool>,
+    /// Whether translated packets take the way through the kernel's stack, where netfilter and
+    /// tcpdump see them, instead of the short one.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(super) via_stack: Option<bool>,
+    /// Where ports are chosen for connections that cannot keep theirs, as "1024-65535".
+    #[serde(default)]
+    #[schemars(with = "PortsFile")]
+    pub(super) ports: Option<Spanned<PortsFile>>,
+    /// Whether an even port becomes an even one, and an odd port an odd one (RFC 4787 REQ-4).
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(super) keep_parity: Option<bool>,
+    /// Whether a port below 1024 becomes one below 1024, and no other does (RFC 4787 REQ-3a).
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(super) keep_class: Option<bool>,
+    /// How long connections may be idle.
+    #[serde(default)]
+    pub(super) timeouts: TimeoutsFile,
+}
+
+/// How long connections may be idle before they are forgotten, in seconds.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "timeouts")]
+pub(super) struct TimeoutsFile {
+    /// TCP before both sides have spoken; RFC 5382 asks for 240 at least.
+    #[schemars(with = "Timeout")]
+    pub(super) tcp_opening: Option<Number>,
+    /// TCP in use; RFC 5382 asks for 7440 at least.
+    #[schemars(with = "Timeout")]
+    pub(super) tcp_established: Option<Number>,
+    /// TCP after a FIN or RST; RFC 5382 asks for 240 at least.
+    #[schemars(with = "Timeout")]
+    pub(super) tcp_closing: Option<Number>,
+    /// UDP before an answer; RFC 4787 asks for 120 at least.
+    #[schemars(with = "Timeout")]
+    pub(super) udp_unreplied: Option<Number>,
+    /// UDP; RFC 4787 asks for 120 at least and recommends 300.
+    #[schemars(with = "Timeout")]
+    pub(super) udp: Option<Number>,
+    /// ICMP queries; RFC 5508 asks for 60 at least.
+    #[schemars(with = "Timeout")]
+    pub(super) icmp: Option<Number>,
+    /// SCTP before an answer.
+    #[schemars(with = "Timeout")]
+    pub(super) sctp_unreplied: Option<Number>,
+    /// SCTP.
+    #[schemars(with = "Timeout")]
+    pub(super) sctp: Option<Number>,
+    /// Protocols without ports before an answer.
+    #[schemars(with = "Timeout")]
+    pub(super) other_unreplied: Option<Number>,
+    /// Protocols without ports.
+    #[schemars(with = "Timeout")]
+    pub(super) other: Option<Number>,
 }
 
 /// An interface of a router that leads out of its networks.

@@ -15,8 +15,8 @@ mod tests;
 
 pub use error::{Problem, TopologyError};
 pub use model::{
-    AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, Outside, Plug, Route,
-    Router, Topology, Uplink,
+    AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, NatTimeouts, Outside,
+    Plug, Route, Router, Topology, Uplink,
 };
 pub(crate) use names::interface_fault;
 pub use schema::schema;

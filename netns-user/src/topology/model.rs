@@ -4,9 +4,10 @@
 use std::{collections::HashSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use netns_common::abi::{Timeouts, seconds, ticks};
 use serde::{Serialize, Serializer};
 
-use crate::rules::{ForwardRule, MasqueradeRule};
+use crate::rules::{ForwardRule, MasqueradeRule, Ports};
 
 /// The name of an uplink that stands for the interface of the machine's default route.
 pub const AUTO: &str = "auto";
@@ -209,11 +210,103 @@ pub struct NatOptions {
     /// Whether a cable carries only what bears its own namespace's Ethernet and IPv4 address,
     /// unless the namespace says it for itself.
     pub source_check: bool,
+    /// Whether translated packets take the way through the kernel's stack.
+    pub via_stack: bool,
+    /// Where ports are chosen for connections that cannot keep theirs.
+    pub ports: Ports,
+    /// Whether an even port becomes an even one, and an odd port an odd one.
+    pub keep_parity: bool,
+    /// Whether a port below 1024 becomes one below 1024, and no other does.
+    pub keep_class: bool,
+    pub timeouts: NatTimeouts,
 }
 
 impl Default for NatOptions {
     fn default() -> Self {
-        Self { flow_table: 131_072, source_check: true }
+        Self {
+            flow_table: 131_072,
+            source_check: true,
+            via_stack: false,
+            ports: Ports::UNPRIVILEGED,
+            keep_parity: false,
+            keep_class: false,
+            timeouts: NatTimeouts::default(),
+        }
+    }
+}
+
+/// How long connections may be idle, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct NatTimeouts {
+    pub tcp_opening: u32,
+    pub tcp_established: u32,
+    pub tcp_closing: u32,
+    pub udp_unreplied: u32,
+    pub udp: u32,
+    pub icmp: u32,
+    pub sctp_unreplied: u32,
+    pub sctp: u32,
+    pub other_unreplied: u32,
+    pub other: u32,
+}
+
+impl Default for NatTimeouts {
+    fn default() -> Self {
+        Self::from(&Timeouts::default())
+    }
+}
+
+impl NatTimeouts {
+    /// Each with its key in the file.
+    pub fn named(&self) -> [(&'static str, u32); 10] {
+        [
+            ("tcp_opening", self.tcp_opening),
+            ("tcp_established", self.tcp_established),
+            ("tcp_closing", self.tcp_closing),
+            ("udp_unreplied", self.udp_unreplied),
+            ("udp", self.udp),
+            ("icmp", self.icmp),
+            ("sctp_unreplied", self.sctp_unreplied),
+            ("sctp", self.sctp),
+            ("other_unreplied", self.other_unreplied),
+            ("other", self.other),
+        ]
+    }
+}
+
+/// Whole seconds.
+impl From<&Timeouts> for NatTimeouts {
+    fn from(timeouts: &Timeouts) -> Self {
+        Self {
+            tcp_opening: seconds(timeouts.tcp_opening),
+            tcp_established: seconds(timeouts.tcp_established),
+            tcp_closing: seconds(timeouts.tcp_closing),
+            udp_unreplied: seconds(timeouts.udp_unreplied),
+            udp: seconds(timeouts.udp),
+            icmp: seconds(timeouts.icmp),
+            sctp_unreplied: seconds(timeouts.sctp_unreplied),
+            sctp: seconds(timeouts.sctp),
+            other_unreplied: seconds(timeouts.portless_unreplied),
+            other: seconds(timeouts.portless),
+        }
+    }
+}
+
+/// In the kernel's ticks, not shorter than asked.
+impl From<&NatTimeouts> for Timeouts {
+    fn from(timeouts: &NatTimeouts) -> Self {
+        Self {
+            tcp_opening: ticks(timeouts.tcp_opening),
+            tcp_established: ticks(timeouts.tcp_established),
+            tcp_closing: ticks(timeouts.tcp_closing),
+            udp_unreplied: ticks(timeouts.udp_unreplied),
+            udp: ticks(timeouts.udp),
+            icmp: ticks(timeouts.icmp),
+            sctp_unreplied: ticks(timeouts.sctp_unreplied),
+            sctp: ticks(timeouts.sctp),
+            portless_unreplied: ticks(timeouts.other_unreplied),
+            portless: ticks(timeouts.other),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile},
     file::{RouterFile, TopologyFile},
-    read::{COUNT, FLOW_TABLE, MTU},
+    read::{COUNT, FLOW_TABLE, MTU, TIMEOUT},
 };
 use crate::rules::MssClamp;
 
@@ -84,6 +84,7 @@ value!(Protocol, { "enum": ["tcp", "udp", "sctp", "udplite"] });
 value!(Metric, { "type": "integer", "minimum": 0, "maximum": u32::MAX });
 value!(Mtu, { "type": "integer", "minimum": MTU.start(), "maximum": MTU.end() });
 value!(Count, { "type": "integer", "minimum": COUNT.start(), "maximum": COUNT.end() });
+value!(Timeout, { "type": "integer", "minimum": TIMEOUT.start(), "maximum": TIMEOUT.end() });
 value!(FlowTable, {
     "type": "integer",
     "minimum": FLOW_TABLE.start(),

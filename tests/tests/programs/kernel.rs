@@ -1,27 +1,24 @@
 //! The loaded programs and their maps, run over one packet at a time.
 
-use std::{
-    collections::HashMap,
-    net::Ipv4Addr,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray},
+    maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues},
     programs::{SchedClassifier, TestRun as _, TestRunOptions},
+    util::nr_cpus,
 };
 use netns_common::{
     abi::{
-        Counter, DropReason, Flow, FlowKey, InsideKey, MovedPort, RuleId, Settings, Tick, Timeouts,
-        maps, programs, tick_of,
+        Bucket, Counter, DropReason, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Limited,
+        MovedPort, RuleId, Settings, Tick, Timeouts, maps, programs, tick_of,
     },
     datapath::Packet as _,
     model::{Hook, Places, VecPacket},
 };
 use netns_user::{
     datapath::{CableSpec, Datapath, DatapathSpec},
-    rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp},
+    rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp, Ports},
 };
 use nix::time::{ClockId, clock_gettime};
 
@@ -32,6 +29,9 @@ const IFINDEX: usize = 40;
 
 /// The largest frame that comes back: more than any test sends.
 const LARGEST: usize = 4096;
+
+/// The lab's name in the pins, of which each sandbox has its own.
+const LAB: &str = "programs";
 
 /// What a program did with a packet.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,24 +46,36 @@ pub(crate) struct Kernel {
     object: Ebpf,
     flows: BpfHashMap<MapData, FlowKey, Flow>,
     moved_ports: BpfHashMap<MapData, InsideKey, MovedPort>,
+    fragments: BpfHashMap<MapData, u32, Fragment>,
+    fragment_budgets: Array<MapData, FragmentBudget>,
     rule_counters: PerCpuArray<MapData, Counter>,
     drop_counters: PerCpuArray<MapData, Counter>,
+    allowances: PerCpuArray<MapData, Bucket>,
 }
 
 impl Kernel {
-    /// Must run in the router.
+    /// Must run in the router; takes the place of the one that was there before.
     pub(crate) fn install(places: &Places, capacity: u32) -> Self {
+        Datapath::remove(LAB).expect("no pins left");
         let (_, mut object) =
             Datapath::install_unattached(&spec(places, capacity)).expect("the datapath");
-        for name in [programs::FROM_NAMESPACE, programs::FROM_UPLINK, programs::TO_UPLINK] {
+        for name in [
+            programs::FROM_NAMESPACE,
+            programs::FROM_UPLINK,
+            programs::TO_UPLINK,
+            programs::FROM_REASSEMBLER,
+        ] {
             classifier_mut(&mut object, name).load().expect("a program that the kernel accepts");
         }
         let mut map = |name: &str| object.take_map(name).expect("a map of that name");
         Self {
             flows: map(maps::FLOWS).try_into().expect("a hash map"),
             moved_ports: map(maps::MOVED_PORTS).try_into().expect("a hash map"),
+            fragments: map(maps::FRAGMENTS).try_into().expect("a hash map"),
+            fragment_budgets: map(maps::FRAGMENT_BUDGETS).try_into().expect("an array"),
             rule_counters: map(maps::RULE_COUNTERS).try_into().expect("counters"),
             drop_counters: map(maps::DROP_COUNTERS).try_into().expect("counters"),
+            allowances: map(maps::ICMP_LIMITS).try_into().expect("allowances"),
             object,
         }
     }
@@ -105,6 +117,7 @@ impl Kernel {
             Hook::FromNamespace => programs::FROM_NAMESPACE,
             Hook::FromUplink => programs::FROM_UPLINK,
             Hook::ToUplink => programs::TO_UPLINK,
+            Hook::FromReassembler => programs::FROM_REASSEMBLER,
         };
         let result = self.classifier(name).test_run(options).expect("a test run");
         bytes.truncate(result.data_size_out as usize);
@@ -124,6 +137,18 @@ impl Kernel {
         self.moved_ports.iter().map(|entry| entry.expect("a moved port")).collect()
     }
 
+    pub(crate) fn fragments(&self) -> HashMap<u32, Fragment> {
+        self.fragments.iter().map(|entry| entry.expect("a fragment")).collect()
+    }
+
+    /// Changes what is known of every datagram.
+    pub(crate) fn edit_fragments(&mut self, edit: impl Fn(&mut Fragment)) {
+        for (place, mut fragment) in self.fragments() {
+            edit(&mut fragment);
+            self.fragments.insert(place, fragment, 0).expect("an entry that was there");
+        }
+    }
+
     /// Changes every record.
     pub(crate) fn edit_flows(&mut self, edit: impl Fn(&mut Flow)) {
         for (key, mut flow) in self.flows() {
@@ -139,6 +164,12 @@ impl Kernel {
         for key in self.moved_ports().keys() {
             self.moved_ports.remove(key).expect("an entry that was there");
         }
+        for place in self.fragments().keys() {
+            self.fragments.remove(place).expect("an entry that was there");
+        }
+        for group in 0..self.fragment_budgets.len() {
+            self.fragment_budgets.set(group, FragmentBudget::default(), 0).expect("a group");
+        }
     }
 
     pub(crate) fn rule_counter(&self, rule: RuleId) -> Counter {
@@ -149,38 +180,20 @@ impl Kernel {
         sum(&self.drop_counters, reason as u32)
     }
 
+    /// Sets what each CPU may do of every kind of ICMP error.
+    pub(crate) fn set_allowances(&mut self, bucket: Bucket) {
+        let cpus = nr_cpus().expect("the number of CPUs");
+        for kind in 0..Limited::COUNT {
+            let buckets = PerCpuValues::try_from(vec![bucket; cpus]).expect("one for each CPU");
+            self.allowances.set(kind, buckets, 0).expect("an allowance");
+        }
+    }
+
     /// How often a program ran, and for how long; counted while statistics are on.
     pub(crate) fn run_time(&self, name: &str) -> (u64, Duration) {
         let info = self.classifier(name).info().expect("what the kernel knows of a program");
         (info.run_count(), info.run_time())
     }
-}
-
-/// What loading a program costs.
-#[derive(Debug)]
-pub(crate) struct Load {
-    /// How long the kernel takes to verify and compile it.
-    pub(crate) time: Duration,
-    /// Instructions that the verifier looks at.
-    pub(crate) instructions: u32,
-}
-
-/// Loads one program anew.
-pub(crate) fn load(places: &Places, name: &str) -> Load {
-    let (datapath, mut object) =
-        Datapath::install_unattached(&spec(places, 16)).expect("the datapath");
-    let program = classifier_mut(&mut object, name);
-    // The programs of stages are in their places already.
-    if program.fd().is_ok() {
-        program.unload().expect("a program that is loaded");
-    }
-    let begin = Instant::now();
-    program.load().expect("a program that the kernel accepts");
-    let time = begin.elapsed();
-    let info = program.info().expect("what the kernel knows of a program");
-    let instructions = info.verified_instruction_count().expect("kernel 5.16");
-    Datapath::remove(datapath.lab()).expect("no pins left");
-    Load { time, instructions }
 }
 
 fn classifier_mut<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut SchedClassifier {
@@ -213,7 +226,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
     let ports = |text: &str| text.parse().expect("ports");
     let inside = network("192.168.15.0/24");
     DatapathSpec {
-        lab: "programs".to_owned(),
+        lab: LAB.to_owned(),
         flow_capacity,
         uplinks: vec!["ens3".to_owned()],
         cables: vec![
@@ -249,6 +262,10 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
             },
         ],
         timeouts: Timeouts::default(),
+        ports: Ports::UNPRIVILEGED,
+        keep_parity: false,
+        keep_class: false,
         source_check: true,
+        via_stack: false,
     }
 }

@@ -3,130 +3,51 @@
 //! The object is loaded and configured as for a living lab, in a namespace whose routes the
 //! model's table repeats, and each packet goes through both.
 
+mod arbitrary;
 mod both;
+mod budget;
 mod kernel;
 mod place;
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use aya::sys::{Stats, enable_stats};
 use both::Both;
+use budget::{BUDGETS, Budget};
 use netns_common::{
-    abi::{Stage, programs},
+    abi::programs,
     datapath::{Exit, Verdict},
-    model::{Datagram, Hook, address, flags, ipv4, rules},
+    model::{Datagram, Hook, address, flags, ipv4},
 };
+use netns_tests::Sandbox;
+use netns_user::datapath::probe::{self, Verified};
+use nix::sys::utsname::uname;
 use place::router;
 
-/// Sequences with seeds that never change.
-const FIXED_SEEDS: u64 = 60;
-/// Sequences with seeds of this run.
-const RANDOM_SEEDS: u64 = 40;
-/// What the default run covers at least.
-const PACKETS: usize = 20_000;
-
-/// Outcomes that arbitrary packets must have reached.
-const SEEN: [&str; 33] = [
-    "FromNamespace bad-checksum",
-    "FromNamespace martian",
-    "FromNamespace martian-destination",
-    "FromNamespace no-time-to-live",
-    "FromNamespace protocol-taken",
-    "FromNamespace source-route",
-    "FromNamespace spoofed-arp",
-    "FromNamespace spoofed-mac",
-    "FromUplink bad-checksum",
-    "FromUplink martian",
-    "FromUplink martian-destination",
-    "FromUplink no-time-to-live",
-    "FromUplink source-route",
-    "FromNamespace fragment",
-    "FromNamespace in",
-    "FromNamespace malformed",
-    "FromNamespace no-flow",
-    "FromNamespace out",
-    "FromNamespace pass",
-    "FromNamespace spoofed-source",
-    "FromNamespace unrelated-icmp",
-    "FromNamespace unsupported-protocol",
-    "FromUplink fragment",
-    "FromUplink in",
-    "FromUplink inside-destination",
-    "FromUplink inside-source",
-    "FromUplink malformed",
-    "FromUplink no-flow",
-    "FromUplink pass",
-    "FromUplink ports-exhausted",
-    "FromUplink ttl-exceeded",
-    "ToUplink leak",
-    "ToUplink pass",
-];
-
-/// What the verifier may look at for each program, in instructions; it gives up at a million.
-const BUDGET: [(&str, u32); 8] = [
-    (programs::FROM_NAMESPACE, 20_000),
-    (programs::FROM_UPLINK, 10_000),
-    (programs::TO_UPLINK, 5_000),
-    (programs::LOGGED[0].1, 20_000),
-    (programs::LOGGED[1].1, 10_000),
-    (programs::LOGGED[2].1, 10_000),
-    (programs::REPORT, 500_000),
-    (programs::START_SWEEPER, 2_000),
-];
-/// The same for the program of each stage. The largest begins masqueraded flows of every kind.
-const STAGE_BUDGET: u32 = 450_000;
-
 #[test]
-fn arbitrary_packets_meet_the_same_fate_in_the_kernel_and_in_the_model() {
-    let (_sandbox, places) = router();
-    let mut both = Both::new(&places, 4096);
-    let random = RandomState::new();
-    let seeds = (0..FIXED_SEEDS).chain((0..RANDOM_SEEDS).map(|at| random.hash_one(at)));
-    let packets: usize = seeds.map(|seed| both.run_sequence(seed)).sum();
-    assert!(packets >= PACKETS, "{packets} packets were run");
-    for rule in 1..=rules::LAST {
-        assert!(both.begun(rule) > 0, "no packet was for rule {rule}");
+fn the_kernel_accepts_every_program_within_its_budget() {
+    let _sandbox = Sandbox::new();
+    let names = uname().expect("the kernel's release");
+    let release = names.release().to_string_lossy();
+    let mut without_program: Vec<_> = BUDGETS.map(|budget| budget.program).into();
+    for program in probe::each_program().expect("an object that the kernel accepts") {
+        let Verified { name, instructions, time, .. } = program.expect("a program");
+        let budget = Budget::of(&name).unwrap_or_else(|| panic!("{name} has no budget"));
+        let budget = budget.on(&release);
+        let instructions = instructions.expect("kernel 5.16");
+        println!("{name}: {instructions} instructions verified of {budget}, {time:?}");
+        assert!(instructions <= budget, "{name}: {instructions}, more than {budget} instructions");
+        without_program.retain(|program| *program != name);
     }
-    assert_seen(&both, &SEEN);
+    assert!(without_program.is_empty(), "no such programs: {without_program:?}");
 }
 
 #[test]
-fn arbitrary_packets_meet_the_same_fate_when_ports_and_records_run_out() {
-    let (_sandbox, places) = router();
-    let mut both = Both::new(&places, 9);
-    both.change_settings(|settings| {
-        (settings.port_min, settings.port_max) = (50_000, 50_001);
-        settings.source_check = 0;
-    });
-    for seed in 0..30 {
-        both.run_sequence(0xf11_0000 + seed);
-    }
-    assert_seen(&both, &["FromNamespace ports-exhausted", "FromNamespace table-full"]);
-    assert_seen(&both, &["FromUplink table-full", "FromNamespace out", "FromUplink in"]);
-}
-
-/// Agreement about packets that were never tried says nothing.
-fn assert_seen(both: &Both, expected: &[&str]) {
-    for outcome in expected {
-        assert!(both.seen(outcome) > 0, "no packet with the outcome '{outcome}': {both:#?}");
-    }
-}
-
-#[test]
-fn the_kernel_accepts_every_classifier_within_its_budget() {
-    let (_sandbox, places) = router();
-    let stages = Stage::ALL.map(|stage| (stage.program(), STAGE_BUDGET));
-    for (name, budget) in BUDGET.into_iter().chain(stages) {
-        let load = kernel::load(&places, name);
-        println!(
-            "{name}: {} instructions verified of {budget}, {:?}",
-            load.instructions, load.time
-        );
-        assert!(load.instructions <= budget, "{name}: {load:?}, more than {budget} instructions");
-    }
+fn a_budget_is_that_of_the_kernel() {
+    let of = |release| Budget::of("mss_clamp").expect("a budget").on(release);
+    assert_eq!(of("6.1.0-56-cloud-amd64"), of("5.15.0"));
+    assert_eq!(of("6.2.0-rc1"), of("6.18.44-fc-v669"));
+    assert_ne!(of("6.1.0"), of("7.0.0"));
 }
 
 /// Prints figures; what is too slow is for the benchmarks to say.
@@ -144,6 +65,12 @@ fn an_established_flow_is_carried_both_ways() {
     let answer = answer.frame(places.lan_mac, places.uplink.mac, places.uplink.index);
     let (verdict, _) = both.run(Hook::FromUplink, &answer, &|| "answer".to_owned());
     assert_eq!(verdict, Verdict::Redirect(Exit::Peer { cable: places.red_port }));
+    // In the midst of the connection, where nothing moves its state.
+    let request = ipv4(address::RED, address::FAR).dont_fragment().tcp(40_000, 443, flags::ACK);
+    let request = request.frame(places.red_mac, places.bridge.mac, places.red_port);
+    both.run(Hook::FromNamespace, &request, &|| "established".to_owned());
+    let answer = ipv4(address::FAR, address::HOST).tcp(443, 40_000, flags::ACK);
+    let answer = answer.frame(places.lan_mac, places.uplink.mac, places.uplink.index);
 
     let statistics = enable_stats(Stats::RunTime).expect("statistics");
     // What may be fragmented pays for an identification of its own, nobody else.

@@ -15,6 +15,7 @@ link add v-net-0 type bridge
 link add veth-red-br type veth peer name veth-red
 link add veth-blue-br type veth peer name veth-blue
 link add ens3 type veth peer name lan
+link add reassembler type veth peer name assembler
 link set veth-red-br master v-net-0
 link set veth-blue-br master v-net-0
 link set veth-red up
@@ -24,6 +25,8 @@ link set veth-red-br up
 link set veth-blue-br up
 link set v-net-0 up
 link set ens3 up
+link set assembler up
+link set reassembler up
 address add 192.168.15.5/24 dev v-net-0
 address add 192.168.1.10/24 dev ens3
 route add default via 192.168.1.1";
@@ -54,6 +57,7 @@ fn places() -> Places {
         bridge: device("v-net-0"),
         uplink: device("ens3"),
         lan_mac: mac("lan"),
+        reassembler: index("reassembler"),
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{NAME, output_of, read, tarball::compress};
-use crate::workspace::Workspace;
+use super::{NAME, read, tarball::compress};
+use crate::workspace::{Workspace, output_of};
 
 /// Folders of a package's completions, with the name that a shell looks for.
 const COMPLETIONS: [(&str, &str); 3] = [

@@ -1,27 +1,32 @@
 //! Building the program such that it needs no library of the system.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::{PACKAGE, output_of};
 use crate::{
     bpf_toolchain::BpfToolchain,
     build::Profile,
     step,
-    workspace::{Workspace, check},
+    toolchain::{host, rustc},
+    workspace::{Workspace, check, output_of},
 };
 
-/// Builds `netns` statically for this machine's architecture and returns its path.
-pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+/// Builds a program statically for this machine's architecture and returns its path.
+pub(crate) fn build(
+    workspace: &Workspace,
+    profile: Profile,
+    package: &str,
+    program: &str,
+) -> Result<PathBuf> {
     let toolchain = BpfToolchain::ensure(workspace)?;
     let target = ensure_target()?;
     let mut cargo = workspace.cargo("build");
-    cargo.args(["--package", PACKAGE, "--bin", "netns", "--target", &target]);
+    cargo.args(["--package", package, "--bin", program, "--target", &target]);
     let folder = match profile {
         Profile::Debug => "debug",
         Profile::Release => {
@@ -39,7 +44,7 @@ pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> 
     // A package without the eBPF programs would be none.
     cargo.env_remove("AYA_BUILD_SKIP");
     check(&mut cargo)?;
-    Ok(workspace.target().join(target).join(folder).join("netns"))
+    Ok(workspace.target().join(target).join(folder).join(program))
 }
 
 /// The musl target, its standard library installed if need be; else the host's own.
@@ -71,12 +76,6 @@ fn musl_of(host: &str) -> String {
     host.replacen("-linux-gnu", "-linux-musl", 1)
 }
 
-fn host() -> Result<String> {
-    let version = String::from_utf8(output_of(rustc().arg("-vV"))?)?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).context("rustc does not say which host it is for")
-}
-
 /// Whether the compiler has a standard library for a target.
 fn is_installed(target: &str) -> Result<bool> {
     let folder = output_of(rustc().args(["--print", "target-libdir", "--target", target]))?;
@@ -84,11 +83,6 @@ fn is_installed(target: &str) -> Result<bool> {
     // A folder that is not there has no library.
     let files = fs::read_dir(Path::new(folder.trim())).into_iter().flatten().flatten();
     Ok(files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
-}
-
-/// The compiler that cargo calls.
-fn rustc() -> Command {
-    Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
 #[cfg(test)]

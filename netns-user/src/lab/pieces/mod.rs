@@ -280,15 +280,3 @@ fn new_mtu(is: Option<u32>, wanted: Option<u32>, end: &End) -> Option<Step> {
     const DEFAULT: u32 = 1500;
     (is != wanted).then(|| Step::SetMtu { end: end.clone(), mtu: wanted.unwrap_or(DEFAULT) })
 }
-
-/// An Ethernet address of the locally administered kind (IEEE 802: second bit of the first
-/// byte), for one station, made from names: the same lab has the same ones each time.
-pub(super) fn mac_of(names: &[&str]) -> Mac {
-    // FNV-1a, which is the same in every version of this program.
-    let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let [_, _, a, b, c, d, e, f] = hash.to_be_bytes();
-    Mac([(a & 0xfc) | 0x02, b, c, d, e, f])
-}

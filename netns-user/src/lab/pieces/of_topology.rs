@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use ipnet::Ipv4Net;
 
-use super::{CablePiece, Piece, mac_of};
+use super::{CablePiece, Piece};
 use crate::{
+    net::Mac,
     step::{End, Place},
     topology::{CableEnd, Far, Namespace, Route, Topology, Uplink},
 };
@@ -62,7 +63,7 @@ impl Maker<'_> {
     fn bridges(&mut self) {
         for bridge in &self.topology.bridges {
             let end = End::new(Place::of(bridge.router.as_deref()), &bridge.name);
-            let mac = mac_of(&[&self.topology.name, &bridge.name]);
+            let mac = Mac::from_names(&[&self.topology.name, &bridge.name]);
             self.pieces.push(Piece::Bridge { end: end.clone(), mac, mtu: bridge.mtu, up: true });
             self.address(end, bridge.address);
         }
@@ -142,8 +143,11 @@ impl Maker<'_> {
     }
 
     fn cable(&mut self, near: End, far: End, bridge: Option<String>, mtu: Option<u32>) {
-        let mac =
-            mac_of(&[&self.topology.name, far.place.name().unwrap_or_default(), &far.interface]);
+        let mac = Mac::from_names(&[
+            &self.topology.name,
+            far.place.name().unwrap_or_default(),
+            &far.interface,
+        ]);
         self.pieces.push(Piece::Cable(CablePiece { near, far, mac, bridge, mtu, up: true }));
     }
 

@@ -51,12 +51,13 @@ fn no_piece_of_is_there_twice(lab: &Topology) {
 
 #[test]
 fn addresses_of_links_are_those_of_one_station_made_by_hand() {
-    let macs: Vec<Mac> = ["red", "blue", "green"].map(|name| mac_of(&["lab", name])).to_vec();
+    let macs: Vec<Mac> =
+        ["red", "blue", "green"].map(|name| Mac::from_names(&["lab", name])).to_vec();
     for mac in &macs {
         assert_eq!(mac.0[0] & 0b11, 0b10, "{mac}");
     }
-    assert_eq!(macs[0], mac_of(&["lab", "red"]));
+    assert_eq!(macs[0], Mac::from_names(&["lab", "red"]));
     assert!(macs[0] != macs[1] && macs[1] != macs[2]);
     // Names are kept apart.
-    assert_ne!(mac_of(&["ab", "c"]), mac_of(&["a", "bc"]));
+    assert_ne!(Mac::from_names(&["ab", "c"]), Mac::from_names(&["a", "bc"]));
 }

@@ -7,14 +7,17 @@ use crate::{
     rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp},
     topology::{
         error::Fault,
-        file::{ForwardFile, MasqueradeFile, MssClampFile, NatFile},
-        model::NatOptions,
+        file::{ForwardFile, MasqueradeFile, MssClampFile, NatFile, Number, TimeoutsFile},
+        model::{NatOptions, NatTimeouts},
     },
 };
 
 /// Fewest and most connections of a flow table: below, the sweeper has no room to work;
 /// above, the table takes gigabytes of kernel memory.
 pub(in crate::topology) const FLOW_TABLE: std::ops::RangeInclusive<u32> = 64..=16_777_216;
+
+/// Shortest and longest idle time, in seconds: a week is longer than any connection sleeps.
+pub(in crate::topology) const TIMEOUT: std::ops::RangeInclusive<u32> = 1..=604_800;
 
 pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions> {
     let default = NatOptions::default();
@@ -25,7 +28,52 @@ pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions>
         })?,
     };
     let source_check = file.source_check.unwrap_or(default.source_check);
-    Some(NatOptions { flow_table, source_check })
+    let via_stack = file.via_stack.unwrap_or(default.via_stack);
+    let ports = match &file.ports {
+        None => default.ports,
+        Some(asked) => ports(asked, "nat", faults)?,
+    };
+    Some(NatOptions {
+        flow_table,
+        source_check,
+        via_stack,
+        ports,
+        keep_parity: file.keep_parity.unwrap_or(default.keep_parity),
+        keep_class: file.keep_class.unwrap_or(default.keep_class),
+        timeouts: timeouts(&file.timeouts, faults)?,
+    })
+}
+
+fn timeouts(file: &TimeoutsFile, faults: &mut Vec<Fault>) -> Option<NatTimeouts> {
+    let default = NatTimeouts::default();
+    let mut read = |asked: &Option<Number>, key: &str, default: u32| match asked {
+        None => Some(default),
+        Some(asked) => number(asked, &TIMEOUT, faults, |seconds| {
+            format!("nat: a timeout {key} of {seconds} seconds")
+        }),
+    };
+    let tcp_opening = read(&file.tcp_opening, "tcp_opening", default.tcp_opening);
+    let tcp_established = read(&file.tcp_established, "tcp_established", default.tcp_established);
+    let tcp_closing = read(&file.tcp_closing, "tcp_closing", default.tcp_closing);
+    let udp_unreplied = read(&file.udp_unreplied, "udp_unreplied", default.udp_unreplied);
+    let udp = read(&file.udp, "udp", default.udp);
+    let icmp = read(&file.icmp, "icmp", default.icmp);
+    let sctp_unreplied = read(&file.sctp_unreplied, "sctp_unreplied", default.sctp_unreplied);
+    let sctp = read(&file.sctp, "sctp", default.sctp);
+    let other_unreplied = read(&file.other_unreplied, "other_unreplied", default.other_unreplied);
+    let other = read(&file.other, "other", default.other);
+    Some(NatTimeouts {
+        tcp_opening: tcp_opening?,
+        tcp_established: tcp_established?,
+        tcp_closing: tcp_closing?,
+        udp_unreplied: udp_unreplied?,
+        udp: udp?,
+        icmp: icmp?,
+        sctp_unreplied: sctp_unreplied?,
+        sctp: sctp?,
+        other_unreplied: other_unreplied?,
+        other: other?,
+    })
 }
 
 pub(super) fn masquerade(file: &MasqueradeFile, faults: &mut Vec<Fault>) -> Option<MasqueradeRule> {
@@ -66,7 +114,7 @@ pub(super) fn forward(file: &ForwardFile, faults: &mut Vec<Fault>) -> Option<For
         faults.push(Fault::new(file.protocol.span(), format!("forward: {fault}")));
     }
     let address = optional(file.address.as_ref(), |text| ip(text, "forward", faults));
-    let ports = ports(&file.port, faults);
+    let ports = ports(&file.port, "forward", faults);
     let target = target(&file.target, faults);
     let from = networks(&file.from, "forward", faults);
     let rule = ForwardRule {

@@ -65,7 +65,11 @@ pub(super) fn mtu(
     })
 }
 
-pub(super) fn ports(asked: &Spanned<PortsFile>, faults: &mut Vec<Fault>) -> Option<Ports> {
+pub(super) fn ports(
+    asked: &Spanned<PortsFile>,
+    owner: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<Ports> {
     let written = asked.get_ref().0.to_string();
     let fault = match (&asked.get_ref().0, written.parse()) {
         (_, Ok(ports)) => return Some(ports),
@@ -74,7 +78,7 @@ pub(super) fn ports(asked: &Spanned<PortsFile>, faults: &mut Vec<Fault>) -> Opti
         }
         (NumberOrText::Text(_), Err(fault)) => fault,
     };
-    faults.push(Fault::new(asked.span(), format!("forward: {fault}")));
+    faults.push(Fault::new(asked.span(), format!("{owner}: {fault}")));
     None
 }
 

@@ -10,6 +10,7 @@ mod schema;
 mod syntax;
 
 use super::*;
+use crate::rules::Ports;
 
 /// The smallest lab with everything in it; tests spoil one line each.
 const GOOD: &str = r#"name = "lab"
@@ -195,7 +196,9 @@ fn the_lecture_is_as_drawn() {
 
 #[test]
 fn a_topology_survives_its_own_file() {
-    let nat = "[nat]\nflow_table = 4096\nsource_check = false\n";
+    let nat = "[nat]\nflow_table = 4096\nsource_check = false\nvia_stack = true\n\
+               ports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
+               [nat.timeouts]\nudp = 30\n";
     for text in [GOOD.to_owned(), format!("{GOOD}{nat}"), OWN.to_owned(), LECTURE.to_owned()] {
         let lab = Topology::parse(&text, "lab.toml").unwrap();
         assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
@@ -204,9 +207,27 @@ fn a_topology_survives_its_own_file() {
 
 #[test]
 fn nat_options_are_read() {
-    let lab =
-        Topology::parse(&format!("{GOOD}[nat]\nflow_table = 4096\nsource_check = false\n"), "f");
-    assert_eq!(lab.unwrap().nat, NatOptions { flow_table: 4096, source_check: false });
+    let nat = "[nat]\nflow_table = 4096\nsource_check = false\nvia_stack = true\n\
+               ports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
+               [nat.timeouts]\nudp = 30\ntcp_established = 86400\n";
+    let lab = Topology::parse(&format!("{GOOD}{nat}"), "f").unwrap();
+    let expected = NatOptions {
+        flow_table: 4096,
+        source_check: false,
+        via_stack: true,
+        ports: Ports::new(40_000, 49_999).unwrap(),
+        keep_parity: true,
+        keep_class: true,
+        timeouts: NatTimeouts { udp: 30, tcp_established: 86_400, ..NatTimeouts::default() },
+    };
+    assert_eq!(lab.nat, expected);
+    let faulty = |line: &str| Topology::parse(&format!("{GOOD}[nat]\n{line}\n"), "f").unwrap_err();
+    let fault = faulty("timeouts = { udp = 0 }").to_string();
+    assert!(fault.contains("a timeout udp of 0 seconds: use 1 to 604800"), "{fault}");
+    let fault = faulty("timeouts = { upd = 3 }").to_string();
+    assert!(fault.contains("did you mean \"udp\"?"), "{fault}");
+    let fault = faulty("ports = \"9-5\"").to_string();
+    assert!(fault.contains("nat: the ports 9-5 run backwards: write 5-9"), "{fault}");
     assert_eq!(Topology::parse(GOOD, "f").unwrap().nat, NatOptions::default());
 }
 

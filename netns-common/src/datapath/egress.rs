@@ -1,0 +1,265 @@
+//! tcx egress of an uplink: translating what the kernel's stack forwarded.
+//!
+//! The stack has routed the packet, counted its time to live down and cut it to size. So it is
+//! rewritten where it is, and goes on. What cannot be translated is dropped: nothing leaves
+//! with an inside source, nor does an error that quotes an inside address.
+
+use core::mem::offset_of;
+
+use network_types::{icmp::Icmpv4Hdr, ip::Ipv4Hdr};
+
+use super::{
+    Exit, Outcome, Verdict, clamp, fragments,
+    guard::is_inside,
+    head::{Head, Kind},
+    hop::RouteOutcome,
+    icmp::{self, Quote, about},
+    outbound::{REROUTE, follow, leave},
+    passage::{ANY, PLAIN, Passage, Scratch},
+    rewrite::Translation,
+    source::address_fault,
+    stages::go_on,
+    state::Direction,
+    traits::{FlowRef, Packet, Tables},
+};
+use crate::abi::{DropReason, FlowKey, FlowKind, Ip4, Settings, Stage, Tick};
+
+/// A packet with an inside source that is about to leave.
+#[inline(always)]
+pub(super) fn translate<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    settings: &Settings,
+    scratch: &mut Scratch,
+    head: &Head,
+    now: Tick,
+) -> Outcome {
+    let Scratch { head: parked, notes } = scratch;
+    let mut passage = Passage::new(packet, tables, settings, head, notes, now);
+    if is_quick(head)
+        && let Some(verdict) = carry::<_, _, PLAIN>(&mut passage, &head.outbound_key())
+    {
+        let outcome = clamp::go_on(&mut passage, verdict);
+        if let Outcome::Continue(_) = outcome {
+            *parked = *head;
+        }
+        return outcome;
+    }
+    *parked = *head;
+    Outcome::Continue(Stage::EgressMoved)
+}
+
+/// Whether a packet is as nearly all are, so that the first program carries it.
+#[inline(always)]
+const fn is_quick(head: &Head) -> bool {
+    head.is_plain() && !head.may_be_fragmented
+}
+
+/// [`Stage::EgressMoved`].
+#[inline(always)]
+pub fn egress_moved<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let head = passage.head;
+        if let Some(verdict) = fragments::resume_leaving(passage) {
+            return Outcome::Decided(verdict);
+        }
+        if !head.kind.is_flow() {
+            return Outcome::Continue(Stage::EgressBegin);
+        }
+        let kept = carry::<_, _, ANY>(passage, &head.outbound_key());
+        match kept.or_else(|| carry_moved(passage)) {
+            Some(verdict) => passage.go_on(verdict),
+            None => Outcome::Continue(Stage::EgressBegin),
+        }
+    })
+}
+
+/// [`Stage::EgressBegin`].
+#[inline(always)]
+pub fn egress_begin<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, begin)
+}
+
+/// [`Stage::EgressError`].
+#[inline(always)]
+pub fn egress_error<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(forwarded_error(passage)))
+}
+
+/// [`Stage::OwnError`].
+#[inline(always)]
+pub fn own_error<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(own(passage)))
+}
+
+/// Carries a packet of a known flow; `None` if the record is not this packet's. Whether its
+/// sender may have that address was checked at its cable.
+#[inline(always)]
+fn carry<P: Packet, T: Tables, const WHICH: bool>(
+    passage: &mut Passage<'_, P, T>,
+    key: &FlowKey,
+) -> Option<Verdict> {
+    let head = passage.head;
+    let flow = passage.tables.flow(key)?;
+    let is_ours =
+        flow.inside == head.source && flow.inside_port == head.source_port && flow.egress != 0;
+    let begun_inside = flow.kind != FlowKind::Forward as u8;
+    if !is_ours || passage.is_over(&flow, begun_inside) {
+        return None;
+    }
+    if WHICH == PLAIN && !passage.is_steady(&flow, Direction::Out) {
+        return None;
+    }
+    let link = passage.packet.link();
+    if flow.egress != link || passage.now / REROUTE != flow.last_seen / REROUTE {
+        // The stack has routed it: only the source address and the next hop are asked for.
+        let route = passage.tables.route_by(head.destination, link);
+        if route.outcome == RouteOutcome::Forward {
+            follow(passage, key, &flow, &route);
+        }
+        if passage.notes.is_stale {
+            return None;
+        }
+    }
+    passage.touch::<_, WHICH>(&flow, Direction::Out);
+    let to = Translation {
+        source: flow.external,
+        source_port: key.external_port,
+        destination: head.destination,
+        destination_port: head.destination_port,
+        mac: None,
+    };
+    Some(passage.translate_as::<WHICH>(&to, Exit::Onward, flow.rule, false))
+}
+
+/// Carries a packet of a flow that could not keep its port.
+#[inline(always)]
+fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let head = passage.head;
+    let mut key = head.outbound_key();
+    key.external_port = passage.tables.moved_port(&head.inside_key())?.external_port;
+    carry::<_, _, ANY>(passage, &key)
+}
+
+/// A packet of no flow.
+#[inline(always)]
+fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    let head = passage.head;
+    let tables = passage.tables;
+    if tables.is_host_address(head.source) {
+        return Outcome::Decided(passage.drop(DropReason::Leak));
+    }
+    if let Some(reason) = address_fault(head) {
+        return Outcome::Decided(passage.drop(reason));
+    }
+    if is_inside(passage.settings, head.destination) {
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
+    }
+    // The stack sends the first one first.
+    if head.kind == Kind::LaterFragment {
+        return Outcome::Decided(passage.drop(DropReason::Fragment));
+    }
+    // Without one it is behind a namespace that routes: the stack knows the way back.
+    let end = tables.endpoint(head.source).unwrap_or_default();
+    if head.kind == Kind::IcmpError {
+        return Outcome::Continue(Stage::EgressError);
+    }
+    let route = tables.route_by(head.destination, passage.packet.link());
+    if route.outcome != RouteOutcome::Forward {
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
+    }
+    leave(passage, &route, end, Exit::Onward)
+}
+
+/// An ICMP error of a namespace (RFC 5508 REQ-5).
+#[inline(always)]
+fn forwarded_error<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let cable = passage.tables.endpoint(passage.head.source).unwrap_or_default().cable;
+    let translated = quote(passage).and_then(|quote| {
+        let (key, flow) = about(passage, &quote, |flow| flow.cable == cable)?;
+        if let Some(reason) = icmp::fault(passage, &quote) {
+            return Some(passage.drop(reason));
+        }
+        let source = flow.external;
+        tell(passage, &quote, &key, &flow, source)
+    });
+    match translated {
+        Some(verdict) => verdict,
+        None if passage.head.first_fragment => passage.drop(DropReason::Fragment),
+        None => passage.drop(DropReason::UnrelatedIcmp),
+    }
+}
+
+/// An ICMP error that the stack makes about a packet which had been translated before: it
+/// quotes what the stack saw.
+#[inline(always)]
+fn own<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let head = passage.head;
+    let ip = head.l4 as usize + Icmpv4Hdr::LEN;
+    let is_secret = |field: usize| {
+        let address = passage.packet.load_at(ip + field).map(Ip4::from_network);
+        address.is_some_and(|address| is_inside(passage.settings, address))
+    };
+    if !is_secret(offset_of!(Ipv4Hdr, src_addr)) && !is_secret(offset_of!(Ipv4Hdr, dst_addr)) {
+        return Verdict::Pass;
+    }
+    let translated = quote(passage).and_then(|quote| {
+        let (key, flow) = about(passage, &quote, |_| true)?;
+        tell(passage, &quote, &key, &flow, head.source)
+    });
+    translated.unwrap_or_else(|| passage.drop(DropReason::UnrelatedIcmp))
+}
+
+#[inline(always)]
+fn quote<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Option<Quote> {
+    let head = passage.head;
+    if head.first_fragment {
+        return None;
+    }
+    Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())
+}
+
+/// Sends an error on, with the quoted packet as its sender sent it. `None` if that sender is
+/// not outside.
+#[inline(always)]
+fn tell<P: Packet, T: Tables, F: FlowRef>(
+    passage: &mut Passage<'_, P, T>,
+    quote: &Quote,
+    key: &FlowKey,
+    flow: &F,
+    source: Ip4,
+) -> Option<Verdict> {
+    if flow.egress == 0 {
+        return None;
+    }
+    let to = icmp::Translation {
+        source,
+        destination: passage.head.destination,
+        quoted_source: quote.source,
+        quoted_source_port: quote.source_port,
+        quoted_destination: flow.external,
+        quoted_destination_port: key.external_port,
+        mac: None,
+    };
+    Some(icmp::finish(passage, quote, &to, Exit::Onward, flow.rule))
+}

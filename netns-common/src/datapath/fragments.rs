@@ -1,0 +1,496 @@
+//! Fragments (RFC 4787 REQ-14): only the first one of a datagram has the ports.
+//!
+//! In order, the first one is translated as any packet and leaves a note of it in a table; the
+//! others follow the note. When another one comes first, nobody can tell yet where it belongs:
+//! it goes to the reassembler, a namespace whose stack puts the datagram together and sends it
+//! back in order, and all others of that datagram after it. What comes back enters again by the
+//! link that it first came in by.
+//!
+//! REQ-14a: table and reassembler are shared out among groups of sources. A source behind a
+//! cable is in one by its cable; one outside by a keyed hash of its address. Who floods takes
+//! places of its own group alone, and only so much of the reassembler's memory.
+
+use core::mem::offset_of;
+
+use network_types::eth::EthHdr;
+
+use super::{
+    Exit, Outcome, Verdict,
+    external_port::siphash13,
+    head::{Head, Kind, destination_mac, source_mac},
+    passage::{ANY, Passage, Scratch, read_head},
+    rewrite,
+    stages::go_on,
+    traits::{Packet, Tables},
+};
+use crate::abi::{
+    DropReason, FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentState, Ip4,
+    Settings, Tick,
+};
+
+/// How long the reassembler waits for the rest of a datagram (`net.ipv4.ipfrag_time`), in
+/// seconds. RFC 791 suggests 15, for a whole path; what is out of order at a router comes
+/// within milliseconds.
+pub const RESPITE_SECONDS: u32 = 4;
+
+/// How long a note about a datagram stands, in ticks (4.3 s): longer than the reassembler
+/// waits, and a sender that counts to 65,536 in less has other troubles (RFC 6864).
+const LIFETIME: Tick = 32;
+
+/// For how long a translated datagram keeps its place against one that is left to the stack, in
+/// ticks: its fragments follow each other closely.
+const IN_FLIGHT: Tick = 2;
+
+/// What the sources of a group may have in the reassembler, in bytes of its memory: the largest
+/// datagram in fragments for Ethernet, and some more.
+const BUDGET: u32 = 128 << 10;
+
+/// How many places a datagram may have: two that come at the same time seldom lack one.
+const CHOICES: u32 = 4;
+
+/// What the kernel needs for a fragment besides its bytes.
+const OVERHEAD: u32 = 800;
+
+/// The time to live on the way to the reassembler, which as a router counts it down.
+const DETOUR_TTL: u8 = 64;
+
+/// The reassembler's memory in bytes (`net.ipv4.ipfrag_high_thresh`): enough for every group at
+/// once, also where a driver's buffers are twice as large as assumed.
+pub const REASSEMBLER_MEMORY: u32 = 2 * 2 * FRAGMENT_GROUPS * BUDGET;
+
+/// The group of a source.
+#[inline(always)]
+fn group<T: Tables>(tables: &T, settings: &Settings, source: Ip4) -> u32 {
+    match tables.endpoint(source) {
+        Some(end) => end.cable % FRAGMENT_GROUPS,
+        None => {
+            let hash = siphash13(settings.seed, [u64::from(source.to_network()), 1]);
+            FRAGMENT_GROUPS + hash as u32 % FRAGMENT_GROUPS
+        }
+    }
+}
+
+/// The places that the datagram of a packet may have.
+#[derive(Clone, Copy)]
+struct Places {
+    first: u32,
+    turn: u32,
+}
+
+impl Places {
+    #[inline(always)]
+    fn of<T: Tables>(tables: &T, settings: &Settings, head: &Head) -> Self {
+        let destination = head.destination.to_network();
+        let mixed = destination ^ (destination >> 16) ^ u32::from(head.protocol);
+        let number = u32::from(u16::from_be(head.id)).wrapping_add(mixed);
+        let row = number % (FRAGMENTS_OF_GROUP / CHOICES);
+        let group = group(tables, settings, head.source);
+        Self {
+            first: group * FRAGMENTS_OF_GROUP + row * CHOICES,
+            turn: number / (FRAGMENTS_OF_GROUP / CHOICES),
+        }
+    }
+
+    /// One of [`CHOICES`].
+    #[inline(always)]
+    const fn at(self, attempt: u32) -> u32 {
+        self.first + self.turn.wrapping_add(attempt) % CHOICES
+    }
+}
+
+#[inline(always)]
+fn is_about(fragment: &Fragment, head: &Head, is_leaving: bool) -> bool {
+    fragment.is_leaving == u8::from(is_leaving)
+        && fragment.source == head.source
+        && fragment.destination == head.destination
+        && fragment.id == head.id
+        && fragment.protocol == head.protocol
+}
+
+/// Puts the note that was begun into the place of the datagram, or a free one, or the oldest.
+#[inline(always)]
+fn write_note<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) {
+    let (head, tables, now) = (passage.head, passage.tables, passage.now);
+    let places = Places::of(tables, passage.settings, head);
+    let is_pass = passage.notes.fragment.state == FragmentState::Passed as u8;
+    let is_leaving = passage.notes.fragment.is_leaving != 0;
+    let mut best = u32::MAX;
+    let mut best_age = 0;
+    let mut attempt = 0;
+    while attempt < CHOICES {
+        let place = places.at(attempt);
+        attempt += 1;
+        let Some(old) = tables.fragment(place) else {
+            if best_age < LIFETIME {
+                (best, best_age) = (place, LIFETIME);
+            }
+            continue;
+        };
+        if is_about(&old, head, is_leaving) {
+            best = place;
+            break;
+        }
+        let age = age(&old, now);
+        // An address that nobody has translated anything for may send first fragments without
+        // end: they take no place from a translated datagram that is on its way.
+        let is_kept = is_pass && old.state == FragmentState::Translated as u8 && age < IN_FLIGHT;
+        if !is_kept && (best == u32::MAX || age > best_age) {
+            (best, best_age) = (place, age);
+        }
+    }
+    if best != u32::MAX {
+        tables.set_fragment(best, &passage.notes.fragment);
+    }
+}
+
+#[inline(always)]
+const fn age(fragment: &Fragment, now: Tick) -> Tick {
+    let age = now.wrapping_sub(fragment.seen);
+    // Another CPU's clock may be a tick ahead.
+    if age > Tick::MAX / 2 { 0 } else { age }
+}
+
+/// What is known of the datagram that a packet is a fragment of, where it came in, or where it
+/// leaves.
+#[inline(always)]
+fn find<'a, T: Tables>(
+    tables: &'a T,
+    settings: &Settings,
+    head: &Head,
+    now: Tick,
+    is_leaving: bool,
+) -> Option<T::FragmentRef<'a>> {
+    let places = Places::of(tables, settings, head);
+    let mut attempt = 0;
+    while attempt < CHOICES {
+        if let Some(found) = tables.fragment(places.at(attempt))
+            && is_about(&found, head, is_leaving)
+        {
+            return (age(&found, now) < LIFETIME).then_some(found);
+        }
+        attempt += 1;
+    }
+    None
+}
+
+/// What a fragment's datagram has begun with, if it has. `from_namespace`: it came by a cable,
+/// which must be the one that the others came by.
+#[inline(always)]
+pub(super) fn resume<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    from_namespace: bool,
+) -> Option<Verdict> {
+    let head = passage.head;
+    if head.first_fragment && head.is_tiny() {
+        return Some(passage.drop(DropReason::Malformed));
+    }
+    let found = find(passage.tables, passage.settings, head, passage.now, false)?;
+    if from_namespace && found.link != passage.packet.link() {
+        return None;
+    }
+    match FragmentState::from_number(found.state) {
+        FragmentState::Detour => Some(send_to_reassembler(passage)),
+        _ if head.first_fragment => None,
+        FragmentState::Passed => Some(Verdict::Pass),
+        FragmentState::Translated => Some(follow(passage, &found, from_namespace)),
+        FragmentState::Assembled => Some(send_to_reassembler(passage)),
+    }
+}
+
+/// The same where the kernel's stack sends a fragment out: the first one comes first there.
+#[inline(always)]
+pub(super) fn resume_leaving<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+) -> Option<Verdict> {
+    let head = passage.head;
+    if head.first_fragment {
+        return if head.is_tiny() { Some(passage.drop(DropReason::Malformed)) } else { None };
+    }
+    if !head.is_fragment() {
+        return None;
+    }
+    let found = find(passage.tables, passage.settings, head, passage.now, true)?;
+    Some(follow(passage, &found, true))
+}
+
+/// Translates a later fragment as the first one was.
+#[inline(always)]
+fn follow<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    found: &Fragment,
+    from_namespace: bool,
+) -> Verdict {
+    let head = passage.head;
+    if head.ttl <= 1 && found.exit != 0 {
+        return if from_namespace { Verdict::Pass } else { passage.drop(DropReason::TtlExceeded) };
+    }
+    let (link, next_hop) = (found.exit, found.next_hop);
+    if next_hop != Ip4::UNSPECIFIED && passage.packet.exceeds_mtu(link) {
+        return Verdict::Pass;
+    }
+    passage.tables.count_rule(found.rule, false, head.bytes);
+    if translate(passage.packet, head, found).is_none() {
+        return passage.drop(DropReason::RewriteFailed);
+    }
+    // Made as late as can be: the compiler copies what a variant does not have, and the verifier
+    // refuses that.
+    Verdict::Redirect(if link == 0 {
+        Exit::Onward
+    } else if next_hop == Ip4::UNSPECIFIED {
+        Exit::Peer { cable: link }
+    } else {
+        Exit::Neighbour { link, next_hop }
+    })
+}
+
+/// Writes addresses and identification of a later fragment. `None` leaves it half written.
+#[inline(always)]
+pub(super) fn translate<P: Packet>(packet: &mut P, head: &Head, found: &Fragment) -> Option<()> {
+    let skips_stack = found.exit != 0;
+    let mac = (skips_stack && found.next_hop == Ip4::UNSPECIFIED).then_some(found.mac);
+    let (source, destination) = (found.new_source, found.new_destination);
+    rewrite::network(packet, head, source, destination, found.new_id, mac, skips_stack).map(drop)
+}
+
+/// [`Stage::FirstFragment`](crate::abi::Stage::FirstFragment).
+#[inline(always)]
+pub fn first_fragment<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(translate_first(passage)))
+}
+
+/// Translates a first fragment, or lets it pass, and notes how, for those that follow.
+#[inline(always)]
+fn translate_first<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let put_off = passage.notes.put_off;
+    let (to, exit, rule) = (put_off.translation(), put_off.exit.exit(), put_off.rule);
+    if put_off.is_pass {
+        if begin_note(passage, FragmentState::Passed).is_some() {
+            write_note(passage);
+        }
+        return Verdict::Pass;
+    }
+    let head = passage.head;
+    passage.tables.count_rule(rule, put_off.new_flow, head.bytes);
+    let is_leaving = matches!(exit, Exit::Onward) && to.source != head.source;
+    let id = id_of(passage, to.source, is_leaving);
+    if begin_note(passage, FragmentState::Translated).is_none() {
+        return passage.drop(DropReason::RewriteFailed);
+    }
+    let note = &mut passage.notes.fragment;
+    note.new_source = to.source;
+    note.new_destination = to.destination;
+    note.new_id = id;
+    note.rule = rule;
+    note.is_leaving = u8::from(is_leaving);
+    match exit {
+        Exit::Onward => {}
+        Exit::Neighbour { link, next_hop } => (note.exit, note.next_hop) = (link, next_hop),
+        Exit::Peer { cable } | Exit::Ingress { link: cable } => note.exit = cable,
+    }
+    if let Some(mac) = to.mac {
+        note.mac = mac;
+    }
+    write_note(passage);
+    match rewrite::apply::<_, ANY>(passage.packet, head, &to, id, exit.skips_stack()) {
+        Some(()) => Verdict::Redirect(exit),
+        None => passage.drop(DropReason::RewriteFailed),
+    }
+}
+
+/// The identification of the datagram behind `source`: if its first fragment has come before,
+/// the one that it was given then, which others may bear already.
+#[inline(always)]
+fn id_of<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, source: Ip4, is_leaving: bool) -> u16 {
+    let known = find(passage.tables, passage.settings, passage.head, passage.now, is_leaving);
+    match known {
+        Some(note)
+            if note.state == FragmentState::Translated as u8 && note.new_source == source =>
+        {
+            note.new_id
+        }
+        _ => passage.id_behind(source),
+    }
+}
+
+/// Begins a note about the packet's datagram.
+#[inline(always)]
+fn begin_note<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    state: FragmentState,
+) -> Option<()> {
+    let head = passage.head;
+    passage.notes.fragment = Fragment {
+        source: head.source,
+        destination: head.destination,
+        seen: passage.now,
+        link: passage.packet.link(),
+        id: head.id,
+        protocol: head.protocol,
+        state: state as u8,
+        frame_destination: destination_mac(passage.packet)?,
+        frame_source: source_mac(passage.packet)?,
+        ttl: head.ttl,
+        ..Fragment::default()
+    };
+    Some(())
+}
+
+/// A later fragment of which nothing is known: it and all others of its datagram go to the
+/// reassembler.
+#[inline(always)]
+pub(super) fn detour<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let verdict = send_to_reassembler(passage);
+    // The budget comes first: it bounds how often a place is taken.
+    if matches!(verdict, Verdict::Redirect(_)) {
+        if begin_note(passage, FragmentState::Detour).is_none() {
+            return passage.drop(DropReason::Malformed);
+        }
+        write_note(passage);
+    }
+    verdict
+}
+
+#[inline(always)]
+fn send_to_reassembler<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+    let head = passage.head;
+    let tables = passage.tables;
+    let cable = passage.settings.reassembler;
+    if cable == 0 {
+        return passage.drop(DropReason::Fragment);
+    }
+    let group = group(tables, passage.settings, head.source);
+    let mut budget = tables.fragment_budget(group);
+    if !charge(&mut budget, cost(head), passage.now) {
+        return passage.drop(DropReason::FragmentFlood);
+    }
+    tables.set_fragment_budget(group, &budget);
+    match rewrite::time_to_live(passage.packet, head, DETOUR_TTL) {
+        Some(()) => Verdict::Redirect(Exit::Peer { cable }),
+        None => passage.drop(DropReason::RewriteFailed),
+    }
+}
+
+/// The reassembler's memory that a fragment takes.
+#[inline(always)]
+const fn cost(head: &Head) -> u32 {
+    head.bytes + OVERHEAD
+}
+
+/// Goes on to the period of `now`. What was charged two periods ago is gone: a period is longer
+/// than the reassembler waits.
+#[inline(always)]
+const fn turn_over(budget: &mut FragmentBudget, now: Tick) {
+    let period = now / LIFETIME;
+    if budget.period != period {
+        let is_next = budget.period.wrapping_add(1) == period;
+        budget.previous = if is_next { budget.current } else { 0 };
+        budget.current = 0;
+        budget.period = period;
+    }
+}
+
+/// Charges a fragment on its way to the reassembler; false when there is no room for it.
+#[inline(always)]
+const fn charge(budget: &mut FragmentBudget, cost: u32, now: Tick) -> bool {
+    turn_over(budget, now);
+    if budget.previous.saturating_add(budget.current).saturating_add(cost) > BUDGET {
+        return false;
+    }
+    budget.current += cost;
+    true
+}
+
+/// Gives back what was charged for a fragment that has returned.
+#[inline(always)]
+const fn credit(budget: &mut FragmentBudget, cost: u32, now: Tick) {
+    turn_over(budget, now);
+    let rest = cost.saturating_sub(budget.previous);
+    budget.previous = budget.previous.saturating_sub(cost);
+    budget.current = budget.current.saturating_sub(rest);
+}
+
+/// Decides about a packet from the reassembler: a fragment of a datagram that is whole by now
+/// goes in once more by the link that it came in by, as it was then.
+#[inline(always)]
+pub fn from_reassembler<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    let head = match read_head(packet, tables) {
+        Ok(head) => head,
+        Err(verdict) => return Outcome::Decided(verdict),
+    };
+    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
+    let Scratch { head: parked, notes } = scratch;
+    *parked = head;
+    let mut passage = Passage::new(packet, tables, settings, parked, notes, now);
+    let known = find(tables, settings, passage.head, now, false);
+    let Some(found) = known.filter(|_| passage.head.is_fragment()) else {
+        return Outcome::Decided(passage.drop(DropReason::Fragment));
+    };
+    let group = group(tables, settings, passage.head.source);
+    let mut budget = tables.fragment_budget(group);
+    credit(&mut budget, cost(passage.head), now);
+    tables.set_fragment_budget(group, &budget);
+    if passage.head.kind != Kind::LaterFragment {
+        passage.notes.fragment =
+            Fragment { state: FragmentState::Assembled as u8, seen: now, ..*found };
+        write_note(&mut passage);
+    }
+    Outcome::Decided(match restore(&mut passage, &found) {
+        Some(()) => Verdict::Redirect(Exit::Ingress { link: found.link }),
+        None => passage.drop(DropReason::RewriteFailed),
+    })
+}
+
+/// Makes the frame what it was before its detour.
+#[inline(always)]
+fn restore<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, found: &Fragment) -> Option<()> {
+    let packet = &mut *passage.packet;
+    rewrite::time_to_live(packet, passage.head, found.ttl)?;
+    packet.store(offset_of!(EthHdr, dst_addr), found.frame_destination)?;
+    packet.store(offset_of!(EthHdr, src_addr), found.frame_source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Tick = 1_000 * LIFETIME;
+
+    #[test]
+    fn rfc4787_req14a_a_group_has_a_budget_and_what_returns_is_given_back() {
+        let mut budget = FragmentBudget::default();
+        let cost = BUDGET / 4;
+        assert!((0..4).all(|_| charge(&mut budget, cost, NOW)));
+        assert!(!charge(&mut budget, 1, NOW));
+        credit(&mut budget, cost, NOW);
+        assert!(charge(&mut budget, cost, NOW));
+        assert!(!charge(&mut budget, 1, NOW));
+    }
+
+    #[test]
+    fn rfc4787_req14a_what_never_returns_is_forgotten_after_two_periods() {
+        let mut budget = FragmentBudget::default();
+        assert!(charge(&mut budget, BUDGET, NOW + LIFETIME - 1));
+        // The reassembler may have it for nearly a period more.
+        assert!(!charge(&mut budget, 1, NOW + LIFETIME));
+        assert!(!charge(&mut budget, 1, NOW + 2 * LIFETIME - 1));
+        assert!(charge(&mut budget, BUDGET, NOW + 2 * LIFETIME));
+    }
+
+    #[test]
+    fn the_largest_datagram_fits_into_the_budget() {
+        let fragments = 65_535_u32.div_ceil(1480);
+        assert!(65_535 + fragments * (OVERHEAD + 20) <= BUDGET);
+        // A period is longer than the reassembler waits.
+        assert!(LIFETIME >= crate::abi::ticks(RESPITE_SECONDS));
+    }
+}

@@ -1,0 +1,500 @@
+//! Datagrams in fragments: in order, out of order, among others, and in floods.
+
+use std::collections::BTreeMap;
+
+use netns_common::{
+    abi::{DropReason, Ip4},
+    datapath::{Exit, Verdict},
+    model::{Datagram, Hook, Places, Random, Reassembler, VecPacket, join, split, wrong_checksums},
+};
+
+use crate::lab::{ACK, BLUE, BRIDGE, FAR, HOST, LAN, Lab, RED, SYN, ipv4};
+
+/// Bytes of payload of a fragment.
+const PIECE: usize = 64;
+
+/// The way of translated packets: the short one, and that through the stack.
+const SHORT: u8 = 0;
+const VIA_STACK: u8 = 1;
+
+/// The lab and its reassembler.
+struct Way {
+    lab: Lab,
+    reassembler: Reassembler,
+    /// What came out, and where.
+    out: Vec<(Exit, VecPacket)>,
+    /// What was left to the stack.
+    passed: Vec<VecPacket>,
+}
+
+impl Way {
+    fn new() -> Self {
+        Self::in_mode(SHORT)
+    }
+
+    fn in_mode(via_stack: u8) -> Self {
+        let (mut lab, reassembler) = (Lab::new(), Reassembler::default());
+        lab.router.tables.settings.via_stack = via_stack;
+        Self { lab, reassembler, out: Vec::new(), passed: Vec::new() }
+    }
+
+    /// Sends frames through the hook, and what they cause through others.
+    fn send(&mut self, hook: Hook, frames: impl IntoIterator<Item = VecPacket>) {
+        let Places { reassembler, uplink, .. } = self.lab.places;
+        for frame in frames {
+            let mut ways = std::collections::VecDeque::from([(hook, frame)]);
+            while let Some((hook, frame)) = ways.pop_front() {
+                let sent = self.lab.send(hook, frame);
+                match sent.verdict {
+                    Verdict::Redirect(Exit::Peer { cable }) if cable == reassembler => {
+                        let link =
+                            |frame: VecPacket| VecPacket::new(frame.bytes().to_vec(), reassembler);
+                        let back = self.reassembler.take(sent.after).into_iter();
+                        ways.extend(back.map(|frame| (Hook::FromReassembler, link(frame))));
+                    }
+                    Verdict::Redirect(Exit::Ingress { link }) => {
+                        let hook = if link == uplink.index {
+                            Hook::FromUplink
+                        } else {
+                            Hook::FromNamespace
+                        };
+                        ways.push_back((hook, VecPacket::new(sent.after.bytes().to_vec(), link)));
+                    }
+                    Verdict::Redirect(exit) => self.out.push((exit, sent.after)),
+                    Verdict::Pass if hook == Hook::FromNamespace && self.is_via_stack() => {
+                        let frame = VecPacket::new(sent.after.bytes().to_vec(), uplink.index);
+                        ways.push_back((Hook::ToUplink, frame));
+                    }
+                    Verdict::Pass => {
+                        assert_eq!(sent.before.bytes(), sent.after.bytes(), "passed untouched");
+                        self.passed.push(sent.after);
+                    }
+                    Verdict::Drop(_) | Verdict::Answer(..) => {}
+                }
+            }
+        }
+    }
+
+    fn is_via_stack(&self) -> bool {
+        self.lab.router.tables.settings.via_stack == VIA_STACK
+    }
+
+    fn red(&self, packet: &Datagram) -> VecPacket {
+        let Places { red_mac, red_port, bridge, .. } = self.lab.places;
+        packet.frame(red_mac, bridge.mac, red_port)
+    }
+
+    fn blue(&self, packet: &Datagram) -> VecPacket {
+        let Places { blue_mac, blue_port, bridge, .. } = self.lab.places;
+        packet.frame(blue_mac, bridge.mac, blue_port)
+    }
+
+    fn outside(&self, packet: &Datagram) -> VecPacket {
+        let Places { lan_mac, uplink, .. } = self.lab.places;
+        packet.frame(lan_mac, uplink.mac, uplink.index)
+    }
+
+    /// What came out since the last time, put together.
+    #[track_caller]
+    fn whole(&mut self) -> (Exit, VecPacket) {
+        let out = std::mem::take(&mut self.out);
+        let exit = out.first().unwrap_or_else(|| panic!("nothing: {:?}", self.lab.router)).0;
+        assert!(out.iter().all(|(other, _)| *other == exit), "{out:?}");
+        let frames: Vec<_> = out.into_iter().map(|(_, frame)| frame).collect();
+        for frame in &frames {
+            assert_eq!(wrong_checksums(frame.network()), []);
+        }
+        let whole = join(&frames).unwrap_or_else(|| panic!("not whole: {frames:?}"));
+        assert_eq!(wrong_checksums(whole.network()), []);
+        (exit, whole)
+    }
+
+    /// The same packet through a lab of its own, unfragmented.
+    fn alone(&self, hook: Hook, frames: &[VecPacket]) -> Vec<(Exit, VecPacket)> {
+        let mut other = Self::in_mode(self.lab.router.tables.settings.via_stack);
+        for frame in frames {
+            other.send(hook, [frame.clone()]);
+        }
+        other.out
+    }
+}
+
+/// All orders of a few.
+fn orders(frames: &[VecPacket]) -> Vec<Vec<VecPacket>> {
+    if frames.len() <= 1 {
+        return vec![frames.to_vec()];
+    }
+    let mut all = Vec::new();
+    for at in 0..frames.len() {
+        let mut others = frames.to_vec();
+        let first = others.remove(at);
+        all.extend(orders(&others).into_iter().map(|order| {
+            let mut whole = vec![first.clone()];
+            whole.extend(order);
+            whole
+        }));
+    }
+    all
+}
+
+fn shuffle(random: &mut Random, frames: &mut [VecPacket]) {
+    for at in (1..frames.len()).rev() {
+        frames.swap(at, random.below(at + 1));
+    }
+}
+
+fn large(source: Ip4, destination: Ip4) -> [Datagram; 3] {
+    let packet = || ipv4(source, destination).payload(3 * PIECE - 20);
+    [
+        packet().udp(40_000, 53),
+        packet().tcp(40_000, 443, SYN).payload(3 * PIECE),
+        packet().echo_request(40_000),
+    ]
+}
+
+/// A packet of each kind in each mode.
+fn each_way(check: impl Fn(Datagram, u8)) {
+    for via_stack in [SHORT, VIA_STACK] {
+        for packet in large(RED, FAR) {
+            check(packet, via_stack);
+        }
+    }
+}
+
+#[test]
+fn rfc4787_req14_datagrams_in_fragments_leave_in_any_order() {
+    each_way(|packet, via_stack| {
+        let way = Way::in_mode(via_stack);
+        let whole = way.red(&packet);
+        let expected = way.alone(Hook::FromNamespace, std::slice::from_ref(&whole));
+        let fragments = split(&whole, PIECE);
+        assert!(fragments.len() >= 3);
+        for order in orders(&fragments) {
+            let mut way = Way::in_mode(via_stack);
+            way.send(Hook::FromNamespace, order);
+            let (exit, whole) = way.whole();
+            assert_eq!((exit, whole.bytes()), (expected[0].0, expected[0].1.bytes()));
+            assert_eq!(way.reassembler.waiting(), 0);
+            assert_eq!(way.lab.flow_count(), 1);
+        }
+    });
+}
+
+#[test]
+fn rfc4787_req14_answers_in_fragments_arrive_in_any_order() {
+    each_way(|packet, via_stack| {
+        let mut way = Way::in_mode(via_stack);
+        way.send(Hook::FromNamespace, [way.red(&packet)]);
+        let sent = way.out.remove(0).1;
+        let answer = Datagram::answer_to(&sent).expect("an answer").payload(4 * PIECE);
+        let Places { red_port, red_mac, uplink, .. } = way.lab.places;
+        let (expected, mac) = match via_stack {
+            VIA_STACK => (Exit::Onward, uplink.mac),
+            _ => (Exit::Peer { cable: red_port }, red_mac),
+        };
+        for order in orders(&split(&way.outside(&answer), PIECE)) {
+            way.send(Hook::FromUplink, order);
+            let (exit, whole) = way.whole();
+            assert_eq!(exit, expected);
+            assert_eq!(whole.destination_mac(), Some(mac));
+            assert_eq!(&whole.network()[16..20], RED.octets());
+            assert_eq!(whole.network().len(), way.outside(&answer).network().len());
+        }
+    });
+}
+
+/// What is too large for the uplink and may be cut goes to the stack whole, or in the pieces that
+/// it came in.
+#[test]
+fn rfc4787_req14_what_the_stack_cuts_to_size_leaves_translated() {
+    let mut way = Way::new();
+    let whole = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(4 * PIECE));
+    let at = way.lab.places.uplink.index;
+    let pieces = split(&whole, PIECE);
+    way.send(
+        Hook::ToUplink,
+        pieces.into_iter().map(|piece| VecPacket::new(piece.bytes().to_vec(), at)),
+    );
+    let (exit, whole) = way.whole();
+    assert_eq!(exit, Exit::Onward);
+    assert_eq!(&whole.network()[12..20], [HOST.octets(), FAR.octets()].concat());
+    assert_eq!(way.lab.flow_count(), 1);
+}
+
+#[test]
+fn rfc4787_req14_a_forwards_datagrams_pass_in_any_order_both_ways() {
+    let mut way = Way::new();
+    let request = way.outside(&ipv4(FAR, HOST).udp(50_000, 5353).payload(4 * PIECE));
+    for order in orders(&split(&request, PIECE)) {
+        way.send(Hook::FromUplink, order);
+        let (exit, whole) = way.whole();
+        assert_eq!(exit, Exit::Peer { cable: way.lab.places.blue_port });
+        let answer = Datagram::answer_to(&whole).expect("an answer").payload(3 * PIECE);
+        let mut fragments = split(&way.blue(&answer), PIECE);
+        fragments.reverse();
+        way.send(Hook::FromNamespace, fragments);
+        let (_, whole) = way.whole();
+        assert_eq!(&whole.network()[12..20], [HOST.octets(), FAR.octets()].concat());
+        assert_eq!(&whole.network()[20..24], [20, 233, 195, 80]);
+    }
+    assert_eq!(way.lab.flow_count(), 1);
+}
+
+#[test]
+fn rfc4787_req14_datagrams_between_namespaces_turn_around_in_any_order() {
+    let mut way = Way::new();
+    let request = way.red(&ipv4(RED, HOST).udp(40_000, 5353).payload(4 * PIECE));
+    for order in orders(&split(&request, PIECE)) {
+        way.send(Hook::FromNamespace, order);
+        let (exit, whole) = way.whole();
+        assert_eq!(exit, Exit::Peer { cable: way.lab.places.blue_port });
+        assert_eq!(&whole.network()[12..20], [HOST.octets(), BLUE.octets()].concat());
+    }
+}
+
+#[test]
+fn rfc4787_req14_the_hosts_own_datagrams_reach_it_untouched_in_any_order() {
+    let echo = ipv4(LAN, HOST).echo_request(7).payload(4 * PIECE);
+    let far = ipv4(LAN, HOST).udp(53, 33_333).payload(4 * PIECE);
+    for packet in [echo, far] {
+        let frame = Way::new().outside(&packet);
+        for order in orders(&split(&frame, PIECE)) {
+            let mut way = Way::new();
+            way.send(Hook::FromUplink, order);
+            assert_eq!(way.out.len(), 0);
+            let whole = join(&way.passed).expect("all of it");
+            assert_eq!(whole.bytes(), frame.bytes());
+        }
+    }
+    let frame = Way::new().red(&ipv4(RED, BRIDGE).echo_request(7).payload(4 * PIECE));
+    for order in orders(&split(&frame, PIECE)) {
+        let mut way = Way::new();
+        way.send(Hook::FromNamespace, order);
+        assert_eq!(join(&way.passed).expect("all of it").bytes(), frame.bytes());
+    }
+}
+
+#[test]
+fn rfc4787_req14_datagrams_among_each_other_keep_apart() {
+    let mut random = Random::new(14);
+    for round in 0..200 {
+        let mut way = Way::new();
+        let mut all = Vec::new();
+        let mut expected = Vec::new();
+        for number in 0..6_u16 {
+            let packet = ipv4(RED, if number % 2 == 0 { FAR } else { LAN })
+                .udp(40_000 + number, 53)
+                .id(number / 2 + round)
+                .payload(PIECE * 3 + usize::from(number));
+            let frame = way.red(&packet);
+            expected.extend(way.alone(Hook::FromNamespace, std::slice::from_ref(&frame)));
+            let mut fragments = split(&frame, PIECE);
+            // Now and then the network brings something twice.
+            if random.one_in(2) {
+                fragments.push(fragments[random.below(fragments.len())].clone());
+            }
+            all.extend(fragments);
+        }
+        shuffle(&mut random, &mut all);
+        way.send(Hook::FromNamespace, all);
+        // The identification is the NAT's: what belongs together bears the same.
+        let mut datagrams: BTreeMap<_, Vec<VecPacket>> = BTreeMap::new();
+        for (_, frame) in &way.out {
+            let ip = frame.network();
+            datagrams.entry((&ip[4..6], &ip[16..20])).or_default().push(frame.clone());
+        }
+        let ends = |frame: &VecPacket| frame.network()[12..].to_vec();
+        let mut joined: Vec<_> = datagrams
+            .values()
+            .map(|own| ends(&join(own).unwrap_or_else(|| panic!("round {round}: {own:?}"))))
+            .collect();
+        let mut expected: Vec<_> = expected.iter().map(|(_, frame)| ends(frame)).collect();
+        joined.sort();
+        expected.sort();
+        assert_eq!(joined, expected, "round {round}");
+    }
+}
+
+#[test]
+fn a_note_about_a_datagram_does_not_stand_for_the_next_of_its_number() {
+    let mut way = Way::new();
+    let frame = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(3 * PIECE));
+    let fragments = split(&frame, PIECE);
+    way.send(Hook::FromNamespace, fragments.clone());
+    way.whole();
+    way.lab.router.wait(5);
+    // Without its first one nothing leaves any more.
+    way.send(Hook::FromNamespace, fragments[1..].to_vec());
+    assert_eq!(way.out.len(), 0);
+    assert_eq!(way.reassembler.waiting(), fragments.len() - 1);
+    way.send(Hook::FromNamespace, [fragments[0].clone()]);
+    way.whole();
+}
+
+#[test]
+fn a_first_fragment_alone_leaves_at_once() {
+    let mut way = Way::new();
+    let frame = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(3 * PIECE));
+    way.send(Hook::FromNamespace, [split(&frame, PIECE)[0].clone()]);
+    assert_eq!((way.out.len(), way.reassembler.waiting()), (1, 0));
+}
+
+#[test]
+fn fragments_that_hide_the_ports_or_flags_are_dropped() {
+    let mut way = Way::new();
+    let frame = way.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN).payload(40));
+    // RFC 1858: a first fragment without the flags, and a second one that would overwrite them.
+    for fragment in &split(&frame, 8)[..2] {
+        way.lab.send(Hook::FromNamespace, fragment.clone()).dropped(DropReason::Malformed);
+    }
+    let frame = way.outside(&ipv4(FAR, HOST).tcp(40_000, 80, ACK).payload(40));
+    way.lab.send(Hook::FromUplink, split(&frame, 8)[0].clone()).dropped(DropReason::Malformed);
+    assert_eq!(way.lab.flow_count(), 0);
+}
+
+#[test]
+fn a_later_fragment_is_checked_like_any_packet() {
+    let mut way = Way::new();
+    let frame = way.blue(&ipv4(BLUE, FAR).udp(40_000, 53).payload(3 * PIECE));
+    let fragments = split(&frame, PIECE);
+    way.send(Hook::FromNamespace, [fragments[0].clone()]);
+    // Blue's datagram is no way out for red.
+    let forged = VecPacket::new(fragments[1].bytes().to_vec(), way.lab.places.red_port);
+    way.lab.send(Hook::FromNamespace, forged).dropped(DropReason::SpoofedMac);
+    let inward = |source, destination| {
+        let packet = ipv4(source, destination).udp(1, 2).payload(3 * PIECE);
+        split(&Way::new().outside(&packet), PIECE)[1].clone()
+    };
+    way.lab.send(Hook::FromUplink, inward(FAR, RED)).dropped(DropReason::InsideDestination);
+    way.lab.send(Hook::FromUplink, inward(RED, HOST)).dropped(DropReason::InsideSource);
+    way.lab.send(Hook::FromUplink, inward(LAN, FAR)).passed();
+}
+
+#[test]
+fn times_to_live_of_later_fragments_count_down() {
+    let mut way = Way::new();
+    let packet = |ttl| ipv4(RED, FAR).ttl(ttl).udp(40_000, 53).payload(3 * PIECE);
+    way.send(Hook::FromNamespace, split(&way.red(&packet(9)), PIECE));
+    assert!(way.out.iter().all(|(_, frame)| frame.network()[8] == 8), "{:?}", way.out);
+    way.send(Hook::FromNamespace, [split(&way.red(&packet(1)), PIECE)[1].clone()]);
+    assert_eq!(way.passed.len(), 1);
+    let answer = ipv4(FAR, HOST).udp(53, 40_000).payload(3 * PIECE);
+    way.send(Hook::FromUplink, [split(&way.outside(&answer), PIECE)[0].clone()]);
+    let late = split(&way.outside(&answer.ttl(1)), PIECE)[1].clone();
+    way.lab.send(Hook::FromUplink, late).dropped(DropReason::TtlExceeded);
+}
+
+#[test]
+fn without_a_reassembler_only_what_is_in_order_passes() {
+    let mut way = Way::new();
+    way.lab.router.tables.settings.reassembler = 0;
+    let frame = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(3 * PIECE));
+    way.send(Hook::FromNamespace, split(&frame, PIECE));
+    way.whole();
+    let other = way.red(&ipv4(RED, FAR).id(9).udp(40_000, 53).payload(3 * PIECE));
+    way.lab
+        .send(Hook::FromNamespace, split(&other, PIECE)[1].clone())
+        .dropped(DropReason::Fragment);
+}
+
+#[test]
+fn what_the_reassembler_was_not_given_does_not_come_from_it() {
+    let mut way = Way::new();
+    let stray = |packet: &Datagram| VecPacket::new(way.red(packet).bytes().to_vec(), 20);
+    let whole = stray(&ipv4(RED, FAR).udp(40_000, 53));
+    let error = stray(&ipv4(FAR, RED).icmp(11, 1, [0; 4]));
+    let fragment = split(&stray(&ipv4(RED, FAR).udp(1, 2).payload(3 * PIECE)), PIECE)[0].clone();
+    for frame in [whole, error, fragment] {
+        way.lab.send(Hook::FromReassembler, frame).dropped(DropReason::Fragment);
+    }
+}
+
+/// Fragments that no first one ever follows.
+fn flood(way: &mut Way, count: u16, frame: impl Fn(&Way, u16) -> VecPacket, hook: Hook) -> u32 {
+    let mut waiting = 0;
+    for number in 0..count {
+        let fragment = split(&frame(way, number), PIECE)[1].clone();
+        let sent = way.lab.send(hook, fragment);
+        if sent.verdict == Verdict::Redirect(Exit::Peer { cable: way.lab.places.reassembler }) {
+            waiting += 1;
+        }
+    }
+    waiting
+}
+
+#[test]
+fn rfc4787_req14a_a_flood_from_red_leaves_blues_datagrams_alone() {
+    let mut way = Way::new();
+    let waiting = flood(
+        &mut way,
+        5000,
+        |way, id| {
+            let packet = ipv4(RED, FAR).id(id).udp(1, 2).payload(2 * PIECE);
+            way.red(&packet)
+        },
+        Hook::FromNamespace,
+    );
+    assert!(way.lab.drops(DropReason::FragmentFlood) > 4000);
+    // Bounded in the reassembler: 128 KiB, of which each takes 884 bytes.
+    assert!(waiting <= 150, "{waiting}");
+    let frame = way.blue(&ipv4(BLUE, FAR).udp(40_000, 53).payload(9 * PIECE));
+    let mut fragments = split(&frame, PIECE);
+    fragments.reverse();
+    way.send(Hook::FromNamespace, fragments);
+    way.whole();
+    // Red's own in order pass too.
+    let frame = way.red(&ipv4(RED, FAR).id(9999).udp(9, 9).payload(9 * PIECE));
+    way.send(Hook::FromNamespace, split(&frame, PIECE));
+    way.whole();
+    // And when it ends, all.
+    way.lab.router.wait(9);
+    let frame = way.red(&ipv4(RED, FAR).id(9).udp(40_000, 53).payload(9 * PIECE));
+    let mut fragments = split(&frame, PIECE);
+    fragments.reverse();
+    way.send(Hook::FromNamespace, fragments);
+    way.whole();
+}
+
+#[test]
+fn rfc4787_req14a_a_flood_from_outside_takes_no_place_from_a_datagram_on_its_way() {
+    let mut way = Way::new();
+    way.send(Hook::FromNamespace, [way.red(&ipv4(RED, FAR).udp(40_000, 53))]);
+    way.out.clear();
+    let answer = ipv4(FAR, HOST).udp(53, 40_000).id(7).payload(3 * PIECE);
+    let fragments = split(&way.outside(&answer), PIECE);
+    way.send(Hook::FromUplink, [fragments[0].clone()]);
+    // First fragments of the host's own, from everywhere.
+    for number in 0..20_000_u32 {
+        let source = Ip4::new(20, (number >> 16) as u8, (number >> 8) as u8, number as u8);
+        let packet = ipv4(source, HOST).udp(1, 2).id(number as u16).payload(99);
+        way.send(Hook::FromUplink, [split(&way.outside(&packet), PIECE)[0].clone()]);
+    }
+    way.send(Hook::FromUplink, fragments[1..].to_vec());
+    way.whole();
+}
+
+#[test]
+fn rfc4787_req14a_notes_and_budgets_are_bounded() {
+    let mut way = Way::new();
+    flood(
+        &mut way,
+        u16::MAX,
+        |way, number| {
+            let [a, b] = number.to_be_bytes();
+            let source = Ip4::new(20, a, b, 1);
+            let packet = ipv4(source, HOST).id(number).udp(1, 2).payload(2 * PIECE);
+            way.outside(&packet)
+        },
+        Hook::FromUplink,
+    );
+    let (notes, budgets) =
+        (way.lab.router.tables.fragments().len(), way.lab.router.tables.fragment_budgets());
+    assert!(notes <= netns_common::abi::MAX_FRAGMENTS as usize);
+    assert!(budgets.len() <= 256, "{}", budgets.len());
+    // Inside ones are apart from all of them.
+    let frame = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(9 * PIECE));
+    let mut fragments = split(&frame, PIECE);
+    fragments.reverse();
+    way.send(Hook::FromNamespace, fragments);
+    way.whole();
+}

@@ -1,0 +1,38 @@
+//! What the fuzzer has found once is tried each time: the inputs that reach something new, and
+//! those that broke something.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use netns_common::model::fuzz::{self, Report};
+
+/// Runs all inputs of a folder under `netns-common/fuzz`, each by itself.
+fn replay(folder: &str) -> Vec<Report> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let run = |file: &PathBuf| {
+        let bytes = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let result = catch_unwind(AssertUnwindSafe(|| fuzz::run(&bytes)));
+        result.unwrap_or_else(|_| panic!("the input {} breaks what must hold", file.display()))
+    };
+    files.iter().map(run).collect()
+}
+
+#[test]
+fn every_input_of_the_corpus_leaves_the_invariants_alone() {
+    let reports = replay("corpus");
+    let packets: usize = reports.iter().map(|report| report.packets).sum();
+    let redirected: usize = reports.iter().map(|report| report.redirected).sum();
+    println!("{} inputs, {packets} packets, {redirected} redirected", reports.len());
+    assert!(reports.len() >= 50 && redirected >= 500, "the corpus is not what it was");
+}
+
+#[test]
+fn what_broke_an_invariant_once_does_so_no_more() {
+    let reports = replay("crashes");
+    assert!(!reports.is_empty(), "the folder has at least the input that proved the target");
+}

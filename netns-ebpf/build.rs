@@ -1,0 +1,9 @@
+//! What the linker, which generates the code, is told.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    // Equal ends of several ways are not made one: the jumps back to the one that stays are such
+    // that x86's BPF compiler (seen with Linux 6.18) does not always come to rest over the sizes of
+    // the jumps of a large program, and then the kernel refuses it with error 524.
+    println!("cargo::rustc-link-arg-bins=--llvm-args=--enable-tail-merge=false");
+}

@@ -1,0 +1,111 @@
+//! The reassembler of a router: made and taken away with its datapath.
+//!
+//! It needs no name and no process. Its netfilter link is pinned with the datapath, and the link
+//! keeps the namespace; with the namespace its end of the cable goes, and so the router's.
+
+use std::os::fd::OwnedFd;
+
+use aya::{
+    Ebpf,
+    maps::{Array, MapData},
+    programs::TcAttachType,
+};
+use netns_common::{
+    abi::{Settings, maps, programs},
+    datapath::{REASSEMBLER_MEMORY, RESPITE_SECONDS},
+};
+use nix::net::if_::if_nametoindex;
+
+use super::{
+    Datapath, DatapathError,
+    attach::{self, Hook},
+    probe,
+};
+use crate::net::{Mac, Reassembler, ReassemblerLimits};
+
+/// The hook on the link to the reassembler.
+const HOOK: Hook = Hook { program: programs::FROM_REASSEMBLER, direction: TcAttachType::Ingress };
+
+/// The name that its netfilter link is pinned by.
+const LINK: &str = "reassembler";
+
+/// What there is of a reassembler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reassembly {
+    /// Fragments may come in any order.
+    AnyOrder,
+    /// The kernel had no netfilter links when the lab was made (they came with 6.6): fragments
+    /// are translated only behind the first of their datagram.
+    InOrder,
+    /// It was there, and something of it is not any more.
+    Broken,
+}
+
+/// Name and Ethernet address of the link to a reassembler, made from the datapath's name: those
+/// of several labs meet in the machine's own namespace.
+fn link_of(lab: &str) -> (String, Mac) {
+    let mac = Mac::from_names(&[lab, LINK]);
+    let [.., a, b, c, d] = mac.0;
+    (format!("frag-{a:02x}{b:02x}{c:02x}{d:02x}"), mac)
+}
+
+impl Datapath {
+    /// Makes the reassembler, if the kernel can have one, and tells the programs of it. Must run
+    /// inside the router's namespace.
+    pub(super) fn make_reassembler(&self, object: &mut Ebpf) -> Result<(), DatapathError> {
+        let (link, mac) = link_of(&self.lab);
+        let reassembler = Reassembler { link: &link, mac };
+        let limits = ReassemblerLimits { memory: REASSEMBLER_MEMORY, respite: RESPITE_SECONDS };
+        let path = self.pins.link(LINK, 0);
+        let pin = |link: OwnedFd| {
+            probe::pin(&link, &path)
+                .map_err(|cause| super::pins::pin_error("pin the netfilter link at", &path, cause))
+        };
+        let made = reassembler
+            .make(limits, || probe::netfilter_link().ok().map(pin))
+            .map_err(DatapathError::Namespace)?;
+        let Some(pinned) = made else { return Ok(()) };
+        pinned?;
+        let index =
+            if_nametoindex(link.as_str()).map_err(|_| DatapathError::NoInterface(link.clone()))?;
+        attach::attach(object, &self.pins, HOOK, &link, index)?;
+        let mut settings = self.settings()?;
+        settings.reassembler = index;
+        let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
+        map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+    }
+
+    /// Takes what is left of the reassembler away, and makes it anew.
+    pub(super) fn remake_reassembler(&self, object: &mut Ebpf) -> Result<(), DatapathError> {
+        let old = attach::pinned_links(&self.pins, HOOK.program)?;
+        for path in old.into_iter().chain([self.pins.link(LINK, 0)]) {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(super::pins::pin_error("remove the pin", &path, error));
+                }
+                _ => {}
+            }
+        }
+        self.make_reassembler(object)
+    }
+
+    /// In which orders fragments are put together. Must run inside the router's namespace.
+    pub fn reassembly(&self) -> Result<Reassembly, DatapathError> {
+        let index = self.settings()?.reassembler;
+        if index == 0 {
+            return Ok(Reassembly::InOrder);
+        }
+        let (link, _) = link_of(&self.lab);
+        let is_there = if_nametoindex(link.as_str()).is_ok_and(|there| there == index)
+            && self.pins.link(LINK, 0).exists()
+            && self.watches(HOOK, &link);
+        Ok(if is_there { Reassembly::AnyOrder } else { Reassembly::Broken })
+    }
+}
+
+/// Deletes the link to a lab's reassembler, if it is in the calling thread's namespace: the
+/// kernel would do it too, but some time later.
+pub(super) fn remove_link(lab: &str) -> Result<(), DatapathError> {
+    let (link, mac) = link_of(lab);
+    Reassembler { link: &link, mac }.remove().map_err(DatapathError::Namespace)
+}

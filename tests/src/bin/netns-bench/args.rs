@@ -1,0 +1,112 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::works::{WORKS, Work};
+
+const EXAMPLES: &str = "Examples:
+  cargo xtask bench --quick
+  cargo xtask bench --json bench.json --report bench/
+  cargo xtask bench --only udp-1 --only tcp
+  cargo xtask bench --list
+
+docs/bench.md describes the works, the modes and the JSON file.";
+
+/// Measure the NAT against the kernel's own, and both against a bare cable
+#[derive(Debug, clap::Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Fewer and shorter rounds, and none of the works that take long: two minutes instead of
+    /// twenty
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Do this work only, or those whose names begin so; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = some_work)]
+    pub(crate) only: Vec<String>,
+    /// How often each work is done in each mode [default: 5, with --quick 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: Option<u8>,
+    /// How long a work takes in one mode in one round, in milliseconds [default: 1000, with
+    /// --quick 250]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(10..))]
+    window: Option<u16>,
+    /// Write the results to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write a page with plots to this folder; it is made when it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+    /// Say which works there are, and do none
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+impl Args {
+    /// How often each work is done in each mode.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds.map_or(if self.quick { 3 } else { 5 }, usize::from)
+    }
+
+    /// How long one work takes in one mode in one round.
+    pub(crate) fn window(&self) -> Duration {
+        Duration::from_millis(self.window.map_or(if self.quick { 250 } else { 1000 }, u64::from))
+    }
+
+    /// The works to do, in their order in the table.
+    pub(crate) fn works(&self) -> Vec<&'static Work> {
+        let wanted = |work: &&Work| {
+            if self.only.is_empty() {
+                !(self.quick && work.is_long)
+            } else {
+                self.only.iter().any(|name| work.is_called(name))
+            }
+        };
+        WORKS.iter().filter(wanted).collect()
+    }
+}
+
+fn some_work(name: &str) -> Result<String, String> {
+    if WORKS.iter().any(|work| work.is_called(name)) {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<_> = WORKS.iter().map(|work| work.name).collect();
+    Err(format!("there is no such work; there are {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::Args;
+
+    fn parse(line: &str) -> Result<Args, String> {
+        Args::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
+    }
+
+    fn names(line: &str) -> Vec<&'static str> {
+        parse(line).unwrap().works().iter().map(|work| work.name).collect()
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_with_the_right_ones() {
+        let error = parse("bench --only udp1").unwrap_err();
+        assert!(error.contains("udp1") && error.contains("udp-1"), "{error}");
+        assert!(parse("bench --rounds 0").is_err());
+    }
+
+    #[test]
+    fn works_keep_their_order_whatever_the_order_asked_for() {
+        assert_eq!(names("bench --only tcp-crr --only udp-1"), ["udp-1", "tcp-crr"]);
+        assert!(names("bench --only tcp").contains(&"tcp-rr"));
+        assert!(!names("bench --only udp").contains(&"tcp-rr"));
+    }
+
+    #[test]
+    fn quick_leaves_out_what_takes_long_unless_it_is_asked_for() {
+        let all = names("bench");
+        let quick = names("bench --quick");
+        assert!(quick.len() < all.len() && quick.contains(&"udp-1"), "{quick:?}");
+        let long = all.iter().find(|name| !quick.contains(name)).unwrap();
+        assert_eq!(names(&format!("bench --quick --only {long}")), [*long]);
+    }
+}

@@ -1,0 +1,52 @@
+//! What the figures were measured on and against.
+
+use std::{collections::BTreeMap, fs, process::Command};
+
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cpus: usize,
+    pub(crate) memory_kib: u64,
+    pub(crate) kernel: String,
+    /// The first line of each tool's version; of one that is not there, its package.
+    pub(crate) versions: BTreeMap<&'static str, String>,
+}
+
+impl Machine {
+    pub(crate) fn now() -> Self {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let memory = field(&meminfo, "MemTotal").and_then(|v| v.split(' ').next()?.parse().ok());
+        let tools = [
+            ("ip", "-V"),
+            ("iptables-nft", "--version"),
+            ("iptables-legacy", "--version"),
+            ("nft", "--version"),
+        ];
+        Self {
+            cpu: field(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_kib: memory.unwrap_or(0),
+            kernel: kernel.trim().to_owned(),
+            versions: tools.map(|(tool, argument)| (tool, version(tool, argument))).into(),
+        }
+    }
+}
+
+fn version(tool: &str, argument: &str) -> String {
+    let Ok(output) = Command::new(tool).arg(argument).output() else {
+        return format!("not there: install {}", crate::layout::package(tool));
+    };
+    String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("unknown").to_owned()
+}
+
+/// The value of the first line `NAME : VALUE`.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}

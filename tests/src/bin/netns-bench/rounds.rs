@@ -1,0 +1,194 @@
+//! The order of things: every round of a work does it in every mode, so that what drifts while
+//! the run lasts meets all modes alike; every second round goes backwards.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    args::Args,
+    forget::forget,
+    machine::Machine,
+    modes::Mode,
+    places::{Kind, Places},
+    progress::Progress,
+    record::{AdvantageRecord, ModeRecord, Record, ResultRecord, SCHEMA, WorkRecord},
+    statistics::{Summary, ratios},
+    works::{Better, Work},
+};
+
+pub(crate) fn measure(args: &Args) -> Result<Record> {
+    let begin = Instant::now();
+    let began = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let machine = Machine::now();
+    let works = args.works();
+    let mut places = Places::default();
+    let modes = build(&mut places);
+    ensure!(modes.iter().any(|mode| mode.missing.is_none()), "no mode can be built here");
+
+    let mut progress = Progress::new(works.iter().map(|w| w.modes.len() * args.rounds()).sum());
+    let mut results = Vec::new();
+    for work in &works {
+        results.extend(rounds(args, work, &mut places, &mut progress));
+    }
+    progress.clear();
+    Ok(Record {
+        schema: SCHEMA,
+        began,
+        seconds: begin.elapsed().as_secs(),
+        quick: args.quick,
+        rounds: args.rounds(),
+        window_ms: args.window().as_millis(),
+        machine,
+        modes,
+        works: works.iter().map(|work| described(work)).collect(),
+        advantages: compare(&results),
+        results,
+    })
+}
+
+/// Builds every mode's network.
+fn build(places: &mut Places) -> Vec<ModeRecord> {
+    let mut modes = Vec::new();
+    for mode in Mode::ALL {
+        let missing = places.get(mode, Kind::Plain).err().map(str::to_owned);
+        if let Some(why) = &missing {
+            eprintln!("{}: not measured: {why}", mode.name());
+        }
+        modes.push(ModeRecord { name: mode.name(), about: mode.about(), missing });
+    }
+    modes
+}
+
+fn described(work: &Work) -> WorkRecord {
+    let (series, x) = work.series.unzip();
+    WorkRecord { name: work.name, about: work.about, series, x }
+}
+
+/// All rounds of one work: a result for each figure and mode.
+fn rounds(
+    args: &Args,
+    work: &Work,
+    places: &mut Places,
+    progress: &mut Progress,
+) -> Vec<ResultRecord> {
+    let (modes, missing): (Vec<Mode>, Vec<Mode>) =
+        work.modes.iter().partition(|mode| places.get(**mode, work.kind).is_ok());
+    progress.skip(missing.len() * args.rounds());
+    let mut of_modes: Vec<Vec<ResultRecord>> =
+        modes.iter().map(|mode| empty(work, *mode)).collect();
+    for round in 0..args.rounds() {
+        for step in 0..modes.len() {
+            let at = if round % 2 == 0 { step } else { modes.len() - 1 - step };
+            progress.next(work.name, modes[at].name());
+            let sample = match places.get(modes[at], work.kind) {
+                Ok(place) => forget(place)
+                    .and_then(|_| work.sample(place, args.window()))
+                    .map_err(|error| format!("{error:#}")),
+                Err(error) => Err(error.to_owned()),
+            };
+            note(&mut of_modes[at], round, sample);
+        }
+    }
+    for result in of_modes.iter_mut().flatten() {
+        let samples: Vec<_> = result.samples.iter().copied().flatten().collect();
+        result.summary = Summary::of(&samples);
+    }
+    let mut results: Vec<_> = of_modes.into_iter().flatten().collect();
+    let order = |metric| work.metrics.iter().position(|other| other.name == metric);
+    results.sort_by_key(|result| order(result.metric));
+    results
+}
+
+fn empty(work: &Work, mode: Mode) -> Vec<ResultRecord> {
+    let result = |metric: &crate::works::Metric| ResultRecord {
+        work: work.name,
+        metric: metric.name,
+        mode: mode.name(),
+        unit: metric.unit,
+        better: metric.better,
+        samples: Vec::new(),
+        summary: None,
+        errors: Vec::new(),
+    };
+    work.metrics.iter().map(result).collect()
+}
+
+/// Adds a round's figures, or why there are none: that to the first.
+fn note(results: &mut [ResultRecord], round: usize, sample: Result<Vec<f64>, String>) {
+    match sample {
+        Ok(figures) => {
+            for (result, figure) in results.iter_mut().zip(figures) {
+                result.samples.push(Some(figure));
+            }
+        }
+        Err(error) => {
+            results.iter_mut().for_each(|result| result.samples.push(None));
+            if let Some(first) = results.first_mut() {
+                first.errors.push(format!("round {}: {error}", round + 1));
+            }
+        }
+    }
+}
+
+/// Ours against every other mode.
+fn compare(results: &[ResultRecord]) -> Vec<AdvantageRecord> {
+    let is_ours = |result: &&ResultRecord| result.mode == Mode::Ours.name();
+    let mut all = Vec::new();
+    for theirs in results.iter().filter(|result| !is_ours(result)) {
+        let same = |ours: &&ResultRecord| ours.work == theirs.work && ours.metric == theirs.metric;
+        let Some(ours) = results.iter().filter(is_ours).find(same) else { continue };
+        let ratios = match ours.better {
+            Better::More => ratios(&ours.samples, &theirs.samples),
+            Better::Less => ratios(&theirs.samples, &ours.samples),
+        };
+        if let Some(summary) = Summary::of(&ratios) {
+            let ResultRecord { work, metric, mode: against, .. } = *theirs;
+            all.push(AdvantageRecord { work, metric, of: ours.mode, against, summary });
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Better, Mode, ResultRecord, compare, note};
+
+    fn result(mode: &'static str, better: Better, samples: &[f64]) -> ResultRecord {
+        let samples = samples.iter().copied().map(Some).collect();
+        let (work, metric, unit) = ("work", "figure", "unit");
+        ResultRecord {
+            work,
+            metric,
+            mode,
+            unit,
+            better,
+            samples,
+            summary: None,
+            errors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_advantage_is_more_than_one_whichever_way_the_figure_goes() {
+        for (better, ours) in [(Better::More, [4.0, 6.0]), (Better::Less, [1.0, 1.5])] {
+            let ours = result(Mode::Ours.name(), better, &ours);
+            let theirs = result("routed", better, &[2.0, 3.0]);
+            let advantages = compare(&[theirs, ours]);
+            assert_eq!(advantages.len(), 1);
+            assert_eq!((advantages[0].of, advantages[0].against), ("ours", "routed"));
+            assert!((advantages[0].summary.median - 2.0).abs() < 1e-9, "{advantages:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_round_has_no_figures_and_tells_why_once() {
+        let mut results = [result("cable", Better::More, &[]), result("cable", Better::Less, &[])];
+        note(&mut results, 0, Err("nothing arrives".to_owned()));
+        note(&mut results, 1, Ok(vec![1.0, 2.0]));
+        assert_eq!(results[0].samples, [None, Some(1.0)]);
+        assert_eq!(results[1].samples, [None, Some(2.0)]);
+        assert_eq!(results[0].errors, ["round 1: nothing arrives"]);
+        assert!(results[1].errors.is_empty());
+    }
+}

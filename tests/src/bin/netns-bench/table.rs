@@ -1,0 +1,87 @@
+//! The closing table.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::record::{AdvantageRecord, Record, ResultRecord};
+
+pub(crate) fn render(record: &Record) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "work",
+        "figure",
+        "mode",
+        "median",
+        "min",
+        "max",
+        "unit",
+        "ours better",
+        "min-max",
+    ]);
+    for result in &record.results {
+        table.add_row(row(record, result));
+    }
+    for column in 3..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut text = format!("{table}\n");
+    for mode in &record.modes {
+        if let Some(why) = &mode.missing {
+            writeln!(text, "not measured: {} ({}): {why}", mode.name, mode.about)
+                .expect("text grows");
+        }
+    }
+    for result in &record.results {
+        for error in &result.errors {
+            writeln!(text, "failed: {}, {}: {error}", result.work, result.mode)
+                .expect("text grows");
+        }
+    }
+    text
+}
+
+fn row(record: &Record, result: &ResultRecord) -> Vec<String> {
+    let mut cells = vec![result.work.to_owned(), result.metric.to_owned(), result.mode.to_owned()];
+    match result.summary {
+        Some(s) => cells.extend([s.median, s.min, s.max].map(short)),
+        None => cells.extend(["-", "-", "-"].map(str::to_owned)),
+    }
+    cells.push(result.unit.to_owned());
+    let is_of = |advantage: &&AdvantageRecord| {
+        (advantage.work, advantage.metric, advantage.against)
+            == (result.work, result.metric, result.mode)
+    };
+    if let Some(advantage) = record.advantages.iter().find(is_of) {
+        let s = advantage.summary;
+        cells.push(format!("×{:.2}", s.median));
+        cells.push(format!("{:.2}-{:.2}", s.min, s.max));
+    }
+    cells
+}
+
+/// A number with three digits and a prefix.
+pub(crate) fn short(value: f64) -> String {
+    let (scaled, prefix) = match value {
+        v if v >= 1e9 => (v / 1e9, " G"),
+        v if v >= 1e6 => (v / 1e6, " M"),
+        v if v >= 1e3 => (v / 1e3, " k"),
+        v => (v, ""),
+    };
+    let digits = if scaled >= 100.0 { 0 } else { 2 };
+    format!("{scaled:.digits$}{prefix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn numbers_are_short() {
+        let shown = [0.5, 999.0, 13_900.0, 650_000.0, 17_000_000_000.0].map(short);
+        assert_eq!(shown, ["0.50", "999", "13.90 k", "650 k", "17.00 G"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Which works there are, in their order in the table.
+
+use super::{Better, Metric, Task, Work};
+use crate::{modes::Mode, places::Kind};
+
+const fn more(name: &'static str, unit: &'static str) -> Metric {
+    Metric { name, unit, better: Better::More }
+}
+
+const fn less(name: &'static str, unit: &'static str) -> Metric {
+    Metric { name, unit, better: Better::Less }
+}
+
+const PACKETS: &[Metric] = &[more("rate", "packets/s"), less("CPU", "ns/packet")];
+const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
+const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
+const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs/connection")];
+
+/// What most works have in common.
+const PLAIN: Work = Work {
+    name: "",
+    about: "",
+    task: Task::TcpConnect,
+    modes: &Mode::ALL,
+    kind: Kind::Plain,
+    metrics: &[],
+    series: None,
+    is_long: false,
+};
+
+pub(crate) const WORKS: &[Work] = &[
+    Work {
+        name: "udp-1",
+        about: "UDP datagrams of 18 bytes from socket to socket, one flow",
+        task: Task::Udp { flows: 1 },
+        metrics: PACKETS,
+        ..PLAIN
+    },
+    Work {
+        name: "udp-100k",
+        about: "UDP datagrams of 18 bytes from socket to socket, 100,000 flows in turn",
+        task: Task::Udp { flows: 100_000 },
+        metrics: PACKETS,
+        ..PLAIN
+    },
+    Work {
+        name: "tcp-stream-1",
+        about: "one TCP stream",
+        task: Task::TcpStream { parallel: 1 },
+        metrics: STREAM,
+        ..PLAIN
+    },
+    Work {
+        name: "tcp-stream-2",
+        about: "two TCP streams in parallel",
+        task: Task::TcpStream { parallel: 2 },
+        metrics: STREAM,
+        ..PLAIN
+    },
+    Work {
+        name: "tcp-rr",
+        about: "request and response of one byte over one TCP connection",
+        task: Task::TcpRequestResponse,
+        metrics: TRANSACTIONS,
+        ..PLAIN
+    },
+    Work {
+        name: "tcp-crr",
+        about: "a TCP connection, request and response of one byte over it, and its end",
+        task: Task::TcpConnect,
+        metrics: CONNECTIONS,
+        ..PLAIN
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::WORKS;
+
+    #[test]
+    fn every_work_has_a_name_of_its_own_and_something_to_measure() {
+        let names: HashSet<_> = WORKS.iter().map(|work| work.name).collect();
+        assert_eq!(names.len(), WORKS.len());
+        for work in WORKS {
+            assert!(!work.metrics.is_empty() && !work.modes.is_empty(), "{}", work.name);
+            assert!(!work.about.is_empty(), "{}", work.name);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The works: each is done by a client and a server, which have a CPU each.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{cpu, modes::Mode, places::Kind, places::Place};
+
+mod catalogue;
+mod tcp;
+mod udp;
+
+pub(crate) use catalogue::WORKS;
+
+/// The server's port.
+const PORT: u16 = 9000;
+/// When an end that hears nothing gives up.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The CPUs of client and server.
+const CLIENT: usize = 0;
+const SERVER: usize = 1;
+
+/// Which way a figure is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Better {
+    More,
+    Less,
+}
+
+/// What is measured of a work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+}
+
+/// Something to do in several modes.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    task: Task,
+    pub(crate) modes: &'static [Mode],
+    /// The network that it needs.
+    pub(crate) kind: Kind,
+    pub(crate) metrics: &'static [Metric],
+    /// Works that differ in one number, and the number.
+    pub(crate) series: Option<(&'static str, u32)>,
+    /// Too long for `--quick`.
+    pub(crate) is_long: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    Udp { flows: u32 },
+    TcpStream { parallel: usize },
+    TcpRequestResponse,
+    TcpConnect,
+}
+
+impl Work {
+    /// Whether that is its name, or the beginning of it up to a `-`.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
+    /// One sample: a figure for each of [`Self::metrics`], of what has arrived.
+    ///
+    /// # Errors
+    /// When nothing comes through, or an end fails.
+    pub(crate) fn sample(&self, place: &Place, window: Duration) -> Result<Vec<f64>> {
+        match self.task {
+            Task::Udp { flows } => with_cpu(1e9, || udp::flood(place, flows, window)),
+            Task::TcpStream { parallel } => {
+                with_cpu(8.0 * 1024.0 * 1e9, || tcp::stream(place, parallel, window))
+            }
+            Task::TcpRequestResponse => with_cpu(1e6, || tcp::request_response(place, window)),
+            Task::TcpConnect => with_cpu(1e6, || tcp::connect_request_response(place, window)),
+        }
+    }
+}
+
+/// What a work has done, and how long it took, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    units: f64,
+    seconds: f64,
+}
+
+/// The rate, and the CPU time a unit in parts of a second.
+fn with_cpu(parts: f64, work: impl FnOnce() -> Result<Done>) -> Result<Vec<f64>> {
+    let (done, busy) = cpu::busy_during(work)?;
+    Ok(vec![done.units / done.seconds, busy * parts / done.units])
+}
+
+/// The result of a thread that has ended.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

@@ -1,0 +1,112 @@
+//! UDP datagrams as fast as they go.
+
+use std::{
+    io::{ErrorKind, IoSlice},
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    os::fd::AsRawFd as _,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use netns_tests::enter;
+use nix::{
+    errno::Errno,
+    sys::socket::{
+        ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, sendmmsg, setsockopt,
+        sockopt::RcvBufForce,
+    },
+};
+
+use super::{CLIENT, Done, PATIENCE, PORT, SERVER, joined};
+use crate::{cpu::pin, places::Place, statistics::as_f64};
+
+/// With its headers the smallest Ethernet frame.
+const PAYLOAD: [u8; 18] = [0; 18];
+/// Datagrams a system call.
+const BATCH: usize = 64;
+/// More than a scheduler's pause lets pile up, in bytes.
+const BUFFER: usize = 64 << 20;
+
+/// The flows differ in their destinations, which the server has all of: those above this one.
+const FIRST: u32 = u32::from_be_bytes([10, 0, 0, 1]);
+
+/// Packets that arrive; of several flows each has one in turn.
+pub(super) fn flood(place: &Place, flows: u32, window: Duration) -> Result<Done> {
+    let server = enter(Some(&place.server), || UdpSocket::bind(("0.0.0.0", PORT)))?;
+    let client = enter(Some(&place.client), || UdpSocket::bind("0.0.0.0:0"))?;
+    setsockopt(&server, RcvBufForce, &BUFFER)?;
+    first_arrives(place, &client, &server)?;
+    if flows == 1 {
+        client.connect((place.address, PORT))?;
+    }
+
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let received = scope.spawn(|| receive(&server, &over));
+        let sent = joined(scope.spawn(|| send(&client, flows, window)));
+        over.store(true, Ordering::Relaxed);
+        let received = joined(received)?;
+        let (sent, seconds) = sent?;
+        ensure!(received <= sent, "{received} packets arrived of {sent} that were sent");
+        ensure!(received > 0, "none of {sent} packets arrived");
+        Ok(Done { units: as_f64(received), seconds })
+    })
+}
+
+/// The first packet finds neighbours and makes a flow; nothing is measured before it is there.
+fn first_arrives(place: &Place, client: &UdpSocket, server: &UdpSocket) -> Result<()> {
+    server.set_read_timeout(Some(PATIENCE))?;
+    client.send_to(&PAYLOAD, (place.address, PORT))?;
+    server.recv(&mut [0; 64]).context("no packet arrives")?;
+    server.set_read_timeout(Some(Duration::from_millis(20)))?;
+    Ok(())
+}
+
+/// Packets sent, and the seconds that it took. With several flows the socket is not connected.
+fn send(client: &UdpSocket, flows: u32, window: Duration) -> Result<(u64, f64)> {
+    pin(CLIENT)?;
+    let payload = [IoSlice::new(&PAYLOAD)];
+    let batch = [&payload; BATCH].map(|slices| *slices);
+    let mut addresses: [Option<SockaddrIn>; BATCH] = [None; BATCH];
+    let nothing: [ControlMessage<'_>; 0] = [];
+    let mut headers = MultiHeaders::preallocate(BATCH, None);
+    let mut next = (0..flows).cycle();
+    let mut sent = 0;
+    let begin = Instant::now();
+    while begin.elapsed() < window {
+        if flows > 1 {
+            for (address, flow) in addresses.iter_mut().zip(&mut next) {
+                *address = Some(SocketAddrV4::new(Ipv4Addr::from(FIRST + flow), PORT).into());
+            }
+        }
+        let flags = MsgFlags::empty();
+        match sendmmsg(client.as_raw_fd(), &mut headers, &batch, addresses, nothing, flags) {
+            Ok(results) => sent += results.count() as u64,
+            // What the kernel drops for want of room has not been sent.
+            Err(Errno::ENOBUFS | Errno::EINTR) => {}
+            Err(error) => return Err(error).context("cannot send"),
+        }
+    }
+    Ok((sent, begin.elapsed().as_secs_f64()))
+}
+
+/// Counts until the sender is done and nothing more comes.
+fn receive(server: &UdpSocket, over: &AtomicBool) -> Result<u64> {
+    pin(SERVER)?;
+    let mut received = 0;
+    let mut buffer = [0; 64];
+    loop {
+        match server.recv(&mut buffer) {
+            Ok(_) => received += 1,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if over.load(Ordering::Relaxed) {
+                    return Ok(received);
+                }
+            }
+            Err(error) => return Err(error).context("cannot receive"),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The benchmark, at its smallest: that it measures, tells what it could not, and leaves nothing.
+
+use std::process::Command;
+
+use netns_tests::{netns_path, run};
+use serde_json::Value;
+
+fn bench() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netns-bench"));
+    command.env("NETNS_BIN", netns_path());
+    command
+}
+
+#[test]
+fn the_smallest_run_measures_every_mode_or_says_why_not() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let json = folder.path().join("bench.json");
+    let report = folder.path().join("report");
+    let mut command = bench();
+    command.args(["--rounds", "2", "--window", "20", "--only", "udp-1", "--only", "tcp-crr"]);
+    let output = run(None, command.arg("--json").arg(&json).arg("--report").arg(&report)).success();
+    assert!(output.stdout.contains("ours better"), "{output}");
+
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("the results")).expect("JSON");
+    assert_eq!(record["schema"], 1);
+    assert!(record["machine"]["kernel"].as_str().is_some_and(|text| !text.is_empty()), "{record}");
+    let results = record["results"].as_array().expect("results");
+    for mode in record["modes"].as_array().expect("modes") {
+        let of_mode: Vec<_> = results.iter().filter(|r| r["mode"] == mode["name"]).collect();
+        if of_mode.is_empty() {
+            assert!(mode["missing"].is_string(), "neither measured nor missing: {mode}");
+            assert!(output.stdout.contains(mode["missing"].as_str().expect("why")), "{output}");
+        }
+        for result in of_mode {
+            measured(result);
+        }
+    }
+    for mode in ["cable", "routed", "iptables-nft-nobrnf", "ours", "ours-via-stack"] {
+        let count = results.iter().filter(|result| result["mode"] == mode).count();
+        assert_eq!(count, 4, "{mode}: two figures of each work: {record:#}");
+    }
+    let advantages = record["advantages"].as_array().expect("advantages");
+    assert!(advantages.iter().all(|advantage| advantage["of"] == "ours"), "{record:#}");
+    assert!(advantages.len() >= 4 * 4, "{record:#}");
+
+    let page = std::fs::read_to_string(report.join("index.html")).expect("the page");
+    assert!(page.contains("<svg") && !page.contains("http"), "{page}");
+}
+
+fn measured(result: &Value) {
+    assert_eq!(result["samples"].as_array().map(Vec::len), Some(2), "{result}");
+    assert_eq!(result["errors"], serde_json::json!([]), "{result}");
+    let figure = |name: &str| result["summary"][name].as_f64().expect("a figure");
+    // The clock of CPU time may not have moved within so short a sample.
+    let least = if result["metric"] == "CPU" { 0.0 } else { f64::MIN_POSITIVE };
+    assert!(figure("min") >= least, "{result}");
+    assert!(figure("min") <= figure("median") && figure("median") <= figure("max"), "{result}");
+}
+
+#[test]
+fn a_work_that_is_not_there_is_wrong_usage() {
+    let output = run(None, bench().args(["--only", "nothing"]));
+    assert_eq!(output.status.code(), Some(2), "{output}");
+    assert!(output.stderr.contains("udp-1"), "{output}");
+}

@@ -1,0 +1,252 @@
+//! A million arbitrary packets, each through the kernel and through the model.
+
+use std::{
+    collections::HashSet,
+    env,
+    hash::{BuildHasher as _, RandomState},
+    num::NonZero,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use netns_common::{
+    abi::RuleId,
+    model::{Random, rules},
+};
+
+use crate::{
+    both::{Both, CompareTables},
+    place::router,
+};
+
+/// How many packets there are at least, unless NETNS_PACKETS says how many.
+const PACKETS: usize = 1_000_000;
+
+/// Sequences whose seeds never change: what must be seen, they show.
+const FIXED_SEEDS: u64 = 200;
+
+/// Records that fit into the flow table of a roomy lab, and of a narrow one.
+const ROOMY: u32 = 4096;
+const NARROW: u32 = 9;
+
+/// Outcomes that arbitrary packets must have reached.
+const SEEN: [&str; 41] = [
+    "FromNamespace answered ttl-exceeded",
+    "FromNamespace bad-icmp-checksum",
+    "FromUplink answered too-large",
+    "FromUplink answered ttl-exceeded",
+    "FromUplink bad-icmp-checksum",
+    "FromUplink forged-too-big",
+    "FromUplink icmp-rate-limit",
+    "FromReassembler again",
+    "FromReassembler fragment",
+    "FromNamespace bad-checksum",
+    "FromNamespace martian",
+    "FromNamespace martian-destination",
+    "FromNamespace no-time-to-live",
+    "FromNamespace protocol-taken",
+    "FromNamespace source-route",
+    "FromNamespace spoofed-arp",
+    "FromNamespace spoofed-mac",
+    "FromUplink bad-checksum",
+    "FromUplink martian",
+    "FromUplink martian-destination",
+    "FromUplink no-time-to-live",
+    "FromUplink source-route",
+    "FromNamespace fragment",
+    "FromNamespace in",
+    "FromNamespace malformed",
+    "FromNamespace no-flow",
+    "FromNamespace out",
+    "FromNamespace pass",
+    "FromNamespace spoofed-source",
+    "FromNamespace unrelated-icmp",
+    "FromNamespace unsupported-protocol",
+    "FromUplink fragment",
+    "FromUplink in",
+    "FromUplink inside-destination",
+    "FromUplink inside-source",
+    "FromUplink malformed",
+    "FromUplink no-flow",
+    "FromUplink pass",
+    "FromUplink ports-exhausted",
+    "ToUplink leak",
+    "ToUplink pass",
+];
+
+/// The same for packets that take the way through the stack.
+const SEEN_VIA_STACK: [&str; 13] = [
+    "FromNamespace in",
+    "FromNamespace pass",
+    "FromNamespace spoofed-source",
+    "FromUplink inside-destination",
+    "FromUplink onward",
+    "FromUplink pass",
+    "ToUplink fragment",
+    "ToUplink leak",
+    "ToUplink no-flow",
+    "ToUplink onward",
+    "ToUplink pass",
+    "ToUplink unrelated-icmp",
+    "ToUplink protocol-taken",
+];
+
+#[test]
+fn a_million_arbitrary_packets_meet_the_same_fate_in_the_kernel_and_in_the_model() {
+    let packets = number("NETNS_PACKETS").map_or(PACKETS, |packets| packets as usize);
+    let seeds = number("NETNS_SEED").map_or_else(|| Seeds::new(packets), Seeds::only);
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| work(&seeds))).collect();
+        for worker in workers {
+            if let Err(cause) = worker.join() {
+                resume_unwind(cause);
+            }
+        }
+    });
+    let ran = seeds.packets.into_inner();
+    println!("{ran} packets, the kernel and the model agree; {:#x}", seeds.base);
+    if seeds.only.is_none() {
+        assert!(ran >= packets, "{ran} packets were run");
+        let seen = seeds.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        assert_seen(&seen, &SEEN);
+        for rule in 1..=rules::LAST {
+            assert!(seen.contains(&begun(rule)), "no packet was for rule {rule}");
+        }
+    }
+}
+
+#[test]
+fn arbitrary_packets_meet_the_same_fate_when_ports_and_records_run_out() {
+    let (_sandbox, places) = router();
+    let mut both = Both::new(&places, NARROW);
+    both.change_settings(|settings| {
+        (settings.port_min, settings.port_max) = (50_000, 50_001);
+        settings.source_check = 0;
+    });
+    for seed in 0..200 {
+        both.run_sequence(0xf11_0000 + seed, CompareTables::AfterSequence);
+    }
+    let seen = both.outcomes();
+    assert_seen(
+        &seen,
+        &["FromNamespace answered ports-exhausted", "FromNamespace answered table-full"],
+    );
+    assert_seen(&seen, &["FromUplink table-full", "FromNamespace out", "FromUplink in"]);
+}
+
+#[test]
+fn arbitrary_packets_meet_the_same_fate_on_their_way_through_the_stack() {
+    let (_sandbox, places) = router();
+    let mut both = Both::new(&places, ROOMY);
+    for seed in 0..FIXED_SEEDS {
+        both.change_settings(|settings| {
+            settings.via_stack = 1;
+            settings.source_check = u8::from(seed % 4 != 0);
+        });
+        both.run_sequence(0x57ac_0000 + seed, CompareTables::AfterSequence);
+    }
+    assert_seen(&both.outcomes(), &SEEN_VIA_STACK);
+}
+
+/// What the workers share.
+struct Seeds {
+    next: AtomicU64,
+    /// Where the seeds of this run begin.
+    base: u64,
+    /// The one sequence to run.
+    only: Option<u64>,
+    wanted: usize,
+    packets: AtomicUsize,
+    /// Whether a worker has found a difference.
+    failed: AtomicBool,
+    seen: Mutex<HashSet<String>>,
+}
+
+impl Seeds {
+    fn new(wanted: usize) -> Self {
+        Self {
+            next: AtomicU64::new(0),
+            base: RandomState::new().hash_one(()),
+            only: None,
+            wanted,
+            packets: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            seen: Mutex::new(HashSet::new()),
+        }
+    }
+
+    fn only(seed: u64) -> Self {
+        Self { only: Some(seed), ..Self::new(1) }
+    }
+
+    /// The next seed, until there were enough packets.
+    fn next(&self) -> Option<u64> {
+        let enough = self.packets.load(Ordering::Relaxed) >= self.wanted;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        if self.only.is_some() {
+            return self.only.filter(|_| number == 0);
+        }
+        let is_fixed = number < FIXED_SEEDS;
+        if self.failed.load(Ordering::Relaxed) || (enough && !is_fixed) {
+            return None;
+        }
+        let random = || Random::new(self.base.wrapping_add(number)).next_u64();
+        Some(if is_fixed { number } else { random() })
+    }
+}
+
+/// Runs sequences in a lab of its own.
+fn work(seeds: &Seeds) {
+    let (_sandbox, places) = router();
+    let mut both = Both::new(&places, ROOMY);
+    while let Some(seed) = seeds.next() {
+        let run = AssertUnwindSafe(|| both.run_sequence(seed, CompareTables::AfterSequence));
+        match catch_unwind(run) {
+            Ok(packets) => seeds.packets.fetch_add(packets, Ordering::Relaxed),
+            Err(cause) => {
+                seeds.failed.store(true, Ordering::Relaxed);
+                eprintln!("once more, comparing tables after each packet:");
+                // Its sockets have the ports that the next one wants.
+                drop(both);
+                let again = AssertUnwindSafe(|| {
+                    Both::new(&places, ROOMY).run_sequence(seed, CompareTables::AfterEachStep)
+                });
+                let again = catch_unwind(again).err();
+                eprintln!(
+                    "to repeat: NETNS_SEED={seed:#x} cargo xtask test -- a_million_arbitrary"
+                );
+                resume_unwind(again.unwrap_or(cause))
+            }
+        };
+    }
+    let rules = (1..=rules::LAST).filter(|rule| both.begun(*rule) > 0).map(begun);
+    let mut seen = seeds.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.extend(both.outcomes().into_iter().chain(rules));
+}
+
+/// What is seen when a rule begins a connection.
+fn begun(rule: RuleId) -> String {
+    format!("rule {rule}")
+}
+
+/// A number in the environment, decimal or hexadecimal.
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    Some(number.unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
+}
+
+/// Agreement about packets that were never tried says nothing.
+fn assert_seen(seen: &HashSet<String>, expected: &[&str]) {
+    for outcome in expected {
+        assert!(seen.contains(*outcome), "no packet with the outcome '{outcome}': {seen:#?}");
+    }
+}

@@ -1,0 +1,76 @@
+//! What each program may cost the verifier.
+//!
+//! A program that grows out of its budget is to be looked at: the verifier gives up at a million
+//! instructions, and what it takes on one kernel it may refuse on another.
+
+/// What the verifier may look at for one program, in instructions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) program: &'static str,
+    /// Linux 6.2 and newer; measured with 6.18.
+    newer: u32,
+    /// Up to Linux 6.1, whose verifier takes fewer of the ways through a program for one another.
+    older: u32,
+}
+
+/// The newest kernel that the older column holds for.
+const OLDER: (u32, u32) = (6, 1);
+
+const fn budget(program: &'static str, newer: u32, older: u32) -> Budget {
+    Budget { program, newer, older }
+}
+
+/// Every program of the object, in the order of their names.
+pub(crate) const BUDGETS: [Budget; 36] = [
+    budget("egress_begin", 130_000, 50_000),
+    budget("egress_error", 150_000, 150_000),
+    budget("egress_moved", 50_000, 50_000),
+    budget("enter", 40_000, 40_000),
+    budget("first_fragment", 100_000, 100_000),
+    budget("from_namespace", 20_000, 200_000),
+    budget("from_namespace_l", 20_000, 200_000),
+    budget("from_reassembler", 15_000, 20_000),
+    budget("from_uplink", 10_000, 30_000),
+    budget("from_uplink_l", 12_000, 40_000),
+    budget("hairpin", 100_000, 50_000),
+    budget("held", 25_000, 25_000),
+    budget("host_connect", 1_000, 1_000),
+    budget("host_connect6", 1_000, 1_000),
+    budget("host_peername", 100, 100),
+    budget("host_peername6", 100, 100),
+    budget("host_recvmsg", 100, 100),
+    budget("host_recvmsg6", 100, 100),
+    budget("host_sendmsg", 1_000, 1_000),
+    budget("inbound_begin", 20_000, 20_000),
+    budget("inbound_error", 200_000, 200_000),
+    budget("inbound_fragment", 60_000, 60_000),
+    budget("inbound_rare", 50_000, 50_000),
+    budget("mss_clamp", 200_000, 10_000),
+    budget("other_frame", 1_000, 1_000),
+    // It begins masqueraded flows of every kind.
+    budget("outbound_begin", 130_000, 80_000),
+    budget("outbound_error", 220_000, 220_000),
+    budget("outbound_fragment", 60_000, 60_000),
+    budget("outbound_moved", 50_000, 50_000),
+    budget("outbound_rare", 50_000, 50_000),
+    budget("own_error", 50_000, 50_000),
+    budget("refuse", 10_000, 40_000),
+    budget("report", 100_000, 130_000),
+    budget("start_sweeper", 1_000, 1_000),
+    budget("to_uplink", 20_000, 40_000),
+    budget("to_uplink_l", 25_000, 50_000),
+];
+
+impl Budget {
+    /// That of `program`.
+    pub(crate) fn of(program: &str) -> Option<Self> {
+        BUDGETS.into_iter().find(|budget| budget.program == program)
+    }
+
+    /// What it is on a kernel of this release, as uname(2) has it.
+    pub(crate) fn on(self, release: &str) -> u32 {
+        let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(u32::MAX));
+        let mut number = || numbers.next().unwrap_or(u32::MAX);
+        if (number(), number()) <= OLDER { self.older } else { self.newer }
+    }
+}

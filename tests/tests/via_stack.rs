@@ -1,0 +1,19 @@
+//! The tests of what the datapath does with packets once more, for labs whose translated packets
+//! take the way through the kernel's stack: by its name, this binary has each lab made so.
+
+#[path = "expiry.rs"]
+mod expiry;
+#[path = "flows.rs"]
+mod flows;
+#[path = "forward.rs"]
+mod forward;
+#[path = "host_beside.rs"]
+mod host_beside;
+#[path = "masquerade.rs"]
+mod masquerade;
+#[path = "own_router.rs"]
+mod own_router;
+#[path = "protocols.rs"]
+mod protocols;
+#[path = "routers.rs"]
+mod routers;

@@ -1,0 +1,139 @@
+//! `cargo xtask fuzz`: a search for inputs that break what must hold, guided by coverage, and
+//! then many packets through the kernel and the model.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    packages::{FUZZ_TOOLS, ensure_tools},
+    test,
+    toolchain::host,
+    workspace::{Workspace, check},
+};
+
+/// The crate of the fuzz target. It is no member of the workspace.
+const FOLDER: &str = "netns-common/fuzz";
+
+/// The target in it.
+const TARGET: &str = "lab";
+
+/// The longest input, in bytes: some fifty steps.
+const LONGEST: usize = 512;
+
+/// What makes the compiler report to libFuzzer which edges were taken and what was compared.
+/// LLVM does it by itself; the sanitizers, which nightly alone has, are not needed for that.
+const INSTRUMENTATION: [&str; 7] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+    "--cfg=fuzzing",
+];
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+An input that breaks something is written to netns-common/fuzz/crashes, where `cargo xtask test`
+replays it from then on, as it does those in netns-common/fuzz/corpus. To see it alone:
+    cargo xtask fuzz netns-common/fuzz/crashes/FILE
+
+A packet on which the kernel and the model disagree is told with the seed that repeats it:
+    NETNS_SEED=0x1f cargo xtask test -- a_million_arbitrary")]
+pub(crate) struct Args {
+    /// How long to look for new inputs, in seconds; 0 does not look
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    time: u64,
+    /// How many packets go through the kernel and the model afterwards; 0: none
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    packets: u64,
+    /// Keep the inputs that reach something new in netns-common/fuzz/corpus
+    #[arg(long)]
+    keep: bool,
+    /// Run these inputs and nothing else
+    #[arg(value_name = "FILE")]
+    inputs: Vec<PathBuf>,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if let Some(missing) = args.inputs.iter().find(|file| !file.is_file()) {
+        bail!("there is no file {}", missing.display());
+    }
+    if args.time > 0 || !args.inputs.is_empty() {
+        let target = build(workspace)?;
+        if !args.inputs.is_empty() {
+            check(Command::new(&target).args(&args.inputs))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        explore(workspace, &target, args)?;
+    }
+    if args.packets == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("fuzz: {} packets through the kernel and the model", args.packets);
+    test::run_arbitrary(workspace, args.packets)
+}
+
+/// Builds the fuzz target and returns its path.
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    ensure_tools(FUZZ_TOOLS)?;
+    let host = host()?;
+    let folder = workspace.target().join("fuzz");
+    let mut cargo = workspace.cargo("build");
+    // With --target the build scripts, which are linked without libFuzzer, are left alone.
+    cargo
+        .args(["--release", "--manifest-path"])
+        .arg(workspace.root().join(FOLDER).join("Cargo.toml"))
+        .args(["--target", &host, "--target-dir"])
+        .arg(&folder)
+        .env("CARGO_ENCODED_RUSTFLAGS", INSTRUMENTATION.join("\x1f"));
+    check(&mut cargo)?;
+    Ok(folder.join(host).join("release").join(TARGET))
+}
+
+/// Looks for new inputs, beginning with those at hand.
+fn explore(workspace: &Workspace, target: &Path, args: &Args) -> Result<()> {
+    let kept = workspace.root().join(FOLDER).join("corpus");
+    let crashes = workspace.root().join(FOLDER).join("crashes");
+    let found = workspace.target().join("fuzz/corpus");
+    for folder in [&kept, &crashes, &found] {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    println!("fuzz: {} s of looking for inputs that break something", args.time);
+    let mut prefix = crashes.clone().into_os_string();
+    prefix.push("/");
+    let mut artifacts = std::ffi::OsString::from("-artifact_prefix=");
+    artifacts.push(&prefix);
+    let mut search = Command::new(target);
+    search
+        .args([&found, &kept])
+        .arg(format!("-max_total_time={}", args.time))
+        .arg(format!("-max_len={LONGEST}"))
+        .arg(artifacts)
+        .args(["-timeout=10", "-print_final_stats=1"])
+        .current_dir(workspace.target().join("fuzz"));
+    if env::var_os("RUST_BACKTRACE").is_none() {
+        search.env("RUST_BACKTRACE", "1");
+    }
+    let result = check(&mut search);
+    result.with_context(|| {
+        format!("an input breaks an invariant, see above; it is kept in {}", crashes.display())
+    })?;
+    if args.keep { keep(target, &kept, &found) } else { Ok(()) }
+}
+
+/// Adds to the kept inputs those that reach what they do not.
+fn keep(target: &Path, kept: &Path, found: &Path) -> Result<()> {
+    check(
+        Command::new(target)
+            // By edges alone: how often each is taken would keep ten times as many.
+            .args(["-merge=1", "-use_counters=0", "-use_value_profile=0"])
+            .arg(format!("-max_len={LONGEST}"))
+            .args([kept, found]),
+    )
+}

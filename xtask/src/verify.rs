@@ -1,0 +1,114 @@
+//! `cargo xtask verify`: what the verifier makes of the programs, that of this kernel and that
+//! of an older one, which runs in a virtual machine.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, ExitCode, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    bpf_toolchain::BpfToolchain,
+    build::Profile,
+    dist, root,
+    workspace::{EVERY_HOST_CRATE, Workspace, check},
+};
+
+mod initramfs;
+mod machine;
+
+use machine::Machine;
+
+/// The program that loads the programs, a part of the tests.
+const PACKAGE: &str = "netns-tests";
+const PROGRAM: &str = "netns-verify";
+
+/// What it says in the end when all is well.
+const ACCEPTED: &str = "verify: every program is accepted";
+
+/// How long the machine may run: emulated, on a busy host, it takes about 20 s.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(after_help = "\
+The older kernel is Debian's 6.1. The packages of it, and of qemu where that is not installed, are
+downloaded with apt-get and unpacked under target/verify; nothing is installed. The machine has
+no disk and no network, and needs no rights.")]
+pub(crate) struct Args {
+    /// Only ask the kernel that runs here
+    #[arg(long)]
+    here: bool,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
+    root::ensure("cargo xtask verify (it loads eBPF programs)")?;
+    let toolchain = BpfToolchain::ensure(workspace)?;
+    let mut build = workspace.cargo("build");
+    toolchain.apply(&mut build)?;
+    check(build.args(EVERY_HOST_CRATE))?;
+    check(&mut root::command(workspace.target().join("debug").join(PROGRAM), []))?;
+    if args.here {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let machine = Machine::ensure(workspace)?;
+    let init = dist::build_static(workspace, Profile::Debug, PACKAGE, PROGRAM)?;
+    let image = machine.folder().join("initramfs");
+    initramfs::write(&image, &init)?;
+    println!();
+    boot(machine.command(&image))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the machine and passes on what its only process says.
+fn boot(mut machine: Command) -> Result<()> {
+    let begin = Instant::now();
+    let mut child = machine
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the virtual machine")?;
+    let output = child.stdout.take().context("the machine has no console")?;
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let mut accepted = false;
+    let mut said_any = false;
+    let timed_out = loop {
+        match lines.recv_timeout(PATIENCE.saturating_sub(begin.elapsed())) {
+            Ok(line) => {
+                // What the firmware writes before it, on the same line, is none of ours.
+                let line = line.rsplit('\u{1b}').next().unwrap_or(&line);
+                let line = line.strip_prefix("[2J").or(line.strip_prefix("c")).unwrap_or(line);
+                said_any |= line.starts_with("Linux ");
+                if said_any {
+                    println!("{}", line.trim_end());
+                }
+                accepted |= line.trim_end() == ACCEPTED;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break false,
+            Err(mpsc::RecvTimeoutError::Timeout) => break true,
+        }
+    };
+    if timed_out {
+        // It may have ended by itself meanwhile.
+        let _ = child.kill();
+    }
+    child.wait()?;
+    if timed_out {
+        bail!("the virtual machine has not ended within {} s", PATIENCE.as_secs());
+    }
+    if !accepted {
+        bail!("the older kernel does not accept every program, or never came so far");
+    }
+    println!("verify: the machine took {:.0} s", begin.elapsed().as_secs_f32());
+    Ok(())
+}
