@@ -81,6 +81,7 @@ macro_rules! stages {
 stages! {
     outbound_moved
     outbound_begin
+    map
     outbound_error
     other_frame
     outbound_rare
@@ -89,6 +90,7 @@ stages! {
     inbound_begin
     inbound_error
     enter
+    admit
     egress_moved
     egress_begin
     egress_error

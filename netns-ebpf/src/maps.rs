@@ -9,7 +9,7 @@ use aya_ebpf::{
 use netns_common::abi::{
     AddressPage, BridgePort, Bucket, Counter, DropReason, Endpoint, FRAGMENT_GROUPS, Flow, FlowKey,
     Forward, Fragment, FragmentBudget, HostPeerKey, IP_ID_COUNTERS, InsideKey, Ip4, Limited,
-    MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
+    MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
     PortPage, RulePrefix, STAGE_SLOTS, Settings,
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
@@ -26,6 +26,11 @@ pub(crate) static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(FLOW
 #[map]
 pub(crate) static MOVED_PORTS: HashMap<InsideKey, MovedPort> =
     HashMap::with_max_entries(FLOW_CAPACITY, 0);
+
+// Not preallocated: most labs have none, and no packet of a known flow looks here.
+#[map]
+pub(crate) static MAPPINGS: HashMap<MappingKey, Mapping> =
+    HashMap::with_max_entries(FLOW_CAPACITY, BPF_F_NO_PREALLOC);
 
 #[map]
 pub(crate) static MASQUERADES: LpmTrie<MasqueradeKey, Masquerade> =

@@ -1,4 +1,4 @@
-//! Removes expired flows: one timer for the whole table, and no daemon.
+//! Removes expired flows and mappings: one timer for the tables, and no daemon.
 //!
 //! A timer for each flow is not to be had: `bpf_timer_init` fails with -ENOMEM for most of
 //! them when they are made in the packet path.
@@ -13,8 +13,8 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use netns_common::{
-    abi::{Flow, FlowKey, Tick},
-    datapath::{forget, is_expired},
+    abi::{Flow, FlowKey, Mapping, MappingKey, Tick},
+    datapath::{forget, is_expired, keep_mapping, sweep_mapping},
 };
 
 use crate::{
@@ -69,6 +69,9 @@ extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) 
         let flows = (&raw const maps::FLOWS).cast_mut().cast();
         let context = (&raw mut state).cast();
         bpf_for_each_map_elem(flows, visit as *mut c_void, context, 0);
+        // After the flows, which keep theirs.
+        let mappings = (&raw const maps::MAPPINGS).cast_mut().cast();
+        bpf_for_each_map_elem(mappings, visit_mapping as *mut c_void, context, 0);
         bpf_timer_start(&raw mut (*sweeper).timer, PERIOD, 0);
     }
     0
@@ -87,6 +90,21 @@ extern "C" fn visit(
     let Some(settings) = maps::SETTINGS.get(0) else { return 1 };
     if is_expired(&flow, key.protocol, &settings.timeouts, now) {
         forget(&KernelTables::new(()), &key, &flow);
+    } else if settings.mappings != 0 {
+        keep_mapping(&KernelTables::new(()), &key, &flow, now);
     }
+    0
+}
+
+/// Removes an entry of the mappings if it has no use any more; 0 goes on to the next.
+extern "C" fn visit_mapping(
+    _map: *mut c_void,
+    key: *const MappingKey,
+    entry: *const Mapping,
+    state: *const Sweep,
+) -> i64 {
+    // SAFETY: as in `visit`.
+    let (key, entry, now) = unsafe { (*key, *entry, (*state).now) };
+    sweep_mapping(&KernelTables::new(()), &key, &entry, now);
     0
 }

@@ -20,11 +20,11 @@ use aya_ebpf::{
 use netns_common::{
     abi::{
         BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget,
-        InsideKey, Ip4, Limited, Masquerade, MasqueradeKey, MovedPort, NO_RULE, Protocol, RuleId,
+        InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, NO_RULE, Protocol, RuleId,
         Settings, Tick, tick_of,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, PortQuery, Route,
+        Direction, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, PortQuery, Route,
         RouteOutcome, Scratch, Tables, Touch, has_sockets,
     },
 };
@@ -170,6 +170,32 @@ impl<C> FlowTable for KernelTables<C> {
     #[inline(always)]
     fn remove_moved_port(&self, key: &InsideKey) {
         let _ = maps::MOVED_PORTS.remove(key);
+    }
+}
+
+impl<C> MappingTable for KernelTables<C> {
+    #[inline(always)]
+    fn mapping(&self, key: &MappingKey) -> Option<Mapping> {
+        // SAFETY: copied at once, as above.
+        unsafe { maps::MAPPINGS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn insert_mapping(&self, key: &MappingKey, mapping: &Mapping) -> Result<(), InsertError> {
+        maps::MAPPINGS.insert(key, mapping, 0).map_err(insert_error)
+    }
+
+    #[inline(always)]
+    fn keep_mapping(&self, key: &MappingKey, now: Tick) {
+        if let Some(mapping) = maps::MAPPINGS.get_ptr_mut(key) {
+            // SAFETY: a look-up gave the pointer, and a word is written whole.
+            unsafe { (&raw mut (*mapping).last_seen).write_volatile(now) };
+        }
+    }
+
+    #[inline(always)]
+    fn remove_mapping(&self, key: &MappingKey) {
+        let _ = maps::MAPPINGS.remove(key);
     }
 }
 

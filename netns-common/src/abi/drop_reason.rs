@@ -87,6 +87,8 @@ drop_reasons! {
     ForgedTooBig = 22, "forged-too-big";
     /// Larger than the cable to its namespace carries, and not to be fragmented.
     TooLarge = 23, "too-large";
+    /// To an endpoint-independent mapping, from somebody whom its filtering keeps out.
+    Filtered = 24, "filtered";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
     /// ARP that claims addresses which the namespace at the end of this cable does not have.

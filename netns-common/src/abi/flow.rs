@@ -92,6 +92,8 @@ pub enum FlowKind {
     /// A query of the host itself, whose identifier a namespace had before: recorded so that
     /// no namespace takes it again.
     Host = 3,
+    /// Begun by the outside, to an endpoint-independent mapping.
+    Admitted = 5,
 }
 
 impl FlowKind {
@@ -102,7 +104,15 @@ impl FlowKind {
             Self::Forward => "forward",
             Self::Hairpin => "hairpin",
             Self::Host => "host",
+            Self::Admitted => "admitted",
         }
+    }
+
+    /// Whether flows of the kind of this number are begun by the outside: their numbers alone
+    /// end in these two bits.
+    #[inline(always)]
+    pub const fn is_begun_outside(number: u8) -> bool {
+        number & 3 == Self::Forward as u8
     }
 
     #[inline(always)]
@@ -111,6 +121,7 @@ impl FlowKind {
             0 => Self::Masquerade,
             1 => Self::Forward,
             2 => Self::Hairpin,
+            5 => Self::Admitted,
             _ => Self::Host,
         }
     }

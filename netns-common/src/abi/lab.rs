@@ -166,7 +166,9 @@ pub struct Settings {
     pub port_keep: u8,
     /// Index of the link to the reassembler, which puts fragments in order; 0: there is none.
     pub reassembler: u32,
-    pub tail_padding: u32,
+    /// 1: some masquerade is [endpoint-independent](super::Masquerade::endpoint_independent).
+    pub mappings: u8,
+    pub tail_padding: [u8; 3],
 }
 
 /// An even port becomes an even one, and an odd port an odd one (RFC 4787 REQ-4).

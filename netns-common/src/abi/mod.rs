@@ -9,6 +9,7 @@ mod fragment;
 mod host;
 mod lab;
 mod limit;
+mod mapping;
 mod net;
 #[cfg(feature = "aya")]
 mod pod;
@@ -28,6 +29,7 @@ pub use lab::{
     MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
+pub use mapping::{Filtering, MAPPING_REST, Mapping, MappingKey};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{
     AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,
@@ -37,7 +39,7 @@ pub use stage::{REPORT, STAGE_SLOTS, Stage};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -46,6 +48,9 @@ pub mod maps {
     /// [`InsideKey`](super::InsideKey) to [`MovedPort`](super::MovedPort): only the
     /// connections whose port had to change.
     pub const MOVED_PORTS: &str = "MOVED_PORTS";
+    /// [`MappingKey`](super::MappingKey) to [`Mapping`](super::Mapping): the external ports of
+    /// endpoint-independent masquerades.
+    pub const MAPPINGS: &str = "MAPPINGS";
     /// [`MasqueradeKey`](super::MasqueradeKey) (longest match) to
     /// [`Masquerade`](super::Masquerade).
     pub const MASQUERADES: &str = "MASQUERADES";
@@ -95,9 +100,10 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 21] = [
+    pub const PINNED: [&str; 22] = [
         FLOWS,
         MOVED_PORTS,
+        MAPPINGS,
         MASQUERADES,
         FORWARDS,
         ENDPOINTS,

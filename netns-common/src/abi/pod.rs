@@ -4,7 +4,7 @@ use aya::Pod;
 
 use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowKey, Forward, Fragment,
-    FragmentBudget, HostPeerKey, InsideKey, Ip4, Masquerade, MasqueradeKey, MovedPort, Peer, Port,
+    FragmentBudget, HostPeerKey, InsideKey, Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, Peer, Port,
     PortPage, Prefix, RulePrefix, Settings, Timeouts,
 };
 
@@ -32,6 +32,8 @@ pod!(
     HostPeerKey,
     InsideKey,
     Ip4,
+    Mapping,
+    MappingKey,
     Masquerade,
     MasqueradeKey,
     MovedPort,

@@ -44,7 +44,11 @@ pub struct Masquerade {
     pub length: u8,
     /// 1: destinations of [`RulePrefix`]es are left alone.
     pub excludes: u8,
-    pub padding: [u8; 2],
+    /// 1: an inside port has one external port, whatever it talks to (RFC 4787 REQ-1); 0: one
+    /// for each remote address and port.
+    pub endpoint_independent: u8,
+    /// A [`Filtering`](super::Filtering), of endpoint-independent mappings.
+    pub filtering: u8,
 }
 
 impl Masquerade {

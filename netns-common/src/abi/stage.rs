@@ -39,6 +39,10 @@ stages! {
     InboundError = 5, "inbound_error";
     /// Begins a flow to a forward's target.
     Enter = 6, "enter";
+    /// Begins a flow to an inside end that has a mapping.
+    Admit = 7, "admit";
+    /// Begins a flow of an endpoint-independent masquerade.
+    Map = 8, "map";
     /// A packet from an uplink that cannot go into its namespace as it is.
     Held = 12, "held";
     /// Tells the sender of a packet that is dropped.

@@ -123,7 +123,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
     let flow = passage.tables.flow(key)?;
     let is_ours =
         flow.inside == head.source && flow.inside_port == head.source_port && flow.egress != 0;
-    let begun_inside = flow.kind != FlowKind::Forward as u8;
+    let begun_inside = !FlowKind::is_begun_outside(flow.kind);
     if !is_ours || passage.is_over(&flow, begun_inside) {
         return None;
     }

@@ -3,12 +3,13 @@
 use super::{
     forwards,
     head::Head,
+    mapping,
     state::is_expired,
     traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
 };
 use crate::abi::{
-    DropReason, Flow, FlowKey, FlowKind, InsideKey, KEEP_CLASS, KEEP_PARITY, MovedPort, Port,
-    Protocol, Settings,
+    DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, KEEP_CLASS, KEEP_PARITY, Mapping,
+    MovedPort, Port, Protocol, Settings,
 };
 
 /// How many ports are tried for a flow, its own first. At half-full port ranges the chance
@@ -32,7 +33,8 @@ pub(super) fn claim<T: Tables>(
             key.external_port = sequence.port(attempt);
         }
         attempt += 1;
-        if !is_to_be_had(tables, &key, flow) {
+        let is_mapped = mapping::has_port(tables, settings, &key, flow.external, flow.last_seen);
+        if is_mapped || !is_to_be_had(tables, &key, flow) {
             continue;
         }
         match record(tables, settings, &key, flow) {
@@ -43,6 +45,24 @@ pub(super) fn claim<T: Tables>(
         }
     }
     Err(DropReason::PortsExhausted)
+}
+
+/// Records `flow` under the external port of its inside end's mapping, and returns that port.
+#[inline(always)]
+pub(super) fn claim_mapped<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    head: &Head,
+    flow: &Flow,
+    mapping: &Mapping,
+) -> Result<Port, DropReason> {
+    let mut key = head.outbound_key();
+    key.external_port = mapping.external_port;
+    match record(tables, settings, &key, flow) {
+        Ok(()) => Ok(key.external_port),
+        Err(InsertError::Exists) => Err(DropReason::PortsExhausted),
+        Err(InsertError::Full) => Err(DropReason::TableFull),
+    }
 }
 
 /// Inserts a record. One in its place gives way if [`gives_way`] says so.
@@ -81,7 +101,7 @@ fn gives_way(settings: &Settings, key: &FlowKey, old: &Flow, new: &Flow) -> bool
 #[inline(always)]
 fn is_same(old: &Flow, new: &Flow) -> bool {
     let same_end = old.inside == new.inside && old.inside_port == new.inside_port;
-    let same_call = new.kind != FlowKind::Forward as u8 || old.external == new.external;
+    let same_call = !FlowKind::is_begun_outside(new.kind) || old.external == new.external;
     same_end && same_call
 }
 
@@ -121,7 +141,7 @@ pub fn moved_key(key: &FlowKey, flow: &Flow) -> InsideKey {
 /// Whether the external port of `key` may be given to `flow` if no other flow has it: neither
 /// a forward nor a socket of the host does.
 #[inline(always)]
-fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
+pub(super) fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
     if key.protocol == Protocol::Icmp.number() {
         return true;
     }
@@ -139,7 +159,7 @@ fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
 
 /// The ports to try for a flow that cannot keep its own: a walk through the range from a
 /// place and in steps that only the holder of the seed can tell (RFC 6056 section 3.3.4).
-struct Sequence {
+pub(super) struct Sequence {
     start: u32,
     step: u32,
     first: u16,
@@ -156,10 +176,22 @@ const PRIVILEGED: (u16, u16) = (512, 1023);
 impl Sequence {
     #[inline(always)]
     fn new(settings: &Settings, head: &Head) -> Self {
+        Self::towards(settings, head, head.destination, head.destination_port)
+    }
+
+    /// The same ports for an inside end whatever it talks to: two CPUs that look for the port
+    /// of one mapping at once find the same.
+    #[inline(always)]
+    pub(super) fn of_mapping(settings: &Settings, head: &Head) -> Self {
+        Self::towards(settings, head, Ip4::UNSPECIFIED, Port::ZERO)
+    }
+
+    #[inline(always)]
+    fn towards(settings: &Settings, head: &Head, remote: Ip4, remote_port: Port) -> Self {
         let source = u64::from(head.source.to_network());
-        let addresses = (source << 32) | u64::from(head.destination.to_network());
+        let addresses = (source << 32) | u64::from(remote.to_network());
         let ports = (u64::from(head.source_port.to_network()) << 32)
-            | (u64::from(head.destination_port.to_network()) << 16)
+            | (u64::from(remote_port.to_network()) << 16)
             | u64::from(head.protocol);
         let hash = siphash13(settings.seed, [addresses, ports]);
         let own = head.source_port.number();
@@ -185,7 +217,7 @@ impl Sequence {
 
     /// [`Port::ZERO`] where the range has none of that parity.
     #[inline(always)]
-    fn port(&self, attempt: u32) -> Port {
+    pub(super) fn port(&self, attempt: u32) -> Port {
         let place = self.start.wrapping_add(self.step.wrapping_mul(attempt));
         // Scaled to the range, not reduced by division: no remainder, no bias.
         let offset = ((u64::from(place) * u64::from(self.span)) >> 32) as u32;

@@ -11,7 +11,7 @@ use super::{
     guard::is_inside,
     head::{Kind, destination_mac},
     hop::RouteOutcome,
-    icmp, masquerade, options,
+    icmp, mapping, masquerade, options,
     outbound::is_uplink,
     oversize::{self, FITS_EVERY_LINK},
     passage::{ANY, PLAIN, Passage, Scratch, read_head},
@@ -19,7 +19,7 @@ use super::{
     source,
     stages::go_on,
     state::Direction,
-    traits::{FlowRef, InsertError, Packet, Tables},
+    traits::{FlowRef, HostSocket, InsertError, Packet, PortQuery, Tables},
 };
 use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, InsideKey, Ip4, Port, Stage, Tick};
 
@@ -152,6 +152,20 @@ pub fn enter<P: Packet, T: Tables>(
     go_on(packet, tables, scratch, now, call_target)
 }
 
+/// [`Stage::Admit`].
+#[inline(always)]
+pub fn admit<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let outcome = call_mapped(passage);
+        passage.note_if_passed(outcome)
+    })
+}
+
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
 #[inline(always)]
 fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
@@ -159,7 +173,7 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     flow: &F,
 ) -> Option<Verdict> {
     let head = passage.head;
-    let begun_outside = flow.kind == FlowKind::Forward as u8;
+    let begun_outside = FlowKind::is_begun_outside(flow.kind);
     // A connection between namespaces has no packets from outside, and the host's own are the
     // stack's.
     let is_inner = flow.egress == 0 || flow.kind == FlowKind::Host as u8;
@@ -230,12 +244,16 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         head.destination_port,
         true,
     ) else {
-        return Outcome::Decided(Verdict::Pass);
+        return match passage.settings.mappings {
+            0 => Outcome::Decided(Verdict::Pass),
+            _ => Outcome::Continue(Stage::Admit),
+        };
     };
     if !is_host(passage) || passage.is_hosts_own() {
         return Outcome::Decided(Verdict::Pass);
     }
     passage.notes.forward = target;
+    passage.notes.is_admitted = false;
     let refusal = if tables.is_host_address(head.source) {
         DropReason::Martian
     } else if head.is_rst() {
@@ -244,6 +262,55 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         return Outcome::Continue(Stage::Enter);
     };
     Outcome::Decided(passage.drop(refusal))
+}
+
+/// A packet to an address of the host, from outside or from a namespace, to a port that is not
+/// forwarded: an inside end may have it as its mapping.
+#[inline(always)]
+fn call_mapped<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    let head = passage.head;
+    let tables = passage.tables;
+    // Somebody inside calls by the host's own address.
+    let is_from_inside = passage.notes.is_for_host;
+    let remote = if is_from_inside { head.destination } else { head.source };
+    let Some(admitted) = mapping::admit(tables, head, remote, passage.now) else {
+        return Outcome::Decided(Verdict::Pass);
+    };
+    let is_for_host = if is_from_inside {
+        tables.is_host_address(head.destination)
+    } else {
+        is_host(passage)
+    };
+    // A socket of the host may be younger than the mapping.
+    if !is_for_host || has_host_socket(passage) {
+        return Outcome::Decided(Verdict::Pass);
+    }
+    let reason = match admitted {
+        Err(reason) => reason,
+        Ok(_) if !is_from_inside && tables.is_host_address(head.source) => DropReason::Martian,
+        Ok(_) if head.is_rst() => DropReason::NoFlow,
+        Ok(target) => {
+            passage.notes.forward = target;
+            passage.notes.is_admitted = true;
+            let next = if is_from_inside { Stage::Hairpin } else { Stage::Enter };
+            return Outcome::Continue(next);
+        }
+    };
+    Outcome::Decided(passage.drop(reason))
+}
+
+/// Whether a socket of the host waits for the packet, or is connected with its sender.
+#[inline(always)]
+fn has_host_socket<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let head = passage.head;
+    let query = PortQuery {
+        remote: head.source,
+        external: head.destination,
+        remote_port: head.source_port,
+        external_port: head.destination_port,
+        protocol: head.protocol,
+    };
+    passage.tables.host_socket(&query) != HostSocket::None
 }
 
 /// Whether the kernel would not forward the packet.
@@ -308,7 +375,8 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     } else {
         (link, head.source)
     };
-    passage.begin_draft(FlowKind::Forward);
+    let kind = passage.notes.called_kind();
+    passage.begin_draft(kind);
     let flow = &mut passage.notes.draft;
     flow.inside = forward.address;
     flow.inside_port = forward.port;

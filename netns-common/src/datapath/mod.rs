@@ -19,6 +19,7 @@ mod host;
 mod icmp;
 mod identification;
 mod inbound;
+mod mapping;
 mod masquerade;
 mod options;
 mod outbound;
@@ -45,12 +46,13 @@ pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect, has_sockets};
 pub use inbound::{
-    enter, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
+    admit, enter, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
 pub use outbound::{
-    from_namespace, hairpin, other_frame, outbound_begin, outbound_error, outbound_fragment,
+    from_namespace, hairpin, map, other_frame, outbound_begin, outbound_error, outbound_fragment,
     outbound_moved, outbound_rare,
 };
+pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use oversize::held;
 pub use passage::Scratch;
 pub use refusal::refuse;
@@ -58,7 +60,7 @@ pub use stages::run as run_stage;
 pub use state::{Direction, State, is_expired};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
-    MOST_QUOTED, Moved, Packet, Plain, PortQuery, Tables, Touch,
+    MOST_QUOTED, MappingTable, Moved, Packet, Plain, PortQuery, Tables, Touch,
 };
 
 use crate::abi::{DropReason, Ip4, Stage};

@@ -2,16 +2,16 @@
 
 use super::{
     Exit, Outcome, Verdict, clamp,
-    external_port::{claim, forget, record},
+    external_port::{claim, claim_mapped, forget, record},
     forwards, fragments,
     guard::is_inside,
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
     icmp,
     inbound::is_taken_inside,
-    masquerade, options,
+    mapping, masquerade, options,
     oversize::{self, FITS_EVERY_LINK},
-    passage::{ANY, PLAIN, Passage, Scratch, read_head},
+    passage::{ANY, Notes, PLAIN, Passage, Scratch, read_head},
     portless,
     rewrite::Translation,
     source,
@@ -20,7 +20,7 @@ use super::{
     traits::{FlowRef, Packet, Tables},
 };
 use crate::abi::{
-    DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Sequences, Settings, Stage, Tick,
+    DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Port, Sequences, Settings, Stage, Tick,
 };
 
 /// How often a flow in use asks the routing table anew, in ticks: about once a second.
@@ -186,7 +186,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
     let is_ours = flow.inside == head.source
         && flow.inside_port == head.source_port
         && flow.cable == passage.packet.link();
-    let begun_inside = flow.kind != FlowKind::Forward as u8;
+    let begun_inside = !FlowKind::is_begun_outside(flow.kind);
     if !is_ours || passage.is_over(&flow, begun_inside) {
         return None;
     }
@@ -256,7 +256,7 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
         return None;
     }
     // The stack answers with the right ICMP error.
-    (flow.kind != FlowKind::Forward as u8).then_some(Verdict::Pass)
+    (!FlowKind::is_begun_outside(flow.kind)).then_some(Verdict::Pass)
 }
 
 /// Writes where the packets of a flow leave by now. A masquerade that would bear another
@@ -268,9 +268,9 @@ pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     flow: &F,
     route: &Route,
 ) {
-    // The address of a forwarded connection is the one that was called; only the way back may
+    // The address of a connection from outside is the one that was called; only the way back may
     // change.
-    let keeps = flow.kind == FlowKind::Forward as u8 || {
+    let keeps = FlowKind::is_begun_outside(flow.kind) || {
         let rule = masquerade::find(passage.tables, route.egress, flow.inside);
         let external = rule.map_or(route.source, |rule| masquerade::address(rule.to, route.source));
         external == flow.external && route.egress == flow.egress
@@ -309,7 +309,7 @@ fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         FlowKey::new(flow.external, key.external_port, head.destination_port, head.protocol);
     let other = tables.flow(&other_key)?;
     if other.external != head.destination
-        || passage.is_over(&other, other.kind == FlowKind::Forward as u8)
+        || passage.is_over(&other, FlowKind::is_begun_outside(other.kind))
     {
         return None;
     }
@@ -411,7 +411,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
     // Read back from memory, whose content the verifier does not know: to it, all ways that led
     // to a rule are one from here on.
     let rule = &passage.notes.masquerade;
-    let (id, to) = (rule.rule, rule.to);
+    let (id, to, is_mapped) = (rule.rule, rule.to, rule.endpoint_independent != 0);
     if id == NO_RULE {
         // A source outside every inside prefix is the network's own business.
         return Outcome::Decided(if is_inside(passage.settings, head.source) {
@@ -449,17 +449,51 @@ pub(super) fn leave<P: Packet, T: Tables>(
     flow.egress = route.egress;
     flow.cable = end.cable;
     flow.rule = id;
-    let claimed = if head.kind == Kind::Portless {
-        portless::claim(tables, passage.settings, head, flow)
-    } else {
-        claim(tables, passage.settings, head, flow)
+    let claimed = match head.kind {
+        Kind::Portless => portless::claim(tables, passage.settings, head, flow),
+        _ if is_mapped => {
+            passage.notes.park(exit);
+            return Outcome::Continue(Stage::Map);
+        }
+        _ => claim(tables, passage.settings, head, flow),
     };
+    set_out(passage, claimed, exit)
+}
+
+/// [`Stage::Map`].
+#[inline(always)]
+pub fn map<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let Notes { draft, masquerade, .. } = &*passage.notes;
+        let claimed =
+            mapping::claim(passage.tables, passage.settings, passage.head, draft, masquerade);
+        let exit = passage.notes.parked();
+        set_out(passage, claimed, exit)
+    })
+}
+
+/// Sends the first packet of a masqueraded flow on its way by the external port that was
+/// claimed for it.
+#[inline(always)]
+fn set_out<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    claimed: Result<Port, DropReason>,
+    exit: Exit,
+) -> Outcome {
+    let head = passage.head;
     let external_port = match claimed {
         Ok(port) => port,
         // Where the stack forwards it, nobody can be answered any more.
         Err(reason) if !exit.skips_stack() => return Outcome::Decided(passage.drop(reason)),
         Err(reason) => return passage.refuse(reason),
     };
+    let flow = &passage.notes.draft;
+    let rule = flow.rule;
     let translation = Translation {
         source: flow.external,
         source_port: external_port,
@@ -467,7 +501,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
         destination_port: head.destination_port,
         mac: None,
     };
-    let verdict = passage.translate(&translation, exit, id, true);
+    let verdict = passage.translate(&translation, exit, rule, true);
     passage.go_on(verdict)
 }
 
@@ -495,6 +529,7 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         true,
     );
     let verdict = match target {
+        None if passage.settings.mappings != 0 => return Outcome::Continue(Stage::Admit),
         None => Verdict::Pass,
         // Broadcast, loopback, or no route: the stack's to refuse.
         Some(_) if !tables.is_host_address(head.destination) => Verdict::Pass,
@@ -502,6 +537,7 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         Some(_) if head.is_rst() => passage.drop(DropReason::NoFlow),
         Some(target) => {
             passage.notes.forward = target;
+            passage.notes.is_admitted = false;
             return Outcome::Continue(Stage::Hairpin);
         }
     };
@@ -536,7 +572,16 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
     flow.external = head.destination;
     flow.cable = link;
     flow.rule = forward.rule;
-    let caller_port = match claim(tables, passage.settings, head, flow) {
+    let standing = match passage.settings.mappings {
+        0 => None,
+        _ => mapping::of_inside(tables, head.destination, head, passage.now),
+    };
+    let claimed = match standing {
+        // By the port that all the others know it by (RFC 4787 REQ-9a).
+        Some(mapping) => claim_mapped(tables, passage.settings, head, flow, &mapping),
+        None => claim(tables, passage.settings, head, flow),
+    };
+    let caller_port = match claimed {
         Ok(port) => port,
         Err(reason) => return passage.refuse(reason),
     };
@@ -544,13 +589,14 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
     if is_taken_inside(passage, &forward, head.destination, caller_port) {
         return passage.refuse(DropReason::PortsExhausted);
     }
+    let kind = passage.notes.called_kind();
     // The other end's record; what is not named here is the same for both.
     let flow = &mut passage.notes.draft;
     flow.inside = forward.address;
     flow.inside_port = forward.port;
     flow.inside_mac = target.mac;
     flow.cable = target.cable;
-    flow.kind = FlowKind::Forward as u8;
+    flow.kind = kind as u8;
     (flow.packets_in, flow.bytes_in) = (flow.packets_out, flow.bytes_out);
     (flow.packets_out, flow.bytes_out) = (0, 0);
     flow.sequences = Sequences { inside: flow.sequences.remote, remote: flow.sequences.inside };

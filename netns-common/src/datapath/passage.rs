@@ -46,6 +46,8 @@ pub(super) struct Notes {
     pub(super) clamped: ParkedExit,
     /// Whether the routing table says that the packet is for the host itself.
     pub(super) is_for_host: bool,
+    /// Whether the forward that was found is none, but the mapping of an inside end.
+    pub(super) is_admitted: bool,
     /// Whether the packet's record turned out to be of the past.
     pub(super) is_stale: bool,
     /// A translation that a stage is to do.
@@ -60,6 +62,26 @@ pub(super) struct Notes {
     pub(super) is_held: bool,
     /// What the sender of a packet is to be told.
     pub(super) refusal: Refusal,
+}
+
+impl Notes {
+    /// Leaves to a stage where a packet goes.
+    #[inline(always)]
+    pub(super) fn park(&mut self, exit: Exit) {
+        self.exit = ParkedExit::park(exit);
+    }
+
+    /// Where a packet goes, as it was [left](Self::park).
+    #[inline(always)]
+    pub(super) const fn parked(&self) -> Exit {
+        self.exit.exit()
+    }
+
+    /// The kind of a flow from outside that is begun.
+    #[inline(always)]
+    pub(super) const fn called_kind(&self) -> FlowKind {
+        if self.is_admitted { FlowKind::Admitted } else { FlowKind::Forward }
+    }
 }
 
 /// Why a packet is dropped, as its sender is told.
@@ -84,6 +106,7 @@ impl Default for Scratch {
                 exit: ParkedExit::NONE,
                 clamped: ParkedExit::NONE,
                 is_for_host: false,
+                is_admitted: false,
                 is_stale: false,
                 put_off: PutOff::NONE,
                 is_put_off: false,
@@ -304,7 +327,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
                 },
             )
         } else {
-            // Of the kinds that packets are carried for, only that of a forward is odd.
+            // Of the kinds that packets are carried for, those begun outside are odd.
             let answered_by = match direction {
                 Direction::Out => FlowKind::Forward as u8,
                 Direction::In => FlowKind::Masquerade as u8,
@@ -380,7 +403,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         };
         let bytes = u64::from(self.head.bytes);
         match kind {
-            FlowKind::Forward => (draft.packets_in, draft.bytes_in) = (1, bytes),
+            FlowKind::Forward | FlowKind::Admitted => (draft.packets_in, draft.bytes_in) = (1, bytes),
             FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
                 (draft.packets_out, draft.bytes_out) = (1, bytes);
             }

@@ -18,7 +18,7 @@ impl Direction {
     pub const fn is_from_initiator(self, kind: FlowKind) -> bool {
         match kind {
             FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => matches!(self, Self::Out),
-            FlowKind::Forward => matches!(self, Self::In),
+            FlowKind::Forward | FlowKind::Admitted => matches!(self, Self::In),
         }
     }
 }

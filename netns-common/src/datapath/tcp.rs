@@ -84,7 +84,7 @@ pub(super) const fn begin(kind: FlowKind, segment: &Segment) -> Sequences {
     let sender = TcpEnd { sequence: segment.sequence, acknowledged: segment.acknowledged };
     let other = TcpEnd { sequence: segment.acknowledged, acknowledged: segment.sequence };
     match kind {
-        FlowKind::Forward => Sequences { inside: other, remote: sender },
+        FlowKind::Forward | FlowKind::Admitted => Sequences { inside: other, remote: sender },
         FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
             Sequences { inside: sender, remote: other }
         }

@@ -5,7 +5,7 @@ use core::ops::Deref;
 use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
     BridgePort, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Ip4,
-    Limited, Masquerade, MovedPort, Port, RuleId, Sequences, Settings, Tick,
+    Limited, Mapping, MappingKey, Masquerade, MovedPort, Port, RuleId, Sequences, Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -147,6 +147,16 @@ pub trait FlowTable {
     fn remove_moved_port(&self, key: &InsideKey);
 }
 
+/// The table of endpoint-independent mappings.
+pub trait MappingTable {
+    fn mapping(&self, key: &MappingKey) -> Option<Mapping>;
+    /// Inserts or overwrites.
+    fn insert_mapping(&self, key: &MappingKey, mapping: &Mapping) -> Result<(), InsertError>;
+    /// Writes when a living flow of it was last met, if it is there.
+    fn keep_mapping(&self, key: &MappingKey, now: Tick);
+    fn remove_mapping(&self, key: &MappingKey);
+}
+
 /// The table of datagrams that come in fragments.
 pub trait FragmentTable {
     type FragmentRef<'a>: Deref<Target = Fragment>
@@ -164,7 +174,7 @@ pub trait FragmentTable {
 }
 
 /// The maps and the kernel's own tables.
-pub trait Tables: FlowTable + ForwardTable + FragmentTable {
+pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn settings(&self) -> Option<&Settings>;
 
     /// Of the rules of `uplink`, 0 being those of any, that of the longest prefix that covers

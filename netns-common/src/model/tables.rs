@@ -12,12 +12,12 @@ use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
         BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
-        FragmentBudget, InsideKey, Ip4, Limited, Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port,
+        FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port,
         Prefix, RuleId, Settings, Tick,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
-        InsertError, PortQuery, Route, Tables, Touch,
+        InsertError, MappingTable, PortQuery, Route, Tables, Touch, forget, is_expired, keep_mapping, sweep_mapping,
     },
 };
 
@@ -91,6 +91,7 @@ pub struct MemoryTables {
     pub rival: Cell<Option<(FlowKey, Flow)>>,
     flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
     moved_ports: RefCell<HashMap<InsideKey, MovedPort>>,
+    mappings: RefCell<HashMap<MappingKey, Mapping>>,
     fragments: RefCell<HashMap<u32, Rc<Fragment>>>,
     fragment_budgets: RefCell<HashMap<u32, FragmentBudget>>,
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
@@ -126,6 +127,25 @@ impl MemoryTables {
         self.moved_ports.borrow().clone()
     }
 
+    /// Every entry of the table of mappings, in no order.
+    pub fn mappings(&self) -> HashMap<MappingKey, Mapping> {
+        self.mappings.borrow().clone()
+    }
+
+    /// What the kernel side's timer does every few seconds.
+    pub fn sweep(&self, now: Tick) {
+        for (key, flow) in self.flows() {
+            if is_expired(&flow, key.protocol, &self.settings.timeouts, now) {
+                forget(self, &key, &flow);
+            } else {
+                keep_mapping(self, &key, &flow, now);
+            }
+        }
+        for (key, entry) in self.mappings() {
+            sweep_mapping(self, &key, &entry, now);
+        }
+    }
+
     /// Every datagram of which fragments have come, by its place.
     pub fn fragments(&self) -> HashMap<u32, Fragment> {
         self.fragments.borrow().iter().map(|(place, fragment)| (*place, **fragment)).collect()
@@ -151,6 +171,7 @@ impl MemoryTables {
         self.fragment_budgets.borrow_mut().clear();
         self.flows.borrow_mut().clear();
         self.moved_ports.borrow_mut().clear();
+        self.mappings.borrow_mut().clear();
     }
 
     /// Changes every record in place.
@@ -216,6 +237,31 @@ impl FlowTable for MemoryTables {
 
     fn remove_moved_port(&self, key: &InsideKey) {
         self.moved_ports.borrow_mut().remove(key);
+    }
+}
+
+impl MappingTable for MemoryTables {
+    fn mapping(&self, key: &MappingKey) -> Option<Mapping> {
+        self.mappings.borrow().get(key).copied()
+    }
+
+    fn insert_mapping(&self, key: &MappingKey, mapping: &Mapping) -> Result<(), InsertError> {
+        let mut mappings = self.mappings.borrow_mut();
+        if !mappings.contains_key(key) && mappings.len() >= self.capacity {
+            return Err(InsertError::Full);
+        }
+        mappings.insert(*key, *mapping);
+        Ok(())
+    }
+
+    fn keep_mapping(&self, key: &MappingKey, now: Tick) {
+        if let Some(mapping) = self.mappings.borrow_mut().get_mut(key) {
+            mapping.last_seen = now;
+        }
+    }
+
+    fn remove_mapping(&self, key: &MappingKey) {
+        self.mappings.borrow_mut().remove(key);
     }
 }
 

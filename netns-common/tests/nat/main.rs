@@ -12,6 +12,7 @@ mod identification;
 mod lab;
 mod lifetime;
 mod limits;
+mod mappings;
 mod masquerade;
 mod portless;
 mod properties;

@@ -15,11 +15,19 @@ const LISTED: usize = 8;
 /// The one of `known` that is most like `wanted`, if any is like it at all.
 pub(super) fn nearest<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     known
-        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .map(|name| (likeness(wanted, name), name))
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         // Of several that are equally near, the first.
         .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, name)| name)
+}
+
+/// How alike two names are, from 0 to 1. Jaro-Winkler sees nothing alike in short names with two
+/// letters exchanged.
+fn likeness(wanted: &str, name: &str) -> f64 {
+    let likeness = strsim::jaro_winkler(wanted, name);
+    let is_slip = wanted.len() > 2 && strsim::damerau_levenshtein(wanted, name) == 1;
+    if is_slip { likeness.max(SIMILAR) } else { likeness }
 }
 
 /// What to do about `wanted`, which is none of `known`.

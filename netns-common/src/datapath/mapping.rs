@@ -1,0 +1,209 @@
+//! Endpoint-independent mappings: an inside port has one external port, whatever it talks to
+//! (RFC 4787 REQ-1), and no other inside port has it (REQ-3). Who outside may use it without
+//! having been sent to is the rule's filtering (REQ-8).
+//!
+//! Flows have records of their own as under any masquerade, so no packet of a known flow looks
+//! here. A mapping stands as long as one of its flows, and rests for a while.
+
+use super::{
+    external_port::{Sequence, TRIES, is_to_be_had, record},
+    forwards::Target,
+    head::Head,
+    traits::{InsertError, MappingTable, Tables},
+};
+use crate::abi::{
+    DropReason, Filtering, Flow, FlowKey, FlowKind, Ip4, MAPPING_REST, Mapping, MappingKey,
+    Masquerade, Port, Settings, Tick,
+};
+
+/// Records `flow` under the external port of its inside end, which is chosen when it has none.
+#[inline(always)]
+pub(super) fn claim<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    head: &Head,
+    flow: &Flow,
+    rule: &Masquerade,
+) -> Result<Port, DropReason> {
+    let mut key = head.outbound_key();
+    let mut mapping = Mapping {
+        inside: flow.inside,
+        last_seen: flow.last_seen,
+        inside_port: flow.inside_port,
+        external_port: Port::ZERO,
+        rule: rule.rule,
+        filtering: rule.filtering,
+        padding: 0,
+    };
+    let sequence = Sequence::of_mapping(settings, head);
+    let standing = of_inside(tables, flow.external, head, flow.last_seen);
+    let mut attempt = 0;
+    while attempt < TRIES {
+        key.external_port = match standing {
+            Some(standing) => standing.external_port,
+            // Its own port first.
+            None if attempt == 0 => key.external_port,
+            None => sequence.port(attempt),
+        };
+        attempt += 1;
+        mapping.external_port = key.external_port;
+        let outcome = if is_to_be_had(tables, &key, flow) {
+            join(tables, settings, &key, flow, &mapping)
+        } else {
+            Err(InsertError::Exists)
+        };
+        match outcome {
+            Ok(()) => return Ok(key.external_port),
+            // Another port would be another mapping.
+            Err(InsertError::Exists) if standing.is_some() => break,
+            Err(InsertError::Exists) => {}
+            Err(InsertError::Full) => return Err(DropReason::TableFull),
+        }
+    }
+    Err(DropReason::PortsExhausted)
+}
+
+/// Records a flow of a mapping, and the mapping if it is not there.
+#[inline(always)]
+fn join<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    key: &FlowKey,
+    flow: &Flow,
+    mapping: &Mapping,
+) -> Result<(), InsertError> {
+    let external = MappingKey::external(flow.external, key.external_port, key.protocol);
+    let is_new = match tables.mapping(&external) {
+        Some(old) if is_same(&old, mapping) => false,
+        Some(old) if !is_over(&old, flow.last_seen) => return Err(InsertError::Exists),
+        _ => true,
+    };
+    tables.insert_mapping(&external, mapping)?;
+    let joined = tables
+        .insert_mapping(&external.inside_of(mapping), mapping)
+        .and_then(|()| record(tables, settings, key, flow));
+    match joined {
+        Ok(()) if mapping.filtering == Filtering::Address as u8 => {
+            let (port, protocol) = (key.external_port, key.protocol);
+            let contact = MappingKey::contact(flow.external, port, protocol, key.remote);
+            // Without it that remote may only answer, from the port that it was sent to.
+            let _ = tables.insert_mapping(&contact, mapping);
+            Ok(())
+        }
+        Err(error) if is_new => {
+            tables.remove_mapping(&external);
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+/// Whether two mappings are of the same inside end.
+#[inline(always)]
+fn is_same(one: &Mapping, other: &Mapping) -> bool {
+    one.inside == other.inside && one.inside_port == other.inside_port
+}
+
+/// The mapping that a packet's inside end has behind an external address.
+#[inline(always)]
+pub(super) fn of_inside<T: MappingTable>(
+    tables: &T,
+    external: Ip4,
+    head: &Head,
+    now: Tick,
+) -> Option<Mapping> {
+    let by_inside = MappingKey::inside(head.source, head.source_port, head.protocol, external);
+    let found = tables.mapping(&by_inside)?;
+    let mapping = tables.mapping(&by_inside.mapping_of(&found))?;
+    (is_same(&mapping, &found) && !is_over(&mapping, now)).then_some(mapping)
+}
+
+/// Whether an external port is some inside end's mapping, so that no other flow may have it.
+#[inline(always)]
+pub(super) fn has_port<T: MappingTable>(
+    tables: &T,
+    settings: &Settings,
+    key: &FlowKey,
+    external: Ip4,
+    now: Tick,
+) -> bool {
+    if settings.mappings == 0 {
+        return false;
+    }
+    let mapping = tables.mapping(&MappingKey::external(external, key.external_port, key.protocol));
+    mapping.is_some_and(|mapping| !is_over(&mapping, now))
+}
+
+/// Where a packet that `remote` sent to an external port leads. `None` if no mapping has it.
+///
+/// # Errors
+/// When the mapping's filtering keeps `remote` out.
+#[inline(always)]
+pub(super) fn admit<T: MappingTable>(
+    tables: &T,
+    head: &Head,
+    remote: Ip4,
+    now: Tick,
+) -> Option<Result<Target, DropReason>> {
+    let (external, port, protocol) = (head.destination, head.destination_port, head.protocol);
+    let mapping = tables.mapping(&MappingKey::external(external, port, protocol))?;
+    if is_over(&mapping, now) {
+        return None;
+    }
+    let is_admitted = match Filtering::from_number(mapping.filtering) {
+        Filtering::AddressAndPort => false,
+        Filtering::Address => {
+            let contact = tables.mapping(&MappingKey::contact(external, port, protocol, remote));
+            contact.is_some_and(|contact| is_same(&contact, &mapping) && !is_over(&contact, now))
+        }
+        Filtering::Endpoint => true,
+    };
+    Some(if is_admitted {
+        Ok(Target { address: mapping.inside, port: mapping.inside_port, rule: mapping.rule })
+    } else {
+        Err(DropReason::Filtered)
+    })
+}
+
+/// Whether a mapping has had no living flow for so long that its port is free.
+#[inline(always)]
+pub fn is_over(mapping: &Mapping, now: Tick) -> bool {
+    let idle = now.wrapping_sub(mapping.last_seen);
+    // Another CPU may have stamped it after this one read its clock.
+    idle <= Tick::MAX / 2 && idle > MAPPING_REST
+}
+
+/// Keeps what a living flow needs: its mapping, and that its remote was sent to. The sweeper
+/// calls this for every flow.
+#[inline(always)]
+pub fn keep<T: MappingTable>(tables: &T, key: &FlowKey, flow: &Flow, now: Tick) {
+    if flow.kind == FlowKind::Forward as u8 || flow.kind == FlowKind::Host as u8 {
+        return;
+    }
+    let external = MappingKey::external(flow.external, key.external_port, key.protocol);
+    let Some(mapping) = tables.mapping(&external) else { return };
+    if mapping.inside != flow.inside || mapping.inside_port != flow.inside_port {
+        return;
+    }
+    tables.keep_mapping(&external, now);
+    if mapping.filtering == Filtering::Address as u8 {
+        let (port, protocol) = (key.external_port, key.protocol);
+        let contact = MappingKey::contact(flow.external, port, protocol, key.remote);
+        tables.keep_mapping(&contact, now);
+    }
+}
+
+/// Removes an entry that has no use any more. The sweeper calls this for every entry, after it
+/// has seen every flow.
+#[inline(always)]
+pub fn sweep<T: MappingTable>(tables: &T, key: &MappingKey, entry: &Mapping, now: Tick) {
+    let is_useless = if key.is_inside() {
+        let mapping = tables.mapping(&key.mapping_of(entry));
+        mapping.is_none_or(|mapping| !is_same(&mapping, entry) || is_over(&mapping, now))
+    } else {
+        is_over(entry, now)
+    };
+    if is_useless {
+        tables.remove_mapping(key);
+    }
+}
