@@ -9,8 +9,8 @@ use aya_ebpf::{
 use netns_common::abi::{
     AddressPage, BridgePort, Bucket, Counter, DropReason, Endpoint, FRAGMENT_GROUPS, Flow, FlowKey,
     Forward, Fragment, FragmentBudget, HostPeerKey, IP_ID_COUNTERS, InsideKey, Ip4, Limited,
-    MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, PAGES, Peer,
-    PortPage, RulePrefix, STAGE_SLOTS, Settings,
+    MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey,
+    MovedPort, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings,
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
 

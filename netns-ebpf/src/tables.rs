@@ -20,12 +20,12 @@ use aya_ebpf::{
 use netns_common::{
     abi::{
         BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget,
-        InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, NO_RULE, Protocol, RuleId,
-        Settings, Tick, tick_of,
+        InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort,
+        NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, PortQuery, Route,
-        RouteOutcome, Scratch, Tables, Touch, has_sockets,
+        Direction, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable,
+        PortQuery, Route, RouteOutcome, Scratch, Tables, Touch, has_sockets,
     },
 };
 

@@ -4,8 +4,8 @@ use aya::Pod;
 
 use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowKey, Forward, Fragment,
-    FragmentBudget, HostPeerKey, InsideKey, Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, Peer, Port,
-    PortPage, Prefix, RulePrefix, Settings, Timeouts,
+    FragmentBudget, HostPeerKey, InsideKey, Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey,
+    MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings, Timeouts,
 };
 
 macro_rules! pod {

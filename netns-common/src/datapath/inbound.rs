@@ -276,11 +276,8 @@ fn call_mapped<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     let Some(admitted) = mapping::admit(tables, head, remote, passage.now) else {
         return Outcome::Decided(Verdict::Pass);
     };
-    let is_for_host = if is_from_inside {
-        tables.is_host_address(head.destination)
-    } else {
-        is_host(passage)
-    };
+    let is_for_host =
+        if is_from_inside { tables.is_host_address(head.destination) } else { is_host(passage) };
     // A socket of the host may be younger than the mapping.
     if !is_for_host || has_host_socket(passage) {
         return Outcome::Decided(Verdict::Pass);

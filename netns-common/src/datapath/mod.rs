@@ -48,11 +48,11 @@ pub use host::{HostSockets, connect as host_connect, has_sockets};
 pub use inbound::{
     admit, enter, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
+pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use outbound::{
     from_namespace, hairpin, map, other_frame, outbound_begin, outbound_error, outbound_fragment,
     outbound_moved, outbound_rare,
 };
-pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use oversize::held;
 pub use passage::Scratch;
 pub use refusal::refuse;

@@ -20,7 +20,8 @@ use super::{
     traits::{FlowRef, Packet, Tables},
 };
 use crate::abi::{
-    DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Port, Sequences, Settings, Stage, Tick,
+    DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Port, Sequences, Settings,
+    Stage, Tick,
 };
 
 /// How often a flow in use asks the routing table anew, in ticks: about once a second.

@@ -12,12 +12,13 @@ use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
         BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
-        FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port,
-        Prefix, RuleId, Settings, Tick,
+        FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MovedPort,
+        NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
-        InsertError, MappingTable, PortQuery, Route, Tables, Touch, forget, is_expired, keep_mapping, sweep_mapping,
+        InsertError, MappingTable, PortQuery, Route, Tables, Touch, forget, is_expired,
+        keep_mapping, sweep_mapping,
     },
 };
 

@@ -104,8 +104,11 @@ fn rfc5382_req3_a_call_from_outside_opens_a_connection() {
     call.reached(RED, (STRANGER, 9), (RED, 5000));
     let answer = ipv4(RED, STRANGER).tcp(5000, 9, SYN | ACK).numbers(700, 101);
     lab.red(&answer).left_as((HOST, 5000), (STRANGER, 9));
-    lab.outside(&ipv4(STRANGER, HOST).tcp(9, 5000, ACK).numbers(101, 701))
-        .reached(RED, (STRANGER, 9), (RED, 5000));
+    lab.outside(&ipv4(STRANGER, HOST).tcp(9, 5000, ACK).numbers(101, 701)).reached(
+        RED,
+        (STRANGER, 9),
+        (RED, 5000),
+    );
 }
 
 #[test]

@@ -7,7 +7,8 @@ use ipnet::Ipv4Net;
 
 use super::Changing;
 use crate::rules::{
-    ForwardProtocol, MssClamp, Ports, parse_host_address, parse_network, parse_source, parse_target,
+    Filtering, ForwardProtocol, Mapping, MssClamp, Ports, parse_host_address, parse_network,
+    parse_source, parse_target,
 };
 
 /// Add, delete or list masquerade rules of a living lab
@@ -36,7 +37,8 @@ pub enum MasqueradeChange {
     /// Add a rule
     #[command(after_help = "\
 Example:
-  netns masquerade add 192.168.15.0/24 --uplink ens3")]
+  netns masquerade add 192.168.15.0/24 --uplink ens3
+  netns masquerade add 192.168.15.0/24 --mapping endpoint-independent")]
     Add(MasqueradeAddArgs),
     /// Delete a rule and end the connections that it made
     #[command(after_help = "\
@@ -66,6 +68,12 @@ pub struct MasqueradeAddArgs {
     /// the uplink and the namespace's cable
     #[arg(long, value_name = "BYTES|pmtu")]
     pub mss_clamp: Option<MssClamp>,
+    /// Which outside port an inside port has (RFC 4787 section 4.1)
+    #[arg(long, value_name = "MAPPING", default_value_t)]
+    pub mapping: Mapping,
+    /// Who outside may begin a connection to an endpoint-independent mapping (RFC 4787 section 5)
+    #[arg(long, value_name = "FILTERING", default_value_t, requires = "mapping")]
+    pub filtering: Filtering,
 }
 
 /// Whose rules to list.

@@ -92,7 +92,7 @@ fn ends(flow: &FlowStatus) -> (String, String) {
         FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
             (pair(inside, remote), pair(external, remote))
         }
-        FlowKind::Forward => (pair(remote, external), pair(remote, inside)),
+        FlowKind::Forward | FlowKind::Admitted => (pair(remote, external), pair(remote, inside)),
     }
 }
 

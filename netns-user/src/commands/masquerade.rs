@@ -15,7 +15,7 @@ use crate::{
     cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs},
     datapath::{Datapath, DatapathError},
     lab,
-    rules::MasqueradeRule,
+    rules::{Filtering, Mapping, MasqueradeRule},
     step::masquerade_commands,
     topology::Topology,
 };
@@ -37,6 +37,16 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         wanted.except = add.except.iter().copied().collect();
         wanted.to = add.to;
         wanted.mss_clamp = add.mss_clamp;
+        (wanted.mapping, wanted.filtering) = (add.mapping, add.filtering);
+        if wanted.mapping != Mapping::EndpointIndependent
+            && wanted.filtering != Filtering::default()
+        {
+            bail!(
+                "--filtering {} is for `--mapping endpoint-independent`: otherwise only the address \
+                 and port that was sent to can answer",
+                wanted.filtering
+            );
+        }
     }
     let adds = adds.is_some();
     let (rule, routers) = if adds {

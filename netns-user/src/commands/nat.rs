@@ -17,7 +17,7 @@ use crate::{
         style::{HEADING, paint},
         table,
     },
-    rules::{ForwardRule, MasqueradeRule},
+    rules::{ForwardRule, Mapping, MasqueradeRule},
     topology::Topology,
 };
 
@@ -139,10 +139,14 @@ fn tables(nat: &Rules) -> String {
 /// Masquerade rules and what they have done.
 pub(super) fn masquerade_table(rules: &[RuleStatus<MasqueradeRule>]) -> String {
     let rows = rules.iter().map(|status| {
-        let MasqueradeRule { source, uplink, except, to, mss_clamp } = &status.rule;
+        let MasqueradeRule { source, uplink, except, to, mss_clamp, mapping, filtering } =
+            &status.rule;
         let mut more: Vec<String> = to.iter().map(|to| format!("as {to}")).collect();
         more.extend(except.iter().map(|network| format!("not to {network}")));
         more.extend(mss_clamp.iter().map(|clamp| format!("mss {clamp}")));
+        if *mapping == Mapping::EndpointIndependent {
+            more.push(format!("{mapping} mapping, {filtering} filtering"));
+        }
         [
             count(status.flows),
             count(status.packets),

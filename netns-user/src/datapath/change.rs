@@ -201,7 +201,12 @@ impl Datapath {
         let old = self.settings()?;
         let new = configure::settings(spec, interfaces, old.seed)?;
         // Of the rules, which change after this, and of the reassembler.
-        let new = Settings { mss_clamp: old.mss_clamp, reassembler: old.reassembler, ..new };
+        let new = Settings {
+            mss_clamp: old.mss_clamp,
+            mappings: old.mappings,
+            reassembler: old.reassembler,
+            ..new
+        };
         if new == old {
             return Ok(());
         }
@@ -287,7 +292,7 @@ impl Datapath {
             gone.contains(&flow.cable)
                 || (flow.cable != 0 && addresses.get(&flow.inside) != Some(&flow.cable))
         })?;
-        Ok(())
+        self.flush_mappings(|mapping| !addresses.contains_key(&mapping.inside))
     }
 
     /// Attaches a program where none, or a dead one, is attached.

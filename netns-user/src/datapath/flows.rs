@@ -1,15 +1,19 @@
 //! The flow table and the drop counters, read for a person.
 
 use std::{
+    hash::Hash,
     io,
     net::{Ipv4Addr, SocketAddrV4},
 };
 
-use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
+use aya::{
+    Pod,
+    maps::{HashMap, MapData, MapError, PerCpuArray},
+};
 use netns_common::{
     abi::{
-        Counter, DropReason, Flow, FlowKey, FlowKind, InsideKey, MovedPort, Port, Settings, Tick,
-        Timeouts, maps, seconds, tick_of,
+        Counter, DropReason, Flow, FlowKey, FlowKind, InsideKey, Mapping, MappingKey, MovedPort,
+        Port, Settings, Tick, Timeouts, maps, seconds, tick_of,
     },
     datapath::{State, is_expired, moved_key},
 };
@@ -83,9 +87,11 @@ impl Datapath {
         Ok(data.info().map_err(error)?.max_entries())
     }
 
-    /// Removes all flows and returns how many there were.
+    /// Removes all flows and mappings, and returns how many flows there were.
     pub fn flush_flows(&self) -> Result<usize, DatapathError> {
-        self.flush(|_| true)
+        let count = self.flush(|_| true)?;
+        self.flush_mappings(|_| true)?;
+        Ok(count)
     }
 
     /// Removes the flows that `which` names and returns how many there were.
@@ -102,6 +108,18 @@ impl Datapath {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// Removes the mappings that `which` names.
+    pub(super) fn flush_mappings(
+        &self,
+        which: impl Fn(&Mapping) -> bool,
+    ) -> Result<(), DatapathError> {
+        let mut mappings: HashMap<MapData, MappingKey, Mapping> = self.map(maps::MAPPINGS)?;
+        for (key, _) in entries(&mappings, maps::MAPPINGS)?.iter().filter(|(_, of)| which(of)) {
+            ignore_missing(mappings.remove(key), maps::MAPPINGS)?;
+        }
+        Ok(())
     }
 
     /// What was dropped, by reason; reasons that never occurred are left out.
@@ -129,22 +147,28 @@ impl Datapath {
         map.get(&0, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
     }
 
-    /// The table's records. One that is added or removed meanwhile may be missed, and the
-    /// kernel may then start its walk again: a record is returned once all the same.
     fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
-        let flows: Flows = self.map(maps::FLOWS)?;
-        let mut records = std::collections::HashMap::new();
-        for entry in flows.iter() {
-            match entry {
-                Ok((key, flow)) => {
-                    records.insert(key, flow);
-                }
-                Err(MapError::KeyNotFound) => {}
-                Err(cause) => return Err(DatapathError::Map { map: maps::FLOWS, cause }),
-            }
-        }
-        Ok(records.into_iter().collect())
+        entries(&self.map(maps::FLOWS)?, maps::FLOWS)
     }
+}
+
+/// The entries of a table. One that is added or removed meanwhile may be missed, and the kernel
+/// may then start its walk again: an entry is returned once all the same.
+fn entries<K: Pod + Eq + Hash, V: Pod>(
+    table: &HashMap<MapData, K, V>,
+    map: &'static str,
+) -> Result<Vec<(K, V)>, DatapathError> {
+    let mut found = std::collections::HashMap::new();
+    for entry in table.iter() {
+        match entry {
+            Ok((key, value)) => {
+                found.insert(key, value);
+            }
+            Err(MapError::KeyNotFound) => {}
+            Err(cause) => return Err(DatapathError::Map { map, cause }),
+        }
+    }
+    Ok(found.into_iter().collect())
 }
 
 fn ignore_missing(result: Result<(), MapError>, map: &'static str) -> Result<(), DatapathError> {

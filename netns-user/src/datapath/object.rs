@@ -21,7 +21,10 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
     }
     loader
         .map_max_entries(maps::FLOWS, flow_capacity)
-        .map_max_entries(maps::MOVED_PORTS, flow_capacity);
+        .map_max_entries(maps::MOVED_PORTS, flow_capacity)
+        // A flow has three entries at most: its mapping from both sides, and that its remote was
+        // sent to.
+        .map_max_entries(maps::MAPPINGS, flow_capacity.saturating_mul(3));
     loader.load(OBJECT).map_err(DatapathError::Load)
 }
 

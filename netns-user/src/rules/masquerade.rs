@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt, net::Ipv4Addr, ops::RangeInclusive, str::F
 use ipnet::Ipv4Net;
 use serde::{Serialize, Serializer};
 
-use super::list;
+use super::{
+    list,
+    mapping::{Filtering, Mapping, is_default},
+};
 
 /// Source translation: what `source` sends out of `uplink` bears the uplink's address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -22,6 +25,12 @@ pub struct MasqueradeRule {
     /// `None`: the ends of a TCP connection announce what they like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mss_clamp: Option<MssClamp>,
+    /// Which outside port an inside port has.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mapping: Mapping,
+    /// Who may use it; says nothing without an endpoint-independent mapping.
+    #[serde(skip_serializing_if = "is_default")]
+    pub filtering: Filtering,
 }
 
 /// The largest segment size that ends of TCP connections may announce (RFC 9293 section 3.7.1).
@@ -44,7 +53,15 @@ impl MssClamp {
 impl MasqueradeRule {
     /// The plain rule: no exception, the kernel's choice of the address.
     pub fn new(source: Ipv4Net, uplink: Option<String>) -> Self {
-        Self { source, uplink, except: BTreeSet::new(), to: None, mss_clamp: None }
+        Self {
+            source,
+            uplink,
+            except: BTreeSet::new(),
+            to: None,
+            mss_clamp: None,
+            mapping: Mapping::default(),
+            filtering: Filtering::default(),
+        }
     }
 }
 
@@ -60,6 +77,9 @@ impl fmt::Display for MasqueradeRule {
         }
         if let Some(clamp) = self.mss_clamp {
             write!(f, ", mss {clamp}")?;
+        }
+        if self.mapping == Mapping::EndpointIndependent {
+            write!(f, ", {} mapping, {} filtering", self.mapping, self.filtering)?;
         }
         Ok(())
     }

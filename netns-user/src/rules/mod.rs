@@ -1,6 +1,7 @@
 //! NAT rules as a person writes them; the datapath translates them to map entries.
 
 mod forward;
+mod mapping;
 mod masquerade;
 mod ports;
 
@@ -12,6 +13,7 @@ use std::{
 use ipnet::Ipv4Net;
 
 pub use forward::{ForwardProtocol, ForwardRule};
+pub use mapping::{Filtering, Mapping};
 pub use masquerade::{MasqueradeRule, MssClamp};
 pub use ports::Ports;
 

@@ -3,7 +3,7 @@
 
 use super::{End, Place, Step};
 use crate::{
-    rules::{ForwardRule, MasqueradeRule, MssClamp},
+    rules::{ForwardRule, Mapping, MasqueradeRule, MssClamp},
     topology::Route,
 };
 
@@ -95,6 +95,9 @@ pub fn masquerade_commands(place: &Place, rule: &MasqueradeRule, adds: bool) -> 
     let nat = format!("{inside}iptables -t nat {option} POSTROUTING -s {}{out}", rule.source);
     let target = rule.to.map_or("MASQUERADE".to_owned(), |to| format!("SNAT --to-source {to}"));
     let mut lines = Vec::new();
+    if rule.mapping == Mapping::EndpointIndependent {
+        lines.push(format!("# {} mapping: iptables has none", rule.mapping));
+    }
     let mut except = rule.except.iter();
     match (except.next(), except.next()) {
         (None, _) => lines.push(format!("{nat} -j {target}")),

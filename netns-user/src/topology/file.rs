@@ -11,6 +11,7 @@ use super::schema::{
     Address, Count, Destination, FlowTable, Interface, Metric, Mtu, Network, Protocol, Subnet,
     Target, Timeout,
 };
+use crate::rules::{Filtering, Mapping};
 
 /// Text, and where it stands.
 pub(super) type Text = Spanned<String>;
@@ -437,6 +438,14 @@ pub(super) struct MasqueradeFile {
     #[serde(default)]
     #[schemars(with = "MssClampFile")]
     pub(super) mss_clamp: Option<Spanned<MssClampFile>>,
+    /// Which outside port an inside port has: one for each remote address and port, or one.
+    #[serde(default)]
+    #[schemars(with = "Mapping")]
+    pub(super) mapping: Option<Text>,
+    /// Who outside may begin a connection to an endpoint-independent mapping.
+    #[serde(default)]
+    #[schemars(with = "Filtering")]
+    pub(super) filtering: Option<Text>,
 }
 
 /// Destination translation: what reaches a port of the router goes to a namespace.

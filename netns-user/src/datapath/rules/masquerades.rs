@@ -18,7 +18,7 @@ use crate::{
         Datapath, DatapathError,
         configure::{Interfaces, write_host_addresses},
     },
-    rules::{MasqueradeRule, MssClamp},
+    rules::{Filtering, Mapping, MasqueradeRule, MssClamp},
 };
 
 type Masquerades = LpmTrie<MapData, MasqueradeKey, Masquerade>;
@@ -82,7 +82,7 @@ impl Datapath {
             let keys: Vec<_> =
                 new.iter().map(|rule| key(rule, &interfaces)).collect::<Result<_, _>>()?;
             self.replace_masquerades(&old, new, &keys)?;
-            self.write_mss_clamp()
+            self.write_what_rules_want()
         })
     }
 
@@ -129,17 +129,24 @@ impl Datapath {
             return Ok(());
         }
         self.remove_networks(&gone.iter().copied().collect::<Vec<_>>())?;
-        self.flush(|flow| gone.contains(&flow.rule)).map(drop)
+        self.flush(|flow| gone.contains(&flow.rule))?;
+        self.flush_mappings(|mapping| gone.contains(&mapping.rule))
     }
 
-    /// Packets look for a segment size to clamp only where a rule wants it.
-    fn write_mss_clamp(&self) -> Result<(), DatapathError> {
-        let wanted = self.masquerade_records()?.iter().any(|(_, value)| value.mss != 0);
-        let mut settings = self.settings()?;
-        if (settings.mss_clamp != 0) == wanted {
+    /// Packets look for a segment size to clamp, and for mappings, only where a rule wants it.
+    fn write_what_rules_want(&self) -> Result<(), DatapathError> {
+        let records = self.masquerade_records()?;
+        let any =
+            |wants: fn(&Masquerade) -> bool| u8::from(records.iter().any(|(_, rule)| wants(rule)));
+        let old = self.settings()?;
+        let settings = Settings {
+            mss_clamp: any(|rule| rule.mss != 0),
+            mappings: any(|rule| rule.endpoint_independent != 0),
+            ..old
+        };
+        if settings == old {
             return Ok(());
         }
-        settings.mss_clamp = u8::from(wanted);
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
         map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
     }
@@ -229,7 +236,8 @@ fn value(rule: &MasqueradeRule, id: RuleId) -> Masquerade {
         },
         length: rule.source.prefix_len(),
         excludes: u8::from(!rule.except.is_empty()),
-        padding: [0; 2],
+        endpoint_independent: u8::from(rule.mapping == Mapping::EndpointIndependent),
+        filtering: rule.filtering.number(),
     }
 }
 
@@ -254,5 +262,10 @@ fn rule(
             Masquerade::PATH_MTU => Some(MssClamp::PathMtu),
             bytes => Some(MssClamp::Bytes(bytes)),
         },
+        mapping: match value.endpoint_independent {
+            0 => Mapping::AddressAndPortDependent,
+            _ => Mapping::EndpointIndependent,
+        },
+        filtering: Filtering::from_number(value.filtering),
     }
 }

@@ -84,7 +84,9 @@ impl FlowSample {
             FlowKind::Masquerade | FlowKind::Host => {
                 format!("{inside} ⇒ {external} → {remote}")
             }
-            FlowKind::Forward | FlowKind::Hairpin => format!("{remote} → {external} ⇒ {inside}"),
+            FlowKind::Forward | FlowKind::Admitted | FlowKind::Hairpin => {
+                format!("{remote} → {external} ⇒ {inside}")
+            }
         }
     }
 }

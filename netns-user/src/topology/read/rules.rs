@@ -1,13 +1,15 @@
 //! Masquerades, forwards and the settings of the translation.
 
+use std::str::FromStr;
+
 use toml::Spanned;
 
 use super::values::{cidr, ip, networks, number, optional, ports, target, text};
 use crate::{
-    rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp},
+    rules::{Filtering, ForwardProtocol, ForwardRule, Mapping, MasqueradeRule, MssClamp},
     topology::{
         error::Fault,
-        file::{ForwardFile, MasqueradeFile, MssClampFile, NatFile, Number, TimeoutsFile},
+        file::{ForwardFile, MasqueradeFile, MssClampFile, NatFile, Number, Text, TimeoutsFile},
         model::{NatOptions, NatTimeouts},
     },
 };
@@ -96,7 +98,32 @@ pub(super) fn masquerade(file: &MasqueradeFile, faults: &mut Vec<Fault>) -> Opti
         let message = "masquerade: `to` is an address at one uplink: name the `uplink` too";
         faults.push(Fault::new(text.span(), message));
     }
-    Some(MasqueradeRule { source, uplink, except: except?, to: to?, mss_clamp: mss_clamp? })
+    let mapping = choice::<Mapping>(file.mapping.as_ref(), faults);
+    let filtering = choice::<Filtering>(file.filtering.as_ref(), faults);
+    if let (Some(text), Some(Mapping::AddressAndPortDependent)) = (&file.filtering, mapping) {
+        let message = "masquerade: `filtering` is for mapping = \"endpoint-independent\": otherwise \
+                       only the address and port that was sent to can answer";
+        faults.push(Fault::new(text.span(), message));
+    }
+    Some(MasqueradeRule {
+        source,
+        uplink,
+        except: except?,
+        to: to?,
+        mss_clamp: mss_clamp?,
+        mapping: mapping?,
+        filtering: filtering?,
+    })
+}
+
+/// One of a few words; the default where the file has none.
+fn choice<T: FromStr<Err = String> + Default>(
+    asked: Option<&Text>,
+    faults: &mut Vec<Fault>,
+) -> Option<T> {
+    let Some(asked) = asked else { return Some(T::default()) };
+    let read = asked.get_ref().parse();
+    read.map_err(|fault| faults.push(Fault::new(asked.span(), format!("masquerade: {fault}")))).ok()
 }
 
 fn mss_clamp(asked: &Spanned<MssClampFile>, faults: &mut Vec<Fault>) -> Option<MssClamp> {
