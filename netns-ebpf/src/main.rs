@@ -82,6 +82,7 @@ stages! {
     outbound_moved
     outbound_begin
     map
+    set_out
     outbound_error
     other_frame
     outbound_rare

@@ -8,6 +8,10 @@ use super::{Ip4, Port, RuleId, Tick, ticks};
 /// else. The sweeper last saw the flow up to five seconds before its end.
 pub const MAPPING_REST: Tick = ticks(125);
 
+/// How many entries a flow has at most: its mapping, seen from both sides, and that its remote
+/// was sent to.
+pub const MAPPINGS_OF_FLOW: usize = 3;
+
 /// What an entry of the table of mappings is found by.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

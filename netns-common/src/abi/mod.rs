@@ -29,7 +29,7 @@ pub use lab::{
     MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
-pub use mapping::{Filtering, MAPPING_REST, Mapping, MappingKey};
+pub use mapping::{Filtering, MAPPING_REST, MAPPINGS_OF_FLOW, Mapping, MappingKey};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
 pub use rules::{
     AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,

@@ -41,8 +41,10 @@ stages! {
     Enter = 6, "enter";
     /// Begins a flow to an inside end that has a mapping.
     Admit = 7, "admit";
-    /// Begins a flow of an endpoint-independent masquerade.
+    /// Records a masqueraded flow where some masquerade is endpoint-independent.
     Map = 8, "map";
+    /// Sends the first packet of such a flow on its way.
+    SetOut = 9, "set_out";
     /// A packet from an uplink that cannot go into its namespace as it is.
     Held = 12, "held";
     /// Tells the sender of a packet that is dropped.

@@ -3,7 +3,6 @@
 use super::{
     forwards,
     head::Head,
-    mapping,
     state::is_expired,
     traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
 };
@@ -33,8 +32,7 @@ pub(super) fn claim<T: Tables>(
             key.external_port = sequence.port(attempt);
         }
         attempt += 1;
-        let is_mapped = mapping::has_port(tables, settings, &key, flow.external, flow.last_seen);
-        if is_mapped || !is_to_be_had(tables, &key, flow) {
+        if !is_to_be_had(tables, &key, flow) {
             continue;
         }
         match record(tables, settings, &key, flow) {

@@ -16,7 +16,8 @@ use crate::abi::{
     Masquerade, Port, Settings, Tick,
 };
 
-/// Records `flow` under the external port of its inside end, which is chosen when it has none.
+/// Records `flow` under the external port of its inside end, which is chosen when it has none;
+/// a flow of a plain masquerade under a port that is no mapping.
 #[inline(always)]
 pub(super) fn claim<T: Tables>(
     tables: &T,
@@ -35,27 +36,32 @@ pub(super) fn claim<T: Tables>(
         filtering: rule.filtering,
         padding: 0,
     };
+    let is_mapped = rule.endpoint_independent != 0;
+    if is_mapped && let Some(standing) = of_inside(tables, flow.external, head, flow.last_seen) {
+        key.external_port = standing.external_port;
+        mapping.external_port = standing.external_port;
+        // Another port would be another mapping.
+        return if is_to_be_had(tables, &key, flow) {
+            join(tables, settings, &key, flow, Some(&mapping)).map_err(reason)
+        } else {
+            Err(DropReason::PortsExhausted)
+        }
+        .map(|()| key.external_port);
+    }
     let sequence = Sequence::of_mapping(settings, head);
-    let standing = of_inside(tables, flow.external, head, flow.last_seen);
     let mut attempt = 0;
     while attempt < TRIES {
-        key.external_port = match standing {
-            Some(standing) => standing.external_port,
-            // Its own port first.
-            None if attempt == 0 => key.external_port,
-            None => sequence.port(attempt),
-        };
+        // Its own port first.
+        if attempt > 0 {
+            key.external_port = sequence.port(attempt);
+        }
         attempt += 1;
+        if !is_to_be_had(tables, &key, flow) {
+            continue;
+        }
         mapping.external_port = key.external_port;
-        let outcome = if is_to_be_had(tables, &key, flow) {
-            join(tables, settings, &key, flow, &mapping)
-        } else {
-            Err(InsertError::Exists)
-        };
-        match outcome {
+        match join(tables, settings, &key, flow, is_mapped.then_some(&mapping)) {
             Ok(()) => return Ok(key.external_port),
-            // Another port would be another mapping.
-            Err(InsertError::Exists) if standing.is_some() => break,
             Err(InsertError::Exists) => {}
             Err(InsertError::Full) => return Err(DropReason::TableFull),
         }
@@ -63,21 +69,36 @@ pub(super) fn claim<T: Tables>(
     Err(DropReason::PortsExhausted)
 }
 
-/// Records a flow of a mapping, and the mapping if it is not there.
+/// Why a flow is refused whose record could not be inserted under the one port that it may have.
+#[inline(always)]
+const fn reason(error: InsertError) -> DropReason {
+    match error {
+        InsertError::Exists => DropReason::PortsExhausted,
+        InsertError::Full => DropReason::TableFull,
+    }
+}
+
+/// Records a flow, and its mapping if it has one that is not there.
 #[inline(always)]
 fn join<T: Tables>(
     tables: &T,
     settings: &Settings,
     key: &FlowKey,
     flow: &Flow,
-    mapping: &Mapping,
+    mapping: Option<&Mapping>,
 ) -> Result<(), InsertError> {
     let external = MappingKey::external(flow.external, key.external_port, key.protocol);
-    let is_new = match tables.mapping(&external) {
-        Some(old) if is_same(&old, mapping) => false,
-        Some(old) if !is_over(&old, flow.last_seen) => return Err(InsertError::Exists),
-        _ => true,
+    let old = tables.mapping(&external).filter(|old| !is_over(old, flow.last_seen));
+    let Some(mapping) = mapping else {
+        return match old {
+            Some(_) => Err(InsertError::Exists),
+            None => record(tables, settings, key, flow),
+        };
     };
+    let is_new = old.is_none();
+    if old.is_some_and(|old| !is_same(&old, mapping)) {
+        return Err(InsertError::Exists);
+    }
     tables.insert_mapping(&external, mapping)?;
     let joined = tables
         .insert_mapping(&external.inside_of(mapping), mapping)
@@ -116,22 +137,6 @@ pub(super) fn of_inside<T: MappingTable>(
     let found = tables.mapping(&by_inside)?;
     let mapping = tables.mapping(&by_inside.mapping_of(&found))?;
     (is_same(&mapping, &found) && !is_over(&mapping, now)).then_some(mapping)
-}
-
-/// Whether an external port is some inside end's mapping, so that no other flow may have it.
-#[inline(always)]
-pub(super) fn has_port<T: MappingTable>(
-    tables: &T,
-    settings: &Settings,
-    key: &FlowKey,
-    external: Ip4,
-    now: Tick,
-) -> bool {
-    if settings.mappings == 0 {
-        return false;
-    }
-    let mapping = tables.mapping(&MappingKey::external(external, key.external_port, key.protocol));
-    mapping.is_some_and(|mapping| !is_over(&mapping, now))
 }
 
 /// Where a packet that `remote` sent to an external port leads. `None` if no mapping has it.

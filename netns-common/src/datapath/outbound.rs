@@ -412,7 +412,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
     // Read back from memory, whose content the verifier does not know: to it, all ways that led
     // to a rule are one from here on.
     let rule = &passage.notes.masquerade;
-    let (id, to, is_mapped) = (rule.rule, rule.to, rule.endpoint_independent != 0);
+    let (id, to) = (rule.rule, rule.to);
     if id == NO_RULE {
         // A source outside every inside prefix is the network's own business.
         return Outcome::Decided(if is_inside(passage.settings, head.source) {
@@ -452,13 +452,28 @@ pub(super) fn leave<P: Packet, T: Tables>(
     flow.rule = id;
     let claimed = match head.kind {
         Kind::Portless => portless::claim(tables, passage.settings, head, flow),
-        _ if is_mapped => {
+        // Also by a rule that maps nothing: it has to keep off the ports of those that do.
+        _ if passage.settings.mappings != 0 => {
             passage.notes.park(exit);
             return Outcome::Continue(Stage::Map);
         }
         _ => claim(tables, passage.settings, head, flow),
     };
-    set_out(passage, claimed, exit)
+    match claimed {
+        Ok(port) => depart(passage, port, exit),
+        Err(reason) => not_claimed(passage, reason, exit.skips_stack()),
+    }
+}
+
+/// There is no external port for the packet's flow.
+#[inline(always)]
+fn not_claimed<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    reason: DropReason,
+    can_answer: bool,
+) -> Outcome {
+    // Where the stack forwards it, nobody can be answered any more.
+    if can_answer { passage.refuse(reason) } else { Outcome::Decided(passage.drop(reason)) }
 }
 
 /// [`Stage::Map`].
@@ -473,26 +488,45 @@ pub fn map<P: Packet, T: Tables>(
         let Notes { draft, masquerade, .. } = &*passage.notes;
         let claimed =
             mapping::claim(passage.tables, passage.settings, passage.head, draft, masquerade);
-        let exit = passage.notes.parked();
-        set_out(passage, claimed, exit)
+        match claimed {
+            Ok(port) => {
+                passage.notes.claimed = port;
+                Outcome::Continue(Stage::SetOut)
+            }
+            Err(reason) => not_claimed(passage, reason, passage.notes.parked().skips_stack()),
+        }
+    })
+}
+
+/// [`Stage::SetOut`].
+#[inline(always)]
+pub fn set_out<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let port = passage.notes.claimed;
+        // A way each: the verifier refuses what only one of them has a value for.
+        match passage.notes.parked() {
+            Exit::Neighbour { link, next_hop } => {
+                depart(passage, port, Exit::Neighbour { link, next_hop })
+            }
+            _ => depart(passage, port, Exit::Onward),
+        }
     })
 }
 
 /// Sends the first packet of a masqueraded flow on its way by the external port that was
 /// claimed for it.
 #[inline(always)]
-fn set_out<P: Packet, T: Tables>(
+fn depart<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
-    claimed: Result<Port, DropReason>,
+    external_port: Port,
     exit: Exit,
 ) -> Outcome {
     let head = passage.head;
-    let external_port = match claimed {
-        Ok(port) => port,
-        // Where the stack forwards it, nobody can be answered any more.
-        Err(reason) if !exit.skips_stack() => return Outcome::Decided(passage.drop(reason)),
-        Err(reason) => return passage.refuse(reason),
-    };
     let flow = &passage.notes.draft;
     let rule = flow.rule;
     let translation = Translation {

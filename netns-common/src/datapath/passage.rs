@@ -12,7 +12,7 @@ use super::{
     traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, Tables, Touch},
 };
 use crate::abi::{
-    DropReason, Endpoint, Flow, FlowKind, Fragment, Ip4, Mac, Masquerade, RuleId, Sequences,
+    DropReason, Endpoint, Flow, FlowKind, Fragment, Ip4, Mac, Masquerade, Port, RuleId, Sequences,
     Settings, Stage, Tick,
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Notes {
     pub(super) forward: Target,
     /// The masquerade of the packet's source, once one was found.
     pub(super) masquerade: Masquerade,
+    /// The external port of a flow that was recorded.
+    pub(super) claimed: Port,
     /// What is to be remembered of the datagram that the packet is a fragment of.
     pub(super) fragment: Fragment,
     /// Where a redirected packet goes, when its verdict crosses a function call.
@@ -102,6 +104,7 @@ impl Default for Scratch {
                 draft: Flow::default(),
                 forward: Target::default(),
                 masquerade: Masquerade::default(),
+                claimed: Port::ZERO,
                 fragment: Fragment::default(),
                 exit: ParkedExit::NONE,
                 clamped: ParkedExit::NONE,

@@ -21,6 +21,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::OutboundBegin => outbound::outbound_begin(packet, tables, scratch, now),
         Stage::OutboundError => outbound::outbound_error(packet, tables, scratch, now),
         Stage::Map => outbound::map(packet, tables, scratch, now),
+        Stage::SetOut => outbound::set_out(packet, tables, scratch, now),
         Stage::Hairpin => outbound::hairpin(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
         Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),

@@ -12,8 +12,8 @@ use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
         BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
-        FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MovedPort,
-        NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick,
+        FragmentBudget, InsideKey, Ip4, Limited, MAPPINGS_OF_FLOW, Mapping, MappingKey, Masquerade,
+        MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
@@ -84,7 +84,8 @@ pub struct MemoryTables {
     pub routes: Routes,
     pub mtus: Mtus,
     pub host_sockets: HashSet<HostSocket>,
-    /// How many records the flow table and the table of moved ports each hold.
+    /// How many records the flow table and the table of moved ports each hold; mappings have room
+    /// for as many flows.
     pub capacity: usize,
     /// By [`Limited`].
     pub allowances: [Cell<Bucket>; Limited::COUNT as usize],
@@ -184,6 +185,11 @@ impl MemoryTables {
         }
     }
 
+    /// Changes every entry of the mappings.
+    pub fn edit_mappings(&self, edit: impl Fn(&mut Mapping)) {
+        self.mappings.borrow_mut().values_mut().for_each(edit);
+    }
+
     /// What was counted for a rule.
     pub fn rule_counter(&self, rule: RuleId) -> Counter {
         self.rule_counters.borrow().get(&rule).copied().unwrap_or_default()
@@ -248,7 +254,7 @@ impl MappingTable for MemoryTables {
 
     fn insert_mapping(&self, key: &MappingKey, mapping: &Mapping) -> Result<(), InsertError> {
         let mut mappings = self.mappings.borrow_mut();
-        if !mappings.contains_key(key) && mappings.len() >= self.capacity {
+        if !mappings.contains_key(key) && mappings.len() >= MAPPINGS_OF_FLOW * self.capacity {
             return Err(InsertError::Full);
         }
         mappings.insert(*key, *mapping);

@@ -256,8 +256,11 @@ fn a_full_range_refuses_a_mapping_and_a_full_table_too() {
 
     let mut lab = mapped(Filtering::Endpoint);
     lab.router.tables.capacity = 1;
-    lab.red(&ipv4(RED, FAR).udp(5000, 53)).dropped(DropReason::TableFull);
-    assert_eq!((lab.flow_count(), lab.router.tables.mappings().len()), (0, 0));
+    lab.blue(&ipv4(BLUE, FAR).udp(5000, 53)).left_as((HOST, 5000), (FAR, 53));
+    for port in [5000, 5001] {
+        lab.red(&ipv4(RED, FAR).udp(port, 53)).dropped(DropReason::TableFull);
+        assert_eq!((lab.flow_count(), lab.router.tables.mappings().len()), (1, 2));
+    }
 }
 
 #[test]

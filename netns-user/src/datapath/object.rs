@@ -5,7 +5,7 @@ use aya::{
     maps::{Map, MapData, ProgramArray},
     programs::{SchedClassifier, TestRun as _, TestRunOptions},
 };
-use netns_common::abi::{REPORT, Stage, maps, programs};
+use netns_common::abi::{MAPPINGS_OF_FLOW, REPORT, Stage, maps, programs};
 
 use super::{DatapathError, pins::Pins};
 
@@ -22,9 +22,7 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
     loader
         .map_max_entries(maps::FLOWS, flow_capacity)
         .map_max_entries(maps::MOVED_PORTS, flow_capacity)
-        // A flow has three entries at most: its mapping from both sides, and that its remote was
-        // sent to.
-        .map_max_entries(maps::MAPPINGS, flow_capacity.saturating_mul(3));
+        .map_max_entries(maps::MAPPINGS, flow_capacity.saturating_mul(MAPPINGS_OF_FLOW as u32));
     loader.load(OBJECT).map_err(DatapathError::Load)
 }
 

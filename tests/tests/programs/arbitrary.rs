@@ -14,7 +14,7 @@ use std::{
 };
 
 use netns_common::{
-    abi::RuleId,
+    abi::{Filtering, RuleId},
     model::{Random, rules},
 };
 
@@ -151,6 +151,36 @@ fn arbitrary_packets_meet_the_same_fate_on_their_way_through_the_stack() {
         both.run_sequence(0x57ac_0000 + seed, CompareTables::AfterSequence);
     }
     assert_seen(&both.outcomes(), &SEEN_VIA_STACK);
+}
+
+#[test]
+fn arbitrary_packets_meet_the_same_fate_by_endpoint_independent_mappings() {
+    let (_sandbox, places) = router();
+    for (capacity, ports) in [(ROOMY, 1024..=u16::MAX), (NARROW, 50_000..=50_001)] {
+        let mut both = Both::new(&places, capacity);
+        for seed in 0..FIXED_SEEDS {
+            both.change_settings(|settings| {
+                settings.mappings = 1;
+                (settings.port_min, settings.port_max) = (*ports.start(), *ports.end());
+                settings.via_stack = u8::from(seed % 8 >= 4);
+            });
+            both.map_ports(match seed % 4 {
+                0 => Some(Filtering::AddressAndPort),
+                1 => Some(Filtering::Address),
+                2 => Some(Filtering::Endpoint),
+                _ => None,
+            });
+            both.run_sequence(0xe1_0000 + seed, CompareTables::AfterSequence);
+        }
+        let seen = both.outcomes();
+        if capacity == ROOMY {
+            assert_seen(&seen, &["FromUplink filtered", "FromNamespace filtered"]);
+            assert_seen(&seen, &["FromUplink in", "FromUplink onward", "ToUplink onward"]);
+        } else {
+            assert_seen(&seen, &["FromNamespace answered ports-exhausted"]);
+            assert_seen(&seen, &["FromNamespace answered table-full", "ToUplink table-full"]);
+        }
+    }
 }
 
 /// What the workers share.

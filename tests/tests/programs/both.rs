@@ -8,7 +8,10 @@ use std::{
 };
 
 use netns_common::{
-    abi::{Bucket, DropReason, Flow, Fragment, Port, Protocol, RuleId, Settings, Tick, ticks},
+    abi::{
+        Bucket, DropReason, Filtering, Flow, Fragment, Mapping, Masquerade, Port, Protocol, RuleId,
+        Settings, Tick, ticks,
+    },
     datapath::{Exit, Verdict},
     model::{
         Generator, Hook, HostSocket, Places, Router, Step, VecPacket, address, lecture_rules,
@@ -167,6 +170,18 @@ impl Both {
         self.kernel.set_settings(self.model.tables.settings);
     }
 
+    /// Gives every masquerade endpoint-independent mappings, or none.
+    pub(crate) fn map_ports(&mut self, filtering: Option<Filtering>) {
+        let edit = |rule: &mut Masquerade| {
+            rule.endpoint_independent = u8::from(filtering.is_some());
+            rule.filtering = filtering.unwrap_or_default() as u8;
+        };
+        self.kernel.edit_masquerades(edit);
+        for (.., rule) in &mut self.model.tables.masquerades {
+            edit(rule);
+        }
+    }
+
     /// Lets ICMP errors of every kind pass, or none.
     pub(crate) fn fill_allowances(&mut self, full: bool) {
         let spent = if full { 0 } else { u32::MAX / 2 };
@@ -185,6 +200,11 @@ impl Both {
         };
         self.kernel.edit_flows(age);
         self.model.tables.edit_flows(age);
+        let age = |mapping: &mut Mapping| {
+            mapping.last_seen = mapping.last_seen.wrapping_sub(ticks(PAUSE * length));
+        };
+        self.kernel.edit_mappings(age);
+        self.model.tables.edit_mappings(age);
         let age = |fragment: &mut Fragment| {
             fragment.seen = fragment.seen.wrapping_sub(ticks(PAUSE * length));
         };
@@ -211,6 +231,8 @@ impl Both {
         compare(&kernel, &model, same_flow, &format!("flows, {what}"));
         let (kernel, model) = (self.kernel.moved_ports(), self.model.tables.moved_ports());
         compare(&kernel, &model, |a, b| a == b, &format!("moved ports, {what}"));
+        let (kernel, model) = (self.kernel.mappings(), self.model.tables.mappings());
+        compare(&kernel, &model, same_mapping, &format!("mappings, {what}"));
         let (kernel, model) = (self.kernel.fragments(), self.model.tables.fragments());
         compare(&kernel, &model, same_fragment, &format!("fragments, {what}"));
     }
@@ -249,6 +271,11 @@ fn same_flow(a: &Flow, b: &Flow) -> bool {
     let near = |a: Tick, b: Tick| a.abs_diff(b) <= CLOCK_SKEW;
     let timeless = |flow: &Flow| Flow { last_seen: 0, created: 0, ..*flow };
     near(a.last_seen, b.last_seen) && near(a.created, b.created) && timeless(a) == timeless(b)
+}
+
+fn same_mapping(a: &Mapping, b: &Mapping) -> bool {
+    let timeless = |mapping: &Mapping| Mapping { last_seen: 0, ..*mapping };
+    a.last_seen.abs_diff(b.last_seen) <= CLOCK_SKEW && timeless(a) == timeless(b)
 }
 
 fn same_fragment(a: &Fragment, b: &Fragment) -> bool {

@@ -21,7 +21,8 @@ const fn budget(program: &'static str, newer: u32, older: u32) -> Budget {
 }
 
 /// Every program of the object, in the order of their names.
-pub(crate) const BUDGETS: [Budget; 36] = [
+pub(crate) const BUDGETS: [Budget; 39] = [
+    budget("admit", 5_000, 5_000),
     budget("egress_begin", 130_000, 50_000),
     budget("egress_error", 150_000, 150_000),
     budget("egress_moved", 50_000, 50_000),
@@ -45,6 +46,8 @@ pub(crate) const BUDGETS: [Budget; 36] = [
     budget("inbound_error", 200_000, 200_000),
     budget("inbound_fragment", 60_000, 60_000),
     budget("inbound_rare", 50_000, 50_000),
+    // A loop with two ways through the tables in it.
+    budget("map", 300_000, 300_000),
     budget("mss_clamp", 200_000, 10_000),
     budget("other_frame", 1_000, 1_000),
     // It begins masqueraded flows of every kind.
@@ -56,6 +59,7 @@ pub(crate) const BUDGETS: [Budget; 36] = [
     budget("own_error", 50_000, 50_000),
     budget("refuse", 10_000, 40_000),
     budget("report", 100_000, 130_000),
+    budget("set_out", 40_000, 40_000),
     budget("start_sweeper", 1_000, 1_000),
     budget("to_uplink", 20_000, 40_000),
     budget("to_uplink_l", 25_000, 50_000),

@@ -4,14 +4,15 @@ use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray, PerCpuValues},
+    maps::{Array, HashMap as BpfHashMap, LpmTrie, MapData, PerCpuArray, PerCpuValues},
     programs::{SchedClassifier, TestRun as _, TestRunOptions},
     util::nr_cpus,
 };
 use netns_common::{
     abi::{
         Bucket, Counter, DropReason, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Limited,
-        MovedPort, RuleId, Settings, Tick, Timeouts, maps, programs, tick_of,
+        Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, RuleId, Settings, Tick,
+        Timeouts, maps, programs, tick_of,
     },
     datapath::Packet as _,
     model::{Hook, Places, VecPacket},
@@ -46,6 +47,8 @@ pub(crate) struct Kernel {
     object: Ebpf,
     flows: BpfHashMap<MapData, FlowKey, Flow>,
     moved_ports: BpfHashMap<MapData, InsideKey, MovedPort>,
+    mappings: BpfHashMap<MapData, MappingKey, Mapping>,
+    masquerades: LpmTrie<MapData, MasqueradeKey, Masquerade>,
     fragments: BpfHashMap<MapData, u32, Fragment>,
     fragment_budgets: Array<MapData, FragmentBudget>,
     rule_counters: PerCpuArray<MapData, Counter>,
@@ -71,6 +74,8 @@ impl Kernel {
         Self {
             flows: map(maps::FLOWS).try_into().expect("a hash map"),
             moved_ports: map(maps::MOVED_PORTS).try_into().expect("a hash map"),
+            mappings: map(maps::MAPPINGS).try_into().expect("a hash map"),
+            masquerades: map(maps::MASQUERADES).try_into().expect("a trie"),
             fragments: map(maps::FRAGMENTS).try_into().expect("a hash map"),
             fragment_budgets: map(maps::FRAGMENT_BUDGETS).try_into().expect("an array"),
             rule_counters: map(maps::RULE_COUNTERS).try_into().expect("counters"),
@@ -137,6 +142,27 @@ impl Kernel {
         self.moved_ports.iter().map(|entry| entry.expect("a moved port")).collect()
     }
 
+    pub(crate) fn mappings(&self) -> HashMap<MappingKey, Mapping> {
+        self.mappings.iter().map(|entry| entry.expect("an entry")).collect()
+    }
+
+    /// Changes every entry of the mappings.
+    pub(crate) fn edit_mappings(&mut self, edit: impl Fn(&mut Mapping)) {
+        for (key, mut mapping) in self.mappings() {
+            edit(&mut mapping);
+            self.mappings.insert(key, mapping, 0).expect("an entry that was there");
+        }
+    }
+
+    /// Changes every masquerade.
+    pub(crate) fn edit_masquerades(&mut self, edit: impl Fn(&mut Masquerade)) {
+        let entries: Vec<_> = self.masquerades.iter().map(|entry| entry.expect("a rule")).collect();
+        for (key, mut rule) in entries {
+            edit(&mut rule);
+            self.masquerades.insert(&key, rule, 0).expect("a rule that was there");
+        }
+    }
+
     pub(crate) fn fragments(&self) -> HashMap<u32, Fragment> {
         self.fragments.iter().map(|entry| entry.expect("a fragment")).collect()
     }
@@ -163,6 +189,9 @@ impl Kernel {
         }
         for key in self.moved_ports().keys() {
             self.moved_ports.remove(key).expect("an entry that was there");
+        }
+        for key in self.mappings().keys() {
+            self.mappings.remove(key).expect("an entry that was there");
         }
         for place in self.fragments().keys() {
             self.fragments.remove(place).expect("an entry that was there");
