@@ -94,6 +94,8 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool { pacman: "python", ..Tool::same_everywhere("python3", "python3") },
     Tool::same_everywhere("traceroute", "traceroute"),
     Tool { apt: "mtr-tiny", ..Tool::same_everywhere("mtr", "mtr") },
+    // Finds out how it is translated.
+    Tool::same_everywhere("stun", "stun-client"),
     Tool::same_everywhere("ethtool", "ethtool"),
     Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
     Tool { apt: "procps", zypper: "procps", ..Tool::same_everywhere("ps", "procps-ng") },
