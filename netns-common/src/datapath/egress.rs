@@ -172,6 +172,10 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     if let Some(reason) = address_fault(head) {
         return Outcome::Decided(passage.drop(reason));
     }
+    // Nobody could answer from a group's address, and what is for one is not translated.
+    if head.destination.is_multicast_or_broadcast() {
+        return Outcome::Decided(passage.drop(DropReason::Leak));
+    }
     if is_inside(passage.settings, head.destination) {
         return Outcome::Decided(passage.drop(DropReason::NoRoute));
     }

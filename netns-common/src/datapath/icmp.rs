@@ -390,7 +390,10 @@ fn apply<P: Packet, T: Tables>(
                 to.quoted_source_port
             };
             packet.store_at(quote.l4 + offset_of!(Icmpv4Hdr, data), identifier.to_network())?;
-            (Some(offset_of!(Icmpv4Hdr, check)), ports(Diff::NONE))
+            // Of a message that is all zero the checksum is 0xffff, which no edit would leave alone.
+            let is_kept = quote.source_port == to.quoted_source_port
+                && quote.destination_port == to.quoted_destination_port;
+            ((!is_kept).then_some(offset_of!(Icmpv4Hdr, check)), ports(Diff::NONE))
         }
         protocol @ (TCP | UDP | UDP_LITE | SCTP) => {
             packet.store_at(quote.l4, to.quoted_source_port.to_network())?;

@@ -5,7 +5,7 @@
 
 use super::{
     Exit, Outcome, Verdict, clamp,
-    external_port::record,
+    external_port::{forget, record},
     forwards::{self, Target},
     fragments,
     guard::is_inside,
@@ -428,7 +428,8 @@ pub(super) fn is_taken_inside<P: Packet, T: Tables>(
 }
 
 /// Whether the record of `key` is a connection of the target that lives, and another than the
-/// packet's own.
+/// packet's own. One that gives way to the packet's is forgotten: the target's answers can go by
+/// one of the two only.
 #[inline(always)]
 fn has_call<P: Packet, T: Tables>(
     passage: &Passage<'_, P, T>,
@@ -439,8 +440,13 @@ fn has_call<P: Packet, T: Tables>(
     let Some(flow) = passage.tables.flow(key) else { return false };
     let is_this_one =
         key.external_port == head.destination_port && flow.external == head.destination;
-    !is_this_one
-        && flow.inside == forward.address
-        && flow.inside_port == forward.port
-        && !passage.is_over(&flow, true)
+    let is_targets = flow.inside == forward.address && flow.inside_port == forward.port;
+    if is_this_one || !is_targets {
+        return false;
+    }
+    let is_over = passage.is_over(&flow, true);
+    if is_over {
+        forget(passage.tables, key, &flow);
+    }
+    !is_over
 }

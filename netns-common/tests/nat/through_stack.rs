@@ -44,6 +44,14 @@ fn error_went_on(error: &Sent, (source, destination): (Ip4, Ip4), quotation: (En
 }
 
 #[test]
+fn what_the_stack_forwards_to_a_group_does_not_leave() {
+    let mut lab = Lab::new();
+    let group = Ip4::new(224, 0, 0, 251);
+    lab.stack(&ipv4(RED, group).udp(40_000, 5353)).dropped(DropReason::Leak);
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
 fn a_connection_is_translated_on_its_way_through_the_stack() {
     for (packet, service) in [
         (ipv4(RED, FAR).tcp(40_000, 443, SYN), 443),

@@ -1,10 +1,12 @@
 //! What must hold, read from the bytes and not by the datapath's own eyes.
 
+use std::collections::HashMap;
+
 use super::steps::{DESTINATION, Passed, SOURCE, Session, address_at};
 use crate::{
     abi::{FlowKey, Ip4},
-    datapath::{Exit, Head, Packet as _, RouteOutcome, Tables as _, Verdict},
-    model::{Datagram, Hook, Router, VecPacket, ipv4, wrong_checksums},
+    datapath::{Exit, Head, Packet as _, RouteOutcome, Tables as _, Verdict, is_mapping_over},
+    model::{Datagram, Field, Hook, Router, VecPacket, ipv4, wrong_checksums},
 };
 
 /// More look-ups in the flow table than any packet may cost.
@@ -49,7 +51,9 @@ pub(super) fn packet(
         }
         // An answer to its sender, in its place.
         Verdict::Answer(_, exit) => {
-            assert_eq!(wrong_checksums(after.network())[..], [], "an answer; {}", shown());
+            // What it quotes is as its sender sent it.
+            let mut wrong = wrong_checksums(after.network()).into_iter();
+            assert!(wrong.all(|field| field == Field::QuotedTransport), "an answer; {}", shown());
             matches!(exit, Exit::Neighbour { .. })
         }
         Verdict::Drop(_) => false,
@@ -79,10 +83,35 @@ pub(super) fn moved_ports(router: &Router) {
     }
 }
 
+/// At the end: an inside end has one living mapping behind an address (RFC 4787 REQ-1).
+pub(super) fn mappings(router: &Router) {
+    let mut of_inside = HashMap::new();
+    for (key, mapping) in router.tables.mappings() {
+        if !key.is_mapping() || is_mapping_over(&mapping, router.now) {
+            continue;
+        }
+        let end = (mapping.inside, mapping.inside_port, key.protocol(), key.address());
+        let other = of_inside.insert(end, mapping);
+        assert_eq!(other, None, "{end:?} has another mapping besides {mapping:?}");
+    }
+}
+
 /// Whether what is sent to the sender of this packet would come to him: he is who he says.
 fn is_sincere(session: &Session, passed: &Passed) -> bool {
+    // What goes to the reassembler has reached nobody yet.
+    if matches!(passed.exit, Exit::Peer { cable } if cable == session.places.reassembler) {
+        return false;
+    }
     let Some(source) = address_at(&passed.before, SOURCE) else { return false };
     let tables = &session.router.tables;
+    // What the stack cuts for somebody behind a namespace is answered by that one's cable, which
+    // this model does not know.
+    let is_known = address_at(&passed.after, DESTINATION)
+        .is_some_and(|destination| tables.endpoint(destination).is_some());
+    let is_onward = passed.hook == Hook::FromUplink && passed.exit == Exit::Onward;
+    if is_onward && tables.settings.via_stack == 0 && !is_known {
+        return false;
+    }
     match passed.hook {
         Hook::FromNamespace => {
             tables.endpoint(source).is_some_and(|end| end.cable == passed.before.link())
@@ -102,6 +131,10 @@ fn way_back(session: &Session, passed: &Passed, exit: Exit) -> bool {
         (Hook::FromNamespace, Exit::Peer { cable }) => cable == passed.before.link(),
         (Hook::FromUplink, Exit::Neighbour { link, .. }) => link == session.places.uplink.index,
         (Hook::FromUplink | Hook::ToUplink, Exit::Onward) => true,
+        // Who may bear others' addresses takes their answers, too.
+        (Hook::ToUplink, Exit::Peer { .. }) if session.router.tables.settings.source_check == 0 => {
+            true
+        }
         (Hook::ToUplink, Exit::Peer { cable }) => address_at(&passed.before, SOURCE)
             .and_then(|source| session.router.tables.endpoint(source))
             .is_some_and(|end| end.cable == cable),

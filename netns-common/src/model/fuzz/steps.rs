@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use super::{Report, check, input::Input, remember};
 use crate::{
-    abi::{Ip4, Port, Protocol},
+    abi::{Filtering, Ip4, Port, Protocol},
     datapath::{Exit, Verdict},
     model::{Datagram, Hook, HostSocket, Mtus, Places, Router, VecPacket, address, flags, ipv4},
 };
@@ -81,6 +81,13 @@ impl Session {
                 .into();
         }
         router.tables.settings.via_stack = u8::from(has(5));
+        if has(6) {
+            router.tables.settings.mappings = 1;
+            let filtering = if has(7) { Filtering::Address } else { Filtering::Endpoint };
+            for (.., rule) in &mut router.tables.masquerades {
+                (rule.endpoint_independent, rule.filtering) = (1, filtering as u8);
+            }
+        }
         Self { router, places, sent: Vec::new(), passed: Vec::new(), report: Report::default() }
     }
 
@@ -95,7 +102,12 @@ impl Session {
             8 => self.bytes(input),
             _ => {
                 let seconds = input.of(&WAITS);
-                return self.router.wait(seconds);
+                self.router.wait(seconds);
+                // The kernel side's timer, which may be late.
+                if input.chance(128) {
+                    self.router.tables.sweep(self.router.now);
+                }
+                return;
             }
         };
         if input.chance(48) {
@@ -115,6 +127,7 @@ impl Session {
     /// Checks what is true of the whole, and tells what there was.
     pub(super) fn finish(self) -> Report {
         check::moved_ports(&self.router);
+        check::mappings(&self.router);
         self.report
     }
 
