@@ -208,15 +208,19 @@ fn the_last_of_two_labs_sets_back_what_the_first_has_changed() {
 }
 
 #[test]
-fn drop_as_policy_stops_what_is_bridged_and_doctor_says_so() {
+fn drop_as_policy_stops_what_is_bridged_by_the_stack_and_doctor_says_so() {
     let _sandbox = with_work_of_its_own();
     own_lab().up().success();
     inside("red").ping("10.60.0.3").success();
     machine("iptables-nft -P FORWARD DROP");
     set("bridge/bridge-nf-call-iptables", "1");
-    inside("red").cannot_ping("10.60.0.3");
+    // What goes straight to its neighbour, or out, meets no rule.
+    inside("red").ping("10.60.0.3").success();
     inside("red").ping("192.168.1.1").success();
-    let file = own_lab().write();
+    let by_the_stack = own_lab().text("[nat]\nvia_stack = true");
+    by_the_stack.up().success();
+    inside("red").cannot_ping("10.60.0.3");
+    let file = by_the_stack.write();
     let doctor = netns(&["doctor", file.path().to_str().expect("a plain path")]);
     doctor.shows(&["bridge-nf-call-iptables"]);
     set("bridge/bridge-nf-call-iptables", "0");

@@ -18,6 +18,8 @@ pub const IP_ID_COUNTERS: u32 = 1024;
 pub struct Endpoint {
     /// Index of the cable's host side, for `bpf_redirect_peer`.
     pub cable: u32,
+    /// Index of the bridge that the cable is plugged into.
+    pub bridge: u32,
     pub mac: Mac,
     pub padding: [u8; 2],
 }
@@ -178,7 +180,7 @@ pub const KEEP_PARITY: u8 = 1;
 pub const KEEP_CLASS: u8 = 2;
 
 const _: () = {
-    assert!(size_of::<Endpoint>() == 12);
+    assert!(size_of::<Endpoint>() == 16);
     assert!(size_of::<BridgePort>() == 20);
     assert!(size_of::<Timeouts>() == 40);
     assert!(size_of::<Settings>() == 248);

@@ -25,7 +25,8 @@ macro_rules! stages {
 }
 
 stages! {
-    /// A packet of a namespace: carried if its flow could not keep its port.
+    /// A packet of a namespace: carried if it is for another on its bridge, or if its flow could
+    /// not keep its port.
     OutboundMoved = 0, "outbound_moved";
     /// A packet of a namespace that is of no flow.
     OutboundBegin = 1, "outbound_begin";

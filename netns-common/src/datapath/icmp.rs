@@ -24,7 +24,7 @@ use super::{
     traits::{Packet, Tables},
 };
 use crate::abi::{
-    DropReason, Endpoint, Flow, FlowKey, FlowKind, InsideKey, Ip4, Limited, Mac, Port, Protocol,
+    DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, Limited, Mac, Port, Protocol,
 };
 
 const TCP: u8 = Protocol::Tcp as u8;
@@ -150,8 +150,7 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     if !is_its_own || is_over(passage, &quote, &flow) {
         return Verdict::Pass;
     }
-    let end = Endpoint { cable: flow.cable, mac: flow.inside_mac, padding: [0; 2] };
-    let (exit, mac) = passage.way_in(&end);
+    let (exit, mac) = passage.way_in(flow.cable, flow.inside_mac);
     if head.ttl <= 1 && exit.skips_stack() {
         return passage.drop(DropReason::TtlExceeded);
     }

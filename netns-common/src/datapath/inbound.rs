@@ -184,8 +184,7 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         passage.notes.is_unsteady = true;
         return None;
     }
-    let end = Endpoint { cable: flow.cable, mac: flow.inside_mac, padding: [0; 2] };
-    let (exit, mac) = passage.way_in(&end);
+    let (exit, mac) = passage.way_in(flow.cable, flow.inside_mac);
     if exit.skips_stack() {
         let fits = head.bytes <= FITS_EVERY_LINK || !passage.packet.exceeds_mtu(flow.cable);
         if head.ttl <= 1 || !fits {
@@ -346,7 +345,7 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     let Some(target) = tables.endpoint(forward.address) else {
         return Outcome::Decided(passage.drop(DropReason::NoRoute));
     };
-    let (mut exit, mut mac) = passage.way_in(&target);
+    let (mut exit, mut mac) = passage.way_in(target.cable, target.mac);
     if exit.skips_stack() {
         if head.ttl <= 1 {
             return passage.refuse(DropReason::TtlExceeded);

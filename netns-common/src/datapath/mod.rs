@@ -21,6 +21,7 @@ mod identification;
 mod inbound;
 mod mapping;
 mod masquerade;
+mod neighbour;
 mod options;
 mod outbound;
 mod oversize;

@@ -9,7 +9,7 @@ use super::{
     hop::{Route, RouteOutcome},
     icmp,
     inbound::is_taken_inside,
-    mapping, masquerade, options,
+    mapping, masquerade, neighbour, options,
     oversize::{self, FITS_EVERY_LINK},
     passage::{ANY, Notes, PLAIN, Passage, Scratch, read_head},
     portless,
@@ -132,10 +132,15 @@ pub fn outbound_moved<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| match carry_moved(passage) {
-        Some(verdict) => passage.go_on(verdict),
-        None if passage.notes.is_refused => Outcome::Continue(Stage::Refuse),
-        None => Outcome::Continue(Stage::OutboundBegin),
+    go_on(packet, tables, scratch, now, |passage| {
+        if let Some(verdict) = neighbour::reach(passage) {
+            return Outcome::Decided(verdict);
+        }
+        match carry_moved(passage) {
+            Some(verdict) => passage.go_on(verdict),
+            None if passage.notes.is_refused => Outcome::Continue(Stage::Refuse),
+            None => Outcome::Continue(Stage::OutboundBegin),
+        }
     })
 }
 
@@ -380,7 +385,8 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
                 return Outcome::Decided(passage.drop(DropReason::Malformed));
             };
             let exit = Exit::Neighbour { link: route.egress, next_hop: route.next_hop };
-            leave(passage, &route, Endpoint { cable: link, mac, padding: [0; 2] }, exit)
+            let end = Endpoint { cable: link, bridge: port.bridge, mac, padding: [0; 2] };
+            leave(passage, &route, end, exit)
         }
     }
 }

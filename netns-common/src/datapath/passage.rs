@@ -12,8 +12,8 @@ use super::{
     traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, Tables, Touch},
 };
 use crate::abi::{
-    DropReason, Endpoint, Flow, FlowKind, Fragment, Ip4, Mac, Masquerade, Port, RuleId, Sequences,
-    Settings, Stage, Tick,
+    DropReason, Flow, FlowKind, Fragment, Ip4, Mac, Masquerade, Port, RuleId, Sequences, Settings,
+    Stage, Tick,
 };
 
 /// Memory outside the stack for one packet at a time.
@@ -293,14 +293,14 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         outcome
     }
 
-    /// How a translated packet reaches the inside end at `end`: straight, or by way of the
+    /// How a translated packet reaches the inside end of a cable: straight, or by way of the
     /// kernel's stack, which resolves the Ethernet address.
     #[inline(always)]
-    pub(super) const fn way_in(&self, end: &Endpoint) -> (Exit, Option<Mac>) {
-        if self.settings.via_stack != 0 || end.cable == 0 {
+    pub(super) const fn way_in(&self, cable: u32, mac: Mac) -> (Exit, Option<Mac>) {
+        if self.settings.via_stack != 0 || cable == 0 {
             (Exit::Onward, None)
         } else {
-            (Exit::Peer { cable: end.cable }, Some(end.mac))
+            (Exit::Peer { cable }, Some(mac))
         }
     }
 

@@ -115,7 +115,7 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         mac,
         ..BridgePort::default()
     };
-    let end = |cable, mac| Endpoint { cable, mac, padding: [0; 2] };
+    let end = |cable, mac| Endpoint { cable, bridge: bridge.index, mac, padding: [0; 2] };
     let masquerade = Masquerade { rule: rules::MASQUERADE, length: 24, ..Masquerade::default() };
     let mut tables = MemoryTables::default();
     tables.settings = settings;

@@ -14,6 +14,7 @@ mod lifetime;
 mod limits;
 mod mappings;
 mod masquerade;
+mod neighbours;
 mod portless;
 mod properties;
 mod refused;

@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::{DropReason, Ip4, Mac, SourceCheck},
-    datapath::Verdict,
+    datapath::{Exit, Verdict},
     model::{Datagram, Hook, VecPacket},
 };
 
@@ -63,7 +63,8 @@ fn a_frame_that_is_merely_bridged_is_checked_too() {
         let packet = ipv4(source, BLUE).udp(1, 2);
         lab.send(Hook::FromNamespace, packet.frame(mac, places.blue_mac, places.red_port)).verdict
     };
-    assert_eq!(to_blue(places.red_mac, RED), Verdict::Pass);
+    let exit = Exit::Peer { cable: places.blue_port };
+    assert_eq!(to_blue(places.red_mac, RED), Verdict::Redirect(exit));
     assert_eq!(to_blue(places.red_mac, BRIDGE), Verdict::Drop(DropReason::SpoofedSource));
     assert_eq!(to_blue(places.blue_mac, RED), Verdict::Drop(DropReason::SpoofedMac));
     assert_eq!(to_blue(places.bridge.mac, RED), Verdict::Drop(DropReason::SpoofedMac));

@@ -40,7 +40,9 @@ fn frames_of_a_vlan_are_bridged_untranslated() {
 fn what_is_bridged_is_not_routed() {
     let mut lab = Lab::new();
     let places = lab.places;
-    let frame = ipv4(RED, BLUE).udp(1, 2).frame(places.red_mac, places.blue_mac, places.red_port);
+    let neighbour = Ip4::new(192, 168, 15, 77);
+    let frame =
+        ipv4(RED, neighbour).udp(1, 2).frame(places.red_mac, places.blue_mac, places.red_port);
     lab.send(Hook::FromNamespace, frame).passed();
     lab.red(&ipv4(RED, BLUE).udp(1, 2)).passed();
     lab.red(&ipv4(RED, Ip4::new(224, 0, 0, 251)).udp(5353, 5353)).passed();

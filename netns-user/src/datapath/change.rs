@@ -162,7 +162,7 @@ impl Datapath {
             return Ok(false);
         };
         let endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
-        let end = Endpoint { cable: index, mac: cable.mac, padding: [0; 2] };
+        let end = configure::endpoint(cable, index, &port);
         let known = |address: &Ipv4Addr| {
             endpoints.get(&Ip4::from(*address), 0).is_ok_and(|known| known == end)
         };

@@ -144,6 +144,12 @@ pub(super) fn bridge_port(
     Ok(BridgePort { bridge, bridge_mac, source_check, mac: cable.mac, ..BridgePort::default() })
 }
 
+/// A cable as the datapath knows its end in the namespace. `index` is that of the end on the
+/// bridge.
+pub(super) fn endpoint(cable: &CableSpec, index: u32, port: &BridgePort) -> Endpoint {
+    Endpoint { cable: index, bridge: port.bridge, mac: cable.mac, padding: [0; 2] }
+}
+
 /// Writes what the datapath knows of a cable.
 pub(super) fn write_cable(
     datapath: &Datapath,
@@ -159,11 +165,7 @@ pub(super) fn write_cable(
     let mut endpoints: HashMap<MapData, Ip4, Endpoint> = datapath.map(maps::ENDPOINTS)?;
     for address in &cable.addresses {
         endpoints
-            .insert(
-                Ip4::from(*address),
-                Endpoint { cable: index, mac: cable.mac, padding: [0; 2] },
-                0,
-            )
+            .insert(Ip4::from(*address), endpoint(cable, index, &port), 0)
             .map_err(|cause| DatapathError::Map { map: maps::ENDPOINTS, cause })?;
     }
     Ok(())

@@ -32,7 +32,7 @@ fn bridged_frames_are_filtered(on: bool) {
     std::fs::write(BRIDGED, if on { "1" } else { "0" }).expect("br_netfilter is in the kernel");
 }
 
-/// A lab with one bridge.
+/// A lab with one bridge, whose packets take the way through the stack.
 fn with_one_bridge() -> LabFile {
     lab("own")
         .own_uplink("wan0")
@@ -40,6 +40,7 @@ fn with_one_bridge() -> LabFile {
         .namespace("red", "br-a", "10.9.1.2/24")
         .namespace("blue", "br-a", "10.9.1.3/24")
         .masquerade("10.9.1.0/24", "wan0")
+        .text("[nat]\nvia_stack = true")
 }
 
 /// Red reaches the outside whatever the firewall does.
@@ -57,11 +58,11 @@ fn each_firewall_is_seen_and_mended_by_the_command() {
         run(firewall);
         let report = doctor_of(&file);
         report.has("firewall", "fault");
-        report.says("firewall", &["namespaces do not reach each other"]);
+        report.says("firewall", &["namespaces on different bridges do not reach each other"]);
         report.is_not_sound();
 
         on_the_machine().up().success();
-        inside("red").cannot_ping("10.9.1.3");
+        inside("red").ping("10.9.1.3").success();
         inside("red").cannot_ping("10.9.2.2");
         the_outside_is_reached();
 
@@ -110,7 +111,6 @@ fn br_netfilter_alone_brings_the_firewall_onto_a_bridge() {
     mended.has("firewall", "ok");
     mended.says("firewall", &["drops", "no matter"]);
     mended.is_sound();
-    the_outside_is_reached();
 }
 
 #[test]

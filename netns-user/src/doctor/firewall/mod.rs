@@ -1,8 +1,8 @@
 //! Firewalls that drop what the machine passes on.
 //!
-//! What is translated goes from one interface straight to another and meets none of their
-//! rules. By the stack go packets between two bridges of a lab, and with br_netfilter those
-//! between two ports of one bridge.
+//! What is translated, and what goes between two ports of one bridge, goes from one interface
+//! straight to another and meets none of their rules. By the stack go packets between two bridges
+//! of a lab; with `via_stack` the others too, those on one bridge where br_netfilter is on.
 
 mod judge;
 
@@ -50,7 +50,11 @@ fn br_netfilter(chains: &[Chain], subject: &Subject, bridged: bool, index: Index
     let bridges: Vec<&str> = match subject.router() {
         Router::Own => return Finding::sound(BR_NETFILTER, found).meaning(OWN_ROUTER),
         Router::Any => vec![ANY_BRIDGE],
-        Router::Machine(lab) => shared_bridges(lab).collect(),
+        Router::Machine(lab) if lab.nat.via_stack => shared_bridges(lab).collect(),
+        Router::Machine(_) => {
+            return Finding::sound(BR_NETFILTER, found)
+                .meaning("no matter: what goes between namespaces on one bridge passes it by");
+        }
     };
     let drops = |bridge: &&str| {
         let of_packets = |chain: &&Chain| chain.origin != Origin::Nftables(Family::Bridge);
@@ -68,8 +72,8 @@ fn br_netfilter(chains: &[Chain], subject: &Subject, bridged: bool, index: Index
     }
     Finding::new(BR_NETFILTER, Verdict::Doubtful, found)
         .meaning(
-            "the firewall drops them between namespaces on one bridge: a rule there mends it, \
-             or switching this off, unless Docker or Kubernetes rely on it",
+            "with via_stack, the firewall drops them between namespaces on one bridge: a rule \
+             there mends it, or switching this off, unless Docker or Kubernetes rely on it",
         )
         .command(shell::sysctl(&format!("net/{BRIDGED}"), "0"))
 }
@@ -152,8 +156,10 @@ fn for_any(chain: &Chain, router: Router<'_>, bridged: bool) -> Finding {
     }
     let of_bridge = chain.origin == Origin::Nftables(Family::Bridge);
     let lost = match (of_bridge, bridged) {
-        (true, _) => "namespaces on one bridge do not reach each other",
-        (false, true) => "namespaces do not reach each other, not even on one bridge",
+        (true, _) => "of a lab with via_stack, namespaces on one bridge do not reach each other",
+        (false, true) => {
+            "namespaces on different bridges do not reach each other, nor with via_stack those on one"
+        }
         (false, false) => "namespaces on different bridges do not reach each other",
     };
     finding.meaning(format!(
@@ -170,6 +176,10 @@ struct Ways {
 
 impl Ways {
     fn of(lab: &Topology, origin: Origin, bridged: bool) -> Self {
+        let short = !lab.nat.via_stack;
+        if short && origin == Origin::Nftables(Family::Bridge) {
+            return Self { on_one_bridge: Vec::new(), between_bridges: Vec::new() };
+        }
         if origin == Origin::Nftables(Family::Bridge) {
             // Each port with the one after it: a rule for one end is a rule for both.
             let neighbours = shared_bridges(lab).flat_map(|bridge| {
@@ -180,7 +190,7 @@ impl Ways {
             });
             return Self { on_one_bridge: neighbours.collect(), between_bridges: Vec::new() };
         }
-        let shared = shared_bridges(lab).filter(|_| bridged);
+        let shared = shared_bridges(lab).filter(|_| bridged && !short);
         let pairs = lab.bridges.iter().flat_map(|one| {
             let others = lab.bridges.iter().filter(|other| other.name != one.name);
             others.map(|other| (one.name.clone(), other.name.clone()))

@@ -1,0 +1,57 @@
+//! From namespace to namespace on one bridge.
+
+use netns_common::{
+    abi::{DropReason, Ip4, Mac},
+    datapath::{Exit, Verdict},
+    model::{Datagram, Hook, Mtus, Places},
+};
+
+use crate::lab::{BLUE, FAR, Lab, RED, SYN, Sent, ipv4};
+
+/// What red sends to blue, or to whatever has that Ethernet address.
+fn to_blue(lab: &mut Lab, packet: &Datagram, mac: Mac) -> Sent {
+    let Places { red_mac, red_port, .. } = lab.places;
+    lab.send(Hook::FromNamespace, packet.frame(red_mac, mac, red_port))
+}
+
+#[test]
+fn a_neighbour_on_the_bridge_is_reached_without_the_bridge() {
+    let mut lab = Lab::new();
+    let Places { blue_mac, blue_port, .. } = lab.places;
+    for packet in [ipv4(RED, BLUE).tcp(40_000, 80, SYN), ipv4(RED, BLUE).echo_request(7)] {
+        let sent = to_blue(&mut lab, &packet.ttl(1), blue_mac);
+        assert_eq!(sent.verdict, Verdict::Redirect(Exit::Peer { cable: blue_port }));
+        assert_eq!(sent.before.bytes(), sent.after.bytes(), "it is bridged, not routed");
+    }
+    assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn what_is_not_for_a_neighbour_is_left_to_the_bridge() {
+    let mut lab = Lab::new();
+    let Places { blue_mac, blue_port, .. } = lab.places;
+    let datagram = ipv4(RED, BLUE).udp(40_000, 53);
+    // An address that blue does not have, and an Ethernet address that is not blue's.
+    to_blue(&mut lab, &ipv4(RED, Ip4::new(192, 168, 15, 77)).udp(1, 2), blue_mac).passed();
+    to_blue(&mut lab, &datagram, [2, 0, 0, 0, 0, 0x77]).passed();
+    // Larger than blue's cable.
+    lab.router.tables.mtus = Mtus::new(&[(blue_port, 1280)]);
+    to_blue(&mut lab, &ipv4(RED, BLUE).udp(40_000, 53).payload(1400), blue_mac).passed();
+    lab.router.tables.mtus = Mtus::default();
+    // Another bridge has the same cable by now.
+    for end in lab.router.tables.endpoints.values_mut() {
+        end.bridge = 99;
+    }
+    to_blue(&mut lab, &datagram, blue_mac).passed();
+    let mut lab = Lab::new();
+    lab.router.tables.settings.via_stack = 1;
+    to_blue(&mut lab, &datagram, blue_mac).passed();
+}
+
+#[test]
+fn a_neighbour_hears_nothing_from_a_false_source() {
+    let mut lab = Lab::new();
+    let blue_mac = lab.places.blue_mac;
+    to_blue(&mut lab, &ipv4(FAR, BLUE).udp(1, 2), blue_mac).dropped(DropReason::SpoofedSource);
+    to_blue(&mut lab, &ipv4(BLUE, BLUE).udp(1, 2), blue_mac).dropped(DropReason::SpoofedSource);
+}
