@@ -21,7 +21,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, HostSocket, InsertError, Packet, PortQuery, Tables},
 };
-use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, InsideKey, Ip4, Port, Stage, Tick};
+use crate::abi::{DropReason, FlowKey, FlowKind, InsideKey, Ip4, Port, Stage, Tick};
 
 /// Decides about a packet that came in by an uplink, and applies it.
 #[inline(always)]
