@@ -20,6 +20,7 @@ mod report;
 mod rounds;
 mod statistics;
 mod table;
+mod tools;
 mod works;
 
 fn main() -> ExitCode {

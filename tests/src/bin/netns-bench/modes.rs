@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result};
 
 use crate::{
-    layout::{cable, lab, routed, set, tool},
+    layout::{cable, lab, routed},
     places::Place,
+    tools::{set, tool},
 };
 
 /// One way from the client to the server.
@@ -69,8 +70,8 @@ impl Mode {
     pub(crate) fn build(self, place: &Place) -> Result<()> {
         match self {
             Self::Cable => cable(place),
-            Self::Ours => lab(place, "", ""),
-            Self::OursViaStack => lab(place, "via_stack = true", ""),
+            Self::Ours => lab(place, &place.kind.nat()),
+            Self::OursViaStack => lab(place, &format!("{}\nvia_stack = true", place.kind.nat())),
             Self::Routed => {
                 routed(place)?;
                 bridge_netfilter(place, false)

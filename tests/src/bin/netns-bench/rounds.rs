@@ -72,9 +72,22 @@ fn rounds(
     places: &mut Places,
     progress: &mut Progress,
 ) -> Vec<ResultRecord> {
-    let (modes, missing): (Vec<Mode>, Vec<Mode>) =
-        work.modes.iter().partition(|mode| places.get(**mode, work.kind).is_ok());
-    progress.skip(missing.len() * args.rounds());
+    let mut modes = Vec::new();
+    let mut missing = Vec::new();
+    for mode in work.modes {
+        // What is missing from every work of a mode is told once, with the mode.
+        if places.get(*mode, Kind::Plain).is_err() {
+            progress.skip(args.rounds());
+            continue;
+        }
+        match places.get(*mode, work.kind) {
+            Ok(_) => modes.push(*mode),
+            Err(why) => {
+                progress.skip(args.rounds());
+                missing.push((*mode, why.to_owned()));
+            }
+        }
+    }
     let mut of_modes: Vec<Vec<ResultRecord>> =
         modes.iter().map(|mode| empty(work, *mode)).collect();
     for round in 0..args.rounds() {
@@ -93,6 +106,11 @@ fn rounds(
     for result in of_modes.iter_mut().flatten() {
         let samples: Vec<_> = result.samples.iter().copied().flatten().collect();
         result.summary = Summary::of(&samples);
+    }
+    for (mode, why) in missing {
+        let mut results = empty(work, mode);
+        (0..args.rounds()).for_each(|round| note(&mut results, round, Err(why.clone())));
+        of_modes.push(results);
     }
     let mut results: Vec<_> = of_modes.into_iter().flatten().collect();
     let order = |metric| work.metrics.iter().position(|other| other.name == metric);

@@ -58,6 +58,22 @@ pub(crate) const WORKS: &[Work] = &[
         ..PLAIN
     },
     Work {
+        name: "tcp-stream-1-plain",
+        about: "one TCP stream, with the offloads of every link off",
+        task: Task::TcpStream { parallel: 1 },
+        kind: Kind::OffloadsOff,
+        metrics: STREAM,
+        ..PLAIN
+    },
+    Work {
+        name: "tcp-stream-2-plain",
+        about: "two TCP streams in parallel, with the offloads of every link off",
+        task: Task::TcpStream { parallel: 2 },
+        kind: Kind::OffloadsOff,
+        metrics: STREAM,
+        ..PLAIN
+    },
+    Work {
         name: "tcp-rr",
         about: "request and response of one byte over one TCP connection",
         task: Task::TcpRequestResponse,

@@ -13,8 +13,6 @@ mod udp;
 
 pub(crate) use catalogue::WORKS;
 
-/// The server's port.
-const PORT: u16 = 9000;
 /// When an end that hears nothing gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The CPUs of client and server.
