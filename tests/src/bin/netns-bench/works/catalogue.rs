@@ -12,6 +12,7 @@ const fn less(name: &'static str, unit: &'static str) -> Metric {
 }
 
 const PACKETS: &[Metric] = &[more("rate", "packets/s"), less("CPU", "ns/packet")];
+const COST: &[Metric] = &[less("cost", "ns/packet")];
 const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
 const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
 const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs/connection")];
@@ -41,6 +42,20 @@ pub(crate) const WORKS: &[Work] = &[
         about: "UDP datagrams of 18 bytes from socket to socket, 100,000 flows in turn",
         task: Task::Udp { flows: 100_000 },
         metrics: PACKETS,
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-1",
+        about: "UDP packets of 18 bytes from interface to interface, all on one CPU, one flow",
+        task: Task::Forwarding { flows: 1 },
+        metrics: COST,
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-100k",
+        about: "the same, 100,000 flows in turn",
+        task: Task::Forwarding { flows: 100_000 },
+        metrics: COST,
         ..PLAIN
     },
     Work {

@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::{cpu, modes::Mode, places::Kind, places::Place};
 
 mod catalogue;
+mod forwarding;
+mod generator;
 mod tcp;
 mod udp;
 
@@ -54,6 +56,7 @@ pub(crate) struct Work {
 #[derive(Clone, Copy, Debug)]
 enum Task {
     Udp { flows: u32 },
+    Forwarding { flows: u32 },
     TcpStream { parallel: usize },
     TcpRequestResponse,
     TcpConnect,
@@ -72,6 +75,7 @@ impl Work {
     pub(crate) fn sample(&self, place: &Place, window: Duration) -> Result<Vec<f64>> {
         match self.task {
             Task::Udp { flows } => with_cpu(1e9, || udp::flood(place, flows, window)),
+            Task::Forwarding { flows } => on_client_cpu(|| forwarding::cost(place, flows, window)),
             Task::TcpStream { parallel } => {
                 with_cpu(8.0 * 1024.0 * 1e9, || tcp::stream(place, parallel, window))
             }
@@ -92,6 +96,16 @@ struct Done {
 fn with_cpu(parts: f64, work: impl FnOnce() -> Result<Done>) -> Result<Vec<f64>> {
     let (done, busy) = cpu::busy_during(work)?;
     Ok(vec![done.units / done.seconds, busy * parts / done.units])
+}
+
+/// Does what one thread does alone on the client's CPU.
+fn on_client_cpu<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        joined(scope.spawn(|| {
+            cpu::pin(CLIENT)?;
+            work()
+        }))
+    })
 }
 
 /// The result of a thread that has ended.
