@@ -7,13 +7,13 @@ use anyhow::{Result, ensure};
 
 use crate::{
     args::Args,
-    forget::forget,
     machine::Machine,
     modes::Mode,
     places::{Kind, Places},
     progress::Progress,
     record::{AdvantageRecord, ModeRecord, Record, ResultRecord, SCHEMA, WorkRecord},
     statistics::{Summary, ratios},
+    tracking::forget,
     works::{Better, Work},
 };
 
@@ -132,7 +132,7 @@ fn empty(work: &Work, mode: Mode) -> Vec<ResultRecord> {
     work.metrics.iter().map(result).collect()
 }
 
-/// Adds a round's figures, or why there are none: that to the first.
+/// Adds a round's figures, or why there are none: that to the first, and once.
 fn note(results: &mut [ResultRecord], round: usize, sample: Result<Vec<f64>, String>) {
     match sample {
         Ok(figures) => {
@@ -142,7 +142,9 @@ fn note(results: &mut [ResultRecord], round: usize, sample: Result<Vec<f64>, Str
         }
         Err(error) => {
             results.iter_mut().for_each(|result| result.samples.push(None));
-            if let Some(first) = results.first_mut() {
+            if let Some(first) = results.first_mut()
+                && !first.errors.iter().any(|told| told.ends_with(&error))
+            {
                 first.errors.push(format!("round {}: {error}", round + 1));
             }
         }
@@ -203,9 +205,10 @@ mod tests {
     fn a_failed_round_has_no_figures_and_tells_why_once() {
         let mut results = [result("cable", Better::More, &[]), result("cable", Better::Less, &[])];
         note(&mut results, 0, Err("nothing arrives".to_owned()));
-        note(&mut results, 1, Ok(vec![1.0, 2.0]));
-        assert_eq!(results[0].samples, [None, Some(1.0)]);
-        assert_eq!(results[1].samples, [None, Some(2.0)]);
+        note(&mut results, 1, Err("nothing arrives".to_owned()));
+        note(&mut results, 2, Ok(vec![1.0, 2.0]));
+        assert_eq!(results[0].samples, [None, None, Some(1.0)]);
+        assert_eq!(results[1].samples, [None, None, Some(2.0)]);
         assert_eq!(results[0].errors, ["round 1: nothing arrives"]);
         assert!(results[1].errors.is_empty());
     }

@@ -13,9 +13,16 @@ const fn less(name: &'static str, unit: &'static str) -> Metric {
 
 const PACKETS: &[Metric] = &[more("rate", "packets/s"), less("CPU", "ns/packet")];
 const COST: &[Metric] = &[less("cost", "ns/packet")];
+const NEW_FLOWS: &[Metric] = &[more("rate", "flows/s")];
+const TABLE: &[Metric] =
+    &[more("capacity", "flows"), less("memory", "bytes/flow"), more("tear-down", "flows/s")];
 const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
 const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
 const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs/connection")];
+
+/// The modes that track connections, without those that do it much as another one does.
+const TRACKING: &[Mode] =
+    &[Mode::IptablesNft, Mode::IptablesNftPlainBridge, Mode::Nftables, Mode::Ours];
 
 /// What most works have in common.
 const PLAIN: Work = Work {
@@ -28,6 +35,8 @@ const PLAIN: Work = Work {
     series: None,
     is_long: false,
 };
+
+const NEW: Work = Work { modes: TRACKING, kind: Kind::Roomy, metrics: NEW_FLOWS, ..PLAIN };
 
 pub(crate) const WORKS: &[Work] = &[
     Work {
@@ -56,6 +65,33 @@ pub(crate) const WORKS: &[Work] = &[
         about: "the same, 100,000 flows in turn",
         task: Task::Forwarding { flows: 100_000 },
         metrics: COST,
+        ..PLAIN
+    },
+    Work {
+        name: "new-flows-10k",
+        about: "new UDP flows while 10,000 live",
+        task: Task::NewFlows { live: 10_000 },
+        ..NEW
+    },
+    Work {
+        name: "new-flows-100k",
+        about: "new UDP flows while 100,000 live",
+        task: Task::NewFlows { live: 100_000 },
+        ..NEW
+    },
+    Work {
+        name: "new-flows-1m",
+        about: "new UDP flows while 1,000,000 live",
+        task: Task::NewFlows { live: 1_000_000 },
+        is_long: true,
+        ..NEW
+    },
+    Work {
+        name: "flow-table",
+        about: "how many flows a table holds as it is, what each takes, and how fast all go",
+        task: Task::Table,
+        modes: TRACKING,
+        metrics: TABLE,
         ..PLAIN
     },
     Work {

@@ -10,6 +10,7 @@ use crate::{cpu, modes::Mode, places::Kind, places::Place};
 mod catalogue;
 mod forwarding;
 mod generator;
+mod table;
 mod tcp;
 mod udp;
 
@@ -57,6 +58,8 @@ pub(crate) struct Work {
 enum Task {
     Udp { flows: u32 },
     Forwarding { flows: u32 },
+    NewFlows { live: u32 },
+    Table,
     TcpStream { parallel: usize },
     TcpRequestResponse,
     TcpConnect,
@@ -76,6 +79,8 @@ impl Work {
         match self.task {
             Task::Udp { flows } => with_cpu(1e9, || udp::flood(place, flows, window)),
             Task::Forwarding { flows } => on_client_cpu(|| forwarding::cost(place, flows, window)),
+            Task::NewFlows { live } => on_client_cpu(|| table::new_flows(place, live, window)),
+            Task::Table => on_client_cpu(|| table::table(place)),
             Task::TcpStream { parallel } => {
                 with_cpu(8.0 * 1024.0 * 1e9, || tcp::stream(place, parallel, window))
             }
