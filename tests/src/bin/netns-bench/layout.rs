@@ -68,16 +68,19 @@ pub(crate) fn routed(place: &Place) -> Result<()> {
     ready(place)
 }
 
-/// The same network as a lab of ours; `nat` is in the table of that name in its file, and `more`
-/// follows.
+/// The same network as a lab of ours; `nat` is in the table of that name in its file.
 pub(crate) fn lab(place: &Place, nat: &str) -> Result<()> {
-    let file = format!("/run/{}.toml", place.router);
+    let file = lab_file(place);
     fs::write(&file, lab_text(place, nat)).with_context(|| format!("cannot write {file}"))?;
     finish(Command::new(netns_path()).args(["up", &file]))?;
     ready(place)
 }
 
-/// The file of that lab.
+pub(crate) fn lab_file(place: &Place) -> String {
+    format!("/run/{}.toml", place.router)
+}
+
+/// What is in that file.
 pub(crate) fn lab_text(place: &Place, nat: &str) -> String {
     let Place { client, neighbour, server, router, .. } = place;
     format!(

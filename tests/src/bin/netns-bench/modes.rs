@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     layout::{cable, lab, routed},
-    places::Place,
+    places::{Kind, Place},
     tools::{set, tool},
 };
 
@@ -70,8 +70,7 @@ impl Mode {
     pub(crate) fn build(self, place: &Place) -> Result<()> {
         match self {
             Self::Cable => cable(place),
-            Self::Ours => lab(place, &place.kind.nat()),
-            Self::OursViaStack => lab(place, &format!("{}\nvia_stack = true", place.kind.nat())),
+            Self::Ours | Self::OursViaStack => lab(place, &self.nat(place.kind)),
             Self::Routed => {
                 routed(place)?;
                 bridge_netfilter(place, false)
@@ -84,6 +83,12 @@ impl Mode {
                 "this needs a kernel with CONFIG_NF_FLOW_TABLE and CONFIG_NFT_FLOW_OFFLOAD",
             ),
         }
+    }
+
+    /// The keys of a lab of ours under `[nat]`.
+    pub(crate) fn nat(self, kind: Kind) -> String {
+        let via_stack = if self == Self::OursViaStack { "via_stack = true" } else { "" };
+        format!("{}\n{via_stack}", kind.nat())
     }
 }
 

@@ -80,6 +80,23 @@ impl Place {
         (self.mode != Mode::Cable).then_some(&self.router)
     }
 
+    /// The same with the neighbour as server; the cable has none, and is the limit as it is.
+    pub(crate) fn east_west(&self) -> Self {
+        let mut place = self.clone();
+        if self.has_router().is_some() {
+            place.server.clone_from(&self.neighbour);
+            place.address = layout::NEIGHBOUR;
+        }
+        place
+    }
+
+    /// From the other side: what was the server connects to a port that the router forwards.
+    pub(crate) fn inward(&self, port: u16) -> Self {
+        let mut place = self.clone();
+        std::mem::swap(&mut place.client, &mut place.server);
+        Self { address: layout::UPLINK, port, ..place }
+    }
+
     fn build(&self) -> anyhow::Result<()> {
         self.mode.build(self)?;
         match self.kind {

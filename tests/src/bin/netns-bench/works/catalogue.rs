@@ -1,6 +1,6 @@
 //! Which works there are, in their order in the table.
 
-use super::{Better, Metric, Task, Work};
+use super::{Better, Manner, Metric, Task, Work};
 use crate::{modes::Mode, places::Kind};
 
 const fn more(name: &'static str, unit: &'static str) -> Metric {
@@ -18,11 +18,22 @@ const TABLE: &[Metric] =
     &[more("capacity", "flows"), less("memory", "bytes/flow"), more("tear-down", "flows/s")];
 const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
 const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
+const LATENCY: &[Metric] =
+    &[less("p50", "µs"), less("p99", "µs"), less("p99.9", "µs"), more("load", "packets/s")];
+const PUBLISHED: &[Metric] =
+    &[more("rate", "connections/s"), less("CPU", "µs/connection"), less("publishing", "ms")];
 const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs/connection")];
 
 /// The modes that track connections, without those that do it much as another one does.
 const TRACKING: &[Mode] =
     &[Mode::IptablesNft, Mode::IptablesNftPlainBridge, Mode::Nftables, Mode::Ours];
+
+/// The modes that forward ports.
+const PUBLISHING: &[Mode] =
+    &[Mode::IptablesNft, Mode::IptablesLegacy, Mode::Nftables, Mode::Ours, Mode::OursViaStack];
+
+/// The ways from one namespace to another on the same bridge: with br_netfilter off and on.
+const EAST_WEST: &[Mode] = &[Mode::Cable, Mode::Routed, Mode::IptablesNft, Mode::Ours];
 
 /// What most works have in common.
 const PLAIN: Work = Work {
@@ -36,6 +47,7 @@ const PLAIN: Work = Work {
     is_long: false,
 };
 
+const FORWARD: Work = Work { modes: PUBLISHING, metrics: PUBLISHED, ..PLAIN };
 const NEW: Work = Work { modes: TRACKING, kind: Kind::Roomy, metrics: NEW_FLOWS, ..PLAIN };
 
 pub(crate) const WORKS: &[Work] = &[
@@ -136,6 +148,49 @@ pub(crate) const WORKS: &[Work] = &[
         about: "a TCP connection, request and response of one byte over it, and its end",
         task: Task::TcpConnect,
         metrics: CONNECTIONS,
+        ..PLAIN
+    },
+    Work {
+        name: "latency",
+        about: "UDP request and response beside 256,000 packets/s: how long one takes",
+        task: Task::Latency,
+        metrics: LATENCY,
+        ..PLAIN
+    },
+    Work {
+        name: "forward-1",
+        about: "like tcp-crr, inwards by a published port, and how long it takes to publish it",
+        task: Task::Forwards { ports: 1, manner: Manner::Together },
+        series: Some(("forward", 1)),
+        ..FORWARD
+    },
+    Work {
+        name: "forward-100",
+        about: "the same by the last of 100 published ports",
+        task: Task::Forwards { ports: 100, manner: Manner::Together },
+        series: Some(("forward", 100)),
+        ..FORWARD
+    },
+    Work {
+        name: "forward-10k",
+        about: "the same by the last of 10,000 published ports",
+        task: Task::Forwards { ports: 10_000, manner: Manner::Together },
+        series: Some(("forward", 10_000)),
+        ..FORWARD
+    },
+    Work {
+        name: "forward-4k-singly",
+        about: "the same by the last of 4,000 published ports, each by a rule of its own",
+        task: Task::Forwards { ports: 4_000, manner: Manner::Singly },
+        is_long: true,
+        ..FORWARD
+    },
+    Work {
+        name: "east-west",
+        about: "like udp-1, from one namespace to another on the same bridge",
+        task: Task::EastWest,
+        modes: EAST_WEST,
+        metrics: PACKETS,
         ..PLAIN
     },
 ];

@@ -9,12 +9,15 @@ use crate::{cpu, modes::Mode, places::Kind, places::Place};
 
 mod catalogue;
 mod forwarding;
+mod forwards;
 mod generator;
+mod latency;
 mod table;
 mod tcp;
 mod udp;
 
 pub(crate) use catalogue::WORKS;
+use forwards::Manner;
 
 /// When an end that hears nothing gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -63,6 +66,9 @@ enum Task {
     TcpStream { parallel: usize },
     TcpRequestResponse,
     TcpConnect,
+    Forwards { ports: u16, manner: Manner },
+    EastWest,
+    Latency,
 }
 
 impl Work {
@@ -86,6 +92,9 @@ impl Work {
             }
             Task::TcpRequestResponse => with_cpu(1e6, || tcp::request_response(place, window)),
             Task::TcpConnect => with_cpu(1e6, || tcp::connect_request_response(place, window)),
+            Task::Forwards { ports, manner } => forwards::forwards(place, ports, manner, window),
+            Task::EastWest => with_cpu(1e9, || udp::flood(&place.east_west(), 1, window)),
+            Task::Latency => latency::under_load(place, window),
         }
     }
 }
