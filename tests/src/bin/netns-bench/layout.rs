@@ -21,7 +21,7 @@ pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(192, 168, 15, 2);
 /// as another host's before it looks any further (`ip_rcv_core`). That costs little, needs no
 /// module and no filter, and is the same in every mode.
 pub(crate) const SINK: &str = "10.128.0.0/9";
-const SINK_HOP: &str = "192.168.1.99";
+pub(crate) const SINK_HOP: &str = "192.168.1.99";
 pub(crate) const SINK_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x99];
 const SINK_MAC_TEXT: &str = "02:00:00:00:00:99";
 

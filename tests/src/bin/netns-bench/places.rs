@@ -45,8 +45,9 @@ impl Kind {
 pub(crate) struct Place {
     pub(crate) mode: Mode,
     pub(crate) kind: Kind,
-    /// The client's namespace.
+    /// The client's namespace and address.
     pub(crate) client: String,
+    pub(crate) own: Ipv4Addr,
     /// That of another one on the client's bridge. The cable has none.
     pub(crate) neighbour: String,
     pub(crate) server: String,
@@ -67,6 +68,7 @@ impl Place {
             mode,
             kind,
             client: format!("{name}-red"),
+            own: if mode == Mode::Cable { layout::UPLINK } else { layout::CLIENT },
             neighbour: format!("{name}-blue"),
             server: format!("{name}-lan"),
             router: format!("{name}-host"),
@@ -94,7 +96,7 @@ impl Place {
     pub(crate) fn inward(&self, port: u16) -> Self {
         let mut place = self.clone();
         std::mem::swap(&mut place.client, &mut place.server);
-        Self { address: layout::UPLINK, port, ..place }
+        Self { own: self.address, address: layout::UPLINK, port, ..place }
     }
 
     fn build(&self) -> anyhow::Result<()> {

@@ -62,16 +62,17 @@ pub(crate) fn forget(place: &Place) -> Result<Forgotten> {
     Ok(Forgotten { flows, time: begin.elapsed() })
 }
 
-/// Whether a table has room for so many connections.
+/// Whether a mode has room for so many connections.
 ///
 /// # Errors
 /// With what limits it, when it has not.
 pub(crate) fn has_room(place: &Place, flows: u64) -> Result<()> {
-    let room = capacity(place)?;
+    let table = Table::of(place);
+    let room = if table == Table::None { u64::MAX } else { capacity(place)? };
     if flows <= room {
         return Ok(());
     }
-    match Table::of(place) {
+    match table {
         Table::Conntrack => bail!(
             "conntrack holds {room} connections here, not {flows}: `sysctl -w \
              net.netfilter.nf_conntrack_max={flows}` on the machine lets it hold as many"

@@ -18,6 +18,9 @@ const TABLE: &[Metric] =
     &[more("capacity", "flows"), less("memory", "bytes/flow"), more("tear-down", "flows/s")];
 const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
 const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
+const LAB: &[Metric] =
+    &[less("up", "s"), less("down", "s"), less("gone", "s"), less("cost", "ns/packet")];
+const BESIDE: &[Metric] = &[less("cost", "ns/packet"), less("begin", "ns/flow")];
 const LATENCY: &[Metric] =
     &[less("p50", "µs"), less("p99", "µs"), less("p99.9", "µs"), more("load", "packets/s")];
 const PUBLISHED: &[Metric] =
@@ -31,6 +34,12 @@ const TRACKING: &[Mode] =
 /// The modes that forward ports.
 const PUBLISHING: &[Mode] =
     &[Mode::IptablesNft, Mode::IptablesLegacy, Mode::Nftables, Mode::Ours, Mode::OursViaStack];
+
+/// A lab of ours, and the same by `ip -batch` and a rule of iptables.
+const LABS: &[Mode] = &[Mode::IptablesNft, Mode::Ours];
+
+/// What another tool's stream is to be checked in.
+const CHECKED: &[Mode] = &[Mode::Cable, Mode::IptablesNft, Mode::Ours];
 
 /// The ways from one namespace to another on the same bridge: with br_netfilter off and on.
 const EAST_WEST: &[Mode] = &[Mode::Cable, Mode::Routed, Mode::IptablesNft, Mode::Ours];
@@ -48,6 +57,8 @@ const PLAIN: Work = Work {
 };
 
 const FORWARD: Work = Work { modes: PUBLISHING, metrics: PUBLISHED, ..PLAIN };
+const RULES: Work = Work { modes: PUBLISHING, metrics: BESIDE, is_long: true, ..PLAIN };
+const LAB_OF: Work = Work { modes: LABS, metrics: LAB, ..PLAIN };
 const NEW: Work = Work { modes: TRACKING, kind: Kind::Roomy, metrics: NEW_FLOWS, ..PLAIN };
 
 pub(crate) const WORKS: &[Work] = &[
@@ -68,33 +79,88 @@ pub(crate) const WORKS: &[Work] = &[
     Work {
         name: "forward-only-1",
         about: "UDP packets of 18 bytes from interface to interface, all on one CPU, one flow",
-        task: Task::Forwarding { flows: 1 },
         metrics: COST,
+        task: Task::Forwarding { flows: 1 },
+        series: Some(("forward-only", 1)),
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-1k",
+        about: "the same, 1,000 flows in turn",
+        metrics: COST,
+        task: Task::Forwarding { flows: 1_000 },
+        series: Some(("forward-only", 1_000)),
+        is_long: true,
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-10k",
+        about: "the same, 10,000 flows in turn",
+        metrics: COST,
+        task: Task::Forwarding { flows: 10_000 },
+        series: Some(("forward-only", 10_000)),
+        is_long: true,
         ..PLAIN
     },
     Work {
         name: "forward-only-100k",
         about: "the same, 100,000 flows in turn",
-        task: Task::Forwarding { flows: 100_000 },
         metrics: COST,
+        task: Task::Forwarding { flows: 100_000 },
+        series: Some(("forward-only", 100_000)),
         ..PLAIN
+    },
+    Work {
+        name: "forward-only-1m",
+        about: "the same, 1,000,000 flows in turn",
+        metrics: COST,
+        task: Task::Forwarding { flows: 1_000_000 },
+        modes: TRACKING,
+        kind: Kind::Roomy,
+        series: Some(("forward-only", 1_000_000)),
+        is_long: true,
+        ..PLAIN
+    },
+    Work {
+        name: "rules-1",
+        about: "what a packet from inside costs beside one published port, and a new flow",
+        task: Task::Beside { ports: 1 },
+        series: Some(("rules", 1)),
+        ..RULES
+    },
+    Work {
+        name: "rules-100",
+        about: "the same beside 100 published ports",
+        task: Task::Beside { ports: 100 },
+        series: Some(("rules", 100)),
+        ..RULES
+    },
+    Work {
+        name: "rules-10k",
+        about: "the same beside 10,000 published ports",
+        task: Task::Beside { ports: 10_000 },
+        series: Some(("rules", 10_000)),
+        ..RULES
     },
     Work {
         name: "new-flows-10k",
         about: "new UDP flows while 10,000 live",
         task: Task::NewFlows { live: 10_000 },
+        series: Some(("new-flows", 10_000)),
         ..NEW
     },
     Work {
         name: "new-flows-100k",
         about: "new UDP flows while 100,000 live",
         task: Task::NewFlows { live: 100_000 },
+        series: Some(("new-flows", 100_000)),
         ..NEW
     },
     Work {
         name: "new-flows-1m",
         about: "new UDP flows while 1,000,000 live",
         task: Task::NewFlows { live: 1_000_000 },
+        series: Some(("new-flows", 1_000_000)),
         is_long: true,
         ..NEW
     },
@@ -191,6 +257,36 @@ pub(crate) const WORKS: &[Work] = &[
         task: Task::EastWest,
         modes: EAST_WEST,
         metrics: PACKETS,
+        ..PLAIN
+    },
+    Work {
+        name: "lab-10",
+        about: "a lab of 10 namespaces up and down; in iptables-nft by `ip -batch`",
+        task: Task::Lab { namespaces: 10 },
+        series: Some(("lab", 10)),
+        ..LAB_OF
+    },
+    Work {
+        name: "lab-100",
+        about: "the same of 100 namespaces",
+        task: Task::Lab { namespaces: 100 },
+        series: Some(("lab", 100)),
+        ..LAB_OF
+    },
+    Work {
+        name: "lab-1000",
+        about: "the same of 1,000 namespaces",
+        task: Task::Lab { namespaces: 1_000 },
+        series: Some(("lab", 1_000)),
+        is_long: true,
+        ..LAB_OF
+    },
+    Work {
+        name: "iperf3",
+        about: "one TCP stream, by iperf3: to check tcp-stream-1 against",
+        task: Task::Iperf,
+        modes: CHECKED,
+        metrics: STREAM,
         ..PLAIN
     },
 ];

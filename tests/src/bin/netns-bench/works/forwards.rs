@@ -50,7 +50,7 @@ pub(super) fn forwards(
     Ok(figures)
 }
 
-fn publish(place: &Place, ports: u16, manner: Manner) -> Result<()> {
+pub(super) fn publish(place: &Place, ports: u16, manner: Manner) -> Result<()> {
     match place.mode {
         Mode::IptablesNft | Mode::IptablesNftPlainBridge => {
             feed(place, "iptables-nft-restore", &["--noflush"], &iptables_rules(ports))
@@ -69,7 +69,7 @@ fn publish(place: &Place, ports: u16, manner: Manner) -> Result<()> {
     }
 }
 
-fn withdraw(place: &Place, ports: u16, manner: Manner) -> Result<()> {
+pub(super) fn withdraw(place: &Place, ports: u16, manner: Manner) -> Result<()> {
     match place.mode {
         Mode::IptablesNft | Mode::IptablesNftPlainBridge => {
             tool(&place.router, "iptables-nft", "-t nat -F PREROUTING")

@@ -20,10 +20,7 @@ use nix::{
 };
 use socket2::{Domain, Socket, Type};
 
-use crate::{
-    layout::{self, SINK_MAC},
-    places::Place,
-};
+use crate::{layout::SINK_MAC, places::Place};
 
 sockopt_impl!(
     /// Past the queueing discipline, which a veth link has none of anyway.
@@ -55,7 +52,7 @@ const LENGTH: usize = VNET + ETHERNET + IPV4 + UDP + PAYLOAD;
 const AT_IPV4: usize = VNET + ETHERNET;
 const AT_UDP: usize = AT_IPV4 + IPV4;
 
-/// The first address of [`layout::SINK`] that flows go to, and how many there are.
+/// The first address of [`crate::layout::SINK`] that flows go to, and how many there are.
 const FIRST: u32 = u32::from_be_bytes([10, 128, 0, 1]);
 pub(super) const ADDRESSES: u32 = (1 << 23) - 2;
 
@@ -73,9 +70,9 @@ impl Generator {
     /// At the client's end.
     pub(super) fn new(place: &Place) -> Result<Self> {
         let own = mac_of(&inside(&place.client), "eth0");
-        let (source, next) = match place.has_router() {
-            Some(router) => (layout::CLIENT, mac_of(&inside(router), "v-net-0")),
-            None => (layout::UPLINK, SINK_MAC),
+        let next = match place.has_router() {
+            Some(router) => mac_of(&inside(router), "v-net-0"),
+            None => SINK_MAC,
         };
         let socket = enter(Some(&place.client), || {
             // Hears nothing.
@@ -86,7 +83,7 @@ impl Generator {
         .context("cannot open a packet socket")?;
         setsockopt(&socket, QdiscBypass, &true)?;
         setsockopt(&socket, VnetHeader, &true)?;
-        let frame = frame(next, own, source)?;
+        let frame = frame(next, own, place.own)?;
         let mut pseudo = frame[AT_IPV4 + 12..AT_IPV4 + 20].to_vec();
         pseudo.extend([0, 17]);
         pseudo.extend(&frame[AT_UDP + 4..AT_UDP + 6]);

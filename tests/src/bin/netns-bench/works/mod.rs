@@ -11,6 +11,8 @@ mod catalogue;
 mod forwarding;
 mod forwards;
 mod generator;
+mod iperf;
+mod labs;
 mod latency;
 mod table;
 mod tcp;
@@ -69,6 +71,9 @@ enum Task {
     Forwards { ports: u16, manner: Manner },
     EastWest,
     Latency,
+    Lab { namespaces: u16 },
+    Beside { ports: u16 },
+    Iperf,
 }
 
 impl Work {
@@ -94,6 +99,9 @@ impl Work {
             Task::TcpConnect => with_cpu(1e6, || tcp::connect_request_response(place, window)),
             Task::Forwards { ports, manner } => forwards::forwards(place, ports, manner, window),
             Task::EastWest => with_cpu(1e9, || udp::flood(&place.east_west(), 1, window)),
+            Task::Lab { namespaces } => labs::lab(place.mode, namespaces, window),
+            Task::Beside { ports } => forwarding::cost_beside(place, ports, window),
+            Task::Iperf => with_cpu(8.0 * 1024.0 * 1e9, || iperf::stream(place, window)),
             Task::Latency => latency::under_load(place, window),
         }
     }
