@@ -27,4 +27,4 @@ pub use tools::{Capture, Inside, WebServer};
 pub use topology::{LabFile, lab, lab_file, lecture, outside};
 pub use traffic::{Stream, UdpEcho, accept, connect_from, receive_stream, send_stream};
 pub use wait::{DEADLINE, eventually};
-pub use wire::{Wire, mac_of, set};
+pub use wire::{Wire, bind_to_interface, mac_of, set};

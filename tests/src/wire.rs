@@ -129,11 +129,21 @@ fn bound(interface: &str) -> io::Result<Socket> {
     }
     setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER)?;
     socket.set_read_timeout(Some(DEADLINE / 20))?;
+    bind_to_interface(&socket, interface, all)?;
+    Ok(socket)
+}
+
+/// Binds a packet socket to an interface of the namespace that the thread is in, to hear a
+/// protocol, which is in network byte order; 0 is none.
+///
+/// # Errors
+/// Without such an interface.
+pub fn bind_to_interface(socket: &Socket, interface: &str, protocol: u16) -> io::Result<()> {
     let index = i32::try_from(if_nametoindex(interface)?).map_err(io::Error::other)?;
     // SAFETY: all zeroes are a valid sockaddr_ll: it consists of integers.
     let mut link: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
     link.sll_family = libc::AF_PACKET as u16;
-    link.sll_protocol = all;
+    link.sll_protocol = protocol;
     link.sll_ifindex = index;
     // SAFETY: `storage` has room for every kind of address; the length is that of what was
     // written.
@@ -144,8 +154,7 @@ fn bound(interface: &str) -> io::Result<Socket> {
             Ok(())
         })?
     };
-    socket.bind(&address)?;
-    Ok(socket)
+    socket.bind(&address)
 }
 
 /// The Ethernet address of an interface.

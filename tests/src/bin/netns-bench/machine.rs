@@ -25,6 +25,8 @@ impl Machine {
             ("iptables-nft", "--version"),
             ("iptables-legacy", "--version"),
             ("nft", "--version"),
+            ("ethtool", "--version"),
+            ("iperf3", "--version"),
         ];
         Self {
             cpu: field(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
@@ -38,7 +40,7 @@ impl Machine {
 
 fn version(tool: &str, argument: &str) -> String {
     let Ok(output) = Command::new(tool).arg(argument).output() else {
-        return format!("not there: install {}", crate::layout::package(tool));
+        return format!("not there: install {}", crate::tools::package(tool));
     };
     String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("unknown").to_owned()
 }

@@ -9,7 +9,6 @@ use netns_tests::Sandbox;
 
 mod args;
 mod cpu;
-mod forget;
 mod layout;
 mod machine;
 mod modes;
@@ -20,6 +19,8 @@ mod report;
 mod rounds;
 mod statistics;
 mod table;
+mod tools;
+mod tracking;
 mod works;
 
 fn main() -> ExitCode {

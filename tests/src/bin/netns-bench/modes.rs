@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result};
 
 use crate::{
-    layout::{cable, lab, routed, set, tool},
-    places::Place,
+    layout::{cable, lab, routed},
+    places::{Kind, Place},
+    tools::{set, tool},
 };
 
 /// One way from the client to the server.
@@ -69,8 +70,7 @@ impl Mode {
     pub(crate) fn build(self, place: &Place) -> Result<()> {
         match self {
             Self::Cable => cable(place),
-            Self::Ours => lab(place, "", ""),
-            Self::OursViaStack => lab(place, "via_stack = true", ""),
+            Self::Ours | Self::OursViaStack => lab(place, &self.nat(place.kind)),
             Self::Routed => {
                 routed(place)?;
                 bridge_netfilter(place, false)
@@ -83,6 +83,12 @@ impl Mode {
                 "this needs a kernel with CONFIG_NF_FLOW_TABLE and CONFIG_NFT_FLOW_OFFLOAD",
             ),
         }
+    }
+
+    /// The keys of a lab of ours under `[nat]`.
+    pub(crate) fn nat(self, kind: Kind) -> String {
+        let via_stack = if self == Self::OursViaStack { "via_stack = true" } else { "" };
+        format!("{}\n{via_stack}", kind.nat())
     }
 }
 

@@ -7,13 +7,13 @@ use anyhow::{Result, ensure};
 
 use crate::{
     args::Args,
-    forget::forget,
     machine::Machine,
     modes::Mode,
     places::{Kind, Places},
     progress::Progress,
     record::{AdvantageRecord, ModeRecord, Record, ResultRecord, SCHEMA, WorkRecord},
     statistics::{Summary, ratios},
+    tracking::forget,
     works::{Better, Work},
 };
 
@@ -72,9 +72,22 @@ fn rounds(
     places: &mut Places,
     progress: &mut Progress,
 ) -> Vec<ResultRecord> {
-    let (modes, missing): (Vec<Mode>, Vec<Mode>) =
-        work.modes.iter().partition(|mode| places.get(**mode, work.kind).is_ok());
-    progress.skip(missing.len() * args.rounds());
+    let mut modes = Vec::new();
+    let mut missing = Vec::new();
+    for mode in work.modes {
+        // What is missing from every work of a mode is told once, with the mode.
+        if places.get(*mode, Kind::Plain).is_err() {
+            progress.skip(args.rounds());
+            continue;
+        }
+        match places.get(*mode, work.kind) {
+            Ok(_) => modes.push(*mode),
+            Err(why) => {
+                progress.skip(args.rounds());
+                missing.push((*mode, why.to_owned()));
+            }
+        }
+    }
     let mut of_modes: Vec<Vec<ResultRecord>> =
         modes.iter().map(|mode| empty(work, *mode)).collect();
     for round in 0..args.rounds() {
@@ -93,6 +106,11 @@ fn rounds(
     for result in of_modes.iter_mut().flatten() {
         let samples: Vec<_> = result.samples.iter().copied().flatten().collect();
         result.summary = Summary::of(&samples);
+    }
+    for (mode, why) in missing {
+        let mut results = empty(work, mode);
+        (0..args.rounds()).for_each(|round| note(&mut results, round, Err(why.clone())));
+        of_modes.push(results);
     }
     let mut results: Vec<_> = of_modes.into_iter().flatten().collect();
     let order = |metric| work.metrics.iter().position(|other| other.name == metric);
@@ -114,7 +132,7 @@ fn empty(work: &Work, mode: Mode) -> Vec<ResultRecord> {
     work.metrics.iter().map(result).collect()
 }
 
-/// Adds a round's figures, or why there are none: that to the first.
+/// Adds a round's figures, or why there are none: that to the first, and once.
 fn note(results: &mut [ResultRecord], round: usize, sample: Result<Vec<f64>, String>) {
     match sample {
         Ok(figures) => {
@@ -124,7 +142,9 @@ fn note(results: &mut [ResultRecord], round: usize, sample: Result<Vec<f64>, Str
         }
         Err(error) => {
             results.iter_mut().for_each(|result| result.samples.push(None));
-            if let Some(first) = results.first_mut() {
+            if let Some(first) = results.first_mut()
+                && !first.errors.iter().any(|told| told.ends_with(&error))
+            {
                 first.errors.push(format!("round {}: {error}", round + 1));
             }
         }
@@ -185,9 +205,10 @@ mod tests {
     fn a_failed_round_has_no_figures_and_tells_why_once() {
         let mut results = [result("cable", Better::More, &[]), result("cable", Better::Less, &[])];
         note(&mut results, 0, Err("nothing arrives".to_owned()));
-        note(&mut results, 1, Ok(vec![1.0, 2.0]));
-        assert_eq!(results[0].samples, [None, Some(1.0)]);
-        assert_eq!(results[1].samples, [None, Some(2.0)]);
+        note(&mut results, 1, Err("nothing arrives".to_owned()));
+        note(&mut results, 2, Ok(vec![1.0, 2.0]));
+        assert_eq!(results[0].samples, [None, None, Some(1.0)]);
+        assert_eq!(results[1].samples, [None, None, Some(2.0)]);
         assert_eq!(results[0].errors, ["round 1: nothing arrives"]);
         assert!(results[1].errors.is_empty());
     }

@@ -1,6 +1,6 @@
 //! Which works there are, in their order in the table.
 
-use super::{Better, Metric, Task, Work};
+use super::{Better, Manner, Metric, Task, Work};
 use crate::{modes::Mode, places::Kind};
 
 const fn more(name: &'static str, unit: &'static str) -> Metric {
@@ -12,9 +12,37 @@ const fn less(name: &'static str, unit: &'static str) -> Metric {
 }
 
 const PACKETS: &[Metric] = &[more("rate", "packets/s"), less("CPU", "ns/packet")];
+const COST: &[Metric] = &[less("cost", "ns/packet")];
+const NEW_FLOWS: &[Metric] = &[more("rate", "flows/s")];
+const TABLE: &[Metric] =
+    &[more("capacity", "flows"), less("memory", "bytes/flow"), more("tear-down", "flows/s")];
 const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
 const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
+const LAB: &[Metric] =
+    &[less("up", "s"), less("down", "s"), less("gone", "s"), less("cost", "ns/packet")];
+const BESIDE: &[Metric] = &[less("cost", "ns/packet"), less("begin", "ns/flow")];
+const LATENCY: &[Metric] =
+    &[less("p50", "µs"), less("p99", "µs"), less("p99.9", "µs"), more("load", "packets/s")];
+const PUBLISHED: &[Metric] =
+    &[more("rate", "connections/s"), less("CPU", "µs/connection"), less("publishing", "ms")];
 const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs/connection")];
+
+/// The modes that track connections, without those that do it much as another one does.
+const TRACKING: &[Mode] =
+    &[Mode::IptablesNft, Mode::IptablesNftPlainBridge, Mode::Nftables, Mode::Ours];
+
+/// The modes that forward ports.
+const PUBLISHING: &[Mode] =
+    &[Mode::IptablesNft, Mode::IptablesLegacy, Mode::Nftables, Mode::Ours, Mode::OursViaStack];
+
+/// A lab of ours, and the same by `ip -batch` and a rule of iptables.
+const LABS: &[Mode] = &[Mode::IptablesNft, Mode::Ours];
+
+/// What another tool's stream is to be checked in.
+const CHECKED: &[Mode] = &[Mode::Cable, Mode::IptablesNft, Mode::Ours];
+
+/// The ways from one namespace to another on the same bridge: with br_netfilter off and on.
+const EAST_WEST: &[Mode] = &[Mode::Cable, Mode::Routed, Mode::IptablesNft, Mode::Ours];
 
 /// What most works have in common.
 const PLAIN: Work = Work {
@@ -27,6 +55,11 @@ const PLAIN: Work = Work {
     series: None,
     is_long: false,
 };
+
+const FORWARD: Work = Work { modes: PUBLISHING, metrics: PUBLISHED, ..PLAIN };
+const RULES: Work = Work { modes: PUBLISHING, metrics: BESIDE, is_long: true, ..PLAIN };
+const LAB_OF: Work = Work { modes: LABS, metrics: LAB, ..PLAIN };
+const NEW: Work = Work { modes: TRACKING, kind: Kind::Roomy, metrics: NEW_FLOWS, ..PLAIN };
 
 pub(crate) const WORKS: &[Work] = &[
     Work {
@@ -44,6 +77,102 @@ pub(crate) const WORKS: &[Work] = &[
         ..PLAIN
     },
     Work {
+        name: "forward-only-1",
+        about: "UDP packets of 18 bytes from interface to interface, all on one CPU, one flow",
+        metrics: COST,
+        task: Task::Forwarding { flows: 1 },
+        series: Some(("forward-only", 1)),
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-1k",
+        about: "the same, 1,000 flows in turn",
+        metrics: COST,
+        task: Task::Forwarding { flows: 1_000 },
+        series: Some(("forward-only", 1_000)),
+        is_long: true,
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-10k",
+        about: "the same, 10,000 flows in turn",
+        metrics: COST,
+        task: Task::Forwarding { flows: 10_000 },
+        series: Some(("forward-only", 10_000)),
+        is_long: true,
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-100k",
+        about: "the same, 100,000 flows in turn",
+        metrics: COST,
+        task: Task::Forwarding { flows: 100_000 },
+        series: Some(("forward-only", 100_000)),
+        ..PLAIN
+    },
+    Work {
+        name: "forward-only-1m",
+        about: "the same, 1,000,000 flows in turn",
+        metrics: COST,
+        task: Task::Forwarding { flows: 1_000_000 },
+        modes: TRACKING,
+        kind: Kind::Roomy,
+        series: Some(("forward-only", 1_000_000)),
+        is_long: true,
+        ..PLAIN
+    },
+    Work {
+        name: "rules-1",
+        about: "what a packet from inside costs beside one published port, and a new flow",
+        task: Task::Beside { ports: 1 },
+        series: Some(("rules", 1)),
+        ..RULES
+    },
+    Work {
+        name: "rules-100",
+        about: "the same beside 100 published ports",
+        task: Task::Beside { ports: 100 },
+        series: Some(("rules", 100)),
+        ..RULES
+    },
+    Work {
+        name: "rules-10k",
+        about: "the same beside 10,000 published ports",
+        task: Task::Beside { ports: 10_000 },
+        series: Some(("rules", 10_000)),
+        ..RULES
+    },
+    Work {
+        name: "new-flows-10k",
+        about: "new UDP flows while 10,000 live",
+        task: Task::NewFlows { live: 10_000 },
+        series: Some(("new-flows", 10_000)),
+        ..NEW
+    },
+    Work {
+        name: "new-flows-100k",
+        about: "new UDP flows while 100,000 live",
+        task: Task::NewFlows { live: 100_000 },
+        series: Some(("new-flows", 100_000)),
+        ..NEW
+    },
+    Work {
+        name: "new-flows-1m",
+        about: "new UDP flows while 1,000,000 live",
+        task: Task::NewFlows { live: 1_000_000 },
+        series: Some(("new-flows", 1_000_000)),
+        is_long: true,
+        ..NEW
+    },
+    Work {
+        name: "flow-table",
+        about: "how many flows a table holds as it is, what each takes, and how fast all go",
+        task: Task::Table,
+        modes: TRACKING,
+        metrics: TABLE,
+        ..PLAIN
+    },
+    Work {
         name: "tcp-stream-1",
         about: "one TCP stream",
         task: Task::TcpStream { parallel: 1 },
@@ -54,6 +183,22 @@ pub(crate) const WORKS: &[Work] = &[
         name: "tcp-stream-2",
         about: "two TCP streams in parallel",
         task: Task::TcpStream { parallel: 2 },
+        metrics: STREAM,
+        ..PLAIN
+    },
+    Work {
+        name: "tcp-stream-1-plain",
+        about: "one TCP stream, with the offloads of every link off",
+        task: Task::TcpStream { parallel: 1 },
+        kind: Kind::OffloadsOff,
+        metrics: STREAM,
+        ..PLAIN
+    },
+    Work {
+        name: "tcp-stream-2-plain",
+        about: "two TCP streams in parallel, with the offloads of every link off",
+        task: Task::TcpStream { parallel: 2 },
+        kind: Kind::OffloadsOff,
         metrics: STREAM,
         ..PLAIN
     },
@@ -69,6 +214,79 @@ pub(crate) const WORKS: &[Work] = &[
         about: "a TCP connection, request and response of one byte over it, and its end",
         task: Task::TcpConnect,
         metrics: CONNECTIONS,
+        ..PLAIN
+    },
+    Work {
+        name: "latency",
+        about: "UDP request and response beside 256,000 packets/s: how long one takes",
+        task: Task::Latency,
+        metrics: LATENCY,
+        ..PLAIN
+    },
+    Work {
+        name: "forward-1",
+        about: "like tcp-crr, inwards by a published port, and how long it takes to publish it",
+        task: Task::Forwards { ports: 1, manner: Manner::Together },
+        series: Some(("forward", 1)),
+        ..FORWARD
+    },
+    Work {
+        name: "forward-100",
+        about: "the same by the last of 100 published ports",
+        task: Task::Forwards { ports: 100, manner: Manner::Together },
+        series: Some(("forward", 100)),
+        ..FORWARD
+    },
+    Work {
+        name: "forward-10k",
+        about: "the same by the last of 10,000 published ports",
+        task: Task::Forwards { ports: 10_000, manner: Manner::Together },
+        series: Some(("forward", 10_000)),
+        ..FORWARD
+    },
+    Work {
+        name: "forward-4k-singly",
+        about: "the same by the last of 4,000 published ports, each by a rule of its own",
+        task: Task::Forwards { ports: 4_000, manner: Manner::Singly },
+        is_long: true,
+        ..FORWARD
+    },
+    Work {
+        name: "east-west",
+        about: "like udp-1, from one namespace to another on the same bridge",
+        task: Task::EastWest,
+        modes: EAST_WEST,
+        metrics: PACKETS,
+        ..PLAIN
+    },
+    Work {
+        name: "lab-10",
+        about: "a lab of 10 namespaces up and down; in iptables-nft by `ip -batch`",
+        task: Task::Lab { namespaces: 10 },
+        series: Some(("lab", 10)),
+        ..LAB_OF
+    },
+    Work {
+        name: "lab-100",
+        about: "the same of 100 namespaces",
+        task: Task::Lab { namespaces: 100 },
+        series: Some(("lab", 100)),
+        ..LAB_OF
+    },
+    Work {
+        name: "lab-1000",
+        about: "the same of 1,000 namespaces",
+        task: Task::Lab { namespaces: 1_000 },
+        series: Some(("lab", 1_000)),
+        is_long: true,
+        ..LAB_OF
+    },
+    Work {
+        name: "iperf3",
+        about: "one TCP stream, by iperf3: to check tcp-stream-1 against",
+        task: Task::Iperf,
+        modes: CHECKED,
+        metrics: STREAM,
         ..PLAIN
     },
 ];

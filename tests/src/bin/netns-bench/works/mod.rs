@@ -8,13 +8,19 @@ use serde::Serialize;
 use crate::{cpu, modes::Mode, places::Kind, places::Place};
 
 mod catalogue;
+mod forwarding;
+mod forwards;
+mod generator;
+mod iperf;
+mod labs;
+mod latency;
+mod table;
 mod tcp;
 mod udp;
 
 pub(crate) use catalogue::WORKS;
+use forwards::Manner;
 
-/// The server's port.
-const PORT: u16 = 9000;
 /// When an end that hears nothing gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The CPUs of client and server.
@@ -56,9 +62,18 @@ pub(crate) struct Work {
 #[derive(Clone, Copy, Debug)]
 enum Task {
     Udp { flows: u32 },
+    Forwarding { flows: u32 },
+    NewFlows { live: u32 },
+    Table,
     TcpStream { parallel: usize },
     TcpRequestResponse,
     TcpConnect,
+    Forwards { ports: u16, manner: Manner },
+    EastWest,
+    Latency,
+    Lab { namespaces: u16 },
+    Beside { ports: u16 },
+    Iperf,
 }
 
 impl Work {
@@ -74,11 +89,20 @@ impl Work {
     pub(crate) fn sample(&self, place: &Place, window: Duration) -> Result<Vec<f64>> {
         match self.task {
             Task::Udp { flows } => with_cpu(1e9, || udp::flood(place, flows, window)),
+            Task::Forwarding { flows } => on_client_cpu(|| forwarding::cost(place, flows, window)),
+            Task::NewFlows { live } => on_client_cpu(|| table::new_flows(place, live, window)),
+            Task::Table => on_client_cpu(|| table::table(place)),
             Task::TcpStream { parallel } => {
                 with_cpu(8.0 * 1024.0 * 1e9, || tcp::stream(place, parallel, window))
             }
             Task::TcpRequestResponse => with_cpu(1e6, || tcp::request_response(place, window)),
             Task::TcpConnect => with_cpu(1e6, || tcp::connect_request_response(place, window)),
+            Task::Forwards { ports, manner } => forwards::forwards(place, ports, manner, window),
+            Task::EastWest => with_cpu(1e9, || udp::flood(&place.east_west(), 1, window)),
+            Task::Lab { namespaces } => labs::lab(place.mode, namespaces, window),
+            Task::Beside { ports } => forwarding::cost_beside(place, ports, window),
+            Task::Iperf => with_cpu(8.0 * 1024.0 * 1e9, || iperf::stream(place, window)),
+            Task::Latency => latency::under_load(place, window),
         }
     }
 }
@@ -94,6 +118,16 @@ struct Done {
 fn with_cpu(parts: f64, work: impl FnOnce() -> Result<Done>) -> Result<Vec<f64>> {
     let (done, busy) = cpu::busy_during(work)?;
     Ok(vec![done.units / done.seconds, busy * parts / done.units])
+}
+
+/// Does what one thread does alone on the client's CPU.
+fn on_client_cpu<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        joined(scope.spawn(|| {
+            cpu::pin(CLIENT)?;
+            work()
+        }))
+    })
 }
 
 /// The result of a thread that has ended.

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use netns_tests::enter;
 use socket2::SockRef;
 
-use super::{CLIENT, Done, PATIENCE, PORT, SERVER, joined};
+use super::{CLIENT, Done, PATIENCE, SERVER, joined};
 use crate::{cpu::pin, places::Place, statistics::as_f64};
 
 /// Below the local ports that a client has, which rest for a while after use.
@@ -151,7 +151,7 @@ fn transact(client: &mut TcpStream) -> Result<()> {
 }
 
 fn listen(place: &Place) -> Result<TcpListener> {
-    let listener = enter(Some(&place.server), || TcpListener::bind(("0.0.0.0", PORT)))?;
+    let listener = enter(Some(&place.server), || TcpListener::bind(("0.0.0.0", place.port)))?;
     SockRef::from(&listener).set_read_timeout(Some(PATIENCE))?;
     Ok(listener)
 }
@@ -168,7 +168,7 @@ fn connect(place: &Place) -> Result<TcpStream> {
 }
 
 fn connect_here(place: &Place) -> Result<TcpStream> {
-    let server = SocketAddr::from((place.address, PORT));
+    let server = SocketAddr::from((place.address, place.port));
     let client = TcpStream::connect_timeout(&server, PATIENCE).context("cannot connect")?;
     client.set_nodelay(true)?;
     client.set_read_timeout(Some(PATIENCE))?;

@@ -19,7 +19,7 @@ use nix::{
     },
 };
 
-use super::{CLIENT, Done, PATIENCE, PORT, SERVER, joined};
+use super::{CLIENT, Done, PATIENCE, SERVER, joined};
 use crate::{cpu::pin, places::Place, statistics::as_f64};
 
 /// With its headers the smallest Ethernet frame.
@@ -34,18 +34,18 @@ const FIRST: u32 = u32::from_be_bytes([10, 0, 0, 1]);
 
 /// Packets that arrive; of several flows each has one in turn.
 pub(super) fn flood(place: &Place, flows: u32, window: Duration) -> Result<Done> {
-    let server = enter(Some(&place.server), || UdpSocket::bind(("0.0.0.0", PORT)))?;
+    let server = enter(Some(&place.server), || UdpSocket::bind(("0.0.0.0", place.port)))?;
     let client = enter(Some(&place.client), || UdpSocket::bind("0.0.0.0:0"))?;
     setsockopt(&server, RcvBufForce, &BUFFER)?;
     first_arrives(place, &client, &server)?;
     if flows == 1 {
-        client.connect((place.address, PORT))?;
+        client.connect((place.address, place.port))?;
     }
 
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let received = scope.spawn(|| receive(&server, &over));
-        let sent = joined(scope.spawn(|| send(&client, flows, window)));
+        let sent = joined(scope.spawn(|| send(&client, place.port, flows, window)));
         over.store(true, Ordering::Relaxed);
         let received = joined(received)?;
         let (sent, seconds) = sent?;
@@ -58,14 +58,14 @@ pub(super) fn flood(place: &Place, flows: u32, window: Duration) -> Result<Done>
 /// The first packet finds neighbours and makes a flow; nothing is measured before it is there.
 fn first_arrives(place: &Place, client: &UdpSocket, server: &UdpSocket) -> Result<()> {
     server.set_read_timeout(Some(PATIENCE))?;
-    client.send_to(&PAYLOAD, (place.address, PORT))?;
+    client.send_to(&PAYLOAD, (place.address, place.port))?;
     server.recv(&mut [0; 64]).context("no packet arrives")?;
     server.set_read_timeout(Some(Duration::from_millis(20)))?;
     Ok(())
 }
 
 /// Packets sent, and the seconds that it took. With several flows the socket is not connected.
-fn send(client: &UdpSocket, flows: u32, window: Duration) -> Result<(u64, f64)> {
+fn send(client: &UdpSocket, port: u16, flows: u32, window: Duration) -> Result<(u64, f64)> {
     pin(CLIENT)?;
     let payload = [IoSlice::new(&PAYLOAD)];
     let batch = [&payload; BATCH].map(|slices| *slices);
@@ -78,7 +78,7 @@ fn send(client: &UdpSocket, flows: u32, window: Duration) -> Result<(u64, f64)> 
     while begin.elapsed() < window {
         if flows > 1 {
             for (address, flow) in addresses.iter_mut().zip(&mut next) {
-                *address = Some(SocketAddrV4::new(Ipv4Addr::from(FIRST + flow), PORT).into());
+                *address = Some(SocketAddrV4::new(Ipv4Addr::from(FIRST + flow), port).into());
             }
         }
         let flags = MsgFlags::empty();

@@ -1,44 +1,42 @@
-//! Taking all connections out of a router's table.
+//! The kernel's table.
 
-use std::{
-    io::Read as _,
-    time::{Duration, Instant},
-};
+use std::{fs, io::Read as _};
 
 use anyhow::{Context as _, Result, ensure};
-use netns_tests::enter;
-use netns_user::datapath::Datapath;
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{modes::Mode, places::Place};
+use crate::{places::Place, tools::get};
 
-/// Empties the table that a mode tracks connections in, if it does, and returns how long that
-/// took.
-///
-/// # Errors
-/// When the table cannot be had.
-pub(crate) fn forget(place: &Place) -> Result<Duration> {
-    let begin = Instant::now();
-    match place.mode {
-        Mode::Cable | Mode::Routed => {}
-        Mode::Ours | Mode::OursViaStack => {
-            let flushed = Datapath::open(&place.router).and_then(|ours| ours.flush_flows());
-            flushed.context("cannot flush the flow table")?;
-        }
-        Mode::IptablesNft
-        | Mode::IptablesNftPlainBridge
-        | Mode::IptablesLegacy
-        | Mode::Nftables
-        | Mode::Flowtable => {
-            enter(Some(&place.router), flush_conntrack).context("cannot flush conntrack")?;
-        }
-    }
-    Ok(begin.elapsed())
+/// The connections that the router has now.
+pub(super) fn count(place: &Place) -> Result<u64> {
+    number(place, "netfilter/nf_conntrack_count")
+}
+
+/// How many it may have: a setting of the machine's, which its namespaces share.
+pub(super) fn limit(place: &Place) -> Result<u64> {
+    number(place, "netfilter/nf_conntrack_max")
+}
+
+fn number(place: &Place, key: &str) -> Result<u64> {
+    get(&place.router, key)?.parse().with_context(|| format!("{key} is no number"))
+}
+
+/// What all slab caches together have in use, in bytes. A connection is in several of them: the
+/// record, and what extends it.
+pub(super) fn memory() -> Result<u64> {
+    let text = fs::read_to_string("/proc/slabinfo").context("cannot read /proc/slabinfo")?;
+    let of_cache = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1).map(str::parse::<u64>);
+        let (in_use, _, size) = (fields.next()?.ok()?, fields.next()?, fields.next()?.ok()?);
+        Some(in_use * size)
+    };
+    // Two lines of headings.
+    Ok(text.lines().skip(2).filter_map(of_cache).sum())
 }
 
 /// What `conntrack -F` asks the kernel for, in the namespace that the thread is in.
-fn flush_conntrack() -> Result<()> {
+pub(super) fn flush() -> Result<()> {
     // A netlink header of a request that wants an answer, and a netfilter header of any family:
     // ctnetlink's IPCTNL_MSG_CT_DELETE without a word about which.
     let kind = (libc::NFNL_SUBSYS_CTNETLINK << 8) | 2;

@@ -1,0 +1,26 @@
+//! Our table.
+
+use std::{fs, os::fd::AsRawFd as _};
+
+use anyhow::{Context as _, Result};
+use aya::maps::MapData;
+use netns_common::abi::{SCHEMA, maps};
+use netns_user::datapath::Datapath;
+
+/// The maps that are as large as the lab's `flow_table` says.
+const MAPS: [&str; 2] = [maps::FLOWS, maps::MOVED_PORTS];
+
+/// What the kernel has taken for them, buckets included, in bytes.
+pub(super) fn memory(lab: &str) -> Result<u64> {
+    let folder = Datapath::pins_of(lab).join(format!("v{SCHEMA}/maps"));
+    let mut bytes = 0;
+    for name in MAPS {
+        let map = MapData::from_pin(folder.join(name))?;
+        let descriptor = std::os::fd::AsFd::as_fd(map.fd()).as_raw_fd();
+        let text = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}"))?;
+        let field = text.lines().find_map(|line| line.strip_prefix("memlock:"));
+        let of_map: u64 = field.and_then(|text| text.trim().parse().ok()).context("no memlock")?;
+        bytes += of_map;
+    }
+    Ok(bytes)
+}

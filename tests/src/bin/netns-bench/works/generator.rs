@@ -1,0 +1,271 @@
+//! Whole packets from a packet socket: what they cost is the way through the network, and no
+//! socket's work.
+
+use std::{
+    io::IoSlice,
+    net::Ipv4Addr,
+    ops::Range,
+    os::fd::AsRawFd as _,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use netns_common::model::checksum;
+use netns_tests::{bind_to_interface, enter, inside, mac_of};
+use nix::{
+    errno::Errno,
+    libc, setsockopt_impl, sockopt_impl,
+    sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, sendmmsg, setsockopt},
+};
+use socket2::{Domain, Socket, Type};
+
+use crate::{layout::SINK_MAC, places::Place};
+
+sockopt_impl!(
+    /// Past the queueing discipline, which a veth link has none of anyway.
+    QdiscBypass,
+    SetOnly,
+    libc::SOL_PACKET,
+    libc::PACKET_QDISC_BYPASS,
+    bool
+);
+sockopt_impl!(
+    /// A header before each frame that says which checksum is left to the link.
+    VnetHeader,
+    SetOnly,
+    libc::SOL_PACKET,
+    libc::PACKET_VNET_HDR,
+    bool
+);
+
+/// Frames a system call.
+const BATCH: usize = 64;
+const VNET: usize = 10;
+const ETHERNET: usize = 14;
+const IPV4: usize = 20;
+const UDP: usize = 8;
+const PAYLOAD: usize = 18;
+const LENGTH: usize = VNET + ETHERNET + IPV4 + UDP + PAYLOAD;
+
+/// Where the IPv4 header begins, and the UDP header, behind that of the socket.
+const AT_IPV4: usize = VNET + ETHERNET;
+const AT_UDP: usize = AT_IPV4 + IPV4;
+
+/// The first address of [`crate::layout::SINK`] that flows go to, and how many there are.
+const FIRST: u32 = u32::from_be_bytes([10, 128, 0, 1]);
+pub(super) const ADDRESSES: u32 = (1 << 23) - 2;
+
+/// A sender of UDP packets of 18 bytes to the sink: a flow is a destination.
+pub(super) struct Generator {
+    socket: Socket,
+    frames: [[u8; LENGTH]; BATCH],
+    headers: MultiHeaders<SockaddrIn>,
+    /// Sums of the words that do not differ: of the IPv4 header and of the pseudo-header.
+    ipv4: u32,
+    pseudo: u32,
+}
+
+impl Generator {
+    /// At the client's end.
+    pub(super) fn new(place: &Place) -> Result<Self> {
+        let own = mac_of(&inside(&place.client), "eth0");
+        let next = match place.has_router() {
+            Some(router) => mac_of(&inside(router), "v-net-0"),
+            None => SINK_MAC,
+        };
+        let socket = enter(Some(&place.client), || {
+            // Hears nothing.
+            let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+            bind_to_interface(&socket, "eth0", 0)?;
+            std::io::Result::Ok(socket)
+        })
+        .context("cannot open a packet socket")?;
+        setsockopt(&socket, QdiscBypass, &true)?;
+        setsockopt(&socket, VnetHeader, &true)?;
+        let frame = frame(next, own, place.own)?;
+        let mut pseudo = frame[AT_IPV4 + 12..AT_IPV4 + 20].to_vec();
+        pseudo.extend([0, 17]);
+        pseudo.extend(&frame[AT_UDP + 4..AT_UDP + 6]);
+        Ok(Self {
+            socket,
+            headers: MultiHeaders::preallocate(BATCH, None),
+            // The sum is what the checksum is the complement of.
+            ipv4: u32::from(!checksum(&frame[AT_IPV4..AT_UDP])),
+            pseudo: u32::from(!checksum(&pseudo)),
+            frames: [frame; BATCH],
+        })
+    }
+
+    /// Sends a packet of each of the next flows, as many as go into a system call, and returns
+    /// how many those were: fewer than that only at the end.
+    pub(super) fn send(&mut self, flows: &mut impl Iterator<Item = u32>) -> Result<u64> {
+        let mut count = 0;
+        for (frame, flow) in self.frames.iter_mut().zip(flows) {
+            let address = (FIRST + flow % ADDRESSES).to_be_bytes();
+            // A flow beyond the addresses has another port.
+            let port = (9 + flow / ADDRESSES) & 0xffff;
+            let words = u32::from(u16::from_be_bytes([address[0], address[1]]))
+                + u32::from(u16::from_be_bytes([address[2], address[3]]));
+            frame[AT_IPV4 + 16..AT_UDP].copy_from_slice(&address);
+            frame[AT_UDP + 2..AT_UDP + 4].copy_from_slice(&port.to_be_bytes()[2..]);
+            let ipv4 = !folded(self.ipv4 + words);
+            frame[AT_IPV4 + 10..AT_IPV4 + 12].copy_from_slice(&ipv4.to_be_bytes());
+            let pseudo = folded(self.pseudo + words);
+            frame[AT_UDP + 6..AT_UDP + 8].copy_from_slice(&pseudo.to_be_bytes());
+            count += 1;
+        }
+        let mut begin = 0;
+        while begin < count {
+            begin += self.hand_over(begin..count)?;
+        }
+        Ok(count as u64)
+    }
+
+    fn hand_over(&mut self, which: Range<usize>) -> Result<usize> {
+        let slices: Vec<_> = self.frames[which].iter().map(|f| [IoSlice::new(f)]).collect();
+        let nothing: [ControlMessage<'_>; 0] = [];
+        let nowhere: [Option<SockaddrIn>; BATCH] = [None; BATCH];
+        let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
+        match sendmmsg(socket, &mut self.headers, &slices, nowhere, nothing, flags) {
+            Ok(results) => Ok(results.count()),
+            // The link had no room for the first.
+            Err(Errno::ENOBUFS) => Ok(1),
+            Err(Errno::EINTR) => Ok(0),
+            Err(error) => Err(error).context("cannot send"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Generator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generator").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// A frame to no address yet.
+fn frame(next: [u8; 6], own: [u8; 6], source: Ipv4Addr) -> Result<[u8; LENGTH]> {
+    // struct virtio_net_hdr: a checksum is needed, of what begins behind the IPv4 header, at byte
+    // 6 of that; as a socket's packets have it. No segments.
+    let mut bytes = vec![1, 0];
+    for number in [LENGTH - VNET - PAYLOAD, 0, ETHERNET + IPV4, 6] {
+        bytes.extend(u16::try_from(number)?.to_ne_bytes());
+    }
+    bytes.extend(next);
+    bytes.extend(own);
+    bytes.extend([0x08, 0x00, 0x45, 0]);
+    bytes.extend(u16::try_from(IPV4 + UDP + PAYLOAD)?.to_be_bytes());
+    bytes.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
+    bytes.extend(source.octets());
+    bytes.extend([0; 4]);
+    bytes.extend(9000_u16.to_be_bytes());
+    bytes.extend([0, 0]);
+    bytes.extend(u16::try_from(UDP + PAYLOAD)?.to_be_bytes());
+    bytes.resize(LENGTH, 0);
+    let length = bytes.len();
+    bytes.try_into().map_err(|_| anyhow::anyhow!("a frame of {length} bytes"))
+}
+
+/// A sum of 16-bit words as one word.
+fn folded(sum: u32) -> u16 {
+    let sum = (sum & 0xffff) + (sum >> 16);
+    u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap_or(u16::MAX)
+}
+
+/// What has arrived of what was sent, and the seconds that it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) sent: u64,
+    pub(super) arrived: u64,
+    pub(super) seconds: f64,
+}
+
+impl Counted {
+    /// Nearly all has arrived.
+    ///
+    /// # Errors
+    /// When more is lost than a mode may lose without being measured by what it loses.
+    pub(super) fn complete(self) -> Result<Self> {
+        let Self { sent, arrived, .. } = self;
+        ensure!(arrived > 0, "none of {sent} packets arrived");
+        ensure!(arrived * 100 >= sent * 99, "{arrived} of {sent} packets arrived");
+        Ok(self)
+    }
+}
+
+/// Counts at the server's interface what is sent. All of a packet's way is on the sender's CPU:
+/// the kernel goes on with it before the sender does.
+pub(super) fn counted(place: &Place, work: impl FnOnce() -> Result<u64>) -> Result<Counted> {
+    let before = arrived(place)?;
+    let begin = Instant::now();
+    let sent = work()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let arrived = settled(place)? - before;
+    ensure!(arrived <= sent + FEW, "{arrived} packets arrived of {sent} that were sent");
+    Ok(Counted { sent, arrived: arrived.min(sent), seconds })
+}
+
+/// What neighbours may ask each other meanwhile.
+const FEW: u64 = 20;
+
+/// Sends a packet of each flow.
+pub(super) fn send_all(
+    place: &Place,
+    generator: &mut Generator,
+    flows: Range<u32>,
+) -> Result<Counted> {
+    let mut flows = flows;
+    counted(place, || {
+        let mut sent = 0;
+        while !flows.is_empty() {
+            sent += generator.send(&mut flows)?;
+        }
+        Ok(sent)
+    })
+}
+
+/// Packets that have arrived at the server's interface, once no more do.
+fn settled(place: &Place) -> Result<u64> {
+    let mut last = arrived(place)?;
+    loop {
+        thread::sleep(Duration::from_millis(2));
+        let now = arrived(place)?;
+        if now == last {
+            return Ok(now);
+        }
+        last = now;
+    }
+}
+
+/// Packets that the server's interface has counted.
+fn arrived(place: &Place) -> Result<u64> {
+    // /proc/net is that of the process, which may be elsewhere.
+    let text = enter(Some(&place.server), || std::fs::read_to_string("/proc/thread-self/net/dev"))?;
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("eth0:"));
+    let packets = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    packets.context("the server has no eth0")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use netns_common::model::checksum;
+
+    use super::{AT_IPV4, AT_UDP, LENGTH, folded, frame};
+
+    #[test]
+    fn a_sum_is_folded_however_often_it_carries() {
+        assert_eq!(folded(0x0001_0000), 1);
+        assert_eq!(folded(0xffff_ffff), 0xffff);
+        assert_eq!(folded(0x0001_ffff), 1);
+    }
+
+    #[test]
+    fn a_frame_has_all_of_a_datagram() {
+        let frame = frame([1; 6], [2; 6], Ipv4Addr::LOCALHOST).unwrap();
+        assert_eq!(frame[AT_IPV4 + 3], 46);
+        assert_eq!(usize::from(frame[AT_UDP + 5]), LENGTH - AT_UDP);
+        assert_ne!(checksum(&frame[AT_IPV4..AT_UDP]), 0, "the checksum is still to be made");
+    }
+}

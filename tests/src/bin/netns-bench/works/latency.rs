@@ -1,0 +1,95 @@
+//! How long an answer takes while others load the way.
+
+use std::{
+    io::ErrorKind,
+    net::UdpSocket,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use hdrhistogram::Histogram;
+use netns_tests::enter;
+use nix::{
+    sys::time::{TimeSpec, TimeValLike as _},
+    time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
+};
+
+use super::{CLIENT, PATIENCE, SERVER, generator::Generator, joined};
+use crate::{cpu::pin, places::Place, statistics::as_f64};
+
+/// The load: 64 packets every 250 µs are 256,000 a second, about half of what the slowest mode
+/// can carry. They come in bursts, as from a link, and are the same in every mode.
+const BURST: u32 = 64;
+const PERIOD_NS: i64 = 250_000;
+
+/// Percentiles of the time that an answer takes, in microseconds: 50, 99 and 99.9; and the load that
+/// there was, in packets a second.
+pub(super) fn under_load(place: &Place, window: Duration) -> Result<Vec<f64>> {
+    let server = enter(Some(&place.server), || UdpSocket::bind(("0.0.0.0", place.port)))?;
+    let client = enter(Some(&place.client), || UdpSocket::bind("0.0.0.0:0"))?;
+    client.connect((place.address, place.port))?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    server.set_read_timeout(Some(Duration::from_millis(20)))?;
+    let over = AtomicBool::new(false);
+    let (times, load) = thread::scope(|scope| {
+        let server = scope.spawn(|| answer(&server, &over));
+        let load = scope.spawn(|| load(place, &over));
+        let times = joined(scope.spawn(|| ask(&client, window)));
+        over.store(true, Ordering::Relaxed);
+        let load = joined(load)?;
+        joined(server)?;
+        anyhow::Ok((times?, load))
+    })?;
+    let at = |quantile| as_f64(times.value_at_quantile(quantile)) / 1e3;
+    Ok(vec![at(0.5), at(0.99), at(0.999), load])
+}
+
+/// Sends bursts until it is over, and returns how many packets a second those were.
+fn load(place: &Place, over: &AtomicBool) -> Result<f64> {
+    pin(CLIENT)?;
+    let mut generator = Generator::new(place)?;
+    let begin = Instant::now();
+    let mut next = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    let mut sent = 0;
+    while !over.load(Ordering::Relaxed) {
+        sent += generator.send(&mut (0..BURST).map(|_| 0))?;
+        next = next + TimeSpec::nanoseconds(PERIOD_NS);
+        let (clock, flags) = (ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME);
+        // Interrupted, it only begins the next burst early.
+        let _ = clock_nanosleep(clock, flags, &next);
+    }
+    Ok(as_f64(sent) / begin.elapsed().as_secs_f64())
+}
+
+/// Asks one thing after another, and takes the time of each.
+fn ask(client: &UdpSocket, window: Duration) -> Result<Histogram<u64>> {
+    pin(CLIENT)?;
+    let mut times = Histogram::new(3)?;
+    let mut buffer = [0; 64];
+    let begin = Instant::now();
+    while begin.elapsed() < window {
+        let asked = Instant::now();
+        client.send(&[0; 18])?;
+        client.recv(&mut buffer).context("no answer")?;
+        times.record(u64::try_from(asked.elapsed().as_nanos())?)?;
+    }
+    Ok(times)
+}
+
+fn answer(server: &UdpSocket, over: &AtomicBool) -> Result<()> {
+    pin(SERVER)?;
+    let mut buffer = [0; 64];
+    while !over.load(Ordering::Relaxed) {
+        match server.recv_from(&mut buffer) {
+            Ok((length, client)) => {
+                server.send_to(&buffer[..length], client)?;
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error).context("cannot receive"),
+        }
+    }
+    Ok(())
+}
