@@ -407,7 +407,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         let bytes = u64::from(self.head.bytes);
         match kind {
             FlowKind::Forward | FlowKind::Admitted => {
-                (draft.packets_in, draft.bytes_in) = (1, bytes)
+                (draft.packets_in, draft.bytes_in) = (1, bytes);
             }
             FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
                 (draft.packets_out, draft.bytes_out) = (1, bytes);
