@@ -14,6 +14,7 @@ mod net;
 mod pod;
 mod rules;
 mod stage;
+mod usage;
 
 pub use drop_reason::DropReason;
 pub use flow::{
@@ -34,10 +35,11 @@ pub use rules::{
     NO_RULE, OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
 };
 pub use stage::{REPORT, STAGE_SLOTS, Stage};
+pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, WHOLE_TABLE};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -93,9 +95,13 @@ pub mod maps {
     /// Group of sources to [`FragmentBudget`](super::FragmentBudget).
     pub const FRAGMENT_BUDGETS: &str = "FRAGMENT_BUDGETS";
 
+    /// Index of a link, or [`WHOLE_TABLE`](super::WHOLE_TABLE), to
+    /// [`UsageSlot`](super::UsageSlot).
+    pub const USAGE: &str = "USAGE";
+
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 21] = [
+    pub const PINNED: [&str; 22] = [
         FLOWS,
         MOVED_PORTS,
         MASQUERADES,
@@ -117,6 +123,7 @@ pub mod maps {
         RULE_PREFIXES,
         FRAGMENTS,
         FRAGMENT_BUDGETS,
+        USAGE,
     ];
 }
 

@@ -5,7 +5,7 @@ use aya::Pod;
 use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowKey, Forward, Fragment,
     FragmentBudget, HostPeerKey, InsideKey, Ip4, Masquerade, MasqueradeKey, MovedPort, Peer, Port,
-    PortPage, Prefix, RulePrefix, Settings, Timeouts,
+    PortPage, Prefix, RulePrefix, Settings, Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -42,4 +42,5 @@ pod!(
     RulePrefix,
     Settings,
     Timeouts,
+    UsageSlot,
 );

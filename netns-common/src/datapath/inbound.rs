@@ -20,6 +20,7 @@ use super::{
     stages::go_on,
     state::Direction,
     traits::{FlowRef, InsertError, Packet, Tables},
+    usage,
 };
 use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, InsideKey, Ip4, Port, Stage, Tick};
 
@@ -308,6 +309,9 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     } else {
         (link, head.source)
     };
+    if let Some(reason) = usage::refusal(tables, passage.settings, egress) {
+        return Outcome::Decided(passage.drop(reason));
+    }
     passage.begin_draft(FlowKind::Forward);
     let flow = &mut passage.notes.draft;
     flow.inside = forward.address;

@@ -18,6 +18,7 @@ use super::{
     stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
+    usage,
 };
 use crate::abi::{
     DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Sequences, Settings, Stage, Tick,
@@ -439,6 +440,9 @@ pub(super) fn leave<P: Packet, T: Tables>(
     if may_be_too_large && passage.packet.exceeds_mtu(route.egress) {
         return Outcome::Decided(Verdict::Pass);
     }
+    if let Some(reason) = usage::refusal(tables, passage.settings, end.cable) {
+        return refuse_new(passage, reason, exit);
+    }
     passage.begin_draft(FlowKind::Masquerade);
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
@@ -456,9 +460,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
     };
     let external_port = match claimed {
         Ok(port) => port,
-        // Where the stack forwards it, nobody can be answered any more.
-        Err(reason) if !exit.skips_stack() => return Outcome::Decided(passage.drop(reason)),
-        Err(reason) => return passage.refuse(reason),
+        Err(reason) => return refuse_new(passage, reason, exit),
     };
     let translation = Translation {
         source: flow.external,
@@ -469,6 +471,17 @@ pub(super) fn leave<P: Packet, T: Tables>(
     };
     let verdict = passage.translate(&translation, exit, id, true);
     passage.go_on(verdict)
+}
+
+/// Drops the first packet of a flow that cannot begin.
+#[inline(always)]
+fn refuse_new<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    reason: DropReason,
+    exit: Exit,
+) -> Outcome {
+    // Where the stack forwards it, nobody can be answered any more.
+    if exit.skips_stack() { passage.refuse(reason) } else { Outcome::Decided(passage.drop(reason)) }
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
@@ -527,8 +540,11 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
     if oversize::must_be_refused(passage, target.cable) {
         return oversize::refuse(passage, target.cable);
     }
-    passage.begin_draft(FlowKind::Hairpin);
     let link = passage.packet.link();
+    if let Some(reason) = usage::refusal(tables, passage.settings, link) {
+        return passage.refuse(reason);
+    }
+    passage.begin_draft(FlowKind::Hairpin);
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;

@@ -13,7 +13,7 @@ use crate::{
     abi::{
         BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
         FragmentBudget, InsideKey, Ip4, Limited, Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port,
-        Prefix, RuleId, Settings, Tick,
+        Prefix, RuleId, Settings, Tick, Usage,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
@@ -96,6 +96,7 @@ pub struct MemoryTables {
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
     drop_counters: RefCell<HashMap<DropReason, Counter>>,
     taken_ids: RefCell<HashMap<u32, u32>>,
+    pub(super) usage: RefCell<HashMap<u32, Usage>>,
     /// How often the flow table was asked: a measure of the work for one packet.
     lookups: Cell<u32>,
 }
@@ -145,8 +146,9 @@ impl MemoryTables {
         self.fragment_budgets.borrow().clone()
     }
 
-    /// Forgets every flow, and every fragment.
+    /// Forgets every flow, every fragment and what is counted of them.
     pub fn flush(&self) {
+        self.usage.borrow_mut().clear();
         self.fragments.borrow_mut().clear();
         self.fragment_budgets.borrow_mut().clear();
         self.flows.borrow_mut().clear();
@@ -197,8 +199,8 @@ impl FlowTable for MemoryTables {
         Ok(())
     }
 
-    fn remove_flow(&self, key: &FlowKey) {
-        self.flows.borrow_mut().remove(key);
+    fn remove_flow(&self, key: &FlowKey) -> bool {
+        self.flows.borrow_mut().remove(key).is_some()
     }
 
     fn moved_port(&self, key: &InsideKey) -> Option<MovedPort> {

@@ -15,6 +15,7 @@ mod limits;
 mod masquerade;
 mod portless;
 mod properties;
+mod quota;
 mod refused;
 mod rules;
 mod sctp;

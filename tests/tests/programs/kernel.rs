@@ -11,7 +11,8 @@ use aya::{
 use netns_common::{
     abi::{
         Bucket, Counter, DropReason, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Limited,
-        MovedPort, RuleId, Settings, Tick, Timeouts, maps, programs, tick_of,
+        Limits, MovedPort, RuleId, Settings, Tick, Timeouts, Usage, UsageSlot, maps, programs,
+        tick_of,
     },
     datapath::Packet as _,
     model::{Hook, Places, VecPacket},
@@ -48,6 +49,7 @@ pub(crate) struct Kernel {
     moved_ports: BpfHashMap<MapData, InsideKey, MovedPort>,
     fragments: BpfHashMap<MapData, u32, Fragment>,
     fragment_budgets: Array<MapData, FragmentBudget>,
+    usage: BpfHashMap<MapData, u32, UsageSlot>,
     rule_counters: PerCpuArray<MapData, Counter>,
     drop_counters: PerCpuArray<MapData, Counter>,
     allowances: PerCpuArray<MapData, Bucket>,
@@ -73,6 +75,7 @@ impl Kernel {
             moved_ports: map(maps::MOVED_PORTS).try_into().expect("a hash map"),
             fragments: map(maps::FRAGMENTS).try_into().expect("a hash map"),
             fragment_budgets: map(maps::FRAGMENT_BUDGETS).try_into().expect("an array"),
+            usage: map(maps::USAGE).try_into().expect("a hash map"),
             rule_counters: map(maps::RULE_COUNTERS).try_into().expect("counters"),
             drop_counters: map(maps::DROP_COUNTERS).try_into().expect("counters"),
             allowances: map(maps::ICMP_LIMITS).try_into().expect("allowances"),
@@ -141,6 +144,11 @@ impl Kernel {
         self.fragments.iter().map(|entry| entry.expect("a fragment")).collect()
     }
 
+    pub(crate) fn usage(&self) -> HashMap<u32, Usage> {
+        let slots = self.usage.iter().map(|entry| entry.expect("counts of a link"));
+        slots.map(|(link, slot)| (link, slot.usage)).collect()
+    }
+
     /// Changes what is known of every datagram.
     pub(crate) fn edit_fragments(&mut self, edit: impl Fn(&mut Fragment)) {
         for (place, mut fragment) in self.fragments() {
@@ -166,6 +174,9 @@ impl Kernel {
         }
         for place in self.fragments().keys() {
             self.fragments.remove(place).expect("an entry that was there");
+        }
+        for link in self.usage().keys() {
+            self.usage.remove(link).expect("an entry that was there");
         }
         for group in 0..self.fragment_budgets.len() {
             self.fragment_budgets.set(group, FragmentBudget::default(), 0).expect("a group");
@@ -218,6 +229,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         addresses: vec![address.parse().expect("an address")],
         mac,
         source_check: None,
+        quota: None,
     };
     let forward = |protocol, port, target: &str| {
         ForwardRule::new(protocol, port, target.parse().expect("an address and port"))
@@ -228,6 +240,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
     DatapathSpec {
         lab: LAB.to_owned(),
         flow_capacity,
+        limits: Limits::default(),
         uplinks: vec!["ens3".to_owned()],
         cables: vec![
             cable("red", "192.168.15.1", places.red_mac),

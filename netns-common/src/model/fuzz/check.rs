@@ -79,6 +79,15 @@ pub(super) fn moved_ports(router: &Router) {
     }
 }
 
+/// At the end: what is counted for each link is what the flow table has.
+pub(super) fn usage(router: &Router) {
+    let loads = router.tables.loads();
+    for (link, usage) in router.tables.usage() {
+        let load = loads.get(&link).copied().unwrap_or_default();
+        assert_eq!(usage.load(), load, "of link {link}: counted, and in the table");
+    }
+}
+
 /// Whether what is sent to the sender of this packet would come to him: he is who he says.
 fn is_sincere(session: &Session, passed: &Passed) -> bool {
     let Some(source) = address_at(&passed.before, SOURCE) else { return false };

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use super::{Report, check, input::Input, remember};
 use crate::{
-    abi::{Ip4, Port, Protocol},
+    abi::{Ip4, Limits, Port, Protocol},
     datapath::{Exit, Verdict},
     model::{Datagram, Hook, HostSocket, Mtus, Places, Router, VecPacket, address, flags, ipv4},
 };
@@ -81,6 +81,9 @@ impl Session {
                 .into();
         }
         router.tables.settings.via_stack = u8::from(has(5));
+        if has(6) {
+            router.tables.settings.limits = Limits { quota: 4, unreplied: 2, unreplied_share: 3 };
+        }
         Self { router, places, sent: Vec::new(), passed: Vec::new(), report: Report::default() }
     }
 
@@ -115,6 +118,7 @@ impl Session {
     /// Checks what is true of the whole, and tells what there was.
     pub(super) fn finish(self) -> Report {
         check::moved_ports(&self.router);
+        check::usage(&self.router);
         self.report
     }
 

@@ -49,6 +49,10 @@ pub(crate) fn routed(place: &Place) -> Result<()> {
     ready(place)
 }
 
+/// A flow table in which one client may have 100,000 connections that nobody answers: half of it
+/// is for answered ones.
+const LIMITS: &str = "flow_table = 262144\nquota = 131072\nunreplied = 131072";
+
 /// The same network as a lab of ours; `nat` is in the table of that name in its file, and `more`
 /// follows.
 pub(crate) fn lab(place: &Place, nat: &str, more: &str) -> Result<()> {
@@ -56,6 +60,7 @@ pub(crate) fn lab(place: &Place, nat: &str, more: &str) -> Result<()> {
     let text = format!(
         r#"name = "{router}"
 [nat]
+{LIMITS}
 {nat}
 [router]
 namespace = "{router}"
