@@ -15,6 +15,7 @@ mod packet;
 mod reshape;
 mod sweeper;
 mod tables;
+mod usage;
 
 use aya_ebpf::{
     bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},

@@ -10,7 +10,7 @@ use netns_common::abi::{
     AddressPage, BridgePort, Bucket, Counter, DropReason, Endpoint, FRAGMENT_GROUPS, Flow, FlowKey,
     Forward, Fragment, FragmentBudget, HostPeerKey, IP_ID_COUNTERS, InsideKey, Ip4, Limited,
     MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey,
-    MovedPort, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings,
+    MovedPort, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage, UsageSlot,
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
 
@@ -122,6 +122,26 @@ pub(crate) struct IpIds {
     pub(crate) lock: bpf_spin_lock,
     pub(crate) taken: u32,
 }
+
+/// What is counted of a link, as `abi::UsageSlot`. With a lock, since the compiler has no atomic
+/// addition for the target.
+#[repr(C)]
+pub(crate) struct Slot {
+    pub(crate) lock: bpf_spin_lock,
+    pub(crate) padding: u32,
+    pub(crate) usage: Usage,
+}
+
+const _: () = assert!(size_of::<Slot>() == size_of::<UsageSlot>());
+
+/// As many as there are bridge ports and uplinks, at most.
+const LINKS: usize = (1 << 14) + 64;
+
+// A link has an entry while it has flows: few in most labs, so nothing is allocated before. The
+// kernel finds the lock in the value by BTF.
+#[btf_map]
+pub(crate) static USAGE: btf_maps::HashMap<u32, Slot, LINKS, { BPF_F_NO_PREALLOC as usize }> =
+    btf_maps::HashMap::new();
 
 // The kernel finds the lock in the value by BTF.
 #[btf_map]

@@ -1,4 +1,5 @@
-//! Removes expired flows and mappings: one timer for the tables, and no daemon.
+//! Removes expired flows and mappings, and sets right what is counted of flows: one timer for the
+//! tables, and no daemon.
 //!
 //! A timer for each flow is not to be had: `bpf_timer_init` fails with -ENOMEM for most of
 //! them when they are made in the packet path.
@@ -14,12 +15,13 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{Flow, FlowKey, Mapping, MappingKey, Tick},
-    datapath::{forget, is_expired, keep_mapping, sweep_mapping},
+    datapath::{Charge, forget, is_expired, keep_mapping, sweep_mapping},
 };
 
 use crate::{
     maps::{self, Sweeper},
     tables::{FlowPointer, KernelTables, now},
+    usage,
 };
 
 /// How often the table is swept, in nanoseconds. Expired flows count as free in between.
@@ -63,6 +65,7 @@ pub(crate) fn start_sweeper(_ctx: TcContext) -> i32 {
 /// The timer's callback: one pass over the table, then the timer again.
 extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) -> i32 {
     let mut state = Sweep { now: now() };
+    usage::begin_census();
     // SAFETY: map, callback and context are what the helper expects; the context outlives
     // the call, which runs the callback on this CPU.
     unsafe {
@@ -72,12 +75,16 @@ extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) 
         // After the flows, which keep theirs.
         let mappings = (&raw const maps::MAPPINGS).cast_mut().cast();
         bpf_for_each_map_elem(mappings, visit_mapping as *mut c_void, context, 0);
+    }
+    usage::end_census();
+    // SAFETY: the kernel passes the value that it has the timer in.
+    unsafe {
         bpf_timer_start(&raw mut (*sweeper).timer, PERIOD, 0);
     }
     0
 }
 
-/// Removes one flow if it is expired; 0 goes on to the next.
+/// Removes one flow if it is expired, or counts it; 0 goes on to the next.
 extern "C" fn visit(
     _map: *mut c_void,
     key: *const FlowKey,
@@ -90,8 +97,11 @@ extern "C" fn visit(
     let Some(settings) = maps::SETTINGS.get(0) else { return 1 };
     if is_expired(&flow, key.protocol, &settings.timeouts, now) {
         forget(&KernelTables::new(()), &key, &flow);
-    } else if settings.mappings != 0 {
-        keep_mapping(&KernelTables::new(()), &key, &flow, now);
+    } else {
+        usage::meet(Charge::of(&flow));
+        if settings.mappings != 0 {
+            keep_mapping(&KernelTables::new(()), &key, &flow, now);
+        }
     }
     0
 }

@@ -151,9 +151,8 @@ impl<C> FlowTable for KernelTables<C> {
     }
 
     #[inline(always)]
-    fn remove_flow(&self, key: &FlowKey) {
-        // Gone already is as good.
-        let _ = maps::FLOWS.remove(key);
+    fn remove_flow(&self, key: &FlowKey) -> bool {
+        maps::FLOWS.remove(key).is_ok()
     }
 
     #[inline(always)]

@@ -87,8 +87,16 @@ drop_reasons! {
     ForgedTooBig = 22, "forged-too-big";
     /// Larger than the cable to its namespace carries, and not to be fragmented.
     TooLarge = 23, "too-large";
+    /// As many connections of this namespace as it may have, or as many from outside by this
+    /// uplink, are in the flow table.
+    Quota = 24, "quota";
+    /// As many connections of this namespace as may wait for an answer do, or as many from
+    /// outside by this uplink.
+    UnrepliedQuota = 25, "unreplied-quota";
+    /// As many connections as may wait for an answer do, and this namespace has its part.
+    UnrepliedShare = 26, "unreplied-share";
     /// To an endpoint-independent mapping, from somebody whom its filtering keeps out.
-    Filtered = 24, "filtered";
+    Filtered = 27, "filtered";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
     /// ARP that claims addresses which the namespace at the end of this cable does not have.

@@ -1,6 +1,6 @@
 //! What the datapath knows of the lab: its ends, its ports and its settings.
 
-use super::{Mac, Prefix, Protocol, Tick, ticks};
+use super::{Limits, Mac, Prefix, Protocol, Tick, ticks};
 
 /// How many inside prefixes a lab may have: the guard compares each outbound packet with
 /// all of them.
@@ -38,6 +38,8 @@ pub struct BridgePort {
     /// Ethernet address of the far end, the namespace's.
     pub mac: Mac,
     pub padding_after: [u8; 2],
+    /// In the place of [`Limits::quota`], in records; 0: no other.
+    pub quota: u32,
 }
 
 /// Whether a cable carries only what bears its own namespace's addresses.
@@ -168,6 +170,7 @@ pub struct Settings {
     pub port_keep: u8,
     /// Index of the link to the reassembler, which puts fragments in order; 0: there is none.
     pub reassembler: u32,
+    pub limits: Limits,
     /// 1: some masquerade is [endpoint-independent](super::Masquerade::endpoint_independent).
     pub mappings: u8,
     pub tail_padding: [u8; 3],
@@ -181,7 +184,7 @@ pub const KEEP_CLASS: u8 = 2;
 
 const _: () = {
     assert!(size_of::<Endpoint>() == 16);
-    assert!(size_of::<BridgePort>() == 20);
+    assert!(size_of::<BridgePort>() == 24);
     assert!(size_of::<Timeouts>() == 40);
-    assert!(size_of::<Settings>() == 248);
+    assert!(size_of::<Settings>() == 264);
 };

@@ -15,6 +15,7 @@ mod net;
 mod pod;
 mod rules;
 mod stage;
+mod usage;
 
 pub use drop_reason::DropReason;
 pub use flow::{
@@ -36,6 +37,7 @@ pub use rules::{
     NO_RULE, OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
 };
 pub use stage::{REPORT, STAGE_SLOTS, Stage};
+pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, WHOLE_TABLE};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
@@ -98,9 +100,13 @@ pub mod maps {
     /// Group of sources to [`FragmentBudget`](super::FragmentBudget).
     pub const FRAGMENT_BUDGETS: &str = "FRAGMENT_BUDGETS";
 
+    /// Index of a link, or [`WHOLE_TABLE`](super::WHOLE_TABLE), to
+    /// [`UsageSlot`](super::UsageSlot).
+    pub const USAGE: &str = "USAGE";
+
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 22] = [
+    pub const PINNED: [&str; 23] = [
         FLOWS,
         MOVED_PORTS,
         MAPPINGS,
@@ -123,6 +129,7 @@ pub mod maps {
         RULE_PREFIXES,
         FRAGMENTS,
         FRAGMENT_BUDGETS,
+        USAGE,
     ];
 }
 

@@ -5,7 +5,7 @@ use aya::Pod;
 use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowKey, Forward, Fragment,
     FragmentBudget, HostPeerKey, InsideKey, Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey,
-    MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings, Timeouts,
+    MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings, Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -44,4 +44,5 @@ pod!(
     RulePrefix,
     Settings,
     Timeouts,
+    UsageSlot,
 );

@@ -5,6 +5,7 @@ use super::{
     head::Head,
     state::is_expired,
     traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
+    usage::Charge,
 };
 use crate::abi::{
     DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, KEEP_CLASS, KEEP_PARITY, Mapping,
@@ -78,7 +79,11 @@ pub(super) fn record<T: FlowTable>(
         forget(tables, key, &old);
     }
     match tables.insert_flow(key, flow) {
-        Ok(()) => record_moved(tables, key, flow),
+        Ok(()) => {
+            record_moved(tables, key, flow)?;
+            Charge::of(flow).begin(tables);
+            Ok(())
+        }
         // Another CPU, with another packet of the same connection, was faster by a moment.
         Err(InsertError::Exists) if tables.flow(key).is_some_and(|old| is_same(&old, flow)) => {
             Ok(())
@@ -114,7 +119,11 @@ pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &Flow) {
             tables.remove_moved_port(&inside);
         }
     }
-    tables.remove_flow(key);
+    // Before the place in the table may be another flow's.
+    let charge = Charge::of(flow);
+    if tables.remove_flow(key) {
+        charge.end(tables);
+    }
 }
 
 #[inline(always)]

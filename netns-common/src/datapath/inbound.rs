@@ -20,6 +20,7 @@ use super::{
     stages::go_on,
     state::Direction,
     traits::{FlowRef, HostSocket, InsertError, Packet, PortQuery, Tables},
+    usage,
 };
 use crate::abi::{DropReason, FlowKey, FlowKind, InsideKey, Ip4, Port, Stage, Tick};
 
@@ -371,6 +372,9 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     } else {
         (link, head.source)
     };
+    if let Some(reason) = usage::refusal(tables, passage.settings, egress) {
+        return Outcome::Decided(passage.drop(reason));
+    }
     let kind = passage.notes.called_kind();
     passage.begin_draft(kind);
     let flow = &mut passage.notes.draft;

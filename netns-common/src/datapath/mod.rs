@@ -35,6 +35,7 @@ mod stages;
 mod state;
 mod tcp;
 mod traits;
+mod usage;
 
 pub use checksum::{Diff, fold};
 pub use clamp::mss_clamp;
@@ -61,8 +62,9 @@ pub use stages::run as run_stage;
 pub use state::{Direction, State, is_expired};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
-    MOST_QUOTED, MappingTable, Moved, Packet, Plain, PortQuery, Tables, Touch,
+    MOST_QUOTED, MappingTable, Moved, Packet, Plain, PortQuery, Tables, Touch, UsageTable,
 };
+pub use usage::Charge;
 
 use crate::abi::{DropReason, Ip4, Stage};
 

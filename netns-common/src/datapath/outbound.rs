@@ -18,6 +18,7 @@ use super::{
     stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
+    usage,
 };
 use crate::abi::{
     DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Port, Sequences, Settings,
@@ -446,6 +447,9 @@ pub(super) fn leave<P: Packet, T: Tables>(
     if may_be_too_large && passage.packet.exceeds_mtu(route.egress) {
         return Outcome::Decided(Verdict::Pass);
     }
+    if let Some(reason) = usage::refusal(tables, passage.settings, end.cable) {
+        return refuse_new(passage, reason, exit);
+    }
     passage.begin_draft(FlowKind::Masquerade);
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
@@ -467,19 +471,8 @@ pub(super) fn leave<P: Packet, T: Tables>(
     };
     match claimed {
         Ok(port) => depart(passage, port, exit),
-        Err(reason) => not_claimed(passage, reason, exit.skips_stack()),
+        Err(reason) => refuse_new(passage, reason, exit),
     }
-}
-
-/// There is no external port for the packet's flow.
-#[inline(always)]
-fn not_claimed<P: Packet, T: Tables>(
-    passage: &mut Passage<'_, P, T>,
-    reason: DropReason,
-    can_answer: bool,
-) -> Outcome {
-    // Where the stack forwards it, nobody can be answered any more.
-    if can_answer { passage.refuse(reason) } else { Outcome::Decided(passage.drop(reason)) }
 }
 
 /// [`Stage::Map`].
@@ -499,7 +492,10 @@ pub fn map<P: Packet, T: Tables>(
                 passage.notes.claimed = port;
                 Outcome::Continue(Stage::SetOut)
             }
-            Err(reason) => not_claimed(passage, reason, passage.notes.parked().skips_stack()),
+            Err(reason) => {
+                let exit = passage.notes.parked();
+                refuse_new(passage, reason, exit)
+            }
         }
     })
 }
@@ -544,6 +540,17 @@ fn depart<P: Packet, T: Tables>(
     };
     let verdict = passage.translate(&translation, exit, rule, true);
     passage.go_on(verdict)
+}
+
+/// Drops the first packet of a flow that cannot begin.
+#[inline(always)]
+fn refuse_new<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    reason: DropReason,
+    exit: Exit,
+) -> Outcome {
+    // Where the stack forwards it, nobody can be answered any more.
+    if exit.skips_stack() { passage.refuse(reason) } else { Outcome::Decided(passage.drop(reason)) }
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
@@ -604,8 +611,11 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
     if oversize::must_be_refused(passage, target.cable) {
         return oversize::refuse(passage, target.cable);
     }
-    passage.begin_draft(FlowKind::Hairpin);
     let link = passage.packet.link();
+    if let Some(reason) = usage::refusal(tables, passage.settings, link) {
+        return passage.refuse(reason);
+    }
+    passage.begin_draft(FlowKind::Hairpin);
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;

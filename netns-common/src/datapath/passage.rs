@@ -10,6 +10,7 @@ use super::{
     state::{Direction, State, is_expired},
     tcp::{self, Segment},
     traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, Tables, Touch},
+    usage::Charge,
 };
 use crate::abi::{
     DropReason, Flow, FlowKind, Fragment, Ip4, Mac, Masquerade, Port, RuleId, Sequences, Settings,
@@ -376,6 +377,12 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             state = State::Replied;
         }
         let seen = if alive { Some(self.now) } else { None };
+        if !from_initiator {
+            let charge = Charge::of(flow);
+            if charge.is_unreplied {
+                charge.settle(self.tables);
+            }
+        }
         let moved = Some(Moved { state, sequences });
         flow.touch(&Touch { direction, moved, seen, bytes: self.head.bytes });
     }

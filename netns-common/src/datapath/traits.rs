@@ -4,8 +4,9 @@ use core::ops::Deref;
 
 use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
-    BridgePort, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Ip4,
-    Limited, Mapping, MappingKey, Masquerade, MovedPort, Port, RuleId, Sequences, Settings, Tick,
+    Addition, BridgePort, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget, InsideKey,
+    Ip4, Limited, Load, Mapping, MappingKey, Masquerade, MovedPort, Port, RuleId, Sequences,
+    Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -130,8 +131,16 @@ pub enum InsertError {
     Full,
 }
 
-/// The flow table, and the table of moved ports that is derived from it.
-pub trait FlowTable {
+/// What is counted of the flows that links have begun.
+pub trait UsageTable {
+    /// What a link has in the flow table; nothing if it never began a flow.
+    fn load(&self, link: u32) -> Load;
+    /// Adds to the counts of a link.
+    fn add_usage(&self, link: u32, addition: Addition);
+}
+
+/// The flow table, and the tables that are derived from it.
+pub trait FlowTable: UsageTable {
     type FlowRef<'a>: FlowRef
     where
         Self: 'a;
@@ -139,7 +148,8 @@ pub trait FlowTable {
     fn flow(&self, key: &FlowKey) -> Option<Self::FlowRef<'_>>;
     /// Inserts a record; never overwrites one.
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError>;
-    fn remove_flow(&self, key: &FlowKey);
+    /// Whether there was one.
+    fn remove_flow(&self, key: &FlowKey) -> bool;
 
     fn moved_port(&self, key: &InsideKey) -> Option<MovedPort>;
     /// Inserts or overwrites.

@@ -20,6 +20,7 @@ mod random;
 mod router;
 mod routes;
 mod tables;
+mod usage;
 
 pub use builder::{Datagram, flags, ipv4};
 pub use checksums::{Field, checksum, crc32c, wrong_checksums};

@@ -13,12 +13,11 @@ use crate::{
     abi::{
         BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
         FragmentBudget, InsideKey, Ip4, Limited, MAPPINGS_OF_FLOW, Mapping, MappingKey, Masquerade,
-        MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick,
+        MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick, Usage,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
-        InsertError, MappingTable, PortQuery, Route, Tables, Touch, forget, is_expired,
-        keep_mapping, sweep_mapping,
+        InsertError, MappingTable, PortQuery, Route, Tables, Touch,
     },
 };
 
@@ -99,6 +98,7 @@ pub struct MemoryTables {
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
     drop_counters: RefCell<HashMap<DropReason, Counter>>,
     taken_ids: RefCell<HashMap<u32, u32>>,
+    pub(super) usage: RefCell<HashMap<u32, Usage>>,
     /// How often the flow table was asked: a measure of the work for one packet.
     lookups: Cell<u32>,
 }
@@ -134,20 +134,6 @@ impl MemoryTables {
         self.mappings.borrow().clone()
     }
 
-    /// What the kernel side's timer does every few seconds.
-    pub fn sweep(&self, now: Tick) {
-        for (key, flow) in self.flows() {
-            if is_expired(&flow, key.protocol, &self.settings.timeouts, now) {
-                forget(self, &key, &flow);
-            } else {
-                keep_mapping(self, &key, &flow, now);
-            }
-        }
-        for (key, entry) in self.mappings() {
-            sweep_mapping(self, &key, &entry, now);
-        }
-    }
-
     /// Every datagram of which fragments have come, by its place.
     pub fn fragments(&self) -> HashMap<u32, Fragment> {
         self.fragments.borrow().iter().map(|(place, fragment)| (*place, **fragment)).collect()
@@ -167,8 +153,9 @@ impl MemoryTables {
         self.fragment_budgets.borrow().clone()
     }
 
-    /// Forgets every flow, and every fragment.
+    /// Forgets every flow, every fragment and what is counted of them.
     pub fn flush(&self) {
+        self.usage.borrow_mut().clear();
         self.fragments.borrow_mut().clear();
         self.fragment_budgets.borrow_mut().clear();
         self.flows.borrow_mut().clear();
@@ -225,8 +212,8 @@ impl FlowTable for MemoryTables {
         Ok(())
     }
 
-    fn remove_flow(&self, key: &FlowKey) {
-        self.flows.borrow_mut().remove(key);
+    fn remove_flow(&self, key: &FlowKey) -> bool {
+        self.flows.borrow_mut().remove(key).is_some()
     }
 
     fn moved_port(&self, key: &InsideKey) -> Option<MovedPort> {

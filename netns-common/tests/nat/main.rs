@@ -17,6 +17,7 @@ mod masquerade;
 mod neighbours;
 mod portless;
 mod properties;
+mod quota;
 mod refused;
 mod rules;
 mod sctp;

@@ -1,6 +1,6 @@
 //! `netns nat [LAB]`: the rules as `iptables -nvL -t nat` shows them, and the drop reasons.
 
-use std::process::ExitCode;
+use std::{collections::HashMap, process::ExitCode};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cli::NatArgs,
-    datapath::{DropStatus, RuleStatus},
+    datapath::{DropStatus, RuleStatus, UsageStatus},
     lab,
     output::{
         bytes, count,
@@ -50,7 +50,17 @@ struct Rules {
     via_stack: bool,
     masquerades: Vec<RuleStatus<MasqueradeRule>>,
     forwards: Vec<RuleStatus<ForwardRule>>,
+    usage: Vec<Usage>,
     drops: Vec<DropStatus>,
+}
+
+/// What somebody has in the flow table.
+#[derive(Debug, Serialize)]
+struct Usage {
+    /// Who is at the end of the cable; `None`: it is no cable to a namespace.
+    namespace: Option<String>,
+    #[serde(flatten)]
+    status: UsageStatus,
 }
 
 /// Shows the NAT rules of a living lab with their counters, and what was dropped.
@@ -76,22 +86,35 @@ fn read(topology: &Topology, router: Option<&str>) -> anyhow::Result<Nat> {
     let lab = topology.name.clone();
     let routers = routers(topology, router)?;
     if let [only] = routers.as_slice() {
-        return Ok(Nat::One { lab, rules: rules(only)? });
+        return Ok(Nat::One { lab, rules: rules(topology, only)? });
     }
     let of_router = |router: &LivingRouter| {
-        Ok(RouterRules { router: router.name().to_owned(), rules: rules(router)? })
+        Ok(RouterRules { router: router.name().to_owned(), rules: rules(topology, router)? })
     };
     let routers = routers.iter().map(of_router).collect::<anyhow::Result<_>>()?;
     Ok(Nat::Several { lab, routers })
 }
 
-fn rules(router: &LivingRouter) -> anyhow::Result<Rules> {
+fn rules(topology: &Topology, router: &LivingRouter) -> anyhow::Result<Rules> {
+    let plugged = topology.plugged().map(|(namespace, plug)| (plug, &namespace.name));
+    let is_here = |bridge: &str| {
+        topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == router.namespace())
+    };
+    let owners: HashMap<&str, &String> = plugged
+        .filter(|(plug, _)| is_here(&plug.bridge))
+        .map(|(plug, name)| (plug.port.as_str(), name))
+        .collect();
+    let of_somebody = |status: UsageStatus| {
+        let owner = status.interface.as_deref().and_then(|port| owners.get(port));
+        Usage { namespace: owner.map(ToString::to_string), status }
+    };
     // Names of interfaces are known where the interfaces are.
     router.work(|datapath| {
         Ok(Rules {
             via_stack: datapath.settings()?.via_stack != 0,
             masquerades: datapath.masquerades()?,
             forwards: datapath.forwards()?,
+            usage: datapath.usage()?.into_iter().map(of_somebody).collect(),
             drops: datapath.drops()?,
         })
     })
@@ -121,6 +144,10 @@ fn tables(nat: &Rules) -> String {
     text += &masquerade_table(&nat.masquerades);
     text += &format!("\n{}\n", paint(HEADING, "forward"));
     text += &forward_table(&nat.forwards);
+    if !nat.usage.is_empty() {
+        text += &format!("\n{}\n", paint(HEADING, "connections begun by"));
+        text += &usage_table(&nat.usage);
+    }
     if !nat.drops.is_empty() {
         let drops = nat.drops.iter().map(|drop| {
             [
@@ -134,6 +161,25 @@ fn tables(nat: &Rules) -> String {
         text += &table(&["PKTS", "BYTES", "REASON", "MEANING"], drops);
     }
     text
+}
+
+/// Who has how many connections, and how many he may have.
+fn usage_table(usage: &[Usage]) -> String {
+    let rows = usage.iter().map(|Usage { namespace, status }| {
+        let name = match (namespace, &status.interface) {
+            (Some(namespace), _) => namespace.clone(),
+            (None, Some(interface)) => format!("by {interface}"),
+            (None, None) => "elsewhere".into(),
+        };
+        [
+            name,
+            count(status.connections),
+            count(status.unreplied),
+            count(status.quota.into()),
+            count(status.unreplied_quota.into()),
+        ]
+    });
+    table(&["WHO", "FLOWS", "UNREPLIED", "QUOTA", "OF UNREPLIED"], rows)
 }
 
 /// Masquerade rules and what they have done.
@@ -191,6 +237,16 @@ mod tests {
     use super::*;
     use crate::rules::ForwardProtocol;
 
+    fn usage(interface: &str, connections: u64, unreplied: u64) -> UsageStatus {
+        UsageStatus {
+            interface: Some(interface.into()),
+            connections,
+            unreplied,
+            quota: 65_536,
+            unreplied_quota: 16_384,
+        }
+    }
+
     #[test]
     fn rules_and_drops_stand_in_tables() {
         let rules = Rules {
@@ -213,6 +269,10 @@ mod tests {
                 packets: 10,
                 bytes: 1240,
             }],
+            usage: vec![
+                Usage { namespace: None, status: usage("ens3", 1, 0) },
+                Usage { namespace: Some("red".into()), status: usage("veth-red-br", 70, 20) },
+            ],
             drops: vec![DropStatus {
                 reason: "no-masquerade",
                 meaning: "No rule.",
@@ -232,6 +292,11 @@ FLOWS  PKTS  BYTES  SOURCE           UPLINK
 forward
 FLOWS  PKTS   BYTES  PROTO  HOST    TARGET
     1    10  1.2 kB  tcp    any:80  192.168.15.2:80
+
+connections begun by
+WHO      FLOWS  UNREPLIED  QUOTA  OF UNREPLIED
+by ens3      1          0  65536         16384
+red         70         20  65536         16384
 
 dropped
 PKTS  BYTES  REASON         MEANING

@@ -113,9 +113,17 @@ impl Datapath {
         for cable in &spec.cables {
             if !self.watches_cable(&cable.port) || !self.knows(cable, &ports, &interfaces)? {
                 changes.push(DatapathChange::Cable { port: cable.port.clone(), added: true });
-            } else if !is_checked_as(cable, &ports, &interfaces) {
+                continue;
+            }
+            let Some(known) = port_of(cable, &ports, &interfaces) else { continue };
+            if !is_checked_as(cable, &known) {
                 let (port, check) = (cable.port.clone(), cable.source_check);
                 changes.push(DatapathChange::CableSourceCheck { port, check });
+            }
+            if known.quota != cable.quota.unwrap_or_default() {
+                let key = format!("quota of {}", cable.port);
+                let (from, to) = (quota_in_words(known.quota), cable.quota.unwrap_or_default());
+                changes.push(DatapathChange::Setting { key, from, to: quota_in_words(to) });
             }
         }
         let (gone, new) = self.rule_differences(spec)?;
@@ -149,7 +157,8 @@ impl Datapath {
         Ok((gone, new.chain(new_forwards.map(|rule| forward(rule, true))).collect()))
     }
 
-    /// Whether the tables hold just this of a cable, however its sources are checked.
+    /// Whether the tables hold just this of a cable, however its sources are checked and how many
+    /// connections it may have.
     fn knows(
         &self,
         cable: &CableSpec,
@@ -166,7 +175,8 @@ impl Datapath {
         let known = |address: &Ipv4Addr| {
             endpoints.get(&Ip4::from(*address), 0).is_ok_and(|known| known == end)
         };
-        let same_port = |known| BridgePort { source_check: port.source_check, ..known } == port;
+        let BridgePort { source_check, quota, .. } = port;
+        let same_port = |known| BridgePort { source_check, quota, ..known } == port;
         Ok(ports.get(&index, 0).is_ok_and(same_port) && cable.addresses.iter().all(known))
     }
 
@@ -251,8 +261,9 @@ impl Datapath {
             let index = interfaces.index(&cable.port)?;
             wanted.insert(index);
             addresses.extend(cable.addresses.iter().map(|address| (Ip4::from(*address), index)));
-            let known = self.knows(cable, &ports, interfaces)?;
-            if !known || !is_checked_as(cable, &ports, interfaces) {
+            let wanted = configure::bridge_port(cable, interfaces)?;
+            let is_as_wanted = port_of(cable, &ports, interfaces) == Some(wanted);
+            if !is_as_wanted || !self.knows(cable, &ports, interfaces)? {
                 configure::write_cable(self, cable, interfaces)?;
             }
         }
@@ -351,6 +362,12 @@ fn changed_settings(old: &Settings, spec: &DatapathSpec) -> Vec<DatapathChange> 
     let word = |on: bool| if on { "on" } else { "off" }.to_owned();
     let others = [
         ("nat.ports".to_owned(), ports, wanted),
+        ("nat.quota".to_owned(), old.limits.quota.to_string(), spec.limits.quota.to_string()),
+        (
+            "nat.unreplied".to_owned(),
+            old.limits.unreplied.to_string(),
+            spec.limits.unreplied.to_string(),
+        ),
         ("nat.keep_parity".to_owned(), word(keeps(KEEP_PARITY)), word(spec.keep_parity)),
         ("nat.keep_class".to_owned(), word(keeps(KEEP_CLASS)), word(spec.keep_class)),
     ];
@@ -377,11 +394,19 @@ fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>
     (masquerades, forwards)
 }
 
+/// What the tables have of a cable.
+fn port_of(cable: &CableSpec, ports: &Ports, interfaces: &Interfaces) -> Option<BridgePort> {
+    interfaces.index(&cable.port).ok().and_then(|index| ports.get(&index, 0).ok())
+}
+
 /// Whether the tables say of a cable that its sources are checked as described.
-fn is_checked_as(cable: &CableSpec, ports: &Ports, interfaces: &Interfaces) -> bool {
-    let known = interfaces.index(&cable.port).ok().and_then(|index| ports.get(&index, 0).ok());
-    known
-        .is_some_and(|port| port.source_check == SourceCheck::from_choice(cable.source_check) as u8)
+fn is_checked_as(cable: &CableSpec, known: &BridgePort) -> bool {
+    known.source_check == SourceCheck::from_choice(cable.source_check) as u8
+}
+
+/// The quota of a cable, of which 0 is none of its own.
+fn quota_in_words(quota: u32) -> String {
+    if quota == 0 { "as nat.quota".into() } else { quota.to_string() }
 }
 
 fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {

@@ -88,6 +88,7 @@ pub(super) fn settings(
         seed,
         router_cookie: own_cookie().map_err(DatapathError::Namespace)?,
         timeouts: spec.timeouts,
+        limits: spec.limits,
         port_min: spec.ports.first(),
         port_max: spec.ports.last(),
         port_keep: KEEP_PARITY * u8::from(spec.keep_parity)
@@ -141,7 +142,14 @@ pub(super) fn bridge_port(
 ) -> Result<BridgePort, DatapathError> {
     let (bridge, bridge_mac) = interfaces.get(&cable.bridge)?;
     let source_check = SourceCheck::from_choice(cable.source_check) as u8;
-    Ok(BridgePort { bridge, bridge_mac, source_check, mac: cable.mac, ..BridgePort::default() })
+    Ok(BridgePort {
+        bridge,
+        bridge_mac,
+        source_check,
+        mac: cable.mac,
+        quota: cable.quota.unwrap_or_default(),
+        ..BridgePort::default()
+    })
 }
 
 /// A cable as the datapath knows its end in the namespace. `index` is that of the end on the

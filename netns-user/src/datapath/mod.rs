@@ -14,6 +14,7 @@ pub mod probe;
 mod reassembler;
 mod rules;
 mod spec;
+mod usage;
 
 use std::path::PathBuf;
 
@@ -35,6 +36,7 @@ pub use log::PacketLogSession;
 pub use reassembler::Reassembly;
 pub use rules::RuleStatus;
 pub use spec::{CableSpec, DatapathSpec};
+pub use usage::UsageStatus;
 
 use attach::Hook;
 use configure::Interfaces;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use netns_common::abi::Timeouts;
+use netns_common::abi::{Limits, Timeouts};
 
 use crate::rules::{ForwardRule, MasqueradeRule, Ports};
 
@@ -14,6 +14,8 @@ pub struct DatapathSpec {
     pub lab: String,
     /// How many connections the flow table holds.
     pub flow_capacity: u32,
+    /// How many of them what comes by one link may have.
+    pub limits: Limits,
     /// Interface names of the uplinks, in the router's namespace.
     pub uplinks: Vec<String>,
     /// One for each cable that ends on a bridge.
@@ -50,4 +52,6 @@ pub struct CableSpec {
     pub mac: [u8; 6],
     /// Whether it carries only what bears these addresses; `None`: as the lab has it.
     pub source_check: Option<bool>,
+    /// How many connections its far end may have; `None`: as many as the lab says.
+    pub quota: Option<u32>,
 }

@@ -53,6 +53,7 @@ pub(super) fn namespace(name: &str, bridge: &str, address: &str) -> Namespace {
         gateway: None,
         mtu: None,
         source_check: None,
+        quota: None,
     };
     Namespace { plug: Some(plug), ..plain_namespace(name) }
 }

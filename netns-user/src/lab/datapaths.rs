@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use netns_common::abi::Timeouts;
+use netns_common::abi::{Limits, Timeouts};
 
 use crate::{
     datapath::{CableSpec, DatapathSpec},
     net::Mac,
     rules::{ForwardRule, MasqueradeRule},
-    topology::{Router, Topology},
+    topology::{NatOptions, Router, Topology},
 };
 
 /// A router's datapath, and where it belongs.
@@ -45,10 +45,12 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
             addresses: vec![address],
             mac: Mac::from_names(&[&topology.name, owner, interface]).0,
             source_check: None,
+            quota: None,
         };
     let namespaces = topology.plugged().filter(|(_, plug)| is_here(&plug.bridge));
     let namespaces = namespaces.map(|(namespace, plug)| CableSpec {
         source_check: plug.source_check,
+        quota: plug.quota,
         ..cable(&plug.port, &plug.bridge, plug.address.addr(), &namespace.name, &plug.interface)
     });
     // The uplinks of other routers that are plugged in here.
@@ -64,6 +66,7 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
     DatapathSpec {
         lab: topology.datapath_of(namespace),
         flow_capacity: topology.nat.flow_table,
+        limits: limits(&topology.nat),
         uplinks: topology.uplinks_of(namespace).map(|uplink| uplink.name.clone()).collect(),
         cables: namespaces.chain(routers).collect(),
         inside: topology.bridges_of(namespace).map(|bridge| bridge.address.trunc()).collect(),
@@ -76,6 +79,11 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
         source_check: topology.nat.source_check,
         via_stack: topology.nat.via_stack,
     }
+}
+
+/// Half of the flow table is for connections that are answered, whoever has them.
+fn limits(nat: &NatOptions) -> Limits {
+    Limits { quota: nat.quota, unreplied: nat.unreplied, unreplied_share: nat.flow_table / 2 }
 }
 
 fn masquerades(topology: &Topology, router: Option<&str>) -> Vec<MasqueradeRule> {

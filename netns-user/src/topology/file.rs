@@ -8,8 +8,8 @@ use toml::Spanned;
 
 pub(super) use super::choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile};
 use super::schema::{
-    Address, Count, Destination, FlowTable, Interface, Metric, Mtu, Network, Protocol, Subnet,
-    Target, Timeout,
+    Address, Count, Destination, FlowTable, Interface, Metric, Mtu, Network, Protocol, Quota,
+    Subnet, Target, Timeout,
 };
 use crate::rules::{Filtering, Mapping};
 
@@ -84,6 +84,16 @@ pub(super) struct NatFile {
     #[serde(default)]
     #[schemars(with = "FlowTable")]
     pub(super) flow_table: Option<Number>,
+    /// How many of them each namespace may have, where it does not say it, and each uplink of
+    /// what comes from outside; without it, half of the flow table.
+    #[serde(default)]
+    #[schemars(with = "Quota")]
+    pub(super) quota: Option<Number>,
+    /// How many connections without an answer each namespace and each uplink may have; without
+    /// it, an eighth of the flow table.
+    #[serde(default)]
+    #[schemars(with = "Quota")]
+    pub(super) unreplied: Option<Number>,
     /// Whether a cable carries only what bears its own namespace's Ethernet and IPv4 address,
     /// where the namespace does not say it.
     #[serde(default)]
@@ -295,6 +305,10 @@ pub(super) struct NamespaceFile {
     #[serde(default)]
     #[schemars(with = "bool")]
     pub(super) source_check: Option<Spanned<bool>>,
+    /// How many connections it may have at a time; without it, as `nat` says.
+    #[serde(default)]
+    #[schemars(with = "Quota")]
+    pub(super) quota: Option<Number>,
     /// Name servers, for /etc/netns/NAME/resolv.conf; without it, those of the bridge.
     #[serde(default)]
     #[schemars(with = "Vec<Address>")]
@@ -342,6 +356,10 @@ pub(super) struct TemplateFile {
     #[serde(default)]
     #[schemars(with = "bool")]
     pub(super) source_check: Option<Spanned<bool>>,
+    /// How many connections each of the namespaces may have at a time.
+    #[serde(default)]
+    #[schemars(with = "Quota")]
+    pub(super) quota: Option<Number>,
     /// Name servers.
     #[serde(default)]
     #[schemars(with = "Vec<Address>")]

@@ -150,6 +150,9 @@ pub struct NamespacePlug {
     /// As [`NatOptions::source_check`], which holds where this is `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_check: Option<bool>,
+    /// As [`NatOptions::quota`], which holds where this is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u32>,
 }
 
 /// A cable between two of the lab's namespaces, of whatever role.
@@ -207,6 +210,10 @@ fn is_zero(number: &u32) -> bool {
 pub struct NatOptions {
     /// How many connections each router tracks at a time.
     pub flow_table: u32,
+    /// How many of them each namespace may have, and each uplink of what comes from outside.
+    pub quota: u32,
+    /// How many of these may be without an answer.
+    pub unreplied: u32,
     /// Whether a cable carries only what bears its own namespace's Ethernet and IPv4 address,
     /// unless the namespace says it for itself.
     pub source_check: bool,
@@ -221,10 +228,14 @@ pub struct NatOptions {
     pub timeouts: NatTimeouts,
 }
 
-impl Default for NatOptions {
-    fn default() -> Self {
+impl NatOptions {
+    /// What is not said, for a flow table of this size: so that one namespace leaves half of it
+    /// to the others, and most of it while nobody answers.
+    pub fn of_table(flow_table: u32) -> Self {
         Self {
-            flow_table: 131_072,
+            flow_table,
+            quota: flow_table / 2,
+            unreplied: flow_table / 8,
             source_check: true,
             via_stack: false,
             ports: Ports::UNPRIVILEGED,
@@ -232,6 +243,12 @@ impl Default for NatOptions {
             keep_class: false,
             timeouts: NatTimeouts::default(),
         }
+    }
+}
+
+impl Default for NatOptions {
+    fn default() -> Self {
+        Self::of_table(131_072)
     }
 }
 

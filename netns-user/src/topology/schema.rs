@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile},
     file::{RouterFile, TopologyFile},
-    read::{COUNT, FLOW_TABLE, MTU, TIMEOUT},
+    read::{COUNT, FLOW_TABLE, MTU, QUOTA, TIMEOUT},
 };
 use crate::rules::MssClamp;
 
@@ -90,6 +90,7 @@ value!(FlowTable, {
     "minimum": FLOW_TABLE.start(),
     "maximum": FLOW_TABLE.end(),
 });
+value!(Quota, { "type": "integer", "minimum": QUOTA.start(), "maximum": QUOTA.end() });
 
 impl JsonSchema for GatewayFile {
     fn inline_schema() -> bool {

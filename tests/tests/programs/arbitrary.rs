@@ -14,7 +14,7 @@ use std::{
 };
 
 use netns_common::{
-    abi::{Filtering, RuleId},
+    abi::{Filtering, Limits, RuleId},
     model::{Random, rules},
 };
 
@@ -137,6 +137,30 @@ fn arbitrary_packets_meet_the_same_fate_when_ports_and_records_run_out() {
         &["FromNamespace answered ports-exhausted", "FromNamespace answered table-full"],
     );
     assert_seen(&seen, &["FromUplink table-full", "FromNamespace out", "FromUplink in"]);
+}
+
+#[test]
+fn arbitrary_packets_meet_the_same_fate_when_links_have_all_that_they_may() {
+    let (_sandbox, places) = router();
+    let mut both = Both::new(&places, ROOMY);
+    let tight = [
+        Limits { quota: 4, unreplied: 100, unreplied_share: 100 },
+        Limits { quota: 100, unreplied: 3, unreplied_share: 100 },
+        Limits { quota: 100, unreplied: 8, unreplied_share: 4 },
+    ];
+    for seed in 0..200 {
+        both.change_settings(|settings| {
+            settings.limits = tight[seed as usize % tight.len()];
+            settings.via_stack = u8::from(seed % 5 == 0);
+        });
+        both.run_sequence(0x9_07a0_0000 + seed, CompareTables::AfterSequence);
+    }
+    let seen = both.outcomes();
+    for reason in ["quota", "unreplied-quota", "unreplied-share"] {
+        for outcome in ["FromNamespace answered", "FromUplink", "ToUplink"] {
+            assert_seen(&seen, &[&format!("{outcome} {reason}")]);
+        }
+    }
 }
 
 #[test]

@@ -235,6 +235,8 @@ impl Both {
         compare(&kernel, &model, same_mapping, &format!("mappings, {what}"));
         let (kernel, model) = (self.kernel.fragments(), self.model.tables.fragments());
         compare(&kernel, &model, same_fragment, &format!("fragments, {what}"));
+        let (kernel, model) = (self.kernel.usage(), self.model.tables.usage());
+        compare(&kernel, &model, |a, b| a == b, &format!("usage, {what}"));
     }
 
     /// How many flows there are.

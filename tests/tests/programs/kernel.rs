@@ -11,8 +11,8 @@ use aya::{
 use netns_common::{
     abi::{
         Bucket, Counter, DropReason, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Limited,
-        Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, RuleId, Settings, Tick,
-        Timeouts, maps, programs, tick_of,
+        Limits, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, RuleId, Settings, Tick,
+        Timeouts, Usage, UsageSlot, maps, programs, tick_of,
     },
     datapath::Packet as _,
     model::{Hook, Places, VecPacket},
@@ -51,6 +51,7 @@ pub(crate) struct Kernel {
     masquerades: LpmTrie<MapData, MasqueradeKey, Masquerade>,
     fragments: BpfHashMap<MapData, u32, Fragment>,
     fragment_budgets: Array<MapData, FragmentBudget>,
+    usage: BpfHashMap<MapData, u32, UsageSlot>,
     rule_counters: PerCpuArray<MapData, Counter>,
     drop_counters: PerCpuArray<MapData, Counter>,
     allowances: PerCpuArray<MapData, Bucket>,
@@ -78,6 +79,7 @@ impl Kernel {
             masquerades: map(maps::MASQUERADES).try_into().expect("a trie"),
             fragments: map(maps::FRAGMENTS).try_into().expect("a hash map"),
             fragment_budgets: map(maps::FRAGMENT_BUDGETS).try_into().expect("an array"),
+            usage: map(maps::USAGE).try_into().expect("a hash map"),
             rule_counters: map(maps::RULE_COUNTERS).try_into().expect("counters"),
             drop_counters: map(maps::DROP_COUNTERS).try_into().expect("counters"),
             allowances: map(maps::ICMP_LIMITS).try_into().expect("allowances"),
@@ -167,6 +169,11 @@ impl Kernel {
         self.fragments.iter().map(|entry| entry.expect("a fragment")).collect()
     }
 
+    pub(crate) fn usage(&self) -> HashMap<u32, Usage> {
+        let slots = self.usage.iter().map(|entry| entry.expect("counts of a link"));
+        slots.map(|(link, slot)| (link, slot.usage)).collect()
+    }
+
     /// Changes what is known of every datagram.
     pub(crate) fn edit_fragments(&mut self, edit: impl Fn(&mut Fragment)) {
         for (place, mut fragment) in self.fragments() {
@@ -195,6 +202,9 @@ impl Kernel {
         }
         for place in self.fragments().keys() {
             self.fragments.remove(place).expect("an entry that was there");
+        }
+        for link in self.usage().keys() {
+            self.usage.remove(link).expect("an entry that was there");
         }
         for group in 0..self.fragment_budgets.len() {
             self.fragment_budgets.set(group, FragmentBudget::default(), 0).expect("a group");
@@ -247,6 +257,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         addresses: vec![address.parse().expect("an address")],
         mac,
         source_check: None,
+        quota: None,
     };
     let forward = |protocol, port, target: &str| {
         ForwardRule::new(protocol, port, target.parse().expect("an address and port"))
@@ -257,6 +268,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
     DatapathSpec {
         lab: LAB.to_owned(),
         flow_capacity,
+        limits: Limits::default(),
         uplinks: vec!["ens3".to_owned()],
         cables: vec![
             cable("red", "192.168.15.1", places.red_mac),

@@ -96,6 +96,15 @@ pub(super) fn mappings(router: &Router) {
     }
 }
 
+/// At the end: what is counted for each link is what the flow table has.
+pub(super) fn usage(router: &Router) {
+    let loads = router.tables.loads();
+    for (link, usage) in router.tables.usage() {
+        let load = loads.get(&link).copied().unwrap_or_default();
+        assert_eq!(usage.load(), load, "of link {link}: counted, and in the table");
+    }
+}
+
 /// Whether what is sent to the sender of this packet would come to him: he is who he says.
 fn is_sincere(session: &Session, passed: &Passed) -> bool {
     // What goes to the reassembler has reached nobody yet.

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use super::{Report, check, input::Input, remember};
 use crate::{
-    abi::{Filtering, Ip4, Port, Protocol},
+    abi::{Filtering, Ip4, Limits, Port, Protocol},
     datapath::{Exit, Verdict},
     model::{Datagram, Hook, HostSocket, Mtus, Places, Router, VecPacket, address, flags, ipv4},
 };
@@ -88,6 +88,9 @@ impl Session {
                 (rule.endpoint_independent, rule.filtering) = (1, filtering as u8);
             }
         }
+        if has(7) {
+            router.tables.settings.limits = Limits { quota: 4, unreplied: 2, unreplied_share: 3 };
+        }
         Self { router, places, sent: Vec::new(), passed: Vec::new(), report: Report::default() }
     }
 
@@ -128,6 +131,7 @@ impl Session {
     pub(super) fn finish(self) -> Report {
         check::moved_ports(&self.router);
         check::mappings(&self.router);
+        check::usage(&self.router);
         self.report
     }
 

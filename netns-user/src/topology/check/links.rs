@@ -144,6 +144,7 @@ impl<'a> Check<'a> {
                 ("gateway", entry.gateway.map(toml::Spanned::span)),
                 ("mtu", entry.mtu.map(toml::Spanned::span)),
                 ("source_check", entry.source_check.map(toml::Spanned::span)),
+                ("quota", entry.quota.map(toml::Spanned::span)),
             ];
             for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
                 let message = format!(

@@ -11,7 +11,7 @@ mod values;
 pub(super) use entry::{COUNT, Entry};
 use hand_out::Given;
 use namespaces::Switch;
-pub(super) use rules::{FLOW_TABLE, TIMEOUT};
+pub(super) use rules::{FLOW_TABLE, QUOTA, TIMEOUT};
 pub(super) use values::MTU;
 
 use super::{

@@ -8,6 +8,7 @@ use super::{
     entry::{Ends, Entry},
     hand_out::{Given, Supply, last_host},
     links::routes,
+    rules,
     values::{host, ip, ips, mtu, optional},
 };
 use crate::{
@@ -76,6 +77,7 @@ struct PlugPlan<'e> {
     gateway: Option<Ipv4Addr>,
     mtu: Option<u32>,
     source_check: Option<bool>,
+    quota: Option<u32>,
 }
 
 /// The members of each entry; `None` for entries that could not be read.
@@ -141,6 +143,7 @@ fn plan<'e, 'f>(
     let dns = optional(entry.dns.as_ref(), |dns| ips(dns, &owner, faults));
     let mtu = mtu(entry.mtu, &owner, faults);
     let first = optional(entry.address, |text| host(text, &owner, faults));
+    let quota = optional(entry.quota, |asked| rules::quota(asked, &owner, faults));
     let gateway = optional(entry.gateway, |gateway| match gateway.get_ref() {
         GatewayFile::None => Some(None),
         GatewayFile::Address(text) => {
@@ -175,6 +178,7 @@ fn plan<'e, 'f>(
         gateway: gateway.unwrap_or(Some(switch.bridge.address.addr())),
         mtu: mtu?.or(switch.bridge.mtu),
         source_check: entry.source_check.map(|check| *check.get_ref()),
+        quota: quota?,
     };
     Some(Plan {
         entry,
@@ -267,6 +271,7 @@ fn make(
                 gateway: plug.gateway,
                 mtu: plug.mtu,
                 source_check: plug.source_check,
+                quota: plug.quota,
             }),
         };
         let mut routes = plan.routes.clone();

@@ -21,6 +21,9 @@ pub(in crate::topology) const FLOW_TABLE: std::ops::RangeInclusive<u32> = 64..=1
 /// Shortest and longest idle time, in seconds: a week is longer than any connection sleeps.
 pub(in crate::topology) const TIMEOUT: std::ops::RangeInclusive<u32> = 1..=604_800;
 
+/// Fewest and most connections that a namespace may have: one that may have none needs no NAT.
+pub(in crate::topology) const QUOTA: std::ops::RangeInclusive<u32> = 1..=*FLOW_TABLE.end();
+
 pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions> {
     let default = NatOptions::default();
     let flow_table = match &file.flow_table {
@@ -28,6 +31,17 @@ pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions>
         Some(asked) => number(asked, &FLOW_TABLE, faults, |size| {
             format!("nat: a flow table of {size} connections")
         })?,
+    };
+    let quotas = NatOptions::of_table(flow_table);
+    let quota = match &file.quota {
+        None => Some(quotas.quota),
+        Some(asked) => quota(asked, "nat", faults),
+    };
+    let unreplied = match &file.unreplied {
+        None => Some(quotas.unreplied),
+        Some(asked) => {
+            number(asked, &QUOTA, faults, |count| format!("nat: {count} unreplied connections"))
+        }
     };
     let source_check = file.source_check.unwrap_or(default.source_check);
     let via_stack = file.via_stack.unwrap_or(default.via_stack);
@@ -37,6 +51,8 @@ pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions>
     };
     Some(NatOptions {
         flow_table,
+        quota: quota?,
+        unreplied: unreplied?,
         source_check,
         via_stack,
         ports,
@@ -44,6 +60,11 @@ pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions>
         keep_class: file.keep_class.unwrap_or(default.keep_class),
         timeouts: timeouts(&file.timeouts, faults)?,
     })
+}
+
+/// How many connections a namespace may have.
+pub(super) fn quota(asked: &Number, owner: &str, faults: &mut Vec<Fault>) -> Option<u32> {
+    number(asked, &QUOTA, faults, |count| format!("{owner}: a quota of {count} connections"))
 }
 
 fn timeouts(file: &TimeoutsFile, faults: &mut Vec<Fault>) -> Option<NatTimeouts> {

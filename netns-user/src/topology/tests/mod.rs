@@ -196,8 +196,8 @@ fn the_lecture_is_as_drawn() {
 
 #[test]
 fn a_topology_survives_its_own_file() {
-    let nat = "[nat]\nflow_table = 4096\nsource_check = false\nvia_stack = true\n\
-               ports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
+    let nat = "[nat]\nflow_table = 4096\nquota = 1000\nunreplied = 100\n\
+               source_check = false\nvia_stack = true\nports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
                [nat.timeouts]\nudp = 30\n";
     for text in [GOOD.to_owned(), format!("{GOOD}{nat}"), OWN.to_owned(), LECTURE.to_owned()] {
         let lab = Topology::parse(&text, "lab.toml").unwrap();
@@ -207,12 +207,14 @@ fn a_topology_survives_its_own_file() {
 
 #[test]
 fn nat_options_are_read() {
-    let nat = "[nat]\nflow_table = 4096\nsource_check = false\nvia_stack = true\n\
-               ports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
+    let nat = "[nat]\nflow_table = 4096\nquota = 1000\nunreplied = 100\n\
+               source_check = false\nvia_stack = true\nports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
                [nat.timeouts]\nudp = 30\ntcp_established = 86400\n";
     let lab = Topology::parse(&format!("{GOOD}{nat}"), "f").unwrap();
     let expected = NatOptions {
         flow_table: 4096,
+        quota: 1000,
+        unreplied: 100,
         source_check: false,
         via_stack: true,
         ports: Ports::new(40_000, 49_999).unwrap(),
@@ -269,6 +271,42 @@ source_check = true
     let stray = "name = \"s\"\n[[namespace]]\nname = \"red\"\nsource_check = false\n";
     let message = "namespace \"red\": `source_check` is of the cable to a bridge: add `bridge`, or leave it out and make a [[cable]]";
     assert_eq!(problems(stray), [format!("lab.toml:4:16: {message}")]);
+}
+
+#[test]
+fn quotas_follow_the_flow_table_and_a_namespace_may_have_its_own() {
+    let text = r#"
+name = "quotas"
+[router]
+namespace = "gw"
+[nat]
+flow_table = 4096
+[[bridge]]
+name = "br0"
+address = "10.1.0.1/24"
+[template.busy]
+bridge = "br0"
+quota = 3000
+[[namespace]]
+name = "red"
+bridge = "br0"
+[[namespace]]
+name = "blue"
+template = "busy"
+[[namespace]]
+name = "green"
+template = "busy"
+quota = 7
+"#;
+    let lab = Topology::parse(text, "f").unwrap();
+    assert_eq!((lab.nat.quota, lab.nat.unreplied), (2048, 512));
+    let quotas = lab.plugged().map(|(_, plug)| plug.quota).collect::<Vec<_>>();
+    assert_eq!(quotas, [None, Some(3000), Some(7)]);
+    assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
+    let stray = "name = \"s\"\n[[namespace]]\nname = \"red\"\nquota = 7\n";
+    let message = "namespace \"red\": `quota` is of the cable to a bridge: add `bridge`, or leave \
+                   it out and make a [[cable]]";
+    assert_eq!(problems(stray), [format!("lab.toml:4:9: {message}")]);
 }
 
 #[test]

@@ -109,6 +109,26 @@ fn sizes_of_the_flow_table() {
 }
 
 #[test]
+fn quotas_are_numbers_of_connections() {
+    for number in ["0", "16777217", "-5"] {
+        let found = problems(&format!("{GOOD}[nat]\nquota = {number}\nunreplied = {number}\n"));
+        let range = "use 1 to 16777216";
+        assert_eq!(
+            found,
+            [
+                format!("lab.toml:40:9: nat: a quota of {number} connections: {range}"),
+                format!("lab.toml:41:13: nat: {number} unreplied connections: {range}"),
+            ]
+        );
+    }
+    spoiled(
+        "name = \"red\"\n",
+        "name = \"red\"\nquota = 0\n",
+        "lab.toml:18:9: namespace \"red\": a quota of 0 connections: use 1 to 16777216",
+    );
+}
+
+#[test]
 fn too_many_bridges() {
     let bridges: String = (1..=16)
         .map(|n| format!("[[bridge]]\nname = \"br{n}\"\naddress = \"10.{n}.0.1/24\"\n"))

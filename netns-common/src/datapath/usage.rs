@@ -1,0 +1,85 @@
+//! What each link has in the flow table, so that what one namespace begins, however much it is,
+//! leaves room for the others (RFC 6888 REQ-4).
+//!
+//! A flow counts for the link by which its first packet came in. Counted is when a record is
+//! made, when it is answered for the first time and when it is removed, none of which is the
+//! way of an established flow. The sweeper meets every record anyway and sets right what was
+//! lost, as when somebody else has removed a record.
+
+use super::traits::{Tables, UsageTable};
+use crate::abi::{Addition, DropReason, Flow, FlowKind, Load, SPARED_PART, Settings, WHOLE_TABLE};
+
+/// What a record counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    pub link: u32,
+    /// 0: it counts for nobody.
+    pub records: u32,
+    /// Whether only the end that began the flow was heard so far. An answer is one whatever it
+    /// says: else a connection that its own end resets would count as answered.
+    pub is_unreplied: bool,
+}
+
+impl Charge {
+    /// What a record of the table counts for.
+    #[inline(always)]
+    pub const fn of(flow: &Flow) -> Self {
+        const MASQUERADE: u8 = FlowKind::Masquerade as u8;
+        const HAIRPIN: u8 = FlowKind::Hairpin as u8;
+        let (link, records, answers) = match flow.kind {
+            MASQUERADE => (flow.cable, 1, flow.packets_in),
+            // With that of the other end, which follows.
+            HAIRPIN => (flow.cable, 2, flow.packets_in),
+            kind if FlowKind::is_begun_outside(kind) && flow.egress != 0 => {
+                (flow.egress, 1, flow.packets_out)
+            }
+            _ => (0, 0, 0),
+        };
+        Self { link, records, is_unreplied: answers == 0 }
+    }
+
+    #[inline(always)]
+    fn add<T: UsageTable>(self, tables: &T, addition: Addition) {
+        if self.records != 0 {
+            tables.add_usage(self.link, addition);
+            tables.add_usage(WHOLE_TABLE, addition);
+        }
+    }
+
+    /// Counts a record that was made.
+    #[inline(always)]
+    pub(super) fn begin<T: UsageTable>(self, tables: &T) {
+        self.add(tables, Addition { begun: self.records, ..Addition::default() });
+    }
+
+    /// Counts that a record is answered.
+    #[inline(always)]
+    pub(super) fn settle<T: UsageTable>(self, tables: &T) {
+        self.add(tables, Addition { settled: self.records, ..Addition::default() });
+    }
+
+    /// Counts a record that was removed.
+    #[inline(always)]
+    pub(super) fn end<T: UsageTable>(self, tables: &T) {
+        let settled = if self.is_unreplied { self.records } else { 0 };
+        self.add(tables, Addition { settled, ended: self.records, ..Addition::default() });
+    }
+}
+
+/// Why one more flow that came in by `link` may not begin.
+#[inline(always)]
+pub(super) fn refusal<T: Tables>(tables: &T, settings: &Settings, link: u32) -> Option<DropReason> {
+    let limits = &settings.limits;
+    let own = tables.bridge_port(link).map_or(0, |port| port.quota);
+    let quota = if own == 0 { limits.quota } else { own };
+    let Load { flows, unreplied } = tables.load(link);
+    if flows >= u64::from(quota) {
+        return Some(DropReason::Quota);
+    }
+    if unreplied >= u64::from(limits.unreplied) {
+        return Some(DropReason::UnrepliedQuota);
+    }
+    let is_spared = unreplied < u64::from(limits.unreplied / SPARED_PART);
+    let all = tables.load(WHOLE_TABLE).unreplied;
+    (!is_spared && all >= u64::from(limits.unreplied_share)).then_some(DropReason::UnrepliedShare)
+}

@@ -1,0 +1,78 @@
+//! What links have in the flow table, in memory, and the sweep that sets it right.
+
+use std::collections::HashMap;
+
+use super::MemoryTables;
+use crate::{
+    abi::{Addition, FlowKey, Load, Tick, Usage, WHOLE_TABLE},
+    datapath::{
+        Charge, FlowTable as _, UsageTable, forget, is_expired, keep_mapping, sweep_mapping,
+    },
+};
+
+impl UsageTable for MemoryTables {
+    fn load(&self, link: u32) -> Load {
+        self.usage.borrow().get(&link).map_or(Load::default(), Usage::load)
+    }
+
+    fn add_usage(&self, link: u32, addition: Addition) {
+        self.usage.borrow_mut().entry(link).or_default().add(addition);
+    }
+}
+
+impl MemoryTables {
+    /// What is counted, by link.
+    pub fn usage(&self) -> HashMap<u32, Usage> {
+        self.usage.borrow().clone()
+    }
+
+    /// What the records of the flow table come to, by link: what should be counted.
+    pub fn loads(&self) -> HashMap<u32, Load> {
+        let mut loads = HashMap::new();
+        for flow in self.flows().values() {
+            let charge = Charge::of(flow);
+            for link in [charge.link, WHOLE_TABLE] {
+                if charge.records > 0 {
+                    let load: &mut Load = loads.entry(link).or_default();
+                    load.flows += u64::from(charge.records);
+                    load.unreplied += u64::from(charge.records) * u64::from(charge.is_unreplied);
+                }
+            }
+        }
+        loads
+    }
+
+    /// Removes a record as somebody does who counts nothing.
+    pub fn remove_uncounted(&self, key: &FlowKey) {
+        self.remove_flow(key);
+    }
+
+    /// What the kernel side's timer does every few seconds: removes what is expired, keeps the
+    /// mappings of what lives, and sets the counts right.
+    pub fn sweep(&self, now: Tick) {
+        for usage in self.usage.borrow_mut().values_mut() {
+            usage.census = usage.new_census();
+        }
+        for (key, flow) in self.flows() {
+            if is_expired(&flow, key.protocol, &self.settings.timeouts, now) {
+                forget(self, &key, &flow);
+            } else {
+                keep_mapping(self, &key, &flow, now);
+            }
+        }
+        for (key, entry) in self.mappings() {
+            sweep_mapping(self, &key, &entry, now);
+        }
+        let loads = self.loads();
+        let mut usage = self.usage.borrow_mut();
+        for link in loads.keys() {
+            usage.entry(*link).or_default();
+        }
+        for (link, usage) in usage.iter_mut() {
+            let load = loads.get(link).copied().unwrap_or_default();
+            (usage.census.flows, usage.census.unreplied) = (load.flows, load.unreplied);
+            usage.end_census();
+        }
+        usage.retain(|link, usage| *link == WHOLE_TABLE || !usage.is_idle());
+    }
+}

@@ -1,0 +1,257 @@
+//! What each namespace, and the outside, may have in the flow table.
+
+use netns_common::{
+    abi::{DropReason, Limits, Load, WHOLE_TABLE, ticks},
+    datapath::{FlowTable as _, UsageTable as _, Verdict},
+};
+
+use crate::lab::{ACK, BLUE, BRIDGE, FAR, FIN, HOST, LAN, Lab, RED, RST, SYN, ipv4};
+
+/// Communication administratively prohibited.
+const PROHIBITED: (u8, u8) = (3, 13);
+
+/// A lab with room for 1,000 flows, and these limits.
+fn limited(quota: u32, unreplied: u32, unreplied_share: u32) -> Lab {
+    let mut lab = Lab::new();
+    lab.router.tables.settings.limits = Limits { quota, unreplied, unreplied_share };
+    lab
+}
+
+impl Lab {
+    fn load_of(&self, link: u32) -> (u64, u64) {
+        let Load { flows, unreplied } = self.router.tables.load(link);
+        (flows, unreplied)
+    }
+
+    /// What red's cable, blue's, the uplink and all together have.
+    fn loads(&self) -> [(u64, u64); 4] {
+        let places = self.places;
+        [places.red_port, places.blue_port, places.uplink.index, WHOLE_TABLE]
+            .map(|link| self.load_of(link))
+    }
+
+    /// What is counted is what is there.
+    #[track_caller]
+    fn counts_are_right(&self) {
+        let expected = self.router.tables.loads();
+        for (link, usage) in self.router.tables.usage() {
+            let load = expected.get(&link).copied().unwrap_or_default();
+            assert_eq!(usage.load(), load, "link {link}");
+        }
+        for link in expected.keys() {
+            assert!(self.router.tables.usage().contains_key(link), "link {link}");
+        }
+    }
+}
+
+#[test]
+fn rfc6888_req4_a_namespace_has_so_many_connections_and_no_more() {
+    let mut lab = limited(10, 1000, 1000);
+    let sent: Vec<_> = (0..10).map(|n| lab.red(&ipv4(RED, FAR).udp(40_000 + n, 53))).collect();
+    for (port, sent) in (40_000..).zip(&sent) {
+        lab.answer(sent).reached(RED, (FAR, 53), (RED, port));
+    }
+    for packet in [
+        ipv4(RED, FAR).udp(41_000, 53),
+        ipv4(RED, LAN).tcp(41_000, 443, SYN),
+        ipv4(RED, LAN).echo_request(1),
+        ipv4(RED, HOST).tcp(41_000, 80, SYN),
+    ] {
+        let refused = lab.red(&packet);
+        assert_eq!(refused.refused(DropReason::Quota, BRIDGE), (PROHIBITED, 0));
+    }
+    assert_eq!((lab.flow_count(), lab.drops(DropReason::Quota)), (10, 4));
+    // What it has goes on, and whoever else begins something may.
+    for (port, sent) in (40_000..).zip(&sent) {
+        lab.red(&ipv4(RED, FAR).udp(port, 53)).left_as((HOST, port), (FAR, 53));
+        lab.answer(sent).reached(RED, (FAR, 53), (RED, port));
+    }
+    lab.blue(&ipv4(BLUE, FAR).udp(41_000, 53)).left_as((HOST, 41_000), (FAR, 53));
+    lab.outside(&ipv4(FAR, HOST).tcp(41_000, 80, SYN)).reached(BLUE, (FAR, 41_000), (BLUE, 80));
+    assert_eq!(lab.loads(), [(10, 0), (1, 1), (1, 1), (12, 2)]);
+}
+
+#[test]
+fn rfc6888_req4_a_namespace_may_have_a_quota_of_its_own() {
+    let mut lab = limited(3, 1000, 1000);
+    let red = lab.places.red_port;
+    lab.router.tables.bridge_ports.get_mut(&red).expect("red's port").quota = 5;
+    let begun = |lab: &mut Lab, is_red: bool| {
+        let began = (0..10).map(|n| {
+            let source = if is_red { RED } else { BLUE };
+            let packet = ipv4(source, FAR).udp(40_000 + n, 53);
+            if is_red { lab.red(&packet) } else { lab.blue(&packet) }
+        });
+        began.filter(|sent| matches!(sent.verdict, Verdict::Redirect(_))).count()
+    };
+    assert_eq!((begun(&mut lab, true), begun(&mut lab, false)), (5, 3));
+}
+
+#[test]
+fn a_place_of_the_quota_is_free_when_a_connection_is_over() {
+    let mut lab = limited(1, 1000, 1000);
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
+    lab.red(&ipv4(RED, FAR).udp(40_001, 53)).dropped(DropReason::Quota);
+    lab.router.wait(121);
+    lab.router.tables.sweep(lab.router.now);
+    assert_eq!(lab.loads(), [(0, 0); 4]);
+    lab.red(&ipv4(RED, FAR).udp(40_001, 53)).left_as((HOST, 40_001), (FAR, 53));
+}
+
+#[test]
+fn pitfall_flood_unreplied_connections_of_one_namespace_leave_those_of_others_alone() {
+    let mut lab = limited(500, 100, 400);
+    let old = lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
+    lab.answer(&old);
+    let answered = lab.red(&ipv4(RED, FAR).udp(39_999, 53));
+    lab.answer(&answered);
+    for port in 1..=2000 {
+        lab.red(&ipv4(RED, FAR).tcp(port, 443, SYN));
+        lab.red(&ipv4(RED, LAN).udp(port, 9));
+    }
+    assert_eq!(lab.load_of(lab.places.red_port), (101, 100));
+    assert_eq!(lab.drops(DropReason::UnrepliedQuota), 3900);
+    lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, ACK)).left_as((HOST, 40_000), (FAR, 443));
+    for port in 41_000..41_050 {
+        let new = lab.blue(&ipv4(BLUE, FAR).tcp(port, 443, SYN));
+        lab.answer(&new).reached(BLUE, (FAR, 443), (BLUE, port));
+    }
+    // Red's own that was answered is left alone too.
+    lab.answer(&answered).reached(RED, (FAR, 53), (RED, 39_999));
+    lab.counts_are_right();
+}
+
+#[test]
+fn pitfall_flood_from_outside_leaves_what_namespaces_begin_alone() {
+    let mut lab = limited(500, 100, 400);
+    for port in 1..=2000 {
+        lab.outside(&ipv4(FAR, HOST).tcp(port, 80, SYN));
+    }
+    assert_eq!(lab.load_of(lab.places.uplink.index), (100, 100));
+    let refused = lab.outside(&ipv4(LAN, HOST).tcp(7, 80, SYN));
+    // Who calls from outside is not told (RFC 5508 asks for it towards the inside).
+    assert_eq!(refused.verdict, Verdict::Drop(DropReason::UnrepliedQuota));
+    lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
+    lab.red(&ipv4(RED, HOST).tcp(40_000, 80, SYN)).reached(BLUE, (HOST, 40_000), (BLUE, 80));
+}
+
+#[test]
+fn pitfall_flood_of_several_leaves_half_of_the_table_to_answered_connections() {
+    let mut lab = limited(500, 160, 200);
+    for port in 1..=500 {
+        lab.red(&ipv4(RED, FAR).udp(port, 53));
+        lab.outside(&ipv4(FAR, HOST).tcp(port, 80, SYN));
+    }
+    assert_eq!(lab.load_of(WHOLE_TABLE), (200, 200));
+    assert!(lab.drops(DropReason::UnrepliedShare) > 0);
+    // Who has few of these is not refused because of others.
+    for port in 1..=20 {
+        lab.blue(&ipv4(BLUE, FAR).udp(40_000 + port, 53)).left_as((HOST, 40_000 + port), (FAR, 53));
+    }
+    lab.blue(&ipv4(BLUE, FAR).udp(41_000, 53)).dropped(DropReason::UnrepliedShare);
+    let answered = lab.blue(&ipv4(BLUE, FAR).udp(40_001, 53));
+    lab.answer(&answered);
+    lab.blue(&ipv4(BLUE, FAR).udp(41_000, 53)).left_as((HOST, 41_000), (FAR, 53));
+    lab.counts_are_right();
+}
+
+#[test]
+fn pitfall_flood_a_reset_of_the_callers_own_is_no_answer() {
+    let mut lab = limited(500, 10, 400);
+    for port in 1..=100 {
+        lab.red(&ipv4(RED, FAR).tcp(port, 443, SYN));
+        lab.red(&ipv4(RED, FAR).tcp(port, 443, RST | ACK));
+        lab.red(&ipv4(RED, LAN).tcp(port, 443, ACK));
+        lab.red(&ipv4(RED, LAN).tcp(port, 443, FIN | ACK));
+    }
+    assert_eq!(lab.load_of(lab.places.red_port), (10, 10));
+    lab.counts_are_right();
+}
+
+#[test]
+fn every_kind_of_connection_counts_for_whoever_began_it() {
+    let mut lab = Lab::new();
+    let masqueraded = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    let forwarded = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    let between = lab.red(&ipv4(RED, HOST).tcp(40_000, 80, SYN));
+    lab.red(&ipv4(RED, FAR).protocol(47));
+    // One to a forward of another namespace has two records, both of the caller.
+    assert_eq!(lab.loads(), [(4, 4), (0, 0), (1, 1), (5, 5)]);
+    for sent in [&masqueraded, &forwarded, &between] {
+        // The second answer is none.
+        lab.answer(sent);
+        lab.answer(sent);
+        lab.counts_are_right();
+    }
+    assert_eq!(lab.loads(), [(4, 1), (0, 0), (1, 0), (5, 1)]);
+    // A port that had to change is no other thing.
+    lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
+    assert_eq!(lab.loads()[1], (1, 1));
+    // A new connection in the place of a closing one counts once.
+    lab.red(&ipv4(RED, LAN).tcp(42_000, 443, SYN));
+    lab.red(&ipv4(RED, LAN).tcp(42_000, 443, RST | ACK));
+    lab.red(&ipv4(RED, LAN).tcp(42_000, 443, SYN));
+    assert_eq!(lab.loads()[0], (5, 2));
+    lab.counts_are_right();
+    lab.router.wait(8_000);
+    lab.router.tables.sweep(lab.router.now);
+    assert_eq!((lab.flow_count(), lab.loads()), (0, [(0, 0); 4]));
+    assert_eq!(lab.router.tables.usage().len(), 1, "nothing is kept but of the whole table");
+}
+
+#[test]
+fn a_connection_that_two_cpus_begin_at_once_counts_once() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    let rival = lab.only_flow();
+    lab.router.tables.remove_flow(&rival.0);
+    lab.router.tables.rival.set(Some(rival));
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
+    // The rival's own count is that of the first packet.
+    assert_eq!(lab.load_of(lab.places.red_port), (1, 1));
+    lab.counts_are_right();
+}
+
+#[test]
+fn a_record_that_finds_no_room_for_its_moved_port_counts_for_nobody() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
+    // A port that blue had to change stays behind, and fills the table of these.
+    for key in lab.router.tables.flows().keys() {
+        lab.router.tables.remove_uncounted(key);
+    }
+    lab.router.tables.sweep(lab.router.now);
+    lab.router.tables.capacity = 1;
+    let refused = lab.red(&ipv4(RED, FAR).tcp(80, 443, SYN));
+    refused.dropped(DropReason::TableFull);
+    assert_eq!((lab.flow_count(), lab.loads()), (0, [(0, 0); 4]));
+    lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN)).left_as((HOST, 40_000), (FAR, 443));
+    assert_eq!(lab.loads()[0], (1, 1));
+}
+
+/// Records that somebody removes who counts nothing, as `netns flows flush` does.
+#[test]
+fn a_sweep_sets_right_what_was_counted_of_records_that_are_gone() {
+    let mut lab = limited(10, 1000, 1000);
+    for port in 40_000..40_010 {
+        lab.red(&ipv4(RED, FAR).udp(port, 53));
+    }
+    for key in lab.router.tables.flows().keys() {
+        lab.router.tables.remove_uncounted(key);
+    }
+    lab.red(&ipv4(RED, FAR).udp(41_000, 53)).dropped(DropReason::Quota);
+    lab.router.tables.sweep(lab.router.now);
+    assert_eq!(lab.loads(), [(0, 0); 4]);
+    lab.red(&ipv4(RED, FAR).udp(41_000, 53)).left_as((HOST, 41_000), (FAR, 53));
+    lab.counts_are_right();
+    // Nor is a record that is there without having been counted lost.
+    let (key, flow) = lab.only_flow();
+    lab.router.tables.flush();
+    lab.router.tables.insert_flow(&key, &flow).expect("room");
+    lab.router.tables.sweep(lab.router.now);
+    assert_eq!(lab.load_of(lab.places.red_port), (1, 1));
+    lab.router.now += ticks(121);
+    lab.router.tables.sweep(lab.router.now);
+    assert_eq!(lab.loads(), [(0, 0); 4]);
+}

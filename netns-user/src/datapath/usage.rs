@@ -1,0 +1,59 @@
+//! How many connections each link has begun, and may have, read for a person.
+
+use aya::maps::{HashMap, MapData, MapError};
+use netns_common::abi::{BridgePort, Load, UsageSlot, WHOLE_TABLE, maps};
+use serde::Serialize;
+
+use super::{Datapath, DatapathError, configure::Interfaces};
+
+/// What one link has in the flow table. A connection to a forward of another namespace counts
+/// twice, because it has two records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UsageStatus {
+    /// By which the first packets came in: a port of a bridge, or an uplink. `None`: no
+    /// interface of the router any more, or an inside end that is behind a namespace.
+    pub interface: Option<String>,
+    pub connections: u64,
+    /// Of these, without an answer so far.
+    pub unreplied: u64,
+    pub quota: u32,
+    pub unreplied_quota: u32,
+}
+
+impl Datapath {
+    /// The links that have connections, in the order of their names. Must run on a thread inside
+    /// the router's namespace, where interface names are known.
+    pub fn usage(&self) -> Result<Vec<UsageStatus>, DatapathError> {
+        let error = |cause| DatapathError::Map { map: maps::USAGE, cause };
+        let limits = self.settings()?.limits;
+        let interfaces = Interfaces::read()?;
+        let ports: HashMap<MapData, u32, BridgePort> = self.map(maps::BRIDGE_PORTS)?;
+        let map: HashMap<MapData, u32, UsageSlot> = self.map(maps::USAGE)?;
+        let mut usage = std::collections::HashMap::new();
+        for entry in map.iter() {
+            match entry {
+                Ok((link, slot)) => {
+                    usage.insert(link, slot.usage.load());
+                }
+                // The sweeper removes those that have nothing.
+                Err(MapError::KeyNotFound) => {}
+                Err(cause) => return Err(error(cause)),
+            }
+        }
+        usage.remove(&WHOLE_TABLE);
+        let status = |(link, load): (u32, Load)| {
+            let own = ports.get(&link, 0).map_or(0, |port| port.quota);
+            UsageStatus {
+                interface: interfaces.name(link).map(str::to_owned),
+                connections: load.flows,
+                unreplied: load.unreplied,
+                quota: if own == 0 { limits.quota } else { own },
+                unreplied_quota: limits.unreplied,
+            }
+        };
+        let busy = usage.into_iter().filter(|(_, load)| load.flows > 0);
+        let mut usage: Vec<_> = busy.map(status).collect();
+        usage.sort_by(|a, b| a.interface.cmp(&b.interface));
+        Ok(usage)
+    }
+}
