@@ -61,7 +61,7 @@ fn what_the_way_of_packets_takes_is_measured() {
 
 #[test]
 fn what_a_table_of_connections_takes_is_measured() {
-    figures(&[("new-flows-10k", &[IPTABLES, "ours"]), ("flow-table", &[IPTABLES, "ours"])]);
+    figures(&[("new-flows-10k", &[IPTABLES, "ours"]), ("flow-table", &["ours"])]);
 }
 
 #[test]
@@ -85,7 +85,8 @@ fn figures(works: &[(&str, &[&str])]) -> String {
     command.args(["--rounds", "1", "--window", "20"]).arg("--json").arg(&json);
     command.arg("--report").arg(folder.path());
     command.args(works.iter().flat_map(|(work, _)| ["--only", *work]));
-    command.args(["cable", "routed", IPTABLES, "ours"].iter().flat_map(|mode| ["--mode", *mode]));
+    let modes = ["cable", "routed", IPTABLES, "iptables-nft", "ours"];
+    command.args(modes.iter().flat_map(|mode| ["--mode", *mode]));
     let output = run(None, &mut command).success();
     let record: Value =
         serde_json::from_slice(&std::fs::read(&json).expect("the results")).expect("JSON");

@@ -41,6 +41,8 @@ pub(crate) struct WorkRecord {
     pub(crate) series: Option<&'static str>,
     pub(crate) x: Option<u32>,
     pub(crate) x_is: Option<&'static str>,
+    /// How long all its rounds took.
+    pub(crate) seconds: f64,
 }
 
 /// One figure of a work in a mode.

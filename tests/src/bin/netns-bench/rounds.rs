@@ -1,7 +1,7 @@
 //! The order of things: every round of a work does it in every mode, so that what drifts while
 //! the run lasts meets all modes alike; every second round goes backwards.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 
@@ -30,8 +30,11 @@ pub(crate) fn measure(args: &Args) -> Result<Record> {
         works.iter().map(|work| modes_of(args, work).len() * of_work(args, work)).sum(),
     );
     let mut results = Vec::new();
+    let mut described = Vec::new();
     for work in &works {
+        let begin = Instant::now();
         results.extend(rounds(args, work, &mut places, &mut progress));
+        described.push(describe(work, begin.elapsed()));
     }
     progress.clear();
     Ok(Record {
@@ -43,7 +46,7 @@ pub(crate) fn measure(args: &Args) -> Result<Record> {
         window_ms: args.window().as_millis(),
         machine,
         modes,
-        works: works.iter().map(|work| described(work)).collect(),
+        works: described,
         advantages: compare(&results),
         results,
     })
@@ -73,7 +76,7 @@ fn build(args: &Args, places: &mut Places) -> Vec<ModeRecord> {
     modes
 }
 
-fn described(work: &Work) -> WorkRecord {
+fn describe(work: &Work, took: Duration) -> WorkRecord {
     let Work { name, about, series, .. } = *work;
     WorkRecord {
         name,
@@ -81,6 +84,7 @@ fn described(work: &Work) -> WorkRecord {
         series: series.map(|series| series.name),
         x: series.map(|series| series.x),
         x_is: series.map(|series| series.x_is),
+        seconds: took.as_secs_f64(),
     }
 }
 

@@ -31,6 +31,9 @@ const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs
 const TRACKING: &[Mode] =
     &[Mode::IptablesNft, Mode::IptablesNftPlainBridge, Mode::Nftables, Mode::Ours];
 
+/// One mode of each table, and of each that fills it.
+const TABLES: &[Mode] = &[Mode::IptablesNft, Mode::Nftables, Mode::Ours];
+
 /// The modes that forward ports.
 const PUBLISHING: &[Mode] = &[Mode::IptablesNft, Mode::IptablesLegacy, Mode::Nftables, Mode::Ours];
 
@@ -119,6 +122,7 @@ pub(crate) const WORKS: &[Work] = &[
         about: "the same, 100,000 flows in turn",
         metrics: COST,
         task: Task::Forwarding { flows: 100_000 },
+        modes: GROWING,
         series: Some(FORWARD_ONLY.at(100_000)),
         ..PLAIN
     },
@@ -130,6 +134,7 @@ pub(crate) const WORKS: &[Work] = &[
         modes: TRACKING,
         kind: Kind::Roomy,
         series: Some(FORWARD_ONLY.at(1_000_000)),
+        most_rounds: 3,
         is_long: true,
         ..PLAIN
     },
@@ -166,6 +171,7 @@ pub(crate) const WORKS: &[Work] = &[
         about: "new UDP flows while 100,000 live",
         task: Task::NewFlows { live: 100_000 },
         series: Some(NEW_FLOWS.at(100_000)),
+        is_long: true,
         ..NEW
     },
     Work {
@@ -173,6 +179,7 @@ pub(crate) const WORKS: &[Work] = &[
         about: "new UDP flows while 1,000,000 live",
         task: Task::NewFlows { live: 1_000_000 },
         series: Some(NEW_FLOWS.at(1_000_000)),
+        most_rounds: 3,
         is_long: true,
         ..NEW
     },
@@ -180,8 +187,9 @@ pub(crate) const WORKS: &[Work] = &[
         name: "flow-table",
         about: "how many flows a table holds as it is, what each takes, and how fast all go",
         task: Task::Table,
-        modes: TRACKING,
+        modes: TABLES,
         metrics: TABLE,
+        most_rounds: 3,
         ..PLAIN
     },
     Work {
