@@ -33,7 +33,7 @@ fn the_smallest_run_measures_every_mode_or_says_why_not() {
             assert!(output.stdout.contains(mode["missing"].as_str().expect("why")), "{output}");
         }
         for result in of_mode {
-            measured(result);
+            measured(result, 2);
         }
     }
     for mode in ["cable", "routed", "iptables-nft-nobrnf", "ours", "ours-via-stack"] {
@@ -48,8 +48,66 @@ fn the_smallest_run_measures_every_mode_or_says_why_not() {
     assert!(page.contains("<svg") && !page.contains("http"), "{page}");
 }
 
-fn measured(result: &Value) {
-    assert_eq!(result["samples"].as_array().map(Vec::len), Some(2), "{result}");
+#[test]
+fn what_the_way_of_packets_takes_is_measured() {
+    figures(&[
+        ("forward-only-1", &["cable", "routed", IPTABLES, "ours"]),
+        ("rules-1", &[IPTABLES, "ours"]),
+        ("tcp-stream-1-plain", &["cable", "routed", IPTABLES, "ours"]),
+        ("latency", &["cable", "routed", IPTABLES, "ours"]),
+        ("east-west", &["cable", "routed", "ours"]),
+    ]);
+}
+
+#[test]
+fn what_a_table_of_connections_takes_is_measured() {
+    figures(&[("new-flows-10k", &[IPTABLES, "ours"]), ("flow-table", &["ours"])]);
+}
+
+#[test]
+fn labs_and_published_ports_are_measured() {
+    let page = figures(&[
+        ("publish-1", &["ours"]),
+        ("publish-100", &["ours"]),
+        ("lab-10", &["ours"]),
+        ("iperf3", &["cable", "ours"]),
+    ]);
+    assert!(page.contains("publish by published ports"), "a plot of a series: {page}");
+}
+
+const IPTABLES: &str = "iptables-nft-nobrnf";
+
+/// Does works in few modes: each has its figures in these of them. Returns the page of plots.
+fn figures(works: &[(&str, &[&str])]) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let json = folder.path().join("bench.json");
+    let mut command = bench();
+    command.args(["--rounds", "1", "--window", "20"]).arg("--json").arg(&json);
+    command.arg("--report").arg(folder.path());
+    command.args(works.iter().flat_map(|(work, _)| ["--only", *work]));
+    let modes = ["cable", "routed", IPTABLES, "iptables-nft", "ours"];
+    command.args(modes.iter().flat_map(|mode| ["--mode", *mode]));
+    let output = run(None, &mut command).success();
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("the results")).expect("JSON");
+    let results = record["results"].as_array().expect("results");
+    for (work, modes) in works {
+        let of_work: Vec<_> = results.iter().filter(|result| result["work"] == *work).collect();
+        for mode in *modes {
+            assert!(
+                of_work.iter().any(|result| result["mode"] == *mode),
+                "{work}, {mode}: {output}"
+            );
+        }
+        for result in of_work {
+            measured(result, 1);
+        }
+    }
+    std::fs::read_to_string(folder.path().join("index.html")).expect("the page")
+}
+
+fn measured(result: &Value, rounds: usize) {
+    assert_eq!(result["samples"].as_array().map(Vec::len), Some(rounds), "{result}");
     assert_eq!(result["errors"], serde_json::json!([]), "{result}");
     let figure = |name: &str| result["summary"][name].as_f64().expect("a figure");
     // The clock of CPU time may not have moved within so short a sample.

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::works::{WORKS, Work};
+use crate::{
+    modes::Mode,
+    works::{WORKS, Work},
+};
 
 const EXAMPLES: &str = "Examples:
   cargo xtask bench --quick
@@ -23,10 +26,13 @@ pub(crate) struct Args {
     /// Do this work only, or those whose names begin so; may be given several times
     #[arg(long, value_name = "NAME", value_parser = some_work)]
     pub(crate) only: Vec<String>,
+    /// Measure in this mode only; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = some_mode)]
+    mode: Vec<Mode>,
     /// How often each work is done in each mode [default: 5, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     rounds: Option<u8>,
-    /// How long a work takes in one mode in one round, in milliseconds [default: 1000, with
+    /// How long a work takes in one mode in one round, in milliseconds [default: 800, with
     /// --quick 250]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(10..))]
     window: Option<u16>,
@@ -49,7 +55,13 @@ impl Args {
 
     /// How long one work takes in one mode in one round.
     pub(crate) fn window(&self) -> Duration {
-        Duration::from_millis(self.window.map_or(if self.quick { 250 } else { 1000 }, u64::from))
+        Duration::from_millis(self.window.map_or(if self.quick { 250 } else { 800 }, u64::from))
+    }
+
+    /// The modes to measure in.
+    pub(crate) fn modes(&self) -> Vec<Mode> {
+        let wanted = |mode: &Mode| self.mode.is_empty() || self.mode.contains(mode);
+        Mode::ALL.into_iter().filter(wanted).collect()
     }
 
     /// The works to do, in their order in the table.
@@ -63,6 +75,12 @@ impl Args {
         };
         WORKS.iter().filter(wanted).collect()
     }
+}
+
+fn some_mode(name: &str) -> Result<Mode, String> {
+    let found = Mode::ALL.into_iter().find(|mode| mode.name() == name);
+    let names = Mode::ALL.map(Mode::name).join(", ");
+    found.ok_or_else(|| format!("there is no such mode; there are {names}"))
 }
 
 fn some_work(name: &str) -> Result<String, String> {
@@ -92,6 +110,15 @@ mod tests {
         let error = parse("bench --only udp1").unwrap_err();
         assert!(error.contains("udp1") && error.contains("udp-1"), "{error}");
         assert!(parse("bench --rounds 0").is_err());
+    }
+
+    #[test]
+    fn modes_are_all_or_those_asked_for() {
+        let asked = parse("bench --mode ours --mode cable").unwrap().modes();
+        assert_eq!(asked.iter().map(|mode| mode.name()).collect::<Vec<_>>(), ["cable", "ours"]);
+        assert!(parse("bench").unwrap().modes().len() > asked.len());
+        let error = parse("bench --mode iptables").unwrap_err();
+        assert!(error.contains("iptables-nft"), "{error}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod progress;
 mod record;
 mod report;
 mod rounds;
+mod series;
 mod statistics;
 mod table;
 mod tools;

@@ -37,9 +37,12 @@ pub(crate) struct ModeRecord {
 pub(crate) struct WorkRecord {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// Of works that differ in one number: what they have in common, and the number.
+    /// Of works that differ in one number: what they have in common, the number, and of what.
     pub(crate) series: Option<&'static str>,
     pub(crate) x: Option<u32>,
+    pub(crate) x_is: Option<&'static str>,
+    /// How long all its rounds took.
+    pub(crate) seconds: f64,
 }
 
 /// One figure of a work in a mode.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     record::{Record, ResultRecord},
+    series,
     table::short,
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn html(record: &Record) -> String {
         plot(&mut page, group);
         rest = after;
     }
+    page.push_str(&series::plots(record));
     page.push_str("<h2>Modes</h2><ul>");
     for mode in &record.modes {
         let why = mode.missing.as_deref().map(|why| format!(" – not measured: {}", escape(why)));
@@ -80,6 +82,11 @@ fn plot(page: &mut String, results: &[ResultRecord]) {
         );
     }
     page.push_str("</svg>");
+    for result in results {
+        for error in &result.errors {
+            add(page, &format!("<p>{}: {}</p>", result.mode, escape(error)));
+        }
+    }
 }
 
 fn add(page: &mut String, text: &str) {

@@ -1,7 +1,7 @@
 //! The order of things: every round of a work does it in every mode, so that what drifts while
 //! the run lasts meets all modes alike; every second round goes backwards.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 
@@ -23,13 +23,18 @@ pub(crate) fn measure(args: &Args) -> Result<Record> {
     let machine = Machine::now();
     let works = args.works();
     let mut places = Places::default();
-    let modes = build(&mut places);
+    let modes = build(args, &mut places);
     ensure!(modes.iter().any(|mode| mode.missing.is_none()), "no mode can be built here");
 
-    let mut progress = Progress::new(works.iter().map(|w| w.modes.len() * args.rounds()).sum());
+    let mut progress = Progress::new(
+        works.iter().map(|work| modes_of(args, work).len() * of_work(args, work)).sum(),
+    );
     let mut results = Vec::new();
+    let mut described = Vec::new();
     for work in &works {
+        let begin = Instant::now();
         results.extend(rounds(args, work, &mut places, &mut progress));
+        described.push(describe(work, begin.elapsed()));
     }
     progress.clear();
     Ok(Record {
@@ -41,16 +46,27 @@ pub(crate) fn measure(args: &Args) -> Result<Record> {
         window_ms: args.window().as_millis(),
         machine,
         modes,
-        works: works.iter().map(|work| described(work)).collect(),
+        works: described,
         advantages: compare(&results),
         results,
     })
 }
 
+/// How often a work is done in each mode.
+fn of_work(args: &Args, work: &Work) -> usize {
+    args.rounds().min(work.most_rounds)
+}
+
+/// Those of its modes that are to be measured.
+fn modes_of(args: &Args, work: &Work) -> Vec<Mode> {
+    let wanted = args.modes();
+    work.modes.iter().copied().filter(|mode| wanted.contains(mode)).collect()
+}
+
 /// Builds every mode's network.
-fn build(places: &mut Places) -> Vec<ModeRecord> {
+fn build(args: &Args, places: &mut Places) -> Vec<ModeRecord> {
     let mut modes = Vec::new();
-    for mode in Mode::ALL {
+    for mode in args.modes() {
         let missing = places.get(mode, Kind::Plain).err().map(str::to_owned);
         if let Some(why) = &missing {
             eprintln!("{}: not measured: {why}", mode.name());
@@ -60,9 +76,16 @@ fn build(places: &mut Places) -> Vec<ModeRecord> {
     modes
 }
 
-fn described(work: &Work) -> WorkRecord {
-    let (series, x) = work.series.unzip();
-    WorkRecord { name: work.name, about: work.about, series, x }
+fn describe(work: &Work, took: Duration) -> WorkRecord {
+    let Work { name, about, series, .. } = *work;
+    WorkRecord {
+        name,
+        about,
+        series: series.map(|series| series.name),
+        x: series.map(|series| series.x),
+        x_is: series.map(|series| series.x_is),
+        seconds: took.as_secs_f64(),
+    }
 }
 
 /// All rounds of one work: a result for each figure and mode.
@@ -72,25 +95,26 @@ fn rounds(
     places: &mut Places,
     progress: &mut Progress,
 ) -> Vec<ResultRecord> {
+    let count = of_work(args, work);
     let mut modes = Vec::new();
     let mut missing = Vec::new();
-    for mode in work.modes {
+    for mode in modes_of(args, work) {
         // What is missing from every work of a mode is told once, with the mode.
-        if places.get(*mode, Kind::Plain).is_err() {
-            progress.skip(args.rounds());
+        if places.get(mode, Kind::Plain).is_err() {
+            progress.skip(count);
             continue;
         }
-        match places.get(*mode, work.kind) {
-            Ok(_) => modes.push(*mode),
+        match places.get(mode, work.kind) {
+            Ok(_) => modes.push(mode),
             Err(why) => {
-                progress.skip(args.rounds());
-                missing.push((*mode, why.to_owned()));
+                progress.skip(count);
+                missing.push((mode, why.to_owned()));
             }
         }
     }
     let mut of_modes: Vec<Vec<ResultRecord>> =
         modes.iter().map(|mode| empty(work, *mode)).collect();
-    for round in 0..args.rounds() {
+    for round in 0..count {
         for step in 0..modes.len() {
             let at = if round % 2 == 0 { step } else { modes.len() - 1 - step };
             progress.next(work.name, modes[at].name());
@@ -109,7 +133,7 @@ fn rounds(
     }
     for (mode, why) in missing {
         let mut results = empty(work, mode);
-        (0..args.rounds()).for_each(|round| note(&mut results, round, Err(why.clone())));
+        (0..count).for_each(|round| note(&mut results, round, Err(why.clone())));
         of_modes.push(results);
     }
     let mut results: Vec<_> = of_modes.into_iter().flatten().collect();

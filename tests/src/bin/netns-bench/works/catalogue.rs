@@ -1,6 +1,6 @@
 //! Which works there are, in their order in the table.
 
-use super::{Better, Manner, Metric, Task, Work};
+use super::{Better, Manner, Metric, Series, Task, Work};
 use crate::{modes::Mode, places::Kind};
 
 const fn more(name: &'static str, unit: &'static str) -> Metric {
@@ -13,14 +13,14 @@ const fn less(name: &'static str, unit: &'static str) -> Metric {
 
 const PACKETS: &[Metric] = &[more("rate", "packets/s"), less("CPU", "ns/packet")];
 const COST: &[Metric] = &[less("cost", "ns/packet")];
-const NEW_FLOWS: &[Metric] = &[more("rate", "flows/s")];
+const FLOW_RATE: &[Metric] = &[more("rate", "flows/s")];
 const TABLE: &[Metric] =
     &[more("capacity", "flows"), less("memory", "bytes/flow"), more("tear-down", "flows/s")];
 const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
 const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
-const LAB: &[Metric] =
+const UP_AND_DOWN: &[Metric] =
     &[less("up", "s"), less("down", "s"), less("gone", "s"), less("cost", "ns/packet")];
-const BESIDE: &[Metric] = &[less("cost", "ns/packet"), less("begin", "ns/flow")];
+const PACKET_AND_FLOW: &[Metric] = &[less("cost", "ns/packet"), less("begin", "ns/flow")];
 const LATENCY: &[Metric] =
     &[less("p50", "µs"), less("p99", "µs"), less("p99.9", "µs"), more("load", "packets/s")];
 const PUBLISHED: &[Metric] =
@@ -31,9 +31,15 @@ const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs
 const TRACKING: &[Mode] =
     &[Mode::IptablesNft, Mode::IptablesNftPlainBridge, Mode::Nftables, Mode::Ours];
 
+/// One mode of each table, and of each that fills it.
+const TABLES: &[Mode] = &[Mode::IptablesNft, Mode::Nftables, Mode::Ours];
+
 /// The modes that forward ports.
-const PUBLISHING: &[Mode] =
-    &[Mode::IptablesNft, Mode::IptablesLegacy, Mode::Nftables, Mode::Ours, Mode::OursViaStack];
+const PUBLISHING: &[Mode] = &[Mode::IptablesNft, Mode::IptablesLegacy, Mode::Nftables, Mode::Ours];
+
+/// Enough to see how a figure grows.
+const GROWING: &[Mode] =
+    &[Mode::Cable, Mode::Routed, Mode::IptablesNft, Mode::Nftables, Mode::Ours];
 
 /// A lab of ours, and the same by `ip -batch` and a rule of iptables.
 const LABS: &[Mode] = &[Mode::IptablesNft, Mode::Ours];
@@ -44,6 +50,12 @@ const CHECKED: &[Mode] = &[Mode::Cable, Mode::IptablesNft, Mode::Ours];
 /// The ways from one namespace to another on the same bridge: with br_netfilter off and on.
 const EAST_WEST: &[Mode] = &[Mode::Cable, Mode::Routed, Mode::IptablesNft, Mode::Ours];
 
+const FORWARD_ONLY: Series = Series::of("forward-only", "flows");
+const NEW_FLOWS: Series = Series::of("new-flows", "flows that live");
+const PUBLISH: Series = Series::of("publish", "published ports");
+const RULES: Series = Series::of("rules", "published ports");
+const LAB: Series = Series::of("lab", "namespaces");
+
 /// What most works have in common.
 const PLAIN: Work = Work {
     name: "",
@@ -53,13 +65,14 @@ const PLAIN: Work = Work {
     kind: Kind::Plain,
     metrics: &[],
     series: None,
+    most_rounds: usize::MAX,
     is_long: false,
 };
 
-const FORWARD: Work = Work { modes: PUBLISHING, metrics: PUBLISHED, ..PLAIN };
-const RULES: Work = Work { modes: PUBLISHING, metrics: BESIDE, is_long: true, ..PLAIN };
-const LAB_OF: Work = Work { modes: LABS, metrics: LAB, ..PLAIN };
-const NEW: Work = Work { modes: TRACKING, kind: Kind::Roomy, metrics: NEW_FLOWS, ..PLAIN };
+const PUBLISHED_PORTS: Work = Work { modes: PUBLISHING, metrics: PUBLISHED, ..PLAIN };
+const BESIDE: Work = Work { modes: TRACKING, metrics: PACKET_AND_FLOW, is_long: true, ..PLAIN };
+const LAB_OF: Work = Work { modes: LABS, metrics: UP_AND_DOWN, ..PLAIN };
+const NEW: Work = Work { modes: TRACKING, kind: Kind::Roomy, metrics: FLOW_RATE, ..PLAIN };
 
 pub(crate) const WORKS: &[Work] = &[
     Work {
@@ -81,7 +94,7 @@ pub(crate) const WORKS: &[Work] = &[
         about: "UDP packets of 18 bytes from interface to interface, all on one CPU, one flow",
         metrics: COST,
         task: Task::Forwarding { flows: 1 },
-        series: Some(("forward-only", 1)),
+        series: Some(FORWARD_ONLY.at(1)),
         ..PLAIN
     },
     Work {
@@ -89,7 +102,8 @@ pub(crate) const WORKS: &[Work] = &[
         about: "the same, 1,000 flows in turn",
         metrics: COST,
         task: Task::Forwarding { flows: 1_000 },
-        series: Some(("forward-only", 1_000)),
+        modes: GROWING,
+        series: Some(FORWARD_ONLY.at(1_000)),
         is_long: true,
         ..PLAIN
     },
@@ -98,7 +112,8 @@ pub(crate) const WORKS: &[Work] = &[
         about: "the same, 10,000 flows in turn",
         metrics: COST,
         task: Task::Forwarding { flows: 10_000 },
-        series: Some(("forward-only", 10_000)),
+        modes: GROWING,
+        series: Some(FORWARD_ONLY.at(10_000)),
         is_long: true,
         ..PLAIN
     },
@@ -107,7 +122,8 @@ pub(crate) const WORKS: &[Work] = &[
         about: "the same, 100,000 flows in turn",
         metrics: COST,
         task: Task::Forwarding { flows: 100_000 },
-        series: Some(("forward-only", 100_000)),
+        modes: GROWING,
+        series: Some(FORWARD_ONLY.at(100_000)),
         ..PLAIN
     },
     Work {
@@ -117,7 +133,8 @@ pub(crate) const WORKS: &[Work] = &[
         task: Task::Forwarding { flows: 1_000_000 },
         modes: TRACKING,
         kind: Kind::Roomy,
-        series: Some(("forward-only", 1_000_000)),
+        series: Some(FORWARD_ONLY.at(1_000_000)),
+        most_rounds: 3,
         is_long: true,
         ..PLAIN
     },
@@ -125,42 +142,44 @@ pub(crate) const WORKS: &[Work] = &[
         name: "rules-1",
         about: "what a packet from inside costs beside one published port, and a new flow",
         task: Task::Beside { ports: 1 },
-        series: Some(("rules", 1)),
-        ..RULES
+        series: Some(RULES.at(1)),
+        ..BESIDE
     },
     Work {
         name: "rules-100",
         about: "the same beside 100 published ports",
         task: Task::Beside { ports: 100 },
-        series: Some(("rules", 100)),
-        ..RULES
+        series: Some(RULES.at(100)),
+        ..BESIDE
     },
     Work {
         name: "rules-10k",
         about: "the same beside 10,000 published ports",
         task: Task::Beside { ports: 10_000 },
-        series: Some(("rules", 10_000)),
-        ..RULES
+        series: Some(RULES.at(10_000)),
+        ..BESIDE
     },
     Work {
         name: "new-flows-10k",
         about: "new UDP flows while 10,000 live",
         task: Task::NewFlows { live: 10_000 },
-        series: Some(("new-flows", 10_000)),
+        series: Some(NEW_FLOWS.at(10_000)),
         ..NEW
     },
     Work {
         name: "new-flows-100k",
         about: "new UDP flows while 100,000 live",
         task: Task::NewFlows { live: 100_000 },
-        series: Some(("new-flows", 100_000)),
+        series: Some(NEW_FLOWS.at(100_000)),
+        is_long: true,
         ..NEW
     },
     Work {
         name: "new-flows-1m",
         about: "new UDP flows while 1,000,000 live",
         task: Task::NewFlows { live: 1_000_000 },
-        series: Some(("new-flows", 1_000_000)),
+        series: Some(NEW_FLOWS.at(1_000_000)),
+        most_rounds: 3,
         is_long: true,
         ..NEW
     },
@@ -168,8 +187,9 @@ pub(crate) const WORKS: &[Work] = &[
         name: "flow-table",
         about: "how many flows a table holds as it is, what each takes, and how fast all go",
         task: Task::Table,
-        modes: TRACKING,
+        modes: TABLES,
         metrics: TABLE,
+        most_rounds: 3,
         ..PLAIN
     },
     Work {
@@ -218,38 +238,39 @@ pub(crate) const WORKS: &[Work] = &[
     },
     Work {
         name: "latency",
-        about: "UDP request and response beside 256,000 packets/s: how long one takes",
+        about: "UDP request and response beside 128,000 packets/s: how long one takes",
         task: Task::Latency,
         metrics: LATENCY,
         ..PLAIN
     },
     Work {
-        name: "forward-1",
+        name: "publish-1",
         about: "like tcp-crr, inwards by a published port, and how long it takes to publish it",
-        task: Task::Forwards { ports: 1, manner: Manner::Together },
-        series: Some(("forward", 1)),
-        ..FORWARD
+        task: Task::Publish { ports: 1, manner: Manner::Together },
+        series: Some(PUBLISH.at(1)),
+        ..PUBLISHED_PORTS
     },
     Work {
-        name: "forward-100",
+        name: "publish-100",
         about: "the same by the last of 100 published ports",
-        task: Task::Forwards { ports: 100, manner: Manner::Together },
-        series: Some(("forward", 100)),
-        ..FORWARD
-    },
-    Work {
-        name: "forward-10k",
-        about: "the same by the last of 10,000 published ports",
-        task: Task::Forwards { ports: 10_000, manner: Manner::Together },
-        series: Some(("forward", 10_000)),
-        ..FORWARD
-    },
-    Work {
-        name: "forward-4k-singly",
-        about: "the same by the last of 4,000 published ports, each by a rule of its own",
-        task: Task::Forwards { ports: 4_000, manner: Manner::Singly },
+        task: Task::Publish { ports: 100, manner: Manner::Together },
+        series: Some(PUBLISH.at(100)),
         is_long: true,
-        ..FORWARD
+        ..PUBLISHED_PORTS
+    },
+    Work {
+        name: "publish-10k",
+        about: "the same by the last of 10,000 published ports",
+        task: Task::Publish { ports: 10_000, manner: Manner::Together },
+        series: Some(PUBLISH.at(10_000)),
+        ..PUBLISHED_PORTS
+    },
+    Work {
+        name: "publish-4k-singly",
+        about: "the same by the last of 4,000 published ports, each by a rule of its own",
+        task: Task::Publish { ports: 4_000, manner: Manner::Singly },
+        is_long: true,
+        ..PUBLISHED_PORTS
     },
     Work {
         name: "east-west",
@@ -263,21 +284,23 @@ pub(crate) const WORKS: &[Work] = &[
         name: "lab-10",
         about: "a lab of 10 namespaces up and down; in iptables-nft by `ip -batch`",
         task: Task::Lab { namespaces: 10 },
-        series: Some(("lab", 10)),
+        series: Some(LAB.at(10)),
         ..LAB_OF
     },
     Work {
         name: "lab-100",
         about: "the same of 100 namespaces",
         task: Task::Lab { namespaces: 100 },
-        series: Some(("lab", 100)),
+        series: Some(LAB.at(100)),
+        is_long: true,
         ..LAB_OF
     },
     Work {
         name: "lab-1000",
         about: "the same of 1,000 namespaces",
         task: Task::Lab { namespaces: 1_000 },
-        series: Some(("lab", 1_000)),
+        series: Some(LAB.at(1_000)),
+        most_rounds: 3,
         is_long: true,
         ..LAB_OF
     },
@@ -285,6 +308,7 @@ pub(crate) const WORKS: &[Work] = &[
         name: "iperf3",
         about: "one TCP stream, by iperf3: to check tcp-stream-1 against",
         task: Task::Iperf,
+        is_long: true,
         modes: CHECKED,
         metrics: STREAM,
         ..PLAIN

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{
-    Manner, forwards,
+    Manner,
     generator::{Generator, counted, send_all},
+    publish,
 };
 use crate::{places::Place, statistics::as_f64, tracking::has_room};
 
@@ -33,7 +34,7 @@ pub(super) fn cost(place: &Place, flows: u32, window: Duration) -> Result<Vec<f6
 /// one of another flow.
 pub(super) fn cost_beside(place: &Place, ports: u16, window: Duration) -> Result<Vec<f64>> {
     const NEW: u32 = 10_000;
-    forwards::publish(place, ports, Manner::Together)?;
+    publish::publish(place, ports, Manner::Together)?;
     let measured = super::on_client_cpu(|| {
         let mut figures = cost(place, 1, window)?;
         let mut generator = Generator::new(place)?;
@@ -41,6 +42,6 @@ pub(super) fn cost_beside(place: &Place, ports: u16, window: Duration) -> Result
         figures.push(new.seconds * 1e9 / as_f64(new.arrived));
         Ok(figures)
     });
-    forwards::withdraw(place, ports, Manner::Together)?;
+    publish::withdraw(place, ports, Manner::Together)?;
     measured
 }

@@ -5,7 +5,6 @@ use std::{
     fmt::Write as _,
     fs,
     net::Ipv4Addr,
-    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -72,10 +71,7 @@ fn up(place: &Place, namespaces: u16) -> Result<()> {
             fs::write(&file, lab_text(place, namespaces))?;
             finish(Command::new(netns_path()).args(["up", &file]))
         }
-        _ => {
-            let folder = tempfile::tempdir().context("no temporary folder")?;
-            by_batches(place, namespaces, folder.path())
-        }
+        _ => by_batches(place, namespaces),
     }
 }
 
@@ -90,8 +86,7 @@ fn down(place: &Place, namespaces: u16) -> Result<()> {
                 writeln!(text, "netns del {}", name(number))?;
             }
             writeln!(text, "netns del {}\nnetns del {}", place.server, place.router)?;
-            let folder = tempfile::tempdir().context("no temporary folder")?;
-            batch(folder.path(), None, &text)
+            batch(None, &text)
         }
     }
 }
@@ -130,7 +125,7 @@ uplink = "ens3"
 
 /// The same lab by as few processes of `ip` as there can be: a batch of what can be done from
 /// outside, and one within each namespace.
-fn by_batches(place: &Place, namespaces: u16, folder: &Path) -> Result<()> {
+fn by_batches(place: &Place, namespaces: u16) -> Result<()> {
     let Place { server, router, .. } = place;
     let mut outside = format!("netns add {router}\nnetns add {server}\n");
     let mut within = format!(
@@ -149,15 +144,15 @@ fn by_batches(place: &Place, namespaces: u16, folder: &Path) -> Result<()> {
         "address add {UPLINK}/24 dev ens3\nlink set ens3 up\nroute add default via {SERVER}\n\
          route add {SINK} via {SINK_HOP}\n"
     )?;
-    batch(folder, None, &outside)?;
-    batch(folder, Some(router), &within)?;
+    batch(None, &outside)?;
+    batch(Some(router), &within)?;
     let up = "link set lo up\nlink set eth0 up\n";
     for number in 1..=namespaces {
         let own = address(number);
         let text = format!("address add {own}/16 dev eth0\n{up}route add default via {BRIDGE}\n");
-        batch(folder, Some(&name(number)), &text)?;
+        batch(Some(&name(number)), &text)?;
     }
-    batch(folder, Some(server), &format!("address add {SERVER}/24 dev eth0\n{up}"))?;
+    batch(Some(server), &format!("address add {SERVER}/24 dev eth0\n{up}"))?;
     set(router, "ipv4/ip_forward", "1")?;
     tool(
         router,
@@ -166,9 +161,10 @@ fn by_batches(place: &Place, namespaces: u16, folder: &Path) -> Result<()> {
     )
 }
 
-fn batch(folder: &Path, namespace: Option<&str>, text: &str) -> Result<()> {
-    let file = folder.join("batch");
-    fs::write(&file, text)?;
+fn batch(namespace: Option<&str>, text: &str) -> Result<()> {
+    // The sandbox's own, which goes with it.
+    let file = "/run/many.batch";
+    fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
     let mut command = Command::new("ip");
     command.args(namespace.map(|name| ["-n", name]).into_iter().flatten());
     finish(command.arg("-batch").arg(file))

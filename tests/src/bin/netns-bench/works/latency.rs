@@ -19,10 +19,10 @@ use nix::{
 use super::{CLIENT, PATIENCE, SERVER, generator::Generator, joined};
 use crate::{cpu::pin, places::Place, statistics::as_f64};
 
-/// The load: 64 packets every 250 µs are 256,000 a second, about half of what the slowest mode
-/// can carry. They come in bursts, as from a link, and are the same in every mode.
+/// The load: 64 packets every 500 µs are 128,000 a second, which every mode can carry. They come
+/// in bursts, as from a link, and are the same in every mode.
 const BURST: u32 = 64;
-const PERIOD_NS: i64 = 250_000;
+const PERIOD_NS: i64 = 500_000;
 
 /// Percentiles of the time that an answer takes, in microseconds: 50, 99 and 99.9; and the load that
 /// there was, in packets a second.

@@ -9,17 +9,17 @@ use crate::{cpu, modes::Mode, places::Kind, places::Place};
 
 mod catalogue;
 mod forwarding;
-mod forwards;
 mod generator;
 mod iperf;
 mod labs;
 mod latency;
+mod publish;
 mod table;
 mod tcp;
 mod udp;
 
 pub(crate) use catalogue::WORKS;
-use forwards::Manner;
+use publish::Manner;
 
 /// When an end that hears nothing gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -43,6 +43,25 @@ pub(crate) struct Metric {
     pub(crate) better: Better,
 }
 
+/// Works that differ in one number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    /// What there are so many of.
+    pub(crate) x_is: &'static str,
+    pub(crate) x: u32,
+}
+
+impl Series {
+    const fn of(name: &'static str, x_is: &'static str) -> Self {
+        Self { name, x_is, x: 0 }
+    }
+
+    const fn at(self, x: u32) -> Self {
+        Self { x, ..self }
+    }
+}
+
 /// Something to do in several modes.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -53,8 +72,9 @@ pub(crate) struct Work {
     /// The network that it needs.
     pub(crate) kind: Kind,
     pub(crate) metrics: &'static [Metric],
-    /// Works that differ in one number, and the number.
-    pub(crate) series: Option<(&'static str, u32)>,
+    pub(crate) series: Option<Series>,
+    /// Of what takes long, fewer rounds are enough.
+    pub(crate) most_rounds: usize,
     /// Too long for `--quick`.
     pub(crate) is_long: bool,
 }
@@ -68,7 +88,7 @@ enum Task {
     TcpStream { parallel: usize },
     TcpRequestResponse,
     TcpConnect,
-    Forwards { ports: u16, manner: Manner },
+    Publish { ports: u16, manner: Manner },
     EastWest,
     Latency,
     Lab { namespaces: u16 },
@@ -97,7 +117,7 @@ impl Work {
             }
             Task::TcpRequestResponse => with_cpu(1e6, || tcp::request_response(place, window)),
             Task::TcpConnect => with_cpu(1e6, || tcp::connect_request_response(place, window)),
-            Task::Forwards { ports, manner } => forwards::forwards(place, ports, manner, window),
+            Task::Publish { ports, manner } => publish::connections(place, ports, manner, window),
             Task::EastWest => with_cpu(1e9, || udp::flood(&place.east_west(), 1, window)),
             Task::Lab { namespaces } => labs::lab(place.mode, namespaces, window),
             Task::Beside { ports } => forwarding::cost_beside(place, ports, window),

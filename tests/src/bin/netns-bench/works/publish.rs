@@ -33,7 +33,7 @@ pub(super) enum Manner {
 
 /// Connections a second to the last of so many ports and their CPU time, and how long it took to
 /// publish all of them, in milliseconds.
-pub(super) fn forwards(
+pub(super) fn connections(
     place: &Place,
     ports: u16,
     manner: Manner,
