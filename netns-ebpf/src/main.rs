@@ -89,6 +89,7 @@ stages! {
     outbound_rare
     inbound_rare
     hairpin
+    meet
     inbound_begin
     inbound_error
     enter

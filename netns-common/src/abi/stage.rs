@@ -32,7 +32,7 @@ stages! {
     OutboundBegin = 1, "outbound_begin";
     /// An ICMP error that a namespace sends.
     OutboundError = 2, "outbound_error";
-    /// Begins a connection from one namespace to a forward of another.
+    /// Begins a connection from one namespace to a forward of another: the caller's record.
     Hairpin = 3, "hairpin";
     /// A packet from an uplink that is of no flow.
     InboundBegin = 4, "inbound_begin";
@@ -46,6 +46,8 @@ stages! {
     Map = 8, "map";
     /// Sends the first packet of such a flow on its way.
     SetOut = 9, "set_out";
+    /// The other end's record of such a connection.
+    Meet = 10, "meet";
     /// A packet from an uplink that cannot go into its namespace as it is.
     Held = 12, "held";
     /// Tells the sender of a packet that is dropped.

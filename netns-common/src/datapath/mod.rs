@@ -52,8 +52,8 @@ pub use inbound::{
 };
 pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use outbound::{
-    from_namespace, hairpin, map, other_frame, outbound_begin, outbound_error, outbound_fragment,
-    outbound_moved, outbound_rare, set_out,
+    from_namespace, hairpin, map, meet, other_frame, outbound_begin, outbound_error,
+    outbound_fragment, outbound_moved, outbound_rare, set_out,
 };
 pub use oversize::held;
 pub use passage::Scratch;

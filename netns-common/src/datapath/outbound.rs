@@ -593,7 +593,7 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
 }
 
 /// Begins a connection of one namespace to a forward: a record for each of its ends, both
-/// seen from the host's address that was called.
+/// seen from the host's address that was called. Here that of the caller.
 #[inline(always)]
 fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
@@ -632,9 +632,35 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
         Some(mapping) => claim_mapped(tables, passage.settings, head, flow, &mapping),
         None => claim(tables, passage.settings, head, flow),
     };
-    let caller_port = match claimed {
-        Ok(port) => port,
-        Err(reason) => return passage.refuse(reason),
+    match claimed {
+        Ok(port) => {
+            passage.notes.claimed = port;
+            Outcome::Continue(Stage::Meet)
+        }
+        Err(reason) => passage.refuse(reason),
+    }
+}
+
+/// [`Stage::Meet`].
+#[inline(always)]
+pub fn meet<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, meet_target)
+}
+
+/// Goes on with such a connection once its caller has a port.
+#[inline(always)]
+fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    let head = passage.head;
+    let tables = passage.tables;
+    let forward = passage.notes.forward;
+    let caller_port = passage.notes.claimed;
+    let Some(target) = tables.endpoint(forward.address) else {
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
     };
     // Two ports of the host may lead to one target, which sees the same caller by both.
     if is_taken_inside(passage, &forward, head.destination, caller_port) {

@@ -23,6 +23,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::Map => outbound::map(packet, tables, scratch, now),
         Stage::SetOut => outbound::set_out(packet, tables, scratch, now),
         Stage::Hairpin => outbound::hairpin(packet, tables, scratch, now),
+        Stage::Meet => outbound::meet(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
         Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),
         Stage::OutboundRare => outbound::outbound_rare(packet, tables, scratch, now),
