@@ -136,7 +136,6 @@ pub(crate) const WORKS: &[Work] = &[
         series: Some(FORWARD_ONLY.at(1_000_000)),
         most_rounds: 3,
         is_long: true,
-        ..PLAIN
     },
     Work {
         name: "rules-1",

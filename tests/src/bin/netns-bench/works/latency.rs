@@ -35,11 +35,12 @@ pub(super) fn under_load(place: &Place, window: Duration) -> Result<Vec<f64>> {
     client.connect((place.address, place.port))?;
     client.set_read_timeout(Some(PATIENCE))?;
     server.set_read_timeout(Some(Duration::from_millis(20)))?;
-    let over = AtomicBool::new(false);
+    let over = &AtomicBool::new(false);
     let (loaded, begins) = mpsc::channel();
     let (times, load) = thread::scope(|scope| {
-        let server = scope.spawn(|| answer(&server, &over));
-        let load = scope.spawn(|| load(place, loaded, &over));
+        let server = scope.spawn(|| answer(&server, over));
+        // Its end of the channel goes with it.
+        let load = scope.spawn(move || load(place, &loaded, over));
         // The load's own error tells why there is none.
         let begun = begins.recv().context("there is no load");
         let times = begun.and_then(|()| joined(scope.spawn(|| ask(&client, window))));
@@ -53,7 +54,7 @@ pub(super) fn under_load(place: &Place, window: Duration) -> Result<Vec<f64>> {
 }
 
 /// Sends bursts until it is over, and returns how many packets a second those were.
-fn load(place: &Place, loaded: mpsc::Sender<()>, over: &AtomicBool) -> Result<f64> {
+fn load(place: &Place, loaded: &mpsc::Sender<()>, over: &AtomicBool) -> Result<f64> {
     pin(CLIENT)?;
     let mut generator = Generator::new(place)?;
     let begin = Instant::now();
