@@ -10,6 +10,9 @@ pub(crate) struct Machine {
     pub(crate) cpus: usize,
     pub(crate) memory_kib: u64,
     pub(crate) kernel: String,
+    /// Settings of the kernel that the figures depend on, by their path in /proc/sys; those that
+    /// it has.
+    pub(crate) settings: BTreeMap<&'static str, String>,
     /// The first line of each tool's version; of one that is not there, its package.
     pub(crate) versions: BTreeMap<&'static str, String>,
 }
@@ -33,9 +36,24 @@ impl Machine {
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             memory_kib: memory.unwrap_or(0),
             kernel: kernel.trim().to_owned(),
+            settings: SETTINGS.iter().filter_map(|name| Some((*name, setting(name)?))).collect(),
             versions: tools.map(|(tool, argument)| (tool, version(tool, argument))).into(),
         }
     }
+}
+
+const SETTINGS: &[&str] = &[
+    "net/core/bpf_jit_enable",
+    "net/core/bpf_jit_harden",
+    "net/core/netdev_budget",
+    "net/core/netdev_max_backlog",
+    "net/netfilter/nf_conntrack_buckets",
+    "net/netfilter/nf_conntrack_max",
+    "net/ipv4/tcp_congestion_control",
+];
+
+fn setting(name: &str) -> Option<String> {
+    Some(fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().to_owned())
 }
 
 fn version(tool: &str, argument: &str) -> String {

@@ -55,9 +55,11 @@ fn run(args: &args::Args) -> Result<()> {
         fs::write(file, "").with_context(|| format!("cannot write {}", file.display()))?;
     }
 
+    // Not all settings show in a namespace.
+    let machine = machine::Machine::now();
     // Everything is in here, and goes with this process however it ends: also by Ctrl-C.
     let sandbox = Sandbox::new();
-    let record = rounds::measure(args)?;
+    let record = rounds::measure(args, machine)?;
     drop(sandbox);
 
     print!("{}", table::render(&record));

@@ -10,22 +10,38 @@ pub(crate) struct Progress {
     begin: Instant,
     all: usize,
     begun: usize,
+    /// What the samples that are done were thought to take, and those that are not.
+    done: Duration,
+    rest: Duration,
+    /// The same of the sample that goes on.
+    current: Duration,
 }
 
 impl Progress {
-    /// Of so many samples.
-    pub(crate) fn new(all: usize) -> Self {
-        Self { begin: Instant::now(), all, begun: 0 }
+    pub(crate) fn new() -> Self {
+        let none = Duration::ZERO;
+        Self { begin: Instant::now(), all: 0, begun: 0, done: none, rest: none, current: none }
     }
 
-    /// So many samples will not be taken.
-    pub(crate) fn skip(&mut self, samples: usize) {
+    /// So many samples will be taken, each of which is thought to take so long.
+    pub(crate) fn expect(&mut self, samples: usize, likely: Duration) {
+        self.all += samples;
+        self.rest += likely.saturating_mul(u32::try_from(samples).unwrap_or(u32::MAX));
+    }
+
+    /// So many of them will not.
+    pub(crate) fn skip(&mut self, samples: usize, likely: Duration) {
         self.all = self.all.saturating_sub(samples);
+        let skipped = likely.saturating_mul(u32::try_from(samples).unwrap_or(u32::MAX));
+        self.rest = self.rest.saturating_sub(skipped);
     }
 
     /// The next sample begins.
-    pub(crate) fn next(&mut self, work: &str, mode: &str) {
-        let left = left(self.begin.elapsed(), self.begun, self.all);
+    pub(crate) fn next(&mut self, work: &str, mode: &str, likely: Duration) {
+        self.done += self.current;
+        self.current = likely;
+        let left = left(self.begin.elapsed(), self.done, self.rest);
+        self.rest = self.rest.saturating_sub(likely);
         self.begun += 1;
         line(&format!("{} of {}: {work}, {mode}{left}", self.begun, self.all));
     }
@@ -35,12 +51,12 @@ impl Progress {
     }
 }
 
-/// What the rest takes when each sample takes as long as those before did.
-fn left(elapsed: Duration, done: usize, all: usize) -> String {
-    let (Ok(done @ 1..), Ok(all)) = (u32::try_from(done), u32::try_from(all)) else {
+/// What the rest takes when thoughts are as wrong about it as about what is done.
+fn left(elapsed: Duration, done: Duration, rest: Duration) -> String {
+    if done.is_zero() {
         return String::new();
-    };
-    let seconds = (elapsed / done * all.saturating_sub(done)).as_secs();
+    }
+    let seconds = rest.mul_f64(elapsed.as_secs_f64() / done.as_secs_f64()).as_secs();
     if seconds < 60 {
         format!(", {seconds} s left")
     } else {
@@ -64,8 +80,9 @@ mod tests {
 
     #[test]
     fn the_time_left_is_told_once_it_is_known() {
-        assert_eq!(left(Duration::ZERO, 0, 10), "");
-        assert_eq!(left(Duration::from_secs(10), 5, 10), ", 10 s left");
-        assert_eq!(left(Duration::from_secs(60), 10, 40), ", 3 min 0 s left");
+        let seconds = Duration::from_secs;
+        assert_eq!(left(seconds(1), seconds(0), seconds(10)), "");
+        assert_eq!(left(seconds(10), seconds(5), seconds(5)), ", 10 s left");
+        assert_eq!(left(seconds(60), seconds(10), seconds(30)), ", 3 min 0 s left");
     }
 }

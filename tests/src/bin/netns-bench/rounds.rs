@@ -17,18 +17,19 @@ use crate::{
     works::{Better, Work},
 };
 
-pub(crate) fn measure(args: &Args) -> Result<Record> {
+pub(crate) fn measure(args: &Args, machine: Machine) -> Result<Record> {
     let begin = Instant::now();
     let began = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let machine = Machine::now();
     let works = args.works();
     let mut places = Places::default();
     let modes = build(args, &mut places);
     ensure!(modes.iter().any(|mode| mode.missing.is_none()), "no mode can be built here");
 
-    let mut progress = Progress::new(
-        works.iter().map(|work| modes_of(args, work).len() * of_work(args, work)).sum(),
-    );
+    let mut progress = Progress::new();
+    for work in &works {
+        let samples = modes_of(args, work).len() * of_work(args, work);
+        progress.expect(samples, work.likely(args.window()));
+    }
     let mut results = Vec::new();
     let mut described = Vec::new();
     for work in &works {
@@ -96,18 +97,19 @@ fn rounds(
     progress: &mut Progress,
 ) -> Vec<ResultRecord> {
     let count = of_work(args, work);
+    let likely = work.likely(args.window());
     let mut modes = Vec::new();
     let mut missing = Vec::new();
     for mode in modes_of(args, work) {
         // What is missing from every work of a mode is told once, with the mode.
         if places.get(mode, Kind::Plain).is_err() {
-            progress.skip(count);
+            progress.skip(count, likely);
             continue;
         }
         match places.get(mode, work.kind) {
             Ok(_) => modes.push(mode),
             Err(why) => {
-                progress.skip(count);
+                progress.skip(count, likely);
                 missing.push((mode, why.to_owned()));
             }
         }
@@ -117,7 +119,7 @@ fn rounds(
     for round in 0..count {
         for step in 0..modes.len() {
             let at = if round % 2 == 0 { step } else { modes.len() - 1 - step };
-            progress.next(work.name, modes[at].name());
+            progress.next(work.name, modes[at].name(), likely);
             let sample = match places.get(modes[at], work.kind) {
                 Ok(place) => forget(place)
                     .and_then(|_| work.sample(place, args.window()))

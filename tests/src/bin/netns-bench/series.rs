@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    modes::Mode,
     record::{Record, ResultRecord, WorkRecord},
     statistics::as_f64,
     table::short,
@@ -16,7 +17,8 @@ const TOP: f64 = 10.0;
 const LEGEND: f64 = LEFT + WIDTH + 20.0;
 
 /// One for each mode, in their order; ours have the green ones.
-const COLOURS: [&str; 9] = ["#555", "#89a", "#c33", "#e88", "#a5a", "#36c", "#6bd", "#2a7", "#9c3"];
+const COLOURS: [&str; Mode::ALL.len()] =
+    ["#555", "#89a", "#c33", "#e88", "#a5a", "#36c", "#6bd", "#2a7", "#9c3"];
 
 /// A plot for each series and figure.
 pub(crate) fn plots(record: &Record) -> String {
@@ -60,11 +62,11 @@ fn plot(
     metric: &str,
     unit: &str,
 ) {
-    let lines: Vec<_> = record
-        .modes
-        .iter()
+    let lines: Vec<_> = Mode::ALL
+        .map(Mode::name)
+        .into_iter()
         .zip(COLOURS)
-        .map(|(mode, colour)| (mode.name, colour, points(record, works, metric, mode.name)))
+        .map(|(mode, colour)| (mode, colour, points(record, works, metric, mode)))
         .filter(|(_, _, points)| !points.is_empty())
         .collect();
     let highest = lines.iter().flat_map(|line| &line.2).map(|point| point.1);
@@ -90,7 +92,7 @@ fn plot(
     );
     for x in numbers() {
         let (at, below) = (across(x), bottom + 20.0);
-        let label = short(x);
+        let label = short(x).replace(".00", "");
         add(
             page,
             &format!("<text x=\"{at:.1}\" y=\"{below}\" text-anchor=\"middle\">{label}</text>"),

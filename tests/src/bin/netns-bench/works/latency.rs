@@ -3,7 +3,10 @@
 use std::{
     io::ErrorKind,
     net::UdpSocket,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -32,11 +35,15 @@ pub(super) fn under_load(place: &Place, window: Duration) -> Result<Vec<f64>> {
     client.connect((place.address, place.port))?;
     client.set_read_timeout(Some(PATIENCE))?;
     server.set_read_timeout(Some(Duration::from_millis(20)))?;
-    let over = AtomicBool::new(false);
+    let over = &AtomicBool::new(false);
+    let (loaded, begins) = mpsc::channel();
     let (times, load) = thread::scope(|scope| {
-        let server = scope.spawn(|| answer(&server, &over));
-        let load = scope.spawn(|| load(place, &over));
-        let times = joined(scope.spawn(|| ask(&client, window)));
+        let server = scope.spawn(|| answer(&server, over));
+        // Its end of the channel goes with it.
+        let load = scope.spawn(move || load(place, &loaded, over));
+        // The load's own error tells why there is none.
+        let begun = begins.recv().context("there is no load");
+        let times = begun.and_then(|()| joined(scope.spawn(|| ask(&client, window))));
         over.store(true, Ordering::Relaxed);
         let load = joined(load)?;
         joined(server)?;
@@ -47,12 +54,14 @@ pub(super) fn under_load(place: &Place, window: Duration) -> Result<Vec<f64>> {
 }
 
 /// Sends bursts until it is over, and returns how many packets a second those were.
-fn load(place: &Place, over: &AtomicBool) -> Result<f64> {
+fn load(place: &Place, loaded: &mpsc::Sender<()>, over: &AtomicBool) -> Result<f64> {
     pin(CLIENT)?;
     let mut generator = Generator::new(place)?;
     let begin = Instant::now();
     let mut next = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
-    let mut sent = 0;
+    let mut sent = generator.send(&mut (0..BURST).map(|_| 0))?;
+    // Nobody hears it when the client has failed, which then says why.
+    let _ = loaded.send(());
     while !over.load(Ordering::Relaxed) {
         sent += generator.send(&mut (0..BURST).map(|_| 0))?;
         next = next + TimeSpec::nanoseconds(PERIOD_NS);
@@ -68,12 +77,18 @@ fn ask(client: &UdpSocket, window: Duration) -> Result<Histogram<u64>> {
     pin(CLIENT)?;
     let mut times = Histogram::new(3)?;
     let mut buffer = [0; 64];
-    let begin = Instant::now();
-    while begin.elapsed() < window {
+    let mut transact = || {
         let asked = Instant::now();
         client.send(&[0; 18])?;
         client.recv(&mut buffer).context("no answer")?;
-        times.record(u64::try_from(asked.elapsed().as_nanos())?)?;
+        anyhow::Ok(asked.elapsed())
+    };
+    // The first makes a flow and finds neighbours.
+    transact()?;
+    let begin = Instant::now();
+    while begin.elapsed() < window {
+        let took = transact()?;
+        times.record(u64::try_from(took.as_nanos())?)?;
     }
     Ok(times)
 }

@@ -102,6 +102,28 @@ impl Work {
         self.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
+    /// How long a sample takes, roughly, for the time left: the window, and what is made before.
+    pub(crate) fn likely(&self, window: Duration) -> Duration {
+        let flow = Duration::from_micros(10);
+        let before = match self.task {
+            Task::Forwarding { flows } => flow * flows,
+            Task::NewFlows { live } => flow * (2 * live).max(table::FILLED),
+            Task::Table => flow * 300_000,
+            Task::Publish { ports, .. } | Task::Beside { ports } => {
+                Duration::from_micros(50) * ports.into()
+            }
+            Task::Lab { namespaces } => Duration::from_millis(20) * namespaces.into(),
+            Task::Iperf => Duration::from_secs(1),
+            Task::Udp { .. }
+            | Task::TcpStream { .. }
+            | Task::TcpRequestResponse
+            | Task::TcpConnect
+            | Task::EastWest
+            | Task::Latency => Duration::ZERO,
+        };
+        window + before
+    }
+
     /// One sample: a figure for each of [`Self::metrics`], of what has arrived.
     ///
     /// # Errors

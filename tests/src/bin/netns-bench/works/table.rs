@@ -18,7 +18,7 @@ fn batch(live: u32) -> u32 {
 }
 
 /// How many are made to live within one sample, over and over: it is what takes the time.
-const FILLED: u32 = 200_000;
+pub(super) const FILLED: u32 = 200_000;
 
 /// New flows a second while so many live.
 pub(super) fn new_flows(place: &Place, live: u32, window: Duration) -> Result<Vec<f64>> {

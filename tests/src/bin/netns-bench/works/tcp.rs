@@ -59,10 +59,13 @@ pub(super) fn stream(place: &Place, parallel: usize, window: Duration) -> Result
 
 fn send(mut client: TcpStream, begin: Instant, window: Duration) -> Result<()> {
     let buffer = vec![0; BUFFER];
-    while begin.elapsed() < window {
+    // Once at least, also when the thread was late to begin.
+    loop {
         client.write_all(&buffer).context("cannot send")?;
+        if begin.elapsed() >= window {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Bytes until the other end closes.
