@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn run(args: &args::Args) -> Result<()> {
     if args.list {
         for work in args.works() {
-            println!("{:<16} {}", work.name, work.about);
+            println!("{:<18} {}", work.name, work.about);
         }
         return Ok(());
     }

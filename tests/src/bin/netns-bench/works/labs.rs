@@ -124,7 +124,8 @@ uplink = "ens3"
 }
 
 /// The same lab by as few processes of `ip` as there can be: a batch of what can be done from
-/// outside, and one within each namespace.
+/// outside, and one within each namespace. As in ours there are no IPv6 addresses: those of a
+/// thousand links would look for each other on the bridge for a while.
 fn by_batches(place: &Place, namespaces: u16) -> Result<()> {
     let Place { server, router, .. } = place;
     let mut outside = format!("netns add {router}\nnetns add {server}\n");
@@ -136,7 +137,7 @@ fn by_batches(place: &Place, namespaces: u16) -> Result<()> {
         let name = name(number);
         writeln!(outside, "netns add {name}")?;
         writeln!(outside, "link add eth0 netns {name} type veth peer name {name} netns {router}")?;
-        writeln!(within, "link set {name} master v-net-0 up")?;
+        writeln!(within, "link set {name} master v-net-0 addrgenmode none up")?;
     }
     writeln!(outside, "link add eth0 netns {server} type veth peer name ens3 netns {router}")?;
     write!(
@@ -146,7 +147,7 @@ fn by_batches(place: &Place, namespaces: u16) -> Result<()> {
     )?;
     batch(None, &outside)?;
     batch(Some(router), &within)?;
-    let up = "link set lo up\nlink set eth0 up\n";
+    let up = "link set lo up\nlink set eth0 addrgenmode none up\n";
     for number in 1..=namespaces {
         let own = address(number);
         let text = format!("address add {own}/16 dev eth0\n{up}route add default via {BRIDGE}\n");

@@ -112,7 +112,9 @@ impl Work {
             Task::Publish { ports, .. } | Task::Beside { ports } => {
                 Duration::from_micros(50) * ports.into()
             }
-            Task::Lab { namespaces } => Duration::from_millis(20) * namespaces.into(),
+            Task::Lab { namespaces } => {
+                Duration::from_secs(1) + Duration::from_millis(20) * namespaces.into()
+            }
             Task::Iperf => Duration::from_secs(1),
             Task::Udp { .. }
             | Task::TcpStream { .. }
