@@ -23,9 +23,10 @@ const FLOW_CAPACITY: u32 = 1 << 17;
 #[map]
 pub(crate) static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(FLOW_CAPACITY, 0);
 
+// Not preallocated: few flows have to give up their port, and it would take as much memory again.
 #[map]
 pub(crate) static MOVED_PORTS: HashMap<InsideKey, MovedPort> =
-    HashMap::with_max_entries(FLOW_CAPACITY, 0);
+    HashMap::with_max_entries(FLOW_CAPACITY, BPF_F_NO_PREALLOC);
 
 // Not preallocated: most labs have none, and no packet of a known flow looks here.
 #[map]

@@ -83,7 +83,9 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
 
 /// Half of the flow table is for connections that are answered, whoever has them.
 fn limits(nat: &NatOptions) -> Limits {
-    Limits { quota: nat.quota, unreplied: nat.unreplied, unreplied_share: nat.flow_table / 2 }
+    // Whoever gives each namespace more than half of the table wants it to be used so.
+    let unreplied_share = nat.unreplied.max(nat.flow_table / 2);
+    Limits { quota: nat.quota, unreplied: nat.unreplied, unreplied_share }
 }
 
 fn masquerades(topology: &Topology, router: Option<&str>) -> Vec<MasqueradeRule> {

@@ -15,16 +15,12 @@ pub(crate) enum Kind {
     Roomy,
 }
 
-/// Half of a table is for flows without an answer: beyond the two million that a work may have live.
-const MANY_FLOWS: u32 = 1 << 22;
+/// Beyond the million flows that a work may have live, and those that it begins then.
+const MANY_FLOWS: u32 = 1 << 21;
 
 /// Keys under `[nat]` of every lab of ours: of whatever limits what one namespace may do, that it
 /// may take all there is, as netfilter lets it.
 const UNLIMITED: &str = "quota = 4194304\nunreplied = 4194304";
-
-/// The size of other flow tables of ours: half of it has room for the 100,000 flows without an
-/// answer that a work may have live.
-const FLOWS: u32 = 1 << 18;
 
 impl Kind {
     fn prefix(self) -> &'static str {
@@ -38,7 +34,7 @@ impl Kind {
     /// The keys of a lab of ours under `[nat]`.
     pub(crate) fn nat(self) -> String {
         match self {
-            Self::Plain | Self::OffloadsOff => format!("{UNLIMITED}\nflow_table = {FLOWS}"),
+            Self::Plain | Self::OffloadsOff => UNLIMITED.to_owned(),
             Self::Roomy => format!("{UNLIMITED}\nflow_table = {MANY_FLOWS}"),
         }
     }
