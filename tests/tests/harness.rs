@@ -72,8 +72,9 @@ fn foreign_tools_see_each_other_over_a_cable() {
     let mut capture = inside("right").capture("two");
     inside("left").ping("10.9.0.2").success();
     capture.wait_for("10.9.0.1 > 10.9.0.2: ICMP echo request");
+    capture.wait_for("10.9.0.2 > 10.9.0.1: ICMP echo reply");
     let packets = capture.stop();
-    assert!(packets.iter().any(|line| line.contains("echo reply")), "{packets:#?}");
+    assert!(packets.iter().any(|line| line.contains("echo request")), "{packets:#?}");
     inside("left").cannot_ping("10.9.0.3");
 
     let mut server = inside("right").web_server("10.9.0.2", 80, "over the cable");
