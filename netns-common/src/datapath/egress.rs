@@ -9,12 +9,14 @@ use core::mem::offset_of;
 use network_types::{icmp::Icmpv4Hdr, ip::Ipv4Hdr};
 
 use super::{
-    Exit, Outcome, Verdict, clamp, fragments,
+    Exit, Outcome, Verdict, clamp,
+    departure::leave,
+    fragments,
     guard::is_inside,
     head::{Head, Kind},
     hop::RouteOutcome,
     icmp::{self, Quote, about},
-    outbound::{REROUTE, follow, leave},
+    outbound::{REROUTE, follow},
     passage::{ANY, PLAIN, Passage, Scratch},
     rewrite::Translation,
     source::address_fault,

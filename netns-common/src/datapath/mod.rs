@@ -8,11 +8,13 @@
 mod checksum;
 mod clamp;
 mod crc32c;
+mod departure;
 mod egress;
 mod external_port;
 mod forwards;
 mod fragments;
 mod guard;
+mod hairpin;
 mod head;
 mod hop;
 mod host;
@@ -39,11 +41,13 @@ mod usage;
 
 pub use checksum::{Diff, fold};
 pub use clamp::mss_clamp;
+pub use departure::{map, set_out};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
 pub use forwards::{ForwardTable, Target};
 pub use fragments::{REASSEMBLER_MEMORY, RESPITE_SECONDS, first_fragment, from_reassembler};
 pub use guard::to_uplink;
+pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect, has_sockets};
@@ -52,8 +56,8 @@ pub use inbound::{
 };
 pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use outbound::{
-    from_namespace, hairpin, map, meet, other_frame, outbound_begin, outbound_error,
-    outbound_fragment, outbound_moved, outbound_rare, set_out,
+    from_namespace, other_frame, outbound_begin, outbound_error, outbound_fragment, outbound_moved,
+    outbound_rare,
 };
 pub use oversize::held;
 pub use passage::Scratch;

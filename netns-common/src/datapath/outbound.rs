@@ -2,28 +2,22 @@
 
 use super::{
     Exit, Outcome, Verdict, clamp,
-    external_port::{claim, claim_mapped, forget, record},
+    departure::leave,
+    external_port::forget,
     forwards, fragments,
-    guard::is_inside,
+    hairpin::turn_around,
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
-    icmp,
-    inbound::is_taken_inside,
-    mapping, masquerade, neighbour, options,
-    oversize::{self, FITS_EVERY_LINK},
-    passage::{ANY, Notes, PLAIN, Passage, Scratch, read_head},
-    portless,
+    icmp, masquerade, neighbour, options,
+    oversize::FITS_EVERY_LINK,
+    passage::{ANY, PLAIN, Passage, Scratch, read_head},
     rewrite::Translation,
     source,
     stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
-    usage,
 };
-use crate::abi::{
-    DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, NO_RULE, Port, Sequences, Settings,
-    Stage, Tick,
-};
+use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, Settings, Stage, Tick};
 
 /// How often a flow in use asks the routing table anew, in ticks: about once a second.
 pub(super) const REROUTE: Tick = 8;
@@ -170,17 +164,6 @@ pub fn outbound_error<P: Packet, T: Tables>(
     go_on(packet, tables, scratch, now, |passage| Outcome::Decided(icmp::outbound(passage)))
 }
 
-/// [`Stage::Hairpin`].
-#[inline(always)]
-pub fn hairpin<P: Packet, T: Tables>(
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-) -> Outcome {
-    go_on(packet, tables, scratch, now, call_forward)
-}
-
 /// Carries a packet of a known flow; `None` if the record is not this packet's.
 #[inline(always)]
 fn carry<P: Packet, T: Tables, const WHICH: bool>(
@@ -302,51 +285,6 @@ fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<
     carry::<_, _, ANY>(passage, &key)
 }
 
-/// The remote of the flow is the host itself, that is, a forward of another namespace: out
-/// by the one record and in by the other (RFC 4787 REQ-9).
-#[inline(always)]
-fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
-    passage: &mut Passage<'_, P, T>,
-    key: &FlowKey,
-    flow: &F,
-) -> Option<Verdict> {
-    let head = passage.head;
-    let tables = passage.tables;
-    let other_key =
-        FlowKey::new(flow.external, key.external_port, head.destination_port, head.protocol);
-    let other = tables.flow(&other_key)?;
-    if other.external != head.destination
-        || passage.is_over(&other, FlowKind::is_begun_outside(other.kind))
-    {
-        return None;
-    }
-    if head.ttl <= 1 {
-        passage.refuse(DropReason::TtlExceeded);
-        passage.notes.is_refused = true;
-        return None;
-    }
-    if oversize::must_be_refused(passage, other.cable) {
-        oversize::refuse(passage, other.cable);
-        passage.notes.is_refused = true;
-        return None;
-    }
-    if WHICH == PLAIN && !passage.is_steady(&other, Direction::In) {
-        passage.notes.is_unsteady = true;
-        return None;
-    }
-    passage.touch::<_, WHICH>(flow, Direction::Out);
-    passage.touch::<_, WHICH>(&other, Direction::In);
-    let to = Translation {
-        source: flow.external,
-        source_port: key.external_port,
-        destination: other.inside,
-        destination_port: other.inside_port,
-        mac: Some(other.inside_mac),
-    };
-    let exit = Exit::Peer { cable: other.cable };
-    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
-}
-
 /// A packet of no flow.
 #[inline(always)]
 fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
@@ -404,155 +342,6 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
         .any(|(index, uplink)| index < count && *uplink == link)
 }
 
-/// Towards an uplink: begins a masqueraded flow of the namespace at `end`.
-#[inline(always)]
-pub(super) fn leave<P: Packet, T: Tables>(
-    passage: &mut Passage<'_, P, T>,
-    route: &Route,
-    end: Endpoint,
-    exit: Exit,
-) -> Outcome {
-    let head = passage.head;
-    let tables = passage.tables;
-    passage.notes.masquerade =
-        masquerade::find(tables, route.egress, head.source).unwrap_or_default();
-    // Read back from memory, whose content the verifier does not know: to it, all ways that led
-    // to a rule are one from here on.
-    let rule = &passage.notes.masquerade;
-    let (id, to) = (rule.rule, rule.to);
-    if id == NO_RULE {
-        // A source outside every inside prefix is the network's own business.
-        return Outcome::Decided(if is_inside(passage.settings, head.source) {
-            passage.drop(DropReason::NoMasquerade)
-        } else {
-            Verdict::Pass
-        });
-    }
-    if masquerade::excludes(tables, rule, head.destination) {
-        // Whatever it is: the stack routes it, and the guard lets it out.
-        return Outcome::Decided(Verdict::Pass);
-    }
-    let refusal = match head.kind {
-        Kind::LaterFragment => return Outcome::Decided(fragments::detour(passage)),
-        Kind::Tcp if head.is_rst() => Some(DropReason::NoFlow),
-        Kind::Tcp | Kind::Udp | Kind::Sctp | Kind::Portless | Kind::Query => None,
-        Kind::QueryReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),
-        Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
-        Kind::Other => Some(DropReason::UnsupportedProtocol),
-    };
-    if let Some(reason) = refusal {
-        return Outcome::Decided(passage.drop(reason));
-    }
-    let may_be_too_large = exit.skips_stack() && head.bytes > FITS_EVERY_LINK;
-    if may_be_too_large && passage.packet.exceeds_mtu(route.egress) {
-        return Outcome::Decided(Verdict::Pass);
-    }
-    if let Some(reason) = usage::refusal(tables, passage.settings, end.cable) {
-        return refuse_new(passage, reason, exit);
-    }
-    passage.begin_draft(FlowKind::Masquerade);
-    let flow = &mut passage.notes.draft;
-    flow.inside = head.source;
-    flow.inside_port = head.source_port;
-    flow.inside_mac = end.mac;
-    flow.external = masquerade::address(to, route.source);
-    flow.next_hop = route.next_hop;
-    flow.egress = route.egress;
-    flow.cable = end.cable;
-    flow.rule = id;
-    let claimed = match head.kind {
-        Kind::Portless => portless::claim(tables, passage.settings, head, flow),
-        // Also by a rule that maps nothing: it has to keep off the ports of those that do.
-        _ if passage.settings.mappings != 0 => {
-            passage.notes.park(exit);
-            return Outcome::Continue(Stage::Map);
-        }
-        _ => claim(tables, passage.settings, head, flow),
-    };
-    match claimed {
-        Ok(port) => depart(passage, port, exit),
-        Err(reason) => refuse_new(passage, reason, exit),
-    }
-}
-
-/// [`Stage::Map`].
-#[inline(always)]
-pub fn map<P: Packet, T: Tables>(
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| {
-        let Notes { draft, masquerade, .. } = &*passage.notes;
-        let claimed =
-            mapping::claim(passage.tables, passage.settings, passage.head, draft, masquerade);
-        match claimed {
-            Ok(port) => {
-                passage.notes.claimed = port;
-                Outcome::Continue(Stage::SetOut)
-            }
-            Err(reason) => {
-                let exit = passage.notes.parked();
-                refuse_new(passage, reason, exit)
-            }
-        }
-    })
-}
-
-/// [`Stage::SetOut`].
-#[inline(always)]
-pub fn set_out<P: Packet, T: Tables>(
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| {
-        let port = passage.notes.claimed;
-        // A way each: the verifier refuses what only one of them has a value for.
-        match passage.notes.parked() {
-            Exit::Neighbour { link, next_hop } => {
-                depart(passage, port, Exit::Neighbour { link, next_hop })
-            }
-            _ => depart(passage, port, Exit::Onward),
-        }
-    })
-}
-
-/// Sends the first packet of a masqueraded flow on its way by the external port that was
-/// claimed for it.
-#[inline(always)]
-fn depart<P: Packet, T: Tables>(
-    passage: &mut Passage<'_, P, T>,
-    external_port: Port,
-    exit: Exit,
-) -> Outcome {
-    let head = passage.head;
-    let flow = &passage.notes.draft;
-    let rule = flow.rule;
-    let translation = Translation {
-        source: flow.external,
-        source_port: external_port,
-        destination: head.destination,
-        destination_port: head.destination_port,
-        mac: None,
-    };
-    let verdict = passage.translate(&translation, exit, rule, true);
-    passage.go_on(verdict)
-}
-
-/// Drops the first packet of a flow that cannot begin.
-#[inline(always)]
-fn refuse_new<P: Packet, T: Tables>(
-    passage: &mut Passage<'_, P, T>,
-    reason: DropReason,
-    exit: Exit,
-) -> Outcome {
-    // Where the stack forwards it, nobody can be answered any more.
-    if exit.skips_stack() { passage.refuse(reason) } else { Outcome::Decided(passage.drop(reason)) }
-}
-
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
 /// for the stack.
 #[inline(always)]
@@ -590,106 +379,4 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         }
     };
     Outcome::Decided(verdict)
-}
-
-/// Begins a connection of one namespace to a forward: a record for each of its ends, both
-/// seen from the host's address that was called. Here that of the caller.
-#[inline(always)]
-fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
-    let head = passage.head;
-    let tables = passage.tables;
-    let forward = passage.notes.forward;
-    let Some(target) = tables.endpoint(forward.address) else {
-        return Outcome::Decided(passage.drop(DropReason::NoRoute));
-    };
-    let Some(mac) = source_mac(passage.packet) else {
-        return Outcome::Decided(passage.drop(DropReason::Malformed));
-    };
-    if head.ttl <= 1 {
-        return passage.refuse(DropReason::TtlExceeded);
-    }
-    if oversize::must_be_refused(passage, target.cable) {
-        return oversize::refuse(passage, target.cable);
-    }
-    let link = passage.packet.link();
-    if let Some(reason) = usage::refusal(tables, passage.settings, link) {
-        return passage.refuse(reason);
-    }
-    passage.begin_draft(FlowKind::Hairpin);
-    let flow = &mut passage.notes.draft;
-    flow.inside = head.source;
-    flow.inside_port = head.source_port;
-    flow.inside_mac = mac;
-    flow.external = head.destination;
-    flow.cable = link;
-    flow.rule = forward.rule;
-    let standing = match passage.settings.mappings {
-        0 => None,
-        _ => mapping::of_inside(tables, head.destination, head, passage.now),
-    };
-    let claimed = match standing {
-        // By the port that all the others know it by (RFC 4787 REQ-9a).
-        Some(mapping) => claim_mapped(tables, passage.settings, head, flow, &mapping),
-        None => claim(tables, passage.settings, head, flow),
-    };
-    match claimed {
-        Ok(port) => {
-            passage.notes.claimed = port;
-            Outcome::Continue(Stage::Meet)
-        }
-        Err(reason) => passage.refuse(reason),
-    }
-}
-
-/// [`Stage::Meet`].
-#[inline(always)]
-pub fn meet<P: Packet, T: Tables>(
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-) -> Outcome {
-    go_on(packet, tables, scratch, now, meet_target)
-}
-
-/// Goes on with such a connection once its caller has a port.
-#[inline(always)]
-fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
-    let head = passage.head;
-    let tables = passage.tables;
-    let forward = passage.notes.forward;
-    let caller_port = passage.notes.claimed;
-    let Some(target) = tables.endpoint(forward.address) else {
-        return Outcome::Decided(passage.drop(DropReason::NoRoute));
-    };
-    // Two ports of the host may lead to one target, which sees the same caller by both.
-    if is_taken_inside(passage, &forward, head.destination, caller_port) {
-        return passage.refuse(DropReason::PortsExhausted);
-    }
-    let kind = passage.notes.called_kind();
-    // The other end's record; what is not named here is the same for both.
-    let flow = &mut passage.notes.draft;
-    flow.inside = forward.address;
-    flow.inside_port = forward.port;
-    flow.inside_mac = target.mac;
-    flow.cable = target.cable;
-    flow.kind = kind as u8;
-    (flow.packets_in, flow.bytes_in) = (flow.packets_out, flow.bytes_out);
-    (flow.packets_out, flow.bytes_out) = (0, 0);
-    flow.sequences = Sequences { inside: flow.sequences.remote, remote: flow.sequences.inside };
-    let key = FlowKey::new(head.destination, caller_port, head.destination_port, head.protocol);
-    if record(tables, passage.settings, &key, flow).is_err() {
-        // The caller's record stays until it expires: its next packet finds it and tries
-        // again.
-        return passage.refuse(DropReason::PortsExhausted);
-    }
-    let to = Translation {
-        source: head.destination,
-        source_port: caller_port,
-        destination: forward.address,
-        destination_port: forward.port,
-        mac: Some(target.mac),
-    };
-    let verdict = passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true);
-    passage.go_on(verdict)
 }

@@ -1,7 +1,7 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, clamp, egress, fragments, inbound, outbound, oversize,
+    Outcome, Verdict, clamp, departure, egress, fragments, hairpin, inbound, outbound, oversize,
     passage::{Passage, Scratch},
     refusal,
     traits::{Packet, Tables},
@@ -20,10 +20,10 @@ pub fn run<P: Packet, T: Tables>(
         Stage::OutboundMoved => outbound::outbound_moved(packet, tables, scratch, now),
         Stage::OutboundBegin => outbound::outbound_begin(packet, tables, scratch, now),
         Stage::OutboundError => outbound::outbound_error(packet, tables, scratch, now),
-        Stage::Map => outbound::map(packet, tables, scratch, now),
-        Stage::SetOut => outbound::set_out(packet, tables, scratch, now),
-        Stage::Hairpin => outbound::hairpin(packet, tables, scratch, now),
-        Stage::Meet => outbound::meet(packet, tables, scratch, now),
+        Stage::Map => departure::map(packet, tables, scratch, now),
+        Stage::SetOut => departure::set_out(packet, tables, scratch, now),
+        Stage::Hairpin => hairpin::hairpin(packet, tables, scratch, now),
+        Stage::Meet => hairpin::meet(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
         Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),
         Stage::OutboundRare => outbound::outbound_rare(packet, tables, scratch, now),

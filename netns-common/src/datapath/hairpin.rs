@@ -1,0 +1,175 @@
+//! From one namespace to a forward, or a mapping, of another: both ends see the host's address that
+//! was called (RFC 4787 REQ-9, RFC 5382 REQ-8).
+
+use super::{
+    Exit, Outcome, Verdict,
+    external_port::{claim, claim_mapped, record},
+    head::source_mac,
+    inbound::is_taken_inside,
+    mapping, oversize,
+    passage::{PLAIN, Passage, Scratch},
+    rewrite::Translation,
+    stages::go_on,
+    state::Direction,
+    traits::{FlowRef, Packet, Tables},
+    usage,
+};
+use crate::abi::{DropReason, FlowKey, FlowKind, Sequences, Stage, Tick};
+
+/// [`Stage::Hairpin`].
+#[inline(always)]
+pub fn hairpin<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, call_forward)
+}
+
+/// The remote of the flow is the host itself, that is, a forward of another namespace: out
+/// by the one record and in by the other (RFC 4787 REQ-9).
+#[inline(always)]
+pub(super) fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
+    passage: &mut Passage<'_, P, T>,
+    key: &FlowKey,
+    flow: &F,
+) -> Option<Verdict> {
+    let head = passage.head;
+    let tables = passage.tables;
+    let other_key =
+        FlowKey::new(flow.external, key.external_port, head.destination_port, head.protocol);
+    let other = tables.flow(&other_key)?;
+    if other.external != head.destination
+        || passage.is_over(&other, FlowKind::is_begun_outside(other.kind))
+    {
+        return None;
+    }
+    if head.ttl <= 1 {
+        passage.refuse(DropReason::TtlExceeded);
+        passage.notes.is_refused = true;
+        return None;
+    }
+    if oversize::must_be_refused(passage, other.cable) {
+        oversize::refuse(passage, other.cable);
+        passage.notes.is_refused = true;
+        return None;
+    }
+    if WHICH == PLAIN && !passage.is_steady(&other, Direction::In) {
+        passage.notes.is_unsteady = true;
+        return None;
+    }
+    passage.touch::<_, WHICH>(flow, Direction::Out);
+    passage.touch::<_, WHICH>(&other, Direction::In);
+    let to = Translation {
+        source: flow.external,
+        source_port: key.external_port,
+        destination: other.inside,
+        destination_port: other.inside_port,
+        mac: Some(other.inside_mac),
+    };
+    let exit = Exit::Peer { cable: other.cable };
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
+}
+
+/// Begins a connection of one namespace to a forward: a record for each of its ends, both
+/// seen from the host's address that was called. Here that of the caller.
+#[inline(always)]
+fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    let head = passage.head;
+    let tables = passage.tables;
+    let forward = passage.notes.forward;
+    let Some(target) = tables.endpoint(forward.address) else {
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
+    };
+    let Some(mac) = source_mac(passage.packet) else {
+        return Outcome::Decided(passage.drop(DropReason::Malformed));
+    };
+    if head.ttl <= 1 {
+        return passage.refuse(DropReason::TtlExceeded);
+    }
+    if oversize::must_be_refused(passage, target.cable) {
+        return oversize::refuse(passage, target.cable);
+    }
+    let link = passage.packet.link();
+    if let Some(reason) = usage::refusal(tables, passage.settings, link) {
+        return passage.refuse(reason);
+    }
+    passage.begin_draft(FlowKind::Hairpin);
+    let flow = &mut passage.notes.draft;
+    flow.inside = head.source;
+    flow.inside_port = head.source_port;
+    flow.inside_mac = mac;
+    flow.external = head.destination;
+    flow.cable = link;
+    flow.rule = forward.rule;
+    let standing = match passage.settings.mappings {
+        0 => None,
+        _ => mapping::of_inside(tables, head.destination, head, passage.now),
+    };
+    let claimed = match standing {
+        // By the port that all the others know it by (RFC 4787 REQ-9a).
+        Some(mapping) => claim_mapped(tables, passage.settings, head, flow, &mapping),
+        None => claim(tables, passage.settings, head, flow),
+    };
+    match claimed {
+        Ok(port) => {
+            passage.notes.claimed = port;
+            Outcome::Continue(Stage::Meet)
+        }
+        Err(reason) => passage.refuse(reason),
+    }
+}
+
+/// [`Stage::Meet`].
+#[inline(always)]
+pub fn meet<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, meet_target)
+}
+
+/// Goes on with such a connection once its caller has a port.
+#[inline(always)]
+fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    let head = passage.head;
+    let tables = passage.tables;
+    let forward = passage.notes.forward;
+    let caller_port = passage.notes.claimed;
+    let Some(target) = tables.endpoint(forward.address) else {
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
+    };
+    // Two ports of the host may lead to one target, which sees the same caller by both.
+    if is_taken_inside(passage, &forward, head.destination, caller_port) {
+        return passage.refuse(DropReason::PortsExhausted);
+    }
+    let kind = passage.notes.called_kind();
+    // The other end's record; what is not named here is the same for both.
+    let flow = &mut passage.notes.draft;
+    flow.inside = forward.address;
+    flow.inside_port = forward.port;
+    flow.inside_mac = target.mac;
+    flow.cable = target.cable;
+    flow.kind = kind as u8;
+    (flow.packets_in, flow.bytes_in) = (flow.packets_out, flow.bytes_out);
+    (flow.packets_out, flow.bytes_out) = (0, 0);
+    flow.sequences = Sequences { inside: flow.sequences.remote, remote: flow.sequences.inside };
+    let key = FlowKey::new(head.destination, caller_port, head.destination_port, head.protocol);
+    if record(tables, passage.settings, &key, flow).is_err() {
+        // The caller's record stays until it expires: its next packet finds it and tries
+        // again.
+        return passage.refuse(DropReason::PortsExhausted);
+    }
+    let to = Translation {
+        source: head.destination,
+        source_port: caller_port,
+        destination: forward.address,
+        destination_port: forward.port,
+        mac: Some(target.mac),
+    };
+    let verdict = passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true);
+    passage.go_on(verdict)
+}
