@@ -1,5 +1,12 @@
 //! Loading the eBPF object.
 
+use std::{
+    num::NonZero,
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData, ProgramArray},
@@ -42,11 +49,36 @@ pub(super) fn classifier<'a>(
 
 /// Loads the program of every stage and puts it in its place.
 pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    load_stages(object)?;
     let mut table = stages(pins)?;
     for stage in Stage::ALL {
         put(object, &mut table, stage as u32, stage.program())?;
     }
     Ok(())
+}
+
+/// Loads the programs of the stages, as many at a time as there are CPUs: the verifier takes some
+/// two seconds for all of them.
+fn load_stages(object: &mut Ebpf) -> Result<(), DatapathError> {
+    let of_stages = object.programs_mut().filter_map(|(name, program)| {
+        let stage = Stage::ALL.into_iter().find(|stage| stage.program() == name)?;
+        Some((stage.program(), program))
+    });
+    let waiting = Mutex::new(of_stages.collect::<Vec<_>>());
+    let work = || loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some((name, program)) = next else { return Ok(()) };
+        let error = |cause| DatapathError::Program { program: name, cause };
+        let program: &mut SchedClassifier = program.try_into().map_err(error)?;
+        program.load().map_err(error)?;
+    };
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let done =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|c| resume_unwind(c)));
+        done.collect()
+    })
 }
 
 /// Puts the program that writes the packet log in its place.
