@@ -3,6 +3,8 @@
 
 #[path = "expiry.rs"]
 mod expiry;
+#[path = "floods.rs"]
+mod floods;
 #[path = "flows.rs"]
 mod flows;
 #[path = "forward.rs"]
@@ -17,3 +19,5 @@ mod own_router;
 mod protocols;
 #[path = "routers.rs"]
 mod routers;
+#[path = "rule_kinds.rs"]
+mod rule_kinds;
