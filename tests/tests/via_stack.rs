@@ -9,14 +9,20 @@ mod floods;
 mod flows;
 #[path = "forward.rs"]
 mod forward;
+#[path = "fragments.rs"]
+mod fragments;
 #[path = "host_beside.rs"]
 mod host_beside;
+#[path = "icmp.rs"]
+mod icmp;
 #[path = "masquerade.rs"]
 mod masquerade;
 #[path = "own_router.rs"]
 mod own_router;
 #[path = "protocols.rs"]
 mod protocols;
+#[path = "quotas.rs"]
+mod quotas;
 #[path = "routers.rs"]
 mod routers;
 #[path = "rule_kinds.rs"]

@@ -9,7 +9,7 @@ use super::{
     hop::Route,
     mapping, masquerade,
     oversize::FITS_EVERY_LINK,
-    passage::{Notes, Passage, Scratch},
+    passage::{Notes, Passage, Place, Scratch},
     portless,
     rewrite::Translation,
     stages::go_on,
@@ -156,13 +156,13 @@ fn depart<P: Packet, T: Tables>(
     passage.go_on(verdict)
 }
 
-/// Drops the first packet of a flow that cannot begin.
+/// Drops the first packet of a flow that cannot begin, and has its sender told.
 #[inline(always)]
 fn refuse_new<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
     reason: DropReason,
     exit: Exit,
 ) -> Outcome {
-    // Where the stack forwards it, nobody can be answered any more.
-    if exit.skips_stack() { passage.refuse(reason) } else { Outcome::Decided(passage.drop(reason)) }
+    let place = if exit.skips_stack() { Place::Entry } else { Place::Departure };
+    passage.refuse_at(place, reason)
 }

@@ -95,6 +95,18 @@ pub(super) struct Refusal {
     pub(super) reason: u32,
     /// The largest packet that would have passed, in bytes; 0 where that does not matter.
     pub(super) mtu: u32,
+    /// Where the packet is.
+    pub(super) place: Place,
+}
+
+/// Where a packet that is dropped has got to.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the link that it came in by.
+    Entry = 0,
+    /// At an uplink: the stack has forwarded it.
+    Departure = 1,
 }
 
 impl Default for Scratch {
@@ -117,7 +129,7 @@ impl Default for Scratch {
                 is_unsteady: false,
                 is_refused: false,
                 is_held: false,
-                refusal: Refusal { reason: 0, mtu: 0 },
+                refusal: Refusal { reason: 0, mtu: 0, place: Place::Entry },
             },
         }
     }
@@ -213,10 +225,16 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         }
     }
 
-    /// Drops the packet and has its sender told.
+    /// Drops the packet, which is at the link that it came in by, and has its sender told.
     #[inline(always)]
     pub(super) fn refuse(&mut self, reason: DropReason) -> Outcome {
-        self.notes.refusal = Refusal { reason: reason as u32, mtu: 0 };
+        self.refuse_at(Place::Entry, reason)
+    }
+
+    /// The same wherever the packet has got to.
+    #[inline(always)]
+    pub(super) fn refuse_at(&mut self, place: Place, reason: DropReason) -> Outcome {
+        self.notes.refusal = Refusal { reason: reason as u32, mtu: 0, place };
         Outcome::Continue(Stage::Refuse)
     }
 

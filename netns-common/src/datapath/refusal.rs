@@ -17,7 +17,7 @@ use super::{
     head::{DONT_FRAGMENT, IP, Ipv4Words, L4, destination_mac, icmp_type, source_mac},
     hop::RouteOutcome,
     outbound::is_uplink,
-    passage::{Passage, Refusal, Scratch},
+    passage::{Passage, Place, Refusal, Scratch},
     stages::go_on,
     traits::{ENVELOPE, LEAST_QUOTED, MOST_QUOTED, Packet, Plain, Tables},
 };
@@ -96,14 +96,14 @@ pub fn refuse<P: Packet, T: Tables>(
 /// The packet is counted as dropped in any case; it is the error that is sent on.
 #[inline(always)]
 fn answer<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
-    let Refusal { reason, mtu } = passage.notes.refusal;
+    let Refusal { reason, mtu, place } = passage.notes.refusal;
     let reason = DropReason::from_number(reason);
     if passage.head.ttl == 0 {
         // No router on the way can have let it pass.
         return passage.drop(DropReason::NoTimeToLive);
     }
     let dropped = passage.drop(reason);
-    let Some(way) = way_back(passage) else { return dropped };
+    let Some(way) = way_back(passage, place) else { return dropped };
     let message = Message::about(reason);
     if !passage.tables.take_allowance(message.limit, passage.now) {
         passage.drop(DropReason::IcmpRateLimit);
@@ -118,7 +118,7 @@ fn answer<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
 /// The way to the sender; `None` if it must not be answered (RFC 1122 section 3.2.2, RFC 1812
 /// section 4.3.2.7).
 #[inline(always)]
-fn way_back<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Option<Return> {
+fn way_back<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, place: Place) -> Option<Return> {
     let head = passage.head;
     let tables = passage.tables;
     let is_answerable = head.kind.is_flow();
@@ -136,15 +136,21 @@ fn way_back<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Option<Return>
     let port = tables.bridge_port(link);
     let route = tables.route(head.source, port.map_or(link, |port| port.bridge));
     // A broadcast address, or one that no answer would reach.
-    if route.outcome != RouteOutcome::Forward {
+    let leads_out = is_uplink(passage.settings, route.egress);
+    if route.outcome != RouteOutcome::Forward || (place == Place::Departure && leads_out) {
         return None;
     }
     Some(match port {
+        // The way that the stack would send errors of its own.
+        _ if place == Place::Departure => {
+            let exit = Exit::Neighbour { link: route.egress, next_hop: route.next_hop };
+            Return { source: route.source, exit }
+        }
         Some(_) => Return { source: route.source, exit: Exit::Peer { cable: link } },
         None => {
             // Where the way back is not by an uplink, the answer goes where the packet came
             // from.
-            let (link, next_hop) = if is_uplink(passage.settings, route.egress) {
+            let (link, next_hop) = if leads_out {
                 (route.egress, route.next_hop)
             } else {
                 (link, head.source)

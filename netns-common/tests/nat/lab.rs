@@ -213,6 +213,10 @@ impl Sent {
         assert_eq!(counted, reason);
         let sender = Head::read(&self.before).expect("an IPv4 packet").source;
         let back = match self.before.link() {
+            // The stack had forwarded it.
+            link if link == self.places.uplink.index && [RED, BLUE].contains(&sender) => {
+                Exit::Neighbour { link: self.places.bridge.index, next_hop: sender }
+            }
             link if link == self.places.uplink.index => {
                 Exit::Neighbour { link, next_hop: address::LAN }
             }

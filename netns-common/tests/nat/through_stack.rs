@@ -75,6 +75,22 @@ fn a_connection_is_translated_on_its_way_through_the_stack() {
 }
 
 #[test]
+fn rfc5508_req8_the_sender_of_what_the_stack_forwarded_is_told_that_records_have_run_out() {
+    let mut lab = via_stack();
+    lab.router.tables.capacity = 1;
+    forwarded(&mut lab, &ipv4(RED, FAR).udp(40_000, 53));
+    for packet in [
+        ipv4(BLUE, FAR).tcp(40_000, 443, SYN).payload(900),
+        ipv4(BLUE, FAR).udp(40_000, 443),
+        ipv4(BLUE, FAR).echo_request(1),
+    ] {
+        let sent = lab.stack(&packet);
+        assert_eq!(sent.refused(DropReason::TableFull, BRIDGE), ((3, 13), 0));
+    }
+    assert_eq!(lab.drops(DropReason::TableFull), 3);
+}
+
+#[test]
 fn a_port_that_is_taken_is_moved_on_the_way_through_the_stack_too() {
     let mut lab = via_stack();
     forwarded(&mut lab, &ipv4(RED, FAR).tcp(40_000, 443, SYN));

@@ -54,7 +54,8 @@ pub(super) fn packet(
             // What it quotes is as its sender sent it.
             let mut wrong = wrong_checksums(after.network()).into_iter();
             assert!(wrong.all(|field| field == Field::QuotedTransport), "an answer; {}", shown());
-            matches!(exit, Exit::Neighbour { .. })
+            // One about what the stack forwarded goes back in.
+            matches!(exit, Exit::Neighbour { link, .. } if is_uplink(router, link))
         }
         Verdict::Drop(_) => false,
     };
@@ -67,6 +68,11 @@ pub(super) fn packet(
     assert!(lookups <= LOOKUPS, "{lookups} look-ups; {}", shown());
     let flows = router.tables.flow_count();
     assert!(flows <= router.tables.capacity, "{flows} flows; {}", shown());
+}
+
+fn is_uplink(router: &Router, link: u32) -> bool {
+    let settings = &router.tables.settings;
+    settings.uplinks[..settings.uplink_count as usize].contains(&link)
 }
 
 /// At the end: the table of moved ports is derived from the flows.
