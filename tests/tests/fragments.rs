@@ -245,7 +245,11 @@ fn rfc4787_req14_a_tcp_segment_in_fragments_passes_in_any_order() {
     lab_is_up();
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
     let wire = wire_of("red");
-    // Red's own stack knows nothing of the connection, and would reset it.
+    // Red's own stack knows nothing of the connection, and would reset it. Without an address it
+    // answers no ARP either, which the router's stack asks where the answer goes through it.
+    let mac = mac_of(&inside("red"), "veth-red").map(|octet| format!("{octet:02x}")).join(":");
+    let neighbour = ["neighbour", "replace", "192.168.15.1", "lladdr", &mac, "dev", "v-net-0"];
+    inside("host").command("ip", &neighbour).success();
     inside("red").command("ip", &["address", "flush", "dev", "veth-red"]).success();
     inside("red").run(|| set("ipv4/conf/veth-red/arp_ignore", "8"));
     let segment = |flags| ipv4(RED, LAN).tcp(40_000, 7000, flags);

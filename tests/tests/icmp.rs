@@ -11,7 +11,7 @@ use std::{
 use netns_common::model::checksum;
 use netns_tests::{
     DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, forward_add, inside, lab_is_up, nat,
-    own, receive_stream, send_stream,
+    own, receive_stream, send_stream, set,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -237,6 +237,8 @@ fn the_routers_own_errors_have_right_checksums_with_and_without_offloads() {
     forward_add("udp", 5353, "192.168.15.2:53").success();
     let _echo = UdpEcho::start("blue", "192.168.15.2:53");
     let web = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
+    // The stack, where it is the one that answers, tells a receiver six errors and then one a second.
+    inside("host").run(|| set("ipv4/icmp_ratelimit", "0"));
     // What the sender left to be completed must not be completed over the quotation when the
     // router sends, which its own offloads would hide.
     for (sender, sends) in [("on", "on"), ("on", "off"), ("off", "off")] {

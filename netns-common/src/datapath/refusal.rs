@@ -150,11 +150,8 @@ fn way_back<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, place: Place) -> 
         None => {
             // Where the way back is not by an uplink, the answer goes where the packet came
             // from.
-            let (link, next_hop) = if leads_out {
-                (route.egress, route.next_hop)
-            } else {
-                (link, head.source)
-            };
+            let (link, next_hop) =
+                if leads_out { (route.egress, route.next_hop) } else { (link, head.source) };
             // The address that was called: the one that the sender knows the router by.
             Return { source: head.destination, exit: Exit::Neighbour { link, next_hop } }
         }
