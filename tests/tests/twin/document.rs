@@ -2,18 +2,24 @@
 
 use std::{collections::BTreeSet, fs};
 
-use crate::exchange::Difference;
+use crate::{exchange::Difference, labs::Mode};
 
 const DOCUMENT: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/differences-from-netfilter.md");
 
+/// Marks a row of what the stack does as netfilter's does, when packets take the way through it.
+const STRAIGHT_ONLY: &str = " †";
+
 /// Every row of the document's tables.
-pub(crate) fn documented() -> BTreeSet<Difference> {
+pub(crate) fn documented(mode: Mode) -> BTreeSet<Difference> {
     let text = fs::read_to_string(DOCUMENT).unwrap_or_else(|error| panic!("{DOCUMENT}: {error}"));
     let rows = text.lines().filter(|line| {
         line.starts_with("| ") && !line.starts_with("| case |") && !line.starts_with("| --- |")
     });
-    rows.map(row).collect()
+    let is_of_mode = |line: &&str| {
+        mode == Mode::Straight || !line.trim_end_matches([' ', '|']).ends_with(STRAIGHT_ONLY)
+    };
+    rows.filter(is_of_mode).map(row).collect()
 }
 
 fn row(line: &str) -> Difference {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     fields::{fields, summary},
-    labs::{At, Lab},
+    labs::{At, Lab, Mode},
     packet::{ID, Ip},
 };
 
@@ -39,9 +39,9 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(mode: Mode) -> Self {
         Self {
-            labs: [Lab::ours(), Lab::netfilters()],
+            labs: [Lab::ours(mode), Lab::netfilters()],
             last: Default::default(),
             case: String::new(),
             differences: BTreeSet::new(),

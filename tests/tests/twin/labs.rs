@@ -6,7 +6,7 @@ use netns_common::{
     abi::Ip4,
     model::address::{BLUE, BRIDGE, HOST, LAN, RED},
 };
-use netns_tests::{Inside, Wire, forward_add, inside, lab_is_up, mac_of, set};
+use netns_tests::{Inside, Wire, forward_add, inside, mac_of, netns, set};
 
 /// Where packets begin and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,13 @@ const RULES: [&str; 6] = [
     "-A OUTPUT -d 192.168.1.10 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.2:80",
 ];
 
+/// Which way what our router translates takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Straight,
+    ViaStack,
+}
+
 /// A lab with bare ends.
 #[derive(Debug)]
 pub(crate) struct Lab {
@@ -65,8 +72,12 @@ pub(crate) struct Lab {
 
 impl Lab {
     /// The program's.
-    pub(crate) fn ours() -> Self {
-        lab_is_up();
+    pub(crate) fn ours(mode: Mode) -> Self {
+        netns(match mode {
+            Mode::Straight => &["up"],
+            Mode::ViaStack => &["up", "--via-stack"],
+        })
+        .success();
         forward_add("udp", 5353, "192.168.15.2:53").success();
         Self::bare("")
     }
@@ -136,7 +147,16 @@ impl Lab {
             router.command("ip", &[&neighbour[..], &["nud", "permanent"]].concat()).success();
             Wire::open(&end, at.interface(), mac_of(&router, link))
         };
-        Self { wires: At::ALL.map(wire) }
+        let mut lab = Self { wires: At::ALL.map(wire) };
+        // A bridge floods what is for an end that it has not heard of.
+        At::ALL.iter().for_each(|at| drop(lab.settle(*at)));
+        lab
+    }
+
+    /// What has arrived at an end when all that was sent before has had its effect.
+    fn settle(&mut self, at: At) -> Vec<Vec<u8>> {
+        let (own, router, _) = at.link();
+        self.wires[at as usize].settle(own.octets(), router.octets())
     }
 
     /// Sends packets from one end, and returns what arrives at each.
@@ -147,8 +167,7 @@ impl Lab {
         let mut arrived: [Vec<Vec<u8>>; 3] = Default::default();
         // Whatever the packets have become is before the echo in every queue.
         for at in [&[from][..], &At::ALL].concat() {
-            let (own, router, _) = at.link();
-            let settled = self.wires[at as usize].settle(own.octets(), router.octets());
+            let settled = self.settle(at);
             arrived[at as usize].extend(settled);
         }
         arrived

@@ -22,6 +22,7 @@ use crate::{
     cases::{CASES, Case, Group},
     document::documented,
     exchange::{Difference, EVERY_CASE, Exchange},
+    labs::Mode,
 };
 
 /// Packets that one CPU sends and forwards stay in their order; those of two may not.
@@ -31,13 +32,20 @@ fn stay_on_this_cpu() {
     sched_setaffinity(Pid::from_raw(0), &only).expect("this thread on one CPU");
 }
 
+/// Compares a group's cases, whichever way what our router translates takes.
+#[track_caller]
+fn compare(group: Group) {
+    compare_in(Mode::Straight, group);
+    compare_in(Mode::ViaStack, group);
+}
+
 /// Runs a group's cases, each with flows of its own, and holds what differs against the
 /// document.
 #[track_caller]
-fn compare(group: Group) {
+fn compare_in(mode: Mode, group: Group) {
     let _sandbox = Sandbox::new();
     stay_on_this_cpu();
-    let mut exchange = Exchange::new();
+    let mut exchange = Exchange::new(mode);
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.group == group).collect();
     for case in &cases {
         case.name.clone_into(&mut exchange.case);
@@ -48,7 +56,7 @@ fn compare(group: Group) {
         assert!(is_seen || case.is_silent, "{}: nothing arrived anywhere", case.name);
     }
     let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
-    let mut expected = documented();
+    let mut expected = documented(mode);
     let seen: BTreeSet<Difference> = exchange.differences;
     expected.retain(|row| {
         names.contains(row.case.as_str()) || (row.case == EVERY_CASE && seen.contains(row))
@@ -57,7 +65,7 @@ fn compare(group: Group) {
     let missing: Vec<_> = expected.difference(&seen).map(ToString::to_string).collect();
     assert!(
         unexpected.is_empty() && missing.is_empty(),
-        "differences that are not in docs/differences-from-netfilter.md:\n{}\n\
+        "{mode:?}: differences that are not in docs/differences-from-netfilter.md:\n{}\n\
          rows of it that are not so:\n{}\n{} packets were alike",
         unexpected.join("\n"),
         missing.join("\n"),
@@ -124,7 +132,7 @@ fn strangers_are_treated_as_netfilter_treats_them() {
 fn every_documented_difference_is_of_a_case() {
     let names: BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
     assert_eq!(names.len(), CASES.len(), "two cases of one name");
-    for difference in documented() {
+    for difference in documented(Mode::Straight) {
         let is_known = names.contains(difference.case.as_str()) || difference.case == EVERY_CASE;
         assert!(is_known, "no such case: {difference}");
     }
