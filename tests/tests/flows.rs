@@ -1,15 +1,16 @@
 //! What the program tells about its rules and connections.
 
 use std::{
+    collections::HashSet,
     io::{Read, Write},
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     sync::mpsc,
     thread,
 };
 
 use netns_tests::{
-    DEADLINE, Sandbox, accept, connect_from, count, eventually, flows, inside, lab_is_up, nat,
-    netns,
+    DEADLINE, Sandbox, accept, connect_from, count, eventually, flows, inside, lab_is_up, lecture,
+    nat, netns,
 };
 use serde_json::Value;
 
@@ -124,6 +125,32 @@ fn flushed_flows_are_gone_and_new_ones_come() {
     assert!(flows().is_empty());
     inside("red").ping("8.8.8.8").success();
     assert_eq!(flows().len(), 1);
+}
+
+#[test]
+fn a_table_of_many_flows_is_told_and_flushed_whole() {
+    const PORTS: std::ops::RangeInclusive<u16> = 10_001..=30_000;
+    let _sandbox = Sandbox::new();
+    lecture().text("[nat]\nquota = 100000\nunreplied = 100000").up().success();
+    // Both from one port, so that the second one's are moved.
+    for namespace in ["red", "blue"] {
+        let socket = inside(namespace).run(|| UdpSocket::bind("0.0.0.0:5000")).expect("a socket");
+        for port in PORTS {
+            // Full queues are waited for.
+            socket.send_to(b"x", ("192.168.1.1", port)).expect("a datagram");
+        }
+    }
+    let all = flows();
+    assert_eq!(all.len(), 2 * PORTS.len());
+    let pairs: HashSet<_> =
+        all.iter().map(|flow| flow["external"].to_string() + &flow["remote"].to_string()).collect();
+    assert_eq!(pairs.len(), all.len(), "each once");
+    netns(&["flows", "flush"]).success().shows(&[&all.len().to_string()]);
+    assert!(flows().is_empty());
+    // Nothing is left of the moved ports either: blue has its own again.
+    let socket = inside("blue").run(|| UdpSocket::bind("0.0.0.0:5000")).expect("a socket");
+    socket.send_to(b"x", ("192.168.1.1", 10_001)).expect("a datagram");
+    assert_eq!(flows()[0]["external"], "192.168.1.10:5000");
 }
 
 #[test]

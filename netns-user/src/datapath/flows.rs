@@ -1,14 +1,10 @@
 //! The flow table and the drop counters, read for a person.
 
-use std::{
-    hash::Hash,
-    io,
-    net::{Ipv4Addr, SocketAddrV4},
-};
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use aya::{
     Pod,
-    maps::{HashMap, MapData, MapError, PerCpuArray},
+    maps::{HashMap, MapData, PerCpuArray},
 };
 use netns_common::{
     abi::{
@@ -20,7 +16,7 @@ use netns_common::{
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 
-use super::{Datapath, DatapathError, rules::sum};
+use super::{Datapath, DatapathError, batch, rules::sum};
 
 /// A connection in the flow table.
 #[derive(Clone, Debug, Serialize)]
@@ -65,8 +61,6 @@ pub struct DropStatus {
     pub bytes: u64,
 }
 
-type Flows = HashMap<MapData, FlowKey, Flow>;
-
 impl Datapath {
     /// The living flows, in no particular order. Expired ones that were not swept yet are
     /// left out.
@@ -82,9 +76,7 @@ impl Datapath {
     /// How many connections the flow table can hold.
     pub fn flow_capacity(&self) -> Result<u32, DatapathError> {
         let error = |cause| DatapathError::Map { map: maps::FLOWS, cause };
-        let data = MapData::from_pin(self.pins.map(maps::FLOWS))
-            .map_err(|cause| DatapathError::of_map(&self.lab, maps::FLOWS, cause))?;
-        Ok(data.info().map_err(error)?.max_entries())
+        Ok(self.open_map(maps::FLOWS)?.info().map_err(error)?.max_entries())
     }
 
     /// Removes all flows and mappings, and returns how many flows there were.
@@ -96,18 +88,23 @@ impl Datapath {
 
     /// Removes the flows that `which` names and returns how many there were.
     pub(super) fn flush(&self, which: impl Fn(&Flow) -> bool) -> Result<usize, DatapathError> {
-        let mut flows: Flows = self.map(maps::FLOWS)?;
-        let mut moved: HashMap<MapData, InsideKey, MovedPort> = self.map(maps::MOVED_PORTS)?;
-        let mut count = 0;
-        for (key, flow) in self.records()?.iter().filter(|(_, flow)| which(flow)) {
-            let inside = moved_key(key, flow);
-            if moved.get(&inside, 0).is_ok_and(|entry| entry.external_port == key.external_port) {
-                ignore_missing(moved.remove(&inside), maps::MOVED_PORTS)?;
-            }
-            ignore_missing(flows.remove(key), maps::FLOWS)?;
-            count += 1;
+        let mut records = self.records()?;
+        records.retain(|(_, flow)| which(flow));
+        let moved = records.iter().filter(|(key, flow)| flow.inside_port != key.external_port);
+        let moved: Vec<_> = moved.map(|(key, flow)| (moved_key(key, flow), key)).collect();
+        if !moved.is_empty() {
+            let table: HashMap<MapData, InsideKey, MovedPort> = self.map(maps::MOVED_PORTS)?;
+            // A later flow of the same inside end may have taken the entry over.
+            let is_its = |(inside, key): &&(InsideKey, &FlowKey)| {
+                let entry = table.get(inside, 0);
+                entry.is_ok_and(|entry| entry.external_port == key.external_port)
+            };
+            let keys: Vec<_> = moved.iter().filter(is_its).map(|(inside, _)| *inside).collect();
+            self.remove_entries(maps::MOVED_PORTS, &keys)?;
         }
-        Ok(count)
+        let keys: Vec<_> = records.iter().map(|(key, _)| *key).collect();
+        self.remove_entries(maps::FLOWS, &keys)?;
+        Ok(keys.len())
     }
 
     /// Removes the mappings that `which` names.
@@ -115,11 +112,10 @@ impl Datapath {
         &self,
         which: impl Fn(&Mapping) -> bool,
     ) -> Result<(), DatapathError> {
-        let mut mappings: HashMap<MapData, MappingKey, Mapping> = self.map(maps::MAPPINGS)?;
-        for (key, _) in entries(&mappings, maps::MAPPINGS)?.iter().filter(|(_, of)| which(of)) {
-            ignore_missing(mappings.remove(key), maps::MAPPINGS)?;
-        }
-        Ok(())
+        let mut entries: Vec<(MappingKey, Mapping)> = self.entries(maps::MAPPINGS)?;
+        entries.retain(|(_, of)| which(of));
+        let keys: Vec<_> = entries.into_iter().map(|(key, _)| key).collect();
+        self.remove_entries(maps::MAPPINGS, &keys)
     }
 
     /// What was dropped, by reason; reasons that never occurred are left out.
@@ -148,39 +144,17 @@ impl Datapath {
     }
 
     fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
-        entries(&self.map(maps::FLOWS)?, maps::FLOWS)
+        self.entries(maps::FLOWS)
     }
-}
 
-/// The entries of a table. One that is added or removed meanwhile may be missed, and the kernel
-/// may then start its walk again: an entry is returned once all the same.
-fn entries<K: Pod + Eq + Hash, V: Pod>(
-    table: &HashMap<MapData, K, V>,
-    map: &'static str,
-) -> Result<Vec<(K, V)>, DatapathError> {
-    let mut found = std::collections::HashMap::new();
-    for entry in table.iter() {
-        match entry {
-            Ok((key, value)) => {
-                found.insert(key, value);
-            }
-            Err(MapError::KeyNotFound) => {}
-            Err(cause) => return Err(DatapathError::Map { map, cause }),
-        }
+    fn entries<K: Pod, V: Pod>(&self, map: &'static str) -> Result<Vec<(K, V)>, DatapathError> {
+        batch::entries(&self.open_map(map)?)
+            .map_err(|cause| DatapathError::Map { map, cause: cause.into() })
     }
-    Ok(found.into_iter().collect())
-}
 
-fn ignore_missing(result: Result<(), MapError>, map: &'static str) -> Result<(), DatapathError> {
-    match result {
-        Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-        // The kernel says ENOENT when the sweeper was faster.
-        Err(MapError::SyscallError(failed))
-            if failed.io_error.kind() == io::ErrorKind::NotFound =>
-        {
-            Ok(())
-        }
-        Err(cause) => Err(DatapathError::Map { map, cause }),
+    fn remove_entries<K: Pod>(&self, map: &'static str, keys: &[K]) -> Result<(), DatapathError> {
+        batch::remove(&self.open_map(map)?, keys)
+            .map_err(|cause| DatapathError::Map { map, cause: cause.into() })
     }
 }
 

@@ -2,6 +2,7 @@
 //! on without a process of ours. All calls of aya are in this folder.
 
 mod attach;
+mod batch;
 mod change;
 mod configure;
 mod error;
@@ -203,9 +204,13 @@ impl Datapath {
     where
         T: TryFrom<Map, Error = MapError>,
     {
-        MapData::from_pin(self.pins.map(name))
-            .and_then(Map::from_map_data)
+        Map::from_map_data(self.open_map(name)?)
             .and_then(T::try_from)
+            .map_err(|cause| DatapathError::of_map(&self.lab, name, cause))
+    }
+
+    fn open_map(&self, name: &'static str) -> Result<MapData, DatapathError> {
+        MapData::from_pin(self.pins.map(name))
             .map_err(|cause| DatapathError::of_map(&self.lab, name, cause))
     }
 }

@@ -288,12 +288,12 @@ fn load(
     descriptor.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-fn request() -> bpf_attr {
+pub(super) fn request() -> bpf_attr {
     // SAFETY: the structures of bpf(2) consist of numbers, for which zero means "not asked for".
     unsafe { mem::zeroed() }
 }
 
-fn address<T>(of: *const T) -> u64 {
+pub(super) fn address<T>(of: *const T) -> u64 {
     of.expose_provenance() as u64
 }
 
@@ -302,7 +302,7 @@ fn number(descriptor: &OwnedFd) -> u32 {
 }
 
 /// bpf(2). What it answers is a file, for the commands that make one.
-fn call(command: bpf_cmd, request: &mut bpf_attr) -> io::Result<Option<OwnedFd>> {
+pub(super) fn call(command: bpf_cmd, request: &mut bpf_attr) -> io::Result<Option<OwnedFd>> {
     // SAFETY: `request` is of the size that is told, and what it points to outlives the call.
     let answer = unsafe {
         libc::syscall(libc::SYS_bpf, command as u32, &raw mut *request, size_of::<bpf_attr>())
