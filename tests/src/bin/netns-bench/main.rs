@@ -13,6 +13,7 @@ mod layout;
 mod machine;
 mod modes;
 mod places;
+mod programs;
 mod progress;
 mod record;
 mod report;

@@ -23,6 +23,7 @@ pub(crate) struct Record {
     pub(crate) works: Vec<WorkRecord>,
     pub(crate) results: Vec<ResultRecord>,
     pub(crate) advantages: Vec<AdvantageRecord>,
+    pub(crate) programs: Vec<ProgramRecord>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,4 +70,16 @@ pub(crate) struct AdvantageRecord {
     pub(crate) of: &'static str,
     pub(crate) against: &'static str,
     pub(crate) summary: Summary,
+}
+
+/// What a program of ours costs during a work.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProgramRecord {
+    pub(crate) work: &'static str,
+    pub(crate) program: String,
+    pub(crate) runs: u64,
+    /// Of a run, on average, with what counting takes.
+    pub(crate) nanoseconds: f64,
+    /// How many instructions the verifier looked at.
+    pub(crate) instructions: Option<u32>,
 }

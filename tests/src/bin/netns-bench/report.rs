@@ -9,7 +9,8 @@ use crate::{
 };
 
 const STYLE: &str = "body{font:15px sans-serif;max-width:60em;margin:2em auto;padding:0 1em}\
-                     svg{width:100%;height:auto}text{font:13px sans-serif}";
+                     svg{width:100%;height:auto}text{font:13px sans-serif}\
+                     td,th{padding:0 1em 0 0;text-align:left}";
 /// The plot's lengths, in pixels of an unscaled page.
 const ROW: usize = 26;
 const LEFT: f64 = 180.0;
@@ -37,6 +38,7 @@ pub(crate) fn html(record: &Record) -> String {
         rest = after;
     }
     page.push_str(&series::plots(record));
+    programs(&mut page, record);
     page.push_str("<h2>Modes</h2><ul>");
     for mode in &record.modes {
         let why = mode.missing.as_deref().map(|why| format!(" – not measured: {}", escape(why)));
@@ -87,6 +89,25 @@ fn plot(page: &mut String, results: &[ResultRecord]) {
             add(page, &format!("<p>{}: {}</p>", result.mode, escape(error)));
         }
     }
+}
+
+/// What each of our programs costs.
+fn programs(page: &mut String, record: &Record) {
+    if record.programs.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<h2>Our programs</h2><table><tr><th>work<th>program<th>runs<th>ns a run\
+         <th>instructions verified",
+    );
+    for cost in &record.programs {
+        let verified = cost.instructions.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        let (runs, took) = (short(cost.runs as f64), short(cost.nanoseconds));
+        let name = escape(&cost.program);
+        let work = cost.work;
+        add(page, &format!("<tr><td>{work}<td>{name}<td>{runs}<td>{took}<td>{verified}"));
+    }
+    page.push_str("</table>");
 }
 
 fn add(page: &mut String, text: &str) {

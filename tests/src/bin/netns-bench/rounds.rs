@@ -10,8 +10,11 @@ use crate::{
     machine::Machine,
     modes::Mode,
     places::{Kind, Places},
+    programs,
     progress::Progress,
-    record::{AdvantageRecord, ModeRecord, Record, ResultRecord, SCHEMA, WorkRecord},
+    record::{
+        AdvantageRecord, ModeRecord, ProgramRecord, Record, ResultRecord, SCHEMA, WorkRecord,
+    },
     statistics::{Summary, ratios},
     tracking::forget,
     works::{Better, Work},
@@ -32,9 +35,11 @@ pub(crate) fn measure(args: &Args, machine: Machine) -> Result<Record> {
     }
     let mut results = Vec::new();
     let mut described = Vec::new();
+    let mut costs = Vec::new();
     for work in &works {
         let begin = Instant::now();
         results.extend(rounds(args, work, &mut places, &mut progress));
+        costs.extend(costs_of_programs(args, work, &mut places));
         described.push(describe(work, begin.elapsed()));
     }
     progress.clear();
@@ -50,6 +55,21 @@ pub(crate) fn measure(args: &Args, machine: Machine) -> Result<Record> {
         works: described,
         advantages: compare(&results),
         results,
+        programs: costs,
+    })
+}
+
+/// What our programs cost during a work, where that is counted.
+fn costs_of_programs(args: &Args, work: &Work, places: &mut Places) -> Vec<ProgramRecord> {
+    if !programs::are_counted(work) || !modes_of(args, work).contains(&Mode::Ours) {
+        return Vec::new();
+    }
+    let costs = places.get(Mode::Ours, work.kind).map_err(str::to_owned).and_then(|place| {
+        programs::during(work, place, args.window()).map_err(|error| format!("{error:#}"))
+    });
+    costs.unwrap_or_else(|why| {
+        eprintln!("{}: programs not counted: {why}", work.name);
+        Vec::new()
     })
 }
 

@@ -29,6 +29,9 @@ pub(crate) fn render(record: &Record) -> String {
         }
     }
     let mut text = format!("{table}\n");
+    if !record.programs.is_empty() {
+        writeln!(text, "\n{}\n", programs(record)).expect("text grows");
+    }
     for mode in &record.modes {
         if let Some(why) = &mode.missing {
             writeln!(text, "not measured: {} ({}): {why}", mode.name, mode.about)
@@ -42,6 +45,28 @@ pub(crate) fn render(record: &Record) -> String {
         }
     }
     text
+}
+
+/// What each of our programs costs.
+fn programs(record: &Record) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["work", "program", "runs", "ns/run", "instructions verified"]);
+    for cost in &record.programs {
+        table.add_row([
+            cost.work.to_owned(),
+            cost.program.clone(),
+            short(cost.runs as f64),
+            short(cost.nanoseconds),
+            cost.instructions.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+        ]);
+    }
+    for column in 2..5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 fn row(record: &Record, result: &ResultRecord) -> Vec<String> {
