@@ -86,6 +86,7 @@ stages! {
     set_out
     outbound_error
     other_frame
+    neighbour
     outbound_rare
     inbound_rare
     hairpin

@@ -48,6 +48,8 @@ stages! {
     SetOut = 9, "set_out";
     /// The other end's record of such a connection.
     Meet = 10, "meet";
+    /// A packet of a namespace that may be for another on its bridge.
+    Neighbour = 11, "neighbour";
     /// A packet from an uplink that cannot go into its namespace as it is.
     Held = 12, "held";
     /// Tells the sender of a packet that is dropped.

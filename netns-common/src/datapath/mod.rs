@@ -55,6 +55,7 @@ pub use inbound::{
     admit, enter, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
 pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
+pub use neighbour::neighbour;
 pub use outbound::{
     from_namespace, other_frame, outbound_begin, outbound_error, outbound_fragment, outbound_moved,
     outbound_rare,

@@ -39,6 +39,10 @@ pub fn from_namespace<P: Packet, T: Tables>(
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     let is_plain = head.is_plain() && !head.may_be_fragmented;
+    if is_plain && neighbour::is_likely(settings, &head) {
+        *parked = head;
+        return Outcome::Continue(Stage::Neighbour);
+    }
     if is_plain && let Some(verdict) = carry::<_, _, PLAIN>(&mut passage, &head.outbound_key()) {
         let outcome = clamp::go_on(&mut passage, verdict);
         if let Outcome::Continue(_) = outcome {

@@ -1,7 +1,8 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, clamp, departure, egress, fragments, hairpin, inbound, outbound, oversize,
+    Outcome, Verdict, clamp, departure, egress, fragments, hairpin, inbound, neighbour, outbound,
+    oversize,
     passage::{Passage, Scratch},
     refusal,
     traits::{Packet, Tables},
@@ -26,6 +27,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::Meet => hairpin::meet(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
         Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),
+        Stage::Neighbour => neighbour::neighbour(packet, tables, scratch, now),
         Stage::OutboundRare => outbound::outbound_rare(packet, tables, scratch, now),
         Stage::InboundRare => inbound::inbound_rare(packet, tables, scratch, now),
         Stage::OtherFrame => outbound::other_frame(packet, tables, scratch, now),

@@ -80,6 +80,8 @@ pub(super) fn refusal<T: Tables>(tables: &T, settings: &Settings, link: u32) -> 
         return Some(DropReason::UnrepliedQuota);
     }
     let is_spared = unreplied < u64::from(limits.unreplied / SPARED_PART);
-    let all = tables.load(WHOLE_TABLE).unreplied;
-    (!is_spared && all >= u64::from(limits.unreplied_share)).then_some(DropReason::UnrepliedShare)
+    if is_spared || tables.load(WHOLE_TABLE).unreplied < u64::from(limits.unreplied_share) {
+        return None;
+    }
+    Some(DropReason::UnrepliedShare)
 }

@@ -1,12 +1,12 @@
 //! From namespace to namespace on one bridge.
 
 use netns_common::{
-    abi::{DropReason, Ip4, Mac},
+    abi::{DropReason, Ip4, Mac, Prefix},
     datapath::{Exit, Verdict},
     model::{Datagram, Hook, Mtus, Places},
 };
 
-use crate::lab::{BLUE, FAR, Lab, RED, SYN, Sent, ipv4};
+use crate::lab::{BLUE, FAR, HOST, Lab, RED, SYN, Sent, ipv4};
 
 /// What red sends to blue, or to whatever has that Ethernet address.
 fn to_blue(lab: &mut Lab, packet: &Datagram, mac: Mac) -> Sent {
@@ -38,14 +38,34 @@ fn what_is_not_for_a_neighbour_is_left_to_the_bridge() {
     lab.router.tables.mtus = Mtus::new(&[(blue_port, 1280)]);
     to_blue(&mut lab, &ipv4(RED, BLUE).udp(40_000, 53).payload(1400), blue_mac).passed();
     lab.router.tables.mtus = Mtus::default();
-    // Another bridge has the same cable by now.
-    for end in lab.router.tables.endpoints.values_mut() {
-        end.bridge = 99;
-    }
+    // Its cable is another bridge's.
+    lab.router.tables.endpoints.get_mut(&BLUE).expect("blue's").bridge = 99;
     to_blue(&mut lab, &datagram, blue_mac).passed();
     let mut lab = Lab::new();
     lab.router.tables.settings.via_stack = 1;
     to_blue(&mut lab, &datagram, blue_mac).passed();
+}
+
+#[test]
+fn a_neighbour_is_reached_whatever_prefix_it_is_in() {
+    let mut lab = Lab::new();
+    let Places { blue_mac, blue_port, .. } = lab.places;
+    let settings = &mut lab.router.tables.settings;
+    settings.inside.swap(0, 1);
+    settings.inside_count = 2;
+    let sent = to_blue(&mut lab, &ipv4(RED, BLUE).udp(40_000, 53), blue_mac);
+    assert_eq!(sent.verdict, Verdict::Redirect(Exit::Peer { cable: blue_port }));
+}
+
+#[test]
+fn a_packet_for_an_inside_prefix_may_be_of_a_flow_all_the_same() {
+    let mut lab = Lab::new();
+    // The remote's prefix is one that is never let out: that of the uplink's own network.
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.router.tables.settings.inside[0] = Prefix::new(FAR, 24);
+    let sent = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    sent.left_as((HOST, 40_000), (FAR, 53));
+    assert_eq!(lab.only_flow().1.packets_out, 2);
 }
 
 #[test]

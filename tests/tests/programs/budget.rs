@@ -22,7 +22,7 @@ const fn budget(program: &'static str, newer: u32, older: u32) -> Budget {
 
 /// Every program of the object, in the order of their names. Those that begin a flow, or meet its
 /// first answer, count it for its link.
-pub(crate) const BUDGETS: [Budget; 40] = [
+pub(crate) const BUDGETS: [Budget; 41] = [
     budget("admit", 5_000, 5_000),
     budget("egress_begin", 130_000, 90_000),
     budget("egress_error", 150_000, 150_000),
@@ -51,6 +51,7 @@ pub(crate) const BUDGETS: [Budget; 40] = [
     budget("map", 300_000, 300_000),
     budget("meet", 25_000, 25_000),
     budget("mss_clamp", 200_000, 10_000),
+    budget("neighbour", 3_000, 10_000),
     budget("other_frame", 1_000, 1_000),
     // It begins masqueraded flows of every kind.
     budget("outbound_begin", 130_000, 100_000),
