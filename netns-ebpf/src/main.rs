@@ -33,9 +33,12 @@ use tables::KernelTables;
 /// value is not inlined, and its result then crosses a call, half of it undefined.
 macro_rules! run {
     ($ctx:expr, $part:path) => {
+        run!($ctx, $part, tables::now())
+    };
+    ($ctx:expr, $part:path, $clock:expr) => {
         match tables::scratch() {
             Some(scratch) => {
-                $part(&mut TcPacket::new($ctx), &KernelTables::new($ctx), scratch, tables::now())
+                $part(&mut TcPacket::new($ctx), &KernelTables::new($ctx), scratch, $clock)
             }
             None => Outcome::Decided(Verdict::Pass),
         }
@@ -58,7 +61,7 @@ pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
 /// tcx egress of an uplink: the guard.
 #[classifier]
 pub(crate) fn to_uplink(ctx: TcContext) -> i32 {
-    end(&ctx, run!(&ctx, datapath::to_uplink))
+    end(&ctx, run!(&ctx, datapath::to_uplink, || tables::now()))
 }
 
 /// tcx ingress of the link to the reassembler.

@@ -25,13 +25,10 @@ pub(super) fn claim<T: Tables>(
     flow: &Flow,
 ) -> Result<Port, DropReason> {
     let mut key = head.outbound_key();
-    let mut sequence = Sequence::EMPTY;
+    let sequence = Sequence::new(settings, head);
     let mut attempt = 0;
     while attempt < TRIES {
-        // Its own port first, which most flows keep: they need no other.
-        if attempt == 1 {
-            sequence = Sequence::new(settings, head);
-        }
+        // Its own port first.
         if attempt > 0 {
             key.external_port = sequence.port(attempt);
         }
@@ -184,9 +181,6 @@ pub(super) struct Sequence {
 const PRIVILEGED: (u16, u16) = (512, 1023);
 
 impl Sequence {
-    /// One without a port.
-    const EMPTY: Self = Self { start: 0, step: 0, first: 0, span: 0, free: 0, fixed: 0 };
-
     #[inline(always)]
     fn new(settings: &Settings, head: &Head) -> Self {
         Self::towards(settings, head, head.destination, head.destination_port)

@@ -28,13 +28,13 @@ pub(super) fn is_inside(settings: &Settings, address: Ip4) -> bool {
 }
 
 /// The guard. Every packet that leaves the uplink passes it, the redirected ones too; what the
-/// stack forwarded from inside is translated here.
+/// stack forwarded from inside is translated here. The clock is read for the few that need it.
 #[inline(always)]
 pub fn to_uplink<P: Packet, T: Tables>(
     packet: &mut P,
     tables: &T,
     scratch: &mut Scratch,
-    now: Tick,
+    clock: impl FnOnce() -> Tick,
 ) -> Outcome {
     let ether_type: Option<u16> = packet.load(offset_of!(EthHdr, ether_type));
     if ether_type != Some(EtherType::Ipv4 as u16) {
@@ -45,12 +45,14 @@ pub fn to_uplink<P: Packet, T: Tables>(
     let from_inside =
         packet.load(IP_SOURCE).map(|source| is_inside(settings, Ip4::from_network(source)));
     let reason = match from_inside {
-        Some(false) if is_from_host => return own(packet, tables, scratch, now),
+        Some(false) if is_from_host => return own(packet, tables, scratch, clock()),
         Some(false) => return Outcome::Decided(Verdict::Pass),
         Some(true) if may_leave(packet, tables) => return Outcome::Decided(Verdict::Pass),
         Some(true) if is_from_host => DropReason::Leak,
         Some(true) => match Head::read(packet) {
-            Ok(head) => return egress::translate(packet, tables, settings, scratch, &head, now),
+            Ok(head) => {
+                return egress::translate(packet, tables, settings, scratch, &head, clock());
+            }
             Err(NoHead::NotIpv4) => DropReason::Leak,
             Err(NoHead::Malformed) => DropReason::Malformed,
             Err(NoHead::BadChecksum) => DropReason::BadChecksum,

@@ -54,7 +54,7 @@ impl Router {
             Hook::FromNamespace => from_namespace(packet, &self.tables, scratch, self.now),
             Hook::FromUplink => from_uplink(packet, &self.tables, scratch, self.now),
             Hook::FromReassembler => from_reassembler(packet, &self.tables, scratch, self.now),
-            Hook::ToUplink => to_uplink(packet, &self.tables, scratch, self.now),
+            Hook::ToUplink => to_uplink(packet, &self.tables, scratch, || self.now),
         };
         loop {
             match outcome {
