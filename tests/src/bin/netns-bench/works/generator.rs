@@ -2,10 +2,8 @@
 //! socket's work.
 
 use std::{
-    io::IoSlice,
     net::Ipv4Addr,
     ops::Range,
-    os::fd::AsRawFd as _,
     thread,
     time::{Duration, Instant},
 };
@@ -13,34 +11,16 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use netns_common::model::checksum;
 use netns_tests::{bind_to_interface, enter, inside, mac_of};
-use nix::{
-    errno::Errno,
-    libc, setsockopt_impl, sockopt_impl,
-    sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, sendmmsg, setsockopt},
-};
 use socket2::{Domain, Socket, Type};
 
+use super::ring::{self, Ring};
 use crate::{layout::SINK_MAC, places::Place};
-
-sockopt_impl!(
-    /// Past the queueing discipline, which a veth link has none of anyway.
-    QdiscBypass,
-    SetOnly,
-    libc::SOL_PACKET,
-    libc::PACKET_QDISC_BYPASS,
-    bool
-);
-sockopt_impl!(
-    /// A header before each frame that says which checksum is left to the link.
-    VnetHeader,
-    SetOnly,
-    libc::SOL_PACKET,
-    libc::PACKET_VNET_HDR,
-    bool
-);
 
 /// Frames a system call.
 const BATCH: usize = 64;
+
+const _: () = assert!(BATCH <= ring::SLOTS);
+
 const VNET: usize = 10;
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
@@ -58,9 +38,8 @@ pub(super) const ADDRESSES: u32 = (1 << 23) - 2;
 
 /// A sender of UDP packets of 18 bytes to the sink: a flow is a destination.
 pub(super) struct Generator {
-    socket: Socket,
+    ring: Ring,
     frames: [[u8; LENGTH]; BATCH],
-    headers: MultiHeaders<SockaddrIn>,
     /// Sums of the words that do not differ: of the IPv4 header and of the pseudo-header.
     ipv4: u32,
     pseudo: u32,
@@ -81,15 +60,12 @@ impl Generator {
             std::io::Result::Ok(socket)
         })
         .context("cannot open a packet socket")?;
-        setsockopt(&socket, QdiscBypass, &true)?;
-        setsockopt(&socket, VnetHeader, &true)?;
         let frame = frame(next, own, place.own)?;
         let mut pseudo = frame[AT_IPV4 + 12..AT_IPV4 + 20].to_vec();
         pseudo.extend([0, 17]);
         pseudo.extend(&frame[AT_UDP + 4..AT_UDP + 6]);
         Ok(Self {
-            socket,
-            headers: MultiHeaders::preallocate(BATCH, None),
+            ring: Ring::new(socket)?,
             // The sum is what the checksum is the complement of.
             ipv4: u32::from(!checksum(&frame[AT_IPV4..AT_UDP])),
             pseudo: u32::from(!checksum(&pseudo)),
@@ -115,40 +91,23 @@ impl Generator {
             frame[AT_UDP + 6..AT_UDP + 8].copy_from_slice(&pseudo.to_be_bytes());
             count += 1;
         }
-        let mut begin = 0;
-        while begin < count {
-            begin += self.hand_over(begin..count)?;
-        }
+        self.ring.send(&self.frames[..count])?;
         Ok(count as u64)
-    }
-
-    fn hand_over(&mut self, which: Range<usize>) -> Result<usize> {
-        let slices: Vec<_> = self.frames[which].iter().map(|f| [IoSlice::new(f)]).collect();
-        let nothing: [ControlMessage<'_>; 0] = [];
-        let nowhere: [Option<SockaddrIn>; BATCH] = [None; BATCH];
-        let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
-        match sendmmsg(socket, &mut self.headers, &slices, nowhere, nothing, flags) {
-            Ok(results) => Ok(results.count()),
-            // The link had no room for the first.
-            Err(Errno::ENOBUFS) => Ok(1),
-            Err(Errno::EINTR) => Ok(0),
-            Err(error) => Err(error).context("cannot send"),
-        }
     }
 }
 
 impl std::fmt::Debug for Generator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generator").field("socket", &self.socket).finish_non_exhaustive()
+        f.debug_struct("Generator").finish_non_exhaustive()
     }
 }
 
 /// A frame to no address yet.
 fn frame(next: [u8; 6], own: [u8; 6], source: Ipv4Addr) -> Result<[u8; LENGTH]> {
-    // struct virtio_net_hdr: a checksum is needed, of what begins behind the IPv4 header, at byte
-    // 6 of that; as a socket's packets have it. No segments.
+    // struct virtio_net_hdr: a checksum is needed, of what begins behind the IPv4 header, at byte 6
+    // of that; as a socket's packets have it. All of the frame is one piece. No segments.
     let mut bytes = vec![1, 0];
-    for number in [LENGTH - VNET - PAYLOAD, 0, ETHERNET + IPV4, 6] {
+    for number in [LENGTH - VNET, 0, ETHERNET + IPV4, 6] {
         bytes.extend(u16::try_from(number)?.to_ne_bytes());
     }
     bytes.extend(next);

@@ -14,6 +14,7 @@ mod iperf;
 mod labs;
 mod latency;
 mod publish;
+mod ring;
 mod table;
 mod tcp;
 mod udp;
