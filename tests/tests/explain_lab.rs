@@ -42,6 +42,7 @@ fn crossroads() -> LabFile {
         .namespace("b", "br-b", "10.2.0.2/24")
         .masquerade("10.1.0.0/24", "wan")
         .replace("name = \"br-b\"", "name = \"br-b\"\nmtu = 1400")
+        .replace("name = \"b\"", "name = \"b\"\nmtu = 1300")
         .replace(
             "name = \"a\"",
             "name = \"a\"\nroutes = [{ to = \"10.9.0.0/16\", via = \"10.7.0.2\" }]",

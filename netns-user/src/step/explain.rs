@@ -3,6 +3,7 @@
 
 use super::{End, Place, Step};
 use crate::{
+    net::bridge_mtu_to_begin_with,
     rules::{ForwardRule, Mapping, MasqueradeRule, MssClamp},
     topology::Route,
 };
@@ -22,9 +23,11 @@ impl Step {
                 if let Some(mac) = mac {
                     line += &format!(" address {mac}");
                 }
-                line += &mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
+                let first = mtu.and_then(bridge_mtu_to_begin_with);
+                line += &first.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
                 line += " type bridge";
                 let mut lines = vec![line];
+                lines.extend(mtu.map(|mtu| size(end, mtu)));
                 lines.extend(up.then(|| switch(end, true)));
                 lines
             }
@@ -60,9 +63,7 @@ impl Step {
                 vec![format!("{} set {} nomaster", link(end), word(&end.interface))]
             }
             Self::SetLink { end, up } => vec![switch(end, *up)],
-            Self::SetMtu { end, mtu } => {
-                vec![format!("{} set {} mtu {mtu}", link(end), word(&end.interface))]
-            }
+            Self::SetMtu { end, mtu } => vec![size(end, *mtu)],
             Self::AddAddress { end, address } => {
                 vec![format!("{} addr add {address} dev {}", ip(&end.place), word(&end.interface))]
             }
@@ -207,6 +208,10 @@ fn link(end: &End) -> String {
 fn switch(end: &End, up: bool) -> String {
     let state = if up { "up" } else { "down" };
     format!("{} set {} {state}", link(end), word(&end.interface))
+}
+
+fn size(end: &End, mtu: u32) -> String {
+    format!("{} set {} mtu {mtu}", link(end), word(&end.interface))
 }
 
 fn plug(end: &End, bridge: &str) -> String {
