@@ -15,8 +15,12 @@ impl Step {
             Self::AddNamespace { name } => vec![format!("ip netns add {}", word(name))],
             Self::DeleteNamespace { name } => vec![format!("ip netns del {}", word(name))],
             Self::Set { place, key, value } => {
-                let key = key.replace('/', ".");
-                vec![format!("{}sysctl -qw net.{key}={value}", inside(place))]
+                // In the name of an interface a dot is no separator.
+                let key = match key.contains('.') {
+                    true => format!("net/{key}"),
+                    false => format!("net.{}", key.replace('/', ".")),
+                };
+                vec![format!("{}sysctl -qw {key}={value}", inside(place))]
             }
             Self::AddBridge { end, mac, mtu, up } => {
                 let mut line = format!("{} link add {}", ip(&end.place), word(&end.interface));
@@ -169,21 +173,10 @@ pub fn flush_command(place: &Place) -> String {
     format!("{}conntrack -F", inside(place))
 }
 
-/// The `tc` commands that a program of the datapath at an interface stands for.
-pub fn hook_commands(end: &End, direction: &str, program: &str, attach: bool) -> String {
-    let interface = word(&end.interface);
-    let tc = match &end.place {
-        Place::Machine => "tc".to_owned(),
-        Place::Namespace(name) => format!("tc -n {}", word(name)),
-    };
-    if attach {
-        format!(
-            "{tc} qdisc replace dev {interface} clsact && {tc} filter add dev {interface} \
-             {direction} bpf direct-action object-file netns-ebpf.o program {program}"
-        )
-    } else {
-        format!("{tc} filter del dev {interface} {direction}")
-    }
+/// What a program of the datapath at an interface is told as: no other program has its file.
+pub fn program_comment(end: &End, direction: &str, program: &str, attached: bool) -> String {
+    let verb = if attached { "attached to" } else { "taken off" };
+    format!("# in eBPF: {program} {verb} {end}, {direction}")
 }
 
 fn ip(place: &Place) -> String {
