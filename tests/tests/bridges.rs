@@ -54,3 +54,24 @@ fn a_labs_bridge_keeps_its_mtu_beside_ports_of_another() {
     assert_eq!((mtu("a", "veth-a"), mtu("host", "br-a")), (1300.into(), 1500.into()));
     lab.up().success().shows(&["nothing to do"]);
 }
+
+#[test]
+fn a_port_is_unplugged_with_or_without_its_bridge() {
+    let _sandbox = Sandbox::new();
+    for line in ["add host", "bridge add host:br", "bridge add host:other"] {
+        done(line);
+    }
+    done("cable add host:p host:q");
+    done("bridge attach host:br host:p");
+    let detach = |line: &str| {
+        netns(&[&["bridge", "detach"], line.split(' ').collect::<Vec<_>>().as_slice()].concat())
+    };
+    detach("host:other host:p").fails_with(&[
+        "host:p is a port of bridge host:br, not of host:other",
+        "netns bridge detach host:p",
+    ]);
+    detach("host:br host:p").success().shows(&["detached: host:p from bridge host:br"]);
+    detach("host:br host:p").fails_with(&["host:p", "no bridge"]);
+    done("bridge attach host:br host:p");
+    detach("host:p").success().shows(&["detached: host:p from bridge host:br"]);
+}
