@@ -8,8 +8,8 @@ pub struct Changing {
     /// Print each step as the ip, sysctl or iptables command that it stands for
     #[arg(long)]
     pub explain: bool,
-    /// Print these commands, a script for sh with what they cannot do as comments, and change
-    /// nothing
+    /// Print these commands as a script for sh, in which what they cannot do is a comment, and
+    /// change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
