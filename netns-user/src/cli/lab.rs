@@ -49,7 +49,8 @@ pub struct UpArgs {
 ///
 /// Shows what `netns up` with the same file would add, change and remove, and changes nothing.
 /// What belongs to a namespace that is added is told with it; parts that are missing from a lab
-/// that is up are added again.
+/// that is up are added again. Addresses, routes and cables that were added by hand stay; NAT
+/// rules that are not in the file are removed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
