@@ -30,13 +30,18 @@ const COMMANDS: &[&[&str]] = &[
     &["bridge", "list"],
     &["addr", "add"],
     &["addr", "del"],
+    &["addr", "list"],
     &["link", "set"],
+    &["link", "list"],
     &["route", "add"],
     &["route", "del"],
+    &["route", "list"],
     &["masquerade", "add"],
     &["masquerade", "del"],
+    &["masquerade", "list"],
     &["forward", "add"],
     &["forward", "del"],
+    &["forward", "list"],
     &["nat"],
     &["flows"],
     &["flows", "flush"],
@@ -51,7 +56,27 @@ fn every_command_has_help_with_an_example() {
     for &command in COMMANDS {
         let help = netns(&[command, &["--help"]].concat()).success();
         let example = format!("netns {}", command.join(" "));
-        help.shows(&["Usage:", "Example", &example]);
+        let help = help.shows(&["Usage:", "Example", &example]);
+        let shown = help.stdout.lines().skip_while(|line| !line.starts_with("Example")).skip(1);
+        let examples: Vec<&str> = shown.take_while(|line| line.starts_with(' ')).collect();
+        let title = if examples.len() == 1 { "Example:" } else { "Examples:" };
+        assert!(help.stdout.lines().any(|line| line == title), "{help}");
+        // What is said of examples stands in a column.
+        let columns: BTreeSet<_> =
+            examples.iter().filter_map(|line| line.rfind("   ").map(|at| at + 3)).collect();
+        assert!(columns.len() <= 1 || command == ["nat"], "{columns:?}: {help}");
+    }
+}
+
+#[test]
+fn options_of_all_commands_stand_behind_those_of_one() {
+    for command in [&["up"][..], &["status"], &["graph"], &["flows"], &["masquerade", "add"]] {
+        let help = netns(&[command, &["-h"]].concat()).success();
+        let place = |option| help.stdout.find(option).expect("an option");
+        let options = help.stdout.lines().filter_map(|line| line.split("--").nth(1));
+        let first = options.map(|line| line.split(' ').next().unwrap_or_default());
+        let before = first.take_while(|name| *name != "json").count();
+        assert!(before >= 1 && place("--json") < place("--help"), "{help}");
     }
 }
 

@@ -1,22 +1,33 @@
 //! `up` and `down` told as the commands of other programs, which then do the same.
 
-use std::{fs, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use netns_tests::{
     DEADLINE, LabFile, Machine, Sandbox, eventually, inside, lab, lecture, netns, outside, own,
     run, standing,
 };
 
-/// What of a script is for `ip`, `sysctl` and the shell: the rest is for programs that are
-/// this project's own matter.
-fn network(script: &str) -> String {
-    let others = ["tc ", "iptables ", "rm -r /sys/fs/bpf"];
-    let lines = script.lines().filter(|line| !others.iter().any(|other| line.contains(other)));
-    lines.map(|line| format!("{line}\n")).collect()
-}
-
+/// As a person pipes it: all of it, and the first failure ends it.
 fn shell(script: &str) {
     run(None, Command::new("sh").args(["-ec", script])).success();
+}
+
+/// Brings a lab to another file, once by `netns` and once by what it says that it would do.
+#[track_caller]
+fn the_commands_change_the_same(from: &LabFile, to: &LabFile) -> String {
+    let (script, ours) = {
+        let _sandbox = Sandbox::new();
+        from.up().success();
+        let script = dry_run(to);
+        to.up().success();
+        (script, standing())
+    };
+    let _second = Sandbox::new();
+    from.up().success();
+    shell(&script);
+    settled();
+    assert_eq!(ours, standing(), "{script}");
+    script
 }
 
 /// Ports open a moment after their cables are whole.
@@ -42,6 +53,7 @@ fn crossroads() -> LabFile {
         .namespace("b", "br-b", "10.2.0.2/24")
         .masquerade("10.1.0.0/24", "wan")
         .replace("name = \"br-b\"", "name = \"br-b\"\nmtu = 1400")
+        .replace("name = \"b\"", "name = \"b\"\nmtu = 1300")
         .replace(
             "name = \"a\"",
             "name = \"a\"\nroutes = [{ to = \"10.9.0.0/16\", via = \"10.7.0.2\" }]",
@@ -58,7 +70,7 @@ fn the_commands_build_the_same(lab: &LabFile) {
         let script = dry_run(lab);
         before.is_unchanged();
         lab.up().success();
-        (network(&script), standing())
+        (script, standing())
     };
     let _second = Sandbox::new();
     shell(&script);
@@ -89,18 +101,108 @@ fn the_commands_of_a_change_make_the_same_of_a_lab() {
         "v-net-0",
         "192.168.15.3/24",
     );
-    let (script, ours) = {
-        let _sandbox = Sandbox::new();
-        lecture().up().success();
-        let script = dry_run(&changed);
-        changed.up().success();
-        (script, standing())
+    the_commands_change_the_same(&lecture(), &changed);
+}
+
+#[test]
+fn what_of_a_change_is_for_no_other_program_is_a_comment() {
+    let from = lecture().namespace("green", "v-net-0", "192.168.15.3/24");
+    let to = lecture()
+        .namespace("grey", "v-net-0", "192.168.15.4/24")
+        .forward("udp", 53, "192.168.15.2:53")
+        .replace("port = 80\n", "port = 8080\n")
+        .text("[nat]\nvia_stack = true");
+    let script = the_commands_change_the_same(&from, &to);
+    let told: BTreeSet<&str> = script.lines().collect();
+    for line in [
+        "ip netns del green",
+        "ip netns add grey",
+        "# in eBPF: from_namespace attached to host:veth-grey-br, ingress",
+        "# in eBPF: setting nat.via_stack: off -> on",
+    ] {
+        assert!(told.contains(line), "{line}:\n{script}");
+    }
+    // It went with its interface.
+    assert!(!script.contains("taken off"), "{script}");
+    assert!(
+        script.contains("# in eBPF: ip netns exec host iptables -t nat -D PREROUTING"),
+        "{script}"
+    );
+}
+
+/// The machine itself is the router, by an uplink that it has.
+fn of_the_machine() -> LabFile {
+    lab("own")
+        .own_uplink("wan0")
+        .bridge("br-own", "10.9.0.1/24")
+        .namespace("red", "br-own", "10.9.0.2/24")
+        .masquerade("10.9.0.0/24", "wan0")
+}
+
+fn machine_has_an_uplink() {
+    for line in ["link add wan0 type bridge", "addr add 10.1.0.2/24 dev wan0", "link set wan0 up"] {
+        own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
+    }
+}
+
+#[test]
+fn every_setting_that_the_machine_gets_and_gets_back_is_told() {
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    let before = Machine::now().sysctls;
+    let lab = of_the_machine();
+    let script = dry_run(&lab);
+    lab.up().success();
+    let of = |sysctls: &BTreeSet<String>| {
+        let ours = |line: &&String| !line.contains("/br-own/") && !line.contains("/veth-red-br/");
+        sysctls.iter().filter(ours).cloned().collect::<BTreeSet<_>>()
     };
-    let _second = Sandbox::new();
-    lecture().up().success();
-    shell(&network(&script));
-    settled();
-    assert_eq!(ours, standing(), "{script}");
+    let changed: Vec<String> = of(&Machine::now().sysctls).difference(&before).cloned().collect();
+    for line in &changed {
+        let told = if line.ends_with("/forwarding = 1") {
+            "conf.*.forwarding to 1"
+        } else if line.ends_with("accept_redirects = 0") {
+            "conf.all.accept_redirects to 0"
+        } else {
+            "net.ipv4.ip_forward=1"
+        };
+        assert!(script.contains(told), "{line}:\n{script}");
+    }
+    assert!(changed.len() >= 3, "{changed:#?}");
+    // Another lab of the machine's still needs them.
+    let other = lab_beside();
+    other.up().success();
+    let down = netns(&["down", "own", "--dry-run"]).success();
+    assert!(!down.stdout.contains("sysctl"), "{down}");
+    netns(&["down", "beside"]).success();
+    shell(&netns(&["down", "own", "--dry-run"]).success().stdout);
+    let differences: Vec<_> =
+        Machine::now().sysctls.symmetric_difference(&before).cloned().collect();
+    assert!(differences.is_empty(), "{differences:#?}");
+    netns(&["down", "own"]).success();
+}
+
+/// A lab of the machine's that needs no uplink of its own.
+fn lab_beside() -> LabFile {
+    lab("beside").bridge("br-beside", "10.8.0.1/24").namespace("blue", "br-beside", "10.8.0.2/24")
+}
+
+#[test]
+fn a_machine_that_is_no_router_any_more_is_set_back_by_the_commands() {
+    let inside = of_the_machine().router("host").replace(
+        "name = \"wan0\"",
+        "name = \"wan0\"\naddress = \"192.168.1.10/24\"\noutside = { namespace = \"lan\", interface = \"eth0\", address = \"192.168.1.1/24\" }",
+    );
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    let before = standing();
+    of_the_machine().up().success();
+    let script = dry_run(&inside);
+    shell(&script);
+    let machine = |facts: &BTreeSet<String>| {
+        facts.iter().filter(|fact| fact.starts_with([':', ' '])).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(machine(&before), machine(&standing()), "{script}");
 }
 
 #[test]
@@ -134,9 +236,7 @@ fn an_explained_up_tells_and_does() {
 fn the_commands_of_up_translate_as_well_with_iptables() {
     let _sandbox = Sandbox::new();
     let script = dry_run(&lecture());
-    // Without the eBPF programs.
-    let lines = script.lines().filter(|line| !line.starts_with("tc "));
-    shell(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    shell(&script);
     settled();
     inside("red").ping("8.8.8.8").success();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");

@@ -209,6 +209,37 @@ fn what_is_broken_by_hand_is_mended() {
 }
 
 #[test]
+fn what_was_added_by_hand_stays_but_for_rules() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let hand = |line: &str| drop(netns(&line.split(' ').collect::<Vec<_>>()).success());
+    hand("addr add 10.7.0.1/24 red:veth-red");
+    hand("route add red:10.8.0.0/16 --via 10.7.0.2");
+    hand("route add red:10.9.0.0/16 --via 192.168.15.5");
+    hand("cable add red:x blue:y");
+    let by_hand = standing();
+    netns(&["plan"]).success().shows(&["nothing to do"]);
+    hand("forward add tcp 8080 192.168.15.1:80");
+    let plan = netns(&["plan"]).success();
+    plan.shows(&[
+        "-  rule  forward tcp 8080",
+        "what is not listed stays, also what was added by hand",
+    ]);
+    lecture().up().success().shows(&["is changed"]);
+    assert_eq!(standing(), by_hand);
+    // What the file comes to ask for is the lab's, and goes when it asks no more.
+    let asked = lecture().replace(
+        "name = \"red\"",
+        "name = \"red\"\nroutes = [{ to = \"10.9.0.0/16\", via = \"192.168.15.5\" }]",
+    );
+    asked.up().success();
+    assert_eq!(standing(), by_hand);
+    lecture().up().success();
+    let gone: Vec<_> = by_hand.difference(&standing()).cloned().collect();
+    assert!(gone.len() == 1 && gone[0].contains("10.9.0.0/16"), "{gone:#?}");
+}
+
+#[test]
 fn a_change_that_the_kernel_refuses_is_taken_back() {
     let _sandbox = Sandbox::new();
     lab_is_up();

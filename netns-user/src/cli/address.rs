@@ -4,20 +4,22 @@ use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
 use super::{
-    Changing,
+    Changing, PlaceArgs,
     end::{parse_address, parse_end},
 };
 use crate::step::End;
 
-/// Add or delete addresses of interfaces
+/// Add, delete or list addresses of interfaces
 ///
 /// An address comes with the length of its network: while the interface is on, the namespace
-/// has a route to all of that network. `netns show NAME` shows both.
+/// has a route to all of that network. Interfaces are written as NAMESPACE:INTERFACE, those of
+/// this machine without a namespace.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns addr add 192.168.15.1/24 red:veth-red
-  netns addr del 192.168.15.1/24 red:veth-red")]
+  netns addr del 192.168.15.1/24 red:veth-red
+  netns addr list red")]
 pub struct AddrArgs {
     #[command(subcommand)]
     pub change: AddrChange,
@@ -39,6 +41,15 @@ Example:
 Example:
   netns addr del 192.168.15.1/24 red:veth-red")]
     Del(AddressArgs),
+    /// List addresses
+    ///
+    /// Lists the addresses of this machine and of all named namespaces, without those that each
+    /// interface or namespace has for itself: loopback, and IPv6 link-local.
+    #[command(after_help = "\
+Examples:
+  netns addr list
+  netns addr list red")]
+    List(PlaceArgs),
 }
 
 /// Which address of which interface.

@@ -50,8 +50,9 @@ Example:
     Attach(BridgeAttachArgs),
     /// Unplug an interface from its bridge
     #[command(after_help = "\
-Example:
-  netns bridge detach host:veth-red-br")]
+Examples:
+  netns bridge detach host:veth-red-br
+  netns bridge detach host:v-net-0 host:veth-red-br")]
     Detach(BridgeDetachArgs),
     /// List bridges
     ///
@@ -70,7 +71,7 @@ pub struct BridgeAddArgs {
     /// Where it stands and what it is called, and its address on its network
     #[arg(value_name = "[NAMESPACE:]BRIDGE[=ADDRESS/LENGTH]", value_parser = parse_new_end)]
     pub bridge: NewEnd,
-    /// The largest packet that it takes, in bytes
+    /// The largest packet that it takes, in bytes; without it, the smallest of its ports'
     #[arg(long, value_name = "BYTES", value_parser = parse_mtu)]
     pub mtu: Option<u32>,
     /// Switch it on
@@ -105,7 +106,11 @@ pub struct BridgeAttachArgs {
 
 /// What to unplug.
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 pub struct BridgeDetachArgs {
+    /// The bridge; may be left out, since an interface is a port of one bridge
+    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
+    pub bridge: Option<End>,
     /// The interface
     #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
     pub port: End,

@@ -36,7 +36,7 @@ Examples:
   netns cable add red:veth-red blue:veth-blue
   netns cable add red:veth-red=192.168.15.1/24 blue:veth-blue=192.168.15.2/24 --up
   netns cable add red:veth-red veth-red-br --bridge v-net-0 --mtu 1400
-  netns cable add red:veth-red blue:veth-blue --dry-run | sh")]
+  netns cable add red:veth-red blue:veth-blue --dry-run | sh -e")]
     Add(CableAddArgs),
     /// Delete a cable
     ///

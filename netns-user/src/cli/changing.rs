@@ -5,10 +5,11 @@ use clap::Args;
 /// Telling what is done.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Changing {
-    /// Print each step as the ip, sysctl, tc or iptables command that it stands for
+    /// Print each step as the ip, sysctl or iptables command that it stands for
     #[arg(long)]
     pub explain: bool,
-    /// Print these commands, which a shell can run, and change nothing
+    /// Print these commands as a script for sh, in which what they cannot do is a comment, and
+    /// change nothing
     #[arg(long)]
     pub dry_run: bool,
 }

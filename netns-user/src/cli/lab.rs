@@ -29,10 +29,10 @@ pub struct DemoArgs {}
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  netns up             the lecture's lab: red and blue on a bridge, behind a router
-  netns up my.toml     the lab of a file
-  netns up --dry-run   what it would do, as commands of ip, sysctl, tc and iptables
-  netns up --via-stack    tcpdump and netfilter in the router see what is translated")]
+  netns up                      the lecture's lab: red and blue on a bridge, behind a router
+  netns up my.toml              the lab of a file
+  netns up my.toml --dry-run    what it would do, as commands of ip, sysctl and iptables
+  netns up --via-stack          tcpdump and netfilter in the router see what is translated")]
 pub struct UpArgs {
     /// The topology file; without it, the lecture's lab
     pub file: Option<PathBuf>,
@@ -49,12 +49,13 @@ pub struct UpArgs {
 ///
 /// Shows what `netns up` with the same file would add, change and remove, and changes nothing.
 /// What belongs to a namespace that is added is told with it; parts that are missing from a lab
-/// that is up are added again.
+/// that is up are added again. Addresses, routes and cables that were added by hand stay; NAT
+/// rules that are not in the file are removed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns plan my.toml
-  netns plan my.toml --json    with the commands that it stands for")]
+  netns plan my.toml --json    the same as data, with the commands that it stands for")]
 pub struct PlanArgs {
     /// The topology file; without it, the lecture's lab
     pub file: Option<PathBuf>,
@@ -91,8 +92,9 @@ pub struct DownArgs {
 /// rules, and what of them is missing. Ends with 1 when something is.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  netns status lecture")]
+Examples:
+  netns status            every lab that is up
+  netns status lecture    one of them")]
 pub struct StatusArgs {
     /// Name of the lab; without it, all labs
     pub lab: Option<String>,
@@ -115,7 +117,7 @@ Examples:
 
 Exit codes: 0 when nothing is at fault, 1 when something is.")]
 pub struct DoctorArgs {
-    /// The topology file
+    /// The topology file; without it, what matters to any lab
     pub file: Option<PathBuf>,
 }
 

@@ -1,18 +1,19 @@
 //! Settings of interfaces.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::{Changing, end::parse_end};
+use super::{Changing, PlaceArgs, end::parse_end};
 use crate::step::End;
 
-/// Switch interfaces on and off, set their MTU
+/// Switch interfaces on and off, set their MTU, list them
 ///
 /// Interfaces are written as NAMESPACE:INTERFACE, those of this machine without a namespace.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns link set red:veth-red up
-  netns link set red:veth-red --mtu 1400")]
+  netns link set red:veth-red --mtu 1400
+  netns link list red")]
 pub struct LinkArgs {
     #[command(subcommand)]
     pub change: LinkChange,
@@ -31,16 +32,29 @@ Examples:
   netns link set red:lo down
   netns link set red:veth-red up --mtu 1400")]
     Set(LinkSetArgs),
+    /// List interfaces
+    ///
+    /// Lists the interfaces of this machine and of all named namespaces: their kind, whether they
+    /// are on, their MTU and Ethernet address, and the bridge that each is a port of.
+    #[command(after_help = "\
+Examples:
+  netns link list
+  netns link list red")]
+    List(PlaceArgs),
 }
 
 /// What to set.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "netns link set [OPTIONS] <[NAMESPACE:]INTERFACE> <STATE|--mtu <BYTES>>"
+)]
+#[command(group = ArgGroup::new("setting").args(["state", "mtu"]).required(true).multiple(true))]
 pub struct LinkSetArgs {
     /// The interface
     #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
     pub end: End,
     /// Whether it is on
-    #[arg(value_name = "STATE", required_unless_present = "mtu")]
+    #[arg(value_name = "STATE")]
     pub state: Option<LinkState>,
     /// The largest packet that it takes, in bytes
     #[arg(long, value_name = "BYTES")]

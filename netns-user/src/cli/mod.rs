@@ -29,7 +29,7 @@ pub use lab::{
     CheckArgs, DemoArgs, DoctorArgs, DownArgs, PlanArgs, SchemaArgs, StatusArgs, UpArgs,
 };
 pub use link::{LinkArgs, LinkChange, LinkSetArgs, LinkState};
-pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PsArgs, ShowArgs};
+pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PlaceArgs, PsArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeAddArgs,
     MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs,
@@ -37,6 +37,9 @@ pub use nat::{
 pub use packaging::{CompletionsArgs, ManPagesArgs};
 pub use route::{RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs};
 pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
+
+/// Behind the options that are a command's own.
+const LAST: usize = 100;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of its command.";
@@ -48,7 +51,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of it
 #[command(after_help = EXIT_CODES)]
 pub struct Cli {
     /// Show results as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     pub json: bool,
     #[command(subcommand)]
     pub command: Command,

@@ -38,11 +38,12 @@ pub struct DelArgs {
 /// List namespaces
 ///
 /// Lists all named network namespaces, those of `ip netns` too: the lab that each belongs
-/// to, its addresses and how many links it has, loopback included.
+/// to, its addresses and how many links it has, loopback and the NAT's own included.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  netns list --json")]
+Examples:
+  netns list
+  netns list --json    [{name, lab, addresses, links}]")]
 pub struct ListArgs {}
 
 /// Run a command in a namespace
@@ -84,10 +85,11 @@ pub struct ExecArgs {
 /// those of the only lab's router, else of the machine itself.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
+  netns show        the router of the only lab that is up, or this machine
   netns show red")]
 pub struct ShowArgs {
-    /// Name of the namespace
+    /// Name of the namespace; without it, the only lab's router, else the machine
     pub name: Option<String>,
 }
 
@@ -105,4 +107,11 @@ Examples:
 pub struct PsArgs {
     /// Name of the namespace; without it, all that have a name
     pub name: Option<String>,
+}
+
+/// Whose things to list.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// Only those of this namespace
+    pub namespace: Option<String>,
 }

@@ -17,7 +17,8 @@ use crate::rules::{
 /// their way back. The rule holds at once. Deleting it ends the connections that it made, and no
 /// others. Of several rules for a source, the one of the longest network holds; of two as long,
 /// that of the uplink before that of every uplink. Of several routers it is for the one that has
-/// the uplink, or without --uplink for each that has a bridge in the source.
+/// the uplink, or without --uplink for each that has a bridge in the source. It is in eBPF:
+/// iptables neither shows nor deletes it, and what --explain tells is its equal there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,18 +35,18 @@ pub struct MasqueradeArgs {
 /// What to do with a masquerade rule.
 #[derive(Debug, Subcommand)]
 pub enum MasqueradeChange {
-    /// Add a rule
+    /// Add a masquerade rule
     #[command(after_help = "\
-Example:
+Examples:
   netns masquerade add 192.168.15.0/24 --uplink ens3
   netns masquerade add 192.168.15.0/24 --mapping endpoint-independent")]
     Add(MasqueradeAddArgs),
-    /// Delete a rule and end the connections that it made
+    /// Delete a masquerade rule and end the connections that it made
     #[command(after_help = "\
 Example:
   netns masquerade del 192.168.15.0/24")]
     Del(MasqueradeRuleArgs),
-    /// List the rules, with what they have translated
+    /// List the masquerade rules, with what they have translated
     #[command(after_help = "\
 Example:
   netns masquerade list")]
@@ -132,17 +133,18 @@ pub struct ForwardArgs {
 /// What to do with a forward rule.
 #[derive(Debug, Subcommand)]
 pub enum ForwardChange {
-    /// Add a rule
+    /// Add a port forward
     #[command(after_help = "\
-Example:
-  netns forward add tcp 80 192.168.15.2:80")]
+Examples:
+  netns forward add tcp 80 192.168.15.2:80
+  netns forward add udp 5000-5009 192.168.15.2:6000 --from 192.168.1.0/24")]
     Add(ForwardAddArgs),
-    /// Delete a rule and end the connections that it made
+    /// Delete a port forward and end the connections that it made
     #[command(after_help = "\
 Example:
   netns forward del tcp 80")]
     Del(ForwardDelArgs),
-    /// List the rules, with what they have translated
+    /// List the port forwards, with what they have translated
     #[command(after_help = "\
 Example:
   netns forward list")]
@@ -192,7 +194,7 @@ pub struct ForwardDelArgs {
 /// Where a forward listens.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ListenArgs {
-    /// tcp or udp
+    /// The protocol whose ports these are
     #[arg(value_enum)]
     pub protocol: ForwardProtocol,
     /// Port of the host, or several, like 8000-17999

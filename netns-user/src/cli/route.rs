@@ -2,25 +2,27 @@
 
 use std::net::Ipv4Addr;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{
-    Changing,
+    Changing, PlaceArgs,
     end::{Destination, parse_destination},
 };
 
-/// Add or delete routes
+/// Add, delete or list routes
 ///
 /// A route says by which gateway or out of which interface a network is reached. The network is
 /// written with the namespace that has the route, as NAMESPACE:NETWORK/LENGTH, or
 /// NAMESPACE:default for all that no other route is for; without a namespace it is this
-/// machine's. `netns show NAME` shows the routes that there are.
+/// machine's.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns route add blue:192.168.1.0/24 --via 192.168.15.5
   netns route add blue:default --via 192.168.15.5
-  netns route del blue:default")]
+  netns route add 192.168.15.0/24 --via 192.168.1.10
+  netns route del blue:default
+  netns route list blue")]
 pub struct RouteArgs {
     #[command(subcommand)]
     pub change: RouteChange,
@@ -34,7 +36,8 @@ pub enum RouteChange {
 Examples:
   netns route add blue:192.168.1.0/24 --via 192.168.15.5
   netns route add blue:default --via 192.168.15.5
-  netns route add blue:10.0.0.0/8 --dev veth-blue --metric 100")]
+  netns route add blue:10.0.0.0/8 --dev veth-blue --metric 100
+  netns route add 192.168.15.0/24 --via 192.168.1.10    a route of this machine")]
     Add(RouteAddArgs),
     /// Delete a route
     ///
@@ -45,16 +48,28 @@ Examples:
   netns route del blue:default
   netns route del blue:default --metric 100")]
     Del(RouteDelArgs),
+    /// List routes
+    ///
+    /// Lists the IPv4 routes of this machine and of all named namespaces, those that come with an
+    /// address included.
+    #[command(after_help = "\
+Examples:
+  netns route list
+  netns route list blue")]
+    List(PlaceArgs),
 }
 
 /// The route to add.
 #[derive(Debug, Args)]
+#[command(override_usage = "netns route add [OPTIONS] <[NAMESPACE:]NETWORK|default> \
+                      <--via <ADDRESS>|--dev <INTERFACE>>")]
+#[command(group = ArgGroup::new("way").args(["via", "dev"]).required(true).multiple(true))]
 pub struct RouteAddArgs {
     /// The network that it leads to, and the namespace that gets it
     #[arg(value_name = "[NAMESPACE:]NETWORK|default", value_parser = parse_destination)]
     pub to: Destination,
     /// Address of the gateway
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "dev")]
+    #[arg(long, value_name = "ADDRESS")]
     pub via: Option<Ipv4Addr>,
     /// The interface, one of that namespace; by a gateway the kernel finds it
     #[arg(long, value_name = "INTERFACE")]

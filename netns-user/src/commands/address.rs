@@ -1,4 +1,4 @@
-//! `netns addr add|del`
+//! `netns addr add|del|list`
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
+    lists::list_addresses,
     look::{Look, listed},
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     step::Step,
 };
 
-/// Gives an interface an address, or takes it.
+/// Gives an interface an address, or takes it, or lists what there are.
 ///
 /// # Errors
 /// When something is in the way or is not there, or the kernel refuses.
@@ -24,6 +25,7 @@ pub fn run(args: &AddrArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.change {
         AddrChange::Add(args) => carry_out(args.changing, json, add(args)?),
         AddrChange::Del(args) => carry_out(args.changing, json, del(args)?),
+        AddrChange::List(args) => list_addresses(args, json),
     }
 }
 

@@ -123,6 +123,12 @@ fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
         bail!("{port} is plugged into no bridge: `netns bridge list` shows the ports");
     };
     let bridge = End::new(port.place.clone(), &bridge.name);
+    if let Some(named) = args.bridge.as_ref().filter(|named| **named != bridge) {
+        bail!(
+            "{port} is a port of bridge {bridge}, not of {named}: `netns bridge detach {port}` \
+             unplugs it"
+        );
+    }
     Ok(Change {
         steps: vec![Step::Detach { end: port.clone() }],
         outcome: "detached",

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{print, print_json};
 use crate::{
     cli::CheckArgs,
+    output::counted,
     topology::{Problem, Topology},
 };
 
@@ -48,11 +49,7 @@ fn summary(lab: &Topology) -> String {
         (lab.forwards.len(), "forward"),
     ];
     let there = parts.into_iter().filter(|(count, _)| *count > 0);
-    let counted = there.map(|(count, what)| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    });
-    let parts: Vec<String> = counted.collect();
+    let parts: Vec<String> = there.map(|(count, what)| counted(count, what)).collect();
     let parts = if parts.is_empty() { "nothing in it".to_owned() } else { parts.join(", ") };
     let on_machine = if lab.uses_machine() { ", with this machine as router" } else { "" };
     format!("lab \"{}\": {parts}{on_machine}", lab.name)

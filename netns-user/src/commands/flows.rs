@@ -11,7 +11,7 @@ use crate::{
     cli::{FlowsArgs, FlowsChange},
     datapath::FlowStatus,
     lab,
-    output::{bytes, count, duration, table},
+    output::{bytes, count, counted, duration, table},
     step::flush_command,
 };
 
@@ -43,7 +43,8 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
             Ok(json!({ "flushed": flushed }))
         };
         return perform(changing, json, &commands, act, |done| {
-            format!("{} flows flushed\n", done["flushed"])
+            let flushed = usize::try_from(done["flushed"].as_u64().unwrap_or_default());
+            format!("{} flushed\n", counted(flushed.unwrap_or(usize::MAX), "flow"))
         });
     }
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! `netns link set`
+//! `netns link set|list`
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
+    lists::list_links,
     look::Look,
 };
 use crate::{
@@ -15,14 +16,16 @@ use crate::{
     step::Step,
 };
 
-/// Switches an interface on or off, sets its MTU.
+/// Switches an interface on or off, sets its MTU, or lists what there are.
 ///
 /// # Errors
 /// When it is not there, or the kernel refuses.
 pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let LinkChange::Set(args) = &args.change;
-    carry_out(args.changing, json, set(args)?)
+    match &args.change {
+        LinkChange::Set(args) => carry_out(args.changing, json, set(args)?),
+        LinkChange::List(args) => list_links(args, json),
+    }
 }
 
 fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::{
-    lab::LabRecord,
+    lab::{self, LabRecord},
     net::{NetError, Netlink, netns},
     output::table,
 };
@@ -40,6 +40,11 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
         };
         rows.push(Row { name, lab, addresses, links });
     }
+    if rows.iter().any(|row| row.links.is_none()) && lab::require_root().is_err() {
+        anstream::eprintln!(
+            "note: what is inside of namespaces is shown to root (`sudo netns list`)"
+        );
+    }
     print(json, &rows, |rows| render(rows))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -60,7 +65,7 @@ fn inside(name: &str) -> Result<(Vec<IpNet>, usize), NetError> {
     Ok((addresses, netlink.links()?.len()))
 }
 
-fn is_private_to_link(net: IpNet) -> bool {
+pub(super) fn is_private_to_link(net: IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.addr().is_loopback(),
         IpNet::V6(net) => net.addr().is_loopback() || net.addr().is_unicast_link_local(),
@@ -73,7 +78,7 @@ fn render(rows: &[Row]) -> String {
         [
             row.name.clone(),
             row.lab.clone().unwrap_or_else(|| "-".into()),
-            addresses.join(", "),
+            if row.links.is_some() { addresses.join(", ") } else { "?".into() },
             row.links.map_or_else(|| "?".into(), |links| links.to_string()),
         ]
     });
@@ -86,20 +91,20 @@ mod tests {
 
     #[test]
     fn rows_line_up() {
-        let row = |name: &str, lab: Option<&str>, address: &str, links| Row {
+        let row = |name: &str, lab: Option<&str>, addresses: &[&str], links| Row {
             name: name.into(),
             lab: lab.map(Into::into),
-            addresses: vec![address.parse().unwrap()],
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
             links,
         };
         let rows =
-            [row("red", Some("lecture"), "10.0.0.1/24", Some(2)), row("x", None, "::2/64", None)];
+            [row("red", Some("lecture"), &["10.0.0.1/24"], Some(2)), row("x", None, &[], None)];
         assert_eq!(
             render(&rows),
             "\
 NAME  LAB      ADDRESSES    LINKS
 red   lecture  10.0.0.1/24  2
-x     -        ::2/64       ?
+x     -        ?            ?
 "
         );
     }

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_page_has_the_full_name_and_the_example() {
         let page = page_of(&["forward", "add"]);
-        assert!(page.contains("netns\\-forward\\-add \\- Add a rule"), "{page}");
-        assert!(page.contains(".SH EXAMPLE\n.nf\nnetns forward add tcp 80"), "{page}");
+        assert!(page.contains("netns\\-forward\\-add \\- Add a port forward"), "{page}");
+        assert!(page.contains(".SH EXAMPLES\n.nf\nnetns forward add tcp 80"), "{page}");
     }
 }

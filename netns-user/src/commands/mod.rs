@@ -17,6 +17,7 @@ pub mod forward;
 pub mod graph;
 pub mod link;
 pub mod list;
+mod lists;
 pub mod log;
 mod look;
 pub mod man_pages;

@@ -110,7 +110,7 @@ fn summary(changes: &[PlannedChange]) -> String {
     let own = || changes.iter().filter(|change| change.part_of.is_none());
     let count = |verb| own().filter(|change| change.verb == verb).count();
     format!(
-        "{} to add, {} to change, {} to remove; what is not listed stays as it is",
+        "{} to add, {} to change, {} to remove; what is not listed stays, also what was added by hand",
         count(Verb::Add),
         count(Verb::Change),
         count(Verb::Remove)
@@ -149,7 +149,7 @@ lab lab:
    PART       NAME            DETAIL
 -  cable      host:a - red:b
 +  namespace  green           10.0.0.3/24
-1 to add, 0 to change, 1 to remove; what is not listed stays as it is
+1 to add, 0 to change, 1 to remove; what is not listed stays, also what was added by hand
 "
         );
     }

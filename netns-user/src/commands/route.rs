@@ -1,4 +1,4 @@
-//! `netns route add|del`
+//! `netns route add|del|list`
 
 use std::{net::IpAddr, process::ExitCode};
 
@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
+    lists::list_routes,
     look::{Look, listed},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     topology::Route,
 };
 
-/// Adds or deletes a route.
+/// Adds, deletes or lists routes.
 ///
 /// # Errors
 /// When something is in the way or is not there, or the kernel refuses.
@@ -27,6 +28,7 @@ pub fn run(args: &RouteArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.change {
         RouteChange::Add(args) => carry_out(args.changing, json, add(args)?),
         RouteChange::Del(args) => carry_out(args.changing, json, del(args)?),
+        RouteChange::List(args) => list_routes(args, json),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::print;
 use crate::{
     cli::ShowArgs,
+    datapath::is_reassemblers,
     lab::{self, LabRecord},
     net::{Link, Mac, NetError, Netlink, Route},
     output::{
@@ -18,17 +19,17 @@ use crate::{
 
 /// All that is shown of a namespace, with interfaces by name.
 #[derive(Debug, Serialize)]
-struct View {
+pub(super) struct View {
     /// `None`: the machine's own.
     namespace: Option<String>,
-    links: Vec<LinkView>,
-    addresses: Vec<AddressView>,
-    routes: Vec<RouteView>,
+    pub(super) links: Vec<LinkView>,
+    pub(super) addresses: Vec<AddressView>,
+    pub(super) routes: Vec<RouteView>,
     neighbours: Vec<NeighbourView>,
 }
 
 #[derive(Debug, Serialize)]
-struct LinkView {
+pub(super) struct LinkView {
     #[serde(flatten)]
     link: Link,
     /// The bridge that it is a port of.
@@ -36,13 +37,13 @@ struct LinkView {
 }
 
 #[derive(Debug, Serialize)]
-struct AddressView {
-    address: IpNet,
-    interface: String,
+pub(super) struct AddressView {
+    pub(super) address: IpNet,
+    pub(super) interface: String,
 }
 
 #[derive(Debug, Serialize)]
-struct RouteView {
+pub(super) struct RouteView {
     #[serde(flatten)]
     route: Route,
     interface: Option<String>,
@@ -75,58 +76,69 @@ pub fn run(args: &ShowArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
         None => Netlink::open()?,
     };
-    print(json, &view(namespace, &netlink)?, render)?;
+    print(json, &View::of(namespace, &netlink)?, render)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn view(namespace: Option<String>, netlink: &Netlink) -> Result<View, NetError> {
-    let links = netlink.links()?;
-    let name = |index: u32| {
-        let link = links.iter().find(|link| link.index == index);
-        link.map_or_else(|| index.to_string(), |link| link.name.clone())
-    };
-    let addresses = netlink
-        .addresses()?
-        .into_iter()
-        .map(|held| AddressView { address: held.address, interface: name(held.link) })
-        .collect();
-    let routes = netlink
-        .routes()?
-        .into_iter()
-        .map(|route| RouteView { interface: route.link.map(name), route })
-        .collect();
-    let neighbours = netlink
-        .neighbours()?
-        .into_iter()
-        .map(|neighbour| NeighbourView {
-            address: neighbour.address,
-            mac: neighbour.mac,
-            interface: name(neighbour.link),
-            state: neighbour.state,
-        })
-        .collect();
-    let ports: Vec<Option<String>> = links.iter().map(|link| link.bridge.map(name)).collect();
-    let links = links.into_iter().zip(ports);
-    let links = links.map(|(link, port_of)| LinkView { link, port_of }).collect();
-    Ok(View { namespace, links, addresses, routes, neighbours })
+impl View {
+    /// What the namespace of the connection has.
+    pub(super) fn of(namespace: Option<String>, netlink: &Netlink) -> Result<Self, NetError> {
+        let links = netlink.links()?;
+        let name = |index: u32| {
+            let link = links.iter().find(|link| link.index == index);
+            link.map_or_else(|| index.to_string(), |link| link.name.clone())
+        };
+        let addresses = netlink
+            .addresses()?
+            .into_iter()
+            .map(|held| AddressView { address: held.address, interface: name(held.link) })
+            .collect();
+        let routes = netlink
+            .routes()?
+            .into_iter()
+            .map(|route| RouteView { interface: route.link.map(name), route })
+            .collect();
+        let neighbours = netlink
+            .neighbours()?
+            .into_iter()
+            .map(|neighbour| NeighbourView {
+                address: neighbour.address,
+                mac: neighbour.mac,
+                interface: name(neighbour.link),
+                state: neighbour.state,
+            })
+            .collect();
+        let ports: Vec<Option<String>> = links.iter().map(|link| link.bridge.map(name)).collect();
+        let links = links.into_iter().zip(ports);
+        let links = links.map(|(link, port_of)| LinkView { link, port_of }).collect();
+        Ok(Self { namespace, links, addresses, routes, neighbours })
+    }
 }
 
-fn render(view: &View) -> String {
-    let dash = || "-".to_owned();
-    let mac = |mac: &Option<Mac>| mac.map_or_else(dash, |mac| mac.to_string());
-    let links = view.links.iter().map(|LinkView { link, port_of }| {
+/// What of a link stands in a table.
+pub(super) const LINK_HEADERS: [&str; 6] = ["LINK", "KIND", "STATE", "MTU", "MAC", "PORT OF"];
+
+/// What of a route stands in a table.
+pub(super) const ROUTE_HEADERS: [&str; 6] = ["ROUTE", "VIA", "LINK", "SOURCE", "METRIC", "KIND"];
+
+impl LinkView {
+    pub(super) fn cells(&self) -> [String; 6] {
+        let Self { link, port_of } = self;
         [
             link.name.clone(),
             link.kind.clone().unwrap_or_else(dash),
-            if link.up { link.state.clone() } else { "off".into() },
+            // The kernel's word for loopback is "unknown".
+            link.condition().to_owned(),
             link.mtu.to_string(),
-            mac(&link.mac),
+            mac(link.mac),
             port_of.clone().unwrap_or_else(dash),
         ]
-    });
-    let addresses =
-        view.addresses.iter().map(|held| [held.address.to_string(), held.interface.clone()]);
-    let routes = view.routes.iter().map(|RouteView { route, interface }| {
+    }
+}
+
+impl RouteView {
+    pub(super) fn cells(&self) -> [String; 6] {
+        let Self { route, interface } = self;
         let destination =
             if route.is_default() { "default".into() } else { route.destination.to_string() };
         [
@@ -137,11 +149,36 @@ fn render(view: &View) -> String {
             route.metric.to_string(),
             route.kind.to_owned(),
         ]
-    });
+    }
+}
+
+/// A line for each link that nobody has asked for.
+pub(super) fn reassemblers<'a>(links: impl Iterator<Item = &'a LinkView>) -> String {
+    links
+        .filter(|LinkView { link, .. }| is_reassemblers(link))
+        .map(|LinkView { link, .. }| {
+            format!("{} leads to the NAT's reassembler, which puts fragments in order\n", link.name)
+        })
+        .collect()
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+fn mac(mac: Option<Mac>) -> String {
+    mac.map_or_else(dash, |mac| mac.to_string())
+}
+
+fn render(view: &View) -> String {
+    let links = view.links.iter().map(LinkView::cells);
+    let addresses =
+        view.addresses.iter().map(|held| [held.address.to_string(), held.interface.clone()]);
+    let routes = view.routes.iter().map(RouteView::cells);
     let neighbours = view.neighbours.iter().map(|neighbour| {
         [
             neighbour.address.to_string(),
-            mac(&neighbour.mac),
+            mac(neighbour.mac),
             neighbour.interface.clone(),
             neighbour.state.clone(),
         ]
@@ -152,9 +189,9 @@ fn render(view: &View) -> String {
     };
     [
         paint(HEADING, place) + "\n",
-        table(&["LINK", "KIND", "STATE", "MTU", "MAC", "PORT OF"], links),
+        table(&LINK_HEADERS, links) + &reassemblers(view.links.iter()),
         table(&["ADDRESS", "LINK"], addresses),
-        table(&["ROUTE", "VIA", "LINK", "SOURCE", "METRIC", "KIND"], routes),
+        table(&ROUTE_HEADERS, routes),
         table(&["NEIGHBOUR", "MAC", "LINK", "STATE"], neighbours),
     ]
     .join("\n")

@@ -180,6 +180,10 @@ impl Progress for Steps {
         if self.count(step, done, all) && self.bar.is_none() {
             anstream::eprintln!("{step}: {done} of {all}");
         }
+        self.goes_on()
+    }
+
+    fn goes_on(&self) -> bool {
         !self.interrupt.as_ref().is_some_and(Interrupt::requested)
     }
 }

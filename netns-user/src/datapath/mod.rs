@@ -34,7 +34,7 @@ pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};
 pub use log::PacketLogSession;
-pub use reassembler::Reassembly;
+pub use reassembler::{Reassembly, is_reassemblers};
 pub use rules::RuleStatus;
 pub use spec::{CableSpec, DatapathSpec};
 pub use usage::UsageStatus;

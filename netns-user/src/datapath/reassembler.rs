@@ -21,7 +21,7 @@ use super::{
     attach::{self, Hook},
     probe,
 };
-use crate::net::{Mac, Reassembler, ReassemblerLimits};
+use crate::net::{Link, Mac, Reassembler, ReassemblerLimits, VETH};
 
 /// The hook on the link to the reassembler.
 const HOOK: Hook = Hook { program: programs::FROM_REASSEMBLER, direction: TcAttachType::Ingress };
@@ -45,8 +45,17 @@ pub enum Reassembly {
 /// of several labs meet in the machine's own namespace.
 fn link_of(lab: &str) -> (String, Mac) {
     let mac = Mac::from_names(&[lab, LINK]);
+    (name_of(mac), mac)
+}
+
+fn name_of(mac: Mac) -> String {
     let [.., a, b, c, d] = mac.0;
-    (format!("frag-{a:02x}{b:02x}{c:02x}{d:02x}"), mac)
+    format!("frag-{a:02x}{b:02x}{c:02x}{d:02x}")
+}
+
+/// Whether a link is a router's to its reassembler, of whatever lab.
+pub fn is_reassemblers(link: &Link) -> bool {
+    link.is(VETH) && link.mac.is_some_and(|mac| name_of(mac) == link.name)
 }
 
 impl Datapath {

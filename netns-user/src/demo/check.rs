@@ -165,7 +165,10 @@ pub fn judge_page(
 pub fn judge_sources(sources: &Sources, only: Ipv4Addr) -> Outcome {
     let figures: Vec<String> = sources
         .iter()
-        .map(|(source, packets)| format!("{} packets from {source}", output::count(*packets)))
+        .map(|(source, packets)| match packets {
+            1 => format!("1 packet from {source}"),
+            _ => format!("{} packets from {source}", output::count(*packets)),
+        })
         .collect();
     let ok = sources.len() == 1 && sources.contains_key(&only);
     let figure = if figures.is_empty() { "no packet at all".into() } else { figures.join(" · ") };

@@ -7,7 +7,10 @@ use super::{
     fold::{self, Group},
     words,
 };
-use crate::topology::{CableEnd, Far, Outside, Router, Topology, Uplink};
+use crate::{
+    output::counted,
+    topology::{CableEnd, Far, Outside, Router, Topology, Uplink},
+};
 
 impl Graph {
     /// The graph of a lab. Folded, namespaces of a large one that are alike share a node.
@@ -143,8 +146,7 @@ impl<'a> Builder<'a> {
             node.interfaces.push(Interface { name: interface.clone(), address: Some(address) });
             let mtu = plug.mtu.filter(|_| plugs.iter().all(|other| other.mtu == plug.mtu));
             node.notes.extend(mtu.map(words::mtu));
-            let port =
-                if count == 1 { plug.port.clone() } else { words::counted(plugs.len(), "port") };
+            let port = if count == 1 { plug.port.clone() } else { counted(plugs.len(), "port") };
             edge = Some((interface, port, plug.bridge.as_str(), mtu));
         }
         for name in names {
@@ -242,7 +244,7 @@ impl<'a> Builder<'a> {
 
     fn name_merged(&mut self, place: usize) {
         let edge = &mut self.graph.edges[place];
-        let cables = words::counted(edge.count, "cable");
+        let cables = counted(edge.count, "cable");
         let (a, b) = (edge.a.node, edge.b.node);
         if a == b {
             self.graph.nodes[a.0].notes.push(format!("{cables} among them"));

@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use ipnet::Ipv4Net;
 
 use super::{Interface, Node, Rule};
-use crate::topology::{Route, Topology};
-
-/// "1 bridge", "2 bridges".
-pub(super) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
+use crate::{
+    output::counted,
+    topology::{Route, Topology},
+};
 
 /// The router that is the machine's own namespace.
 pub(super) const MACHINE: &str = "this machine";

@@ -1,10 +1,6 @@
 //! Takes a lab down.
 
-use super::{LabError, LabRecord, clear::clear, diff::diff, preflight, record, world::World};
-use crate::{
-    datapath::Datapath,
-    step::{Place, Step},
-};
+use super::{LabError, LabRecord, clear::clear, preflight, record};
 
 /// What `down` did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,26 +29,4 @@ pub fn down(lab: &str) -> Result<DownOutcome, LabError> {
         }
         None => Ok(DownOutcome::NotUp),
     }
-}
-
-/// The commands of other programs that [`down`] stands for, for what stands of the lab; none
-/// when it is not up.
-///
-/// # Errors
-/// When the record cannot be read or the kernel refuses to tell.
-pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
-    preflight::require_root()?;
-    let Some(record) = LabRecord::find(lab)? else { return Ok(Vec::new()) };
-    let pieces = record.pieces();
-    let actual = World::of(&record, &pieces)?.actual(&pieces);
-    // What goes with something else needs no step of its own.
-    let steps = diff(&actual, &[]).into_iter().filter_map(|mut difference| difference.steps.pop());
-    let pins =
-        record.datapaths.iter().map(|name| format!("rm -r {}", Datapath::pins_of(name).display()));
-    let mut commands: Vec<String> = pins.collect();
-    commands.extend(steps.flat_map(|step| step.commands()));
-    commands.extend(record.settings.iter().flat_map(|(key, value)| {
-        Step::Set { place: Place::Machine, key: key.clone(), value: value.clone() }.commands()
-    }));
-    Ok(commands)
 }

@@ -10,6 +10,12 @@ use crate::net::{NetError, sysctl};
 const REDIRECTS: &str = "ipv4/conf/all/accept_redirects";
 const LINKS: &str = "/proc/sys/net/ipv4/conf";
 
+/// What the kernel sets by itself when forwarding is switched on, and `down` sets back.
+pub(super) const EFFECTS: [&str; 2] = [
+    "with it the kernel sets net.ipv4.conf.all.accept_redirects to 0",
+    "with it the kernel sets net.ipv4.conf.*.forwarding to 1",
+];
+
 /// Switches forwarding on. What the settings were is recorded first.
 pub(super) fn switch_on(record: &mut LabRecord) -> Result<(), LabError> {
     if sysctl::read(sysctl::IP_FORWARD)? == "1" {
@@ -51,13 +57,7 @@ pub(super) fn switch_back(record: &mut LabRecord) -> Result<(), LabError> {
 
 /// Sets everything back, unless another lab still needs it: that one is then to do it.
 pub(super) fn restore(record: &LabRecord) -> Result<(), LabError> {
-    if record.settings.is_empty() {
-        return Ok(());
-    }
-    let heir = LabRecord::list()?
-        .into_iter()
-        .find(|other| other.name() != record.name() && other.uses_machine());
-    if let Some(mut heir) = heir {
+    if let Some(mut heir) = heir(record)? {
         heir.settings.clone_from(&record.settings);
         return heir.write_state();
     }
@@ -66,4 +66,22 @@ pub(super) fn restore(record: &LabRecord) -> Result<(), LabError> {
         sysctl::write_if_there(key, before)?;
     }
     Ok(())
+}
+
+/// What [`restore`] writes.
+pub(super) fn to_restore(record: &LabRecord) -> Result<Vec<(String, String)>, LabError> {
+    if heir(record)?.is_some() {
+        return Ok(Vec::new());
+    }
+    let is_there = |key: &str| sysctl::read(key).is_ok();
+    Ok(record.settings.iter().filter(|(key, _)| is_there(key)).cloned().collect())
+}
+
+/// Another lab that needs what this one has set.
+fn heir(record: &LabRecord) -> Result<Option<LabRecord>, LabError> {
+    if record.settings.is_empty() {
+        return Ok(None);
+    }
+    let others = LabRecord::list()?.into_iter();
+    Ok(others.filter(|other| other.name() != record.name()).find(LabRecord::uses_machine))
 }

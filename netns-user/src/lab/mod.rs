@@ -4,6 +4,7 @@
 //! what to take down, and is written before the first object is made.
 
 mod clear;
+mod commands;
 mod datapaths;
 mod diff;
 mod down;
@@ -22,7 +23,8 @@ mod status;
 mod up;
 mod world;
 
-pub use down::{DownOutcome, down, down_commands};
+pub use commands::down_commands;
+pub use down::{DownOutcome, down};
 pub use error::LabError;
 pub(crate) use machine::Ways;
 pub use plan::{Plan, PlannedChange, Verb, plan};

@@ -57,8 +57,8 @@ pub(super) fn perform(
     if plan.steps().next().is_some() {
         step(progress, "network", || make_network(plan, record, progress))?;
     }
-    for (done, (datapath, fate)) in plan.datapaths.iter().enumerate() {
-        go_on(progress, "datapaths", done, plan.datapaths.len())?;
+    for (datapath, fate) in &plan.datapaths {
+        go_on(progress.goes_on())?;
         let name = match &datapath.router {
             Some(router) => format!("datapath of router \"{router}\""),
             None => "datapath".to_owned(),
@@ -71,8 +71,7 @@ pub(super) fn perform(
     if plan.forwarding == Some(false) {
         step(progress, "forwarding", || forwarding::switch_back(record))?;
     }
-    let all = plan.datapaths.len();
-    go_on(progress, "datapaths", all, all)
+    go_on(progress.goes_on())
 }
 
 /// A link of that name may be about to go with the namespace of its far end, which the kernel
@@ -93,8 +92,8 @@ fn patiently(hands: &mut Hands, step: &Step) -> Result<(), LabError> {
     }
 }
 
-fn go_on(progress: &dyn Progress, step: &str, done: usize, all: usize) -> Result<(), LabError> {
-    if progress.advanced(step, done, all) { Ok(()) } else { Err(LabError::Interrupted) }
+fn go_on(goes_on: bool) -> Result<(), LabError> {
+    if goes_on { Ok(()) } else { Err(LabError::Interrupted) }
 }
 
 fn make_network(
@@ -105,7 +104,7 @@ fn make_network(
     let mut hands = Hands::new();
     let all = plan.differences.len();
     for (done, difference) in plan.differences.iter().enumerate() {
-        go_on(progress, "network", done, all)?;
+        go_on(progress.advanced("network", done, all))?;
         let steps = &difference.steps;
         match steps.as_slice() {
             [Step::AddNamespace { name }, inside @ ..] => {

@@ -8,7 +8,7 @@ use super::{
     LabError, LabRecord,
     datapaths::{RouterDatapath, datapaths},
     diff::{Difference, Fate, diff},
-    in_place,
+    forwarding, in_place,
     pieces::{Key, Piece, pieces},
     preflight,
     record::resolved,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     datapath::{Datapath, DatapathChange},
     net::sysctl,
-    step::{End, Place, Step, forward_command, hook_commands, masquerade_commands},
+    step::{End, Place, Step},
     topology::Topology,
 };
 
@@ -65,6 +65,8 @@ pub struct Plan {
     /// What the machine's forwarding is to be switched to: on when it is to become a router,
     /// back when it was one for this lab alone.
     pub(super) forwarding: Option<bool>,
+    /// What settings are set back to with it, itself included.
+    pub(super) set_back: Vec<(String, String)>,
     /// Names of namespaces whose remains are to be taken away first.
     pub(super) wrecks: Vec<String>,
 }
@@ -75,9 +77,9 @@ impl Plan {
         let differences = diff(&[], &pieces(&wanted));
         let installed = |datapath| (datapath, DatapathFate::Installed { replaces: false });
         let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
-        let forwarding = forwarding(&wanted, None)?;
-        let (removed_datapaths, wrecks) = (Vec::new(), Vec::new());
-        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, wrecks })
+        let forwarding = new_forwarding(&wanted, None)?;
+        let (removed_datapaths, wrecks, set_back) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, set_back, wrecks })
     }
 
     /// Plans the way from what stands of a lab to what is wanted.
@@ -112,9 +114,13 @@ impl Plan {
         };
         let datapaths =
             wanted_datapaths.into_iter().map(fate).collect::<Result<Vec<_>, LabError>>()?;
-        let forwarding = forwarding(&wanted, Some(record))?;
+        let forwarding = new_forwarding(&wanted, Some(record))?;
+        let set_back = match forwarding {
+            Some(false) => forwarding::to_restore(record)?,
+            _ => Vec::new(),
+        };
         let wrecks = world.wrecks().to_vec();
-        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, wrecks })
+        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, set_back, wrecks })
     }
 
     /// Whether the lab is as it is wanted.
@@ -134,31 +140,6 @@ impl Plan {
     /// The steps on the network, in order.
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.differences.iter().flat_map(|difference| &difference.steps)
-    }
-
-    /// The commands of other programs that the plan stands for, in order.
-    pub fn commands(&self) -> Vec<String> {
-        let mut commands = Vec::new();
-        let forward = |on: bool| {
-            let (key, value) = (sysctl::IP_FORWARD.to_owned(), u8::from(on).to_string());
-            Step::Set { place: Place::Machine, key, value }.commands()
-        };
-        commands.extend(self.forwarding.filter(|on| *on).into_iter().flat_map(forward));
-        commands.extend(self.steps().flat_map(Step::commands));
-        for (datapath, fate) in &self.datapaths {
-            let place = Place::of(datapath.router.as_deref());
-            match fate {
-                DatapathFate::Installed { .. } => {
-                    commands.extend(install_commands(&place, datapath));
-                }
-                DatapathFate::Changed(changes) => {
-                    commands
-                        .extend(changes.iter().flat_map(|change| change_commands(&place, change)));
-                }
-            }
-        }
-        commands.extend(self.forwarding.filter(|on| !*on).into_iter().flat_map(forward));
-        commands
     }
 
     /// What is added, changed and removed, for a person.
@@ -198,7 +179,7 @@ impl Plan {
     }
 }
 
-fn forwarding(wanted: &Topology, record: Option<&LabRecord>) -> Result<Option<bool>, LabError> {
+fn new_forwarding(wanted: &Topology, record: Option<&LabRecord>) -> Result<Option<bool>, LabError> {
     if wanted.uses_machine() {
         return Ok((sysctl::read(sysctl::IP_FORWARD)? != "1").then_some(true));
     }
@@ -263,44 +244,6 @@ pub fn plan(topology: &Topology) -> Result<Plan, LabError> {
     }
 }
 
-fn install_commands(place: &Place, datapath: &RouterDatapath) -> Vec<String> {
-    let spec = &datapath.spec;
-    let uplinks = spec.uplinks.iter().flat_map(|name| hooks(place, name, true, true));
-    let cables = spec.cables.iter().flat_map(|cable| hooks(place, &cable.port, false, true));
-    let masquerades =
-        spec.masquerades.iter().flat_map(|rule| masquerade_commands(place, rule, true));
-    let forwards = spec.forwards.iter().flat_map(|rule| forward_command(place, rule, true));
-    uplinks.chain(cables).chain(masquerades).chain(forwards).collect()
-}
-
-fn change_commands(place: &Place, change: &DatapathChange) -> Vec<String> {
-    match change {
-        DatapathChange::SourceCheck(_)
-        | DatapathChange::CableSourceCheck { .. }
-        | DatapathChange::Reassembler
-        | DatapathChange::Setting { .. }
-        | DatapathChange::ViaStack(_) => Vec::new(),
-        DatapathChange::Uplink { name, added } => hooks(place, name, true, *added),
-        DatapathChange::Cable { port, added } => hooks(place, port, false, *added),
-        DatapathChange::Masquerade { rule, added } => masquerade_commands(place, rule, *added),
-        DatapathChange::Forward { rule, added } => forward_command(place, rule, *added),
-    }
-}
-
-fn hooks(place: &Place, interface: &str, uplink: bool, attach: bool) -> Vec<String> {
-    use netns_common::abi::programs::{FROM_NAMESPACE, FROM_UPLINK, TO_UPLINK};
-    let end = End::new(place.clone(), interface);
-    let hooks: &[(&str, &str)] = if uplink {
-        &[("egress", TO_UPLINK), ("ingress", FROM_UPLINK)]
-    } else {
-        &[("ingress", FROM_NAMESPACE)]
-    };
-    hooks
-        .iter()
-        .map(|(direction, program)| hook_commands(&end, direction, program, attach))
-        .collect()
-}
-
 fn line(verb: Verb, kind: &'static str, name: String, detail: String) -> PlannedChange {
     PlannedChange { verb, kind, name, detail, part_of: None }
 }
@@ -326,7 +269,7 @@ fn network_line(
 }
 
 /// Programs come and go with their cables: only those that were missing are told of.
-fn datapath_lines(
+pub(super) fn datapath_lines(
     datapath: &RouterDatapath,
     fate: &DatapathFate,
     new_ports: &HashSet<&str>,

@@ -6,6 +6,10 @@ pub trait Progress: Sync {
     fn started(&self, step: &str);
     /// The step that began last is done.
     fn finished(&self, step: &str);
+    /// Whether to go on; as for [`Self::advanced`], but nothing is shown.
+    fn goes_on(&self) -> bool {
+        true
+    }
     /// Of the step's `all` parts, `done` are done. The answer says whether to go on: with
     /// `false` the work ends here, and what was made is taken down again.
     fn advanced(&self, _step: &str, _done: usize, _all: usize) -> bool {

@@ -18,6 +18,9 @@ use super::{NetError, Netlink};
 pub const BRIDGE: &str = "bridge";
 pub const VETH: &str = "veth";
 
+/// What cables and bridges have when nothing else is asked for, in bytes.
+pub const ETHERNET_MTU: u32 = 1500;
+
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mac(pub [u8; 6]);
@@ -107,6 +110,13 @@ pub struct Peer {
     pub namespace: Option<i32>,
 }
 
+/// The MTU with which a bridge is made that is to have `mtu`, where it is not the kernel's own.
+/// The kernel leaves alone what somebody has changed on a living bridge: neither what it was made
+/// with, nor what is set to the value that it has.
+pub fn bridge_mtu_to_begin_with(mtu: u32) -> Option<u32> {
+    (mtu == ETHERNET_MTU).then_some(mtu - 1)
+}
+
 /// A veth pair to be made: one end here, the other in another namespace.
 #[derive(Debug)]
 pub struct Cable<'a> {
@@ -154,8 +164,8 @@ impl Netlink {
         }
     }
 
-    /// Makes a bridge. An Ethernet address that is given stays: otherwise the kernel changes
-    /// it as ports come and go. `mtu` is in bytes.
+    /// Makes a bridge. Ethernet address and MTU, in bytes, stay when they are given: otherwise
+    /// the kernel changes them as ports come and go.
     ///
     /// # Errors
     /// When the name is taken or the kernel refuses.
@@ -170,12 +180,17 @@ impl Netlink {
         if let Some(mac) = mac {
             builder = builder.address(mac.0.to_vec());
         }
-        if let Some(mtu) = mtu {
-            builder = builder.mtu(mtu);
+        if let Some(first) = mtu.and_then(bridge_mtu_to_begin_with) {
+            builder = builder.mtu(first);
         }
         let builder = if up { builder.up() } else { builder.down() };
         let request = self.handle().link().add(builder.build()).execute();
-        self.wait(request, || format!("create bridge \"{name}\""))
+        self.wait(request, || format!("create bridge \"{name}\""))?;
+        let Some(mtu) = mtu else { return Ok(()) };
+        self.link(name).and_then(|bridge| self.set_mtu(&bridge, mtu)).inspect_err(|_| {
+            // All or nothing; the first error is the one to tell.
+            let _ = self.delete_link(name);
+        })
     }
 
     /// Makes a cable. The far end is down: the kernel takes no switching on of an end that is

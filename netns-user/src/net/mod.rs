@@ -16,7 +16,9 @@ pub mod sysctl;
 
 pub use address::Address;
 pub use error::NetError;
-pub use link::{BRIDGE, Cable, Link, Mac, Peer, PortState, VETH};
+pub use link::{
+    BRIDGE, Cable, ETHERNET_MTU, Link, Mac, Peer, PortState, VETH, bridge_mtu_to_begin_with,
+};
 pub use neighbour::Neighbour;
 pub use netlink::Netlink;
 pub use reassembler::{Reassembler, ReassemblerLimits};

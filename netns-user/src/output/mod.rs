@@ -6,5 +6,5 @@ pub mod style;
 mod table;
 
 pub use json::to_json;
-pub use numbers::{bits_per_second, bytes, count, duration, packets_per_second};
+pub use numbers::{bits_per_second, bytes, count, counted, duration, packets_per_second};
 pub use table::{table, table_within};

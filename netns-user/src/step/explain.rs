@@ -3,6 +3,7 @@
 
 use super::{End, Place, Step};
 use crate::{
+    net::bridge_mtu_to_begin_with,
     rules::{ForwardRule, Mapping, MasqueradeRule, MssClamp},
     topology::Route,
 };
@@ -14,17 +15,23 @@ impl Step {
             Self::AddNamespace { name } => vec![format!("ip netns add {}", word(name))],
             Self::DeleteNamespace { name } => vec![format!("ip netns del {}", word(name))],
             Self::Set { place, key, value } => {
-                let key = key.replace('/', ".");
-                vec![format!("{}sysctl -qw net.{key}={value}", inside(place))]
+                // In the name of an interface a dot is no separator.
+                let key = match key.contains('.') {
+                    true => format!("net/{key}"),
+                    false => format!("net.{}", key.replace('/', ".")),
+                };
+                vec![format!("{}sysctl -qw {key}={value}", inside(place))]
             }
             Self::AddBridge { end, mac, mtu, up } => {
                 let mut line = format!("{} link add {}", ip(&end.place), word(&end.interface));
                 if let Some(mac) = mac {
                     line += &format!(" address {mac}");
                 }
-                line += &mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
+                let first = mtu.and_then(bridge_mtu_to_begin_with);
+                line += &first.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
                 line += " type bridge";
                 let mut lines = vec![line];
+                lines.extend(mtu.map(|mtu| size(end, mtu)));
                 lines.extend(up.then(|| switch(end, true)));
                 lines
             }
@@ -60,9 +67,7 @@ impl Step {
                 vec![format!("{} set {} nomaster", link(end), word(&end.interface))]
             }
             Self::SetLink { end, up } => vec![switch(end, *up)],
-            Self::SetMtu { end, mtu } => {
-                vec![format!("{} set {} mtu {mtu}", link(end), word(&end.interface))]
-            }
+            Self::SetMtu { end, mtu } => vec![size(end, *mtu)],
             Self::AddAddress { end, address } => {
                 vec![format!("{} addr add {address} dev {}", ip(&end.place), word(&end.interface))]
             }
@@ -168,21 +173,10 @@ pub fn flush_command(place: &Place) -> String {
     format!("{}conntrack -F", inside(place))
 }
 
-/// The `tc` commands that a program of the datapath at an interface stands for.
-pub fn hook_commands(end: &End, direction: &str, program: &str, attach: bool) -> String {
-    let interface = word(&end.interface);
-    let tc = match &end.place {
-        Place::Machine => "tc".to_owned(),
-        Place::Namespace(name) => format!("tc -n {}", word(name)),
-    };
-    if attach {
-        format!(
-            "{tc} qdisc replace dev {interface} clsact && {tc} filter add dev {interface} \
-             {direction} bpf direct-action object-file netns-ebpf.o program {program}"
-        )
-    } else {
-        format!("{tc} filter del dev {interface} {direction}")
-    }
+/// What a program of the datapath at an interface is told as: no other program has its file.
+pub fn program_comment(end: &End, direction: &str, program: &str, attached: bool) -> String {
+    let verb = if attached { "attached to" } else { "taken off" };
+    format!("# in eBPF: {program} {verb} {end}, {direction}")
 }
 
 fn ip(place: &Place) -> String {
@@ -207,6 +201,10 @@ fn link(end: &End) -> String {
 fn switch(end: &End, up: bool) -> String {
     let state = if up { "up" } else { "down" };
     format!("{} set {} {state}", link(end), word(&end.interface))
+}
+
+fn size(end: &End, mtu: u32) -> String {
+    format!("{} set {} mtu {mtu}", link(end), word(&end.interface))
 }
 
 fn plug(end: &End, bridge: &str) -> String {

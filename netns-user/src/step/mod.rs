@@ -13,7 +13,7 @@ use std::{fmt, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 pub use apply::{Hands, apply_all};
-pub use explain::{flush_command, forward_command, hook_commands, masquerade_commands};
+pub use explain::{flush_command, forward_command, masquerade_commands, program_comment};
 pub use survey::{FoundCable, Survey};
 
 use crate::{net::Mac, topology::Route};

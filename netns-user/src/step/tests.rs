@@ -44,6 +44,24 @@ fn a_cable_to_a_bridge_of_the_machine_is_plugged_in_and_switched_on() {
 }
 
 #[test]
+fn a_bridge_is_given_its_mtu_when_it_is_there() {
+    let told = |mtu| {
+        let end = End::new(Place::Machine, "br");
+        lines(&Step::AddBridge { end, mac: None, mtu, up: true })
+    };
+    assert_eq!(told(None), "ip link add br type bridge\nip link set br up");
+    assert_eq!(
+        told(Some(1400)),
+        "ip link add br type bridge\nip link set br mtu 1400\nip link set br up"
+    );
+    // The kernel makes nothing of a value that is there already.
+    assert_eq!(
+        told(Some(1500)),
+        "ip link add br mtu 1499 type bridge\nip link set br mtu 1500\nip link set br up"
+    );
+}
+
+#[test]
 fn settings_are_told_as_sysctls() {
     let step = |place| Step::Set { place, key: "ipv4/ip_forward".into(), value: "1".into() };
     assert_eq!(lines(&step(Place::Machine)), "sysctl -qw net.ipv4.ip_forward=1");

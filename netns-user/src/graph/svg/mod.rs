@@ -13,7 +13,8 @@ mod tests;
 use sheet::{Area, Point, Sheet, escaped, number};
 use style::{SHEET, TEXT, TITLE, fixed, words};
 
-use super::{Graph, Kind, words::counted};
+use super::{Graph, Kind};
+use crate::output::counted;
 
 /// Pixels about the picture.
 const MARGIN: f32 = 28.0;

@@ -62,7 +62,9 @@ pub(super) fn draw(graph: &Graph) -> Sheet {
             y = picture.router(router, 0.0, y) + APART;
         }
     }
+    // Where those of the routers farthest left are.
     let x = -picture.columns.router - GAP - picture.columns.namespace;
+    let x = picture.sheet.reach().0.x.min(x);
     for node in graph.of(Kind::Namespace).filter(|node| !graph.is_plugged(node.id)) {
         y = picture.namespace(node.id, x, y).bottom() + STACK;
     }

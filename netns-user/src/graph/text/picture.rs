@@ -161,6 +161,13 @@ pub(super) fn uplink_label(uplink: &Node) -> Label {
     })
 }
 
+/// What else there is to say of an uplink, below its name.
+pub(super) fn uplink_facts(uplink: &Node) -> Label {
+    let gateway = uplink.gateway.iter().map(|gateway| format!("via {gateway}"));
+    let facts: Vec<String> = gateway.chain(uplink.notes.iter().cloned()).collect();
+    Label::new(FAINT, facts.join(", "))
+}
+
 pub(super) fn widest(widths: impl Iterator<Item = usize>) -> usize {
     widths.max().unwrap_or_default()
 }
@@ -200,7 +207,9 @@ impl Columns {
         let router = if namespace_width == 0 { 0 } else { namespace_width + GAP };
         let bridge = router + 1 + port_width;
         // What stands left of the trunk may need more room than the bridges.
-        let uplinks = graph.of(Kind::Uplink).map(|uplink| uplink_label(uplink).width());
+        let uplinks = graph.of(Kind::Uplink);
+        let uplinks =
+            uplinks.flat_map(|node| [uplink_label(node).width(), uplink_facts(node).width()]);
         let routers = graph.of(Kind::Router).flat_map(|router| {
             let ends = router.interfaces.iter().map(|interface| interface.words().width() + 2);
             let notes = router.notes.iter().map(|note| note.width() + 1);

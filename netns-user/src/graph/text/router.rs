@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     canvas::{FRAME, Label},
-    picture::{Columns, Joint, Line, Picture, uplink_label, widest},
+    picture::{Columns, Joint, Line, Picture, uplink_facts, uplink_label, widest},
 };
 use crate::{
     graph::{Edge, Id, Kind, Link, Node},
@@ -68,7 +68,7 @@ impl<'a> Picture<'a> {
         let bridges: Vec<usize> = groups.iter().map(|group| group.row + 1).collect();
         let has_trunk = !uplinks.is_empty() || bridges.len() > 1;
         let bottom = match (uplinks.last(), exits.last()) {
-            (Some(row), Some(exit)) => row + if exit.is_box() { 2 } else { 1 },
+            (Some(row), Some(exit)) => row + if exit.is_box() { 2 } else { exit.height },
             _ => work_row + usize::from(has_trunk),
         };
 
@@ -138,7 +138,7 @@ impl<'a> Picture<'a> {
                     exits.push(Exit {
                         uplinks: vec![(uplink, 0)],
                         to: self.way(uplink),
-                        height: 1,
+                        height: 1 + usize::from(uplink_facts(uplink).width() > 0),
                     });
                 }
             }
@@ -167,10 +167,7 @@ impl<'a> Picture<'a> {
     /// Where an uplink leads; a box only the first time.
     fn way(&mut self, uplink: &Node) -> Way {
         let Some(edge) = self.graph.way_out(uplink.id) else {
-            return Way::Words(match &uplink.gateway {
-                Some(gateway) => format!("▷ via {gateway}"),
-                None => "▷".to_owned(),
-            });
+            return Way::Words("▷".to_owned());
         };
         let far = &self.graph[edge.b.node];
         if edge.link == Link::Plug {
@@ -280,6 +277,7 @@ impl<'a> Picture<'a> {
         let Columns { trunk, wall, .. } = self.columns;
         for (uplink, row) in &exit.uplinks {
             self.canvas.text_before(trunk - 1, *row, &uplink_label(uplink));
+            self.canvas.text_before(trunk - 1, row + 1, &uplink_facts(uplink));
             self.canvas.across(trunk + 1..wall + 2, *row);
             self.canvas.line(wall, *row, '┼');
         }

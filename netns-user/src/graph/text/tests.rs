@@ -24,7 +24,7 @@ fn the_lecture() {
 ╰─────────────────╯ │                ╰─────────────────╯ │ │
                     │                    routing and NAT │ │ ╭─ lan ──────────╮
                     │               ens3 192.168.1.10/24 ╰─┼─┤ eth0           │
-                    │                                      │ │ 192.168.1.1/24 │
+                    │                    via 192.168.1.1   │ │ 192.168.1.1/24 │
                     ╰──────────────────────────────────────╯ │ 8.8.8.8        │
                                                              ╰────────────────╯
 
@@ -48,6 +48,7 @@ fn crossroads() -> Topology {
     wan.name = "wan".into();
     wan.address = None;
     wan.gateway = None;
+    wan.mtu = Some(1492);
     wan.far = None;
     topology.uplinks.push(wan);
     topology.uplinks.iter_mut().for_each(|uplink| uplink.router = None);
@@ -69,11 +70,12 @@ fn every_bridge_and_uplink_hangs_on_one_trunk() {
                     │               ╰─────────────────╯ │ │
                     │                   routing and NAT │ │ ╭─ lan ──────────╮
                     │              ens3 192.168.1.10/24 ├─┼─┤ eth0           │
-                    │                                   │ │ │ 192.168.1.1/24 │
+                    │                   via 192.168.1.1 │ │ │ 192.168.1.1/24 │
                     │                                   │ │ │ 8.8.8.8        │
                     │                                   │ │ ╰────────────────╯
                     │                                   │ │
                     │                               wan ╰─┼─▷
+                    │                          mtu 1492   │
                     ╰─────────────────────────────────────╯
 
 masquerade  192.168.15.0/24 leaves by any uplink as that uplink's address
@@ -118,6 +120,7 @@ fn a_router_behind_another_and_a_cable_at_the_edge() {
   ╰─────────────────╯ │                ╰────────────────╯ │ │
                       │                   routing and NAT │ │
                       │                 wan 100.64.0.2/24 ╰─┼─▷ isp:home-wan on cgn
+                      │                    via 100.64.0.1   │
                       ╰─────────────────────────────────────╯
 
 masquerade  100.64.0.0/24 leaves by eth0 as 203.0.113.2

@@ -12,7 +12,7 @@ use ipnet::Ipv4Net;
 pub(super) use of_topology::pieces;
 
 use crate::{
-    net::{Mac, sysctl},
+    net::{ETHERNET_MTU, Mac, sysctl},
     step::{End, Place, Step},
     topology::Route,
 };
@@ -276,7 +276,6 @@ impl Piece {
 
 /// Without a wish a link keeps what it has; a wish that is taken back leaves the default.
 fn new_mtu(is: Option<u32>, wanted: Option<u32>, end: &End) -> Option<Step> {
-    /// Of Ethernet, which is what veth and bridge begin with.
-    const DEFAULT: u32 = 1500;
-    (is != wanted).then(|| Step::SetMtu { end: end.clone(), mtu: wanted.unwrap_or(DEFAULT) })
+    let mtu = wanted.unwrap_or(ETHERNET_MTU);
+    (is != wanted).then(|| Step::SetMtu { end: end.clone(), mtu })
 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     net::netns,
+    output::counted,
     topology::{
         error::Fault,
         file::{GatewayFile, TemplateFile, TopologyFile},
@@ -118,11 +119,11 @@ pub(super) fn namespaces<'a>(
             exhausted.push(plug.bridge);
             let span = plan.entry.count.map_or(plan.entry.name.span(), toml::Spanned::span);
             let message = format!(
-                "{}: bridge \"{}\" has room for {} namespaces, {} are asked for: give the bridge \
-                 a larger subnet",
+                "{}: bridge \"{}\" has room for {}, {} are asked for: give the bridge a larger \
+                 subnet",
                 plan.entry.owner(),
                 plug.bridge,
-                supply.handed_out(),
+                counted(supply.handed_out() as usize, "namespace"),
                 wanted.get(plug.bridge).copied().unwrap_or_default()
             );
             faults.push(Fault::new(span, message));
@@ -237,11 +238,11 @@ fn stays_in_subnet(
         return true;
     }
     let message = format!(
-        "{}: from {} upwards there is room for {} namespaces on bridge \"{}\", {members} are \
-         asked for: begin lower, or give the bridge a larger subnet",
+        "{}: from {} upwards there is room for {} on bridge \"{}\", {members} are asked \
+         for: begin lower, or give the bridge a larger subnet",
         entry.owner(),
         first.addr(),
-        last - start + 1,
+        counted((last - start) as usize + 1, "namespace"),
         switch.bridge.name
     );
     let span = entry.count.map_or(entry.name.span(), toml::Spanned::span);

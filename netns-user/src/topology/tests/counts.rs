@@ -87,6 +87,11 @@ fn a_given_address_is_that_of_the_first_member() {
           \"v-net-0\", 3 are asked for: begin lower, or give the bridge a larger subnet"]
     );
     assert_eq!(
+        faults(&format!("{entry}address = \"10.0.0.254/24\"")),
+        ["namespace \"web\": from 10.0.0.254 upwards there is room for 1 namespace on bridge \
+          \"v-net-0\", 3 are asked for: begin lower, or give the bridge a larger subnet"]
+    );
+    assert_eq!(
         faults(&format!(
             "[[namespace]]\nname = \"x\"\nbridge = \"v-net-0\"\naddress = \
                          \"10.0.0.9/24\"\n{entry}address = \"10.0.0.8/24\""

@@ -1,0 +1,112 @@
+//! `netns addr list`, `netns link list`, `netns route list`: one thing of all places.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{
+    list::is_private_to_link,
+    look::require_namespace,
+    print,
+    show::{AddressView, LINK_HEADERS, LinkView, ROUTE_HEADERS, RouteView, View, reassemblers},
+};
+use crate::{
+    cli::PlaceArgs,
+    output::table,
+    step::{End, Hands, Place},
+};
+
+/// What is listed, and the namespace that has it.
+#[derive(Debug, Serialize)]
+struct Row<T> {
+    /// `None`: this machine.
+    namespace: Option<String>,
+    #[serde(flatten)]
+    view: T,
+}
+
+impl<T> Row<T> {
+    fn place(&self) -> Place {
+        Place::of(self.namespace.as_deref())
+    }
+}
+
+/// Lists addresses, without those that every interface or namespace has for itself.
+///
+/// # Errors
+/// When there is no such namespace, or the kernel refuses.
+pub(super) fn list_addresses(args: &PlaceArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let rows = rows(args, |view| view.addresses)?;
+    let rows: Vec<Row<AddressView>> =
+        rows.into_iter().filter(|row| !is_private_to_link(row.view.address)).collect();
+    print(json, &rows, |rows| {
+        let cells = rows.iter().map(|row| {
+            let end = End::new(row.place(), &row.view.interface);
+            [end.to_string(), row.view.address.to_string()]
+        });
+        table(&["INTERFACE", "ADDRESS"], cells)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists interfaces.
+///
+/// # Errors
+/// When there is no such namespace, or the kernel refuses.
+pub(super) fn list_links(args: &PlaceArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let rows: Vec<Row<LinkView>> = rows(args, |view| view.links)?;
+    print(json, &rows, |rows| {
+        let cells = rows.iter().map(|row| {
+            let [name, others @ ..] = row.view.cells();
+            let end = End::new(row.place(), &name).to_string();
+            std::iter::once(end).chain(others)
+        });
+        let mut headers = LINK_HEADERS;
+        headers[0] = "INTERFACE";
+        table(&headers, cells) + &reassemblers(rows.iter().map(|row| &row.view))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists routes, as they are typed.
+///
+/// # Errors
+/// When there is no such namespace, or the kernel refuses.
+pub(super) fn list_routes(args: &PlaceArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let rows: Vec<Row<RouteView>> = rows(args, |view| view.routes)?;
+    print(json, &rows, |rows| {
+        let cells = rows.iter().map(|row| {
+            let [to, others @ ..] = row.view.cells();
+            let end = End::new(row.place(), &to).to_string();
+            std::iter::once(end).chain(others)
+        });
+        table(&ROUTE_HEADERS, cells)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Of one namespace, or of the machine and all that have a name. One that is gone meanwhile, and
+/// a file that is no namespace, is left out.
+fn rows<T>(args: &PlaceArgs, part: impl Fn(View) -> Vec<T>) -> anyhow::Result<Vec<Row<T>>> {
+    let places = match &args.namespace {
+        Some(name) => {
+            require_namespace(name)?;
+            vec![Place::namespace(name)]
+        }
+        None => Place::all()?,
+    };
+    let mut hands = Hands::new();
+    let mut rows = Vec::new();
+    for place in places {
+        let namespace = place.name().map(str::to_owned);
+        match hands.at(&place).and_then(|here| View::of(namespace.clone(), here)) {
+            Ok(view) => {
+                let here = part(view).into_iter();
+                rows.extend(here.map(|view| Row { namespace: namespace.clone(), view }));
+            }
+            Err(error) if error.is_absence() && args.namespace.is_none() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(rows)
+}

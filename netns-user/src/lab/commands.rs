@@ -1,0 +1,159 @@
+//! What `up` and `down` do, told as the commands of other programs: a script for `sh -e`, in
+//! which whatever no other program can do is a comment.
+
+use std::collections::HashSet;
+
+use super::{
+    LabError, LabRecord,
+    datapaths::RouterDatapath,
+    diff::diff,
+    forwarding,
+    plan::{DatapathFate, Plan, datapath_lines},
+    preflight,
+    world::World,
+};
+use crate::{
+    datapath::{Datapath, DatapathChange},
+    net::sysctl,
+    step::{End, Place, Step, forward_command, masquerade_commands, program_comment},
+};
+
+/// Before what is said of the datapath of a lab that is up. Rules of iptables would be others
+/// beside its own, and none of them could be deleted.
+const IN_EBPF: &str = "# in eBPF: ";
+
+impl Plan {
+    /// The commands of other programs that the plan stands for, in order.
+    pub fn commands(&self) -> Vec<String> {
+        let replaced = self.datapaths.iter().filter_map(|(datapath, fate)| {
+            let goes = matches!(fate, DatapathFate::Installed { replaces: true });
+            goes.then_some(&datapath.spec.lab)
+        });
+        let gone = self.removed_datapaths.iter().chain(replaced);
+        let mut commands: Vec<String> = gone.map(|name| unpin(name)).collect();
+        let wrecks = self.wrecks.iter().map(|name| Step::DeleteNamespace { name: name.clone() });
+        commands.extend(wrecks.flat_map(|step| step.commands()));
+        if self.forwarding == Some(true) {
+            commands.extend(set(sysctl::IP_FORWARD, "1"));
+            commands.extend(forwarding::EFFECTS.map(|effect| format!("# {effect}")));
+        }
+        commands.extend(self.steps().flat_map(Step::commands));
+        // A program goes with its interface.
+        let deleted: HashSet<&End> = self
+            .steps()
+            .filter_map(|step| match step {
+                Step::DeleteLink { end } => Some(end),
+                _ => None,
+            })
+            .collect();
+        for (datapath, fate) in &self.datapaths {
+            commands.extend(match fate {
+                DatapathFate::Installed { .. } => install_commands(datapath),
+                DatapathFate::Changed(changes) => {
+                    let told = changes.iter().flat_map(|change| told(datapath, change, &deleted));
+                    told.collect()
+                }
+            });
+        }
+        commands.extend(self.set_back.iter().flat_map(|(key, value)| set(key, value)));
+        commands
+    }
+}
+
+/// The commands of other programs that [`super::down()`] stands for, for what stands of the lab;
+/// none when it is not up.
+///
+/// # Errors
+/// When the record cannot be read or the kernel refuses to tell.
+pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
+    preflight::require_root()?;
+    let Some(record) = LabRecord::find(lab)? else { return Ok(Vec::new()) };
+    let pieces = record.pieces();
+    let actual = World::of(&record, &pieces)?.actual(&pieces);
+    // What goes with something else needs no step of its own.
+    let steps = diff(&actual, &[]).into_iter().filter_map(|mut difference| difference.steps.pop());
+    let mut commands: Vec<String> = record.datapaths.iter().map(|name| unpin(name)).collect();
+    commands.extend(steps.flat_map(|step| step.commands()));
+    let set_back = forwarding::to_restore(&record)?;
+    commands.extend(set_back.iter().flat_map(|(key, value)| set(key, value)));
+    Ok(commands)
+}
+
+/// Programs and maps go with the files that hold them.
+fn unpin(datapath: &str) -> String {
+    format!("rm -r {}", Datapath::pins_of(datapath).display())
+}
+
+/// A setting of the machine's own.
+fn set(key: &str, value: &str) -> Vec<String> {
+    Step::Set { place: Place::Machine, key: key.to_owned(), value: value.to_owned() }.commands()
+}
+
+/// Without the programs, rules of iptables translate as well.
+fn install_commands(datapath: &RouterDatapath) -> Vec<String> {
+    let RouterDatapath { router, spec } = datapath;
+    let place = &Place::of(router.as_deref());
+    let uplinks = spec.uplinks.iter().flat_map(|name| programs(place, name, true, true));
+    let cables = spec.cables.iter().flat_map(|cable| programs(place, &cable.port, false, true));
+    let masquerades =
+        spec.masquerades.iter().flat_map(|rule| masquerade_commands(place, rule, true));
+    let forwards = spec.forwards.iter().flat_map(|rule| forward_command(place, rule, true));
+    uplinks.chain(cables).chain(masquerades).chain(forwards).collect()
+}
+
+/// What is changed in a datapath that stays.
+fn told(
+    datapath: &RouterDatapath,
+    change: &DatapathChange,
+    deleted: &HashSet<&End>,
+) -> Vec<String> {
+    let place = &Place::of(datapath.router.as_deref());
+    let stays = |name: &str| !deleted.contains(&End::new(place.clone(), name));
+    let rule = |commands: Vec<String>| {
+        let told = commands.into_iter().map(|line| match line.starts_with('#') {
+            true => line,
+            false => format!("{IN_EBPF}{line}"),
+        });
+        told.collect()
+    };
+    match change {
+        DatapathChange::Uplink { name, added } if *added || stays(name) => {
+            programs(place, name, true, *added)
+        }
+        DatapathChange::Cable { port, added } if *added || stays(port) => {
+            programs(place, port, false, *added)
+        }
+        DatapathChange::Uplink { .. } | DatapathChange::Cable { .. } => Vec::new(),
+        DatapathChange::Masquerade { rule: masquerade, added } => {
+            rule(masquerade_commands(place, masquerade, *added))
+        }
+        DatapathChange::Forward { rule: forward, added } => {
+            rule(forward_command(place, forward, *added))
+        }
+        DatapathChange::SourceCheck(_)
+        | DatapathChange::CableSourceCheck { .. }
+        | DatapathChange::Reassembler
+        | DatapathChange::Setting { .. }
+        | DatapathChange::ViaStack(_) => {
+            let fate = DatapathFate::Changed(vec![change.clone()]);
+            let lines = datapath_lines(datapath, &fate, &HashSet::new()).into_iter();
+            lines
+                .map(|line| format!("{IN_EBPF}{} {}: {}", line.kind, line.name, line.detail))
+                .collect()
+        }
+    }
+}
+
+fn programs(place: &Place, interface: &str, uplink: bool, attached: bool) -> Vec<String> {
+    use netns_common::abi::programs::{FROM_NAMESPACE, FROM_UPLINK, TO_UPLINK};
+    let end = End::new(place.clone(), interface);
+    let hooks: &[(&str, &str)] = if uplink {
+        &[("egress", TO_UPLINK), ("ingress", FROM_UPLINK)]
+    } else {
+        &[("ingress", FROM_NAMESPACE)]
+    };
+    hooks
+        .iter()
+        .map(|(direction, program)| program_comment(&end, direction, program, attached))
+        .collect()
+}

@@ -1,0 +1,77 @@
+//! Bridges and what is plugged into them.
+
+use netns_tests::{Sandbox, inside, lab, netns, outside};
+use serde_json::Value;
+
+/// `netns` with a line of words, which does it.
+#[track_caller]
+fn done(line: &str) {
+    netns(&line.split(' ').collect::<Vec<_>>()).success();
+}
+
+/// What `ip` says of the MTU of an interface.
+#[track_caller]
+fn mtu(namespace: &str, interface: &str) -> Value {
+    inside(namespace).command("ip", &["-j", "link", "show", "dev", interface]).json()[0]["mtu"]
+        .clone()
+}
+
+#[test]
+fn a_bridge_keeps_the_mtu_that_was_asked_for() {
+    let _sandbox = Sandbox::new();
+    done("add host");
+    // 1500 is what a bridge has anyway, but without being asked it takes that of its ports.
+    for (bridge, asked, of_port) in
+        [("br-small", 1400, 1500), ("br-large", 9000, 1500), ("br-plain", 1500, 1400)]
+    {
+        done(&format!("bridge add host:{bridge} --mtu {asked}"));
+        done(&format!("cable add host:{bridge}-p host:{bridge}-q --mtu {of_port}"));
+        assert_eq!(mtu("host", bridge), asked, "{bridge} before it has a port");
+        done(&format!("bridge attach host:{bridge} host:{bridge}-p"));
+        assert_eq!(mtu("host", bridge), asked, "{bridge} with a port of {of_port}");
+        done(&format!("link set host:{bridge}-p --mtu 1300"));
+        assert_eq!(mtu("host", bridge), asked, "{bridge} with a port of 1300");
+        done(&format!("cable del host:{bridge}-p"));
+        assert_eq!(mtu("host", bridge), asked, "{bridge} without its port");
+    }
+    done("bridge add host:br --up");
+    done("cable add host:p host:q --mtu 1300");
+    done("bridge attach host:br host:p");
+    assert_eq!(mtu("host", "br"), 1300, "nothing was asked for");
+}
+
+#[test]
+fn a_labs_bridge_keeps_its_mtu_beside_ports_of_another() {
+    let _sandbox = Sandbox::new();
+    let lab = lab("sizes")
+        .router("host")
+        .uplink("wan", "192.168.1.10/24", &outside("lan", "192.168.1.1/24", &[]))
+        .bridge("br-a", "10.1.0.1/24")
+        .namespace("a", "br-a", "10.1.0.2/24")
+        .replace("name = \"br-a\"", "name = \"br-a\"\nmtu = 1500")
+        .replace("name = \"a\"", "name = \"a\"\nmtu = 1300");
+    lab.up().success();
+    assert_eq!((mtu("a", "veth-a"), mtu("host", "br-a")), (1300.into(), 1500.into()));
+    lab.up().success().shows(&["nothing to do"]);
+}
+
+#[test]
+fn a_port_is_unplugged_with_or_without_its_bridge() {
+    let _sandbox = Sandbox::new();
+    for line in ["add host", "bridge add host:br", "bridge add host:other"] {
+        done(line);
+    }
+    done("cable add host:p host:q");
+    done("bridge attach host:br host:p");
+    let detach = |line: &str| {
+        netns(&[&["bridge", "detach"], line.split(' ').collect::<Vec<_>>().as_slice()].concat())
+    };
+    detach("host:other host:p").fails_with(&[
+        "host:p is a port of bridge host:br, not of host:other",
+        "netns bridge detach host:p",
+    ]);
+    detach("host:br host:p").success().shows(&["detached: host:p from bridge host:br"]);
+    detach("host:br host:p").fails_with(&["host:p", "no bridge"]);
+    done("bridge attach host:br host:p");
+    detach("host:p").success().shows(&["detached: host:p from bridge host:br"]);
+}
