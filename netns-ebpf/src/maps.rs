@@ -28,6 +28,11 @@ pub(crate) static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(FLOW
 pub(crate) static MOVED_PORTS: HashMap<InsideKey, MovedPort> =
     HashMap::with_max_entries(FLOW_CAPACITY, BPF_F_NO_PREALLOC);
 
+/// Whether [`MOVED_PORTS`] ever had an entry. Until then no new flow looks there, where each look
+/// is at another part of a table of megabytes.
+#[map]
+pub(crate) static HAS_MOVED: Array<u32> = Array::with_max_entries(1, 0);
+
 // Not preallocated: most labs have none, and no packet of a known flow looks here.
 #[map]
 pub(crate) static MAPPINGS: HashMap<MappingKey, Mapping> =

@@ -157,12 +157,20 @@ impl<C> FlowTable for KernelTables<C> {
 
     #[inline(always)]
     fn moved_port(&self, key: &InsideKey) -> Option<MovedPort> {
+        if maps::HAS_MOVED.get(0).is_none_or(|has| *has == 0) {
+            return None;
+        }
         // SAFETY: the value is copied before anything else can happen to it.
         unsafe { maps::MOVED_PORTS.get(key) }.copied()
     }
 
     #[inline(always)]
     fn insert_moved_port(&self, key: &InsideKey, moved: &MovedPort) -> Result<(), InsertError> {
+        if let Some(has) = maps::HAS_MOVED.get_ptr_mut(0) {
+            // SAFETY: a look-up gave the pointer, and a word is written whole. It is never
+            // cleared, so it does not matter who is first.
+            unsafe { has.write_volatile(1) };
+        }
         maps::MOVED_PORTS.insert(key, moved, 0).map_err(insert_error)
     }
 

@@ -41,7 +41,7 @@ pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, W
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -50,6 +50,8 @@ pub mod maps {
     /// [`InsideKey`](super::InsideKey) to [`MovedPort`](super::MovedPort): only the
     /// connections whose port had to change.
     pub const MOVED_PORTS: &str = "MOVED_PORTS";
+    /// 0 to a `u32`: whether the moved ports ever had an entry.
+    pub const HAS_MOVED: &str = "HAS_MOVED";
     /// [`MappingKey`](super::MappingKey) to [`Mapping`](super::Mapping): the external ports of
     /// endpoint-independent masquerades.
     pub const MAPPINGS: &str = "MAPPINGS";
@@ -106,9 +108,10 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 23] = [
+    pub const PINNED: [&str; 24] = [
         FLOWS,
         MOVED_PORTS,
+        HAS_MOVED,
         MAPPINGS,
         MASQUERADES,
         FORWARDS,
