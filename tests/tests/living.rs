@@ -259,3 +259,24 @@ fn a_change_that_the_kernel_refuses_is_taken_back() {
     netns(&["status"]).success();
     assert_eq!(flows().len(), 1);
 }
+
+#[test]
+fn an_interface_that_is_switched_off_is_told_of() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let cases =
+        [("host", "veth-blue-br"), ("blue", "veth-blue"), ("host", "v-net-0"), ("host", "ens3")];
+    for (namespace, interface) in cases {
+        inside(namespace).command("ip", &["link", "set", interface, "down"]).success();
+        let status = netns(&["status"]);
+        assert_eq!(status.status.code(), Some(1), "{status}\nexpected that {interface} is off");
+        status.shows(&[" 1 off", "OFF", &format!("off: {namespace}:{interface}")]);
+        let json = netns(&["status", "--json"]).stdout;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let parts = json[0]["parts"].as_array().expect("a list").iter();
+        let off: Vec<_> = parts.flat_map(|part| part["off"].as_array().expect("a list")).collect();
+        assert_eq!(off, [&format!("{namespace}:{interface}")]);
+        netns(&["up"]).success();
+        netns(&["status"]).success();
+    }
+}

@@ -166,3 +166,16 @@ fn a_forward_on_an_address_that_the_machine_lacks_is_refused() {
         .fails_with(&["10.1.0.99", "10.1.0.2"]);
     before.is_unchanged();
 }
+
+#[test]
+fn the_cable_that_a_lab_leads_out_by_is_not_deleted() {
+    let _sandbox = Sandbox::new();
+    machine_has_an_uplink();
+    lab("own").own_uplink("wan0").bridge("br-own", "10.9.0.1/24").up().success();
+    for end in ["wan0", "street:eth0"] {
+        netns(&["cable", "del", end])
+            .fails_with(&["wan0 is an uplink of lab \"own\"", "netns down own"]);
+    }
+    netns(&["down"]).success();
+    netns(&["cable", "del", "wan0"]).success();
+}

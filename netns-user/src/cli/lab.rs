@@ -119,6 +119,9 @@ Exit codes: 0 when nothing is at fault, 1 when something is.")]
 pub struct DoctorArgs {
     /// The topology file; without it, what matters to any lab
     pub file: Option<PathBuf>,
+    /// Leave out what takes seconds: whether the kernel takes the eBPF programs
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// Check a topology file

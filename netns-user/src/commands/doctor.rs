@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{print, read_topology};
 use crate::{
     cli::DoctorArgs,
-    doctor::{self, Finding, Subject, Verdict},
+    doctor::{self, Finding, Subject, Trial, Verdict},
     output::style::{BAD, FAINT, FIGURE, GOOD, PLAIN, WARNING, paint},
 };
 
@@ -36,7 +36,8 @@ pub fn run(args: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
         Some(file) => Subject::lab(read_topology(file)?, &file.display().to_string()),
         None => Subject::any_lab(),
     };
-    let findings = doctor::examine(&subject);
+    let trial = if args.quick { Trial::Quick } else { Trial::All };
+    let findings = doctor::examine(&subject, trial);
     let sound = doctor::is_sound(&findings);
     let report = Report { lab: subject.name(), sound, findings: &findings };
     print(json, &report, |report| render(report.findings, report.lab, width()))?;

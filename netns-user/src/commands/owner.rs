@@ -9,7 +9,7 @@ use crate::{
     topology::Topology,
 };
 
-/// Refuses to delete what a lab has made: `netns down` does that.
+/// Refuses to delete what a lab has made, `netns down` does that, and what it leads out by.
 pub(super) fn require_unowned(end: &End) -> anyhow::Result<()> {
     for record in readable_records()? {
         if owns(&record, end) {
@@ -19,8 +19,22 @@ pub(super) fn require_unowned(end: &End) -> anyhow::Result<()> {
                  this interface"
             );
         }
+        if leads_out_by(&record.topology, end) {
+            let lab = record.name();
+            bail!(
+                "{end} is an uplink of lab \"{lab}\", which is cut off without it: take the lab \
+                 down first (`netns down {lab}`)"
+            );
+        }
     }
     Ok(())
+}
+
+/// Whether it is an interface of the machine's that the lab has as its uplink.
+fn leads_out_by(topology: &Topology, end: &End) -> bool {
+    let mut uplinks = topology.uplinks_of(None);
+    end.place == Place::Machine
+        && uplinks.any(|uplink| uplink.far.is_none() && uplink.name == end.interface)
 }
 
 fn owns(record: &LabRecord, end: &End) -> bool {
@@ -59,6 +73,15 @@ fn interfaces(topology: &Topology) -> Vec<(Place, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interface_of_the_machines_is_used_as_an_uplink() {
+        let text = "name = \"x\"\n[[uplink]]\nname = \"wan\"\n";
+        let topology = Topology::parse(text, "x.toml").unwrap();
+        assert!(leads_out_by(&topology, &End::new(Place::Machine, "wan")));
+        assert!(!leads_out_by(&topology, &End::new(Place::Machine, "eth0")));
+        assert!(!leads_out_by(&topology, &End::new(Place::namespace("red"), "wan")));
+    }
 
     #[test]
     fn all_interfaces_of_the_lectures_lab_are_its_own() {

@@ -48,10 +48,13 @@ fn render(labs: &[LabStatus], all: bool) -> String {
 
 fn render_lab(text: &mut String, lab: &LabStatus, all: bool) {
     let missing = lab.parts.iter().filter(|part| !part.present).count();
-    let verdict = match (lab.complete, missing) {
-        (false, _) => paint(BAD, "unfinished: clear it with `netns down`"),
-        (true, 0) => paint(GOOD, "up"),
-        (true, count) => paint(BAD, format!("damaged, {count} missing")),
+    let off = lab.parts.iter().filter(|part| part.present && !part.off.is_empty()).count();
+    let verdict = match (lab.complete, missing, off) {
+        (false, ..) => paint(BAD, "unfinished: clear it with `netns down`"),
+        (true, 0, 0) => paint(GOOD, "up"),
+        (true, missing, 0) => paint(BAD, format!("damaged, {missing} missing")),
+        (true, 0, off) => paint(BAD, format!("damaged, {off} off")),
+        (true, missing, off) => paint(BAD, format!("damaged, {missing} missing, {off} off")),
     };
     let rows = if all { lab.parts.iter().map(row).collect() } else { folded(&lab.parts) };
     // Writing to a string cannot fail.
@@ -63,13 +66,17 @@ fn render_lab(text: &mut String, lab: &LabStatus, all: bool) {
 }
 
 fn row(part: &Part) -> [String; 4] {
-    let state = if part.present { "there" } else { "MISSING" };
-    [part.kind.name().to_owned(), part.name.clone(), state.to_owned(), part.detail.clone()]
+    let (state, detail) = match (part.present, part.off.as_slice()) {
+        (false, _) => ("MISSING", part.detail.clone()),
+        (true, []) => ("there", part.detail.clone()),
+        (true, off) => ("OFF", format!("{}; off: {}", part.detail, off.join(", "))),
+    };
+    [part.kind.name().to_owned(), part.name.clone(), state.to_owned(), detail]
 }
 
 /// The rows of all parts; of many in succession that are of one kind and there, one row.
 fn folded(parts: &[Part]) -> Vec<[String; 4]> {
-    let alike = |one: &Part, other: &Part| one.kind == other.kind && one.present && other.present;
+    let alike = |one: &Part, other: &Part| one.kind == other.kind && one.works() && other.works();
     let groups = parts.chunk_by(alike);
     let rows = groups.flat_map(|group| match group {
         [first, .., last] if group.len() >= MANY => {
@@ -88,7 +95,8 @@ mod tests {
     use crate::lab::PartKind;
 
     fn part(name: &str, present: bool) -> Part {
-        Part { kind: PartKind::Namespace, name: name.into(), detail: "10.0.0.1/24".into(), present }
+        let (name, detail) = (name.into(), "10.0.0.1/24".into());
+        Part { kind: PartKind::Namespace, name, detail, present, off: Vec::new() }
     }
 
     #[test]
@@ -99,6 +107,8 @@ mod tests {
         let names: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
         assert_eq!(names, ["web-1 … web-29", "web-30", "web-31 … web-60"]);
         assert_eq!(rows[1][2], "MISSING");
+        parts[29] = Part { off: vec!["eth0".into()], ..part("web-30", true) };
+        assert_eq!(folded(&parts)[1][2..], ["OFF", "10.0.0.1/24; off: eth0"]);
         assert_eq!(rows[2][3], "30 namespaces");
     }
 

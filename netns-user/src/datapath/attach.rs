@@ -15,6 +15,7 @@ use aya::{
     },
 };
 use netns_common::abi::programs;
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::{
     DatapathError,
@@ -175,14 +176,21 @@ pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), 
     Ok(())
 }
 
-/// Where the version 2 hierarchy is mounted.
+/// Where the version 2 hierarchy is mounted and can be reached: another mount may lie above it.
 pub(super) fn cgroup2() -> Result<PathBuf, DatapathError> {
     let mounts = fs::read_to_string("/proc/self/mounts")
         .map_err(|cause| DatapathError::System { what: "read /proc/self/mounts", cause })?;
-    mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>())
-        .find(|fields| fields.get(2) == Some(&"cgroup2"))
-        .and_then(|fields| fields.get(1).map(PathBuf::from))
-        .ok_or(DatapathError::NoCgroup2)
+    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let all = fields
+        .filter(|fields| fields.get(2) == Some(&"cgroup2"))
+        .filter_map(|fields| fields.get(1).map(PathBuf::from));
+    let all: Vec<PathBuf> = all.collect();
+    let is_reached = |path: &&PathBuf| {
+        statfs(path.as_path()).is_ok_and(|stat| stat.filesystem_type() == CGROUP2_SUPER_MAGIC)
+    };
+    match (all.iter().find(is_reached), all.first()) {
+        (Some(path), _) => Ok(path.clone()),
+        (None, Some(hidden)) => Err(DatapathError::HiddenCgroup2(hidden.clone())),
+        (None, None) => Err(DatapathError::NoCgroup2),
+    }
 }

@@ -46,6 +46,11 @@ pub enum DatapathError {
          need one (`mount -t cgroup2 none /sys/fs/cgroup`)"
     )]
     NoCgroup2,
+    #[error(
+        "the cgroup2 file system at {0} is hidden by another mount: the host's own connections \
+         to forwarded ports need one that can be reached"
+    )]
+    HiddenCgroup2(PathBuf),
     /// A control group could not be opened.
     #[error("cannot open the control group {path}: {cause}")]
     Cgroup { path: PathBuf, cause: io::Error },

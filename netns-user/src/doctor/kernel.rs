@@ -4,7 +4,7 @@ use std::{fs::File, io, path::Path};
 
 use nix::{sys::utsname::uname, unistd::geteuid};
 
-use super::{Finding, Verdict};
+use super::{Finding, KERNEL_LOG, Subject, Trial, Verdict};
 use crate::{
     datapath::{DatapathError, probe},
     lab,
@@ -19,24 +19,32 @@ const SOURCE: &str = "route lookup";
 const FRAGMENTS: &str = "fragments";
 const LINKS: &str = "cables, bridges";
 
-pub(super) fn check() -> Vec<Finding> {
+pub(super) fn check(subject: &Subject, trial: Trial) -> Vec<Finding> {
     let mut findings = vec![version(), btf(Path::new(BTF).exists())];
     if !geteuid().is_root() {
-        let unseen = [PROGRAMS, TCX, SOURCE, FRAGMENTS, LINKS];
-        findings.extend(unseen.map(|check| Finding::unseen(check, "not tried")));
+        let programs = (trial == Trial::All).then_some(PROGRAMS);
+        let unseen = programs.into_iter().chain([TCX, SOURCE, FRAGMENTS, LINKS]);
+        findings.extend(unseen.map(|check| Finding::unseen(check, "not tried", subject)));
         return findings;
     }
-    findings.extend(programs(&probe::programs()));
+    if trial == Trial::All {
+        findings.extend(programs(&probe::programs()));
+    }
     findings.extend(match netns::run_in_new(in_new_namespace) {
         Ok(findings) => findings,
         Err(error) => {
             let meaning = "a lab consists of namespaces: the kernel was built without \
                            CONFIG_NET_NS, or a container forbids them";
             let fault = Finding::new("namespaces", Verdict::Faulty, error.to_string());
-            vec![fault.meaning(meaning)]
+            vec![fault.meaning(meaning).command(built_with("CONFIG_NET_NS"))]
         }
     });
     findings
+}
+
+/// The command that tells whether this kernel was built with an option.
+fn built_with(option: &str) -> String {
+    format!("grep {option} /boot/config-$(uname -r)")
 }
 
 /// What is tried where nobody minds.
@@ -56,7 +64,11 @@ fn version() -> Finding {
     match lab::require_kernel() {
         Ok(()) => Finding::sound(CHECK, format!("Linux {release}")),
         Err(error) => Finding::new(CHECK, Verdict::Faulty, error.to_string())
-            .meaning("the address translation needs helpers of later kernels: install one"),
+            .meaning(
+                "the address translation needs helpers of later kernels: install one; this shows \
+                 what Debian and its like have",
+            )
+            .command("apt-cache search '^linux-image-[0-9]'"),
     }
 }
 
@@ -65,10 +77,12 @@ fn btf(there: bool) -> Finding {
     if there {
         return Finding::sound(CHECK, format!("{BTF} describes the kernel's types"));
     }
-    Finding::new(CHECK, Verdict::Doubtful, format!("there is no {BTF}")).meaning(
-        "the kernel was built without CONFIG_DEBUG_INFO_BTF: labs do without it as long as the \
-         eBPF programs load, tools that look into the kernel do not",
-    )
+    Finding::new(CHECK, Verdict::Doubtful, format!("there is no {BTF}"))
+        .meaning(
+            "the kernel was built without CONFIG_DEBUG_INFO_BTF: labs do without it as long as \
+             the eBPF programs load, tools that look into the kernel do not",
+        )
+        .command(built_with("CONFIG_DEBUG_INFO_BTF"))
 }
 
 fn programs(loaded: &Result<probe::Programs, DatapathError>) -> Vec<Finding> {
@@ -76,7 +90,11 @@ fn programs(loaded: &Result<probe::Programs, DatapathError>) -> Vec<Finding> {
     match loaded {
         Err(error) => vec![
             Finding::new(PROGRAMS, Verdict::Faulty, error.to_string())
-                .meaning("without its programs no lab comes up"),
+                .meaning(
+                    "without its programs no lab comes up: where rights are no fault, the kernel \
+                     may say more",
+                )
+                .command(KERNEL_LOG),
         ],
         Ok(programs) => {
             let count = programs.count;
@@ -97,9 +115,8 @@ fn tcx(tried: io::Result<()>) -> Finding {
     match tried {
         Ok(()) => Finding::sound(TCX, "programs hang on interfaces by links"),
         Err(error) => Finding::new(TCX, Verdict::Faulty, format!("cannot be attached: {error}"))
-            .meaning(
-                "the programs of a lab hang there: this needs Linux 6.6 and CONFIG_NET_XGRESS",
-            ),
+            .meaning("the programs of a lab hang there: this needs Linux 6.6 and CONFIG_NET_XGRESS")
+            .command(built_with("CONFIG_NET_XGRESS")),
     }
 }
 
@@ -109,9 +126,11 @@ fn source(tried: io::Result<bool>) -> Finding {
         Ok(false) => {
             Finding::new(SOURCE, Verdict::Faulty, "bpf_fib_lookup selects no source address")
                 .meaning("masquerade would not know which address to take: this needs Linux 6.7")
+                .command("uname -r")
         }
         Err(error) => Finding::new(SOURCE, Verdict::Faulty, format!("cannot be tried: {error}"))
-            .meaning("masquerade asks the kernel's routes for the address to take"),
+            .meaning("masquerade asks the kernel's routes for the address to take")
+            .command(KERNEL_LOG),
     }
 }
 
@@ -124,6 +143,7 @@ fn fragments(tried: io::Result<()>) -> Finding {
                     "packets that come in fragments are not translated, all others are: putting \
                      them together needs Linux 6.6 and CONFIG_NETFILTER_BPF_LINK",
                 )
+                .command(built_with("CONFIG_NETFILTER_BPF_LINK"))
         }
     }
 }
@@ -167,6 +187,7 @@ mod tests {
     fn what_labs_cannot_do_without_is_a_fault() {
         for finding in [tcx(Err(unknown())), source(Ok(false)), source(Err(unknown()))] {
             assert_eq!(finding.verdict, Verdict::Faulty, "{finding:?}");
+            assert!(finding.command.is_some(), "{finding:?}");
         }
         assert_eq!(fragments(Err(unknown())).verdict, Verdict::Doubtful);
         assert_eq!(btf(false).verdict, Verdict::Doubtful);

@@ -9,6 +9,7 @@ mod firewall;
 mod forwarding;
 mod kernel;
 mod managers;
+mod names;
 mod resolver;
 mod rights;
 mod shell;
@@ -20,6 +21,9 @@ use crate::{
     lab::{self, LabRecord},
     topology::{Topology, Uplink},
 };
+
+/// Shows what the kernel has lately complained of.
+const KERNEL_LOG: &str = "dmesg | tail -n 20";
 
 /// How a finding counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -44,7 +48,7 @@ pub struct Finding {
     pub found: String,
     /// What it means for labs.
     pub meaning: Option<String>,
-    /// A command for a shell that mends it.
+    /// A command for a shell that mends it, or where no command can, shows what is behind it.
     pub command: Option<String>,
 }
 
@@ -58,9 +62,10 @@ impl Finding {
     }
 
     /// What only root can look at.
-    fn unseen(check: &'static str, what: &str) -> Self {
+    fn unseen(check: &'static str, what: &str, subject: &Subject) -> Self {
         Self::new(check, Verdict::Doubtful, format!("{what}: only root can look"))
             .meaning("run it with sudo to see")
+            .command(subject.as_root())
     }
 
     fn meaning(mut self, text: impl Into<String>) -> Self {
@@ -123,6 +128,12 @@ impl Subject {
         self.lab.as_ref().map(|lab| lab.name.as_str())
     }
 
+    /// The command that asks the same as root.
+    fn as_root(&self) -> String {
+        let file = self.file.as_deref().map(shell::word);
+        format!("sudo netns doctor{}", file.map_or_else(String::new, |file| format!(" {file}")))
+    }
+
     fn router(&self) -> Router<'_> {
         match &self.lab {
             None => Router::Any,
@@ -148,16 +159,25 @@ fn real_uplinks(lab: &Topology) -> impl Iterator<Item = &Uplink> {
     lab.uplinks_of(None).filter(|uplink| uplink.far.is_none())
 }
 
+/// What is tried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    All,
+    /// Not the eBPF programs, which take the verifier seconds.
+    Quick,
+}
+
 /// Looks at everything.
 #[must_use]
-pub fn examine(subject: &Subject) -> Vec<Finding> {
-    let mut findings = vec![rights::check()];
-    findings.extend(kernel::check());
-    findings.extend(files::check());
+pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
+    let mut findings = vec![rights::check(subject)];
+    findings.extend(kernel::check(subject, trial));
+    findings.extend(files::check(subject));
     findings.extend(forwarding::check(subject));
     findings.extend(firewall::check(subject));
     findings.extend(managers::check(subject));
     findings.push(resolver::check(subject));
+    findings.extend(names::check(subject));
     findings.extend(subnets::check(subject));
     findings
 }

@@ -45,11 +45,14 @@ fn judge(list: &str, subject: &Subject, has_own: &dyn Fn(&str) -> bool, behind: 
     let found = format!("{LIST} names {stub}, where only this machine itself gets an answer");
     let doubt = Finding::new(CHECK, Verdict::Doubtful, &found);
     let Some(lab) = &subject.lab else {
-        return doubt.meaning(
-            "names are not resolved inside a namespace that has no servers of its own: give \
-             them by `dns = [\"9.9.9.9\"]` in the topology file, or in \
-             /etc/netns/NAME/resolv.conf",
-        );
+        let write = write_servers("NAME", behind);
+        return doubt
+            .meaning(
+                "names are not resolved inside a namespace that has no servers of its own: give \
+                 them by `dns = [\"9.9.9.9\"]` in the topology file, or to the namespace NAME by \
+                 this command",
+            )
+            .command(format!("mkdir -p /etc/netns/NAME && {write}"));
     };
     if real_uplinks(lab).next().is_none() {
         return Finding::sound(CHECK, found).meaning("no matter: the lab is closed in itself");
@@ -61,11 +64,7 @@ fn judge(list: &str, subject: &Subject, has_own: &dyn Fn(&str) -> bool, behind: 
     if without.is_empty() {
         return Finding::sound(CHECK, found).meaning("the namespaces have servers of their own");
     }
-    let write = if behind {
-        format!("cp {BEHIND_THE_STUB} /etc/netns/$n/resolv.conf")
-    } else {
-        format!("echo nameserver {PUBLIC} > /etc/netns/$n/resolv.conf")
-    };
+    let write = write_servers("$n", behind);
     let names = shell::words(without.iter().copied());
     doubt
         .meaning(format!(
@@ -74,6 +73,15 @@ fn judge(list: &str, subject: &Subject, has_own: &dyn Fn(&str) -> bool, behind: 
             some(&without)
         ))
         .command(format!("for n in {names}; do mkdir -p /etc/netns/$n && {write}; done"))
+}
+
+/// The command that gives a namespace servers: those behind the stub, or a public one.
+fn write_servers(namespace: &str, behind: bool) -> String {
+    if behind {
+        format!("cp {BEHIND_THE_STUB} /etc/netns/{namespace}/resolv.conf")
+    } else {
+        format!("echo nameserver {PUBLIC} > /etc/netns/{namespace}/resolv.conf")
+    }
 }
 
 /// The first few names.

@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use nix::unistd::geteuid;
 
-use super::{Finding, Verdict};
+use super::{Finding, KERNEL_LOG, Subject, Verdict};
 use crate::datapath::probe;
 
 const CHECK: &str = "rights";
@@ -13,10 +13,13 @@ const CHECK: &str = "rights";
 /// CAP_BPF and CAP_PERFMON are parts of.
 const NEEDED: [(&str, u32); 2] = [("CAP_NET_ADMIN", 12), ("CAP_SYS_ADMIN", 21)];
 
+/// Begins a container that may do what labs need.
+const PRIVILEGED: &str = "sudo docker run --privileged …";
+
 /// All users of the machine, as /proc tells who is root for them.
 const WHOLE_MACHINE: &str = "0 0 4294967295";
 
-pub(super) fn check() -> Finding {
+pub(super) fn check(subject: &Subject) -> Finding {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let users = fs::read_to_string("/proc/thread-self/uid_map").unwrap_or_default();
     let users = users.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -26,7 +29,7 @@ pub(super) fn check() -> Finding {
         filtered: field(&status, "Seccomp") == Some("2"),
         contained: !users.is_empty() && users != WHOLE_MACHINE,
     };
-    judge(&process, probe::bpf().err().as_ref())
+    judge(&process, probe::bpf().err().as_ref(), &subject.as_root())
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
@@ -46,42 +49,50 @@ struct Process {
     contained: bool,
 }
 
-fn judge(process: &Process, bpf: Option<&io::Error>) -> Finding {
+fn judge(process: &Process, bpf: Option<&io::Error>, as_root: &str) -> Finding {
     let fault = |found: String| Finding::new(CHECK, Verdict::Faulty, found);
     if !process.root {
         return fault("this is not root".into())
             .meaning("namespaces, links and eBPF programs are made by root")
-            .command("sudo netns doctor");
+            .command(as_root);
     }
     let held = process.capabilities.unwrap_or(u64::MAX);
     let missing: Vec<&str> =
         NEEDED.iter().filter(|(_, bit)| held & (1 << bit) == 0).map(|(name, _)| *name).collect();
     if !missing.is_empty() {
-        return fault(format!("root, but without {}", missing.join(", "))).meaning(
-            "a container or a service took them away: give them back, as with \
-             `docker run --privileged` or `CapabilityBoundingSet=` of the unit",
-        );
+        return fault(format!("root, but without {}", missing.join(", ")))
+            .meaning(
+                "a container or a service took them away: give them back, by this or by \
+                 `CapabilityBoundingSet=` of the unit",
+            )
+            .command(PRIVILEGED);
     }
     let Some(error) = bpf else {
         return Finding::sound(CHECK, "root, with all capabilities that labs need");
     };
     if process.contained {
-        return fault(format!("root of a user namespace only, refused bpf(2): {error}")).meaning(
-            "a container without root on the machine cannot load eBPF programs: run netns on \
-             the machine itself or in a container that is privileged",
-        );
+        return fault(format!("root of a user namespace only, refused bpf(2): {error}"))
+            .meaning(
+                "a container without root on the machine cannot load eBPF programs: run netns on \
+                 the machine itself or in a container that is privileged",
+            )
+            .command(PRIVILEGED);
     }
     let found = format!("root, but refused bpf(2): {error}");
     if process.filtered {
-        return fault(found).meaning(
-            "a seccomp filter of the container or the service stands in the way: run it with \
-             `--security-opt seccomp=unconfined`, or with a filter that allows bpf",
-        );
+        return fault(found)
+            .meaning(
+                "a seccomp filter of the container or the service stands in the way: run it \
+                 without, or with a filter that allows bpf",
+            )
+            .command("sudo docker run --security-opt seccomp=unconfined …");
     }
-    fault(found).meaning(
-        "the kernel was built without CONFIG_BPF_SYSCALL, or a security module refuses: its \
-         log (`dmesg`) may say which",
-    )
+    fault(found)
+        .meaning(
+            "the kernel was built without CONFIG_BPF_SYSCALL, or a security module refuses: its \
+             log may say which",
+        )
+        .command(KERNEL_LOG)
 }
 
 #[cfg(test)]
@@ -97,7 +108,7 @@ mod tests {
 
     #[test]
     fn root_that_may_everything_is_sound() {
-        assert_eq!(judge(&ROOT, None).verdict, Verdict::Sound);
+        assert_eq!(judge(&ROOT, None, "").verdict, Verdict::Sound);
     }
 
     #[test]
@@ -110,11 +121,12 @@ mod tests {
             (ROOT, "refused bpf(2)"),
         ];
         for (process, part) in cases {
-            let finding = judge(&process, Some(&refused()));
+            let finding = judge(&process, Some(&refused()), "sudo netns doctor");
             assert_eq!(finding.verdict, Verdict::Faulty);
             assert!(finding.found.contains(part), "{finding:?}");
+            assert!(finding.command.is_some(), "{finding:?}");
         }
-        let filtered = judge(&Process { filtered: true, ..ROOT }, Some(&refused()));
+        let filtered = judge(&Process { filtered: true, ..ROOT }, Some(&refused()), "");
         assert!(filtered.meaning.unwrap().contains("seccomp"));
     }
 

@@ -4,9 +4,9 @@ use ipnet::Ipv4Net;
 
 use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER, real_uplinks, shell};
 use crate::{
-    lab::{LabError, Ways},
+    lab::{self, LabError, Ways},
     net::{Link, Netlink},
-    topology::{Bridge, Topology},
+    topology::{AUTO, Bridge, Topology},
 };
 
 const SUBNETS: &str = "subnets";
@@ -23,40 +23,83 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         }
         Router::Machine(lab) => match Machine::read() {
             Ok(machine) => {
-                let mut findings = uplinks(lab, subject.no_uplink.as_deref(), &machine.links);
+                let mut findings = uplinks(lab, subject, &machine);
                 findings.extend(subnets(lab, subject, &machine));
                 findings
             }
-            Err(error) => vec![Finding::new(SUBNETS, Verdict::Doubtful, error.to_string())],
+            Err(error) => vec![
+                Finding::new(SUBNETS, Verdict::Doubtful, error.to_string())
+                    .meaning("what the machine reaches is not known: this shows it")
+                    .command("ip -br address; ip route"),
+            ],
         },
     }
 }
 
 struct Machine {
     links: Vec<Link>,
+    /// That of the default route.
+    way_out: Option<String>,
     ways: Ways,
 }
 
 impl Machine {
     fn read() -> Result<Self, LabError> {
-        Ok(Self { links: Netlink::open()?.links()?, ways: Ways::of_machine()? })
+        Ok(Self {
+            links: Netlink::open()?.links()?,
+            way_out: lab::default_interface()?,
+            ways: Ways::of_machine()?,
+        })
+    }
+
+    /// An interface that could be the uplink of a lab: best the one that leads out.
+    fn other_uplink(&self, lab: &Topology) -> Option<&str> {
+        let own = |name: &str| {
+            lab.bridges.iter().any(|bridge| bridge.name == name)
+                || lab.plugged().any(|(_, plug)| plug.port == name)
+                || real_uplinks(lab).any(|uplink| uplink.name == name)
+        };
+        let up = self.links.iter().filter(|link| link.up && link.name != "lo");
+        let names = self.way_out.iter().chain(up.map(|link| &link.name));
+        names.map(String::as_str).find(|name| !own(name))
     }
 }
 
-fn uplinks(lab: &Topology, unknown: Option<&str>, links: &[Link]) -> Vec<Finding> {
+fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding> {
+    let links = &machine.links;
     let fault = |found: String| Finding::new(UPLINKS, Verdict::Faulty, found);
-    if let Some(reason) = unknown {
-        return vec![fault(reason.to_owned())];
+    // Another uplink for the file, or one for the machine.
+    let mend = |finding: Finding, wanted: &str, make: String| match (
+        machine.other_uplink(lab),
+        subject.file.as_deref(),
+    ) {
+        (Some(other), Some(file)) => {
+            let change = format!(r#"s/"{wanted}"/"{other}"/g"#);
+            let command = format!("sed -i {} {}", shell::word(&change), shell::word(file));
+            finding.meaning(format!("the lab is refused; \"{other}\" is there")).command(command)
+        }
+        _ => finding
+            .meaning("the lab is refused, and there is no other: this makes one to nowhere")
+            .command(make),
+    };
+    // Of a kind that labs need anyway; not every kernel has dummies.
+    let lone = |name: &str| {
+        let name = shell::word(name);
+        format!("ip link add {name} type bridge && ip link set {name} up")
+    };
+    if let Some(reason) = &subject.no_uplink {
+        let make = format!("{} && ip route add default dev uplink0", lone("uplink0"));
+        return vec![mend(fault(reason.clone()), AUTO, make)];
     }
     let mut present = Vec::new();
     let mut findings = Vec::new();
     for uplink in real_uplinks(lab) {
         let name = &uplink.name;
         match links.iter().find(|link| link.name == *name) {
-            None => findings.push(
-                fault(format!("there is no interface \"{name}\""))
-                    .meaning("the lab is refused: `ip link` shows the interfaces that there are"),
-            ),
+            None => {
+                let fault = fault(format!("there is no interface \"{name}\""));
+                findings.push(mend(fault, name, lone(name)));
+            }
             Some(link) if !link.up => findings.push(
                 Finding::new(UPLINKS, Verdict::Doubtful, format!("\"{name}\" is switched off"))
                     .meaning("the lab comes up, but nothing gets out or in there")

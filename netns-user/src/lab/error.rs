@@ -4,7 +4,12 @@ use std::{error::Error, fmt, io, path::PathBuf};
 
 use ipnet::Ipv4Net;
 
-use crate::{datapath::DatapathError, net::NetError, rules::ForwardRule};
+use crate::{
+    datapath::DatapathError,
+    net::NetError,
+    rules::ForwardRule,
+    step::{End, Step},
+};
 
 /// Why a lab could not be built, found or torn down.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +41,16 @@ pub enum LabError {
     )]
     NamespaceOfLab { name: String, lab: String },
     #[error(
-        "interface \"{0}\" already exists and is not part of this lab: delete it or give yours \
-         another name"
+        "interface \"{0}\" already exists and is not part of this lab: delete it if nobody needs it \
+         (`{command}`) or give yours another name",
+        command = delete_command(.0)
     )]
-    LinkTaken(String),
+    LinkTaken(End),
+    #[error(
+        "interface \"{link}\" already belongs to lab \"{lab}\": take that down \
+         (`netns down {lab}`) or give yours another name"
+    )]
+    LinkOfLab { link: End, lab: String },
     #[error(
         "route to {to} with metric {metric}: this machine already has one: leave it out of the \
          lab or give it another metric"
@@ -120,6 +131,10 @@ impl LabError {
             Some(first) => Err(first.with(errors.collect())),
         }
     }
+}
+
+fn delete_command(link: &End) -> String {
+    Step::DeleteLink { end: link.clone() }.commands().join("; ")
 }
 
 struct Lines<'a>(&'a [LabError]);

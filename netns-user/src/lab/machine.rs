@@ -6,7 +6,7 @@ use std::{collections::HashSet, net::Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
-    LabError,
+    LabError, LabRecord,
     pieces::{CablePiece, Key, Piece, pieces},
 };
 use crate::{
@@ -15,18 +15,38 @@ use crate::{
     topology::{Bridge, Topology},
 };
 
-/// Checks that names are free, uplinks are there, and the subnets of new bridges lead nowhere
-/// yet. `known` is what the lab has already.
+/// Links and routes of other owners that are in the lab's way. `known` is what the lab has
+/// already.
+pub(super) fn strangers(
+    topology: &Topology,
+    known: &HashSet<Key>,
+) -> Result<Vec<LabError>, LabError> {
+    let machine = Netlink::open()?;
+    let links = machine.links()?;
+    let is_there = |end: &End| links.iter().any(|link| link.name == end.interface);
+    let ends = new_ends(topology).into_iter();
+    let taken = ends.filter(|end| is_there(end) && !known.contains(&Key::Link(end.clone())));
+    let labs = LabRecord::list()?;
+    let mut found: Vec<LabError> = taken.map(|end| taken_by(&labs, end)).collect();
+    found.extend(routes_taken(&machine, topology, known)?);
+    Ok(found)
+}
+
+fn taken_by(labs: &[LabRecord], link: End) -> LabError {
+    let has_made =
+        |lab: &&LabRecord| lab.pieces().iter().flat_map(Piece::ends).any(|end| *end == link);
+    match labs.iter().find(has_made) {
+        Some(lab) => LabError::LinkOfLab { link, lab: lab.name().to_owned() },
+        None => LabError::LinkTaken(link),
+    }
+}
+
+/// Checks that uplinks are there, and the subnets of new bridges lead nowhere yet.
 pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), LabError> {
     let machine = Netlink::open()?;
     let links = machine.links()?;
     let is_there = |name: &str| links.iter().any(|link| link.name == name);
     let is_known = |name: &str| known.contains(&Key::Link(End::new(Place::Machine, name)));
-    for name in names(topology) {
-        if is_there(&name) && !is_known(&name) {
-            return Err(LabError::LinkTaken(name));
-        }
-    }
     let simulated =
         |name: &str| topology.uplinks.iter().any(|up| up.name == name && up.far.is_some());
     for uplink in topology.uplinks_of(None) {
@@ -36,7 +56,6 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
             return Err(LabError::NoUplink { name: uplink.name.clone(), present });
         }
     }
-    check_routes(&machine, topology, known)?;
     let own: HashSet<u32> =
         links.iter().filter(|link| is_known(&link.name)).map(|link| link.index).collect();
     let ways = Ways::read(&machine, &links, &own)?;
@@ -48,31 +67,30 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
 }
 
 /// A route of the machine's own would stand in for the lab's, and go with it.
-fn check_routes(
+fn routes_taken(
     machine: &Netlink,
     topology: &Topology,
     known: &HashSet<Key>,
-) -> Result<(), LabError> {
+) -> Result<Vec<LabError>, LabError> {
     let there = machine.routes()?;
-    for piece in pieces(topology) {
-        let Piece::Route { place: Place::Machine, route } = &piece else { continue };
+    let taken = pieces(topology).into_iter().filter_map(|piece| {
+        let Piece::Route { place: Place::Machine, route } = &piece else { return None };
         let is_there =
-            |held: &&Route| held.destination == IpNet::V4(route.to) && held.metric == route.metric;
-        if !known.contains(&piece.key()) && there.iter().any(|held| is_there(&held)) {
-            return Err(LabError::RouteTaken { to: route.to, metric: route.metric });
-        }
-    }
-    Ok(())
+            |held: &Route| held.destination == IpNet::V4(route.to) && held.metric == route.metric;
+        let is_taken = !known.contains(&piece.key()) && there.iter().any(is_there);
+        is_taken.then_some(LabError::RouteTaken { to: route.to, metric: route.metric })
+    });
+    Ok(taken.collect())
 }
 
-/// Names of the links that are made in the machine's own namespace.
-fn names(topology: &Topology) -> Vec<String> {
+/// The links that are made in the machine's own namespace.
+fn new_ends(topology: &Topology) -> Vec<End> {
     let ends = pieces(topology).into_iter().flat_map(|piece| match piece {
         Piece::Bridge { end, .. } => vec![end],
         Piece::Cable(CablePiece { near, far, .. }) => vec![near, far],
         _ => Vec::new(),
     });
-    ends.filter(|end| end.place == Place::Machine).map(|end| end.interface).collect()
+    ends.filter(|end| end.place == Place::Machine).collect()
 }
 
 /// Where the machine's packets go, the lab's own links left out.

@@ -193,7 +193,7 @@ fn check_ends(world: &World, actual: &[Piece], differences: &[Difference]) -> Re
     let taken = added
         .flat_map(|difference| difference.piece.ends())
         .find(|end| world.link(end).is_some() && !own.contains(end));
-    taken.map_or(Ok(()), |end| Err(LabError::LinkTaken(end.to_string())))
+    taken.map_or(Ok(()), |end| Err(LabError::LinkTaken(end.clone())))
 }
 
 /// A datapath lives in its router: with another router it must be made anew.
@@ -222,6 +222,24 @@ fn datapath_fate(
         in_place(&place, || living.is_here()?.then(|| living.differences(spec)).transpose())??;
     // The lab's first router may have been another one.
     Ok(changes.map_or(DatapathFate::Installed { replaces: true }, DatapathFate::Changed))
+}
+
+/// What of other owners is in the way of a lab, as `up` would find it; its uplinks and subnets
+/// are not looked at.
+///
+/// # Errors
+/// When the kernel refuses to tell.
+pub(crate) fn obstacles(topology: &Topology) -> Result<Vec<LabError>, LabError> {
+    let record = LabRecord::find(&topology.name)?;
+    let found = preflight::strangers(topology, record.as_ref())?;
+    // Inside the namespaces of a lab that is up, only its plan meets names that are taken.
+    match record.filter(LabRecord::is_usable) {
+        Some(record) if found.is_empty() => match Plan::between(&record, topology.clone()) {
+            Err(taken @ LabError::LinkTaken(_)) => Ok(vec![taken]),
+            planned => planned.map(|_| found),
+        },
+        _ => Ok(found),
+    }
 }
 
 /// The plan for a topology: for a lab that is up, what `up` would change.

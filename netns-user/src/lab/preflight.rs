@@ -49,42 +49,64 @@ pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabErro
     if !topology.has_auto() {
         return Ok(None);
     }
+    default_interface()?.map(Some).ok_or(LabError::NoDefaultRoute)
+}
+
+/// The interface of the machine's default route.
+pub(crate) fn default_interface() -> Result<Option<String>, LabError> {
     let machine = Netlink::open()?;
     let routes = machine.routes()?;
     let defaults = routes.iter().filter(|route| route.is_default() && route.kind == "unicast");
-    let best = defaults.min_by_key(|route| route.metric).ok_or(LabError::NoDefaultRoute)?;
-    let links = machine.links()?;
-    let link = links.into_iter().find(|link| Some(link.index) == best.link);
-    link.map(|link| Some(link.name)).ok_or(LabError::NoDefaultRoute)
+    let Some(best) = defaults.min_by_key(|route| route.metric) else { return Ok(None) };
+    let link = machine.links()?.into_iter().find(|link| Some(link.index) == best.link);
+    Ok(link.map(|link| link.name))
 }
 
-/// Finds whatever of another owner is in the lab's way. What the lab has already, by its
-/// record, is not.
+/// Refuses a lab that something of another owner is in the way of.
 pub(super) fn check_free(topology: &Topology, own: Option<&LabRecord>) -> Result<(), LabError> {
-    for name in topology.datapath_names() {
-        let path = Datapath::installed_at(&name);
-        let path = path.filter(|_| own.is_none_or(|own| own.is_foreign_datapath(&name)));
-        if let Some(path) = path {
-            return Err(LabError::DatapathTaken { lab: name, path });
-        }
-    }
-    check_namespaces(topology, own)?;
-    let pieces = own.map_or_else(Vec::new, LabRecord::pieces);
-    let known: HashSet<Key> = pieces.iter().map(Piece::key).collect();
-    for namespace in &topology.namespaces {
-        // Also of a lab that is up: another may have written a file of his own meanwhile.
-        if !namespace.dns.is_empty() {
-            resolver::check_free(&namespace.name)?;
-        }
-    }
+    LabError::collect(strangers(topology, own)?)?;
     if topology.uses_machine() {
-        check_neighbours(topology)?;
-        machine::check(topology, &known)?;
+        machine::check(topology, &known(own))?;
     }
     Ok(())
 }
 
-fn check_namespaces(topology: &Topology, own: Option<&LabRecord>) -> Result<(), LabError> {
+/// Finds whatever of another owner bears a name that the lab wants. What the lab has already,
+/// by its record, is not in its way.
+pub(super) fn strangers(
+    topology: &Topology,
+    own: Option<&LabRecord>,
+) -> Result<Vec<LabError>, LabError> {
+    let mut found = Vec::new();
+    for name in topology.datapath_names() {
+        let path = Datapath::installed_at(&name);
+        let path = path.filter(|_| own.is_none_or(|own| own.is_foreign_datapath(&name)));
+        found.extend(path.map(|path| LabError::DatapathTaken { lab: name, path }));
+    }
+    found.extend(namespaces_taken(topology, own)?);
+    for namespace in &topology.namespaces {
+        // Also of a lab that is up: another may have written a file of his own meanwhile.
+        if !namespace.dns.is_empty() {
+            found.extend(resolver::check_free(&namespace.name).err());
+        }
+    }
+    if topology.uses_machine() {
+        found.extend(check_neighbours(topology).err());
+        found.extend(machine::strangers(topology, &known(own))?);
+    }
+    Ok(found)
+}
+
+fn known(own: Option<&LabRecord>) -> HashSet<Key> {
+    let pieces = own.map_or_else(Vec::new, LabRecord::pieces);
+    pieces.iter().map(Piece::key).collect()
+}
+
+fn namespaces_taken(
+    topology: &Topology,
+    own: Option<&LabRecord>,
+) -> Result<Vec<LabError>, LabError> {
+    let mut found = Vec::new();
     for name in topology.namespace_names() {
         let is_taken = match own {
             Some(own) if own.namespace_names().contains(name) => {
@@ -93,13 +115,13 @@ fn check_namespaces(topology: &Topology, own: Option<&LabRecord>) -> Result<(), 
             _ => netns::exists(name),
         };
         if is_taken {
-            return Err(match owner(name)? {
+            found.push(match owner(name)? {
                 Some(lab) => LabError::NamespaceOfLab { name: name.to_owned(), lab },
                 None => LabError::NamespaceTaken(name.to_owned()),
             });
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Other labs of the machine's own namespace share its addresses, and what is behind one

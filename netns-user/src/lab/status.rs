@@ -57,6 +57,15 @@ pub struct Part {
     /// Its role, addresses and ends, as the topology has them.
     pub detail: String,
     pub present: bool,
+    /// Interfaces of it that are there, but switched off.
+    pub off: Vec<String>,
+}
+
+impl Part {
+    /// Whether it is there and does its work.
+    pub fn works(&self) -> bool {
+        self.present && self.off.is_empty()
+    }
 }
 
 /// A lab and its parts.
@@ -77,9 +86,9 @@ impl LabStatus {
         absent.map(|part| format!("{} \"{}\"", part.kind.name(), part.name)).collect()
     }
 
-    /// Whether the lab is finished and lacks nothing.
+    /// Whether the lab is finished, lacks nothing, and nothing of it is switched off.
     pub fn is_whole(&self) -> bool {
-        self.complete && self.parts.iter().all(|part| part.present)
+        self.complete && self.parts.iter().all(Part::works)
     }
 }
 
@@ -121,7 +130,6 @@ fn living_rules(topology: &Topology) -> Vec<String> {
     datapaths(topology).into_iter().filter_map(of_router).flatten().collect()
 }
 
-/// What the kernel has in the places where a lab's parts should be.
 /// How the packets of a datapath go.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ways {
@@ -130,6 +138,7 @@ struct Ways {
     reassembly: Option<Reassembly>,
 }
 
+/// What the kernel has in the places where a lab's parts should be.
 struct Survey<'a> {
     topology: &'a Topology,
     world: World,
@@ -158,7 +167,7 @@ impl Survey<'_> {
                     Some(Reassembly::Broken) => "; no reassembler",
                 };
                 let detail = format!("programs and maps, in {place}{way}{order}");
-                Ok(Part { kind: PartKind::Datapath, name, detail, present })
+                Ok(Part { kind: PartKind::Datapath, name, detail, present, off: Vec::new() })
             })
             .collect()
     }
@@ -196,6 +205,12 @@ impl Survey<'_> {
         part
     }
 
+    /// Those of the ends that are there and switched off.
+    fn off<'e>(&self, ends: impl IntoIterator<Item = &'e End>) -> Vec<String> {
+        let is_off = |end: &&End| self.world.link(end).is_some_and(|link| !link.up);
+        ends.into_iter().filter(is_off).map(ToString::to_string).collect()
+    }
+
     fn namespaces(&self) -> Vec<Part> {
         let part = |name: &String, detail: String| Part {
             kind: PartKind::Namespace,
@@ -206,6 +221,7 @@ impl Survey<'_> {
                 detail
             },
             present: self.world.has(&Place::namespace(name)),
+            off: Vec::new(),
         };
         let routers = self.topology.routers.iter().filter_map(|router| router.namespace.as_ref());
         let routers = routers.map(|name| part(name, "a router".into()));
@@ -232,6 +248,7 @@ impl Survey<'_> {
             name: end.interface.clone(),
             detail,
             present: self.world.link(end).is_some(),
+            off: self.off([end]),
         };
         let uplinks = self.topology.uplinks.iter().map(|uplink| {
             let end = End::new(Place::of(uplink.router.as_deref()), &uplink.name);
@@ -279,6 +296,7 @@ impl Survey<'_> {
                 name: a.to_string(),
                 detail: format!("to {b}"),
                 present: self.world.link(&a).is_some() && self.world.link(&b).is_some(),
+                off: self.off([&a, &b]),
             }
         });
         ports.chain(uplinks).chain(direct).collect()
@@ -298,6 +316,7 @@ impl Survey<'_> {
             name: port.to_owned(),
             detail,
             present: plugged && self.world.link(far).is_some(),
+            off: self.off([&near, far]),
         };
         self.with_program(part, &near)
     }
@@ -313,7 +332,7 @@ impl Survey<'_> {
                 _ => return None,
             };
             let (_, name, detail) = piece.words();
-            Some(Part { kind, name, detail, present: false })
+            Some(Part { kind, name, detail, present: false, off: Vec::new() })
         });
         missing.collect()
     }

@@ -4,6 +4,7 @@ mod check;
 mod choices;
 mod error;
 mod file;
+mod mend;
 mod model;
 mod names;
 mod read;
@@ -28,13 +29,14 @@ impl Topology {
     /// Reads and checks a topology file. `origin` is the file's name for errors.
     ///
     /// # Errors
-    /// All that is wrong with the file, each with its line and column; a file that is no
-    /// TOML or has unknown keys is not checked any further than that.
+    /// All that is wrong with the file, each with its line and column. A file that is no TOML is
+    /// not checked any further, and where values are missing or of a wrong kind, not what the
+    /// others mean.
     pub fn parse(text: &str, origin: &str) -> Result<Self, TopologyError> {
         let failed = |problems| TopologyError::new(origin, text, problems);
-        let file = syntax::read(text).map_err(|fault| failed(vec![fault]))?;
         let mut faults = Vec::new();
-        let topology = read::read(text, &file, &mut faults);
+        let file = syntax::read(text, &mut faults);
+        let topology = file.and_then(|file| read::read(text, &file, &mut faults));
         match topology {
             Some(topology) if faults.is_empty() => Ok(topology),
             _ => Err(failed(faults)),

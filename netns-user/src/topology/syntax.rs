@@ -1,34 +1,89 @@
 //! From text to [`TopologyFile`], and the parser's complaints in plain words.
 
+use serde::Deserialize as _;
+use toml::de::DeTable;
+
 use super::{
     choices::{GATEWAY, MSS_CLAMP, PORTS, ROUTERS},
     error::Fault,
     file::TopologyFile,
+    mend::{Complaint, Patient},
     names::nearest,
 };
 
-pub(super) fn read(text: &str) -> Result<TopologyFile, Fault> {
-    toml::from_str(text).map_err(|error| {
+/// How often a document is mended and read again: each time all of it is read.
+const ROUNDS: usize = 100;
+
+/// Reads the file as far as it can be read, past all faults. What is returned besides the faults
+/// can be checked further.
+pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Option<TopologyFile> {
+    let document = match DeTable::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            faults.push(Fault::new(error.span().unwrap_or(0..0), explain(error.message())));
+            return None;
+        }
+    };
+    let mut patient = Patient::new(document);
+    let mut is_complete = true;
+    for _ in 0..ROUNDS {
+        let error = match TopologyFile::deserialize(toml::Deserializer::from(patient.document())) {
+            // Without what was taken away, what refers to it would be at fault as well.
+            Ok(file) => return is_complete.then_some(file),
+            Err(error) => error,
+        };
         let span = error.span().unwrap_or(0..0);
-        Fault::new(span, explain(error.message()))
-    })
+        let complaint = complaint(error.message());
+        is_complete &= matches!(complaint, Complaint::Unknown { .. });
+        if patient.is_of_file(complaint, &span) {
+            faults.push(Fault::new(span.clone(), explain(error.message())));
+        }
+        if !patient.mend(complaint, &span) {
+            break;
+        }
+    }
+    None
 }
 
-/// The parser lists known keys in backquotes: `unknown field X, expected one of A, B`.
+fn complaint(message: &str) -> Complaint<'_> {
+    match Quoted::of(message) {
+        Quoted::Unknown { key, known } => {
+            Complaint::Unknown { key, meant: nearest(key, known.into_iter()) }
+        }
+        Quoted::Missing(key) => Complaint::Missing(key),
+        Quoted::Nothing => Complaint::Value,
+    }
+}
+
 fn explain(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match quoted.next() {
-        Some(unknown) if message.starts_with("unknown field") => {
-            let known: Vec<&str> = quoted.collect();
-            match nearest(unknown, known.iter().copied()) {
-                Some(key) => format!("unknown key \"{unknown}\": did you mean \"{key}\"?"),
-                None => format!("unknown key \"{unknown}\": known here are {}", known.join(", ")),
+    match Quoted::of(message) {
+        Quoted::Unknown { key, known } => match nearest(key, known.iter().copied()) {
+            Some(near) => format!("unknown key \"{key}\": did you mean \"{near}\"?"),
+            None => format!("unknown key \"{key}\": known here are {}", known.join(", ")),
+        },
+        Quoted::Missing(key) => format!("the key \"{key}\" is missing here: add it"),
+        Quoted::Nothing => wrong_type(message).unwrap_or_else(|| message.replace('\n', " ")),
+    }
+}
+
+/// The keys that a message of the parser's is about.
+enum Quoted<'m> {
+    Unknown { key: &'m str, known: Vec<&'m str> },
+    Missing(&'m str),
+    Nothing,
+}
+
+impl<'m> Quoted<'m> {
+    /// The parser has keys in backquotes: `unknown field X, expected one of A, B`.
+    fn of(message: &'m str) -> Self {
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        match quoted.next() {
+            Some(key) if message.starts_with("unknown field") => {
+                Self::Unknown { key, known: quoted.collect() }
             }
+            Some(key) if message.starts_with("missing field") => Self::Missing(key),
+            _ => Self::Nothing,
         }
-        Some(missing) if message.starts_with("missing field") => {
-            format!("the key \"{missing}\" is missing here: add it")
-        }
-        _ => wrong_type(message).unwrap_or_else(|| message.replace('\n', " ")),
     }
 }
 

@@ -45,6 +45,24 @@ fn a_bpffs_that_cannot_be_mounted_is_a_fault() {
 }
 
 #[test]
+fn a_hidden_cgroup2_is_passed_over_for_one_that_is_reached() {
+    let _sandbox = Sandbox::new();
+    unmount("cgroup2");
+    run("mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/unified");
+    run("mount -t cgroup2 none /sys/fs/cgroup/unified");
+    run("mount -t tmpfs none /sys/fs/cgroup");
+    let report = doctor();
+    report.has("cgroup2", "fault");
+    report.says("cgroup2", &["hidden by another mount"]);
+    netns(&["up"]).fails_with(&["hidden by another mount"]);
+    report.mend("cgroup2").success();
+    doctor().is_sound();
+    run("umount /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup");
+    doctor().says("cgroup2", &["mounted at /sys/fs/cgroup\""]);
+    netns(&["up"]).success();
+}
+
+#[test]
 fn a_missing_cgroup2_is_mounted_by_the_command() {
     let _sandbox = Sandbox::new();
     unmount("cgroup2");

@@ -101,7 +101,7 @@ fn an_uplink_has_to_be_there() {
     let file = on_the_machine().write();
     let report = doctor_of(&file);
     report.has("uplinks", "fault");
-    report.says("uplinks", &["wan0"]);
+    report.says("uplinks", &["wan0", "ip link add wan0 type bridge"]);
     let auto = on_the_machine().replace("\"wan0\"", "\"auto\"").replace("\"wan0\"", "\"auto\"");
     let report = doctor_of(&auto.write());
     report.has("uplinks", "fault");
@@ -109,6 +109,12 @@ fn an_uplink_has_to_be_there() {
     sandbox.with_uplink("wan0");
     doctor_of(&file).is_sound();
     doctor_of(&auto.write()).is_sound();
+    let another = on_the_machine().replace("\"wan0\"", "\"wan7\"").replace("\"wan0\"", "\"wan7\"");
+    let another = another.write();
+    let report = doctor_of(&another);
+    report.has("uplinks", "fault");
+    report.mend("uplinks").success();
+    doctor_of(&another).is_sound();
     own().command("ip", &["link", "set", "wan0", "down"]).success();
     let report = doctor_of(&file);
     report.has("uplinks", "warning");

@@ -31,7 +31,7 @@ const ANY_BRIDGE: &str = "netns-doctor";
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let chains = match firewall::chains() {
         Ok(chains) => chains,
-        Err(error) => return vec![unreadable(&error)],
+        Err(error) => return vec![unreadable(&error, subject)],
     };
     let links = Netlink::open().and_then(|netlink| netlink.links()).unwrap_or_default();
     let index = |name: &str| links.iter().find(|link| link.name == name).map(|link| link.index);
@@ -86,15 +86,14 @@ fn shared_bridges(lab: &Topology) -> impl Iterator<Item = &str> {
         .filter(|bridge| lab.plugged().filter(|(_, plug)| plug.bridge == *bridge).count() > 1)
 }
 
-fn unreadable(error: &NetError) -> Finding {
+fn unreadable(error: &NetError, subject: &Subject) -> Finding {
     match error {
         NetError::Refused { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
-            Finding::unseen(CHECK, "rules for packets that are passed on")
+            Finding::unseen(CHECK, "rules for packets that are passed on", subject)
         }
-        error => Finding::new(CHECK, Verdict::Doubtful, error.to_string()).meaning(
-            "whether it drops what passes between bridges is not known: look with \
-             `nft list ruleset` and `iptables-save`",
-        ),
+        error => Finding::new(CHECK, Verdict::Doubtful, error.to_string())
+            .meaning("whether it drops what passes between bridges is not known: this shows it")
+            .command("nft list ruleset; iptables-legacy-save"),
     }
 }
 
@@ -162,10 +161,12 @@ fn for_any(chain: &Chain, router: Router<'_>, bridged: bool) -> Finding {
         }
         (false, false) => "namespaces on different bridges do not reach each other",
     };
-    finding.meaning(format!(
-        "where the machine itself is a lab's router, {lost}; translated packets pass it by. \
-         `netns doctor FILE` has the command for the lab of a file"
-    ))
+    finding
+        .meaning(format!(
+            "where the machine itself is a lab's router, {lost}; translated packets pass it by. \
+             For the lab of a file, this tells the command that mends it"
+        ))
+        .command("netns doctor FILE")
 }
 
 /// The pairs of interfaces between which packets of a lab pass a chain.

@@ -72,3 +72,62 @@ fn wrong_type() {
         "{found:?}"
     );
 }
+
+/// What is told of the file with these changes.
+fn spoiled_by(changes: &[(&str, &str)]) -> Vec<String> {
+    let spoil = |text: String, (from, to): &(&str, &str)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    };
+    problems(&changes.iter().fold(GOOD.to_owned(), spoil))
+}
+
+#[test]
+fn an_unknown_key_hides_no_other_fault() {
+    let found = spoiled_by(&[
+        ("answers", "awnsers"),
+        ("[[bridge]]", "[[bridges]]"),
+        ("protocol = ", "xyz = 1\nprotocol = "),
+        ("port = 80", "port = 99999"),
+        ("dns = [\"9.9.9.9\"]", "dns = [\"9.9.9\"]"),
+    ]);
+    for part in ["\"awnsers\"", "\"bridges\"", "\"xyz\"", "99999", "\"9.9.9\""] {
+        assert_eq!(
+            found.iter().filter(|line| line.contains(part)).count(),
+            1,
+            "{part}: {found:#?}"
+        );
+    }
+    assert_eq!(found.len(), 5, "{found:#?}");
+}
+
+#[test]
+fn a_wrong_value_and_a_missing_key_hide_no_other() {
+    let found = spoiled_by(&[
+        ("name = \"v-net-0\"\n", ""),
+        ("name = \"red\"", "name = 7\nmtu = \"big\""),
+        ("port = 80", "prot = true"),
+        ("dns = [\"9.9.9.9\"]", "dns = [\"9.9.9.9\", 5]\ncolour = 1"),
+    ]);
+    for part in [
+        "\"name\" is missing",
+        ": 7 is a number",
+        "\"big\" is text",
+        "\"prot\"",
+        ": 5 is a number",
+        "\"colour\"",
+    ] {
+        assert_eq!(
+            found.iter().filter(|line| line.contains(part)).count(),
+            1,
+            "{part}: {found:#?}"
+        );
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn a_table_where_a_list_of_them_is_wanted_ends_at_once() {
+    let found = problems("name = 7\nbridge = 5\nuplink = { name = 3 }\ncable = [1, 2]\n");
+    assert_eq!(found.len(), 5, "{found:#?}");
+}
