@@ -159,6 +159,11 @@ impl Datapath {
         Pins::of(lab).folder().to_owned()
     }
 
+    /// Detaches what it can of the lab's programs, and returns when no packet is in one any more.
+    pub fn detach(lab: &str) {
+        attach::detach_all(&Pins::of(lab));
+    }
+
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.
     pub fn remove(lab: &str) -> Result<(), DatapathError> {
         Pins::of(lab).remove()?;

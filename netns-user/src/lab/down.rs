@@ -1,6 +1,13 @@
 //! Takes a lab down.
 
-use super::{LabError, LabRecord, clear::clear, diff::diff, preflight, record, world::World};
+use super::{
+    LabError, LabRecord,
+    clear::{clear, waits},
+    diff::diff,
+    preflight,
+    turn::{Turn, hurry_commands},
+    world::World,
+};
 use crate::{
     datapath::Datapath,
     step::{Place, Step},
@@ -24,11 +31,11 @@ pub enum DownOutcome {
 /// All that could not be taken down, together. The record then stays for another attempt.
 pub fn down(lab: &str) -> Result<DownOutcome, LabError> {
     preflight::require_root()?;
-    let _lock = record::lock()?;
+    let turn = Turn::wait()?;
     match LabRecord::find(lab)? {
         Some(record) => {
             let strangers = record.strangers()?;
-            LabError::collect(clear(&record))?;
+            LabError::collect(clear(&record, &turn))?;
             Ok(DownOutcome::Down { strangers })
         }
         None => Ok(DownOutcome::NotUp),
@@ -49,8 +56,10 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let steps = diff(&actual, &[]).into_iter().filter_map(|mut difference| difference.steps.pop());
     let pins =
         record.datapaths.iter().map(|name| format!("rm -r {}", Datapath::pins_of(name).display()));
-    let mut commands: Vec<String> = pins.collect();
+    let (hurry, calm) = hurry_commands(waits(&pieces)).map(<[String; 2]>::into).unzip();
+    let mut commands: Vec<String> = hurry.into_iter().chain(pins).collect();
     commands.extend(steps.flat_map(|step| step.commands()));
+    commands.extend(calm);
     commands.extend(record.settings.iter().flat_map(|(key, value)| {
         Step::Set { place: Place::Machine, key: key.clone(), value: value.clone() }.commands()
     }));

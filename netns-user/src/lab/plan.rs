@@ -12,6 +12,7 @@ use super::{
     pieces::{Key, Piece, pieces},
     preflight,
     record::resolved,
+    turn::hurry_commands,
     world::World,
 };
 use crate::{
@@ -136,9 +137,25 @@ impl Plan {
         self.differences.iter().flat_map(|difference| &difference.steps)
     }
 
+    /// How often the kernel is to be waited for: at each port that a program comes to or goes
+    /// from.
+    pub(super) fn waits(&self) -> usize {
+        let attached = self.datapaths.iter().map(|(datapath, fate)| match fate {
+            DatapathFate::Installed { .. } => datapath.spec.cables.len(),
+            DatapathFate::Changed(changes) => {
+                let is_new =
+                    |change: &&_| matches!(change, DatapathChange::Cable { added: true, .. });
+                changes.iter().filter(is_new).count()
+            }
+        });
+        let deleted = self.steps().filter(|step| matches!(step, Step::DeleteLink { .. }));
+        attached.sum::<usize>() + deleted.count()
+    }
+
     /// The commands of other programs that the plan stands for, in order.
     pub fn commands(&self) -> Vec<String> {
-        let mut commands = Vec::new();
+        let (hurry, calm) = hurry_commands(self.waits()).map(<[String; 2]>::into).unzip();
+        let mut commands: Vec<String> = hurry.into_iter().collect();
         let forward = |on: bool| {
             let (key, value) = (sysctl::IP_FORWARD.to_owned(), u8::from(on).to_string());
             Step::Set { place: Place::Machine, key, value }.commands()
@@ -158,6 +175,7 @@ impl Plan {
             }
         }
         commands.extend(self.forwarding.filter(|on| !*on).into_iter().flat_map(forward));
+        commands.extend(calm);
         commands
     }
 
