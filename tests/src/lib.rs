@@ -20,7 +20,7 @@ pub use machine::Machine;
 pub use program::{Output, lab_is_up, netns, netns_path, run};
 pub use rules::{count, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
-pub use sandbox::Sandbox;
+pub use sandbox::{HURRY, Sandbox};
 pub use standing::standing;
 pub use stun::StunServer;
 pub use tools::{Capture, Inside, WebServer};

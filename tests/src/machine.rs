@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::own;
+use crate::{HURRY, own};
 
 /// Folders that may stay when all that was in them is gone.
 const MAY_STAY: [&str; 2] = ["/sys/fs/bpf/netns", "/run/netns-labs"];
@@ -27,6 +27,7 @@ pub struct Machine {
     pub records: BTreeSet<PathBuf>,
     pub mounts: BTreeSet<String>,
     pub sysctls: BTreeSet<String>,
+    pub hurry: String,
     pub processes: BTreeSet<String>,
 }
 
@@ -46,6 +47,7 @@ impl Machine {
             records: files_below("/run/netns-labs"),
             mounts: mounts(),
             sysctls: sysctls(),
+            hurry: fs::read_to_string(HURRY).expect("the setting"),
             processes: processes(),
         }
     }
@@ -69,6 +71,7 @@ impl Machine {
         for (what, before, after) in pairs {
             assert_eq!(before, after, "{what} before and after");
         }
+        assert_eq!(self.hurry.trim_end(), now.hurry.trim_end(), "{HURRY} before and after");
         let changed: Vec<_> = self.sysctls.symmetric_difference(&now.sysctls).collect();
         assert!(changed.is_empty(), "sysctls before and after: {changed:#?}");
     }

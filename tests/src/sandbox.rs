@@ -9,12 +9,15 @@ use std::{
 };
 
 use nix::{
-    mount::{MsFlags, mount},
+    mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
     unistd::geteuid,
 };
 
 use crate::{own, wait::DEADLINE};
+
+/// Whether the kernel's grace periods hurry.
+pub const HURRY: &str = "/sys/kernel/rcu_expedited";
 
 /// The calling thread in a mount and a network namespace of its own, with an empty /run/netns,
 /// an empty bpffs and nothing but a loopback interface. What the test calls 'the machine' is
@@ -52,6 +55,7 @@ impl Sandbox {
         mount_on("tmpfs", "/run/netns", Some("tmpfs"), MsFlags::empty(), "mode=755");
         mount_on("bpf", "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), "mode=700");
         without_name_servers();
+        without_hurry();
         own().command("ip", &["link", "set", "lo", "up"]).success();
         sandbox
     }
@@ -63,6 +67,12 @@ impl Sandbox {
         }
         let options = "lowerdir=/etc,upperdir=/run/etc-upper,workdir=/run/etc-work";
         mount_on("overlay", "/etc", Some("overlay"), MsFlags::empty(), options);
+    }
+
+    /// Gives the machine's own setting of the kernel's grace periods back, for one who measures
+    /// how fast it is and is alone.
+    pub fn with_hurry(&self) {
+        umount2(HURRY, MntFlags::MNT_DETACH).expect("the file that stands for the setting");
     }
 
     /// Takes /sys/fs/bpf away, such that nobody can put it back; cgroups stay.
@@ -133,6 +143,12 @@ fn without_name_servers() {
         fs::write("/run/resolv.conf", "").expect("a file in a new tmpfs");
         mount_on("/run/resolv.conf", "/etc/resolv.conf", None, MsFlags::MS_BIND, "");
     }
+}
+
+/// The kernel has one such setting for all tests, and for the real machine: a file stands for it.
+fn without_hurry() {
+    fs::write("/run/rcu_expedited", "0\n").expect("a file in a new tmpfs");
+    mount_on("/run/rcu_expedited", HURRY, None, MsFlags::MS_BIND, "");
 }
 
 fn mount_on(source: &str, target: &str, kind: Option<&str>, flags: MsFlags, options: &str) {

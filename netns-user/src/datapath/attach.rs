@@ -138,6 +138,15 @@ pub(super) fn attached_programs(
     pinned_links(pins, program)?.into_iter().map(id).collect()
 }
 
+/// Removes all pins of links. Whoever closes the last handle on a link waits for its end, while a
+/// pin's end is done in the background.
+pub(super) fn detach_all(pins: &Pins) {
+    for entry in fs::read_dir(pins.links()).into_iter().flatten().flatten() {
+        // What is no link goes with the folder.
+        let _ = PinnedLink::from_pin(entry.path()).map(PinnedLink::unpin);
+    }
+}
+
 /// The pinned links of one program.
 pub(super) fn pinned_links(pins: &Pins, program: &str) -> Result<Vec<PathBuf>, DatapathError> {
     let folder = pins.links();

@@ -7,6 +7,7 @@ mod change;
 mod configure;
 mod error;
 mod flows;
+mod install;
 mod lock;
 mod log;
 mod object;
@@ -20,7 +21,6 @@ mod usage;
 use std::path::PathBuf;
 
 use aya::{
-    Ebpf,
     maps::{Map, MapData, MapError},
     programs::{
         SchedClassifier,
@@ -33,6 +33,7 @@ pub use change::DatapathChange;
 pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};
+pub use install::PreparedDatapath;
 pub use log::PacketLogSession;
 pub use reassembler::{Reassembly, is_reassemblers};
 pub use rules::RuleStatus;
@@ -44,102 +45,13 @@ use configure::Interfaces;
 use pins::Pins;
 
 /// The datapath of one living lab.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Datapath {
     lab: String,
     pins: Pins,
 }
 
 impl Datapath {
-    /// Loads, configures, attaches and pins the datapath of a lab. Must run on a thread
-    /// that is inside the router's namespace. On error nothing stays behind, and what was
-    /// pinned for a lab of that name before is left as it was. `advanced` is told how many
-    /// programs of how many are attached, and says whether to go on.
-    pub fn install(
-        spec: &DatapathSpec,
-        advanced: &dyn Fn(usize, usize) -> bool,
-    ) -> Result<Self, DatapathError> {
-        let attach = |datapath: &Self, spec: &_, interfaces: &_, object: &mut _| {
-            datapath.attach(spec, interfaces, object, advanced)
-        };
-        Self::make(spec, attach).map(|(datapath, _)| datapath)
-    }
-
-    /// Loads, configures and pins the datapath of a lab, and attaches it nowhere: its
-    /// programs can then be run over single packets (`BPF_PROG_TEST_RUN`). No timer sweeps
-    /// the flows. Must run inside the router's namespace; on error nothing stays behind.
-    pub fn install_unattached(spec: &DatapathSpec) -> Result<(Self, Ebpf), DatapathError> {
-        Self::make(spec, |_, _, _, _| Ok(()))
-    }
-
-    fn make(
-        spec: &DatapathSpec,
-        attach: impl Fn(&Self, &DatapathSpec, &Interfaces, &mut Ebpf) -> Result<(), DatapathError>,
-    ) -> Result<(Self, Ebpf), DatapathError> {
-        let pins = Pins::of(&spec.lab);
-        let datapath = Self { lab: spec.lab.clone(), pins };
-        // Everything is configured before the first program is attached.
-        datapath.pins.create()?;
-        let set_up = || {
-            let interfaces = Interfaces::read()?;
-            let mut object = datapath.configure(spec, &interfaces)?;
-            attach(&datapath, spec, &interfaces, &mut object)?;
-            Ok(object)
-        };
-        match set_up() {
-            Ok(object) => Ok((datapath, object)),
-            Err(error) => {
-                // The first error is the one that tells; a second would only repeat it.
-                let _ = datapath.pins.remove_version();
-                let _ = reassembler::remove_link(&datapath.lab);
-                Err(error)
-            }
-        }
-    }
-
-    fn configure(
-        &self,
-        spec: &DatapathSpec,
-        interfaces: &Interfaces,
-    ) -> Result<Ebpf, DatapathError> {
-        let mut object = object::load(&self.pins, spec.flow_capacity)?;
-        object::fill_stages(&mut object, &self.pins)?;
-        configure::write_settings(self, spec, interfaces)?;
-        configure::write_host_addresses(self, interfaces)?;
-        for cable in &spec.cables {
-            configure::write_cable(self, cable, interfaces)?;
-        }
-        self.add_masquerades(&spec.masquerades)?;
-        self.add_forwards(&spec.forwards)?;
-        Ok(object)
-    }
-
-    fn attach(
-        &self,
-        spec: &DatapathSpec,
-        interfaces: &Interfaces,
-        object: &mut Ebpf,
-        advanced: &dyn Fn(usize, usize) -> bool,
-    ) -> Result<(), DatapathError> {
-        object::start_sweeper(object)?;
-        self.make_reassembler(object)?;
-        for uplink in &spec.uplinks {
-            let index = interfaces.index(uplink)?;
-            for hook in attach::UPLINK {
-                attach::attach(object, &self.pins, hook, uplink, index)?;
-            }
-        }
-        // The kernel waits for all CPUs at each, which adds up.
-        for (done, cable) in spec.cables.iter().enumerate() {
-            if !advanced(done, spec.cables.len()) {
-                return Err(DatapathError::Interrupted);
-            }
-            let index = interfaces.index(&cable.port)?;
-            attach::attach(object, &self.pins, attach::CABLE, &cable.port, index)?;
-        }
-        attach::attach_socket_hooks(object, &self.pins)
-    }
-
     /// Opens the datapath of a living lab by its pins.
     pub fn open(lab: &str) -> Result<Self, DatapathError> {
         let pins = Pins::of(lab);
@@ -158,6 +70,11 @@ impl Datapath {
     /// Where the datapath of a lab is pinned, if it is.
     pub fn pins_of(lab: &str) -> PathBuf {
         Pins::of(lab).folder().to_owned()
+    }
+
+    /// Detaches what it can of the lab's programs, and returns when no packet is in one any more.
+    pub fn detach(lab: &str) {
+        attach::detach_all(&Pins::of(lab));
     }
 
     /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.

@@ -19,6 +19,9 @@ use super::{DatapathError, pins::Pins};
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
 
+/// The programs that are attached to links.
+const AT_LINKS: [&str; 3] = [programs::FROM_NAMESPACE, programs::TO_UPLINK, programs::FROM_UPLINK];
+
 /// Loads the object into the kernel: creates the maps and pins them, or takes those that are
 /// pinned already.
 pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathError> {
@@ -57,12 +60,12 @@ pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), Datapath
     Ok(())
 }
 
-/// Loads the programs of the stages, as many at a time as there are CPUs: the verifier takes some
+/// Loads the programs of the stages and those of the links, as many at a time as there are CPUs: the verifier takes some
 /// two seconds for all of them.
 fn load_stages(object: &mut Ebpf) -> Result<(), DatapathError> {
     let of_stages = object.programs_mut().filter_map(|(name, program)| {
-        let stage = Stage::ALL.into_iter().find(|stage| stage.program() == name)?;
-        Some((stage.program(), program))
+        let mut needed = Stage::ALL.into_iter().map(Stage::program).chain(AT_LINKS);
+        Some((needed.find(|needed| *needed == name)?, program))
     });
     let waiting = Mutex::new(of_stages.collect::<Vec<_>>());
     let work = || loop {

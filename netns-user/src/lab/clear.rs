@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    LabError, LabRecord, forwarding, pieces::Piece, record::Bearer, resolver, world::World,
+    LabError, LabRecord, forwarding, pieces::Piece, record::Bearer, resolver, turn::Turn,
+    world::World,
 };
 use crate::{
     datapath::Datapath,
@@ -14,23 +15,33 @@ use crate::{
 
 /// Takes a lab down by its record: all that is there, past every failure. The record goes
 /// last, and only when the rest is gone, so that a failed attempt can be repeated.
-pub(super) fn clear(record: &LabRecord) -> Vec<LabError> {
+pub(super) fn clear(record: &LabRecord, turn: &Turn) -> Vec<LabError> {
     // First, while the links that its programs hang on are there.
     let names = record.topologies().flat_map(Topology::datapath_names);
     let names = names.filter(|name| !record.is_foreign_datapath(name)).collect();
-    clear_with(record, &names)
+    clear_with(record, &names, turn)
 }
 
 /// As [`clear`], for a lab that could not be built: only datapaths that were installed go.
 /// Other pins of its name would be those of another lab.
-pub(super) fn clear_unbuilt(record: &LabRecord) -> Vec<LabError> {
-    clear_with(record, &record.datapaths)
+pub(super) fn clear_unbuilt(record: &LabRecord, turn: &Turn) -> Vec<LabError> {
+    clear_with(record, &record.datapaths, turn)
 }
 
-fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>) -> Vec<LabError> {
-    let failures = datapaths.iter().filter_map(|name| Datapath::remove(name).err());
-    let mut errors: Vec<LabError> = failures.map(LabError::from).collect();
+fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> Vec<LabError> {
     let pieces = record.pieces();
+    let mut errors = Vec::new();
+    // To the end, so that a signal does not come half-way.
+    let hurry = turn.hurry(waits(&pieces)).unwrap_or_else(|error| {
+        errors.push(error);
+        None
+    });
+    if hurry.is_some() {
+        // Left to the kernel, it would be done in the background, when nobody hurries any more.
+        datapaths.iter().for_each(|name| Datapath::detach(name));
+    }
+    let failures = datapaths.iter().filter_map(|name| Datapath::remove(name).err());
+    errors.extend(failures.map(LabError::from));
     if record.uses_machine() {
         errors.extend(clear_machine(record, &pieces));
     }
@@ -48,6 +59,11 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>) -> Vec<LabError>
         errors.extend(record.remove().err());
     }
     errors
+}
+
+/// How often the kernel is waited for until all programs of a lab are detached.
+pub(super) fn waits(pieces: &[Piece]) -> usize {
+    pieces.iter().filter(|piece| matches!(piece, Piece::Cable(_))).count()
 }
 
 /// A namespace of another owner, who took the name over, is left alone.

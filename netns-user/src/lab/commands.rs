@@ -5,11 +5,13 @@ use std::collections::HashSet;
 
 use super::{
     LabError, LabRecord,
+    clear::waits,
     datapaths::RouterDatapath,
     diff::diff,
     forwarding,
     plan::{DatapathFate, Plan, datapath_lines},
     preflight,
+    turn::hurry_commands,
     world::World,
 };
 use crate::{
@@ -30,7 +32,9 @@ impl Plan {
             goes.then_some(&datapath.spec.lab)
         });
         let gone = self.removed_datapaths.iter().chain(replaced);
-        let mut commands: Vec<String> = gone.map(|name| unpin(name)).collect();
+        let (hurry, calm) = hurry_commands(self.waits()).map(<[String; 2]>::into).unzip();
+        let mut commands: Vec<String> = hurry.into_iter().collect();
+        commands.extend(gone.map(|name| unpin(name)));
         let wrecks = self.wrecks.iter().map(|name| Step::DeleteNamespace { name: name.clone() });
         commands.extend(wrecks.flat_map(|step| step.commands()));
         if self.forwarding == Some(true) {
@@ -55,6 +59,7 @@ impl Plan {
                 }
             });
         }
+        commands.extend(calm);
         commands.extend(self.set_back.iter().flat_map(|(key, value)| set(key, value)));
         commands
     }
@@ -72,8 +77,11 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let actual = World::of(&record, &pieces)?.actual(&pieces);
     // What goes with something else needs no step of its own.
     let steps = diff(&actual, &[]).into_iter().filter_map(|mut difference| difference.steps.pop());
-    let mut commands: Vec<String> = record.datapaths.iter().map(|name| unpin(name)).collect();
+    let (hurry, calm) = hurry_commands(waits(&pieces)).map(<[String; 2]>::into).unzip();
+    let mut commands: Vec<String> = hurry.into_iter().collect();
+    commands.extend(record.datapaths.iter().map(|name| unpin(name)));
     commands.extend(steps.flat_map(|step| step.commands()));
+    commands.extend(calm);
     let set_back = forwarding::to_restore(&record)?;
     commands.extend(set_back.iter().flat_map(|(key, value)| set(key, value)));
     Ok(commands)

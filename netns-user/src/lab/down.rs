@@ -1,6 +1,6 @@
 //! Takes a lab down.
 
-use super::{LabError, LabRecord, clear::clear, preflight, record};
+use super::{LabError, LabRecord, clear::clear, preflight, turn::Turn};
 
 /// What `down` did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +20,11 @@ pub enum DownOutcome {
 /// All that could not be taken down, together. The record then stays for another attempt.
 pub fn down(lab: &str) -> Result<DownOutcome, LabError> {
     preflight::require_root()?;
-    let _lock = record::lock()?;
+    let turn = Turn::wait()?;
     match LabRecord::find(lab)? {
         Some(record) => {
             let strangers = record.strangers()?;
-            LabError::collect(clear(&record))?;
+            LabError::collect(clear(&record, &turn))?;
             Ok(DownOutcome::Down { strangers })
         }
         None => Ok(DownOutcome::NotUp),

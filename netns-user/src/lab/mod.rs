@@ -20,6 +20,7 @@ mod progress;
 mod record;
 pub(crate) mod resolver;
 mod status;
+mod turn;
 mod up;
 mod world;
 

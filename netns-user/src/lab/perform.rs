@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::resume_unwind,
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use super::{
     progress::step,
 };
 use crate::{
-    datapath::{Datapath, DatapathError},
+    datapath::{Datapath, DatapathError, PreparedDatapath},
     net::{NetError, Netlink, PortState, netns, sysctl},
     step::{Hands, Place, Step},
 };
@@ -51,13 +52,24 @@ pub(super) fn perform(
     for name in &plan.wrecks {
         record.unmake(name)?;
     }
-    if plan.forwarding == Some(true) {
-        step(progress, "forwarding", || forwarding::switch_on(record))?;
-    }
-    if plan.steps().next().is_some() {
-        step(progress, "network", || make_network(plan, record, progress))?;
-    }
-    for (datapath, fate) in &plan.datapaths {
+    // The verifier is busy with the programs while the network is made.
+    let prepared = thread::scope(|scope| {
+        let prepare = |(datapath, fate): &(RouterDatapath, DatapathFate)| match fate {
+            DatapathFate::Installed { .. } => Datapath::prepare(&datapath.spec).map(Some),
+            DatapathFate::Changed(_) => Ok(None),
+        };
+        let preparing = scope.spawn(move || {
+            plan.datapaths.iter().map(prepare).collect::<Result<Vec<_>, DatapathError>>()
+        });
+        if plan.forwarding == Some(true) {
+            step(progress, "forwarding", || forwarding::switch_on(record))?;
+        }
+        if plan.steps().next().is_some() {
+            step(progress, "network", || make_network(plan, record, progress))?;
+        }
+        preparing.join().unwrap_or_else(|cause| resume_unwind(cause)).map_err(LabError::from)
+    })?;
+    for ((datapath, _), prepared) in plan.datapaths.iter().zip(prepared) {
         go_on(progress.goes_on())?;
         let name = match &datapath.router {
             Some(router) => format!("datapath of router \"{router}\""),
@@ -65,7 +77,7 @@ pub(super) fn perform(
         };
         step(progress, &name, || {
             let advanced = |done, all| progress.advanced(&name, done, all);
-            make_datapath(datapath, fate, record, &advanced)
+            make_datapath(datapath, prepared, record, &advanced)
         })?;
     }
     if plan.forwarding == Some(false) {
@@ -180,24 +192,25 @@ fn wait_until_open(plan: &Plan, hands: &mut Hands) -> Result<(), LabError> {
     Ok(())
 }
 
+/// Installs what is prepared, or changes what is there.
 fn make_datapath(
     datapath: &RouterDatapath,
-    fate: &DatapathFate,
+    prepared: Option<PreparedDatapath>,
     record: &mut LabRecord,
     advanced: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> Result<(), LabError> {
     let RouterDatapath { router, spec } = datapath;
     let place = Place::of(router.as_deref());
-    match fate {
-        DatapathFate::Installed { .. } => {
-            match in_place(&place, || Datapath::install(spec, advanced))? {
+    match prepared {
+        Some(prepared) => {
+            match in_place(&place, || prepared.install(spec, advanced))? {
                 Err(DatapathError::Interrupted) => return Err(LabError::Interrupted),
                 installed => installed?,
             };
             record.datapaths.insert(spec.lab.clone());
             record.write_state()
         }
-        DatapathFate::Changed(_) => {
+        None => {
             let living = Datapath::open(&spec.lab)?;
             Ok(in_place(&place, || living.converge(spec))??)
         }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -19,7 +19,7 @@ use crate::{
     topology::Topology,
 };
 
-const DIRECTORY: &str = "/run/netns-labs";
+pub(super) const DIRECTORY: &str = "/run/netns-labs";
 /// The lab as it was built; a topology file.
 const TOPOLOGY: &str = "topology.toml";
 /// The namespaces that were made ([`Journal`]).
@@ -372,15 +372,6 @@ pub(super) fn resolved(topology: &Topology, interface: Option<&str>) -> Topology
     }
 }
 
-/// Waits until nobody else builds or tears down a lab, and keeps others from it while the
-/// file lives. So a record that is not complete is of somebody who was killed.
-pub(super) fn lock() -> Result<File, LabError> {
-    fs::create_dir_all(DIRECTORY)
-        .and_then(|()| File::open(DIRECTORY))
-        .and_then(|directory| directory.lock().map(|()| directory))
-        .map_err(|error| LabError::file(format!("lock {DIRECTORY}"), error))
-}
-
 fn folder(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
 }
@@ -393,7 +384,12 @@ fn pending_path(folder: &Path, number: usize) -> PathBuf {
 fn read(path: &Path) -> Result<Option<String>, LabError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Not all that lies beside the records is a folder.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(LabError::file(format!("read {}", path.display()), error)),
     }
 }

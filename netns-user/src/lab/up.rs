@@ -11,7 +11,8 @@ use super::{
     plan::Plan,
     preflight,
     progress::step,
-    record::{self, resolved},
+    record::resolved,
+    turn::Turn,
 };
 use crate::{datapath::Datapath, step::Place, topology::Topology};
 
@@ -39,28 +40,29 @@ pub enum UpOutcome {
 pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
     preflight::require_root()?;
     preflight::require_kernel()?;
-    let _lock = record::lock()?;
+    let turn = Turn::wait()?;
     match LabRecord::find(&topology.name)? {
-        Some(record) if record.is_usable() => change(record, topology, progress),
+        Some(record) if record.is_usable() => change(record, topology, &turn, progress),
         Some(unfinished) => {
             step(progress, "clearing what an interrupted `up` left", || {
-                LabError::collect(clear(&unfinished))
+                LabError::collect(clear(&unfinished, &turn))
             })?;
-            build(topology, progress)
+            build(topology, &turn, progress)
         }
-        None => build(topology, progress),
+        None => build(topology, &turn, progress),
     }
 }
 
-fn build(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
+fn build(topology: &Topology, turn: &Turn, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
     let mut record = LabRecord::new(topology, preflight::auto_uplink(topology)?);
     preflight::check_free(&record.topology, None)?;
     let plan = Plan::new(record.topology.clone())?;
     record.write()?;
+    let _hurry = turn.hurry(plan.waits())?;
     let built = perform(&plan, &mut record, progress).and_then(|()| record.finish());
     match built {
         Ok(()) => Ok(UpOutcome::Built),
-        Err(error) => Err(error.with(clear_unbuilt(&record))),
+        Err(error) => Err(error.with(clear_unbuilt(&record, turn))),
     }
 }
 
@@ -68,6 +70,7 @@ fn build(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabE
 fn change(
     mut record: LabRecord,
     topology: &Topology,
+    turn: &Turn,
     progress: &dyn Progress,
 ) -> Result<UpOutcome, LabError> {
     let auto = preflight::auto_uplink(topology)?;
@@ -81,6 +84,7 @@ fn change(
     let before = record.complete.then(|| record.topology.clone());
     record.begin_change(wanted.clone())?;
     record.auto = auto;
+    let _hurry = turn.hurry(plan.waits())?;
     let changed = perform(&plan, &mut record, progress)
         .and_then(|()| settle(&mut record, &wanted, progress))
         .and_then(|()| record.finish());

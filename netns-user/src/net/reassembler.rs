@@ -100,9 +100,7 @@ impl Reassembler<'_> {
 
 /// The settings of the reassembler's namespace.
 fn prepare(limits: ReassemblerLimits) -> Result<(), NetError> {
-    for key in sysctl::IPV6_OFF {
-        sysctl::write_if_there(key, "1")?;
-    }
+    sysctl::write_if_there(sysctl::IPV6_OFF, "1")?;
     // IPv4 settings are those of the machine's first namespace unless told otherwise.
     for kind in ["all", "default"] {
         sysctl::write(&format!("ipv4/conf/{kind}/rp_filter"), "0")?;

@@ -7,8 +7,8 @@ use super::NetError;
 /// Whether IPv4 packets are forwarded between links: "0" or "1".
 pub const IP_FORWARD: &str = "ipv4/ip_forward";
 
-/// Whether IPv6 is off: for links to come, and for those that are there.
-pub const IPV6_OFF: [&str; 2] = ["ipv6/conf/default/disable_ipv6", "ipv6/conf/all/disable_ipv6"];
+/// Whether IPv6 is off: for links that are there, and with them for those to come.
+pub const IPV6_OFF: &str = "ipv6/conf/all/disable_ipv6";
 
 /// Reads a setting of the calling thread's namespace; `key` is a path below /proc/sys/net.
 ///

@@ -183,7 +183,7 @@ impl Piece {
                 let mut steps = vec![Step::AddNamespace { name }];
                 // The translation is for IPv4, and without IPv6 a link is made three times as
                 // fast. First, so that no link sees it.
-                steps.extend(sysctl::IPV6_OFF.map(|key| set(key, "1")));
+                steps.push(set(sysctl::IPV6_OFF, "1"));
                 steps.extend(forwarding.then(|| set(sysctl::IP_FORWARD, "1")));
                 let end = End { place: place.clone(), interface: "lo".to_owned() };
                 steps.push(Step::SetLink { end, up: true });

@@ -1,0 +1,120 @@
+//! Making a datapath: its programs are loaded first, which takes a second or two of all CPUs and
+//! needs nothing of the lab; then it is told of the lab, and attached.
+
+use aya::Ebpf;
+
+use super::{
+    Datapath, DatapathError, DatapathSpec, attach,
+    configure::{self, Interfaces},
+    object,
+    pins::Pins,
+    reassembler,
+};
+
+/// A datapath that is loaded and pinned, and neither configured nor attached. What it has in the
+/// kernel goes with it, unless it is installed.
+#[derive(Debug)]
+pub struct PreparedDatapath {
+    pinned: Pinned,
+    object: Ebpf,
+}
+
+/// Pins that go with this.
+#[derive(Debug)]
+struct Pinned {
+    datapath: Datapath,
+    stays: bool,
+}
+
+impl PreparedDatapath {
+    /// Configures and attaches it. Must run on a thread that is inside the router's namespace. On
+    /// error nothing stays behind. `advanced` is told how many programs of how many are attached,
+    /// and says whether to go on.
+    pub fn install(
+        mut self,
+        spec: &DatapathSpec,
+        advanced: &dyn Fn(usize, usize) -> bool,
+    ) -> Result<Datapath, DatapathError> {
+        let interfaces = Interfaces::read()?;
+        // Everything is configured before the first program is attached.
+        self.pinned.datapath.configure(spec, &interfaces)?;
+        self.pinned.datapath.attach(spec, &interfaces, &mut self.object, advanced)?;
+        Ok(self.pinned.keep())
+    }
+}
+
+impl Datapath {
+    /// Loads and pins the datapath of a lab, wherever the router is to be. What was pinned for a
+    /// lab of that name before is left as it was, and is an error.
+    pub fn prepare(spec: &DatapathSpec) -> Result<PreparedDatapath, DatapathError> {
+        let pins = Pins::of(&spec.lab);
+        pins.create()?;
+        let datapath = Self { lab: spec.lab.clone(), pins };
+        let pinned = Pinned { datapath, stays: false };
+        let mut object = object::load(&pinned.datapath.pins, spec.flow_capacity)?;
+        object::fill_stages(&mut object, &pinned.datapath.pins)?;
+        Ok(PreparedDatapath { pinned, object })
+    }
+
+    /// Loads, configures and pins the datapath of a lab, and attaches it nowhere: its
+    /// programs can then be run over single packets (`BPF_PROG_TEST_RUN`). No timer sweeps
+    /// the flows. Must run inside the router's namespace; on error nothing stays behind.
+    pub fn install_unattached(spec: &DatapathSpec) -> Result<(Self, Ebpf), DatapathError> {
+        let PreparedDatapath { pinned, object } = Self::prepare(spec)?;
+        pinned.datapath.configure(spec, &Interfaces::read()?)?;
+        Ok((pinned.keep(), object))
+    }
+
+    fn configure(&self, spec: &DatapathSpec, interfaces: &Interfaces) -> Result<(), DatapathError> {
+        configure::write_settings(self, spec, interfaces)?;
+        configure::write_host_addresses(self, interfaces)?;
+        for cable in &spec.cables {
+            configure::write_cable(self, cable, interfaces)?;
+        }
+        self.add_masquerades(&spec.masquerades)?;
+        self.add_forwards(&spec.forwards)
+    }
+
+    fn attach(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+        object: &mut Ebpf,
+        advanced: &dyn Fn(usize, usize) -> bool,
+    ) -> Result<(), DatapathError> {
+        object::start_sweeper(object)?;
+        self.make_reassembler(object)?;
+        for uplink in &spec.uplinks {
+            let index = interfaces.index(uplink)?;
+            for hook in attach::UPLINK {
+                attach::attach(object, &self.pins, hook, uplink, index)?;
+            }
+        }
+        // The kernel waits for all CPUs at each, which adds up.
+        for (done, cable) in spec.cables.iter().enumerate() {
+            if !advanced(done, spec.cables.len()) {
+                return Err(DatapathError::Interrupted);
+            }
+            let index = interfaces.index(&cable.port)?;
+            attach::attach(object, &self.pins, attach::CABLE, &cable.port, index)?;
+        }
+        attach::attach_socket_hooks(object, &self.pins)
+    }
+}
+
+impl Pinned {
+    fn keep(mut self) -> Datapath {
+        self.stays = true;
+        self.datapath.clone()
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if !self.stays {
+            // The first error is the one that tells; a second would only repeat it.
+            let _ = self.datapath.pins.remove_version();
+            let _ = reassembler::remove_link(&self.datapath.lab);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One `up` or `down` at a time, and the hurry that it may drive the kernel to meanwhile.
+//!
+//! Each program that is attached to a port or detached from it waits until no CPU can be at the
+//! port's old list of programs any more (`synchronize_rcu`): 10 to 15 ms, of which a lab of 1,000
+//! ports has 15 seconds. Where /sys/kernel/rcu_expedited is 1 the kernel asks all CPUs at once,
+//! and less than one remains. It interrupts whatever they do, and it is a setting of the whole
+//! machine: so it is changed for many waits only, and set back at once.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
+use super::{LabError, record::DIRECTORY};
+
+const SETTING: &str = "/sys/kernel/rcu_expedited";
+const OFF: &str = "0";
+const ON: &str = "1";
+
+/// Keeps what the setting was, while it is another; no lab can be called so.
+const MARK: &str = "rcu_expedited.before";
+
+/// How many waits are too many: with fewer, the whole lab takes about a second.
+const MANY: usize = 64;
+
+/// Being the only one who builds or takes down labs.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _lock: File,
+}
+
+impl Turn {
+    /// Waits until nobody else builds or takes down a lab, and keeps others from it while it
+    /// lives. So a record that is not complete is of somebody who was killed, and so is a
+    /// setting that was not set back.
+    pub(super) fn wait() -> Result<Self, LabError> {
+        let lock = fs::create_dir_all(DIRECTORY)
+            .and_then(|()| File::open(DIRECTORY))
+            .and_then(|directory| directory.lock().map(|()| directory))
+            .map_err(|error| LabError::file(format!("lock {DIRECTORY}"), error))?;
+        set_back().map_err(|error| LabError::file(format!("set {SETTING} to {OFF}"), error))?;
+        Ok(Self { _lock: lock })
+    }
+
+    /// Makes the kernel hurry while what is returned lives, if there is so much to wait for.
+    /// `None` where it hurries anyway, or will not: then it takes longer.
+    pub(super) fn hurry(&self, waits: usize) -> Result<Option<Hurry<'_>>, LabError> {
+        if !is_due(waits) {
+            return Ok(None);
+        }
+        let signals: SigSet =
+            [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+        let before = signals
+            .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+            .map_err(|error| LabError::file("block signals", error.into()))?;
+        let hurry = Hurry { _turn: self, signals: before };
+        let mark = mark();
+        fs::write(&mark, OFF)
+            .map_err(|error| LabError::file(format!("write {}", mark.display()), error))?;
+        Ok(fs::write(SETTING, ON).is_ok().then_some(hurry))
+    }
+}
+
+/// While it lives, the kernel hurries, and signals that would end this process wait.
+#[derive(Debug)]
+pub(super) struct Hurry<'a> {
+    /// Two at a time would set back what the other needs.
+    _turn: &'a Turn,
+    /// Those that were blocked before.
+    signals: SigSet,
+}
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        // If it fails, the next one whose turn it is finds the mark, and tells of it.
+        let _ = set_back();
+        let _ = self.signals.thread_set_mask();
+    }
+}
+
+/// The commands that come before and after so many waits.
+pub(super) fn hurry_commands(waits: usize) -> Option<[String; 2]> {
+    is_due(waits).then(|| [ON, OFF].map(|value| format!("echo {value} > {SETTING}")))
+}
+
+fn is_due(waits: usize) -> bool {
+    waits >= MANY && read().as_deref() == Some(OFF)
+}
+
+fn set_back() -> io::Result<()> {
+    let mark = mark();
+    if !mark.exists() {
+        return Ok(());
+    }
+    if read().as_deref() == Some(ON) {
+        fs::write(SETTING, OFF)?;
+    }
+    fs::remove_file(mark)
+}
+
+fn read() -> Option<String> {
+    Some(fs::read_to_string(SETTING).ok()?.trim_end().to_owned())
+}
+
+fn mark() -> PathBuf {
+    Path::new(DIRECTORY).join(MARK)
+}

@@ -1,0 +1,192 @@
+//! The kernel's grace periods, which large labs have hurried: a setting of the whole machine, so
+//! that each way to end has to set it back. In a sandbox it is a file that does nothing.
+
+use std::{fs, process::Command};
+
+use netns_tests::{
+    DEADLINE, HURRY, LabFile, Machine, Running, Sandbox, eventually, lab, lecture, netns,
+    netns_path, outside, own,
+};
+use nix::sys::signal::Signal;
+
+/// As many ports as it takes for a hurry.
+const MANY: usize = 64;
+
+fn large(name: &str, ports: usize) -> LabFile {
+    lab(name)
+        .router(&format!("{name}-gw"))
+        .uplink("wan", "192.168.1.10/24", &outside(&format!("{name}-out"), "192.168.1.1/24", &[]))
+        .bridge("br", "10.1.0.1/24")
+        .many(&format!("{name}-n"), "br", ports)
+        .masquerade("10.1.0.0/24", "wan")
+}
+
+fn setting() -> String {
+    fs::read_to_string(HURRY).expect("the setting").trim_end().to_owned()
+}
+
+fn start(arguments: &[&str]) -> Running {
+    Running::start(None, Command::new(netns_path()).args(arguments))
+}
+
+/// Starts the command and waits until the kernel is hurried.
+fn hurrying(arguments: &[&str]) -> Running {
+    let running = start(arguments);
+    eventually("the kernel is hurried", DEADLINE, || setting() == "1");
+    running
+}
+
+#[test]
+fn a_large_lab_hurries_the_kernel_until_it_is_up_and_until_it_is_down() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let file = large("many", MANY).write();
+    let path = file.path().to_str().expect("a path");
+    for arguments in [["up", path], ["down", "many"]] {
+        let (status, stdout, stderr) = hurrying(&arguments).finish();
+        assert!(status.success(), "{stdout}{stderr}");
+        assert_eq!(setting(), "0", "after {arguments:?}");
+    }
+    before.is_unchanged();
+}
+
+#[test]
+fn a_change_of_many_ports_hurries_the_kernel() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    large("many", 1).up().success();
+    for ports in [1 + MANY, 1] {
+        let file = large("many", ports).write();
+        let path = file.path().to_str().expect("a path");
+        let (status, stdout, stderr) = hurrying(&["up", path]).finish();
+        assert!(status.success(), "{stdout}{stderr}");
+        assert_eq!(setting(), "0", "with {ports}");
+    }
+    netns(&["down"]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn a_small_lab_leaves_the_machines_settings_alone() {
+    let _sandbox = Sandbox::new();
+    let written = || fs::metadata(HURRY).and_then(|file| file.modified()).expect("the setting");
+    let before = written();
+    large("few", MANY - 2).up().success();
+    lecture().up().success();
+    netns(&["down", "few"]).success();
+    netns(&["down", "lecture"]).success();
+    assert_eq!(written(), before);
+}
+
+#[test]
+fn a_large_lab_that_fails_sets_the_hurry_back() {
+    let _sandbox = Sandbox::new();
+    own().command("umount", &["--lazy", "/sys/fs/cgroup"]).success();
+    let before = Machine::now();
+    let file = large("many", MANY).write();
+    let running = hurrying(&["up", file.path().to_str().expect("a path")]);
+    let (status, stdout, stderr) = running.finish();
+    assert!(!status.success() && stderr.contains("cgroup"), "{stdout}{stderr}");
+    before.is_unchanged();
+}
+
+#[test]
+fn a_signal_ends_neither_up_nor_down_in_a_hurry() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let file = large("many", MANY).write();
+    let path = file.path().to_str().expect("a path");
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let up = hurrying(&["up", path]);
+        up.signal(signal);
+        let (status, _, stderr) = up.finish();
+        assert!(!status.success(), "{signal}: {stderr}");
+        before.is_unchanged();
+
+        netns(&["up", path]).success();
+        let down = hurrying(&["down", "many"]);
+        down.signal(signal);
+        let (status, _, stderr) = down.finish();
+        assert!(!status.success(), "{signal}: {stderr}");
+        before.is_unchanged();
+    }
+}
+
+#[test]
+fn a_hurry_whose_owner_was_killed_ends_with_the_next_up_or_down() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let file = large("many", MANY).write();
+    let path = file.path().to_str().expect("a path");
+    let small = lecture().write();
+    let small = small.path().to_str().expect("a path");
+    // Also those of another lab.
+    for next in [["down", "many"], ["down", "lecture"], ["up", small]] {
+        let victim = hurrying(&["up", path]);
+        victim.signal(Signal::SIGKILL);
+        let (status, _, stderr) = victim.finish();
+        assert!(!status.success(), "{stderr}");
+        assert_eq!(setting(), "1", "it was killed too late");
+        let status = netns(&["status"]);
+        assert!(!status.stderr.contains("rcu"), "it is taken for a lab: {status}");
+        netns(&next).success();
+        assert_eq!(setting(), "0", "after {next:?}");
+        netns(&["down", "lecture"]).success();
+        netns(&["down", "many"]).success();
+        before.is_unchanged();
+    }
+}
+
+#[test]
+fn a_machine_that_hurries_anyway_goes_on_hurrying() {
+    let _sandbox = Sandbox::new();
+    fs::write(HURRY, "1\n").expect("the setting");
+    let before = Machine::now();
+    large("many", MANY).up().success();
+    assert_eq!(setting(), "1");
+    netns(&["down"]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn a_setting_that_cannot_be_written_is_no_hindrance() {
+    let _sandbox = Sandbox::new();
+    own().command("mount", &["-o", "remount,bind,ro", HURRY]).success();
+    let before = Machine::now();
+    large("many", MANY).up().success();
+    netns(&["down"]).success();
+    before.is_unchanged();
+}
+
+#[test]
+fn two_large_labs_at_once_take_turns() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let files = ["one", "other"].map(|name| large(name, MANY).write());
+    for verb in ["up", "down"] {
+        let both =
+            files.each_ref().map(|file| start(&[verb, file.path().to_str().expect("a path")]));
+        for running in both {
+            let (status, stdout, stderr) = running.finish();
+            assert!(status.success(), "{stdout}{stderr}");
+        }
+        assert_eq!(setting(), "0", "after {verb}");
+    }
+    before.is_unchanged();
+}
+
+#[test]
+fn a_dry_run_tells_of_the_hurry_and_does_not_begin_one() {
+    let _sandbox = Sandbox::new();
+    let lines = ["echo 1 > /sys/kernel/rcu_expedited\n", "echo 0 > /sys/kernel/rcu_expedited\n"];
+    let large = large("many", MANY).write();
+    let path = large.path().to_str().expect("a path");
+    netns(&["up", "--dry-run", path]).success().shows(&lines);
+    netns(&["up", path]).success();
+    netns(&["down", "--dry-run", "many"]).success().shows(&lines);
+    assert_eq!(setting(), "0");
+    netns(&["down", "many"]).success();
+    let small = lecture().write();
+    let told = netns(&["up", "--dry-run", small.path().to_str().expect("a path")]).success();
+    assert!(!told.stdout.contains("rcu"), "{told}");
+}
