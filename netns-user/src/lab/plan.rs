@@ -137,21 +137,6 @@ impl Plan {
         self.differences.iter().flat_map(|difference| &difference.steps)
     }
 
-    /// How often the kernel is to be waited for: at each port that a program comes to or goes
-    /// from.
-    pub(super) fn waits(&self) -> usize {
-        let attached = self.datapaths.iter().map(|(datapath, fate)| match fate {
-            DatapathFate::Installed { .. } => datapath.spec.cables.len(),
-            DatapathFate::Changed(changes) => {
-                let is_new =
-                    |change: &&_| matches!(change, DatapathChange::Cable { added: true, .. });
-                changes.iter().filter(is_new).count()
-            }
-        });
-        let deleted = self.steps().filter(|step| matches!(step, Step::DeleteLink { .. }));
-        attached.sum::<usize>() + deleted.count()
-    }
-
     /// The commands of other programs that the plan stands for, in order.
     pub fn commands(&self) -> Vec<String> {
         let (hurry, calm) = hurry_commands(self.waits()).map(<[String; 2]>::into).unzip();
