@@ -142,21 +142,6 @@ impl Plan {
         self.differences.iter().flat_map(|difference| &difference.steps)
     }
 
-    /// How often the kernel is to be waited for: at each port that a program comes to or goes
-    /// from.
-    pub(super) fn waits(&self) -> usize {
-        let attached = self.datapaths.iter().map(|(datapath, fate)| match fate {
-            DatapathFate::Installed { .. } => datapath.spec.cables.len(),
-            DatapathFate::Changed(changes) => {
-                let is_new =
-                    |change: &&_| matches!(change, DatapathChange::Cable { added: true, .. });
-                changes.iter().filter(is_new).count()
-            }
-        });
-        let deleted = self.steps().filter(|step| matches!(step, Step::DeleteLink { .. }));
-        attached.sum::<usize>() + deleted.count()
-    }
-
     /// What is added, changed and removed, for a person.
     pub fn changes(&self) -> Vec<PlannedChange> {
         let added = self.differences.iter().filter(|difference| difference.fate == Fate::Added);

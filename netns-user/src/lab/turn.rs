@@ -14,7 +14,12 @@ use std::{
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-use super::{LabError, record::DIRECTORY};
+use super::{
+    LabError,
+    plan::{DatapathFate, Plan},
+    record::DIRECTORY,
+};
+use crate::{datapath::DatapathChange, step::Step};
 
 const SETTING: &str = "/sys/kernel/rcu_expedited";
 const OFF: &str = "0";
@@ -78,6 +83,23 @@ impl Drop for Hurry<'_> {
         // If it fails, the next one whose turn it is finds the mark, and tells of it.
         let _ = set_back();
         let _ = self.signals.thread_set_mask();
+    }
+}
+
+impl Plan {
+    /// How often the kernel is to be waited for: at each port that a program comes to or goes
+    /// from.
+    pub(super) fn waits(&self) -> usize {
+        let attached = self.datapaths.iter().map(|(datapath, fate)| match fate {
+            DatapathFate::Installed { .. } => datapath.spec.cables.len(),
+            DatapathFate::Changed(changes) => {
+                let is_new =
+                    |change: &&_| matches!(change, DatapathChange::Cable { added: true, .. });
+                changes.iter().filter(is_new).count()
+            }
+        });
+        let deleted = self.steps().filter(|step| matches!(step, Step::DeleteLink { .. }));
+        attached.sum::<usize>() + deleted.count()
     }
 }
 
