@@ -1,6 +1,11 @@
 //! Endpoint-independent mappings, judged by a STUN client that finds out how it is translated.
 
-use netns_tests::{LabFile, Sandbox, StunServer, flows, inside, lecture, nat, netns};
+use std::net::TcpListener;
+
+use netns_tests::{
+    LabFile, Sandbox, StunServer, accept, connect_from, flows, inside, lecture, nat, netns,
+};
+use nix::sys::socket::{getsockopt, sockopt::TcpMaxSeg};
 
 /// The addresses of the server outside.
 const SERVER: [&str; 2] = ["192.168.1.1", "8.8.8.8"];
@@ -49,6 +54,27 @@ fn rfc4787_req8_a_stun_client_sees_a_filter_by_address() {
 fn a_stun_client_sees_a_filter_by_address_and_port() {
     let keys = "mapping = \"endpoint-independent\"";
     is_seen_as(keys, &["Independent Mapping", "Port Dependent Filter"]);
+}
+
+#[test]
+fn a_living_lab_learns_what_its_rules_did_not_want_before() {
+    let _sandbox = Sandbox::new();
+    lab("", false).up().success();
+    assert!(!verdict().contains("Independent Filter"), "as masquerade does");
+    for round in 0..2 {
+        let keys = "mapping = \"endpoint-independent\"\nfiltering = \"endpoint-independent\"\nmss_clamp = 1200";
+        lab(keys, false).up().success();
+        let told = verdict();
+        assert!(told.contains("Independent Mapping, Independent Filter"), "{round}: {told}");
+        let listener =
+            inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
+        let _stream = inside("red").run(|| connect_from(0, "192.168.1.1:7000")).expect("a way");
+        let (accepted, _) = accept(&listener).expect("a connection");
+        let size = getsockopt(&accepted, TcpMaxSeg).expect("its segment size");
+        assert!(size <= 1200, "{round}: {size} bytes");
+        // And it forgets it again.
+        lab("", false).up().success();
+    }
 }
 
 #[test]

@@ -63,14 +63,9 @@ impl Kernel {
         Datapath::remove(LAB).expect("no pins left");
         let (_, mut object) =
             Datapath::install_unattached(&spec(places, capacity)).expect("the datapath");
-        for name in [
-            programs::FROM_NAMESPACE,
-            programs::FROM_UPLINK,
-            programs::TO_UPLINK,
-            programs::FROM_REASSEMBLER,
-        ] {
-            classifier_mut(&mut object, name).load().expect("a program that the kernel accepts");
-        }
+        classifier_mut(&mut object, programs::FROM_REASSEMBLER)
+            .load()
+            .expect("a program that the kernel accepts");
         let mut map = |name: &str| object.take_map(name).expect("a map of that name");
         Self {
             flows: map(maps::FLOWS).try_into().expect("a hash map"),
