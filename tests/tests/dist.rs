@@ -157,7 +157,7 @@ fn every_command_has_a_manual_page() {
 
     let page = root.join("usr/share/man/man1/netns-forward-add.1.gz");
     let page = tool("gzip", "--decompress --stdout {}", &page).stdout;
-    assert!(page.contains(".SH EXAMPLE\n.nf\nnetns forward add tcp 80 192.168.15.2:80"), "{page}");
+    assert!(page.contains(".SH EXAMPLES\n.nf\nnetns forward add tcp 80 192.168.15.2:80"), "{page}");
 }
 
 /// Adds the pages that the commands below `path` should have, as `--help` lists them.

@@ -170,7 +170,7 @@ fn rules_and_flows_are_told_of_every_router() {
     assert_eq!(length(&home), 1);
     assert!(home[0]["router"].is_null());
 
-    typed("flows flush --router home").success().shows(&["1 flows flushed"]);
+    typed("flows flush --router home").success().shows(&["1 flow flushed"]);
     assert_eq!(length(&typed("flows --json").json()), 1);
     inside("laptop").ping("8.8.8.8").success();
     let flushed = typed("flows flush --explain").success();
