@@ -36,7 +36,7 @@ pub(crate) fn from_uplink_l(ctx: TcContext) -> i32 {
 #[classifier]
 pub(crate) fn to_uplink_l(ctx: TcContext) -> i32 {
     note(&ctx, Hook::ToUplink);
-    end(&ctx, run!(&ctx, datapath::to_uplink, || tables::now()))
+    end(&ctx, run!(&ctx, datapath::to_uplink, tables::now))
 }
 
 /// What is known of a packet until its line is written.

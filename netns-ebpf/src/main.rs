@@ -61,7 +61,7 @@ pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
 /// tcx egress of an uplink: the guard.
 #[classifier]
 pub(crate) fn to_uplink(ctx: TcContext) -> i32 {
-    end(&ctx, run!(&ctx, datapath::to_uplink, || tables::now()))
+    end(&ctx, run!(&ctx, datapath::to_uplink, tables::now))
 }
 
 /// tcx ingress of the link to the reassembler.
