@@ -36,15 +36,13 @@ pub struct FlowKey {
     /// The port on the external address; the identifier for ICMP queries.
     pub external_port: Port,
     pub protocol: u8,
-    // Two words: an array of bytes would be cleared by a call, for each packet.
-    pub padding: u8,
-    pub tail_padding: u16,
+    pub padding: [u8; 3],
 }
 
 impl FlowKey {
     #[inline(always)]
     pub const fn new(remote: Ip4, remote_port: Port, external_port: Port, protocol: u8) -> Self {
-        Self { remote, remote_port, external_port, protocol, padding: 0, tail_padding: 0 }
+        Self { remote, remote_port, external_port, protocol, padding: [0; 3] }
     }
 }
 
@@ -57,9 +55,7 @@ pub struct InsideKey {
     pub inside_port: Port,
     pub remote_port: Port,
     pub protocol: u8,
-    // Two words: an array of bytes would be cleared by a call, for each packet.
-    pub padding: u8,
-    pub tail_padding: u16,
+    pub padding: [u8; 3],
 }
 
 impl InsideKey {
@@ -71,7 +67,7 @@ impl InsideKey {
         remote_port: Port,
         protocol: u8,
     ) -> Self {
-        Self { inside, remote, inside_port, remote_port, protocol, padding: 0, tail_padding: 0 }
+        Self { inside, remote, inside_port, remote_port, protocol, padding: [0; 3] }
     }
 }
 

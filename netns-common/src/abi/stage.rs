@@ -91,7 +91,6 @@ pub struct Extras {
 
 impl Extras {
     pub const ALL: Self = Self { mappings: true, clamp: true };
-    pub const NONE: Self = Self { mappings: false, clamp: false };
 
     /// Whether these are among those that a stage is for; one that every lab needs is for none.
     pub const fn has(self, stage: Stage) -> bool {

@@ -162,7 +162,7 @@ impl Datapath {
         let is_there = |stage| object::has_stage(&self.pins, stage);
         extras.mappings = extras.mappings && !is_there(Stage::Map)?;
         extras.clamp = extras.clamp && !is_there(Stage::Clamp)?;
-        if extras == Extras::NONE {
+        if extras == Extras::default() {
             return Ok(());
         }
         let mut object = object::load(&self.pins, self.flow_capacity()?)?;
