@@ -288,12 +288,15 @@ fn a_fixed_address_is_what_the_outside_sees() {
     let mut stream = inside("red").run(|| connect_from(0, "8.8.8.8:80")).expect("a connection");
     let (mut server, peer) = accept(&listener).expect("a connection");
     assert_eq!(peer.ip().to_string(), "192.168.1.20");
-    // Past the times at which the way is looked up anew.
-    for _ in 0..4 {
+    // Past the times at which the way is looked up anew, about once a second.
+    eventually("a connection of some seconds", DEADLINE, || {
         stream.write_all(b"ping").expect("four bytes");
         server.read_exact(&mut [0; 4]).expect("four bytes");
-        thread::sleep(Duration::from_millis(700));
-    }
+        let flows = flows();
+        let flow = flows.iter().find(|flow| flow["protocol"] == "tcp").expect("the connection");
+        assert_eq!(flow["external"].as_str(), Some(&*peer.to_string()), "{flow:#}");
+        count(flow, "age_seconds") >= 3
+    });
     inside("blue").ping("8.8.8.8").success();
     // By a forward of that address, from inside and outside.
     let _web = inside("blue").web_server("192.168.15.2", 80, "from blue");
