@@ -1,6 +1,7 @@
 //! What the tests are written with: a machine of their own for each test, the program under
 //! test, and the foreign tools that measure it.
 
+mod capture;
 mod enter;
 mod machine;
 mod program;
@@ -15,6 +16,7 @@ mod traffic;
 mod wait;
 mod wire;
 
+pub use capture::Capture;
 pub use enter::{enter, inside, own};
 pub use machine::Machine;
 pub use program::{Output, lab_is_up, netns, netns_path, run};
@@ -23,7 +25,7 @@ pub use running::Running;
 pub use sandbox::{HURRY, Sandbox};
 pub use standing::standing;
 pub use stun::StunServer;
-pub use tools::{Capture, Inside, WebServer};
+pub use tools::{Inside, WebServer};
 pub use topology::{LabFile, lab, lab_file, lecture, outside};
 pub use traffic::{Stream, UdpEcho, accept, connect_from, receive_stream, send_stream};
 pub use wait::{DEADLINE, eventually};

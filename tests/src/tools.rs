@@ -2,7 +2,6 @@
 
 use std::{fs, process::Command};
 
-use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::{
@@ -109,16 +108,6 @@ impl Inside {
         server.wait_for("Serving HTTP");
         WebServer { server, _folder: folder }
     }
-
-    /// Starts to record what passes an interface; nothing sent after this returns is missed.
-    #[track_caller]
-    #[must_use]
-    pub fn capture(&self, interface: &str) -> Capture {
-        let arguments = ["-n", "-l", "--immediate-mode", "-Z", "root", "-i", interface, "not ip6"];
-        let mut tcpdump = self.start("tcpdump", &arguments);
-        tcpdump.wait_for("listening on");
-        Capture { tcpdump }
-    }
 }
 
 /// A web server of Python's.
@@ -134,28 +123,5 @@ impl WebServer {
     pub fn next_client(&mut self) -> String {
         let line = self.server.wait_for("\"GET ");
         line.split(' ').next().unwrap_or_default().to_owned()
-    }
-}
-
-/// A recording of tcpdump's, one line a packet.
-#[derive(Debug)]
-pub struct Capture {
-    tcpdump: Running,
-}
-
-impl Capture {
-    /// Waits for a packet.
-    #[track_caller]
-    pub fn wait_for(&mut self, part: &str) -> String {
-        self.tcpdump.wait_for(part)
-    }
-
-    /// Ends the recording and returns all of it.
-    #[track_caller]
-    #[must_use]
-    pub fn stop(self) -> Vec<String> {
-        self.tcpdump.signal(Signal::SIGINT);
-        let (_, stdout, _) = self.tcpdump.finish();
-        stdout.lines().map(str::to_owned).collect()
     }
 }

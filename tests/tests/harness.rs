@@ -65,6 +65,27 @@ fn netfilter_rules_are_seen() {
     assert!(found.is_err(), "a table of nftables went unnoticed");
 }
 
+/// A burst has room, and tcpdump has not read all of it when it is told to end.
+#[test]
+fn a_capture_has_all_that_was_sent_before_its_end() {
+    let _sandbox = Sandbox::new();
+    cable();
+    inside("right").command("ip", &["link", "set", "lo", "up"]).success();
+    inside("left").ping("10.9.0.2").success();
+    for interface in ["two", "any"] {
+        let capture = inside("right").capture(interface);
+        let socket = inside("left").run(|| UdpSocket::bind("10.9.0.1:0")).expect("a socket");
+        for port in 1_000..1_100 {
+            socket.send_to(b"heard", format!("10.9.0.2:{port}")).expect("a datagram");
+        }
+        let packets = capture.stop();
+        for port in 1_000..1_100 {
+            let to = format!(" > 10.9.0.2.{port}: UDP");
+            assert!(packets.iter().any(|line| line.contains(&to)), "{to} of {packets:#?}");
+        }
+    }
+}
+
 #[test]
 fn foreign_tools_see_each_other_over_a_cable() {
     let _sandbox = Sandbox::new();

@@ -162,18 +162,14 @@ fn the_mode_is_told() {
 fn rfc5508_req5_an_error_of_the_routers_stack_quotes_the_packet_as_it_was_sent() {
     let _sandbox = Sandbox::new();
     via_stack(lecture()).up().success();
-    let arguments =
-        ["-n", "-vv", "-l", "--immediate-mode", "-Z", "root", "-i", "eth0", "not ip6 and not arp"];
-    let mut capture = inside("lan").start("tcpdump", &arguments);
-    capture.wait_for("listening on");
+    let capture = inside("lan").capture_with("eth0", &["-vv"]);
     let _web = inside("blue").web_server("192.168.15.2", 80, "from blue");
     let trace = ["-n", "-T", "-p", "80", "-q", "1", "-w", "3", "192.168.1.10"];
     let trace = inside("lan").command("traceroute", &trace).success();
     let hops: Vec<_> = trace.stdout.lines().skip(1).collect();
     assert_eq!(hops.len(), 2, "the router, and what is behind its port: {trace}");
     assert!(hops.iter().all(|hop| hop.contains("192.168.1.10 ")), "{trace}");
-    capture.signal(nix::sys::signal::Signal::SIGINT);
-    let (_, seen, _) = capture.finish();
+    let seen = capture.stop().join("\n");
     assert!(seen.contains("ICMP time exceeded in-transit"), "{seen}");
     assert!(!seen.contains("192.168.15."), "{seen}");
     assert!(!seen.contains("(bad"), "{seen}");

@@ -1,0 +1,84 @@
+//! What passes an interface, as tcpdump tells it.
+
+use nix::sys::signal::Signal;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{Inside, Running, bind_to_interface};
+
+/// The first of the EtherTypes for experiments (IEEE 802): nobody answers it, and no stack of
+/// ours looks at it.
+const EXPERIMENT: [u8; 2] = [0x88, 0xb5];
+
+/// How tcpdump names that type.
+const TOLD: &str = "(0x88b5)";
+
+/// The shortest frame that Ethernet allows, without its check sequence, in bytes.
+const SHORTEST: usize = 60;
+
+/// Up to 2,048 bytes of a packet, and 8 MiB for what was not read yet: 4,096 packets. Without
+/// these there is room for eight.
+const ROOM: [&str; 4] = ["-s", "2048", "-B", "8192"];
+
+/// A recording of tcpdump's, one line a packet.
+#[derive(Debug)]
+pub struct Capture {
+    place: Inside,
+    interface: String,
+    tcpdump: Running,
+}
+
+impl Inside {
+    /// Starts to record what passes an interface, but for IPv6; nothing sent after this returns
+    /// is missed. `any` is every interface.
+    #[track_caller]
+    #[must_use]
+    pub fn capture(&self, interface: &str) -> Capture {
+        self.capture_with(interface, &[])
+    }
+
+    /// The same with more arguments of tcpdump's, such as `-vv`.
+    #[track_caller]
+    #[must_use]
+    pub fn capture_with(&self, interface: &str, more: &[&str]) -> Capture {
+        let always = ["-n", "-l", "--immediate-mode", "-Z", "root", "-i", interface];
+        let arguments = [&always[..], &ROOM, more, &["not ip6"]].concat();
+        let mut tcpdump = self.start("tcpdump", &arguments);
+        tcpdump.wait_for("listening on");
+        Capture { place: self.clone(), interface: interface.to_owned(), tcpdump }
+    }
+}
+
+impl Capture {
+    /// Waits for a packet.
+    #[track_caller]
+    pub fn wait_for(&mut self, part: &str) -> String {
+        self.tcpdump.wait_for(part)
+    }
+
+    /// Ends the recording and returns all of it: each packet that was there before this call.
+    /// tcpdump forgets at its end what it has not read yet, so the last that it must have read
+    /// is a frame of our own.
+    ///
+    /// # Panics
+    /// When the frame cannot be sent, as where the interface is down.
+    #[track_caller]
+    #[must_use]
+    pub fn stop(mut self) -> Vec<String> {
+        let interface = if self.interface == "any" { "lo" } else { &self.interface };
+        self.place.run(|| send_the_last(interface));
+        self.tcpdump.wait_for(TOLD);
+        self.tcpdump.signal(Signal::SIGINT);
+        let (_, stdout, _) = self.tcpdump.finish();
+        let before = stdout.lines().take_while(|line| !line.contains(TOLD));
+        before.map(str::to_owned).collect()
+    }
+}
+
+#[track_caller]
+fn send_the_last(interface: &str) {
+    let mut frame = [0; SHORTEST];
+    frame[12..14].copy_from_slice(&EXPERIMENT);
+    let socket = Socket::new(Domain::PACKET, Type::RAW, None::<Protocol>).expect("a socket");
+    let sent = bind_to_interface(&socket, interface, 0).and_then(|()| socket.send(&frame));
+    sent.unwrap_or_else(|error| panic!("a frame on {interface}: {error}"));
+}
