@@ -105,6 +105,8 @@ stages! {
     outbound_fragment
     inbound_fragment
     first_fragment
+    translate
+    requote
     mss_clamp
     held
     refuse

@@ -75,6 +75,10 @@ stages! {
     InboundFragment = 15, "inbound_fragment";
     /// Translates the first fragment of a datagram and notes how, for the others.
     FirstFragment = 23, "first_fragment";
+    /// Translates a packet as another stage has decided.
+    Translate = 24, "translate";
+    /// Translates an ICMP error, and the packet that it quotes, as another stage has decided.
+    Requote = 25, "requote";
     /// Lowers the segment size that a translated SYN announces.
     Clamp = 28, "mss_clamp";
 }

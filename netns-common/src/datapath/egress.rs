@@ -100,7 +100,7 @@ pub fn egress_error<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(forwarded_error(passage)))
+    go_on(packet, tables, scratch, now, forwarded_error)
 }
 
 /// [`Stage::OwnError`].
@@ -111,7 +111,7 @@ pub fn own_error<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(own(passage)))
+    go_on(packet, tables, scratch, now, own)
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's. Whether its
@@ -199,27 +199,25 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
 
 /// An ICMP error of a namespace (RFC 5508 REQ-5).
 #[inline(always)]
-fn forwarded_error<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+fn forwarded_error<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let cable = passage.tables.endpoint(passage.head.source).unwrap_or_default().cable;
-    let translated = quote(passage).and_then(|quote| {
+    let translated = Quote::of(passage).and_then(|quote| {
         let (key, flow) = about(passage, &quote, |flow| flow.cable == cable)?;
         if let Some(reason) = icmp::fault(passage, &quote) {
-            return Some(passage.drop(reason));
+            return Some(Outcome::Decided(passage.drop(reason)));
         }
         let source = flow.external;
         tell(passage, &quote, &key, &flow, source)
     });
-    match translated {
-        Some(verdict) => verdict,
-        None if passage.head.first_fragment => passage.drop(DropReason::Fragment),
-        None => passage.drop(DropReason::UnrelatedIcmp),
-    }
+    let is_fragment = passage.head.first_fragment;
+    let reason = if is_fragment { DropReason::Fragment } else { DropReason::UnrelatedIcmp };
+    translated.unwrap_or_else(|| Outcome::Decided(passage.drop(reason)))
 }
 
 /// An ICMP error that the stack makes about a packet which had been translated before: it
 /// quotes what the stack saw.
 #[inline(always)]
-fn own<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+fn own<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let ip = head.l4 as usize + Icmpv4Hdr::LEN;
     let is_secret = |field: usize| {
@@ -227,22 +225,13 @@ fn own<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
         address.is_some_and(|address| is_inside(passage.settings, address))
     };
     if !is_secret(offset_of!(Ipv4Hdr, src_addr)) && !is_secret(offset_of!(Ipv4Hdr, dst_addr)) {
-        return Verdict::Pass;
+        return Outcome::Decided(Verdict::Pass);
     }
-    let translated = quote(passage).and_then(|quote| {
+    let translated = Quote::of(passage).and_then(|quote| {
         let (key, flow) = about(passage, &quote, |_| true)?;
         tell(passage, &quote, &key, &flow, head.source)
     });
-    translated.unwrap_or_else(|| passage.drop(DropReason::UnrelatedIcmp))
-}
-
-#[inline(always)]
-fn quote<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Option<Quote> {
-    let head = passage.head;
-    if head.first_fragment {
-        return None;
-    }
-    Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())
+    translated.unwrap_or_else(|| Outcome::Decided(passage.drop(DropReason::UnrelatedIcmp)))
 }
 
 /// Sends an error on, with the quoted packet as its sender sent it. `None` if that sender is
@@ -254,7 +243,7 @@ fn tell<P: Packet, T: Tables, F: FlowRef>(
     key: &FlowKey,
     flow: &F,
     source: Ip4,
-) -> Option<Verdict> {
+) -> Option<Outcome> {
     if flow.egress == 0 {
         return None;
     }
@@ -262,10 +251,9 @@ fn tell<P: Packet, T: Tables, F: FlowRef>(
         source,
         destination: passage.head.destination,
         quoted_source: quote.source,
-        quoted_source_port: quote.source_port,
         quoted_destination: flow.external,
+        quoted_source_port: quote.source_port,
         quoted_destination_port: key.external_port,
-        mac: None,
     };
-    Some(icmp::finish(passage, quote, &to, Exit::Onward, flow.rule))
+    Some(icmp::finish(passage, to, None, Exit::Onward, flow.rule))
 }

@@ -14,17 +14,20 @@ use network_types::{
 };
 
 use super::{
-    Exit, Verdict,
+    Exit, Outcome, Verdict,
     checksum::Diff,
     crc32c,
     head::{SCTP_CHECKSUM, icmp_type},
-    passage::Passage,
+    parked::{ParkedExit, forget_ways},
+    passage::{Passage, Scratch},
     rewrite,
+    stages::go_on,
     state::is_expired,
     traits::{Packet, Tables},
 };
 use crate::abi::{
-    DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, Limited, Mac, Port, Protocol,
+    DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, Limited, Mac, NO_RULE, Port, Protocol,
+    RuleId, Stage, Tick,
 };
 
 const TCP: u8 = Protocol::Tcp as u8;
@@ -50,34 +53,104 @@ const QUOTED: usize = 8;
 
 /// The packet that an error quotes. Identifiers of echoes stand in the ports as in
 /// [`super::Head`].
-#[derive(Clone, Copy)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Quote {
     pub(super) source: Ip4,
     destination: Ip4,
     pub(super) source_port: Port,
     destination_port: Port,
     /// Offset of its IPv4 header.
-    ip: usize,
-    /// Offset of its transport header.
-    l4: usize,
+    ip: u16,
+    /// Length of that header in words of four bytes.
+    words: u8,
     protocol: u8,
 }
 
 /// What an error is to bear after translation, outside and in the quotation.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Translation {
     pub(super) source: Ip4,
     pub(super) destination: Ip4,
     pub(super) quoted_source: Ip4,
-    pub(super) quoted_source_port: Port,
     pub(super) quoted_destination: Ip4,
+    pub(super) quoted_source_port: Port,
     pub(super) quoted_destination_port: Port,
-    pub(super) mac: Option<Mac>,
+}
+
+/// How an error is to be translated.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ParkedError {
+    quote: Quote,
+    to: Translation,
+    exit: ParkedExit,
+    mac: Mac,
+    has_mac: bool,
+    rule: RuleId,
+}
+
+impl ParkedError {
+    pub(super) const NONE: Self = Self {
+        quote: Quote {
+            source: Ip4::UNSPECIFIED,
+            destination: Ip4::UNSPECIFIED,
+            source_port: Port::ZERO,
+            destination_port: Port::ZERO,
+            ip: 0,
+            words: 0,
+            protocol: 0,
+        },
+        to: Translation {
+            source: Ip4::UNSPECIFIED,
+            destination: Ip4::UNSPECIFIED,
+            quoted_source: Ip4::UNSPECIFIED,
+            quoted_destination: Ip4::UNSPECIFIED,
+            quoted_source_port: Port::ZERO,
+            quoted_destination_port: Port::ZERO,
+        },
+        exit: ParkedExit::NONE,
+        mac: [0; 6],
+        has_mac: false,
+        rule: NO_RULE,
+    };
 }
 
 impl Quote {
+    /// What the packet, which is an error, quotes; `None` where it is too little, or no packet.
+    #[inline(always)]
+    pub(super) fn of<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Self> {
+        let head = passage.head;
+        if head.first_fragment {
+            return None;
+        }
+        let ip = head.l4 as usize + Icmpv4Hdr::LEN;
+        passage.notes.error.quote = Self::read(passage.packet, ip, head.end())?;
+        Some(forget_ways(&passage.notes.error.quote))
+    }
+
+    /// Offset of its IPv4 header.
+    #[inline(always)]
+    const fn ip(&self) -> usize {
+        self.ip as usize
+    }
+
+    /// Length of that header, in bytes.
+    #[inline(always)]
+    const fn header(&self) -> usize {
+        (self.words & 0x0f) as usize * 4
+    }
+
+    /// Offset of its transport header.
+    #[inline(always)]
+    const fn l4(&self) -> usize {
+        self.ip() + self.header()
+    }
+
     /// `end` is where the packet ends: the frame may be longer.
     #[inline(always)]
-    pub(super) fn read<P: Packet>(packet: &P, ip: usize, end: usize) -> Option<Self> {
+    fn read<P: Packet>(packet: &P, ip: usize, end: usize) -> Option<Self> {
         let version_length: u8 = packet.load_at(ip)?;
         let header = usize::from(version_length & 0x0f) * 4;
         if version_length >> 4 != 4 || header < Ipv4Hdr::LEN {
@@ -97,8 +170,8 @@ impl Quote {
             destination: Ip4::from_network(packet.load_at(ip + offset_of!(Ipv4Hdr, dst_addr))?),
             source_port: Port::ZERO,
             destination_port: Port::ZERO,
-            ip,
-            l4,
+            ip: ip as u16,
+            words: version_length & 0x0f,
             protocol: packet.load_at(ip + offset_of!(Ipv4Hdr, proto))?,
         };
         match quote.protocol {
@@ -129,61 +202,59 @@ impl Quote {
 /// An error that came in by an uplink: to the inside end of the flow it is about, or to the
 /// host if it is about none.
 #[inline(always)]
-pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    const PASS: Outcome = Outcome::Decided(Verdict::Pass);
     let head = passage.head;
     let tables = passage.tables;
-    if head.first_fragment {
-        return Verdict::Pass;
-    }
-    let Some(quote) = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())
-    else {
-        return Verdict::Pass;
-    };
+    let Some(quote) = Quote::of(passage) else { return PASS };
     // The quoted packet went out: its source is the flow's external end.
     let key =
         FlowKey::new(quote.destination, quote.destination_port, quote.source_port, quote.protocol);
-    let Some(flow) = tables.flow(&key) else { return Verdict::Pass };
+    let Some(flow) = tables.flow(&key) else { return PASS };
     let is_its_own = flow.external == quote.source
         && flow.external == head.destination
         && flow.egress != 0
         && flow.kind != FlowKind::Host as u8;
     if !is_its_own || is_over(passage, &quote, &flow) {
-        return Verdict::Pass;
+        return PASS;
     }
     let (exit, mac) = passage.way_in(flow.cable, flow.inside_mac);
     if head.ttl <= 1 && exit.skips_stack() {
-        return passage.drop(DropReason::TtlExceeded);
+        return Outcome::Decided(passage.drop(DropReason::TtlExceeded));
     }
     if let Some(reason) = fault(passage, &quote) {
-        return passage.drop(reason);
+        return Outcome::Decided(passage.drop(reason));
     }
     // Anybody may send these, and they slow a connection down: not faster than any path
     // changes.
     if is_too_big(passage) && !tables.take_allowance(Limited::FragmentationNeededIn, passage.now) {
-        return passage.drop(DropReason::IcmpRateLimit);
+        return Outcome::Decided(passage.drop(DropReason::IcmpRateLimit));
     }
     let to = Translation {
         source: head.source,
         destination: flow.inside,
         quoted_source: flow.inside,
-        quoted_source_port: flow.inside_port,
         quoted_destination: quote.destination,
+        quoted_source_port: flow.inside_port,
         quoted_destination_port: quote.destination_port,
-        mac,
     };
-    finish(passage, &quote, &to, exit, flow.rule)
+    finish(passage, to, mac, exit, flow.rule)
 }
 
 /// An error that a namespace sends about a packet which reached it through the NAT, or to
 /// the host about one of the host's own.
 #[inline(always)]
-pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
-    match translate_outbound(passage) {
-        Some(verdict) => verdict,
-        None if passage.notes.is_for_host => Verdict::Pass,
-        None if passage.head.first_fragment => passage.drop(DropReason::Fragment),
-        None => passage.drop(DropReason::UnrelatedIcmp),
+pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    if let Some(outcome) = translate_outbound(passage) {
+        return outcome;
     }
+    Outcome::Decided(if passage.notes.is_for_host {
+        Verdict::Pass
+    } else if passage.head.first_fragment {
+        passage.drop(DropReason::Fragment)
+    } else {
+        passage.drop(DropReason::UnrelatedIcmp)
+    })
 }
 
 /// The flow of a quoted packet that had come in: its destination is the flow's inside end.
@@ -221,43 +292,39 @@ pub(super) fn about<'a, P: Packet, T: Tables>(
 
 /// `None` if the error is about no flow.
 #[inline(always)]
-fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Outcome> {
     let head = passage.head;
     let tables = passage.tables;
-    if head.first_fragment {
-        return None;
-    }
-    let quote = Quote::read(passage.packet, head.l4 as usize + Icmpv4Hdr::LEN, head.end())?;
+    let quote = Quote::of(passage)?;
     let link = passage.packet.link();
     let (key, flow) = about(passage, &quote, |flow| flow.cable == link)?;
     if head.ttl <= 1 {
-        return Some(passage.drop(DropReason::TtlExceeded));
+        return Some(Outcome::Decided(passage.drop(DropReason::TtlExceeded)));
     }
     if let Some(reason) = fault(passage, &quote) {
-        return Some(passage.drop(reason));
+        return Some(Outcome::Decided(passage.drop(reason)));
     }
     let mut to = Translation {
         source: flow.external,
         destination: head.destination,
         quoted_source: quote.source,
-        quoted_source_port: quote.source_port,
         quoted_destination: flow.external,
+        quoted_source_port: quote.source_port,
         quoted_destination_port: key.external_port,
-        mac: None,
     };
-    let mut exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    if flow.egress == 0 {
-        // The other end is a namespace too: on to it by its own record (REQ-7).
-        let other_key =
-            FlowKey::new(flow.external, key.external_port, quote.source_port, quote.protocol);
-        let other = tables.flow(&other_key)?;
-        to.destination = other.inside;
-        to.quoted_source = other.inside;
-        to.quoted_source_port = other.inside_port;
-        to.mac = Some(other.inside_mac);
-        exit = Exit::Peer { cable: other.cable };
+    if flow.egress != 0 {
+        let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
+        return Some(finish(passage, to, None, exit, flow.rule));
     }
-    Some(finish(passage, &quote, &to, exit, flow.rule))
+    // The other end is a namespace too: on to it by its own record (REQ-7).
+    let other_key =
+        FlowKey::new(flow.external, key.external_port, quote.source_port, quote.protocol);
+    let other = tables.flow(&other_key)?;
+    to.destination = other.inside;
+    to.quoted_source = other.inside;
+    to.quoted_source_port = other.inside_port;
+    let exit = Exit::Peer { cable: other.cable };
+    Some(finish(passage, to, Some(other.inside_mac), exit, flow.rule))
 }
 
 /// Why an error about a known flow must not be translated.
@@ -282,7 +349,7 @@ fn has_right_checksums<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, quote:
     const RIGHT: Option<u16> = Some(0xffff);
     let message = passage.head.l4 as usize;
     let length = passage.head.end() - message;
-    passage.packet.sum(quote.ip, quote.l4 - quote.ip) == RIGHT
+    passage.packet.sum(quote.ip(), quote.header()) == RIGHT
         && passage.packet.sum(message, length) == RIGHT
 }
 
@@ -307,19 +374,43 @@ fn is_over<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, quote: &Quote, flo
     is_expired(flow, quote.protocol, &passage.settings.timeouts, passage.now)
 }
 
+/// Leaves it to a stage to translate the error whose quotation was read last: the ways to the
+/// decision are many, and the rewriting has as many, each of which the verifier follows.
 #[inline(always)]
 pub(super) fn finish<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
-    quote: &Quote,
-    to: &Translation,
+    to: Translation,
+    mac: Option<Mac>,
     exit: Exit,
-    rule: u16,
-) -> Verdict {
-    passage.tables.count_rule(rule, false, passage.head.bytes);
-    match apply(passage, quote, to, exit.skips_stack()) {
-        Some(()) => Verdict::Redirect(exit),
-        None => passage.drop(DropReason::RewriteFailed),
-    }
+    rule: RuleId,
+) -> Outcome {
+    let error = &mut passage.notes.error;
+    error.to = to;
+    error.exit = ParkedExit::park(exit);
+    error.mac = mac.unwrap_or_default();
+    error.has_mac = mac.is_some();
+    error.rule = rule;
+    Outcome::Continue(Stage::Requote)
+}
+
+/// [`Stage::Requote`].
+#[inline(always)]
+pub fn requote<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let ParkedError { quote, to, exit, mac, has_mac, rule } = passage.notes.error;
+        let exit = exit.exit();
+        passage.tables.count_rule(rule, false, passage.head.bytes);
+        let mac = has_mac.then_some(mac);
+        Outcome::Decided(match apply(passage, &quote, &to, mac, exit.skips_stack()) {
+            Some(()) => Verdict::Redirect(exit),
+            None => passage.drop(DropReason::RewriteFailed),
+        })
+    })
 }
 
 /// Corrects the checksum of a quoted SCTP packet, if it is quoted, and returns the edits of
@@ -332,10 +423,10 @@ fn sctp_checksum<P: Packet>(
     end: usize,
     edits: Diff,
 ) -> Option<Diff> {
-    let field = quote.l4 + SCTP_CHECKSUM;
-    let total: u16 = packet.load_at(quote.ip + offset_of!(Ipv4Hdr, tot_len))?;
-    let fragment: u16 = packet.load_at(quote.ip + offset_of!(Ipv4Hdr, frags))?;
-    let length = (quote.ip + usize::from(u16::from_be(total))).saturating_sub(quote.l4);
+    let field = quote.l4() + SCTP_CHECKSUM;
+    let total: u16 = packet.load_at(quote.ip() + offset_of!(Ipv4Hdr, tot_len))?;
+    let fragment: u16 = packet.load_at(quote.ip() + offset_of!(Ipv4Hdr, frags))?;
+    let length = (quote.ip() + usize::from(u16::from_be(total))).saturating_sub(quote.l4());
     if field + size_of::<u32>() > end
         || length < SCTP_CHECKSUM + size_of::<u32>()
         || u16::from_be(fragment) & MORE_FRAGMENTS != 0
@@ -356,12 +447,13 @@ fn apply<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
     quote: &Quote,
     to: &Translation,
+    mac: Option<Mac>,
     is_hop: bool,
 ) -> Option<()> {
     let head = passage.head;
     let id = passage.id_behind(to.source);
     let packet = &mut *passage.packet;
-    rewrite::network(packet, head, to.source, to.destination, id, to.mac, is_hop)?;
+    rewrite::network(packet, head, to.source, to.destination, id, mac, is_hop)?;
 
     let addresses = Diff::NONE
         .word(quote.source.to_network(), to.quoted_source.to_network())
@@ -372,10 +464,10 @@ fn apply<P: Packet, T: Tables>(
     };
     let mut edits = ports(addresses);
 
-    let source = quote.ip + offset_of!(Ipv4Hdr, src_addr);
+    let source = quote.ip() + offset_of!(Ipv4Hdr, src_addr);
     packet.store_at(source, to.quoted_source.to_network())?;
     packet.store_at(source + size_of::<Ip4>(), to.quoted_destination.to_network())?;
-    let field = quote.ip + offset_of!(Ipv4Hdr, check);
+    let field = quote.ip() + offset_of!(Ipv4Hdr, check);
     let old: u16 = packet.load_at(field)?;
     let new = addresses.apply(old);
     packet.store_at(field, new)?;
@@ -388,15 +480,15 @@ fn apply<P: Packet, T: Tables>(
             } else {
                 to.quoted_source_port
             };
-            packet.store_at(quote.l4 + offset_of!(Icmpv4Hdr, data), identifier.to_network())?;
+            packet.store_at(quote.l4() + offset_of!(Icmpv4Hdr, data), identifier.to_network())?;
             // Of a message that is all zero the checksum is 0xffff, which no edit would leave alone.
             let is_kept = quote.source_port == to.quoted_source_port
                 && quote.destination_port == to.quoted_destination_port;
             ((!is_kept).then_some(offset_of!(Icmpv4Hdr, check)), ports(Diff::NONE))
         }
         protocol @ (TCP | UDP | UDP_LITE | SCTP) => {
-            packet.store_at(quote.l4, to.quoted_source_port.to_network())?;
-            packet.store_at(quote.l4 + 2, to.quoted_destination_port.to_network())?;
+            packet.store_at(quote.l4(), to.quoted_source_port.to_network())?;
+            packet.store_at(quote.l4() + 2, to.quoted_destination_port.to_network())?;
             let field = match protocol {
                 TCP => Some(offset_of!(TcpHdr, check)),
                 SCTP => {
@@ -412,15 +504,15 @@ fn apply<P: Packet, T: Tables>(
     // Eight quoted bytes hold no TCP checksum; a UDP checksum of 0 means none.
     let is_udp = matches!(quote.protocol, UDP | UDP_LITE);
     if let Some(checksum) = checksum
-        && quote.l4 + checksum + size_of::<u16>() <= head.end()
-        && let Some(old) = packet.load_at::<u16>(quote.l4 + checksum)
+        && quote.l4() + checksum + size_of::<u16>() <= head.end()
+        && let Some(old) = packet.load_at::<u16>(quote.l4() + checksum)
         && !(is_udp && old == 0)
     {
         let new = match change.apply(old) {
             0 if is_udp => 0xffff,
             new => new,
         };
-        packet.store_at(quote.l4 + checksum, new)?;
+        packet.store_at(quote.l4() + checksum, new)?;
         edits = edits.half(old, new);
     }
     packet.update_l4_checksum(

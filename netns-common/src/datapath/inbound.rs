@@ -139,7 +139,7 @@ pub fn inbound_error<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(icmp::inbound(passage)))
+    go_on(packet, tables, scratch, now, icmp::inbound)
 }
 
 /// [`Stage::Enter`].

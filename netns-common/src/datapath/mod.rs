@@ -51,6 +51,7 @@ pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect, has_sockets};
+pub use icmp::requote;
 pub use inbound::{
     admit, enter, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
@@ -63,7 +64,7 @@ pub use outbound::{
 pub use oversize::held;
 pub use passage::Scratch;
 pub use refusal::refuse;
-pub use stages::run as run_stage;
+pub use stages::{run as run_stage, translate};
 pub use state::{Direction, State, is_expired};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,

@@ -165,7 +165,7 @@ pub fn outbound_error<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(icmp::outbound(passage)))
+    go_on(packet, tables, scratch, now, icmp::outbound)
 }
 
 /// Carries a packet of a known flow; `None` if the record is not this packet's.

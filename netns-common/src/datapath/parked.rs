@@ -6,6 +6,14 @@
 use super::{Exit, rewrite::Translation};
 use crate::abi::{Ip4, Mac, NO_RULE, Port, RuleId};
 
+/// What was just written, as it stands in memory: to the verifier its content is unknown, and all
+/// ways that led to it are one from here on.
+#[inline(always)]
+pub(super) fn forget_ways<V: Copy>(written: &V) -> V {
+    // SAFETY: a reference is valid to read. The compiler knows nothing of what it reads.
+    unsafe { core::ptr::read_volatile(written) }
+}
+
 /// An [`Exit`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +57,7 @@ impl ParkedExit {
     }
 }
 
-/// How a first fragment is to be translated.
+/// How a packet is to be translated.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PutOff {

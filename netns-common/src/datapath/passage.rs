@@ -4,6 +4,7 @@ use super::{
     Exit, Outcome, Verdict, clamp,
     forwards::Target,
     head::{Head, Kind, NoHead},
+    icmp::ParkedError,
     identification::new_id,
     parked::{ParkedExit, PutOff},
     rewrite::{self, Translation},
@@ -53,6 +54,8 @@ pub(super) struct Notes {
     pub(super) is_admitted: bool,
     /// Whether the packet's record turned out to be of the past.
     pub(super) is_stale: bool,
+    /// The translation of an ICMP error that a stage is to do.
+    pub(super) error: ParkedError,
     /// A translation that a stage is to do.
     pub(super) put_off: PutOff,
     /// Whether there is one.
@@ -124,6 +127,7 @@ impl Default for Scratch {
                 is_for_host: false,
                 is_admitted: false,
                 is_stale: false,
+                error: ParkedError::NONE,
                 put_off: PutOff::NONE,
                 is_put_off: false,
                 is_unsteady: false,
@@ -245,7 +249,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         Verdict::Drop(reason)
     }
 
-    /// Rewrites the packet and counts it for its rule.
+    /// Leaves it to a stage to rewrite the packet and to count it for its rule: [`Self::go_on`].
     #[inline(always)]
     pub(super) fn translate(
         &mut self,
@@ -257,7 +261,8 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         self.translate_as::<ANY>(to, exit, rule, new_flow)
     }
 
-    /// The same for a packet that is known to be [`PLAIN`], or may be [`ANY`].
+    /// The same for a packet that may be [`ANY`]; one that is known to be [`PLAIN`] is rewritten
+    /// at once.
     #[inline(always)]
     pub(super) fn translate_as<const WHICH: bool>(
         &mut self,
@@ -266,25 +271,30 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         rule: RuleId,
         new_flow: bool,
     ) -> Verdict {
-        if WHICH == ANY && self.head.first_fragment {
+        if WHICH == ANY {
             return self.put_off(to, exit, rule, new_flow);
         }
         self.tables.count_rule(rule, new_flow, self.head.bytes);
-        let id = if WHICH == PLAIN { self.head.id } else { self.id_behind(to.source) };
+        self.rewrite::<WHICH>(to, exit, self.head.id)
+    }
+
+    #[inline(always)]
+    fn rewrite<const WHICH: bool>(&mut self, to: &Translation, exit: Exit, id: u16) -> Verdict {
         match rewrite::apply::<_, WHICH>(self.packet, self.head, to, id, exit.skips_stack()) {
             Some(()) => Verdict::Redirect(exit),
             None => self.drop(DropReason::RewriteFailed),
         }
     }
 
-    /// Leaves a first fragment, which the others of its datagram will follow, to a stage.
+    /// The verifier follows each way through the decision to its end, which so is not the
+    /// rewriting.
     #[inline(always)]
     fn put_off(&mut self, to: &Translation, exit: Exit, rule: RuleId, new_flow: bool) -> Verdict {
         let head = self.head;
         let moves =
             head.source_port != to.source_port || head.destination_port != to.destination_port;
         // Its checksum covers all of the datagram.
-        if head.kind == Kind::Sctp && moves {
+        if head.first_fragment && head.kind == Kind::Sctp && moves {
             return self.drop(DropReason::Fragment);
         }
         self.notes.put_off = PutOff::new(to, exit, rule, new_flow);
@@ -292,11 +302,28 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         Verdict::Redirect(exit)
     }
 
-    /// Goes on with a packet that was translated.
+    /// Translates the packet as was decided.
+    #[inline(always)]
+    pub(super) fn do_translation(&mut self) -> Outcome {
+        let put_off = self.notes.put_off;
+        let (to, exit) = (put_off.translation(), put_off.exit.exit());
+        self.tables.count_rule(put_off.rule, put_off.new_flow, self.head.bytes);
+        let id = self.id_behind(to.source);
+        let verdict = self.rewrite::<ANY>(&to, exit, id);
+        clamp::go_on(self, verdict)
+    }
+
+    /// Goes on with a packet that is to be translated, or was. What others of its datagram will
+    /// follow has a stage of its own.
     #[inline(always)]
     pub(super) fn go_on(&mut self, verdict: Verdict) -> Outcome {
         if self.notes.is_put_off && matches!(verdict, Verdict::Redirect(_)) {
-            return Outcome::Continue(Stage::FirstFragment);
+            let is_first = self.head.first_fragment;
+            return Outcome::Continue(if is_first {
+                Stage::FirstFragment
+            } else {
+                Stage::Translate
+            });
         }
         let outcome = clamp::go_on(self, verdict);
         self.note_if_passed(outcome)

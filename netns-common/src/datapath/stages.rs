@@ -1,8 +1,8 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, clamp, departure, egress, fragments, hairpin, inbound, neighbour, outbound,
-    oversize,
+    Outcome, Verdict, clamp, departure, egress, fragments, hairpin, icmp, inbound, neighbour,
+    outbound, oversize,
     passage::{Passage, Scratch},
     refusal,
     traits::{Packet, Tables},
@@ -40,10 +40,23 @@ pub fn run<P: Packet, T: Tables>(
         Stage::EgressError => egress::egress_error(packet, tables, scratch, now),
         Stage::OwnError => egress::own_error(packet, tables, scratch, now),
         Stage::FirstFragment => fragments::first_fragment(packet, tables, scratch, now),
+        Stage::Translate => translate(packet, tables, scratch, now),
+        Stage::Requote => icmp::requote(packet, tables, scratch, now),
         Stage::Clamp => clamp::mss_clamp(packet, tables, scratch, now),
         Stage::Held => oversize::held(packet, tables, scratch, now),
         Stage::Refuse => refusal::refuse(packet, tables, scratch, now),
     }
+}
+
+/// [`Stage::Translate`].
+#[inline(always)]
+pub fn translate<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| passage.do_translation())
 }
 
 /// Goes on with a packet whose headers, and whatever else an earlier part found out, are in

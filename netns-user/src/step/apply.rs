@@ -33,11 +33,7 @@ impl Hands {
     /// When there is no such namespace or it cannot be entered.
     pub fn at(&mut self, place: &Place) -> Result<&Netlink, NetError> {
         if !self.open.contains_key(place) {
-            let netlink = match place {
-                Place::Machine => Netlink::open()?,
-                Place::Namespace(name) => Netlink::open_in(name)?,
-            };
-            self.keep(place, netlink);
+            self.keep(place, connect(place)?);
         } else if self.order.last() != Some(place) {
             self.order.retain(|other| other != place);
             self.order.push(place.clone());
@@ -54,6 +50,14 @@ impl Hands {
         }
         self.order.push(place.clone());
         self.open.insert(place.clone(), netlink);
+    }
+
+    /// Gives the connection to `place` to whoever goes on there.
+    ///
+    /// # Errors
+    /// As [`Hands::at`].
+    pub fn hand_over(mut self, place: &Place) -> Result<Netlink, NetError> {
+        self.open.remove(place).map_or_else(|| connect(place), Ok)
     }
 
     /// Does one step.
@@ -136,6 +140,13 @@ impl Hands {
     ) -> Result<(), LabError> {
         let here = self.at(&end.place)?;
         Ok(work(here, &here.link(&end.interface)?)?)
+    }
+}
+
+fn connect(place: &Place) -> Result<Netlink, NetError> {
+    match place {
+        Place::Machine => Netlink::open(),
+        Place::Namespace(name) => Netlink::open_in(name),
     }
 }
 
