@@ -86,7 +86,7 @@ stages! {
     outbound_moved
     outbound_begin
     map
-    set_out
+    claim
     outbound_error
     other_frame
     neighbour

@@ -44,8 +44,8 @@ stages! {
     Admit = 7, "admit";
     /// Records a masqueraded flow where some masquerade is endpoint-independent.
     Map = 8, "map";
-    /// Sends the first packet of such a flow on its way.
-    SetOut = 9, "set_out";
+    /// Records any other flow that is begun by the inside, under a port that is free.
+    Claim = 9, "claim";
     /// The other end's record of such a connection.
     Meet = 10, "meet";
     /// A packet of a namespace that may be for another on its bridge.
@@ -73,7 +73,7 @@ stages! {
     OutboundFragment = 14, "outbound_fragment";
     /// A fragment from an uplink.
     InboundFragment = 15, "inbound_fragment";
-    /// Translates the first fragment of a datagram and notes how, for the others.
+    /// Notes how the first fragment of a datagram is translated, for the others.
     FirstFragment = 23, "first_fragment";
     /// Translates a packet as another stage has decided.
     Translate = 24, "translate";
@@ -99,7 +99,7 @@ impl Extras {
     /// Whether these are among those that a stage is for; one that every lab needs is for none.
     pub const fn has(self, stage: Stage) -> bool {
         match stage {
-            Stage::Map | Stage::SetOut | Stage::Admit => self.mappings,
+            Stage::Map | Stage::Admit => self.mappings,
             Stage::Clamp => self.clamp,
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Outcome, Verdict,
-    external_port::claim,
+    external_port::{self, Refused, TRIES},
     fragments,
     guard::is_inside,
     head::Kind,
@@ -62,7 +62,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
         return Outcome::Decided(Verdict::Pass);
     }
     if let Some(reason) = usage::refusal(tables, passage.settings, end.cable) {
-        return refuse_new(passage, reason, exit);
+        return refuse_new(passage, reason, exit.skips_stack());
     }
     passage.begin_draft(FlowKind::Masquerade);
     let flow = &mut passage.notes.draft;
@@ -74,19 +74,42 @@ pub(super) fn leave<P: Packet, T: Tables>(
     flow.egress = route.egress;
     flow.cable = end.cable;
     flow.rule = id;
-    let claimed = match head.kind {
-        Kind::Portless => portless::claim(tables, passage.settings, head, flow),
-        // Also by a rule that maps nothing: it has to keep off the ports of those that do.
-        _ if passage.settings.mappings != 0 => {
-            passage.notes.park(exit);
-            return Outcome::Continue(Stage::Map);
-        }
-        _ => claim(tables, passage.settings, head, flow),
-    };
-    match claimed {
-        Ok(port) => depart(passage, port, exit),
-        Err(reason) => refuse_new(passage, reason, exit),
-    }
+    let is_mapped = passage.settings.mappings != 0 && head.kind != Kind::Portless;
+    // Also by a rule that maps nothing: it has to keep off the ports of those that do.
+    let stage = if is_mapped { Stage::Map } else { Stage::Claim };
+    begin_to_claim(passage, stage, exit)
+}
+
+/// Has a stage find an external port for the flow that is drafted, whose first packet then leaves
+/// by `exit`.
+#[inline(always)]
+pub(super) fn begin_to_claim<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    stage: Stage,
+    exit: Exit,
+) -> Outcome {
+    passage.notes.park(exit);
+    passage.notes.attempt = 0;
+    Outcome::Continue(stage)
+}
+
+/// [`Stage::Claim`].
+#[inline(always)]
+pub fn claim<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let Passage { tables, settings, head, .. } = *passage;
+        let Notes { draft, attempt, .. } = &*passage.notes;
+        let claimed = match head.kind {
+            Kind::Portless => portless::claim(tables, settings, head, draft),
+            _ => external_port::claim(tables, settings, head, draft, *attempt),
+        };
+        go_on_with(passage, Stage::Claim, claimed)
+    })
 }
 
 /// [`Stage::Map`].
@@ -98,62 +121,52 @@ pub fn map<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
-        let Notes { draft, masquerade, .. } = &*passage.notes;
-        let claimed =
-            mapping::claim(passage.tables, passage.settings, passage.head, draft, masquerade);
-        match claimed {
-            Ok(port) => {
-                passage.notes.claimed = port;
-                Outcome::Continue(Stage::SetOut)
-            }
-            Err(reason) => {
-                let exit = passage.notes.parked();
-                refuse_new(passage, reason, exit)
-            }
-        }
+        let Passage { tables, settings, head, .. } = *passage;
+        let Notes { draft, masquerade, attempt, .. } = &*passage.notes;
+        let claimed = mapping::claim(tables, settings, head, draft, masquerade, *attempt);
+        go_on_with(passage, Stage::Map, claimed)
     })
 }
 
-/// [`Stage::SetOut`].
+/// Goes on once an attempt is made: with the packet, or by the same stage with the next attempt.
+/// A loop would be as good, but for the verifier, which follows each round of it.
 #[inline(always)]
-pub fn set_out<P: Packet, T: Tables>(
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| {
-        let port = passage.notes.claimed;
-        // A way each: the verifier refuses what only one of them has a value for.
-        match passage.notes.parked() {
-            Exit::Neighbour { link, next_hop } => {
-                depart(passage, port, Exit::Neighbour { link, next_hop })
-            }
-            _ => depart(passage, port, Exit::Onward),
-        }
-    })
-}
-
-/// Sends the first packet of a masqueraded flow on its way by the external port that was
-/// claimed for it.
-#[inline(always)]
-fn depart<P: Packet, T: Tables>(
+fn go_on_with<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
-    external_port: Port,
-    exit: Exit,
+    stage: Stage,
+    claimed: Result<Port, Refused>,
 ) -> Outcome {
+    let reason = match claimed {
+        Ok(port) => return depart(passage, port),
+        Err(Refused::Taken) if passage.notes.attempt + 1 < TRIES => {
+            passage.notes.attempt += 1;
+            return Outcome::Continue(stage);
+        }
+        Err(Refused::Taken) => DropReason::PortsExhausted,
+        Err(Refused::Because(reason)) => reason,
+    };
+    let skips_stack = passage.notes.parked().skips_stack();
+    refuse_new(passage, reason, skips_stack)
+}
+
+/// Sends the first packet of a flow on its way by the external port that was claimed for it.
+#[inline(always)]
+fn depart<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, external_port: Port) -> Outcome {
     let head = passage.head;
-    let flow = &passage.notes.draft;
-    let rule = flow.rule;
+    let notes = &mut passage.notes;
+    if notes.draft.kind == FlowKind::Hairpin as u8 {
+        notes.claimed = external_port;
+        return Outcome::Continue(Stage::Meet);
+    }
+    let (exit, rule) = (notes.exit, notes.draft.rule);
     let translation = Translation {
-        source: flow.external,
+        source: notes.draft.external,
         source_port: external_port,
         destination: head.destination,
         destination_port: head.destination_port,
         mac: None,
     };
-    let verdict = passage.translate(&translation, exit, rule, true);
-    passage.go_on(verdict)
+    passage.translate(&translation, exit, rule, true)
 }
 
 /// Drops the first packet of a flow that cannot begin, and has its sender told.
@@ -161,8 +174,8 @@ fn depart<P: Packet, T: Tables>(
 fn refuse_new<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
     reason: DropReason,
-    exit: Exit,
+    skips_stack: bool,
 ) -> Outcome {
-    let place = if exit.skips_stack() { Place::Entry } else { Place::Departure };
+    let place = if skips_stack { Place::Entry } else { Place::Departure };
     passage.refuse_at(place, reason)
 }

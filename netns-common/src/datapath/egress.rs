@@ -151,7 +151,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
         destination_port: head.destination_port,
         mac: None,
     };
-    Some(passage.translate_as::<WHICH>(&to, Exit::Onward, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, Exit::Onward, flow.rule))
 }
 
 /// Carries a packet of a flow that could not keep its port.

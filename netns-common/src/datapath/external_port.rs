@@ -16,34 +16,45 @@ use crate::abi::{
 /// that all are taken is one in 65,536.
 pub(super) const TRIES: u32 = 16;
 
-/// Records `flow` under the first external port that is free, and returns that port.
+/// Why a flow was not recorded under a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Somebody else has the port, and another may be free.
+    Taken,
+    /// No port would do.
+    Because(DropReason),
+}
+
+impl From<InsertError> for Refused {
+    #[inline(always)]
+    fn from(error: InsertError) -> Self {
+        match error {
+            // Maybe only just now, on another CPU.
+            InsertError::Exists => Self::Taken,
+            InsertError::Full => Self::Because(DropReason::TableFull),
+        }
+    }
+}
+
+/// Records `flow` under the external port of this attempt, from 0 on, and returns that port: its
+/// own first.
 #[inline(always)]
 pub(super) fn claim<T: Tables>(
     tables: &T,
     settings: &Settings,
     head: &Head,
     flow: &Flow,
-) -> Result<Port, DropReason> {
+    attempt: u32,
+) -> Result<Port, Refused> {
     let mut key = head.outbound_key();
-    let sequence = Sequence::new(settings, head);
-    let mut attempt = 0;
-    while attempt < TRIES {
-        // Its own port first.
-        if attempt > 0 {
-            key.external_port = sequence.port(attempt);
-        }
-        attempt += 1;
-        if !is_to_be_had(tables, &key, flow) {
-            continue;
-        }
-        match record(tables, settings, &key, flow) {
-            Ok(()) => return Ok(key.external_port),
-            // Somebody has it, maybe only just now, on another CPU.
-            Err(InsertError::Exists) => {}
-            Err(InsertError::Full) => return Err(DropReason::TableFull),
-        }
+    if attempt > 0 {
+        key.external_port = Sequence::new(settings, head).port(attempt);
     }
-    Err(DropReason::PortsExhausted)
+    if !is_to_be_had(tables, &key, flow) {
+        return Err(Refused::Taken);
+    }
+    record(tables, settings, &key, flow)?;
+    Ok(key.external_port)
 }
 
 /// Records `flow` under the external port of its inside end's mapping, and returns that port.

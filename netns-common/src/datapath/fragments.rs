@@ -18,14 +18,14 @@ use super::{
     Exit, Outcome, Verdict,
     external_port::siphash13,
     head::{Head, Kind, destination_mac, source_mac},
-    passage::{ANY, Passage, Scratch, read_head},
+    passage::{Passage, Scratch, read_head},
     rewrite,
     stages::go_on,
     traits::{Packet, Tables},
 };
 use crate::abi::{
     DropReason, FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentState, Ip4,
-    Settings, Tick,
+    Settings, Stage, Tick,
 };
 
 /// How long the reassembler waits for the rest of a datagram (`net.ipv4.ipfrag_time`), in
@@ -260,26 +260,25 @@ pub fn first_fragment<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(translate_first(passage)))
+    go_on(packet, tables, scratch, now, note_first)
 }
 
-/// Translates a first fragment, or lets it pass, and notes how, for those that follow.
+/// Notes how a first fragment is translated, or that it passes, for those that follow.
 #[inline(always)]
-fn translate_first<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Verdict {
+fn note_first<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let put_off = passage.notes.put_off;
     let (to, exit, rule) = (put_off.translation(), put_off.exit.exit(), put_off.rule);
     if put_off.is_pass {
         if begin_note(passage, FragmentState::Passed).is_some() {
             write_note(passage);
         }
-        return Verdict::Pass;
+        return Outcome::Decided(Verdict::Pass);
     }
     let head = passage.head;
-    passage.tables.count_rule(rule, put_off.new_flow, head.bytes);
     let is_leaving = matches!(exit, Exit::Onward) && to.source != head.source;
     let id = id_of(passage, to.source, is_leaving);
     if begin_note(passage, FragmentState::Translated).is_none() {
-        return passage.drop(DropReason::RewriteFailed);
+        return Outcome::Decided(passage.drop(DropReason::RewriteFailed));
     }
     let note = &mut passage.notes.fragment;
     note.new_source = to.source;
@@ -296,10 +295,8 @@ fn translate_first<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Ver
         note.mac = mac;
     }
     write_note(passage);
-    match rewrite::apply::<_, ANY>(passage.packet, head, &to, id, exit.skips_stack()) {
-        Some(()) => Verdict::Redirect(exit),
-        None => passage.drop(DropReason::RewriteFailed),
-    }
+    passage.notes.put_off.bear(id);
+    Outcome::Continue(Stage::Translate)
 }
 
 /// The identification of the datagram behind `source`: if its first fragment has come before,

@@ -3,10 +3,12 @@
 
 use super::{
     Exit, Outcome, Verdict,
-    external_port::{claim, claim_mapped, record},
+    departure::begin_to_claim,
+    external_port::{claim_mapped, record},
     head::source_mac,
     inbound::is_taken_inside,
     mapping, oversize,
+    parked::ParkedExit,
     passage::{PLAIN, Passage, Scratch},
     rewrite::Translation,
     stages::go_on,
@@ -69,7 +71,7 @@ pub(super) fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         mac: Some(other.inside_mac),
     };
     let exit = Exit::Peer { cable: other.cable };
-    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule))
 }
 
 /// Begins a connection of one namespace to a forward: a record for each of its ends, both
@@ -107,12 +109,11 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
         0 => None,
         _ => mapping::of_inside(tables, head.destination, head, passage.now),
     };
-    let claimed = match standing {
-        // By the port that all the others know it by (RFC 4787 REQ-9a).
-        Some(mapping) => claim_mapped(tables, passage.settings, head, flow, &mapping),
-        None => claim(tables, passage.settings, head, flow),
+    let Some(mapping) = standing else {
+        return begin_to_claim(passage, Stage::Claim, Exit::Peer { cable: target.cable });
     };
-    match claimed {
+    // By the port that all the others know it by (RFC 4787 REQ-9a).
+    match claim_mapped(tables, passage.settings, head, flow, &mapping) {
         Ok(port) => {
             passage.notes.claimed = port;
             Outcome::Continue(Stage::Meet)
@@ -170,6 +171,6 @@ fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
         destination_port: forward.port,
         mac: Some(target.mac),
     };
-    let verdict = passage.translate(&to, Exit::Peer { cable: target.cable }, forward.rule, true);
-    passage.go_on(verdict)
+    let exit = ParkedExit::park(Exit::Peer { cable: target.cable });
+    passage.translate(&to, exit, forward.rule, true)
 }

@@ -14,6 +14,7 @@ use super::{
     icmp, mapping, masquerade, options,
     outbound::is_uplink,
     oversize::{self, FITS_EVERY_LINK},
+    parked::ParkedExit,
     passage::{ANY, PLAIN, Passage, Scratch, read_head},
     rewrite::Translation,
     source,
@@ -201,7 +202,7 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         destination_port: flow.inside_port,
         mac,
     };
-    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule))
 }
 
 /// A packet of no flow.
@@ -403,8 +404,7 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
         destination_port: forward.port,
         mac,
     };
-    let verdict = passage.translate(&to, exit, forward.rule, true);
-    passage.go_on(verdict)
+    passage.translate(&to, ParkedExit::park(exit), forward.rule, true)
 }
 
 /// Whether the target already has a connection with this remote address and port, by another

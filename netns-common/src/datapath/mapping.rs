@@ -6,7 +6,7 @@
 //! here. A mapping stands as long as one of its flows, and rests for a while.
 
 use super::{
-    external_port::{Sequence, TRIES, is_to_be_had, record},
+    external_port::{Refused, Sequence, is_to_be_had, record},
     forwards::Target,
     head::Head,
     traits::{InsertError, MappingTable, Tables},
@@ -16,8 +16,9 @@ use crate::abi::{
     Masquerade, Port, Settings, Tick,
 };
 
-/// Records `flow` under the external port of its inside end, which is chosen when it has none;
-/// a flow of a plain masquerade under a port that is no mapping.
+/// Records `flow` under the external port of its inside end; when it has none, under that of this
+/// attempt, from 0 on, which becomes its mapping. A flow of a plain masquerade gets a port that is
+/// no mapping. Returns the port.
 #[inline(always)]
 pub(super) fn claim<T: Tables>(
     tables: &T,
@@ -25,56 +26,38 @@ pub(super) fn claim<T: Tables>(
     head: &Head,
     flow: &Flow,
     rule: &Masquerade,
-) -> Result<Port, DropReason> {
+    attempt: u32,
+) -> Result<Port, Refused> {
     let mut key = head.outbound_key();
-    let mut mapping = Mapping {
+    let is_mapped = rule.endpoint_independent != 0;
+    let standing =
+        if is_mapped { of_inside(tables, flow.external, head, flow.last_seen) } else { None };
+    if let Some(standing) = standing {
+        key.external_port = standing.external_port;
+    } else if attempt > 0 {
+        key.external_port = Sequence::of_mapping(settings, head).port(attempt);
+    }
+    let mapping = Mapping {
         inside: flow.inside,
         last_seen: flow.last_seen,
         inside_port: flow.inside_port,
-        external_port: Port::ZERO,
+        external_port: key.external_port,
         rule: rule.rule,
         filtering: rule.filtering,
         padding: 0,
     };
-    let is_mapped = rule.endpoint_independent != 0;
-    if is_mapped && let Some(standing) = of_inside(tables, flow.external, head, flow.last_seen) {
-        key.external_port = standing.external_port;
-        mapping.external_port = standing.external_port;
+    let recorded = if is_to_be_had(tables, &key, flow) {
+        join(tables, settings, &key, flow, is_mapped.then_some(&mapping)).map_err(Refused::from)
+    } else {
+        Err(Refused::Taken)
+    };
+    match recorded {
+        Ok(()) => Ok(key.external_port),
         // Another port would be another mapping.
-        return if is_to_be_had(tables, &key, flow) {
-            join(tables, settings, &key, flow, Some(&mapping)).map_err(reason)
-        } else {
-            Err(DropReason::PortsExhausted)
+        Err(Refused::Taken) if standing.is_some() => {
+            Err(Refused::Because(DropReason::PortsExhausted))
         }
-        .map(|()| key.external_port);
-    }
-    let sequence = Sequence::of_mapping(settings, head);
-    let mut attempt = 0;
-    while attempt < TRIES {
-        // Its own port first.
-        if attempt > 0 {
-            key.external_port = sequence.port(attempt);
-        }
-        attempt += 1;
-        if !is_to_be_had(tables, &key, flow) {
-            continue;
-        }
-        mapping.external_port = key.external_port;
-        match join(tables, settings, &key, flow, is_mapped.then_some(&mapping)) {
-            Ok(()) => return Ok(key.external_port),
-            Err(InsertError::Exists) => {}
-            Err(InsertError::Full) => return Err(DropReason::TableFull),
-        }
-    }
-    Err(DropReason::PortsExhausted)
-}
-
-/// Why a flow is refused whose record could not be inserted under the one port that it may have.
-#[inline(always)]
-const fn reason(error: InsertError) -> DropReason {
-    match error {
-        InsertError::Exists => DropReason::PortsExhausted,
-        InsertError::Full => DropReason::TableFull,
+        Err(refused) => Err(refused),
     }
 }
 

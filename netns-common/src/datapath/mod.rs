@@ -41,7 +41,7 @@ mod usage;
 
 pub use checksum::{Diff, fold};
 pub use clamp::mss_clamp;
-pub use departure::{map, set_out};
+pub use departure::{claim, map};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
 pub use forwards::{ForwardTable, Target};

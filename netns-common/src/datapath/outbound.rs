@@ -223,7 +223,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
-    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule, false))
+    Some(passage.translate_as::<WHICH>(&to, exit, flow.rule))
 }
 
 /// A packet whose time to live is up: the stack answers, unless it should not have been sent.

@@ -11,6 +11,7 @@ use network_types::ip::Ipv4Hdr;
 use super::{
     Exit, Outcome,
     head::{DONT_FRAGMENT, IP},
+    parked::ParkedExit,
     passage::{ANY, Passage, Scratch},
     rewrite::Translation,
     stages::go_on,
@@ -84,6 +85,5 @@ fn hold<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         destination_port: flow.inside_port,
         mac: None,
     };
-    let verdict = passage.translate(&to, Exit::Onward, flow.rule, false);
-    passage.go_on(verdict)
+    passage.translate(&to, ParkedExit::park(Exit::Onward), flow.rule, false)
 }

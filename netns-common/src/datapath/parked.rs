@@ -67,6 +67,9 @@ pub(super) struct PutOff {
     source_port: Port,
     destination_port: Port,
     pub(super) rule: RuleId,
+    /// The identification that it is to bear, where that is known.
+    id: u16,
+    has_id: bool,
     mac: Mac,
     has_mac: bool,
     pub(super) new_flow: bool,
@@ -82,6 +85,8 @@ impl PutOff {
         source_port: Port::ZERO,
         destination_port: Port::ZERO,
         rule: NO_RULE,
+        id: 0,
+        has_id: false,
         mac: [0; 6],
         has_mac: false,
         new_flow: false,
@@ -89,19 +94,34 @@ impl PutOff {
     };
 
     #[inline(always)]
-    pub(super) fn new(to: &Translation, exit: Exit, rule: RuleId, new_flow: bool) -> Self {
+    pub(super) fn new(to: &Translation, exit: ParkedExit, rule: RuleId, new_flow: bool) -> Self {
         Self {
-            exit: ParkedExit::park(exit),
+            exit,
             source: to.source,
             destination: to.destination,
             source_port: to.source_port,
             destination_port: to.destination_port,
             rule,
+            id: 0,
+            has_id: false,
             mac: to.mac.unwrap_or_default(),
             has_mac: to.mac.is_some(),
             new_flow,
             is_pass: false,
         }
+    }
+
+    /// Says which identification the packet is to bear.
+    #[inline(always)]
+    pub(super) const fn bear(&mut self, id: u16) {
+        self.id = id;
+        self.has_id = true;
+    }
+
+    /// That identification.
+    #[inline(always)]
+    pub(super) fn id(&self) -> Option<u16> {
+        self.has_id.then_some(self.id)
     }
 
     #[inline(always)]

@@ -40,12 +40,14 @@ pub(super) struct Notes {
     pub(super) forward: Target,
     /// The masquerade of the packet's source, once one was found.
     pub(super) masquerade: Masquerade,
+    /// How many external ports were tried for it.
+    pub(super) attempt: u32,
     /// The external port of a flow that was recorded.
     pub(super) claimed: Port,
     /// What is to be remembered of the datagram that the packet is a fragment of.
     pub(super) fragment: Fragment,
     /// Where a redirected packet goes, when its verdict crosses a function call.
-    exit: ParkedExit,
+    pub(super) exit: ParkedExit,
     /// Where a packet goes once its segment size is clamped.
     pub(super) clamped: ParkedExit,
     /// Whether the routing table says that the packet is for the host itself.
@@ -120,6 +122,7 @@ impl Default for Scratch {
                 draft: Flow::default(),
                 forward: Target::default(),
                 masquerade: Masquerade::default(),
+                attempt: 0,
                 claimed: Port::ZERO,
                 fragment: Fragment::default(),
                 exit: ParkedExit::NONE,
@@ -249,33 +252,53 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         Verdict::Drop(reason)
     }
 
-    /// Leaves it to a stage to rewrite the packet and to count it for its rule: [`Self::go_on`].
+    /// Leaves it to a stage to rewrite the packet and to count it for its rule. The verifier
+    /// follows each way through a decision to its end, which so is not the rewriting.
     #[inline(always)]
     pub(super) fn translate(
         &mut self,
         to: &Translation,
-        exit: Exit,
+        exit: ParkedExit,
         rule: RuleId,
         new_flow: bool,
-    ) -> Verdict {
-        self.translate_as::<ANY>(to, exit, rule, new_flow)
+    ) -> Outcome {
+        let head = self.head;
+        let moves =
+            head.source_port != to.source_port || head.destination_port != to.destination_port;
+        // Its checksum covers all of the datagram.
+        if head.first_fragment && head.kind == Kind::Sctp && moves {
+            return Outcome::Decided(self.drop(DropReason::Fragment));
+        }
+        self.notes.put_off = PutOff::new(to, exit, rule, new_flow);
+        Outcome::Continue(self.translation_stage())
     }
 
-    /// The same for a packet that may be [`ANY`]; one that is known to be [`PLAIN`] is rewritten
-    /// at once.
+    /// What others of its datagram will follow is noted first.
+    #[inline(always)]
+    const fn translation_stage(&self) -> Stage {
+        if self.head.first_fragment { Stage::FirstFragment } else { Stage::Translate }
+    }
+
+    /// Rewrites a packet that is known to be [`PLAIN`]. One that may be [`ANY`] is left to a stage
+    /// as well, and redirected only in name: [`Self::go_on`] tells.
     #[inline(always)]
     pub(super) fn translate_as<const WHICH: bool>(
         &mut self,
         to: &Translation,
         exit: Exit,
         rule: RuleId,
-        new_flow: bool,
     ) -> Verdict {
-        if WHICH == ANY {
-            return self.put_off(to, exit, rule, new_flow);
+        if WHICH == PLAIN {
+            self.tables.count_rule(rule, false, self.head.bytes);
+            return self.rewrite::<WHICH>(to, exit, self.head.id);
         }
-        self.tables.count_rule(rule, new_flow, self.head.bytes);
-        self.rewrite::<WHICH>(to, exit, self.head.id)
+        match self.translate(to, ParkedExit::park(exit), rule, false) {
+            Outcome::Decided(verdict) => verdict,
+            Outcome::Continue(_) => {
+                self.notes.is_put_off = true;
+                Verdict::Redirect(exit)
+            }
+        }
     }
 
     #[inline(always)]
@@ -286,44 +309,22 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         }
     }
 
-    /// The verifier follows each way through the decision to its end, which so is not the
-    /// rewriting.
-    #[inline(always)]
-    fn put_off(&mut self, to: &Translation, exit: Exit, rule: RuleId, new_flow: bool) -> Verdict {
-        let head = self.head;
-        let moves =
-            head.source_port != to.source_port || head.destination_port != to.destination_port;
-        // Its checksum covers all of the datagram.
-        if head.first_fragment && head.kind == Kind::Sctp && moves {
-            return self.drop(DropReason::Fragment);
-        }
-        self.notes.put_off = PutOff::new(to, exit, rule, new_flow);
-        self.notes.is_put_off = true;
-        Verdict::Redirect(exit)
-    }
-
     /// Translates the packet as was decided.
     #[inline(always)]
     pub(super) fn do_translation(&mut self) -> Outcome {
         let put_off = self.notes.put_off;
         let (to, exit) = (put_off.translation(), put_off.exit.exit());
         self.tables.count_rule(put_off.rule, put_off.new_flow, self.head.bytes);
-        let id = self.id_behind(to.source);
+        let id = put_off.id().unwrap_or_else(|| self.id_behind(to.source));
         let verdict = self.rewrite::<ANY>(&to, exit, id);
         clamp::go_on(self, verdict)
     }
 
-    /// Goes on with a packet that is to be translated, or was. What others of its datagram will
-    /// follow has a stage of its own.
+    /// Goes on with a packet that is to be translated, or was.
     #[inline(always)]
     pub(super) fn go_on(&mut self, verdict: Verdict) -> Outcome {
         if self.notes.is_put_off && matches!(verdict, Verdict::Redirect(_)) {
-            let is_first = self.head.first_fragment;
-            return Outcome::Continue(if is_first {
-                Stage::FirstFragment
-            } else {
-                Stage::Translate
-            });
+            return Outcome::Continue(self.translation_stage());
         }
         let outcome = clamp::go_on(self, verdict);
         self.note_if_passed(outcome)

@@ -1,7 +1,7 @@
 //! Protocols without ports: translated by address, for one inside end and remote at a time.
 
 use super::{
-    external_port::record,
+    external_port::{Refused, record},
     head::Head,
     traits::{InsertError, Tables},
 };
@@ -15,10 +15,10 @@ pub(super) fn claim<T: Tables>(
     settings: &Settings,
     head: &Head,
     flow: &Flow,
-) -> Result<Port, DropReason> {
+) -> Result<Port, Refused> {
     match record(tables, settings, &head.outbound_key(), flow) {
         Ok(()) => Ok(Port::ZERO),
-        Err(InsertError::Exists) => Err(DropReason::ProtocolTaken),
-        Err(InsertError::Full) => Err(DropReason::TableFull),
+        Err(InsertError::Exists) => Err(Refused::Because(DropReason::ProtocolTaken)),
+        Err(error) => Err(error.into()),
     }
 }

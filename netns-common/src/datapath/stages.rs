@@ -22,7 +22,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::OutboundBegin => outbound::outbound_begin(packet, tables, scratch, now),
         Stage::OutboundError => outbound::outbound_error(packet, tables, scratch, now),
         Stage::Map => departure::map(packet, tables, scratch, now),
-        Stage::SetOut => departure::set_out(packet, tables, scratch, now),
+        Stage::Claim => departure::claim(packet, tables, scratch, now),
         Stage::Hairpin => hairpin::hairpin(packet, tables, scratch, now),
         Stage::Meet => hairpin::meet(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
