@@ -12,7 +12,7 @@ use super::{
     head::{IP_DESTINATION, RST, SYN},
     masquerade,
     outbound::is_uplink,
-    parked::ParkedExit,
+    parked::{ParkedExit, forget_ways},
     passage::{Passage, Scratch},
     stages,
     traits::{Packet, Tables},
@@ -104,7 +104,8 @@ fn clamp<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<()> {
     };
     let l4 = passage.head.l4 as usize;
     let end = passage.head.end();
-    let Some((offset, announced)) = find(passage.packet, l4, end) else { return Some(()) };
+    let place = &mut passage.notes.option;
+    let Some((offset, announced)) = find(passage.packet, l4, end, place) else { return Some(()) };
     if announced <= most {
         return Some(());
     }
@@ -120,31 +121,38 @@ fn clamp<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<()> {
 }
 
 /// Where the announced segment size stands, and what it is. `None` where there is none, or where
-/// the options make no sense. The packet ends at `packet_end`; its frame may be longer.
+/// the options make no sense. The packet ends at `packet_end`; its frame may be longer. `place` is
+/// memory for the place that was got to: the verifier need not tell the ways there apart.
 #[inline(always)]
-fn find<P: Packet>(packet: &P, l4: usize, packet_end: usize) -> Option<(usize, u16)> {
+fn find<P: Packet>(
+    packet: &P,
+    l4: usize,
+    packet_end: usize,
+    place: &mut u8,
+) -> Option<(usize, u16)> {
     let words: u8 = packet.load_at(l4 + offset_of!(TcpHdr, window) - 2)?;
     let end = usize::from(words >> 4) * 4;
     if l4 + end > packet_end {
         return None;
     }
-    let mut at = FIXED;
+    *place = FIXED as u8;
     // Each step takes an option, a byte long at least.
     for _ in 0..MOST_OPTIONS {
+        let at = usize::from(forget_ways(place));
         if at + 1 >= end {
             return None;
         }
         let [kind, length]: [u8; 2] = packet.load_at(l4 + at)?;
         match kind {
             END => return None,
-            NOTHING => at += 1,
+            NOTHING => *place = at as u8 + 1,
             SEGMENT_SIZE => {
                 let fits = length == 4 && at + 4 <= end;
                 let value: u16 = packet.load_at(l4 + at + 2)?;
                 return fits.then(|| (l4 + at + 2, u16::from_be(value)));
             }
             _ if length < 2 => return None,
-            _ => at += usize::from(length),
+            _ => *place = (at as u8).saturating_add(length),
         }
     }
     None

@@ -403,11 +403,10 @@ pub fn requote<P: Packet, T: Tables>(
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
         let ParkedError { quote, to, exit, mac, has_mac, rule } = passage.notes.error;
-        let exit = exit.exit();
         passage.tables.count_rule(rule, false, passage.head.bytes);
         let mac = has_mac.then_some(mac);
         Outcome::Decided(match apply(passage, &quote, &to, mac, exit.skips_stack()) {
-            Some(()) => Verdict::Redirect(exit),
+            Some(()) => Verdict::Redirect(forget_ways(&passage.notes.error.exit).exit()),
             None => passage.drop(DropReason::RewriteFailed),
         })
     })

@@ -45,6 +45,12 @@ impl ParkedExit {
         }
     }
 
+    /// As [`Exit::skips_stack`].
+    #[inline(always)]
+    pub(super) const fn skips_stack(self) -> bool {
+        self.kind != Self::ONWARD
+    }
+
     #[inline(always)]
     pub(super) const fn exit(self) -> Exit {
         let Self { kind, link, next_hop } = self;

@@ -6,7 +6,7 @@ use super::{
     head::{Head, Kind, NoHead},
     icmp::ParkedError,
     identification::new_id,
-    parked::{ParkedExit, PutOff},
+    parked::{ParkedExit, PutOff, forget_ways},
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     tcp::{self, Segment},
@@ -50,6 +50,8 @@ pub(super) struct Notes {
     pub(super) exit: ParkedExit,
     /// Where a packet goes once its segment size is clamped.
     pub(super) clamped: ParkedExit,
+    /// How far the options of a SYN were read: the offset of the next one in its TCP header.
+    pub(super) option: u8,
     /// Whether the routing table says that the packet is for the host itself.
     pub(super) is_for_host: bool,
     /// Whether the forward that was found is none, but the mapping of an inside end.
@@ -127,6 +129,7 @@ impl Default for Scratch {
                 fragment: Fragment::default(),
                 exit: ParkedExit::NONE,
                 clamped: ParkedExit::NONE,
+                option: 0,
                 is_for_host: false,
                 is_admitted: false,
                 is_stale: false,
@@ -290,7 +293,11 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     ) -> Verdict {
         if WHICH == PLAIN {
             self.tables.count_rule(rule, false, self.head.bytes);
-            return self.rewrite::<WHICH>(to, exit, self.head.id);
+            let (id, is_hop) = (self.head.id, exit.skips_stack());
+            return match rewrite::apply::<_, WHICH>(self.packet, self.head, to, id, is_hop) {
+                Some(()) => Verdict::Redirect(exit),
+                None => self.drop(DropReason::RewriteFailed),
+            };
         }
         match self.translate(to, ParkedExit::park(exit), rule, false) {
             Outcome::Decided(verdict) => verdict,
@@ -301,22 +308,19 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         }
     }
 
-    #[inline(always)]
-    fn rewrite<const WHICH: bool>(&mut self, to: &Translation, exit: Exit, id: u16) -> Verdict {
-        match rewrite::apply::<_, WHICH>(self.packet, self.head, to, id, exit.skips_stack()) {
-            Some(()) => Verdict::Redirect(exit),
-            None => self.drop(DropReason::RewriteFailed),
-        }
-    }
-
     /// Translates the packet as was decided.
     #[inline(always)]
     pub(super) fn do_translation(&mut self) -> Outcome {
         let put_off = self.notes.put_off;
-        let (to, exit) = (put_off.translation(), put_off.exit.exit());
+        let to = put_off.translation();
         self.tables.count_rule(put_off.rule, put_off.new_flow, self.head.bytes);
         let id = put_off.id().unwrap_or_else(|| self.id_behind(to.source));
-        let verdict = self.rewrite::<ANY>(&to, exit, id);
+        let is_hop = put_off.exit.skips_stack();
+        let verdict = match rewrite::apply::<_, ANY>(self.packet, self.head, &to, id, is_hop) {
+            // There are as many ways through the rewriting as there are exits, until here.
+            Some(()) => Verdict::Redirect(forget_ways(&self.notes.put_off.exit).exit()),
+            None => self.drop(DropReason::RewriteFailed),
+        };
         clamp::go_on(self, verdict)
     }
 
