@@ -36,12 +36,12 @@ pub use rules::{
     AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,
     NO_RULE, OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
 };
-pub use stage::{Extras, REPORT, STAGE_SLOTS, Stage};
+pub use stage::{REPORT, STAGE_SLOTS, Stage};
 pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, WHOLE_TABLE};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {

@@ -83,34 +83,6 @@ stages! {
     Clamp = 28, "mss_clamp";
 }
 
-/// Stages that are reached only where some rule wants what they do. The verifier takes a quarter of
-/// its time for them, and few labs have such a rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extras {
-    /// Those of endpoint-independent mappings: [`Settings::mappings`](super::Settings::mappings).
-    pub mappings: bool,
-    /// That which lowers segment sizes: [`Settings::mss_clamp`](super::Settings::mss_clamp).
-    pub clamp: bool,
-}
-
-impl Extras {
-    pub const ALL: Self = Self { mappings: true, clamp: true };
-
-    /// Whether these are among those that a stage is for; one that every lab needs is for none.
-    pub const fn has(self, stage: Stage) -> bool {
-        match stage {
-            Stage::Map | Stage::Admit => self.mappings,
-            Stage::Clamp => self.clamp,
-            _ => false,
-        }
-    }
-
-    /// Whether a lab with these needs a stage.
-    pub const fn need(self, stage: Stage) -> bool {
-        self.has(stage) || !Self::ALL.has(stage)
-    }
-}
-
 /// Index of the program that writes the packet log, behind those of the stages; there is one
 /// only while somebody listens.
 pub const REPORT: u32 = 31;

@@ -90,26 +90,6 @@ pub(super) fn remove<K: Pod>(map: &MapData, mut keys: &[K]) -> Result<(), Syscal
     Ok(())
 }
 
-/// The value of a key, of maps too that aya only writes.
-///
-/// # Errors
-/// The kernel's.
-pub(super) fn value<K: Pod, V: Pod>(map: &MapData, key: &K) -> Result<Option<V>, SyscallError> {
-    let mut value = MaybeUninit::<V>::uninit();
-    let mut request = request();
-    // SAFETY: each member of the union consists of numbers.
-    let element = unsafe { &mut request.__bindgen_anon_2 };
-    element.map_fd = map.fd().as_fd().as_raw_fd().cast_unsigned();
-    element.key = address(key);
-    element.__bindgen_anon_1.value = address(value.as_mut_ptr());
-    match call(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut request) {
-        // SAFETY: the kernel has written the value, and any bytes are one of a type that is `Pod`.
-        Ok(_) => Ok(Some(unsafe { value.assume_init() })),
-        Err(error) if is(&error, Errno::ENOENT) => Ok(None),
-        Err(io_error) => Err(SyscallError { call: "BPF_MAP_LOOKUP_ELEM", io_error }),
-    }
-}
-
 /// A request about so many entries of a map.
 fn of_map(map: &MapData, count: usize) -> bpf_attr {
     let mut request = request();

@@ -2,7 +2,6 @@
 //! needs nothing of the lab; then it is told of the lab, and attached.
 
 use aya::Ebpf;
-use netns_common::abi::Extras;
 
 use super::{
     Datapath, DatapathError, DatapathSpec, attach,
@@ -48,19 +47,12 @@ impl Datapath {
     /// Loads and pins the datapath of a lab, wherever the router is to be. What was pinned for a
     /// lab of that name before is left as it was, and is an error.
     pub fn prepare(spec: &DatapathSpec) -> Result<PreparedDatapath, DatapathError> {
-        Self::prepare_with(spec, spec.extras())
-    }
-
-    fn prepare_with(
-        spec: &DatapathSpec,
-        extras: Extras,
-    ) -> Result<PreparedDatapath, DatapathError> {
         let pins = Pins::of(&spec.lab);
         pins.create()?;
         let datapath = Self { lab: spec.lab.clone(), pins };
         let pinned = Pinned { datapath, stays: false };
         let mut object = object::load(&pinned.datapath.pins, spec.flow_capacity)?;
-        object::fill_stages(&mut object, &pinned.datapath.pins, extras)?;
+        object::fill_stages(&mut object, &pinned.datapath.pins)?;
         Ok(PreparedDatapath { pinned, object })
     }
 
@@ -68,7 +60,7 @@ impl Datapath {
     /// programs, all of them, can then be run over single packets (`BPF_PROG_TEST_RUN`). No timer
     /// sweeps the flows. Must run inside the router's namespace; on error nothing stays behind.
     pub fn install_unattached(spec: &DatapathSpec) -> Result<(Self, Ebpf), DatapathError> {
-        let PreparedDatapath { pinned, object } = Self::prepare_with(spec, Extras::ALL)?;
+        let PreparedDatapath { pinned, object } = Self::prepare(spec)?;
         pinned.datapath.configure(spec, &Interfaces::read()?)?;
         Ok((pinned.keep(), object))
     }

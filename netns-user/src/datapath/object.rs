@@ -12,9 +12,9 @@ use aya::{
     maps::{Map, MapData, ProgramArray},
     programs::{SchedClassifier, TestRun as _, TestRunOptions},
 };
-use netns_common::abi::{Extras, MAPPINGS_OF_FLOW, REPORT, Stage, maps, programs};
+use netns_common::abi::{MAPPINGS_OF_FLOW, REPORT, Stage, maps, programs};
 
-use super::{DatapathError, batch, pins::Pins};
+use super::{DatapathError, pins::Pins};
 
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
@@ -50,40 +50,19 @@ pub(super) fn classifier<'a>(
     Ok(program)
 }
 
-/// Loads the programs of the links, and that of every stage that a lab with these extras needs,
-/// which it puts in its place.
-pub(super) fn fill_stages(
-    object: &mut Ebpf,
-    pins: &Pins,
-    extras: Extras,
-) -> Result<(), DatapathError> {
-    let needed: Vec<_> = Stage::ALL.into_iter().filter(|stage| extras.need(*stage)).collect();
-    let names: Vec<_> = needed.iter().map(|stage| stage.program()).chain(AT_LINKS).collect();
+/// Loads the programs of the links, and that of every stage, which it puts in its place.
+pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    let names: Vec<_> = Stage::ALL.into_iter().map(Stage::program).chain(AT_LINKS).collect();
     load_programs(object, &names)?;
-    put_stages(object, pins, &needed)
-}
-
-/// Loads the programs of stages that only these extras have, and puts them in their places.
-pub(super) fn add_stages(
-    object: &mut Ebpf,
-    pins: &Pins,
-    extras: Extras,
-) -> Result<(), DatapathError> {
-    let added: Vec<_> = Stage::ALL.into_iter().filter(|stage| extras.has(*stage)).collect();
-    load_programs(object, &added.iter().map(|stage| stage.program()).collect::<Vec<_>>())?;
-    put_stages(object, pins, &added)
-}
-
-fn put_stages(object: &mut Ebpf, pins: &Pins, which: &[Stage]) -> Result<(), DatapathError> {
     let mut table = stages(pins)?;
-    for stage in which {
-        put(object, &mut table, *stage as u32, stage.program())?;
+    for stage in Stage::ALL {
+        put(object, &mut table, stage as u32, stage.program())?;
     }
     Ok(())
 }
 
-/// Loads programs, as many at a time as there are CPUs: the verifier takes more than a second for
-/// all of them.
+/// Loads programs, as many at a time as there are CPUs: the verifier takes a good part
+/// of a second for all of them.
 fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), DatapathError> {
     let wanted = object.programs_mut().filter_map(|(name, program)| {
         Some((*names.iter().find(|wanted| **wanted == name)?, program))
@@ -115,15 +94,6 @@ pub(super) fn clear_report(pins: &Pins) -> Result<(), DatapathError> {
     // The only failure that the kernel knows here is an empty place.
     let _ = stages(pins)?.clear_index(&REPORT);
     Ok(())
-}
-
-/// Whether a stage has its program.
-pub(super) fn has_stage(pins: &Pins, stage: Stage) -> Result<bool, DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::STAGES, cause };
-    let data = MapData::from_pin(pins.map(maps::STAGES)).map_err(error)?;
-    // The number of the program that is there.
-    let found: Result<Option<u32>, _> = batch::value(&data, &(stage as u32));
-    found.map(|found| found.is_some()).map_err(|cause| error(cause.into()))
 }
 
 fn stages(pins: &Pins) -> Result<ProgramArray<MapData>, DatapathError> {

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use netns_common::abi::{Extras, Limits, Timeouts};
+use netns_common::abi::{Limits, Timeouts};
 
-use crate::rules::{ForwardRule, Mapping, MasqueradeRule, Ports};
+use crate::rules::{ForwardRule, MasqueradeRule, Ports};
 
 /// Everything that the datapath of one lab is configured with.
 #[derive(Clone, Debug)]
@@ -37,19 +37,6 @@ pub struct DatapathSpec {
     pub source_check: bool,
     /// Whether translated packets take the way through the kernel's stack.
     pub via_stack: bool,
-}
-
-impl DatapathSpec {
-    /// The stages that its rules want.
-    pub(super) fn extras(&self) -> Extras {
-        Extras {
-            mappings: self
-                .masquerades
-                .iter()
-                .any(|rule| rule.mapping == Mapping::EndpointIndependent),
-            clamp: self.masquerades.iter().any(|rule| rule.mss_clamp.is_some()),
-        }
-    }
 }
 
 /// A cable: a veth pair of which one end is a bridge port in the router's namespace.

@@ -10,14 +10,13 @@ use aya::maps::{
     lpm_trie::{Key, LpmTrie},
 };
 use ipnet::Ipv4Net;
-use netns_common::abi::{Extras, Ip4, Masquerade, MasqueradeKey, RuleId, Settings, Stage, maps};
+use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, RuleId, Settings, maps};
 
 use super::{RuleStatus, map_error, status};
 use crate::{
     datapath::{
         Datapath, DatapathError,
         configure::{Interfaces, write_host_addresses},
-        object,
     },
     rules::{Filtering, Mapping, MasqueradeRule, MssClamp},
 };
@@ -148,25 +147,8 @@ impl Datapath {
         if settings == old {
             return Ok(());
         }
-        let wanted = |now: u8, before: u8| now > before;
-        self.have_stages(Extras {
-            mappings: wanted(settings.mappings, old.mappings),
-            clamp: wanted(settings.mss_clamp, old.mss_clamp),
-        })?;
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
         map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
-    }
-
-    /// Loads stages that no rule has wanted so far; those that are in their places stay.
-    fn have_stages(&self, mut extras: Extras) -> Result<(), DatapathError> {
-        let is_there = |stage| object::has_stage(&self.pins, stage);
-        extras.mappings = extras.mappings && !is_there(Stage::Map)?;
-        extras.clamp = extras.clamp && !is_there(Stage::Clamp)?;
-        if extras == Extras::default() {
-            return Ok(());
-        }
-        let mut object = object::load(&self.pins, self.flow_capacity()?)?;
-        object::add_stages(&mut object, &self.pins, extras)
     }
 
     /// The records of all masquerades, in the order of their numbers.
