@@ -1,7 +1,7 @@
 //! Which namespaces a lab has made: lines in a file that only grows, because a lab may have
 //! thousands, and each must be known before it is made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What happened to the namespace of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) enum Event {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Journal {
     pub(super) cookies: HashMap<String, u64>,
-    /// The one that is being made: it may be there, but not yet in `cookies`.
-    pub(super) making: Option<String>,
+    /// Those that are being made: they may be there, but not yet in `cookies`.
+    pub(super) making: HashSet<String>,
 }
 
 impl Event {
@@ -63,13 +63,15 @@ impl Journal {
         match event {
             Event::Making(name) => {
                 self.cookies.remove(&name);
-                self.making = Some(name);
+                self.making.insert(name);
             }
             Event::Made(name, cookie) => {
+                self.making.remove(&name);
                 self.cookies.insert(name, cookie);
-                self.making = None;
             }
-            Event::Foreign(_) | Event::Unmade(_) => self.making = None,
+            Event::Foreign(name) | Event::Unmade(name) => {
+                self.making.remove(&name);
+            }
         }
     }
 }
@@ -88,17 +90,22 @@ mod tests {
             Event::Making("grey".into()),
             Event::Unmade("grey".into()),
             Event::Making("green".into()),
+            Event::Making("black".into()),
+            Event::Made("black".into(), 18),
+            Event::Making("white".into()),
         ];
         let text: String = events.iter().map(Event::line).collect();
         let journal = Journal::parse(&text);
-        assert_eq!(journal.cookies, HashMap::from([("red".to_owned(), 17)]));
-        assert_eq!(journal.making.as_deref(), Some("green"));
+        let made = [("red".to_owned(), 17), ("black".to_owned(), 18)];
+        assert_eq!(journal.cookies, HashMap::from(made));
+        // Several at a time.
+        assert_eq!(journal.making, ["green", "white"].map(str::to_owned).into());
     }
 
     #[test]
     fn a_line_that_is_cut_off_does_not_count() {
         let journal = Journal::parse("making red\nmade red 17");
-        assert_eq!(journal.making.as_deref(), Some("red"));
+        assert_eq!(journal.making, HashSet::from(["red".to_owned()]));
         assert!(journal.cookies.is_empty());
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod forwarding;
 mod journal;
 mod machine;
+mod network;
 mod perform;
 mod pieces;
 mod plan;

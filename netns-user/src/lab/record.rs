@@ -191,16 +191,20 @@ impl LabRecord {
         Ok(Some(Self { topology, pending, complete, auto, datapaths, settings, journal }))
     }
 
-    /// Makes a namespace with `make`, which tells its cookie. Killed at any moment, the record
-    /// tells what there may be to delete: the one that was being made goes by its name, all
-    /// others only while they are the very ones that were made.
-    pub(super) fn making<T>(
+    /// Notes that a namespace is about to be made. Killed at any moment, the record tells what
+    /// there may be to delete: those that were being made go by their names, all others only while
+    /// they are the very ones that were made.
+    pub(super) fn begin_making(&mut self, name: &str) -> Result<(), LabError> {
+        self.note(Event::Making(name.to_owned()))
+    }
+
+    /// Notes what came of it: its cookie, and whatever else was made.
+    pub(super) fn end_making<T>(
         &mut self,
         name: &str,
-        make: impl FnOnce() -> Result<(u64, T), LabError>,
+        made: Result<(u64, T), LabError>,
     ) -> Result<T, LabError> {
-        self.note(Event::Making(name.to_owned()))?;
-        match make() {
+        match made {
             Ok((cookie, made)) => {
                 self.note(Event::Made(name.to_owned(), cookie))?;
                 Ok(made)
@@ -218,7 +222,7 @@ impl LabRecord {
     /// Whether somebody was killed while he made this namespace: what bears the name now lacks
     /// who knows what.
     pub(super) fn is_half_made(&self, name: &str) -> bool {
-        self.journal.making.as_deref() == Some(name)
+        self.journal.making.contains(name)
     }
 
     /// Takes away what is left of a namespace of the lab, to which nobody can lose anything.

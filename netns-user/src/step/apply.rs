@@ -15,10 +15,16 @@ pub struct Hands {
     open: HashMap<Place, Netlink>,
     /// The places in `open`, the one that was used longest ago first.
     order: Vec<Place>,
+    /// Links that were looked for: several steps in a row are about one. Some go with others, so
+    /// none of these is left when one is deleted.
+    links: HashMap<End, Link>,
 }
 
 /// How many connections are kept; each takes about four files.
 const KEPT: usize = 16;
+
+/// How many links are remembered.
+const KNOWN: usize = 64;
 
 impl Hands {
     /// With no connection yet.
@@ -52,14 +58,6 @@ impl Hands {
         self.open.insert(place.clone(), netlink);
     }
 
-    /// Gives the connection to `place` to whoever goes on there.
-    ///
-    /// # Errors
-    /// As [`Hands::at`].
-    pub fn hand_over(mut self, place: &Place) -> Result<Netlink, NetError> {
-        self.open.remove(place).map_or_else(|| connect(place), Ok)
-    }
-
     /// Does one step.
     ///
     /// # Errors
@@ -68,6 +66,7 @@ impl Hands {
         match step {
             Step::AddNamespace { name } => Ok(netns::create(name)?),
             Step::DeleteNamespace { name } => {
+                self.links.clear();
                 let place = Place::namespace(name);
                 self.open.remove(&place);
                 self.order.retain(|other| *other != place);
@@ -87,9 +86,8 @@ impl Hands {
                     Place::Namespace(name) => netns::open(name)?,
                     Place::Machine => netns::open_own()?,
                 };
-                let here = self.at(&near.place)?;
-                let bridge = bridge.as_ref().map(|bridge| here.link(bridge)).transpose()?;
-                Ok(here.add_cable(&Cable {
+                let bridge = self.link_at(&near.place, bridge.as_ref())?;
+                Ok(self.at(&near.place)?.add_cable(&Cable {
                     here: &near.interface,
                     bridge: bridge.map(|bridge| bridge.index),
                     there: &far.interface,
@@ -99,10 +97,13 @@ impl Hands {
                     up: *up,
                 })?)
             }
-            Step::DeleteLink { end } => Ok(self.at(&end.place)?.delete_link(&end.interface)?),
+            Step::DeleteLink { end } => {
+                self.links.clear();
+                Ok(self.at(&end.place)?.delete_link(&end.interface)?)
+            }
             Step::Attach { end, bridge } => {
-                let here = self.at(&end.place)?;
-                Ok(here.attach(&here.link(&end.interface)?, &here.link(bridge)?)?)
+                let bridge = self.link(&End::new(end.place.clone(), bridge))?;
+                self.with_link(end, |here, link| here.attach(link, &bridge))
             }
             Step::Detach { end } => self.with_link(end, Netlink::detach),
             Step::SetLink { end, up } => {
@@ -121,14 +122,17 @@ impl Hands {
                 self.with_link(end, |here, link| here.delete_address(link, *address))
             }
             Step::AddRoute { place, route } => {
-                let here = self.at(place)?;
-                let link = route.interface.as_ref().map(|name| here.link(name)).transpose()?;
-                Ok(here.add_route(route.to, route.via, link.as_ref(), route.metric)?)
+                let link = self.link_at(place, route.interface.as_ref())?;
+                Ok(self.at(place)?.add_route(route.to, route.via, link.as_ref(), route.metric)?)
             }
             Step::DeleteRoute { place, route } => {
-                let here = self.at(place)?;
-                let link = route.interface.as_ref().map(|name| here.link(name)).transpose()?;
-                Ok(here.delete_route(route.to, route.via, link.as_ref(), route.metric)?)
+                let link = self.link_at(place, route.interface.as_ref())?;
+                Ok(self.at(place)?.delete_route(
+                    route.to,
+                    route.via,
+                    link.as_ref(),
+                    route.metric,
+                )?)
             }
         }
     }
@@ -138,8 +142,25 @@ impl Hands {
         end: &End,
         work: impl FnOnce(&Netlink, &Link) -> Result<(), NetError>,
     ) -> Result<(), LabError> {
-        let here = self.at(&end.place)?;
-        Ok(work(here, &here.link(&end.interface)?)?)
+        let link = self.link(end)?;
+        Ok(work(self.at(&end.place)?, &link)?)
+    }
+
+    fn link(&mut self, end: &End) -> Result<Link, NetError> {
+        if let Some(link) = self.links.get(end) {
+            return Ok(link.clone());
+        }
+        let link = self.at(&end.place)?.link(&end.interface)?;
+        if self.links.len() >= KNOWN {
+            self.links.clear();
+        }
+        self.links.insert(end.clone(), link.clone());
+        Ok(link)
+    }
+
+    /// The link of that name at `place`, if one is named.
+    fn link_at(&mut self, place: &Place, name: Option<&String>) -> Result<Option<Link>, NetError> {
+        name.map(|name| self.link(&End::new(place.clone(), name))).transpose()
     }
 }
 
