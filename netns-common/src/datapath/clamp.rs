@@ -9,13 +9,14 @@ use super::{
     Exit, Outcome, Verdict,
     checksum::Diff,
     guard::is_inside,
-    head::{IP_DESTINATION, RST, SYN},
     masquerade,
+    notes::Scratch,
     outbound::is_uplink,
     parked::{ParkedExit, forget_ways},
-    passage::{Passage, Scratch},
+    passage::Passage,
     stages,
     traits::{Packet, Tables},
+    words::{IP_DESTINATION, RST, SYN},
 };
 use crate::abi::{DropReason, Ip4, Masquerade, Stage, Tick};
 

@@ -1,15 +1,15 @@
 //! The first packet of a masqueraded flow leaves by an uplink.
 
 use super::{
-    Exit, Outcome, Verdict,
+    Exit, Outcome, Verdict, detour,
     external_port::{self, Refused, TRIES},
-    fragments,
     guard::is_inside,
     head::Kind,
     hop::Route,
     mapping, masquerade,
+    notes::{Notes, Place, Scratch},
     oversize::FITS_EVERY_LINK,
-    passage::{Notes, Passage, Place, Scratch},
+    passage::Passage,
     portless,
     rewrite::Translation,
     stages::go_on,
@@ -47,7 +47,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
         return Outcome::Decided(Verdict::Pass);
     }
     let refusal = match head.kind {
-        Kind::LaterFragment => return Outcome::Decided(fragments::detour(passage)),
+        Kind::LaterFragment => return Outcome::Decided(detour::detour(passage)),
         Kind::Tcp if head.is_rst() => Some(DropReason::NoFlow),
         Kind::Tcp | Kind::Udp | Kind::Sctp | Kind::Portless | Kind::Query => None,
         Kind::QueryReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),

@@ -15,9 +15,12 @@ use super::{
     guard::is_inside,
     head::{Head, Kind},
     hop::RouteOutcome,
-    icmp::{self, Quote, about},
+    icmp::{self, about},
+    notes::Scratch,
     outbound::{REROUTE, follow},
-    passage::{ANY, PLAIN, Passage, Scratch},
+    passage::{ANY, PLAIN, Passage},
+    quote::Quote,
+    requote,
     rewrite::Translation,
     source::address_fault,
     stages::go_on,
@@ -247,7 +250,7 @@ fn tell<P: Packet, T: Tables, F: FlowRef>(
     if flow.egress == 0 {
         return None;
     }
-    let to = icmp::Translation {
+    let to = requote::Translation {
         source,
         destination: passage.head.destination,
         quoted_source: quote.source,
@@ -255,5 +258,5 @@ fn tell<P: Packet, T: Tables, F: FlowRef>(
         quoted_source_port: quote.source_port,
         quoted_destination_port: key.external_port,
     };
-    Some(icmp::finish(passage, to, None, Exit::Onward, flow.rule))
+    Some(requote::finish(passage, to, None, Exit::Onward, flow.rule))
 }

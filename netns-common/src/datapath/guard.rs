@@ -7,11 +7,12 @@ use network_types::eth::{EthHdr, EtherType};
 use super::{
     Outcome, Verdict, egress,
     external_port::forget,
-    head::{Head, IP_DESTINATION, IP_SOURCE, Kind, NoHead},
+    head::{Head, Kind, NoHead},
     host, masquerade,
-    passage::Scratch,
+    notes::Scratch,
     state::Direction,
     traits::{FlowRef, Packet, Tables, Touch},
+    words::{IP_DESTINATION, IP_SOURCE},
 };
 use crate::abi::{DropReason, Flow, FlowKind, Ip4, MAX_INSIDE_PREFIXES, Settings, Stage, Tick};
 

@@ -3,13 +3,15 @@
 
 use super::{
     Exit, Outcome, Verdict,
+    calls::is_taken_inside,
     departure::begin_to_claim,
     external_port::{claim_mapped, record},
     head::source_mac,
-    inbound::is_taken_inside,
-    mapping, oversize,
+    mapping,
+    notes::Scratch,
+    oversize,
     parked::ParkedExit,
-    passage::{PLAIN, Passage, Scratch},
+    passage::{PLAIN, Passage},
     rewrite::Translation,
     stages::go_on,
     state::Direction,

@@ -11,99 +11,18 @@ use network_types::{
 };
 
 use super::{
-    checksum::{Diff, fold},
+    checksum::fold,
     traits::{Packet, Plain},
+    words::{ACK, DONT_FRAGMENT, IP, Ipv4Words, L4, RST, SYN, TransportWords, icmp_type},
 };
 use crate::abi::{FlowKey, InsideKey, Ip4, Mac, Port};
-
-/// Offset of the IPv4 header: labs are untagged Ethernet.
-pub(super) const IP: usize = EthHdr::LEN;
-/// Offset of the transport header of a packet without IP options.
-pub(super) const L4: usize = IP + Ipv4Hdr::LEN;
-/// Offset of the source address.
-pub(super) const IP_SOURCE: usize = IP + offset_of!(Ipv4Hdr, src_addr);
-
-/// Offset of the destination address.
-pub(super) const IP_DESTINATION: usize = IP + offset_of!(Ipv4Hdr, dst_addr);
 
 /// `don't fragment` and the reserved bit do not matter here: offset and `more fragments` do.
 const FRAGMENT_BITS: u16 = 0x3fff;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
-/// The bit that forbids fragmentation (RFC 791).
-pub(super) const DONT_FRAGMENT: u16 = 0x4000;
 
 /// Bytes of an SCTP packet before its first chunk: ports, verification tag and checksum.
 const SCTP_HEADER: usize = 12;
-/// Offset of the checksum in it (RFC 9260 section 3.1).
-pub(super) const SCTP_CHECKSUM: usize = 8;
-
-pub(super) const FIN: u8 = 0x01;
-pub(super) const SYN: u8 = 0x02;
-pub(super) const RST: u8 = 0x04;
-pub(super) const ACK: u8 = 0x10;
-
-/// ICMP types (IANA).
-pub(super) mod icmp_type {
-    pub(crate) const ECHO_REPLY: u8 = 0;
-    pub(crate) const UNREACHABLE: u8 = 3;
-    pub(crate) const ECHO: u8 = 8;
-    pub(crate) const TIME_EXCEEDED: u8 = 11;
-    pub(crate) const PARAMETER_PROBLEM: u8 = 12;
-    pub(crate) const TIMESTAMP: u8 = 13;
-    pub(crate) const TIMESTAMP_REPLY: u8 = 14;
-}
-
-/// The IPv4 header's fixed part, fields in network byte order.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ipv4Words {
-    pub(super) version_length: u8,
-    pub(super) tos: u8,
-    pub(super) total_length: u16,
-    pub(super) id: u16,
-    pub(super) fragment: u16,
-    pub(super) ttl: u8,
-    pub(super) protocol: u8,
-    pub(super) checksum: u16,
-    pub(super) source: u32,
-    pub(super) destination: u32,
-}
-
-// SAFETY: repr(C) with naturally aligned integers and no padding (the size is asserted).
-unsafe impl Plain for Ipv4Words {}
-
-impl Ipv4Words {
-    /// The sum over all words, whose fold is 0 when the checksum is right and no options follow.
-    #[inline(always)]
-    const fn sum(&self) -> Diff {
-        let sum = u16::from_ne_bytes([self.version_length, self.tos]) as u64
-            + u16::from_ne_bytes([self.ttl, self.protocol]) as u64
-            + self.total_length as u64
-            + self.id as u64
-            + self.fragment as u64
-            + self.checksum as u64
-            + self.source as u64
-            + self.destination as u64;
-        Diff::from_sum(sum)
-    }
-}
-
-/// The first bytes of each transport header: two ports, or type, code and checksum.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-struct TransportWords {
-    first: u16,
-    second: u16,
-}
-
-// SAFETY: as for Ipv4Words.
-unsafe impl Plain for TransportWords {}
-
-const _: () = {
-    assert!(size_of::<Ipv4Words>() == Ipv4Hdr::LEN);
-    assert!(size_of::<TransportWords>() == 4);
-    assert!(IpProto::Icmp as u8 == 1 && IpProto::Tcp as u8 == 6 && IpProto::Udp as u8 == 17);
-};
 
 /// What kind of packet it is, as far as translation is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,12 @@
 //! goes on. Helpers of the kernel invalidate packet pointers, and a packet that was half
 //! rewritten must never reach the stack.
 
+mod calls;
 mod checksum;
 mod clamp;
 mod crc32c;
 mod departure;
+mod detour;
 mod egress;
 mod external_port;
 mod forwards;
@@ -24,13 +26,16 @@ mod inbound;
 mod mapping;
 mod masquerade;
 mod neighbour;
+mod notes;
 mod options;
 mod outbound;
 mod oversize;
 mod parked;
 mod passage;
 mod portless;
+mod quote;
 mod refusal;
+mod requote;
 mod rewrite;
 mod source;
 mod stages;
@@ -38,32 +43,35 @@ mod state;
 mod tcp;
 mod traits;
 mod usage;
+mod words;
 
+pub use calls::enter;
 pub use checksum::{Diff, fold};
 pub use clamp::mss_clamp;
 pub use departure::{claim, map};
+pub use detour::{REASSEMBLER_MEMORY, RESPITE_SECONDS, from_reassembler};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
 pub use forwards::{ForwardTable, Target};
-pub use fragments::{REASSEMBLER_MEMORY, RESPITE_SECONDS, first_fragment, from_reassembler};
+pub use fragments::first_fragment;
 pub use guard::to_uplink;
 pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect, has_sockets};
-pub use icmp::requote;
 pub use inbound::{
-    admit, enter, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
+    admit, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
 pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use neighbour::neighbour;
+pub use notes::Scratch;
 pub use outbound::{
     from_namespace, other_frame, outbound_begin, outbound_error, outbound_fragment, outbound_moved,
     outbound_rare,
 };
 pub use oversize::held;
-pub use passage::Scratch;
 pub use refusal::refuse;
+pub use requote::requote;
 pub use stages::{run as run_stage, translate};
 pub use state::{Direction, State, is_expired};
 pub use traits::{

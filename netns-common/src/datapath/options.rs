@@ -3,8 +3,9 @@
 
 use super::{
     checksum::{Diff, fold},
-    head::{Head, IP, L4},
+    head::Head,
     traits::Packet,
+    words::{IP, L4},
 };
 use crate::abi::DropReason;
 

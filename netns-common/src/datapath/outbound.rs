@@ -3,14 +3,17 @@
 use super::{
     Exit, Outcome, Verdict, clamp,
     departure::leave,
+    detour,
     external_port::forget,
     forwards, fragments,
     hairpin::turn_around,
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
-    icmp, masquerade, neighbour, options,
+    icmp, masquerade, neighbour,
+    notes::Scratch,
+    options,
     oversize::FITS_EVERY_LINK,
-    passage::{ANY, PLAIN, Passage, Scratch, read_head},
+    passage::{ANY, PLAIN, Passage, read_head},
     rewrite::Translation,
     source,
     stages::go_on,
@@ -319,7 +322,7 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         // Translated when it leaves.
         RouteOutcome::Forward if passage.settings.via_stack != 0 => {
             Outcome::Decided(match head.kind {
-                Kind::LaterFragment => fragments::detour(passage),
+                Kind::LaterFragment => detour::detour(passage),
                 _ => Verdict::Pass,
             })
         }
@@ -355,7 +358,7 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     match head.kind {
         // Without its ports nobody knows whether it is for the host.
         Kind::LaterFragment if tables.is_host_address(head.destination) => {
-            return Outcome::Decided(fragments::detour(passage));
+            return Outcome::Decided(detour::detour(passage));
         }
         Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),
         kind if kind.has_ports() => {}

@@ -10,13 +10,14 @@ use network_types::ip::Ipv4Hdr;
 
 use super::{
     Exit, Outcome,
-    head::{DONT_FRAGMENT, IP},
+    notes::Scratch,
     parked::ParkedExit,
-    passage::{ANY, Passage, Scratch},
+    passage::{ANY, Passage},
     rewrite::Translation,
     stages::go_on,
     state::Direction,
     traits::{Packet, Tables},
+    words::{DONT_FRAGMENT, IP},
 };
 use crate::abi::{DropReason, Tick};
 

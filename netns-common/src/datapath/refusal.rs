@@ -14,12 +14,14 @@ use network_types::{
 use super::{
     Exit, Outcome, Verdict,
     checksum::fold,
-    head::{DONT_FRAGMENT, IP, Ipv4Words, L4, destination_mac, icmp_type, source_mac},
+    head::{destination_mac, source_mac},
     hop::RouteOutcome,
+    notes::{Place, Refusal, Scratch},
     outbound::is_uplink,
-    passage::{Passage, Place, Refusal, Scratch},
+    passage::Passage,
     stages::go_on,
     traits::{ENVELOPE, LEAST_QUOTED, MOST_QUOTED, Packet, Plain, Tables},
+    words::{DONT_FRAGMENT, IP, Ipv4Words, L4, icmp_type},
 };
 use crate::abi::{DropReason, Ip4, Limited, Mac, Tick};
 

@@ -7,9 +7,10 @@ use network_types::{eth::EthHdr, icmp::Icmpv4Hdr, ip::Ipv4Hdr, tcp::TcpHdr, udp:
 use super::{
     checksum::Diff,
     crc32c,
-    head::{Head, IP, Kind, L4, SCTP_CHECKSUM},
+    head::{Head, Kind},
     passage::ANY,
     traits::{Packet, Plain},
+    words::{IP, L4, SCTP_CHECKSUM},
 };
 use crate::abi::{Ip4, Mac, Port};
 

@@ -9,9 +9,10 @@ use network_types::{
 
 use super::{
     Verdict,
-    head::{Head, IP, Kind, is_from},
+    head::{Head, Kind, is_from},
     passage::Passage,
     traits::{Packet, Tables},
+    words::IP,
 };
 use crate::abi::{BridgePort, DropReason, Ip4, Mac, Port};
 

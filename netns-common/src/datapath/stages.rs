@@ -1,10 +1,11 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, clamp, departure, egress, fragments, hairpin, icmp, inbound, neighbour,
+    Outcome, Verdict, calls, clamp, departure, egress, fragments, hairpin, inbound, neighbour,
+    notes::Scratch,
     outbound, oversize,
-    passage::{Passage, Scratch},
-    refusal,
+    passage::Passage,
+    refusal, requote,
     traits::{Packet, Tables},
 };
 use crate::abi::{Stage, Tick};
@@ -32,7 +33,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::InboundRare => inbound::inbound_rare(packet, tables, scratch, now),
         Stage::OtherFrame => outbound::other_frame(packet, tables, scratch, now),
         Stage::Admit => inbound::admit(packet, tables, scratch, now),
-        Stage::Enter => inbound::enter(packet, tables, scratch, now),
+        Stage::Enter => calls::enter(packet, tables, scratch, now),
         Stage::OutboundFragment => outbound::outbound_fragment(packet, tables, scratch, now),
         Stage::InboundFragment => inbound::inbound_fragment(packet, tables, scratch, now),
         Stage::EgressMoved => egress::egress_moved(packet, tables, scratch, now),
@@ -41,7 +42,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::OwnError => egress::own_error(packet, tables, scratch, now),
         Stage::FirstFragment => fragments::first_fragment(packet, tables, scratch, now),
         Stage::Translate => translate(packet, tables, scratch, now),
-        Stage::Requote => icmp::requote(packet, tables, scratch, now),
+        Stage::Requote => requote::requote(packet, tables, scratch, now),
         Stage::Clamp => clamp::mss_clamp(packet, tables, scratch, now),
         Stage::Held => oversize::held(packet, tables, scratch, now),
         Stage::Refuse => refusal::refuse(packet, tables, scratch, now),

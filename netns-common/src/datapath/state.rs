@@ -1,6 +1,9 @@
 //! The states of a flow, and how long each may be idle.
 
-use super::head::{ACK, FIN, Head, Kind, RST, SYN};
+use super::{
+    head::{Head, Kind},
+    words::{ACK, FIN, RST, SYN},
+};
 use crate::abi::{Flow, FlowKind, Tick, Timeouts, ticks};
 
 /// Which way a packet of a flow goes.

@@ -10,9 +10,10 @@ use core::mem::offset_of;
 use network_types::tcp::TcpHdr;
 
 use super::{
-    head::{ACK, FIN, Head, L4, RST, SYN},
+    head::Head,
     state::{Direction, State},
     traits::Packet,
+    words::{ACK, FIN, L4, RST, SYN},
 };
 use crate::abi::{FlowKind, Sequences, TcpEnd};
 

@@ -1,4 +1,4 @@
-//! Making a datapath: its programs are loaded first, which takes a second or two of all CPUs and
+//! Making a datapath: its programs are loaded first, which takes a good part of a second and
 //! needs nothing of the lab; then it is told of the lab, and attached.
 
 use aya::Ebpf;
