@@ -252,7 +252,8 @@ fn a_namespace_that_took_over_the_name_is_left_alone() {
     own().command("ip", &["netns", "del", "red"]).success();
     // The clearing of what an interrupted `up` left does so too.
     let running = Running::start(None, Command::new(netns_path()).arg("up"));
-    eventually("lan is there", DEADLINE, || fs::exists("/run/netns/lan").unwrap_or(false));
+    // Then host is known to be made.
+    eventually("red is there", DEADLINE, || fs::exists("/run/netns/red").unwrap_or(false));
     running.signal(Signal::SIGKILL);
     drop(running);
     for command in ["del", "add"] {
