@@ -119,7 +119,7 @@ Exit codes: 0 when nothing is at fault, 1 when something is.")]
 pub struct DoctorArgs {
     /// The topology file; without it, what matters to any lab
     pub file: Option<PathBuf>,
-    /// Leave out what takes seconds: whether the kernel takes the eBPF programs
+    /// Leave out what takes time: whether the kernel takes the eBPF programs
     #[arg(long)]
     pub quick: bool,
 }
