@@ -113,7 +113,9 @@ pub(super) fn write_note<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) 
         // An address that nobody has translated anything for may send first fragments without
         // end: they take no place from a translated datagram that is on its way.
         let is_kept = is_pass && old.state == FragmentState::Translated as u8 && age < IN_FLIGHT;
-        if !is_kept && (best == u32::MAX || age > best_age) {
+        // What goes through the stack has a note where it came in and one where it leaves.
+        let is_other_note = is_about(&old, head, !is_leaving);
+        if !is_kept && !is_other_note && (best == u32::MAX || age > best_age) {
             (best, best_age) = (place, age);
         }
     }
