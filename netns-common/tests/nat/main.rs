@@ -26,3 +26,4 @@ mod tcp;
 mod through_stack;
 mod udp_lite;
 mod untouched;
+mod way;
