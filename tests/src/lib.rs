@@ -4,6 +4,7 @@
 mod capture;
 mod enter;
 mod machine;
+mod pings;
 mod program;
 mod rules;
 mod running;
@@ -19,6 +20,7 @@ mod wire;
 pub use capture::Capture;
 pub use enter::{enter, inside, own};
 pub use machine::Machine;
+pub use pings::Pings;
 pub use program::{Output, lab_is_up, netns, netns_path, run};
 pub use rules::{count, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
