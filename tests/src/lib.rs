@@ -25,7 +25,7 @@ pub use program::{Output, lab_is_up, netns, netns_path, run};
 pub use rules::{count, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
 pub use sandbox::{HURRY, Sandbox};
-pub use standing::standing;
+pub use standing::{ports_settle, standing};
 pub use stun::StunServer;
 pub use tools::{Inside, WebServer};
 pub use topology::{LabFile, lab, lab_file, lecture, outside};

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, process::Command};
 
 use netns_tests::{
-    Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, own, run, standing,
+    Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, own, ports_settle, run,
+    standing,
 };
 use netns_user::step::{End, Place, Step, apply_all};
 use serde_json::Value;
@@ -503,10 +504,7 @@ fn the_explained_commands_build_what_we_build() {
     assert!(ours.len() >= 30, "too little stands: {ours:#?}");
     let _second = Sandbox::new();
     run(None, Command::new("sh").args(["-c", &script])).success();
-    netns_tests::eventually("ports settle", netns_tests::DEADLINE, || {
-        let ports = inside("host").command("bridge", &["-j", "link", "show"]).success().stdout;
-        ports.matches("\"forwarding\"").count() == 2
-    });
+    ports_settle();
     let theirs = standing();
     let only_ours: Vec<_> = ours.difference(&theirs).collect();
     let only_theirs: Vec<_> = theirs.difference(&ours).collect();
