@@ -90,6 +90,16 @@ impl Running {
             .unwrap_or_else(|error| panic!("signal to {self}: {error}"));
     }
 
+    /// Whether it has ended by now.
+    ///
+    /// # Panics
+    /// When the kernel does not tell.
+    #[track_caller]
+    pub fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait();
+        status.unwrap_or_else(|error| panic!("{self}: {error}")).is_some()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().expect("a process id fits"))
     }

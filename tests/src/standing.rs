@@ -4,7 +4,18 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 
-use crate::{inside, own};
+use crate::{DEADLINE, eventually, inside, own};
+
+/// Waits until all ports are open, which they are a moment after their cables are whole.
+///
+/// # Panics
+/// When one of them stays closed.
+#[track_caller]
+pub fn ports_settle() {
+    eventually("ports settle", DEADLINE, || {
+        !standing().iter().any(|fact| fact.contains(" port ") && !fact.contains("forwarding"))
+    });
+}
 
 /// What stands: of each namespace its links with their settings, its addresses and routes.
 ///

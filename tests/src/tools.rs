@@ -8,6 +8,7 @@ use crate::{
     enter,
     program::{Output, run},
     running::Running,
+    wait::DEADLINE,
 };
 
 /// Work in one namespace.
@@ -66,7 +67,8 @@ impl Inside {
     #[must_use]
     pub fn curl(&self, url: &str) -> Output {
         let arguments = ["--silent", "--show-error", "--fail", "--noproxy", "*"];
-        let arguments = [&arguments[..], &["--max-time", "5", url]].concat();
+        let limit = DEADLINE.as_secs().to_string();
+        let arguments = [&arguments[..], &["--max-time", &limit, url]].concat();
         self.command("curl", &arguments)
     }
 

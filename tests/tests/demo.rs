@@ -8,6 +8,9 @@ use nix::sys::signal::Signal;
 /// How many checks there are: what the lecture asks for, from wherever it says.
 const CHECKS: usize = 11;
 
+/// How often the demonstration is started that was over before it was told to end.
+const ATTEMPTS: usize = 5;
+
 #[test]
 fn without_a_terminal_it_runs_its_checks_and_ends() {
     let _sandbox = Sandbox::new();
@@ -44,13 +47,16 @@ fn it_tears_down_when_it_is_told_to_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let _sandbox = Sandbox::new();
         let before = Machine::now();
-        let mut demo = Running::start(None, Command::new(netns_path()).arg("demo"));
-        // The first check has been made: it is in the midst of them.
-        demo.wait_for("✓");
-        demo.signal(signal);
-        let (status, stdout, stderr) = demo.finish();
-        assert!(!status.success(), "{signal}: {stdout}{stderr}");
-        before.is_unchanged();
+        let was_ended = (0..ATTEMPTS).any(|_| {
+            let mut demo = Running::start(None, Command::new(netns_path()).arg("demo"));
+            // The first check has been made: it is in the midst of them.
+            demo.wait_for("✓");
+            demo.signal(signal);
+            let (status, ..) = demo.finish();
+            before.is_unchanged();
+            !status.success()
+        });
+        assert!(was_ended, "{signal} came too late each time");
     }
 }
 

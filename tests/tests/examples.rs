@@ -178,7 +178,7 @@ fn two_uplinks() {
     for from in ["internet", "desk"] {
         inside(from).curl("http://192.0.2.2:443/").success().shows(&["the shop"]);
         inside(from)
-            .command("curl", &["-sS", "-m2", "http://198.51.100.2:443/"])
+            .command("curl", &["-sS", "-m20", "http://198.51.100.2:443/"])
             .fails_with_code(7, &[]);
     }
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use netns_tests::{
-    DEADLINE, LabFile, Machine, Sandbox, eventually, inside, lab, lecture, netns, outside, own,
-    run, standing,
+    LabFile, Machine, Sandbox, inside, lab, lecture, netns, outside, own, ports_settle, run,
+    standing,
 };
 
 /// As a person pipes it: all of it, and the first failure ends it.
@@ -25,16 +25,9 @@ fn the_commands_change_the_same(from: &LabFile, to: &LabFile) -> String {
     let _second = Sandbox::new();
     from.up().success();
     shell(&script);
-    settled();
+    ports_settle();
     assert_eq!(ours, standing(), "{script}");
     script
-}
-
-/// Ports open a moment after their cables are whole.
-fn settled() {
-    eventually("ports settle", DEADLINE, || {
-        !standing().iter().any(|fact| fact.contains(" port ") && !fact.contains("forwarding"))
-    });
 }
 
 fn dry_run(lab: &LabFile) -> String {
@@ -74,7 +67,7 @@ fn the_commands_build_the_same(lab: &LabFile) {
     };
     let _second = Sandbox::new();
     shell(&script);
-    settled();
+    ports_settle();
     let theirs = standing();
     let only_ours: Vec<_> = ours.difference(&theirs).collect();
     let only_theirs: Vec<_> = theirs.difference(&ours).collect();
@@ -237,7 +230,7 @@ fn the_commands_of_up_translate_as_well_with_iptables() {
     let _sandbox = Sandbox::new();
     let script = dry_run(&lecture());
     shell(&script);
-    settled();
+    ports_settle();
     inside("red").ping("8.8.8.8").success();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
     inside("lan").curl("http://192.168.1.10/").success().shows(&["from blue"]);

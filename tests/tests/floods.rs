@@ -32,6 +32,9 @@ const SECONDS: u64 = 10;
 /// Fewer packets than this in all would be no flood, however busy the machine is.
 const FLOOD: u64 = 50_000;
 
+/// How long the machine has for so many.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// The server's port of the transfer, and the one of the connection that is kept alive.
 const TRANSFER: u16 = 7000;
 const KEPT: u16 = 7001;
@@ -188,14 +191,17 @@ fn floods_from_both_sides_leave_established_connections_alone() {
     let content = Stream::new();
     let (goes_on, packets) = (AtomicBool::new(true), AtomicU64::new(0));
     let started = Instant::now();
+    let is_going = || {
+        let (elapsed, packets) = (started.elapsed(), packets.load(Ordering::Relaxed));
+        elapsed < duration || (packets <= FLOOD && elapsed < LONGEST)
+    };
     let (sent, received) = thread::scope(|scope| {
         let ending = Ending(&goes_on);
         scope.spawn(|| flood(&red, &FROM_RED, 1, &goes_on, &packets));
         scope.spawn(|| flood(&lan, &FROM_LAN, 2, &goes_on, &packets));
         let receiver = scope.spawn(|| receive_stream(&mut receiving, &content));
-        let sender =
-            scope.spawn(|| send_stream(&mut transfer, &content, |_| started.elapsed() < duration));
-        while started.elapsed() < duration && !sender.is_finished() {
+        let sender = scope.spawn(|| send_stream(&mut transfer, &content, |_| is_going()));
+        while is_going() && !sender.is_finished() {
             exchange(&mut kept, &mut kept_server);
             thread::park_timeout(Duration::from_millis(100));
         }

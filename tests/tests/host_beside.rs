@@ -7,7 +7,8 @@ use std::{
 };
 
 use netns_tests::{
-    DEADLINE, Sandbox, UdpEcho, accept, connect_from, count, forward_add, inside, lab_is_up, nat,
+    DEADLINE, Sandbox, UdpEcho, accept, connect_from, count, eventually, forward_add, inside,
+    lab_is_up, nat,
 };
 
 /// Long enough for what does not come.
@@ -141,8 +142,12 @@ ip = ip[:10] + struct.pack('!H', ~total & 0xffff) + ip[12:]
 s.send(gateway + s.getsockname()[4] + struct.pack('!HHH', 0x8100, 0, 0x0800) + ip + udp)
 ";
     inside("red").command("python3", &["-c", script]).success();
-    let nat = nat();
-    let drops = nat["drops"].as_array().expect("drops");
-    let spoofed = drops.iter().find(|drop| drop["reason"] == "spoofed-source").expect("a drop");
-    assert_eq!(count(spoofed, "packets"), 1, "{nat:#}");
+    let spoofed = || {
+        let nat = nat();
+        let mut drops = nat["drops"].as_array().expect("drops").iter();
+        let spoofed = drops.find(|drop| drop["reason"] == "spoofed-source");
+        spoofed.map_or(0, |drop| count(drop, "packets"))
+    };
+    eventually("the frame is counted", DEADLINE, || spoofed() > 0);
+    assert_eq!(spoofed(), 1, "{:#}", nat());
 }

@@ -1,13 +1,9 @@
 //! Labs come up whole, stay, and go without a trace.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use netns_common::abi::SCHEMA;
-use netns_tests::{
-    DEADLINE, Machine, Running, Sandbox, eventually, inside, lab, lab_is_up, lecture, netns,
-    netns_path, outside, own,
-};
-use nix::sys::signal::Signal;
+use netns_tests::{Machine, Sandbox, inside, lab, lab_is_up, lecture, netns, outside, own};
 
 #[test]
 fn the_lectures_lab_is_as_drawn() {
@@ -249,19 +245,6 @@ fn a_namespace_that_took_over_the_name_is_left_alone() {
     assert!(down.stderr.contains("warning: namespace \"red\""), "{down}");
     assert_eq!(inside("red").interfaces(), ["mine"]);
     assert!(!fs::exists("/run/netns-labs/lecture").expect("a folder"), "the lab itself is gone");
-    own().command("ip", &["netns", "del", "red"]).success();
-    // The clearing of what an interrupted `up` left does so too.
-    let running = Running::start(None, Command::new(netns_path()).arg("up"));
-    // Then host is known to be made.
-    eventually("red is there", DEADLINE, || fs::exists("/run/netns/red").unwrap_or(false));
-    running.signal(Signal::SIGKILL);
-    drop(running);
-    for command in ["del", "add"] {
-        own().command("ip", &["netns", command, "host"]).success();
-    }
-    inside("host").command("ip", &["link", "add", "mine", "type", "bridge"]).success();
-    netns(&["up"]).fails_with(&["host", "already exists"]);
-    assert_eq!(inside("host").interfaces(), ["mine"]);
 }
 
 #[test]
@@ -298,44 +281,6 @@ fn pins_without_a_record_are_left_alone() {
     fs::remove_dir("/run/netns-labs").expect("an empty folder");
     fs::rename("/run/elsewhere", "/run/netns-labs").expect("the records return");
     netns(&["status"]).success();
-}
-
-#[test]
-fn a_lab_whose_up_was_killed_can_be_cleared_and_built() {
-    let _sandbox = Sandbox::new();
-    let before = Machine::now();
-    // At its first namespace it is in the midst of it.
-    for appears in ["host", "lan", "blue"] {
-        let running = Running::start(None, Command::new(netns_path()).arg("up"));
-        let file = format!("/run/netns/{appears}");
-        eventually("up makes namespaces", DEADLINE, || fs::exists(&file).unwrap_or(false));
-        running.signal(Signal::SIGKILL);
-        drop(running);
-        netns(&["down", "lecture"]).success();
-        before.is_unchanged();
-    }
-    lab_is_up();
-    inside("red").ping("192.168.15.2").success();
-}
-
-#[test]
-fn an_interrupt_ends_up_between_two_namespaces() {
-    let _sandbox = Sandbox::new();
-    let before = Machine::now();
-    let large = (0..100).fold(lecture(), |lab, number| {
-        lab.namespace(&format!("n{number}"), "v-net-0", &format!("192.168.15.{}/24", 100 + number))
-    });
-    let file = large.write();
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
-        let running = Running::start(None, Command::new(netns_path()).arg("up").arg(file.path()));
-        eventually("blue is there", DEADLINE, || fs::exists("/run/netns/blue").unwrap_or(false));
-        running.signal(signal);
-        let (status, _, stderr) = running.finish();
-        assert_eq!(status.code(), Some(code), "{stderr}");
-        assert!(stderr.contains("interrupted: lab \"lecture\""), "{stderr}");
-        assert!(!stderr.contains("102 namespaces: done"), "it went on to the end:\n{stderr}");
-        before.is_unchanged();
-    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::{
 };
 
 use netns_tests::{
-    DEADLINE, LabFile, Machine, Sandbox, Stream, accept, connect_from, eventually, flows, inside,
-    lab_is_up, lecture, netns, own, receive_stream, send_stream, standing,
+    DEADLINE, LabFile, Machine, Pings, Sandbox, Stream, accept, connect_from, eventually, flows,
+    inside, lab_is_up, lecture, netns, own, receive_stream, send_stream, standing,
 };
 
 /// `netns` with a lab's file.
@@ -113,19 +113,12 @@ fn transfers_go_on_bit_for_bit_while_the_lab_changes() {
 fn no_ping_of_an_untouched_namespace_is_lost() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let mut pings = [("red", "8.8.8.8"), ("red", "192.168.15.2"), ("blue", "192.168.1.1")]
-        .map(|(from, to)| inside(from).start("ping", &["-n", "-O", "-i", "0.01", to]));
-    for ping in &mut pings {
-        ping.wait_for("icmp_seq=1 ");
-    }
+    let pings = [("red", "8.8.8.8"), ("red", "192.168.15.2"), ("blue", "192.168.1.1")]
+        .map(|(from, to)| Pings::start(&inside(from), to));
     for lab in changes() {
         change_to(&lab);
     }
-    for ping in &mut pings {
-        ping.signal(nix::sys::signal::Signal::SIGINT);
-        let summary = ping.wait_for("packet loss");
-        assert!(summary.contains(" 0% packet loss"), "{summary}");
-    }
+    pings.into_iter().for_each(Pings::end_without_loss);
 }
 
 #[test]

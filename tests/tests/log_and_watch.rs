@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use netns_tests::{Running, Sandbox, inside, lab_is_up, netns, netns_path};
+use netns_tests::{Pings, Running, Sandbox, inside, lab_is_up, netns, netns_path};
 use netns_user::datapath::Datapath;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -57,15 +57,12 @@ fn the_log_names_the_reason_of_a_drop() {
 fn a_connection_outlives_the_log_that_began_and_ended_beside_it() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let ping = ["-i", "0.01", "-c", "150", "8.8.8.8"];
-    let mut pings = Running::start(Some("red"), Command::new("ping").args(ping));
-    pings.wait_for("icmp_seq=1 ");
+    let pings = Pings::start(&inside("red"), "8.8.8.8");
     let running = log(&[]);
     running.signal(Signal::SIGTERM);
     let (status, ..) = running.finish();
     assert!(status.success());
-    let (_, stdout, _) = pings.finish();
-    assert!(stdout.contains("150 received"), "{stdout}");
+    pings.end_without_loss();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use netns_tests::{LabFile, Machine, Sandbox, inside, lab, netns, own};
+use netns_tests::{DEADLINE, LabFile, Machine, Sandbox, eventually, inside, lab, netns, own};
 
 /// An uplink that the machine has, and a neighbour at its far end.
 fn machine_has_an_uplink() {
@@ -14,11 +14,15 @@ fn machine_has_an_uplink() {
     ip("netns add street");
     ip("link add wan0 type veth peer name eth0 netns street");
     ip("addr add 10.1.0.2/24 dev wan0");
-    ip("link set wan0 up");
     ip("-n street addr add 10.1.0.1/24 dev eth0");
-    ip("-n street link set eth0 up");
     ip("-n street link set lo up");
+    // The far end first: a route of a link without a carrier would be a difference, too.
+    ip("-n street link set eth0 up");
+    ip("link set wan0 up");
     ip("route add default via 10.1.0.1");
+    eventually("the uplink has a carrier", DEADLINE, || {
+        own().command("ip", &["link", "show", "wan0"]).success().stdout.contains("LOWER_UP")
+    });
 }
 
 fn forwarding() -> String {
@@ -62,7 +66,7 @@ fn a_process_of_another_namespace_is_not_led_to_the_forward() {
     netns(&["up"]).success();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
     // The same address and port means another thing elsewhere.
-    inside("lan").command("curl", &["-sS", "-m2", "http://127.0.0.1/"]).fails_with_code(7, &[]);
+    inside("lan").command("curl", &["-sS", "-m20", "http://127.0.0.1/"]).fails_with_code(7, &[]);
     inside("host").curl("http://127.0.0.1/").success().shows(&["from blue"]);
 }
 

@@ -152,8 +152,10 @@ fn nothing_outlives_an_isolating_exec() {
 #[test]
 fn an_orphan_is_reaped_inside() {
     let _sandbox = red();
-    let script = "(true & echo $!); until ! test -e /proc/3; do sleep 0.02; done; echo reaped";
-    isolated(script).success().shows(&["reaped"]);
+    // The shell has waited for its parent, so that it is nobody's but the init's.
+    let script = "orphan=$(sleep 1000 >/dev/null & echo $!); grep PPid /proc/$orphan/status; \
+                  kill $orphan; until ! test -e /proc/$orphan; do sleep 0.02; done; echo reaped";
+    isolated(script).success().shows(&["PPid:\t1\n", "reaped"]);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn a_server_behind_two_translations_is_reached_by_two_forwards() {
         assert_eq!(server.next_client(), client, "{from}");
     }
     inside("net")
-        .command("curl", &["-sS", "-m2", "http://192.0.2.2:8081/"])
+        .command("curl", &["-sS", "-m20", "http://192.0.2.2:8081/"])
         .fails_with_code(7, &[]);
 }
 

@@ -278,7 +278,7 @@ fn work(seeds: &Seeds) {
             }
         };
     }
-    let rules = (1..=rules::LAST).filter(|rule| both.begun(*rule) > 0).map(begun);
+    let rules = (1..=rules::LAST).filter(|rule| both.has_begun(*rule)).map(begun);
     let mut seen = seeds.seen.lock().unwrap_or_else(PoisonError::into_inner);
     seen.extend(both.outcomes().into_iter().chain(rules));
 }

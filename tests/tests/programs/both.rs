@@ -4,7 +4,9 @@ use std::{
     collections::{HashMap, HashSet},
     fmt::{self, Debug},
     hash::Hash,
+    mem,
     net::{TcpListener, UdpSocket},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
 use netns_common::{
@@ -30,6 +32,9 @@ const PAUSE: u32 = 45;
 /// How far the clocks of the two may be apart, in ticks.
 const CLOCK_SKEW: Tick = 4;
 
+/// How often a sequence is run at most whose failures a pause of the process explains.
+const ATTEMPTS: usize = 5;
+
 /// A port that sockets of the host own.
 const OWNED_PORT: u16 = 40_001;
 
@@ -45,11 +50,18 @@ pub(crate) enum CompareTables {
 /// The kernel and the model of one lab.
 pub(crate) struct Both {
     places: Places,
+    capacity: u32,
     kernel: Kernel,
     model: Router,
     /// How often each outcome was seen: a hook, and a verdict in a word.
     outcomes: HashMap<(Hook, String), usize>,
-    _sockets: (TcpListener, UdpSocket),
+    /// The rules that have begun a connection in kernels and models before these.
+    begun: HashSet<RuleId>,
+    /// What [`Both::map_ports`] was told last.
+    mapped: Option<Option<Filtering>>,
+    /// Whether so much time has passed within a packet that the clocks may be apart.
+    disturbed: bool,
+    sockets: Option<(TcpListener, UdpSocket)>,
 }
 
 impl Debug for Both {
@@ -89,21 +101,56 @@ impl Both {
         .into();
         Self {
             places: *places,
+            capacity,
             kernel,
             model: Router::new(tables),
             outcomes: HashMap::new(),
-            _sockets: sockets,
+            begun: HashSet::new(),
+            mapped: None,
+            disturbed: false,
+            sockets: Some(sockets),
+        }
+    }
+
+    /// A new kernel and a new model in the place of these, with the same settings.
+    fn renew(&mut self) {
+        // Their ports are those that the next ones want.
+        self.sockets = None;
+        let new = Self::new(&self.places, self.capacity);
+        let old = mem::replace(self, new);
+        let settings = old.model.tables.settings;
+        self.begun = (0..=rules::LAST).filter(|rule| old.has_begun(*rule)).collect();
+        self.outcomes = old.outcomes;
+        self.change_settings(|now| *now = settings);
+        if let Some(filtering) = old.mapped {
+            self.map_ports(filtering);
         }
     }
 
     /// Runs a sequence of arbitrary packets, and returns how many there were.
     ///
     /// Verdicts and bytes are compared for each packet, what is counted and the tables when
-    /// `tables` says.
+    /// `tables` says. Where the machine has paused in a packet, a difference may be that of the
+    /// clocks: then the sequence is run once more from the beginning.
     ///
     /// # Panics
     /// At the first difference: says the seed and the packet.
     pub(crate) fn run_sequence(&mut self, seed: u64, tables: CompareTables) -> usize {
+        for _ in 1..ATTEMPTS {
+            self.disturbed = false;
+            match catch_unwind(AssertUnwindSafe(|| self.try_sequence(seed, tables))) {
+                Ok(packets) => return packets,
+                Err(cause) if !self.disturbed => resume_unwind(cause),
+                Err(_) => {
+                    eprintln!("seed {seed:#x}: the machine paused, which may be why: once more");
+                    self.renew();
+                }
+            }
+        }
+        self.try_sequence(seed, tables)
+    }
+
+    fn try_sequence(&mut self, seed: u64, tables: CompareTables) -> usize {
         // The choice of ports is part of what the seed repeats.
         self.change_settings(|settings| settings.seed = [seed, !seed]);
         let mut generator = Generator::new(self.places, seed);
@@ -142,6 +189,8 @@ impl Both {
         let mut after = packet.clone();
         let verdict = self.model.run(hook, &mut after);
         let ran = self.kernel.run(hook, packet);
+        // One tick less: the coarse clock is behind the one that the kernel's programs read.
+        self.disturbed |= Kernel::now().wrapping_sub(self.model.now) >= CLOCK_SKEW;
         let action = match verdict {
             Verdict::Pass | Verdict::Redirect(Exit::Onward) => u32::MAX,
             Verdict::Drop(_) => 2,
@@ -176,6 +225,7 @@ impl Both {
             rule.endpoint_independent = u8::from(filtering.is_some());
             rule.filtering = filtering.unwrap_or_default() as u8;
         };
+        self.mapped = Some(filtering);
         self.kernel.edit_masquerades(edit);
         for (.., rule) in &mut self.model.tables.masquerades {
             edit(rule);
@@ -244,9 +294,9 @@ impl Both {
         self.model.tables.flows().len()
     }
 
-    /// How many connections a rule has begun.
-    pub(crate) fn begun(&self, rule: RuleId) -> u64 {
-        self.model.tables.rule_counter(rule).flows
+    /// Whether a rule has begun a connection.
+    pub(crate) fn has_begun(&self, rule: RuleId) -> bool {
+        self.begun.contains(&rule) || self.model.tables.rule_counter(rule).flows > 0
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
