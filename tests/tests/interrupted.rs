@@ -1,6 +1,6 @@
 //! `up` that a signal ends half-way.
 
-use std::{fs, os::unix::process::ExitStatusExt as _, process::Command};
+use std::{fs, os::unix::process::ExitStatusExt as _, process::Command, thread, time::Duration};
 
 use netns_tests::{
     DEADLINE, Machine, Running, Sandbox, eventually, inside, lab_is_up, lecture, netns, netns_path,
@@ -87,4 +87,24 @@ fn the_clearing_leaves_a_namespace_alone_that_took_over_the_name() {
     inside("host").command("ip", &["link", "add", "mine", "type", "bridge"]).success();
     netns(&["up"]).fails_with(&["host", "already exists"]);
     assert_eq!(inside("host").interfaces(), ["mine"]);
+}
+
+/// The verifier gives up when a signal comes, also one that only stops or continues the process.
+#[test]
+fn an_up_that_is_stopped_and_continued_comes_to_its_end() {
+    const STOPS: u32 = 60;
+    let _sandbox = Sandbox::new();
+    let mut running = Running::start(None, Command::new(netns_path()).arg("up"));
+    for _ in 0..STOPS {
+        if running.has_ended() {
+            break;
+        }
+        running.signal(Signal::SIGSTOP);
+        thread::park_timeout(Duration::from_millis(20));
+        running.signal(Signal::SIGCONT);
+        thread::park_timeout(Duration::from_millis(20));
+    }
+    let (status, _, said) = running.finish();
+    assert!(status.success(), "{said}");
+    inside("red").ping("192.168.15.2").success();
 }

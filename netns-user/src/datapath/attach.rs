@@ -19,6 +19,7 @@ use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::{
     DatapathError,
+    insist::insist,
     object::{classifier, missing},
     pins::Pins,
 };
@@ -174,7 +175,7 @@ pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), 
         let error = |cause| DatapathError::Program { program: name, cause };
         let program = object.program_mut(name).ok_or_else(|| missing(name))?;
         let program: &mut CgroupSockAddr = program.try_into().map_err(error)?;
-        program.load().map_err(error)?;
+        insist(|| program.load()).map_err(error)?;
         // Links on one group always stand side by side; the flag is for the older interface.
         let id = program.attach(&cgroup, CgroupAttachMode::Single).map_err(error)?;
         let link = program.take_link(id).map_err(error)?;

@@ -7,6 +7,7 @@ mod change;
 mod configure;
 mod error;
 mod flows;
+mod insist;
 mod install;
 mod lock;
 mod log;

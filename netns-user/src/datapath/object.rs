@@ -14,7 +14,7 @@ use aya::{
 };
 use netns_common::abi::{MAPPINGS_OF_FLOW, REPORT, Stage, maps, programs};
 
-use super::{DatapathError, pins::Pins};
+use super::{DatapathError, insist::insist, pins::Pins};
 
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
@@ -45,7 +45,7 @@ pub(super) fn classifier<'a>(
     let program = object.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut SchedClassifier = program.try_into().map_err(error)?;
     if program.fd().is_err() {
-        program.load().map_err(error)?;
+        insist(|| program.load()).map_err(error)?;
     }
     Ok(program)
 }
@@ -73,7 +73,7 @@ fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), Datapa
         let Some((name, program)) = next else { return Ok(()) };
         let error = |cause| DatapathError::Program { program: name, cause };
         let program: &mut SchedClassifier = program.try_into().map_err(error)?;
-        program.load().map_err(error)?;
+        insist(|| program.load()).map_err(error)?;
     };
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
