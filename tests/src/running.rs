@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read},
     os::unix::process::CommandExt as _,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -13,7 +13,7 @@ use std::{
 use nix::{
     sys::{
         prctl::set_pdeathsig,
-        signal::{Signal, killpg},
+        signal::{SigHandler, Signal, killpg, signal},
     },
     unistd::Pid,
 };
@@ -49,8 +49,8 @@ impl Running {
         let name = Name(namespace, command).to_string();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0);
-        // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
-        unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
+        // SAFETY: between fork and exec it makes system calls and allocates nothing.
+        unsafe { command.pre_exec(begin) };
         let mut child =
             enter(namespace, || command.spawn()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let (sender, lines) = channel();
@@ -141,6 +141,18 @@ impl fmt::Display for Running {
         let (stdout, stderr) = (self.text(Channel::Stdout), self.text(Channel::Stderr));
         write!(f, "{}\n--- stdout\n{stdout}--- stderr\n{stderr}---\nit", self.name)
     }
+}
+
+/// What the child does before it is the command: it dies with the test, and ends by the signals
+/// that end a program, which whoever started the tests may ignore (a shell does for what it runs
+/// in the background, and nohup).
+fn begin() -> io::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    for ending in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        // SAFETY: the default is no handler.
+        unsafe { signal(ending, SigHandler::SigDfl)? };
+    }
+    Ok(())
 }
 
 fn pass_on(
