@@ -77,13 +77,21 @@ impl Places {
     }
 }
 
+/// Whether a note is about the datagram of a packet, wherever that was seen. Two comparisons
+/// of words, since the verifier follows each one's two ways at every place.
+#[inline(always)]
+fn is_same_datagram(fragment: &Fragment, head: &Head) -> bool {
+    let words = |source: Ip4, destination: Ip4, id, protocol| {
+        let addresses = u64::from(source.to_network()) << 32 | u64::from(destination.to_network());
+        (addresses, u32::from(id) << 8 | u32::from(protocol))
+    };
+    words(fragment.source, fragment.destination, fragment.id, fragment.protocol)
+        == words(head.source, head.destination, head.id, head.protocol)
+}
+
 #[inline(always)]
 fn is_about(fragment: &Fragment, head: &Head, is_leaving: bool) -> bool {
-    fragment.is_leaving == u8::from(is_leaving)
-        && fragment.source == head.source
-        && fragment.destination == head.destination
-        && fragment.id == head.id
-        && fragment.protocol == head.protocol
+    is_same_datagram(fragment, head) && fragment.is_leaving == u8::from(is_leaving)
 }
 
 /// Puts the note that was begun into the place of the datagram, or a free one, or the oldest.
@@ -91,8 +99,8 @@ fn is_about(fragment: &Fragment, head: &Head, is_leaving: bool) -> bool {
 pub(super) fn write_note<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) {
     let (head, tables, now) = (passage.head, passage.tables, passage.now);
     let places = Places::of(tables, passage.settings, head);
-    let is_pass = passage.notes.fragment.state == FragmentState::Passed as u8;
-    let is_leaving = passage.notes.fragment.is_leaving != 0;
+    let note = &passage.notes.fragment;
+    let is_pass = note.state == FragmentState::Passed as u8;
     let mut best = u32::MAX;
     let mut best_age = 0;
     let mut attempt = 0;
@@ -105,22 +113,24 @@ pub(super) fn write_note<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) 
             }
             continue;
         };
-        if is_about(&old, head, is_leaving) {
-            best = place;
-            break;
+        if is_same_datagram(&old, head) {
+            if old.is_leaving == note.is_leaving {
+                best = place;
+                break;
+            }
+            // What goes through the stack has a note where it came in and one where it leaves.
+            continue;
         }
         let age = age(&old, now);
         // An address that nobody has translated anything for may send first fragments without
         // end: they take no place from a translated datagram that is on its way.
         let is_kept = is_pass && old.state == FragmentState::Translated as u8 && age < IN_FLIGHT;
-        // What goes through the stack has a note where it came in and one where it leaves.
-        let is_other_note = is_about(&old, head, !is_leaving);
-        if !is_kept && !is_other_note && (best == u32::MAX || age > best_age) {
+        if !is_kept && (best == u32::MAX || age > best_age) {
             (best, best_age) = (place, age);
         }
     }
     if best != u32::MAX {
-        tables.set_fragment(best, &passage.notes.fragment);
+        tables.set_fragment(best, note);
     }
 }
 

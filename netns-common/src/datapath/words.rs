@@ -11,16 +11,20 @@ use super::{checksum::Diff, traits::Plain};
 
 /// Offset of the IPv4 header: labs are untagged Ethernet.
 pub(super) const IP: usize = EthHdr::LEN;
+
 /// Offset of the transport header of a packet without IP options.
 pub(super) const L4: usize = IP + Ipv4Hdr::LEN;
+
 /// Offset of the source address.
 pub(super) const IP_SOURCE: usize = IP + offset_of!(Ipv4Hdr, src_addr);
 
 /// Offset of the destination address.
 pub(super) const IP_DESTINATION: usize = IP + offset_of!(Ipv4Hdr, dst_addr);
+
 /// The bit that forbids fragmentation (RFC 791).
 pub(super) const DONT_FRAGMENT: u16 = 0x4000;
-/// Offset of the checksum in it (RFC 9260 section 3.1).
+
+/// Offset of the checksum in an SCTP header (RFC 9260 section 3.1).
 pub(super) const SCTP_CHECKSUM: usize = 8;
 
 pub(super) const FIN: u8 = 0x01;
