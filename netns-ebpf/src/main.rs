@@ -7,6 +7,7 @@
     reason = "entry points are handed their context by value"
 )]
 
+mod far_end;
 mod forwards;
 mod host;
 mod log;
@@ -26,7 +27,7 @@ use netns_common::{
     abi::Stage,
     datapath::{self, Exit, Outcome, Verdict},
 };
-use packet::TcPacket;
+use packet::{PACKET_HOST, TcPacket};
 use tables::KernelTables;
 
 /// Runs a part of the work on a packet. A macro, because a function that is handed over as a
@@ -137,8 +138,8 @@ fn conclude(ctx: &TcContext, verdict: Verdict) -> i32 {
         Verdict::Pass | Verdict::Redirect(Exit::Onward) => TC_ACT_UNSPEC,
         Verdict::Drop(_) => TC_ACT_SHOT,
         Verdict::Redirect(exit) | Verdict::Answer(_, exit) => match exit {
-            Exit::Neighbour { link, next_hop } => packet::redirect_neighbour(link, next_hop),
-            Exit::Peer { cable } => packet::redirect_peer(ctx, cable),
+            Exit::Neighbour { link, next_hop } => far_end::redirect(ctx, link, next_hop),
+            Exit::Peer { cable } => packet::redirect_peer(ctx, cable, PACKET_HOST),
             Exit::Ingress { link } => packet::redirect_ingress(link),
             Exit::Onward => TC_ACT_UNSPEC,
         },

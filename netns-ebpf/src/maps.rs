@@ -14,7 +14,10 @@ use netns_common::abi::{
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
 
-use crate::log::Noted;
+use crate::{
+    far_end::{self, NextHop},
+    log::Noted,
+};
 
 /// A default: the loader sets the size that the lab asks for.
 const FLOW_CAPACITY: u32 = 1 << 17;
@@ -96,6 +99,11 @@ const _: () = assert!(CHUNK_SIZE.is_power_of_two() && MOST_QUOTED + 4 <= CHUNK_S
 /// Room for the packet that is being handled.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// The next hops that this CPU sent to.
+#[map]
+pub(crate) static NEXT_HOPS: PerCpuArray<NextHop> =
+    PerCpuArray::with_max_entries(far_end::NEXT_HOPS, 0);
 
 /// What the packet log will say of the packet that is being handled.
 #[map]

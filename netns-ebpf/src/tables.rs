@@ -32,7 +32,7 @@ use netns_common::{
 use crate::{length_of, maps};
 
 /// `AF_INET` of linux/socket.h.
-const AF_INET: u8 = 2;
+pub(crate) const AF_INET: u8 = 2;
 
 /// `BPF_F_CURRENT_NETNS`: sockets of the namespace that the packet is in.
 const CURRENT_NETNS: u64 = u64::MAX;

@@ -173,8 +173,30 @@ pub struct Settings {
     pub limits: Limits,
     /// 1: some masquerade is [endpoint-independent](super::Masquerade::endpoint_independent).
     pub mappings: u8,
-    pub tail_padding: [u8; 3],
+    /// A bit for each of [`uplinks`](Self::uplinks): its far end, a veth in another namespace, is
+    /// entered by `bpf_redirect_peer`.
+    pub far_ends: u8,
+    pub tail_padding: [u8; 2],
+    /// Their Ethernet addresses, or [`BRIDGED`].
+    pub far_macs: [Mac; MAX_UPLINKS],
 }
+
+impl Settings {
+    /// The Ethernet address of the far end of a link, if that is an uplink whose far end is
+    /// entered.
+    #[inline(always)]
+    pub fn far_end(&self, link: u32) -> Option<Mac> {
+        let mut uplinks = self.uplinks.iter().zip(&self.far_macs).enumerate();
+        let is_entered =
+            |index: usize, uplink: u32| self.far_ends >> index & 1 != 0 && uplink == link;
+        uplinks.find(|(index, (uplink, _))| is_entered(*index, **uplink)).map(|(_, (_, mac))| *mac)
+    }
+}
+
+const _: () = assert!(MAX_UPLINKS <= u8::BITS as usize);
+
+/// The far end is the port of a bridge, which takes frames for whatever is behind it.
+pub const BRIDGED: Mac = [0; 6];
 
 /// An even port becomes an even one, and an odd port an odd one (RFC 4787 REQ-4).
 pub const KEEP_PARITY: u8 = 1;
@@ -186,5 +208,5 @@ const _: () = {
     assert!(size_of::<Endpoint>() == 16);
     assert!(size_of::<BridgePort>() == 24);
     assert!(size_of::<Timeouts>() == 40);
-    assert!(size_of::<Settings>() == 264);
+    assert!(size_of::<Settings>() == 312);
 };

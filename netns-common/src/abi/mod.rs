@@ -26,7 +26,7 @@ pub use fragment::{
 };
 pub use host::{HostPeerKey, Peer};
 pub use lab::{
-    BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
+    BRIDGED, BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
     MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
@@ -41,7 +41,7 @@ pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, W
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {

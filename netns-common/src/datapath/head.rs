@@ -385,3 +385,14 @@ impl<P: Packet> TransportReader for Shifted<'_, P> {
         self.0.load_at(L4 + self.1 + offset)
     }
 }
+
+/// Whether a packet begins a TCP connection, or answers one that does. Of packets with IP
+/// options it is not asked.
+#[inline(always)]
+pub fn is_tcp_opening<P: Packet>(packet: &P) -> bool {
+    const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
+    const FLAGS: usize = L4 + 13;
+    packet.load(IP) == Some(IPV4_WITHOUT_OPTIONS)
+        && packet.load(IP + offset_of!(Ipv4Hdr, proto)) == Some(IpProto::Tcp as u8)
+        && packet.load::<u8>(FLAGS).is_some_and(|flags| flags & SYN != 0)
+}

@@ -56,7 +56,7 @@ pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;
 pub use guard::to_uplink;
 pub use hairpin::{hairpin, meet};
-pub use head::{Head, Kind, NoHead};
+pub use head::{Head, Kind, NoHead, is_tcp_opening};
 pub use hop::{Route, RouteOutcome};
 pub use host::{HostSockets, connect as host_connect, has_sockets};
 pub use inbound::{

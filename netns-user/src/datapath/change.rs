@@ -94,8 +94,8 @@ impl Datapath {
         if (self.settings()?.via_stack != 0) != spec.via_stack {
             changes.push(DatapathChange::ViaStack(spec.via_stack));
         }
-        changes.extend(changed_settings(&self.settings()?, spec));
         let interfaces = Interfaces::read()?;
+        changes.extend(changed_settings(&self.settings()?, spec, &interfaces));
         let unwatched = spec.uplinks.iter().filter(|name| !self.watches_uplink(name));
         changes.extend(
             unwatched.map(|name| DatapathChange::Uplink { name: name.clone(), added: true }),
@@ -350,7 +350,11 @@ impl Datapath {
 }
 
 /// The settings that have a value.
-fn changed_settings(old: &Settings, spec: &DatapathSpec) -> Vec<DatapathChange> {
+fn changed_settings(
+    old: &Settings,
+    spec: &DatapathSpec,
+    interfaces: &Interfaces,
+) -> Vec<DatapathChange> {
     let named = |timeouts: &Timeouts| NatTimeouts::from(timeouts).named();
     let timeouts = named(&old.timeouts).into_iter().zip(named(&spec.timeouts));
     let timeouts = timeouts.map(|((key, from), (_, to))| {
@@ -371,7 +375,12 @@ fn changed_settings(old: &Settings, spec: &DatapathSpec) -> Vec<DatapathChange> 
         ("nat.keep_parity".to_owned(), word(keeps(KEEP_PARITY)), word(spec.keep_parity)),
         ("nat.keep_class".to_owned(), word(keeps(KEEP_CLASS)), word(spec.keep_class)),
     ];
-    let changed = timeouts.chain(others).filter(|(_, from, to)| from != to);
+    let ends = spec.uplinks.iter().map(|name| {
+        let entered = interfaces.index(name).is_ok_and(|link| old.far_end(link).is_some());
+        let enters = spec.far_ends.iter().any(|(uplink, _)| uplink == name);
+        (format!("redirect_peer of {name}"), word(entered), word(enters))
+    });
+    let changed = timeouts.chain(others).chain(ends).filter(|(_, from, to)| from != to);
     changed.map(|(key, from, to)| DatapathChange::Setting { key, from, to }).collect()
 }
 

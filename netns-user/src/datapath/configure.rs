@@ -109,6 +109,12 @@ pub(super) fn settings(
         MAX_UPLINKS,
         "uplinks",
     )?;
+    for (index, name) in spec.uplinks.iter().enumerate() {
+        if let Some((_, mac)) = spec.far_ends.iter().find(|(uplink, _)| uplink == name) {
+            settings.far_ends |= 1 << index;
+            settings.far_macs[index] = *mac;
+        }
+    }
     Ok(settings)
 }
 

@@ -65,6 +65,7 @@ pub(super) fn uplink(router: &str, name: &str, address: &str, far: Far) -> Uplin
         address: Some(address.parse().unwrap()),
         gateway: None,
         mtu: None,
+        redirect_peer: false,
         far: Some(far),
     }
 }

@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use netns_common::abi::{Limits, Timeouts};
+use netns_common::abi::{BRIDGED, Limits, Timeouts};
 
 use crate::{
     datapath::{CableSpec, DatapathSpec},
     net::Mac,
     rules::{ForwardRule, MasqueradeRule},
-    topology::{NatOptions, Router, Topology},
+    topology::{Far, NatOptions, Outside, Router, Topology, Uplink},
 };
 
 /// A router's datapath, and where it belongs.
@@ -68,6 +68,10 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
         flow_capacity: topology.nat.flow_table,
         limits: limits(&topology.nat),
         uplinks: topology.uplinks_of(namespace).map(|uplink| uplink.name.clone()).collect(),
+        far_ends: topology
+            .uplinks_of(namespace)
+            .filter_map(|uplink| far_end(topology, uplink))
+            .collect(),
         cables: namespaces.chain(routers).collect(),
         inside: topology.bridges_of(namespace).map(|bridge| bridge.address.trunc()).collect(),
         masquerades: masquerades(topology, namespace),
@@ -79,6 +83,17 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
         source_check: topology.nat.source_check,
         via_stack: topology.nat.via_stack,
     }
+}
+
+/// The far end of an uplink, if it is to be entered.
+fn far_end(topology: &Topology, uplink: &Uplink) -> Option<(String, [u8; 6])> {
+    let mac = match uplink.far.as_ref().filter(|_| uplink.redirect_peer)? {
+        Far::Outside(Outside { namespace, interface, .. }) => {
+            Mac::from_names(&[&topology.name, namespace, interface]).0
+        }
+        Far::Plug(_) => BRIDGED,
+    };
+    Some((uplink.name.clone(), mac))
 }
 
 /// Half of the flow table is for connections that are answered, whoever has them.

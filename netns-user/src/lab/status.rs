@@ -260,7 +260,8 @@ impl Survey<'_> {
                 Some(Far::Plug(plug)) => format!("{address}plugged into {}", plug.bridge),
                 None => "of this machine".into(),
             };
-            let part = part(PartKind::Uplink, &end, detail);
+            let way = if uplink.redirect_peer { ", redirect_peer" } else { "" };
+            let part = part(PartKind::Uplink, &end, format!("{detail}{way}"));
             // Without a bridge there is nobody to translate for.
             match self.topology.bridges_of(uplink.router.as_deref()).next() {
                 Some(_) => self.with_program(part, &end),

@@ -62,6 +62,9 @@ pub struct Uplink {
     /// Bytes, of both ends of the uplink's cable; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// Whether what is translated enters the far end of its cable at once.
+    #[serde(skip_serializing_if = "is_false")]
+    pub redirect_peer: bool,
     /// Where the far end of its cable is.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub far: Option<Far>,
@@ -198,6 +201,11 @@ fn address_or_false<S: Serializer>(
         Some(gateway) => gateway.serialize(serializer),
         None => serializer.serialize_bool(false),
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_false(choice: &bool) -> bool {
+    !*choice
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]

@@ -58,6 +58,7 @@ impl<'a> Check<'a> {
             ("address", uplink.address.as_ref().map(toml::Spanned::span)),
             ("gateway", uplink.gateway.as_ref().map(toml::Spanned::span)),
             ("mtu", uplink.mtu.as_ref().map(toml::Spanned::span)),
+            ("redirect_peer", uplink.redirect_peer.as_ref().map(toml::Spanned::span)),
             ("plug", uplink.plug.as_ref().map(toml::Spanned::span)),
         ];
         for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {

@@ -33,6 +33,11 @@ pub(in crate::topology) struct UplinkFile {
     #[serde(default)]
     #[schemars(with = "Mtu")]
     pub(in crate::topology) mtu: Option<Number>,
+    /// Whether what is translated enters the far end of its cable at once, past the cable itself;
+    /// without it, no.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(in crate::topology) redirect_peer: Option<Spanned<bool>>,
     /// A simulated network at the far end of its cable.
     #[serde(default)]
     #[schemars(with = "OutsideFile")]

@@ -72,6 +72,7 @@ pub(super) fn uplink(
         address: address?,
         gateway: gateway?,
         mtu: mtu?.or(bridge.and_then(|bridge| bridge.mtu)),
+        redirect_peer: file.redirect_peer.as_ref().is_some_and(|choice| *choice.get_ref()),
         far: outside.map(Far::Outside).or(plug.map(Far::Plug)),
     })
 }

@@ -199,7 +199,10 @@ fn a_topology_survives_its_own_file() {
     let nat = "[nat]\nflow_table = 4096\nquota = 1000\nunreplied = 100\n\
                source_check = false\nvia_stack = true\nports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
                [nat.timeouts]\nudp = 30\n";
-    for text in [GOOD.to_owned(), format!("{GOOD}{nat}"), OWN.to_owned(), LECTURE.to_owned()] {
+    let entering = LECTURE.replacen("[[uplink]]", "[[uplink]]\nredirect_peer = true", 1);
+    assert!(Topology::parse(&entering, "lab.toml").unwrap().uplinks[0].redirect_peer);
+    let texts = [GOOD.to_owned(), format!("{GOOD}{nat}"), OWN.to_owned(), LECTURE.to_owned()];
+    for text in texts.into_iter().chain([entering]) {
         let lab = Topology::parse(&text, "lab.toml").unwrap();
         assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
     }

@@ -68,10 +68,10 @@ pub(crate) fn routed(place: &Place) -> Result<()> {
     ready(place)
 }
 
-/// The same network as a lab of ours; `nat` is in the table of that name in its file.
-pub(crate) fn lab(place: &Place, nat: &str) -> Result<()> {
+/// The same network as a lab of ours.
+pub(crate) fn lab(place: &Place) -> Result<()> {
     let file = lab_file(place);
-    fs::write(&file, lab_text(place, nat)).with_context(|| format!("cannot write {file}"))?;
+    fs::write(&file, lab_text(place)).with_context(|| format!("cannot write {file}"))?;
     finish(Command::new(netns_path()).args(["up", &file]))?;
     ready(place)
 }
@@ -81,8 +81,9 @@ pub(crate) fn lab_file(place: &Place) -> String {
 }
 
 /// What is in that file.
-pub(crate) fn lab_text(place: &Place, nat: &str) -> String {
+pub(crate) fn lab_text(place: &Place) -> String {
     let Place { client, neighbour, server, router, .. } = place;
+    let (nat, uplink) = (place.mode.nat(place.kind), place.mode.uplink());
     format!(
         r#"name = "{router}"
 [nat]
@@ -94,6 +95,7 @@ routes = [{{ to = "{SINK}", via = "{SINK_HOP}" }}]
 name = "ens3"
 address = "{UPLINK}/24"
 gateway = "{SERVER}"
+{uplink}
 outside = {{ namespace = "{server}", interface = "eth0", address = "{SERVER}/24" }}
 [[bridge]]
 name = "v-net-0"

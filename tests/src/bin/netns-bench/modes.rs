@@ -19,11 +19,12 @@ pub(crate) enum Mode {
     Nftables,
     Flowtable,
     Ours,
+    OursPeer,
     OursViaStack,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Cable,
         Self::Routed,
         Self::IptablesNft,
@@ -32,6 +33,7 @@ impl Mode {
         Self::Nftables,
         Self::Flowtable,
         Self::Ours,
+        Self::OursPeer,
         Self::OursViaStack,
     ];
 
@@ -45,6 +47,7 @@ impl Mode {
             Self::Nftables => "nftables",
             Self::Flowtable => "nftables-flowtable",
             Self::Ours => "ours",
+            Self::OursPeer => "ours-peer",
             Self::OursViaStack => "ours-via-stack",
         }
     }
@@ -59,6 +62,7 @@ impl Mode {
             Self::Nftables => "nftables masquerade, br_netfilter on",
             Self::Flowtable => "nftables masquerade with a flowtable, br_netfilter off",
             Self::Ours => "netns, from interface to interface",
+            Self::OursPeer => "netns, entering the far end of the uplink (redirect_peer)",
             Self::OursViaStack => "netns, through the kernel's stack (via_stack), br_netfilter on",
         }
     }
@@ -70,7 +74,7 @@ impl Mode {
     pub(crate) fn build(self, place: &Place) -> Result<()> {
         match self {
             Self::Cable => cable(place),
-            Self::Ours | Self::OursViaStack => lab(place, &self.nat(place.kind)),
+            Self::Ours | Self::OursPeer | Self::OursViaStack => lab(place),
             Self::Routed => {
                 routed(place)?;
                 bridge_netfilter(place, false)
@@ -89,6 +93,11 @@ impl Mode {
     pub(crate) fn nat(self, kind: Kind) -> String {
         let via_stack = if self == Self::OursViaStack { "via_stack = true" } else { "" };
         format!("{}\n{via_stack}", kind.nat())
+    }
+
+    /// The keys of its uplink, besides its addresses.
+    pub(crate) fn uplink(self) -> &'static str {
+        if self == Self::OursPeer { "redirect_peer = true" } else { "" }
     }
 }
 

@@ -18,7 +18,7 @@ const LEGEND: f64 = LEFT + WIDTH + 20.0;
 
 /// One for each mode, in their order; ours have the green ones.
 const COLOURS: [&str; Mode::ALL.len()] =
-    ["#555", "#89a", "#c33", "#e88", "#a5a", "#36c", "#6bd", "#2a7", "#9c3"];
+    ["#555", "#89a", "#c33", "#e88", "#a5a", "#36c", "#6bd", "#2a7", "#065", "#9c3"];
 
 /// A plot for each series and figure.
 pub(crate) fn plots(record: &Record) -> String {

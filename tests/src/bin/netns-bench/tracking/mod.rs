@@ -23,7 +23,7 @@ impl Table {
     fn of(place: &Place) -> Self {
         match place.mode {
             Mode::Cable | Mode::Routed => Self::None,
-            Mode::Ours | Mode::OursViaStack => Self::Ours,
+            Mode::Ours | Mode::OursPeer | Mode::OursViaStack => Self::Ours,
             Mode::IptablesNft
             | Mode::IptablesNftPlainBridge
             | Mode::IptablesLegacy

@@ -66,7 +66,7 @@ pub(super) fn lab(mode: Mode, namespaces: u16, window: Duration) -> Result<Vec<f
 
 fn up(place: &Place, namespaces: u16) -> Result<()> {
     match place.mode {
-        Mode::Ours | Mode::OursViaStack => {
+        Mode::Ours | Mode::OursPeer | Mode::OursViaStack => {
             let file = layout::lab_file(place);
             fs::write(&file, lab_text(place, namespaces))?;
             finish(Command::new(netns_path()).args(["up", &file]))
@@ -77,7 +77,7 @@ fn up(place: &Place, namespaces: u16) -> Result<()> {
 
 fn down(place: &Place, namespaces: u16) -> Result<()> {
     match place.mode {
-        Mode::Ours | Mode::OursViaStack => {
+        Mode::Ours | Mode::OursPeer | Mode::OursViaStack => {
             finish(Command::new(netns_path()).args(["down", &place.router]))
         }
         _ => {

@@ -61,7 +61,7 @@ pub(super) fn publish(place: &Place, ports: u16, manner: Manner) -> Result<()> {
         Mode::Nftables | Mode::Flowtable => {
             feed(place, "nft", &["-f", "-"], &nftables_rules(ports, manner))
         }
-        Mode::Ours | Mode::OursViaStack => match manner {
+        Mode::Ours | Mode::OursPeer | Mode::OursViaStack => match manner {
             Manner::Together => ours(place, "add", ports),
             Manner::Singly => change_lab(place, ports),
         },
@@ -82,7 +82,7 @@ pub(super) fn withdraw(place: &Place, ports: u16, manner: Manner) -> Result<()> 
                 Manner::Singly => Ok(()),
             }
         }
-        Mode::Ours | Mode::OursViaStack => match manner {
+        Mode::Ours | Mode::OursPeer | Mode::OursViaStack => match manner {
             Manner::Together => ours(place, "del", ports),
             Manner::Singly => change_lab(place, 0),
         },
@@ -105,7 +105,7 @@ fn ours(place: &Place, verb: &str, ports: u16) -> Result<()> {
 
 /// `netns up` of the lab's file with a rule for each port.
 fn change_lab(place: &Place, ports: u16) -> Result<()> {
-    let mut text = lab_text(place, &place.mode.nat(place.kind));
+    let mut text = lab_text(place);
     for port in FIRST..FIRST + ports {
         write!(
             text,

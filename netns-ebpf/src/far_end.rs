@@ -1,0 +1,122 @@
+//! Uplinks whose far end is entered at once (`redirect_peer`): a packet for a next hop is given its
+//! Ethernet addresses here and goes on at the far end of the cable, without the way through the
+//! cable, its queue and a second interrupt.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{
+        BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LOOKUP_OUTPUT, TC_ACT_SHOT, bpf_fib_lookup as FibLookup,
+    },
+    helpers::generated::bpf_fib_lookup,
+    programs::TcContext,
+};
+use netns_common::{
+    abi::{BRIDGED, DropReason, Ip4, Settings, Tick},
+    datapath::{Packet as _, is_tcp_opening},
+};
+
+use crate::{
+    length_of, maps,
+    packet::{PACKET_HOST, PACKET_OTHERHOST, TcPacket, redirect_neighbour, redirect_peer},
+    tables,
+};
+
+/// How long what the kernel says of a next hop is taken for true, in ticks: about a second.
+const FRESH: Tick = 8;
+
+/// How many next hops a CPU remembers. Two in one place ask the kernel by turns.
+pub(crate) const NEXT_HOPS: u32 = 64;
+
+/// A next hop by an uplink, as this CPU has it from the kernel.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct NextHop {
+    uplink: u32,
+    address: Ip4,
+    asked: Tick,
+    /// What frames for it are to the far end: [`PACKET_HOST`] or [`PACKET_OTHERHOST`].
+    kind: u32,
+    /// Destination and source, as a frame begins.
+    ethernet: [u8; ETHERNET],
+}
+
+/// The bytes of both Ethernet addresses.
+const ETHERNET: usize = 12;
+
+const _: () = assert!(NEXT_HOPS.is_power_of_two() && size_of::<NextHop>() == 28);
+
+/// Sends a translated packet to `next_hop` by `uplink`: by the kernel's own way, unless the far end
+/// may be entered and the kernel knows the next hop's Ethernet address.
+#[inline(always)]
+pub(crate) fn redirect(ctx: &TcContext, uplink: u32, next_hop: Ip4) -> i32 {
+    match maps::SETTINGS.get(0) {
+        Some(settings) if settings.far_ends != 0 => enter(ctx, settings, uplink, next_hop),
+        _ => redirect_neighbour(uplink, next_hop),
+    }
+}
+
+#[inline(always)]
+fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i32 {
+    let mut packet = TcPacket::new(ctx);
+    let mixed = next_hop.to_network() ^ (next_hop.to_network() >> 16);
+    let place = (mixed ^ (mixed >> 8) ^ uplink) % NEXT_HOPS;
+    let Some(slot) = maps::NEXT_HOPS.get_ptr_mut(place) else { return TC_ACT_SHOT };
+    // SAFETY: the slot is this CPU's own, and a program at these hooks is done with it before
+    // another begins.
+    let known = unsafe { &mut *slot };
+    let now = tables::now();
+    let is_fresh = known.uplink == uplink
+        && known.address == next_hop
+        && now.wrapping_sub(known.asked) < FRESH;
+    // The kernel looks after its neighbours only when it sends to them itself. Nothing of a
+    // connection is on its way that its SYN could fall behind.
+    let has_address = is_fresh || known.ask(ctx, settings, uplink, next_hop, now);
+    if !has_address || is_tcp_opening(&packet) {
+        return redirect_neighbour(uplink, next_hop);
+    }
+    if packet.store(0, known.ethernet).is_none() {
+        tables::count(&maps::DROP_COUNTERS, DropReason::RewriteFailed as u32, false, ctx.len());
+        return TC_ACT_SHOT;
+    }
+    redirect_peer(ctx, uplink, known.kind)
+}
+
+impl NextHop {
+    /// Asks the kernel for the Ethernet address of a next hop. Whether it has one, and that is
+    /// to be found at the far end; kernel 5.18.
+    #[inline(always)]
+    fn ask(
+        &mut self,
+        ctx: &TcContext,
+        settings: &Settings,
+        uplink: u32,
+        address: Ip4,
+        now: Tick,
+    ) -> bool {
+        let Some(far_end) = settings.far_end(uplink) else { return false };
+        // SAFETY: all zeroes is a valid value of this C structure.
+        let mut query: FibLookup = unsafe { core::mem::zeroed() };
+        query.family = tables::AF_INET;
+        query.ifindex = uplink;
+        query.__bindgen_anon_4.ipv4_dst = address.to_network();
+        // SAFETY: the structure lives for the duration of the call, which writes IPv4 members of
+        // an IPv4 route.
+        unsafe {
+            let (size, flags) = (length_of::<FibLookup>(), BPF_FIB_LOOKUP_OUTPUT);
+            let code = bpf_fib_lookup(ctx.as_ptr(), &mut query, size, flags);
+            let is_its = code == i64::from(BPF_FIB_LKUP_RET_SUCCESS)
+                && query.family == tables::AF_INET
+                && query.ifindex == uplink
+                && query.__bindgen_anon_4.ipv4_dst == address.to_network();
+            if !is_its || (far_end != BRIDGED && far_end != query.dmac) {
+                return false;
+            }
+            // A bridge sees to it whom a frame is for.
+            self.kind = if far_end == BRIDGED { PACKET_OTHERHOST } else { PACKET_HOST };
+            let ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]) = (query.dmac, query.smac);
+            self.ethernet = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5];
+        }
+        (self.uplink, self.address, self.asked) = (uplink, address, now);
+        true
+    }
+}
