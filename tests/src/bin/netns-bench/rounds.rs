@@ -197,13 +197,16 @@ fn note(results: &mut [ResultRecord], round: usize, sample: Result<Vec<f64>, Str
     }
 }
 
-/// Ours against every other mode.
+/// Ours against every other mode, with and without the option.
 fn compare(results: &[ResultRecord]) -> Vec<AdvantageRecord> {
-    let is_ours = |result: &&ResultRecord| result.mode == Mode::Ours.name();
+    let ours = [Mode::Ours, Mode::OursPeer].map(Mode::name);
+    let pairs = results.iter().flat_map(|theirs| ours.map(|mode| (mode, theirs)));
     let mut all = Vec::new();
-    for theirs in results.iter().filter(|result| !is_ours(result)) {
-        let same = |ours: &&ResultRecord| ours.work == theirs.work && ours.metric == theirs.metric;
-        let Some(ours) = results.iter().filter(is_ours).find(same) else { continue };
+    for (mode, theirs) in pairs.filter(|(mode, theirs)| *mode != theirs.mode) {
+        let same = |ours: &&ResultRecord| {
+            (ours.mode, ours.work, ours.metric) == (mode, theirs.work, theirs.metric)
+        };
+        let Some(ours) = results.iter().find(same) else { continue };
         let ratios = match ours.better {
             Better::More => ratios(&ours.samples, &theirs.samples),
             Better::Less => ratios(&theirs.samples, &ours.samples),

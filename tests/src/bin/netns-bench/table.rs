@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::record::{AdvantageRecord, Record, ResultRecord};
+use crate::{
+    modes::Mode,
+    record::{AdvantageRecord, Record, ResultRecord},
+};
 
 pub(crate) fn render(record: &Record) -> String {
     let mut table = Table::new();
@@ -19,6 +22,7 @@ pub(crate) fn render(record: &Record) -> String {
         "unit",
         "ours better",
         "min-max",
+        "ours-peer",
     ]);
     for result in &record.results {
         table.add_row(row(record, result));
@@ -76,15 +80,17 @@ fn row(record: &Record, result: &ResultRecord) -> Vec<String> {
         None => cells.extend(["-", "-", "-"].map(str::to_owned)),
     }
     cells.push(result.unit.to_owned());
-    let is_of = |advantage: &&AdvantageRecord| {
-        (advantage.work, advantage.metric, advantage.against)
-            == (result.work, result.metric, result.mode)
+    let advantage = |of: Mode| {
+        let is_it = |advantage: &&AdvantageRecord| {
+            (advantage.of, advantage.work, advantage.metric, advantage.against)
+                == (of.name(), result.work, result.metric, result.mode)
+        };
+        record.advantages.iter().find(is_it).map(|advantage| advantage.summary)
     };
-    if let Some(advantage) = record.advantages.iter().find(is_of) {
-        let s = advantage.summary;
-        cells.push(format!("×{:.2}", s.median));
-        cells.push(format!("{:.2}-{:.2}", s.min, s.max));
-    }
+    let ours = advantage(Mode::Ours);
+    cells.push(ours.map_or_else(String::new, |s| format!("×{:.2}", s.median)));
+    cells.push(ours.map_or_else(String::new, |s| format!("{:.2}-{:.2}", s.min, s.max)));
+    cells.extend(advantage(Mode::OursPeer).map(|s| format!("×{:.2}", s.median)));
     cells
 }
 

@@ -27,6 +27,19 @@ const PUBLISHED: &[Metric] =
     &[more("rate", "connections/s"), less("CPU", "µs/connection"), less("publishing", "ms")];
 const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs/connection")];
 
+/// All but the one that enters the far end: what is for nobody's Ethernet address there does not.
+const TO_NOBODY: &[Mode] = &[
+    Mode::Cable,
+    Mode::Routed,
+    Mode::IptablesNft,
+    Mode::IptablesNftPlainBridge,
+    Mode::IptablesLegacy,
+    Mode::Nftables,
+    Mode::Flowtable,
+    Mode::Ours,
+    Mode::OursViaStack,
+];
+
 /// The modes that track connections, without those that do it much as another one does.
 const TRACKING: &[Mode] =
     &[Mode::IptablesNft, Mode::IptablesNftPlainBridge, Mode::Nftables, Mode::Ours];
@@ -94,6 +107,7 @@ pub(crate) const WORKS: &[Work] = &[
         about: "UDP packets of 18 bytes from interface to interface, all on one CPU, one flow",
         metrics: COST,
         task: Task::Forwarding { flows: 1 },
+        modes: TO_NOBODY,
         series: Some(FORWARD_ONLY.at(1)),
         ..PLAIN
     },
