@@ -8,6 +8,7 @@ use netns_tests::netns_path;
 use crate::{
     places::Place,
     tools::{finish, ip, set, tool},
+    works,
 };
 
 /// The addresses of the server, of the router's uplink, of the client, and of its neighbour.
@@ -127,6 +128,8 @@ fn ready(place: &Place) -> Result<()> {
     for end in [&place.client, &place.server] {
         set(end, "ipv4/ip_local_port_range", "1024 65535")?;
         set(end, "ipv4/tcp_tw_reuse", "1")?;
+        // Whoever connects now listens in another work.
+        set(end, "ipv4/ip_local_reserved_ports", &works::server_ports())?;
     }
     if let Some(router) = place.has_router() {
         sink(router)?;

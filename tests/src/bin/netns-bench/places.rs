@@ -59,7 +59,7 @@ pub(crate) struct Place {
 }
 
 /// The server's port where nothing depends on it.
-const PORT: u16 = 9000;
+pub(crate) const PORT: u16 = 9000;
 
 impl Place {
     pub(crate) fn new(mode: Mode, kind: Kind) -> Self {

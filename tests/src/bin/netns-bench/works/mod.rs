@@ -5,7 +5,11 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::{cpu, modes::Mode, places::Kind, places::Place};
+use crate::{
+    cpu,
+    modes::Mode,
+    places::{self, Kind, Place},
+};
 
 mod catalogue;
 mod forwarding;
@@ -150,6 +154,16 @@ impl Work {
             Task::Latency => latency::under_load(place, window),
         }
     }
+}
+
+/// The ports that servers listen at, as a list.
+pub(crate) fn server_ports() -> String {
+    let published = WORKS.iter().filter_map(|work| match work.task {
+        Task::Publish { ports, .. } => Some(publish::last(ports)),
+        _ => None,
+    });
+    let ports: Vec<_> = published.chain([places::PORT]).map(|port| port.to_string()).collect();
+    ports.join(",")
 }
 
 /// What a work has done, and how long it took, in seconds.

@@ -22,6 +22,11 @@ use crate::{
 /// The first port that is published; the others follow it.
 const FIRST: u16 = 10_000;
 
+/// The last of so many.
+pub(super) const fn last(ports: u16) -> u16 {
+    FIRST + ports - 1
+}
+
 /// How ports are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -42,7 +47,7 @@ pub(super) fn connections(
     let begin = Instant::now();
     publish(place, ports, manner)?;
     let published = begin.elapsed().as_secs_f64() * 1e3;
-    let inward = place.inward(FIRST + ports - 1);
+    let inward = place.inward(last(ports));
     let figures = with_cpu(1e6, || tcp::connect_request_response(&inward, window));
     withdraw(place, ports, manner)?;
     let mut figures = figures?;
