@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     datapath::Datapath,
-    net::{NetError, Netlink, netns},
+    net::{
+        NetError, Netlink,
+        netns::{self, Visitor},
+    },
     step::Place,
     topology::Topology,
 };
@@ -47,9 +50,7 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> 
     }
     errors.extend(forwarding::restore(record).err());
     // The links inside go with their namespaces.
-    for name in record.namespace_names() {
-        errors.extend(delete_own(record, name).err().map(LabError::from));
-    }
+    errors.extend(delete_own(record).into_iter().map(LabError::from));
     for piece in &pieces {
         if let Piece::Resolver { namespace, .. } = piece {
             errors.extend(resolver::remove(namespace).err());
@@ -66,12 +67,24 @@ pub(super) fn waits(pieces: &[Piece]) -> usize {
     pieces.iter().filter(|piece| matches!(piece, Piece::Cable(_))).count()
 }
 
-/// A namespace of another owner, who took the name over, is left alone.
-fn delete_own(record: &LabRecord, name: &str) -> Result<(), NetError> {
-    if record.bearer(name)? != Bearer::Own {
-        return Ok(());
+/// Deletes the lab's namespaces. One of another owner, who took the name over, is left alone. All
+/// are looked at first: as soon as some are deleted, the kernel is busy with taking them down.
+fn delete_own(record: &LabRecord) -> Vec<NetError> {
+    let mut errors = Vec::new();
+    let own: Vec<_> = Visitor::send(|visitor| {
+        let bearers = record.namespace_names().into_iter();
+        let bearers = bearers.map(|name| Ok((name, record.bearer(name, visitor)?)));
+        bearers.collect()
+    });
+    for bearer in own {
+        let deleted = match bearer {
+            Ok((name, Bearer::Own)) => netns::delete(name),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        errors.extend(deleted.err().filter(|error: &NetError| !error.is_absence()));
     }
-    netns::delete(name).or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })
+    errors
 }
 
 /// What the lab made in the machine's own namespace, as far as it is there. Routes over links

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     datapath::Datapath,
-    net::{Netlink, netns},
+    net::{
+        Netlink,
+        netns::{self, Visitor},
+    },
     rules::ForwardRule,
     topology::{Topology, Uplink},
 };
@@ -106,22 +109,23 @@ fn namespaces_taken(
     topology: &Topology,
     own: Option<&LabRecord>,
 ) -> Result<Vec<LabError>, LabError> {
+    let own_names = own.map(LabRecord::namespace_names).unwrap_or_default();
+    let is_taken = |name: &str, visitor: &Visitor| match own {
+        Some(own) if own_names.contains(name) => Ok(own.bearer(name, visitor)? == Bearer::Stranger),
+        _ => Ok::<_, LabError>(netns::exists(name)),
+    };
     let mut found = Vec::new();
-    for name in topology.namespace_names() {
-        let is_taken = match own {
-            Some(own) if own.namespace_names().contains(name) => {
-                own.bearer(name)? == Bearer::Stranger
+    Visitor::send(|visitor| {
+        for name in topology.namespace_names() {
+            if is_taken(name, visitor)? {
+                found.push(match owner(name)? {
+                    Some(lab) => LabError::NamespaceOfLab { name: name.to_owned(), lab },
+                    None => LabError::NamespaceTaken(name.to_owned()),
+                });
             }
-            _ => netns::exists(name),
-        };
-        if is_taken {
-            found.push(match owner(name)? {
-                Some(lab) => LabError::NamespaceOfLab { name: name.to_owned(), lab },
-                None => LabError::NamespaceTaken(name.to_owned()),
-            });
         }
-    }
-    Ok(found)
+        Ok(found)
+    })
 }
 
 /// Other labs of the machine's own namespace share its addresses, and what is behind one

@@ -15,7 +15,10 @@ use super::{
     pieces::{Key, Piece, pieces},
 };
 use crate::{
-    net::{NetError, netns},
+    net::{
+        NetError,
+        netns::{self, Visitor},
+    },
     topology::Topology,
 };
 
@@ -246,10 +249,10 @@ impl LabRecord {
     }
 
     /// What bears the name of the lab's namespace `name` now.
-    pub(super) fn bearer(&self, name: &str) -> Result<Bearer, NetError> {
+    pub(super) fn bearer(&self, name: &str, visitor: &Visitor) -> Result<Bearer, NetError> {
         let recorded = self.journal.cookies.get(name);
         let is_being_made = self.is_half_made(name);
-        let own = match netns::cookie(name) {
+        let own = match visitor.cookie(name) {
             Ok(cookie) => recorded.map_or(is_being_made, |recorded| *recorded == cookie),
             Err(NetError::NoNamespace(_)) => return Ok(Bearer::Nothing),
             // A file without a namespace, by which nobody can lose anything.
@@ -263,18 +266,21 @@ impl LabRecord {
     /// alone decides.
     pub fn owns(&self, name: &str) -> bool {
         self.topologies().flat_map(Topology::namespace_names).any(|own| own == name)
-            && self.bearer(name).map_or(true, |bearer| bearer != Bearer::Stranger)
+            && Visitor::send(|visitor| self.bearer(name, visitor))
+                .map_or(true, |bearer| bearer != Bearer::Stranger)
     }
 
     /// Those of the lab's names that namespaces of others bear now.
     pub(super) fn strangers(&self) -> Result<Vec<String>, NetError> {
-        let mut strangers = Vec::new();
-        for name in self.namespace_names() {
-            if self.bearer(name)? == Bearer::Stranger {
-                strangers.push(name.to_owned());
+        Visitor::send(|visitor| {
+            let mut strangers = Vec::new();
+            for name in self.namespace_names() {
+                if self.bearer(name, visitor)? == Bearer::Stranger {
+                    strangers.push(name.to_owned());
+                }
             }
-        }
-        Ok(strangers)
+            Ok(strangers)
+        })
     }
 
     /// Whether its `up` came to an end at least once: what stands can be changed.

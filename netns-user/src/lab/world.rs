@@ -14,7 +14,7 @@ use super::{
     resolver,
 };
 use crate::{
-    net::{BRIDGE, Link, Mac, NetError, Netlink, VETH, netns, sysctl},
+    net::{BRIDGE, Link, Mac, NetError, Netlink, VETH, netns::Visitor, sysctl},
     step::{End, Place},
     topology::Route,
 };
@@ -43,6 +43,17 @@ impl World {
     /// Looks at all places of these pieces. Namespaces that are not those of the record are no
     /// places of the lab.
     pub(super) fn of(record: &LabRecord, pieces: &[Piece]) -> Result<Self, LabError> {
+        let machine = Snapshot::read()?;
+        let mut world = Visitor::send(|visitor| Self::of_namespaces(record, pieces, visitor))?;
+        world.places.insert(Place::Machine, machine);
+        Ok(world)
+    }
+
+    fn of_namespaces(
+        record: &LabRecord,
+        pieces: &[Piece],
+        visitor: &Visitor,
+    ) -> Result<Self, LabError> {
         let mut places = HashMap::new();
         let mut wrecks = Vec::new();
         let names = pieces.iter().filter_map(|piece| match piece {
@@ -50,14 +61,14 @@ impl World {
             _ => None,
         });
         for name in names {
-            if record.bearer(name)? != Bearer::Own {
+            if record.bearer(name, visitor)? != Bearer::Own {
                 continue;
             }
             if record.is_half_made(name) {
                 wrecks.push(name.clone());
                 continue;
             }
-            match netns::run_in(name, Snapshot::read) {
+            match visitor.look(name, Snapshot::read) {
                 Ok(snapshot) => {
                     places.insert(Place::Namespace(name.clone()), snapshot?);
                 }
@@ -66,7 +77,6 @@ impl World {
                 Err(error) => return Err(error.into()),
             }
         }
-        places.insert(Place::Machine, Snapshot::read()?);
         Ok(Self { places, wrecks })
     }
 

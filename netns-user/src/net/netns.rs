@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    net::{Ipv4Addr, UdpSocket},
+    marker::PhantomData,
     os::{
         fd::{AsFd, AsRawFd},
         unix::fs::{MetadataExt, OpenOptionsExt},
@@ -21,6 +21,8 @@ use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
 };
+
+use socket2::{Domain, Socket, Type};
 
 use super::NetError;
 
@@ -67,6 +69,38 @@ pub fn create(name: &str) -> Result<(), NetError> {
 /// # Errors
 /// As [`create`]; then `work` has not run.
 pub fn create_and<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
+    on_thread(|| leave_for_new(name, work))
+}
+
+/// Makes many namespaces from the calling thread, which comes back from each.
+#[derive(Debug)]
+pub struct Maker {
+    home: File,
+}
+
+impl Maker {
+    /// Where the calling thread is now, is where it comes back to.
+    ///
+    /// # Errors
+    /// As [`open_own`].
+    pub fn new() -> Result<Self, NetError> {
+        Ok(Self { home: open_own()? })
+    }
+
+    /// As the function of that name.
+    ///
+    /// # Errors
+    /// As that has; and when the thread cannot come back, which then is of no more use.
+    pub fn create_and<T>(&self, name: &str, work: impl FnOnce() -> T) -> Result<T, NetError> {
+        let made = leave_for_new(name, work);
+        setns(self.home.as_fd(), CloneFlags::CLONE_NEWNET)
+            .map_err(|error| NetError::refused(format!("come back from \"{name}\""), error))?;
+        made
+    }
+}
+
+/// Moves the calling thread into a new namespace of that name and runs `work` there.
+fn leave_for_new<T>(name: &str, work: impl FnOnce() -> T) -> Result<T, NetError> {
     check_name(name)?;
     let action = || format!("create namespace \"{name}\"");
     prepare_directory()?;
@@ -78,16 +112,13 @@ pub fn create_and<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Resul
         }
         Err(error) => return Err(NetError::refused(action(), error)),
     }
-    let made = on_thread(|| {
-        unshare(CloneFlags::CLONE_NEWNET)?;
-        mount(Some(OWN), &file, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
-        Ok(work())
-    });
-    made.map_err(|error: Errno| {
+    let bind = || mount(Some(OWN), &file, None::<&str>, MsFlags::MS_BIND, None::<&str>);
+    unshare(CloneFlags::CLONE_NEWNET).and_then(|()| bind()).map_err(|error| {
         // The file without a namespace on it would block the name.
         let _ = fs::remove_file(&file);
         NetError::refused(action(), error)
-    })
+    })?;
+    Ok(work())
 }
 
 /// Runs `work` on a thread inside the namespace `name`. `work` may build its own tokio
@@ -173,12 +204,35 @@ pub fn delete(name: &str) -> Result<(), NetError> {
         .map_err(|error| NetError::refused(format!("delete namespace \"{name}\""), error))
 }
 
-/// What tells the namespace `name` from every other, also from later ones of that name.
-///
-/// # Errors
-/// As [`run_in`], or when the kernel refuses.
-pub fn cookie(name: &str) -> Result<u64, NetError> {
-    run_in(name, own_cookie)?
+/// Looks at namespaces one after another, on one thread for all of them.
+#[derive(Debug)]
+pub struct Visitor {
+    /// Of the thread that goes from one namespace to the next.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Visitor {
+    /// Runs `work` on a thread that may enter namespaces, and ends in the last one.
+    pub fn send<T: Send>(work: impl FnOnce(&Self) -> T + Send) -> T {
+        on_thread(|| work(&Self { _thread: PhantomData }))
+    }
+
+    /// Runs `work` inside the namespace `name`.
+    ///
+    /// # Errors
+    /// As [`enter`]; then `work` has not run.
+    pub fn look<T>(&self, name: &str, work: impl FnOnce() -> T) -> Result<T, NetError> {
+        enter(name)?;
+        Ok(work())
+    }
+
+    /// What tells the namespace `name` from every other, also from later ones of that name.
+    ///
+    /// # Errors
+    /// As [`enter`], or when the kernel refuses.
+    pub fn cookie(&self, name: &str) -> Result<u64, NetError> {
+        self.look(name, own_cookie)?
+    }
 }
 
 /// The cookie of the calling thread's namespace (`SO_NETNS_COOKIE`, kernel 5.14). Unlike the
@@ -188,7 +242,7 @@ pub fn cookie(name: &str) -> Result<u64, NetError> {
 /// When the kernel refuses.
 pub fn own_cookie() -> Result<u64, NetError> {
     let refused = |error| NetError::refused("ask for the namespace's cookie", error);
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(refused)?;
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).map_err(refused)?;
     let mut cookie = 0_u64;
     let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or(0);
     // SAFETY: the socket is open, and value and length are those of `cookie`.
