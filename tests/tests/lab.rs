@@ -339,3 +339,25 @@ fn auto_is_the_uplink_of_the_default_route() {
     inside("green").ping("192.168.1.1").success();
     netns(&["status"]).success().shows(&["up0"]);
 }
+
+/// In each of them, also where the kernel has the settings of many to look through.
+#[test]
+fn ipv6_is_off_in_every_namespace() {
+    const MANY: usize = 70;
+    let _sandbox = Sandbox::new();
+    lab("many")
+        .router("gw")
+        .uplink("wan", "192.168.1.10/24", &outside("net", "192.168.1.1/24", &[]))
+        .bridge("br", "10.1.0.1/24")
+        .many("n", "br", MANY)
+        .up()
+        .success();
+    let many = (1..=MANY).map(|number| format!("n-{number}"));
+    for name in many.chain(["gw", "net"].map(str::to_owned)) {
+        let place = inside(&name);
+        let setting = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+        let off = place.run(|| std::fs::read_to_string(setting)).expect("the setting");
+        assert_eq!(off, "1\n", "{name}");
+        assert_eq!(place.command("ip", &["-6", "address"]).success().stdout, "", "{name}");
+    }
+}

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    convert::identity,
     num::NonZero,
     panic::resume_unwind,
     slice,
@@ -22,12 +23,16 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    net::{NetError, Netlink, PortState, netns, sysctl},
+    net::{
+        NetError, Netlink, PortState,
+        netns::{self, Maker},
+        sysctl::Settings,
+    },
     step::{Hands, Place, Step},
 };
 
-/// How long the bridge ports may take to open, and old links to go. The kernel does it in the background, usually
-/// within a millisecond.
+/// How long the bridge ports may take to open, and old links to go. The kernel does it in the
+/// background, usually within a millisecond.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// How often to look whether they have.
@@ -39,7 +44,7 @@ pub(super) fn make_network(
     record: &mut LabRecord,
     progress: &dyn Progress,
 ) -> Result<(), LabError> {
-    let mut hands = Hands::new();
+    let mut worker = Worker::default();
     let all = plan.differences.len();
     let work = Work { record: Mutex::new(record), done: Mutex::new(0), all, progress };
     let mut rest = plan.differences.as_slice();
@@ -50,10 +55,10 @@ pub(super) fn make_network(
             work.at_once(&groups)?;
         } else {
             rest = others;
-            work.one_by_one(slice::from_ref(first), &mut hands)?;
+            work.one_by_one(slice::from_ref(first), &mut worker)?;
         }
     }
-    wait_until_open(plan, &mut hands)
+    wait_until_open(plan, &mut worker.hands)
 }
 
 /// New namespaces from the beginning of a plan, each with all that stands in it, as long as none of
@@ -101,6 +106,15 @@ fn is_inside(difference: &Difference, namespace: &str) -> bool {
     place.name() == Some(namespace)
 }
 
+/// What one thread works with.
+#[derive(Debug, Default)]
+struct Worker {
+    hands: Hands,
+    settings: Settings,
+    /// Only of a thread that ends with its work.
+    maker: Option<Maker>,
+}
+
 /// The work on one network, whoever does it.
 struct Work<'a> {
     record: Mutex<&'a mut LabRecord>,
@@ -115,10 +129,10 @@ impl Work<'_> {
     fn at_once(&self, groups: &[&[Difference]]) -> Result<(), LabError> {
         let waiting = Mutex::new(groups.iter());
         let work = || {
-            let mut hands = Hands::new();
+            let mut worker = Worker { maker: Some(Maker::new()?), ..Worker::default() };
             loop {
                 let Some(group) = locked(&waiting).next() else { return Ok(()) };
-                self.one_by_one(group, &mut hands).inspect_err(|_| {
+                self.one_by_one(group, &mut worker).inspect_err(|_| {
                     locked(&waiting).by_ref().for_each(drop);
                 })?;
             }
@@ -133,12 +147,12 @@ impl Work<'_> {
         })
     }
 
-    fn one_by_one(&self, differences: &[Difference], hands: &mut Hands) -> Result<(), LabError> {
+    fn one_by_one(&self, differences: &[Difference], worker: &mut Worker) -> Result<(), LabError> {
         differences.iter().try_for_each(|difference| {
             self.advance()?;
             match new_namespace(difference) {
-                Some((name, inside)) => self.make_namespace(name, inside, hands),
-                None => do_steps(difference, hands),
+                Some((name, inside)) => self.make_namespace(name, inside, worker),
+                None => do_steps(difference, &mut worker.hands),
             }
         })
     }
@@ -156,23 +170,26 @@ impl Work<'_> {
         &self,
         name: &str,
         steps: &[Step],
-        hands: &mut Hands,
+        worker: &mut Worker,
     ) -> Result<(), LabError> {
+        let Worker { hands, settings: view, maker } = worker;
         let (settings, others): (Vec<_>, Vec<_>) =
             steps.iter().partition(|step| matches!(step, Step::Set { .. }));
-        let make = || {
-            netns::create_and(name, || {
-                let cookie = netns::own_cookie()?;
-                for step in settings {
-                    if let Step::Set { key, value, .. } = step {
-                        sysctl::write_if_there(key, value)?;
-                    }
+        let inside = || {
+            let cookie = netns::own_cookie()?;
+            for step in settings {
+                if let Step::Set { key, value, .. } = step {
+                    view.write_if_there(key, value)?;
                 }
-                Ok((cookie, Netlink::open()?))
-            })?
+            }
+            Ok((cookie, Netlink::open()?))
         };
         locked(&self.record).begin_making(name)?;
-        let made = make();
+        let made = match maker {
+            Some(maker) => maker.create_and(name, inside),
+            None => netns::create_and(name, inside),
+        };
+        let made = made.map_err(LabError::from).and_then(identity);
         let netlink = locked(&self.record).end_making(name, made)?;
         hands.keep(&Place::namespace(name), netlink);
         others.into_iter().try_for_each(|step| hands.apply(step))
