@@ -28,7 +28,9 @@ pub use sandbox::{HURRY, Sandbox};
 pub use standing::{ports_settle, standing};
 pub use stun::StunServer;
 pub use tools::{Inside, WebServer};
-pub use topology::{LabFile, lab, lab_file, lecture, outside};
-pub use traffic::{Stream, UdpEcho, accept, connect_from, receive_stream, send_stream};
+pub use topology::{LabFile, lab, lab_file, lecture, outside, town};
+pub use traffic::{
+    Stream, UdpEcho, accept, connect_from, receive_stream, send_stream, stream_whole,
+};
 pub use wait::{DEADLINE, eventually};
 pub use wire::{Wire, bind_to_interface, mac_of, set};

@@ -38,6 +38,53 @@ pub fn lecture() -> LabFile {
         .forward("tcp", 80, "192.168.15.2:80")
 }
 
+/// A provider with a street, and a home in that street. Behind both is a 10.0.0.0/8.
+#[must_use]
+pub fn town() -> LabFile {
+    lab_file(TOWN)
+}
+
+const TOWN: &str = r#"name = "town"
+
+[[router]]
+namespace = "provider"
+
+[[router]]
+namespace = "home"
+
+[[uplink]]
+name = "core"
+address = "192.0.2.2/24"
+gateway = "192.0.2.1"
+outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24", answers = ["8.8.8.8"] }
+
+[[uplink]]
+name = "wan"
+router = "home"
+address = "10.64.0.2/24"
+gateway = "10.64.0.1"
+plug = { bridge = "br-street" }
+
+[[bridge]]
+name = "br-street"
+address = "10.64.0.1/24"
+
+[[bridge]]
+name = "br-home"
+router = "home"
+address = "10.1.0.1/24"
+
+[[namespace]]
+name = "next"
+bridge = "br-street"
+address = "10.64.0.3/24"
+
+[[namespace]]
+name = "laptop"
+bridge = "br-home"
+address = "10.1.0.2/24"
+"#;
+
 /// The simulated network at the other end of an uplink: one host, and the addresses beyond it
 /// that it answers for.
 #[must_use]

@@ -8,13 +8,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, channel},
     },
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use socket2::{Domain, Socket, Type};
 
-use crate::{enter, wait::DEADLINE};
+use crate::{Inside, enter, wait::DEADLINE};
 
 /// One block of a stream.
 const BLOCK: usize = 1 << 20;
@@ -115,6 +115,34 @@ fn fill(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
 
 fn length(blocks: usize) -> u64 {
     (blocks * BLOCK) as u64
+}
+
+/// Sends so many blocks of 1 MiB by one connection, from a place to an address that is called, where
+/// in another place somebody listens; all of it arrives bit for bit. Returns the caller as he is
+/// seen there.
+///
+/// # Panics
+/// When nobody answers, or anything else arrives.
+#[track_caller]
+pub fn stream_whole(
+    (from, called): (&Inside, &str),
+    (to, listens): (&Inside, &str),
+    blocks: usize,
+) -> SocketAddr {
+    let listener = to.run(|| TcpListener::bind(listens)).expect("a listener");
+    let content = Stream::new();
+    let (sent, received, caller) = thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let (mut stream, caller) = accept(&listener).expect("a connection");
+            (receive_stream(&mut stream, &content).expect("a stream"), caller)
+        });
+        let mut stream = from.run(|| connect_from(0, called)).expect("a connection");
+        let sent = send_stream(&mut stream, &content, |sent| sent < blocks).expect("a stream");
+        let (received, caller) = receiver.join().expect("equal bytes");
+        (sent, received, caller)
+    });
+    assert_eq!((sent, received), (length(blocks), length(blocks)));
+    caller
 }
 
 /// Connects from a given port; the socket gives up at the deadline.

@@ -10,7 +10,7 @@ use std::{
 use netns_tests::{
     DEADLINE, Running, Sandbox, Stream, UdpEcho, accept, connect_from, count, eventually,
     forward_add, forward_del, inside, lab_is_up, nat, netns, netns_path, own, receive_stream,
-    send_stream,
+    send_stream, stream_whole,
 };
 
 /// How many blocks of a mebibyte are more than 1 GB.
@@ -179,21 +179,9 @@ fn datagrams_are_forwarded_and_answered() {
 fn a_gigabyte_arrives_bit_for_bit() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
-    let content = Stream::new();
-    let (sent, received) = thread::scope(|scope| {
-        let receiver = scope.spawn(|| {
-            let (mut stream, peer) = accept(&listener).expect("a connection");
-            assert_eq!(peer.ip().to_string(), "192.168.1.1");
-            receive_stream(&mut stream, &content).expect("a stream")
-        });
-        let mut stream =
-            inside("lan").run(|| connect_from(0, "192.168.1.10:80")).expect("a connection");
-        let sent = send_stream(&mut stream, &content, |blocks| blocks < GIGABYTE);
-        (sent.expect("a stream"), receiver.join().expect("equal bytes"))
-    });
-    assert_eq!(sent, received);
-    assert!(received > 1_000_000_000);
+    let (lan, blue) = (inside("lan"), inside("blue"));
+    let caller = stream_whole((&lan, "192.168.1.10:80"), (&blue, "192.168.15.2:80"), GIGABYTE);
+    assert_eq!(caller.ip().to_string(), "192.168.1.1");
     let rule = nat()["forwards"][0].clone();
     assert!(count(&rule, "bytes") > 1_000_000_000, "the rule's counter: {rule:#}");
 }

@@ -1,15 +1,8 @@
 //! That the tests' own means can be trusted: what they would not see, no test could find.
 
-use std::{
-    io::ErrorKind,
-    net::{TcpListener, UdpSocket},
-    thread,
-};
+use std::{io::ErrorKind, net::UdpSocket};
 
-use netns_tests::{
-    DEADLINE, Machine, Sandbox, Stream, UdpEcho, accept, connect_from, enter, inside, own,
-    receive_stream, send_stream,
-};
+use netns_tests::{DEADLINE, Machine, Sandbox, UdpEcho, enter, inside, own, stream_whole};
 
 /// Two namespaces with one cable between them, made by `ip`.
 fn cable() {
@@ -108,19 +101,9 @@ fn foreign_tools_see_each_other_over_a_cable() {
 fn streams_and_datagrams_are_compared() {
     let _sandbox = Sandbox::new();
     cable();
-    let listener = enter(Some("right"), || TcpListener::bind("10.9.0.2:7000")).expect("a listener");
-    let content = Stream::new();
-    let (sent, received) = thread::scope(|scope| {
-        let receiver = scope.spawn(|| {
-            let (mut stream, _) = accept(&listener).expect("a connection");
-            receive_stream(&mut stream, &content).expect("a stream")
-        });
-        let mut stream =
-            enter(Some("left"), || connect_from(0, "10.9.0.2:7000")).expect("a connection");
-        let sent = send_stream(&mut stream, &content, |blocks| blocks < 64).expect("a stream");
-        (sent, receiver.join().expect("equal bytes"))
-    });
-    assert_eq!((sent, received), (64 << 20, 64 << 20));
+    let address = "10.9.0.2:7000";
+    let caller = stream_whole((&inside("left"), address), (&inside("right"), address), 64);
+    assert_eq!(caller.ip().to_string(), "10.9.0.1");
 
     let echo = UdpEcho::start("right", "10.9.0.2:7000");
     let client = enter(Some("left"), || UdpSocket::bind("10.9.0.1:0")).expect("a socket");

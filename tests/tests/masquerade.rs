@@ -9,7 +9,7 @@ use std::{
 
 use netns_tests::{
     DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, count, inside, lab, lab_is_up,
-    masquerade, nat, netns, outside, own, receive_stream, send_stream,
+    masquerade, nat, netns, outside, own, receive_stream, send_stream, stream_whole,
 };
 
 /// How many blocks of a mebibyte are more than 1 GB.
@@ -116,21 +116,9 @@ fn netfilter_has_no_rule_meanwhile() {
 fn a_gigabyte_arrives_bit_for_bit() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
-    let content = Stream::new();
-    let (sent, received) = thread::scope(|scope| {
-        let receiver = scope.spawn(|| {
-            let (mut stream, peer) = accept(&listener).expect("a connection");
-            assert_eq!(peer.ip().to_string(), "192.168.1.10");
-            receive_stream(&mut stream, &content).expect("a stream")
-        });
-        let mut stream =
-            inside("red").run(|| connect_from(0, "192.168.1.1:7000")).expect("a connection");
-        let sent = send_stream(&mut stream, &content, |blocks| blocks < GIGABYTE);
-        (sent.expect("a stream"), receiver.join().expect("equal bytes"))
-    });
-    assert_eq!(sent, received);
-    assert!(received > 1_000_000_000);
+    let address = "192.168.1.1:7000";
+    let caller = stream_whole((&inside("red"), address), (&inside("lan"), address), GIGABYTE);
+    assert_eq!(caller.ip().to_string(), "192.168.1.10");
     let rule = nat()["masquerades"][0].clone();
     assert!(count(&rule, "bytes") > 1_000_000_000, "the rule's counter: {rule:#}");
 }

@@ -3,59 +3,14 @@
 use std::process::Command;
 
 use netns_tests::{
-    DEADLINE, Output, Running, Sandbox, count, eventually, inside, netns, netns_path,
+    DEADLINE, Output, Running, Sandbox, count, eventually, inside, netns, netns_path, town,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-/// A provider with a street, and a home in that street. Behind both is a 10.0.0.0/8.
-const TOWN: &str = r#"
-name = "town"
-
-[[router]]
-namespace = "provider"
-
-[[router]]
-namespace = "home"
-
-[[uplink]]
-name = "core"
-address = "192.0.2.2/24"
-gateway = "192.0.2.1"
-outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24", answers = ["8.8.8.8"] }
-
-[[uplink]]
-name = "wan"
-router = "home"
-address = "10.64.0.2/24"
-gateway = "10.64.0.1"
-plug = { bridge = "br-street" }
-
-[[bridge]]
-name = "br-street"
-address = "10.64.0.1/24"
-
-[[bridge]]
-name = "br-home"
-router = "home"
-address = "10.1.0.1/24"
-
-[[namespace]]
-name = "next"
-bridge = "br-street"
-address = "10.64.0.3/24"
-
-[[namespace]]
-name = "laptop"
-bridge = "br-home"
-address = "10.1.0.2/24"
-"#;
-
 fn town_is_up() -> Sandbox {
     let sandbox = Sandbox::new();
-    let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
-    std::fs::write(file.path(), TOWN).expect("a temporary file");
-    netns(&["up", file.path().to_str().expect("a plain path")]).success();
+    town().up().success();
     sandbox
 }
 

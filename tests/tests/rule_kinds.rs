@@ -11,7 +11,7 @@ use std::{
 
 use netns_tests::{
     DEADLINE, LabFile, Sandbox, Stream, UdpEcho, accept, connect_from, count, eventually, flows,
-    inside, lab_is_up, lecture, nat, netns, receive_stream, send_stream,
+    inside, lab_is_up, lecture, nat, netns, receive_stream, send_stream, stream_whole,
 };
 
 /// How long a packet that must not arrive is waited for.
@@ -333,17 +333,7 @@ fn segments_are_clamped_both_ways() {
     clamped(sizes("lan", "blue", "192.168.15.2:80", "192.168.1.10:80"));
     let free = sizes("red", "blue", "192.168.15.2:81", "192.168.15.2:81");
     assert!(free.iter().all(|size| *size > 1400), "{free:?}");
-    let content = Stream::new();
-    let listener = inside("lan").run(|| TcpListener::bind("8.8.8.8:81")).expect("a listener");
-    thread::scope(|scope| {
-        let receiver = scope.spawn(|| {
-            let (mut stream, _) = accept(&listener).expect("a connection");
-            receive_stream(&mut stream, &content).expect("a stream")
-        });
-        let mut stream = inside("red").run(|| connect_from(0, "8.8.8.8:81")).expect("a connection");
-        let sent = send_stream(&mut stream, &content, |blocks| blocks < 2).expect("a stream");
-        assert_eq!(receiver.join().expect("equal bytes"), sent);
-    });
+    stream_whole((&inside("red"), "8.8.8.8:81"), (&inside("lan"), "8.8.8.8:81"), 2);
 }
 
 /// The largest segment that a connection sends, without options, in bytes.

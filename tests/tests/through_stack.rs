@@ -8,7 +8,7 @@ use std::{
 
 use netns_tests::{
     DEADLINE, LabFile, Sandbox, Stream, accept, connect_from, eventually, flows, inside, lecture,
-    nat, netns, receive_stream, send_stream,
+    nat, netns, receive_stream, send_stream, stream_whole,
 };
 
 fn via_stack(lab: LabFile) -> LabFile {
@@ -182,19 +182,8 @@ fn rfc4787_req13_path_mtu_discovery_from_outside_works_through_the_stack() {
     via_stack(lecture()).up().success();
     // Narrower than both ends know.
     inside("host").command("ip", &["link", "set", "v-net-0", "mtu", "1280"]).success();
-    let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
-    let content = Stream::new();
-    let (sent, received) = thread::scope(|scope| {
-        let receiver = scope.spawn(|| {
-            let (mut stream, _) = accept(&listener).expect("a connection");
-            receive_stream(&mut stream, &content).expect("a stream")
-        });
-        let mut stream =
-            inside("lan").run(|| connect_from(0, "192.168.1.10:80")).expect("a connection");
-        let sent = send_stream(&mut stream, &content, |blocks| blocks < BLOCKS);
-        (sent.expect("a stream"), receiver.join().expect("equal bytes"))
-    });
-    assert_eq!(sent, received);
+    let (lan, blue) = (inside("lan"), inside("blue"));
+    stream_whole((&lan, "192.168.1.10:80"), (&blue, "192.168.15.2:80"), BLOCKS);
     let route = inside("lan").command("ip", &["route", "get", "192.168.1.10"]).success();
     assert!(route.stdout.contains("mtu 1280"), "told by the error of the router: {route}");
 }
