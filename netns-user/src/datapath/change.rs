@@ -375,10 +375,11 @@ fn changed_settings(
         ("nat.keep_parity".to_owned(), word(keeps(KEEP_PARITY)), word(spec.keep_parity)),
         ("nat.keep_class".to_owned(), word(keeps(KEEP_CLASS)), word(spec.keep_class)),
     ];
-    let ends = spec.uplinks.iter().map(|name| {
-        let entered = interfaces.index(name).is_ok_and(|link| old.far_end(link).is_some());
+    // Of an uplink that is made anew it goes without saying.
+    let ends = spec.uplinks.iter().filter_map(|name| {
+        let entered = old.far_end(interfaces.index(name).ok()?).is_some();
         let enters = spec.far_ends.iter().any(|(uplink, _)| uplink == name);
-        (format!("redirect_peer of {name}"), word(entered), word(enters))
+        Some((format!("redirect_peer of {name}"), word(entered), word(enters)))
     });
     let changed = timeouts.chain(others).chain(ends).filter(|(_, from, to)| from != to);
     changed.map(|(key, from, to)| DatapathChange::Setting { key, from, to }).collect()

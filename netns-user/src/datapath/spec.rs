@@ -18,8 +18,7 @@ pub struct DatapathSpec {
     pub limits: Limits,
     /// Interface names of the uplinks, in the router's namespace.
     pub uplinks: Vec<String>,
-    /// Those whose far ends are entered, with the Ethernet address there, or
-    /// [`BRIDGED`](netns_common::abi::BRIDGED).
+    /// Those whose far ends are entered, with the Ethernet address there.
     pub far_ends: Vec<(String, [u8; 6])>,
     /// One for each cable that ends on a bridge.
     pub cables: Vec<CableSpec>,

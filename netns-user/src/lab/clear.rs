@@ -68,17 +68,20 @@ pub(super) fn waits(pieces: &[Piece]) -> usize {
 }
 
 /// Deletes the lab's namespaces. One of another owner, who took the name over, is left alone. All
-/// are looked at first: as soon as some are deleted, the kernel is busy with taking them down.
+/// are looked at first, and only once more just before: as soon as some are deleted, the kernel
+/// is busy with taking them down.
 fn delete_own(record: &LabRecord) -> Vec<NetError> {
     let mut errors = Vec::new();
+    let look = |name, visitor: &Visitor| match record.bearer(name, visitor)? {
+        Bearer::Own => Ok(Some((name, netns::identity(name)))),
+        Bearer::Stranger | Bearer::Nothing => Ok(None),
+    };
     let own: Vec<_> = Visitor::send(|visitor| {
-        let bearers = record.namespace_names().into_iter();
-        let bearers = bearers.map(|name| Ok((name, record.bearer(name, visitor)?)));
-        bearers.collect()
+        record.namespace_names().into_iter().map(|name| look(name, visitor)).collect()
     });
-    for bearer in own {
-        let deleted = match bearer {
-            Ok((name, Bearer::Own)) => netns::delete(name),
+    for found in own {
+        let deleted = match found {
+            Ok(Some((name, identity))) if netns::identity(name) == identity => netns::delete(name),
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };

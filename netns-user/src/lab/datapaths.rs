@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use netns_common::abi::{BRIDGED, Limits, Timeouts};
+use netns_common::abi::{Limits, Timeouts};
 
 use crate::{
     datapath::{CableSpec, DatapathSpec},
@@ -89,11 +89,11 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
 fn far_end(topology: &Topology, uplink: &Uplink) -> Option<(String, [u8; 6])> {
     let mac = match uplink.far.as_ref().filter(|_| uplink.redirect_peer)? {
         Far::Outside(Outside { namespace, interface, .. }) => {
-            Mac::from_names(&[&topology.name, namespace, interface]).0
+            Mac::from_names(&[&topology.name, namespace, interface])
         }
-        Far::Plug(_) => BRIDGED,
+        Far::Plug(plug) => Mac::from_names(&[&topology.name, &plug.bridge]),
     };
-    Some((uplink.name.clone(), mac))
+    Some((uplink.name.clone(), mac.0))
 }
 
 /// Half of the flow table is for connections that are answered, whoever has them.

@@ -1,7 +1,7 @@
 //! Named network namespaces: files in /run/netns, the same that `ip netns` works with.
 //!
 //! A namespace is made without a fork: a thread leaves its namespace for a new one and
-//! binds it to the file. The thread ends with its namespace, so no other code is affected.
+//! binds it to the file. It ends there, or comes back at once, so no other code is affected.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -177,11 +177,17 @@ pub fn open_own() -> Result<File, NetError> {
 
 /// Whether `name` is a name of the calling thread's own namespace.
 pub fn is_own(name: &str) -> bool {
-    let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
-    match (identity(&path(name)), identity(Path::new(OWN))) {
-        (Ok(named), Ok(own)) => named == own,
-        _ => false,
-    }
+    identity(name).is_some_and(|named| identity_of(Path::new(OWN)) == Some(named))
+}
+
+/// What tells the namespace `name` from all others that are there now: the kernel may give it to
+/// a later one. `None`: there is none.
+pub fn identity(name: &str) -> Option<(u64, u64)> {
+    identity_of(&path(name))
+}
+
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Takes the name of a namespace away. The namespace itself, and its links, go as soon as
