@@ -11,13 +11,13 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use netns_common::{
-    abi::{BRIDGED, DropReason, Ip4, Settings, Tick},
-    datapath::{Packet as _, is_tcp_opening},
+    abi::{DropReason, Ip4, Settings, Tick},
+    datapath::{Packet as _, has_inside_source, is_tcp_opening},
 };
 
 use crate::{
     length_of, maps,
-    packet::{PACKET_HOST, PACKET_OTHERHOST, TcPacket, redirect_neighbour, redirect_peer},
+    packet::{TcPacket, redirect_neighbour, redirect_peer},
     tables,
 };
 
@@ -34,8 +34,8 @@ pub(crate) struct NextHop {
     uplink: u32,
     address: Ip4,
     asked: Tick,
-    /// What frames for it are to the far end: [`PACKET_HOST`] or [`PACKET_OTHERHOST`].
-    kind: u32,
+    /// 1: the far end has it; 0: somebody behind that, or another than the lab has put there.
+    is_far_end: u32,
     /// Destination and source, as a frame begins.
     ethernet: [u8; ETHERNET],
 }
@@ -70,20 +70,21 @@ fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i3
         && now.wrapping_sub(known.asked) < FRESH;
     // The kernel looks after its neighbours only when it sends to them itself. Nothing of a
     // connection is on its way that its SYN could fall behind.
-    let has_address = is_fresh || known.ask(ctx, settings, uplink, next_hop, now);
-    if !has_address || is_tcp_opening(&packet) {
+    let has_answer = is_fresh || known.ask(ctx, settings, uplink, next_hop, now);
+    let is_kernels = !has_answer || known.is_far_end == 0 || is_tcp_opening(&packet);
+    // The guard, which is at the cable, sees to that one.
+    if is_kernels || has_inside_source(&packet, settings) {
         return redirect_neighbour(uplink, next_hop);
     }
     if packet.store(0, known.ethernet).is_none() {
         tables::count(&maps::DROP_COUNTERS, DropReason::RewriteFailed as u32, false, ctx.len());
         return TC_ACT_SHOT;
     }
-    redirect_peer(ctx, uplink, known.kind)
+    redirect_peer(ctx, uplink)
 }
 
 impl NextHop {
-    /// Asks the kernel for the Ethernet address of a next hop. Whether it has one, and that is
-    /// to be found at the far end; kernel 5.18.
+    /// Asks the kernel for the Ethernet address of a next hop; whether it has one. Kernel 5.18.
     #[inline(always)]
     fn ask(
         &mut self,
@@ -108,11 +109,12 @@ impl NextHop {
                 && query.family == tables::AF_INET
                 && query.ifindex == uplink
                 && query.__bindgen_anon_4.ipv4_dst == address.to_network();
-            if !is_its || (far_end != BRIDGED && far_end != query.dmac) {
+            if !is_its {
                 return false;
             }
-            // A bridge sees to it whom a frame is for.
-            self.kind = if far_end == BRIDGED { PACKET_OTHERHOST } else { PACKET_HOST };
+            // Only what is for the far end itself enters it: to `bpf_redirect_peer` a frame is
+            // always for who takes it (since kernel 6.15).
+            self.is_far_end = u32::from(far_end == query.dmac);
             let ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]) = (query.dmac, query.smac);
             self.ethernet = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5];
         }

@@ -27,7 +27,7 @@ use netns_common::{
     abi::Stage,
     datapath::{self, Exit, Outcome, Verdict},
 };
-use packet::{PACKET_HOST, TcPacket};
+use packet::TcPacket;
 use tables::KernelTables;
 
 /// Runs a part of the work on a packet. A macro, because a function that is handed over as a
@@ -139,7 +139,7 @@ fn conclude(ctx: &TcContext, verdict: Verdict) -> i32 {
         Verdict::Drop(_) => TC_ACT_SHOT,
         Verdict::Redirect(exit) | Verdict::Answer(_, exit) => match exit {
             Exit::Neighbour { link, next_hop } => far_end::redirect(ctx, link, next_hop),
-            Exit::Peer { cable } => packet::redirect_peer(ctx, cable, PACKET_HOST),
+            Exit::Peer { cable } => packet::redirect_peer(ctx, cable),
             Exit::Ingress { link } => packet::redirect_ingress(link),
             Exit::Onward => TC_ACT_UNSPEC,
         },

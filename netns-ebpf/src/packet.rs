@@ -23,10 +23,7 @@ use crate::{length_of, reshape};
 const DIRECT: u32 = 54;
 
 /// `PACKET_HOST` of linux/if_packet.h: for this host.
-pub(crate) const PACKET_HOST: u32 = 0;
-
-/// `PACKET_OTHERHOST`: for another Ethernet address than that of the device.
-pub(crate) const PACKET_OTHERHOST: u32 = 3;
+const PACKET_HOST: u32 = 0;
 
 /// The VLAN's number in a tag (IEEE 802.1Q); the rest is priority.
 const VLAN_ID: u32 = 0x0fff;
@@ -188,14 +185,15 @@ pub(crate) fn redirect_ingress(link: u32) -> i32 {
     unsafe { bpf_redirect(link, u64::from(BPF_F_INGRESS)) as i32 }
 }
 
-/// Moves the packet into the namespace at the far end of `cable`, which takes it as of this `kind`:
-/// the device here may have classified it as another. Kernel 5.10.
+/// Moves the packet into the namespace at the far end of `cable`. Kernel 5.10.
 #[inline(always)]
-pub(crate) fn redirect_peer(ctx: &TcContext, cable: u32, kind: u32) -> i32 {
+pub(crate) fn redirect_peer(ctx: &TcContext, cable: u32) -> i32 {
     // SAFETY: the context is the one the kernel passed.
-    let is_other = unsafe { (*ctx.skb.skb).pkt_type } != kind;
+    let kind = unsafe { (*ctx.skb.skb).pkt_type };
+    // The far end takes the packet as the device here classified it; a frame for the
+    // bridge's address counted as somebody else's.
     // SAFETY: as above.
-    if is_other && unsafe { bpf_skb_change_type(ctx.skb.skb, kind) } != 0 {
+    if kind != PACKET_HOST && unsafe { bpf_skb_change_type(ctx.skb.skb, PACKET_HOST) } != 0 {
         return TC_ACT_SHOT;
     }
     // SAFETY: takes no pointer.

@@ -177,7 +177,7 @@ pub struct Settings {
     /// entered by `bpf_redirect_peer`.
     pub far_ends: u8,
     pub tail_padding: [u8; 2],
-    /// Their Ethernet addresses, or [`BRIDGED`].
+    /// The Ethernet addresses there: of a port of a bridge, that of the bridge.
     pub far_macs: [Mac; MAX_UPLINKS],
 }
 
@@ -194,9 +194,6 @@ impl Settings {
 }
 
 const _: () = assert!(MAX_UPLINKS <= u8::BITS as usize);
-
-/// The far end is the port of a bridge, which takes frames for whatever is behind it.
-pub const BRIDGED: Mac = [0; 6];
 
 /// An even port becomes an even one, and an odd port an odd one (RFC 4787 REQ-4).
 pub const KEEP_PARITY: u8 = 1;

@@ -26,7 +26,7 @@ pub use fragment::{
 };
 pub use host::{HostPeerKey, Peer};
 pub use lab::{
-    BRIDGED, BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
+    BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
     MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};

@@ -28,8 +28,15 @@ pub(super) fn is_inside(settings: &Settings, address: Ip4) -> bool {
         .any(|(index, prefix)| index < count && prefix.contains(address))
 }
 
-/// The guard. Every packet that leaves the uplink passes it, the redirected ones too; what the
-/// stack forwarded from inside is translated here. The clock is read for the few that need it.
+/// Whether a packet bears the address of one of the inside prefixes.
+#[inline(always)]
+pub fn has_inside_source<P: Packet>(packet: &P, settings: &Settings) -> bool {
+    let source = packet.load(IP_SOURCE).map(Ip4::from_network);
+    source.is_some_and(|source| is_inside(settings, source))
+}
+
+/// The guard. Every packet that leaves by the uplink's cable passes it, the redirected ones too, and
+/// none with an inside source leaves without it; what the stack forwarded from inside is translated here. The clock is read for the few that need it.
 #[inline(always)]
 pub fn to_uplink<P: Packet, T: Tables>(
     packet: &mut P,

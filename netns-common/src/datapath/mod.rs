@@ -54,7 +54,7 @@ pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
 pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;
-pub use guard::to_uplink;
+pub use guard::{has_inside_source, to_uplink};
 pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead, is_tcp_opening};
 pub use hop::{Route, RouteOutcome};
