@@ -35,8 +35,9 @@ pub fn has_inside_source<P: Packet>(packet: &P, settings: &Settings) -> bool {
     source.is_some_and(|source| is_inside(settings, source))
 }
 
-/// The guard. Every packet that leaves by the uplink's cable passes it, the redirected ones too, and
-/// none with an inside source leaves without it; what the stack forwarded from inside is translated here. The clock is read for the few that need it.
+/// The guard. Every packet that leaves by the uplink's cable passes it, the redirected ones too,
+/// and none with an inside source leaves without it; what the stack forwarded from inside is
+/// translated here. The clock is read for the few that need it.
 #[inline(always)]
 pub fn to_uplink<P: Packet, T: Tables>(
     packet: &mut P,
