@@ -58,8 +58,13 @@ fn connections_from_outside_are_answered() {
     let _sandbox = Sandbox::new();
     entering().up().success();
     let mut web = inside("blue").web_server("192.168.15.2", 80, "from blue");
+    let near = inside("host").capture_with("ens3", &["-Q", "out"]);
     inside("lan").curl("http://192.168.1.10/").success().shows(&["from blue"]);
     assert_eq!(web.next_client(), "192.168.1.1");
+    let near = near.stop();
+    let answers: Vec<_> = near.iter().filter(|line| line.contains("1.10.80 >")).collect();
+    let opens = |line: &&String| line.contains("Flags [S.]");
+    assert!(!answers.is_empty() && answers.iter().all(opens), "{near:#?}");
     // Hairpins leave by no uplink.
     inside("red").curl("http://192.168.1.10/").success().shows(&["from blue"]);
 }
