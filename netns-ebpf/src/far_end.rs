@@ -60,7 +60,9 @@ fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i3
     let mut packet = TcPacket::new(ctx);
     let mixed = next_hop.to_network() ^ (next_hop.to_network() >> 16);
     let place = (mixed ^ (mixed >> 8) ^ uplink) % NEXT_HOPS;
-    let Some(slot) = maps::NEXT_HOPS.get_ptr_mut(place) else { return TC_ACT_SHOT };
+    let Some(slot) = maps::NEXT_HOPS.get_ptr_mut(place) else {
+        return redirect_neighbour(uplink, next_hop);
+    };
     // SAFETY: the slot is this CPU's own, and a program at these hooks is done with it before
     // another begins.
     let known = unsafe { &mut *slot };
