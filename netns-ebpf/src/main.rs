@@ -8,6 +8,7 @@
 )]
 
 mod far_end;
+mod flow_table;
 mod forwards;
 mod host;
 mod log;

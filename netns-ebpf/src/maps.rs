@@ -1,38 +1,47 @@
 //! The maps. Their names are those of `netns_common::abi::maps`.
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, bpf_spin_lock, bpf_timer},
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, bpf_spin_lock, bpf_timer},
     btf_maps,
     macros::{btf_map, map},
     maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
 };
 use netns_common::abi::{
-    AddressPage, BridgePort, Bucket, Counter, DropReason, Endpoint, FRAGMENT_GROUPS, Flow, FlowKey,
-    Forward, Fragment, FragmentBudget, HostPeerKey, IP_ID_COUNTERS, InsideKey, Ip4, Limited,
-    MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey,
-    MovedPort, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage, UsageSlot,
+    AddressPage, BridgePort, Bucket as Allowance, Counter, DropReason, Endpoint, FRAGMENT_GROUPS,
+    FlowLayout, FlowRecord, Forward, Fragment, FragmentBudget, HostPeerKey, IP_ID_COUNTERS, Ip4,
+    Limited, MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey, Masquerade,
+    MasqueradeKey, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage, UsageSlot,
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
 
 use crate::{
     far_end::{self, NextHop},
+    flow_table::{Bucket, Word},
     log::Noted,
 };
 
 /// A default: the loader sets the size that the lab asks for.
 const FLOW_CAPACITY: u32 = 1 << 17;
 
-// Preallocated, plain hash: an established flow is never evicted to make room.
+/// As many as the loader says.
 #[map]
-pub(crate) static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(FLOW_CAPACITY, 0);
+pub(crate) static FLOWS: Array<FlowRecord> = Array::with_max_entries(1, 0);
 
-// Not preallocated: few flows have to give up their port, and it would take as much memory again.
+// Mappable only so that it begins at a page: a bucket is to be one cache line. The kernel finds
+// the lock in the value by BTF.
+#[btf_map]
+pub(crate) static FLOW_INDEX: btf_maps::Array<Bucket, 1, { BPF_F_MMAPABLE as usize }> =
+    btf_maps::Array::new();
+
+// The kernel finds the lock in the value by BTF.
+#[btf_map]
+pub(crate) static FLOW_WORDS: btf_maps::Array<Word, 1> = btf_maps::Array::new();
+
 #[map]
-pub(crate) static MOVED_PORTS: HashMap<InsideKey, MovedPort> =
-    HashMap::with_max_entries(FLOW_CAPACITY, BPF_F_NO_PREALLOC);
+pub(crate) static FLOW_LAYOUT: Array<FlowLayout> = Array::with_max_entries(1, 0);
 
-/// Whether [`MOVED_PORTS`] ever had an entry. Until then no new flow looks there, where each look
-/// is at another part of a table of megabytes.
+/// Whether a port ever had to change. Until then no new flow looks for one, which is at another part
+/// of megabytes each time.
 #[map]
 pub(crate) static HAS_MOVED: Array<u32> = Array::with_max_entries(1, 0);
 
@@ -84,7 +93,7 @@ pub(crate) static DROP_COUNTERS: PerCpuArray<Counter> =
     PerCpuArray::with_max_entries(DropReason::SLOTS, 0);
 
 #[map]
-pub(crate) static ICMP_LIMITS: PerCpuArray<Bucket> =
+pub(crate) static ICMP_LIMITS: PerCpuArray<Allowance> =
     PerCpuArray::with_max_entries(Limited::COUNT, 0);
 
 /// Room for a part of the packet that is being handled.

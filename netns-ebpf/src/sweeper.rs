@@ -7,20 +7,25 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    EbpfContext as _,
+    bindings::__sk_buff,
     helpers::generated::{
-        bpf_for_each_map_elem, bpf_timer_init, bpf_timer_set_callback, bpf_timer_start,
+        bpf_for_each_map_elem, bpf_loop, bpf_timer_init, bpf_timer_set_callback, bpf_timer_start,
     },
     macros::classifier,
     programs::TcContext,
 };
 use netns_common::{
-    abi::{Flow, FlowKey, Mapping, MappingKey, Tick},
-    datapath::{Charge, forget, is_expired, keep_mapping, sweep_mapping},
+    abi::{
+        ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowKey, Mapping, MappingKey, RECORDS_OF_WORD, Tick,
+    },
+    datapath::{Charge, FlowTable as _, forget, is_expired, keep_mapping, sweep_mapping},
 };
 
 use crate::{
+    flow_table::Word,
     maps::{self, Sweeper},
-    tables::{FlowPointer, KernelTables, now},
+    tables::{FlowPointer, KernelTables, now, record},
     usage,
 };
 
@@ -36,6 +41,10 @@ const BUSY: i64 = -16;
 /// What a sweep carries from flow to flow.
 struct Sweep {
     now: Tick,
+    /// The number of the first record of the word that it is at.
+    first: u32,
+    /// Which records of that word are taken.
+    taken: u64,
 }
 
 /// Arms the timer. Run once by a test run after loading; returns 0, or -1 if the kernel
@@ -64,14 +73,14 @@ pub(crate) fn start_sweeper(_ctx: TcContext) -> i32 {
 
 /// The timer's callback: one pass over the table, then the timer again.
 extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) -> i32 {
-    let mut state = Sweep { now: now() };
+    let mut state = Sweep { now: now(), first: 0, taken: 0 };
     usage::begin_census();
     // SAFETY: map, callback and context are what the helper expects; the context outlives
     // the call, which runs the callback on this CPU.
     unsafe {
-        let flows = (&raw const maps::FLOWS).cast_mut().cast();
+        let words = (&raw const maps::FLOW_WORDS).cast_mut().cast();
         let context = (&raw mut state).cast();
-        bpf_for_each_map_elem(flows, visit as *mut c_void, context, 0);
+        bpf_for_each_map_elem(words, visit_word as *mut c_void, context, 0);
         // After the flows, which keep theirs.
         let mappings = (&raw const maps::MAPPINGS).cast_mut().cast();
         bpf_for_each_map_elem(mappings, visit_mapping as *mut c_void, context, 0);
@@ -84,16 +93,38 @@ extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) 
     0
 }
 
-/// Removes one flow if it is expired, or counts it; 0 goes on to the next.
-extern "C" fn visit(
+/// Goes through the records that a word speaks of, if any is taken; 0 goes on to the next.
+extern "C" fn visit_word(
     _map: *mut c_void,
-    key: *const FlowKey,
-    flow: *mut Flow,
-    state: *const Sweep,
+    number: *const u32,
+    word: *const Word,
+    state: *mut Sweep,
 ) -> i64 {
-    // SAFETY: the kernel passes a key and a value of the map, and the context given above.
-    let (key, now) = unsafe { (*key, (*state).now) };
-    let flow = FlowPointer::new(flow);
+    // SAFETY: the kernel passes a key and a value of the map, and the context given above, which
+    // outlives the call.
+    unsafe {
+        let taken = (&raw const (*word).taken).read_volatile();
+        if taken != 0 {
+            (*state).first = (*number).wrapping_mul(RECORDS_OF_WORD);
+            (*state).taken = taken;
+            bpf_loop(RECORDS_OF_WORD, visit as *mut c_void, state.cast(), 0);
+        }
+    }
+    0
+}
+
+/// Removes one flow if it is expired, or counts it; 0 goes on to the next. One that was begun or
+/// forgotten a moment ago may be met as it was: what is removed is what the index knows.
+extern "C" fn visit(place: u32, state: *const Sweep) -> i64 {
+    // SAFETY: the kernel passes the context given above.
+    let (first, taken, now) = unsafe { ((*state).first, (*state).taken, (*state).now) };
+    if (taken >> (place % RECORDS_OF_WORD)) & 1 == 0 {
+        return 0;
+    }
+    let Some(record) = record(first.wrapping_add(place)) else { return 0 };
+    // SAFETY: a look-up gave the pointer.
+    let key = unsafe { (*record).key };
+    let flow = FlowPointer::new(record);
     let Some(settings) = maps::SETTINGS.get(0) else { return 1 };
     if is_expired(&flow, key.protocol, &settings.timeouts, now) {
         forget(&KernelTables::new(()), &key, &flow);
@@ -102,6 +133,37 @@ extern "C" fn visit(
         if settings.mappings != 0 {
             keep_mapping(&KernelTables::new(()), &key, &flow, now);
         }
+    }
+    0
+}
+
+/// Forgets the flows whose keys follow the frame's Ethernet header. Run by test runs: only programs
+/// can change the flow table while others use it.
+#[classifier]
+pub(crate) fn forget_flows(ctx: TcContext) -> i32 {
+    let mut list = List { frame: ctx.as_ptr().cast() };
+    // SAFETY: callback and context are what the helper expects; the context outlives the call.
+    unsafe {
+        let context = (&raw mut list).cast();
+        bpf_loop(FORGOTTEN_AT_ONCE, forget_one as *mut c_void, context, 0);
+    }
+    0
+}
+
+/// The frame that keys are in.
+struct List {
+    frame: *mut __sk_buff,
+}
+
+/// Forgets the flow of one key; 0 goes on to the next.
+extern "C" fn forget_one(place: u32, list: *const List) -> i64 {
+    // SAFETY: the kernel passes the context given above.
+    let frame = TcContext::new(unsafe { (*list).frame });
+    let offset = ETHERNET_HEADER + place as usize * size_of::<FlowKey>();
+    let Ok(key) = frame.load::<FlowKey>(offset) else { return 1 };
+    let tables = KernelTables::new(());
+    if let Some(flow) = tables.flow(&key) {
+        forget(&tables, &key, &flow);
     }
     0
 }

@@ -7,7 +7,7 @@ use aya_ebpf::{
     bindings::{
         BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED,
         BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LOOKUP_OUTPUT, BPF_FIB_LOOKUP_SKIP_NEIGH,
-        BPF_FIB_LOOKUP_SRC, BPF_NOEXIST, bpf_fib_lookup as FibLookup, bpf_sock_tuple,
+        BPF_FIB_LOOKUP_SRC, bpf_fib_lookup as FibLookup, bpf_sock_tuple,
         bpf_sock_tuple__bindgen_ty_1, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
     },
     helpers::generated::{
@@ -19,9 +19,9 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{
-        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget,
-        InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort,
-        NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
+        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
+        FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey,
+        MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
         Direction, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable,
@@ -29,7 +29,7 @@ use netns_common::{
     },
 };
 
-use crate::{length_of, maps};
+use crate::{flow_table, length_of, maps};
 
 /// `AF_INET` of linux/socket.h.
 pub(crate) const AF_INET: u8 = 2;
@@ -39,9 +39,6 @@ const CURRENT_NETNS: u64 = u64::MAX;
 
 /// `TCP_LISTEN` of net/tcp_states.h.
 const TCP_LISTEN: u32 = 10;
-
-/// `-EEXIST`.
-const EXISTS: i32 = -17;
 
 /// The clock of flows: coarse, because it is read for every packet. Kernel 5.11.
 #[inline(always)]
@@ -58,8 +55,8 @@ pub(crate) fn scratch<'a>() -> Option<&'a mut Scratch> {
     maps::SCRATCH.get_ptr_mut(0).map(|slot| unsafe { &mut *slot })
 }
 
-/// A record in the flow table. The kernel frees no element while a program runs; one that is
-/// deleted meanwhile may be reused for another flow, whose counters are then off by a packet.
+/// A record in the flow table. It is never freed; one whose flow is forgotten meanwhile may be
+/// taken for another, whose counters are then off by a packet.
 pub(crate) struct FlowPointer<'a> {
     flow: *mut Flow,
     table: PhantomData<&'a Flow>,
@@ -67,8 +64,9 @@ pub(crate) struct FlowPointer<'a> {
 
 impl FlowPointer<'_> {
     #[inline(always)]
-    pub(crate) const fn new(flow: *mut Flow) -> Self {
-        Self { flow, table: PhantomData }
+    pub(crate) const fn new(record: *mut FlowRecord) -> Self {
+        // SAFETY: a look-up gave the pointer; nothing is read.
+        Self { flow: unsafe { &raw mut (*record).flow }, table: PhantomData }
     }
 }
 
@@ -142,17 +140,21 @@ impl<C> FlowTable for KernelTables<C> {
 
     #[inline(always)]
     fn flow(&self, key: &FlowKey) -> Option<FlowPointer<'_>> {
-        maps::FLOWS.get_ptr_mut(key).map(FlowPointer::new)
+        record(flow_table::find_flow(key)).map(FlowPointer::new)
     }
 
     #[inline(always)]
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
-        maps::FLOWS.insert(key, flow, u64::from(BPF_NOEXIST)).map_err(insert_error)
+        match flow_table::insert_flow(key, flow) {
+            flow_table::DONE => Ok(()),
+            flow_table::EXISTS => Err(InsertError::Exists),
+            _ => Err(InsertError::Full),
+        }
     }
 
     #[inline(always)]
     fn remove_flow(&self, key: &FlowKey) -> bool {
-        maps::FLOWS.remove(key).is_ok()
+        flow_table::remove_flow(key)
     }
 
     #[inline(always)]
@@ -160,8 +162,10 @@ impl<C> FlowTable for KernelTables<C> {
         if maps::HAS_MOVED.get(0).is_none_or(|has| *has == 0) {
             return None;
         }
-        // SAFETY: the value is copied before anything else can happen to it.
-        unsafe { maps::MOVED_PORTS.get(key) }.copied()
+        let record = record(flow_table::find_moved(key))?;
+        // SAFETY: a look-up gave the pointer, and a half-word is read whole.
+        let external_port = unsafe { (*record).key.external_port };
+        Some(MovedPort { external_port, padding: [0; 2] })
     }
 
     #[inline(always)]
@@ -171,13 +175,24 @@ impl<C> FlowTable for KernelTables<C> {
             // cleared, so it does not matter who is first.
             unsafe { has.write_volatile(1) };
         }
-        maps::MOVED_PORTS.insert(key, moved, 0).map_err(insert_error)
+        let of_flow = FlowKey::new(key.remote, key.remote_port, moved.external_port, key.protocol);
+        let record = flow_table::find_flow(&of_flow);
+        match flow_table::insert_moved(key, record) {
+            flow_table::DONE => Ok(()),
+            _ => Err(InsertError::Full),
+        }
     }
 
     #[inline(always)]
     fn remove_moved_port(&self, key: &InsideKey) {
-        let _ = maps::MOVED_PORTS.remove(key);
+        flow_table::remove_moved(key);
     }
+}
+
+/// The record of this number.
+#[inline(always)]
+pub(crate) fn record(number: u32) -> Option<*mut FlowRecord> {
+    maps::FLOWS.get_ptr_mut(number)
 }
 
 impl<C> MappingTable for KernelTables<C> {
@@ -189,7 +204,7 @@ impl<C> MappingTable for KernelTables<C> {
 
     #[inline(always)]
     fn insert_mapping(&self, key: &MappingKey, mapping: &Mapping) -> Result<(), InsertError> {
-        maps::MAPPINGS.insert(key, mapping, 0).map_err(insert_error)
+        maps::MAPPINGS.insert(key, mapping, 0).map_err(|_| InsertError::Full)
     }
 
     #[inline(always)]
@@ -400,9 +415,4 @@ pub(crate) fn count(counters: &PerCpuArray<Counter>, index: u32, new_flow: bool,
             (*counter).flows += u64::from(new_flow);
         }
     }
-}
-
-#[inline(always)]
-fn insert_error(code: i32) -> InsertError {
-    if code == EXISTS { InsertError::Exists } else { InsertError::Full }
 }

@@ -3,6 +3,7 @@
 
 mod capture;
 mod enter;
+mod flow_table;
 mod machine;
 mod pings;
 mod program;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use capture::Capture;
 pub use enter::{enter, inside, own};
+pub use flow_table::FlowTable;
 pub use machine::Machine;
 pub use pings::Pings;
 pub use program::{Output, lab_is_up, netns, netns_path, run};

@@ -2,15 +2,10 @@
 
 use std::net::UdpSocket;
 
-use aya::maps::{HashMap, Map, MapData};
-use netns_common::abi::{Flow, FlowKey, InsideKey, MovedPort, SCHEMA, maps, ticks};
-use netns_tests::{DEADLINE, Sandbox, eventually, flows, inside, lab_is_up, lecture, netns};
-
-fn open(name: &str) -> Map {
-    let path = format!("/sys/fs/bpf/netns/lecture/v{SCHEMA}/maps/{name}");
-    let data = MapData::from_pin(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    Map::from_map_data(data).expect("a map")
-}
+use netns_common::abi::{Flow, FlowKey, ticks};
+use netns_tests::{
+    DEADLINE, FlowTable, Sandbox, eventually, flows, inside, lab_is_up, lecture, netns,
+};
 
 #[test]
 fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
@@ -21,24 +16,23 @@ fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
         let socket = inside(namespace).run(|| UdpSocket::bind((address, 40_000)));
         socket.expect("a socket").send_to(b"hello", "192.168.1.1:9").expect("a datagram");
     }
-    let mut flows: HashMap<MapData, FlowKey, Flow> = open(maps::FLOWS).try_into().expect("flows");
-    let moved: HashMap<MapData, InsideKey, MovedPort> =
-        open(maps::MOVED_PORTS).try_into().expect("moved ports");
+    let mut table = FlowTable::of("lecture");
     // A program on another CPU may still be at the second datagram.
     eventually("both are recorded", DEADLINE, || {
-        flows.keys().count() >= 2 && moved.keys().count() >= 1
+        table.flows().len() >= 2 && !table.moved_ports().is_empty()
     });
-    let records: Vec<(FlowKey, Flow)> = flows.iter().filter_map(Result::ok).collect();
-    assert_eq!(records.len(), 2, "{records:#?}");
-    assert_eq!(moved.keys().count(), 1);
+    assert_eq!((table.flows().len(), table.moved_ports().len()), (2, 1));
     // One of them was last seen a long time ago.
-    let is_moved = |(key, flow): &&(FlowKey, Flow)| flow.inside_port != key.external_port;
-    let (key, flow) = records.iter().find(is_moved).expect("a moved flow");
-    let long_ago = flow.last_seen.wrapping_sub(ticks(3_600));
-    flows.insert(key, Flow { last_seen: long_ago, ..*flow }, 0).expect("an older record");
-    eventually("the expired flow is swept", DEADLINE, || flows.get(key, 0).is_err());
-    eventually("its moved port goes with it", DEADLINE, || moved.keys().count() == 0);
-    assert_eq!(flows.keys().count(), 1, "the other one stays");
+    let is_moved = |key: &FlowKey, flow: &Flow| flow.inside_port != key.external_port;
+    table.edit(|key, flow| {
+        if is_moved(key, flow) {
+            flow.last_seen = flow.last_seen.wrapping_sub(ticks(3_600));
+        }
+    });
+    let is_swept = || !table.flows().iter().any(|(key, flow)| is_moved(key, flow));
+    eventually("the expired flow is swept", DEADLINE, is_swept);
+    eventually("its moved port goes with it", DEADLINE, || table.moved_ports().is_empty());
+    assert_eq!(table.flows().len(), 1, "the other one stays");
 }
 
 #[test]

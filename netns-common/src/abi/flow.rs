@@ -44,6 +44,16 @@ impl FlowKey {
     pub const fn new(remote: Ip4, remote_port: Port, external_port: Port, protocol: u8) -> Self {
         Self { remote, remote_port, external_port, protocol, padding: [0; 3] }
     }
+
+    /// The key as it lies in memory.
+    pub fn to_bytes(self) -> [u8; size_of::<Self>()] {
+        let mut bytes = [0; size_of::<Self>()];
+        bytes[..4].copy_from_slice(&self.remote.to_network().to_ne_bytes());
+        bytes[4..6].copy_from_slice(&self.remote_port.to_network().to_ne_bytes());
+        bytes[6..8].copy_from_slice(&self.external_port.to_network().to_ne_bytes());
+        bytes[8] = self.protocol;
+        bytes
+    }
 }
 
 /// A connection as its inside end sees it: the key of the moved ports.

@@ -5,6 +5,7 @@
 
 mod drop_reason;
 mod flow;
+mod flow_table;
 mod fragment;
 mod host;
 mod lab;
@@ -20,6 +21,10 @@ mod usage;
 pub use drop_reason::DropReason;
 pub use flow::{
     Flow, FlowKey, FlowKind, InsideKey, MovedPort, Sequences, TcpEnd, Tick, seconds, tick_of, ticks,
+};
+pub use flow_table::{
+    BUCKET_ENTRIES, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowBucket, FlowLayout, FlowRecord,
+    FlowWord, MAX_FLOWS, RECORDS_OF_WORD, buckets_of, words_of,
 };
 pub use fragment::{
     FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentState, MAX_FRAGMENTS,
@@ -41,16 +46,20 @@ pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, W
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
-    /// [`FlowKey`](super::FlowKey) to [`Flow`](super::Flow): one record a connection.
+    /// [`FlowRecord`](super::FlowRecord)s: one a connection.
     pub const FLOWS: &str = "FLOWS";
-    /// [`InsideKey`](super::InsideKey) to [`MovedPort`](super::MovedPort): only the
-    /// connections whose port had to change.
-    pub const MOVED_PORTS: &str = "MOVED_PORTS";
-    /// 0 to a `u32`: whether the moved ports ever had an entry.
+    /// [`FlowBucket`](super::FlowBucket)s: where the record of a connection is, by what the
+    /// outside calls it, and of those whose port had to change by what the inside calls it too.
+    pub const FLOW_INDEX: &str = "FLOW_INDEX";
+    /// [`FlowWord`](super::FlowWord)s: which records are taken.
+    pub const FLOW_WORDS: &str = "FLOW_WORDS";
+    /// One [`FlowLayout`](super::FlowLayout).
+    pub const FLOW_LAYOUT: &str = "FLOW_LAYOUT";
+    /// 0 to a `u32`: whether a connection ever had to change its port.
     pub const HAS_MOVED: &str = "HAS_MOVED";
     /// [`MappingKey`](super::MappingKey) to [`Mapping`](super::Mapping): the external ports of
     /// endpoint-independent masquerades.
@@ -108,9 +117,11 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 24] = [
+    pub const PINNED: [&str; 26] = [
         FLOWS,
-        MOVED_PORTS,
+        FLOW_INDEX,
+        FLOW_WORDS,
+        FLOW_LAYOUT,
         HAS_MOVED,
         MAPPINGS,
         MASQUERADES,
@@ -156,6 +167,8 @@ pub mod programs {
     pub const REPORT: &str = "report";
     /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
+    /// Run by a test run: forgets the flows whose keys the packet consists of.
+    pub const FORGET_FLOWS: &str = "forget_flows";
     /// cgroup hooks of the host's own connections to a forwarded port.
     pub const SOCKET_HOOKS: [&str; 7] = [
         "host_connect",

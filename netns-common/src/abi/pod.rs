@@ -3,9 +3,10 @@
 use aya::Pod;
 
 use super::{
-    AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowKey, Forward, Fragment,
-    FragmentBudget, HostPeerKey, InsideKey, Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey,
-    MovedPort, Peer, Port, PortPage, Prefix, RulePrefix, Settings, Timeouts, UsageSlot,
+    AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowBucket, FlowKey, FlowLayout,
+    FlowRecord, FlowWord, Forward, Fragment, FragmentBudget, HostPeerKey, InsideKey, Ip4, Mapping,
+    MappingKey, Masquerade, MasqueradeKey, MovedPort, Peer, Port, PortPage, Prefix, RulePrefix,
+    Settings, Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -25,7 +26,11 @@ pod!(
     Counter,
     Endpoint,
     Flow,
+    FlowBucket,
     FlowKey,
+    FlowLayout,
+    FlowRecord,
+    FlowWord,
     Forward,
     Fragment,
     FragmentBudget,

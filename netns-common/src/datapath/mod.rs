@@ -13,6 +13,7 @@ mod departure;
 mod detour;
 mod egress;
 mod external_port;
+mod flow_index;
 mod forwards;
 mod fragments;
 mod guard;
@@ -52,6 +53,10 @@ pub use departure::{claim, map};
 pub use detour::{REASSEMBLER_MEMORY, RESPITE_SECONDS, from_reassembler};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
+pub use flow_index::{
+    Spot, WORDS_LOOKED_AT, in_use, is_to_be_compared, lowest_free, moved_record, prefers_first,
+    word_to_look_at,
+};
 pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;
 pub use guard::{has_inside_source, to_uplink};

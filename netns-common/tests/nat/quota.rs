@@ -230,7 +230,7 @@ fn a_record_that_finds_no_room_for_its_moved_port_counts_for_nobody() {
     assert_eq!(lab.loads()[0], (1, 1));
 }
 
-/// Records that somebody removes who counts nothing, as `netns flows flush` does.
+/// Records that somebody removes who counts nothing.
 #[test]
 fn a_sweep_sets_right_what_was_counted_of_records_that_are_gone() {
     let mut lab = limited(10, 1000, 1000);

@@ -23,13 +23,33 @@ const AT_A_TIME: usize = 1 << 14;
 /// # Errors
 /// The kernel's.
 pub(super) fn entries<K: Pod, V: Pod>(map: &MapData) -> Result<Vec<(K, V)>, SyscallError> {
-    let mut room = AT_A_TIME;
+    ask(map, None, usize::MAX)
+}
+
+/// The elements of an array from one index up to another, with their indices. Kernel 5.6.
+///
+/// # Errors
+/// The kernel's.
+pub(super) fn elements<V: Pod>(
+    map: &MapData,
+    from: u32,
+    to: u32,
+) -> Result<Vec<(u32, V)>, SyscallError> {
+    // An array's mark of how far it has come is the last index.
+    ask(map, from.checked_sub(1), to.saturating_sub(from) as usize)
+}
+
+/// Up to `most` entries, or a few more, after what a mark of the kernel's says.
+fn ask<K: Pod, V: Pod>(
+    map: &MapData,
+    mut come: Option<u32>,
+    most: usize,
+) -> Result<Vec<(K, V)>, SyscallError> {
+    let mut room = AT_A_TIME.min(most);
     let mut keys: Vec<MaybeUninit<K>> = Vec::new();
     let mut values: Vec<MaybeUninit<V>> = Vec::new();
     let mut found = Vec::new();
-    // The kernel's mark of how far it has come.
-    let mut come: Option<u32> = None;
-    loop {
+    while found.len() < most {
         keys.resize_with(room, MaybeUninit::uninit);
         values.resize_with(room, MaybeUninit::uninit);
         let mut next: u32 = 0;
@@ -62,10 +82,11 @@ pub(super) fn entries<K: Pod, V: Pod>(map: &MapData) -> Result<Vec<(K, V)>, Sysc
                 .map(|(key, value)| unsafe { (key.assume_init(), value.assume_init()) }),
         );
         if is_end {
-            return Ok(found);
+            break;
         }
         come = Some(next);
     }
+    Ok(found)
 }
 
 /// Removes entries of a hash table; those that are gone already are no fault. Kernel 5.6.

@@ -5,8 +5,8 @@ use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4
 use aya::maps::{Array, HashMap, MapData};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Prefix,
-    Settings, SourceCheck, maps,
+    BridgePort, Endpoint, FlowLayout, Ip4, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
+    MAX_UPLINKS, Prefix, Settings, SourceCheck, maps,
 };
 use nix::ifaddrs::getifaddrs;
 
@@ -65,6 +65,13 @@ impl Interfaces {
     pub(super) fn name(&self, index: u32) -> Option<&str> {
         self.by_name.iter().find(|(_, (i, _))| *i == index).map(|(name, _)| name.as_str())
     }
+}
+
+/// Tells the programs of a new lab how its flow table lies.
+pub(super) fn write_flow_layout(datapath: &Datapath, capacity: u32) -> Result<(), DatapathError> {
+    let layout = FlowLayout::of(capacity, random_seed()?);
+    let mut map: Array<MapData, FlowLayout> = datapath.map(maps::FLOW_LAYOUT)?;
+    map.set(0, layout, 0).map_err(|cause| DatapathError::Map { map: maps::FLOW_LAYOUT, cause })
 }
 
 /// Writes the settings of a new lab.

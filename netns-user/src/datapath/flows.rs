@@ -4,14 +4,16 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use aya::{
     Pod,
-    maps::{HashMap, MapData, PerCpuArray},
+    maps::{MapData, PerCpuArray},
+    programs::{SchedClassifier, TestRun as _, TestRunOptions},
 };
 use netns_common::{
     abi::{
-        Counter, DropReason, Flow, FlowKey, FlowKind, InsideKey, Mapping, MappingKey, MovedPort,
-        Port, Settings, Tick, Timeouts, maps, seconds, tick_of,
+        Counter, DropReason, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, Flow, FlowKey, FlowKind,
+        FlowRecord, FlowWord, Mapping, MappingKey, Port, RECORDS_OF_WORD, Settings, Tick, Timeouts,
+        maps, programs, seconds, tick_of,
     },
-    datapath::{State, is_expired, moved_key},
+    datapath::{State, is_expired},
 };
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
@@ -90,20 +92,8 @@ impl Datapath {
     pub(super) fn flush(&self, which: impl Fn(&Flow) -> bool) -> Result<usize, DatapathError> {
         let mut records = self.records()?;
         records.retain(|(_, flow)| which(flow));
-        let moved = records.iter().filter(|(key, flow)| flow.inside_port != key.external_port);
-        let moved: Vec<_> = moved.map(|(key, flow)| (moved_key(key, flow), key)).collect();
-        if !moved.is_empty() {
-            let table: HashMap<MapData, InsideKey, MovedPort> = self.map(maps::MOVED_PORTS)?;
-            // A later flow of the same inside end may have taken the entry over.
-            let is_its = |(inside, key): &&(InsideKey, &FlowKey)| {
-                let entry = table.get(inside, 0);
-                entry.is_ok_and(|entry| entry.external_port == key.external_port)
-            };
-            let keys: Vec<_> = moved.iter().filter(is_its).map(|(inside, _)| *inside).collect();
-            self.remove_entries(maps::MOVED_PORTS, &keys)?;
-        }
         let keys: Vec<_> = records.iter().map(|(key, _)| *key).collect();
-        self.remove_entries(maps::FLOWS, &keys)?;
+        self.forget(&keys)?;
         Ok(keys.len())
     }
 
@@ -143,8 +133,46 @@ impl Datapath {
         map.get(&0, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
     }
 
+    /// The records that are taken, of which some may have expired.
     fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
-        self.entries(maps::FLOWS)
+        let words: Vec<(u32, FlowWord)> = self.entries(maps::FLOW_WORDS)?;
+        let map = self.open_map(maps::FLOWS)?;
+        let mut records = Vec::new();
+        // A table is mostly empty, and larger than what is in it.
+        for run in words.chunk_by(|(_, a), (_, b)| (a.taken == 0) == (b.taken == 0)) {
+            let [(first, word), ..] = run else { continue };
+            if word.taken == 0 {
+                continue;
+            }
+            let from = first * RECORDS_OF_WORD;
+            let to = from + run.len() as u32 * RECORDS_OF_WORD;
+            let found: Vec<(u32, FlowRecord)> = batch::elements(&map, from, to)
+                .map_err(|cause| DatapathError::Map { map: maps::FLOWS, cause: cause.into() })?;
+            records.extend(found.iter().filter_map(|(number, record)| {
+                let (_, word) = run.get(((number - from) / RECORDS_OF_WORD) as usize)?;
+                let is_taken = (word.taken >> (number % RECORDS_OF_WORD)) & 1 == 1;
+                is_taken.then_some((record.key, record.flow))
+            }));
+        }
+        Ok(records)
+    }
+
+    /// Forgets flows, and what was derived from them. Programs do it, since they alone can change
+    /// the table while packets do.
+    fn forget(&self, keys: &[FlowKey]) -> Result<(), DatapathError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let error = |cause| DatapathError::Program { program: programs::FORGET_FLOWS, cause };
+        let path = self.pins.program(programs::FORGET_FLOWS);
+        let program = SchedClassifier::from_pin(path).map_err(error)?;
+        for keys in keys.chunks(FORGOTTEN_AT_ONCE as usize) {
+            let mut frame = vec![0; ETHERNET_HEADER];
+            frame.extend(keys.iter().flat_map(|key| key.to_bytes()));
+            let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
+            program.test_run(options).map_err(error)?;
+        }
+        Ok(())
     }
 
     fn entries<K: Pod, V: Pod>(&self, map: &'static str) -> Result<Vec<(K, V)>, DatapathError> {

@@ -53,6 +53,7 @@ impl Datapath {
         let pinned = Pinned { datapath, stays: false };
         let mut object = object::load(&pinned.datapath.pins, spec.flow_capacity)?;
         object::fill_stages(&mut object, &pinned.datapath.pins)?;
+        object::pin_forgetter(&mut object, &pinned.datapath.pins)?;
         Ok(PreparedDatapath { pinned, object })
     }
 
@@ -66,6 +67,7 @@ impl Datapath {
     }
 
     fn configure(&self, spec: &DatapathSpec, interfaces: &Interfaces) -> Result<(), DatapathError> {
+        configure::write_flow_layout(self, spec.flow_capacity)?;
         configure::write_settings(self, spec, interfaces)?;
         configure::write_host_addresses(self, interfaces)?;
         for cable in &spec.cables {

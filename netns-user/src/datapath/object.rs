@@ -1,6 +1,7 @@
 //! Loading the eBPF object.
 
 use std::{
+    io,
     num::NonZero,
     panic::resume_unwind,
     sync::{Mutex, PoisonError},
@@ -12,9 +13,13 @@ use aya::{
     maps::{Map, MapData, ProgramArray},
     programs::{SchedClassifier, TestRun as _, TestRunOptions},
 };
-use netns_common::abi::{MAPPINGS_OF_FLOW, REPORT, Stage, maps, programs};
+use netns_common::abi::{MAPPINGS_OF_FLOW, REPORT, Stage, buckets_of, maps, programs, words_of};
 
-use super::{DatapathError, insist::insist, pins::Pins};
+use super::{
+    DatapathError,
+    insist::insist,
+    pins::{Pins, pin_error},
+};
 
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
@@ -29,11 +34,17 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
     for name in maps::PINNED {
         loader.map_pin_path(name, pins.map(name));
     }
+    size(&mut loader, flow_capacity);
+    loader.load(OBJECT).map_err(DatapathError::Load)
+}
+
+/// Has the maps made as large as so many flows need.
+pub(super) fn size(loader: &mut EbpfLoader<'_>, flow_capacity: u32) {
     loader
         .map_max_entries(maps::FLOWS, flow_capacity)
-        .map_max_entries(maps::MOVED_PORTS, flow_capacity)
+        .map_max_entries(maps::FLOW_INDEX, buckets_of(flow_capacity))
+        .map_max_entries(maps::FLOW_WORDS, words_of(flow_capacity))
         .map_max_entries(maps::MAPPINGS, flow_capacity.saturating_mul(MAPPINGS_OF_FLOW as u32));
-    loader.load(OBJECT).map_err(DatapathError::Load)
 }
 
 /// The classifier of that name, loaded.
@@ -115,6 +126,15 @@ fn put(
 
 pub(super) fn missing(name: &'static str) -> DatapathError {
     DatapathError::Program { program: name, cause: aya::programs::ProgramError::NotLoaded }
+}
+
+/// Pins the program that forgets flows, so that no command has to load it again.
+pub(super) fn pin_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    let path = pins.program(programs::FORGET_FLOWS);
+    let program = classifier(object, programs::FORGET_FLOWS)?;
+    program
+        .pin(&path)
+        .map_err(|error| pin_error("pin a program at", &path, io::Error::other(error)))
 }
 
 /// Starts the timer that removes expired flows.

@@ -39,6 +39,15 @@ impl Pins {
         self.version().join("maps")
     }
 
+    /// The pin of a program that commands run themselves.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.programs().join(name)
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.version().join("programs")
+    }
+
     pub(super) fn links(&self) -> PathBuf {
         self.version().join("links")
     }
@@ -74,7 +83,7 @@ impl Pins {
             self.remove_empty_folders();
             folder_error(&version, already_installed(error, &self.lab))
         })?;
-        for folder in [self.maps(), self.links()] {
+        for folder in [self.maps(), self.programs(), self.links()] {
             fs::create_dir(&folder).map_err(|error| {
                 let _ = fs::remove_dir_all(&version);
                 self.remove_empty_folders();

@@ -17,7 +17,6 @@ use aya_obj::generated::{
     bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_5, bpf_cmd,
     bpf_prog_type,
 };
-use netns_common::abi::maps;
 use nix::{
     errno::Errno,
     mount::{MsFlags, mount},
@@ -26,7 +25,7 @@ use nix::{
 
 use super::{
     DatapathError, attach,
-    object::OBJECT,
+    object::{self, OBJECT},
     pins::{BPFFS, bpffs_is_mounted},
 };
 
@@ -86,9 +85,7 @@ pub struct Verified {
 /// program.
 pub fn each_program() -> Result<Vec<Result<Verified, DatapathError>>, DatapathError> {
     let mut loader = EbpfLoader::new();
-    loader
-        .map_max_entries(maps::FLOWS, FLOW_CAPACITY)
-        .map_max_entries(maps::MOVED_PORTS, FLOW_CAPACITY);
+    object::size(&mut loader, FLOW_CAPACITY);
     let mut object = loader.load(OBJECT).map_err(DatapathError::Load)?;
     let mut programs: Vec<_> = object.programs_mut().collect();
     programs.sort_by(|a, b| a.0.cmp(b.0));

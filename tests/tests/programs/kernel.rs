@@ -17,6 +17,7 @@ use netns_common::{
     datapath::Packet as _,
     model::{Hook, Places, VecPacket},
 };
+use netns_tests::FlowTable;
 use netns_user::{
     datapath::{CableSpec, Datapath, DatapathSpec},
     rules::{ForwardProtocol, ForwardRule, MasqueradeRule, MssClamp, Ports},
@@ -45,8 +46,8 @@ pub(crate) struct Ran {
 /// The datapath of the lecture's lab in the kernel, attached nowhere.
 pub(crate) struct Kernel {
     object: Ebpf,
-    flows: BpfHashMap<MapData, FlowKey, Flow>,
-    moved_ports: BpfHashMap<MapData, InsideKey, MovedPort>,
+    datapath: Datapath,
+    flows: FlowTable,
     mappings: BpfHashMap<MapData, MappingKey, Mapping>,
     masquerades: LpmTrie<MapData, MasqueradeKey, Masquerade>,
     fragments: BpfHashMap<MapData, u32, Fragment>,
@@ -61,15 +62,15 @@ impl Kernel {
     /// Must run in the router; takes the place of the one that was there before.
     pub(crate) fn install(places: &Places, capacity: u32) -> Self {
         Datapath::remove(LAB).expect("no pins left");
-        let (_, mut object) =
+        let (datapath, mut object) =
             Datapath::install_unattached(&spec(places, capacity)).expect("the datapath");
         classifier_mut(&mut object, programs::FROM_REASSEMBLER)
             .load()
             .expect("a program that the kernel accepts");
         let mut map = |name: &str| object.take_map(name).expect("a map of that name");
         Self {
-            flows: map(maps::FLOWS).try_into().expect("a hash map"),
-            moved_ports: map(maps::MOVED_PORTS).try_into().expect("a hash map"),
+            datapath,
+            flows: FlowTable::take(&mut map),
             mappings: map(maps::MAPPINGS).try_into().expect("a hash map"),
             masquerades: map(maps::MASQUERADES).try_into().expect("a trie"),
             fragments: map(maps::FRAGMENTS).try_into().expect("a hash map"),
@@ -132,11 +133,11 @@ impl Kernel {
     }
 
     pub(crate) fn flows(&self) -> HashMap<FlowKey, Flow> {
-        self.flows.iter().map(|entry| entry.expect("a flow")).collect()
+        self.flows.flows()
     }
 
     pub(crate) fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
-        self.moved_ports.iter().map(|entry| entry.expect("a moved port")).collect()
+        self.flows.moved_ports()
     }
 
     pub(crate) fn mappings(&self) -> HashMap<MappingKey, Mapping> {
@@ -179,19 +180,12 @@ impl Kernel {
 
     /// Changes every record.
     pub(crate) fn edit_flows(&mut self, edit: impl Fn(&mut Flow)) {
-        for (key, mut flow) in self.flows() {
-            edit(&mut flow);
-            self.flows.insert(key, flow, 0).expect("a record that was there");
-        }
+        self.flows.edit(|_, flow| edit(flow));
     }
 
     pub(crate) fn flush(&mut self) {
-        for key in self.flows().keys() {
-            self.flows.remove(key).expect("a record that was there");
-        }
-        for key in self.moved_ports().keys() {
-            self.moved_ports.remove(key).expect("an entry that was there");
-        }
+        self.datapath.flush_flows().expect("no flows");
+        self.flows.assert_empty();
         for key in self.mappings().keys() {
             self.mappings.remove(key).expect("an entry that was there");
         }

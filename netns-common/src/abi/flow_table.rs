@@ -1,0 +1,106 @@
+//! How the flow table lies in its maps: records in an array, an index of them in buckets of a
+//! cache line, and a bit for each record that is taken.
+//!
+//! The kernel's own hash table takes 64 bytes for each element beside its content, and a look-up
+//! in it goes to more places of memory.
+
+use super::{Flow, FlowKey};
+
+/// A place for one connection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowRecord {
+    pub key: FlowKey,
+    pub padding: [u8; 4],
+    pub flow: Flow,
+}
+
+/// How many entries a bucket of the index has.
+pub const BUCKET_ENTRIES: usize = 14;
+
+/// A bucket of the index, which is a cache line. Each entry is 0, or names a record and why it is
+/// here: see `datapath::Spot`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowBucket {
+    /// The kernel's `bpf_spin_lock`. Entries are only written while it is held.
+    pub lock: u32,
+    /// Counts what was put under keys whose first bucket this is.
+    pub changes: u16,
+    /// How many of these are in their second bucket; stays once it is [`u16::MAX`].
+    pub spilled: u16,
+    pub entries: [u32; BUCKET_ENTRIES],
+}
+
+/// Which of [`RECORDS_OF_WORD`] records are taken.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowWord {
+    /// The kernel's `bpf_spin_lock`. A record is taken, and written, while it is held.
+    pub lock: u32,
+    pub padding: u32,
+    /// A bit for each, the first record's being the lowest.
+    pub taken: u64,
+}
+
+/// How many records a word speaks of.
+pub const RECORDS_OF_WORD: u32 = u64::BITS;
+
+/// The most records that a flow table can have: an entry of the index keeps a byte for more than
+/// which record it names.
+pub const MAX_FLOWS: u32 = 1 << 24;
+
+/// How many flows one run of [`FORGET_FLOWS`](super::programs::FORGET_FLOWS) forgets at most: as
+/// many keys fit into a frame that the kernel takes for a test run.
+pub const FORGOTTEN_AT_ONCE: u32 = 250;
+
+/// Length of an Ethernet header in bytes, after which these keys begin.
+pub const ETHERNET_HEADER: usize = 14;
+
+/// What the programs must know of the flow table. Never changed while it has records.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowLayout {
+    /// A secret, without which nobody can make connections that all fall into one bucket.
+    pub seed: [u64; 2],
+    /// How many buckets the index has.
+    pub buckets: u32,
+    /// How many words there are.
+    pub words: u32,
+    /// The bits of an entry that name a record; the others say what it is there for.
+    pub record_bits: u32,
+    pub padding: u32,
+}
+
+impl FlowLayout {
+    /// Of a table of so many records, at most [`MAX_FLOWS`].
+    pub fn of(capacity: u32, seed: [u64; 2]) -> Self {
+        Self {
+            seed,
+            buckets: buckets_of(capacity),
+            words: words_of(capacity),
+            record_bits: capacity.next_power_of_two() - 1,
+            padding: 0,
+        }
+    }
+}
+
+/// How many buckets the index of so many records has: with a third of its entries in use
+/// when all records are, and two thirds when all have changed their port too, a bucket hardly
+/// ever overflows.
+pub fn buckets_of(capacity: u32) -> u32 {
+    // With few buckets one may get far more than its share.
+    (capacity / 5).max(64)
+}
+
+/// How many words so many records need.
+pub const fn words_of(capacity: u32) -> u32 {
+    capacity.div_ceil(RECORDS_OF_WORD)
+}
+
+const _: () = {
+    assert!(size_of::<FlowRecord>() == 88);
+    assert!(size_of::<FlowBucket>() == 64);
+    assert!(size_of::<FlowWord>() == 16);
+    assert!(size_of::<FlowLayout>() == 32);
+};

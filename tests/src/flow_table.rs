@@ -1,0 +1,109 @@
+//! The flow table in the kernel, as the maps have it.
+
+use std::collections::HashMap;
+
+use aya::maps::{Array, Map, MapData};
+use netns_common::{
+    abi::{
+        Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowWord, InsideKey, MovedPort,
+        RECORDS_OF_WORD, SCHEMA, maps,
+    },
+    datapath::{moved_key, moved_record},
+};
+use netns_user::datapath::Datapath;
+
+/// The maps of one flow table.
+#[expect(missing_debug_implementations, reason = "aya's maps have none")]
+pub struct FlowTable {
+    records: Array<MapData, FlowRecord>,
+    index: Array<MapData, FlowBucket>,
+    words: Array<MapData, FlowWord>,
+    layout: FlowLayout,
+    has_moved: Array<MapData, u32>,
+}
+
+impl FlowTable {
+    /// That of a living lab.
+    pub fn of(lab: &str) -> Self {
+        let folder = Datapath::pins_of(lab).join(format!("v{SCHEMA}/maps"));
+        Self::take(|name| {
+            let path = folder.join(name);
+            let data = MapData::from_pin(&path);
+            let data = data.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            Map::from_map_data(data).expect("a map")
+        })
+    }
+
+    /// That of which `map` gives the maps by their names.
+    pub fn take(mut map: impl FnMut(&str) -> Map) -> Self {
+        let layout: Array<MapData, FlowLayout> = array(map(maps::FLOW_LAYOUT));
+        Self {
+            records: array(map(maps::FLOWS)),
+            index: array(map(maps::FLOW_INDEX)),
+            words: array(map(maps::FLOW_WORDS)),
+            layout: layout.get(&0, 0).expect("a layout"),
+            has_moved: array(map(maps::HAS_MOVED)),
+        }
+    }
+
+    /// The records that are taken, with their numbers.
+    fn taken(&self) -> impl Iterator<Item = (u32, FlowRecord)> {
+        let words = (0..).zip(self.words.iter()).filter_map(|(number, word)| {
+            let taken = word.expect("a word").taken;
+            (taken != 0).then_some((number, taken))
+        });
+        words.flat_map(move |(number, taken)| {
+            let taken = (0..RECORDS_OF_WORD).filter(move |place| (taken >> place) & 1 == 1);
+            taken.map(move |place| {
+                let number = number * RECORDS_OF_WORD + place;
+                (number, self.records.get(&number, 0).expect("a record"))
+            })
+        })
+    }
+
+    /// Every record.
+    pub fn flows(&self) -> HashMap<FlowKey, Flow> {
+        self.taken().map(|(_, record)| (record.key, record.flow)).collect()
+    }
+
+    /// The ports that had to change, by what the inside calls their connections.
+    pub fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
+        if self.has_moved.get(&0, 0).expect("a word") == 0 {
+            return HashMap::new();
+        }
+        let buckets = self.index.iter().map(|bucket| bucket.expect("a bucket"));
+        let entries = buckets.flat_map(|bucket| bucket.entries);
+        let records = entries.filter_map(|entry| moved_record(&self.layout, entry));
+        records
+            .map(|number| {
+                let FlowRecord { key, flow, .. } = self.records.get(&number, 0).expect("a record");
+                let moved = MovedPort { external_port: key.external_port, padding: [0; 2] };
+                (moved_key(&key, &flow), moved)
+            })
+            .collect()
+    }
+
+    /// Changes every record, while no packet is about.
+    pub fn edit(&mut self, edit: impl Fn(&FlowKey, &mut Flow)) {
+        let taken: Vec<_> = self.taken().collect();
+        for (number, mut record) in taken {
+            edit(&record.key, &mut record.flow);
+            self.records.set(number, record, 0).expect("a record that was there");
+        }
+    }
+
+    /// Asserts that nothing of a flow is left: no record is taken, and none is named.
+    pub fn assert_empty(&self) {
+        for word in self.words.iter() {
+            assert_eq!(word.expect("a word").taken, 0, "no record is taken");
+        }
+        for bucket in self.index.iter() {
+            let FlowBucket { spilled, entries, .. } = bucket.expect("a bucket");
+            assert_eq!((spilled, entries), Default::default(), "no record is named");
+        }
+    }
+}
+
+fn array<V: aya::Pod>(map: Map) -> Array<MapData, V> {
+    map.try_into().expect("an array")
+}
