@@ -89,7 +89,7 @@ impl Wanted for InsideKey {
     fn is(&self, record: *const FlowRecord) -> bool {
         // SAFETY: as above.
         unsafe {
-            let (key, flow) = (&raw const (*record).key, &raw const (*record).flow);
+            let (key, flow) = (&raw const (*record).key, &raw const (*record).head);
             (&raw const (*flow).inside).read_volatile() == self.inside
                 && (&raw const (*flow).inside_port).read_volatile() == self.inside_port
                 && (&raw const (*key).remote).read_volatile() == self.remote
@@ -374,14 +374,19 @@ extern "C" fn take_record(number: u32, key: *const FlowKey, flow: *const Flow) -
         }
         let record = number.wrapping_mul(RECORDS_OF_WORD) + place;
         // The last word may speak of more records than there are.
-        let Some(of_record) = maps::FLOWS.get_ptr_mut(record) else { return NONE };
+        let (Some(of_record), Some(tail)) =
+            (maps::FLOWS.get_ptr_mut(record), maps::FLOW_TAILS.get_ptr_mut(record))
+        else {
+            return NONE;
+        };
         let bit = 1_u64 << place;
         lock(&raw mut (*word).lock);
         let is_free = (*word).taken & bit == 0;
         if is_free {
             (*word).taken |= bit;
             (*of_record).key = *key;
-            (*of_record).flow = *flow;
+            (*of_record).head = flow.head;
+            *tail = flow.tail;
         }
         unlock(&raw mut (*word).lock);
         if is_free { record } else { NONE }

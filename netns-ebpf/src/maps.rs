@@ -8,9 +8,10 @@ use aya_ebpf::{
 };
 use netns_common::abi::{
     AddressPage, BridgePort, Bucket as Allowance, Counter, DropReason, Endpoint, FRAGMENT_GROUPS,
-    FlowLayout, FlowRecord, Forward, Fragment, FragmentBudget, HostPeerKey, IP_ID_COUNTERS, Ip4,
-    Limited, MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey, Masquerade,
-    MasqueradeKey, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage, UsageSlot,
+    FlowLayout, FlowRecord, FlowTail, Forward, Fragment, FragmentBudget, HostPeerKey,
+    IP_ID_COUNTERS, Ip4, Limited, MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey,
+    Masquerade, MasqueradeKey, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage,
+    UsageSlot,
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
 
@@ -23,12 +24,18 @@ use crate::{
 /// A default: the loader sets the size that the lab asks for.
 const FLOW_CAPACITY: u32 = 1 << 17;
 
+// Of what is one cache line there is only one where it begins at one: maps that userspace could
+// map begin at a page.
+
 /// As many as the loader says.
 #[map]
-pub(crate) static FLOWS: Array<FlowRecord> = Array::with_max_entries(1, 0);
+pub(crate) static FLOWS: Array<FlowRecord> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-// Mappable only so that it begins at a page: a bucket is to be one cache line. The kernel finds
-// the lock in the value by BTF.
+/// As many.
+#[map]
+pub(crate) static FLOW_TAILS: Array<FlowTail> = Array::with_max_entries(1, 0);
+
+// The kernel finds the lock in the value by BTF.
 #[btf_map]
 pub(crate) static FLOW_INDEX: btf_maps::Array<Bucket, 1, { BPF_F_MMAPABLE as usize }> =
     btf_maps::Array::new();

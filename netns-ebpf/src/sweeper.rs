@@ -121,10 +121,11 @@ extern "C" fn visit(place: u32, state: *const Sweep) -> i64 {
     if (taken >> (place % RECORDS_OF_WORD)) & 1 == 0 {
         return 0;
     }
-    let Some(record) = record(first.wrapping_add(place)) else { return 0 };
+    let number = first.wrapping_add(place);
+    let Some(record) = record(number) else { return 0 };
     // SAFETY: a look-up gave the pointer.
     let key = unsafe { (*record).key };
-    let flow = FlowPointer::new(record);
+    let flow = FlowPointer::new(record, number);
     let Some(settings) = maps::SETTINGS.get(0) else { return 1 };
     if is_expired(&flow, key.protocol, &settings.timeouts, now) {
         forget(&KernelTables::new(()), &key, &flow);

@@ -19,9 +19,9 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{
-        BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
+        BridgePort, Counter, DropReason, Endpoint, Flow, FlowHead, FlowKey, FlowRecord, Fragment,
         FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey,
-        MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
+        MovedPort, NO_RULE, Protocol, RuleId, Sequences, Settings, Tick, tick_of,
     },
     datapath::{
         Direction, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable,
@@ -58,23 +58,24 @@ pub(crate) fn scratch<'a>() -> Option<&'a mut Scratch> {
 /// A record in the flow table. It is never freed; one whose flow is forgotten meanwhile may be
 /// taken for another, whose counters are then off by a packet.
 pub(crate) struct FlowPointer<'a> {
-    flow: *mut Flow,
-    table: PhantomData<&'a Flow>,
+    flow: *mut FlowHead,
+    number: u32,
+    table: PhantomData<&'a FlowHead>,
 }
 
 impl FlowPointer<'_> {
     #[inline(always)]
-    pub(crate) const fn new(record: *mut FlowRecord) -> Self {
+    pub(crate) const fn new(record: *mut FlowRecord, number: u32) -> Self {
         // SAFETY: a look-up gave the pointer; nothing is read.
-        Self { flow: unsafe { &raw mut (*record).flow }, table: PhantomData }
+        Self { flow: unsafe { &raw mut (*record).head }, number, table: PhantomData }
     }
 }
 
 impl Deref for FlowPointer<'_> {
-    type Target = Flow;
+    type Target = FlowHead;
 
     #[inline(always)]
-    fn deref(&self) -> &Flow {
+    fn deref(&self) -> &FlowHead {
         // SAFETY: the pointer came from a successful look-up and is valid until the program
         // ends; the verifier checks just that.
         unsafe { &*self.flow }
@@ -82,6 +83,11 @@ impl Deref for FlowPointer<'_> {
 }
 
 impl FlowRef for FlowPointer<'_> {
+    #[inline(always)]
+    fn sequences(&self) -> Sequences {
+        maps::FLOW_TAILS.get(self.number).map_or_else(Sequences::default, |tail| tail.sequences)
+    }
+
     #[inline(always)]
     fn touch(&self, touch: &Touch) {
         let flow = self.flow;
@@ -96,14 +102,20 @@ impl FlowRef for FlowPointer<'_> {
             }
             if let Some(moved) = touch.moved {
                 (&raw mut (*flow).state).write_volatile(moved.state as u8);
-                (&raw mut (*flow).sequences).write_volatile(moved.sequences);
+                if let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(self.number) {
+                    (&raw mut (*tail).sequences).write_volatile(moved.sequences);
+                }
             }
             let (packets, bytes) = match touch.direction {
                 Direction::Out => (&raw mut (*flow).packets_out, &raw mut (*flow).bytes_out),
                 Direction::In => (&raw mut (*flow).packets_in, &raw mut (*flow).bytes_in),
             };
             packets.write_volatile(packets.read_volatile().wrapping_add(1));
-            bytes.write_volatile(bytes.read_volatile().wrapping_add(u64::from(touch.bytes)));
+            let (sum, overflows) = bytes.read_volatile().overflowing_add(touch.bytes);
+            bytes.write_volatile(sum);
+            if overflows {
+                carry(self.number, touch.direction as u32);
+            }
         }
     }
 
@@ -117,6 +129,22 @@ impl FlowRef for FlowPointer<'_> {
                 (&raw mut (*flow).next_hop).write_volatile(next_hop);
             }
         }
+    }
+}
+
+/// Counts that the lower half of a flow's bytes in a direction has overflowed. A function of its
+/// own, since it is rare, and called from ways that have little of the stack left.
+#[inline(never)]
+fn carry(number: u32, direction: u32) {
+    let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(number) else { return };
+    // SAFETY: a look-up gave the pointer, and a word is read and written whole.
+    unsafe {
+        let upper = if direction == Direction::Out as u32 {
+            &raw mut (*tail).bytes_out
+        } else {
+            &raw mut (*tail).bytes_in
+        };
+        upper.write_volatile(upper.read_volatile().wrapping_add(1));
     }
 }
 
@@ -140,7 +168,8 @@ impl<C> FlowTable for KernelTables<C> {
 
     #[inline(always)]
     fn flow(&self, key: &FlowKey) -> Option<FlowPointer<'_>> {
-        record(flow_table::find_flow(key)).map(FlowPointer::new)
+        let number = flow_table::find_flow(key);
+        record(number).map(|record| FlowPointer::new(record, number))
     }
 
     #[inline(always)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aya::maps::{Array, Map, MapData};
 use netns_common::{
     abi::{
-        Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowWord, InsideKey, MovedPort,
-        RECORDS_OF_WORD, SCHEMA, maps,
+        Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowTail, FlowWord, InsideKey,
+        MovedPort, RECORDS_OF_WORD, SCHEMA, maps,
     },
     datapath::{moved_key, moved_record},
 };
@@ -16,6 +16,7 @@ use netns_user::datapath::Datapath;
 #[expect(missing_debug_implementations, reason = "aya's maps have none")]
 pub struct FlowTable {
     records: Array<MapData, FlowRecord>,
+    tails: Array<MapData, FlowTail>,
     index: Array<MapData, FlowBucket>,
     words: Array<MapData, FlowWord>,
     layout: FlowLayout,
@@ -39,6 +40,7 @@ impl FlowTable {
         let layout: Array<MapData, FlowLayout> = array(map(maps::FLOW_LAYOUT));
         Self {
             records: array(map(maps::FLOWS)),
+            tails: array(map(maps::FLOW_TAILS)),
             index: array(map(maps::FLOW_INDEX)),
             words: array(map(maps::FLOW_WORDS)),
             layout: layout.get(&0, 0).expect("a layout"),
@@ -47,7 +49,7 @@ impl FlowTable {
     }
 
     /// The records that are taken, with their numbers.
-    fn taken(&self) -> impl Iterator<Item = (u32, FlowRecord)> {
+    fn taken(&self) -> impl Iterator<Item = (u32, FlowKey, Flow)> {
         let words = (0..).zip(self.words.iter()).filter_map(|(number, word)| {
             let taken = word.expect("a word").taken;
             (taken != 0).then_some((number, taken))
@@ -56,14 +58,20 @@ impl FlowTable {
             let taken = (0..RECORDS_OF_WORD).filter(move |place| (taken >> place) & 1 == 1);
             taken.map(move |place| {
                 let number = number * RECORDS_OF_WORD + place;
-                (number, self.records.get(&number, 0).expect("a record"))
+                let (key, flow) = self.record(number);
+                (number, key, flow)
             })
         })
     }
 
+    fn record(&self, number: u32) -> (FlowKey, Flow) {
+        let FlowRecord { key, head } = self.records.get(&number, 0).expect("a record");
+        (key, Flow { head, tail: self.tails.get(&number, 0).expect("its tail") })
+    }
+
     /// Every record.
     pub fn flows(&self) -> HashMap<FlowKey, Flow> {
-        self.taken().map(|(_, record)| (record.key, record.flow)).collect()
+        self.taken().map(|(_, key, flow)| (key, flow)).collect()
     }
 
     /// The ports that had to change, by what the inside calls their connections.
@@ -76,7 +84,7 @@ impl FlowTable {
         let records = entries.filter_map(|entry| moved_record(&self.layout, entry));
         records
             .map(|number| {
-                let FlowRecord { key, flow, .. } = self.records.get(&number, 0).expect("a record");
+                let (key, flow) = self.record(number);
                 let moved = MovedPort { external_port: key.external_port, padding: [0; 2] };
                 (moved_key(&key, &flow), moved)
             })
@@ -86,9 +94,11 @@ impl FlowTable {
     /// Changes every record, while no packet is about.
     pub fn edit(&mut self, edit: impl Fn(&FlowKey, &mut Flow)) {
         let taken: Vec<_> = self.taken().collect();
-        for (number, mut record) in taken {
-            edit(&record.key, &mut record.flow);
+        for (number, key, mut flow) in taken {
+            edit(&key, &mut flow);
+            let record = FlowRecord { key, head: flow.head };
             self.records.set(number, record, 0).expect("a record that was there");
+            self.tails.set(number, flow.tail, 0).expect("a tail that was there");
         }
     }
 

@@ -1,5 +1,7 @@
 //! The flow table: one record a connection, keyed as the outside sees it.
 
+use core::ops::{Deref, DerefMut};
+
 use super::{Ip4, Mac, Port, RuleId};
 
 /// Time since boot in units of 2^27 nanoseconds (about 0.134 s), wrapping after 18 years of
@@ -156,7 +158,7 @@ pub struct Sequences {
     pub remote: TcpEnd,
 }
 
-/// The record of one connection: 72 bytes.
+/// What is recorded of one connection.
 ///
 /// "Out" is from the inside end to the remote, "in" the other way. Counters are plain
 /// words: two CPUs that carry the same direction of the same flow at the same instant may
@@ -164,6 +166,14 @@ pub struct Sequences {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
+    pub head: FlowHead,
+    pub tail: FlowTail,
+}
+
+/// What every packet of a connection reads or writes: with the key it is a cache line.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowHead {
     pub inside: Ip4,
     pub external: Ip4,
     /// Where an outbound packet goes next on the egress link.
@@ -181,17 +191,57 @@ pub struct Flow {
     /// A [`FlowKind`].
     pub kind: u8,
     pub last_seen: Tick,
-    pub created: Tick,
     pub packets_out: u32,
     pub packets_in: u32,
-    pub bytes_out: u64,
-    pub bytes_in: u64,
+    /// Lower halves; the upper are in the [`FlowTail`].
+    pub bytes_out: u32,
+    pub bytes_in: u32,
+}
+
+/// What few packets of a connection need.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowTail {
+    pub created: Tick,
+    /// How often the lower halves have overflowed.
+    pub bytes_out: u32,
+    pub bytes_in: u32,
     pub sequences: Sequences,
+}
+
+impl Flow {
+    /// Bytes of IP from the inside end to the remote.
+    pub const fn bytes_out(&self) -> u64 {
+        ((self.tail.bytes_out as u64) << 32) | self.head.bytes_out as u64
+    }
+
+    /// Bytes of IP from the remote to the inside end.
+    pub const fn bytes_in(&self) -> u64 {
+        ((self.tail.bytes_in as u64) << 32) | self.head.bytes_in as u64
+    }
+}
+
+impl Deref for Flow {
+    type Target = FlowHead;
+
+    #[inline(always)]
+    fn deref(&self) -> &FlowHead {
+        &self.head
+    }
+}
+
+impl DerefMut for Flow {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut FlowHead {
+        &mut self.head
+    }
 }
 
 const _: () = {
     assert!(size_of::<FlowKey>() == 12);
     assert!(size_of::<InsideKey>() == 16);
     assert!(size_of::<MovedPort>() == 4);
+    assert!(size_of::<FlowHead>() == 52);
+    assert!(size_of::<FlowTail>() == 20);
     assert!(size_of::<Flow>() == 72);
 };

@@ -1,18 +1,18 @@
-//! How the flow table lies in its maps: records in an array, an index of them in buckets of a
+//! How the flow table lies in its maps: records in arrays, an index of them in buckets of a
 //! cache line, and a bit for each record that is taken.
 //!
 //! The kernel's own hash table takes 64 bytes for each element beside its content, and a look-up
 //! in it goes to more places of memory.
 
-use super::{Flow, FlowKey};
+use super::{FlowHead, FlowKey};
 
-/// A place for one connection.
+/// A place for one connection, which is a cache line; its [`FlowTail`](super::FlowTail) is
+/// in another array, under the same number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowRecord {
     pub key: FlowKey,
-    pub padding: [u8; 4],
-    pub flow: Flow,
+    pub head: FlowHead,
 }
 
 /// How many entries a bucket of the index has.
@@ -99,7 +99,7 @@ pub const fn words_of(capacity: u32) -> u32 {
 }
 
 const _: () = {
-    assert!(size_of::<FlowRecord>() == 88);
+    assert!(size_of::<FlowRecord>() == 64);
     assert!(size_of::<FlowBucket>() == 64);
     assert!(size_of::<FlowWord>() == 16);
     assert!(size_of::<FlowLayout>() == 32);

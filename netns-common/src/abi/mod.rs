@@ -20,7 +20,8 @@ mod usage;
 
 pub use drop_reason::DropReason;
 pub use flow::{
-    Flow, FlowKey, FlowKind, InsideKey, MovedPort, Sequences, TcpEnd, Tick, seconds, tick_of, ticks,
+    Flow, FlowHead, FlowKey, FlowKind, FlowTail, InsideKey, MovedPort, Sequences, TcpEnd, Tick,
+    seconds, tick_of, ticks,
 };
 pub use flow_table::{
     BUCKET_ENTRIES, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowBucket, FlowLayout, FlowRecord,
@@ -52,6 +53,8 @@ pub const SCHEMA: u32 = 7;
 pub mod maps {
     /// [`FlowRecord`](super::FlowRecord)s: one a connection.
     pub const FLOWS: &str = "FLOWS";
+    /// [`FlowTail`](super::FlowTail)s: the rest of each.
+    pub const FLOW_TAILS: &str = "FLOW_TAILS";
     /// [`FlowBucket`](super::FlowBucket)s: where the record of a connection is, by what the
     /// outside calls it, and of those whose port had to change by what the inside calls it too.
     pub const FLOW_INDEX: &str = "FLOW_INDEX";
@@ -117,8 +120,9 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 26] = [
+    pub const PINNED: [&str; 27] = [
         FLOWS,
+        FLOW_TAILS,
         FLOW_INDEX,
         FLOW_WORDS,
         FLOW_LAYOUT,

@@ -8,8 +8,8 @@ use super::{
     usage::Charge,
 };
 use crate::abi::{
-    DropReason, Flow, FlowKey, FlowKind, InsideKey, Ip4, KEEP_CLASS, KEEP_PARITY, Mapping,
-    MovedPort, Port, Protocol, Settings,
+    DropReason, Flow, FlowHead, FlowKey, FlowKind, InsideKey, Ip4, KEEP_CLASS, KEEP_PARITY,
+    Mapping, MovedPort, Port, Protocol, Settings,
 };
 
 /// How many ports are tried for a flow, its own first. At half-full port ranges the chance
@@ -107,13 +107,13 @@ pub(super) fn record<T: FlowTable>(
 /// end, for which the caller has decided that its connection begins afresh. A remote that
 /// calls two addresses of the host from one port has two connections with the same end.
 #[inline(always)]
-fn gives_way(settings: &Settings, key: &FlowKey, old: &Flow, new: &Flow) -> bool {
+fn gives_way(settings: &Settings, key: &FlowKey, old: &FlowHead, new: &FlowHead) -> bool {
     is_same(old, new) || is_expired(old, key.protocol, &settings.timeouts, new.last_seen)
 }
 
 /// Whether two records under one key are of the same inside end, and of the same call.
 #[inline(always)]
-fn is_same(old: &Flow, new: &Flow) -> bool {
+fn is_same(old: &FlowHead, new: &FlowHead) -> bool {
     let same_end = old.inside == new.inside && old.inside_port == new.inside_port;
     let same_call = !FlowKind::is_begun_outside(new.kind) || old.external == new.external;
     same_end && same_call
@@ -121,7 +121,7 @@ fn is_same(old: &Flow, new: &Flow) -> bool {
 
 /// Removes a record and what was derived from it.
 #[inline(always)]
-pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &Flow) {
+pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead) {
     if flow.inside_port != key.external_port {
         let inside = moved_key(key, flow);
         // A later flow of the same inside end may have taken the entry over.
@@ -138,7 +138,11 @@ pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &Flow) {
 }
 
 #[inline(always)]
-fn record_moved<T: FlowTable>(tables: &T, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
+fn record_moved<T: FlowTable>(
+    tables: &T,
+    key: &FlowKey,
+    flow: &FlowHead,
+) -> Result<(), InsertError> {
     if flow.inside_port == key.external_port {
         return Ok(());
     }
@@ -152,14 +156,14 @@ fn record_moved<T: FlowTable>(tables: &T, key: &FlowKey, flow: &Flow) -> Result<
 
 /// The key of a record in the table of moved ports.
 #[inline(always)]
-pub fn moved_key(key: &FlowKey, flow: &Flow) -> InsideKey {
+pub fn moved_key(key: &FlowKey, flow: &FlowHead) -> InsideKey {
     InsideKey::new(flow.inside, flow.inside_port, key.remote, key.remote_port, key.protocol)
 }
 
 /// Whether the external port of `key` may be given to `flow` if no other flow has it: neither
 /// a forward nor a socket of the host does.
 #[inline(always)]
-pub(super) fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
+pub(super) fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &FlowHead) -> bool {
     if key.protocol == Protocol::Icmp.number() {
         return true;
     }

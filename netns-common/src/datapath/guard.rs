@@ -14,7 +14,9 @@ use super::{
     traits::{FlowRef, Packet, Tables, Touch},
     words::{IP_DESTINATION, IP_SOURCE},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Ip4, MAX_INSIDE_PREFIXES, Settings, Stage, Tick};
+use crate::abi::{
+    DropReason, Flow, FlowHead, FlowKind, FlowTail, Ip4, MAX_INSIDE_PREFIXES, Settings, Stage, Tick,
+};
 
 /// Whether an address belongs to one of the lab's inside prefixes.
 #[inline(always)]
@@ -115,17 +117,17 @@ fn give_way_to_host<T: Tables>(head: &Head, tables: &T, now: Tick) {
     forget(tables, &key, &flow);
     if !host::has_sockets(head.protocol) {
         // Sockets tell who has a port; nothing but a record tells who has an identifier.
-        let own = Flow {
+        let own = FlowHead {
             inside: head.source,
             inside_port: head.source_port,
             external: head.source,
             kind: FlowKind::Host as u8,
             last_seen: now,
-            created: now,
             packets_out: 1,
-            bytes_out: u64::from(head.bytes),
-            ..Flow::default()
+            bytes_out: head.bytes,
+            ..FlowHead::default()
         };
+        let own = Flow { head: own, tail: FlowTail { created: now, ..FlowTail::default() } };
         // Full table or not, the host's packet goes its way.
         let _ = tables.insert_flow(&key, &own);
     }

@@ -159,7 +159,8 @@ fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     flow.kind = kind as u8;
     (flow.packets_in, flow.bytes_in) = (flow.packets_out, flow.bytes_out);
     (flow.packets_out, flow.bytes_out) = (0, 0);
-    flow.sequences = Sequences { inside: flow.sequences.remote, remote: flow.sequences.inside };
+    let of_caller = flow.tail.sequences;
+    flow.tail.sequences = Sequences { inside: of_caller.remote, remote: of_caller.inside };
     let key = FlowKey::new(head.destination, caller_port, head.destination_port, head.protocol);
     if record(tables, passage.settings, &key, flow).is_err() {
         // The caller's record stays until it expires: its next packet finds it and tries

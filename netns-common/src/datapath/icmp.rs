@@ -13,7 +13,7 @@ use super::{
     traits::{Packet, Tables},
     words::icmp_type,
 };
-use crate::abi::{DropReason, Flow, FlowKey, FlowKind, InsideKey, Limited};
+use crate::abi::{DropReason, FlowHead, FlowKey, FlowKind, InsideKey, Limited};
 
 /// The code of an unreachable destination: fragmentation needed, and forbidden.
 const FRAGMENTATION_NEEDED: u8 = 4;
@@ -88,10 +88,10 @@ pub(super) fn outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) ->
 pub(super) fn about<'a, P: Packet, T: Tables>(
     passage: &Passage<'a, P, T>,
     quote: &Quote,
-    may_tell: impl Fn(&Flow) -> bool,
+    may_tell: impl Fn(&FlowHead) -> bool,
 ) -> Option<(FlowKey, T::FlowRef<'a>)> {
     let tables = passage.tables;
-    let is_its_own = |flow: &Flow| {
+    let is_its_own = |flow: &FlowHead| {
         flow.inside == quote.destination
             && flow.inside_port == quote.destination_port
             && may_tell(flow)
@@ -100,7 +100,7 @@ pub(super) fn about<'a, P: Packet, T: Tables>(
     let mut key =
         FlowKey::new(quote.source, quote.source_port, quote.destination_port, quote.protocol);
     // As for packets: the record under the end's own port comes first, unless it is over.
-    let is_current = |flow: &Flow| is_its_own(flow) && !is_over(passage, quote, flow);
+    let is_current = |flow: &FlowHead| is_its_own(flow) && !is_over(passage, quote, flow);
     if !tables.flow(&key).is_some_and(|flow| is_current(&flow)) {
         let inside = InsideKey::new(
             quote.destination,
@@ -195,6 +195,10 @@ fn has_possible_mtu<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
 
 /// Whether the flow of the quoted packet is expired: its record counts as free.
 #[inline(always)]
-fn is_over<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, quote: &Quote, flow: &Flow) -> bool {
+fn is_over<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    quote: &Quote,
+    flow: &FlowHead,
+) -> bool {
     is_expired(flow, quote.protocol, &passage.settings.timeouts, passage.now)
 }

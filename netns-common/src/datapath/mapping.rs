@@ -12,8 +12,8 @@ use super::{
     traits::{InsertError, MappingTable, Tables},
 };
 use crate::abi::{
-    DropReason, Filtering, Flow, FlowKey, FlowKind, Ip4, MAPPING_REST, Mapping, MappingKey,
-    Masquerade, Port, Settings, Tick,
+    DropReason, Filtering, Flow, FlowHead, FlowKey, FlowKind, Ip4, MAPPING_REST, Mapping,
+    MappingKey, Masquerade, Port, Settings, Tick,
 };
 
 /// Records `flow` under the external port of its inside end; when it has none, under that of this
@@ -164,7 +164,7 @@ pub fn is_over(mapping: &Mapping, now: Tick) -> bool {
 /// Keeps what a living flow needs: its mapping, and that its remote was sent to. The sweeper
 /// calls this for every flow.
 #[inline(always)]
-pub fn keep<T: MappingTable>(tables: &T, key: &FlowKey, flow: &Flow, now: Tick) {
+pub fn keep<T: MappingTable>(tables: &T, key: &FlowKey, flow: &FlowHead, now: Tick) {
     if flow.kind == FlowKind::Forward as u8 || flow.kind == FlowKind::Host as u8 {
         return;
     }

@@ -12,7 +12,10 @@ use super::{
     traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, Tables, Touch},
     usage::Charge,
 };
-use crate::abi::{DropReason, Flow, FlowKind, Ip4, Mac, RuleId, Sequences, Settings, Stage, Tick};
+use crate::abi::{
+    DropReason, Flow, FlowHead, FlowKind, FlowTail, Ip4, Mac, RuleId, Sequences, Settings, Stage,
+    Tick,
+};
 
 /// One packet on its way through a hook.
 pub(super) struct Passage<'a, P, T> {
@@ -239,14 +242,14 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     /// nearly all. What moves more is left to a stage: the ways through a connection's states
     /// are many, and the verifier follows each to the end.
     #[inline(always)]
-    pub(super) fn is_steady(&self, flow: &Flow, direction: Direction) -> bool {
+    pub(super) fn is_steady<F: FlowRef>(&self, flow: &F, direction: Direction) -> bool {
         let moves = if self.head.kind.is_tcp() {
             let Some(segment) = Segment::read_plain(self.packet, self.head) else { return false };
             segment.differs_from(
                 flow.state,
                 match direction {
-                    Direction::Out => flow.sequences.inside,
-                    Direction::In => flow.sequences.remote,
+                    Direction::Out => flow.sequences().inside,
+                    Direction::In => flow.sequences().remote,
                 },
             )
         } else {
@@ -278,7 +281,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         let before = State::from_number(flow.state);
         let from_initiator = direction.is_from_initiator(FlowKind::from_number(flow.kind));
         let mut state = before;
-        let mut sequences = flow.sequences;
+        let mut sequences = flow.sequences();
         let mut alive = true;
         if self.head.kind.is_tcp() {
             let Some(segment) = Segment::read(self.packet, self.head) else { return };
@@ -308,7 +311,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
 
     /// Whether the record no longer stands for this packet's connection.
     #[inline(always)]
-    pub(super) fn is_over(&self, flow: &Flow, from_initiator: bool) -> bool {
+    pub(super) fn is_over(&self, flow: &FlowHead, from_initiator: bool) -> bool {
         let reopened = from_initiator
             && self.head.is_syn()
             && State::from_number(flow.state).gives_way_to_syn();
@@ -319,18 +322,22 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     #[inline(always)]
     pub(super) fn begin_draft(&mut self, kind: FlowKind) {
         let draft = &mut self.notes.draft;
-        *draft = Flow {
+        let head = FlowHead {
             kind: kind as u8,
             state: State::first(self.head) as u8,
-            created: self.now,
             last_seen: self.now,
+            ..FlowHead::default()
+        };
+        let tail = FlowTail {
+            created: self.now,
             sequences: match Segment::read(self.packet, self.head) {
                 Some(segment) if self.head.kind.is_tcp() => tcp::begin(kind, &segment),
                 _ => Sequences::default(),
             },
-            ..Flow::default()
+            ..FlowTail::default()
         };
-        let bytes = u64::from(self.head.bytes);
+        *draft = Flow { head, tail };
+        let bytes = self.head.bytes;
         match kind {
             FlowKind::Forward | FlowKind::Admitted => {
                 (draft.packets_in, draft.bytes_in) = (1, bytes);

@@ -4,7 +4,7 @@ use super::{
     head::{Head, Kind},
     words::{ACK, FIN, RST, SYN},
 };
-use crate::abi::{Flow, FlowKind, Tick, Timeouts, ticks};
+use crate::abi::{FlowHead, FlowKind, Tick, Timeouts, ticks};
 
 /// Which way a packet of a flow goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl State {
 
 /// Whether a flow was idle for too long: its record counts as free.
 #[inline(always)]
-pub fn is_expired(flow: &Flow, protocol: u8, timeouts: &Timeouts, now: Tick) -> bool {
+pub fn is_expired(flow: &FlowHead, protocol: u8, timeouts: &Timeouts, now: Tick) -> bool {
     let idle = now.wrapping_sub(flow.last_seen);
     // Another CPU may have stamped the flow after this one read its clock.
     let in_the_future = idle > Tick::MAX / 2;
@@ -259,7 +259,8 @@ mod tests {
     #[test]
     fn a_flow_expires_after_its_timeout_and_not_at_it() {
         let timeouts = Timeouts::default();
-        let flow = Flow { state: State::Replied as u8, last_seen: 1_000, ..Flow::default() };
+        let flow =
+            FlowHead { state: State::Replied as u8, last_seen: 1_000, ..FlowHead::default() };
         assert!(!is_expired(&flow, 17, &timeouts, 1_000 + timeouts.udp));
         assert!(is_expired(&flow, 17, &timeouts, 1_001 + timeouts.udp));
         // Stamped by another CPU a moment ahead of this one's clock.

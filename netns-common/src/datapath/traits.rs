@@ -4,9 +4,9 @@ use core::ops::Deref;
 
 use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
-    Addition, BridgePort, DropReason, Endpoint, Flow, FlowKey, Fragment, FragmentBudget, InsideKey,
-    Ip4, Limited, Load, Mapping, MappingKey, Masquerade, MovedPort, Port, RuleId, Sequences,
-    Settings, Tick,
+    Addition, BridgePort, DropReason, Endpoint, Flow, FlowHead, FlowKey, Fragment, FragmentBudget,
+    InsideKey, Ip4, Limited, Load, Mapping, MappingKey, Masquerade, MovedPort, Port, RuleId,
+    Sequences, Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -114,7 +114,10 @@ pub struct Moved {
 }
 
 /// A record in the flow table, in place.
-pub trait FlowRef: Deref<Target = Flow> {
+pub trait FlowRef: Deref<Target = FlowHead> {
+    /// What was seen of the ends of a TCP connection.
+    fn sequences(&self) -> Sequences;
+
     /// Writes what a packet changed.
     fn touch(&self, touch: &Touch);
 

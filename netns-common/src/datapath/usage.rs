@@ -7,7 +7,9 @@
 //! lost, as when somebody else has removed a record.
 
 use super::traits::{Tables, UsageTable};
-use crate::abi::{Addition, DropReason, Flow, FlowKind, Load, SPARED_PART, Settings, WHOLE_TABLE};
+use crate::abi::{
+    Addition, DropReason, FlowHead, FlowKind, Load, SPARED_PART, Settings, WHOLE_TABLE,
+};
 
 /// What a record counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub struct Charge {
 impl Charge {
     /// What a record of the table counts for.
     #[inline(always)]
-    pub const fn of(flow: &Flow) -> Self {
+    pub const fn of(flow: &FlowHead) -> Self {
         const MASQUERADE: u8 = FlowKind::Masquerade as u8;
         const HAIRPIN: u8 = FlowKind::Hairpin as u8;
         let (link, records, answers) = match flow.kind {

@@ -11,9 +11,10 @@ use std::{
 use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
-        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
-        FragmentBudget, InsideKey, Ip4, Limited, MAPPINGS_OF_FLOW, Mapping, MappingKey, Masquerade,
-        MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick, Usage,
+        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowHead, FlowKey, Forward,
+        Fragment, FragmentBudget, InsideKey, Ip4, Limited, MAPPINGS_OF_FLOW, Mapping, MappingKey,
+        Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Sequences, Settings,
+        Tick, Usage,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
@@ -40,31 +41,40 @@ pub struct MemoryFlow {
 }
 
 impl Deref for MemoryFlow {
-    type Target = Flow;
+    type Target = FlowHead;
 
-    fn deref(&self) -> &Flow {
+    fn deref(&self) -> &FlowHead {
         &self.found
     }
 }
 
 impl FlowRef for MemoryFlow {
+    fn sequences(&self) -> Sequences {
+        self.found.tail.sequences
+    }
+
     fn touch(&self, touch: &Touch) {
         let mut flow = self.place.get();
         flow.last_seen = touch.seen.unwrap_or(flow.last_seen);
         if let Some(moved) = touch.moved {
-            (flow.state, flow.sequences) = (moved.state as u8, moved.sequences);
+            (flow.state, flow.tail.sequences) = (moved.state as u8, moved.sequences);
         }
-        let (packets, bytes) = match touch.direction {
-            Direction::Out => (&mut flow.packets_out, &mut flow.bytes_out),
-            Direction::In => (&mut flow.packets_in, &mut flow.bytes_in),
+        let Flow { head, tail } = &mut flow;
+        let (packets, bytes, upper) = match touch.direction {
+            Direction::Out => (&mut head.packets_out, &mut head.bytes_out, &mut tail.bytes_out),
+            Direction::In => (&mut head.packets_in, &mut head.bytes_in, &mut tail.bytes_in),
         };
         *packets = packets.wrapping_add(1);
-        *bytes = bytes.wrapping_add(u64::from(touch.bytes));
+        let (sum, overflows) = bytes.overflowing_add(touch.bytes);
+        *bytes = sum;
+        *upper = upper.wrapping_add(u32::from(overflows));
         self.place.set(flow);
     }
 
     fn reroute(&self, egress: u32, next_hop: Ip4) {
-        self.place.set(Flow { egress, next_hop, ..self.place.get() });
+        let mut flow = self.place.get();
+        (flow.egress, flow.next_hop) = (egress, next_hop);
+        self.place.set(flow);
     }
 }
 

@@ -74,7 +74,7 @@ fn a_syn_on_a_closing_flow_begins_afresh() {
         assert_eq!(lab.only_state(), State::SynSent);
         let (_, flow) = lab.only_flow();
         assert_eq!((flow.packets_out, flow.packets_in), (1, 0));
-        assert_eq!(flow.created, lab.router.now);
+        assert_eq!(flow.tail.created, lab.router.now);
         lab.answer(&again).reached(RED, (FAR, 443), (RED, 40_000));
     }
 }

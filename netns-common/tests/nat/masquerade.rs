@@ -158,6 +158,22 @@ fn the_rule_counts_flows_packets_and_bytes_of_ip() {
 }
 
 #[test]
+fn bytes_are_counted_beyond_four_gigabytes() {
+    let mut lab = Lab::new();
+    let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53).payload(72));
+    lab.answer(&request);
+    lab.router.tables.edit_flows(|flow| {
+        flow.bytes_out = u32::MAX - 49;
+        flow.bytes_in = u32::MAX;
+    });
+    let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53).payload(72));
+    lab.answer(&request);
+    let (_, flow) = lab.only_flow();
+    assert_eq!((flow.packets_out, flow.bytes_out()), (2, (1 << 32) + 50));
+    assert_eq!((flow.packets_in, flow.bytes_in()), (2, (1 << 32) + 27));
+}
+
+#[test]
 fn the_padding_of_a_short_frame_is_not_counted() {
     let mut lab = Lab::new();
     let places = lab.places;

@@ -51,7 +51,7 @@ fn rfc5961_a_rst_outside_the_window_is_carried_and_moves_no_state() {
     }
     let after = lab.only_flow().1;
     assert_eq!(after.last_seen, before.last_seen, "it keeps nothing alive either");
-    assert_eq!(after.sequences, before.sequences);
+    assert_eq!(after.tail.sequences, before.tail.sequences);
 }
 
 #[test]

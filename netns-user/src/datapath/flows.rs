@@ -10,8 +10,8 @@ use aya::{
 use netns_common::{
     abi::{
         Counter, DropReason, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, Flow, FlowKey, FlowKind,
-        FlowRecord, FlowWord, Mapping, MappingKey, Port, RECORDS_OF_WORD, Settings, Tick, Timeouts,
-        maps, programs, seconds, tick_of,
+        FlowRecord, FlowTail, FlowWord, Mapping, MappingKey, Port, RECORDS_OF_WORD, Settings, Tick,
+        Timeouts, maps, programs, seconds, tick_of,
     },
     datapath::{State, is_expired},
 };
@@ -136,7 +136,7 @@ impl Datapath {
     /// The records that are taken, of which some may have expired.
     fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
         let words: Vec<(u32, FlowWord)> = self.entries(maps::FLOW_WORDS)?;
-        let map = self.open_map(maps::FLOWS)?;
+        let (heads, tails) = (self.open_map(maps::FLOWS)?, self.open_map(maps::FLOW_TAILS)?);
         let mut records = Vec::new();
         // A table is mostly empty, and larger than what is in it.
         for run in words.chunk_by(|(_, a), (_, b)| (a.taken == 0) == (b.taken == 0)) {
@@ -146,12 +146,17 @@ impl Datapath {
             }
             let from = first * RECORDS_OF_WORD;
             let to = from + run.len() as u32 * RECORDS_OF_WORD;
-            let found: Vec<(u32, FlowRecord)> = batch::elements(&map, from, to)
+            let found: Vec<(u32, FlowRecord)> = batch::elements(&heads, from, to)
                 .map_err(|cause| DatapathError::Map { map: maps::FLOWS, cause: cause.into() })?;
-            records.extend(found.iter().filter_map(|(number, record)| {
+            let tails: Vec<(u32, FlowTail)> =
+                batch::elements(&tails, from, to).map_err(|cause| DatapathError::Map {
+                    map: maps::FLOW_TAILS,
+                    cause: cause.into(),
+                })?;
+            records.extend(found.iter().zip(&tails).filter_map(|((number, record), (_, tail))| {
                 let (_, word) = run.get(((number - from) / RECORDS_OF_WORD) as usize)?;
                 let is_taken = (word.taken >> (number % RECORDS_OF_WORD)) & 1 == 1;
-                is_taken.then_some((record.key, record.flow))
+                is_taken.then_some((record.key, Flow { head: record.head, tail: *tail }))
             }));
         }
         Ok(records)
@@ -197,13 +202,13 @@ fn flow_status(key: &FlowKey, flow: &Flow, timeouts: &Timeouts, now: Tick) -> Fl
         inside: end(flow.inside, flow.inside_port),
         external: end(flow.external, key.external_port),
         remote: end(key.remote, key.remote_port),
-        age_seconds: seconds(now.saturating_sub(flow.created)),
+        age_seconds: seconds(now.saturating_sub(flow.tail.created)),
         idle_seconds: seconds(idle),
         expires_seconds: seconds(timeout.saturating_sub(idle)),
         packets_out: flow.packets_out,
         packets_in: flow.packets_in,
-        bytes_out: flow.bytes_out,
-        bytes_in: flow.bytes_in,
+        bytes_out: flow.bytes_out(),
+        bytes_in: flow.bytes_in(),
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
 pub(super) fn size(loader: &mut EbpfLoader<'_>, flow_capacity: u32) {
     loader
         .map_max_entries(maps::FLOWS, flow_capacity)
+        .map_max_entries(maps::FLOW_TAILS, flow_capacity)
         .map_max_entries(maps::FLOW_INDEX, buckets_of(flow_capacity))
         .map_max_entries(maps::FLOW_WORDS, words_of(flow_capacity))
         .map_max_entries(maps::MAPPINGS, flow_capacity.saturating_mul(MAPPINGS_OF_FLOW as u32));

@@ -243,10 +243,12 @@ impl Both {
         }
     }
 
-    /// Lets the flows grow older.
+    /// Lets the flows grow older, and carry nearly as many bytes as half a counter holds.
     fn pause(&mut self, length: u32) {
         let age = |flow: &mut Flow| {
             flow.last_seen = flow.last_seen.wrapping_sub(ticks(PAUSE * length));
+            flow.bytes_out |= u32::MAX << 6;
+            flow.bytes_in |= u32::MAX << 6;
         };
         self.kernel.edit_flows(age);
         self.model.tables.edit_flows(age);
@@ -321,8 +323,14 @@ fn kind(verdict: Verdict) -> String {
 /// The two read their clocks one after the other.
 fn same_flow(a: &Flow, b: &Flow) -> bool {
     let near = |a: Tick, b: Tick| a.abs_diff(b) <= CLOCK_SKEW;
-    let timeless = |flow: &Flow| Flow { last_seen: 0, created: 0, ..*flow };
-    near(a.last_seen, b.last_seen) && near(a.created, b.created) && timeless(a) == timeless(b)
+    let timeless = |flow: &Flow| {
+        let mut flow = *flow;
+        (flow.head.last_seen, flow.tail.created) = (0, 0);
+        flow
+    };
+    near(a.last_seen, b.last_seen)
+        && near(a.tail.created, b.tail.created)
+        && timeless(a) == timeless(b)
 }
 
 fn same_mapping(a: &Mapping, b: &Mapping) -> bool {

@@ -28,6 +28,10 @@ pub(crate) fn are_counted(work: &Work) -> bool {
 /// When it fails, or the kernel does not count.
 pub(crate) fn during(work: &Work, place: &Place, window: Duration) -> Result<Vec<ProgramRecord>> {
     forget(place)?;
+    if work.repeats_its_flows() {
+        // What it costs to begin them is counted by the works that are about that.
+        work.sample(place, window)?;
+    }
     let before = runs()?;
     let counting = enable_stats(Stats::RunTime).context("cannot have programs counted")?;
     work.sample(place, window)?;

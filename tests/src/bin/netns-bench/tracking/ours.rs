@@ -8,7 +8,7 @@ use netns_common::abi::{SCHEMA, maps};
 use netns_user::datapath::Datapath;
 
 /// The maps that are as large as the lab's `flow_table` says.
-const MAPS: [&str; 3] = [maps::FLOWS, maps::FLOW_INDEX, maps::FLOW_WORDS];
+const MAPS: [&str; 4] = [maps::FLOWS, maps::FLOW_TAILS, maps::FLOW_INDEX, maps::FLOW_WORDS];
 
 /// What the kernel has taken for them, buckets included, in bytes.
 pub(super) fn memory(lab: &str) -> Result<u64> {

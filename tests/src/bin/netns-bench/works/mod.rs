@@ -131,6 +131,11 @@ impl Work {
         window + before
     }
 
+    /// Whether a second sample sends what the first has sent.
+    pub(crate) const fn repeats_its_flows(&self) -> bool {
+        matches!(self.task, Task::Forwarding { .. })
+    }
+
     /// One sample: a figure for each of [`Self::metrics`], of what has arrived.
     ///
     /// # Errors
