@@ -303,9 +303,13 @@ fn put_into_second(first: u32, second: u32, place: u32, entry: u32, changes: u16
             return DONE;
         }
         lock(&raw mut (*second).lock);
-        (&raw mut (*second).entries[place]).write_volatile(0);
+        let is_there = entry_of(second, place) == entry;
+        if is_there {
+            (&raw mut (*second).entries[place]).write_volatile(0);
+        }
         unlock(&raw mut (*second).lock);
-        EXISTS
+        // Who found it meanwhile and took it out has freed its record as well.
+        if is_there { EXISTS } else { DONE }
     }
 }
 
@@ -497,7 +501,8 @@ extern "C" fn take_out_flow(key: *const FlowKey, place: u64) -> i32 {
     i32::from(is_out)
 }
 
-/// Has a record found under an inside name, and no other: [`DONE`] or [`FULL`].
+/// Has a record found under an inside name, and no other: [`DONE`], or [`FULL`] also if it is
+/// [`NONE`], as another CPU has forgotten it by now.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32 {
@@ -505,6 +510,9 @@ pub(crate) extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32
     let Some(of_key) = (unsafe { key.as_ref() }) else { return FULL };
     let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return FULL };
     let spot = of_key.spot(layout);
+    if record == NONE {
+        return FULL;
+    }
     let entry = spot.entry(record);
     for _ in 0..ATTEMPTS {
         let changes = changes_of(&spot);
