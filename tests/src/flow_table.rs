@@ -71,7 +71,7 @@ impl FlowTable {
 
     /// Every record.
     pub fn flows(&self) -> HashMap<FlowKey, Flow> {
-        self.taken().map(|(_, key, flow)| (key, flow)).collect()
+        self.records().into_iter().collect()
     }
 
     /// The ports that had to change, by what the inside calls their connections.
@@ -89,6 +89,21 @@ impl FlowTable {
                 (moved_key(&key, &flow), moved)
             })
             .collect()
+    }
+
+    /// The same as a list, in which a key may be twice.
+    pub fn records(&self) -> Vec<(FlowKey, Flow)> {
+        self.taken().map(|(_, key, flow)| (key, flow)).collect()
+    }
+
+    /// How it lies.
+    pub const fn layout(&self) -> FlowLayout {
+        self.layout
+    }
+
+    /// How many entries of the index are in the second bucket of their key.
+    pub fn spilled(&self) -> usize {
+        self.index.iter().map(|bucket| usize::from(bucket.expect("a bucket").spilled)).sum()
     }
 
     /// Changes every record, while no packet is about.

@@ -10,9 +10,9 @@ use aya::{
 };
 use netns_common::{
     abi::{
-        Bucket, Counter, DropReason, Flow, FlowKey, Fragment, FragmentBudget, InsideKey, Limited,
-        Limits, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, RuleId, Settings, Tick,
-        Timeouts, Usage, UsageSlot, maps, programs, tick_of,
+        Bucket, Counter, DropReason, Flow, FlowKey, FlowLayout, Fragment, FragmentBudget,
+        InsideKey, Limited, Limits, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort,
+        RuleId, Settings, Tick, Timeouts, Usage, UsageSlot, maps, programs, tick_of,
     },
     datapath::Packet as _,
     model::{Hook, Places, VecPacket},
@@ -134,6 +134,25 @@ impl Kernel {
 
     pub(crate) fn flows(&self) -> HashMap<FlowKey, Flow> {
         self.flows.flows()
+    }
+
+    /// The same as a list, in which a key may be twice.
+    pub(crate) fn records(&self) -> Vec<(FlowKey, Flow)> {
+        self.flows.records()
+    }
+
+    pub(crate) fn flow_layout(&self) -> FlowLayout {
+        self.flows.layout()
+    }
+
+    /// How many entries of the flow table's index are in the second bucket of their key.
+    pub(crate) fn spilled(&self) -> usize {
+        self.flows.spilled()
+    }
+
+    /// Forgets the flows that there are, while packets may begin others.
+    pub(crate) fn forget_all(&self) {
+        self.datapath.flush_flows().expect("fewer flows");
     }
 
     pub(crate) fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {

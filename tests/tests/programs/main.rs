@@ -6,6 +6,7 @@
 mod arbitrary;
 mod both;
 mod budget;
+mod crowded;
 mod kernel;
 mod place;
 

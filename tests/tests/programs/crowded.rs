@@ -1,0 +1,109 @@
+//! The flow table where it is crowded: keys that share a bucket of its index, and CPUs that begin
+//! and forget the same flows at once.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use netns_common::{
+    abi::{FlowKey, Ip4, Port, Protocol},
+    datapath::Spot,
+    model::{Hook, Places, VecPacket, address, ipv4},
+};
+
+use crate::{kernel::Kernel, place::router};
+
+const DNS: u16 = 53;
+
+/// Redirected (linux/pkt_cls.h).
+const REDIRECTED: u32 = 7;
+
+fn query(places: &Places, source: Ip4, port: u16) -> VecPacket {
+    let (mac, link) = if source == address::RED {
+        (places.red_mac, places.red_port)
+    } else {
+        (places.blue_mac, places.blue_port)
+    };
+    let packet = ipv4(source, address::FAR).dont_fragment().udp(port, DNS).payload(8);
+    packet.frame(mac, places.bridge.mac, link)
+}
+
+fn answer(places: &Places, port: u16) -> VecPacket {
+    let packet = ipv4(address::FAR, address::HOST).dont_fragment().udp(DNS, port).payload(8);
+    packet.frame(places.lan_mac, places.uplink.mac, places.uplink.index)
+}
+
+#[test]
+fn flows_whose_keys_share_a_bucket_are_all_found_and_all_forgotten() {
+    const FLOWS: usize = 60;
+    let (_sandbox, places) = router();
+    let mut kernel = Kernel::install(&places, 1024);
+    let layout = kernel.flow_layout();
+    let bucket_of = |port: u16| {
+        let protocol = Protocol::Udp.number();
+        let key = FlowKey::new(address::FAR, Port::new(DNS), Port::new(port), protocol);
+        Spot::of_flow(&layout, &key).first
+    };
+    let ports: Vec<u16> = (10_000..).filter(|port| bucket_of(*port) == 7).take(FLOWS).collect();
+    assert_eq!(ports.len(), FLOWS);
+    for port in &ports {
+        let began = kernel.run(Hook::FromNamespace, &query(&places, address::RED, *port));
+        assert_eq!(began.action, REDIRECTED, "{port}");
+    }
+    assert_eq!(kernel.flows().len(), FLOWS);
+    assert!(kernel.spilled() >= FLOWS - 14, "a bucket has room for 14");
+    // Every one is found, from either side, and none is begun again.
+    for port in &ports {
+        let again = kernel.run(Hook::FromNamespace, &query(&places, address::RED, *port));
+        assert_eq!(again.action, REDIRECTED, "{port}");
+        assert_eq!(kernel.run(Hook::FromUplink, &answer(&places, *port)).action, REDIRECTED);
+    }
+    let flows = kernel.flows();
+    assert_eq!(flows.len(), FLOWS);
+    assert!(flows.values().all(|flow| (flow.packets_out, flow.packets_in) == (2, 1)), "{flows:?}");
+    // blue's ports have to change, and are named by what blue calls them.
+    for port in &ports {
+        kernel.run(Hook::FromNamespace, &query(&places, address::BLUE, *port));
+        kernel.run(Hook::FromNamespace, &query(&places, address::BLUE, *port));
+    }
+    assert_eq!((kernel.flows().len(), kernel.moved_ports().len()), (2 * FLOWS, FLOWS));
+    // Asserts that nothing is left.
+    kernel.flush();
+}
+
+#[test]
+fn cpus_that_begin_and_forget_the_same_flows_at_once_leave_nothing_behind() {
+    const ROUNDS: usize = 40;
+    // More than the table holds, so that its last records are fought for as well.
+    const PORTS: std::ops::Range<u16> = 20_000..20_090;
+    let (_sandbox, places) = router();
+    let mut kernel = Kernel::install(&places, 128);
+    let is_over = AtomicBool::new(false);
+    let begin = |source: Ip4| {
+        for port in PORTS.cycle().take(ROUNDS * PORTS.len()) {
+            kernel.run(Hook::FromNamespace, &query(&places, source, port));
+        }
+    };
+    thread::scope(|scope| {
+        let begin = &begin;
+        // Two with the same packets, one whose ports have to change, and one that forgets.
+        let beginners = [address::RED, address::RED, address::BLUE];
+        let beginners = beginners.map(|source| scope.spawn(move || begin(source)));
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                kernel.forget_all();
+            }
+        });
+        for beginner in beginners {
+            beginner.join().expect("packets");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let flows = kernel.records();
+    let mut keys: Vec<_> = flows.iter().map(|(key, _)| key.to_bytes()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), flows.len(), "no key is there twice");
+    kernel.flush();
+}
