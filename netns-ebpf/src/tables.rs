@@ -102,9 +102,7 @@ impl FlowRef for FlowPointer<'_> {
             }
             if let Some(moved) = touch.moved {
                 (&raw mut (*flow).state).write_volatile(moved.state as u8);
-                if let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(self.number) {
-                    (&raw mut (*tail).sequences).write_volatile(moved.sequences);
-                }
+                set_sequences(self.number, &moved.sequences);
             }
             let (packets, bytes) = match touch.direction {
                 Direction::Out => (&raw mut (*flow).packets_out, &raw mut (*flow).bytes_out),
@@ -129,6 +127,15 @@ impl FlowRef for FlowPointer<'_> {
                 (&raw mut (*flow).next_hop).write_volatile(next_hop);
             }
         }
+    }
+}
+
+/// Writes what was seen of the ends of a flow's TCP connection. A function of its own, as [`carry`].
+#[inline(never)]
+fn set_sequences(number: u32, sequences: &Sequences) {
+    if let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(number) {
+        // SAFETY: a look-up gave the pointer; no word of it is torn.
+        unsafe { (&raw mut (*tail).sequences).write_volatile(*sequences) };
     }
 }
 
