@@ -23,9 +23,9 @@ use netns_common::{
 };
 
 use crate::{
-    flow_table::Word,
+    flow_table::{FlowPointer, Word},
     maps::{self, Sweeper},
-    tables::{FlowPointer, KernelTables, now, record},
+    tables::{KernelTables, now, record},
     usage,
 };
 

@@ -1,0 +1,149 @@
+//! The flow table in its maps, as `netns_common::abi::FlowRecord` and its neighbours describe it.
+//!
+//! Look-ups take no lock. Who changes an entry holds its bucket's, and who takes a record
+//! writes it before it can be found: so a record that is found is whole. Each way in is a function
+//! that the verifier looks at once, whatever calls it.
+
+mod index;
+mod look_up;
+mod pointer;
+mod records;
+
+use netns_common::abi::{Flow, FlowKey, InsideKey};
+
+pub(crate) use self::{index::Bucket, pointer::FlowPointer, records::Word};
+use self::{
+    index::{changes_of, put_entry, replace, take_out},
+    look_up::{NOWHERE, Place, Wanted as _, locate_flow, locate_moved},
+    records::{free_record, take_any_record},
+};
+use crate::maps;
+
+/// No record.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// What came of an insertion.
+pub(crate) const DONE: i32 = 0;
+pub(crate) const EXISTS: i32 = 1;
+pub(crate) const FULL: i32 = 2;
+
+/// How often an insertion begins anew because others changed its bucket meanwhile.
+const ATTEMPTS: u32 = 3;
+
+/// The record of a connection, or [`NONE`].
+#[inline(always)]
+pub(crate) fn find_flow(key: &FlowKey) -> u32 {
+    record_at(locate_flow(key))
+}
+
+/// The record of a connection whose port had to change, or [`NONE`].
+#[inline(always)]
+pub(crate) fn find_moved(key: &InsideKey) -> u32 {
+    record_at(locate_moved(key))
+}
+
+#[inline(always)]
+const fn record_at(place: u64) -> u32 {
+    if place == NOWHERE { NONE } else { Place(place).record() }
+}
+
+/// Records a connection: [`DONE`], [`EXISTS`] or [`FULL`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn insert_flow(key: *const FlowKey, flow: *const Flow) -> i32 {
+    // SAFETY: as in `locate_in_first`.
+    let Some(of_key) = (unsafe { key.as_ref() }) else { return FULL };
+    let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return FULL };
+    if flow.is_null() {
+        return FULL;
+    }
+    let spot = of_key.spot(layout);
+    let mut changes = changes_of(&spot);
+    if locate_flow(key) != NOWHERE {
+        return EXISTS;
+    }
+    let record = take_any_record(spot.start, layout.words, key, flow);
+    if record == NONE {
+        return FULL;
+    }
+    let mut outcome = FULL;
+    for _ in 0..ATTEMPTS {
+        outcome = put_entry(spot.first, spot.second, spot.entry(record), changes);
+        if outcome != EXISTS {
+            break;
+        }
+        changes = changes_of(&spot);
+        if locate_flow(key) != NOWHERE {
+            break;
+        }
+    }
+    if outcome != DONE {
+        free_record(record);
+    }
+    outcome
+}
+
+/// Forgets a connection; whether there was one.
+#[inline(always)]
+pub(crate) fn remove_flow(key: &FlowKey) -> bool {
+    let place = locate_flow(key);
+    place != NOWHERE && take_out_flow(key, place) != 0
+}
+
+/// Takes out what was found at a place, and frees its record; 1 if it was there still.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn take_out_flow(key: *const FlowKey, place: u64) -> i32 {
+    let is_out = take_out(key, Place(place));
+    if is_out {
+        free_record(Place(place).record());
+    }
+    i32::from(is_out)
+}
+
+/// Has a record found under an inside name, and no other: [`DONE`], or [`FULL`] also if it is
+/// [`NONE`], as another CPU has forgotten it by now.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32 {
+    // SAFETY: as in `locate_in_first`.
+    let Some(of_key) = (unsafe { key.as_ref() }) else { return FULL };
+    let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return FULL };
+    let spot = of_key.spot(layout);
+    if record == NONE {
+        return FULL;
+    }
+    let entry = spot.entry(record);
+    for _ in 0..ATTEMPTS {
+        let changes = changes_of(&spot);
+        let found = locate_moved(key);
+        let outcome = if found == NOWHERE {
+            put_entry(spot.first, spot.second, entry, changes)
+        } else {
+            let place = Place(found);
+            let bucket = if place.is_in_second() { spot.second } else { spot.first };
+            let old = spot.entry(place.record());
+            if replace(bucket, place.entry(), old, entry) { DONE } else { EXISTS }
+        };
+        if outcome != EXISTS {
+            return outcome;
+        }
+    }
+    FULL
+}
+
+/// Has no record found under an inside name any more.
+#[inline(always)]
+pub(crate) fn remove_moved(key: &InsideKey) {
+    let place = locate_moved(key);
+    if place != NOWHERE {
+        take_out_moved(key, place);
+    }
+}
+
+/// Takes out what was found at a place; 1 if it was there still.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn take_out_moved(key: *const InsideKey, place: u64) -> i32 {
+    i32::from(take_out(key, Place(place)))
+}

@@ -1,0 +1,110 @@
+//! A record, as the datapath reads and writes it.
+
+use core::{marker::PhantomData, ops::Deref};
+
+use netns_common::{
+    abi::{FlowHead, FlowRecord, Ip4, Sequences},
+    datapath::{Direction, FlowRef, Touch},
+};
+
+use crate::maps;
+
+/// A record in the flow table. It is never freed; one whose flow is forgotten meanwhile may be
+/// taken for another, whose counters are then off by a packet.
+pub(crate) struct FlowPointer<'a> {
+    flow: *mut FlowHead,
+    number: u32,
+    table: PhantomData<&'a FlowHead>,
+}
+
+impl FlowPointer<'_> {
+    #[inline(always)]
+    pub(crate) const fn new(record: *mut FlowRecord, number: u32) -> Self {
+        // SAFETY: a look-up gave the pointer; nothing is read.
+        Self { flow: unsafe { &raw mut (*record).head }, number, table: PhantomData }
+    }
+}
+
+impl Deref for FlowPointer<'_> {
+    type Target = FlowHead;
+
+    #[inline(always)]
+    fn deref(&self) -> &FlowHead {
+        // SAFETY: the pointer came from a successful look-up and is valid until the program
+        // ends; the verifier checks just that.
+        unsafe { &*self.flow }
+    }
+}
+
+impl FlowRef for FlowPointer<'_> {
+    #[inline(always)]
+    fn sequences(&self) -> Sequences {
+        maps::FLOW_TAILS.get(self.number).map_or_else(Sequences::default, |tail| tail.sequences)
+    }
+
+    #[inline(always)]
+    fn touch(&self, touch: &Touch) {
+        let flow = self.flow;
+        // SAFETY: as in `deref`. The stores are volatile because other CPUs write the same
+        // words; none is torn, and a lost count is accepted.
+        unsafe {
+            // An unchanged word is not written: its cache line stays shared between CPUs.
+            if let Some(now) = touch.seen
+                && (*flow).last_seen != now
+            {
+                (&raw mut (*flow).last_seen).write_volatile(now);
+            }
+            if let Some(moved) = touch.moved {
+                (&raw mut (*flow).state).write_volatile(moved.state as u8);
+                set_sequences(self.number, &moved.sequences);
+            }
+            let (packets, bytes) = match touch.direction {
+                Direction::Out => (&raw mut (*flow).packets_out, &raw mut (*flow).bytes_out),
+                Direction::In => (&raw mut (*flow).packets_in, &raw mut (*flow).bytes_in),
+            };
+            packets.write_volatile(packets.read_volatile().wrapping_add(1));
+            let (sum, overflows) = bytes.read_volatile().overflowing_add(touch.bytes);
+            bytes.write_volatile(sum);
+            if overflows {
+                carry(self.number, touch.direction as u32);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn reroute(&self, egress: u32, next_hop: Ip4) {
+        let flow = self.flow;
+        // SAFETY: as in `touch`.
+        unsafe {
+            if (*flow).egress != egress || (*flow).next_hop != next_hop {
+                (&raw mut (*flow).egress).write_volatile(egress);
+                (&raw mut (*flow).next_hop).write_volatile(next_hop);
+            }
+        }
+    }
+}
+
+/// Writes what was seen of the ends of a flow's TCP connection. A function of its own, as [`carry`].
+#[inline(never)]
+fn set_sequences(number: u32, sequences: &Sequences) {
+    if let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(number) {
+        // SAFETY: a look-up gave the pointer; no word of it is torn.
+        unsafe { (&raw mut (*tail).sequences).write_volatile(*sequences) };
+    }
+}
+
+/// Counts that the lower half of a flow's bytes in a direction has overflowed. A function of its
+/// own, since it is rare, and called from ways that have little of the stack left.
+#[inline(never)]
+fn carry(number: u32, direction: u32) {
+    let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(number) else { return };
+    // SAFETY: a look-up gave the pointer, and a word is read and written whole.
+    unsafe {
+        let upper = if direction == Direction::Out as u32 {
+            &raw mut (*tail).bytes_out
+        } else {
+            &raw mut (*tail).bytes_in
+        };
+        upper.write_volatile(upper.read_volatile().wrapping_add(1));
+    }
+}
