@@ -391,7 +391,7 @@ impl<P: Packet> TransportReader for Shifted<'_, P> {
 #[inline(always)]
 pub fn is_tcp_opening<P: Packet>(packet: &P) -> bool {
     const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
-    const FLAGS: usize = L4 + 13;
+    const FLAGS: usize = L4 + offset_of!(TcpHdr, window) - 1;
     packet.load(IP) == Some(IPV4_WITHOUT_OPTIONS)
         && packet.load(IP + offset_of!(Ipv4Hdr, proto)) == Some(IpProto::Tcp as u8)
         && packet.load::<u8>(FLAGS).is_some_and(|flags| flags & SYN != 0)

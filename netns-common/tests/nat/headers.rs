@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::DropReason,
-    datapath::Verdict,
+    datapath::{Verdict, is_tcp_opening},
     model::{Datagram, Hook, VecPacket},
 };
 
@@ -34,6 +34,25 @@ fn each_way(lab: &mut Lab, change: impl Fn(Datagram) -> Datagram) -> Vec<Sent> {
     let out = out.map(|packet| (Hook::FromNamespace, from_red(lab, &change(packet))));
     let inward = inward.map(|packet| (Hook::FromUplink, from_outside(lab, &change(packet))));
     out.into_iter().chain(inward).map(|(hook, frame)| lab.send(hook, frame)).collect()
+}
+
+#[test]
+fn what_begins_a_tcp_connection_bears_a_syn() {
+    const FIN: u8 = 1;
+    let lab = Lab::new();
+    let opens = |packet: Datagram| is_tcp_opening(&from_red(&lab, &packet));
+    for flags in [SYN, SYN | ACK, SYN | FIN] {
+        assert!(opens(ipv4(RED, FAR).tcp(40_000, 443, flags)), "{flags:#x}");
+    }
+    for flags in [ACK, FIN, FIN | ACK] {
+        assert!(!opens(ipv4(RED, FAR).tcp(40_000, 443, flags)), "{flags:#x}");
+    }
+    // Another protocol with the same bit at the same place, and what is not asked.
+    assert!(!opens(ipv4(RED, FAR).udp(40_000, 443).payload(32)));
+    assert!(!opens(ipv4(RED, FAR).tcp(40_000, 443, SYN).protocol(132)));
+    assert!(!opens(ipv4(RED, FAR).options(1).tcp(40_000, 443, SYN)));
+    let short = from_red(&lab, &ipv4(RED, FAR).tcp(40_000, 443, SYN)).bytes()[..40].to_vec();
+    assert!(!is_tcp_opening(&VecPacket::new(short, lab.places.red_port)));
 }
 
 #[test]
