@@ -4,6 +4,8 @@
 //! The kernel's own hash table takes 64 bytes for each element beside its content, and a look-up
 //! in it goes to more places of memory.
 
+use network_types::eth::EthHdr;
+
 use super::{FlowHead, FlowKey};
 
 /// A place for one connection, which is a cache line; its [`FlowTail`](super::FlowTail) is
@@ -55,7 +57,7 @@ pub const MAX_FLOWS: u32 = 1 << 24;
 pub const FORGOTTEN_AT_ONCE: u32 = 250;
 
 /// Length of an Ethernet header in bytes, after which these keys begin.
-pub const ETHERNET_HEADER: usize = 14;
+pub const ETHERNET_HEADER: usize = EthHdr::LEN;
 
 /// What the programs must know of the flow table. Never changed while it has records.
 #[repr(C)]

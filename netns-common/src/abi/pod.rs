@@ -4,9 +4,9 @@ use aya::Pod;
 
 use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowBucket, FlowKey, FlowLayout,
-    FlowRecord, FlowTail, FlowWord, Forward, Fragment, FragmentBudget, HostPeerKey, InsideKey, Ip4,
-    Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort, Peer, Port, PortPage, Prefix,
-    RulePrefix, Settings, Timeouts, UsageSlot,
+    FlowRecord, FlowTail, FlowWord, Forward, Fragment, FragmentBudget, HostPeerKey, Ip4, Mapping,
+    MappingKey, Masquerade, MasqueradeKey, Peer, Port, PortPage, Prefix, RulePrefix, Settings,
+    Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -36,13 +36,11 @@ pod!(
     Fragment,
     FragmentBudget,
     HostPeerKey,
-    InsideKey,
     Ip4,
     Mapping,
     MappingKey,
     Masquerade,
     MasqueradeKey,
-    MovedPort,
     Peer,
     Port,
     PortPage,

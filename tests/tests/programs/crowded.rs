@@ -95,10 +95,12 @@ fn cpus_that_begin_and_forget_the_same_flows_at_once_leave_nothing_behind() {
                 kernel.forget_all();
             }
         });
-        for beginner in beginners {
-            beginner.join().expect("packets");
-        }
+        let ends = beginners.map(thread::ScopedJoinHandle::join);
+        // Whatever they came to: else the fourth would go on for ever.
         is_over.store(true, Ordering::Relaxed);
+        for end in ends {
+            end.expect("packets");
+        }
     });
     let flows = kernel.records();
     let mut keys: Vec<_> = flows.iter().map(|(key, _)| key.to_bytes()).collect();

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use netns_common::abi::MAX_FLOWS;
 use toml::Spanned;
 
 use super::values::{cidr, ip, networks, number, optional, ports, target, text};
@@ -16,7 +17,7 @@ use crate::{
 
 /// Fewest and most connections of a flow table: below, the sweeper has no room to work;
 /// above, the table takes gigabytes of kernel memory.
-pub(in crate::topology) const FLOW_TABLE: std::ops::RangeInclusive<u32> = 64..=16_777_216;
+pub(in crate::topology) const FLOW_TABLE: std::ops::RangeInclusive<u32> = 64..=MAX_FLOWS;
 
 /// Shortest and longest idle time, in seconds: a week is longer than any connection sleeps.
 pub(in crate::topology) const TIMEOUT: std::ops::RangeInclusive<u32> = 1..=604_800;
