@@ -1,9 +1,21 @@
 //! Builds the eBPF object that the `datapath` module embeds.
 
-use std::{env, ffi::OsString, fs, path::Path};
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use aya_build::{Package, Toolchain};
+use object::{
+    build::elf::{Builder, SectionData},
+    elf::SHT_STRTAB,
+};
+
+/// Sections that nothing reads any more, by the beginning of their names.
+const UNREAD: [&str; 3] = [".debug_", ".rel.debug_", ".rel.BTF"];
 
 fn main() -> anyhow::Result<()> {
     // Set by xtask, which knows what is installed; a path of a toolchain or a rustup name.
@@ -29,17 +41,39 @@ fn main() -> anyhow::Result<()> {
     }
     let toolchain = toolchain.as_deref().map_or(Toolchain::Nightly, Toolchain::Custom);
     let package = Package { name: "netns-ebpf", root_dir: "../netns-ebpf", ..Package::default() };
-    if env::var_os("AYA_BUILD_SKIP").is_some() {
+    let out = env::var_os("OUT_DIR").map(PathBuf::from).context("cargo sets OUT_DIR")?;
+    let object = out.join("netns-ebpf");
+    let is_skipped = env::var_os("AYA_BUILD_SKIP").is_some();
+    if is_skipped && !object.exists() {
         // What is checked embeds a file, which must be there; what runs needs a true one.
-        let object =
-            Path::new(&env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join("netns-ebpf");
-        if !object.exists() {
-            fs::write(&object, []).with_context(|| format!("cannot write {}", object.display()))?;
-        }
+        fs::write(&object, []).with_context(|| format!("cannot write {}", object.display()))?;
     }
     aya_build::build_ebpf([package], toolchain).context(
         "cannot build the eBPF programs: `cargo xtask build` installs the toolchain that they \
          need and builds them with it. For a plain cargo command this is nightly Rust with \
          rust-src, and bpf-linker; to check host code alone set AYA_BUILD_SKIP=1",
-    )
+    )?;
+    if is_skipped {
+        return Ok(());
+    }
+    strip(&object).with_context(|| format!("cannot strip {}", object.display()))
+}
+
+/// Takes out what only a debugger and a linker read: nine tenths of the object, all of which is
+/// gone through each time it is loaded. BTF, which the kernel reads and shows the source by, stays.
+fn strip(object: &Path) -> anyhow::Result<()> {
+    let bytes = fs::read(object)?;
+    let mut builder = Builder::read(bytes.as_slice())?;
+    for section in builder.sections.iter_mut() {
+        section.delete |= UNREAD.iter().any(|kind| section.name.starts_with(kind.as_bytes()));
+    }
+    builder.delete_orphans();
+    // LLVM has one table for the names of symbols and of sections, which cannot be written here.
+    let names = builder.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = SHT_STRTAB;
+    names.data = SectionData::SectionString;
+    let mut stripped = Vec::new();
+    builder.write(&mut stripped)?;
+    Ok(fs::write(object, stripped)?)
 }
