@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use flate2::Compression;
 use sha2::{Digest as _, Sha256};
 
 use crate::{build::Profile, workspace::Workspace};
@@ -31,7 +32,8 @@ const NAME: &str = "netns";
 #[command(after_help = "\
 The folder then has the program itself, netns_VERSION_ARCH.deb, netns-VERSION-ARCH.tar.gz and
 SHA256SUMS. The program is built for musl; a missing standard library is installed with rustup.
-Where musl cannot be had, glibc is linked statically in its place, and a line says so.
+Where musl cannot be had, glibc is linked statically in its place, and a line says so. A debug
+build is linked with glibc wherever that has a static library, from what is compiled already.
 
 Sources in the same folder give the same files each time they are built: the time of all that is
 packed is that of the last commit, or what SOURCE_DATE_EPOCH says.")]
@@ -55,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
 /// Builds the program and puts it with its packages into a folder. Returns the files.
 pub(crate) fn package(workspace: &Workspace, profile: Profile, out: &Path) -> Result<Vec<PathBuf>> {
-    let release = Release::of(workspace)?;
+    let release = Release::of(workspace, profile)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let binary = static_build::build(workspace, profile, PACKAGE, NAME)?;
     let program = read(&binary)?;
@@ -85,10 +87,11 @@ struct Release {
     debian_arch: &'static str,
     /// Seconds since 1970: the time of every file in the packages.
     time: u64,
+    compression: Compression,
 }
 
 impl Release {
-    fn of(workspace: &Workspace) -> Result<Self> {
+    fn of(workspace: &Workspace, profile: Profile) -> Result<Self> {
         let package = workspace
             .package(PACKAGE)
             .with_context(|| format!("there is no package {PACKAGE} in the workspace"))?;
@@ -98,6 +101,10 @@ impl Release {
             arch: env::consts::ARCH,
             debian_arch: deb::architecture(env::consts::ARCH)?,
             time: source_time(workspace)?,
+            compression: match profile {
+                Profile::Debug => Compression::fast(),
+                Profile::Release => Compression::best(),
+            },
         })
     }
 }

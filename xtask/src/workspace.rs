@@ -59,10 +59,13 @@ impl Workspace {
     }
 }
 
-/// Arguments that select every crate but the one for the BPF target, in one and the same set of
-/// features, so that no verb compiles a crate again that another verb has compiled.
+/// One and the same set of features, so that no verb compiles a crate again that another verb has
+/// compiled.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "netns-common/model"];
+
+/// Arguments that select every crate but the one for the BPF target.
 pub(crate) const EVERY_HOST_CRATE: [&str; 5] =
-    ["--workspace", "--exclude", EBPF_PACKAGE, "--features", "netns-common/model"];
+    ["--workspace", "--exclude", EBPF_PACKAGE, FEATURES[0], FEATURES[1]];
 
 /// Runs a command whose output is for the person, and fails when it fails.
 pub(crate) fn check(command: &mut Command) -> Result<()> {

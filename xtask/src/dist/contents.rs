@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use flate2::Compression;
 
 use super::{NAME, read, tarball::compress};
 use crate::workspace::{Workspace, output_of};
@@ -43,7 +44,7 @@ pub(super) fn gather(
     let mut files = vec![Packed { path: format!("usr/bin/{NAME}"), mode: 0o755, bytes: program }];
     for page in manual_pages(workspace, binary)? {
         let path = format!("usr/share/man/man1/{}.gz", file_name(&page)?);
-        files.push(Packed::new(path, compress(&read(&page)?)?));
+        files.push(Packed::new(path, compress(&read(&page)?, Compression::best())?));
     }
     for (shell, path) in COMPLETIONS {
         let script = output_of(Command::new(binary).args(["completions", shell]))?;

@@ -58,8 +58,8 @@ pub(super) fn package(release: &Release, files: &[Packed]) -> Result<Vec<u8>> {
     ];
     let members = [
         ("debian-binary", b"2.0\n".to_vec()),
-        ("control.tar.gz", compress(&tar(&control, "./", release.time)?)?),
-        ("data.tar.gz", compress(&tar(files, "./", release.time)?)?),
+        ("control.tar.gz", compress(&tar(&control, "./", release.time)?, release.compression)?),
+        ("data.tar.gz", compress(&tar(files, "./", release.time)?, release.compression)?),
     ];
     let mut archive = ar::Builder::new(Vec::new());
     for (name, bytes) in &members {
@@ -92,6 +92,8 @@ fn control(release: &Release, files: &[Packed]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use flate2::Compression;
+
     use super::*;
 
     fn release(version: &str) -> Release {
@@ -101,6 +103,7 @@ mod tests {
             arch: "x86_64",
             debian_arch: "amd64",
             time: 1_700_000_000,
+            compression: Compression::fast(),
         }
     }
 

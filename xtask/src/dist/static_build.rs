@@ -6,14 +6,14 @@ use std::{
     process::Command,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     bpf_toolchain::BpfToolchain,
     build::Profile,
     step,
     toolchain::{host, rustc},
-    workspace::{Workspace, check, output_of},
+    workspace::{FEATURES, Workspace, check, output_of},
 };
 
 /// Builds a program statically for this machine's architecture and returns its path.
@@ -24,6 +24,11 @@ pub(crate) fn build(
     program: &str,
 ) -> Result<PathBuf> {
     let toolchain = BpfToolchain::ensure(workspace)?;
+    if let Profile::Debug = profile
+        && has_static_c_library()
+    {
+        return link_again(workspace, &toolchain, package, program);
+    }
     let target = ensure_target()?;
     let mut cargo = workspace.cargo("build");
     cargo.args(["--package", package, "--bin", program, "--target", &target]);
@@ -45,6 +50,36 @@ pub(crate) fn build(
     cargo.env_remove("AYA_BUILD_SKIP");
     check(&mut cargo)?;
     Ok(workspace.target().join(target).join(folder).join(program))
+}
+
+/// Links a debug build once more, statically with glibc. What it is linked from is that of the other
+/// verbs, in the same set of features, and so is compiled but once.
+fn link_again(
+    workspace: &Workspace,
+    toolchain: &BpfToolchain,
+    package: &str,
+    program: &str,
+) -> Result<PathBuf> {
+    let mut cargo = workspace.cargo("rustc");
+    cargo.args(["--package", package, "--bin", program]).args(FEATURES);
+    toolchain.apply(&mut cargo)?;
+    // As above.
+    cargo.env_remove("AYA_BUILD_SKIP");
+    check(cargo.args(["--", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"]))?;
+    // The next build puts its own in that place.
+    let folder = workspace.target().join("debug");
+    let aside = folder.join("static").join(program);
+    let copied = fs::create_dir_all(folder.join("static"))
+        .and_then(|()| fs::copy(folder.join(program), &aside));
+    copied.with_context(|| format!("cannot write {}", aside.display()))?;
+    Ok(aside)
+}
+
+/// Whether the C compiler knows where a static C library is. Of a file that it does not find it says
+/// no more than the name.
+fn has_static_c_library() -> bool {
+    let answer = Command::new("cc").arg("--print-file-name=libc.a").output();
+    answer.is_ok_and(|answer| answer.stdout.starts_with(b"/"))
 }
 
 /// The musl target, its standard library installed if need be; else the host's own.

@@ -29,7 +29,7 @@ pub(super) fn archive(release: &Release, files: &[Packed]) -> Result<Vec<u8>> {
             Packed { path: format!("{folder}/{path}"), ..file.clone() }
         })
         .collect();
-    compress(&tar(&files, "", release.time)?)
+    compress(&tar(&files, "", release.time)?, release.compression)
 }
 
 /// A tar archive of files and the folders above them, in the order of their names, owned by root.
@@ -82,8 +82,8 @@ fn append(
 }
 
 /// Compresses without noting when, or from which file.
-pub(super) fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+pub(super) fn compress(bytes: &[u8], how: Compression) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), how);
     encoder.write_all(bytes)?;
     Ok(encoder.finish()?)
 }
