@@ -17,7 +17,7 @@ use netns_common::datapath::{MOST_QUOTED, Scratch};
 
 use crate::{
     far_end::{self, NextHop},
-    flow_table::{Bucket, Word},
+    flow_table::{Bucket, Summary, Word},
     log::Noted,
 };
 
@@ -44,8 +44,15 @@ pub(crate) static FLOW_INDEX: btf_maps::Array<Bucket, 1, { BPF_F_MMAPABLE as usi
 #[btf_map]
 pub(crate) static FLOW_WORDS: btf_maps::Array<Word, 1> = btf_maps::Array::new();
 
+// The kernel finds the lock in the value by BTF.
+#[btf_map]
+pub(crate) static FLOW_SUMMARIES: btf_maps::Array<Summary, 1> = btf_maps::Array::new();
+
 #[map]
 pub(crate) static FLOW_LAYOUT: Array<FlowLayout> = Array::with_max_entries(1, 0);
+
+#[map]
+pub(crate) static FLOW_CURSORS: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 
 /// Whether a port ever had to change. Until then no new flow looks for one, which is at another part
 /// of megabytes each time.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aya::maps::{Array, Map, MapData};
 use netns_common::{
     abi::{
-        Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowTail, FlowWord, InsideKey,
-        MovedPort, RECORDS_OF_WORD, SCHEMA, maps,
+        Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowSummary, FlowTail, FlowWord,
+        InsideKey, MovedPort, RECORDS_OF_WORD, SCHEMA, WORDS_OF_SUMMARY, maps,
     },
     datapath::{moved_key, moved_record},
 };
@@ -19,6 +19,7 @@ pub struct FlowTable {
     tails: Array<MapData, FlowTail>,
     index: Array<MapData, FlowBucket>,
     words: Array<MapData, FlowWord>,
+    summaries: Array<MapData, FlowSummary>,
     layout: FlowLayout,
     has_moved: Array<MapData, u32>,
 }
@@ -43,6 +44,7 @@ impl FlowTable {
             tails: array(map(maps::FLOW_TAILS)),
             index: array(map(maps::FLOW_INDEX)),
             words: array(map(maps::FLOW_WORDS)),
+            summaries: array(map(maps::FLOW_SUMMARIES)),
             layout: layout.get(&0, 0).expect("a layout"),
             has_moved: array(map(maps::HAS_MOVED)),
         }
@@ -117,8 +119,19 @@ impl FlowTable {
         }
     }
 
+    /// Asserts that the summaries tell of just those words of which all records are taken.
+    pub fn assert_summed_up(&self) {
+        for (number, word) in (0..).zip(self.words.iter()) {
+            let taken = word.expect("a word").taken;
+            let summary = self.summaries.get(&(number / WORDS_OF_SUMMARY), 0).expect("a summary");
+            let is_full = (summary.full >> (number % WORDS_OF_SUMMARY)) & 1 == 1;
+            assert_eq!(is_full, taken == u64::MAX, "word {number}: {taken:#x}");
+        }
+    }
+
     /// Asserts that nothing of a flow is left: no record is taken, and none is named.
     pub fn assert_empty(&self) {
+        self.assert_summed_up();
         for word in self.words.iter() {
             assert_eq!(word.expect("a word").taken, 0, "no record is taken");
         }

@@ -48,6 +48,21 @@ pub struct FlowWord {
 /// How many records a word speaks of.
 pub const RECORDS_OF_WORD: u32 = u64::BITS;
 
+/// Of which of [`WORDS_OF_SUMMARY`] words all records are taken.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowSummary {
+    /// The kernel's `bpf_spin_lock`. Whoever has taken the last record of a word or has given one of
+    /// them back looks at the word again while it is held.
+    pub lock: u32,
+    pub padding: u32,
+    /// A bit for each, the first word's being the lowest.
+    pub full: u64,
+}
+
+/// How many words a summary speaks of.
+pub const WORDS_OF_SUMMARY: u32 = u64::BITS;
+
 /// The most records that a flow table can have: an entry of the index keeps a byte for more than
 /// which record it names.
 pub const MAX_FLOWS: u32 = 1 << 24;
@@ -100,9 +115,15 @@ pub const fn words_of(capacity: u32) -> u32 {
     capacity.div_ceil(RECORDS_OF_WORD)
 }
 
+/// How many summaries the words of so many records need.
+pub const fn summaries_of(capacity: u32) -> u32 {
+    words_of(capacity).div_ceil(WORDS_OF_SUMMARY)
+}
+
 const _: () = {
     assert!(size_of::<FlowRecord>() == 64);
     assert!(size_of::<FlowBucket>() == 64);
     assert!(size_of::<FlowWord>() == 16);
+    assert!(size_of::<FlowSummary>() == 16);
     assert!(size_of::<FlowLayout>() == 32);
 };

@@ -25,7 +25,8 @@ pub use flow::{
 };
 pub use flow_table::{
     BUCKET_ENTRIES, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowBucket, FlowLayout, FlowRecord,
-    FlowWord, MAX_FLOWS, RECORDS_OF_WORD, buckets_of, words_of,
+    FlowSummary, FlowWord, MAX_FLOWS, RECORDS_OF_WORD, WORDS_OF_SUMMARY, buckets_of, summaries_of,
+    words_of,
 };
 pub use fragment::{
     FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentState, MAX_FRAGMENTS,
@@ -47,7 +48,7 @@ pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, W
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -60,8 +61,12 @@ pub mod maps {
     pub const FLOW_INDEX: &str = "FLOW_INDEX";
     /// [`FlowWord`](super::FlowWord)s: which records are taken.
     pub const FLOW_WORDS: &str = "FLOW_WORDS";
+    /// [`FlowSummary`](super::FlowSummary)s: which words have no free record.
+    pub const FLOW_SUMMARIES: &str = "FLOW_SUMMARIES";
     /// One [`FlowLayout`](super::FlowLayout).
     pub const FLOW_LAYOUT: &str = "FLOW_LAYOUT";
+    /// 0 to one more than the record that was taken last, a slot each CPU; 0 for none yet.
+    pub const FLOW_CURSORS: &str = "FLOW_CURSORS";
     /// 0 to a `u32`: whether a connection ever had to change its port.
     pub const HAS_MOVED: &str = "HAS_MOVED";
     /// [`MappingKey`](super::MappingKey) to [`Mapping`](super::Mapping): the external ports of
@@ -120,12 +125,14 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 27] = [
+    pub const PINNED: [&str; 29] = [
         FLOWS,
         FLOW_TAILS,
         FLOW_INDEX,
         FLOW_WORDS,
+        FLOW_SUMMARIES,
         FLOW_LAYOUT,
+        FLOW_CURSORS,
         HAS_MOVED,
         MAPPINGS,
         MASQUERADES,

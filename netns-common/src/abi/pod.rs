@@ -4,9 +4,9 @@ use aya::Pod;
 
 use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowBucket, FlowKey, FlowLayout,
-    FlowRecord, FlowTail, FlowWord, Forward, Fragment, FragmentBudget, HostPeerKey, Ip4, Mapping,
-    MappingKey, Masquerade, MasqueradeKey, Peer, Port, PortPage, Prefix, RulePrefix, Settings,
-    Timeouts, UsageSlot,
+    FlowRecord, FlowSummary, FlowTail, FlowWord, Forward, Fragment, FragmentBudget, HostPeerKey,
+    Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey, Peer, Port, PortPage, Prefix, RulePrefix,
+    Settings, Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -30,6 +30,7 @@ pod!(
     FlowKey,
     FlowLayout,
     FlowRecord,
+    FlowSummary,
     FlowTail,
     FlowWord,
     Forward,

@@ -21,7 +21,8 @@ pub struct Spot {
     pub first: u32,
     /// Another, or by chance the same.
     pub second: u32,
-    /// Where the search for a free record begins: see [`word_to_look_at`].
+    /// For the place where the search for a free record begins: see
+    /// [`first_record`](super::first_record).
     pub start: u32,
     /// What an entry says beside its record, and which of its bits say it: double words, since the
     /// target compares these only.
@@ -106,24 +107,6 @@ pub fn in_use(entries: impl Fn(usize) -> u32) -> u64 {
     (0..BUCKET_ENTRIES).fold(0, |found, place| found | (u64::from(entries(place) >> 31) << place))
 }
 
-/// How many words are looked at for a free record. A table of a thousand records is filled to the
-/// last; of a larger one of which 99 in 100 are taken, hardly one search in a million finds none.
-pub const WORDS_LOOKED_AT: u32 = 24;
-
-/// The word to look at for a free record at this attempt. The steps are the golden section of the
-/// whole, so that the attempts lie evenly.
-#[inline(always)]
-pub const fn word_to_look_at(start: u32, attempt: u32, words: u32) -> u32 {
-    scale(start.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)), words)
-}
-
-/// The lowest place of 64 that is not taken; 64 if all are.
-#[inline(always)]
-pub const fn lowest_free(taken: u64) -> u32 {
-    // Those below it: the target has no instruction that finds a bit.
-    (taken & !taken.wrapping_add(1)).count_ones()
-}
-
 #[inline(always)]
 fn ports(a: u16, b: u16) -> u64 {
     (u64::from(a) << 16) | u64::from(b)
@@ -131,7 +114,7 @@ fn ports(a: u16, b: u16) -> u64 {
 
 /// A number below `count`, by a hash: scaled, not reduced by division.
 #[inline(always)]
-const fn scale(hash: u32, count: u32) -> u32 {
+pub(super) const fn scale(hash: u32, count: u32) -> u32 {
     ((hash as u64 * count as u64) >> 32) as u32
 }
 
@@ -154,7 +137,7 @@ mod tests {
 
     use std::{collections::HashMap, vec, vec::Vec};
 
-    use super::*;
+    use super::{super::lowest_free, *};
     use crate::abi::{FlowBucket, Ip4, Port, Protocol};
 
     const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
@@ -282,29 +265,5 @@ mod tests {
             *met.entry(Spot::of_flow(&layout, &key).first).or_default() += 1;
         }
         assert!(met.len() >= 65, "{met:?}");
-    }
-
-    #[test]
-    fn a_search_in_a_small_table_looks_at_every_word() {
-        for words in 1..=16 {
-            for start in (0..=u32::MAX).step_by(0x0123_4567) {
-                let mut met: Vec<_> = (0..WORDS_LOOKED_AT)
-                    .map(|attempt| word_to_look_at(start, attempt, words))
-                    .collect();
-                met.sort_unstable();
-                met.dedup();
-                assert!(met.iter().copied().eq(0..words), "{words} from {start:#x}: {met:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_lowest_free_record_of_a_word() {
-        assert_eq!(lowest_free(0), 0);
-        assert_eq!(lowest_free(u64::MAX), 64);
-        for place in 0..64 {
-            assert_eq!(lowest_free((1 << place) - 1), place);
-            assert_eq!(lowest_free(!(1 << place)), place);
-        }
     }
 }

@@ -14,6 +14,7 @@ mod detour;
 mod egress;
 mod external_port;
 mod flow_index;
+mod flow_search;
 mod forwards;
 mod fragments;
 mod guard;
@@ -53,9 +54,9 @@ pub use departure::{claim, map};
 pub use detour::{REASSEMBLER_MEMORY, RESPITE_SECONDS, from_reassembler};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
-pub use flow_index::{
-    Spot, WORDS_LOOKED_AT, in_use, is_to_be_compared, lowest_free, moved_record, prefers_first,
-    word_to_look_at,
+pub use flow_index::{Spot, in_use, is_to_be_compared, moved_record, prefers_first};
+pub use flow_search::{
+    SUMMARIES_LOOKED_AT, WORDS_TRIED, Walk, first_record, lowest_free, lowest_free_from,
 };
 pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;

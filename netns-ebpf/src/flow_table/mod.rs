@@ -11,7 +11,11 @@ mod records;
 
 use netns_common::abi::{Flow, FlowKey, InsideKey};
 
-pub(crate) use self::{index::Bucket, pointer::FlowPointer, records::Word};
+pub(crate) use self::{
+    index::Bucket,
+    pointer::FlowPointer,
+    records::{Summary, Word},
+};
 use self::{
     index::{changes_of, put_entry, replace, take_out},
     look_up::{NOWHERE, Place, Wanted as _, locate_flow, locate_moved},

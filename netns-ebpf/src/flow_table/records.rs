@@ -1,16 +1,21 @@
 //! The records: which are taken, and writing them.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     bindings::bpf_spin_lock,
-    helpers::generated::{bpf_spin_lock as lock, bpf_spin_unlock as unlock},
+    helpers::generated::{bpf_loop, bpf_spin_lock as lock, bpf_spin_unlock as unlock},
 };
 use netns_common::{
-    abi::{Flow, FlowKey, FlowWord, RECORDS_OF_WORD},
-    datapath::{WORDS_LOOKED_AT, lowest_free, word_to_look_at},
+    abi::{Flow, FlowKey, FlowSummary, FlowWord, RECORDS_OF_WORD, WORDS_OF_SUMMARY},
+    datapath::{SUMMARIES_LOOKED_AT, WORDS_TRIED, Walk, first_record, lowest_free_from},
 };
 
 use super::NONE;
 use crate::maps;
+
+/// How often another CPU may take a record first.
+const RACES: u32 = 4;
 
 /// A word, with its lock.
 #[repr(C)]
@@ -22,29 +27,55 @@ pub(crate) struct Word {
 
 const _: () = assert!(size_of::<Word>() == size_of::<FlowWord>());
 
-/// Takes a free record of a word and writes it, or [`NONE`]: there is none, or another CPU was
-/// faster.
+/// A summary, with its lock.
+#[repr(C)]
+pub(crate) struct Summary {
+    lock: bpf_spin_lock,
+    padding: u32,
+    full: u64,
+}
+
+const _: () = assert!(size_of::<Summary>() == size_of::<FlowSummary>());
+
+/// Says in a word's summary whether all its records are taken. Two locks cannot be held at once, so it
+/// comes after each change that matters, and looks at the word again: the last one is right.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn take_record(number: u32, key: *const FlowKey, flow: *const Flow) -> u32 {
+extern "C" fn sum_up(number: u32) -> i32 {
+    let Some(word) = maps::FLOW_WORDS.get_ptr(number) else { return 0 };
+    let summary = maps::FLOW_SUMMARIES.get_ptr_mut(number / WORDS_OF_SUMMARY);
+    let Some(summary) = summary else { return 0 };
+    let bit = 1_u64 << (number % WORDS_OF_SUMMARY);
+    // SAFETY: as in `put_entry`.
+    unsafe {
+        lock(&raw mut (*summary).lock);
+        if (&raw const (*word).taken).read_volatile() == u64::MAX {
+            (*summary).full |= bit;
+        } else {
+            (*summary).full &= !bit;
+        }
+        unlock(&raw mut (*summary).lock);
+    }
+    0
+}
+
+/// Takes a record and writes it, if it is free and no other CPU is faster; 1 if it was.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -> i32 {
     // SAFETY: as in `locate_in_first`.
-    let (Some(key), Some(flow)) = (unsafe { (key.as_ref(), flow.as_ref()) }) else { return NONE };
-    let Some(word) = maps::FLOW_WORDS.get_ptr_mut(number) else { return NONE };
+    let (Some(key), Some(flow)) = (unsafe { (key.as_ref(), flow.as_ref()) }) else { return 0 };
+    let (Some(word), Some(of_record), Some(tail)) = (
+        maps::FLOW_WORDS.get_ptr_mut(record / RECORDS_OF_WORD),
+        maps::FLOWS.get_ptr_mut(record),
+        maps::FLOW_TAILS.get_ptr_mut(record),
+    ) else {
+        return 0;
+    };
+    let bit = 1_u64 << (record % RECORDS_OF_WORD);
     // SAFETY: as in `put_entry`. The record is written while the lock is held, so that it is whole
     // for whoever finds an entry that is put under another lock after this one.
     unsafe {
-        let place = lowest_free((&raw const (*word).taken).read_volatile());
-        if place >= RECORDS_OF_WORD {
-            return NONE;
-        }
-        let record = number.wrapping_mul(RECORDS_OF_WORD) + place;
-        // The last word may speak of more records than there are.
-        let (Some(of_record), Some(tail)) =
-            (maps::FLOWS.get_ptr_mut(record), maps::FLOW_TAILS.get_ptr_mut(record))
-        else {
-            return NONE;
-        };
-        let bit = 1_u64 << place;
         lock(&raw mut (*word).lock);
         let is_free = (*word).taken & bit == 0;
         if is_free {
@@ -54,15 +85,83 @@ extern "C" fn take_record(number: u32, key: *const FlowKey, flow: *const Flow) -
             *tail = flow.tail;
         }
         unlock(&raw mut (*word).lock);
-        if is_free { record } else { NONE }
+        i32::from(is_free)
     }
 }
 
-/// Takes a free record, of any of the words that are to be looked at, and writes it.
+/// Which records of a word are taken; all, if there is no such word.
+#[inline(always)]
+fn taken_of(word: u32) -> u64 {
+    // SAFETY: a look-up gave the pointer, and a word is read whole.
+    maps::FLOW_WORDS
+        .get_ptr(word)
+        .map_or(u64::MAX, |word| unsafe { (&raw const (*word).taken).read_volatile() })
+}
+
+/// A free record, from the record `from` on and round to the beginning, or [`NONE`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn find_free(from: u32, words: u32) -> u32 {
+    let mut from = from;
+    for _ in 0..WORDS_TRIED {
+        let word = find_room(from / RECORDS_OF_WORD, words);
+        if word == NONE {
+            return NONE;
+        }
+        let first = if word == from / RECORDS_OF_WORD { from % RECORDS_OF_WORD } else { 0 };
+        let place = lowest_free_from(taken_of(word), first);
+        let record = word.wrapping_mul(RECORDS_OF_WORD).wrapping_add(place);
+        // The last word may speak of more records than there are.
+        if place < RECORDS_OF_WORD && maps::FLOWS.get_ptr(record).is_some() {
+            return record;
+        }
+        from = word.wrapping_add(1).wrapping_mul(RECORDS_OF_WORD);
+    }
+    NONE
+}
+
+/// The first word from `word` on, and round to the beginning, that has a free record, or [`NONE`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn find_room(word: u32, words: u32) -> u32 {
+    let mut search = Room { walk: Walk::new(word, words), found: NONE };
+    if look_for_room(0, &raw mut search) == 0 {
+        let context = (&raw mut search).cast();
+        // SAFETY: callback and context are what the helper expects; the context outlives the call.
+        unsafe { bpf_loop(SUMMARIES_LOOKED_AT, look_for_room as *mut c_void, context, 0) };
+    }
+    search.found
+}
+
+/// A search, and what it has found.
+struct Room {
+    walk: Walk,
+    found: u32,
+}
+
+/// Looks at one summary; 0 goes on to the next.
+extern "C" fn look_for_room(_: u32, search: *mut Room) -> i64 {
+    // SAFETY: the context given above.
+    let search = unsafe { &mut *search };
+    let summary = maps::FLOW_SUMMARIES.get_ptr(search.walk.summary());
+    // What there is not has no room.
+    // SAFETY: a look-up gave the pointer, and a word is read whole.
+    let full =
+        summary.map_or(u64::MAX, |summary| unsafe { (&raw const (*summary).full).read_volatile() });
+    match search.walk.look(full) {
+        Some(word) => {
+            search.found = word;
+            1
+        }
+        None => 0,
+    }
+}
+
+/// Takes a free record, and writes it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(super) extern "C" fn take_any_record(
-    start: u32,
+    hash: u32,
     words: u32,
     key: *const FlowKey,
     flow: *const Flow,
@@ -70,9 +169,21 @@ pub(super) extern "C" fn take_any_record(
     if key.is_null() || flow.is_null() {
         return NONE;
     }
-    for attempt in 0..WORDS_LOOKED_AT {
-        let record = take_record(word_to_look_at(start, attempt, words), key, flow);
-        if record != NONE {
+    let Some(cursor) = maps::FLOW_CURSORS.get_ptr_mut(0) else { return NONE };
+    // SAFETY: a look-up gave the pointer, and the slot is this CPU's own.
+    let mut from = first_record(unsafe { *cursor }, hash, words);
+    for _ in 0..RACES {
+        let record = find_free(from, words);
+        if record == NONE {
+            return NONE;
+        }
+        from = record.wrapping_add(1);
+        if take_record(record, key, flow) != 0 {
+            // SAFETY: as above.
+            unsafe { *cursor = from };
+            if taken_of(record / RECORDS_OF_WORD) == u64::MAX {
+                sum_up(record / RECORDS_OF_WORD);
+            }
             return record;
         }
     }
@@ -81,12 +192,17 @@ pub(super) extern "C" fn take_any_record(
 
 #[inline(always)]
 pub(super) fn free_record(record: u32) {
-    let Some(word) = maps::FLOW_WORDS.get_ptr_mut(record / RECORDS_OF_WORD) else { return };
+    let number = record / RECORDS_OF_WORD;
+    let Some(word) = maps::FLOW_WORDS.get_ptr_mut(number) else { return };
     let bit = 1_u64 << (record % RECORDS_OF_WORD);
     // SAFETY: as in `put_entry`.
     unsafe {
         lock(&raw mut (*word).lock);
+        let was_full = (*word).taken == u64::MAX;
         (*word).taken &= !bit;
         unlock(&raw mut (*word).lock);
+        if was_full {
+            sum_up(number);
+        }
     }
 }

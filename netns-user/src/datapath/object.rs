@@ -13,7 +13,9 @@ use aya::{
     maps::{Map, MapData, ProgramArray},
     programs::{SchedClassifier, TestRun as _, TestRunOptions},
 };
-use netns_common::abi::{MAPPINGS_OF_FLOW, REPORT, Stage, buckets_of, maps, programs, words_of};
+use netns_common::abi::{
+    MAPPINGS_OF_FLOW, REPORT, Stage, buckets_of, maps, programs, summaries_of, words_of,
+};
 
 use super::{
     DatapathError,
@@ -45,6 +47,7 @@ pub(super) fn size(loader: &mut EbpfLoader<'_>, flow_capacity: u32) {
         .map_max_entries(maps::FLOW_TAILS, flow_capacity)
         .map_max_entries(maps::FLOW_INDEX, buckets_of(flow_capacity))
         .map_max_entries(maps::FLOW_WORDS, words_of(flow_capacity))
+        .map_max_entries(maps::FLOW_SUMMARIES, summaries_of(flow_capacity))
         .map_max_entries(maps::MAPPINGS, flow_capacity.saturating_mul(MAPPINGS_OF_FLOW as u32));
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use netns_common::{
-    abi::{FlowKey, Ip4, Port, Protocol},
+    abi::{DropReason, FlowKey, Ip4, Port, Protocol},
     datapath::Spot,
     model::{Hook, Places, VecPacket, address, ipv4},
 };
@@ -15,6 +15,9 @@ use netns_common::{
 use crate::{kernel::Kernel, place::router};
 
 const DNS: u16 = 53;
+
+/// Ticks after which every flow is over.
+const LONG_AGO: u32 = 1 << 20;
 
 /// Redirected (linux/pkt_cls.h).
 const REDIRECTED: u32 = 7;
@@ -29,6 +32,11 @@ fn query(places: &Places, source: Ip4, port: u16) -> VecPacket {
     packet.frame(mac, places.bridge.mac, link)
 }
 
+/// What the flow of a query of red is called outside.
+const fn key(port: u16) -> FlowKey {
+    FlowKey::new(address::FAR, Port::new(DNS), Port::new(port), Protocol::Udp.number())
+}
+
 fn answer(places: &Places, port: u16) -> VecPacket {
     let packet = ipv4(address::FAR, address::HOST).dont_fragment().udp(DNS, port).payload(8);
     packet.frame(places.lan_mac, places.uplink.mac, places.uplink.index)
@@ -40,11 +48,7 @@ fn flows_whose_keys_share_a_bucket_are_all_found_and_all_forgotten() {
     let (_sandbox, places) = router();
     let mut kernel = Kernel::install(&places, 1024);
     let layout = kernel.flow_layout();
-    let bucket_of = |port: u16| {
-        let protocol = Protocol::Udp.number();
-        let key = FlowKey::new(address::FAR, Port::new(DNS), Port::new(port), protocol);
-        Spot::of_flow(&layout, &key).first
-    };
+    let bucket_of = |port: u16| Spot::of_flow(&layout, &key(port)).first;
     let ports: Vec<u16> = (10_000..).filter(|port| bucket_of(*port) == 7).take(FLOWS).collect();
     assert_eq!(ports.len(), FLOWS);
     for port in &ports {
@@ -69,6 +73,46 @@ fn flows_whose_keys_share_a_bucket_are_all_found_and_all_forgotten() {
     }
     assert_eq!((kernel.flows().len(), kernel.moved_ports().len()), (2 * FLOWS, FLOWS));
     // Asserts that nothing is left.
+    kernel.flush();
+}
+
+#[test]
+fn a_table_is_filled_to_its_last_record_and_again_where_one_was_given_back() {
+    // The last word has some that are none.
+    const CAPACITY: usize = 1_000;
+    let (_sandbox, places) = router();
+    let mut kernel = Kernel::install(&places, u32::try_from(CAPACITY).expect("few"));
+    let begins = |kernel: &Kernel, source, port| {
+        kernel.run(Hook::FromNamespace, &query(&places, source, port)).action == REDIRECTED
+    };
+    let is_refused = |kernel: &Kernel| {
+        let refused = || kernel.drop_counter(DropReason::TableFull).packets;
+        let before = refused();
+        begins(kernel, address::RED, 9_000);
+        refused() == before + 1
+    };
+    // Of flows that are answered, one end may have all.
+    let mut ports = (10_000_u16..).filter(|port| {
+        let begun = begins(&kernel, address::RED, *port);
+        begun && kernel.run(Hook::FromUplink, &answer(&places, *port)).action == REDIRECTED
+    });
+    let last = ports.nth(CAPACITY - 1).expect("a port");
+    assert_eq!(last, 10_000 + 999, "none was refused");
+    assert_eq!(kernel.flows().len(), CAPACITY);
+    kernel.assert_summed_up();
+    assert!(is_refused(&kernel));
+    // One that is over gives its record back to the only one who asks for it by its key.
+    for over in [10_000, 10_063, 10_500, last] {
+        kernel.edit_flows(|flow| {
+            if flow.inside_port == Port::new(over) {
+                flow.last_seen = flow.last_seen.wrapping_sub(LONG_AGO);
+            }
+        });
+        assert!(begins(&kernel, address::RED, over), "{over}");
+        assert_eq!(kernel.flows()[&key(over)].packets_out, 1, "{over} has begun anew");
+        kernel.assert_summed_up();
+        assert!(is_refused(&kernel));
+    }
     kernel.flush();
 }
 
@@ -107,5 +151,6 @@ fn cpus_that_begin_and_forget_the_same_flows_at_once_leave_nothing_behind() {
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), flows.len(), "no key is there twice");
+    kernel.assert_summed_up();
     kernel.flush();
 }

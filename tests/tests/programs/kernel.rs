@@ -202,6 +202,10 @@ impl Kernel {
         self.flows.edit(|_, flow| edit(flow));
     }
 
+    pub(crate) fn assert_summed_up(&self) {
+        self.flows.assert_summed_up();
+    }
+
     pub(crate) fn flush(&mut self) {
         self.datapath.flush_flows().expect("no flows");
         self.flows.assert_empty();
