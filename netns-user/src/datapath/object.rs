@@ -26,8 +26,27 @@ use super::{
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
 
-/// The programs that are attached to links.
-const AT_LINKS: [&str; 3] = [programs::FROM_NAMESPACE, programs::TO_UPLINK, programs::FROM_UPLINK];
+/// The programs that every datapath has beside those of the stages.
+const BESIDE_STAGES: [&str; 6] = [
+    programs::FROM_NAMESPACE,
+    programs::TO_UPLINK,
+    programs::FROM_UPLINK,
+    programs::FROM_REASSEMBLER,
+    programs::FORGET_FLOWS,
+    programs::START_SWEEPER,
+];
+
+/// What the verifier takes longest for, to be begun first: begun last, each would keep one CPU
+/// busy while the others are done.
+const LONGEST: [&str; 7] = [
+    programs::FROM_NAMESPACE,
+    programs::TO_UPLINK,
+    Stage::OutboundFragment.program(),
+    Stage::OutboundRare.program(),
+    Stage::OutboundMoved.program(),
+    Stage::Map.program(),
+    Stage::EgressMoved.program(),
+];
 
 /// Loads the object into the kernel: creates the maps and pins them, or takes those that are
 /// pinned already.
@@ -65,9 +84,9 @@ pub(super) fn classifier<'a>(
     Ok(program)
 }
 
-/// Loads the programs of the links, and that of every stage, which it puts in its place.
+/// Loads every program that is there from the beginning, and puts those of the stages in their places.
 pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
-    let names: Vec<_> = Stage::ALL.into_iter().map(Stage::program).chain(AT_LINKS).collect();
+    let names: Vec<_> = Stage::ALL.into_iter().map(Stage::program).chain(BESIDE_STAGES).collect();
     load_programs(object, &names)?;
     let mut table = stages(pins)?;
     for stage in Stage::ALL {
@@ -82,7 +101,10 @@ fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), Datapa
     let wanted = object.programs_mut().filter_map(|(name, program)| {
         Some((*names.iter().find(|wanted| **wanted == name)?, program))
     });
-    let waiting = Mutex::new(wanted.collect::<Vec<_>>());
+    let mut wanted: Vec<_> = wanted.collect();
+    // The last is taken first.
+    wanted.sort_by_key(|(name, _)| LONGEST.contains(name));
+    let waiting = Mutex::new(wanted);
     let work = || loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some((name, program)) = next else { return Ok(()) };

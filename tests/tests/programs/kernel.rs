@@ -64,9 +64,6 @@ impl Kernel {
         Datapath::remove(LAB).expect("no pins left");
         let (datapath, mut object) =
             Datapath::install_unattached(&spec(places, capacity)).expect("the datapath");
-        classifier_mut(&mut object, programs::FROM_REASSEMBLER)
-            .load()
-            .expect("a program that the kernel accepts");
         let mut map = |name: &str| object.take_map(name).expect("a map of that name");
         Self {
             datapath,
@@ -245,11 +242,6 @@ impl Kernel {
         let info = self.classifier(name).info().expect("what the kernel knows of a program");
         (info.run_count(), info.run_time())
     }
-}
-
-fn classifier_mut<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut SchedClassifier {
-    let program = object.program_mut(name).expect("a program of that name");
-    program.try_into().expect("a classifier")
 }
 
 fn sum(counters: &PerCpuArray<MapData, Counter>, index: u32) -> Counter {
