@@ -60,8 +60,8 @@ impl Workspace {
 }
 
 /// One and the same set of features, so that no verb compiles a crate again that another verb has
-/// compiled.
-pub(crate) const FEATURES: [&str; 2] = ["--features", "netns-common/model"];
+/// compiled: a crate that is not selected itself would else go without its default ones.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "netns-common/default,netns-common/model"];
 
 /// Arguments that select every crate but the one for the BPF target.
 pub(crate) const EVERY_HOST_CRATE: [&str; 5] =
