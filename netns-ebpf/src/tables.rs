@@ -19,7 +19,7 @@ use netns_common::{
     abi::{
         BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
         FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey,
-        MovedPort, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
+        NO_RULE, Port, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
         FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, PortQuery, Route,
@@ -95,24 +95,23 @@ impl<C> FlowTable for KernelTables<C> {
     }
 
     #[inline(always)]
-    fn moved_port(&self, key: &InsideKey) -> Option<MovedPort> {
+    fn moved_port(&self, key: &InsideKey) -> Option<Port> {
         if maps::HAS_MOVED.get(0).is_none_or(|has| *has == 0) {
             return None;
         }
         let record = record(flow_table::find_moved(key))?;
         // SAFETY: a look-up gave the pointer, and a half-word is read whole.
-        let external_port = unsafe { (*record).key.external_port };
-        Some(MovedPort { external_port, padding: [0; 2] })
+        Some(unsafe { (*record).key.external_port })
     }
 
     #[inline(always)]
-    fn insert_moved_port(&self, key: &InsideKey, moved: &MovedPort) -> Result<(), InsertError> {
+    fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError> {
         if let Some(has) = maps::HAS_MOVED.get_ptr_mut(0) {
             // SAFETY: a look-up gave the pointer, and a word is written whole. It is never
             // cleared, so it does not matter who is first.
             unsafe { has.write_volatile(1) };
         }
-        let of_flow = FlowKey::new(key.remote, key.remote_port, moved.external_port, key.protocol);
+        let of_flow = FlowKey::new(key.remote, key.remote_port, port, key.protocol);
         let record = flow_table::find_flow(&of_flow);
         match flow_table::insert_moved(key, record) {
             flow_table::DONE => Ok(()),

@@ -6,7 +6,7 @@ use aya::maps::{Array, Map, MapData};
 use netns_common::{
     abi::{
         Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowSummary, FlowTail, FlowWord,
-        InsideKey, MovedPort, RECORDS_OF_WORD, SCHEMA, WORDS_OF_SUMMARY, maps,
+        InsideKey, Port, RECORDS_OF_WORD, SCHEMA, WORDS_OF_SUMMARY, maps,
     },
     datapath::{moved_key, moved_record},
 };
@@ -77,7 +77,7 @@ impl FlowTable {
     }
 
     /// The ports that had to change, by what the inside calls their connections.
-    pub fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
+    pub fn moved_ports(&self) -> HashMap<InsideKey, Port> {
         if self.has_moved.get(&0, 0).expect("a word") == 0 {
             return HashMap::new();
         }
@@ -87,8 +87,7 @@ impl FlowTable {
         records
             .map(|number| {
                 let (key, flow) = self.record(number);
-                let moved = MovedPort { external_port: key.external_port, padding: [0; 2] };
-                (moved_key(&key, &flow), moved)
+                (moved_key(&key, &flow), key.external_port)
             })
             .collect()
     }

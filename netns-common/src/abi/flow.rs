@@ -83,14 +83,6 @@ impl InsideKey {
     }
 }
 
-/// The external port of a connection that could not keep its own.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MovedPort {
-    pub external_port: Port,
-    pub padding: [u8; 2],
-}
-
 /// Which kind of rule made a flow.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +232,6 @@ impl DerefMut for Flow {
 const _: () = {
     assert!(size_of::<FlowKey>() == 12);
     assert!(size_of::<InsideKey>() == 16);
-    assert!(size_of::<MovedPort>() == 4);
     assert!(size_of::<FlowHead>() == 52);
     assert!(size_of::<FlowTail>() == 20);
     assert!(size_of::<Flow>() == 72);

@@ -20,8 +20,8 @@ mod usage;
 
 pub use drop_reason::DropReason;
 pub use flow::{
-    Flow, FlowHead, FlowKey, FlowKind, FlowTail, InsideKey, MovedPort, Sequences, TcpEnd, Tick,
-    seconds, tick_of, ticks,
+    Flow, FlowHead, FlowKey, FlowKind, FlowTail, InsideKey, Sequences, TcpEnd, Tick, seconds,
+    tick_of, ticks,
 };
 pub use flow_table::{
     BUCKET_ENTRIES, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowBucket, FlowLayout, FlowRecord,

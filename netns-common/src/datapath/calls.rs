@@ -116,7 +116,7 @@ pub(super) fn is_taken_inside<P: Packet, T: Tables>(
         return true;
     }
     let Some(moved) = tables.moved_port(&inside) else { return false };
-    key.external_port = moved.external_port;
+    key.external_port = moved;
     has_call(passage, forward, &key)
 }
 

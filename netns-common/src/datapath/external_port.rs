@@ -9,7 +9,7 @@ use super::{
 };
 use crate::abi::{
     DropReason, Flow, FlowHead, FlowKey, FlowKind, InsideKey, Ip4, KEEP_CLASS, KEEP_PARITY,
-    Mapping, MovedPort, Port, Protocol, Settings,
+    Mapping, Port, Protocol, Settings,
 };
 
 /// How many ports are tried for a flow, its own first. At half-full port ranges the chance
@@ -125,8 +125,7 @@ pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead) {
     if flow.inside_port != key.external_port {
         let inside = moved_key(key, flow);
         // A later flow of the same inside end may have taken the entry over.
-        let is_ours = |moved: MovedPort| moved.external_port == key.external_port;
-        if tables.moved_port(&inside).is_some_and(is_ours) {
+        if tables.moved_port(&inside) == Some(key.external_port) {
             tables.remove_moved_port(&inside);
         }
     }
@@ -146,8 +145,7 @@ fn record_moved<T: FlowTable>(
     if flow.inside_port == key.external_port {
         return Ok(());
     }
-    let moved = MovedPort { external_port: key.external_port, padding: [0; 2] };
-    let inserted = tables.insert_moved_port(&moved_key(key, flow), &moved);
+    let inserted = tables.insert_moved_port(&moved_key(key, flow), key.external_port);
     if inserted.is_err() {
         tables.remove_flow(key);
     }

@@ -109,7 +109,7 @@ pub(super) fn about<'a, P: Packet, T: Tables>(
             quote.source_port,
             quote.protocol,
         );
-        key.external_port = tables.moved_port(&inside)?.external_port;
+        key.external_port = tables.moved_port(&inside)?;
     }
     let flow = tables.flow(&key)?;
     is_current(&flow).then_some((key, flow))

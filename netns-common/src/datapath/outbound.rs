@@ -288,7 +288,7 @@ fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<
         return None;
     }
     let mut key = head.outbound_key();
-    key.external_port = passage.tables.moved_port(&head.inside_key())?.external_port;
+    key.external_port = passage.tables.moved_port(&head.inside_key())?;
     carry::<_, _, ANY>(passage, &key)
 }
 

@@ -5,8 +5,8 @@ use core::ops::Deref;
 use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
     Addition, BridgePort, DropReason, Endpoint, Flow, FlowHead, FlowKey, Fragment, FragmentBudget,
-    InsideKey, Ip4, Limited, Load, Mapping, MappingKey, Masquerade, MovedPort, Port, RuleId,
-    Sequences, Settings, Tick,
+    InsideKey, Ip4, Limited, Load, Mapping, MappingKey, Masquerade, Port, RuleId, Sequences,
+    Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -154,9 +154,9 @@ pub trait FlowTable: UsageTable {
     /// Whether there was one.
     fn remove_flow(&self, key: &FlowKey) -> bool;
 
-    fn moved_port(&self, key: &InsideKey) -> Option<MovedPort>;
+    fn moved_port(&self, key: &InsideKey) -> Option<Port>;
     /// Inserts or overwrites.
-    fn insert_moved_port(&self, key: &InsideKey, moved: &MovedPort) -> Result<(), InsertError>;
+    fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError>;
     fn remove_moved_port(&self, key: &InsideKey);
 }
 

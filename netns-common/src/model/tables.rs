@@ -13,8 +13,7 @@ use crate::{
     abi::{
         BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowHead, FlowKey, Forward,
         Fragment, FragmentBudget, InsideKey, Ip4, Limited, MAPPINGS_OF_FLOW, Mapping, MappingKey,
-        Masquerade, MovedPort, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Sequences, Settings,
-        Tick, Usage,
+        Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Sequences, Settings, Tick, Usage,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
@@ -101,7 +100,7 @@ pub struct MemoryTables {
     /// A record that another CPU makes just before the next one is inserted.
     pub rival: Cell<Option<(FlowKey, Flow)>>,
     flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
-    moved_ports: RefCell<HashMap<InsideKey, MovedPort>>,
+    moved_ports: RefCell<HashMap<InsideKey, Port>>,
     mappings: RefCell<HashMap<MappingKey, Mapping>>,
     fragments: RefCell<HashMap<u32, Rc<Fragment>>>,
     fragment_budgets: RefCell<HashMap<u32, FragmentBudget>>,
@@ -135,7 +134,7 @@ impl MemoryTables {
     }
 
     /// Every entry of the table of moved ports, in no order.
-    pub fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
+    pub fn moved_ports(&self) -> HashMap<InsideKey, Port> {
         self.moved_ports.borrow().clone()
     }
 
@@ -226,16 +225,16 @@ impl FlowTable for MemoryTables {
         self.flows.borrow_mut().remove(key).is_some()
     }
 
-    fn moved_port(&self, key: &InsideKey) -> Option<MovedPort> {
+    fn moved_port(&self, key: &InsideKey) -> Option<Port> {
         self.moved_ports.borrow().get(key).copied()
     }
 
-    fn insert_moved_port(&self, key: &InsideKey, moved: &MovedPort) -> Result<(), InsertError> {
+    fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError> {
         let mut moved_ports = self.moved_ports.borrow_mut();
         if !moved_ports.contains_key(key) && moved_ports.len() >= self.capacity {
             return Err(InsertError::Full);
         }
-        moved_ports.insert(*key, *moved);
+        moved_ports.insert(*key, port);
         Ok(())
     }
 

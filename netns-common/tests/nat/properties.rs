@@ -142,11 +142,11 @@ proptest! {
             assert!(router.tables.lookups() <= 64);
             let flows = router.tables.flows();
             assert!(flows.len() <= router.tables.capacity);
-            for (inside, moved) in router.tables.moved_ports() {
+            for (inside, port) in router.tables.moved_ports() {
                 let key = FlowKey::new(
                     inside.remote,
                     inside.remote_port,
-                    moved.external_port,
+                    port,
                     inside.protocol,
                 );
                 let flow = flows.get(&key).expect("the record of a moved port");

@@ -11,8 +11,8 @@ use aya::{
 use netns_common::{
     abi::{
         Bucket, Counter, DropReason, Flow, FlowKey, FlowLayout, Fragment, FragmentBudget,
-        InsideKey, Limited, Limits, Mapping, MappingKey, Masquerade, MasqueradeKey, MovedPort,
-        RuleId, Settings, Tick, Timeouts, Usage, UsageSlot, maps, programs, tick_of,
+        InsideKey, Limited, Limits, Mapping, MappingKey, Masquerade, MasqueradeKey, Port, RuleId,
+        Settings, Tick, Timeouts, Usage, UsageSlot, maps, programs, tick_of,
     },
     datapath::Packet as _,
     model::{Hook, Places, VecPacket},
@@ -152,7 +152,7 @@ impl Kernel {
         self.datapath.flush_flows().expect("fewer flows");
     }
 
-    pub(crate) fn moved_ports(&self) -> HashMap<InsideKey, MovedPort> {
+    pub(crate) fn moved_ports(&self) -> HashMap<InsideKey, Port> {
         self.flows.moved_ports()
     }
 

@@ -78,14 +78,13 @@ fn is_uplink(router: &Router, link: u32) -> bool {
 /// At the end: the table of moved ports is derived from the flows.
 pub(super) fn moved_ports(router: &Router) {
     let flows = router.tables.flows();
-    for (inside, moved) in router.tables.moved_ports() {
-        let key =
-            FlowKey::new(inside.remote, inside.remote_port, moved.external_port, inside.protocol);
+    for (inside, port) in router.tables.moved_ports() {
+        let key = FlowKey::new(inside.remote, inside.remote_port, port, inside.protocol);
         let flow = flows.get(&key);
         let is_its = flow.is_some_and(|flow| {
             (flow.inside, flow.inside_port) == (inside.inside, inside.inside_port)
         });
-        assert!(is_its, "{inside:?} moved to {moved:?}, whose record is {flow:?}");
+        assert!(is_its, "{inside:?} moved to {port:?}, whose record is {flow:?}");
     }
 }
 
