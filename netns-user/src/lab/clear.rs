@@ -1,6 +1,11 @@
 //! Takes down whatever of a lab is there.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashSet},
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use super::{
     LabError, LabRecord, forwarding, pieces::Piece, record::Bearer, resolver, turn::Turn,
@@ -15,6 +20,10 @@ use crate::{
     step::Place,
     topology::Topology,
 };
+
+/// How many namespaces are deleted at once. Each makes its thread wait until no CPU can be at the mount
+/// that was its name; those that wait together wait for the same.
+const AT_ONCE: usize = 16;
 
 /// Takes a lab down by its record: all that is there, past every failure. The record goes
 /// last, and only when the rest is gone, so that a failed attempt can be repeated.
@@ -67,27 +76,41 @@ pub(super) fn waits(pieces: &[Piece]) -> usize {
     pieces.iter().filter(|piece| matches!(piece, Piece::Cable(_))).count()
 }
 
-/// Deletes the lab's namespaces. One of another owner, who took the name over, is left alone. All
+/// Deletes the lab's namespaces, routers first: a bridge that goes as a whole has less to do than one
+/// that loses its ports one by one. One of another owner, who took the name over, is left alone. All
 /// are looked at first, and only once more just before: as soon as some are deleted, the kernel
 /// is busy with taking them down.
 fn delete_own(record: &LabRecord) -> Vec<NetError> {
-    let mut errors = Vec::new();
     let look = |name, visitor: &Visitor| match record.bearer(name, visitor)? {
         Bearer::Own => Ok(Some((name, netns::identity(name)))),
         Bearer::Stranger | Bearer::Nothing => Ok(None),
     };
-    let own: Vec<_> = Visitor::send(|visitor| {
-        record.namespace_names().into_iter().map(|name| look(name, visitor)).collect()
-    });
-    for found in own {
-        let deleted = match found {
-            Ok(Some((name, identity))) if netns::identity(name) == identity => netns::delete(name),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        errors.extend(deleted.err().filter(|error: &NetError| !error.is_absence()));
-    }
-    errors
+    let mut seen = HashSet::new();
+    let names = record.topologies().flat_map(Topology::namespace_names);
+    let names = names.filter(|name| seen.insert(*name));
+    let own: Vec<_> = Visitor::send(|visitor| names.map(|name| look(name, visitor)).collect());
+    let waiting = Mutex::new(own.into_iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let delete = || {
+        let mut errors = Vec::new();
+        while let Some(found) = next() {
+            let deleted = match found {
+                Ok(Some((name, identity))) if netns::identity(name) == identity => {
+                    netns::delete(name)
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            errors.extend(deleted.err().filter(|error: &NetError| !error.is_absence()));
+        }
+        errors
+    };
+    let deleters = AT_ONCE.min(waiting.lock().map_or(1, |waiting| waiting.len()));
+    thread::scope(|scope| {
+        let deleters: Vec<_> = (0..deleters).map(|_| scope.spawn(delete)).collect();
+        let join = |deleter: thread::ScopedJoinHandle<'_, _>| deleter.join();
+        deleters.into_iter().flat_map(|it| join(it).unwrap_or_else(|c| resume_unwind(c))).collect()
+    })
 }
 
 /// What the lab made in the machine's own namespace, as far as it is there. Routes over links
