@@ -25,9 +25,17 @@ use crate::{
 /// that was its name; those that wait together wait for the same.
 const AT_ONCE: usize = 16;
 
+/// What came of taking a lab down.
+#[derive(Debug, Default)]
+pub(super) struct Cleared {
+    /// Names of the lab's that namespaces of others bear; they were left alone.
+    pub(super) strangers: Vec<String>,
+    pub(super) errors: Vec<LabError>,
+}
+
 /// Takes a lab down by its record: all that is there, past every failure. The record goes
 /// last, and only when the rest is gone, so that a failed attempt can be repeated.
-pub(super) fn clear(record: &LabRecord, turn: &Turn) -> Vec<LabError> {
+pub(super) fn clear(record: &LabRecord, turn: &Turn) -> Cleared {
     // First, while the links that its programs hang on are there.
     let names = record.topologies().flat_map(Topology::datapath_names);
     let names = names.filter(|name| !record.is_foreign_datapath(name)).collect();
@@ -37,12 +45,12 @@ pub(super) fn clear(record: &LabRecord, turn: &Turn) -> Vec<LabError> {
 /// As [`clear`], for a lab that could not be built: only datapaths that were installed go.
 /// Other pins of its name would be those of another lab.
 pub(super) fn clear_unbuilt(record: &LabRecord, turn: &Turn) -> Vec<LabError> {
-    clear_with(record, &record.datapaths, turn)
+    clear_with(record, &record.datapaths, turn).errors
 }
 
-fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> Vec<LabError> {
+fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> Cleared {
     let pieces = record.pieces();
-    let mut errors = Vec::new();
+    let Cleared { mut strangers, mut errors } = Cleared::default();
     // To the end, so that a signal does not come half-way.
     let hurry = turn.hurry(waits(&pieces)).unwrap_or_else(|error| {
         errors.push(error);
@@ -59,7 +67,7 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> 
     }
     errors.extend(forwarding::restore(record).err());
     // The links inside go with their namespaces.
-    errors.extend(delete_own(record).into_iter().map(LabError::from));
+    errors.extend(delete_own(record, &mut strangers).into_iter().map(LabError::from));
     for piece in &pieces {
         if let Piece::Resolver { namespace, .. } = piece {
             errors.extend(resolver::remove(namespace).err());
@@ -68,7 +76,7 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> 
     if errors.is_empty() {
         errors.extend(record.remove().err());
     }
-    errors
+    Cleared { strangers, errors }
 }
 
 /// How often the kernel is waited for until all programs of a lab are detached.
@@ -77,18 +85,25 @@ pub(super) fn waits(pieces: &[Piece]) -> usize {
 }
 
 /// Deletes the lab's namespaces, routers first: a bridge that goes as a whole has less to do than one
-/// that loses its ports one by one. One of another owner, who took the name over, is left alone. All
-/// are looked at first, and only once more just before: as soon as some are deleted, the kernel
+/// that loses its ports one by one. One of another owner, who took the name over, is told and left alone.
+/// All are looked at first, and only once more just before: as soon as some are deleted, the kernel
 /// is busy with taking them down.
-fn delete_own(record: &LabRecord) -> Vec<NetError> {
-    let look = |name, visitor: &Visitor| match record.bearer(name, visitor)? {
-        Bearer::Own => Ok(Some((name, netns::identity(name)))),
-        Bearer::Stranger | Bearer::Nothing => Ok(None),
-    };
+fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> {
     let mut seen = HashSet::new();
     let names = record.topologies().flat_map(Topology::namespace_names);
-    let names = names.filter(|name| seen.insert(*name));
-    let own: Vec<_> = Visitor::send(|visitor| names.map(|name| look(name, visitor)).collect());
+    let names: Vec<_> = names.filter(|name| seen.insert(*name)).collect();
+    let own: Vec<_> = Visitor::send(|visitor| {
+        let look = |name| match record.bearer(name, visitor)? {
+            Bearer::Own => Ok(Some((name, netns::identity(name)))),
+            Bearer::Stranger => {
+                strangers.push(name.to_owned());
+                Ok(None)
+            }
+            Bearer::Nothing => Ok(None),
+        };
+        names.into_iter().map(look).collect()
+    });
+    strangers.sort_unstable();
     let waiting = Mutex::new(own.into_iter());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     let delete = || {

@@ -1,6 +1,11 @@
 //! Takes a lab down.
 
-use super::{LabError, LabRecord, clear::clear, preflight, turn::Turn};
+use super::{
+    LabError, LabRecord,
+    clear::{Cleared, clear},
+    preflight,
+    turn::Turn,
+};
 
 /// What `down` did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +28,8 @@ pub fn down(lab: &str) -> Result<DownOutcome, LabError> {
     let turn = Turn::wait()?;
     match LabRecord::find(lab)? {
         Some(record) => {
-            let strangers = record.strangers()?;
-            LabError::collect(clear(&record, &turn))?;
+            let Cleared { strangers, errors } = clear(&record, &turn);
+            LabError::collect(errors)?;
             Ok(DownOutcome::Down { strangers })
         }
         None => Ok(DownOutcome::NotUp),

@@ -45,7 +45,7 @@ pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, Lab
         Some(record) if record.is_usable() => change(record, topology, &turn, progress),
         Some(unfinished) => {
             step(progress, "clearing what an interrupted `up` left", || {
-                LabError::collect(clear(&unfinished, &turn))
+                LabError::collect(clear(&unfinished, &turn).errors)
             })?;
             build(topology, &turn, progress)
         }
