@@ -59,16 +59,14 @@ pub(crate) fn start_sweeper(_ctx: TcContext) -> i32 {
         let map = (&raw const maps::SWEEPER).cast_mut().cast();
         let code = bpf_timer_init(timer, map, CLOCK_MONOTONIC);
         if code != 0 && code != BUSY {
-            return -1;
+            return code as i32;
         }
-        if bpf_timer_set_callback(timer, sweep as *mut c_void) != 0 {
-            return -1;
+        let code = bpf_timer_set_callback(timer, sweep as *mut c_void);
+        if code != 0 {
+            return code as i32;
         }
-        if bpf_timer_start(timer, PERIOD, 0) != 0 {
-            return -1;
-        }
+        bpf_timer_start(timer, PERIOD, 0) as i32
     }
-    0
 }
 
 /// The timer's callback: one pass over the table, then the timer again.

@@ -64,8 +64,8 @@ pub enum DatapathError {
     #[error("another `netns log` of lab \"{0}\" is running: end that one first")]
     LogRuns(String),
     /// The sweeper's program reported a failure.
-    #[error("the kernel refused the timer that removes expired flows")]
-    Sweeper,
+    #[error("the kernel refused the timer that removes expired flows: {0}")]
+    Sweeper(io::Error),
     /// A limit of the datapath is exceeded.
     #[error("{0}")]
     Limit(String),

@@ -6,6 +6,7 @@ use std::{
     panic::resume_unwind,
     sync::{Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use aya::{
@@ -163,14 +164,65 @@ pub(super) fn pin_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), Datapa
         .map_err(|error| pin_error("pin a program at", &path, io::Error::other(error)))
 }
 
-/// Starts the timer that removes expired flows.
+/// What a program returns for a helper that found no memory.
+const NO_MEMORY: i32 = -libc::ENOMEM;
+
+/// How often the timer is asked for, and how long to wait in between: a second in all.
+const TIMER_ATTEMPTS: u32 = 200;
+const TIMER_PAUSE: Duration = Duration::from_millis(5);
+
+/// Starts the timer that removes expired flows. Its memory is taken where the kernel cannot wait for any:
+/// it says `ENOMEM` when just none is at hand (seen on 6.18), and a moment later there is.
 pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
     let program = classifier(object, programs::START_SWEEPER)?;
     // The kernel wants a frame with an Ethernet header; the program does not look at it.
     let frame = [0_u8; 64];
-    let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
-    let result = program
-        .test_run(options)
-        .map_err(|cause| DatapathError::Program { program: programs::START_SWEEPER, cause })?;
-    if result.return_value == 0 { Ok(()) } else { Err(DatapathError::Sweeper) }
+    let run = || {
+        let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
+        let result = program
+            .test_run(options)
+            .map_err(|cause| DatapathError::Program { program: programs::START_SWEEPER, cause })?;
+        Ok(result.return_value.cast_signed())
+    };
+    let code = patiently(run, || thread::sleep(TIMER_PAUSE))?;
+    if code == 0 {
+        return Ok(());
+    }
+    Err(DatapathError::Sweeper(io::Error::from_raw_os_error(-code)))
+}
+
+/// Runs again what found no memory, with a pause before each; its last code.
+fn patiently<E>(
+    mut run: impl FnMut() -> Result<i32, E>,
+    mut pause: impl FnMut(),
+) -> Result<i32, E> {
+    for _ in 1..TIMER_ATTEMPTS {
+        match run()? {
+            NO_MEMORY => pause(),
+            code => return Ok(code),
+        }
+    }
+    run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_memory_is_tried_again_and_nothing_else_is() {
+        let mut codes = [NO_MEMORY, NO_MEMORY, 0].into_iter();
+        let mut pauses = 0;
+        let code = patiently(|| codes.next().ok_or(()), || pauses += 1);
+        assert_eq!((code, pauses), (Ok(0), 2));
+        let mut codes = [-libc::EINVAL].into_iter();
+        assert_eq!(patiently(|| codes.next().ok_or(()), || panic!("no pause")), Ok(-libc::EINVAL));
+        let mut asked = 0;
+        let run = || {
+            asked += 1;
+            Ok::<_, ()>(NO_MEMORY)
+        };
+        assert_eq!(patiently(run, || ()), Ok(NO_MEMORY));
+        assert_eq!(asked, TIMER_ATTEMPTS, "it gives up");
+    }
 }
