@@ -11,4 +11,5 @@ pub mod net;
 pub mod output;
 pub mod rules;
 pub mod step;
+mod threads;
 pub mod topology;

@@ -2,8 +2,6 @@
 
 use std::{
     io,
-    num::NonZero,
-    panic::resume_unwind,
     sync::{Mutex, PoisonError},
     thread,
     time::Duration,
@@ -23,6 +21,7 @@ use super::{
     insist::insist,
     pins::{Pins, pin_error},
 };
+use crate::threads::{cpus, on_threads};
 
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
@@ -113,13 +112,7 @@ fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), Datapa
         let program: &mut SchedClassifier = program.try_into().map_err(error)?;
         insist(|| program.load()).map_err(error)?;
     };
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let done =
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|c| resume_unwind(c)));
-        done.collect()
-    })
+    on_threads(cpus(), work).into_iter().collect()
 }
 
 /// Puts the program that writes the packet log in its place.

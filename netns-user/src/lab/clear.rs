@@ -2,9 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    panic::resume_unwind,
     sync::{Mutex, PoisonError},
-    thread,
 };
 
 use super::{
@@ -18,6 +16,7 @@ use crate::{
         netns::{self, Visitor},
     },
     step::Place,
+    threads::on_threads,
     topology::Topology,
 };
 
@@ -121,11 +120,7 @@ fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> 
         errors
     };
     let deleters = AT_ONCE.min(waiting.lock().map_or(1, |waiting| waiting.len()));
-    thread::scope(|scope| {
-        let deleters: Vec<_> = (0..deleters).map(|_| scope.spawn(delete)).collect();
-        let join = |deleter: thread::ScopedJoinHandle<'_, _>| deleter.join();
-        deleters.into_iter().flat_map(|it| join(it).unwrap_or_else(|c| resume_unwind(c))).collect()
-    })
+    on_threads(deleters, delete).into_iter().flatten().collect()
 }
 
 /// What the lab made in the machine's own namespace, as far as it is there. Routes over links

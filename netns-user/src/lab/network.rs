@@ -7,8 +7,6 @@
 use std::{
     collections::{HashMap, HashSet},
     convert::identity,
-    num::NonZero,
-    panic::resume_unwind,
     slice,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
@@ -29,6 +27,7 @@ use crate::{
         sysctl::Settings,
     },
     step::{Hands, Place, Step},
+    threads::{cpus, on_threads},
 };
 
 /// How long the bridge ports may take to open, and old links to go. The kernel does it in the
@@ -137,14 +136,7 @@ impl Work<'_> {
                 })?;
             }
         };
-        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(groups.len());
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join();
-            let ends = workers.into_iter().map(join);
-            let ends = ends.map(|end| end.unwrap_or_else(|cause| resume_unwind(cause)));
-            ends.fold(Ok(()), Result::and)
-        })
+        on_threads(cpus().min(groups.len()), work).into_iter().fold(Ok(()), Result::and)
     }
 
     fn one_by_one(&self, differences: &[Difference], worker: &mut Worker) -> Result<(), LabError> {
