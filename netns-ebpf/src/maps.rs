@@ -68,8 +68,10 @@ pub(crate) static MAPPINGS: HashMap<MappingKey, Mapping> =
 pub(crate) static MASQUERADES: LpmTrie<MasqueradeKey, Masquerade> =
     LpmTrie::with_max_entries(1024, BPF_F_NO_PREALLOC);
 
+// As many as there are: most labs have few.
 #[map]
-pub(crate) static FORWARDS: HashMap<u32, Forward> = HashMap::with_max_entries(MAX_RULES, 0);
+pub(crate) static FORWARDS: HashMap<u32, Forward> =
+    HashMap::with_max_entries(MAX_RULES, BPF_F_NO_PREALLOC);
 
 #[map]
 pub(crate) static FORWARD_PORTS: Array<PortPage> = Array::with_max_entries(PAGES, 0);

@@ -9,8 +9,9 @@ pub type RuleId = u16;
 /// The id of no rule.
 pub const NO_RULE: RuleId = 0;
 
-/// How many rules one lab may have, [`NO_RULE`] included.
-pub const MAX_RULES: u32 = 4096;
+/// How many rules one lab may have, [`NO_RULE`] included. Each has 24 bytes of counters for each
+/// CPU, from the start.
+pub const MAX_RULES: u32 = 1 << 14;
 
 /// How many CIDRs the rules of one lab may have in all: sources of forwards, and destinations
 /// that masquerades leave alone.

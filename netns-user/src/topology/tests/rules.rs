@@ -252,3 +252,18 @@ fn two_masquerades_of_one_source_at_one_uplink() {
           source: leave one out"]
     );
 }
+
+#[test]
+fn too_many_rules() {
+    let forward = |port: u32| {
+        let target = format!("10.0.0.3:{port}");
+        format!("[[forward]]\nprotocol = \"udp\"\nport = {port}\ntarget = \"{target}\"\n")
+    };
+    // Besides a masquerade and a forward.
+    let most: String = (1..=16_381).map(forward).collect();
+    assert!(Topology::parse(&format!("{GOOD}{most}"), "lab.toml").is_ok());
+    assert_eq!(
+        problems(&format!("{GOOD}{most}{}", forward(16_382))),
+        ["lab.toml:4:13: router \"host\": 16384 rules: a router can have 16383"]
+    );
+}
