@@ -19,7 +19,9 @@ use netns_common::{
     abi::{
         ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowKey, Mapping, MappingKey, RECORDS_OF_WORD, Tick,
     },
-    datapath::{Charge, FlowTable as _, forget, is_expired, keep_mapping, sweep_mapping},
+    datapath::{
+        Charge, FlowRef as _, FlowTable as _, forget, is_expired, keep_mapping, sweep_mapping,
+    },
 };
 
 use crate::{
@@ -121,12 +123,13 @@ extern "C" fn visit(place: u32, state: *const Sweep) -> i64 {
     }
     let number = first.wrapping_add(place);
     let Some(record) = record(number) else { return 0 };
+    let flow = FlowPointer::new(record, number);
+    let version = flow.version();
     // SAFETY: a look-up gave the pointer.
     let key = unsafe { (*record).key };
-    let flow = FlowPointer::new(record, number);
     let Some(settings) = maps::SETTINGS.get(0) else { return 1 };
     if is_expired(&flow, key.protocol, &settings.timeouts, now) {
-        forget(&KernelTables::new(()), &key, &flow);
+        forget(&KernelTables::new(()), &key, &flow, version);
     } else {
         usage::meet(Charge::of(&flow));
         if settings.mappings != 0 {
@@ -162,7 +165,7 @@ extern "C" fn forget_one(place: u32, list: *const List) -> i64 {
     let Ok(key) = frame.load::<FlowKey>(offset) else { return 1 };
     let tables = KernelTables::new(());
     if let Some(flow) = tables.flow(&key) {
-        forget(&tables, &key, &flow);
+        forget(&tables, &key, &flow, flow.version());
     }
     0
 }

@@ -23,7 +23,7 @@ use netns_common::{
     },
     datapath::{
         FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, PortQuery, Route,
-        RouteOutcome, Scratch, Tables, has_sockets,
+        RouteOutcome, Scratch, Tables, Version, has_sockets,
     },
 };
 
@@ -90,8 +90,8 @@ impl<C> FlowTable for KernelTables<C> {
     }
 
     #[inline(always)]
-    fn remove_flow(&self, key: &FlowKey) -> bool {
-        flow_table::remove_flow(key)
+    fn remove_flow(&self, key: &FlowKey, version: Version) -> bool {
+        flow_table::remove_flow(key, version)
     }
 
     #[inline(always)]
@@ -112,16 +112,15 @@ impl<C> FlowTable for KernelTables<C> {
             unsafe { has.write_volatile(1) };
         }
         let of_flow = FlowKey::new(key.remote, key.remote_port, port, key.protocol);
-        let record = flow_table::find_flow(&of_flow);
-        match flow_table::insert_moved(key, record) {
+        match flow_table::name_moved(key, &of_flow) {
             flow_table::DONE => Ok(()),
             _ => Err(InsertError::Full),
         }
     }
 
     #[inline(always)]
-    fn remove_moved_port(&self, key: &InsideKey) {
-        flow_table::remove_moved(key);
+    fn remove_moved_port(&self, key: &InsideKey, version: Version) {
+        flow_table::remove_moved(key, version);
     }
 }
 

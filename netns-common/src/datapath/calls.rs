@@ -12,7 +12,7 @@ use super::{
     passage::Passage,
     rewrite::Translation,
     stages::go_on,
-    traits::{InsertError, Packet, Tables},
+    traits::{FlowRef, InsertError, Packet, Tables},
     usage,
 };
 use crate::abi::{DropReason, FlowKey, InsideKey, Ip4, Port, Tick};
@@ -131,6 +131,7 @@ fn has_call<P: Packet, T: Tables>(
 ) -> bool {
     let head = passage.head;
     let Some(flow) = passage.tables.flow(key) else { return false };
+    let version = flow.version();
     let is_this_one =
         key.external_port == head.destination_port && flow.external == head.destination;
     let is_targets = flow.inside == forward.address && flow.inside_port == forward.port;
@@ -139,7 +140,7 @@ fn has_call<P: Packet, T: Tables>(
     }
     let is_over = passage.is_over(&flow, true);
     if is_over {
-        forget(passage.tables, key, &flow);
+        forget(passage.tables, key, &flow, version);
     }
     !is_over
 }

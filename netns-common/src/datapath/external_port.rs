@@ -4,7 +4,7 @@ use super::{
     forwards,
     head::Head,
     state::is_expired,
-    traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
+    traits::{FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Tables, Version},
     usage::Charge,
 };
 use crate::abi::{
@@ -84,10 +84,11 @@ pub(super) fn record<T: FlowTable>(
     flow: &Flow,
 ) -> Result<(), InsertError> {
     if let Some(old) = tables.flow(key) {
+        let version = old.version();
         if !gives_way(settings, key, &old, flow) {
             return Err(InsertError::Exists);
         }
-        forget(tables, key, &old);
+        forget(tables, key, &old, version);
     }
     match tables.insert_flow(key, flow) {
         Ok(()) => {
@@ -119,19 +120,18 @@ fn is_same(old: &FlowHead, new: &FlowHead) -> bool {
     same_end && same_call
 }
 
-/// Removes a record and what was derived from it.
+/// Removes a record that was judged as it was in this version, and what was derived from it. One that
+/// another CPU has put in its place meanwhile stays.
 #[inline(always)]
-pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead) {
+pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead, version: Version) {
     if flow.inside_port != key.external_port {
-        let inside = moved_key(key, flow);
-        // A later flow of the same inside end may have taken the entry over.
-        if tables.moved_port(&inside) == Some(key.external_port) {
-            tables.remove_moved_port(&inside);
-        }
+        // While the record says whose it is. A later flow of the same inside end may have taken the
+        // name over.
+        tables.remove_moved_port(&moved_key(key, flow), version);
     }
     // Before the place in the table may be another flow's.
     let charge = Charge::of(flow);
-    if tables.remove_flow(key) {
+    if tables.remove_flow(key, version) {
         charge.end(tables);
     }
 }
@@ -146,8 +146,13 @@ fn record_moved<T: FlowTable>(
         return Ok(());
     }
     let inserted = tables.insert_moved_port(&moved_key(key, flow), key.external_port);
-    if inserted.is_err() {
-        tables.remove_flow(key);
+    if inserted.is_err()
+        && let Some(own) = tables.flow(key)
+    {
+        let version = own.version();
+        if is_same(&own, flow) {
+            tables.remove_flow(key, version);
+        }
     }
     inserted
 }

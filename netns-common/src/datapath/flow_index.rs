@@ -90,13 +90,13 @@ pub const fn moved_record(layout: &FlowLayout, entry: u32) -> Option<u32> {
 /// Whether to put a new key into its first bucket rather than its second, by which entries of
 /// each are in use.
 #[inline(always)]
-pub const fn prefers_first(first: u64, second: u64) -> bool {
+pub(super) const fn prefers_first(first: u64, second: u64) -> bool {
     !is_to_be_compared(first) || first.count_ones() <= second.count_ones()
 }
 
 /// Whether a first bucket with these entries in use is to be compared with the second.
 #[inline(always)]
-pub const fn is_to_be_compared(first: u64) -> bool {
+pub(super) const fn is_to_be_compared(first: u64) -> bool {
     first.count_ones() >= ROOM_TO_SPARE
 }
 
@@ -137,7 +137,7 @@ mod tests {
 
     use std::{collections::HashMap, vec, vec::Vec};
 
-    use super::{super::lowest_free, *};
+    use super::{super::flow_search::lowest_free, *};
     use crate::abi::{FlowBucket, Ip4, Port, Protocol};
 
     const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];

@@ -7,17 +7,13 @@
 use super::flow_index::scale;
 use crate::abi::{RECORDS_OF_WORD, WORDS_OF_SUMMARY};
 
-/// How many summaries are looked at to find a word with room: all of a table of a quarter of
-/// a million records, and the first once more. Of a larger table some flows may be refused although
-/// there is room.
-pub const SUMMARIES_LOOKED_AT: u32 = 65;
-
 /// How many words with room are tried: of the first only what lies behind is wanted, and the last
 /// of a table may speak of records that are none.
 pub const WORDS_TRIED: u32 = 4;
 
 /// Where to begin, if the record taken last was the one before `next`, which is 0 if there was none:
-/// then by a hash, so that each CPU begins elsewhere.
+/// then by a hash, so that each CPU begins elsewhere. So it is, too, when another CPU has just taken the
+/// record that was found: the two would meet again at the next.
 #[inline(always)]
 pub const fn first_record(next: u32, hash: u32, words: u32) -> u32 {
     if next != 0 {
@@ -38,6 +34,13 @@ impl Walk {
     #[inline(always)]
     pub const fn new(word: u32, words: u32) -> Self {
         Self { word: if word < words { word } else { 0 }, words }
+    }
+
+    /// How many more summaries are looked at behind the first: those of the whole table, and the first once
+    /// more, of which only a part counted.
+    #[inline(always)]
+    pub const fn rest(&self) -> u32 {
+        self.words.div_ceil(WORDS_OF_SUMMARY)
     }
 
     /// The number of the summary to look at.
@@ -70,7 +73,7 @@ pub const fn lowest_free_from(taken: u64, first: u32) -> u32 {
 
 /// The lowest place of 64 that is not taken; 64 if all are.
 #[inline(always)]
-pub const fn lowest_free(taken: u64) -> u32 {
+pub(super) const fn lowest_free(taken: u64) -> u32 {
     // Those below it: the target has no instruction that finds a bit.
     (taken & !taken.wrapping_add(1)).count_ones()
 }
@@ -102,7 +105,7 @@ mod tests {
 
         fn word_with_room(&self, word: u32) -> Option<u32> {
             let mut walk = Walk::new(word, self.taken.len() as u32);
-            (0..SUMMARIES_LOOKED_AT).find_map(|_| walk.look(self.full[walk.summary() as usize]))
+            (0..=walk.rest()).find_map(|_| walk.look(self.full[walk.summary() as usize]))
         }
 
         fn find_free(&self, mut from: u32) -> Option<u32> {
@@ -155,10 +158,12 @@ mod tests {
 
     #[test]
     fn a_table_is_filled_to_its_last_record_by_several_cpus() {
-        for records in [1, 64, 1_000, 1 << 17, 200_001] {
+        // From where they begin, they meet each other's blocks sooner or later.
+        let sizes = [1, 64, 1_000, 1 << 17, 200_001, 1 << 20, 1 << 21];
+        for (records, seed) in sizes.into_iter().flat_map(|size| [(size, 1), (size, 7)]) {
             let mut words = Words::of(records);
             let mut next = [0; 3];
-            let mut hash = 1_u32;
+            let mut hash: u32 = seed;
             for number in 0..records {
                 hash = hash.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
                 let taken = words.take(&mut next[number as usize % 3], hash);

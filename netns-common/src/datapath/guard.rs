@@ -114,7 +114,8 @@ fn give_way_to_host<T: Tables>(head: &Head, tables: &T, now: Tick) {
         flow.touch(&Touch { direction, moved: None, seen: Some(now), bytes: head.bytes });
         return;
     }
-    forget(tables, &key, &flow);
+    // Whichever it is by now: the port is the host's.
+    forget(tables, &key, &flow, flow.version());
     if !host::has_sockets(head.protocol) {
         // Sockets tell who has a port; nothing but a record tells who has an identifier.
         let own = FlowHead {

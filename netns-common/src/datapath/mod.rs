@@ -13,6 +13,7 @@ mod departure;
 mod detour;
 mod egress;
 mod external_port;
+mod flow_buckets;
 mod flow_index;
 mod flow_search;
 mod forwards;
@@ -54,10 +55,9 @@ pub use departure::{claim, map};
 pub use detour::{REASSEMBLER_MEMORY, RESPITE_SECONDS, from_reassembler};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use external_port::{forget, moved_key};
-pub use flow_index::{Spot, in_use, is_to_be_compared, moved_record, prefers_first};
-pub use flow_search::{
-    SUMMARIES_LOOKED_AT, WORDS_TRIED, Walk, first_record, lowest_free, lowest_free_from,
-};
+pub use flow_buckets::{Buckets, Put, put_entry};
+pub use flow_index::{Spot, in_use, moved_record};
+pub use flow_search::{WORDS_TRIED, Walk, first_record, lowest_free_from};
 pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;
 pub use guard::{has_inside_source, to_uplink};
@@ -82,7 +82,7 @@ pub use stages::{run as run_stage, translate};
 pub use state::{Direction, State, is_expired};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
-    MOST_QUOTED, MappingTable, Moved, Packet, Plain, PortQuery, Tables, Touch, UsageTable,
+    MOST_QUOTED, MappingTable, Moved, Packet, Plain, PortQuery, Tables, Touch, UsageTable, Version,
 };
 pub use usage::Charge;
 

@@ -265,6 +265,7 @@ pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     flow: &F,
     route: &Route,
 ) {
+    let version = flow.version();
     // The address of a connection from outside is the one that was called; only the way back may
     // change.
     let keeps = FlowKind::is_begun_outside(flow.kind) || {
@@ -275,7 +276,7 @@ pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     if keeps {
         flow.reroute(route.egress, route.next_hop);
     } else {
-        forget(passage.tables, key, flow);
+        forget(passage.tables, key, flow, version);
         passage.notes.is_stale = true;
     }
 }

@@ -113,8 +113,20 @@ pub struct Moved {
     pub sequences: Sequences,
 }
 
+/// Which record it is that was found, and how it was then: nothing else is removed when it is judged to
+/// be over, whatever other CPUs have put in its place meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// No other record has it at the same time.
+    pub number: u64,
+    pub last_seen: Tick,
+}
+
 /// A record in the flow table, in place.
 pub trait FlowRef: Deref<Target = FlowHead> {
+    /// To be had before the record is judged.
+    fn version(&self) -> Version;
+
     /// What was seen of the ends of a TCP connection.
     fn sequences(&self) -> Sequences;
 
@@ -151,13 +163,14 @@ pub trait FlowTable: UsageTable {
     fn flow(&self, key: &FlowKey) -> Option<Self::FlowRef<'_>>;
     /// Inserts a record; never overwrites one.
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError>;
-    /// Whether there was one.
-    fn remove_flow(&self, key: &FlowKey) -> bool;
+    /// Removes just this record; whether it was there still.
+    fn remove_flow(&self, key: &FlowKey, version: Version) -> bool;
 
     fn moved_port(&self, key: &InsideKey) -> Option<Port>;
-    /// Inserts or overwrites.
+    /// Inserts or overwrites: the name of the record that has this external port, which is there.
     fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError>;
-    fn remove_moved_port(&self, key: &InsideKey);
+    /// Removes the name of just this record.
+    fn remove_moved_port(&self, key: &InsideKey, version: Version);
 }
 
 /// The table of endpoint-independent mappings.

@@ -17,7 +17,7 @@ use crate::{
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
-        InsertError, MappingTable, PortQuery, Route, Tables, Touch,
+        InsertError, MappingTable, PortQuery, Route, Tables, Touch, Version,
     },
 };
 
@@ -48,6 +48,10 @@ impl Deref for MemoryFlow {
 }
 
 impl FlowRef for MemoryFlow {
+    fn version(&self) -> Version {
+        Version { number: number(&self.place), last_seen: self.found.last_seen }
+    }
+
     fn sequences(&self) -> Sequences {
         self.found.tail.sequences
     }
@@ -77,6 +81,11 @@ impl FlowRef for MemoryFlow {
     }
 }
 
+/// What tells a record from all others that there are.
+fn number(place: &Rc<Cell<Flow>>) -> u64 {
+    Rc::as_ptr(place).addr() as u64
+}
+
 /// The maps, filled by the test, and stand-ins for the kernel's routes and sockets.
 #[derive(Debug, Default)]
 pub struct MemoryTables {
@@ -99,8 +108,11 @@ pub struct MemoryTables {
     pub allowances: [Cell<Bucket>; Limited::COUNT as usize],
     /// A record that another CPU makes just before the next one is inserted.
     pub rival: Cell<Option<(FlowKey, Flow)>>,
+    /// One that it makes in the place of the record that is removed next, just before.
+    pub successor: Cell<Option<(FlowKey, Flow)>>,
     flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
-    moved_ports: RefCell<HashMap<InsideKey, Port>>,
+    /// Each with the number of its record.
+    moved_ports: RefCell<HashMap<InsideKey, (Port, u64)>>,
     mappings: RefCell<HashMap<MappingKey, Mapping>>,
     fragments: RefCell<HashMap<u32, Rc<Fragment>>>,
     fragment_budgets: RefCell<HashMap<u32, FragmentBudget>>,
@@ -135,7 +147,7 @@ impl MemoryTables {
 
     /// Every entry of the table of moved ports, in no order.
     pub fn moved_ports(&self) -> HashMap<InsideKey, Port> {
-        self.moved_ports.borrow().clone()
+        self.moved_ports.borrow().iter().map(|(key, (port, _))| (*key, *port)).collect()
     }
 
     /// Every entry of the table of mappings, in no order.
@@ -221,12 +233,23 @@ impl FlowTable for MemoryTables {
         Ok(())
     }
 
-    fn remove_flow(&self, key: &FlowKey) -> bool {
-        self.flows.borrow_mut().remove(key).is_some()
+    fn remove_flow(&self, key: &FlowKey, version: Version) -> bool {
+        let mut flows = self.flows.borrow_mut();
+        if let Some((key, flow)) = self.successor.take() {
+            // In the very same place, as in a table that is full otherwise.
+            flows[&key].set(flow);
+        }
+        let is_it = flows.get(key).is_some_and(|place| {
+            (number(place), place.get().last_seen) == (version.number, version.last_seen)
+        });
+        if is_it {
+            flows.remove(key);
+        }
+        is_it
     }
 
     fn moved_port(&self, key: &InsideKey) -> Option<Port> {
-        self.moved_ports.borrow().get(key).copied()
+        self.moved_ports.borrow().get(key).map(|(port, _)| *port)
     }
 
     fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError> {
@@ -234,12 +257,19 @@ impl FlowTable for MemoryTables {
         if !moved_ports.contains_key(key) && moved_ports.len() >= self.capacity {
             return Err(InsertError::Full);
         }
-        moved_ports.insert(*key, port);
+        let of_flow = FlowKey::new(key.remote, key.remote_port, port, key.protocol);
+        let Some(number) = self.flows.borrow().get(&of_flow).map(number) else {
+            return Err(InsertError::Full);
+        };
+        moved_ports.insert(*key, (port, number));
         Ok(())
     }
 
-    fn remove_moved_port(&self, key: &InsideKey) {
-        self.moved_ports.borrow_mut().remove(key);
+    fn remove_moved_port(&self, key: &InsideKey, version: Version) {
+        let mut moved_ports = self.moved_ports.borrow_mut();
+        if moved_ports.get(key).is_some_and(|(_, number)| *number == version.number) {
+            moved_ports.remove(key);
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use super::MemoryTables;
 use crate::{
     abi::{Addition, FlowKey, Load, Tick, Usage, WHOLE_TABLE},
     datapath::{
-        Charge, FlowTable as _, UsageTable, forget, is_expired, keep_mapping, sweep_mapping,
+        Charge, FlowRef as _, FlowTable as _, UsageTable, forget, is_expired, keep_mapping,
+        sweep_mapping,
     },
 };
 
@@ -44,7 +45,9 @@ impl MemoryTables {
 
     /// Removes a record as somebody does who counts nothing.
     pub fn remove_uncounted(&self, key: &FlowKey) {
-        self.remove_flow(key);
+        if let Some(flow) = self.flow(key) {
+            self.remove_flow(key, flow.version());
+        }
     }
 
     /// What the kernel side's timer does every few seconds: removes what is expired, keeps the
@@ -53,9 +56,11 @@ impl MemoryTables {
         for usage in self.usage.borrow_mut().values_mut() {
             usage.census = usage.new_census();
         }
-        for (key, flow) in self.flows() {
+        for key in self.flows().into_keys() {
+            let Some(flow) = self.flow(&key) else { continue };
+            let version = flow.version();
             if is_expired(&flow, key.protocol, &self.settings.timeouts, now) {
-                forget(self, &key, &flow);
+                forget(self, &key, &flow, version);
             } else {
                 keep_mapping(self, &key, &flow, now);
             }

@@ -204,7 +204,7 @@ fn a_connection_that_two_cpus_begin_at_once_counts_once() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     let rival = lab.only_flow();
-    lab.router.tables.remove_flow(&rival.0);
+    lab.router.tables.remove_uncounted(&rival.0);
     lab.router.tables.rival.set(Some(rival));
     lab.red(&ipv4(RED, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
     // The rival's own count is that of the first packet.

@@ -5,8 +5,8 @@ use aya_ebpf::{
     helpers::generated::{bpf_spin_lock as lock, bpf_spin_unlock as unlock},
 };
 use netns_common::{
-    abi::{BUCKET_ENTRIES, FlowBucket},
-    datapath::{Spot, in_use, is_to_be_compared, lowest_free, prefers_first},
+    abi::{BUCKET_ENTRIES, FlowBucket, Tick},
+    datapath::{Buckets, Put, Spot, in_use, put_entry},
 };
 
 use super::{
@@ -32,11 +32,18 @@ pub(super) fn entry_of(bucket: *const Bucket, place: usize) -> u32 {
     unsafe { (&raw const (*bucket).entries[place]).read_volatile() }
 }
 
+/// What counts what is put under keys of a spot's first bucket. Read under the lock: what is looked
+/// for afterwards is found if it was put before, also on machines that read out of order.
 #[inline(always)]
 pub(super) fn changes_of(spot: &Spot) -> u16 {
-    // SAFETY: as in `entry_of`.
-    let changes = |bucket: *const Bucket| unsafe { (&raw const (*bucket).changes).read_volatile() };
-    maps::FLOW_INDEX.get_ptr(spot.first).map_or(0, changes)
+    let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(spot.first) else { return 0 };
+    // SAFETY: as in `Index::put`.
+    unsafe {
+        lock(&raw mut (*bucket).lock);
+        let changes = (*bucket).changes;
+        unlock(&raw mut (*bucket).lock);
+        changes
+    }
 }
 
 /// Which entries of a bucket are in use, a bit each; all, if there is no such bucket.
@@ -52,76 +59,92 @@ extern "C" fn entries_in_use(bucket: u32) -> u64 {
 /// `changes` was read: [`DONE`], [`EXISTS`] if it was, or [`FULL`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(super) extern "C" fn put_entry(first: u32, second: u32, entry: u32, changes: u16) -> i32 {
-    let of_first = entries_in_use(first);
-    if is_to_be_compared(of_first) {
-        let of_second = entries_in_use(second);
-        if !prefers_first(of_first, of_second) {
-            return put_into_second(first, second, lowest_free(of_second), entry, changes);
-        }
-    }
-    let Some(first) = maps::FLOW_INDEX.get_ptr_mut(first) else { return FULL };
-    let place = lowest_free(of_first) as usize;
-    if place >= BUCKET_ENTRIES {
-        return FULL;
-    }
-    // SAFETY: a look-up gave the pointer, the lock lies where the kernel knows it to be, and
-    // nothing is called while it is held.
-    unsafe {
-        lock(&raw mut (*first).lock);
-        let is_as_before =
-            (&raw const (*first).changes).read_volatile() == changes && entry_of(first, place) == 0;
-        if is_as_before {
-            (&raw mut (*first).entries[place]).write_volatile(entry);
-            (*first).changes = changes.wrapping_add(1);
-        }
-        unlock(&raw mut (*first).lock);
-        if is_as_before { DONE } else { EXISTS }
+pub(super) extern "C" fn put_into_index(first: u32, second: u32, entry: u32, changes: u16) -> i32 {
+    match put_entry(&Index, first, second, entry, changes) {
+        Put::Done => DONE,
+        Put::Changed => EXISTS,
+        Put::Full => FULL,
     }
 }
 
-/// The same in a second bucket. It is written first, where nobody finds it; what counts is when
-/// the first bucket says that it is there.
-#[inline(always)]
-fn put_into_second(first: u32, second: u32, place: u32, entry: u32, changes: u16) -> i32 {
-    let (Some(first), Some(second)) =
-        (maps::FLOW_INDEX.get_ptr_mut(first), maps::FLOW_INDEX.get_ptr_mut(second))
-    else {
-        return FULL;
-    };
-    let place = place as usize;
-    if place >= BUCKET_ENTRIES {
-        return FULL;
+/// The index in its map.
+struct Index;
+
+impl Buckets for Index {
+    #[inline(always)]
+    fn in_use(&self, bucket: u32) -> u64 {
+        entries_in_use(bucket)
     }
-    // SAFETY: as in `put_entry`.
-    unsafe {
-        lock(&raw mut (*second).lock);
-        let is_free = entry_of(second, place) == 0;
-        if is_free {
-            (&raw mut (*second).entries[place]).write_volatile(entry);
+
+    #[inline(always)]
+    fn put(&self, bucket: u32, place: u32, entry: u32, changes: u16) -> bool {
+        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
+        let place = place as usize;
+        if place >= BUCKET_ENTRIES {
+            return false;
         }
-        unlock(&raw mut (*second).lock);
-        if !is_free {
-            return EXISTS;
+        // SAFETY: a look-up gave the pointer, the lock lies where the kernel knows it to be, and
+        // nothing is called while it is held.
+        unsafe {
+            lock(&raw mut (*bucket).lock);
+            let is_as_before = (&raw const (*bucket).changes).read_volatile() == changes
+                && entry_of(bucket, place) == 0;
+            if is_as_before {
+                (&raw mut (*bucket).entries[place]).write_volatile(entry);
+                (*bucket).changes = changes.wrapping_add(1);
+            }
+            unlock(&raw mut (*bucket).lock);
+            is_as_before
         }
-        lock(&raw mut (*first).lock);
-        let is_as_before = (&raw const (*first).changes).read_volatile() == changes;
-        if is_as_before {
-            (*first).changes = changes.wrapping_add(1);
-            (&raw mut (*first).spilled).write_volatile((*first).spilled.saturating_add(1));
+    }
+
+    #[inline(always)]
+    fn reserve(&self, bucket: u32, changes: u16) -> bool {
+        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
+        // SAFETY: as in `put`.
+        unsafe {
+            lock(&raw mut (*bucket).lock);
+            let is_as_before = (*bucket).changes == changes;
+            if is_as_before {
+                (&raw mut (*bucket).spilled).write_volatile((*bucket).spilled.saturating_add(1));
+            }
+            unlock(&raw mut (*bucket).lock);
+            is_as_before
         }
-        unlock(&raw mut (*first).lock);
-        if is_as_before {
-            return DONE;
+    }
+
+    #[inline(always)]
+    fn commit(&self, bucket: u32, changes: u16) -> bool {
+        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
+        // SAFETY: as in `put`.
+        unsafe {
+            lock(&raw mut (*bucket).lock);
+            let is_as_before = (*bucket).changes == changes;
+            if is_as_before {
+                (*bucket).changes = changes.wrapping_add(1);
+            }
+            unlock(&raw mut (*bucket).lock);
+            is_as_before
         }
-        lock(&raw mut (*second).lock);
-        let is_there = entry_of(second, place) == entry;
-        if is_there {
-            (&raw mut (*second).entries[place]).write_volatile(0);
+    }
+
+    #[inline(always)]
+    fn release(&self, bucket: u32) {
+        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return };
+        // SAFETY: as in `put`.
+        unsafe {
+            lock(&raw mut (*bucket).lock);
+            let spilled = (*bucket).spilled;
+            if spilled != 0 && spilled != u16::MAX {
+                (&raw mut (*bucket).spilled).write_volatile(spilled - 1);
+            }
+            unlock(&raw mut (*bucket).lock);
         }
-        unlock(&raw mut (*second).lock);
-        // Who found it meanwhile and took it out has freed its record as well.
-        if is_there { EXISTS } else { DONE }
+    }
+
+    #[inline(always)]
+    fn replace(&self, bucket: u32, place: u32, old: u32, new: u32) -> bool {
+        replace(bucket, place.into(), old, new)
     }
 }
 
@@ -134,7 +157,7 @@ pub(super) fn replace(bucket: u32, place: u64, old: u32, new: u32) -> bool {
     if place >= BUCKET_ENTRIES {
         return false;
     }
-    // SAFETY: as in `put_entry`.
+    // SAFETY: as in `Index::put`.
     unsafe {
         lock(&raw mut (*bucket).lock);
         let is_there = entry_of(bucket, place) == old;
@@ -146,29 +169,48 @@ pub(super) fn replace(bucket: u32, place: u64, old: u32, new: u32) -> bool {
     }
 }
 
-/// Takes an entry out of the index; whether it was there still.
+/// Takes what a place names out of the index, if it is there still and was last met at `last_seen`: a
+/// record that was given back and taken again by another CPU was met since. Whether it was.
 #[inline(always)]
-pub(super) fn take_out<W: Wanted>(wanted: *const W, place: Place) -> bool {
+pub(super) fn take_out<W: Wanted>(wanted: *const W, place: Place, last_seen: Tick) -> bool {
     // SAFETY: as in `locate_in_first`.
     let Some(wanted) = (unsafe { wanted.as_ref() }) else { return false };
     let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return false };
     let spot = wanted.spot(layout);
     let bucket = if place.is_in_second() { spot.second } else { spot.first };
-    if !replace(bucket, place.entry(), spot.entry(place.record()), 0) {
+    if erase(bucket, place.0, spot.entry(place.record()), last_seen) == 0 {
         return false;
     }
-    if place.is_in_second()
-        && let Some(first) = maps::FLOW_INDEX.get_ptr_mut(spot.first)
-    {
-        // SAFETY: as in `put_entry`.
-        unsafe {
-            lock(&raw mut (*first).lock);
-            let spilled = (*first).spilled;
-            if spilled != 0 && spilled != u16::MAX {
-                (&raw mut (*first).spilled).write_volatile(spilled - 1);
-            }
-            unlock(&raw mut (*first).lock);
-        }
+    if place.is_in_second() {
+        Index.release(spot.first);
     }
     true
+}
+
+/// The same for an entry of a bucket; 1 if it was. A function of its own, since its callers have little of
+/// the stack left.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn erase(bucket: u32, place: u64, entry: u32, last_seen: Tick) -> i32 {
+    let place = Place(place);
+    let (Some(bucket), Some(record)) =
+        (maps::FLOW_INDEX.get_ptr_mut(bucket), maps::FLOWS.get_ptr(place.record()))
+    else {
+        return 0;
+    };
+    let at = place.entry() as usize;
+    if at >= BUCKET_ENTRIES {
+        return 0;
+    }
+    // SAFETY: as in `Index::put`.
+    unsafe {
+        lock(&raw mut (*bucket).lock);
+        let is_it = entry_of(bucket, at) == entry
+            && (&raw const (*record).head.last_seen).read_volatile() == last_seen;
+        if is_it {
+            (&raw mut (*bucket).entries[at]).write_volatile(0);
+        }
+        unlock(&raw mut (*bucket).lock);
+        i32::from(is_it)
+    }
 }

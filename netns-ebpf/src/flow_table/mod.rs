@@ -9,7 +9,10 @@ mod look_up;
 mod pointer;
 mod records;
 
-use netns_common::abi::{Flow, FlowKey, InsideKey};
+use netns_common::{
+    abi::{Flow, FlowKey, InsideKey, Tick},
+    datapath::Version,
+};
 
 pub(crate) use self::{
     index::Bucket,
@@ -17,7 +20,7 @@ pub(crate) use self::{
     records::{Summary, Word},
 };
 use self::{
-    index::{changes_of, put_entry, replace, take_out},
+    index::{changes_of, put_into_index, replace, take_out},
     look_up::{NOWHERE, Place, Wanted as _, locate_flow, locate_moved},
     records::{free_record, take_any_record},
 };
@@ -72,7 +75,7 @@ pub(crate) extern "C" fn insert_flow(key: *const FlowKey, flow: *const Flow) -> 
     }
     let mut outcome = FULL;
     for _ in 0..ATTEMPTS {
-        outcome = put_entry(spot.first, spot.second, spot.entry(record), changes);
+        outcome = put_into_index(spot.first, spot.second, spot.entry(record), changes);
         if outcome != EXISTS {
             break;
         }
@@ -87,29 +90,73 @@ pub(crate) extern "C" fn insert_flow(key: *const FlowKey, flow: *const Flow) -> 
     outcome
 }
 
-/// Forgets a connection; whether there was one.
+/// Forgets a connection, if its record is that one still; whether it was.
 #[inline(always)]
-pub(crate) fn remove_flow(key: &FlowKey) -> bool {
+pub(crate) fn remove_flow(key: &FlowKey, version: Version) -> bool {
     let place = locate_flow(key);
-    place != NOWHERE && take_out_flow(key, place) != 0
+    is_of(place, version) && take_out_flow(key, place, version.last_seen) != 0
+}
+
+/// Whether a place names the record of a version.
+#[inline(always)]
+fn is_of(place: u64, version: Version) -> bool {
+    place != NOWHERE && u64::from(Place(place).record()) == version.number
 }
 
 /// Takes out what was found at a place, and frees its record; 1 if it was there still.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn take_out_flow(key: *const FlowKey, place: u64) -> i32 {
-    let is_out = take_out(key, Place(place));
+extern "C" fn take_out_flow(key: *const FlowKey, place: u64, last_seen: Tick) -> i32 {
+    let is_out = take_out(key, Place(place), last_seen);
     if is_out {
         free_record(Place(place).record());
     }
     i32::from(is_out)
 }
 
-/// Has a record found under an inside name, and no other: [`DONE`], or [`FULL`] also if it is
-/// [`NONE`], as another CPU has forgotten it by now.
+/// Has the record of a connection found under its inside name too: [`DONE`], or [`FULL`] also if there is no
+/// such record, as another CPU has forgotten it by now.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32 {
+pub(crate) extern "C" fn name_moved(key: *const InsideKey, of_flow: *const FlowKey) -> i32 {
+    let mut named = NONE;
+    // Another CPU may forget and begin the connection between the look-up and the naming, which then
+    // names what is no more.
+    for _ in 0..ATTEMPTS {
+        let record = record_at(locate_flow(of_flow));
+        if record == NONE {
+            unname(key, named);
+            return FULL;
+        }
+        if record == named {
+            return DONE;
+        }
+        if insert_moved(key, record) != DONE {
+            return FULL;
+        }
+        named = record;
+    }
+    DONE
+}
+
+/// Takes out the name that was given to a record, if there is one.
+#[inline(always)]
+fn unname(key: *const InsideKey, record: u32) {
+    let place = locate_moved(key);
+    if place != NOWHERE
+        && Place(place).record() == record
+        && let Some(named) = maps::FLOWS.get_ptr(record)
+    {
+        // SAFETY: a look-up gave the pointer, and a word is read whole.
+        let last_seen = unsafe { (&raw const (*named).head.last_seen).read_volatile() };
+        take_out_moved(key, place, last_seen);
+    }
+}
+
+/// Has a record found under an inside name, and no other: [`DONE`], or [`FULL`] also if it is [`NONE`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32 {
     // SAFETY: as in `locate_in_first`.
     let Some(of_key) = (unsafe { key.as_ref() }) else { return FULL };
     let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return FULL };
@@ -122,7 +169,7 @@ pub(crate) extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32
         let changes = changes_of(&spot);
         let found = locate_moved(key);
         let outcome = if found == NOWHERE {
-            put_entry(spot.first, spot.second, entry, changes)
+            put_into_index(spot.first, spot.second, entry, changes)
         } else {
             let place = Place(found);
             let bucket = if place.is_in_second() { spot.second } else { spot.first };
@@ -136,18 +183,18 @@ pub(crate) extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32
     FULL
 }
 
-/// Has no record found under an inside name any more.
+/// Has a record, if it is that one still, found under an inside name no more.
 #[inline(always)]
-pub(crate) fn remove_moved(key: &InsideKey) {
+pub(crate) fn remove_moved(key: &InsideKey, version: Version) {
     let place = locate_moved(key);
-    if place != NOWHERE {
-        take_out_moved(key, place);
+    if is_of(place, version) {
+        take_out_moved(key, place, version.last_seen);
     }
 }
 
 /// Takes out what was found at a place; 1 if it was there still.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn take_out_moved(key: *const InsideKey, place: u64) -> i32 {
-    i32::from(take_out(key, Place(place)))
+extern "C" fn take_out_moved(key: *const InsideKey, place: u64, last_seen: Tick) -> i32 {
+    i32::from(take_out(key, Place(place), last_seen))
 }

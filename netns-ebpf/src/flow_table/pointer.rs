@@ -4,13 +4,14 @@ use core::{marker::PhantomData, ops::Deref};
 
 use netns_common::{
     abi::{FlowHead, FlowRecord, Ip4, Sequences},
-    datapath::{Direction, FlowRef, Touch},
+    datapath::{Direction, FlowRef, Touch, Version},
 };
 
 use crate::maps;
 
-/// A record in the flow table. It is never freed; one whose flow is forgotten meanwhile may be
-/// taken for another, whose counters are then off by a packet.
+/// A record in the flow table. Its memory is never freed. One whose flow another CPU forgets meanwhile
+/// may be taken for another flow, and what is read then is of that one: records are given out in turn, so
+/// this takes a table that is full but for that record, within the nanoseconds that a packet takes.
 pub(crate) struct FlowPointer<'a> {
     flow: *mut FlowHead,
     number: u32,
@@ -37,6 +38,13 @@ impl Deref for FlowPointer<'_> {
 }
 
 impl FlowRef for FlowPointer<'_> {
+    #[inline(always)]
+    fn version(&self) -> Version {
+        // SAFETY: as in `deref`, and a word is read whole.
+        let last_seen = unsafe { (&raw const (*self.flow).last_seen).read_volatile() };
+        Version { number: u64::from(self.number), last_seen }
+    }
+
     #[inline(always)]
     fn sequences(&self) -> Sequences {
         maps::FLOW_TAILS.get(self.number).map_or_else(Sequences::default, |tail| tail.sequences)

@@ -4,11 +4,13 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     bindings::bpf_spin_lock,
-    helpers::generated::{bpf_loop, bpf_spin_lock as lock, bpf_spin_unlock as unlock},
+    helpers::generated::{
+        bpf_get_prandom_u32, bpf_loop, bpf_spin_lock as lock, bpf_spin_unlock as unlock,
+    },
 };
 use netns_common::{
     abi::{Flow, FlowKey, FlowSummary, FlowWord, RECORDS_OF_WORD, WORDS_OF_SUMMARY},
-    datapath::{SUMMARIES_LOOKED_AT, WORDS_TRIED, Walk, first_record, lowest_free_from},
+    datapath::{WORDS_TRIED, Walk, first_record, lowest_free_from},
 };
 
 use super::NONE;
@@ -46,7 +48,7 @@ extern "C" fn sum_up(number: u32) -> i32 {
     let summary = maps::FLOW_SUMMARIES.get_ptr_mut(number / WORDS_OF_SUMMARY);
     let Some(summary) = summary else { return 0 };
     let bit = 1_u64 << (number % WORDS_OF_SUMMARY);
-    // SAFETY: as in `put_entry`.
+    // SAFETY: as in `Index::put`.
     unsafe {
         lock(&raw mut (*summary).lock);
         if (&raw const (*word).taken).read_volatile() == u64::MAX {
@@ -73,16 +75,18 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
         return 0;
     };
     let bit = 1_u64 << (record % RECORDS_OF_WORD);
-    // SAFETY: as in `put_entry`. The record is written while the lock is held, so that it is whole
-    // for whoever finds an entry that is put under another lock after this one.
+    // SAFETY: as in `Index::put`. The record is written while the lock is held, so that it is whole
+    // for whoever finds an entry that is put under another lock after this one; and before its bit, for
+    // the sweeper, which goes by that.
     unsafe {
         lock(&raw mut (*word).lock);
         let is_free = (*word).taken & bit == 0;
         if is_free {
-            (*word).taken |= bit;
             (*of_record).key = *key;
             (*of_record).head = flow.head;
             *tail = flow.tail;
+            let taken = &raw mut (*word).taken;
+            taken.write_volatile(taken.read_volatile() | bit);
         }
         unlock(&raw mut (*word).lock);
         i32::from(is_free)
@@ -125,10 +129,11 @@ extern "C" fn find_free(from: u32, words: u32) -> u32 {
 #[inline(never)]
 extern "C" fn find_room(word: u32, words: u32) -> u32 {
     let mut search = Room { walk: Walk::new(word, words), found: NONE };
+    let rest = search.walk.rest();
     if look_for_room(0, &raw mut search) == 0 {
         let context = (&raw mut search).cast();
         // SAFETY: callback and context are what the helper expects; the context outlives the call.
-        unsafe { bpf_loop(SUMMARIES_LOOKED_AT, look_for_room as *mut c_void, context, 0) };
+        unsafe { bpf_loop(rest, look_for_room as *mut c_void, context, 0) };
     }
     search.found
 }
@@ -177,15 +182,16 @@ pub(super) extern "C" fn take_any_record(
         if record == NONE {
             return NONE;
         }
-        from = record.wrapping_add(1);
         if take_record(record, key, flow) != 0 {
             // SAFETY: as above.
-            unsafe { *cursor = from };
+            unsafe { *cursor = record.wrapping_add(1) };
             if taken_of(record / RECORDS_OF_WORD) == u64::MAX {
                 sum_up(record / RECORDS_OF_WORD);
             }
             return record;
         }
+        // SAFETY: takes nothing.
+        from = first_record(0, unsafe { bpf_get_prandom_u32() }, words);
     }
     NONE
 }
@@ -195,7 +201,7 @@ pub(super) fn free_record(record: u32) {
     let number = record / RECORDS_OF_WORD;
     let Some(word) = maps::FLOW_WORDS.get_ptr_mut(number) else { return };
     let bit = 1_u64 << (record % RECORDS_OF_WORD);
-    // SAFETY: as in `put_entry`.
+    // SAFETY: as in `Index::put`.
     unsafe {
         lock(&raw mut (*word).lock);
         let was_full = (*word).taken == u64::MAX;
