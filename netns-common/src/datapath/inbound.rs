@@ -181,7 +181,6 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
             return None;
         }
     }
-    passage.touch::<_, WHICH>(flow, Direction::In);
     let to = Translation {
         source: head.source,
         source_port: head.source_port,
@@ -189,6 +188,11 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         destination_port: flow.inside_port,
         mac,
     };
+    // Nobody is given what is for another.
+    if !flow.was_of(&head.inbound_key()) {
+        return None;
+    }
+    passage.touch::<_, WHICH>(flow, Direction::In);
     Some(passage.translate_as::<WHICH>(&to, exit, flow.rule))
 }
 

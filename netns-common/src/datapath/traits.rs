@@ -127,6 +127,10 @@ pub trait FlowRef: Deref<Target = FlowHead> {
     /// To be had before the record is judged.
     fn version(&self) -> Version;
 
+    /// Whether what was read from it before was of this connection: another CPU may have forgotten it and taken
+    /// the record for another meanwhile.
+    fn was_of(&self, key: &FlowKey) -> bool;
+
     /// What was seen of the ends of a TCP connection.
     fn sequences(&self) -> Sequences;
 

@@ -37,6 +37,8 @@ pub struct HostSocket {
 pub struct MemoryFlow {
     found: Flow,
     place: Rc<Cell<Flow>>,
+    /// Whether another CPU takes it for another connection while it is read.
+    is_lost: bool,
 }
 
 impl Deref for MemoryFlow {
@@ -50,6 +52,10 @@ impl Deref for MemoryFlow {
 impl FlowRef for MemoryFlow {
     fn version(&self) -> Version {
         Version { number: number(&self.place), last_seen: self.found.last_seen }
+    }
+
+    fn was_of(&self, _key: &FlowKey) -> bool {
+        !self.is_lost
     }
 
     fn sequences(&self) -> Sequences {
@@ -110,6 +116,8 @@ pub struct MemoryTables {
     pub rival: Cell<Option<(FlowKey, Flow)>>,
     /// One that it makes in the place of the record that is removed next, just before.
     pub successor: Cell<Option<(FlowKey, Flow)>>,
+    /// Whether other CPUs take every record that is found for other connections.
+    pub loses: Cell<bool>,
     flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
     /// Each with the number of its record.
     moved_ports: RefCell<HashMap<InsideKey, (Port, u64)>>,
@@ -215,7 +223,7 @@ impl FlowTable for MemoryTables {
     fn flow(&self, key: &FlowKey) -> Option<MemoryFlow> {
         self.lookups.set(self.lookups.get() + 1);
         let place = self.flows.borrow().get(key)?.clone();
-        Some(MemoryFlow { found: place.get(), place })
+        Some(MemoryFlow { found: place.get(), place, is_lost: self.loses.get() })
     }
 
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {

@@ -145,6 +145,16 @@ fn a_sweep_removes_nothing_that_began_meanwhile() {
 }
 
 #[test]
+fn what_is_for_a_flow_that_goes_meanwhile_is_given_to_nobody() {
+    let mut lab = Lab::new();
+    let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
+    lab.router.tables.loses.set(true);
+    lab.answer(&request).passed();
+    lab.router.tables.loses.set(false);
+    lab.answer(&request).reached(RED, (FAR, 53), (RED, 40_000));
+}
+
+#[test]
 fn an_expired_flow_lets_nothing_in() {
     let mut lab = Lab::new();
     let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));

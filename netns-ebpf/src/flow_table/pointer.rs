@@ -1,17 +1,23 @@
 //! A record, as the datapath reads and writes it.
 
-use core::{marker::PhantomData, ops::Deref};
+use core::{
+    marker::PhantomData,
+    mem::offset_of,
+    ops::Deref,
+    sync::atomic::{Ordering, compiler_fence},
+};
 
 use netns_common::{
-    abi::{FlowHead, FlowRecord, Ip4, Sequences},
+    abi::{FlowHead, FlowKey, FlowRecord, Ip4, Sequences},
     datapath::{Direction, FlowRef, Touch, Version},
 };
 
+use super::look_up::Wanted as _;
 use crate::maps;
 
 /// A record in the flow table. Its memory is never freed. One whose flow another CPU forgets meanwhile
-/// may be taken for another flow, and what is read then is of that one: records are given out in turn, so
-/// this takes a table that is full but for that record, within the nanoseconds that a packet takes.
+/// may be taken for another flow, and what is read then is of that one: who hands something over by it asks
+/// [`FlowRef::was_of`]. What is written may then be of another flow too, whose counters are off by a packet.
 pub(crate) struct FlowPointer<'a> {
     flow: *mut FlowHead,
     number: u32,
@@ -43,6 +49,15 @@ impl FlowRef for FlowPointer<'_> {
         // SAFETY: as in `deref`, and a word is read whole.
         let last_seen = unsafe { (&raw const (*self.flow).last_seen).read_volatile() };
         Version { number: u64::from(self.number), last_seen }
+    }
+
+    #[inline(always)]
+    fn was_of(&self, key: &FlowKey) -> bool {
+        // What was read stays before this.
+        compiler_fence(Ordering::SeqCst);
+        // SAFETY: the head lies in a record.
+        let record = unsafe { self.flow.byte_sub(offset_of!(FlowRecord, head)) };
+        key.is(record.cast())
     }
 
     #[inline(always)]
