@@ -23,7 +23,7 @@ fn the_smallest_run_measures_every_mode_or_says_why_not() {
 
     let record: Value =
         serde_json::from_slice(&std::fs::read(&json).expect("the results")).expect("JSON");
-    assert_eq!(record["schema"], 1);
+    assert_eq!(record["schema"], 2);
     assert!(record["machine"]["kernel"].as_str().is_some_and(|text| !text.is_empty()), "{record}");
     let results = record["results"].as_array().expect("results");
     for mode in record["modes"].as_array().expect("modes") {

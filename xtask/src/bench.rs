@@ -1,13 +1,18 @@
 //! `cargo xtask bench`: builds the program and the benchmark for speed, and turns into the latter.
 
-use std::{ffi::OsString, os::unix::process::CommandExt as _, process::ExitCode};
+use std::{
+    ffi::OsString,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
     bpf_toolchain::BpfToolchain,
     build::{Profile, build},
-    packages::{TEST_TOOLS, ensure_tools, search_path},
+    packages::{Tool, bench_tools, ensure_tools, search_path},
     root,
     workspace::{Workspace, check},
 };
@@ -28,18 +33,37 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     BpfToolchain::ensure(workspace)?.apply(&mut cargo)?;
     check(&mut cargo)?;
 
-    // Help and wrong arguments are told without a password.
-    let asks_only = args.args.iter().any(|arg| arg == "--help" || arg == "-h" || arg == "--list");
-    if !asks_only {
-        root::ensure("cargo xtask bench (it makes network namespaces and loads eBPF programs)")?;
-        // The benchmark tells itself what it had to leave out.
-        if let Err(error) = ensure_tools(TEST_TOOLS) {
-            eprintln!("bench: going on without some tools: {error:#}");
-        }
-    }
-    let path = search_path();
     let binary = workspace.target().join("release/netns-bench");
+    // Help and wrong arguments are told without a password, and before anything is installed.
+    let asks_only = args.args.iter().any(|arg| arg == "--help" || arg == "-h" || arg == "--list");
+    if asks_only || !check_arguments(&binary, &args.args)? {
+        let error = Command::new(&binary).args(&args.args).exec();
+        return Err(error).with_context(|| format!("cannot start {}", binary.display()));
+    }
+    root::ensure("cargo xtask bench (it makes network namespaces and loads eBPF programs)")?;
+    install(&bench_tools());
+    let path = search_path();
     let variables = [("NETNS_BIN", netns.as_os_str()), ("PATH", path.as_os_str())];
     let error = root::command(&binary, variables).args(&args.args).exec();
     Err(error).with_context(|| format!("cannot start {}", binary.display()))
+}
+
+/// Whether the benchmark understands its arguments.
+fn check_arguments(binary: &Path, args: &[OsString]) -> Result<bool> {
+    let mut command = Command::new(binary);
+    let output = command.args(args).arg("--list").output();
+    Ok(output.with_context(|| format!("cannot start {}", binary.display()))?.status.success())
+}
+
+/// Installs what is missing: if not all at once, then what there is. The benchmark tells itself what it had
+/// to leave out.
+fn install(tools: &[Tool]) {
+    if ensure_tools(tools).is_ok() {
+        return;
+    }
+    for tool in tools {
+        if let Err(error) = ensure_tools(std::slice::from_ref(tool)) {
+            eprintln!("bench: going on without {}: {error:#}", tool.program());
+        }
+    }
 }

@@ -51,7 +51,7 @@ impl Manager {
 }
 
 /// A program that the tests call, and its package for each manager.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tool {
     program: &'static str,
     apt: &'static str,
@@ -64,6 +64,10 @@ pub(crate) struct Tool {
 impl Tool {
     const fn same_everywhere(program: &'static str, package: &'static str) -> Self {
         Self { program, apt: package, dnf: package, pacman: package, zypper: package, apk: package }
+    }
+
+    pub(crate) const fn program(&self) -> &'static str {
+        self.program
     }
 
     fn package(&self, manager: Manager) -> &'static str {
@@ -115,6 +119,13 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
         ..Tool::same_everywhere("sysctl", "procps")
     },
 ];
+
+/// Of these, what the benchmark needs.
+pub(crate) fn bench_tools() -> Vec<Tool> {
+    const PROGRAMS: [&str; 6] =
+        ["ip", "iptables-nft", "iptables-legacy", "nft", "ethtool", "iperf3"];
+    TEST_TOOLS.iter().filter(|tool| PROGRAMS.contains(&tool.program)).copied().collect()
+}
 
 /// What the fuzzer's engine, which is C++, is compiled with.
 pub(crate) const FUZZ_TOOLS: &[Tool] = &[Tool {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
 use crate::{
     modes::Mode,
@@ -64,6 +64,28 @@ impl Args {
         Mode::ALL.into_iter().filter(wanted).collect()
     }
 
+    /// What `--list` shows: each work with the modes that it is done in.
+    pub(crate) fn catalogue(&self) -> String {
+        let modes = self.modes();
+        let mut text = String::new();
+        for work in self.works() {
+            let (done, left): (Vec<&Mode>, Vec<&Mode>) =
+                modes.iter().partition(|mode| work.modes.contains(mode));
+            let names = |modes: &[&Mode]| {
+                modes.iter().map(|mode| mode.name()).collect::<Vec<_>>().join(", ")
+            };
+            let which = match (done.is_empty(), left.is_empty()) {
+                (_, true) => "in all modes".to_owned(),
+                (true, false) => "in none of these modes".to_owned(),
+                _ if left.len() < 3 => format!("not in {}", names(&left)),
+                _ => format!("in {}", names(&done)),
+            };
+            writeln!(text, "{:<18} {}\n{:<18}   {which}", work.name, work.about, "")
+                .expect("text grows");
+        }
+        text
+    }
+
     /// The works to do, in their order in the table.
     pub(crate) fn works(&self) -> Vec<&'static Work> {
         let wanted = |work: &&Work| {
@@ -110,6 +132,14 @@ mod tests {
         let error = parse("bench --only udp1").unwrap_err();
         assert!(error.contains("udp1") && error.contains("udp-1"), "{error}");
         assert!(parse("bench --rounds 0").is_err());
+    }
+
+    #[test]
+    fn the_list_says_which_modes_a_work_is_done_in() {
+        let list =
+            parse("bench --list --only forward-only-1 --only east-west").unwrap().catalogue();
+        assert!(list.contains("  not in ours-peer\n"), "{list}");
+        assert!(list.contains("  in cable, routed, iptables-nft, ours\n"), "{list}");
     }
 
     #[test]

@@ -4,10 +4,17 @@ use std::{collections::BTreeMap, fs, process::Command};
 
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+use crate::cpu;
+
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
     pub(crate) cpus: usize,
+    /// The CPUs of the client and of the server, and those that share a core with the client's, itself
+    /// included.
+    pub(crate) client_cpu: usize,
+    pub(crate) server_cpu: usize,
+    pub(crate) client_core: String,
     pub(crate) memory_kib: u64,
     pub(crate) kernel: String,
     /// Settings of the kernel that the figures depend on, by their path in /proc/sys; those that
@@ -23,6 +30,9 @@ impl Machine {
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let memory = field(&meminfo, "MemTotal").and_then(|v| v.split(' ').next()?.parse().ok());
+        let client_cpu = cpu::number(cpu::CLIENT);
+        let core = format!("/sys/devices/system/cpu/cpu{client_cpu}/topology/thread_siblings_list");
+        let core = fs::read_to_string(core).unwrap_or_default();
         let tools = [
             ("ip", "-V"),
             ("iptables-nft", "--version"),
@@ -33,7 +43,10 @@ impl Machine {
         ];
         Self {
             cpu: field(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            cpus: cpu::count().unwrap_or(1),
+            client_cpu,
+            server_cpu: cpu::number(cpu::SERVER),
+            client_core: core.trim().to_owned(),
             memory_kib: memory.unwrap_or(0),
             kernel: kernel.trim().to_owned(),
             settings: SETTINGS.iter().filter_map(|name| Some((*name, setting(name)?))).collect(),

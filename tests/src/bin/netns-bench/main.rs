@@ -1,11 +1,21 @@
 //! The benchmark: the same work through our NAT, through the kernel's own, through a router
 //! without NAT and over a bare cable, in turn within one run.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use netns_tests::Sandbox;
+use tempfile::NamedTempFile;
 
 mod args;
 mod cpu;
@@ -37,9 +47,7 @@ fn main() -> ExitCode {
 
 fn run(args: &args::Args) -> Result<()> {
     if args.list {
-        for work in args.works() {
-            println!("{:<18} {}", work.name, work.about);
-        }
+        tell(&args.catalogue(), "");
         return Ok(());
     }
     anyhow::ensure!(
@@ -47,39 +55,74 @@ fn run(args: &args::Args) -> Result<()> {
         "the benchmark makes namespaces and needs root: use `cargo xtask bench`, which runs it so"
     );
     // Made first: a run of minutes must not end with a file that cannot be written.
-    let json = args.json.as_ref().map(absolute).transpose()?;
-    let report = args.report.as_ref().map(absolute).transpose()?;
-    if let Some(folder) = &report {
+    let json = args.json.as_ref().map(Output::of).transpose()?;
+    let report = args.report.as_ref().map(|folder| {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    if let Some(file) = &json {
-        fs::write(file, "").with_context(|| format!("cannot write {}", file.display()))?;
-    }
+        Output::of(folder.join("index.html"))
+    });
+    let report = report.transpose()?;
+    cpu::choose()?;
 
     // Not all settings show in a namespace.
-    let machine = machine::Machine::now();
+    let (settled, outside) = mpsc::channel();
+    let machine = thread::spawn(move || outside.recv().map(|()| machine::Machine::now()));
     // Everything is in here, and goes with this process however it ends: also by Ctrl-C.
     let sandbox = Sandbox::new();
     sandbox.with_hurry();
-    let record = rounds::measure(args, machine)?;
+    let record = rounds::measure(args, || {
+        // Sent to a thread that waits for it.
+        let _ = settled.send(());
+        machine.join().ok().and_then(Result::ok).unwrap_or_default()
+    })?;
     drop(sandbox);
 
-    print!("{}", table::render(&record));
-    if let Some(file) = json {
-        fs::write(&file, serde_json::to_string_pretty(&record)? + "\n")
-            .with_context(|| format!("cannot write {}", file.display()))?;
-        println!("{}", file.display());
+    let mut files = String::new();
+    for (output, text) in
+        [(json, serde_json::to_string_pretty(&record)? + "\n"), (report, report::html(&record))]
+    {
+        if let Some(output) = output {
+            writeln!(files, "{}", output.file.display())?;
+            output.write(&text)?;
+        }
     }
-    if let Some(folder) = report {
-        let file = folder.join("index.html");
-        fs::write(&file, report::html(&record))
-            .with_context(|| format!("cannot write {}", file.display()))?;
-        println!("{}", file.display());
-    }
+    tell(&table::render(&record), &files);
     Ok(())
 }
 
-/// Where a file is, also for one who has changed the mounts since.
-fn absolute(path: &PathBuf) -> Result<PathBuf> {
-    std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))
+/// To whoever still listens: the files are written by now.
+fn tell(text: &str, more: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(more.as_bytes()));
+}
+
+/// A file that is to be written in the end. What is there stays whole until then.
+struct Output {
+    file: PathBuf,
+}
+
+impl Output {
+    fn of(file: impl AsRef<Path>) -> Result<Self> {
+        // Also for one who has changed the mounts since.
+        let output = Self { file: std::path::absolute(&file)? };
+        anyhow::ensure!(!output.file.is_dir(), "{} is a folder", output.file.display());
+        // Gone at once: a run that is interrupted leaves nothing.
+        output.unfinished().map(|_| output)
+    }
+
+    /// A new file beside it, which goes unless it is finished.
+    fn unfinished(&self) -> Result<NamedTempFile> {
+        let folder = self.file.parent().context("a folder is no file")?;
+        NamedTempFile::new_in(folder)
+            .with_context(|| format!("cannot write {}", self.file.display()))
+    }
+
+    fn write(&self, text: &str) -> Result<()> {
+        let mut unfinished = self.unfinished()?;
+        let told = || format!("cannot write {}", self.file.display());
+        unfinished.write_all(text.as_bytes()).with_context(told)?;
+        // As any new file, which a temporary one is not.
+        let everybody = fs::Permissions::from_mode(0o644);
+        unfinished.as_file().set_permissions(everybody).with_context(told)?;
+        unfinished.persist(&self.file).map(drop).with_context(told)
+    }
 }

@@ -74,7 +74,11 @@ impl Mode {
     pub(crate) fn build(self, place: &Place) -> Result<()> {
         match self {
             Self::Cable => cable(place),
-            Self::Ours | Self::OursPeer | Self::OursViaStack => lab(place),
+            Self::Ours | Self::OursPeer => lab(place),
+            Self::OursViaStack => {
+                lab(place)?;
+                bridge_netfilter(place, true)
+            }
             Self::Routed => {
                 routed(place)?;
                 bridge_netfilter(place, false)
@@ -101,8 +105,10 @@ impl Mode {
     }
 }
 
+/// With the client's own bridge port, by which packets pass the bridge as well as the stack
+/// (Documentation/networking/nf_flowtable.rst, "Bridge and IP forwarding").
 const FLOWTABLE: [&str; 3] = [
-    "add flowtable ip nat f { hook ingress priority 0; devices = { v-net-0, ens3 }; }",
+    "add flowtable ip nat f { hook ingress priority 0; devices = { red, ens3 }; }",
     "add chain ip nat forward { type filter hook forward priority 0; }",
     "add rule ip nat forward meta l4proto { tcp, udp } flow add @f",
 ];
@@ -128,7 +134,7 @@ fn nftables(place: &Place, more: &[&str], bridged: bool) -> Result<()> {
 }
 
 /// Whether bridged packets go through netfilter. Off is also where the kernel cannot do it.
-fn bridge_netfilter(place: &Place, on: bool) -> Result<()> {
+pub(crate) fn bridge_netfilter(place: &Place, on: bool) -> Result<()> {
     const KEY: &str = "bridge/bridge-nf-call-iptables";
     let path = format!("/proc/sys/net/{KEY}");
     if !on && !std::path::Path::new(&path).exists() {

@@ -3,7 +3,10 @@
 //! Counting takes two looks at a clock a run, so it is done in a sample of its own, which is no
 //! part of the work's figures.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -22,11 +25,28 @@ pub(crate) fn are_counted(work: &Work) -> bool {
     WORKS.contains(&work.name)
 }
 
+/// Programs that others have loaded, by their numbers.
+#[derive(Debug)]
+pub(crate) struct Strangers(HashSet<u32>);
+
+impl Strangers {
+    /// All that there are before any of ours is loaded. None where the kernel does not tell, which then
+    /// tells of no costs either.
+    pub(crate) fn now() -> Self {
+        Self(programs().unwrap_or_default().iter().map(ProgramInfo::id).collect())
+    }
+}
+
 /// Does a work once more and counts.
 ///
 /// # Errors
 /// When it fails, or the kernel does not count.
-pub(crate) fn during(work: &Work, place: &Place, window: Duration) -> Result<Vec<ProgramRecord>> {
+pub(crate) fn during(
+    work: &Work,
+    place: &Place,
+    window: Duration,
+    strangers: &Strangers,
+) -> Result<Vec<ProgramRecord>> {
     forget(place)?;
     if work.repeats_its_flows() {
         // What it costs to begin them is counted by the works that are about that.
@@ -36,11 +56,12 @@ pub(crate) fn during(work: &Work, place: &Place, window: Duration) -> Result<Vec
     let counting = enable_stats(Stats::RunTime).context("cannot have programs counted")?;
     work.sample(place, window)?;
     drop(counting);
+    forget(place)?;
     let mut costs = Vec::new();
     for program in programs()? {
         let (was_run, took) = before.get(&program.id()).copied().unwrap_or_default();
         let runs = program.run_count() - was_run;
-        if runs > 0 {
+        if runs > 0 && !strangers.0.contains(&program.id()) {
             costs.push(ProgramRecord {
                 work: work.name,
                 program: program.name_as_str().unwrap_or("?").to_owned(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{machine::Machine, statistics::Summary, works::Better};
 
 /// Grows when a field changes its meaning or goes.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Record {
@@ -38,6 +38,8 @@ pub(crate) struct ModeRecord {
 pub(crate) struct WorkRecord {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    /// The modes that it is done in.
+    pub(crate) modes: Vec<&'static str>,
     /// Of works that differ in one number: what they have in common, the number, and of what.
     pub(crate) series: Option<&'static str>,
     pub(crate) x: Option<u32>,
@@ -69,6 +71,8 @@ pub(crate) struct AdvantageRecord {
     pub(crate) metric: &'static str,
     pub(crate) of: &'static str,
     pub(crate) against: &'static str,
+    /// How many rounds both have a sample of.
+    pub(crate) rounds: usize,
     pub(crate) summary: Summary,
 }
 

@@ -48,6 +48,10 @@ pub(crate) fn html(record: &Record) -> String {
     for (tool, version) in &machine.versions {
         add(&mut page, &format!("<li>{tool}: {}", escape(version)));
     }
+    page.push_str("</ul><h2>Settings</h2><ul>");
+    for (setting, value) in &machine.settings {
+        add(&mut page, &format!("<li>{setting}: {}", escape(value)));
+    }
     page.push_str("</ul></html>\n");
     page
 }

@@ -1,16 +1,19 @@
 //! The order of things: every round of a work does it in every mode, so that what drifts while
 //! the run lasts meets all modes alike; every second round goes backwards.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use crate::{
     args::Args,
     machine::Machine,
     modes::Mode,
-    places::{Kind, Places},
-    programs,
+    places::{Kind, Place, Places},
+    programs::{self, Strangers},
     progress::Progress,
     record::{
         AdvantageRecord, ModeRecord, ProgramRecord, Record, ResultRecord, SCHEMA, WorkRecord,
@@ -20,13 +23,20 @@ use crate::{
     works::{Better, Work},
 };
 
-pub(crate) fn measure(args: &Args, machine: Machine) -> Result<Record> {
+pub(crate) fn measure(args: &Args, machine: impl FnOnce() -> Machine) -> Result<Record> {
     let begin = Instant::now();
     let began = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let works = args.works();
+    ensure!(
+        works.iter().any(|work| !modes_of(args, work).is_empty()),
+        "none of these works is done in any of these modes: see --list"
+    );
+    let strangers = Strangers::now();
     let mut places = Places::default();
     let modes = build(args, &mut places);
     ensure!(modes.iter().any(|mode| mode.missing.is_none()), "no mode can be built here");
+    // Now that the modes have loaded what they need, with its settings.
+    let machine = machine();
 
     let mut progress = Progress::new();
     for work in &works {
@@ -39,8 +49,8 @@ pub(crate) fn measure(args: &Args, machine: Machine) -> Result<Record> {
     for work in &works {
         let begin = Instant::now();
         results.extend(rounds(args, work, &mut places, &mut progress));
-        costs.extend(costs_of_programs(args, work, &mut places));
-        described.push(describe(work, begin.elapsed()));
+        costs.extend(costs_of_programs(args, work, &mut places, &strangers));
+        described.push(describe(args, work, begin.elapsed()));
     }
     progress.clear();
     Ok(Record {
@@ -60,12 +70,18 @@ pub(crate) fn measure(args: &Args, machine: Machine) -> Result<Record> {
 }
 
 /// What our programs cost during a work, where that is counted.
-fn costs_of_programs(args: &Args, work: &Work, places: &mut Places) -> Vec<ProgramRecord> {
+fn costs_of_programs(
+    args: &Args,
+    work: &Work,
+    places: &mut Places,
+    strangers: &Strangers,
+) -> Vec<ProgramRecord> {
     if !programs::are_counted(work) || !modes_of(args, work).contains(&Mode::Ours) {
         return Vec::new();
     }
     let costs = places.get(Mode::Ours, work.kind).map_err(str::to_owned).and_then(|place| {
-        programs::during(work, place, args.window()).map_err(|error| format!("{error:#}"))
+        programs::during(work, place, args.window(), strangers)
+            .map_err(|error| format!("{error:#}"))
     });
     costs.unwrap_or_else(|why| {
         eprintln!("{}: programs not counted: {why}", work.name);
@@ -97,11 +113,12 @@ fn build(args: &Args, places: &mut Places) -> Vec<ModeRecord> {
     modes
 }
 
-fn describe(work: &Work, took: Duration) -> WorkRecord {
+fn describe(args: &Args, work: &Work, took: Duration) -> WorkRecord {
     let Work { name, about, series, .. } = *work;
     WorkRecord {
         name,
         about,
+        modes: modes_of(args, work).into_iter().map(Mode::name).collect(),
         series: series.map(|series| series.name),
         x: series.map(|series| series.x),
         x_is: series.map(|series| series.x_is),
@@ -141,9 +158,7 @@ fn rounds(
             let at = if round % 2 == 0 { step } else { modes.len() - 1 - step };
             progress.next(work.name, modes[at].name(), likely);
             let sample = match places.get(modes[at], work.kind) {
-                Ok(place) => forget(place)
-                    .and_then(|_| work.sample(place, args.window()))
-                    .map_err(|error| format!("{error:#}")),
+                Ok(place) => sample(work, place, args.window()),
                 Err(error) => Err(error.to_owned()),
             };
             note(&mut of_modes[at], round, sample);
@@ -162,6 +177,27 @@ fn rounds(
     let order = |metric| work.metrics.iter().position(|other| other.name == metric);
     results.sort_by_key(|result| order(result.metric));
     results
+}
+
+/// One sample, or why there is none. Connections are forgotten before it and after: conntrack's hash
+/// table is one for all namespaces, and what is left there would be in the way of other modes.
+fn sample(work: &Work, place: &Place, window: Duration) -> Result<Vec<f64>, String> {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        forget(place)?;
+        let sample = work.sample(place, window);
+        let forgotten = forget(place);
+        // What went wrong first tells why.
+        let sample = sample?;
+        forgotten?;
+        Ok(sample)
+    }));
+    // Minutes of other samples are worth more than this one.
+    done.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("panicked: {}", said.unwrap_or("no message")))
+    })
+    .map_err(|error| format!("{error:#}"))
 }
 
 fn empty(work: &Work, mode: Mode) -> Vec<ResultRecord> {
@@ -210,10 +246,12 @@ fn compare(results: &[ResultRecord]) -> Vec<AdvantageRecord> {
         let ratios = match ours.better {
             Better::More => ratios(&ours.samples, &theirs.samples),
             Better::Less => ratios(&theirs.samples, &ours.samples),
+            Better::Neither => continue,
         };
         if let Some(summary) = Summary::of(&ratios) {
             let ResultRecord { work, metric, mode: against, .. } = *theirs;
-            all.push(AdvantageRecord { work, metric, of: ours.mode, against, summary });
+            let (of, rounds) = (ours.mode, ratios.len());
+            all.push(AdvantageRecord { work, metric, of, against, rounds, summary });
         }
     }
     all
@@ -248,6 +286,12 @@ mod tests {
             assert_eq!((advantages[0].of, advantages[0].against), ("ours", "routed"));
             assert!((advantages[0].summary.median - 2.0).abs() < 1e-9, "{advantages:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_merit_is_no_advantage() {
+        let results = [Mode::Ours.name(), "routed"].map(|m| result(m, Better::Neither, &[1.0]));
+        assert!(compare(&results).is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(crate) fn render(record: &Record) -> String {
         "work",
         "figure",
         "mode",
+        "n",
         "median",
         "min",
         "max",
@@ -27,7 +28,7 @@ pub(crate) fn render(record: &Record) -> String {
     for result in &record.results {
         table.add_row(row(record, result));
     }
-    for column in 3..6 {
+    for column in 3..7 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -75,6 +76,7 @@ fn programs(record: &Record) -> Table {
 
 fn row(record: &Record, result: &ResultRecord) -> Vec<String> {
     let mut cells = vec![result.work.to_owned(), result.metric.to_owned(), result.mode.to_owned()];
+    cells.push(result.samples.iter().flatten().count().to_string());
     match result.summary {
         Some(s) => cells.extend([s.median, s.min, s.max].map(short)),
         None => cells.extend(["-", "-", "-"].map(str::to_owned)),
@@ -102,7 +104,12 @@ pub(crate) fn short(value: f64) -> String {
         v if v >= 1e3 => (v / 1e3, " k"),
         v => (v, ""),
     };
-    let digits = if scaled >= 100.0 { 0 } else { 2 };
+    let digits = match scaled.abs() {
+        v if v >= 100.0 => 0,
+        v if v >= 0.1 || v == 0.0 => 2,
+        v if v >= 0.01 => 3,
+        _ => 4,
+    };
     format!("{scaled:.digits$}{prefix}")
 }
 
@@ -112,7 +119,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown = [0.5, 999.0, 13_900.0, 650_000.0, 17_000_000_000.0].map(short);
-        assert_eq!(shown, ["0.50", "999", "13.90 k", "650 k", "17.00 G"]);
+        let shown = [0.0124, 0.5, 999.0, 13_900.0, 650_000.0, 17_000_000_000.0].map(short);
+        assert_eq!(shown, ["0.012", "0.50", "999", "13.90 k", "650 k", "17.00 G"]);
     }
 }

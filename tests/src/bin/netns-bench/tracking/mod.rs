@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use netns_tests::enter;
 use netns_user::datapath::Datapath;
 
@@ -73,9 +73,11 @@ pub(crate) fn has_room(place: &Place, flows: u64) -> Result<()> {
         return Ok(());
     }
     match table {
+        // As many buckets as connections are what the kernel chooses by itself.
         Table::Conntrack => bail!(
             "conntrack holds {room} connections here, not {flows}: `sysctl -w \
-             net.netfilter.nf_conntrack_max={flows}` on the machine lets it hold as many"
+             net.netfilter.nf_conntrack_max={flows} net.netfilter.nf_conntrack_buckets={flows}` on \
+             the machine lets it hold as many"
         ),
         Table::None | Table::Ours => bail!("the flow table holds {room} connections, not {flows}"),
     }
@@ -90,13 +92,15 @@ pub(crate) fn capacity(place: &Place) -> Result<u64> {
     }
 }
 
-/// Whether a table has all of so many connections that were begun, where it can be asked: it may
-/// have made room for some by forgetting others.
+/// Whether a table has all of so many connections that were begun: it may have made room for some by
+/// forgetting others.
 pub(crate) fn holds(place: &Place, flows: u64) -> Result<()> {
-    if Table::of(place) == Table::Conntrack {
-        let held = conntrack::count(place)?;
-        anyhow::ensure!(held * 100 >= flows * 99, "only {held} of {flows} connections live");
-    }
+    let held = match Table::of(place) {
+        Table::None => return Ok(()),
+        Table::Conntrack => conntrack::count(place)?,
+        Table::Ours => ours::count(&place.router)?,
+    };
+    ensure!(held * 100 >= flows * 99, "only {held} of {flows} connections live");
     Ok(())
 }
 

@@ -5,10 +5,18 @@ use std::{fs, os::fd::AsRawFd as _};
 use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 use netns_common::abi::{SCHEMA, maps};
+use netns_tests::enter;
 use netns_user::datapath::Datapath;
 
 /// The maps that are as large as the lab's `flow_table` says.
-const MAPS: [&str; 4] = [maps::FLOWS, maps::FLOW_TAILS, maps::FLOW_INDEX, maps::FLOW_WORDS];
+const MAPS: [&str; 5] =
+    [maps::FLOWS, maps::FLOW_TAILS, maps::FLOW_INDEX, maps::FLOW_WORDS, maps::FLOW_SUMMARIES];
+
+/// The connections that the router has now, as links are charged for them.
+pub(super) fn count(router: &str) -> Result<u64> {
+    let usage = enter(Some(router), || Datapath::open(router)?.usage())?;
+    Ok(usage.iter().map(|link| link.connections).sum())
+}
 
 /// What the kernel has taken for them, buckets included, in bytes.
 pub(super) fn memory(lab: &str) -> Result<u64> {

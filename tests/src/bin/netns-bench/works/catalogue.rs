@@ -11,18 +11,23 @@ const fn less(name: &'static str, unit: &'static str) -> Metric {
     Metric { name, unit, better: Better::Less }
 }
 
+/// What is told of a sample, and no merit of the mode's.
+const fn given(name: &'static str, unit: &'static str) -> Metric {
+    Metric { name, unit, better: Better::Neither }
+}
+
 const PACKETS: &[Metric] = &[more("rate", "packets/s"), less("CPU", "ns/packet")];
 const COST: &[Metric] = &[less("cost", "ns/packet")];
 const FLOW_RATE: &[Metric] = &[more("rate", "flows/s")];
 const TABLE: &[Metric] =
-    &[more("capacity", "flows"), less("memory", "bytes/flow"), more("tear-down", "flows/s")];
+    &[given("capacity", "flows"), less("memory", "bytes/flow"), more("tear-down", "flows/s")];
 const STREAM: &[Metric] = &[more("rate", "bit/s"), less("CPU", "ns/KiB")];
 const TRANSACTIONS: &[Metric] = &[more("rate", "transactions/s"), less("CPU", "µs/transaction")];
 const UP_AND_DOWN: &[Metric] =
     &[less("up", "s"), less("down", "s"), less("gone", "s"), less("cost", "ns/packet")];
 const PACKET_AND_FLOW: &[Metric] = &[less("cost", "ns/packet"), less("begin", "ns/flow")];
 const LATENCY: &[Metric] =
-    &[less("p50", "µs"), less("p99", "µs"), less("p99.9", "µs"), more("load", "packets/s")];
+    &[less("p50", "µs"), less("p99", "µs"), less("p99.9", "µs"), given("load", "packets/s")];
 const PUBLISHED: &[Metric] =
     &[more("rate", "connections/s"), less("CPU", "µs/connection"), less("publishing", "ms")];
 const CONNECTIONS: &[Metric] = &[more("rate", "connections/s"), less("CPU", "µs/connection")];
@@ -48,14 +53,20 @@ const TRACKING: &[Mode] =
 const TABLES: &[Mode] = &[Mode::IptablesNft, Mode::Nftables, Mode::Ours];
 
 /// The modes that forward ports.
-const PUBLISHING: &[Mode] = &[Mode::IptablesNft, Mode::IptablesLegacy, Mode::Nftables, Mode::Ours];
+const PUBLISHING: &[Mode] = &[
+    Mode::IptablesNft,
+    Mode::IptablesNftPlainBridge,
+    Mode::IptablesLegacy,
+    Mode::Nftables,
+    Mode::Ours,
+];
 
 /// Enough to see how a figure grows.
 const GROWING: &[Mode] =
     &[Mode::Cable, Mode::Routed, Mode::IptablesNft, Mode::Nftables, Mode::Ours];
 
 /// A lab of ours, and the same by `ip -batch` and a rule of iptables.
-const LABS: &[Mode] = &[Mode::IptablesNft, Mode::Ours];
+const LABS: &[Mode] = &[Mode::IptablesNft, Mode::IptablesNftPlainBridge, Mode::Ours];
 
 /// What another tool's stream is to be checked in.
 const CHECKED: &[Mode] = &[Mode::Cable, Mode::IptablesNft, Mode::Ours];
@@ -160,14 +171,14 @@ pub(crate) const WORKS: &[Work] = &[
     },
     Work {
         name: "rules-100",
-        about: "the same beside 100 published ports",
+        about: "the same beside 100 published ports, each of which is a rule",
         task: Task::Beside { ports: 100 },
         series: Some(RULES.at(100)),
         ..BESIDE
     },
     Work {
         name: "rules-10k",
-        about: "the same beside 10,000 published ports",
+        about: "the same beside 10,000 published ports, each of which is a rule",
         task: Task::Beside { ports: 10_000 },
         series: Some(RULES.at(10_000)),
         ..BESIDE
@@ -259,30 +270,29 @@ pub(crate) const WORKS: &[Work] = &[
     Work {
         name: "publish-1",
         about: "like tcp-crr, inwards by a published port, and how long it takes to publish it",
-        task: Task::Publish { ports: 1, manner: Manner::Together },
+        task: Task::Publish { ports: 1, manner: Manner::Singly },
         series: Some(PUBLISH.at(1)),
         ..PUBLISHED_PORTS
     },
     Work {
         name: "publish-100",
-        about: "the same by the last of 100 published ports",
-        task: Task::Publish { ports: 100, manner: Manner::Together },
+        about: "the same by the last of 100 published ports, each of which is a rule",
+        task: Task::Publish { ports: 100, manner: Manner::Singly },
         series: Some(PUBLISH.at(100)),
         is_long: true,
         ..PUBLISHED_PORTS
     },
     Work {
         name: "publish-10k",
-        about: "the same by the last of 10,000 published ports",
-        task: Task::Publish { ports: 10_000, manner: Manner::Together },
+        about: "the same by the last of 10,000 published ports, each of which is a rule",
+        task: Task::Publish { ports: 10_000, manner: Manner::Singly },
         series: Some(PUBLISH.at(10_000)),
         ..PUBLISHED_PORTS
     },
     Work {
-        name: "publish-4k-singly",
-        about: "the same by the last of 4,000 published ports, each by a rule of its own",
-        task: Task::Publish { ports: 4_000, manner: Manner::Singly },
-        is_long: true,
+        name: "publish-10k-range",
+        about: "the same by the last of 10,000 published ports, all of which are one rule",
+        task: Task::Publish { ports: 10_000, manner: Manner::Together },
         ..PUBLISHED_PORTS
     },
     Work {

@@ -34,7 +34,7 @@ pub(super) fn cost(place: &Place, flows: u32, window: Duration) -> Result<Vec<f6
 /// one of another flow.
 pub(super) fn cost_beside(place: &Place, ports: u16, window: Duration) -> Result<Vec<f64>> {
     const NEW: u32 = 10_000;
-    publish::publish(place, ports, Manner::Together)?;
+    publish::publish(place, ports, Manner::Singly)?;
     let measured = super::on_client_cpu(|| {
         let mut figures = cost(place, 1, window)?;
         let mut generator = Generator::new(place)?;
@@ -42,6 +42,9 @@ pub(super) fn cost_beside(place: &Place, ports: u16, window: Duration) -> Result
         figures.push(new.seconds * 1e9 / as_f64(new.arrived));
         Ok(figures)
     });
-    publish::withdraw(place, ports, Manner::Together)?;
-    measured
+    let withdrawn = publish::withdraw(place, ports, Manner::Singly);
+    // What went wrong first tells why.
+    let figures = measured?;
+    withdrawn?;
+    Ok(figures)
 }

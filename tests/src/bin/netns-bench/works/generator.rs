@@ -184,7 +184,7 @@ pub(super) fn send_all(
 }
 
 /// Packets that have arrived at the server's interface, once no more do.
-fn settled(place: &Place) -> Result<u64> {
+pub(super) fn settled(place: &Place) -> Result<u64> {
     let mut last = arrived(place)?;
     loop {
         thread::sleep(Duration::from_millis(2));
@@ -197,7 +197,7 @@ fn settled(place: &Place) -> Result<u64> {
 }
 
 /// Packets that the server's interface has counted.
-fn arrived(place: &Place) -> Result<u64> {
+pub(super) fn arrived(place: &Place) -> Result<u64> {
     // /proc/net is that of the process, which may be elsewhere.
     let text = enter(Some(&place.server), || std::fs::read_to_string("/proc/thread-self/net/dev"))?;
     let line = text.lines().find_map(|line| line.trim_start().strip_prefix("eth0:"));

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{CLIENT, Done, SERVER};
 use crate::{
+    cpu,
     places::Place,
     tools::{not_started, output},
 };
@@ -23,9 +24,9 @@ pub(super) fn stream(place: &Place, window: Duration) -> Result<Done> {
     let port = place.port.to_string();
     let mut server = Command::new(PROGRAM);
     server.args(["--server", "--one-off", "--forceflush", "--port", &port]);
-    if std::thread::available_parallelism()?.get() > SERVER {
-        server.args(["--affinity", &SERVER.to_string()]);
-    }
+    // Ends by itself, should this process be killed.
+    server.args(["--idle-timeout", "30"]);
+    server.args(["--affinity", &cpu::number(SERVER).to_string()]);
     server.stdout(Stdio::piped()).stderr(Stdio::null());
     let server = enter(Some(&place.server), || server.spawn());
     let mut server = Server(server.map_err(|error| not_started(PROGRAM, error))?);
@@ -35,7 +36,7 @@ pub(super) fn stream(place: &Place, window: Duration) -> Result<Done> {
     let seconds = window.as_secs().max(1).to_string();
     let mut client = Command::new(PROGRAM);
     client.args(["--client", &place.address.to_string(), "--port", &port, "--json"]);
-    client.args(["--affinity", &CLIENT.to_string(), "--time", &seconds]);
+    client.args(["--affinity", &cpu::number(CLIENT).to_string(), "--time", &seconds]);
     let said = enter(Some(&place.client), || output(&mut client))?;
     let result: Value = serde_json::from_slice(&said.stdout).context("iperf3 writes no JSON")?;
     let received = &result["end"]["sum_received"];

@@ -17,7 +17,7 @@ use nix::net::if_::if_nametoindex;
 use super::forwarding;
 use crate::{
     layout::{self, SERVER, SINK, SINK_HOP, UPLINK},
-    modes::Mode,
+    modes::{Mode, bridge_netfilter},
     places::{Kind, Place},
     tools::{finish, ip, set, tool},
 };
@@ -86,7 +86,8 @@ fn down(place: &Place, namespaces: u16) -> Result<()> {
                 writeln!(text, "netns del {}", name(number))?;
             }
             writeln!(text, "netns del {}\nnetns del {}", place.server, place.router)?;
-            batch(None, &text)
+            // What was not made is not there to be deleted.
+            batch(None, &["-force"], &text)
         }
     }
 }
@@ -145,16 +146,17 @@ fn by_batches(place: &Place, namespaces: u16) -> Result<()> {
         "address add {UPLINK}/24 dev ens3\nlink set ens3 up\nroute add default via {SERVER}\n\
          route add {SINK} via {SINK_HOP}\n"
     )?;
-    batch(None, &outside)?;
-    batch(Some(router), &within)?;
+    batch(None, &[], &outside)?;
+    batch(Some(router), &[], &within)?;
     let up = "link set lo up\nlink set eth0 addrgenmode none up\n";
     for number in 1..=namespaces {
         let own = address(number);
         let text = format!("address add {own}/16 dev eth0\n{up}route add default via {BRIDGE}\n");
-        batch(Some(&name(number)), &text)?;
+        batch(Some(&name(number)), &[], &text)?;
     }
-    batch(Some(server), &format!("address add {SERVER}/24 dev eth0\n{up}"))?;
+    batch(Some(server), &[], &format!("address add {SERVER}/24 dev eth0\n{up}"))?;
     set(router, "ipv4/ip_forward", "1")?;
+    bridge_netfilter(place, place.mode != Mode::IptablesNftPlainBridge)?;
     tool(
         router,
         "iptables-nft",
@@ -162,13 +164,13 @@ fn by_batches(place: &Place, namespaces: u16) -> Result<()> {
     )
 }
 
-fn batch(namespace: Option<&str>, text: &str) -> Result<()> {
+fn batch(namespace: Option<&str>, options: &[&str], text: &str) -> Result<()> {
     // The sandbox's own, which goes with it.
     let file = "/run/many.batch";
     fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
     let mut command = Command::new("ip");
     command.args(namespace.map(|name| ["-n", name]).into_iter().flatten());
-    finish(command.arg("-batch").arg(file))
+    finish(command.args(options).arg("-batch").arg(file))
 }
 
 /// Waits until the kernel has cleared away every namespace that was deleted. It does so one after

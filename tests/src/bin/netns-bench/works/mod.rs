@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    cpu,
+    cpu::{self, CLIENT, SERVER},
     modes::Mode,
     places::{self, Kind, Place},
 };
@@ -28,16 +28,14 @@ use publish::Manner;
 
 /// When an end that hears nothing gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The CPUs of client and server.
-const CLIENT: usize = 0;
-const SERVER: usize = 1;
-
 /// Which way a figure is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Better {
     More,
     Less,
+    /// It is a setting, or the same in every mode.
+    Neither,
 }
 
 /// What is measured of a work.
@@ -142,7 +140,7 @@ impl Work {
     /// When nothing comes through, or an end fails.
     pub(crate) fn sample(&self, place: &Place, window: Duration) -> Result<Vec<f64>> {
         match self.task {
-            Task::Udp { flows } => with_cpu(1e9, || udp::flood(place, flows, window)),
+            Task::Udp { flows } => udp::flood(place, flows, window),
             Task::Forwarding { flows } => on_client_cpu(|| forwarding::cost(place, flows, window)),
             Task::NewFlows { live } => on_client_cpu(|| table::new_flows(place, live, window)),
             Task::Table => on_client_cpu(|| table::table(place)),
@@ -152,7 +150,7 @@ impl Work {
             Task::TcpRequestResponse => with_cpu(1e6, || tcp::request_response(place, window)),
             Task::TcpConnect => with_cpu(1e6, || tcp::connect_request_response(place, window)),
             Task::Publish { ports, manner } => publish::connections(place, ports, manner, window),
-            Task::EastWest => with_cpu(1e9, || udp::flood(&place.east_west(), 1, window)),
+            Task::EastWest => udp::flood(&place.east_west(), 1, window),
             Task::Lab { namespaces } => labs::lab(place.mode, namespaces, window),
             Task::Beside { ports } => forwarding::cost_beside(place, ports, window),
             Task::Iperf => with_cpu(8.0 * 1024.0 * 1e9, || iperf::stream(place, window)),

@@ -30,10 +30,11 @@ pub(super) const fn last(ports: u16) -> u16 {
 /// How ports are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// As a rule for all where there is such a thing and the port stays what it is, else one by one.
-    Together,
-    /// Each by a rule of its own, as for ports that have nothing to do with each other.
+    /// Each by itself, as ports that have nothing to do with each other: by a rule, or in nftables by
+    /// an element of a map, which costs it the least.
     Singly,
+    /// All of them by one rule, which is for a range.
+    Together,
 }
 
 /// Connections a second to the last of so many ports and their CPU time, and how long it took to
@@ -49,8 +50,10 @@ pub(super) fn connections(
     let published = begin.elapsed().as_secs_f64() * 1e3;
     let inward = place.inward(last(ports));
     let figures = with_cpu(1e6, || tcp::connect_request_response(&inward, window));
-    withdraw(place, ports, manner)?;
+    let withdrawn = withdraw(place, ports, manner);
+    // What went wrong first tells why.
     let mut figures = figures?;
+    withdrawn?;
     figures.push(published);
     Ok(figures)
 }
@@ -58,17 +61,17 @@ pub(super) fn connections(
 pub(super) fn publish(place: &Place, ports: u16, manner: Manner) -> Result<()> {
     match place.mode {
         Mode::IptablesNft | Mode::IptablesNftPlainBridge => {
-            feed(place, "iptables-nft-restore", &["--noflush"], &iptables_rules(ports))
+            feed(place, "iptables-nft-restore", &["--noflush"], &iptables_rules(ports, manner))
         }
         Mode::IptablesLegacy => {
-            feed(place, "iptables-legacy-restore", &["--noflush"], &iptables_rules(ports))
+            feed(place, "iptables-legacy-restore", &["--noflush"], &iptables_rules(ports, manner))
         }
         Mode::Nftables | Mode::Flowtable => {
             feed(place, "nft", &["-f", "-"], &nftables_rules(ports, manner))
         }
         Mode::Ours | Mode::OursPeer | Mode::OursViaStack => match manner {
-            Manner::Together => ours(place, "add", ports),
-            Manner::Singly => change_lab(place, ports),
+            Manner::Singly if ports > 1 => change_lab(place, ports),
+            Manner::Singly | Manner::Together => ours(place, "add", ports),
         },
         Mode::Cable | Mode::Routed => bail!("{} publishes nothing", place.mode.name()),
     }
@@ -83,29 +86,33 @@ pub(super) fn withdraw(place: &Place, ports: u16, manner: Manner) -> Result<()> 
         Mode::Nftables | Mode::Flowtable => {
             tool(&place.router, "nft", "delete chain ip nat pre")?;
             match manner {
-                Manner::Together => tool(&place.router, "nft", "delete map ip nat published"),
-                Manner::Singly => Ok(()),
+                Manner::Singly => tool(&place.router, "nft", "delete map ip nat published"),
+                Manner::Together => Ok(()),
             }
         }
         Mode::Ours | Mode::OursPeer | Mode::OursViaStack => match manner {
-            Manner::Together => ours(place, "del", ports),
-            Manner::Singly => change_lab(place, 0),
+            Manner::Singly if ports > 1 => change_lab(place, 0),
+            Manner::Singly | Manner::Together => ours(place, "del", ports),
         },
         Mode::Cable | Mode::Routed => Ok(()),
     }
 }
 
-/// `netns forward add|del` of all ports.
+/// `netns forward add|del` of all ports, by one rule.
 fn ours(place: &Place, verb: &str, ports: u16) -> Result<()> {
-    let range = match ports {
-        1 => FIRST.to_string(),
-        _ => format!("{FIRST}-{}", FIRST + ports - 1),
-    };
     let target = format!("{CLIENT}:{FIRST}");
     let mut command = Command::new(netns_path());
-    command.args(["forward", verb, "tcp", &range]);
+    command.args(["forward", verb, "tcp", &range('-', ports)]);
     command.args((verb == "add").then_some(&target)).args(["--lab", &place.router]);
     finish(&mut command)
+}
+
+/// All ports, as the tools write a range; of one, that one.
+fn range(to: char, ports: u16) -> String {
+    match ports {
+        1 => FIRST.to_string(),
+        _ => format!("{FIRST}{to}{}", last(ports)),
+    }
 }
 
 /// `netns up` of the lab's file with a rule for each port.
@@ -122,39 +129,47 @@ fn change_lab(place: &Place, ports: u16) -> Result<()> {
     finish(Command::new(netns_path()).args(["up", &file]))
 }
 
-/// A rule for each port, as programs that publish ports write them.
-fn iptables_rules(ports: u16) -> String {
+/// A rule for each port, as programs that publish ports write them, or one for all.
+fn iptables_rules(ports: u16, manner: Manner) -> String {
     let mut text = "*nat\n".to_owned();
-    for port in FIRST..FIRST + ports {
+    let mut add = |port: &str, target: &str| {
         let matches = format!("-d {UPLINK}/32 -p tcp -m tcp --dport {port}");
-        writeln!(text, "-A PREROUTING {matches} -j DNAT --to-destination {CLIENT}:{port}")
+        writeln!(text, "-A PREROUTING {matches} -j DNAT --to-destination {target}")
             .expect("text grows");
+    };
+    match manner {
+        Manner::Singly => {
+            for port in FIRST..=last(ports) {
+                add(&port.to_string(), &format!("{CLIENT}:{port}"));
+            }
+        }
+        // Without a port, it stays what it is.
+        Manner::Together => add(&range(':', ports), &CLIENT.to_string()),
     }
     text + "COMMIT\n"
 }
 
-/// A rule and a map with each port, which costs nftables the least; or a rule for each.
+/// A map of all ports and a rule that looks there, or a rule for all.
 fn nftables_rules(ports: u16, manner: Manner) -> String {
-    let all = FIRST..FIRST + ports;
-    let (map, rules) = match manner {
-        Manner::Together => {
-            let elements: Vec<_> = all.map(|port| format!("{port} : {CLIENT}")).collect();
-            let elements = elements.join(", ");
+    let (map, rule) = match manner {
+        Manner::Singly => {
+            let element = |port| format!("{port} : {CLIENT} . {port}");
+            let elements: Vec<_> = (FIRST..=last(ports)).map(element).collect();
             (
                 format!(
-                    "map published {{\ntype inet_service : ipv4_addr\n\
-                     elements = {{ {elements} }}\n}}\n"
+                    "map published {{\ntype inet_service : ipv4_addr . inet_service\n\
+                     elements = {{ {} }}\n}}\n",
+                    elements.join(", ")
                 ),
-                format!("ip daddr {UPLINK} dnat to tcp dport map @published\n"),
+                format!("ip daddr {UPLINK} dnat ip to tcp dport map @published\n"),
             )
         }
-        Manner::Singly => {
-            let rule =
-                |port| format!("ip daddr {UPLINK} tcp dport {port} dnat to {CLIENT}:{port}\n");
-            (String::new(), all.map(rule).collect())
+        Manner::Together => {
+            let ports = range('-', ports);
+            (String::new(), format!("ip daddr {UPLINK} tcp dport {ports} dnat to {CLIENT}\n"))
         }
     };
-    let chain = format!("chain pre {{\ntype nat hook prerouting priority -100\n{rules}}}\n");
+    let chain = format!("chain pre {{\ntype nat hook prerouting priority -100\n{rule}}}\n");
     format!("table ip nat {{\n{map}{chain}}}\n")
 }
 
@@ -177,13 +192,21 @@ mod tests {
 
     #[test]
     fn every_port_is_published_once() {
-        for text in [
-            iptables_rules(100),
-            nftables_rules(100, Manner::Together),
-            nftables_rules(100, Manner::Singly),
-        ] {
-            assert_eq!(text.matches("10099").count(), text.matches("10000").count(), "{text}");
+        for text in [iptables_rules(100, Manner::Singly), nftables_rules(100, Manner::Singly)] {
+            for port in ["10000", "10099"] {
+                assert_eq!(text.matches(port).count(), 2, "its target has it too: {text}");
+            }
             assert!(!text.contains("10100"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_is_one_rule() {
+        let iptables = iptables_rules(100, Manner::Together);
+        assert_eq!(iptables.matches("-j DNAT").count(), 1, "{iptables}");
+        assert!(iptables.contains("--dport 10000:10099 "), "{iptables}");
+        let nftables = nftables_rules(100, Manner::Together);
+        assert!(nftables.contains("tcp dport 10000-10099 dnat to"), "{nftables}");
+        assert!(iptables_rules(1, Manner::Together).contains("--dport 10000 "));
     }
 }
