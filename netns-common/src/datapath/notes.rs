@@ -7,7 +7,7 @@ use super::{
     parked::{ParkedExit, PutOff},
     requote::ParkedError,
 };
-use crate::abi::{Flow, FlowKind, Fragment, Masquerade, Port};
+use crate::abi::{Flow, FlowKind, Fragment, Masquerade, Port, Tick};
 
 /// Memory outside the stack for one packet at a time.
 ///
@@ -55,6 +55,9 @@ pub(super) struct Notes {
     pub(super) put_off: PutOff,
     /// Whether there is one.
     pub(super) is_put_off: bool,
+    /// When the record that is judged was met last. Here, since it is used behind calls from where little
+    /// of the stack is left.
+    pub(super) judged: Tick,
     /// Whether the packet moves the state of its flow, which is a stage's to do.
     pub(super) is_unsteady: bool,
     /// Whether a packet of a known flow is to be refused.
@@ -127,6 +130,7 @@ impl Default for Scratch {
                 error: ParkedError::NONE,
                 put_off: PutOff::NONE,
                 is_put_off: false,
+                judged: 0,
                 is_unsteady: false,
                 is_refused: false,
                 is_held: false,

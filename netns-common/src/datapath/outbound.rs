@@ -18,7 +18,7 @@ use super::{
     source,
     stages::go_on,
     state::Direction,
-    traits::{FlowRef, Packet, Tables},
+    traits::{FlowRef, Packet, Tables, Version},
 };
 use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, Settings, Stage, Tick};
 
@@ -265,7 +265,7 @@ pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     flow: &F,
     route: &Route,
 ) {
-    let version = flow.version();
+    passage.notes.judged = flow.version().last_seen;
     // The address of a connection from outside is the one that was called; only the way back may
     // change.
     let keeps = FlowKind::is_begun_outside(flow.kind) || {
@@ -276,7 +276,8 @@ pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     if keeps {
         flow.reroute(route.egress, route.next_hop);
     } else {
-        forget(passage.tables, key, flow, version);
+        let last_seen = passage.notes.judged;
+        forget(passage.tables, key, flow, Version { last_seen, ..flow.version() });
         passage.notes.is_stale = true;
     }
 }
