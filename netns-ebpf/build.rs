@@ -2,6 +2,8 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // Who compiles for BPF says for which machine's.
+    println!("cargo::rustc-check-cfg=cfg(bpf_target_arch, values(any()))");
     // Equal ends of several ways are not made one: the jumps back to the one that stays are such
     // that x86's BPF compiler (seen with Linux 6.18) does not always come to rest over the sizes of
     // the jumps of a large program, and then the kernel refuses it with error 524.

@@ -75,7 +75,8 @@ pub(super) fn claim_mapped<T: Tables>(
     }
 }
 
-/// Inserts a record. One in its place gives way if [`gives_way`] says so.
+/// Inserts a record. One in its place gives way if [`gives_way`] says so: also one of the same
+/// connection, which another CPU has begun with another packet a moment ago.
 #[inline(always)]
 pub(super) fn record<T: FlowTable>(
     tables: &T,
@@ -83,25 +84,23 @@ pub(super) fn record<T: FlowTable>(
     key: &FlowKey,
     flow: &Flow,
 ) -> Result<(), InsertError> {
-    if let Some(old) = tables.flow(key) {
-        let version = old.version();
-        if !gives_way(settings, key, &old, flow) {
-            return Err(InsertError::Exists);
+    // Nearly always there is none, and the insertion has to look as well.
+    if let Err(error) = tables.insert_flow(key, flow) {
+        if error == InsertError::Full {
+            return Err(error);
         }
-        forget(tables, key, &old, version);
+        if let Some(old) = tables.flow(key) {
+            let version = old.version();
+            if !gives_way(settings, key, &old, flow) {
+                return Err(error);
+            }
+            forget(tables, key, &old, version);
+        }
+        tables.insert_flow(key, flow)?;
     }
-    match tables.insert_flow(key, flow) {
-        Ok(()) => {
-            record_moved(tables, key, flow)?;
-            Charge::of(flow).begin(tables);
-            Ok(())
-        }
-        // Another CPU, with another packet of the same connection, was faster by a moment.
-        Err(InsertError::Exists) if tables.flow(key).is_some_and(|old| is_same(&old, flow)) => {
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
+    record_moved(tables, key, flow)?;
+    Charge::of(flow).begin(tables);
+    Ok(())
 }
 
 /// Whether a record makes room for a new one: it is expired, or belongs to the same inside

@@ -343,12 +343,15 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
 #[inline(always)]
 pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
     let count = settings.uplink_count as usize;
-    settings
-        .uplinks
-        .iter()
-        .take(MAX_UPLINKS)
-        .enumerate()
-        .any(|(index, uplink)| index < count && *uplink == link)
+    for (index, uplink) in settings.uplinks.iter().take(MAX_UPLINKS).enumerate() {
+        if index >= count {
+            return false;
+        }
+        if *uplink == link {
+            return true;
+        }
+    }
+    false
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is

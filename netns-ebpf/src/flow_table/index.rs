@@ -32,13 +32,17 @@ pub(super) fn entry_of(bucket: *const Bucket, place: usize) -> u32 {
     unsafe { (&raw const (*bucket).entries[place]).read_volatile() }
 }
 
-/// What counts what is put under keys of a spot's first bucket. Read under the lock: what is looked
-/// for afterwards is found if it was put before, also on machines that read out of order.
+/// What counts what is put under keys of a spot's first bucket. What is looked for afterwards is found
+/// if it was put before: machines that may read out of order take the lock for that.
 #[inline(always)]
 pub(super) fn changes_of(spot: &Spot) -> u16 {
+    const READS_IN_ORDER: bool = cfg!(bpf_target_arch = "x86_64");
     let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(spot.first) else { return 0 };
-    // SAFETY: as in `Index::put`.
+    // SAFETY: as in `Index::put`, and a half-word is read whole.
     unsafe {
+        if READS_IN_ORDER {
+            return (&raw const (*bucket).changes).read_volatile();
+        }
         lock(&raw mut (*bucket).lock);
         let changes = (*bucket).changes;
         unlock(&raw mut (*bucket).lock);

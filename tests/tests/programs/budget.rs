@@ -28,7 +28,7 @@ pub(crate) const BUDGETS: [Budget; 44] = [
     budget("egress_begin", 10_000, 10_000),
     budget("egress_error", 9_000, 10_000),
     budget("egress_moved", 24_000, 37_000),
-    budget("enter", 18_000, 21_000),
+    budget("enter", 18_000, 23_000),
     budget("first_fragment", 14_000, 10_000),
     budget("forget_flows", 5_000, 5_000),
     budget("from_namespace", 23_000, 82_000),
