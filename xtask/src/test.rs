@@ -7,6 +7,7 @@ use std::{
     io::{BufRead as _, BufReader, IsTerminal as _},
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
+    thread,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -18,7 +19,7 @@ use crate::{
     dist,
     packages::{TEST_TOOLS, ensure_tools, search_path},
     root,
-    workspace::{EVERY_HOST_CRATE, Workspace, check},
+    workspace::{EVERY_HOST_CRATE, Workspace},
 };
 
 /// The tests of the packages, which are made only when one of these is to run.
@@ -46,10 +47,6 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let toolchain = BpfToolchain::ensure(workspace)?;
     ensure_tools(TEST_TOOLS)?;
 
-    // Building all binaries first gives the very set of features that the tests are built with.
-    let mut build = workspace.cargo("build");
-    toolchain.apply(&mut build)?;
-    check(build.args(EVERY_HOST_CRATE))?;
     let binaries = build_tests(workspace, &toolchain)?;
 
     let asked = FOR_TESTS.map(|name| (name, env::var_os(name)));
@@ -114,11 +111,15 @@ fn packages_for_tests(workspace: &Workspace) -> PathBuf {
 }
 
 fn build_tests(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<Vec<TestBinary>> {
-    let mut cargo = workspace.cargo("test");
+    // The program as well, by the same command: by another one it would be built with other features of
+    // its dependencies, and they twice.
+    let mut cargo = workspace.cargo("build");
     toolchain.apply(&mut cargo)?;
-    cargo.args(["--no-run", "--message-format=json-render-diagnostics"]).args(EVERY_HOST_CRATE);
-    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
-    let output = child.stdout.take().context("cargo test has no output")?;
+    cargo
+        .args(["--all-targets", "--message-format=json-render-diagnostics"])
+        .args(EVERY_HOST_CRATE);
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo build")?;
+    let output = child.stdout.take().context("cargo build has no output")?;
     let mut binaries = Vec::new();
     for message in Message::parse_stream(BufReader::new(output)) {
         let Message::CompilerArtifact(artifact) = message? else { continue };
@@ -138,7 +139,7 @@ fn build_tests(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<Vec<Te
     }
     let status = child.wait()?;
     if !status.success() {
-        bail!("cargo test --no-run failed: {status}");
+        bail!("cargo build --all-targets failed: {status}");
     }
     // Cargo reports in the order of completion, which differs from run to run.
     binaries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -156,7 +157,9 @@ fn run_binary(
     let path = search_path();
     let backtrace = env::var_os("RUST_BACKTRACE").unwrap_or_default();
     let flood = env::var_os("NETNS_FLOOD_SECONDS").unwrap_or_default();
-    let variables: [(&str, &OsStr); 7] = [
+    let threads = env::var_os("RUST_TEST_THREADS").unwrap_or_else(test_threads);
+    let variables: [(&str, &OsStr); 8] = [
+        ("RUST_TEST_THREADS", &threads),
         ("NETNS_BIN", netns.as_os_str()),
         ("NETNS_DIST", packages.as_os_str()),
         ("PATH", &path),
@@ -172,6 +175,13 @@ fn run_binary(
         command.args(["--color", "always"]);
     }
     stream(&binary.name, &mut command)
+}
+
+/// Twice as many as there are CPUs: a third of the time that a test takes it waits, for an event or for
+/// the kernel.
+fn test_threads() -> OsString {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    (2 * cpus).to_string().into()
 }
 
 fn run_doc_tests(
