@@ -19,8 +19,8 @@ docs/bench.md describes the works, the modes and the JSON file.";
 #[derive(Debug, clap::Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Fewer and shorter rounds, and none of the works that take long: two minutes instead of
-    /// twenty
+    /// Fewer and shorter rounds, and none of the works that take long: less than three minutes instead
+    /// of a quarter of an hour
     #[arg(long)]
     pub(crate) quick: bool,
     /// Do this work only, or those whose names begin so; may be given several times

@@ -119,14 +119,15 @@ impl Work {
                 Duration::from_secs(1) + Duration::from_millis(20) * namespaces.into()
             }
             Task::Iperf => Duration::from_secs(1),
-            Task::Udp { .. }
-            | Task::TcpStream { .. }
+            Task::Udp { flows } => flow * flows / 2,
+            Task::TcpStream { .. }
             | Task::TcpRequestResponse
             | Task::TcpConnect
             | Task::EastWest
             | Task::Latency => Duration::ZERO,
         };
-        window + before
+        // Sockets, threads, and the tables that are emptied before and after.
+        window + before + Duration::from_millis(100)
     }
 
     /// Whether a second sample sends what the first has sent.
