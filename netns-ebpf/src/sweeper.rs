@@ -152,6 +152,9 @@ pub(crate) fn forget_flows(ctx: TcContext) -> i32 {
     0
 }
 
+/// How often a flow is tried to be forgotten.
+const FORGETTING_TRIES: u32 = 3;
+
 /// The frame that keys are in.
 struct List {
     frame: *mut __sk_buff,
@@ -164,7 +167,9 @@ extern "C" fn forget_one(place: u32, list: *const List) -> i64 {
     let offset = ETHERNET_HEADER + place as usize * size_of::<FlowKey>();
     let Ok(key) = frame.load::<FlowKey>(offset) else { return 1 };
     let tables = KernelTables::new(());
-    if let Some(flow) = tables.flow(&key) {
+    // A packet of it that is carried at the same moment makes it another version.
+    for _ in 0..FORGETTING_TRIES {
+        let Some(flow) = tables.flow(&key) else { return 0 };
         forget(&tables, &key, &flow, flow.version());
     }
     0

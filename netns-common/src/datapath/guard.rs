@@ -118,7 +118,7 @@ fn give_way_to_host<T: Tables>(head: &Head, tables: &T, now: Tick) {
         flow.touch(&Touch { direction, moved: None, seen: Some(now), bytes: head.bytes });
         return;
     }
-    // Whichever it is by now: the port is the host's.
+    // One that another CPU carries a packet of at this moment may stay: until the host's next packet.
     forget(tables, &key, &flow, flow.version());
     if !host::has_sockets(head.protocol) {
         // Sockets tell who has a port; nothing but a record tells who has an identifier.

@@ -73,6 +73,9 @@ pub(super) fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         mac: Some(other.inside_mac),
     };
     let exit = Exit::Peer { cable: other.cable };
+    if !other.was_of(&other_key) {
+        return None;
+    }
     Some(passage.translate_as::<WHICH>(&to, exit, flow.rule))
 }
 

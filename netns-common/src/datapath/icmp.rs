@@ -10,7 +10,7 @@ use super::{
     quote::Quote,
     requote::{Translation, finish},
     state::is_expired,
-    traits::{Packet, Tables},
+    traits::{FlowRef, Packet, Tables},
     words::icmp_type,
 };
 use crate::abi::{DropReason, FlowHead, FlowKey, FlowKind, InsideKey, Limited};
@@ -63,6 +63,9 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
         quoted_source_port: flow.inside_port,
         quoted_destination_port: quote.destination_port,
     };
+    if !flow.was_of(&key) {
+        return PASS;
+    }
     finish(passage, to, mac, exit, flow.rule)
 }
 
@@ -149,7 +152,11 @@ fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     to.quoted_source = other.inside;
     to.quoted_source_port = other.inside_port;
     let exit = Exit::Peer { cable: other.cable };
-    Some(finish(passage, to, Some(other.inside_mac), exit, flow.rule))
+    let mac = other.inside_mac;
+    if !other.was_of(&other_key) {
+        return None;
+    }
+    Some(finish(passage, to, Some(mac), exit, flow.rule))
 }
 
 /// Why an error about a known flow must not be translated.

@@ -16,7 +16,7 @@ use super::{
     rewrite::Translation,
     stages::go_on,
     state::Direction,
-    traits::{Packet, Tables},
+    traits::{FlowRef, Packet, Tables},
     words::{DONT_FRAGMENT, IP},
 };
 use crate::abi::{DropReason, Tick};
@@ -70,7 +70,9 @@ fn hold<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     if head.ttl <= 1 {
         return passage.refuse(DropReason::TtlExceeded);
     }
-    let Some(flow) = passage.tables.flow(&head.inbound_key()) else {
+    let key = head.inbound_key();
+    let Some(flow) = passage.tables.flow(&key).filter(|flow| flow.external == head.destination)
+    else {
         // Another CPU has removed it this very moment.
         return Outcome::Decided(passage.drop(DropReason::NoFlow));
     };
@@ -78,7 +80,6 @@ fn hold<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         return refuse(passage, flow.cable);
     }
     // The stack fragments it.
-    passage.touch::<_, ANY>(&flow, Direction::In);
     let to = Translation {
         source: head.source,
         source_port: head.source_port,
@@ -86,5 +87,9 @@ fn hold<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         destination_port: flow.inside_port,
         mac: None,
     };
+    if !flow.was_of(&key) {
+        return Outcome::Decided(passage.drop(DropReason::NoFlow));
+    }
+    passage.touch::<_, ANY>(&flow, Direction::In);
     passage.translate(&to, ParkedExit::park(Exit::Onward), flow.rule, false)
 }

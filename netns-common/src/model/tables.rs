@@ -275,7 +275,15 @@ impl FlowTable for MemoryTables {
 
     fn remove_moved_port(&self, key: &InsideKey, version: Version) {
         let mut moved_ports = self.moved_ports.borrow_mut();
-        if moved_ports.get(key).is_some_and(|(_, number)| *number == version.number) {
+        let flows = self.flows.borrow();
+        let is_it = moved_ports.get(key).is_some_and(|(port, number_of)| {
+            let of_flow = FlowKey::new(key.remote, key.remote_port, *port, key.protocol);
+            *number_of == version.number
+                && flows.get(&of_flow).is_some_and(|place| {
+                    (number(place), place.get().last_seen) == (version.number, version.last_seen)
+                })
+        });
+        if is_it {
             moved_ports.remove(key);
         }
     }

@@ -16,8 +16,10 @@ use super::look_up::Wanted as _;
 use crate::maps;
 
 /// A record in the flow table. Its memory is never freed. One whose flow another CPU forgets meanwhile
-/// may be taken for another flow, and what is read then is of that one: who hands something over by it asks
-/// [`FlowRef::was_of`]. What is written may then be of another flow too, whose counters are off by a packet.
+/// may be taken for another flow, and what is read then is of that one: who gives a packet to an inside end
+/// by it asks [`FlowRef::was_of`]. What is written then goes to that one too: a packet's counts, a state,
+/// a way out. It takes a flow that is forgotten within the nanoseconds that a packet of it takes, and a table
+/// so full that its record is the next to be taken.
 pub(crate) struct FlowPointer<'a> {
     flow: *mut FlowHead,
     number: u32,

@@ -1,6 +1,9 @@
 //! The records: which are taken, and writing them.
 
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    sync::atomic::{Ordering, compiler_fence},
+};
 
 use aya_ebpf::{
     bindings::bpf_spin_lock,
@@ -83,8 +86,11 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
         let is_free = (*word).taken & bit == 0;
         if is_free {
             (*of_record).key = *key;
+            // Who has read from it meanwhile compares the key.
+            compiler_fence(Ordering::SeqCst);
             (*of_record).head = flow.head;
             *tail = flow.tail;
+            compiler_fence(Ordering::SeqCst);
             let taken = &raw mut (*word).taken;
             taken.write_volatile(taken.read_volatile() | bit);
         }
