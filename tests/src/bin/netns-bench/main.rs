@@ -77,16 +77,17 @@ fn run(args: &args::Args) -> Result<()> {
     drop(sandbox);
 
     let mut files = String::new();
-    for (output, text) in
-        [(json, serde_json::to_string_pretty(&record)? + "\n"), (report, report::html(&record))]
-    {
+    let mut written = Ok(());
+    let texts = [serde_json::to_string_pretty(&record)? + "\n", report::html(&record)];
+    for (output, text) in [json, report].into_iter().zip(texts) {
         if let Some(output) = output {
             writeln!(files, "{}", output.file.display())?;
-            output.write(&text)?;
+            written = written.and(output.write(&text));
         }
     }
-    tell(&table::render(&record), &files);
-    Ok(())
+    // Also when they could not be written: it is all that is left then.
+    tell(&table::render(&record), if written.is_ok() { &files } else { "" });
+    written
 }
 
 /// To whoever still listens: the files are written by now.
@@ -102,11 +103,20 @@ struct Output {
 
 impl Output {
     fn of(file: impl AsRef<Path>) -> Result<Self> {
-        // Also for one who has changed the mounts since.
-        let output = Self { file: std::path::absolute(&file)? };
+        // Also for one who has changed the mounts since. What a link leads to is written, not the link.
+        let file = std::path::absolute(&file)?;
+        let output = Self { file: fs::canonicalize(&file).unwrap_or(file) };
         anyhow::ensure!(!output.file.is_dir(), "{} is a folder", output.file.display());
-        // Gone at once: a run that is interrupted leaves nothing.
-        output.unfinished().map(|_| output)
+        if output.is_replaced() {
+            // Gone at once: a run that is interrupted leaves nothing.
+            output.unfinished()?;
+        }
+        Ok(output)
+    }
+
+    /// A pipe or a device is written to as it is.
+    fn is_replaced(&self) -> bool {
+        self.file.is_file() || !self.file.exists()
     }
 
     /// A new file beside it, which goes unless it is finished.
@@ -117,8 +127,11 @@ impl Output {
     }
 
     fn write(&self, text: &str) -> Result<()> {
-        let mut unfinished = self.unfinished()?;
         let told = || format!("cannot write {}", self.file.display());
+        if !self.is_replaced() {
+            return fs::write(&self.file, text).with_context(told);
+        }
+        let mut unfinished = self.unfinished()?;
         unfinished.write_all(text.as_bytes()).with_context(told)?;
         // As any new file, which a temporary one is not.
         let everybody = fs::Permissions::from_mode(0o644);

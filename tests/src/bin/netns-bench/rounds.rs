@@ -79,10 +79,10 @@ fn costs_of_programs(
     if !programs::are_counted(work) || !modes_of(args, work).contains(&Mode::Ours) {
         return Vec::new();
     }
-    let costs = places.get(Mode::Ours, work.kind).map_err(str::to_owned).and_then(|place| {
-        programs::during(work, place, args.window(), strangers)
-            .map_err(|error| format!("{error:#}"))
-    });
+    let costs = places
+        .get(Mode::Ours, work.kind)
+        .map_err(str::to_owned)
+        .and_then(|place| guarded(|| programs::during(work, place, args.window(), strangers)));
     costs.unwrap_or_else(|why| {
         eprintln!("{}: programs not counted: {why}", work.name);
         Vec::new()
@@ -182,7 +182,7 @@ fn rounds(
 /// One sample, or why there is none. Connections are forgotten before it and after: conntrack's hash
 /// table is one for all namespaces, and what is left there would be in the way of other modes.
 fn sample(work: &Work, place: &Place, window: Duration) -> Result<Vec<f64>, String> {
-    let done = catch_unwind(AssertUnwindSafe(|| {
+    guarded(|| {
         forget(place)?;
         let sample = work.sample(place, window);
         let forgotten = forget(place);
@@ -190,14 +190,17 @@ fn sample(work: &Work, place: &Place, window: Duration) -> Result<Vec<f64>, Stri
         let sample = sample?;
         forgotten?;
         Ok(sample)
-    }));
-    // Minutes of other samples are worth more than this one.
-    done.unwrap_or_else(|panic| {
+    })
+}
+
+/// What is done, or why not: also of a panic, since minutes of other samples are worth more than one.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T, String> {
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
         Err(anyhow!("panicked: {}", said.unwrap_or("no message")))
-    })
-    .map_err(|error| format!("{error:#}"))
+    });
+    done.map_err(|error| format!("{error:#}"))
 }
 
 fn empty(work: &Work, mode: Mode) -> Vec<ResultRecord> {
@@ -259,7 +262,7 @@ fn compare(results: &[ResultRecord]) -> Vec<AdvantageRecord> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Better, Mode, ResultRecord, compare, note};
+    use super::{Better, Mode, ResultRecord, compare, guarded, note};
 
     fn result(mode: &'static str, better: Better, samples: &[f64]) -> ResultRecord {
         let samples = samples.iter().copied().map(Some).collect();
@@ -286,6 +289,13 @@ mod tests {
             assert_eq!((advantages[0].of, advantages[0].against), ("ours", "routed"));
             assert!((advantages[0].summary.median - 2.0).abs() < 1e-9, "{advantages:?}");
         }
+    }
+
+    #[test]
+    fn a_panic_is_the_reason_of_a_failed_sample() {
+        let panicked = guarded::<()>(|| panic!("{} is gone", "red"));
+        assert_eq!(panicked, Err("panicked: red is gone".to_owned()));
+        assert_eq!(guarded(|| Ok(1)), Ok(1));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use nix::{
 };
 
 use super::{
-    CLIENT, PATIENCE, SERVER,
+    CLIENT, Ends, PATIENCE, SERVER,
     generator::{Generator, arrived, settled},
     joined,
 };
@@ -54,10 +54,11 @@ pub(super) fn under_load(place: &Place, window: Duration) -> Result<Vec<f64>> {
         let server = scope.spawn(|| answer(&server, over));
         // Its end of the channel goes with it.
         let load = scope.spawn(move || load(place, &loaded, over));
+        let ends = Ends(over);
         // The load's own error tells why there is none.
         let begun = begins.recv().context("there is no load");
         let times = begun.and_then(|()| joined(scope.spawn(|| ask(&client, window))));
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         let load = joined(load)?;
         joined(server)?;
         anyhow::Ok((times?, load))
@@ -73,6 +74,7 @@ pub(super) fn under_load(place: &Place, window: Duration) -> Result<Vec<f64>> {
 /// Sends bursts until it is over, and returns how many packets those were and in how many seconds.
 fn load(place: &Place, loaded: &mpsc::Sender<()>, over: &AtomicBool) -> Result<(u64, f64)> {
     pin(CLIENT)?;
+    set_timerslack(1)?;
     let mut generator = Generator::new(place)?;
     let begin = Instant::now();
     let mut next = clock_gettime(ClockId::CLOCK_MONOTONIC)?;

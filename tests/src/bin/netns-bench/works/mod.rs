@@ -1,6 +1,9 @@
 //! The works: each is done by a client and a server, which have a CPU each.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -191,6 +194,15 @@ fn on_client_cpu<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> 
             work()
         }))
     })
+}
+
+/// Ends what other threads do when it goes, also in a panic.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The result of a thread that has ended.

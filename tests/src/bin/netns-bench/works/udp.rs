@@ -19,8 +19,13 @@ use nix::{
     },
 };
 
-use super::{CLIENT, Done, PATIENCE, SERVER, joined, with_cpu};
-use crate::{cpu::pin, places::Place, statistics::as_f64, tracking::has_room};
+use super::{CLIENT, Done, Ends, PATIENCE, SERVER, joined, with_cpu};
+use crate::{
+    cpu::pin,
+    places::Place,
+    statistics::as_f64,
+    tracking::{has_room, holds},
+};
 
 /// With its headers the smallest Ethernet frame.
 const PAYLOAD: [u8; 18] = [0; 18];
@@ -46,6 +51,7 @@ pub(super) fn flood(place: &Place, flows: u32, window: Duration) -> Result<Vec<f
         // What a flow's first packet costs is none of it.
         let mut once = 0..flows;
         transfer(&server, || send(&client, place.port, &mut once, Duration::MAX))?;
+        holds(place, flows.into())?;
     }
     let mut next = (0..flows).cycle();
     with_cpu(1e9, || transfer(&server, || send(&client, place.port, &mut next, window)))
@@ -58,11 +64,12 @@ fn transfer(server: &UdpSocket, send: impl FnOnce() -> Result<u64> + Send) -> Re
     let begin = Instant::now();
     thread::scope(|scope| {
         let received = scope.spawn(|| receive(server, &over));
+        let ends = Ends(&over);
         let sent = joined(scope.spawn(|| {
             pin(CLIENT)?;
             Ok((send()?, Instant::now()))
         }));
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         let (received, last) = joined(received)?;
         let (sent, end) = sent?;
         ensure!(received <= sent, "{received} packets arrived of {sent} that were sent");
