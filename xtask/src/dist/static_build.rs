@@ -52,8 +52,9 @@ pub(crate) fn build(
     Ok(workspace.target().join(target).join(folder).join(program))
 }
 
-/// Links a debug build once more, statically with glibc. What it is linked from is that of the other
-/// verbs, in the same set of features, and so is compiled but once.
+/// Links a debug build once more, statically with glibc. Most of what it is linked from is that of the other
+/// verbs, in the same set of features; what the tests' dependencies want with more of them is compiled
+/// once more, since cargo has no set of these for a single program.
 fn link_again(
     workspace: &Workspace,
     toolchain: &BpfToolchain,
