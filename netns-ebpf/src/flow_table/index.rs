@@ -38,7 +38,7 @@ pub(super) fn entry_of(bucket: *const Bucket, place: usize) -> u32 {
 pub(super) fn changes_of(spot: &Spot) -> u16 {
     const READS_IN_ORDER: bool = cfg!(bpf_target_arch = "x86_64");
     let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(spot.first) else { return 0 };
-    // SAFETY: as in `Index::put`, and a half-word is read whole.
+    // SAFETY: as in `locked`, and a half-word is read whole.
     unsafe {
         if READS_IN_ORDER {
             return (&raw const (*bucket).changes).read_volatile();
@@ -82,68 +82,52 @@ impl Buckets for Index {
 
     #[inline(always)]
     fn put(&self, bucket: u32, place: u32, entry: u32, changes: u16) -> bool {
-        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
         let place = place as usize;
         if place >= BUCKET_ENTRIES {
             return false;
         }
-        // SAFETY: a look-up gave the pointer, the lock lies where the kernel knows it to be, and
-        // nothing is called while it is held.
-        unsafe {
-            lock(&raw mut (*bucket).lock);
-            let is_as_before = (&raw const (*bucket).changes).read_volatile() == changes
-                && entry_of(bucket, place) == 0;
+        locked(bucket, |bucket| {
+            let is_as_before = bucket.changes == changes && entry_of(bucket, place) == 0;
             if is_as_before {
-                (&raw mut (*bucket).entries[place]).write_volatile(entry);
-                (*bucket).changes = changes.wrapping_add(1);
+                set_entry(bucket, place, entry);
+                bucket.changes = changes.wrapping_add(1);
             }
-            unlock(&raw mut (*bucket).lock);
             is_as_before
-        }
+        })
     }
 
     #[inline(always)]
     fn reserve(&self, bucket: u32, changes: u16) -> bool {
-        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
-        // SAFETY: as in `put`.
-        unsafe {
-            lock(&raw mut (*bucket).lock);
-            let is_as_before = (*bucket).changes == changes;
+        locked(bucket, |bucket| {
+            let is_as_before = bucket.changes == changes;
             if is_as_before {
-                (&raw mut (*bucket).spilled).write_volatile((*bucket).spilled.saturating_add(1));
+                set_spilled(bucket, bucket.spilled.saturating_add(1));
             }
-            unlock(&raw mut (*bucket).lock);
             is_as_before
-        }
+        })
     }
 
     #[inline(always)]
     fn commit(&self, bucket: u32, changes: u16) -> bool {
-        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
-        // SAFETY: as in `put`.
-        unsafe {
-            lock(&raw mut (*bucket).lock);
-            let is_as_before = (*bucket).changes == changes;
+        locked(bucket, |bucket| {
+            let is_as_before = bucket.changes == changes;
             if is_as_before {
-                (*bucket).changes = changes.wrapping_add(1);
+                bucket.changes = changes.wrapping_add(1);
             }
-            unlock(&raw mut (*bucket).lock);
             is_as_before
-        }
+        })
     }
 
     #[inline(always)]
     fn release(&self, bucket: u32) {
-        let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return };
-        // SAFETY: as in `put`.
-        unsafe {
-            lock(&raw mut (*bucket).lock);
-            let spilled = (*bucket).spilled;
-            if spilled != 0 && spilled != u16::MAX {
-                (&raw mut (*bucket).spilled).write_volatile(spilled - 1);
+        locked(bucket, |bucket| {
+            let spilled = bucket.spilled;
+            let is_known = spilled != 0 && spilled != u16::MAX;
+            if is_known {
+                set_spilled(bucket, spilled - 1);
             }
-            unlock(&raw mut (*bucket).lock);
-        }
+            is_known
+        });
     }
 
     #[inline(always)]
@@ -152,25 +136,50 @@ impl Buckets for Index {
     }
 }
 
+/// Changes a bucket while its lock is held, in which nothing may be called; false if there is no such
+/// bucket.
+#[inline(always)]
+fn locked(bucket: u32, change: impl FnOnce(&mut Bucket) -> bool) -> bool {
+    let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
+    // SAFETY: a look-up gave the pointer, and the lock lies where the kernel knows it to be. Others
+    // that read meanwhile read words.
+    unsafe {
+        lock(&raw mut (*bucket).lock);
+        let is_changed = change(&mut *bucket);
+        unlock(&raw mut (*bucket).lock);
+        is_changed
+    }
+}
+
+/// Writes what is read without the lock: whole.
+#[inline(always)]
+fn set_entry(bucket: &mut Bucket, place: usize, entry: u32) {
+    // SAFETY: of an entry that there is, as the compiler checks.
+    unsafe { (&raw mut bucket.entries[place]).write_volatile(entry) };
+}
+
+/// The same.
+#[inline(always)]
+fn set_spilled(bucket: &mut Bucket, spilled: u16) {
+    // SAFETY: of a bucket that there is.
+    unsafe { (&raw mut bucket.spilled).write_volatile(spilled) };
+}
+
 /// Has an entry of a bucket be another, if it is the one expected; whether it was. `place` is a word,
 /// since of one that is made a word the compiler checks the one and uses the other.
 #[inline(always)]
 pub(super) fn replace(bucket: u32, place: u64, old: u32, new: u32) -> bool {
-    let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
     let place = place as usize;
     if place >= BUCKET_ENTRIES {
         return false;
     }
-    // SAFETY: as in `Index::put`.
-    unsafe {
-        lock(&raw mut (*bucket).lock);
+    locked(bucket, |bucket| {
         let is_there = entry_of(bucket, place) == old;
         if is_there {
-            (&raw mut (*bucket).entries[place]).write_volatile(new);
+            set_entry(bucket, place, new);
         }
-        unlock(&raw mut (*bucket).lock);
         is_there
-    }
+    })
 }
 
 /// Takes what a place names out of the index, if it is there still and was last met at `last_seen`: a
@@ -197,24 +206,19 @@ pub(super) fn take_out<W: Wanted>(wanted: *const W, place: Place, last_seen: Tic
 #[inline(never)]
 extern "C" fn erase(bucket: u32, place: u64, entry: u32, last_seen: Tick) -> i32 {
     let place = Place(place);
-    let (Some(bucket), Some(record)) =
-        (maps::FLOW_INDEX.get_ptr_mut(bucket), maps::FLOWS.get_ptr(place.record()))
-    else {
-        return 0;
-    };
+    let Some(record) = maps::FLOWS.get_ptr(place.record()) else { return 0 };
     let at = place.entry() as usize;
     if at >= BUCKET_ENTRIES {
         return 0;
     }
-    // SAFETY: as in `Index::put`.
-    unsafe {
-        lock(&raw mut (*bucket).lock);
-        let is_it = entry_of(bucket, at) == entry
-            && (&raw const (*record).head.last_seen).read_volatile() == last_seen;
+    let is_out = locked(bucket, |bucket| {
+        // SAFETY: a look-up gave the pointer, and a word is read whole.
+        let was_seen = unsafe { (&raw const (*record).head.last_seen).read_volatile() };
+        let is_it = entry_of(bucket, at) == entry && was_seen == last_seen;
         if is_it {
-            (&raw mut (*bucket).entries[at]).write_volatile(0);
+            set_entry(bucket, at, 0);
         }
-        unlock(&raw mut (*bucket).lock);
-        i32::from(is_it)
-    }
+        is_it
+    });
+    i32::from(is_out)
 }

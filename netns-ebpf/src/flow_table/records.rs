@@ -51,7 +51,7 @@ extern "C" fn sum_up(number: u32) -> i32 {
     let summary = maps::FLOW_SUMMARIES.get_ptr_mut(number / WORDS_OF_SUMMARY);
     let Some(summary) = summary else { return 0 };
     let bit = 1_u64 << (number % WORDS_OF_SUMMARY);
-    // SAFETY: as in `Index::put`.
+    // SAFETY: as in `locked`.
     unsafe {
         lock(&raw mut (*summary).lock);
         if (&raw const (*word).taken).read_volatile() == u64::MAX {
@@ -78,7 +78,7 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
         return 0;
     };
     let bit = 1_u64 << (record % RECORDS_OF_WORD);
-    // SAFETY: as in `Index::put`. The record is written while the lock is held, so that it is whole
+    // SAFETY: as in `locked`. The record is written while the lock is held, so that it is whole
     // for whoever finds an entry that is put under another lock after this one; and before its bit, for
     // the sweeper, which goes by that.
     unsafe {
@@ -207,7 +207,7 @@ pub(super) fn free_record(record: u32) {
     let number = record / RECORDS_OF_WORD;
     let Some(word) = maps::FLOW_WORDS.get_ptr_mut(number) else { return };
     let bit = 1_u64 << (record % RECORDS_OF_WORD);
-    // SAFETY: as in `Index::put`.
+    // SAFETY: as in `locked`.
     unsafe {
         lock(&raw mut (*word).lock);
         let was_full = (*word).taken == u64::MAX;
