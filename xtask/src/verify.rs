@@ -27,7 +27,7 @@ use machine::Machine;
 const PACKAGE: &str = "netns-tests";
 const PROGRAM: &str = "netns-verify";
 
-/// The smallest of that package's tests.
+/// One of that package's tests: any would do, and this is a small one.
 const SOME_TEST: &str = "cli_help";
 
 /// What it says in the end when all is well.

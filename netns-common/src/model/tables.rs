@@ -92,6 +92,11 @@ fn number(place: &Rc<Cell<Flow>>) -> u64 {
     Rc::as_ptr(place).addr() as u64
 }
 
+/// The version that a record is by now.
+fn version_of(place: &Rc<Cell<Flow>>) -> Version {
+    Version { number: number(place), last_seen: place.get().last_seen }
+}
+
 /// The maps, filled by the test, and stand-ins for the kernel's routes and sockets.
 #[derive(Debug, Default)]
 pub struct MemoryTables {
@@ -247,9 +252,7 @@ impl FlowTable for MemoryTables {
             // In the very same place, as in a table that is full otherwise.
             flows[&key].set(flow);
         }
-        let is_it = flows.get(key).is_some_and(|place| {
-            (number(place), place.get().last_seen) == (version.number, version.last_seen)
-        });
+        let is_it = flows.get(key).is_some_and(|place| version_of(place) == version);
         if is_it {
             flows.remove(key);
         }
@@ -279,9 +282,7 @@ impl FlowTable for MemoryTables {
         let is_it = moved_ports.get(key).is_some_and(|(port, number_of)| {
             let of_flow = FlowKey::new(key.remote, key.remote_port, *port, key.protocol);
             *number_of == version.number
-                && flows.get(&of_flow).is_some_and(|place| {
-                    (number(place), place.get().last_seen) == (version.number, version.last_seen)
-                })
+                && flows.get(&of_flow).is_some_and(|place| version_of(place) == version)
         });
         if is_it {
             moved_ports.remove(key);

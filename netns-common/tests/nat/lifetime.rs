@@ -1,6 +1,9 @@
 //! How flows begin, end, expire and begin afresh.
 
-use netns_common::{abi::DropReason, datapath::State};
+use netns_common::{
+    abi::{DropReason, Flow, FlowKey},
+    datapath::State,
+};
 
 use crate::lab::{ACK, BLUE, FAR, FIN, HOST, Lab, RED, RST, SYN, Sent, ipv4};
 
@@ -114,16 +117,23 @@ fn an_expired_record_is_free_for_others_without_a_sweep() {
     lab.answer(&other).reached(BLUE, (FAR, 53), (BLUE, 40_000));
 }
 
-/// Two CPUs find the same record expired: one has begun a flow of its own in its place when the other
-/// comes to remove it.
-#[test]
-fn a_flow_that_another_cpu_begins_in_the_place_of_an_expired_one_stays() {
+/// Red's flow is expired, and another CPU begins it anew in the same place just before it is removed: it
+/// with its key.
+fn with_successor() -> (Lab, FlowKey, Flow) {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     lab.router.wait(121);
     let (key, mut flow) = lab.only_flow();
     flow.last_seen = lab.router.now;
     lab.router.tables.successor.set(Some((key, flow)));
+    (lab, key, flow)
+}
+
+/// Two CPUs find the same record expired: one has begun a flow of its own in its place when the other
+/// comes to remove it.
+#[test]
+fn a_flow_that_another_cpu_begins_in_the_place_of_an_expired_one_stays() {
+    let (mut lab, key, _) = with_successor();
     let other = lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
     assert_eq!(lab.router.tables.flows()[&key].inside, RED);
     assert_eq!(lab.flow_count(), 2);
@@ -133,12 +143,7 @@ fn a_flow_that_another_cpu_begins_in_the_place_of_an_expired_one_stays() {
 
 #[test]
 fn a_sweep_removes_nothing_that_began_meanwhile() {
-    let mut lab = Lab::new();
-    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
-    lab.router.wait(121);
-    let (key, mut flow) = lab.only_flow();
-    flow.last_seen = lab.router.now;
-    lab.router.tables.successor.set(Some((key, flow)));
+    let (mut lab, key, flow) = with_successor();
     lab.router.tables.sweep(lab.router.now);
     assert_eq!(lab.only_flow(), (key, flow));
     lab.outside(&ipv4(FAR, HOST).udp(53, 40_000)).reached(RED, (FAR, 53), (RED, 40_000));
