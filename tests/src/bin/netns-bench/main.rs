@@ -139,3 +139,47 @@ impl Output {
         unfinished.persist(&self.file).map(drop).with_context(told)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{FileTypeExt as _, symlink},
+    };
+
+    use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
+    use super::Output;
+
+    #[test]
+    fn a_file_stays_as_it_is_until_it_is_written_and_a_link_remains_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        fs::write(&file, "before").unwrap();
+        symlink(&file, &link).unwrap();
+        let output = Output::of(&link).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+        output.write("after").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "after");
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let null = folder.path().join("null");
+        mknod(&null, SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 3)).unwrap();
+        Output::of(&null).unwrap().write("text").unwrap();
+        assert!(fs::metadata(&null).unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_before_anything_is_measured() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path| Output::of(path).err().map(|error| error.to_string());
+        assert!(told(folder.path().to_owned()).unwrap().ends_with(" is a folder"));
+        let nowhere = folder.path().join("missing/file");
+        assert!(told(nowhere).unwrap().starts_with("cannot write "));
+    }
+}
