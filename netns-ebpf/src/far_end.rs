@@ -51,7 +51,7 @@ const _: () = assert!(NEXT_HOPS.is_power_of_two() && size_of::<NextHop>() == 28)
 pub(crate) fn redirect(ctx: &TcContext, uplink: u32, next_hop: Ip4) -> i32 {
     match maps::SETTINGS.get(0) {
         Some(settings) if settings.far_ends != 0 => enter(ctx, settings, uplink, next_hop),
-        _ => redirect_neighbour(uplink, next_hop),
+        _ => redirect_neighbour(ctx, uplink, next_hop),
     }
 }
 
@@ -61,7 +61,7 @@ fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i3
     let mixed = next_hop.to_network() ^ (next_hop.to_network() >> 16);
     let place = (mixed ^ (mixed >> 8) ^ uplink) % NEXT_HOPS;
     let Some(slot) = maps::NEXT_HOPS.get_ptr_mut(place) else {
-        return redirect_neighbour(uplink, next_hop);
+        return redirect_neighbour(ctx, uplink, next_hop);
     };
     // SAFETY: the slot is this CPU's own, and a program at these hooks is done with it before
     // another begins.
@@ -76,7 +76,7 @@ fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i3
     let is_kernels = !has_answer || known.is_far_end == 0 || is_tcp_opening(&packet);
     // The guard, which is at the cable, sees to that one.
     if is_kernels || has_inside_source(&packet, settings) {
-        return redirect_neighbour(uplink, next_hop);
+        return redirect_neighbour(ctx, uplink, next_hop);
     }
     if packet.store(0, known.ethernet).is_none() {
         tables::count(&maps::DROP_COUNTERS, DropReason::RewriteFailed as u32, false, ctx.len());

@@ -95,6 +95,16 @@ pub(crate) static BRIDGE_PORTS: HashMap<u32, BridgePort> = HashMap::with_max_ent
 pub(crate) static HOST_ADDRESSES: HashMap<Ip4, u32> = HashMap::with_max_entries(1024, 0);
 
 #[map]
+pub(crate) static LINK_ROLES: HashMap<u32, u32> = HashMap::with_max_entries(1024, 0);
+
+#[map]
+pub(crate) static EXTERNALS: HashMap<Ip4, u32> = HashMap::with_max_entries(1024, 0);
+
+#[map]
+pub(crate) static ROUTED: LpmTrie<MasqueradeKey, u32> =
+    LpmTrie::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+#[map]
 pub(crate) static HOST_PEERS: LruHashMap<HostPeerKey, Peer> =
     LruHashMap::with_max_entries(1 << 14, 0);
 

@@ -8,7 +8,7 @@ use aya_ebpf::{
     },
     helpers::generated::{
         bpf_check_mtu, bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_type,
-        bpf_skb_pull_data,
+        bpf_skb_pull_data, bpf_skb_vlan_pop,
     },
     programs::TcContext,
 };
@@ -82,9 +82,9 @@ impl Packet for TcPacket<'_> {
     }
 
     #[inline(always)]
-    fn is_from_host(&self) -> bool {
+    fn ingress_link(&self) -> u32 {
         // SAFETY: as in `link`.
-        unsafe { (*self.ctx.skb.skb).ingress_ifindex == 0 }
+        unsafe { (*self.ctx.skb.skb).ingress_ifindex }
     }
 
     #[inline(always)]
@@ -164,10 +164,21 @@ impl Packet for TcPacket<'_> {
     }
 }
 
+/// Takes a priority tag off, which is for the link that the packet came by: it would leave with
+/// the packet by the next. Whether there is none now.
+#[inline(always)]
+fn drop_tag(ctx: &TcContext) -> bool {
+    // SAFETY: the context is the one the kernel passed.
+    unsafe { (*ctx.skb.skb).vlan_present == 0 || bpf_skb_vlan_pop(ctx.skb.skb) == 0 }
+}
+
 /// Hands the packet to `link`; the kernel resolves `next_hop` and writes both Ethernet
 /// addresses. Kernel 5.10.
 #[inline(always)]
-pub(crate) fn redirect_neighbour(link: u32, next_hop: Ip4) -> i32 {
+pub(crate) fn redirect_neighbour(ctx: &TcContext, link: u32, next_hop: Ip4) -> i32 {
+    if !drop_tag(ctx) {
+        return TC_ACT_SHOT;
+    }
     let mut neighbour = bpf_redir_neigh {
         nh_family: AF_INET,
         __bindgen_anon_1: bpf_redir_neigh__bindgen_ty_1 { ipv6_nh: [0; 4] },
@@ -188,6 +199,9 @@ pub(crate) fn redirect_ingress(link: u32) -> i32 {
 /// Moves the packet into the namespace at the far end of `cable`. Kernel 5.10.
 #[inline(always)]
 pub(crate) fn redirect_peer(ctx: &TcContext, cable: u32) -> i32 {
+    if !drop_tag(ctx) {
+        return TC_ACT_SHOT;
+    }
     // SAFETY: the context is the one the kernel passed.
     let kind = unsafe { (*ctx.skb.skb).pkt_type };
     // The far end takes the packet as the device here classified it; a frame for the

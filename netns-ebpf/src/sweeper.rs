@@ -17,10 +17,12 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{
-        ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowKey, Mapping, MappingKey, RECORDS_OF_WORD, Tick,
+        ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowCopy, FlowKey, Mapping, MappingKey,
+        RECORDS_OF_WORD, RESTORED_AT_ONCE, Tick,
     },
     datapath::{
-        Charge, FlowRef as _, FlowTable as _, forget, is_expired, keep_mapping, sweep_mapping,
+        Charge, FlowRef as _, FlowTable as _, forget, is_expired, keep_mapping, moved_key,
+        sweep_mapping,
     },
 };
 
@@ -171,6 +173,41 @@ extern "C" fn forget_one(place: u32, list: *const List) -> i64 {
     for _ in 0..FORGETTING_TRIES {
         let Some(flow) = tables.flow(&key) else { return 0 };
         forget(&tables, &key, &flow, flow.version());
+    }
+    0
+}
+
+/// Records the flows that follow the frame's Ethernet header, which were in another table. One that
+/// is recorded already is replaced. Run by test runs.
+#[classifier]
+pub(crate) fn restore_flows(ctx: TcContext) -> i32 {
+    let mut list = List { frame: ctx.as_ptr().cast() };
+    // SAFETY: as in `forget_flows`.
+    unsafe {
+        let context = (&raw mut list).cast();
+        bpf_loop(RESTORED_AT_ONCE, restore_one as *mut c_void, context, 0);
+    }
+    0
+}
+
+/// Records one flow; 0 goes on to the next. What is counted of links goes on as it is.
+extern "C" fn restore_one(place: u32, list: *const List) -> i64 {
+    // SAFETY: the kernel passes the context given above.
+    let frame = TcContext::new(unsafe { (*list).frame });
+    let offset = ETHERNET_HEADER + place as usize * size_of::<FlowCopy>();
+    let Ok(FlowCopy { key, flow }) = frame.load::<FlowCopy>(offset) else { return 1 };
+    let tables = KernelTables::new(());
+    let is_moved = flow.head.inside_port != key.external_port;
+    let name = moved_key(&key, &flow);
+    if let Some(old) = tables.flow(&key) {
+        let version = old.version();
+        if is_moved {
+            tables.remove_moved_port(&name, version);
+        }
+        tables.remove_flow(&key, version);
+    }
+    if tables.insert_flow(&key, &flow).is_ok() && is_moved {
+        let _ = tables.insert_moved_port(&name, key.external_port);
     }
     0
 }

@@ -18,8 +18,8 @@ use aya_ebpf::{
 use netns_common::{
     abi::{
         BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
-        FragmentBudget, InsideKey, Ip4, Limited, Mapping, MappingKey, Masquerade, MasqueradeKey,
-        NO_RULE, Port, Protocol, RuleId, Settings, Tick, tick_of,
+        FragmentBudget, InsideKey, Ip4, Limited, LinkRole, Mapping, MappingKey, Masquerade,
+        MasqueradeKey, NO_RULE, Port, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
         FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, PortQuery, Route,
@@ -217,6 +217,29 @@ impl Tables for KernelTables<&TcContext> {
     #[inline(always)]
     fn is_host_address(&self, address: Ip4) -> bool {
         maps::HOST_ADDRESSES.get_ptr(address).is_some()
+    }
+
+    #[inline(always)]
+    fn link_role(&self, link: u32) -> Option<LinkRole> {
+        // SAFETY: copied at once, as above.
+        unsafe { maps::LINK_ROLES.get(link) }.and_then(|role| LinkRole::from_number(*role))
+    }
+
+    #[inline(always)]
+    fn is_external(&self, address: Ip4) -> bool {
+        maps::EXTERNALS.get_ptr(address).is_some()
+    }
+
+    #[inline(always)]
+    fn add_external(&self, address: Ip4) {
+        // Where there is no room, the packets that bear it are dropped at the uplink and counted.
+        let _ = maps::EXTERNALS.insert(address, 1, 0);
+    }
+
+    #[inline(always)]
+    fn is_routed(&self, uplink: u32, source: Ip4) -> bool {
+        let key = MasqueradeKey { uplink, source };
+        maps::ROUTED.get(Key::new(MasqueradeKey::UPLINK_BITS + 32, key)).is_some()
     }
 
     #[inline(always)]

@@ -61,7 +61,7 @@ drop_reasons! {
     InsideDestination = 8, "inside-destination";
     /// From the uplink with an inside source.
     InsideSource = 9, "inside-source";
-    /// Would have left an uplink untranslated, with an inside source.
+    /// Would have left by an uplink untranslated.
     Leak = 10, "leak";
     /// The time to live of an inbound packet of a translated connection ran out.
     TtlExceeded = 11, "ttl-exceeded";
@@ -77,6 +77,12 @@ drop_reasons! {
     /// A fragment before the first of its datagram, and its source has too many unfinished
     /// datagrams already.
     FragmentFlood = 16, "fragment-flood";
+    /// The kernel routes the packet out of the lab by a link that is not an uplink of the lab.
+    NoUplink = 17, "no-uplink";
+    /// IPv6, which the lab does not speak.
+    Ipv6 = 18, "ipv6";
+    /// The sender asks for a checksum to be written where its transport header has none.
+    ChecksumOffset = 19, "checksum-offset";
     /// An ICMP error about a translated connection whose checksum, or that of the IPv4
     /// header in it, is wrong.
     BadIcmpChecksum = 20, "bad-icmp-checksum";
@@ -97,6 +103,8 @@ drop_reasons! {
     UnrepliedShare = 26, "unreplied-share";
     /// To an endpoint-independent mapping, from somebody whom its filtering keeps out.
     Filtered = 27, "filtered";
+    /// A connection that began while the flow table was given another size: for a moment none can.
+    Resizing = 28, "resizing";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
     /// ARP that claims addresses which the namespace at the end of this cable does not have.

@@ -6,7 +6,7 @@
 
 use network_types::eth::EthHdr;
 
-use super::{FlowHead, FlowKey};
+use super::{Flow, FlowHead, FlowKey};
 
 /// A place for one connection, which is a cache line; its [`FlowTail`](super::FlowTail) is
 /// in another array, under the same number.
@@ -120,10 +120,23 @@ pub const fn summaries_of(capacity: u32) -> u32 {
     words_of(capacity).div_ceil(WORDS_OF_SUMMARY)
 }
 
+/// A connection with all that is recorded of it, on its way from one flow table to another.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCopy {
+    pub key: FlowKey,
+    pub flow: Flow,
+}
+
+/// How many connections a packet can carry for
+/// [`RESTORE_FLOWS`](super::programs::RESTORE_FLOWS): a page of the kernel has room for them.
+pub const RESTORED_AT_ONCE: u32 = 32;
+
 const _: () = {
     assert!(size_of::<FlowRecord>() == 64);
     assert!(size_of::<FlowBucket>() == 64);
     assert!(size_of::<FlowWord>() == 16);
     assert!(size_of::<FlowSummary>() == 16);
     assert!(size_of::<FlowLayout>() == 32);
+    assert!(size_of::<FlowCopy>() == 84);
 };

@@ -39,6 +39,18 @@ impl FragmentState {
     }
 }
 
+/// Where the fragments of a datagram were met. A note stands for fragments that are met at the
+/// same place: nobody outside can join a datagram of a namespace.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FragmentPlace {
+    #[default]
+    FromNamespace = 0,
+    /// Leaving by an uplink, where the kernel's stack sends them.
+    Leaving = 1,
+    FromUplink = 2,
+}
+
 /// A datagram that comes in fragments (RFC 791: source, destination, protocol and
 /// identification tell it from others), and what becomes of them.
 ///
@@ -74,8 +86,8 @@ pub struct Fragment {
     pub frame_source: Mac,
     /// The time to live that it came with.
     pub ttl: u8,
-    /// 1: it leaves by an uplink, where the kernel's stack sends it; 0: it has come in.
-    pub is_leaving: u8,
+    /// A [`FragmentPlace`].
+    pub place: u8,
 }
 
 /// What the sources of one group have in the reassembler: estimates, in bytes of its memory.

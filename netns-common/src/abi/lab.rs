@@ -1,6 +1,6 @@
 //! What the datapath knows of the lab: its ends, its ports and its settings.
 
-use super::{Limits, Mac, Prefix, Protocol, Tick, ticks};
+use super::{Ip4, Limits, Mac, Prefix, Protocol, Tick, ticks};
 
 /// How many inside prefixes a lab may have: the guard compares each outbound packet with
 /// all of them.
@@ -176,9 +176,45 @@ pub struct Settings {
     /// A bit for each of [`uplinks`](Self::uplinks): its far end, a veth in another namespace, is
     /// entered by `bpf_redirect_peer`.
     pub far_ends: u8,
-    pub tail_padding: [u8; 2],
+    /// 1: some uplink lets sources leave untranslated ([`maps::ROUTED`](super::maps::ROUTED)).
+    pub routed: u8,
+    /// 1: the router is a namespace of its own: whatever comes neither from its own sockets nor
+    /// by an uplink comes from the lab. 0: it is the machine, which forwards for others too.
+    pub own_namespace: u8,
     /// The Ethernet addresses there: of a port of a bridge, that of the bridge.
     pub far_macs: [Mac; MAX_UPLINKS],
+    /// The first address of each of [`uplinks`](Self::uplinks), which nearly all translated
+    /// packets leave with; unspecified where it has none. Further ones are in
+    /// [`maps::EXTERNALS`](super::maps::EXTERNALS).
+    pub externals: [Ip4; MAX_UPLINKS],
+    /// 1: the router has more inside prefixes than [`inside`](Self::inside) has room for; the
+    /// routing table tells the others.
+    pub has_more_inside: u8,
+    pub tail_padding: [u8; 3],
+    /// No flow begins before this time: the flow table is being copied into another. A time, so
+    /// that it passes if nobody ends it.
+    pub paused_until: Tick,
+}
+
+/// The part that a link of the router has in a lab.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkRole {
+    /// A bridge, or the router's end of a point-to-point cable.
+    Lab = 1,
+    Uplink = 2,
+}
+
+impl LinkRole {
+    /// `None` for a number that none has.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::Lab),
+            2 => Some(Self::Uplink),
+            _ => None,
+        }
+    }
 }
 
 impl Settings {
@@ -205,5 +241,5 @@ const _: () = {
     assert!(size_of::<Endpoint>() == 16);
     assert!(size_of::<BridgePort>() == 24);
     assert!(size_of::<Timeouts>() == 40);
-    assert!(size_of::<Settings>() == 312);
+    assert!(size_of::<Settings>() == 352);
 };

@@ -24,16 +24,17 @@ pub use flow::{
     tick_of, ticks,
 };
 pub use flow_table::{
-    BUCKET_ENTRIES, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowBucket, FlowLayout, FlowRecord,
-    FlowSummary, FlowWord, MAX_FLOWS, RECORDS_OF_WORD, WORDS_OF_SUMMARY, buckets_of, summaries_of,
-    words_of,
+    BUCKET_ENTRIES, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowBucket, FlowCopy, FlowLayout,
+    FlowRecord, FlowSummary, FlowWord, MAX_FLOWS, RECORDS_OF_WORD, RESTORED_AT_ONCE,
+    WORDS_OF_SUMMARY, buckets_of, summaries_of, words_of,
 };
 pub use fragment::{
-    FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentState, MAX_FRAGMENTS,
+    FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentPlace, FragmentState,
+    MAX_FRAGMENTS,
 };
 pub use host::{HostPeerKey, Peer};
 pub use lab::{
-    BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
+    BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, LinkRole, MAX_INSIDE_PREFIXES,
     MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
@@ -48,7 +49,7 @@ pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, W
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 9;
+pub const SCHEMA: u32 = 10;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -83,6 +84,16 @@ pub mod maps {
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
     /// Addresses of the router itself, for the host's own connections to a forward.
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
+    /// Index of a link of the router to its [`LinkRole`](super::LinkRole), as a word. Others have
+    /// none.
+    pub const LINK_ROLES: &str = "LINK_ROLES";
+    /// The addresses that translated packets bear outside, besides
+    /// [`Settings::externals`](super::Settings::externals): to 1. Programs add those that the
+    /// uplinks have been given since.
+    pub const EXTERNALS: &str = "EXTERNALS";
+    /// [`MasqueradeKey`](super::MasqueradeKey) (longest match) to 1: the sources that may leave by
+    /// an uplink untranslated.
+    pub const ROUTED: &str = "ROUTED";
     /// Sockets of the host whose peer was rewritten to a forward's target.
     pub const HOST_PEERS: &str = "HOST_PEERS";
     /// One [`Settings`](super::Settings).
@@ -123,9 +134,24 @@ pub mod maps {
     /// [`UsageSlot`](super::UsageSlot).
     pub const USAGE: &str = "USAGE";
 
+    /// The maps of [`PINNED`] that make up a flow table: another size takes others.
+    pub const OF_FLOW_TABLE: [&str; 11] = [
+        FLOWS,
+        FLOW_TAILS,
+        FLOW_INDEX,
+        FLOW_WORDS,
+        FLOW_SUMMARIES,
+        FLOW_LAYOUT,
+        FLOW_CURSORS,
+        HAS_MOVED,
+        MAPPINGS,
+        SWEEPER,
+        STAGES,
+    ];
+
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 29] = [
+    pub const PINNED: [&str; 32] = [
         FLOWS,
         FLOW_TAILS,
         FLOW_INDEX,
@@ -140,6 +166,9 @@ pub mod maps {
         ENDPOINTS,
         BRIDGE_PORTS,
         HOST_ADDRESSES,
+        LINK_ROLES,
+        EXTERNALS,
+        ROUTED,
         HOST_PEERS,
         SETTINGS,
         RULE_COUNTERS,
@@ -180,6 +209,9 @@ pub mod programs {
     pub const START_SWEEPER: &str = "start_sweeper";
     /// Run by a test run: forgets the flows whose keys the packet consists of.
     pub const FORGET_FLOWS: &str = "forget_flows";
+    /// Run by test runs: records the flows that the packet consists of, as
+    /// [`FlowCopy`](super::FlowCopy)s.
+    pub const RESTORE_FLOWS: &str = "restore_flows";
     /// cgroup hooks of the host's own connections to a forwarded port.
     pub const SOCKET_HOOKS: [&str; 7] = [
         "host_connect",

@@ -3,10 +3,10 @@
 use aya::Pod;
 
 use super::{
-    AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowBucket, FlowKey, FlowLayout,
-    FlowRecord, FlowSummary, FlowTail, FlowWord, Forward, Fragment, FragmentBudget, HostPeerKey,
-    Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey, Peer, Port, PortPage, Prefix, RulePrefix,
-    Settings, Timeouts, UsageSlot,
+    AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowBucket, FlowCopy, FlowKey,
+    FlowLayout, FlowRecord, FlowSummary, FlowTail, FlowWord, Forward, Fragment, FragmentBudget,
+    HostPeerKey, Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey, Peer, Port, PortPage, Prefix,
+    RulePrefix, Settings, Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -27,6 +27,7 @@ pod!(
     Endpoint,
     Flow,
     FlowBucket,
+    FlowCopy,
     FlowKey,
     FlowLayout,
     FlowRecord,

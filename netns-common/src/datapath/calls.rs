@@ -5,8 +5,8 @@ use super::{
     external_port::{forget, record},
     forwards::Target,
     hop::RouteOutcome,
+    inside::{allow_external, is_uplink},
     notes::Scratch,
-    outbound::is_uplink,
     oversize::{self, FITS_EVERY_LINK},
     parked::ParkedExit,
     passage::Passage,
@@ -15,7 +15,7 @@ use super::{
     traits::{FlowRef, InsertError, Packet, Tables},
     usage,
 };
-use crate::abi::{DropReason, FlowKey, InsideKey, Ip4, Port, Tick};
+use crate::abi::{DropReason, FlowKey, InsideKey, Ip4, LinkRole, Port, Tick};
 
 /// [`Stage::Enter`](crate::abi::Stage::Enter).
 #[inline(always)]
@@ -57,14 +57,20 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
         // A broadcast address, or one that no answer would reach.
         return Outcome::Decided(passage.drop(DropReason::NoRoute));
     }
+    if tables.link_role(reply.egress) == Some(LinkRole::Lab) {
+        return Outcome::Decided(passage.drop(DropReason::InsideSource));
+    }
     // Where the way back is not by an uplink, replies go where the packet came from.
     let (egress, next_hop) = if is_uplink(passage.settings, reply.egress) {
         (reply.egress, reply.next_hop)
     } else {
         (link, head.source)
     };
-    if let Some(reason) = usage::refusal(tables, passage.settings, egress) {
+    if let Some(reason) = usage::refusal(passage, egress) {
         return Outcome::Decided(passage.drop(reason));
+    }
+    if !allow_external(tables, passage.settings, head.destination) {
+        return Outcome::Decided(passage.drop(DropReason::InsideDestination));
     }
     let kind = passage.notes.called_kind();
     passage.begin_draft(kind);

@@ -8,10 +8,10 @@ use network_types::tcp::TcpHdr;
 use super::{
     Exit, Outcome, Verdict,
     checksum::Diff,
-    guard::is_inside,
+    inside::is_inside,
+    inside::is_uplink,
     masquerade,
     notes::Scratch,
-    outbound::is_uplink,
     parked::{ParkedExit, forget_ways},
     passage::Passage,
     stages,

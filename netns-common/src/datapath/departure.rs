@@ -3,9 +3,9 @@
 use super::{
     Exit, Outcome, Verdict, detour,
     external_port::{self, Refused, TRIES},
-    guard::is_inside,
     head::Kind,
     hop::Route,
+    inside::{allow_external, is_routed},
     mapping, masquerade,
     notes::{Notes, Place, Scratch},
     oversize::FITS_EVERY_LINK,
@@ -28,6 +28,10 @@ pub(super) fn leave<P: Packet, T: Tables>(
 ) -> Outcome {
     let head = passage.head;
     let tables = passage.tables;
+    if is_routed(tables, passage.settings, route.egress, head.source) {
+        // Whatever it is: the stack routes it, and the guard lets it out.
+        return Outcome::Decided(Verdict::Pass);
+    }
     passage.notes.masquerade =
         masquerade::find(tables, route.egress, head.source).unwrap_or_default();
     // Read back from memory, whose content the verifier does not know: to it, all ways that led
@@ -35,15 +39,9 @@ pub(super) fn leave<P: Packet, T: Tables>(
     let rule = &passage.notes.masquerade;
     let (id, to) = (rule.rule, rule.to);
     if id == NO_RULE {
-        // A source outside every inside prefix is the network's own business.
-        return Outcome::Decided(if is_inside(passage.settings, head.source) {
-            passage.drop(DropReason::NoMasquerade)
-        } else {
-            Verdict::Pass
-        });
+        return refuse_new(passage, DropReason::NoMasquerade, exit.skips_stack());
     }
     if masquerade::excludes(tables, rule, head.destination) {
-        // Whatever it is: the stack routes it, and the guard lets it out.
         return Outcome::Decided(Verdict::Pass);
     }
     let refusal = match head.kind {
@@ -61,15 +59,19 @@ pub(super) fn leave<P: Packet, T: Tables>(
     if may_be_too_large && passage.packet.exceeds_mtu(route.egress) {
         return Outcome::Decided(Verdict::Pass);
     }
-    if let Some(reason) = usage::refusal(tables, passage.settings, end.cable) {
+    if let Some(reason) = usage::refusal(passage, end.cable) {
         return refuse_new(passage, reason, exit.skips_stack());
+    }
+    let external = masquerade::address(to, route.source);
+    if !allow_external(tables, passage.settings, external) {
+        return refuse_new(passage, DropReason::NoMasquerade, exit.skips_stack());
     }
     passage.begin_draft(FlowKind::Masquerade);
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;
     flow.inside_mac = end.mac;
-    flow.external = masquerade::address(to, route.source);
+    flow.external = external;
     flow.next_hop = route.next_hop;
     flow.egress = route.egress;
     flow.cable = end.cable;

@@ -6,7 +6,7 @@ use network_types::eth::EthHdr;
 
 use super::{
     Exit, Outcome, Verdict,
-    fragments::{LIFETIME, begin_note, find, group, write_note},
+    fragments::{LIFETIME, begin_note, find_reassembled, group, write_note},
     head::{Head, Kind},
     notes::Scratch,
     passage::{Passage, read_head},
@@ -127,7 +127,7 @@ pub fn from_reassembler<P: Packet, T: Tables>(
     let Scratch { head: parked, notes } = scratch;
     *parked = head;
     let mut passage = Passage::new(packet, tables, settings, parked, notes, now);
-    let known = find(tables, settings, passage.head, now, false);
+    let known = find_reassembled(tables, settings, passage.head, now);
     let Some(found) = known.filter(|_| passage.head.is_fragment()) else {
         return Outcome::Decided(passage.drop(DropReason::Fragment));
     };

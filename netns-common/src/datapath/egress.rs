@@ -12,10 +12,10 @@ use super::{
     Exit, Outcome, Verdict, clamp,
     departure::leave,
     fragments,
-    guard::is_inside,
     head::{Head, Kind},
     hop::RouteOutcome,
     icmp::{self, about},
+    inside::is_inside,
     notes::Scratch,
     outbound::{REROUTE, follow},
     passage::{ANY, PLAIN, Passage},
@@ -222,19 +222,25 @@ fn forwarded_error<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Out
 #[inline(always)]
 fn own<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
+    let translated = Quote::of(passage).and_then(|quote| {
+        let (key, flow) = about(passage, &quote, |_| true)?;
+        tell(passage, &quote, &key, &flow, head.source)
+    });
+    if let Some(outcome) = translated {
+        return outcome;
+    }
     let ip = head.l4 as usize + Icmpv4Hdr::LEN;
     let is_secret = |field: usize| {
         let address = passage.packet.load_at(ip + field).map(Ip4::from_network);
         address.is_some_and(|address| is_inside(passage.settings, address))
     };
-    if !is_secret(offset_of!(Ipv4Hdr, src_addr)) && !is_secret(offset_of!(Ipv4Hdr, dst_addr)) {
-        return Outcome::Decided(Verdict::Pass);
-    }
-    let translated = Quote::of(passage).and_then(|quote| {
-        let (key, flow) = about(passage, &quote, |_| true)?;
-        tell(passage, &quote, &key, &flow, head.source)
-    });
-    translated.unwrap_or_else(|| Outcome::Decided(passage.drop(DropReason::UnrelatedIcmp)))
+    let quotes_inside =
+        is_secret(offset_of!(Ipv4Hdr, src_addr)) || is_secret(offset_of!(Ipv4Hdr, dst_addr));
+    Outcome::Decided(if quotes_inside {
+        passage.drop(DropReason::UnrelatedIcmp)
+    } else {
+        Verdict::Pass
+    })
 }
 
 /// Sends an error on, with the quoted packet as its sender sent it. `None` if that sender is

@@ -15,6 +15,7 @@ use super::{
     detour::send_to_reassembler,
     external_port::siphash13,
     head::{Head, destination_mac, source_mac},
+    inside::is_uplink,
     notes::Scratch,
     passage::Passage,
     rewrite,
@@ -22,8 +23,8 @@ use super::{
     traits::{Packet, Tables},
 };
 use crate::abi::{
-    DropReason, FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentState, Ip4, Settings, Stage,
-    Tick,
+    DropReason, FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentPlace, FragmentState, Ip4,
+    Settings, Stage, Tick,
 };
 
 /// How long a note about a datagram stands, in ticks (4.3 s): longer than the reassembler
@@ -90,8 +91,8 @@ fn is_same_datagram(fragment: &Fragment, head: &Head) -> bool {
 }
 
 #[inline(always)]
-fn is_about(fragment: &Fragment, head: &Head, is_leaving: bool) -> bool {
-    is_same_datagram(fragment, head) && fragment.is_leaving == u8::from(is_leaving)
+const fn is_at(fragment: &Fragment, place: FragmentPlace) -> bool {
+    fragment.place == place as u8
 }
 
 /// Puts the note that was begun into the place of the datagram, or a free one, or the oldest.
@@ -114,11 +115,12 @@ pub(super) fn write_note<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) 
             continue;
         };
         if is_same_datagram(&old, head) {
-            if old.is_leaving == note.is_leaving {
+            if old.place == note.place {
                 best = place;
                 break;
             }
-            // What goes through the stack has a note where it came in and one where it leaves.
+            // What goes through the stack has a note where it came in and one where it leaves;
+            // and nobody outside takes the note of a namespace away by using its names.
             continue;
         }
         let age = age(&old, now);
@@ -141,21 +143,44 @@ const fn age(fragment: &Fragment, now: Tick) -> Tick {
     if age > Tick::MAX / 2 { 0 } else { age }
 }
 
-/// What is known of the datagram that a packet is a fragment of, where it came in, or where it
-/// leaves.
+/// What is known of the datagram that a packet is a fragment of, from the place that the packet is
+/// at.
 #[inline(always)]
 pub(super) fn find<'a, T: Tables>(
     tables: &'a T,
     settings: &Settings,
     head: &Head,
     now: Tick,
-    is_leaving: bool,
+    place: FragmentPlace,
+) -> Option<T::FragmentRef<'a>> {
+    find_where(tables, settings, head, now, |note| is_at(note, place))
+}
+
+/// The same for a packet from the reassembler, which may have come in from either side.
+#[inline(always)]
+pub(super) fn find_reassembled<'a, T: Tables>(
+    tables: &'a T,
+    settings: &Settings,
+    head: &Head,
+    now: Tick,
+) -> Option<T::FragmentRef<'a>> {
+    find_where(tables, settings, head, now, |note| !is_at(note, FragmentPlace::Leaving))
+}
+
+#[inline(always)]
+fn find_where<'a, T: Tables>(
+    tables: &'a T,
+    settings: &Settings,
+    head: &Head,
+    now: Tick,
+    is_its: impl Fn(&Fragment) -> bool,
 ) -> Option<T::FragmentRef<'a>> {
     let places = Places::of(tables, settings, head);
     let mut attempt = 0;
     while attempt < CHOICES {
         if let Some(found) = tables.fragment(places.at(attempt))
-            && is_about(&found, head, is_leaving)
+            && is_same_datagram(&found, head)
+            && is_its(&found)
         {
             return (age(&found, now) < LIFETIME).then_some(found);
         }
@@ -175,7 +200,9 @@ pub(super) fn resume<P: Packet, T: Tables>(
     if head.first_fragment && head.is_tiny() {
         return Some(passage.drop(DropReason::Malformed));
     }
-    let found = find(passage.tables, passage.settings, head, passage.now, false)?;
+    let place =
+        if from_namespace { FragmentPlace::FromNamespace } else { FragmentPlace::FromUplink };
+    let found = find(passage.tables, passage.settings, head, passage.now, place)?;
     if from_namespace && found.link != passage.packet.link() {
         return None;
     }
@@ -200,7 +227,8 @@ pub(super) fn resume_leaving<P: Packet, T: Tables>(
     if !head.is_fragment() {
         return None;
     }
-    let found = find(passage.tables, passage.settings, head, passage.now, true)?;
+    let leaving = FragmentPlace::Leaving;
+    let found = find(passage.tables, passage.settings, head, passage.now, leaving)?;
     Some(follow(passage, &found, true))
 }
 
@@ -267,7 +295,8 @@ fn note_first<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome 
     }
     let head = passage.head;
     let is_leaving = matches!(exit, Exit::Onward) && to.source != head.source;
-    let id = id_of(passage, to.source, is_leaving);
+    let place = if is_leaving { FragmentPlace::Leaving } else { place_of(passage) };
+    let id = id_of(passage, to.source, place);
     if begin_note(passage, FragmentState::Translated).is_none() {
         return Outcome::Decided(passage.drop(DropReason::RewriteFailed));
     }
@@ -276,7 +305,7 @@ fn note_first<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome 
     note.new_destination = to.destination;
     note.new_id = id;
     note.rule = rule;
-    note.is_leaving = u8::from(is_leaving);
+    note.place = place as u8;
     match exit {
         Exit::Onward => {}
         Exit::Neighbour { link, next_hop } => (note.exit, note.next_hop) = (link, next_hop),
@@ -293,8 +322,12 @@ fn note_first<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome 
 /// The identification of the datagram behind `source`: if its first fragment has come before,
 /// the one that it was given then, which others may bear already.
 #[inline(always)]
-fn id_of<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, source: Ip4, is_leaving: bool) -> u16 {
-    let known = find(passage.tables, passage.settings, passage.head, passage.now, is_leaving);
+fn id_of<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    source: Ip4,
+    place: FragmentPlace,
+) -> u16 {
+    let known = find(passage.tables, passage.settings, passage.head, passage.now, place);
     match known {
         Some(note)
             if note.state == FragmentState::Translated as u8 && note.new_source == source =>
@@ -302,6 +335,16 @@ fn id_of<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, source: Ip4, is_leav
             note.new_id
         }
         _ => passage.id_behind(source),
+    }
+}
+
+/// Where a packet has come in.
+#[inline(always)]
+fn place_of<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> FragmentPlace {
+    if is_uplink(passage.settings, passage.packet.link()) {
+        FragmentPlace::FromUplink
+    } else {
+        FragmentPlace::FromNamespace
     }
 }
 
@@ -320,6 +363,7 @@ pub(super) fn begin_note<P: Packet, T: Tables>(
         id: head.id,
         protocol: head.protocol,
         state: state as u8,
+        place: place_of(passage) as u8,
         frame_destination: destination_mac(passage.packet)?,
         frame_source: source_mac(passage.packet)?,
         ttl: head.ttl,

@@ -1,4 +1,4 @@
-//! tcx egress of an uplink: nothing leaves with an inside source.
+//! tcx egress of an uplink: nothing of the lab leaves untranslated, but where a rule says so.
 
 use core::mem::offset_of;
 
@@ -8,42 +8,19 @@ use super::{
     Outcome, Verdict, egress,
     external_port::forget,
     head::{Head, Kind, NoHead},
-    host, masquerade,
+    host,
+    inside::{came_from_lab, is_first_external, is_inside, may_pass_untranslated},
     notes::Scratch,
     state::Direction,
     traits::{FlowRef, Packet, Tables, Touch},
     words::{IP_DESTINATION, IP_SOURCE},
 };
-use crate::abi::{
-    DropReason, Flow, FlowHead, FlowKind, FlowTail, Ip4, MAX_INSIDE_PREFIXES, Settings, Stage, Tick,
-};
+use crate::abi::{DropReason, Flow, FlowHead, FlowKind, FlowTail, Ip4, Settings, Stage, Tick};
 
-/// Whether an address belongs to one of the lab's inside prefixes.
-#[inline(always)]
-pub(super) fn is_inside(settings: &Settings, address: Ip4) -> bool {
-    let count = settings.inside_count as usize;
-    for (index, prefix) in settings.inside.iter().take(MAX_INSIDE_PREFIXES).enumerate() {
-        // Most labs have one: every packet that leaves would go through sixteen.
-        if index >= count {
-            return false;
-        }
-        if prefix.contains(address) {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether a packet bears the address of one of the inside prefixes.
-#[inline(always)]
-pub fn has_inside_source<P: Packet>(packet: &P, settings: &Settings) -> bool {
-    let source = packet.load(IP_SOURCE).map(Ip4::from_network);
-    source.is_some_and(|source| is_inside(settings, source))
-}
-
-/// The guard. Every packet that leaves by the uplink's cable passes it, the redirected ones too,
-/// and none with an inside source leaves without it; what the stack forwarded from inside is
-/// translated here. The clock is read for the few that need it.
+/// The guard. Every packet that leaves by the uplink's cable passes it, the redirected ones too.
+/// Packets of the lab leave with an address of the router, or because a rule lets them leave as
+/// they are; what the stack forwarded from the lab is translated here. Packets of others that
+/// share the machine pass. The clock is read for the few that need it.
 #[inline(always)]
 pub fn to_uplink<P: Packet, T: Tables>(
     packet: &mut P,
@@ -56,24 +33,34 @@ pub fn to_uplink<P: Packet, T: Tables>(
         return Outcome::Decided(Verdict::Pass);
     }
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
-    let is_from_host = packet.is_from_host();
-    let from_inside =
-        packet.load(IP_SOURCE).map(|source| is_inside(settings, Ip4::from_network(source)));
-    let reason = match from_inside {
-        Some(false) if is_from_host => return own(packet, tables, scratch, clock()),
-        Some(false) => return Outcome::Decided(Verdict::Pass),
-        Some(true) if may_leave(packet, tables) => return Outcome::Decided(Verdict::Pass),
-        Some(true) if is_from_host => DropReason::Leak,
-        Some(true) => match Head::read(packet) {
-            Ok(head) => {
-                return egress::translate(packet, tables, settings, scratch, &head, clock());
-            }
-            Err(NoHead::NotIpv4) => DropReason::Leak,
-            Err(NoHead::Malformed) => DropReason::Malformed,
-            Err(NoHead::BadChecksum) => DropReason::BadChecksum,
-        },
+    let Some(source) = packet.load(IP_SOURCE).map(Ip4::from_network) else {
         // An IPv4 frame too short to have a source is of no use to anybody beyond the uplink.
-        None => DropReason::Malformed,
+        tables.count_drop(DropReason::Malformed, packet.length());
+        return Outcome::Decided(Verdict::Drop(DropReason::Malformed));
+    };
+    let ingress = packet.ingress_link();
+    let is_from_host = ingress == 0;
+    if !is_from_host && is_first_external(settings, source) {
+        return Outcome::Decided(Verdict::Pass);
+    }
+    // What bears an inside prefix comes from the lab by whatever link it came.
+    if !is_inside(settings, source) {
+        if is_from_host {
+            return own(packet, tables, scratch, clock());
+        }
+        if tables.is_external(source) || !came_from_lab(tables, settings, ingress) {
+            return Outcome::Decided(Verdict::Pass);
+        }
+    }
+    if may_leave(packet, tables, settings, source) {
+        return Outcome::Decided(Verdict::Pass);
+    }
+    let reason = match Head::read(packet) {
+        _ if is_from_host => DropReason::Leak,
+        Ok(head) => return egress::translate(packet, tables, settings, scratch, &head, clock()),
+        Err(NoHead::NotIpv4) => DropReason::Leak,
+        Err(NoHead::Malformed) => DropReason::Malformed,
+        Err(NoHead::BadChecksum) => DropReason::BadChecksum,
     };
     tables.count_drop(reason, packet.length());
     Outcome::Decided(Verdict::Drop(reason))
@@ -93,14 +80,18 @@ fn own<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch, now:
     Outcome::Decided(Verdict::Pass)
 }
 
-/// Whether a masquerade leaves the packet's destination alone: it is to be seen as it is.
+/// Whether a rule lets a packet leave as it is.
 #[inline(always)]
-fn may_leave<P: Packet, T: Tables>(packet: &P, tables: &T) -> bool {
-    let address = |field| packet.load(field).map(Ip4::from_network);
-    let (Some(source), Some(destination)) = (address(IP_SOURCE), address(IP_DESTINATION)) else {
-        return false;
-    };
-    masquerade::is_excluded(tables, packet.link(), source, destination)
+fn may_leave<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    settings: &Settings,
+    source: Ip4,
+) -> bool {
+    let destination = packet.load(IP_DESTINATION).map(Ip4::from_network);
+    destination.is_some_and(|destination| {
+        may_pass_untranslated(tables, settings, packet.link(), source, destination)
+    })
 }
 
 /// A connection of the host itself takes its port back from a namespace's flow, whose answers

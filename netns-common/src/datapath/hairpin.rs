@@ -99,7 +99,7 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
         return oversize::refuse(passage, target.cable);
     }
     let link = passage.packet.link();
-    if let Some(reason) = usage::refusal(tables, passage.settings, link) {
+    if let Some(reason) = usage::refusal(passage, link) {
         return passage.refuse(reason);
     }
     passage.begin_draft(FlowKind::Hairpin);

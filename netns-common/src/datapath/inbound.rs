@@ -7,10 +7,11 @@ use super::{
     Outcome, Verdict, clamp, detour,
     forwards::{self},
     fragments,
-    guard::is_inside,
     head::{Kind, destination_mac},
     hop::RouteOutcome,
-    icmp, mapping, masquerade,
+    icmp,
+    inside::{is_inside, leads_inside, may_pass_untranslated},
+    mapping,
     notes::Scratch,
     options,
     oversize::FITS_EVERY_LINK,
@@ -33,6 +34,7 @@ pub fn from_uplink<P: Packet, T: Tables>(
 ) -> Outcome {
     let head = match read_head(packet, tables) {
         Ok(head) => head,
+        Err(Verdict::Pass) => return Outcome::Continue(Stage::OtherFrame),
         Err(verdict) => return Outcome::Decided(verdict),
     };
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
@@ -204,13 +206,13 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     if let Some(reason) = source::address_fault(head) {
         return Outcome::Decided(passage.drop(reason));
     }
-    if is_inside(passage.settings, head.source) {
+    if is_from_inside(passage) {
         return Outcome::Decided(passage.drop(DropReason::InsideSource));
     }
-    if is_inside(passage.settings, head.destination) {
+    if is_for_inside(passage) {
         // What is not translated outwards has answers that bear the inside's own address.
-        let link = passage.packet.link();
-        if masquerade::is_excluded(tables, link, head.destination, head.source) {
+        let (settings, link) = (passage.settings, passage.packet.link());
+        if may_pass_untranslated(tables, settings, link, head.destination, head.source) {
             return Outcome::Decided(Verdict::Pass);
         }
         return Outcome::Decided(passage.drop(DropReason::InsideDestination));
@@ -254,6 +256,25 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         return Outcome::Continue(Stage::Enter);
     };
     Outcome::Decided(passage.drop(refusal))
+}
+
+/// Whether the source of a packet from outside is inside. The routing table is asked only where
+/// more than the prefixes can tell: packets for the host itself, which are most, do without.
+#[inline(always)]
+fn is_from_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let (head, settings) = (passage.head, passage.settings);
+    is_inside(settings, head.source)
+        || (settings.has_more_inside != 0 || head.is_fragment())
+            && leads_inside(passage.tables, head.source, passage.packet.link())
+}
+
+/// Whether the kernel would send a packet from outside into the lab.
+#[inline(always)]
+fn is_for_inside<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let (head, tables) = (passage.head, passage.tables);
+    is_inside(passage.settings, head.destination)
+        || !tables.is_host_address(head.destination)
+            && leads_inside(tables, head.destination, passage.packet.link())
 }
 
 /// A packet to an address of the host, from outside or from a namespace, to a port that is not

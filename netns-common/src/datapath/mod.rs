@@ -26,6 +26,7 @@ mod host;
 mod icmp;
 mod identification;
 mod inbound;
+mod inside;
 mod mapping;
 mod masquerade;
 mod neighbour;
@@ -60,7 +61,7 @@ pub use flow_index::{Spot, in_use, moved_record};
 pub use flow_search::{WORDS_TRIED, Walk, first_record, lowest_free_from};
 pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;
-pub use guard::{has_inside_source, to_uplink};
+pub use guard::to_uplink;
 pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead, is_tcp_opening};
 pub use hop::{Route, RouteOutcome};
@@ -68,6 +69,7 @@ pub use host::{HostSockets, connect as host_connect, has_sockets};
 pub use inbound::{
     admit, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
+pub use inside::has_inside_source;
 pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use neighbour::neighbour;
 pub use notes::Scratch;

@@ -5,8 +5,8 @@
 
 use super::{
     Exit, Outcome, Verdict,
-    guard::is_inside,
     head::{Head, destination_mac, is_from},
+    inside::is_inside,
     notes::Scratch,
     oversize::FITS_EVERY_LINK,
     passage::Passage,

@@ -9,7 +9,9 @@ use super::{
     hairpin::turn_around,
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
-    icmp, masquerade, neighbour,
+    icmp,
+    inside::is_uplink,
+    masquerade, neighbour,
     notes::Scratch,
     options,
     oversize::FITS_EVERY_LINK,
@@ -20,7 +22,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, Packet, Tables, Version},
 };
-use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, MAX_UPLINKS, Settings, Stage, Tick};
+use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, LinkRole, Stage, Tick};
 
 /// How often a flow in use asks the routing table anew, in ticks: about once a second.
 pub(super) const REROUTE: Tick = 8;
@@ -210,7 +212,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
         if let Some(verdict) = passage.aside(|passage| reroute(passage, key, &flow)) {
             return Some(verdict);
         }
-        if passage.notes.is_stale {
+        if passage.notes.is_stale || passage.notes.is_refused {
             return None;
         }
     }
@@ -250,6 +252,13 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
         route.outcome == RouteOutcome::Forward && is_uplink(passage.settings, route.egress);
     if has_way {
         follow(passage, key, flow, &route);
+        return None;
+    }
+    if route.outcome == RouteOutcome::Forward
+        && let Some(reason) = leave_elsewhere(passage, &route)
+    {
+        passage.refuse(reason);
+        passage.notes.is_refused = true;
         return None;
     }
     // The stack answers with the right ICMP error.
@@ -317,9 +326,11 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         // The stack answers with the right ICMP error.
         RouteOutcome::Refused => Outcome::Decided(Verdict::Pass),
         RouteOutcome::Forward if head.ttl <= 1 => Outcome::Decided(Verdict::Pass),
-        // Between inside networks there is nothing to translate.
         RouteOutcome::Forward if !is_uplink(passage.settings, route.egress) => {
-            Outcome::Decided(Verdict::Pass)
+            match leave_elsewhere(passage, &route) {
+                Some(reason) => passage.refuse(reason),
+                None => Outcome::Decided(Verdict::Pass),
+            }
         }
         // Translated when it leaves.
         RouteOutcome::Forward if passage.settings.via_stack != 0 => {
@@ -339,19 +350,15 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     }
 }
 
-/// Whether `link` is one of the lab's uplinks.
+/// Towards a link that is no uplink: between inside networks there is nothing to translate, and
+/// nothing leaves the lab by a link of others.
 #[inline(always)]
-pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
-    let count = settings.uplink_count as usize;
-    for (index, uplink) in settings.uplinks.iter().take(MAX_UPLINKS).enumerate() {
-        if index >= count {
-            return false;
-        }
-        if *uplink == link {
-            return true;
-        }
-    }
-    false
+fn leave_elsewhere<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    route: &Route,
+) -> Option<DropReason> {
+    let role = passage.tables.link_role(route.egress);
+    (role != Some(LinkRole::Lab)).then_some(DropReason::NoUplink)
 }
 
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is

@@ -116,6 +116,10 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     /// The same wherever the packet has got to.
     #[inline(always)]
     pub(super) fn refuse_at(&mut self, place: Place, reason: DropReason) -> Outcome {
+        // In a moment it will do: a sender that is told gives up.
+        if matches!(reason, DropReason::Resizing) {
+            return Outcome::Decided(self.drop(reason));
+        }
         self.notes.refusal = Refusal { reason: reason as u32, mtu: 0, place };
         Outcome::Continue(Stage::Refuse)
     }

@@ -14,7 +14,7 @@ use super::{
     traits::{Packet, Tables},
     words::IP,
 };
-use crate::abi::{BridgePort, DropReason, Ip4, Mac, Port};
+use crate::abi::{BridgePort, DropReason, Ip4, Mac, Port, Settings};
 
 /// ARP over Ethernet about IPv4 (RFC 826): hardware 1, protocol 0x0800, lengths 6 and 4.
 const ARP_ETHERNET_IPV4: [u8; 6] = [0, 1, 0x08, 0, 6, 4];
@@ -27,15 +27,14 @@ const DHCP_CLIENT: Port = Port::new(68);
 /// IGMP (RFC 3376), whose senders need no address yet.
 const IGMP: u8 = 2;
 
-/// A frame from a cable that holds no IPv4 packet, or one in a VLAN: bridged, never
-/// translated.
+/// A frame that holds no IPv4 packet, or one in a VLAN. From a cable it is bridged, never
+/// translated; from an uplink it is for the stack.
 #[inline(always)]
 pub(super) fn of_other_frame<P: Packet, T: Tables>(packet: &P, tables: &T) -> Verdict {
-    let refusal = match (tables.settings(), tables.bridge_port(packet.link())) {
-        (Some(settings), Some(port)) if port.is_checked(settings) => {
-            frame_fault(packet, tables, &port)
-        }
-        _ => None,
+    let port = tables.bridge_port(packet.link());
+    let refusal = match (tables.settings(), port) {
+        (Some(settings), Some(port)) => frame_fault(packet, tables, settings, &port),
+        _ => is_hidden(packet).then_some(DropReason::Malformed),
     };
     refusal.map_or(Verdict::Pass, |reason| {
         tables.count_drop(reason, packet.length());
@@ -43,27 +42,43 @@ pub(super) fn of_other_frame<P: Packet, T: Tables>(packet: &P, tables: &T) -> Ve
     })
 }
 
+/// Why a cable does not carry a frame.
 #[inline(always)]
 fn frame_fault<P: Packet, T: Tables>(
     packet: &P,
     tables: &T,
+    settings: &Settings,
     port: &BridgePort,
 ) -> Option<DropReason> {
+    let ether_type: u16 = packet.load(offset_of!(EthHdr, ether_type))?;
+    if ether_type == EtherType::Ipv6 as u16 {
+        return Some(DropReason::Ipv6);
+    }
+    if is_hidden(packet) {
+        return Some(DropReason::Malformed);
+    }
+    if !port.is_checked(settings) {
+        return None;
+    }
     if !is_from(packet, &port.mac) {
         return Some(DropReason::SpoofedMac);
     }
-    if packet.is_tagged() {
-        return None;
-    }
-    let ether_type: u16 = packet.load(offset_of!(EthHdr, ether_type))?;
-    if ether_type == EtherType::Arp as u16 {
+    if ether_type == EtherType::Arp as u16 && !packet.is_tagged() {
         return arp_fault(packet, tables, port);
     }
-    // The kernel has taken one tag off already, and it was a priority tag: behind a second one
-    // the stack would find a packet that was not looked at here.
-    let is_hidden =
-        ether_type == EtherType::Ieee8021q as u16 || ether_type == EtherType::Ieee8021ad as u16;
-    is_hidden.then_some(DropReason::Malformed)
+    None
+}
+
+/// Whether the stack would find a packet behind a tag that nobody has looked at. The kernel has
+/// taken one tag off before the hook; if that was a priority tag (VLAN 0), the stack goes on with
+/// the next.
+#[inline(always)]
+fn is_hidden<P: Packet>(packet: &P) -> bool {
+    let ether_type: Option<u16> = packet.load(offset_of!(EthHdr, ether_type));
+    let is_vlan = |ether_type| {
+        ether_type == EtherType::Ieee8021q as u16 || ether_type == EtherType::Ieee8021ad as u16
+    };
+    ether_type.is_some_and(is_vlan) && !packet.is_tagged()
 }
 
 /// ARP says who has an address. The sender's is its own, or none while it asks whether

@@ -5,8 +5,8 @@ use core::ops::Deref;
 use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
     Addition, BridgePort, DropReason, Endpoint, Flow, FlowHead, FlowKey, Fragment, FragmentBudget,
-    InsideKey, Ip4, Limited, Load, Mapping, MappingKey, Masquerade, Port, RuleId, Sequences,
-    Settings, Tick,
+    InsideKey, Ip4, Limited, LinkRole, Load, Mapping, MappingKey, Masquerade, Port, RuleId,
+    Sequences, Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -45,8 +45,8 @@ pub trait Packet {
     /// none: the stack takes it off and goes on as without.
     fn is_tagged(&self) -> bool;
 
-    /// At an egress hook: whether a socket of the host made it, and nobody else.
-    fn is_from_host(&self) -> bool;
+    /// At an egress hook: the link that it came in by; 0 if a socket of the host made it.
+    fn ingress_link(&self) -> u32;
 
     /// How many packets it becomes when it is sent: more than 1 with segmentation offload.
     /// May be 0 for one.
@@ -216,6 +216,18 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     /// Whether the address was the router's own when its addresses were last written down.
     /// The kernel's routing answer alone does not tell an own address from one without route.
     fn is_host_address(&self, address: Ip4) -> bool;
+
+    /// The part that a link of the router has in the lab; `None` for links of others.
+    fn link_role(&self, link: u32) -> Option<LinkRole>;
+
+    /// Whether translated packets bear this address, besides
+    /// [`Settings::externals`](crate::abi::Settings::externals).
+    fn is_external(&self, address: Ip4) -> bool;
+    /// Notes that translated packets will bear this address from now on.
+    fn add_external(&self, address: Ip4);
+
+    /// Whether `source` may leave by `uplink` untranslated, because a rule says so.
+    fn is_routed(&self, uplink: u32, source: Ip4) -> bool;
 
     /// The kernel's route to `destination` for a packet that came in by `link`.
     fn route(&self, destination: Ip4, link: u32) -> Route;

@@ -6,10 +6,11 @@
 //! way of an established flow. The sweeper meets every record anyway and sets right what was
 //! lost, as when somebody else has removed a record.
 
-use super::traits::{Tables, UsageTable};
-use crate::abi::{
-    Addition, DropReason, FlowHead, FlowKind, Load, SPARED_PART, Settings, WHOLE_TABLE,
+use super::{
+    passage::Passage,
+    traits::{Packet, Tables, UsageTable},
 };
+use crate::abi::{Addition, DropReason, FlowHead, FlowKind, Load, SPARED_PART, Tick, WHOLE_TABLE};
 
 /// What a record counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,15 @@ impl Charge {
 
 /// Why one more flow that came in by `link` may not begin.
 #[inline(always)]
-pub(super) fn refusal<T: Tables>(tables: &T, settings: &Settings, link: u32) -> Option<DropReason> {
+pub(super) fn refusal<P: Packet, T: Tables>(
+    passage: &Passage<'_, P, T>,
+    link: u32,
+) -> Option<DropReason> {
+    let Passage { tables, settings, now, .. } = *passage;
+    // Most have never been paused. What is more than half of all time ahead has passed.
+    if settings.paused_until != 0 && settings.paused_until.wrapping_sub(now) < Tick::MAX / 2 {
+        return Some(DropReason::Resizing);
+    }
     let limits = &settings.limits;
     let own = tables.bridge_port(link).map_or(0, |port| port.quota);
     let quota = if own == 0 { limits.quota } else { own };

@@ -15,7 +15,8 @@ use super::{
     tables::MemoryTables,
 };
 use crate::abi::{
-    BridgePort, Endpoint, Forward, Ip4, Mac, Masquerade, Prefix, Protocol, Settings, Timeouts,
+    BridgePort, Endpoint, Forward, Ip4, LinkRole, Mac, Masquerade, Prefix, Protocol, Settings,
+    Timeouts,
 };
 
 /// Who has which address.
@@ -109,6 +110,8 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
     };
     settings.inside[0] = Prefix::new(address::BRIDGE, 24);
     settings.uplinks[0] = uplink.index;
+    settings.externals[0] = address::HOST;
+    settings.own_namespace = 1;
     let port = |mac| BridgePort {
         bridge: bridge.index,
         bridge_mac: bridge.mac,
@@ -135,6 +138,8 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         (places.blue_port, port(places.blue_mac)),
     ]);
     tables.host_addresses = [address::BRIDGE, address::HOST].into();
+    tables.link_roles =
+        HashMap::from([(bridge.index, LinkRole::Lab), (uplink.index, LinkRole::Uplink)]);
     tables.routes = routes(places);
     tables.capacity = capacity;
     tables

@@ -40,6 +40,8 @@ pub struct VecPacket {
     pub tagged: bool,
     /// Was made by a socket of the host.
     pub from_host: bool,
+    /// At an egress hook: the link that it came in by, unless it was made by a socket of the host.
+    pub ingress: u32,
     /// The transport checksum holds the pseudo-header only, and hardware completes it
     /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
     pub partial_checksum: bool,
@@ -56,6 +58,7 @@ impl VecPacket {
             link,
             tagged: false,
             from_host: false,
+            ingress: link,
             partial_checksum: false,
             segments: 1,
             mtus: Mtus::default(),
@@ -118,8 +121,8 @@ impl Packet for VecPacket {
         self.tagged
     }
 
-    fn is_from_host(&self) -> bool {
-        self.from_host
+    fn ingress_link(&self) -> u32 {
+        if self.from_host { 0 } else { self.ingress }
     }
 
     fn segments(&self) -> u32 {

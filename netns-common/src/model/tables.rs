@@ -12,8 +12,9 @@ use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
         BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowHead, FlowKey, Forward,
-        Fragment, FragmentBudget, InsideKey, Ip4, Limited, MAPPINGS_OF_FLOW, Mapping, MappingKey,
-        Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Sequences, Settings, Tick, Usage,
+        Fragment, FragmentBudget, InsideKey, Ip4, Limited, LinkRole, MAPPINGS_OF_FLOW, Mapping,
+        MappingKey, Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Sequences, Settings,
+        Tick, Usage,
     },
     datapath::{
         Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
@@ -109,6 +110,9 @@ pub struct MemoryTables {
     pub endpoints: HashMap<Ip4, Endpoint>,
     pub bridge_ports: HashMap<u32, BridgePort>,
     pub host_addresses: HashSet<Ip4>,
+    pub link_roles: HashMap<u32, LinkRole>,
+    /// The sources that may leave untranslated, each with its uplink.
+    pub routed: Vec<(Prefix, u32)>,
     pub routes: Routes,
     pub mtus: Mtus,
     pub host_sockets: HashSet<HostSocket>,
@@ -127,6 +131,7 @@ pub struct MemoryTables {
     /// Each with the number of its record.
     moved_ports: RefCell<HashMap<InsideKey, (Port, u64)>>,
     mappings: RefCell<HashMap<MappingKey, Mapping>>,
+    externals: RefCell<HashSet<Ip4>>,
     fragments: RefCell<HashMap<u32, Rc<Fragment>>>,
     fragment_budgets: RefCell<HashMap<u32, FragmentBudget>>,
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
@@ -386,6 +391,22 @@ impl Tables for MemoryTables {
 
     fn is_host_address(&self, address: Ip4) -> bool {
         self.host_addresses.contains(&address)
+    }
+
+    fn link_role(&self, link: u32) -> Option<LinkRole> {
+        self.link_roles.get(&link).copied()
+    }
+
+    fn is_external(&self, address: Ip4) -> bool {
+        self.externals.borrow().contains(&address)
+    }
+
+    fn add_external(&self, address: Ip4) {
+        self.externals.borrow_mut().insert(address);
+    }
+
+    fn is_routed(&self, uplink: u32, source: Ip4) -> bool {
+        self.routed.iter().any(|(prefix, of)| *of == uplink && prefix.contains(source))
     }
 
     fn route(&self, destination: Ip4, link: u32) -> Route {

@@ -9,6 +9,7 @@ mod hairpin;
 mod headers;
 mod host;
 mod identification;
+mod inside;
 mod lab;
 mod lifetime;
 mod limits;

@@ -36,7 +36,7 @@ fn red_sends(lab: &mut Lab, mac: Mac, ether_type: [u8; 2], body: &[u8]) -> Sent 
 }
 
 const ARP: [u8; 2] = [0x08, 0x06];
-const IPV6: [u8; 2] = [0x86, 0xdd];
+const LLDP: [u8; 2] = [0x88, 0xcc];
 
 fn check_of_red(lab: &mut Lab, check: SourceCheck) {
     let port = lab.router.tables.bridge_ports.get_mut(&lab.places.red_port).expect("red's port");
@@ -178,8 +178,8 @@ fn damaged_arp_is_dropped() {
 fn of_other_frames_the_ethernet_address_is_checked() {
     let mut lab = Lab::new();
     let red = lab.places.red_mac;
-    red_sends(&mut lab, red, IPV6, &[0x60; 40]).passed();
-    red_sends(&mut lab, STRANGER, IPV6, &[0x60; 40]).dropped(DropReason::SpoofedMac);
+    red_sends(&mut lab, red, LLDP, &[0x02; 40]).passed();
+    red_sends(&mut lab, STRANGER, LLDP, &[0x02; 40]).dropped(DropReason::SpoofedMac);
     // In a VLAN too.
     for (mac, spoofed) in [(red, false), (STRANGER, true)] {
         let places = lab.places;
@@ -189,7 +189,7 @@ fn of_other_frames_the_ethernet_address_is_checked() {
         assert_eq!(sent.verdict == Verdict::Drop(DropReason::SpoofedMac), spoofed);
     }
     check_of_red(&mut lab, SourceCheck::Off);
-    red_sends(&mut lab, STRANGER, IPV6, &[0x60; 40]).passed();
+    red_sends(&mut lab, STRANGER, LLDP, &[0x02; 40]).passed();
     red_sends(&mut lab, red, ARP, &arp(1, (STRANGER, FAR), BLUE)).passed();
 }
 

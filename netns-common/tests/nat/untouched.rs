@@ -1,19 +1,31 @@
 //! What the stack gets, and gets as it came.
 
-use netns_common::{abi::Ip4, model::Hook};
+use netns_common::{
+    abi::{DropReason, Ip4},
+    model::{Hook, Places},
+};
 
 use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, SYN, ipv4};
 
 #[test]
 fn frames_that_hold_no_ipv4_are_the_stacks() {
     let mut lab = Lab::new();
-    let places = lab.places;
-    for hook in [Hook::FromNamespace, Hook::FromUplink, Hook::ToUplink] {
+    let Places { red_mac, red_port, uplink, .. } = lab.places;
+    let hooks = [
+        (Hook::FromNamespace, red_port),
+        (Hook::FromUplink, uplink.index),
+        (Hook::ToUplink, uplink.index),
+    ];
+    for (hook, link) in hooks {
         for ether_type in [[0x86, 0xdd], [0x88, 0xcc]] {
-            let mut frame =
-                ipv4(RED, FAR).udp(1, 2).frame(places.red_mac, [0xff; 6], places.red_port);
+            let mut frame = ipv4(RED, FAR).udp(1, 2).frame(red_mac, [0xff; 6], link);
             frame.bytes_mut()[12..14].copy_from_slice(&ether_type);
-            lab.send(hook, frame).passed();
+            let sent = lab.send(hook, frame);
+            if (hook, ether_type) == (Hook::FromNamespace, [0x86, 0xdd]) {
+                sent.dropped(DropReason::Ipv6);
+            } else {
+                sent.passed();
+            }
         }
     }
 }

@@ -95,6 +95,13 @@ pub(super) fn replace_classifiers(
     Ok(())
 }
 
+/// The same for the link to the reassembler.
+pub(super) fn replace_reassembler(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    let name = programs::FROM_REASSEMBLER;
+    let program = classifier(object, name)?;
+    pinned_links(pins, name)?.iter().try_for_each(|path| replace(program, name, path))
+}
+
 /// The two variants of each classifier.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Variant {

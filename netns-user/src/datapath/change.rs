@@ -11,12 +11,14 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, MapError},
 };
+use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, Settings, SourceCheck, Timeouts, maps,
+    BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, LinkRole, Prefix, Settings, SourceCheck,
+    Timeouts, maps,
 };
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, Reassembly,
+    Datapath, DatapathError, DatapathSpec, Reassembly, RoutedPrefix,
     attach::{self, Hook},
     configure::{self, Interfaces},
     object,
@@ -47,6 +49,13 @@ pub enum DatapathChange {
     },
     /// The reassembler, of which something is not there any more.
     Reassembler,
+    /// The guard of what the router forwards, which is not there any more.
+    ForwardGuard,
+    /// A source that may leave by an uplink untranslated.
+    Routed {
+        routed: RoutedPrefix,
+        added: bool,
+    },
     /// The programs of an uplink, by the name of its interface.
     Uplink {
         name: String,
@@ -71,11 +80,9 @@ type Ports = HashMap<MapData, u32, BridgePort>;
 type Endpoints = HashMap<MapData, Ip4, Endpoint>;
 
 impl Datapath {
-    /// Whether this datapath can be brought to the description: its tables are all there and
-    /// of the size that is asked for.
-    pub fn can_become(&self, spec: &DatapathSpec) -> bool {
-        let whole = maps::PINNED.iter().all(|name| self.pins.map(name).exists());
-        whole && self.flow_capacity().is_ok_and(|capacity| capacity == spec.flow_capacity)
+    /// Whether this datapath can be brought to another description: its tables are all there.
+    pub fn is_whole(&self) -> bool {
+        maps::PINNED.iter().all(|name| self.pins.map(name).exists())
     }
 
     /// Whether it was installed for the router in whose namespace this is.
@@ -94,6 +101,14 @@ impl Datapath {
         if (self.settings()?.via_stack != 0) != spec.via_stack {
             changes.push(DatapathChange::ViaStack(spec.via_stack));
         }
+        let capacity = self.flow_capacity()?;
+        if capacity != spec.flow_capacity {
+            changes.push(DatapathChange::Setting {
+                key: "nat.flow_table".to_owned(),
+                from: capacity.to_string(),
+                to: spec.flow_capacity.to_string(),
+            });
+        }
         let interfaces = Interfaces::read()?;
         changes.extend(changed_settings(&self.settings()?, spec, &interfaces));
         let unwatched = spec.uplinks.iter().filter(|name| !self.watches_uplink(name));
@@ -103,6 +118,10 @@ impl Datapath {
         if self.reassembly()? == Reassembly::Broken {
             changes.push(DatapathChange::Reassembler);
         }
+        if !self.has_forward_guard() {
+            changes.push(DatapathChange::ForwardGuard);
+        }
+        changes.extend(self.routed_differences(spec, &interfaces)?);
         let ports: Ports = self.map(maps::BRIDGE_PORTS)?;
         let wanted: HashSet<&str> = spec.cables.iter().map(|cable| cable.port.as_str()).collect();
         for index in keys(&ports, maps::BRIDGE_PORTS)? {
@@ -130,6 +149,25 @@ impl Datapath {
         changes.extend(gone);
         changes.extend(new);
         Ok(changes)
+    }
+
+    fn routed_differences(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+    ) -> Result<Vec<DatapathChange>, DatapathError> {
+        let is = |(uplink, source): (u32, Prefix)| {
+            let length = u8::try_from(source.mask.to_network().count_ones()).unwrap_or(32);
+            let source = Ipv4Net::new(source.network.into(), length).ok()?;
+            Some(RoutedPrefix { uplink: interfaces.name(uplink)?.to_owned(), source })
+        };
+        let is: HashSet<_> = configure::routed(self)?.into_iter().filter_map(is).collect();
+        let wanted: HashSet<_> = spec.routed.iter().cloned().collect();
+        let change =
+            |routed: &RoutedPrefix, added| DatapathChange::Routed { routed: routed.clone(), added };
+        let gone = is.difference(&wanted).map(|routed| change(routed, false));
+        let new = spec.routed.iter().filter(|routed| !is.contains(routed));
+        Ok(gone.chain(new.map(|routed| change(routed, true))).collect())
     }
 
     /// Rules to be deleted, and rules to be added.
@@ -181,16 +219,34 @@ impl Datapath {
     }
 
     /// Brings it to the description, whatever it was before, as long as it
-    /// [can become](Self::can_become) that. Flows end whose cable, uplink, address or rule goes.
+    /// [is whole](Self::is_whole). Flows end whose cable, uplink, address or rule goes.
     /// Must run inside the router's namespace.
     pub fn converge(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
         self.end_dead_log()?;
+        if self.flow_capacity()? != spec.flow_capacity {
+            self.resize(spec)?;
+        }
         let interfaces = Interfaces::read()?;
         let (gone, new) = self.rule_differences(spec)?;
+        self.make_forward_guard()?;
+        let links = configure::links(spec, &interfaces)?;
+        // A new uplink is one of others until it is guarded.
+        let is_guarded = |index: &u32| self.pins.link(attach::UPLINK[0].program, *index).exists();
+        let guarded = links
+            .iter()
+            .filter(|(index, role)| **role == LinkRole::Lab || is_guarded(index))
+            .map(|(index, role)| (*index, *role))
+            .collect();
+        configure::write_links(self, &guarded)?;
         self.converge_settings(spec, &interfaces)?;
         configure::write_host_addresses(self, &interfaces)?;
+        configure::write_externals(self, &spec.uplinks, &interfaces)?;
+        for (uplink, source) in configure::write_routed(self, spec, &interfaces)? {
+            self.flush(|flow| flow.egress == uplink && source.contains(flow.inside))?;
+        }
         let mut loaded = None;
         self.converge_uplinks(spec, &interfaces, &mut loaded)?;
+        configure::write_links(self, &links)?;
         self.converge_cables(spec, &interfaces, &mut loaded)?;
         if self.reassembly()? == Reassembly::Broken {
             let object = self.loaded(spec, &mut loaded)?;
@@ -396,6 +452,8 @@ fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>
             | DatapathChange::ViaStack(_)
             | DatapathChange::Setting { .. }
             | DatapathChange::Reassembler
+            | DatapathChange::ForwardGuard
+            | DatapathChange::Routed { .. }
             | DatapathChange::CableSourceCheck { .. }
             | DatapathChange::Uplink { .. }
             | DatapathChange::Cable { .. } => {}

@@ -2,15 +2,15 @@
 
 use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4Addr};
 
-use aya::maps::{Array, HashMap, MapData};
+use aya::maps::{Array, HashMap, LpmTrie, MapData, lpm_trie::Key};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, FlowLayout, Ip4, KEEP_CLASS, KEEP_PARITY, MAX_INSIDE_PREFIXES,
-    MAX_UPLINKS, Prefix, Settings, SourceCheck, maps,
+    BridgePort, Endpoint, FlowLayout, Ip4, KEEP_CLASS, KEEP_PARITY, LinkRole, MAX_INSIDE_PREFIXES,
+    MAX_UPLINKS, MasqueradeKey, Prefix, Settings, SourceCheck, maps,
 };
 use nix::ifaddrs::getifaddrs;
 
-use super::{Datapath, DatapathError, DatapathSpec, spec::CableSpec};
+use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, spec::CableSpec};
 use crate::net::netns::own_cookie;
 
 /// The interfaces of the thread's namespace: index and Ethernet address by name.
@@ -102,14 +102,15 @@ pub(super) fn settings(
             + KEEP_CLASS * u8::from(spec.keep_class),
         source_check: u8::from(spec.source_check),
         via_stack: u8::from(spec.via_stack),
+        routed: u8::from(!spec.routed.is_empty()),
+        own_namespace: u8::from(spec.own_namespace),
+        has_more_inside: u8::from(spec.inside.len() > MAX_INSIDE_PREFIXES),
         ..Settings::default()
     };
-    settings.inside_count = fill(
-        &mut settings.inside,
-        spec.inside.iter().map(|net| Ok(prefix(net))),
-        MAX_INSIDE_PREFIXES,
-        "inside subnets",
-    )?;
+    for (slot, net) in settings.inside.iter_mut().zip(&spec.inside) {
+        *slot = prefix(net);
+        settings.inside_count += 1;
+    }
     settings.uplink_count = fill(
         &mut settings.uplinks,
         spec.uplinks.iter().map(|name| interfaces.index(name)),
@@ -117,6 +118,8 @@ pub(super) fn settings(
         "uplinks",
     )?;
     for (index, name) in spec.uplinks.iter().enumerate() {
+        let first = interfaces.addresses_of(name).first().copied();
+        settings.externals[index] = first.map_or(Ip4::UNSPECIFIED, Ip4::from);
         if let Some((_, mac)) = spec.far_ends.iter().find(|(uplink, _)| uplink == name) {
             settings.far_ends |= 1 << index;
             settings.far_macs[index] = *mac;
@@ -212,6 +215,91 @@ pub(super) fn write_host_addresses(
         }
     }
     Ok(())
+}
+
+/// Writes which part each link has in the lab. What is new is written before what is gone is
+/// removed: a link of the lab is never taken for one of others.
+pub(super) fn write_links(
+    datapath: &Datapath,
+    links: &StdHashMap<u32, LinkRole>,
+) -> Result<(), DatapathError> {
+    let error = |cause| DatapathError::Map { map: maps::LINK_ROLES, cause };
+    let mut map: HashMap<MapData, u32, u32> = datapath.map(maps::LINK_ROLES)?;
+    for (index, role) in links {
+        map.insert(index, *role as u32, 0).map_err(error)?;
+    }
+    let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
+    for index in old.iter().filter(|index| !links.contains_key(index)) {
+        map.remove(index).map_err(error)?;
+    }
+    Ok(())
+}
+
+/// The parts that the links of a description have in the lab.
+pub(super) fn links(
+    spec: &DatapathSpec,
+    interfaces: &Interfaces,
+) -> Result<StdHashMap<u32, LinkRole>, DatapathError> {
+    let lab = spec.lab_links.iter().map(|name| (name, LinkRole::Lab));
+    let uplinks = spec.uplinks.iter().map(|name| (name, LinkRole::Uplink));
+    lab.chain(uplinks).map(|(name, role)| Ok((interfaces.index(name)?, role))).collect()
+}
+
+/// Writes the addresses that translated packets may bear. None is taken away: a flow may bear it.
+pub(super) fn write_externals(
+    datapath: &Datapath,
+    uplinks: &[String],
+    interfaces: &Interfaces,
+) -> Result<(), DatapathError> {
+    let error = |cause| DatapathError::Map { map: maps::EXTERNALS, cause };
+    let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::EXTERNALS)?;
+    for address in uplinks.iter().flat_map(|name| interfaces.addresses_of(name)) {
+        map.insert(Ip4::from(address), 1, 0).map_err(error)?;
+    }
+    Ok(())
+}
+
+/// Writes which sources may leave untranslated, and returns those of them that were not so, or are
+/// not any more.
+pub(super) fn write_routed(
+    datapath: &Datapath,
+    spec: &DatapathSpec,
+    interfaces: &Interfaces,
+) -> Result<Vec<(u32, Prefix)>, DatapathError> {
+    let error = |cause| DatapathError::Map { map: maps::ROUTED, cause };
+    let mut map: LpmTrie<MapData, MasqueradeKey, u32> = datapath.map(maps::ROUTED)?;
+    let mut wanted = Vec::new();
+    for RoutedPrefix { uplink, source } in &spec.routed {
+        wanted.push((interfaces.index(uplink)?, prefix(source)));
+    }
+    let old = routed(datapath)?;
+    for (uplink, source) in old.iter().filter(|entry| !wanted.contains(entry)) {
+        map.remove(&routed_key(*uplink, *source)).map_err(error)?;
+    }
+    for (uplink, source) in wanted.iter().filter(|entry| !old.contains(entry)) {
+        map.insert(&routed_key(*uplink, *source), 1, 0).map_err(error)?;
+    }
+    let changed = |other: &[(u32, Prefix)], entry: &&(u32, Prefix)| !other.contains(entry);
+    let gone = old.iter().filter(|entry| changed(&wanted, entry));
+    Ok(gone.chain(wanted.iter().filter(|entry| changed(&old, entry))).copied().collect())
+}
+
+/// Which sources may leave untranslated, each with the index of its uplink.
+pub(super) fn routed(datapath: &Datapath) -> Result<Vec<(u32, Prefix)>, DatapathError> {
+    let map: LpmTrie<MapData, MasqueradeKey, u32> = datapath.map(maps::ROUTED)?;
+    let entry = |key: Key<MasqueradeKey>| {
+        let length = key.prefix_len().saturating_sub(MasqueradeKey::UPLINK_BITS);
+        let MasqueradeKey { uplink, source } = key.data();
+        (uplink, Prefix::new(source, u8::try_from(length).unwrap_or(32)))
+    };
+    let keys = map.keys().map(|key| key.map(entry));
+    keys.collect::<Result<_, _>>().map_err(|cause| DatapathError::Map { map: maps::ROUTED, cause })
+}
+
+fn routed_key(uplink: u32, source: Prefix) -> Key<MasqueradeKey> {
+    let length = source.mask.to_network().count_ones();
+    let key = MasqueradeKey { uplink, source: source.network };
+    Key::new(MasqueradeKey::UPLINK_BITS + length, key)
 }
 
 /// 16 bytes that nobody else knows.

@@ -134,7 +134,7 @@ impl Datapath {
     }
 
     /// The records that are taken, of which some may have expired.
-    fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
+    pub(super) fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
         let words: Vec<(u32, FlowWord)> = self.entries(maps::FLOW_WORDS)?;
         let (heads, tails) = (self.open_map(maps::FLOWS)?, self.open_map(maps::FLOW_TAILS)?);
         let mut records = Vec::new();
@@ -180,7 +180,10 @@ impl Datapath {
         Ok(())
     }
 
-    fn entries<K: Pod, V: Pod>(&self, map: &'static str) -> Result<Vec<(K, V)>, DatapathError> {
+    pub(super) fn entries<K: Pod, V: Pod>(
+        &self,
+        map: &'static str,
+    ) -> Result<Vec<(K, V)>, DatapathError> {
         batch::entries(&self.open_map(map)?)
             .map_err(|cause| DatapathError::Map { map, cause: cause.into() })
     }
@@ -238,7 +241,7 @@ const fn protocol_name(number: u8) -> &'static str {
 }
 
 /// The kernel side's clock.
-fn now() -> Result<Tick, DatapathError> {
+pub(super) fn now() -> Result<Tick, DatapathError> {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC)
         .map_err(|error| DatapathError::System { what: "CLOCK_MONOTONIC", cause: error.into() })?;
     let nanoseconds = std::time::Duration::from(time).as_nanos();

@@ -70,6 +70,9 @@ impl Datapath {
         configure::write_flow_layout(self, spec.flow_capacity)?;
         configure::write_settings(self, spec, interfaces)?;
         configure::write_host_addresses(self, interfaces)?;
+        configure::write_links(self, &configure::links(spec, interfaces)?)?;
+        configure::write_externals(self, &spec.uplinks, interfaces)?;
+        configure::write_routed(self, spec, interfaces)?;
         for cable in &spec.cables {
             configure::write_cable(self, cable, interfaces)?;
         }
@@ -86,6 +89,7 @@ impl Datapath {
     ) -> Result<(), DatapathError> {
         object::start_sweeper(object)?;
         self.make_reassembler(object)?;
+        self.make_forward_guard()?;
         for uplink in &spec.uplinks {
             let index = interfaces.index(uplink)?;
             for hook in attach::UPLINK {

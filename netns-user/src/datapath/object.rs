@@ -27,12 +27,13 @@ pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
 
 /// The programs that every datapath has beside those of the stages.
-const BESIDE_STAGES: [&str; 6] = [
+const BESIDE_STAGES: [&str; 7] = [
     programs::FROM_NAMESPACE,
     programs::TO_UPLINK,
     programs::FROM_UPLINK,
     programs::FROM_REASSEMBLER,
     programs::FORGET_FLOWS,
+    programs::RESTORE_FLOWS,
     programs::START_SWEEPER,
 ];
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use netns_common::abi::SCHEMA;
+use netns_common::abi::{SCHEMA, maps};
 use nix::{
     mount::{MsFlags, mount},
     sys::statfs::{BPF_FS_MAGIC, statfs},
@@ -19,11 +19,13 @@ pub(super) const BPFFS: &str = "/sys/fs/bpf";
 #[derive(Clone, Debug)]
 pub(super) struct Pins {
     lab: PathBuf,
+    /// Whether the flow table is the one that is yet to take the place of the other.
+    is_next: bool,
 }
 
 impl Pins {
     pub(super) fn of(lab: &str) -> Self {
-        Self { lab: Path::new(BPFFS).join("netns").join(lab) }
+        Self { lab: Path::new(BPFFS).join("netns").join(lab), is_next: false }
     }
 
     fn version(&self) -> PathBuf {
@@ -32,7 +34,34 @@ impl Pins {
     }
 
     pub(super) fn map(&self, name: &str) -> PathBuf {
-        self.maps().join(name)
+        if self.is_next && maps::OF_FLOW_TABLE.contains(&name) {
+            self.next_flow_table().join(name)
+        } else {
+            self.maps().join(name)
+        }
+    }
+
+    /// The same pins with another flow table, in a folder of its own, which is made anew.
+    pub(super) fn with_next_flow_table(&self) -> Result<Self, DatapathError> {
+        let folder = self.next_flow_table();
+        self.remove_folder(&folder)?;
+        fs::create_dir(&folder).map_err(|cause| pin_error("create the folder", &folder, cause))?;
+        Ok(Self { is_next: true, ..self.clone() })
+    }
+
+    /// Puts the next flow table in the place of the present one.
+    pub(super) fn take_up_next_flow_table(&self) -> Result<(), DatapathError> {
+        let folder = self.next_flow_table();
+        for name in maps::OF_FLOW_TABLE {
+            let next = folder.join(name);
+            fs::rename(&next, self.maps().join(name))
+                .map_err(|cause| pin_error("rename the pin", &next, cause))?;
+        }
+        self.remove_folder(&folder)
+    }
+
+    fn next_flow_table(&self) -> PathBuf {
+        self.version().join("next")
     }
 
     pub(super) fn maps(&self) -> PathBuf {
@@ -105,15 +134,18 @@ impl Pins {
 
     /// Links first, so that no program runs on without its configuration.
     fn remove_folders(&self, folders: [PathBuf; 2]) -> Result<(), DatapathError> {
-        for folder in folders {
-            match fs::remove_dir_all(&folder) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(cause) => return Err(pin_error("remove the pins in", &folder, cause)),
-            }
-        }
+        folders.iter().try_for_each(|folder| self.remove_folder(folder))?;
         self.remove_empty_folders();
         Ok(())
+    }
+
+    fn remove_folder(&self, folder: &Path) -> Result<(), DatapathError> {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(pin_error("remove the pins in", folder, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The lab's folder, and that of all labs with the last one; in use they stay.

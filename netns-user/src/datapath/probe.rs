@@ -33,7 +33,7 @@ use super::{
 const FLOW_CAPACITY: u32 = 64;
 
 /// An instruction of eBPF: operation, registers, offset and immediate (linux/bpf.h).
-type Instruction = u64;
+pub(super) type Instruction = u64;
 
 const EXIT: Instruction = instruction(0x95, 0, 0, 0);
 const FRAME: u8 = 10;
@@ -160,17 +160,42 @@ pub fn defragmentation() -> io::Result<()> {
 /// Attaches a netfilter program to the calling thread's namespace, so that whatever comes in
 /// there has its fragments put together first; the link keeps the namespace.
 pub(super) fn netfilter_link() -> io::Result<OwnedFd> {
+    let program =
+        trivial(bpf_prog_type::BPF_PROG_TYPE_NETFILTER, Some(bpf_attach_type::BPF_NETFILTER))?;
+    let hook = libc::NF_INET_PRE_ROUTING.cast_unsigned();
+    attach_netfilter(
+        &program,
+        &NetfilterHook { hook, priority: AFTER_DEFRAGMENTATION, flags: IP_DEFRAG },
+    )
+}
+
+/// Loads a netfilter program (kernel 6.4).
+pub(super) fn load_netfilter(code: &[Instruction]) -> io::Result<OwnedFd> {
     let attach_type = bpf_attach_type::BPF_NETFILTER;
-    let program = trivial(bpf_prog_type::BPF_PROG_TYPE_NETFILTER, Some(attach_type))?;
+    load(bpf_prog_type::BPF_PROG_TYPE_NETFILTER, Some(attach_type), code)
+}
+
+/// Where a netfilter program runs, for IPv4.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NetfilterHook {
+    /// One of `NF_INET_*` (linux/netfilter.h).
+    pub(super) hook: u32,
+    /// Lower ones come first.
+    pub(super) priority: i32,
+    pub(super) flags: u32,
+}
+
+/// Attaches a netfilter program to the calling thread's namespace; the link keeps the namespace.
+pub(super) fn attach_netfilter(program: &OwnedFd, hook: &NetfilterHook) -> io::Result<OwnedFd> {
     let mut request = request();
-    request.link_create.__bindgen_anon_1.prog_fd = number(&program);
-    request.link_create.attach_type = attach_type as u32;
+    request.link_create.__bindgen_anon_1.prog_fd = number(program);
+    request.link_create.attach_type = bpf_attach_type::BPF_NETFILTER as u32;
     request.link_create.__bindgen_anon_3.netfilter =
         bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_5 {
             pf: libc::NFPROTO_IPV4.cast_unsigned(),
-            hooknum: libc::NF_INET_PRE_ROUTING.cast_unsigned(),
-            priority: AFTER_DEFRAGMENTATION,
-            flags: IP_DEFRAG,
+            hooknum: hook.hook,
+            priority: hook.priority,
+            flags: hook.flags,
         };
     let link = call(bpf_cmd::BPF_LINK_CREATE, &mut request)?;
     link.ok_or_else(|| io::ErrorKind::InvalidData.into())
@@ -257,14 +282,22 @@ pub fn cgroup2() -> Result<std::path::PathBuf, DatapathError> {
 /// Index of the loopback interface, the same in each namespace.
 const LOOPBACK: u32 = 1;
 
-const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> Instruction {
+pub(super) const fn instruction(
+    code: u8,
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+) -> Instruction {
     let [a, b] = offset.to_ne_bytes();
     let [c, d, e, f] = immediate.to_ne_bytes();
     u64::from_ne_bytes([code, registers, a, b, c, d, e, f])
 }
 
 /// Loads a program that returns 1, which lets a packet pass in every place.
-fn trivial(kind: bpf_prog_type, attach_type: Option<bpf_attach_type>) -> io::Result<OwnedFd> {
+pub(super) fn trivial(
+    kind: bpf_prog_type,
+    attach_type: Option<bpf_attach_type>,
+) -> io::Result<OwnedFd> {
     load(kind, attach_type, &[instruction(0xb7, 0, 0, 1), EXIT])
 }
 

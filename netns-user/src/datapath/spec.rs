@@ -1,6 +1,6 @@
 //! What a datapath is installed from.
 
-use std::net::Ipv4Addr;
+use std::{fmt, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use netns_common::abi::{Limits, Timeouts};
@@ -22,8 +22,14 @@ pub struct DatapathSpec {
     pub far_ends: Vec<(String, [u8; 6])>,
     /// One for each cable that ends on a bridge.
     pub cables: Vec<CableSpec>,
+    /// The bridges of the router, and its ends of point-to-point cables.
+    pub lab_links: Vec<String>,
+    /// Whether the router is a namespace of its own, and not the machine.
+    pub own_namespace: bool,
     /// Prefixes that must never be seen as a source beyond an uplink.
     pub inside: Vec<Ipv4Net>,
+    /// Sources that may leave untranslated.
+    pub routed: Vec<RoutedPrefix>,
     pub masquerades: Vec<MasqueradeRule>,
     pub forwards: Vec<ForwardRule>,
     /// How long flows may be idle.
@@ -39,6 +45,20 @@ pub struct DatapathSpec {
     pub source_check: bool,
     /// Whether translated packets take the way through the kernel's stack.
     pub via_stack: bool,
+}
+
+/// Sources that may leave by an uplink untranslated.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RoutedPrefix {
+    /// Interface name of the uplink.
+    pub uplink: String,
+    pub source: Ipv4Net,
+}
+
+impl fmt::Display for RoutedPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "routed {} out of {}", self.source, self.uplink)
+    }
 }
 
 /// A cable: a veth pair of which one end is a bridge port in the router's namespace.

@@ -73,6 +73,9 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
             .filter_map(|uplink| far_end(topology, uplink))
             .collect(),
         cables: namespaces.chain(routers).collect(),
+        lab_links: topology.bridges_of(namespace).map(|bridge| bridge.name.clone()).collect(),
+        own_namespace: namespace.is_some(),
+        routed: Vec::new(),
         inside: topology.bridges_of(namespace).map(|bridge| bridge.address.trunc()).collect(),
         masquerades: masquerades(topology, namespace),
         forwards: forwards(topology, namespace),

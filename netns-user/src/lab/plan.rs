@@ -215,7 +215,7 @@ fn datapath_fate(
         let replaces = Datapath::installed_at(&spec.lab).is_some();
         return Ok(DatapathFate::Installed { replaces });
     };
-    if replaced || !world.has(&place) || !living.can_become(spec) {
+    if replaced || !world.has(&place) || !living.is_whole() {
         return Ok(DatapathFate::Installed { replaces: true });
     }
     let changes =
@@ -342,6 +342,14 @@ pub(super) fn datapath_lines(
         DatapathChange::Reassembler => {
             let detail = "puts fragments in order".to_owned();
             Some(line(Verb::Add, "reassembler", spec.lab.clone(), detail))
+        }
+        DatapathChange::ForwardGuard => {
+            let detail = "stops what no uplink leads out".to_owned();
+            Some(line(Verb::Add, "guard", spec.lab.clone(), detail))
+        }
+        DatapathChange::Routed { routed, added } => {
+            let verb = if *added { Verb::Add } else { Verb::Remove };
+            Some(line(verb, "rule", routed.to_string(), String::new()))
         }
         DatapathChange::Uplink { name, added } | DatapathChange::Cable { port: name, added } => {
             hook(name, added)

@@ -101,11 +101,11 @@ impl Kernel {
     /// Runs the program of a hook over a packet.
     pub(crate) fn run(&self, hook: Hook, packet: &VecPacket) -> Ran {
         let mut context = [0_u8; CONTEXT];
-        let link = packet.link().to_ne_bytes();
-        context[IFINDEX..IFINDEX + 4].copy_from_slice(&link);
-        if !packet.from_host {
-            context[INGRESS_IFINDEX..INGRESS_IFINDEX + 4].copy_from_slice(&link);
-        }
+        let mut tell = |at: usize, link: u32| {
+            context[at..at + 4].copy_from_slice(&link.to_ne_bytes());
+        };
+        tell(IFINDEX, packet.link());
+        tell(INGRESS_IFINDEX, packet.ingress_link());
         let mut bytes = vec![0; LARGEST];
         let options = TestRunOptions {
             data_in: Some(packet.bytes()),
@@ -279,7 +279,10 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
             cable("red", "192.168.15.1", places.red_mac),
             cable("blue", "192.168.15.2", places.blue_mac),
         ],
+        lab_links: vec!["v-net-0".to_owned()],
+        own_namespace: true,
         inside: vec![inside],
+        routed: Vec::new(),
         masquerades: vec![MasqueradeRule {
             except: [network("203.0.113.0/24")].into(),
             mss_clamp: Some(MssClamp::Bytes(1400)),

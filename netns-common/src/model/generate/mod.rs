@@ -256,6 +256,7 @@ impl Generator {
         let uplink = self.places.uplink;
         let mut packet = packet.frame(uplink.mac, self.places.lan_mac, uplink.index);
         packet.from_host = self.random.one_in(2);
+        packet.ingress = self.random.of(&[self.places.bridge.index, uplink.index]);
         packet
     }
 
@@ -267,7 +268,9 @@ impl Generator {
             return self.leaving();
         }
         let at = self.random.below(sent.len());
-        VecPacket::new(sent[at].bytes().to_vec(), self.places.uplink.index)
+        let mut packet = VecPacket::new(sent[at].bytes().to_vec(), self.places.uplink.index);
+        packet.ingress = self.places.bridge.index;
+        packet
     }
 
     /// An error that the host makes about a packet which came in from outside.

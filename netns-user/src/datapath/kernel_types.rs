@@ -1,0 +1,208 @@
+//! The running kernel's own types, from /sys/kernel/btf/vmlinux: where a member of a structure
+//! lies differs from kernel to kernel.
+//!
+//! The format is that of Documentation/bpf/btf.rst, of which names, structures and functions are
+//! read. The crate that reads all of it is under the LGPL, which a static program could not be.
+
+use std::{fs, io, ops::Range};
+
+/// Where the kernel shows its types.
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// The first half-word of the format.
+const MAGIC: u16 = 0xeb9f;
+
+/// Kinds of types, and the words that follow the three of each.
+mod kind {
+    pub(super) const INT: u32 = 1;
+    pub(super) const ARRAY: u32 = 3;
+    pub(super) const STRUCT: u32 = 4;
+    pub(super) const UNION: u32 = 5;
+    pub(super) const ENUM: u32 = 6;
+    pub(super) const FUNCTION: u32 = 12;
+    pub(super) const PROTOTYPE: u32 = 13;
+    pub(super) const VARIABLE: u32 = 14;
+    pub(super) const SECTION: u32 = 15;
+    pub(super) const TAG: u32 = 17;
+    pub(super) const ENUM64: u32 = 19;
+}
+
+/// How deep structures without names are looked into.
+const DEPTH: usize = 8;
+
+/// The types of the running kernel.
+#[derive(Debug)]
+pub(super) struct KernelTypes {
+    bytes: Vec<u8>,
+    strings: Range<usize>,
+    /// Where each type begins; types are numbered from 1.
+    types: Vec<usize>,
+}
+
+impl KernelTypes {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When the kernel shows no types (`CONFIG_DEBUG_INFO_BTF`), or they cannot be read.
+    pub(super) fn read() -> io::Result<Self> {
+        Self::parse(fs::read(VMLINUX)?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let half = |at: usize| Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+        if half(0)? != MAGIC {
+            return None;
+        }
+        let [header, types_at, types_length, strings_at, strings_length] =
+            [4, 8, 12, 16, 20].map(|at| word(&bytes, at));
+        let header = header?;
+        let types = header.checked_add(types_at?)?;
+        let end = types.checked_add(types_length?)?;
+        let strings = header.checked_add(strings_at?)?;
+        let strings = strings..strings.checked_add(strings_length?)?;
+        let mut at = types;
+        let mut found = Vec::new();
+        while at < end {
+            found.push(at);
+            at = at.checked_add(length(&bytes, at)?)?;
+        }
+        Some(Self { bytes, strings, types: found })
+    }
+
+    /// The offset in bytes of a member of a structure. Members of structures and unions without
+    /// names are members of that which holds them.
+    pub(super) fn offset(&self, structure: &str, member: &str) -> Option<i16> {
+        let at = self.types.iter().find(|at| {
+            kind_of(&self.bytes, **at) == Some(kind::STRUCT)
+                && self.name(**at) == Some(structure.as_bytes())
+        })?;
+        let bits = self.bits(*at, member.as_bytes(), DEPTH)?;
+        i16::try_from(bits / 8).ok()
+    }
+
+    /// The number of a kernel function that programs may call.
+    pub(super) fn function(&self, name: &str) -> Option<u32> {
+        let is_it = |at: &usize| {
+            kind_of(&self.bytes, *at) == Some(kind::FUNCTION)
+                && self.name(*at) == Some(name.as_bytes())
+        };
+        u32::try_from(self.types.iter().position(is_it)? + 1).ok()
+    }
+
+    fn bits(&self, structure: usize, wanted: &[u8], depth: usize) -> Option<usize> {
+        let info = word(&self.bytes, structure + 4)?;
+        let has_bitfields = info >> 31 != 0;
+        (0..info & 0xffff).find_map(|number| {
+            let member = structure + 12 + 12 * number;
+            let offset = word(&self.bytes, member + 8)?;
+            let offset = if has_bitfields { offset & 0x00ff_ffff } else { offset };
+            match self.name(member)? {
+                name if name == wanted => Some(offset),
+                b"" if depth > 0 => {
+                    let inner = self.types.get(word(&self.bytes, member + 4)?.checked_sub(1)?)?;
+                    let is_holder =
+                        matches!(kind_of(&self.bytes, *inner), Some(kind::STRUCT | kind::UNION));
+                    let inner =
+                        is_holder.then(|| self.bits(*inner, wanted, depth - 1)).flatten()?;
+                    Some(offset + inner)
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// The name whose place in the strings stands at `at`.
+    fn name(&self, at: usize) -> Option<&[u8]> {
+        let start = self.strings.start.checked_add(word(&self.bytes, at)?)?;
+        let rest = self.bytes.get(start..self.strings.end)?;
+        rest.split(|byte| *byte == 0).next()
+    }
+}
+
+/// A word of 32 bits.
+fn word(bytes: &[u8], at: usize) -> Option<usize> {
+    let word = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    usize::try_from(u32::from_ne_bytes(word)).ok()
+}
+
+fn kind_of(bytes: &[u8], at: usize) -> Option<u32> {
+    Some((word(bytes, at + 4)? >> 24 & 0x1f) as u32)
+}
+
+/// The length of a type in bytes.
+fn length(bytes: &[u8], at: usize) -> Option<usize> {
+    let entries = word(bytes, at + 4)? & 0xffff;
+    Some(
+        12 + match kind_of(bytes, at)? {
+            kind::INT | kind::VARIABLE | kind::TAG => 4,
+            kind::ARRAY => 12,
+            kind::STRUCT | kind::UNION | kind::SECTION | kind::ENUM64 => 12 * entries,
+            kind::ENUM | kind::PROTOTYPE => 8 * entries,
+            _ => 0,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Strings, with the places of the names in them.
+    const STRINGS: &[u8] = b"\0outer\0inner\0wanted\0late\0call\0";
+
+    fn types(words: &[u32]) -> Vec<u8> {
+        let length = u32::try_from(4 * words.len()).unwrap();
+        let strings = u32::try_from(STRINGS.len()).unwrap();
+        let mut bytes = MAGIC.to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        for word in [24, 0, length, length, strings].iter().chain(words) {
+            bytes.extend(word.to_ne_bytes());
+        }
+        bytes.extend(STRINGS);
+        bytes
+    }
+
+    const fn info(kind: u32, entries: u32) -> u32 {
+        kind << 24 | entries
+    }
+
+    #[test]
+    fn a_member_of_a_nameless_union_is_found_and_a_function_has_its_number() {
+        let words = [
+            // 1: an integer of 32 bits.
+            [0, info(kind::INT, 0), 4].as_slice(),
+            &[32],
+            // 2: a union without a name, with the member "wanted".
+            &[0, info(kind::UNION, 1), 4],
+            &[13, 1, 0],
+            // 3: a structure "outer" with "inner", the union at 64 bits, and "late" as a bit field.
+            &[1, 1 << 31 | info(kind::STRUCT, 3), 16],
+            &[7, 1, 0],
+            &[0, 2, 64],
+            &[20, 1, 2 << 24 | 98],
+            // 4: a function "call".
+            &[25, info(kind::FUNCTION, 0), 0],
+        ];
+        let types = KernelTypes::parse(types(&words.concat())).unwrap();
+        assert_eq!(types.offset("outer", "inner"), Some(0));
+        assert_eq!(types.offset("outer", "wanted"), Some(8));
+        assert_eq!(types.offset("outer", "late"), Some(12));
+        assert_eq!(types.offset("outer", "nothing"), None);
+        assert_eq!(types.offset("inner", "outer"), None);
+        assert_eq!(types.function("call"), Some(4));
+        assert_eq!(types.function("outer"), None);
+    }
+
+    #[test]
+    fn damaged_types_are_no_types() {
+        let whole = types(&[0, info(kind::STRUCT, 9), 16]);
+        assert!(
+            KernelTypes::parse(whole.clone())
+                .is_none_or(|types| { types.offset("outer", "inner").is_none() })
+        );
+        for length in 0..24 {
+            assert!(KernelTypes::parse(whole[..length].to_vec()).is_none());
+        }
+        assert!(KernelTypes::parse(vec![0; 64]).is_none());
+    }
+}

@@ -1,0 +1,107 @@
+//! Another size of the flow table, while packets go on: the new table and the programs that use it
+//! are made beside the old ones, the flows are copied, and the programs take each other's place.
+//! Connections survive, and each link has a program at every moment.
+
+use std::{cmp::Reverse, fs};
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, MapData},
+    programs::{SchedClassifier, TestRun as _, TestRunOptions},
+};
+use netns_common::{
+    abi::{
+        ETHERNET_HEADER, Flow, FlowCopy, FlowKey, Mapping, MappingKey, RESTORED_AT_ONCE, Settings,
+        Tick, maps, programs, ticks,
+    },
+    datapath::{Charge, is_expired},
+};
+
+use super::{
+    Datapath, DatapathError, DatapathSpec,
+    attach::{Variant, replace_classifiers, replace_reassembler},
+    configure,
+    flows::now,
+    object,
+    pins::pin_error,
+};
+
+/// For how long no flow may begin, in seconds, if nobody ends the pause: many times what it takes.
+const PAUSE_SECONDS: u32 = 5;
+
+/// Ticks by which clocks of the kernel may be apart.
+const CLOCK_SKEW: Tick = 2;
+
+impl Datapath {
+    /// Gives the flow table the size of the description. Must run inside the router's namespace.
+    /// When it fails before the programs are exchanged, all is as it was.
+    pub(super) fn resize(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
+        let next = Self { lab: self.lab.clone(), pins: self.pins.with_next_flow_table()? };
+        let mut object = object::load(&next.pins, spec.flow_capacity)?;
+        configure::write_flow_layout(&next, spec.flow_capacity)?;
+        object::fill_stages(&mut object, &next.pins)?;
+        let begin = now()?;
+        self.copy_flows(&mut object, 0)?;
+        // What began or changed since is copied while nothing begins.
+        self.pause(now()?.wrapping_add(ticks(PAUSE_SECONDS)).max(1))?;
+        let exchanged = self
+            .copy_flows(&mut object, begin.wrapping_sub(CLOCK_SKEW))
+            .and_then(|()| self.copy_mappings(&next))
+            .and_then(|()| self.exchange(&mut object));
+        exchanged.and(self.pause(0))
+    }
+
+    fn exchange(&self, object: &mut Ebpf) -> Result<(), DatapathError> {
+        replace_classifiers(object, &self.pins, Variant::Silent)?;
+        replace_reassembler(object, &self.pins)?;
+        let forgetter = self.pins.program(programs::FORGET_FLOWS);
+        fs::remove_file(&forgetter)
+            .map_err(|cause| pin_error("remove the pin", &forgetter, cause))?;
+        object::pin_forgetter(object, &self.pins)?;
+        self.pins.take_up_next_flow_table()?;
+        object::start_sweeper(object)
+    }
+
+    /// Lets no flow begin before a time; 0: they may.
+    fn pause(&self, until: Tick) -> Result<(), DatapathError> {
+        let settings = Settings { paused_until: until, ..self.settings()? };
+        let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
+        map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+    }
+
+    /// Copies the living flows that were seen since a time into the table of another object. Where
+    /// not all have room, those that are answered come first, and of them those seen last.
+    fn copy_flows(&self, object: &mut Ebpf, since: Tick) -> Result<(), DatapathError> {
+        let (now, timeouts) = (now()?, self.settings()?.timeouts);
+        let mut records = self.records()?;
+        records.retain(|(key, flow)| {
+            flow.last_seen >= since && !is_expired(flow, key.protocol, &timeouts, now)
+        });
+        records.sort_by_key(|(_, flow)| (Charge::of(flow).is_unreplied, Reverse(flow.last_seen)));
+        let program = object::classifier(object, programs::RESTORE_FLOWS)?;
+        records.chunks(RESTORED_AT_ONCE as usize).try_for_each(|flows| restore(program, flows))
+    }
+
+    fn copy_mappings(&self, next: &Self) -> Result<(), DatapathError> {
+        let error = |cause| DatapathError::Map { map: maps::MAPPINGS, cause };
+        let mut map: HashMap<MapData, MappingKey, Mapping> = next.map(maps::MAPPINGS)?;
+        for (key, mapping) in self.entries::<MappingKey, Mapping>(maps::MAPPINGS)? {
+            map.insert(key, mapping, 0).map_err(error)?;
+        }
+        Ok(())
+    }
+}
+
+fn restore(program: &mut SchedClassifier, flows: &[(FlowKey, Flow)]) -> Result<(), DatapathError> {
+    let mut frame = vec![0; ETHERNET_HEADER];
+    for (key, flow) in flows {
+        let copy = FlowCopy { key: *key, flow: *flow };
+        // SAFETY: the structure has no padding, so all of its bytes are initialised.
+        frame.extend(unsafe {
+            std::slice::from_raw_parts((&raw const copy).cast::<u8>(), size_of::<FlowCopy>())
+        });
+    }
+    let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
+    let error = |cause| DatapathError::Program { program: programs::RESTORE_FLOWS, cause };
+    program.test_run(options).map(drop).map_err(error)
+}
