@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    LabError, LabRecord, forwarding, pieces::Piece, record::Bearer, resolver, turn::Turn,
+    LabError, LabRecord, forwarding, gates, pieces::Piece, record::Bearer, resolver, turn::Turn,
     world::World,
 };
 use crate::{
@@ -55,6 +55,8 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> 
         errors.push(error);
         None
     });
+    // Nothing of the lab is forwarded any more when its datapaths go.
+    errors.extend(gates::switch_off(record));
     if hurry.is_some() {
         // Left to the kernel, it would be done in the background, when nobody hurries any more.
         datapaths.iter().for_each(|name| Datapath::detach(name));

@@ -8,7 +8,8 @@ use super::{
     clear::waits,
     datapaths::RouterDatapath,
     diff::diff,
-    forwarding,
+    forwarding, gates,
+    pieces::Piece,
     plan::{DatapathFate, Plan, datapath_lines},
     preflight,
     turn::hurry_commands,
@@ -59,9 +60,21 @@ impl Plan {
                 }
             });
         }
+        commands.extend(self.new_gates().flat_map(|end| gates::step(&end, true).commands()));
         commands.extend(calm);
         commands.extend(self.set_back.iter().flat_map(|(key, value)| set(key, value)));
         commands
+    }
+}
+
+impl Plan {
+    /// The links in routers that are made, which are closed until they are guarded.
+    fn new_gates(&self) -> impl Iterator<Item = End> {
+        let is_made = |end: &End| {
+            let closed = gates::step(end, false);
+            self.steps().any(|step| *step == closed)
+        };
+        gates::gates(&self.wanted).into_iter().filter(move |end| is_made(end))
     }
 }
 
@@ -79,6 +92,9 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let steps = diff(&actual, &[]).into_iter().filter_map(|mut difference| difference.steps.pop());
     let (hurry, calm) = hurry_commands(waits(&pieces)).map(<[String; 2]>::into).unzip();
     let mut commands: Vec<String> = hurry.into_iter().collect();
+    let is_there = |end: &End| actual.iter().flat_map(Piece::ends).any(|there| there == end);
+    let open = gates::gates(&record.topology).into_iter().filter(is_there);
+    commands.extend(open.flat_map(|end| Step::SetLink { end, up: false }.commands()));
     commands.extend(record.datapaths.iter().map(|name| unpin(name)));
     commands.extend(steps.flat_map(|step| step.commands()));
     commands.extend(calm);
@@ -141,6 +157,8 @@ fn told(
         DatapathChange::SourceCheck(_)
         | DatapathChange::CableSourceCheck { .. }
         | DatapathChange::Reassembler
+        | DatapathChange::ForwardGuard
+        | DatapathChange::Routed { .. }
         | DatapathChange::Setting { .. }
         | DatapathChange::ViaStack(_) => {
             let fate = DatapathFate::Changed(vec![change.clone()]);

@@ -10,6 +10,7 @@ mod diff;
 mod down;
 mod error;
 mod forwarding;
+mod gates;
 mod journal;
 mod machine;
 mod network;

@@ -5,7 +5,7 @@ use std::{panic::resume_unwind, thread};
 use super::{
     LabError, LabRecord, Progress,
     datapaths::RouterDatapath,
-    forwarding, in_place,
+    forwarding, gates, in_place,
     network::make_network,
     plan::{DatapathFate, Plan},
     progress::step,
@@ -25,11 +25,13 @@ pub(super) fn perform(
     progress: &dyn Progress,
 ) -> Result<(), LabError> {
     for name in &plan.removed_datapaths {
+        gates::close(record, name)?;
         Datapath::remove(name)?;
         record.datapaths.remove(name);
     }
     for (datapath, fate) in &plan.datapaths {
         if let DatapathFate::Installed { replaces: true } = fate {
+            gates::close(record, &datapath.spec.lab)?;
             Datapath::remove(&datapath.spec.lab)?;
             record.datapaths.remove(&datapath.spec.lab);
         }
@@ -66,6 +68,7 @@ pub(super) fn perform(
             make_datapath(datapath, prepared, record, &advanced)
         })?;
     }
+    gates::open(&plan.wanted)?;
     if plan.forwarding == Some(false) {
         step(progress, "forwarding", || forwarding::switch_back(record))?;
     }

@@ -49,6 +49,12 @@ impl World {
         Ok(world)
     }
 
+    /// Looks at the machine's own namespace alone.
+    pub(super) fn of_machine() -> Result<Self, LabError> {
+        let places = HashMap::from([(Place::Machine, Snapshot::read()?)]);
+        Ok(Self { places, wrecks: Vec::new() })
+    }
+
     fn of_namespaces(
         record: &LabRecord,
         pieces: &[Piece],

@@ -72,9 +72,9 @@ impl Hands {
                 self.order.retain(|other| *other != place);
                 Ok(netns::delete(name)?)
             }
-            Step::Set { place: Place::Machine, key, value } => Ok(sysctl::write(key, value)?),
+            Step::Set { place: Place::Machine, key, value } => Ok(set(key, value)?),
             Step::Set { place: Place::Namespace(name), key, value } => {
-                Ok(netns::run_in(name, || sysctl::write(key, value))??)
+                Ok(netns::run_in(name, || set(key, value))??)
             }
             Step::SetResolver { namespace, servers } => resolver::install(namespace, servers),
             Step::DeleteResolver { namespace } => resolver::remove(namespace),
@@ -161,6 +161,15 @@ impl Hands {
     /// The link of that name at `place`, if one is named.
     fn link_at(&mut self, place: &Place, name: Option<&String>) -> Result<Option<Link>, NetError> {
         name.map(|name| self.link(&End::new(place.clone(), name))).transpose()
+    }
+}
+
+/// A kernel without IPv6 has nothing to switch off.
+fn set(key: &str, value: &str) -> Result<(), NetError> {
+    if key.starts_with("ipv6/") {
+        sysctl::write_if_there(key, value)
+    } else {
+        sysctl::write(key, value)
     }
 }
 

@@ -11,6 +11,7 @@ use ipnet::Ipv4Net;
 
 pub(super) use of_topology::pieces;
 
+use super::gates;
 use crate::{
     net::{ETHERNET_MTU, Mac, sysctl},
     step::{End, Place, Step},
@@ -61,6 +62,8 @@ pub(super) struct CablePiece {
     pub(super) mtu: Option<u32>,
     /// Whether both ends are switched on: always wanted.
     pub(super) up: bool,
+    /// The ends from which a router forwards once they are guarded.
+    pub(super) gates: Vec<End>,
 }
 
 /// What a piece is, whatever is asked of it. There can be one of each.
@@ -190,14 +193,18 @@ impl Piece {
                 steps
             }
             Self::Bridge { end, mac, mtu, up } => {
-                vec![Step::AddBridge { end, mac: Some(mac), mtu, up }]
+                let closed = gates::step(&end, false);
+                let silent = without_ipv6(&end);
+                let add = Step::AddBridge { end, mac: Some(mac), mtu, up };
+                [add, closed].into_iter().chain(silent).collect()
             }
-            Self::Cable(CablePiece { near, far, mac, bridge, mtu, up }) => {
+            Self::Cable(CablePiece { near, far, mac, bridge, mtu, up, gates }) => {
                 let end = far.clone();
-                vec![
-                    Step::AddCable { near, far, mac: Some(mac), mtu, bridge, up },
-                    Step::SetLink { end, up },
-                ]
+                let closed = gates.iter().map(|end| gates::step(end, false));
+                let settings: Vec<_> = closed.chain(without_ipv6(&near)).collect();
+                let add = Step::AddCable { near, far, mac: Some(mac), mtu, bridge, up };
+                // Nothing comes in by either end before the far one is switched on.
+                [add].into_iter().chain(settings).chain([Step::SetLink { end, up }]).collect()
             }
             Self::Address { end, address } => vec![Step::AddAddress { end, address }],
             Self::Route { place, route } => vec![Step::AddRoute { place, route }],
@@ -272,6 +279,14 @@ impl Piece {
         }
         Some(steps)
     }
+}
+
+/// On the machine IPv6 is on for new links; in a namespace of the lab it is off for all. No
+/// namespace may tell the machine by it where to route.
+fn without_ipv6(end: &End) -> Option<Step> {
+    let key = format!("ipv6/conf/{}/disable_ipv6", end.interface);
+    let step = Step::Set { place: end.place.clone(), key, value: "1".to_owned() };
+    (end.place == Place::Machine).then_some(step)
 }
 
 /// Without a wish a link keeps what it has; a wish that is taken back leaves the default.

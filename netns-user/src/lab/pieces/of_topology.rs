@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 
 use super::{CablePiece, Piece};
 use crate::{
+    lab::gates,
     net::Mac,
     step::{End, Place},
     topology::{CableEnd, Far, Namespace, Route, Topology, Uplink},
@@ -14,7 +15,8 @@ use crate::{
 /// All pieces of a lab. What stands in one namespace comes together, so that a namespace need
 /// not be entered again and again.
 pub(in crate::lab) fn pieces(topology: &Topology) -> Vec<Piece> {
-    let mut maker = Maker { topology, pieces: Vec::new() };
+    let gates = gates::gates(topology).into_iter().collect();
+    let mut maker = Maker { topology, gates, pieces: Vec::new() };
     maker.routers();
     maker.outsides();
     maker.bridges();
@@ -31,6 +33,8 @@ pub(in crate::lab) fn pieces(topology: &Topology) -> Vec<Piece> {
 
 struct Maker<'a> {
     topology: &'a Topology,
+    /// The links in routers, which are closed until they are guarded.
+    gates: HashSet<End>,
     pieces: Vec<Piece>,
 }
 
@@ -148,7 +152,9 @@ impl Maker<'_> {
             far.place.name().unwrap_or_default(),
             &far.interface,
         ]);
-        self.pieces.push(Piece::Cable(CablePiece { near, far, mac, bridge, mtu, up: true }));
+        let gates =
+            [&near, &far].into_iter().filter(|end| self.gates.contains(end)).cloned().collect();
+        self.pieces.push(Piece::Cable(CablePiece { near, far, mac, bridge, mtu, up: true, gates }));
     }
 
     fn address(&mut self, end: End, address: Ipv4Net) {
