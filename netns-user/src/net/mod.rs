@@ -12,6 +12,7 @@ pub mod netns;
 mod peer;
 mod reassembler;
 mod route;
+mod routing_rule;
 pub mod sysctl;
 
 pub use address::Address;
@@ -22,4 +23,5 @@ pub use link::{
 pub use neighbour::Neighbour;
 pub use netlink::Netlink;
 pub use reassembler::{Reassembler, ReassemblerLimits};
-pub use route::Route;
+pub use route::{Route, TableRoute};
+pub use routing_rule::RoutingRule;

@@ -1,4 +1,4 @@
-//! Routes of the main table.
+//! Routes: those of the main table, and the links that those of every table lead to.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -38,16 +38,39 @@ impl Route {
     }
 }
 
+/// An IPv4 route of any table, reduced to the links that packets leave by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableRoute {
+    pub table: u32,
+    pub destination: Ipv4Net,
+    /// The lower metric wins.
+    pub metric: u32,
+    /// Indexes of the links: several of a multipath route, none of a route that sends nothing
+    /// out, like a local or a blackhole one.
+    pub links: Vec<u32>,
+}
+
 impl Netlink {
     /// The IPv4 routes of the main table.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn routes(&self) -> Result<Vec<Route>, NetError> {
+        Ok(self.route_messages()?.iter().filter_map(from_message).collect())
+    }
+
+    /// The IPv4 routes of all tables.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn routes_of_all_tables(&self) -> Result<Vec<TableRoute>, NetError> {
+        Ok(self.route_messages()?.iter().filter_map(to_table_route).collect())
+    }
+
+    fn route_messages(&self) -> Result<Vec<RouteMessage>, NetError> {
         let all = RouteMessageBuilder::<Ipv4Addr>::new().build();
         let dump = self.handle().route().get(all).execute().try_collect::<Vec<_>>();
-        let messages = self.wait(dump, || "list the routes".into())?;
-        Ok(messages.iter().filter_map(from_message).collect())
+        self.wait(dump, || "list the routes".into())
     }
 
     /// Adds a route by a gateway, a link, or a gateway on a link.
@@ -150,6 +173,35 @@ fn from_message(message: &RouteMessage) -> Option<Route> {
     Some(route)
 }
 
+fn to_table_route(message: &RouteMessage) -> Option<TableRoute> {
+    let mut route = TableRoute {
+        table: u32::from(message.header.table),
+        destination: Ipv4Net::default(),
+        metric: 0,
+        links: Vec::new(),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            // The header has no room for numbers above 255.
+            RouteAttribute::Table(table) => route.table = *table,
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => {
+                let length = message.header.destination_prefix_length;
+                route.destination = Ipv4Net::new(*address, length).ok()?;
+            }
+            RouteAttribute::Priority(metric) => route.metric = *metric,
+            RouteAttribute::Oif(index) => route.links.push(*index),
+            RouteAttribute::MultiPath(hops) => {
+                route.links.extend(hops.iter().map(|hop| hop.interface_index));
+            }
+            _ => {}
+        }
+    }
+    if message.header.kind != RouteType::Unicast {
+        route.links.clear();
+    }
+    Some(route)
+}
+
 /// What `ip route` calls the kind.
 fn kind_name(kind: RouteType) -> &'static str {
     match kind {
@@ -167,5 +219,53 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
         RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
         RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtnetlink::packet_route::route::RouteNextHop;
+
+    use super::*;
+
+    fn message(kind: RouteType, attributes: Vec<RouteAttribute>) -> RouteMessage {
+        let mut message = RouteMessage::default();
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        message.header.destination_prefix_length = 16;
+        message.header.kind = kind;
+        message.attributes = attributes;
+        message
+    }
+
+    fn to() -> RouteAttribute {
+        RouteAttribute::Destination(RouteAddress::Inet(Ipv4Addr::new(10, 8, 0, 0)))
+    }
+
+    #[test]
+    fn a_multipath_route_leads_to_the_links_of_all_its_next_hops() {
+        let hops = [3, 7].map(|index| {
+            let mut hop = RouteNextHop::default();
+            hop.interface_index = index;
+            hop
+        });
+        let attributes =
+            vec![to(), RouteAttribute::MultiPath(hops.to_vec()), RouteAttribute::Priority(50)];
+        let route = to_table_route(&message(RouteType::Unicast, attributes)).unwrap();
+        let destination = "10.8.0.0/16".parse().unwrap();
+        assert_eq!(route, TableRoute { table: 254, destination, metric: 50, links: vec![3, 7] });
+    }
+
+    #[test]
+    fn a_table_number_above_255_is_in_an_attribute() {
+        let attributes = vec![RouteAttribute::Table(51820), to(), RouteAttribute::Oif(3)];
+        let route = to_table_route(&message(RouteType::Unicast, attributes)).unwrap();
+        assert_eq!((route.table, route.links), (51820, vec![3]));
+    }
+
+    #[test]
+    fn a_local_route_sends_nothing_out() {
+        let attributes = vec![to(), RouteAttribute::Oif(3)];
+        let route = to_table_route(&message(RouteType::Local, attributes)).unwrap();
+        assert_eq!(route.links, Vec::<u32>::new());
     }
 }
