@@ -105,8 +105,8 @@ pub struct StatusArgs {
 
 /// Tell whether labs will work on this machine
 ///
-/// Looks at the kernel, rights, settings, firewalls and other managers of interfaces, and tells
-/// of each what was found (✓ good, ! in part or not for every lab, ✗ does not work), what it
+/// Looks at the kernel, rights, settings, firewalls, routes and other managers of interfaces, and
+/// tells of each what was found (✓ good, ! in part or not for every lab, ✗ does not work), what it
 /// means, and the command that mends it. With a file: only what matters to that lab. Nothing is
 /// changed.
 #[derive(Debug, Args)]

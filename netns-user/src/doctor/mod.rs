@@ -10,6 +10,7 @@ mod forwarding;
 mod kernel;
 mod managers;
 mod names;
+mod other_ways;
 mod resolver;
 mod rights;
 mod shell;
@@ -179,6 +180,7 @@ pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings.push(resolver::check(subject));
     findings.extend(names::check(subject));
     findings.extend(subnets::check(subject));
+    findings.extend(other_ways::check(subject));
     findings
 }
 

@@ -84,7 +84,7 @@ fn routes_taken(
 }
 
 /// The links that are made in the machine's own namespace.
-fn new_ends(topology: &Topology) -> Vec<End> {
+pub(super) fn new_ends(topology: &Topology) -> Vec<End> {
     let ends = pieces(topology).into_iter().flat_map(|piece| match piece {
         Piece::Bridge { end, .. } => vec![end],
         Piece::Cable(CablePiece { near, far, .. }) => vec![near, far],

@@ -23,6 +23,7 @@ mod record;
 pub(crate) mod resolver;
 mod status;
 mod turn;
+mod uncovered;
 mod up;
 mod world;
 
@@ -37,6 +38,7 @@ pub(crate) use preflight::{auto_uplink, default_interface, require_kernel};
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use status::{LabStatus, Part, PartKind, status};
+pub(crate) use uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered};
 pub use up::{UpOutcome, up};
 
 use crate::{
