@@ -9,12 +9,15 @@ use super::{Steps, change::perform, wanted};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
-    lab::{self, LabError, UpOutcome},
+    lab::{self, LabError, LabRecord, UncoveredInterface, UpOutcome},
     topology::Topology,
 };
 
 /// What a shell adds to the number of the signal that ended a program.
 const SIGNALLED: u8 = 128;
+
+/// How many interfaces without an uplink are named.
+const NAMED: usize = 5;
 
 /// Builds the lab of a file, or the lecture's.
 ///
@@ -29,7 +32,15 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     // Half-way through, a signal would leave half a lab.
     let interrupt = Interrupt::watch().context("cannot listen for signals")?;
     let name = &topology.name;
-    let act = || Ok(Done { lab: name, outcome: build(&topology, &interrupt)? });
+    let act = || {
+        let outcome = build(&topology, &interrupt)?;
+        // The lab is up, whether or not the routes of the machine can be read.
+        let uncovered = uncovered(name).unwrap_or_default();
+        if outcome != UpOutcome::AlreadyUp && !json {
+            anstream::eprint!("{}", notes(&uncovered));
+        }
+        Ok(Done { lab: name, outcome, uncovered })
+    };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match perform(args.changing, json, &commands, act, text) {
         Err(error) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
@@ -46,6 +57,8 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
 struct Done<'a> {
     lab: &'a str,
     outcome: UpOutcome,
+    /// Where the machine routes packets of the lab that the datapath drops.
+    uncovered: Vec<UncoveredInterface>,
 }
 
 impl Done<'_> {
@@ -65,4 +78,69 @@ fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabErr
         return Err(LabError::Interrupted);
     }
     Ok(outcome)
+}
+
+/// The interfaces that no uplink of the lab covers, as it is up.
+fn uncovered(lab: &str) -> Result<Vec<UncoveredInterface>, LabError> {
+    // The record names the interface that "auto" stands for.
+    lab::uncovered(&LabRecord::load(lab)?.topology)
+}
+
+/// A line for each of the first interfaces, and one for the rest.
+fn notes(uncovered: &[UncoveredInterface]) -> String {
+    let (named, more) = uncovered.split_at(uncovered.len().min(NAMED));
+    let mut text = String::new();
+    for found in named {
+        let UncoveredInterface { interface, destination } = found;
+        let packets = if found.is_default() {
+            "on the default route".into()
+        } else {
+            format!("to {destination}")
+        };
+        text += &format!(
+            "note: packets of the lab {packets} are dropped: the machine routes them by \
+             \"{interface}\", which is no uplink of the lab\n"
+        );
+    }
+    if !more.is_empty() {
+        text += &format!(
+            "note: and {} more: `netns doctor FILE` names all such interfaces\n",
+            more.len()
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uncovered(interface: &str, destination: &str) -> UncoveredInterface {
+        let destination = destination.parse().unwrap();
+        UncoveredInterface { interface: interface.to_owned(), destination }
+    }
+
+    #[test]
+    fn each_interface_without_an_uplink_has_a_note() {
+        let found = [uncovered("tun0", "0.0.0.0/0"), uncovered("wg0", "10.8.0.0/16")];
+        assert_eq!(
+            notes(&found),
+            "\
+note: packets of the lab on the default route are dropped: the machine routes them by \"tun0\", which is no uplink of the lab
+note: packets of the lab to 10.8.0.0/16 are dropped: the machine routes them by \"wg0\", which is no uplink of the lab
+"
+        );
+        assert_eq!(notes(&[]), "");
+    }
+
+    #[test]
+    fn more_than_five_interfaces_are_counted() {
+        let found: Vec<UncoveredInterface> =
+            (0..8).map(|number| uncovered(&format!("br{number}"), "10.8.0.0/16")).collect();
+        let notes = notes(&found);
+        assert_eq!(notes.lines().count(), 6, "{notes}");
+        assert!(
+            notes.ends_with("note: and 3 more: `netns doctor FILE` names all such interfaces\n")
+        );
+    }
 }
