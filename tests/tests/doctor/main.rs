@@ -4,6 +4,7 @@ mod files;
 mod firewall;
 mod managers;
 mod names;
+mod other_ways;
 mod rights;
 mod routing;
 
