@@ -1,5 +1,7 @@
 //! A `struct __sk_buff` as the packet that the datapath works on.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{
@@ -13,7 +15,7 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use netns_common::{
-    abi::Ip4,
+    abi::{CAST_TO_KERNEL, ETHERNET_HEADER, Ip4, KernelField, field},
     datapath::{Packet, Plain},
 };
 
@@ -85,6 +87,26 @@ impl Packet for TcPacket<'_> {
     fn ingress_link(&self) -> u32 {
         // SAFETY: as in `link`.
         unsafe { (*self.ctx.skb.skb).ingress_ifindex }
+    }
+
+    #[inline(always)]
+    fn pending_checksum(&self, partial: u8) -> Option<(u32, u32)> {
+        if partial == 0 {
+            return None;
+        }
+        // SAFETY: the kernel's own structure of the packet, as the loader has told the verifier,
+        // which has checked each of these reads.
+        unsafe {
+            let buffer = cast_to_kernel(self.ctx);
+            if member::<u8>(buffer, field::IP_SUMMED) & partial != partial {
+                return None;
+            }
+            let start = member::<u16>(buffer, field::CHECKSUM_START);
+            let offset = member::<u16>(buffer, field::CHECKSUM_OFFSET);
+            let network = member::<u16>(buffer, field::NETWORK_HEADER);
+            let start = start.wrapping_sub(network);
+            Some((u32::from(start) + ETHERNET_HEADER as u32, u32::from(offset)))
+        }
     }
 
     #[inline(always)]
@@ -162,6 +184,31 @@ impl Packet for TcPacket<'_> {
         }
         self.ctx.l4_csum_replace(offset, 0, u64::from(diff), flags).ok()
     }
+}
+
+/// The kernel's `struct sk_buff` of a packet: the verifier makes no instruction of it but a move.
+///
+/// # Safety
+/// The loader must have replaced the mark by the kernel function.
+#[inline(always)]
+unsafe fn cast_to_kernel(ctx: &TcContext) -> *const u8 {
+    // SAFETY: a function that is called by its number has no code that the compiler could know; the
+    // caller promises that the number is that of the kernel function by then.
+    let cast: unsafe extern "C" fn(*mut c_void) -> *const u8 =
+        unsafe { core::mem::transmute(CAST_TO_KERNEL as usize) };
+    // SAFETY: as the caller promises.
+    unsafe { cast(ctx.as_ptr()) }
+}
+
+/// A member of a kernel structure.
+///
+/// # Safety
+/// The structure must be the member's, and the loader must have replaced the member's mark.
+#[inline(always)]
+unsafe fn member<T: Copy>(structure: *const u8, field: KernelField) -> T {
+    // SAFETY: as the caller promises. Volatile, so that each read is an instruction of its own with
+    // the mark in it.
+    unsafe { structure.add(field.mark as usize).cast::<T>().read_volatile() }
 }
 
 /// Takes a priority tag off, which is for the link that the packet came by: it would leave with

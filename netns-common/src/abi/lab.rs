@@ -190,7 +190,10 @@ pub struct Settings {
     /// 1: the router has more inside prefixes than [`inside`](Self::inside) has room for; the
     /// routing table tells the others.
     pub has_more_inside: u8,
-    pub tail_padding: [u8; 3],
+    /// The bits of the byte of `ip_summed` in the kernel's `struct sk_buff` that are all set for
+    /// `CHECKSUM_PARTIAL`; 0: programs cannot read it.
+    pub checksum_partial: u8,
+    pub tail_padding: [u8; 2],
     /// No flow begins before this time: the flow table is being copied into another. A time, so
     /// that it passes if nobody ends it.
     pub paused_until: Tick,

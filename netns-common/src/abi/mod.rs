@@ -8,6 +8,7 @@ mod flow;
 mod flow_table;
 mod fragment;
 mod host;
+mod kernel;
 mod lab;
 mod limit;
 mod mapping;
@@ -33,6 +34,7 @@ pub use fragment::{
     MAX_FRAGMENTS,
 };
 pub use host::{HostPeerKey, Peer};
+pub use kernel::{CAST_TO_KERNEL, KernelField, field};
 pub use lab::{
     BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, LinkRole, MAX_INSIDE_PREFIXES,
     MAX_UPLINKS, Settings, SourceCheck, Timeouts,

@@ -11,6 +11,7 @@ use super::{
     host,
     inside::{came_from_lab, is_first_external, is_inside, may_pass_untranslated},
     notes::Scratch,
+    source::misplaces_checksum,
     state::Direction,
     traits::{FlowRef, Packet, Tables, Touch},
     words::{IP_DESTINATION, IP_SOURCE},
@@ -57,6 +58,7 @@ pub fn to_uplink<P: Packet, T: Tables>(
     }
     let reason = match Head::read(packet) {
         _ if is_from_host => DropReason::Leak,
+        Ok(head) if misplaces_checksum(packet, settings, &head) => DropReason::ChecksumOffset,
         Ok(head) => return egress::translate(packet, tables, settings, scratch, &head, clock()),
         Err(NoHead::NotIpv4) => DropReason::Leak,
         Err(NoHead::Malformed) => DropReason::Malformed,

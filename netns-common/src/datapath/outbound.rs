@@ -41,6 +41,10 @@ pub fn from_namespace<P: Packet, T: Tables>(
         Err(verdict) => return Outcome::Decided(verdict),
     };
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
+    if source::misplaces_checksum(packet, settings, &head) {
+        tables.count_drop(DropReason::ChecksumOffset, packet.length());
+        return Outcome::Decided(Verdict::Drop(DropReason::ChecksumOffset));
+    }
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     let is_plain = head.is_plain() && !head.may_be_fragmented;

@@ -5,6 +5,8 @@ use core::mem::offset_of;
 use network_types::{
     arp::ArpHdr,
     eth::{EthHdr, EtherType},
+    tcp::TcpHdr,
+    udp::UdpHdr,
 };
 
 use super::{
@@ -12,7 +14,7 @@ use super::{
     head::{Head, Kind, is_from},
     passage::Passage,
     traits::{Packet, Tables},
-    words::IP,
+    words::{IP, SCTP_CHECKSUM},
 };
 use crate::abi::{BridgePort, DropReason, Ip4, Mac, Port, Settings};
 
@@ -153,6 +155,24 @@ pub(super) fn address_fault(head: &Head) -> Option<DropReason> {
         return Some(DropReason::NoTimeToLive);
     }
     None
+}
+
+/// Whether the sender of a packet asks for a checksum to be written where none belongs: into the
+/// IPv4 header, or over the ports. It would be written behind the guard's back, when the packet
+/// leaves. The packet inside a tunnel has its own, further on.
+#[inline(always)]
+pub(super) fn misplaces_checksum<P: Packet>(packet: &P, settings: &Settings, head: &Head) -> bool {
+    let Some((start, offset)) = packet.pending_checksum(settings.checksum_partial) else {
+        return false;
+    };
+    let field = match head.kind {
+        Kind::Tcp => offset_of!(TcpHdr, check) as u32,
+        Kind::Udp => offset_of!(UdpHdr, check) as u32,
+        Kind::Sctp => SCTP_CHECKSUM as u32,
+        _ => u32::MAX,
+    };
+    let transport = u32::from(head.l4);
+    start < transport || (start == transport && offset != field)
 }
 
 /// Whether a sender without an address may send this, to its own link: DHCP (RFC 2131 section

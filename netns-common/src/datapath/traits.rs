@@ -48,6 +48,11 @@ pub trait Packet {
     /// At an egress hook: the link that it came in by; 0 if a socket of the host made it.
     fn ingress_link(&self) -> u32;
 
+    /// Where a checksum is yet to be written (`CHECKSUM_PARTIAL`): the offset of the first byte
+    /// that it covers, and from there that of its field. `None` if none is, or that cannot be
+    /// known. `partial`: [`Settings::checksum_partial`].
+    fn pending_checksum(&self, partial: u8) -> Option<(u32, u32)>;
+
     /// How many packets it becomes when it is sent: more than 1 with segmentation offload.
     /// May be 0 for one.
     fn segments(&self) -> u32;

@@ -45,6 +45,8 @@ pub struct VecPacket {
     /// The transport checksum holds the pseudo-header only, and hardware completes it
     /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
     pub partial_checksum: bool,
+    /// Where that checksum is to be written, as [`Packet::pending_checksum`] has it.
+    pub pending_checksum: Option<(u32, u32)>,
     /// How many packets it is sent as (segmentation offload).
     pub segments: u32,
     pub mtus: Mtus,
@@ -60,6 +62,7 @@ impl VecPacket {
             from_host: false,
             ingress: link,
             partial_checksum: false,
+            pending_checksum: None,
             segments: 1,
             mtus: Mtus::default(),
         }
@@ -123,6 +126,10 @@ impl Packet for VecPacket {
 
     fn ingress_link(&self) -> u32 {
         if self.from_host { 0 } else { self.ingress }
+    }
+
+    fn pending_checksum(&self, partial: u8) -> Option<(u32, u32)> {
+        self.pending_checksum.filter(|_| partial != 0)
     }
 
     fn segments(&self) -> u32 {

@@ -10,7 +10,7 @@ use netns_common::abi::{
 };
 use nix::ifaddrs::getifaddrs;
 
-use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, spec::CableSpec};
+use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, marks, spec::CableSpec};
 use crate::net::netns::own_cookie;
 
 /// The interfaces of the thread's namespace: index and Ethernet address by name.
@@ -103,6 +103,7 @@ pub(super) fn settings(
         source_check: u8::from(spec.source_check),
         via_stack: u8::from(spec.via_stack),
         routed: u8::from(!spec.routed.is_empty()),
+        checksum_partial: marks::checksum_partial(),
         own_namespace: u8::from(spec.own_namespace),
         has_more_inside: u8::from(spec.inside.len() > MAX_INSIDE_PREFIXES),
         ..Settings::default()

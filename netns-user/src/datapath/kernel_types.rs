@@ -72,12 +72,21 @@ impl KernelTypes {
     /// The offset in bytes of a member of a structure. Members of structures and unions without
     /// names are members of that which holds them.
     pub(super) fn offset(&self, structure: &str, member: &str) -> Option<i16> {
+        i16::try_from(self.place(structure, member)? / 8).ok()
+    }
+
+    /// The first bit of a bit field in its byte, the lowest being 0.
+    pub(super) fn bit(&self, structure: &str, member: &str) -> Option<u32> {
+        u32::try_from(self.place(structure, member)? % 8).ok()
+    }
+
+    /// The offset of a member in bits.
+    fn place(&self, structure: &str, member: &str) -> Option<usize> {
         let at = self.types.iter().find(|at| {
             kind_of(&self.bytes, **at) == Some(kind::STRUCT)
                 && self.name(**at) == Some(structure.as_bytes())
         })?;
-        let bits = self.bits(*at, member.as_bytes(), DEPTH)?;
-        i16::try_from(bits / 8).ok()
+        self.bits(*at, member.as_bytes(), DEPTH)
     }
 
     /// The number of a kernel function that programs may call.
@@ -186,7 +195,10 @@ mod tests {
         let types = KernelTypes::parse(types(&words.concat())).unwrap();
         assert_eq!(types.offset("outer", "inner"), Some(0));
         assert_eq!(types.offset("outer", "wanted"), Some(8));
-        assert_eq!(types.offset("outer", "late"), Some(12));
+        assert_eq!(
+            (types.offset("outer", "late"), types.bit("outer", "late")),
+            (Some(12), Some(2))
+        );
         assert_eq!(types.offset("outer", "nothing"), None);
         assert_eq!(types.offset("inner", "outer"), None);
         assert_eq!(types.function("call"), Some(4));

@@ -13,6 +13,7 @@ mod install;
 mod kernel_types;
 mod lock;
 mod log;
+mod marks;
 mod object;
 mod pins;
 pub mod probe;

@@ -19,6 +19,7 @@ use netns_common::abi::{
 use super::{
     DatapathError,
     insist::insist,
+    marks,
     pins::{Pins, pin_error},
 };
 use crate::threads::{cpus, on_threads};
@@ -57,7 +58,7 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
         loader.map_pin_path(name, pins.map(name));
     }
     size(&mut loader, flow_capacity);
-    loader.load(OBJECT).map_err(DatapathError::Load)
+    loader.load(marks::object()).map_err(DatapathError::Load)
 }
 
 /// Has the maps made as large as so many flows need.
