@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
-use ipnet::Ipv4Net;
 
 use super::{
     change::perform,
@@ -100,8 +99,7 @@ fn del(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
     routers.iter().try_for_each(|router| router.work(|datapath| datapath.remove_masquerade(rule)))
 }
 
-/// The routers that a new rule is for: that of its uplink, or all that have a bridge in its
-/// source.
+/// The routers that a new rule is for: that of its uplink, or all that lead to its source.
 fn routers_for(
     topology: &Topology,
     rule: &MasqueradeRule,
@@ -114,11 +112,18 @@ fn routers_for(
     if fit.is_empty() {
         let why = match &rule.uplink {
             Some(uplink) => format!("uplink \"{uplink}\" is none of its own"),
-            None => format!("it has no bridge in {}", rule.source),
+            None if chosen.iter().all(|router| !has_uplink(topology, router)) => {
+                "it has no uplink".to_owned()
+            }
+            None => format!("another router leads to {}", rule.source),
         };
         bail!("`{rule}` is not for router \"{}\": {why}", names(&chosen));
     }
     Ok(fit)
+}
+
+fn has_uplink(topology: &Topology, router: &LivingRouter) -> bool {
+    topology.uplinks_of(router.namespace()).next().is_some()
 }
 
 /// The rule that is meant, and the routers that have it: without an uplink it is the source
@@ -169,14 +174,17 @@ fn checked(args: &MasqueradeRuleArgs, topology: &Topology) -> anyhow::Result<Mas
             source.trunc()
         );
     }
-    let covers = |inside: &Ipv4Net| source.contains(inside) || inside.contains(&source);
-    if !topology.bridges.iter().any(|bridge| covers(&bridge.address.trunc())) {
-        let inside: Vec<String> =
+    if !topology.networks().covers(source) {
+        let bridges: Vec<String> =
             topology.bridges.iter().map(|bridge| bridge.address.trunc().to_string()).collect();
+        let known = match bridges.is_empty() {
+            true => String::new(),
+            false => format!(": its bridges have {}", bridges.join(", ")),
+        };
         bail!(
-            "masquerade source {source} covers nothing of lab \"{}\": its networks are {}",
-            topology.name,
-            inside.join(", ")
+            "masquerade source {source}: no bridge, cable or route of lab \"{}\" has an address of \
+             it{known}",
+            topology.name
         );
     }
     if let Some(name) = &args.uplink {

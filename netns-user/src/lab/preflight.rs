@@ -160,10 +160,11 @@ fn check_uplinks(topology: &Topology, other: &Topology) -> Result<(), LabError> 
 }
 
 fn machine_forwards(topology: &Topology) -> impl Iterator<Item = &ForwardRule> {
+    let networks = topology.networks();
     topology
         .forwards
         .iter()
-        .filter(|rule| topology.router_of_target(*rule.target.ip()) == Some(None))
+        .filter(move |rule| networks.router_of_target(*rule.target.ip()) == Some(None))
 }
 
 fn check_forwards(

@@ -7,6 +7,7 @@ mod file;
 mod mend;
 mod model;
 mod names;
+mod networks;
 mod read;
 mod routers;
 mod schema;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use netns_common::abi::{MAX_INSIDE_PREFIXES, MAX_RULES, MAX_UPLINKS};
 
 use super::Check;
-use crate::topology::routers::routers_of_source;
 
 /// Most ports of a bridge: Linux numbers them with ten bits, and 0 is none
 /// (BR_PORT_BITS in net/bridge/br_private.h).
@@ -44,28 +43,13 @@ impl<'a> Check<'a> {
 
     fn rules_by_router(&self) -> HashMap<Option<&'a str>, usize> {
         let parts = self.parts;
-        let bridges = || parts.bridges.iter().flatten();
         let mut rules: HashMap<Option<&str>, usize> = HashMap::new();
-        let uplinks: HashMap<&str, Option<&str>> = parts
-            .uplinks
-            .iter()
-            .flatten()
-            .map(|uplink| (uplink.name.as_str(), uplink.router.as_deref()))
-            .collect();
-        for rule in parts.masquerades.iter().flatten() {
-            let routers = match &rule.uplink {
-                Some(uplink) => uplinks.get(uplink.as_str()).copied().into_iter().collect(),
-                None => routers_of_source(bridges(), rule.source),
-            };
-            for router in routers {
-                *rules.entry(router).or_default() += 1;
-            }
-        }
-        for rule in parts.forwards.iter().flatten() {
-            let target = rule.target.ip();
-            if let Some(bridge) = bridges().find(|bridge| bridge.address.contains(target)) {
-                *rules.entry(bridge.router.as_deref()).or_default() += 1;
-            }
+        let masquerades = parts.masquerades.iter().flatten();
+        let routers = masquerades.flat_map(|rule| self.networks.routers_of_masquerade(rule));
+        let forwards = parts.forwards.iter().flatten();
+        let targets = forwards.filter_map(|rule| self.networks.router_of_target(*rule.target.ip()));
+        for router in routers.chain(targets) {
+            *rules.entry(router).or_default() += 1;
         }
         rules
     }

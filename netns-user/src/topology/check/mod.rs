@@ -16,6 +16,7 @@ use super::{
     file::TopologyFile,
     model::{Bridge, Namespace},
     names::unknown,
+    networks::Networks,
     read::{Entry, Parts},
 };
 
@@ -25,7 +26,8 @@ const HINTS: usize = 100;
 pub(super) fn check(text: &str, file: &TopologyFile, parts: &Parts<'_>, faults: &mut Vec<Fault>) {
     let named = parts.bridges.iter().flatten().rev();
     let bridges = named.map(|bridge| (bridge.name.as_str(), bridge)).collect();
-    let mut check = Check { lines: Lines::new(text), file, parts, bridges, faults };
+    let networks = networks(parts);
+    let mut check = Check { lines: Lines::new(text), file, parts, bridges, networks, faults };
     check.names();
     check.interfaces();
     check.uplinks();
@@ -37,12 +39,24 @@ pub(super) fn check(text: &str, file: &TopologyFile, parts: &Parts<'_>, faults: 
     check.limits();
 }
 
+/// The networks of what could be read.
+fn networks<'a>(parts: &'a Parts<'_>) -> Networks<'a> {
+    Networks::new(
+        parts.routers.iter().flatten(),
+        parts.uplinks.iter().flatten(),
+        parts.bridges.iter().flatten(),
+        parts.namespaces.iter().flatten().flatten(),
+        parts.cables.iter().flatten(),
+    )
+}
+
 struct Check<'a> {
     lines: Lines<'a>,
     file: &'a TopologyFile,
     parts: &'a Parts<'a>,
     /// Those that could be read, by their names.
     bridges: HashMap<&'a str, &'a Bridge>,
+    networks: Networks<'a>,
     faults: &'a mut Vec<Fault>,
 }
 
@@ -68,6 +82,16 @@ impl<'a> Check<'a> {
         let parts = self.parts;
         let made = parts.entries.iter().zip(&parts.namespaces);
         made.filter_map(|(entry, members)| Some((entry, members.as_deref()?)))
+    }
+
+    /// Whether all parts could be read that say where a network is.
+    fn knows_all_networks(&self) -> bool {
+        let parts = self.parts;
+        parts.routers.iter().all(Option::is_some)
+            && parts.uplinks.iter().all(Option::is_some)
+            && parts.bridges.iter().all(Option::is_some)
+            && parts.namespaces.iter().all(Option::is_some)
+            && parts.cables.iter().all(Option::is_some)
     }
 
     /// The router that everything belongs to that names none.

@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::Check;
-use crate::{
-    rules::ForwardRule,
-    topology::routers::{overlap, routers_of_source},
-};
+use crate::rules::ForwardRule;
 
 impl Check<'_> {
     pub(super) fn rules(&mut self) {
@@ -22,12 +19,8 @@ impl Check<'_> {
         let (file, parts) = (self.file, self.parts);
         let uplinks: HashSet<&str> =
             file.uplinks.iter().map(|uplink| uplink.name.get_ref().as_str()).collect();
-        let with_uplinks: HashSet<Option<&str>> =
-            parts.uplinks.iter().flatten().map(|uplink| uplink.router.as_deref()).collect();
         // With a part that could not be read, nobody knows what is inside.
-        let complete = parts.bridges.iter().all(Option::is_some)
-            && parts.uplinks.iter().all(Option::is_some)
-            && parts.cables.iter().all(Option::is_some);
+        let complete = self.knows_all_networks();
         let mut seen = HashMap::new();
         for (part, rule) in file.masquerades.iter().zip(&parts.masquerades) {
             match &part.uplink {
@@ -41,33 +34,20 @@ impl Check<'_> {
             }
             let Some(rule) = rule else { continue };
             let span = part.source.span();
-            let bridges = || parts.bridges.iter().flatten();
-            let inside = bridges().any(|bridge| overlap(bridge.address, rule.source));
-            let cables = parts.cables.iter().flatten();
-            let mut ends = cables.flat_map(|cable| [cable.a.address, cable.b.address]).flatten();
-            if complete && !inside && !ends.any(|net| overlap(net, rule.source)) {
+            if complete && !self.networks.covers(rule.source) {
+                let bridges = parts.bridges.iter().flatten();
                 let nets: Vec<_> =
-                    bridges().map(|bridge| bridge.address.trunc().to_string()).collect();
+                    bridges.map(|bridge| bridge.address.trunc().to_string()).collect();
                 let message = format!(
                     "masquerade: nobody inside has an address of {}: {}",
                     rule.source,
                     if nets.is_empty() {
-                        "add a [[bridge]]".to_owned()
+                        "add a [[bridge]], a [[cable]] or a route that has it".to_owned()
                     } else {
                         format!("the bridges have {}", nets.join(", "))
                     }
                 );
                 self.fault(span.clone(), message);
-            } else if complete && rule.uplink.is_none() && !file.uplinks.is_empty() {
-                let routers = routers_of_source(bridges(), rule.source);
-                if !routers.iter().any(|router| with_uplinks.contains(router)) {
-                    let message = format!(
-                        "masquerade: no router with a bridge in {} has an uplink: name the \
-                         `uplink` that it leaves by",
-                        rule.source
-                    );
-                    self.fault(span.clone(), message);
-                }
             }
             if let (Some(to), Some(text), Some(uplink)) = (rule.to, &part.to, &rule.uplink)
                 && !self.may_be_uplink_address(uplink, to)
@@ -100,9 +80,7 @@ impl Check<'_> {
 
     fn forwards(&mut self) {
         let (file, parts) = (self.file, self.parts);
-        let known = parts.namespaces.iter().all(Option::is_some)
-            && parts.uplinks.iter().all(Option::is_some)
-            && parts.bridges.iter().all(Option::is_some);
+        let known = self.knows_all_networks();
         let members = self.members().flat_map(|(_, members)| members);
         let plugs = members.filter_map(|member| Some(member.plug.as_ref()?.address.addr()));
         let uplinks = parts.uplinks.iter().flatten().filter(|uplink| uplink.plug().is_some());
@@ -112,9 +90,8 @@ impl Check<'_> {
         for (part, rule) in file.forwards.iter().zip(&parts.forwards) {
             let Some(rule) = rule else { continue };
             let target = *rule.target.ip();
-            let bridges = parts.bridges.iter().flatten();
-            let routers = routers_of_source(bridges, target.into());
-            if known && !somebody.contains(&target) {
+            let routers = self.networks.routers_of_target(target);
+            if known && !somebody.contains(&target) && !self.networks.is_far_end(target) {
                 let message = format!(
                     "forward: no namespace has the target address {target}: use the address of \
                      one of them"
@@ -123,7 +100,7 @@ impl Check<'_> {
             } else if routers.len() > 1 {
                 let message = format!(
                     "forward: the target address {target} is behind {} routers: give their \
-                     bridges different subnets",
+                     bridges and cables different subnets",
                     routers.len()
                 );
                 self.fault(part.target.span(), message);

@@ -21,7 +21,7 @@ pub(in crate::topology) struct MasqueradeFile {
     /// A subnet inside, or one address with /32.
     #[schemars(with = "Subnet")]
     pub(in crate::topology) source: Text,
-    /// Name of the uplink; without it, all uplinks of the routers that have the subnet.
+    /// Name of the uplink; without it, all uplinks of the routers that lead to the subnet.
     #[serde(default)]
     #[schemars(with = "String")]
     pub(in crate::topology) uplink: Option<Text>,
@@ -64,8 +64,9 @@ pub(in crate::topology) struct ForwardFile {
     /// The router's port, or several, as "8000-17999".
     #[schemars(with = "PortsFile")]
     pub(in crate::topology) port: Spanned<PortsFile>,
-    /// Where to, as ADDRESS:PORT: the address of a namespace, or of an uplink that is plugged
-    /// into a bridge. Of several ports, where the first leads.
+    /// Where to, as ADDRESS:PORT: the address of a namespace on a bridge or at the other end of a
+    /// router's cable, or of an uplink that is plugged into a bridge. Of several ports, where the
+    /// first leads.
     #[schemars(with = "Target")]
     pub(in crate::topology) target: Text,
     /// Whom it is for; for others there is no forward. Without it, everybody.

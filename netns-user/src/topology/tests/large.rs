@@ -309,7 +309,7 @@ fn a_forward_to_a_subnet_that_two_routers_have() {
     assert!(
         found.iter().any(|line| line.ends_with(
             "forward: the target address 10.10.0.2 is behind 2 routers: give their bridges \
-             different subnets"
+             and cables different subnets"
         )),
         "{found:?}"
     );

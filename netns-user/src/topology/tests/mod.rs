@@ -5,6 +5,7 @@ mod counts;
 mod files;
 mod large;
 mod names;
+mod networks;
 mod rules;
 mod schema;
 mod syntax;
