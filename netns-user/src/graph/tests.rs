@@ -66,6 +66,7 @@ pub(super) fn uplink(router: &str, name: &str, address: &str, far: Far) -> Uplin
         gateway: None,
         mtu: None,
         redirect_peer: false,
+        routed: Vec::new(),
         far: Some(far),
     }
 }

@@ -65,6 +65,9 @@ pub struct Uplink {
     /// Whether what is translated enters the far end of its cable at once.
     #[serde(skip_serializing_if = "is_false")]
     pub redirect_peer: bool,
+    /// Sources that may leave by it untranslated. They win over its masquerades.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routed: Vec<Ipv4Net>,
     /// Where the far end of its cable is.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub far: Option<Far>,

@@ -6,6 +6,7 @@ mod interfaces;
 mod limits;
 mod links;
 mod names;
+mod routed;
 mod routes;
 mod rules;
 
@@ -36,6 +37,7 @@ pub(super) fn check(text: &str, file: &TopologyFile, parts: &Parts<'_>, faults: 
     check.duplicate_addresses();
     check.routes();
     check.rules();
+    check.routed();
     check.limits();
 }
 

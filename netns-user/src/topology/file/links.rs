@@ -5,7 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Number, Text};
-use crate::topology::schema::{Address, Destination, Interface, Metric, Mtu, Subnet};
+use crate::topology::schema::{Address, Destination, Interface, Metric, Mtu, Network, Subnet};
 
 /// An interface of a router that leads out of its networks.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,6 +38,11 @@ pub(in crate::topology) struct UplinkFile {
     #[serde(default)]
     #[schemars(with = "bool")]
     pub(in crate::topology) redirect_peer: Option<Spanned<bool>>,
+    /// Sources that may leave by it untranslated, even where a masquerade covers them; without it,
+    /// none.
+    #[serde(default)]
+    #[schemars(with = "Vec<Network>")]
+    pub(in crate::topology) routed: Vec<Text>,
     /// A simulated network at the far end of its cable.
     #[serde(default)]
     #[schemars(with = "OutsideFile")]

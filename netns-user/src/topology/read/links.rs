@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use toml::Spanned;
 
-use super::values::{cidr, host, ip, ips, mtu, number, optional, text};
+use super::values::{cidr, host, ip, ips, mtu, networks, number, optional, text};
 use crate::topology::{
     error::Fault,
     file::{
@@ -60,6 +60,7 @@ pub(super) fn uplink(
     let address = optional(file.address.as_ref(), |text| host(text, &owner, faults));
     let gateway = optional(file.gateway.as_ref(), |text| ip(text, &owner, faults));
     let mtu = mtu(file.mtu.as_ref(), &owner, faults);
+    let routed = networks(&file.routed, &format!("{owner}: routed"), faults);
     let outside = optional(file.outside.as_ref(), |part| outside(part.get_ref(), faults));
     let plug = optional(file.plug.as_ref(), |part| plug(part.get_ref(), file, faults));
     let (outside, plug) = (outside?, plug?);
@@ -73,6 +74,7 @@ pub(super) fn uplink(
         gateway: gateway?,
         mtu: mtu?.or(bridge.and_then(|bridge| bridge.mtu)),
         redirect_peer: file.redirect_peer.as_ref().is_some_and(|choice| *choice.get_ref()),
+        routed: routed?,
         far: outside.map(Far::Outside).or(plug.map(Far::Plug)),
     })
 }

@@ -1,7 +1,6 @@
 //! Single values: addresses, subnets, ports and numbers with their ranges.
 
 use std::{
-    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddrV4},
     ops::RangeInclusive,
 };
@@ -83,11 +82,11 @@ pub(super) fn ports(
 }
 
 /// Networks of a rule; an address is one of its own.
-pub(super) fn networks(
+pub(super) fn networks<C: FromIterator<Ipv4Net>>(
     texts: &[Text],
     owner: &str,
     faults: &mut Vec<Fault>,
-) -> Option<BTreeSet<Ipv4Net>> {
+) -> Option<C> {
     let mut read = |text: &Text| {
         let network = parse_network(text.get_ref());
         network

@@ -6,6 +6,7 @@ mod files;
 mod large;
 mod names;
 mod networks;
+mod routed;
 mod rules;
 mod schema;
 mod syntax;
