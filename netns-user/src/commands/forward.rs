@@ -130,16 +130,19 @@ fn router_of(
     }
 }
 
-/// Whether a namespace, or another router's uplink, has this address behind the router.
+/// Whether a namespace, or another router's uplink, has this address on a bridge of the router or
+/// at the other end of a cable.
 fn has_behind(topology: &Topology, router: &LivingRouter, target: Ipv4Addr) -> bool {
     let is_its = |bridge: &str| {
         topology.bridge(bridge).is_some_and(|b| b.router.as_deref() == router.namespace())
     };
     let mut namespaces = topology.plugged();
     let mut uplinks = topology.uplinks.iter();
+    let mut cables = topology.cables_of(router.namespace());
     namespaces.any(|(_, plug)| plug.address.addr() == target && is_its(&plug.bridge))
         || uplinks.any(|uplink| {
             uplink.address.is_some_and(|address| address.addr() == target)
                 && uplink.plug().is_some_and(|plug| is_its(&plug.bridge))
         })
+        || cables.any(|(_, _, far)| far.address.is_some_and(|address| address.addr() == target))
 }

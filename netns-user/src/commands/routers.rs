@@ -33,7 +33,10 @@ pub(super) fn routers(
     let busy = names(&all);
     match name {
         None if all.is_empty() => {
-            bail!("lab \"{lab}\" has no bridge: there is nothing to translate")
+            bail!(
+                "lab \"{lab}\" has no router with a bridge, or with an uplink and a cable: there is \
+                 nothing to translate"
+            )
         }
         None => Ok(all),
         Some(name) => match all.into_iter().find(|router| router.name() == name) {
@@ -43,7 +46,10 @@ pub(super) fn routers(
                 .iter()
                 .any(|router| of(router.namespace.as_deref()) == name) =>
             {
-                bail!("router \"{name}\" has no bridge: there is nothing to translate")
+                bail!(
+                    "router \"{name}\" has no bridge, and no uplink with a cable: there is nothing \
+                     to translate"
+                )
             }
             None => bail!("lab \"{lab}\" has no router \"{name}\": its routers are {busy}"),
         },
@@ -82,7 +88,7 @@ pub(super) fn names(routers: &[LivingRouter]) -> String {
 
 fn all(topology: &Topology) -> Vec<LivingRouter> {
     let routers = topology.routers.iter().map(|router| router.namespace.as_deref());
-    let busy = routers.filter(|router| topology.bridges_of(*router).next().is_some());
+    let busy = routers.filter(|router| topology.has_datapath(*router));
     busy.map(|router| LivingRouter {
         place: Place::of(router),
         datapath: topology.datapath_of(router),

@@ -20,7 +20,7 @@ pub struct DatapathSpec {
     pub uplinks: Vec<String>,
     /// Those whose far ends are entered, with the Ethernet address there.
     pub far_ends: Vec<(String, [u8; 6])>,
-    /// One for each cable that ends on a bridge.
+    /// One for each cable that ends on a bridge, and for each point-to-point cable.
     pub cables: Vec<CableSpec>,
     /// The bridges of the router, and its ends of point-to-point cables.
     pub lab_links: Vec<String>,
@@ -61,16 +61,18 @@ impl fmt::Display for RoutedPrefix {
     }
 }
 
-/// A cable: a veth pair of which one end is a bridge port in the router's namespace.
+/// A cable: a veth pair of which one end is in the router's namespace, either as a bridge port or
+/// as an end of a point-to-point cable.
 #[derive(Clone, Debug)]
 pub struct CableSpec {
-    /// Interface name of the bridge port.
+    /// Interface name of the end in the router.
     pub port: String,
-    /// Interface name of its bridge.
+    /// Interface name of its bridge. The name of the port itself: a point-to-point cable, which
+    /// routes by itself.
     pub bridge: String,
     /// Addresses of the far end.
     pub addresses: Vec<Ipv4Addr>,
-    /// Ethernet address of the far end.
+    /// Ethernet address of the far end; all zeroes: not known.
     pub mac: [u8; 6],
     /// Whether it carries only what bears these addresses; `None`: as the lab has it.
     pub source_check: Option<bool>,

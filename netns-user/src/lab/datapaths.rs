@@ -8,8 +8,11 @@ use crate::{
     datapath::{CableSpec, DatapathSpec},
     net::Mac,
     rules::{ForwardRule, MasqueradeRule},
-    topology::{Far, NatOptions, Outside, Router, Topology, Uplink},
+    topology::{Far, NatOptions, Networks, Outside, Router, Topology, Uplink},
 };
+
+/// The Ethernet address of a far end that the kernel has chosen.
+const UNKNOWN_MAC: [u8; 6] = [0; 6];
 
 /// A router's datapath, and where it belongs.
 #[derive(Clone, Debug)]
@@ -19,21 +22,19 @@ pub(super) struct RouterDatapath {
     pub(super) spec: DatapathSpec,
 }
 
-/// The datapaths of a lab, in the order of its routers. A router without bridges has nobody to
-/// translate for.
+/// The datapaths of a lab, in the order of its routers.
 pub(super) fn datapaths(topology: &Topology) -> Vec<RouterDatapath> {
-    let busy = topology
-        .routers
-        .iter()
-        .filter(|router| topology.bridges_of(router.namespace.as_deref()).next().is_some());
+    let networks = topology.networks();
+    let routers = topology.routers.iter();
+    let busy = routers.filter(|router| topology.has_datapath(router.namespace.as_deref()));
     busy.map(|router| RouterDatapath {
         router: router.namespace.clone(),
-        spec: spec(topology, router),
+        spec: spec(topology, &networks, router),
     })
     .collect()
 }
 
-fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
+fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> DatapathSpec {
     let namespace = router.namespace.as_deref();
     let is_here = |bridge: &str| {
         topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == namespace)
@@ -72,13 +73,17 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
             .uplinks_of(namespace)
             .filter_map(|uplink| far_end(topology, uplink))
             .collect(),
-        cables: namespaces.chain(routers).collect(),
-        lab_links: topology.bridges_of(namespace).map(|bridge| bridge.name.clone()).collect(),
+        lab_links: topology
+            .bridges_of(namespace)
+            .map(|bridge| bridge.name.clone())
+            .chain(direct_cables(topology, namespace).map(|cable| cable.port))
+            .collect(),
         own_namespace: namespace.is_some(),
         routed: Vec::new(),
+        cables: namespaces.chain(routers).chain(direct_cables(topology, namespace)).collect(),
         inside: topology.bridges_of(namespace).map(|bridge| bridge.address.trunc()).collect(),
-        masquerades: masquerades(topology, namespace),
-        forwards: forwards(topology, namespace),
+        masquerades: masquerades(topology, networks, namespace),
+        forwards: forwards(topology, networks, namespace),
         timeouts: Timeouts::from(&topology.nat.timeouts),
         ports: topology.nat.ports,
         keep_parity: topology.nat.keep_parity,
@@ -86,6 +91,26 @@ fn spec(topology: &Topology, router: &Router) -> DatapathSpec {
         source_check: topology.nat.source_check,
         via_stack: topology.nat.via_stack,
     }
+}
+
+/// The point-to-point cables of a router. A namespace at the other end may route for others, so
+/// no source is checked against its address.
+fn direct_cables<'a>(
+    topology: &'a Topology,
+    router: Option<&'a str>,
+) -> impl Iterator<Item = CableSpec> {
+    topology.cables_of(router).map(|(cable, near, far)| {
+        let is_known = topology.near_and_far(cable).1 == far;
+        let mac = || Mac::from_names(&[&topology.name, &far.namespace, &far.interface]).0;
+        CableSpec {
+            port: near.interface.clone(),
+            bridge: near.interface.clone(),
+            addresses: far.address.iter().map(|address| address.addr()).collect(),
+            mac: if is_known { mac() } else { UNKNOWN_MAC },
+            source_check: Some(false),
+            quota: None,
+        }
+    })
 }
 
 /// The far end of an uplink, if it is to be entered.
@@ -106,12 +131,23 @@ fn limits(nat: &NatOptions) -> Limits {
     Limits { quota: nat.quota, unreplied: nat.unreplied, unreplied_share }
 }
 
-fn masquerades(topology: &Topology, router: Option<&str>) -> Vec<MasqueradeRule> {
-    let is_its = |rule: &&MasqueradeRule| topology.routers_of_masquerade(rule).contains(&router);
+fn masquerades(
+    topology: &Topology,
+    networks: &Networks<'_>,
+    router: Option<&str>,
+) -> Vec<MasqueradeRule> {
+    let is_its = |rule: &&MasqueradeRule| networks.routers_of_masquerade(rule).contains(&router);
     topology.masquerades.iter().filter(is_its).cloned().collect()
 }
 
-fn forwards(topology: &Topology, router: Option<&str>) -> Vec<ForwardRule> {
-    let is_its = |rule: &&ForwardRule| topology.router_of_target(*rule.target.ip()) == Some(router);
+fn forwards(
+    topology: &Topology,
+    networks: &Networks<'_>,
+    router: Option<&str>,
+) -> Vec<ForwardRule> {
+    let is_its = |rule: &&ForwardRule| networks.router_of_target(*rule.target.ip()) == Some(router);
     topology.forwards.iter().filter(is_its).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,10 +262,9 @@ impl Survey<'_> {
             };
             let way = if uplink.redirect_peer { ", redirect_peer" } else { "" };
             let part = part(PartKind::Uplink, &end, format!("{detail}{way}"));
-            // Without a bridge there is nobody to translate for.
-            match self.topology.bridges_of(uplink.router.as_deref()).next() {
-                Some(_) => self.with_program(part, &end),
-                None => part,
+            match self.topology.has_datapath(uplink.router.as_deref()) {
+                true => self.with_program(part, &end),
+                false => part,
             }
         });
         let bridges = self.topology.bridges.iter().map(|bridge| {
@@ -275,8 +274,8 @@ impl Survey<'_> {
         uplinks.chain(bridges).collect()
     }
 
-    /// A cable is there when both its ends are; one to a bridge when it is plugged in and
-    /// watched.
+    /// A cable is present when both its ends are, and each end in a router has its program. A
+    /// cable to a bridge must also be plugged in.
     fn cables(&self) -> Vec<Part> {
         let ports = self.topology.plugged().map(|(namespace, plug)| {
             let NamespacePlug { bridge, interface, port, .. } = plug;
@@ -292,13 +291,16 @@ impl Survey<'_> {
         let direct = self.topology.cables.iter().map(|cable| {
             let end = |end: &CableEnd| End::new(Place::namespace(&end.namespace), &end.interface);
             let (a, b) = (end(&cable.a), end(&cable.b));
-            Part {
+            let part = Part {
                 kind: PartKind::Cable,
                 name: a.to_string(),
                 detail: format!("to {b}"),
                 present: self.world.link(&a).is_some() && self.world.link(&b).is_some(),
                 off: self.off([&a, &b]),
-            }
+            };
+            let watched = [&a, &b].into_iter();
+            let watched = watched.filter(|end| self.topology.has_datapath(end.place.name()));
+            watched.fold(part, |part, end| self.with_program(part, end))
         });
         ports.chain(uplinks).chain(direct).collect()
     }

@@ -21,6 +21,7 @@ pub use model::{
     Plug, Route, Router, Topology, Uplink,
 };
 pub(crate) use names::interface_fault;
+pub(crate) use networks::Networks;
 pub use schema::schema;
 
 /// The lab that is built when no file is named.

@@ -388,22 +388,6 @@ impl Topology {
         self.routers.first().and_then(|router| router.namespace.as_deref())
     }
 
-    /// The name of a router's datapath, which its pins bear: the lab's for the first router,
-    /// and for others one that no lab can have. bpffs allows no dots.
-    pub fn datapath_of(&self, router: Option<&str>) -> String {
-        match router {
-            Some(name) if self.first_router() != router => {
-                format!("{}@{}", self.name, name.replace('%', "%25").replace('.', "%2e"))
-            }
-            _ => self.name.clone(),
-        }
-    }
-
-    /// The names of all datapaths that the lab may have.
-    pub fn datapath_names(&self) -> Vec<String> {
-        self.routers.iter().map(|router| self.datapath_of(router.namespace.as_deref())).collect()
-    }
-
     /// The namespaces that have a cable to a bridge, with that cable.
     pub fn plugged(&self) -> impl Iterator<Item = (&Namespace, &NamespacePlug)> {
         self.namespaces.iter().filter_map(|namespace| Some((namespace, namespace.plug.as_ref()?)))

@@ -127,7 +127,8 @@ impl Maker<'_> {
     fn cables(&mut self) {
         for cable in &self.topology.cables {
             let end = |end: &CableEnd| End::new(Place::namespace(&end.namespace), &end.interface);
-            self.cable(end(&cable.a), end(&cable.b), None, cable.mtu);
+            let (near, far) = self.topology.near_and_far(cable);
+            self.cable(end(near), end(far), None, cable.mtu);
             for side in [&cable.a, &cable.b] {
                 if let Some(address) = side.address {
                     self.address(end(side), address);

@@ -49,6 +49,23 @@ fn no_piece_of_is_there_twice(lab: &Topology) {
     assert_eq!(keys.len(), all.len());
 }
 
+/// A router's cable to a namespace, written from either end.
+#[test]
+fn the_end_of_a_cable_that_is_in_a_namespace_gets_its_address_from_the_lab() {
+    let gw = "{ namespace = \"gw\", interface = \"x\" }";
+    let solo = "{ namespace = \"solo\", interface = \"y\" }";
+    let mac = Mac::from_names(&["lab", "solo", "y"]);
+    for (a, b) in [(gw, solo), (solo, gw)] {
+        let text = format!(
+            "name = \"lab\"\nrouter = {{ namespace = \"gw\" }}\n[[namespace]]\nname = \"solo\"\n\
+             [[cable]]\na = {a}\nb = {b}\n"
+        );
+        let all = commands(&pieces(&Topology::parse(&text, "lab.toml").unwrap()));
+        let made = format!("ip -n gw link add x type veth peer name y address {mac} netns solo");
+        assert!(all.contains(&made), "{all:#?}");
+    }
+}
+
 #[test]
 fn addresses_of_links_are_those_of_one_station_made_by_hand() {
     let macs: Vec<Mac> =
