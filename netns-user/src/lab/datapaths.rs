@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use netns_common::abi::{Limits, Timeouts};
 
+use super::inside::inside;
 use crate::{
     datapath::{CableSpec, DatapathSpec},
     net::Mac,
@@ -81,7 +82,7 @@ fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> Datapa
         own_namespace: namespace.is_some(),
         routed: Vec::new(),
         cables: namespaces.chain(routers).chain(direct_cables(topology, namespace)).collect(),
-        inside: topology.bridges_of(namespace).map(|bridge| bridge.address.trunc()).collect(),
+        inside: inside(topology, router),
         masquerades: masquerades(topology, networks, namespace),
         forwards: forwards(topology, networks, namespace),
         timeouts: Timeouts::from(&topology.nat.timeouts),

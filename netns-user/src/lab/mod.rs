@@ -11,6 +11,7 @@ mod down;
 mod error;
 mod forwarding;
 mod gates;
+mod inside;
 mod journal;
 mod machine;
 mod network;
