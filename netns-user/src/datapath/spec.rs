@@ -26,7 +26,8 @@ pub struct DatapathSpec {
     pub lab_links: Vec<String>,
     /// Whether the router is a namespace of its own, and not the machine.
     pub own_namespace: bool,
-    /// Prefixes that must never be seen as a source beyond an uplink.
+    /// Prefixes behind the router. Beyond an uplink they are a source only where `routed` or the
+    /// exception of a masquerade allows it.
     pub inside: Vec<Ipv4Net>,
     /// Sources that may leave untranslated.
     pub routed: Vec<RoutedPrefix>,
@@ -47,7 +48,7 @@ pub struct DatapathSpec {
     pub via_stack: bool,
 }
 
-/// Sources that may leave by an uplink untranslated.
+/// A source that may leave by an uplink untranslated. It wins over every masquerade there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoutedPrefix {
     /// Interface name of the uplink.

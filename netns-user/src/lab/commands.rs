@@ -18,7 +18,9 @@ use super::{
 use crate::{
     datapath::{Datapath, DatapathChange},
     net::sysctl,
-    step::{End, Place, Step, forward_command, masquerade_commands, program_comment},
+    step::{
+        End, Place, Step, forward_command, masquerade_commands, program_comment, routed_command,
+    },
 };
 
 /// Before what is said of the datapath of a lab that is up. Rules of iptables would be others
@@ -119,10 +121,11 @@ fn install_commands(datapath: &RouterDatapath) -> Vec<String> {
     let place = &Place::of(router.as_deref());
     let uplinks = spec.uplinks.iter().flat_map(|name| programs(place, name, true, true));
     let cables = spec.cables.iter().flat_map(|cable| programs(place, &cable.port, false, true));
+    let routed = spec.routed.iter().map(|it| routed_command(place, &it.uplink, it.source, true));
     let masquerades =
         spec.masquerades.iter().flat_map(|rule| masquerade_commands(place, rule, true));
     let forwards = spec.forwards.iter().flat_map(|rule| forward_command(place, rule, true));
-    uplinks.chain(cables).chain(masquerades).chain(forwards).collect()
+    uplinks.chain(cables).chain(routed).chain(masquerades).chain(forwards).collect()
 }
 
 /// What is changed in a datapath that stays.
@@ -182,4 +185,26 @@ fn programs(place: &Place, interface: &str, uplink: bool, attached: bool) -> Vec
         .iter()
         .map(|(direction, program)| program_comment(&end, direction, program, attached))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::datapaths::datapaths, install_commands};
+    use crate::topology::Topology;
+
+    #[test]
+    fn a_source_that_leaves_untranslated_is_told_before_the_masquerades() {
+        let mut lab = Topology::lecture();
+        lab.uplinks[0].routed = vec!["192.168.15.1/32".parse().unwrap()];
+        let commands = install_commands(&datapaths(&lab)[0]);
+        let rules = commands.iter().filter(|line| line.contains("POSTROUTING"));
+        let nat = "ip netns exec host iptables -t nat -A POSTROUTING";
+        assert_eq!(
+            rules.collect::<Vec<_>>(),
+            [
+                &format!("{nat} -s 192.168.15.1/32 -o ens3 -j ACCEPT"),
+                &format!("{nat} -s 192.168.15.0/24 -o ens3 -j MASQUERADE"),
+            ]
+        );
+    }
 }

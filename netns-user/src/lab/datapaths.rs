@@ -6,7 +6,7 @@ use netns_common::abi::{Limits, Timeouts};
 
 use super::inside::inside;
 use crate::{
-    datapath::{CableSpec, DatapathSpec},
+    datapath::{CableSpec, DatapathSpec, RoutedPrefix},
     net::Mac,
     rules::{ForwardRule, MasqueradeRule},
     topology::{Far, NatOptions, Networks, Outside, Router, Topology, Uplink},
@@ -83,6 +83,7 @@ fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> Datapa
         routed: Vec::new(),
         cables: namespaces.chain(routers).chain(direct_cables(topology, namespace)).collect(),
         inside: inside(topology, router),
+        routed: routed(topology, namespace),
         masquerades: masquerades(topology, networks, namespace),
         forwards: forwards(topology, networks, namespace),
         timeouts: Timeouts::from(&topology.nat.timeouts),
@@ -112,6 +113,14 @@ fn direct_cables<'a>(
             quota: None,
         }
     })
+}
+
+fn routed(topology: &Topology, router: Option<&str>) -> Vec<RoutedPrefix> {
+    let sources = topology.uplinks_of(router).flat_map(|uplink| {
+        let sources = uplink.routed.iter();
+        sources.map(|source| RoutedPrefix { uplink: uplink.name.clone(), source: *source })
+    });
+    sources.collect()
 }
 
 /// The far end of an uplink, if it is to be entered.

@@ -302,7 +302,8 @@ pub(super) fn datapath_lines(
                 (Verb::Add, format!("{} connections", spec.flow_capacity))
             };
             let mut lines = vec![line(verb, "datapath", spec.lab.clone(), detail)];
-            let rules = spec.masquerades.iter().map(ToString::to_string);
+            let rules = spec.routed.iter().map(ToString::to_string);
+            let rules = rules.chain(spec.masquerades.iter().map(ToString::to_string));
             let rules = rules.chain(spec.forwards.iter().map(ToString::to_string));
             lines.extend(rules.map(|rule| line(Verb::Add, "rule", rule, String::new())));
             return lines;
@@ -360,4 +361,26 @@ pub(super) fn datapath_lines(
         DatapathChange::Forward { rule: forward, added } => Some(rule(forward.to_string(), added)),
     });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_datapath_is_told_with_the_sources_that_leave_untranslated() {
+        let mut lab = Topology::lecture();
+        lab.uplinks[0].routed = vec!["192.168.15.1/32".parse().unwrap()];
+        let changes = Plan::new(lab).unwrap().changes();
+        let rules = changes.iter().filter(|change| change.kind == "rule");
+        let names: Vec<&str> = rules.map(|change| change.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "routed 192.168.15.1/32 out of ens3",
+                "masquerade 192.168.15.0/24 out of ens3",
+                "forward tcp 80 -> 192.168.15.2:80"
+            ]
+        );
+    }
 }

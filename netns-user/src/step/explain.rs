@@ -1,6 +1,8 @@
 //! Steps as the commands of other programs: for people who know those, and for the test that
 //! compares what they build with what we build.
 
+use ipnet::Ipv4Net;
+
 use super::{End, Place, Step};
 use crate::{
     net::bridge_mtu_to_begin_with,
@@ -135,6 +137,14 @@ pub fn masquerade_commands(place: &Place, rule: &MasqueradeRule, adds: bool) -> 
         }));
     }
     lines
+}
+
+/// The `iptables` command that a source stands for which leaves the router at `place` by an uplink
+/// untranslated. It is added before the masquerades: the first match holds.
+pub fn routed_command(place: &Place, uplink: &str, source: Ipv4Net, adds: bool) -> String {
+    let option = if adds { "-A" } else { "-D" };
+    let (inside, uplink) = (inside(place), word(uplink));
+    format!("{inside}iptables -t nat {option} POSTROUTING -s {source} -o {uplink} -j ACCEPT")
 }
 
 /// The `iptables` commands that a forward of the router at `place` stands for: one chain sees

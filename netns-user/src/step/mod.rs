@@ -13,7 +13,9 @@ use std::{fmt, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 pub use apply::{Hands, apply_all};
-pub use explain::{flush_command, forward_command, masquerade_commands, program_comment};
+pub use explain::{
+    flush_command, forward_command, masquerade_commands, program_comment, routed_command,
+};
 pub use survey::{FoundCable, Survey};
 
 use crate::{net::Mac, topology::Route};

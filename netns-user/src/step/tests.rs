@@ -122,6 +122,19 @@ fn rules_are_told_as_iptables_would_have_them() {
 }
 
 #[test]
+fn a_source_that_leaves_untranslated_is_told_as_iptables_would_have_it() {
+    let told = |place, adds| routed_command(&place, "ens3", "10.9.0.0/16".parse().unwrap(), adds);
+    assert_eq!(
+        told(Place::Machine, true),
+        "iptables -t nat -A POSTROUTING -s 10.9.0.0/16 -o ens3 -j ACCEPT"
+    );
+    assert_eq!(
+        told(Place::namespace("host"), false),
+        "ip netns exec host iptables -t nat -D POSTROUTING -s 10.9.0.0/16 -o ens3 -j ACCEPT"
+    );
+}
+
+#[test]
 fn a_forward_of_several_ports_is_one_rule_with_a_base() {
     let mut rule = ForwardRule {
         ports: "8000-17999".parse().unwrap(),

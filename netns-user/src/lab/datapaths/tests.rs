@@ -93,3 +93,10 @@ fn rules_of_a_namespace_at_a_cable_are_its_routers() {
     let inner = spec_of("inner");
     assert_eq!((inner.masquerades.len(), inner.forwards.len()), (0, 0));
 }
+
+#[test]
+fn sources_that_leave_untranslated_are_those_of_the_routers_uplinks() {
+    let routed: Vec<String> = spec_of("gw").routed.iter().map(ToString::to_string).collect();
+    assert_eq!(routed, ["routed 10.99.0.0/24 out of wan", "routed 0.0.0.0/0 out of wan"]);
+    assert_eq!(spec_of("inner").routed, []);
+}
