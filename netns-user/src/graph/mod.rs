@@ -123,7 +123,7 @@ pub struct End {
 /// A NAT rule in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
-    /// "masquerade" or "forward".
+    /// "masquerade", "routed" or "forward".
     pub kind: &'static str,
     pub text: String,
 }

@@ -175,6 +175,18 @@ fn namespaces(graph: &Graph) -> Vec<(&str, usize)> {
 }
 
 #[test]
+fn rules_tell_what_leaves_untranslated_and_who_is_at_a_cable() {
+    let mut lab = Topology::lecture();
+    lab.uplinks[0].routed = vec!["10.9.0.0/16".parse().unwrap()];
+    lab.cables = vec![cable(("host", "x", "10.7.0.1/30"), ("solo", "y", "10.7.0.2/30"))];
+    lab.forwards[0].target = "10.7.0.2:80".parse().unwrap();
+    let rules = Graph::new(&lab, false).rules;
+    let text = |place: usize| format!("{} {}", rules[place].kind, rules[place].text);
+    assert_eq!(text(1), "routed 10.9.0.0/16 leaves by ens3 untranslated");
+    assert_eq!(text(2), "forward tcp port 80 of the host leads to 10.7.0.2:80 in solo");
+}
+
+#[test]
 fn a_lab_that_can_be_drawn_in_full_is_not_folded() {
     let lab = crowd(MAX_DRAWN - 1);
     assert_eq!(Graph::new(&lab, true), Graph::new(&lab, false));

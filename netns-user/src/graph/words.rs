@@ -34,7 +34,7 @@ pub(super) fn mtu(mtu: u32) -> String {
     format!("mtu {mtu}")
 }
 
-/// The NAT rules, masquerades first.
+/// The NAT rules, those for sources first.
 pub(super) fn rules(topology: &Topology) -> Vec<Rule> {
     let masquerades = topology.masquerades.iter().map(|rule| {
         let uplink = topology.uplinks.iter().find(|up| Some(&up.name) == rule.uplink.as_ref());
@@ -62,10 +62,12 @@ pub(super) fn rules(topology: &Topology) -> Vec<Rule> {
             from => format!(", from {from} alone"),
         };
         let target = rule.target;
-        let owner = topology
-            .plugged()
-            .find(|(_, plug)| plug.address.addr() == *target.ip())
-            .map_or(String::new(), |(namespace, _)| format!(" in {}", namespace.name));
+        let plugs = topology.plugged().map(|(owner, plug)| (&owner.name, Some(plug.address)));
+        let ends = topology.cables.iter().flat_map(|cable| [&cable.a, &cable.b]);
+        let owner = plugs
+            .chain(ends.map(|end| (&end.namespace, end.address)))
+            .find(|(_, address)| address.is_some_and(|address| address.addr() == *target.ip()))
+            .map_or(String::new(), |(owner, _)| format!(" in {owner}"));
         let text = format!(
             "{} {ports} of {address} leads to {}{owner}{from}",
             rule.protocol,
@@ -73,7 +75,11 @@ pub(super) fn rules(topology: &Topology) -> Vec<Rule> {
         );
         Rule { kind: "forward", text }
     });
-    masquerades.chain(forwards).collect()
+    let routed = topology.uplinks.iter().flat_map(|uplink| {
+        let text = |source| format!("{source} leaves by {} untranslated", uplink.name);
+        uplink.routed.iter().map(move |source| Rule { kind: "routed", text: text(source) })
+    });
+    masquerades.chain(routed).chain(forwards).collect()
 }
 
 fn list(networks: &BTreeSet<Ipv4Net>) -> String {

@@ -50,6 +50,7 @@ pub(super) const SHEET: &str = "
 .netns .elsewhere{fill:none;stroke:#94a3b8;stroke-width:1.2;stroke-dasharray:4 3}
 .netns .work{fill:#334155}
 .netns .masquerade{fill:#b45309}
+.netns .routed{fill:#6d28d9}
 .netns .forward{fill:#0f766e}
 .netns .mark{fill:#64748b}
 .netns .mark-red{fill:#dc2626}
@@ -75,6 +76,7 @@ pub(super) const SHEET: &str = "
 .netns .elsewhere{stroke:#64748b}
 .netns .work{fill:#cbd5e1}
 .netns .masquerade{fill:#f59e0b}
+.netns .routed{fill:#a78bfa}
 .netns .forward{fill:#2dd4bf}
 .netns .mark{fill:#94a3b8}
 .netns .mark-red{fill:#f87171}
