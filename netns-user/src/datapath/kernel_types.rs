@@ -177,21 +177,16 @@ mod tests {
 
     #[test]
     fn a_member_of_a_nameless_union_is_found_and_a_function_has_its_number() {
-        let words = [
-            // 1: an integer of 32 bits.
-            [0, info(kind::INT, 0), 4].as_slice(),
-            &[32],
-            // 2: a union without a name, with the member "wanted".
-            &[0, info(kind::UNION, 1), 4],
-            &[13, 1, 0],
-            // 3: a structure "outer" with "inner", the union at 64 bits, and "late" as a bit field.
-            &[1, 1 << 31 | info(kind::STRUCT, 3), 16],
-            &[7, 1, 0],
-            &[0, 2, 64],
-            &[20, 1, 2 << 24 | 98],
-            // 4: a function "call".
-            &[25, info(kind::FUNCTION, 0), 0],
-        ];
+        // 1: an integer of 32 bits.
+        let integer = [0, info(kind::INT, 0), 4, 32];
+        // 2: a union without a name, with the member "wanted".
+        let union = [0, info(kind::UNION, 1), 4, 13, 1, 0];
+        // 3: a structure "outer" with "inner", the union at 64 bits, and "late" as a bit field.
+        let structure = [1, 1 << 31 | info(kind::STRUCT, 3), 16];
+        let members = [7, 1, 0, 0, 2, 64, 20, 1, 2 << 24 | 98];
+        // 4: a function "call".
+        let function = [25, info(kind::FUNCTION, 0), 0];
+        let words: [&[u32]; 5] = [&integer, &union, &structure, &members, &function];
         let types = KernelTypes::parse(types(&words.concat())).unwrap();
         assert_eq!(types.offset("outer", "inner"), Some(0));
         assert_eq!(types.offset("outer", "wanted"), Some(8));

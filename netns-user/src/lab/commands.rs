@@ -157,11 +157,13 @@ fn told(
         DatapathChange::Forward { rule: forward, added } => {
             rule(forward_command(place, forward, *added))
         }
+        DatapathChange::Routed { routed, added } => {
+            rule(vec![routed_command(place, &routed.uplink, routed.source, *added)])
+        }
         DatapathChange::SourceCheck(_)
         | DatapathChange::CableSourceCheck { .. }
         | DatapathChange::Reassembler
         | DatapathChange::ForwardGuard
-        | DatapathChange::Routed { .. }
         | DatapathChange::Setting { .. }
         | DatapathChange::ViaStack(_) => {
             let fate = DatapathFate::Changed(vec![change.clone()]);

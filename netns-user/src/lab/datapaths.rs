@@ -80,7 +80,6 @@ fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> Datapa
             .chain(direct_cables(topology, namespace).map(|cable| cable.port))
             .collect(),
         own_namespace: namespace.is_some(),
-        routed: Vec::new(),
         cables: namespaces.chain(routers).chain(direct_cables(topology, namespace)).collect(),
         inside: inside(topology, router),
         routed: routed(topology, namespace),
