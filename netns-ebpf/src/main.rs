@@ -102,6 +102,7 @@ stages! {
     admit
     egress_moved
     egress_begin
+    egress_guard
     egress_error
     own_error
     outbound_fragment

@@ -57,6 +57,9 @@ stages! {
     /// A packet that the stack forwarded out of an uplink: carried if its flow could not keep
     /// its port.
     EgressMoved = 16, "egress_moved";
+    /// A packet that leaves by an uplink with an address that is neither the router's nor of an inside
+    /// prefix: of the lab, or of others.
+    EgressGuard = 26, "egress_guard";
     /// A packet that the stack forwarded out of an uplink, of no flow.
     EgressBegin = 17, "egress_begin";
     /// An ICMP error of a namespace that the stack forwarded out of an uplink.

@@ -11,6 +11,7 @@ use super::{
     host,
     inside::{came_from_lab, is_first_external, is_inside, may_pass_untranslated},
     notes::Scratch,
+    passage::Passage,
     source::misplaces_checksum,
     state::Direction,
     traits::{FlowRef, Packet, Tables, Touch},
@@ -36,11 +37,9 @@ pub fn to_uplink<P: Packet, T: Tables>(
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Some(source) = packet.load(IP_SOURCE).map(Ip4::from_network) else {
         // An IPv4 frame too short to have a source is of no use to anybody beyond the uplink.
-        tables.count_drop(DropReason::Malformed, packet.length());
-        return Outcome::Decided(Verdict::Drop(DropReason::Malformed));
+        return Outcome::Decided(drop(packet, tables, DropReason::Malformed));
     };
-    let ingress = packet.ingress_link();
-    let is_from_host = ingress == 0;
+    let is_from_host = packet.ingress_link() == 0;
     if !is_from_host && is_first_external(settings, source) {
         return Outcome::Decided(Verdict::Pass);
     }
@@ -49,23 +48,70 @@ pub fn to_uplink<P: Packet, T: Tables>(
         if is_from_host {
             return own(packet, tables, scratch, clock());
         }
-        if tables.is_external(source) || !came_from_lab(tables, settings, ingress) {
-            return Outcome::Decided(Verdict::Pass);
-        }
+        return Outcome::Continue(Stage::EgressGuard);
+    }
+    if is_from_host {
+        return Outcome::Decided(if may_leave(packet, tables, settings, source) {
+            Verdict::Pass
+        } else {
+            drop(packet, tables, DropReason::Leak)
+        });
     }
     if may_leave(packet, tables, settings, source) {
         return Outcome::Decided(Verdict::Pass);
     }
     let reason = match Head::read(packet) {
-        _ if is_from_host => DropReason::Leak,
         Ok(head) if misplaces_checksum(packet, settings, &head) => DropReason::ChecksumOffset,
         Ok(head) => return egress::translate(packet, tables, settings, scratch, &head, clock()),
-        Err(NoHead::NotIpv4) => DropReason::Leak,
-        Err(NoHead::Malformed) => DropReason::Malformed,
-        Err(NoHead::BadChecksum) => DropReason::BadChecksum,
+        Err(fault) => reason_of(fault),
     };
+    Outcome::Decided(drop(packet, tables, reason))
+}
+
+/// [`Stage::EgressGuard`].
+#[inline(always)]
+pub fn egress_guard<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
+    let Some(source) = packet.load(IP_SOURCE).map(Ip4::from_network) else {
+        return Outcome::Decided(drop(packet, tables, DropReason::Malformed));
+    };
+    if tables.is_external(source) || !came_from_lab(tables, settings, packet.ingress_link()) {
+        return Outcome::Decided(Verdict::Pass);
+    }
+    if may_leave(packet, tables, settings, source) {
+        return Outcome::Decided(Verdict::Pass);
+    }
+    let Scratch { head: parked, notes } = scratch;
+    let reason = match Head::read(packet) {
+        Ok(head) if misplaces_checksum(packet, settings, &head) => DropReason::ChecksumOffset,
+        Ok(head) => {
+            *parked = head;
+            Passage::new(packet, tables, settings, parked, notes, now);
+            return Outcome::Continue(Stage::EgressMoved);
+        }
+        Err(fault) => reason_of(fault),
+    };
+    Outcome::Decided(drop(packet, tables, reason))
+}
+
+#[inline(always)]
+const fn reason_of(fault: NoHead) -> DropReason {
+    match fault {
+        NoHead::NotIpv4 => DropReason::Leak,
+        NoHead::Malformed => DropReason::Malformed,
+        NoHead::BadChecksum => DropReason::BadChecksum,
+    }
+}
+
+#[inline(always)]
+fn drop<P: Packet, T: Tables>(packet: &P, tables: &T, reason: DropReason) -> Verdict {
     tables.count_drop(reason, packet.length());
-    Outcome::Decided(Verdict::Drop(reason))
+    Verdict::Drop(reason)
 }
 
 /// A packet of the host itself.

@@ -61,7 +61,7 @@ pub use flow_index::{Spot, in_use, moved_record};
 pub use flow_search::{WORDS_TRIED, Walk, first_record, lowest_free_from};
 pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;
-pub use guard::to_uplink;
+pub use guard::{egress_guard, to_uplink};
 pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead, is_tcp_opening};
 pub use hop::{Route, RouteOutcome};

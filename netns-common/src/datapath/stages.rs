@@ -1,7 +1,8 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, calls, clamp, departure, egress, fragments, hairpin, inbound, neighbour,
+    Outcome, Verdict, calls, clamp, departure, egress, fragments, guard, hairpin, inbound,
+    neighbour,
     notes::Scratch,
     outbound, oversize,
     passage::Passage,
@@ -37,6 +38,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::OutboundFragment => outbound::outbound_fragment(packet, tables, scratch, now),
         Stage::InboundFragment => inbound::inbound_fragment(packet, tables, scratch, now),
         Stage::EgressMoved => egress::egress_moved(packet, tables, scratch, now),
+        Stage::EgressGuard => guard::egress_guard(packet, tables, scratch, now),
         Stage::EgressBegin => egress::egress_begin(packet, tables, scratch, now),
         Stage::EgressError => egress::egress_error(packet, tables, scratch, now),
         Stage::OwnError => egress::own_error(packet, tables, scratch, now),

@@ -34,7 +34,7 @@ const ROOMY: u32 = 4096;
 const NARROW: u32 = 9;
 
 /// Outcomes that arbitrary packets must have reached.
-const SEEN: [&str; 41] = [
+const SEEN: [&str; 43] = [
     "FromNamespace answered ttl-exceeded",
     "FromNamespace bad-icmp-checksum",
     "FromUplink answered too-large",
@@ -59,6 +59,7 @@ const SEEN: [&str; 41] = [
     "FromUplink source-route",
     "FromNamespace fragment",
     "FromNamespace in",
+    "FromNamespace ipv6",
     "FromNamespace malformed",
     "FromNamespace no-flow",
     "FromNamespace out",
@@ -75,6 +76,7 @@ const SEEN: [&str; 41] = [
     "FromUplink pass",
     "FromUplink ports-exhausted",
     "ToUplink leak",
+    "ToUplink no-masquerade",
     "ToUplink pass",
 ];
 

@@ -119,7 +119,9 @@ impl Kernel {
             Hook::ToUplink => programs::TO_UPLINK,
             Hook::FromReassembler => programs::FROM_REASSEMBLER,
         };
-        let result = self.classifier(name).test_run(options).expect("a test run");
+        let result = self.classifier(name).test_run(options).unwrap_or_else(|error| {
+            panic!("the kernel runs no {name} over {:02x?}: {error}", packet.bytes())
+        });
         bytes.truncate(result.data_size_out as usize);
         Ran { action: result.return_value, bytes }
     }

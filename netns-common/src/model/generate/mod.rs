@@ -12,7 +12,7 @@ use super::{
     fragments::{Reassembler, split},
     lecture::{Places, address},
     mutate::mutate,
-    packet::VecPacket,
+    packet::{ETHERNET, VecPacket},
     random::Random,
     router::Hook,
 };
@@ -116,16 +116,19 @@ impl Generator {
             12 | 13 => self.error(),
             14 => self.again(),
             15 if self.random.one_in(2) => (Hook::ToUplink, self.leaving()),
-            15 => (Hook::FromNamespace, self.arp()),
+            15 if self.random.one_in(2) => (Hook::FromNamespace, self.arp()),
+            15 => self.other_frame(),
             16 => (Hook::ToUplink, self.forwarded()),
             17 => (Hook::ToUplink, self.own_error()),
             18 => self.in_fragments(),
+            19 if self.random.one_in(4) => self.forged_fragment().unwrap_or_else(|| self.a_piece()),
             _ => self.a_piece(),
         };
         remember(&mut self.random, &mut self.sent, (hook, packet.clone()));
         if self.random.one_in(8) {
             mutate(&mut self.random, &mut packet);
         }
+        pad_ipv6(packet.bytes_mut());
         Step::Packet(hook, packet)
     }
 
@@ -287,6 +290,29 @@ impl Generator {
         packet
     }
 
+    /// A frame that holds no IPv4 packet where it should: IPv6, or a packet behind a tag that the
+    /// kernel has not taken off.
+    fn other_frame(&mut self) -> (Hook, VecPacket) {
+        let (hook, mut packet) =
+            if self.random.one_in(2) { self.a_namespace_sends() } else { self.the_outside_sends() };
+        let priority_tag = self.random.of(&[0_u8, 0, 0x20]);
+        match self.random.of(&[[0x86, 0xdd], [0x81, 0x00], [0x88, 0xa8]]) {
+            [0x86, 0xdd] => packet.bytes_mut()[12..14].copy_from_slice(&[0x86, 0xdd]),
+            [a, b] => drop(packet.bytes_mut().splice(12..12, [a, b, priority_tag, 0])),
+        }
+        (hook, packet)
+    }
+
+    /// A fragment from outside that bears the names of a datagram of a namespace.
+    fn forged_fragment(&mut self) -> Option<(Hook, VecPacket)> {
+        let (_, piece) = self.pieces.iter().find(|(hook, _)| *hook == Hook::FromNamespace)?;
+        let mut bytes = piece.bytes().to_vec();
+        let Places { lan_mac, uplink, .. } = self.places;
+        bytes[..6].copy_from_slice(&uplink.mac);
+        bytes[6..12].copy_from_slice(&lan_mac);
+        Some((Hook::FromUplink, VecPacket::new(bytes, uplink.index)))
+    }
+
     /// ARP by red, true or not.
     fn arp(&mut self) -> VecPacket {
         let Places { red_mac, blue_mac, red_port, .. } = self.places;
@@ -301,6 +327,13 @@ impl Generator {
         bytes.extend([0; 6]);
         bytes.extend(address::BLUE.octets());
         VecPacket::new(bytes, red_port)
+    }
+}
+
+/// Makes an IPv6 frame as long as its header at least: the kernel runs no program over less.
+fn pad_ipv6(frame: &mut Vec<u8>) {
+    if frame.get(12..14) == Some(&[0x86, 0xdd]) {
+        frame.resize(frame.len().max(ETHERNET + 40), 0);
     }
 }
 
