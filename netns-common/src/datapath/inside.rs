@@ -65,7 +65,11 @@ pub(super) fn is_first_external(settings: &Settings, address: Ip4) -> bool {
 }
 
 #[inline(always)]
-fn position<V: PartialEq>(values: &[V; MAX_UPLINKS], count: u32, wanted: V) -> Option<usize> {
+fn position<V: Copy + PartialEq>(
+    values: &[V; MAX_UPLINKS],
+    count: u32,
+    wanted: V,
+) -> Option<usize> {
     for (index, value) in values.iter().enumerate() {
         if index >= count as usize {
             return None;

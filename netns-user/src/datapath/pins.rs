@@ -124,16 +124,16 @@ impl Pins {
 
     /// Removes the pins of this version; see [`Self::remove`].
     pub(super) fn remove_version(&self) -> Result<(), DatapathError> {
-        self.remove_folders([self.links(), self.version()])
+        self.remove_folders(&[self.links(), self.version()])
     }
 
     /// Removes the pins; the kernel detaches programs and frees maps that nothing else holds.
     pub(super) fn remove(&self) -> Result<(), DatapathError> {
-        self.remove_folders([self.links(), self.lab.clone()])
+        self.remove_folders(&[self.links(), self.lab.clone()])
     }
 
     /// Links first, so that no program runs on without its configuration.
-    fn remove_folders(&self, folders: [PathBuf; 2]) -> Result<(), DatapathError> {
+    fn remove_folders(&self, folders: &[PathBuf; 2]) -> Result<(), DatapathError> {
         folders.iter().try_for_each(|folder| self.remove_folder(folder))?;
         self.remove_empty_folders();
         Ok(())

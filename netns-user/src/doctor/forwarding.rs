@@ -30,7 +30,6 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         // Only root could change it, and whether root can is what counts.
         changeable: !geteuid().is_root()
             || access(Path::new("/proc/sys/net/ipv4/ip_forward"), AccessFlags::W_OK).is_ok(),
-        new_links: is_on("default"),
         deaf_uplink: uplinks.iter().find(|uplink| !is_on(uplink)).cloned(),
         living: subject.living,
     };
@@ -51,8 +50,6 @@ struct Forwarding {
     on: bool,
     /// Whether `up` can switch it on.
     changeable: bool,
-    /// Whether interfaces to come will forward.
-    new_links: bool,
     /// An uplink on which it is switched off.
     deaf_uplink: Option<String>,
     living: bool,
@@ -92,11 +89,6 @@ fn forwarding_fault(
         // Switching it on does so for every interface.
         return None;
     }
-    if !state.new_links {
-        let found = "on, but off for interfaces to come (net.ipv4.conf.default.forwarding is 0)";
-        let command = shell::sysctl("net/ipv4/conf/default/forwarding", "1");
-        return Some((found.into(), "nothing is routed that comes from a new bridge", command));
-    }
     let uplink = state.deaf_uplink.as_ref()?;
     let has_forwards = matches!(router, Router::Machine(lab) if !lab.forwards.is_empty());
     has_forwards.then(|| {
@@ -127,7 +119,7 @@ mod tests {
     use crate::topology::Topology;
 
     fn state() -> Forwarding {
-        Forwarding { on: true, changeable: true, new_links: true, deaf_uplink: None, living: false }
+        Forwarding { on: true, changeable: true, deaf_uplink: None, living: false }
     }
 
     #[test]
