@@ -2,19 +2,24 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::bpf_sock_addr,
-    helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie},
+    bindings::{
+        bpf_sock_addr, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
+        bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+    },
+    helpers::generated::{
+        bpf_get_netns_cookie, bpf_get_socket_cookie, bpf_sk_lookup_udp, bpf_sk_release,
+    },
     macros::cgroup_sock_addr,
     programs::SockAddrContext,
 };
 use netns_common::{
-    abi::{HostPeerKey, Ip4, Peer, Port},
-    datapath::{self, HostSockets},
+    abi::{FlowKey, HostAddress, HostPeerKey, Ip4, Peer, Port, Tick},
+    datapath::{self, Caller, HostSockets},
 };
 
 use crate::{
     maps,
-    tables::{KernelTables, count},
+    tables::{self, KernelTables, count},
 };
 
 /// The third word of an IPv4 address that is written as an IPv6 one.
@@ -23,16 +28,54 @@ const MAPPED_PREFIX: u32 = 0xffff_u32.to_be();
 /// The hook lets the system call go on.
 const PROCEED: i32 = 1;
 
-impl HostSockets for KernelTables<()> {
+impl HostSockets for KernelTables<&SockAddrContext> {
     #[inline(always)]
     fn is_host_address(&self, address: Ip4) -> bool {
-        maps::HOST_ADDRESSES.get_ptr(address).is_some()
+        tables::host_address(address) == HostAddress::Own as u32
     }
 
     #[inline(always)]
     fn remember_peer(&self, key: &HostPeerKey, peer: &Peer) {
         // Without the entry the connection works, and shows the target as its peer.
         let _ = maps::HOST_PEERS.insert(key, peer, 0);
+    }
+
+    #[inline(always)]
+    fn host_call(&self, key: &FlowKey) -> Option<Tick> {
+        tables::host_call(key)
+    }
+
+    #[inline(always)]
+    fn note_host_call(&self, key: &FlowKey, now: Tick) {
+        // Without the entry an answer may be taken for a call to a forward of its port.
+        let _ = maps::HOST_CALLS.insert(key, now, 0);
+    }
+
+    #[inline(always)]
+    fn is_connected(&self, own: Peer, remote: Peer) -> bool {
+        let mut tuple = bpf_sock_tuple {
+            __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
+                ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+                    saddr: remote.address.to_network(),
+                    daddr: own.address.to_network(),
+                    sport: remote.port.to_network(),
+                    dport: own.port.to_network(),
+                },
+            },
+        };
+        let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
+        // SAFETY: the tuple lives for the duration of the call, and a socket that was found is read
+        // before it is released.
+        unsafe {
+            let socket =
+                bpf_sk_lookup_udp(self.ctx().as_ptr(), &mut tuple, size, tables::CURRENT_NETNS, 0);
+            if socket.is_null() {
+                return false;
+            }
+            let is_connected = (*socket).dst_port != 0;
+            bpf_sk_release(socket.cast());
+            is_connected
+        }
     }
 }
 
@@ -130,6 +173,24 @@ fn is_on_router(ctx: &SockAddrContext) -> bool {
     maps::SETTINGS.get(0).is_some_and(|settings| settings.router_cookie == cookie)
 }
 
+/// The end that the socket of a context is bound to.
+///
+/// # Safety
+/// The context is the one that the kernel passed.
+#[inline(always)]
+unsafe fn own_end(address: *const bpf_sock_addr) -> Peer {
+    // SAFETY: as the caller says; the kernel gives each such context its socket.
+    unsafe {
+        let socket = (*address).__bindgen_anon_1.sk;
+        if socket.is_null() {
+            return Peer::new(Ip4::UNSPECIFIED, Port::ZERO);
+        }
+        // The kernel's own number of the port is in native order (linux/bpf.h).
+        let port = Port::new((*socket).src_port as u16);
+        Peer::new(Ip4::from_network((*socket).src_ip4), port)
+    }
+}
+
 #[inline(always)]
 fn towards_forward(ctx: &SockAddrContext, family: Family, new_flow: bool) -> i32 {
     if !is_on_router(ctx) {
@@ -139,10 +200,13 @@ fn towards_forward(ctx: &SockAddrContext, family: Family, new_flow: bool) -> i32
     // SAFETY: the context is the one the kernel passed, to a hook of this family.
     unsafe {
         let Some(peer) = family.read(address) else { return PROCEED };
-        let socket = bpf_get_socket_cookie(ctx.as_ptr());
-        let protocol = (*address).protocol as u8;
-        if let Some(target) = datapath::host_connect(&KernelTables::new(()), socket, protocol, peer)
-        {
+        let caller = Caller {
+            cookie: bpf_get_socket_cookie(ctx.as_ptr()),
+            protocol: (*address).protocol as u8,
+            own: own_end(address),
+        };
+        let tables = KernelTables::new(ctx);
+        if let Some(target) = datapath::host_connect(&tables, &caller, peer, tables::now()) {
             family.write(address, Peer::new(target.address, target.port));
             count(&maps::RULE_COUNTERS, u32::from(target.rule), new_flow, 0);
         }

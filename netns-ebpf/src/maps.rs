@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use netns_common::abi::{
     AddressPage, BridgePort, Bucket as Allowance, Counter, DropReason, Endpoint, FRAGMENT_GROUPS,
-    FlowLayout, FlowRecord, FlowTail, Forward, Fragment, FragmentBudget, HostPeerKey,
+    FlowKey, FlowLayout, FlowRecord, FlowTail, Forward, Fragment, FragmentBudget, HostPeerKey,
     IP_ID_COUNTERS, Ip4, Limited, MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey,
     Masquerade, MasqueradeKey, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage,
     UsageSlot,
@@ -107,6 +107,10 @@ pub(crate) static ROUTED: LpmTrie<MasqueradeKey, u32> =
 #[map]
 pub(crate) static HOST_PEERS: LruHashMap<HostPeerKey, Peer> =
     LruHashMap::with_max_entries(1 << 14, 0);
+
+/// As many remotes as a busy resolver asks within some seconds.
+#[map]
+pub(crate) static HOST_CALLS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 14, 0);
 
 #[map]
 pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);

@@ -226,6 +226,10 @@ pub(crate) fn redirect_neighbour(ctx: &TcContext, link: u32, next_hop: Ip4) -> i
     if !drop_tag(ctx) {
         return TC_ACT_SHOT;
     }
+    if next_hop == Ip4::UNSPECIFIED {
+        // SAFETY: without an address of a neighbour the kernel asks its routing table.
+        return unsafe { bpf_redirect_neigh(link, core::ptr::null_mut(), 0, 0) as i32 };
+    }
     let mut neighbour = bpf_redir_neigh {
         nh_family: AF_INET,
         __bindgen_anon_1: bpf_redir_neigh__bindgen_ty_1 { ipv6_nh: [0; 4] },

@@ -18,8 +18,8 @@ use aya_ebpf::{
 use netns_common::{
     abi::{
         BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
-        FragmentBudget, InsideKey, Ip4, Limited, LinkRole, Mapping, MappingKey, Masquerade,
-        MasqueradeKey, NO_RULE, Port, Protocol, RuleId, Settings, Tick, tick_of,
+        FragmentBudget, HostAddress, InsideKey, Ip4, Limited, LinkRole, Mapping, MappingKey,
+        Masquerade, MasqueradeKey, NO_RULE, Port, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
         FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, PortQuery, Route,
@@ -36,7 +36,7 @@ use crate::{
 pub(crate) const AF_INET: u8 = 2;
 
 /// `BPF_F_CURRENT_NETNS`: sockets of the namespace that the packet is in.
-const CURRENT_NETNS: u64 = u64::MAX;
+pub(crate) const CURRENT_NETNS: u64 = u64::MAX;
 
 /// `TCP_LISTEN` of net/tcp_states.h.
 const TCP_LISTEN: u32 = 10;
@@ -56,6 +56,21 @@ pub(crate) fn scratch<'a>() -> Option<&'a mut Scratch> {
     maps::SCRATCH.get_ptr_mut(0).map(|slot| unsafe { &mut *slot })
 }
 
+/// What an address is to the router: a [`HostAddress`], or 0 for one that its links do not have.
+#[inline(always)]
+pub(crate) fn host_address(address: Ip4) -> u32 {
+    // SAFETY: copied at once.
+    unsafe { maps::HOST_ADDRESSES.get(address) }.copied().unwrap_or(0)
+}
+
+/// When a socket of the host last sent a datagram whose answer has this key.
+#[inline(always)]
+pub(crate) fn host_call(key: &FlowKey) -> Option<Tick> {
+    // SAFETY: copied at once. An entry that is reused meanwhile gives another time, of a call as
+    // well.
+    unsafe { maps::HOST_CALLS.get(key) }.copied()
+}
+
 /// The tables, seen from one packet (`C` is its context) or from none (`C` is `()`).
 pub(crate) struct KernelTables<C> {
     ctx: C,
@@ -65,6 +80,14 @@ impl<C> KernelTables<C> {
     #[inline(always)]
     pub(crate) const fn new(ctx: C) -> Self {
         Self { ctx }
+    }
+}
+
+impl<'a, C> KernelTables<&'a C> {
+    /// The context that they are seen from.
+    #[inline(always)]
+    pub(crate) const fn ctx(&self) -> &'a C {
+        self.ctx
     }
 }
 
@@ -216,7 +239,12 @@ impl Tables for KernelTables<&TcContext> {
 
     #[inline(always)]
     fn is_host_address(&self, address: Ip4) -> bool {
-        maps::HOST_ADDRESSES.get_ptr(address).is_some()
+        host_address(address) == HostAddress::Own as u32
+    }
+
+    #[inline(always)]
+    fn is_broadcast_address(&self, address: Ip4) -> bool {
+        host_address(address) == HostAddress::Broadcast as u32
     }
 
     #[inline(always)]
@@ -250,6 +278,11 @@ impl Tables for KernelTables<&TcContext> {
     #[inline(always)]
     fn route_by(&self, destination: Ip4, egress: u32) -> Route {
         self.look_up_route(destination, egress, BPF_FIB_LOOKUP_OUTPUT)
+    }
+
+    #[inline(always)]
+    fn host_call(&self, key: &FlowKey) -> Option<Tick> {
+        host_call(key)
     }
 
     #[inline(always)]

@@ -199,6 +199,15 @@ pub struct Settings {
     pub paused_until: Tick,
 }
 
+/// What an address of the router's links is to it.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostAddress {
+    Own = 1,
+    /// The broadcast address of a link: the kernel's answer is the same as for an own one.
+    Broadcast = 2,
+}
+
 /// The part that a link of the router has in a lab.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

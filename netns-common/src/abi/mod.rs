@@ -36,8 +36,8 @@ pub use fragment::{
 pub use host::{HostPeerKey, Peer};
 pub use kernel::{CAST_TO_KERNEL, KernelField, field};
 pub use lab::{
-    BridgePort, Endpoint, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, LinkRole, MAX_INSIDE_PREFIXES,
-    MAX_UPLINKS, Settings, SourceCheck, Timeouts,
+    BridgePort, Endpoint, HostAddress, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, LinkRole,
+    MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
 pub use mapping::{Filtering, MAPPING_REST, MAPPINGS_OF_FLOW, Mapping, MappingKey};
@@ -84,7 +84,7 @@ pub mod maps {
     pub const ENDPOINTS: &str = "ENDPOINTS";
     /// Index of a cable's host side to [`BridgePort`](super::BridgePort).
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
-    /// Addresses of the router itself, for the host's own connections to a forward.
+    /// Addresses of the router's links, each to a [`HostAddress`](super::HostAddress) as a word.
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
     /// Index of a link of the router to its [`LinkRole`](super::LinkRole), as a word. Others have
     /// none.
@@ -98,6 +98,9 @@ pub mod maps {
     pub const ROUTED: &str = "ROUTED";
     /// Sockets of the host whose peer was rewritten to a forward's target.
     pub const HOST_PEERS: &str = "HOST_PEERS";
+    /// The datagrams that sockets of the host have sent, by the [`FlowKey`](super::FlowKey) that an
+    /// answer has, to the [`Tick`](super::Tick) of the last. The host's port is the external one.
+    pub const HOST_CALLS: &str = "HOST_CALLS";
     /// One [`Settings`](super::Settings).
     pub const SETTINGS: &str = "SETTINGS";
     /// [`RuleId`](super::RuleId) to [`Counter`](super::Counter), a slot each CPU.
@@ -153,7 +156,7 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 32] = [
+    pub const PINNED: [&str; 33] = [
         FLOWS,
         FLOW_TAILS,
         FLOW_INDEX,
@@ -172,6 +175,7 @@ pub mod maps {
         EXTERNALS,
         ROUTED,
         HOST_PEERS,
+        HOST_CALLS,
         SETTINGS,
         RULE_COUNTERS,
         DROP_COUNTERS,

@@ -58,7 +58,7 @@ stages! {
     /// its port.
     EgressMoved = 16, "egress_moved";
     /// A packet that leaves by an uplink with an address that is neither the router's nor of an inside
-    /// prefix: of the lab, or of others.
+    /// prefix, or that a rule lets leave as it is.
     EgressGuard = 26, "egress_guard";
     /// A packet that the stack forwarded out of an uplink, of no flow.
     EgressBegin = 17, "egress_begin";

@@ -12,9 +12,16 @@ use crate::abi::{
     Mapping, Port, Protocol, Settings,
 };
 
-/// How many ports are tried for a flow, its own first. At half-full port ranges the chance
-/// that all are taken is one in 65,536.
+/// How many attempts are made to find a port for a flow, its own first.
 pub(super) const TRIES: u32 = 16;
+
+/// How many ports an attempt looks at. Towards a remote that has 19 of 20 ports in use already,
+/// all attempts together find none once in 10,000 times.
+const PORTS_OF_ATTEMPT: u32 = 12;
+
+/// From this attempt on, forwarded ports are good enough: those that have no connection with the
+/// remote.
+const LAST_RESORT: u32 = 13;
 
 /// Why a flow was not recorded under a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +54,51 @@ pub(super) fn claim<T: Tables>(
     attempt: u32,
 ) -> Result<Port, Refused> {
     let mut key = head.outbound_key();
-    if attempt > 0 {
-        key.external_port = Sequence::new(settings, head).port(attempt);
+    let is_last_resort = attempt >= LAST_RESORT;
+    if attempt > 0 && attempt != LAST_RESORT {
+        key.external_port = free_port(tables, settings, head, flow, attempt, is_last_resort)?;
     }
-    if !is_to_be_had(tables, &key, flow) {
+    if !is_to_be_had(tables, &key, flow, is_last_resort) {
         return Err(Refused::Taken);
     }
     record(tables, settings, &key, flow)?;
     Ok(key.external_port)
+}
+
+/// Of the ports of an attempt, the first that no living flow has towards the remote.
+#[inline(always)]
+fn free_port<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    head: &Head,
+    flow: &Flow,
+    attempt: u32,
+    is_last_resort: bool,
+) -> Result<Port, Refused> {
+    let sequence = Sequence::new(settings, head);
+    let mut key = head.outbound_key();
+    for number in 0..PORTS_OF_ATTEMPT {
+        key.external_port = sequence.port(attempt * PORTS_OF_ATTEMPT + number);
+        let is_wanted = key.external_port != Port::ZERO
+            && (is_last_resort || !is_forwarded(tables, &key, flow));
+        if is_wanted && is_free(tables, settings, &key, flow) {
+            return Ok(key.external_port);
+        }
+    }
+    Err(Refused::Taken)
+}
+
+/// Whether no flow lives under a key, but what gives way to the one that begins.
+#[inline(always)]
+fn is_free<T: Tables>(tables: &T, settings: &Settings, key: &FlowKey, flow: &FlowHead) -> bool {
+    tables.flow(key).is_none_or(|old| gives_way(settings, key, &old, flow))
+}
+
+/// Whether a forward would lead what the remote sends to the external port into the lab.
+#[inline(always)]
+fn is_forwarded<T: Tables>(tables: &T, key: &FlowKey, flow: &FlowHead) -> bool {
+    let (port, remote) = (key.external_port, key.remote);
+    forwards::find(tables, key.protocol, remote, flow.external, port, true).is_some()
 }
 
 /// Records `flow` under the external port of its inside end's mapping, and returns that port.
@@ -171,10 +215,15 @@ pub fn moved_key(key: &FlowKey, flow: &FlowHead) -> InsideKey {
     InsideKey::new(flow.inside, flow.inside_port, key.remote, key.remote_port, key.protocol)
 }
 
-/// Whether the external port of `key` may be given to `flow` if no other flow has it: neither
-/// a forward nor a socket of the host does.
+/// Whether the external port of `key` may be given to `flow` if no other flow has it: no socket of
+/// the host has it, nor a forward, unless `is_last_resort`.
 #[inline(always)]
-pub(super) fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &FlowHead) -> bool {
+pub(super) fn is_to_be_had<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    flow: &FlowHead,
+    is_last_resort: bool,
+) -> bool {
     if key.protocol == Protocol::Icmp.number() {
         return true;
     }
@@ -186,7 +235,7 @@ pub(super) fn is_to_be_had<T: Tables>(tables: &T, key: &FlowKey, flow: &FlowHead
         protocol: key.protocol,
     };
     key.external_port != Port::ZERO
-        && !forwards::is_forwarded(tables, key.protocol, key.external_port)
+        && (is_last_resort || !is_forwarded(tables, key, flow))
         && tables.host_socket(&query) == HostSocket::None
 }
 

@@ -22,12 +22,6 @@ pub struct Target {
     pub rule: RuleId,
 }
 
-/// Whether the port is forwarded, on whatever address and for whatever source.
-#[inline(always)]
-pub(super) fn is_forwarded<T: ForwardTable>(table: &T, protocol: u8, port: Port) -> bool {
-    table.port_rules(protocol, port) != NO_RULE
-}
-
 /// The forward for what `source` sends to a port of `address`: one for just this address comes
 /// before one for any. A forward that the source is not permitted to use is none for it, as with
 /// iptables. `for_any`: whether forwards for any address count.

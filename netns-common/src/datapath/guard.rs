@@ -58,7 +58,7 @@ pub fn to_uplink<P: Packet, T: Tables>(
         });
     }
     if may_leave(packet, tables, settings, source) {
-        return Outcome::Decided(Verdict::Pass);
+        return Outcome::Continue(Stage::EgressGuard);
     }
     let reason = match Head::read(packet) {
         Ok(head) if misplaces_checksum(packet, settings, &head) => DropReason::ChecksumOffset,
@@ -80,15 +80,16 @@ pub fn egress_guard<P: Packet, T: Tables>(
     let Some(source) = packet.load(IP_SOURCE).map(Ip4::from_network) else {
         return Outcome::Decided(drop(packet, tables, DropReason::Malformed));
     };
-    if tables.is_external(source) || !came_from_lab(tables, settings, packet.ingress_link()) {
+    let is_of_others =
+        || tables.is_external(source) || !came_from_lab(tables, settings, packet.ingress_link());
+    if !is_inside(settings, source) && is_of_others() {
         return Outcome::Decided(Verdict::Pass);
     }
-    if may_leave(packet, tables, settings, source) {
-        return Outcome::Decided(Verdict::Pass);
-    }
+    let may_leave = may_leave(packet, tables, settings, source);
     let Scratch { head: parked, notes } = scratch;
     let reason = match Head::read(packet) {
         Ok(head) if misplaces_checksum(packet, settings, &head) => DropReason::ChecksumOffset,
+        _ if may_leave => return Outcome::Decided(Verdict::Pass),
         Ok(head) => {
             *parked = head;
             Passage::new(packet, tables, settings, parked, notes, now);

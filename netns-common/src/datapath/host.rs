@@ -2,38 +2,104 @@
 //! packet, and 127.0.0.1 works without `route_localnet`.
 
 use super::forwards::{self, ForwardTable, Target};
-use crate::abi::{HostPeerKey, Ip4, Peer, Protocol};
+use crate::abi::{FlowKey, HostPeerKey, Ip4, Peer, Port, Protocol, Tick, ticks};
 
 const LOCALHOST: Ip4 = Ip4::new(127, 0, 0, 1);
+
+/// How often a socket's calls to one remote are written down anew, in ticks: about once a second.
+const NOTED_ANEW: Tick = 8;
 
 /// What the socket hooks need from the maps.
 pub trait HostSockets: ForwardTable {
     /// Whether the address is one of the router's own.
     fn is_host_address(&self, address: Ip4) -> bool;
     fn remember_peer(&self, key: &HostPeerKey, peer: &Peer);
+    /// When a socket of the host last sent a datagram whose answer has this key.
+    fn host_call(&self, key: &FlowKey) -> Option<Tick>;
+    fn note_host_call(&self, key: &FlowKey, now: Tick);
+    /// Whether a UDP socket of the host at `own` is connected with `remote`.
+    fn is_connected(&self, own: Peer, remote: Peer) -> bool;
 }
 
-/// Where a connection of the host to `peer` leads instead, if the port is forwarded.
+/// A socket of the host that connects or sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// `bpf_get_socket_cookie`.
+    pub cookie: u64,
+    pub protocol: u8,
+    /// The end that it is bound to. Without an address, any; without a port, not yet.
+    pub own: Peer,
+}
+
+/// Where a connection or a datagram of the host to `peer` leads instead, if the port is forwarded.
 ///
 /// Its source is taken to be the address that it calls, which is what the kernel chooses for a
-/// connection to oneself.
+/// connection to oneself. An answer to another socket of the host is never taken for a call.
 #[inline(always)]
 pub fn connect<S: HostSockets>(
     sockets: &S,
-    socket: u64,
-    protocol: u8,
+    caller: &Caller,
     peer: Peer,
+    now: Tick,
 ) -> Option<Target> {
+    const UDP: u8 = Protocol::Udp as u8;
     // To connect to no address is to connect to oneself.
     let called = if peer.address == Ip4::UNSPECIFIED { LOCALHOST } else { peer.address };
+    if caller.protocol == UDP
+        && is_answer(sockets, caller.own, Peer { address: called, ..peer }, now)
+    {
+        return None;
+    }
     // Of loopback, a forward for any address takes 127.0.0.1 only: others, as 127.0.0.53, have
     // owners of their own.
     let for_any = called == LOCALHOST || sockets.is_host_address(called);
-    let target = forwards::find(sockets, protocol, called, called, peer.port, for_any)?;
-    let key =
-        HostPeerKey { socket, target: target.address, target_port: target.port, padding: [0; 2] };
+    let target = forwards::find(sockets, caller.protocol, called, called, peer.port, for_any);
+    if caller.protocol == UDP && caller.own.port != Port::ZERO {
+        let remote = target.map_or((called, peer.port), |target| (target.address, target.port));
+        note_call(sockets, remote, caller.own.port, now);
+    }
+    let target = target?;
+    let key = HostPeerKey {
+        socket: caller.cookie,
+        target: target.address,
+        target_port: target.port,
+        padding: [0; 2],
+    };
     sockets.remember_peer(&key, &peer);
     Some(target)
+}
+
+/// Whether a socket at `own` answers another one of the host, at `peer`: that is connected with it,
+/// or has sent to it.
+#[inline(always)]
+fn is_answer<S: HostSockets>(sockets: &S, own: Peer, peer: Peer, now: Tick) -> bool {
+    if own.port == Port::ZERO {
+        return false;
+    }
+    // Between two sockets of the host both ends have the address that was called.
+    let address = if own.address == Ip4::UNSPECIFIED { peer.address } else { own.address };
+    let own = Peer { address, ..own };
+    let key = FlowKey::new(own.address, own.port, peer.port, Protocol::Udp.number());
+    sockets.host_call(&key).is_some_and(|at| is_recent(at, now)) || sockets.is_connected(peer, own)
+}
+
+/// Notes that a datagram was sent from a port of the host.
+#[inline(always)]
+fn note_call<S: HostSockets>(sockets: &S, remote: (Ip4, Port), own: Port, now: Tick) {
+    let key = FlowKey::new(remote.0, remote.1, own, Protocol::Udp.number());
+    let is_noted = sockets.host_call(&key).is_some_and(|at| now.wrapping_sub(at) < NOTED_ANEW);
+    if !is_noted {
+        sockets.note_host_call(&key, now);
+    }
+}
+
+/// Whether what came is an answer to a datagram that was sent at a time (RFC 4787 REQ-5: two
+/// minutes). Another CPU's clock may be a tick ahead.
+#[inline(always)]
+pub(super) const fn is_recent(at: Tick, now: Tick) -> bool {
+    const LONGEST: Tick = ticks(120);
+    let age = now.wrapping_sub(at);
+    age <= LONGEST || age > Tick::MAX / 2
 }
 
 /// Whether the kernel says which socket of the host has a port of this protocol.

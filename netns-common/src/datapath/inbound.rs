@@ -5,6 +5,7 @@
 
 use super::{
     Outcome, Verdict, clamp, detour,
+    external_port::forget,
     forwards::{self},
     fragments,
     head::{Kind, destination_mac},
@@ -19,10 +20,10 @@ use super::{
     rewrite::Translation,
     source,
     stages::go_on,
-    state::Direction,
+    state::{Direction, State},
     traits::{FlowRef, HostSocket, Packet, PortQuery, Tables},
 };
-use crate::abi::{DropReason, FlowKind, Stage, Tick};
+use crate::abi::{DropReason, FlowKind, Ip4, Stage, Tick};
 
 /// Decides about a packet that came in by an uplink, and applies it.
 #[inline(always)]
@@ -81,6 +82,7 @@ pub fn inbound_rare<P: Packet, T: Tables>(
         }
         if head.kind.is_flow()
             && let Some(flow) = tables.flow(&head.inbound_key())
+            && !gives_way_to_host(passage, &flow)
             && let Some(verdict) = carry::<_, _, _, ANY>(passage, &flow)
         {
             return passage.go_on(verdict);
@@ -196,6 +198,27 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     }
     passage.touch::<_, WHICH>(flow, Direction::In);
     Some(passage.translate_as::<WHICH>(&to, exit, flow.rule))
+}
+
+/// Whether a record of a connection that is over makes room for a socket of the host, which waits
+/// for the caller that begins another one: the service may have been there before the namespace
+/// took its port.
+#[inline(always)]
+fn gives_way_to_host<P: Packet, T: Tables, F: FlowRef>(
+    passage: &Passage<'_, P, T>,
+    flow: &F,
+) -> bool {
+    let state = State::from_number(flow.state);
+    let is_over = passage.head.is_syn()
+        && !FlowKind::is_begun_outside(flow.kind)
+        && state as u8 != State::PickedUp as u8
+        && state.gives_way_to_syn();
+    if !is_over || !has_host_socket(passage) {
+        return false;
+    }
+    let (key, version) = (passage.head.inbound_key(), flow.version());
+    forget(passage.tables, &key, flow, version);
+    true
 }
 
 /// A packet of no flow.
@@ -332,20 +355,21 @@ fn is_local<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
 
 /// Whether the destination is an address of the host: a port matches only there, so that
 /// transit traffic is not hijacked.
-///
-/// The routing table has one answer for "local" and for "no route", so more must say so: the
-/// addresses that the router is known to have, or, when its address has changed since they
-/// were written, that it is what the host itself would answer this sender from.
 #[inline(always)]
 fn is_host<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
-    let head = passage.head;
-    let tables = passage.tables;
-    if !is_local(passage) {
-        return false;
-    }
-    let link = passage.packet.link();
-    tables.is_host_address(head.destination) || {
-        let reply = tables.route(head.source, link);
-        reply.outcome == RouteOutcome::Forward && reply.source == head.destination
-    }
+    is_local(passage)
+        && is_own_address(passage.tables, passage.head.destination, passage.packet.link())
+}
+
+/// Whether an address that the kernel does not forward to is one of the host's own. Its answer is
+/// one for "local" and for "no route", so more must say so: the addresses that the router is
+/// known to have, or, for one that it has been given since, that there is a route for whatever
+/// else there is. Broadcast addresses are nobody's.
+#[inline(always)]
+pub(super) fn is_own_address<T: Tables>(tables: &T, address: Ip4, link: u32) -> bool {
+    /// Reserved (RFC 1112 section 4): only a default route leads there.
+    const NOBODY: Ip4 = Ip4::new(240, 0, 0, 1);
+    tables.is_host_address(address)
+        || !tables.is_broadcast_address(address)
+            && tables.route(NOBODY, link).outcome == RouteOutcome::Forward
 }

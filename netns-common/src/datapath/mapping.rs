@@ -46,7 +46,7 @@ pub(super) fn claim<T: Tables>(
         filtering: rule.filtering,
         padding: 0,
     };
-    let recorded = if is_to_be_had(tables, &key, flow) {
+    let recorded = if is_to_be_had(tables, &key, flow, false) {
         join(tables, settings, &key, flow, is_mapped.then_some(&mapping)).map_err(Refused::from)
     } else {
         Err(Refused::Taken)

@@ -65,7 +65,7 @@ pub use guard::{egress_guard, to_uplink};
 pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead, is_tcp_opening};
 pub use hop::{Route, RouteOutcome};
-pub use host::{HostSockets, connect as host_connect, has_sockets};
+pub use host::{Caller, HostSockets, connect as host_connect, has_sockets};
 pub use inbound::{
     admit, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,
 };
@@ -115,7 +115,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Out of `link` to the neighbour `next_hop`; the kernel resolves it and writes the
-    /// Ethernet addresses.
+    /// Ethernet addresses. Unspecified: to the next hop of the kernel's own route.
     Neighbour { link: u32, next_hop: Ip4 },
     /// Into the namespace at the far end of a cable.
     Peer { cable: u32 },

@@ -10,6 +10,7 @@ use super::{
     head::{Kind, destination_mac, is_from, source_mac},
     hop::{Route, RouteOutcome},
     icmp,
+    inbound::is_own_address,
     inside::is_uplink,
     masquerade, neighbour,
     notes::Scratch,
@@ -365,6 +366,14 @@ fn leave_elsewhere<P: Packet, T: Tables>(
     (role != Some(LinkRole::Lab)).then_some(DropReason::NoUplink)
 }
 
+/// Whether a packet that the kernel does not forward is for an address of the host.
+#[inline(always)]
+fn is_own<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
+    let (tables, link) = (passage.tables, passage.packet.link());
+    let bridge = tables.bridge_port(link).map_or(link, |port| port.bridge);
+    is_own_address(tables, passage.head.destination, bridge)
+}
+
 /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
 /// for the stack.
 #[inline(always)]
@@ -392,7 +401,7 @@ fn to_host<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         None if passage.settings.mappings != 0 => return Outcome::Continue(Stage::Admit),
         None => Verdict::Pass,
         // Broadcast, loopback, or no route: the stack's to refuse.
-        Some(_) if !tables.is_host_address(head.destination) => Verdict::Pass,
+        Some(_) if !is_own(passage) => Verdict::Pass,
         Some(_) if passage.is_hosts_own() => Verdict::Pass,
         Some(_) if head.is_rst() => passage.drop(DropReason::NoFlow),
         Some(target) => {

@@ -3,6 +3,7 @@
 use super::{
     Exit, Outcome, Verdict, clamp,
     head::{Head, Kind, NoHead},
+    host::is_recent,
     identification::new_id,
     notes::{Notes, Place, Refusal},
     parked::{ParkedExit, PutOff, forget_ways},
@@ -353,18 +354,27 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     }
 
     /// Whether the packet belongs to a connection that a socket of the host has, although its
-    /// port is forwarded: such a connection may be older than the forward.
+    /// port is forwarded: such a connection may be older than the forward. A UDP socket need not be
+    /// connected: an answer to what it sent is its own.
     #[inline(always)]
     pub(super) fn is_hosts_own(&self) -> bool {
         let head = self.head;
         // Only the first packet of a connection from outside can be a SYN.
-        !head.is_syn()
-            && self.tables.host_socket(&PortQuery {
-                remote: head.source,
-                external: head.destination,
-                remote_port: head.source_port,
-                external_port: head.destination_port,
-                protocol: head.protocol,
-            }) == HostSocket::Connected
+        if head.is_syn() {
+            return false;
+        }
+        let is_connected = self.tables.host_socket(&PortQuery {
+            remote: head.source,
+            external: head.destination,
+            remote_port: head.source_port,
+            external_port: head.destination_port,
+            protocol: head.protocol,
+        }) == HostSocket::Connected;
+        is_connected
+            || head.kind == Kind::Udp
+                && self
+                    .tables
+                    .host_call(&head.inbound_key())
+                    .is_some_and(|at| is_recent(at, self.now))
     }
 }

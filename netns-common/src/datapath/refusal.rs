@@ -145,7 +145,9 @@ fn way_back<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, place: Place) -> 
     Some(match port {
         // The way that the stack would send errors of its own.
         _ if place == Place::Departure => {
-            let exit = Exit::Neighbour { link: route.egress, next_hop: route.next_hop };
+            // By a route of its own: the packet has one already, whose next hop the kernel would ask
+            // for if it does not know the neighbour yet.
+            let exit = Exit::Neighbour { link: route.egress, next_hop: Ip4::UNSPECIFIED };
             Return { source: route.source, exit }
         }
         Some(_) => Return { source: route.source, exit: Exit::Peer { cable: link } },

@@ -222,6 +222,9 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     /// The kernel's routing answer alone does not tell an own address from one without route.
     fn is_host_address(&self, address: Ip4) -> bool;
 
+    /// Whether the address was a broadcast address of the router's links then.
+    fn is_broadcast_address(&self, address: Ip4) -> bool;
+
     /// The part that a link of the router has in the lab; `None` for links of others.
     fn link_role(&self, link: u32) -> Option<LinkRole>;
 
@@ -238,6 +241,8 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn route(&self, destination: Ip4, link: u32) -> Route;
     /// The kernel's route to `destination` out of `egress`, and no other link.
     fn route_by(&self, destination: Ip4, egress: u32) -> Route;
+    /// When a socket of the host last sent a datagram whose answer has this key.
+    fn host_call(&self, key: &FlowKey) -> Option<Tick>;
     /// The socket of the host that packets to this port from this remote are for.
     fn host_socket(&self, port: &PortQuery) -> HostSocket;
 

@@ -29,6 +29,8 @@ pub mod address {
     pub const BRIDGE: Ip4 = Ip4::new(192, 168, 15, 5);
     /// The router, as the outside knows it.
     pub const HOST: Ip4 = Ip4::new(192, 168, 1, 10);
+    /// The broadcast addresses of both.
+    pub const BROADCASTS: [Ip4; 2] = [Ip4::new(192, 168, 15, 255), Ip4::new(192, 168, 1, 255)];
     /// The next hop outside.
     pub const LAN: Ip4 = Ip4::new(192, 168, 1, 1);
     /// Somewhere beyond it.
@@ -138,6 +140,7 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
         (places.blue_port, port(places.blue_mac)),
     ]);
     tables.host_addresses = [address::BRIDGE, address::HOST].into();
+    tables.broadcast_addresses = address::BROADCASTS.into();
     tables.link_roles =
         HashMap::from([(bridge.index, LinkRole::Lab), (uplink.index, LinkRole::Uplink)]);
     tables.routes = routes(places);

@@ -110,12 +110,15 @@ pub struct MemoryTables {
     pub endpoints: HashMap<Ip4, Endpoint>,
     pub bridge_ports: HashMap<u32, BridgePort>,
     pub host_addresses: HashSet<Ip4>,
+    pub broadcast_addresses: HashSet<Ip4>,
     pub link_roles: HashMap<u32, LinkRole>,
     /// The sources that may leave untranslated, each with its uplink.
     pub routed: Vec<(Prefix, u32)>,
     pub routes: Routes,
     pub mtus: Mtus,
     pub host_sockets: HashSet<HostSocket>,
+    /// The datagrams that sockets of the host have sent, by the key of an answer.
+    pub host_calls: HashMap<FlowKey, Tick>,
     /// How many records the flow table and the table of moved ports each hold; mappings have room
     /// for as many flows.
     pub capacity: usize,
@@ -393,6 +396,10 @@ impl Tables for MemoryTables {
         self.host_addresses.contains(&address)
     }
 
+    fn is_broadcast_address(&self, address: Ip4) -> bool {
+        self.broadcast_addresses.contains(&address)
+    }
+
     fn link_role(&self, link: u32) -> Option<LinkRole> {
         self.link_roles.get(&link).copied()
     }
@@ -415,6 +422,10 @@ impl Tables for MemoryTables {
 
     fn route_by(&self, destination: Ip4, egress: u32) -> Route {
         self.routes.look_up_by(destination, egress)
+    }
+
+    fn host_call(&self, key: &FlowKey) -> Option<Tick> {
+        self.host_calls.get(key).copied()
     }
 
     fn host_socket(&self, port: &PortQuery) -> HostAnswer {

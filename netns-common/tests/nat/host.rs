@@ -1,11 +1,12 @@
 //! The host's own connections beside those of the namespaces.
 
 use netns_common::{
-    abi::{FlowKind, Ip4, Port, Protocol},
+    abi::{FlowKey, FlowKind, Forward, Ip4, Limits, Port, Protocol},
+    datapath::State,
     model::{Datagram, Hook, HostSocket, Routes, Way},
 };
 
-use crate::lab::{ACK, FAR, HOST, LAN, Lab, RED, SYN, Sent, ipv4};
+use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, SYN, Sent, ipv4, tcp};
 
 /// A socket of the host sends a packet out of the uplink.
 fn host(lab: &mut Lab, packet: &Datagram) -> Sent {
@@ -104,4 +105,102 @@ fn a_flow_follows_a_change_of_the_uplinks_address_and_gateway() {
     moved.left_as((source, 45_000), (FAR, 53));
     lab.answer(&moved).reached(RED, (FAR, 53), (RED, 45_000));
     assert_eq!(lab.flow_count(), 1);
+}
+
+/// Forwards udp 40000 to 50000 of the host to blue.
+fn forward_range(lab: &mut Lab) {
+    let protocol = Protocol::Udp.number();
+    lab.forward(11, Forward { protocol, ..tcp(40_000..=50_000, 40_000) });
+}
+
+#[test]
+fn an_answer_to_an_unconnected_socket_of_the_host_is_not_a_call_to_a_forward() {
+    let mut lab = Lab::new();
+    forward_range(&mut lab);
+    let answer = ipv4(FAR, HOST).udp(53, 45_000);
+    lab.outside(&answer).reached(BLUE, (FAR, 53), (BLUE, 45_000));
+    lab.router.tables.flush();
+    let called = FlowKey::new(FAR, Port::new(53), Port::new(45_000), Protocol::Udp.number());
+    lab.router.tables.host_calls.insert(called, lab.router.now);
+    lab.outside(&answer).passed();
+    // Somebody else's datagram is a call.
+    lab.outside(&ipv4(LAN, HOST).udp(53, 45_000)).reached(BLUE, (LAN, 53), (BLUE, 45_000));
+    // Nobody waits for an answer that long.
+    lab.router.wait(121);
+    lab.outside(&answer).reached(BLUE, (FAR, 53), (BLUE, 45_000));
+}
+
+#[test]
+fn a_record_that_is_over_gives_way_to_a_service_of_the_host() {
+    for over in [State::TimeWait, State::Reset, State::RemoteClosed] {
+        let mut lab = Lab::new();
+        lab.red(&ipv4(RED, FAR).tcp(8443, 40_000, SYN)).left_as((HOST, 8443), (FAR, 40_000));
+        lab.router.tables.edit_flows(|flow| flow.state = over as u8);
+        let call = ipv4(FAR, HOST).tcp(40_000, 8443, SYN);
+        // Without a service it is red's.
+        lab.outside(&call).reached(RED, (FAR, 40_000), (RED, 8443));
+        lab.router.tables.host_sockets.insert(HostSocket {
+            protocol: Protocol::Tcp.number(),
+            address: Ip4::UNSPECIFIED,
+            port: Port::new(8443),
+            remote: None,
+        });
+        lab.router.tables.edit_flows(|flow| flow.state = over as u8);
+        lab.outside(&call).passed();
+        assert_eq!(lab.flow_count(), 0);
+    }
+}
+
+#[test]
+fn a_living_connection_does_not_give_way_to_a_service_of_the_host() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, FAR).tcp(8443, 40_000, SYN));
+    lab.router.tables.edit_flows(|flow| flow.state = State::Established as u8);
+    lab.router.tables.host_sockets.insert(HostSocket {
+        protocol: Protocol::Tcp.number(),
+        address: Ip4::UNSPECIFIED,
+        port: Port::new(8443),
+        remote: None,
+    });
+    lab.outside(&ipv4(FAR, HOST).tcp(40_000, 8443, SYN)).reached(RED, (FAR, 40_000), (RED, 8443));
+}
+
+#[test]
+fn forwards_of_nearly_all_ports_refuse_no_connection_towards_a_remote_that_has_room() {
+    let mut lab = Lab::new();
+    let protocol = Protocol::Udp.number();
+    lab.forward(11, Forward { protocol, ..tcp(1024..=65_535, 1024) });
+    // Each from a port that is forwarded.
+    for port in (2000..60_000).step_by(70) {
+        let sent = lab.red(&ipv4(RED, FAR).udp(port, 53));
+        assert_eq!(sent.head().source, HOST, "port {port}: {sent:#?}");
+    }
+}
+
+#[test]
+fn a_forwarded_port_is_the_last_resort() {
+    let mut lab = Lab::new();
+    let protocol = Protocol::Udp.number();
+    lab.forward(11, Forward { protocol, ..tcp(30_000..=65_535, 30_000) });
+    for port in 40_000..40_200 {
+        let sent = lab.red(&ipv4(RED, FAR).udp(port, 53));
+        assert!(sent.head().source_port.number() < 30_000, "{sent:#?}");
+    }
+}
+
+#[test]
+fn with_19_of_20_ports_in_use_a_port_is_found_nearly_always() {
+    let mut lab = Lab::new();
+    lab.router.tables.capacity = 100_000;
+    let settings = &mut lab.router.tables.settings;
+    settings.limits = Limits { quota: 100_000, unreplied: 100_000, unreplied_share: 100_000 };
+    (settings.port_min, settings.port_max) = (20_000, 39_999);
+    for port in (20_000..40_000).filter(|port| port % 20 != 0) {
+        lab.blue(&ipv4(BLUE, FAR).udp(port, 53)).left_as((HOST, port), (FAR, 53));
+    }
+    let found = (20_000..30_000).filter(|port| port % 20 != 0).take(100).filter(|port| {
+        let sent = lab.red(&ipv4(RED, FAR).udp(*port, 53));
+        sent.head().source == HOST
+    });
+    assert_eq!(found.count(), 100);
 }

@@ -215,7 +215,7 @@ impl Sent {
         let back = match self.before.link() {
             // The stack had forwarded it.
             link if link == self.places.uplink.index && [RED, BLUE].contains(&sender) => {
-                Exit::Neighbour { link: self.places.bridge.index, next_hop: sender }
+                Exit::Neighbour { link: self.places.bridge.index, next_hop: Ip4::UNSPECIFIED }
             }
             link if link == self.places.uplink.index => {
                 Exit::Neighbour { link, next_hop: address::LAN }

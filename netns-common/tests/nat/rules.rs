@@ -1,8 +1,8 @@
 //! Rules with ranges of ports, with sources, with destinations that are left alone.
 
 use netns_common::{
-    abi::{DropReason, Forward, HostPeerKey, Ip4, Peer, Port, RuleId},
-    datapath::{self, ForwardTable, HostSockets, Target},
+    abi::{DropReason, FlowKey, Forward, HostPeerKey, Ip4, Peer, Port, RuleId, Tick},
+    datapath::{self, Caller, ForwardTable, HostSockets, Target},
     model::{HostSocket, rules},
 };
 
@@ -71,23 +71,10 @@ fn a_forward_with_sources_is_none_for_others() {
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 2200, SYN)).passed();
     lab.red(&ipv4(RED, HOST).tcp(40_000, 2200, SYN)).passed();
     lab.blue(&ipv4(BLUE, HOST).tcp(40_000, 2200, SYN)).reached(BLUE, (HOST, 40_000), (BLUE, 22));
-    // Whoever may not use it takes the port from nobody else either.
-    lab.red(&ipv4(RED, FAR).tcp(2200, 443, SYN));
-    assert_ne!(
-        lab.router
-            .tables
-            .flows()
-            .keys()
-            .find(|key| key.remote == FAR)
-            .expect("a flow")
-            .external_port,
-        Port::new(2200)
-    );
-    // A rule for all behind the one for some.
-    lab.router.tables.forwards.get_mut(&RANGE).expect("a rule").address = HOST;
-    lab.forward(OTHER, Forward { target: RED, ..tcp(2200..=2200, 80) });
-    lab.outside(&ipv4(FAR, HOST).tcp(50_001, 2200, SYN)).reached(RED, (FAR, 50_001), (RED, 80));
-    lab.outside(&ipv4(LAN, HOST).tcp(50_001, 2200, SYN)).reached(BLUE, (LAN, 50_001), (BLUE, 22));
+    // A remote that may not use it leaves the port to whoever talks to it; one that may does not.
+    lab.red(&ipv4(RED, FAR).tcp(2200, 443, SYN)).left_as((HOST, 2200), (FAR, 443));
+    let moved = lab.red(&ipv4(RED, LAN).tcp(2200, 443, SYN));
+    assert_ne!(moved.head().source_port.number(), 2200);
 }
 
 #[test]
@@ -239,7 +226,19 @@ fn from_host(lab: &Lab, called: Ip4, port: u16) -> Option<Target> {
         }
 
         fn remember_peer(&self, _: &HostPeerKey, _: &Peer) {}
+
+        fn host_call(&self, _: &FlowKey) -> Option<Tick> {
+            None
+        }
+
+        fn note_host_call(&self, _: &FlowKey, _: Tick) {}
+
+        fn is_connected(&self, _: Peer, _: Peer) -> bool {
+            false
+        }
     }
 
-    datapath::host_connect(&Sockets(lab), 1, 6, Peer::new(called, Port::new(port)))
+    let own = Peer::new(Ip4::UNSPECIFIED, Port::ZERO);
+    let caller = Caller { cookie: 1, protocol: 6, own };
+    datapath::host_connect(&Sockets(lab), &caller, Peer::new(called, Port::new(port)), 0)
 }

@@ -5,8 +5,8 @@ use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4
 use aya::maps::{Array, HashMap, LpmTrie, MapData, lpm_trie::Key};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, FlowLayout, Ip4, KEEP_CLASS, KEEP_PARITY, LinkRole, MAX_INSIDE_PREFIXES,
-    MAX_UPLINKS, MasqueradeKey, Prefix, Settings, SourceCheck, maps,
+    BridgePort, Endpoint, FlowLayout, HostAddress, Ip4, KEEP_CLASS, KEEP_PARITY, LinkRole,
+    MAX_INSIDE_PREFIXES, MAX_UPLINKS, MasqueradeKey, Prefix, Settings, SourceCheck, maps,
 };
 use nix::ifaddrs::getifaddrs;
 
@@ -19,11 +19,14 @@ pub(super) struct Interfaces {
     by_name: StdHashMap<String, (u32, [u8; 6])>,
     /// IPv4 addresses with the interfaces that have them, loopback left out.
     addresses: Vec<(String, Ipv4Addr)>,
+    /// The broadcast addresses of all of them.
+    broadcasts: Vec<Ipv4Addr>,
 }
 
 impl Interfaces {
     pub(super) fn read() -> Result<Self, DatapathError> {
-        let mut interfaces = Self { by_name: StdHashMap::new(), addresses: Vec::new() };
+        let mut interfaces =
+            Self { by_name: StdHashMap::new(), addresses: Vec::new(), broadcasts: Vec::new() };
         let list = getifaddrs().map_err(|error| DatapathError::System {
             what: "read the interfaces of the router's namespace",
             cause: error.into(),
@@ -38,6 +41,12 @@ impl Interfaces {
                 && !inet.ip().is_loopback()
             {
                 interfaces.addresses.push((entry.interface_name, inet.ip()));
+                let mask = entry.netmask.and_then(|mask| Some(mask.as_sockaddr_in()?.ip()));
+                // Of one address there is none (RFC 3021).
+                if let Some(mask) = mask.filter(|mask| u32::from(*mask) < u32::MAX - 1) {
+                    let last = u32::from(inet.ip()) | !u32::from(mask);
+                    interfaces.broadcasts.push(Ipv4Addr::from(last));
+                }
             }
         }
         Ok(interfaces)
@@ -196,24 +205,23 @@ pub(super) fn write_cable(
     Ok(())
 }
 
-/// Writes the router's own addresses, as they are now.
+/// Writes the router's own addresses and the broadcast addresses of its links, as they are now.
 pub(super) fn write_host_addresses(
     datapath: &Datapath,
     interfaces: &Interfaces,
 ) -> Result<(), DatapathError> {
     let error = |cause| DatapathError::Map { map: maps::HOST_ADDRESSES, cause };
     let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::HOST_ADDRESSES)?;
-    let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
-    let own = interfaces.addresses();
-    for address in own.iter().map(|address| Ip4::from(*address)) {
-        if !old.contains(&address) {
-            map.insert(address, 1, 0).map_err(error)?;
-        }
+    let broadcasts = interfaces.broadcasts.iter().map(|address| (*address, HostAddress::Broadcast));
+    let own = interfaces.addresses().into_iter().map(|address| (address, HostAddress::Own));
+    let wanted: StdHashMap<Ip4, u32> =
+        broadcasts.chain(own).map(|(address, kind)| (Ip4::from(address), kind as u32)).collect();
+    for (address, kind) in &wanted {
+        map.insert(address, kind, 0).map_err(error)?;
     }
-    for address in old {
-        if !own.contains(&Ipv4Addr::from(address)) {
-            map.remove(&address).map_err(error)?;
-        }
+    let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
+    for address in old.iter().filter(|address| !wanted.contains_key(address)) {
+        map.remove(address).map_err(error)?;
     }
     Ok(())
 }

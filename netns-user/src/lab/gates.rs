@@ -13,20 +13,14 @@ use super::{
     world::World,
 };
 use crate::{
-    net::{Netlink, netns::Visitor, sysctl},
+    net::{Link, NetError, Netlink, netns::Visitor},
     step::{End, Place, Step},
     topology::Topology,
 };
 
-/// The setting of a link, as [`sysctl`] has it.
-fn key(link: &str) -> String {
-    format!("ipv4/conf/{link}/forwarding")
-}
-
 /// The step that opens or closes a link.
 pub(super) fn step(end: &End, open: bool) -> Step {
-    let value = u8::from(open).to_string();
-    Step::Set { place: end.place.clone(), key: key(&end.interface), value }
+    Step::SetForwarding { end: end.clone(), on: open }
 }
 
 /// The links that a lab makes in its routers: bridges, ends of point-to-point cables, uplinks.
@@ -112,21 +106,24 @@ fn own_gates(
     Ok(gates.iter().filter(is_own).cloned().collect())
 }
 
-/// A link or namespace that is gone has nothing to set.
 fn set(end: &End, open: bool) -> Result<(), LabError> {
-    let value = u8::from(open).to_string();
-    match in_place(&end.place, || sysctl::write_if_there(&key(&end.interface), &value)) {
-        Err(error) if error.is_absence() => Ok(()),
-        set => Ok(set??),
-    }
+    at_link(end, |netlink, link| netlink.set_forwarding(link, open))
 }
 
 fn switch_link_off(end: &End) -> Result<(), LabError> {
-    let switch = || {
+    at_link(end, Netlink::set_down)
+}
+
+/// Does something to a link. One that is gone, by itself or with its namespace, needs nothing.
+fn at_link(
+    end: &End,
+    work: impl FnOnce(&Netlink, &Link) -> Result<(), NetError> + Send,
+) -> Result<(), LabError> {
+    let work = || {
         let netlink = Netlink::open()?;
-        netlink.set_down(&netlink.link(&end.interface)?)
+        work(&netlink, &netlink.link(&end.interface)?)
     };
-    match in_place(&end.place, switch).and_then(|done| done) {
+    match in_place(&end.place, work).and_then(|done| done) {
         Err(error) if error.is_absence() => Ok(()),
         done => Ok(done?),
     }

@@ -3,11 +3,12 @@
 use std::{fmt, fs::File, os::fd::AsRawFd};
 
 use futures::TryStreamExt;
+use netlink_packet_core::{DefaultNla, Emitable as _};
 use rtnetlink::{
     LinkBridge, LinkUnspec, LinkVeth,
     packet_route::link::{
-        BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoPortData,
-        InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
+        AfSpecInet, AfSpecUnspec, BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort,
+        InfoData, InfoPortData, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
     },
 };
 use serde::Serialize;
@@ -240,6 +241,30 @@ impl Netlink {
         let message = LinkUnspec::new_with_index(link.index).down().build();
         let request = self.handle().link().set(message).execute();
         self.wait(request, || format!("switch interface \"{}\" off", link.name))
+    }
+
+    /// Sets whether IPv4 packets that come in by a link are forwarded (`conf/LINK/forwarding`). Unlike
+    /// a write to /proc, which the kernel tries again and again while others change links, a request
+    /// waits for its turn.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set_forwarding(&self, link: &Link, on: bool) -> Result<(), NetError> {
+        /// `IFLA_INET_CONF` (linux/if_link.h), and the flag of an attribute that holds others.
+        const INET_CONF: u16 = 1 | 1 << 15;
+        /// `IPV4_DEVCONF_FORWARDING` (linux/ip.h).
+        const FORWARDING: u16 = 1;
+        // Of requests for settings the crate leaves out those that are 0.
+        let setting = DefaultNla::new(FORWARDING, u32::from(on).to_ne_bytes().to_vec());
+        let mut value = vec![0; setting.buffer_len()];
+        setting.emit(&mut value);
+        let settings = AfSpecInet::Other(DefaultNla::new(INET_CONF, value));
+        let attribute = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet(vec![settings])]);
+        let message =
+            LinkUnspec::new_with_index(link.index).append_extra_attribute(attribute).build();
+        let request = self.handle().link().set(message).execute();
+        let state = if on { "on" } else { "off" };
+        self.wait(request, || format!("switch forwarding from interface \"{}\" {state}", link.name))
     }
 
     /// Sets the largest packet of a link, in bytes.

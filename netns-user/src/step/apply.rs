@@ -114,6 +114,9 @@ impl Hands {
                     },
                 )
             }
+            Step::SetForwarding { end, on } => {
+                self.with_link(end, |here, link| here.set_forwarding(link, *on))
+            }
             Step::SetMtu { end, mtu } => self.with_link(end, |here, link| here.set_mtu(link, *mtu)),
             Step::AddAddress { end, address } => {
                 self.with_link(end, |here, link| here.add_address(link, *address))

@@ -69,6 +69,11 @@ impl Step {
                 vec![format!("{} set {} nomaster", link(end), word(&end.interface))]
             }
             Self::SetLink { end, up } => vec![switch(end, *up)],
+            Self::SetForwarding { end, on } => {
+                let key = format!("ipv4/conf/{}/forwarding", end.interface);
+                let value = u8::from(*on).to_string();
+                Self::Set { place: end.place.clone(), key, value }.commands()
+            }
             Self::SetMtu { end, mtu } => vec![size(end, *mtu)],
             Self::AddAddress { end, address } => {
                 vec![format!("{} addr add {address} dev {}", ip(&end.place), word(&end.interface))]

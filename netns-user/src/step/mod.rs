@@ -132,6 +132,11 @@ pub enum Step {
         end: End,
         up: bool,
     },
+    /// Sets whether what comes in by an interface is forwarded.
+    SetForwarding {
+        end: End,
+        on: bool,
+    },
     SetMtu {
         end: End,
         /// Bytes.
@@ -174,6 +179,7 @@ impl Step {
             }
             Self::Attach { end, .. } => Self::Detach { end },
             Self::SetLink { end, up } => Self::SetLink { end, up: !up },
+            Self::SetForwarding { end, on } => Self::SetForwarding { end, on: !on },
             Self::AddAddress { end, address } => Self::DeleteAddress { end, address },
             Self::DeleteAddress { end, address } => Self::AddAddress { end, address },
             Self::AddRoute { place, route } => Self::DeleteRoute { place, route },
