@@ -22,9 +22,9 @@ const ROOM: [&str; 4] = ["-s", "2048", "-B", "8192"];
 /// A recording of tcpdump's, one line a packet.
 #[derive(Debug)]
 pub struct Capture {
-    place: Inside,
-    interface: String,
     tcpdump: Running,
+    /// Sends the last frame; also when the namespace has lost its name since.
+    last: Socket,
 }
 
 impl Inside {
@@ -44,7 +44,8 @@ impl Inside {
         let arguments = [&always[..], &ROOM, more, &["not ip6"]].concat();
         let mut tcpdump = self.start("tcpdump", &arguments);
         tcpdump.wait_for("listening on");
-        Capture { place: self.clone(), interface: interface.to_owned(), tcpdump }
+        let interface = if interface == "any" { "lo" } else { interface };
+        Capture { tcpdump, last: self.run(|| socket_on(interface)) }
     }
 }
 
@@ -64,8 +65,7 @@ impl Capture {
     #[track_caller]
     #[must_use]
     pub fn stop(mut self) -> Vec<String> {
-        let interface = if self.interface == "any" { "lo" } else { &self.interface };
-        self.place.run(|| send_the_last(interface));
+        send_the_last(&self.last);
         self.tcpdump.wait_for(TOLD);
         self.tcpdump.signal(Signal::SIGINT);
         let (_, stdout, _) = self.tcpdump.finish();
@@ -75,10 +75,16 @@ impl Capture {
 }
 
 #[track_caller]
-fn send_the_last(interface: &str) {
+fn socket_on(interface: &str) -> Socket {
+    let socket = Socket::new(Domain::PACKET, Type::RAW, None::<Protocol>).expect("a socket");
+    bind_to_interface(&socket, interface, 0)
+        .unwrap_or_else(|error| panic!("a socket on {interface}: {error}"));
+    socket
+}
+
+#[track_caller]
+fn send_the_last(socket: &Socket) {
     let mut frame = [0; SHORTEST];
     frame[12..14].copy_from_slice(&EXPERIMENT);
-    let socket = Socket::new(Domain::PACKET, Type::RAW, None::<Protocol>).expect("a socket");
-    let sent = bind_to_interface(&socket, interface, 0).and_then(|()| socket.send(&frame));
-    sent.unwrap_or_else(|error| panic!("a frame on {interface}: {error}"));
+    socket.send(&frame).unwrap_or_else(|error| panic!("the last frame: {error}"));
 }

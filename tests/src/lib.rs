@@ -1,6 +1,7 @@
 //! What the tests are written with: a machine of their own for each test, the program under
 //! test, and the foreign tools that measure it.
 
+mod border;
 mod capture;
 mod enter;
 mod flow_table;
@@ -18,13 +19,14 @@ mod traffic;
 mod wait;
 mod wire;
 
+pub use border::{Leaks, RouterKind, ip, link_to_outside, with_each_router};
 pub use capture::Capture;
 pub use enter::{enter, inside, own};
 pub use flow_table::FlowTable;
 pub use machine::Machine;
 pub use pings::Pings;
 pub use program::{Output, lab_is_up, netns, netns_path, run};
-pub use rules::{count, flows, forward_add, forward_del, masquerade, nat};
+pub use rules::{count, dropped, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
 pub use sandbox::{HURRY, Sandbox};
 pub use standing::{ports_settle, standing};

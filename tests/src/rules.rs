@@ -43,6 +43,18 @@ pub fn flows() -> Vec<Value> {
     flows.as_array().unwrap_or_else(|| panic!("no list of flows: {flows:#}")).clone()
 }
 
+/// How many packets the only lab has dropped for a reason.
+///
+/// # Panics
+/// When the lab has no list of drops.
+#[must_use]
+#[track_caller]
+pub fn dropped(reason: &str) -> u64 {
+    let nat = nat();
+    let mut drops = nat["drops"].as_array().unwrap_or_else(|| panic!("no drops: {nat:#}")).iter();
+    drops.find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
+}
+
 /// A counter of a rule or of a drop.
 ///
 /// # Panics

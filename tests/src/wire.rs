@@ -61,6 +61,16 @@ impl Wire {
         self.socket.send(&frame).unwrap_or_else(|error| panic!("{} bytes: {error}", frame.len()));
     }
 
+    /// Sends a frame: what comes after its Ethernet addresses.
+    ///
+    /// # Panics
+    /// When the kernel refuses it.
+    #[track_caller]
+    pub fn send_frame(&self, after_addresses: &[u8]) {
+        let frame = [&self.neighbour[..], &self.own, after_addresses].concat();
+        self.socket.send(&frame).unwrap_or_else(|error| panic!("{} bytes: {error}", frame.len()));
+    }
+
     /// Sends a packet, or does not when the way is full.
     pub fn try_send(&self, packet: &[u8]) -> bool {
         self.socket.send(&self.frame(packet)).is_ok()

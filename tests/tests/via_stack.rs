@@ -15,8 +15,12 @@ mod fragments;
 mod host_beside;
 #[path = "icmp.rs"]
 mod icmp;
+#[path = "inside/main.rs"]
+mod inside;
 #[path = "masquerade.rs"]
 mod masquerade;
+#[path = "moments.rs"]
+mod moments;
 #[path = "own_router.rs"]
 mod own_router;
 #[path = "protocols.rs"]
