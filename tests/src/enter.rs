@@ -1,6 +1,6 @@
 //! Being in a namespace.
 
-use std::{fs::File, os::fd::OwnedFd};
+use std::{fs::File, io, os::fd::OwnedFd};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -24,12 +24,20 @@ pub fn own() -> Inside {
 /// When there is no such namespace.
 pub fn enter<T>(name: Option<&str>, work: impl FnOnce() -> T) -> T {
     let Some(name) = name else { return work() };
+    try_enter(name, work).unwrap_or_else(|error| panic!("enter namespace {name}: {error}"))
+}
+
+/// The same for a namespace that may not exist at this moment.
+///
+/// # Errors
+/// When there is no such namespace.
+pub fn try_enter<T>(name: &str, work: impl FnOnce() -> T) -> io::Result<T> {
+    let namespace = File::open(format!("/run/netns/{name}"))?;
     let home = Home(open("/proc/thread-self/ns/net"));
-    setns(open(&format!("/run/netns/{name}")), CloneFlags::CLONE_NEWNET)
-        .unwrap_or_else(|error| panic!("enter namespace {name}: {error}"));
+    setns(namespace, CloneFlags::CLONE_NEWNET)?;
     let result = work();
     drop(home);
-    result
+    Ok(result)
 }
 
 /// Where the thread goes back to, also when the work panics.

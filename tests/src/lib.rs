@@ -16,12 +16,13 @@ mod stun;
 mod tools;
 mod topology;
 mod traffic;
+mod variable;
 mod wait;
 mod wire;
 
 pub use border::{Leaks, RouterKind, ip, link_to_outside, with_each_router};
 pub use capture::Capture;
-pub use enter::{enter, inside, own};
+pub use enter::{enter, inside, own, try_enter};
 pub use flow_table::FlowTable;
 pub use machine::Machine;
 pub use pings::Pings;
@@ -36,5 +37,6 @@ pub use topology::{LabFile, lab, lab_file, lecture, outside, town};
 pub use traffic::{
     Stream, UdpEcho, accept, connect_from, receive_stream, send_stream, stream_whole,
 };
+pub use variable::number;
 pub use wait::{DEADLINE, eventually};
-pub use wire::{Wire, bind_to_interface, mac_of, set};
+pub use wire::{Wire, bind_to_index, bind_to_interface, ignore_outgoing, mac_of, set};

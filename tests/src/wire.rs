@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Read as _},
     mem::MaybeUninit,
+    os::fd::AsRawFd as _,
     time::Instant,
 };
 
@@ -123,24 +124,30 @@ impl Wire {
 fn bound(interface: &str) -> io::Result<Socket> {
     let all = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(all))))?;
+    ignore_outgoing(&socket)?;
+    setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER)?;
+    socket.set_read_timeout(Some(DEADLINE / 20))?;
+    bind_to_interface(&socket, interface, all)?;
+    Ok(socket)
+}
+
+/// Makes a packet socket leave out the frames that its own namespace sends.
+///
+/// # Errors
+/// When the kernel refuses it.
+pub fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the value is an int, as the option asks for, and lives during the call.
     let set = unsafe {
         libc::setsockopt(
-            std::os::fd::AsRawFd::as_raw_fd(&socket),
+            socket.as_raw_fd(),
             libc::SOL_PACKET,
             libc::PACKET_IGNORE_OUTGOING,
             (&raw const on).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
-    if set != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER)?;
-    socket.set_read_timeout(Some(DEADLINE / 20))?;
-    bind_to_interface(&socket, interface, all)?;
-    Ok(socket)
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Binds a packet socket to an interface of the namespace that the thread is in, to hear a
@@ -150,6 +157,15 @@ fn bound(interface: &str) -> io::Result<Socket> {
 /// Without such an interface.
 pub fn bind_to_interface(socket: &Socket, interface: &str, protocol: u16) -> io::Result<()> {
     let index = i32::try_from(if_nametoindex(interface)?).map_err(io::Error::other)?;
+    bind_to_index(socket, index, protocol)
+}
+
+/// Binds a packet socket to the interface with this index; 0 is every interface, also those that
+/// the namespace gets later.
+///
+/// # Errors
+/// Without such an interface.
+pub fn bind_to_index(socket: &Socket, index: i32, protocol: u16) -> io::Result<()> {
     // SAFETY: all zeroes are a valid sockaddr_ll: it consists of integers.
     let mut link: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
     link.sll_family = libc::AF_PACKET as u16;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    env,
     hash::{BuildHasher as _, RandomState},
     num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -17,6 +16,7 @@ use netns_common::{
     abi::{Filtering, Limits, RuleId},
     model::{Random, rules},
 };
+use netns_tests::number;
 
 use crate::{
     both::{Both, CompareTables},
@@ -288,16 +288,6 @@ fn work(seeds: &Seeds) {
 /// What is seen when a rule begins a connection.
 fn begun(rule: RuleId) -> String {
     format!("rule {rule}")
-}
-
-/// A number in the environment, decimal or hexadecimal.
-fn number(variable: &str) -> Option<u64> {
-    let text = env::var(variable).ok()?;
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    Some(number.unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
 }
 
 /// Agreement about packets that were never tried says nothing.
