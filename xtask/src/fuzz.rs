@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: a search for inputs that break what must hold, guided by coverage, and
-//! then many packets through the kernel and the model.
+//! `cargo xtask fuzz`: a search for inputs that break what must hold, guided by coverage, then
+//! many packets through the kernel and the model, and many frames through a lab that is changed.
 
 use std::{
     env, fs,
@@ -44,12 +44,17 @@ replays it from then on, as it does those in netns-common/fuzz/corpus. To see it
     cargo xtask fuzz netns-common/fuzz/crashes/FILE
 
 A packet on which the kernel and the model disagree is told with the seed that repeats it:
-    NETNS_SEED=0x1f cargo xtask test -- a_million_arbitrary")]
+    NETNS_SEED=0x1f cargo xtask test -- a_million_arbitrary
+
+A frame that leaves a lab with an inside source, or enters it from outside, is printed with the
+last change of the lab. It depends on timing, so a seed alone does not repeat it:
+    NETNS_PACKETS=10000000 cargo xtask test -- whatever_is_sent")]
 pub(crate) struct Args {
     /// How long to look for new inputs, in seconds; 0 does not look
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     time: u64,
-    /// How many packets go through the kernel and the model afterwards; 0: none
+    /// Number of packets that go through the kernel and the model afterwards, and of frames that
+    /// hostile senders then send through a lab; 0: none
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     packets: u64,
     /// Keep the inputs that reach something new in netns-common/fuzz/corpus
@@ -75,7 +80,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if args.packets == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("fuzz: {} packets through the kernel and the model", args.packets);
+    println!(
+        "fuzz: {} packets through the kernel and the model, then as many through a lab",
+        args.packets
+    );
     test::run_arbitrary(workspace, args.packets)
 }
 

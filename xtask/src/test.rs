@@ -28,11 +28,17 @@ const PACKAGE_TESTS: &str = "tests/tests/dist.rs";
 /// The tests of the loaded programs.
 const PROGRAM_TESTS: &str = "tests/tests/programs/main.rs";
 
+/// The tests with arbitrary packets: the file of each, and a part of its name.
+const ARBITRARY: [(&str, &str); 2] = [
+    (PROGRAM_TESTS, "a_million_arbitrary"),
+    ("tests/tests/hostile/main.rs", "whatever_is_sent_and_whenever"),
+];
+
 /// What may be asked of the tests with arbitrary packets: how many of them there are, and the
 /// seed of the one sequence to repeat.
 const FOR_TESTS: [&str; 2] = [PACKETS, "NETNS_SEED"];
 
-/// Says how many arbitrary packets are sent through the kernel and the model.
+/// Says how many arbitrary packets each of these tests sends.
 const PACKETS: &str = "NETNS_PACKETS";
 
 #[derive(Debug, clap::Args)]
@@ -69,18 +75,22 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Sends so many arbitrary packets through the kernel and the model, and runs no other test.
+/// Runs the tests with arbitrary packets, each with so many of them, and no other test.
 pub(crate) fn run_arbitrary(workspace: &Workspace, packets: u64) -> Result<ExitCode> {
     root::ensure("sending packets through the kernel (it loads eBPF programs)")?;
     let toolchain = BpfToolchain::ensure(workspace)?;
     ensure_tools(TEST_TOOLS)?;
     let binaries = build_tests(workspace, &toolchain)?;
-    let binary = binaries.iter().find(|binary| binary.name == PROGRAM_TESTS);
-    let binary = binary.with_context(|| format!("there is no {PROGRAM_TESTS}"))?;
     let packets = OsString::from(packets.to_string());
-    let args = ["a_million_arbitrary", "--nocapture"].map(OsString::from);
-    let counts = run_binary(workspace, binary, &args, &[(PACKETS, &packets)])?;
-    Ok(if counts.passed == 1 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let mut total = Counts::default();
+    for (file, test) in ARBITRARY {
+        let binary = binaries.iter().find(|binary| binary.name == file);
+        let binary = binary.with_context(|| format!("there is no {file}"))?;
+        let args = [test, "--nocapture"].map(OsString::from);
+        total += run_binary(workspace, binary, &args, &[(PACKETS, &packets)])?;
+    }
+    let all_passed = total.failed == 0 && total.passed as usize == ARBITRARY.len();
+    Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One test executable, and the folder that its tests expect to be in.
