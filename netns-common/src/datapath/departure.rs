@@ -105,10 +105,11 @@ pub fn claim<P: Packet, T: Tables>(
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
         let Passage { tables, settings, head, .. } = *passage;
-        let Notes { draft, attempt, .. } = &*passage.notes;
+        let Notes { draft, attempt, claimed, .. } = &mut *passage.notes;
+        external_port::search(tables, settings, head, *attempt, claimed);
         let claimed = match head.kind {
             Kind::Portless => portless::claim(tables, settings, head, draft),
-            _ => external_port::claim(tables, settings, head, draft, *attempt),
+            _ => external_port::claim(tables, settings, head, draft, *attempt, claimed),
         };
         go_on_with(passage, Stage::Claim, claimed)
     })

@@ -3,19 +3,23 @@
 use super::{
     forwards,
     head::Head,
+    parked::forget_ways,
     state::is_expired,
     traits::{FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Tables, Version},
     usage::Charge,
 };
 use crate::abi::{
     DropReason, Flow, FlowHead, FlowKey, FlowKind, InsideKey, Ip4, KEEP_CLASS, KEEP_PARITY,
-    Mapping, Port, Protocol, Settings,
+    Mapping, NO_RULE, Port, Protocol, Settings,
 };
 
 /// How many attempts are made to find a port for a flow, its own first.
 pub(super) const TRIES: u32 = 16;
 
-/// How many ports an attempt looks at. Towards a remote that has 19 of 20 ports in use already,
+/// From this attempt on, each looks at several ports before it tries one.
+const SEARCH: u32 = 4;
+
+/// How many ports such an attempt looks at. Towards a remote that has 19 of 20 ports in use already,
 /// all attempts together find none once in 10,000 times.
 const PORTS_OF_ATTEMPT: u32 = 12;
 
@@ -52,11 +56,14 @@ pub(super) fn claim<T: Tables>(
     head: &Head,
     flow: &Flow,
     attempt: u32,
+    candidate: &Port,
 ) -> Result<Port, Refused> {
     let mut key = head.outbound_key();
     let is_last_resort = attempt >= LAST_RESORT;
-    if attempt > 0 && attempt != LAST_RESORT {
-        key.external_port = free_port(tables, settings, head, flow, attempt, is_last_resort)?;
+    if attempt >= SEARCH && attempt != LAST_RESORT {
+        key.external_port = *candidate;
+    } else if attempt > 0 && attempt != LAST_RESORT {
+        key.external_port = Sequence::new(settings, head).port(attempt);
     }
     if !is_to_be_had(tables, &key, flow, is_last_resort) {
         return Err(Refused::Taken);
@@ -65,33 +72,35 @@ pub(super) fn claim<T: Tables>(
     Ok(key.external_port)
 }
 
-/// Of the ports of an attempt, the first that no living flow has towards the remote.
+/// Of the ports of an attempt, leaves one that no flow has towards the remote, and no forward unless
+/// it is the last resort; [`Port::ZERO`] if there is none. What is found stands in memory, so that
+/// to the verifier each round of the loop is like the one before.
 #[inline(always)]
-fn free_port<T: Tables>(
+pub(super) fn search<T: Tables>(
     tables: &T,
     settings: &Settings,
     head: &Head,
-    flow: &Flow,
     attempt: u32,
-    is_last_resort: bool,
-) -> Result<Port, Refused> {
-    let sequence = Sequence::new(settings, head);
+    found: &mut Port,
+) {
+    *found = Port::ZERO;
+    if attempt < SEARCH {
+        return;
+    }
+    // A walk of its own: one may come by few places only.
+    let (remote, port) = (head.destination, head.destination_port);
+    let sequence = Sequence::towards(settings, head, remote, port, attempt as u8);
     let mut key = head.outbound_key();
     for number in 0..PORTS_OF_ATTEMPT {
-        key.external_port = sequence.port(attempt * PORTS_OF_ATTEMPT + number);
-        let is_wanted = key.external_port != Port::ZERO
-            && (is_last_resort || !is_forwarded(tables, &key, flow));
-        if is_wanted && is_free(tables, settings, &key, flow) {
-            return Ok(key.external_port);
+        if forget_ways(found) != Port::ZERO {
+            return;
+        }
+        key.external_port = sequence.port(number);
+        let is_forwarded = tables.port_rules(key.protocol, key.external_port) != NO_RULE;
+        if (attempt > LAST_RESORT || !is_forwarded) && tables.flow(&key).is_none() {
+            *found = key.external_port;
         }
     }
-    Err(Refused::Taken)
-}
-
-/// Whether no flow lives under a key, but what gives way to the one that begins.
-#[inline(always)]
-fn is_free<T: Tables>(tables: &T, settings: &Settings, key: &FlowKey, flow: &FlowHead) -> bool {
-    tables.flow(key).is_none_or(|old| gives_way(settings, key, &old, flow))
 }
 
 /// Whether a forward would lead what the remote sends to the external port into the lab.
@@ -258,22 +267,23 @@ const PRIVILEGED: (u16, u16) = (512, 1023);
 impl Sequence {
     #[inline(always)]
     fn new(settings: &Settings, head: &Head) -> Self {
-        Self::towards(settings, head, head.destination, head.destination_port)
+        Self::towards(settings, head, head.destination, head.destination_port, 0)
     }
 
     /// The same ports for an inside end whatever it talks to: two CPUs that look for the port
     /// of one mapping at once find the same.
     #[inline(always)]
     pub(super) fn of_mapping(settings: &Settings, head: &Head) -> Self {
-        Self::towards(settings, head, Ip4::UNSPECIFIED, Port::ZERO)
+        Self::towards(settings, head, Ip4::UNSPECIFIED, Port::ZERO, 0)
     }
 
     #[inline(always)]
-    fn towards(settings: &Settings, head: &Head, remote: Ip4, remote_port: Port) -> Self {
+    fn towards(settings: &Settings, head: &Head, remote: Ip4, remote_port: Port, walk: u8) -> Self {
         let source = u64::from(head.source.to_network());
         let addresses = (source << 32) | u64::from(remote.to_network());
         let ports = (u64::from(head.source_port.to_network()) << 32)
             | (u64::from(remote_port.to_network()) << 16)
+            | (u64::from(walk) << 8)
             | u64::from(head.protocol);
         let hash = siphash13(settings.seed, [addresses, ports]);
         let own = head.source_port.number();

@@ -195,10 +195,12 @@ fn with_19_of_20_ports_in_use_a_port_is_found_nearly_always() {
     let settings = &mut lab.router.tables.settings;
     settings.limits = Limits { quota: 100_000, unreplied: 100_000, unreplied_share: 100_000 };
     (settings.port_min, settings.port_max) = (20_000, 39_999);
-    for port in (20_000..40_000).filter(|port| port % 20 != 0) {
+    // Spread as by chance.
+    let is_used = |port: &u16| (u32::from(*port).wrapping_mul(2_654_435_761) >> 20) % 20 != 0;
+    for port in (20_000..40_000).filter(is_used) {
         lab.blue(&ipv4(BLUE, FAR).udp(port, 53)).left_as((HOST, port), (FAR, 53));
     }
-    let found = (20_000..30_000).filter(|port| port % 20 != 0).take(100).filter(|port| {
+    let found = (20_000..30_000).filter(is_used).take(100).filter(|port| {
         let sent = lab.red(&ipv4(RED, FAR).udp(*port, 53));
         sent.head().source == HOST
     });

@@ -7,7 +7,7 @@ use super::{
     LabError, LabRecord,
     clear::waits,
     datapaths::RouterDatapath,
-    diff::diff,
+    diff::{Fate, diff},
     forwarding, gates,
     pieces::Piece,
     plan::{DatapathFate, Plan, datapath_lines},
@@ -62,21 +62,12 @@ impl Plan {
                 }
             });
         }
-        commands.extend(self.new_gates().flat_map(|end| gates::step(&end, true).commands()));
+        let made = self.differences.iter().filter(|difference| difference.fate == Fate::Added);
+        let opened = made.flat_map(|difference| difference.piece.make_when_guarded());
+        commands.extend(opened.flat_map(|step| step.commands()));
         commands.extend(calm);
         commands.extend(self.set_back.iter().flat_map(|(key, value)| set(key, value)));
         commands
-    }
-}
-
-impl Plan {
-    /// The links in routers that are made, which are closed until they are guarded.
-    fn new_gates(&self) -> impl Iterator<Item = End> {
-        let is_made = |end: &End| {
-            let closed = gates::step(end, false);
-            self.steps().any(|step| *step == closed)
-        };
-        gates::gates(&self.wanted).into_iter().filter(move |end| is_made(end))
     }
 }
 

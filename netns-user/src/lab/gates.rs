@@ -31,7 +31,8 @@ pub(super) fn gates(topology: &Topology) -> Vec<End> {
         .map(|bridge| End::new(Place::of(bridge.router.as_deref()), &bridge.name));
     let uplinks = topology.uplinks.iter().filter(|uplink| uplink.far.is_some());
     let uplinks = uplinks.map(|uplink| End::new(Place::of(uplink.router.as_deref()), &uplink.name));
-    bridges.chain(uplinks).chain(cable_gates(topology)).collect()
+    // Uplinks first: nothing of the lab finds another way by one while bridges are switched off.
+    uplinks.chain(bridges).chain(cable_gates(topology)).collect()
 }
 
 fn cable_gates(topology: &Topology) -> impl Iterator<Item = End> {
@@ -42,9 +43,12 @@ fn cable_gates(topology: &Topology) -> impl Iterator<Item = End> {
     ends.map(|end| End::new(Place::namespace(&end.namespace), &end.interface))
 }
 
-/// Opens the links of a lab whose datapaths are there.
+/// Opens the links of a lab whose datapaths are there, and switches on what they lead to.
 pub(super) fn open(topology: &Topology) -> Result<(), LabError> {
-    gates(topology).iter().try_for_each(|end| set(end, true))
+    gates(topology).iter().try_for_each(|end| set(end, true))?;
+    let pieces = pieces(topology);
+    let far_ends = pieces.iter().filter_map(Piece::guarded_far_end);
+    far_ends.into_iter().try_for_each(|end| at_link(end, Netlink::set_up))
 }
 
 /// Closes those links that are in the router of a datapath, before that datapath goes.
@@ -158,6 +162,6 @@ source = "10.1.0.0/24"
 "#;
         let topology = Topology::parse(text, "gates.toml").unwrap();
         let names: Vec<String> = gates(&topology).iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["gw:br0", "gw:wan", "gw:to-h1"]);
+        assert_eq!(names, ["gw:wan", "gw:br0", "gw:to-h1"]);
     }
 }

@@ -5,7 +5,7 @@ mod of_topology;
 #[cfg(test)]
 mod tests;
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, slice};
 
 use ipnet::Ipv4Net;
 
@@ -204,7 +204,8 @@ impl Piece {
                 let settings: Vec<_> = closed.chain(without_ipv6(&near)).collect();
                 let add = Step::AddCable { near, far, mac: Some(mac), mtu, bridge, up };
                 // Nothing comes in by either end before the far one is switched on.
-                [add].into_iter().chain(settings).chain([Step::SetLink { end, up }]).collect()
+                let on = self.guarded_far_end().is_none().then_some(Step::SetLink { end, up });
+                [add].into_iter().chain(settings).chain(on).collect()
             }
             Self::Address { end, address } => vec![Step::AddAddress { end, address }],
             Self::Route { place, route } => vec![Step::AddRoute { place, route }],
@@ -212,6 +213,29 @@ impl Piece {
                 vec![Step::SetResolver { namespace, servers }]
             }
         }
+    }
+
+    /// The far end of a cable that a router answers by as soon as it is on: it waits until the
+    /// router is guarded. The ports of bridges, which have to open, do not.
+    pub(super) fn guarded_far_end(&self) -> Option<&End> {
+        match self {
+            Self::Cable(CablePiece { far, bridge: None, gates, .. }) if !gates.is_empty() => {
+                Some(far)
+            }
+            _ => None,
+        }
+    }
+
+    /// The steps that follow once the router's datapath is there.
+    pub(super) fn make_when_guarded(&self) -> Vec<Step> {
+        let gates = match self {
+            Self::Bridge { end, .. } => slice::from_ref(end),
+            Self::Cable(CablePiece { gates, .. }) => gates,
+            _ => &[],
+        };
+        let opened = gates.iter().map(|end| gates::step(end, true));
+        let on = |end: &End| Step::SetLink { end: end.clone(), up: true };
+        opened.chain(self.guarded_far_end().map(on)).collect()
     }
 
     /// The steps that take it away, and all that hangs on it.
