@@ -24,7 +24,7 @@ const fn budget(program: &'static str, newer: u32, older: u32) -> Budget {
 /// first answer, count it for its link.
 pub(crate) const BUDGETS: [Budget; 46] = [
     budget("admit", 2_000, 1_000),
-    budget("claim", 20_000, 17_000),
+    budget("claim", 40_000, 17_000),
     budget("egress_begin", 10_000, 10_000),
     budget("egress_guard", 5_000, 6_000),
     budget("egress_error", 9_000, 10_000),
