@@ -2,13 +2,13 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{TcpListener, UdpSocket},
+    net::{SocketAddr, TcpListener, UdpSocket},
     time::Duration,
 };
 
 use netns_tests::{
     DEADLINE, Sandbox, UdpEcho, accept, connect_from, count, eventually, forward_add, inside,
-    lab_is_up, nat,
+    lab_is_up, nat, netns,
 };
 
 /// Long enough for what does not come.
@@ -150,4 +150,100 @@ s.send(gateway + s.getsockname()[4] + struct.pack('!HHH', 0x8100, 0, 0x0800) + i
     };
     eventually("the frame is counted", DEADLINE, || spoofed() > 0);
     assert_eq!(spoofed(), 1, "{:#}", nat());
+}
+
+/// Forwards udp 40000 to 50000 of the host to blue.
+fn forward_range() {
+    netns(&["forward", "add", "udp", "40000-50000", "192.168.15.2:40000"]).success();
+}
+
+/// What a socket receives, and from whom.
+fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
+    let mut buffer = [0; 64];
+    let (length, sender) = socket.recv_from(&mut buffer).expect("a datagram");
+    (String::from_utf8_lossy(&buffer[..length]).into_owned(), sender)
+}
+
+fn receives_nothing(socket: &UdpSocket) {
+    socket.set_read_timeout(Some(SILENCE)).expect("a timeout");
+    let nothing = socket.recv_from(&mut [0; 64]).expect_err("a datagram came");
+    assert!(matches!(nothing.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{nothing}");
+}
+
+#[test]
+fn the_host_gets_answers_to_sockets_whose_port_is_forwarded() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let server = udp("lan", "192.168.1.1:5353");
+    let blue = ["45000", "45001", "45002"].map(|port| udp("blue", &format!("192.168.15.2:{port}")));
+    let early = udp("host", "0.0.0.0:45000");
+    early.send_to(b"before the forward", "192.168.1.1:5353").expect("a datagram");
+    let (_, client) = receive(&server);
+    forward_range();
+    server.send_to(b"an answer", client).expect("a datagram");
+    assert_eq!(receive(&early).0, "an answer");
+    for address in ["0.0.0.0:45001", "192.168.1.10:45002"] {
+        let socket = udp("host", address);
+        for _ in 0..2 {
+            socket.send_to(b"after the forward", "192.168.1.1:5353").expect("a datagram");
+            let (_, client) = receive(&server);
+            assert_eq!(client.ip().to_string(), "192.168.1.10");
+            server.send_to(b"an answer", client).expect("a datagram");
+            assert_eq!(receive(&socket).0, "an answer");
+        }
+    }
+    blue.iter().for_each(receives_nothing);
+    // Another remote calls the forward, although the host has a socket there.
+    let stranger = udp("lan", "192.168.1.1:9999");
+    stranger.send_to(b"a call", "192.168.1.10:45000").expect("a datagram");
+    blue[0].set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    assert_eq!(receive(&blue[0]).0, "a call");
+}
+
+#[test]
+fn a_service_of_the_host_answers_its_clients_on_the_host_whose_port_is_forwarded() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    forward_range();
+    let service = udp("host", "0.0.0.0:5353");
+    let blue = udp("blue", "192.168.15.2:45000");
+    for (called, is_connected) in [
+        ("127.0.0.1", false),
+        ("127.0.0.1", true),
+        ("192.168.1.10", false),
+        ("192.168.1.10", true),
+        ("192.168.15.5", false),
+    ] {
+        let client = udp("host", "0.0.0.0:45000");
+        if is_connected {
+            client.connect((called, 5353)).expect("a connected socket");
+            client.send(b"a question").expect("a datagram");
+        } else {
+            client.send_to(b"a question", (called, 5353)).expect("a datagram");
+        }
+        let (_, asking) = receive(&service);
+        service.send_to(b"an answer", asking).expect("a datagram");
+        assert_eq!(receive(&client).0, "an answer", "{called}, connected: {is_connected}");
+    }
+    receives_nothing(&blue);
+    // Whoever has not asked gets nothing that he could take for an answer: it is a call.
+    let other = udp("host", "0.0.0.0:5454");
+    other.send_to(b"a call", "127.0.0.1:45000").expect("a datagram");
+    blue.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    assert_eq!(receive(&blue).0, "a call");
+}
+
+#[test]
+fn namespaces_find_ports_where_nearly_all_are_forwarded() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    netns(&["forward", "add", "udp", "1025-65535", "192.168.15.2:1025"]).success();
+    let server = udp("lan", "192.168.1.1:5353");
+    for _ in 0..300 {
+        let red = udp("red", "192.168.15.1:0");
+        red.send_to(b"a question", "192.168.1.1:5353").expect("a datagram");
+        let (_, client) = receive(&server);
+        server.send_to(b"an answer", client).expect("a datagram");
+        assert_eq!(receive(&red).0, "an answer");
+    }
 }
