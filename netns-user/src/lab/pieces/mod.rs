@@ -64,6 +64,9 @@ pub(super) struct CablePiece {
     pub(super) up: bool,
     /// The ends from which a router forwards once they are guarded.
     pub(super) gates: Vec<End>,
+    /// Whether the far end is switched on only then: a network outside, to which the router's own
+    /// stack would answer.
+    pub(super) waits: bool,
 }
 
 /// What a piece is, whatever is asked of it. There can be one of each.
@@ -198,13 +201,13 @@ impl Piece {
                 let add = Step::AddBridge { end, mac: Some(mac), mtu, up };
                 [add, closed].into_iter().chain(silent).collect()
             }
-            Self::Cable(CablePiece { near, far, mac, bridge, mtu, up, gates }) => {
+            Self::Cable(CablePiece { near, far, mac, bridge, mtu, up, gates, waits }) => {
                 let end = far.clone();
                 let closed = gates.iter().map(|end| gates::step(end, false));
                 let settings: Vec<_> = closed.chain(without_ipv6(&near)).collect();
                 let add = Step::AddCable { near, far, mac: Some(mac), mtu, bridge, up };
                 // Nothing comes in by either end before the far one is switched on.
-                let on = self.guarded_far_end().is_none().then_some(Step::SetLink { end, up });
+                let on = (!waits).then_some(Step::SetLink { end, up });
                 [add].into_iter().chain(settings).chain(on).collect()
             }
             Self::Address { end, address } => vec![Step::AddAddress { end, address }],
@@ -215,13 +218,10 @@ impl Piece {
         }
     }
 
-    /// The far end of a cable that a router answers by as soon as it is on: it waits until the
-    /// router is guarded. The ports of bridges, which have to open, do not.
+    /// The far end of a cable that waits until the router is guarded.
     pub(super) fn guarded_far_end(&self) -> Option<&End> {
         match self {
-            Self::Cable(CablePiece { far, bridge: None, gates, .. }) if !gates.is_empty() => {
-                Some(far)
-            }
+            Self::Cable(CablePiece { far, waits: true, .. }) => Some(far),
             _ => None,
         }
     }

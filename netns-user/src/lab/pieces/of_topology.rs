@@ -16,7 +16,11 @@ use crate::{
 /// not be entered again and again.
 pub(in crate::lab) fn pieces(topology: &Topology) -> Vec<Piece> {
     let gates = gates::gates(topology).into_iter().collect();
-    let mut maker = Maker { topology, gates, pieces: Vec::new() };
+    let outsides = topology
+        .outsides()
+        .map(|outside| End::new(Place::namespace(&outside.namespace), &outside.interface))
+        .collect();
+    let mut maker = Maker { topology, gates, outsides, pieces: Vec::new() };
     maker.routers();
     maker.outsides();
     maker.bridges();
@@ -35,6 +39,8 @@ struct Maker<'a> {
     topology: &'a Topology,
     /// The links in routers, which are closed until they are guarded.
     gates: HashSet<End>,
+    /// The far ends of uplinks, in networks outside.
+    outsides: HashSet<End>,
     pieces: Vec<Piece>,
 }
 
@@ -155,7 +161,9 @@ impl Maker<'_> {
         ]);
         let gates =
             [&near, &far].into_iter().filter(|end| self.gates.contains(end)).cloned().collect();
-        self.pieces.push(Piece::Cable(CablePiece { near, far, mac, bridge, mtu, up: true, gates }));
+        let waits = self.outsides.contains(&far);
+        let cable = CablePiece { near, far, mac, bridge, mtu, up: true, gates, waits };
+        self.pieces.push(Piece::Cable(cable));
     }
 
     fn address(&mut self, end: End, address: Ipv4Net) {
