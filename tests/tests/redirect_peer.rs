@@ -141,7 +141,7 @@ fn the_option_is_told_and_can_be_changed() {
     assert!(!netns(&["status"]).success().stdout.contains("redirect_peer"));
 }
 
-/// Whatever made a flow bear an inside address: the guard is at the cable, and it goes there.
+/// The kernel's route says that packets are to bear an inside address: no flow begins so.
 #[test]
 fn nothing_with_an_inside_source_enters_the_far_end() {
     let _sandbox = Sandbox::new();
@@ -153,5 +153,5 @@ fn nothing_with_an_inside_source_enters_the_far_end() {
     inside("blue").cannot_ping("8.8.8.8");
     let far = far.stop();
     assert_eq!(times(&far, "192.168.15."), 0, "{far:#?}");
-    netns(&["nat"]).success().shows(&["leak"]);
+    netns(&["nat"]).success().shows(&["no-masquerade"]);
 }
