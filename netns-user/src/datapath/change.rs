@@ -1,28 +1,17 @@
-//! Bringing the datapath of a living lab to a new description: what does not change keeps its
-//! connections.
+//! What of the datapath of a living lab differs from a description.
 
-use std::{
-    collections::{HashMap as StdHashMap, HashSet},
-    fs,
-    net::Ipv4Addr,
-};
+use std::{collections::HashSet, net::Ipv4Addr};
 
-use aya::{
-    Ebpf,
-    maps::{Array, HashMap, MapData, MapError},
-};
+use aya::maps::{HashMap, MapData, MapError};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, LinkRole, Prefix, Settings, SourceCheck,
-    Timeouts, maps,
+    BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, Prefix, Settings, SourceCheck, Timeouts,
+    maps,
 };
 
 use super::{
     Datapath, DatapathError, DatapathSpec, Reassembly, RoutedPrefix,
-    attach::{self, Hook},
     configure::{self, Interfaces},
-    object,
-    pins::pin_error,
     spec::CableSpec,
 };
 use crate::{
@@ -76,8 +65,8 @@ pub enum DatapathChange {
     },
 }
 
-type Ports = HashMap<MapData, u32, BridgePort>;
-type Endpoints = HashMap<MapData, Ip4, Endpoint>;
+pub(super) type Ports = HashMap<MapData, u32, BridgePort>;
+pub(super) type Endpoints = HashMap<MapData, Ip4, Endpoint>;
 
 impl Datapath {
     /// Whether this datapath can be brought to another description: its tables are all there.
@@ -171,7 +160,7 @@ impl Datapath {
     }
 
     /// Rules to be deleted, and rules to be added.
-    fn rule_differences(
+    pub(super) fn rule_differences(
         &self,
         spec: &DatapathSpec,
     ) -> Result<(Vec<DatapathChange>, Vec<DatapathChange>), DatapathError> {
@@ -197,7 +186,7 @@ impl Datapath {
 
     /// Whether the tables hold just this of a cable, however its sources are checked and how many
     /// connections it may have.
-    fn knows(
+    pub(super) fn knows(
         &self,
         cable: &CableSpec,
         ports: &Ports,
@@ -216,192 +205,6 @@ impl Datapath {
         let BridgePort { source_check, quota, .. } = port;
         let same_port = |known| BridgePort { source_check, quota, ..known } == port;
         Ok(ports.get(&index, 0).is_ok_and(same_port) && cable.addresses.iter().all(known))
-    }
-
-    /// Brings it to the description, whatever it was before, as long as it
-    /// [is whole](Self::is_whole). Flows end whose cable, uplink, address or rule goes.
-    /// Must run inside the router's namespace.
-    pub fn converge(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
-        self.end_dead_log()?;
-        if self.flow_capacity()? != spec.flow_capacity {
-            self.resize(spec)?;
-        }
-        let interfaces = Interfaces::read()?;
-        let (gone, new) = self.rule_differences(spec)?;
-        self.make_forward_guard()?;
-        let links = configure::links(spec, &interfaces)?;
-        // A new uplink is one of others until it is guarded.
-        let is_guarded = |index: &u32| self.pins.link(attach::UPLINK[0].program, *index).exists();
-        let guarded = links
-            .iter()
-            .filter(|(index, role)| **role == LinkRole::Lab || is_guarded(index))
-            .map(|(index, role)| (*index, *role))
-            .collect();
-        configure::write_links(self, &guarded)?;
-        self.converge_settings(spec, &interfaces)?;
-        configure::write_host_addresses(self, &interfaces)?;
-        configure::write_externals(self, &spec.uplinks, &interfaces)?;
-        for (uplink, source) in configure::write_routed(self, spec, &interfaces)? {
-            self.flush(|flow| flow.egress == uplink && source.contains(flow.inside))?;
-        }
-        let mut loaded = None;
-        self.converge_uplinks(spec, &interfaces, &mut loaded)?;
-        configure::write_links(self, &links)?;
-        self.converge_cables(spec, &interfaces, &mut loaded)?;
-        if self.reassembly()? == Reassembly::Broken {
-            let object = self.loaded(spec, &mut loaded)?;
-            self.remake_reassembler(object)?;
-        }
-        let (gone, new) = (split(gone), split(new));
-        self.change_masquerades(&gone.0, &new.0)?;
-        self.change_forwards(&gone.1, &new.1)?;
-        self.repair_forwards()
-    }
-
-    /// The secret stays: the ports of living flows were drawn from it.
-    fn converge_settings(
-        &self,
-        spec: &DatapathSpec,
-        interfaces: &Interfaces,
-    ) -> Result<(), DatapathError> {
-        let old = self.settings()?;
-        let new = configure::settings(spec, interfaces, old.seed)?;
-        // Of the rules, which change after this, and of the reassembler.
-        let new = Settings {
-            mss_clamp: old.mss_clamp,
-            mappings: old.mappings,
-            reassembler: old.reassembler,
-            ..new
-        };
-        if new == old {
-            return Ok(());
-        }
-        let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.set(0, new, 0).map_err(map_error(maps::SETTINGS))
-    }
-
-    fn converge_uplinks(
-        &self,
-        spec: &DatapathSpec,
-        interfaces: &Interfaces,
-        loaded: &mut Option<Ebpf>,
-    ) -> Result<(), DatapathError> {
-        let mut wanted = HashSet::new();
-        for name in &spec.uplinks {
-            let index = interfaces.index(name)?;
-            wanted.insert(index);
-            for hook in attach::UPLINK {
-                if !self.watches(hook, name) {
-                    self.attach_anew(hook, name, index, spec, loaded)?;
-                }
-            }
-        }
-        for hook in attach::UPLINK {
-            for index in self.detach_others(hook, &wanted)? {
-                self.flush(|flow| flow.egress == index)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn converge_cables(
-        &self,
-        spec: &DatapathSpec,
-        interfaces: &Interfaces,
-        loaded: &mut Option<Ebpf>,
-    ) -> Result<(), DatapathError> {
-        let mut wanted = HashSet::new();
-        let mut addresses = StdHashMap::new();
-        let ports: Ports = self.map(maps::BRIDGE_PORTS)?;
-        for cable in &spec.cables {
-            let index = interfaces.index(&cable.port)?;
-            wanted.insert(index);
-            addresses.extend(cable.addresses.iter().map(|address| (Ip4::from(*address), index)));
-            let wanted = configure::bridge_port(cable, interfaces)?;
-            let is_as_wanted = port_of(cable, &ports, interfaces) == Some(wanted);
-            if !is_as_wanted || !self.knows(cable, &ports, interfaces)? {
-                configure::write_cable(self, cable, interfaces)?;
-            }
-        }
-        self.forget_cables(&wanted, &addresses)?;
-        for cable in &spec.cables {
-            if !self.watches_cable(&cable.port) {
-                let index = interfaces.index(&cable.port)?;
-                self.attach_anew(attach::CABLE, &cable.port, index, spec, loaded)?;
-            }
-        }
-        self.detach_others(attach::CABLE, &wanted).map(drop)
-    }
-
-    /// Forgets ports that are not wanted and addresses that are not at the end of their cable
-    /// any more, with their flows.
-    fn forget_cables(
-        &self,
-        wanted: &HashSet<u32>,
-        addresses: &StdHashMap<Ip4, u32>,
-    ) -> Result<(), DatapathError> {
-        let mut ports: Ports = self.map(maps::BRIDGE_PORTS)?;
-        let mut gone = HashSet::new();
-        for index in keys(&ports, maps::BRIDGE_PORTS)? {
-            if !wanted.contains(&index) {
-                ports.remove(&index).map_err(map_error(maps::BRIDGE_PORTS))?;
-                gone.insert(index);
-            }
-        }
-        let mut endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
-        for address in keys(&endpoints, maps::ENDPOINTS)? {
-            if !addresses.contains_key(&address) {
-                endpoints.remove(&address).map_err(map_error(maps::ENDPOINTS))?;
-            }
-        }
-        // A flow to an address that is elsewhere by now would go astray.
-        self.flush(|flow| {
-            gone.contains(&flow.cable)
-                || (flow.cable != 0 && addresses.get(&flow.inside) != Some(&flow.cable))
-        })?;
-        self.flush_mappings(|mapping| !addresses.contains_key(&mapping.inside))
-    }
-
-    /// Attaches a program where none, or a dead one, is attached.
-    fn attach_anew(
-        &self,
-        hook: Hook,
-        interface: &str,
-        index: u32,
-        spec: &DatapathSpec,
-        loaded: &mut Option<Ebpf>,
-    ) -> Result<(), DatapathError> {
-        let pin = self.pins.link(hook.program, index);
-        if pin.exists() {
-            fs::remove_file(&pin).map_err(|cause| pin_error("remove the pin", &pin, cause))?;
-        }
-        let object = self.loaded(spec, loaded)?;
-        attach::attach(object, &self.pins, hook, interface, index)
-    }
-
-    /// The object, loaded when the first asks for it.
-    fn loaded<'a>(
-        &self,
-        spec: &DatapathSpec,
-        loaded: &'a mut Option<Ebpf>,
-    ) -> Result<&'a mut Ebpf, DatapathError> {
-        Ok(match loaded {
-            Some(object) => object,
-            None => loaded.insert(object::load(&self.pins, spec.flow_capacity)?),
-        })
-    }
-
-    /// Detaches a program from all interfaces but these, and returns the indexes of those.
-    fn detach_others(&self, hook: Hook, wanted: &HashSet<u32>) -> Result<Vec<u32>, DatapathError> {
-        let mut detached = Vec::new();
-        for path in attach::pinned_links(&self.pins, hook.program)? {
-            let index =
-                path.file_name().and_then(|name| name.to_str()?.rsplit_once('-')?.1.parse().ok());
-            let Some(index) = index.filter(|index| !wanted.contains(index)) else { continue };
-            fs::remove_file(&path).map_err(|cause| pin_error("remove the pin", &path, cause))?;
-            detached.push(index);
-        }
-        Ok(detached)
     }
 }
 
@@ -441,29 +244,12 @@ fn changed_settings(
     changed.map(|(key, from, to)| DatapathChange::Setting { key, from, to }).collect()
 }
 
-/// The rules among changes, by their kind.
-fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>) {
-    let (mut masquerades, mut forwards) = (Vec::new(), Vec::new());
-    for change in changes {
-        match change {
-            DatapathChange::Masquerade { rule, .. } => masquerades.push(rule),
-            DatapathChange::Forward { rule, .. } => forwards.push(rule),
-            DatapathChange::SourceCheck(_)
-            | DatapathChange::ViaStack(_)
-            | DatapathChange::Setting { .. }
-            | DatapathChange::Reassembler
-            | DatapathChange::ForwardGuard
-            | DatapathChange::Routed { .. }
-            | DatapathChange::CableSourceCheck { .. }
-            | DatapathChange::Uplink { .. }
-            | DatapathChange::Cable { .. } => {}
-        }
-    }
-    (masquerades, forwards)
-}
-
 /// What the tables have of a cable.
-fn port_of(cable: &CableSpec, ports: &Ports, interfaces: &Interfaces) -> Option<BridgePort> {
+pub(super) fn port_of(
+    cable: &CableSpec,
+    ports: &Ports,
+    interfaces: &Interfaces,
+) -> Option<BridgePort> {
     interfaces.index(&cable.port).ok().and_then(|index| ports.get(&index, 0).ok())
 }
 
@@ -477,11 +263,11 @@ fn quota_in_words(quota: u32) -> String {
     if quota == 0 { "as nat.quota".into() } else { quota.to_string() }
 }
 
-fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
+pub(super) fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
     move |cause| DatapathError::Map { map, cause }
 }
 
-fn keys<K: aya::Pod, V: aya::Pod>(
+pub(super) fn keys<K: aya::Pod, V: aya::Pod>(
     map: &HashMap<MapData, K, V>,
     name: &'static str,
 ) -> Result<Vec<K>, DatapathError> {

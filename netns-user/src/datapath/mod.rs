@@ -5,6 +5,7 @@ mod attach;
 mod batch;
 mod change;
 mod configure;
+mod converge;
 mod error;
 mod flows;
 mod forward_guard;
