@@ -10,6 +10,7 @@
 
 mod builder;
 mod checksums;
+mod flow;
 mod fragments;
 pub mod fuzz;
 mod generate;
@@ -24,6 +25,7 @@ mod usage;
 
 pub use builder::{Datagram, flags, ipv4};
 pub use checksums::{Field, checksum, crc32c, wrong_checksums};
+pub use flow::MemoryFlow;
 pub use fragments::{Reassembler, join, split};
 pub use generate::{Generator, Step};
 pub use lecture::{
@@ -33,4 +35,4 @@ pub use packet::{Mtus, VecPacket};
 pub use random::Random;
 pub use router::{Hook, Router};
 pub use routes::{RouteEntry, Routes, Way};
-pub use tables::{HostSocket, MemoryFlow, MemoryTables};
+pub use tables::{HostSocket, MemoryTables};

@@ -3,22 +3,24 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
-    ops::Deref,
     rc::Rc,
     vec::Vec,
 };
 
-use super::{packet::Mtus, routes::Routes};
+use super::{
+    flow::{MemoryFlow, number, version_of},
+    packet::Mtus,
+    routes::Routes,
+};
 use crate::{
     abi::{
-        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowHead, FlowKey, Forward,
-        Fragment, FragmentBudget, InsideKey, Ip4, Limited, LinkRole, MAPPINGS_OF_FLOW, Mapping,
-        MappingKey, Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Sequences, Settings,
-        Tick, Usage,
+        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
+        FragmentBudget, InsideKey, Ip4, Limited, LinkRole, MAPPINGS_OF_FLOW, Mapping, MappingKey,
+        Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick, Usage,
     },
     datapath::{
-        Direction, FlowRef, FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer,
-        InsertError, MappingTable, PortQuery, Route, Tables, Touch, Version,
+        FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer, InsertError,
+        MappingTable, PortQuery, Route, Tables, Version,
     },
 };
 
@@ -31,71 +33,6 @@ pub struct HostSocket {
     pub port: Port,
     /// The remote that it is connected to; `None`: any.
     pub remote: Option<(Ip4, Port)>,
-}
-
-/// A record in the flow table: as it was when it was looked up, and the place to write to.
-#[derive(Clone, Debug)]
-pub struct MemoryFlow {
-    found: Flow,
-    place: Rc<Cell<Flow>>,
-    /// Whether another CPU takes it for another connection while it is read.
-    is_lost: bool,
-}
-
-impl Deref for MemoryFlow {
-    type Target = FlowHead;
-
-    fn deref(&self) -> &FlowHead {
-        &self.found
-    }
-}
-
-impl FlowRef for MemoryFlow {
-    fn version(&self) -> Version {
-        Version { number: number(&self.place), last_seen: self.found.last_seen }
-    }
-
-    fn was_of(&self, _key: &FlowKey) -> bool {
-        !self.is_lost
-    }
-
-    fn sequences(&self) -> Sequences {
-        self.found.tail.sequences
-    }
-
-    fn touch(&self, touch: &Touch) {
-        let mut flow = self.place.get();
-        flow.last_seen = touch.seen.unwrap_or(flow.last_seen);
-        if let Some(moved) = touch.moved {
-            (flow.state, flow.tail.sequences) = (moved.state as u8, moved.sequences);
-        }
-        let Flow { head, tail } = &mut flow;
-        let (packets, bytes, upper) = match touch.direction {
-            Direction::Out => (&mut head.packets_out, &mut head.bytes_out, &mut tail.bytes_out),
-            Direction::In => (&mut head.packets_in, &mut head.bytes_in, &mut tail.bytes_in),
-        };
-        *packets = packets.wrapping_add(1);
-        let (sum, overflows) = bytes.overflowing_add(touch.bytes);
-        *bytes = sum;
-        *upper = upper.wrapping_add(u32::from(overflows));
-        self.place.set(flow);
-    }
-
-    fn reroute(&self, egress: u32, next_hop: Ip4) {
-        let mut flow = self.place.get();
-        (flow.egress, flow.next_hop) = (egress, next_hop);
-        self.place.set(flow);
-    }
-}
-
-/// What tells a record from all others that there are.
-fn number(place: &Rc<Cell<Flow>>) -> u64 {
-    Rc::as_ptr(place).addr() as u64
-}
-
-/// The version that a record is by now.
-fn version_of(place: &Rc<Cell<Flow>>) -> Version {
-    Version { number: number(place), last_seen: place.get().last_seen }
 }
 
 /// The maps, filled by the test, and stand-ins for the kernel's routes and sockets.
