@@ -26,7 +26,7 @@ pub use enter::{enter, inside, own, try_enter};
 pub use flow_table::FlowTable;
 pub use machine::Machine;
 pub use pings::Pings;
-pub use program::{Output, lab_is_up, netns, netns_path, run};
+pub use program::{Output, is_killed_after, lab_is_up, netns, netns_path, run};
 pub use rules::{count, dropped, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
 pub use sandbox::{HURRY, Sandbox};

@@ -4,9 +4,12 @@ use std::{
     env, fmt,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::running::{Name, Running};
@@ -24,6 +27,25 @@ pub fn netns_path() -> PathBuf {
         path.display()
     );
     path
+}
+
+/// Starts `netns ARGUMENTS` and kills it after `moment`; whether it had not ended before.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn is_killed_after(arguments: &[&str], moment: Duration) -> bool {
+    let mut child = Command::new(netns_path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    // The moment is the matter of the test: nothing is waited for.
+    thread::sleep(moment);
+    child.kill().expect("a child");
+    child.wait().expect("a child").signal() == Some(Signal::SIGKILL as i32)
 }
 
 /// target/debug/netns, seen from target/debug/deps/TEST.

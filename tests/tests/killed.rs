@@ -1,14 +1,8 @@
 //! `up` and `down` killed at any moment: the next one always ends clean.
 
-use std::{
-    os::unix::process::ExitStatusExt as _,
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use netns_tests::{LabFile, Machine, Sandbox, lab, lecture, netns, netns_path, own};
-use nix::sys::signal::Signal;
+use netns_tests::{LabFile, Machine, Sandbox, is_killed_after, lab, lecture, netns, own};
 use tempfile::NamedTempFile;
 
 /// How often each test kills; all of them together 200 times.
@@ -107,21 +101,6 @@ fn duration(labs: &Labs, victim: Victim) -> Duration {
         begin.elapsed()
     };
     (0..MEASUREMENTS).map(|_| measure()).min().unwrap_or_default()
-}
-
-/// Kills the command after `moment`; whether it had not ended before.
-fn is_killed_after(arguments: &[&str], moment: Duration) -> bool {
-    let mut child = Command::new(netns_path())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program");
-    // The moment is the matter of this test: nothing is waited for.
-    thread::sleep(moment);
-    child.kill().expect("a child");
-    child.wait().expect("a child").signal() == Some(Signal::SIGKILL as i32)
 }
 
 fn whole(file: &NamedTempFile, what: &str) {

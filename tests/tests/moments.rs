@@ -4,7 +4,6 @@
 use std::{
     io::{Read as _, Write as _},
     net::{TcpStream, UdpSocket},
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,7 +14,7 @@ use std::{
 
 use netns_tests::{
     DEADLINE, LabFile, RouterKind, Running, Sandbox, connect_from, eventually, inside, ip,
-    link_to_outside, netns, netns_path, own, with_each_router,
+    is_killed_after, link_to_outside, netns, own, with_each_router,
 };
 
 /// How many ports each sender sends to, in one burst.
@@ -273,21 +272,6 @@ fn nothing_leaves_untranslated_while_a_deleted_uplink_is_made_anew() {
     });
 }
 
-/// Starts `netns ARGUMENTS` and kills it after a while.
-fn kill_after(arguments: &[&str], moment: Duration) {
-    let mut child = Command::new(netns_path())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program");
-    // The moment is the matter of this test: nothing is waited for.
-    thread::sleep(moment);
-    child.kill().expect("a child");
-    child.wait().expect("a child");
-}
-
 /// Moments all over the time that a command takes.
 fn moments(command: impl FnOnce()) -> impl Iterator<Item = Duration> {
     let begin = Instant::now();
@@ -307,10 +291,10 @@ fn nothing_leaves_untranslated_when_a_change_is_killed() {
         let load = Load::start("red", &["8.8.8.8", "198.51.100.1"]);
         load_arrives("eth0");
         let leaks = inside("outside").listen_for_leaks("any");
+        let mut killed = 0;
         for moment in moments(|| drop(more.up().success())) {
             lab.up().success();
-            kill_after(&change, moment);
-            println!("killed after {moment:?}");
+            killed += u32::from(is_killed_after(&change, moment));
             more.up().success();
             netns(&["status"]).success();
             load_arrives("eth1");
@@ -318,6 +302,7 @@ fn nothing_leaves_untranslated_when_a_change_is_killed() {
         }
         drop(load);
         leaks.were_none();
+        assert_ne!(killed, 0, "each command had ended before");
     });
 }
 
@@ -326,16 +311,17 @@ fn nothing_leaves_untranslated_when_down_is_killed() {
     with_each_router(|router, sandbox| {
         let lab = lab_of(router, sandbox);
         lab.up().success();
+        let mut killed = 0;
         for moment in moments(|| drop(netns(&["down"]).success())) {
             lab.up().success();
             let load = Load::start("red", &["8.8.8.8"]);
             load_arrives("eth0");
             let leaks = inside("outside").listen_for_leaks("any");
-            kill_after(&["down"], moment);
-            println!("killed after {moment:?}");
+            killed += u32::from(is_killed_after(&["down"], moment));
             netns(&["down"]).success();
             drop(load);
             leaks.were_none();
         }
+        assert_ne!(killed, 0, "each command had ended before");
     });
 }
