@@ -199,12 +199,12 @@ pub struct Settings {
     pub paused_until: Tick,
 }
 
-/// What an address of the router's links is to it.
+/// A kind of address that a link of the router has.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostAddress {
     Own = 1,
-    /// The broadcast address of a link: the kernel's answer is the same as for an own one.
+    /// The broadcast address of a link. `bpf_fib_lookup` answers as for an own one.
     Broadcast = 2,
 }
 

@@ -57,8 +57,9 @@ stages! {
     /// A packet that the stack forwarded out of an uplink: carried if its flow could not keep
     /// its port.
     EgressMoved = 16, "egress_moved";
-    /// A packet that leaves by an uplink with an address that is neither the router's nor of an inside
-    /// prefix, or that a rule lets leave as it is.
+    /// A packet at an uplink that the first checks of the guard cannot decide about. Either its
+    /// source is no first address of an uplink and in no inside prefix, or a rule lets it leave
+    /// untranslated.
     EgressGuard = 26, "egress_guard";
     /// A packet that the stack forwarded out of an uplink, of no flow.
     EgressBegin = 17, "egress_begin";

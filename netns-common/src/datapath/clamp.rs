@@ -8,8 +8,7 @@ use network_types::tcp::TcpHdr;
 use super::{
     Exit, Outcome, Verdict,
     checksum::Diff,
-    inside::is_inside,
-    inside::is_uplink,
+    inside::{is_inside, is_uplink},
     masquerade,
     notes::Scratch,
     parked::{ParkedExit, forget_ways},

@@ -72,9 +72,10 @@ pub(super) fn claim<T: Tables>(
     Ok(key.external_port)
 }
 
-/// Of the ports of an attempt, leaves one that no flow has towards the remote, and no forward unless
-/// it is the last resort; [`Port::ZERO`] if there is none. What is found stands in memory, so that
-/// to the verifier each round of the loop is like the one before.
+/// Looks for a free port among those of an attempt, and writes it to `found`; [`Port::ZERO`] if
+/// there is none. A port is free if no flow to the remote has it. Before the last resort it must
+/// not be forwarded either. The port is kept in memory: to the verifier each round of the loop is
+/// then like the one before.
 #[inline(always)]
 pub(super) fn search<T: Tables>(
     tables: &T,

@@ -119,8 +119,8 @@ pub(super) fn write_note<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) 
                 best = place;
                 break;
             }
-            // What goes through the stack has a note where it came in and one where it leaves;
-            // and nobody outside takes the note of a namespace away by using its names.
+            // Each place has a note of its own. A datagram that goes through the stack has two of
+            // them, and a forged fragment from outside does not replace that of a namespace.
             continue;
         }
         let age = age(&old, now);
@@ -143,8 +143,7 @@ const fn age(fragment: &Fragment, now: Tick) -> Tick {
     if age > Tick::MAX / 2 { 0 } else { age }
 }
 
-/// What is known of the datagram that a packet is a fragment of, from the place that the packet is
-/// at.
+/// The note about the datagram of a fragment, among the notes of one place.
 #[inline(always)]
 pub(super) fn find<'a, T: Tables>(
     tables: &'a T,
@@ -156,7 +155,8 @@ pub(super) fn find<'a, T: Tables>(
     find_where(tables, settings, head, now, |note| is_at(note, place))
 }
 
-/// The same for a packet from the reassembler, which may have come in from either side.
+/// The note about the datagram of a packet from the reassembler, which may have come in by a
+/// cable or by an uplink.
 #[inline(always)]
 pub(super) fn find_reassembled<'a, T: Tables>(
     tables: &'a T,

@@ -92,6 +92,7 @@ pub fn egress_guard<P: Packet, T: Tables>(
         _ if may_leave => return Outcome::Decided(Verdict::Pass),
         Ok(head) => {
             *parked = head;
+            // Begins the notes of this packet, with which the next stage goes on.
             Passage::new(packet, tables, settings, parked, notes, now);
             return Outcome::Continue(Stage::EgressMoved);
         }

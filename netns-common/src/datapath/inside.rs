@@ -5,6 +5,7 @@ use super::{
     hop::RouteOutcome,
     masquerade,
     traits::{Packet, Tables},
+    words::IP_SOURCE,
 };
 use crate::abi::{Ip4, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings};
 
@@ -28,7 +29,7 @@ pub(super) fn is_inside(settings: &Settings, address: Ip4) -> bool {
 /// Whether a packet bears the address of one of the inside prefixes.
 #[inline(always)]
 pub fn has_inside_source<P: Packet>(packet: &P, settings: &Settings) -> bool {
-    let source = packet.load(super::words::IP_SOURCE).map(Ip4::from_network);
+    let source = packet.load(IP_SOURCE).map(Ip4::from_network);
     source.is_some_and(|source| is_inside(settings, source))
 }
 
