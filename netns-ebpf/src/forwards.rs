@@ -24,6 +24,14 @@ impl<C> ForwardTable for KernelTables<C> {
     }
 
     #[inline(always)]
+    fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId {
+        let Some((page, place)) = page_of(protocol, port) else { return NO_RULE };
+        // SAFETY: as above.
+        let page = unsafe { maps::TARGET_PORTS.get(AddressPage { address: target, page }) };
+        page.map_or(NO_RULE, |page| at(page, place))
+    }
+
+    #[inline(always)]
     fn forward(&self, rule: RuleId) -> Option<Forward> {
         // SAFETY: the value is copied before anything else can happen to it.
         unsafe { maps::FORWARDS.get(u32::from(rule)) }.copied()

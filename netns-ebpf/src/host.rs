@@ -13,7 +13,7 @@ use aya_ebpf::{
     programs::SockAddrContext,
 };
 use netns_common::{
-    abi::{FlowKey, HostAddress, HostPeerKey, Ip4, Peer, Port, Tick},
+    abi::{HostAddress, HostCallKey, HostPeerKey, Ip4, Peer, Port, Tick},
     datapath::{self, Caller, HostSockets},
 };
 
@@ -41,12 +41,12 @@ impl HostSockets for KernelTables<&SockAddrContext> {
     }
 
     #[inline(always)]
-    fn host_call(&self, key: &FlowKey) -> Option<Tick> {
+    fn host_call(&self, key: &HostCallKey) -> Option<Tick> {
         tables::host_call(key)
     }
 
     #[inline(always)]
-    fn note_host_call(&self, key: &FlowKey, now: Tick) {
+    fn note_host_call(&self, key: &HostCallKey, now: Tick) {
         // Without the entry an answer may be taken for a call to a forward of its port.
         let _ = maps::HOST_CALLS.insert(key, now, 0);
     }

@@ -103,6 +103,9 @@ stages! {
     egress_moved
     egress_begin
     egress_guard
+    host_query
+    other_nat_out
+    other_nat_in
     egress_error
     own_error
     outbound_fragment

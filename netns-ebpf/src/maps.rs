@@ -8,10 +8,10 @@ use aya_ebpf::{
 };
 use netns_common::abi::{
     AddressPage, BridgePort, Bucket as Allowance, Counter, DropReason, Endpoint, FRAGMENT_GROUPS,
-    FlowKey, FlowLayout, FlowRecord, FlowTail, Forward, Fragment, FragmentBudget, HostPeerKey,
-    IP_ID_COUNTERS, Ip4, Limited, MAX_FRAGMENTS, MAX_RULE_PREFIXES, MAX_RULES, Mapping, MappingKey,
-    Masquerade, MasqueradeKey, PAGES, Peer, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage,
-    UsageSlot,
+    FlowLayout, FlowRecord, FlowTail, Forward, Fragment, FragmentBudget, HostCallKey, HostPeerKey,
+    IP_ID_COUNTERS, Ip4, LINKS_NOTED, Limited, LinkAddress, MAX_FRAGMENTS, MAX_RULE_PREFIXES,
+    MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey, PAGES, Peer, PortPage, RulePrefix,
+    STAGE_SLOTS, Settings, Usage, UsageSlot,
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
 
@@ -81,6 +81,11 @@ pub(crate) static FORWARD_PORTS: Array<PortPage> = Array::with_max_entries(PAGES
 pub(crate) static ADDRESS_PORTS: HashMap<AddressPage, PortPage> =
     HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
 
+// The same.
+#[map]
+pub(crate) static TARGET_PORTS: HashMap<AddressPage, PortPage> =
+    HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
+
 #[map]
 pub(crate) static RULE_PREFIXES: LpmTrie<RulePrefix, u32> =
     LpmTrie::with_max_entries(MAX_RULE_PREFIXES, BPF_F_NO_PREALLOC);
@@ -92,10 +97,13 @@ pub(crate) static ENDPOINTS: HashMap<Ip4, Endpoint> = HashMap::with_max_entries(
 pub(crate) static BRIDGE_PORTS: HashMap<u32, BridgePort> = HashMap::with_max_entries(1 << 14, 0);
 
 #[map]
-pub(crate) static HOST_ADDRESSES: HashMap<Ip4, u32> = HashMap::with_max_entries(1024, 0);
+pub(crate) static HOST_ADDRESSES: HashMap<Ip4, LinkAddress> = HashMap::with_max_entries(1024, 0);
 
 #[map]
 pub(crate) static LINK_ROLES: HashMap<u32, u32> = HashMap::with_max_entries(1024, 0);
+
+#[map]
+pub(crate) static LAB_LINKS: Array<u64> = Array::with_max_entries(LINKS_NOTED / u64::BITS, 0);
 
 #[map]
 pub(crate) static EXTERNALS: HashMap<Ip4, u32> = HashMap::with_max_entries(1024, 0);
@@ -110,7 +118,8 @@ pub(crate) static HOST_PEERS: LruHashMap<HostPeerKey, Peer> =
 
 /// As many remotes as a busy resolver asks within some seconds.
 #[map]
-pub(crate) static HOST_CALLS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 14, 0);
+pub(crate) static HOST_CALLS: LruHashMap<HostCallKey, u32> =
+    LruHashMap::with_max_entries(1 << 14, 0);
 
 #[map]
 pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);

@@ -17,11 +17,11 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{
-        ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowCopy, FlowKey, Mapping, MappingKey,
+        ETHERNET_HEADER, FORGOTTEN_AT_ONCE, Flow, FlowCopy, FlowKey, Mapping, MappingKey,
         RECORDS_OF_WORD, RESTORED_AT_ONCE, Tick,
     },
     datapath::{
-        Charge, FlowRef as _, FlowTable as _, forget, is_expired, keep_mapping, moved_key,
+        Charge, FlowRef as _, FlowTable as _, Naming, forget, is_expired, keep_mapping,
         sweep_mapping,
     },
 };
@@ -128,9 +128,9 @@ extern "C" fn visit(place: u32, state: *const Sweep) -> i64 {
     let flow = FlowPointer::new(record, number);
     let version = flow.version();
     // SAFETY: a look-up gave the pointer.
-    let key = unsafe { (*record).key };
+    let key = unsafe { (*record).key() };
     let Some(settings) = maps::SETTINGS.get(0) else { return 1 };
-    if is_expired(&flow, key.protocol, &settings.timeouts, now) {
+    if is_expired(&flow, settings, now) {
         forget(&KernelTables::new(()), &key, &flow, version);
     } else {
         usage::meet(Charge::of(&flow));
@@ -195,19 +195,19 @@ extern "C" fn restore_one(place: u32, list: *const List) -> i64 {
     // SAFETY: the kernel passes the context given above.
     let frame = TcContext::new(unsafe { (*list).frame });
     let offset = ETHERNET_HEADER + place as usize * size_of::<FlowCopy>();
-    let Ok(FlowCopy { key, flow }) = frame.load::<FlowCopy>(offset) else { return 1 };
+    let Ok(FlowCopy { record, tail }) = frame.load::<FlowCopy>(offset) else { return 1 };
     let tables = KernelTables::new(());
-    let is_moved = flow.head.inside_port != key.external_port;
-    let name = moved_key(&key, &flow);
+    let (key, flow) = (record.key(), Flow { head: record.head, tail });
+    let name = record.inside_key();
     if let Some(old) = tables.flow(&key) {
         let version = old.version();
-        if is_moved {
-            tables.remove_moved_port(&name, version);
+        if record.is_moved() {
+            tables.unname_moved(&name, version);
         }
         tables.remove_flow(&key, version);
     }
-    if tables.insert_flow(&key, &flow).is_ok() && is_moved {
-        let _ = tables.insert_moved_port(&name, key.external_port);
+    if tables.insert_flow(&key, &flow).is_ok() && record.is_moved() {
+        let _ = tables.name_moved(&name, &key, Naming::TakeOver);
     }
     0
 }

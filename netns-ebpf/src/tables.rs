@@ -18,11 +18,11 @@ use aya_ebpf::{
 use netns_common::{
     abi::{
         BridgePort, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
-        FragmentBudget, HostAddress, InsideKey, Ip4, Limited, LinkRole, Mapping, MappingKey,
-        Masquerade, MasqueradeKey, NO_RULE, Port, Protocol, RuleId, Settings, Tick, tick_of,
+        FragmentBudget, HostAddress, HostCallKey, InsideKey, Ip4, Limited, LinkRole, Mapping,
+        MappingKey, Masquerade, MasqueradeKey, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
-        FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, PortQuery, Route,
+        FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, Naming, PortQuery, Route,
         RouteOutcome, Scratch, Tables, Version, has_sockets,
     },
 };
@@ -60,12 +60,12 @@ pub(crate) fn scratch<'a>() -> Option<&'a mut Scratch> {
 #[inline(always)]
 pub(crate) fn host_address(address: Ip4) -> u32 {
     // SAFETY: copied at once.
-    unsafe { maps::HOST_ADDRESSES.get(address) }.copied().unwrap_or(0)
+    unsafe { maps::HOST_ADDRESSES.get(address) }.map_or(0, |of_link| of_link.kind)
 }
 
 /// When a socket of the host last sent a datagram whose answer has this key.
 #[inline(always)]
-pub(crate) fn host_call(key: &FlowKey) -> Option<Tick> {
+pub(crate) fn host_call(key: &HostCallKey) -> Option<Tick> {
     // SAFETY: copied at once. An entry that is reused meanwhile gives another time, of a call as
     // well.
     unsafe { maps::HOST_CALLS.get(key) }.copied()
@@ -99,8 +99,20 @@ impl<C> FlowTable for KernelTables<C> {
 
     #[inline(always)]
     fn flow(&self, key: &FlowKey) -> Option<FlowPointer<'_>> {
-        let number = flow_table::find_flow(key);
-        record(number).map(|record| FlowPointer::new(record, number))
+        pointer(flow_table::find_flow(key))
+    }
+
+    #[inline(always)]
+    fn kept_flow(&self, key: &InsideKey) -> Option<FlowPointer<'_>> {
+        pointer(flow_table::find_kept(key))
+    }
+
+    #[inline(always)]
+    fn moved_flow(&self, key: &InsideKey) -> Option<FlowPointer<'_>> {
+        if maps::HAS_MOVED.get(0).is_none_or(|has| *has == 0) {
+            return None;
+        }
+        pointer(flow_table::find_moved(key))
     }
 
     #[inline(always)]
@@ -118,33 +130,34 @@ impl<C> FlowTable for KernelTables<C> {
     }
 
     #[inline(always)]
-    fn moved_port(&self, key: &InsideKey) -> Option<Port> {
-        if maps::HAS_MOVED.get(0).is_none_or(|has| *has == 0) {
-            return None;
-        }
-        let record = record(flow_table::find_moved(key))?;
-        // SAFETY: a look-up gave the pointer, and a half-word is read whole.
-        Some(unsafe { (*record).key.external_port })
-    }
-
-    #[inline(always)]
-    fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError> {
+    fn name_moved(
+        &self,
+        key: &InsideKey,
+        flow: &FlowKey,
+        naming: Naming,
+    ) -> Result<(), InsertError> {
         if let Some(has) = maps::HAS_MOVED.get_ptr_mut(0) {
             // SAFETY: a look-up gave the pointer, and a word is written whole. It is never
             // cleared, so it does not matter who is first.
             unsafe { has.write_volatile(1) };
         }
-        let of_flow = FlowKey::new(key.remote, key.remote_port, port, key.protocol);
-        match flow_table::name_moved(key, &of_flow) {
+        match flow_table::name_moved(key, flow, u32::from(naming == Naming::TakeOver)) {
             flow_table::DONE => Ok(()),
+            flow_table::EXISTS => Err(InsertError::Exists),
             _ => Err(InsertError::Full),
         }
     }
 
     #[inline(always)]
-    fn remove_moved_port(&self, key: &InsideKey, version: Version) {
+    fn unname_moved(&self, key: &InsideKey, version: Version) {
         flow_table::remove_moved(key, version);
     }
+}
+
+/// The record of this number, as the datapath reads and writes it.
+#[inline(always)]
+fn pointer<'a>(number: u32) -> Option<FlowPointer<'a>> {
+    record(number).map(|record| FlowPointer::new(record, number))
 }
 
 /// The record of this number.
@@ -243,6 +256,12 @@ impl Tables for KernelTables<&TcContext> {
     }
 
     #[inline(always)]
+    fn link_of_address(&self, address: Ip4) -> u32 {
+        // SAFETY: copied at once, as above.
+        unsafe { maps::HOST_ADDRESSES.get(address) }.map_or(0, |of_link| of_link.link)
+    }
+
+    #[inline(always)]
     fn is_broadcast_address(&self, address: Ip4) -> bool {
         host_address(address) == HostAddress::Broadcast as u32
     }
@@ -251,6 +270,22 @@ impl Tables for KernelTables<&TcContext> {
     fn link_role(&self, link: u32) -> Option<LinkRole> {
         // SAFETY: copied at once, as above.
         unsafe { maps::LINK_ROLES.get(link) }.and_then(|role| LinkRole::from_number(*role))
+    }
+
+    #[inline(always)]
+    fn is_noted_link(&self, link: u32) -> bool {
+        maps::LAB_LINKS
+            .get(link / u64::BITS)
+            .is_some_and(|word| word >> (link % u64::BITS) & 1 != 0)
+    }
+
+    #[inline(always)]
+    fn note_link(&self, link: u32) {
+        if let Some(word) = maps::LAB_LINKS.get_ptr_mut(link / u64::BITS) {
+            // SAFETY: a look-up gave the pointer, and a word is read and written whole. A bit that
+            // another CPU sets at the same instant may be lost: the link's next packet sets it.
+            unsafe { word.write_volatile(word.read_volatile() | 1 << (link % u64::BITS)) };
+        }
     }
 
     #[inline(always)]
@@ -281,7 +316,7 @@ impl Tables for KernelTables<&TcContext> {
     }
 
     #[inline(always)]
-    fn host_call(&self, key: &FlowKey) -> Option<Tick> {
+    fn host_call(&self, key: &HostCallKey) -> Option<Tick> {
         host_call(key)
     }
 

@@ -6,9 +6,9 @@ use aya::maps::{Array, Map, MapData};
 use netns_common::{
     abi::{
         Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowSummary, FlowTail, FlowWord,
-        InsideKey, Port, RECORDS_OF_WORD, SCHEMA, WORDS_OF_SUMMARY, maps,
+        InsideKey, RECORDS_OF_WORD, SCHEMA, WORDS_OF_SUMMARY, maps,
     },
-    datapath::{moved_key, moved_record},
+    datapath::moved_record,
 };
 use netns_user::datapath::Datapath;
 
@@ -67,8 +67,9 @@ impl FlowTable {
     }
 
     fn record(&self, number: u32) -> (FlowKey, Flow) {
-        let FlowRecord { key, head } = self.records.get(&number, 0).expect("a record");
-        (key, Flow { head, tail: self.tails.get(&number, 0).expect("its tail") })
+        let record = self.records.get(&number, 0).expect("a record");
+        let tail = self.tails.get(&number, 0).expect("its tail");
+        (record.key(), Flow { head: record.head, tail })
     }
 
     /// Every record.
@@ -76,8 +77,8 @@ impl FlowTable {
         self.records().into_iter().collect()
     }
 
-    /// The ports that had to change, by what the inside calls their connections.
-    pub fn moved_ports(&self) -> HashMap<InsideKey, Port> {
+    /// The connections whose ports had to change, as the inside calls them.
+    pub fn moved_flows(&self) -> HashMap<InsideKey, FlowKey> {
         if self.has_moved.get(&0, 0).expect("a word") == 0 {
             return HashMap::new();
         }
@@ -86,8 +87,8 @@ impl FlowTable {
         let records = entries.filter_map(|entry| moved_record(&self.layout, entry));
         records
             .map(|number| {
-                let (key, flow) = self.record(number);
-                (moved_key(&key, &flow), key.external_port)
+                let record = self.records.get(&number, 0).expect("a record");
+                (record.inside_key(), record.key())
             })
             .collect()
     }
@@ -112,7 +113,7 @@ impl FlowTable {
         let taken: Vec<_> = self.taken().collect();
         for (number, key, mut flow) in taken {
             edit(&key, &mut flow);
-            let record = FlowRecord { key, head: flow.head };
+            let record = FlowRecord::new(&key, flow.head);
             self.records.set(number, record, 0).expect("a record that was there");
             self.tails.set(number, flow.tail, 0).expect("a tail that was there");
         }

@@ -19,9 +19,9 @@ fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
     let mut table = FlowTable::of("lecture");
     // A program on another CPU may still be at the second datagram.
     eventually("both are recorded", DEADLINE, || {
-        table.flows().len() >= 2 && !table.moved_ports().is_empty()
+        table.flows().len() >= 2 && !table.moved_flows().is_empty()
     });
-    assert_eq!((table.flows().len(), table.moved_ports().len()), (2, 1));
+    assert_eq!((table.flows().len(), table.moved_flows().len()), (2, 1));
     // One of them was last seen a long time ago.
     let is_moved = |key: &FlowKey, flow: &Flow| flow.inside_port != key.external_port;
     table.edit(|key, flow| {
@@ -31,7 +31,7 @@ fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
     });
     let is_swept = || !table.flows().iter().any(|(key, flow)| is_moved(key, flow));
     eventually("the expired flow is swept", DEADLINE, is_swept);
-    eventually("its moved port goes with it", DEADLINE, || table.moved_ports().is_empty());
+    eventually("its moved port goes with it", DEADLINE, || table.moved_flows().is_empty());
     assert_eq!(table.flows().len(), 1, "the other one stays");
 }
 

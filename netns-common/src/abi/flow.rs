@@ -27,12 +27,13 @@ pub const fn seconds(ticks: Tick) -> u32 {
 
 /// A connection as its remote peer sees it.
 ///
-/// The external address is in the [`Flow`], because an outbound packet does not know it
-/// before the look-up; an inbound packet compares it.
+/// The flow table's hash leaves the external address out: an outbound packet does not know it
+/// before the look-up. The comparison has it in.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     pub remote: Ip4,
+    pub external: Ip4,
     /// 0 for ICMP queries.
     pub remote_port: Port,
     /// The port on the external address; the identifier for ICMP queries.
@@ -43,29 +44,37 @@ pub struct FlowKey {
 
 impl FlowKey {
     #[inline(always)]
-    pub const fn new(remote: Ip4, remote_port: Port, external_port: Port, protocol: u8) -> Self {
-        Self { remote, remote_port, external_port, protocol, padding: [0; 3] }
+    pub const fn new(
+        remote: Ip4,
+        remote_port: Port,
+        external: Ip4,
+        external_port: Port,
+        protocol: u8,
+    ) -> Self {
+        Self { remote, external, remote_port, external_port, protocol, padding: [0; 3] }
     }
 
     /// The key as it lies in memory.
     pub fn to_bytes(self) -> [u8; size_of::<Self>()] {
         let mut bytes = [0; size_of::<Self>()];
         bytes[..4].copy_from_slice(&self.remote.to_network().to_ne_bytes());
-        bytes[4..6].copy_from_slice(&self.remote_port.to_network().to_ne_bytes());
-        bytes[6..8].copy_from_slice(&self.external_port.to_network().to_ne_bytes());
-        bytes[8] = self.protocol;
+        bytes[4..8].copy_from_slice(&self.external.to_network().to_ne_bytes());
+        bytes[8..10].copy_from_slice(&self.remote_port.to_network().to_ne_bytes());
+        bytes[10..12].copy_from_slice(&self.external_port.to_network().to_ne_bytes());
+        bytes[12] = self.protocol;
         bytes
     }
 }
 
-/// A connection as its inside end sees it: the key of the moved ports.
+/// A connection as its inside end sees it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct InsideKey {
     pub inside: Ip4,
     pub remote: Ip4,
     pub inside_port: Port,
-    pub remote_port: Port,
+    /// The port by which the inside end knows the remote: see [`FlowHead::seen_port`].
+    pub seen_port: Port,
     pub protocol: u8,
     pub padding: [u8; 3],
 }
@@ -76,10 +85,10 @@ impl InsideKey {
         inside: Ip4,
         inside_port: Port,
         remote: Ip4,
-        remote_port: Port,
+        seen_port: Port,
         protocol: u8,
     ) -> Self {
-        Self { inside, remote, inside_port, remote_port, protocol, padding: [0; 3] }
+        Self { inside, remote, inside_port, seen_port, protocol, padding: [0; 3] }
     }
 }
 
@@ -96,6 +105,9 @@ pub enum FlowKind {
     /// A query of the host itself, whose identifier a namespace had before: recorded so that
     /// no namespace takes it again.
     Host = 3,
+    /// Of another NAT on the machine, which lets it leave with an address of the router. Its inside
+    /// end is that address, with the port that the other NAT has chosen.
+    OtherNat = 4,
     /// Begun by the outside, to an endpoint-independent mapping.
     Admitted = 5,
 }
@@ -108,6 +120,7 @@ impl FlowKind {
             Self::Forward => "forward",
             Self::Hairpin => "hairpin",
             Self::Host => "host",
+            Self::OtherNat => "other-nat",
             Self::Admitted => "admitted",
         }
     }
@@ -125,6 +138,7 @@ impl FlowKind {
             0 => Self::Masquerade,
             1 => Self::Forward,
             2 => Self::Hairpin,
+            4 => Self::OtherNat,
             5 => Self::Admitted,
             _ => Self::Host,
         }
@@ -162,7 +176,8 @@ pub struct Flow {
     pub tail: FlowTail,
 }
 
-/// What every packet of a connection reads or writes: with the key it is a cache line.
+/// What every packet of a connection reads or writes: with the rest of a
+/// [`FlowRecord`](super::FlowRecord) it is a cache line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowHead {
@@ -175,7 +190,13 @@ pub struct FlowHead {
     /// Index of the host side of the inside end's cable; 0 when it is not on a cable of ours.
     pub cable: u32,
     pub inside_port: Port,
+    /// The port by which the inside end knows the remote: the remote's own, unless another
+    /// remote end would look the same to it.
+    pub seen_port: Port,
     pub rule: RuleId,
+    pub protocol: u8,
+    /// Not in use; 0.
+    pub spare: u8,
     /// The inside end's Ethernet address.
     pub inside_mac: Mac,
     /// A [`crate::datapath::State`].
@@ -199,6 +220,21 @@ pub struct FlowTail {
     pub bytes_out: u32,
     pub bytes_in: u32,
     pub sequences: Sequences,
+}
+
+impl FlowHead {
+    /// The connection with `remote` as its inside end sees it.
+    #[inline(always)]
+    pub const fn inside_key(&self, remote: Ip4) -> InsideKey {
+        InsideKey::new(self.inside, self.inside_port, remote, self.seen_port, self.protocol)
+    }
+
+    /// Whether one of the two ports is another inside than these outside.
+    #[inline(always)]
+    pub const fn is_moved(&self, remote_port: Port, external_port: Port) -> bool {
+        self.inside_port.to_network() != external_port.to_network()
+            || self.seen_port.to_network() != remote_port.to_network()
+    }
 }
 
 impl Flow {
@@ -230,9 +266,9 @@ impl DerefMut for Flow {
 }
 
 const _: () = {
-    assert!(size_of::<FlowKey>() == 12);
+    assert!(size_of::<FlowKey>() == 16);
     assert!(size_of::<InsideKey>() == 16);
-    assert!(size_of::<FlowHead>() == 52);
+    assert!(size_of::<FlowHead>() == 56);
     assert!(size_of::<FlowTail>() == 20);
-    assert!(size_of::<Flow>() == 72);
+    assert!(size_of::<Flow>() == 76);
 };

@@ -4,17 +4,61 @@
 //! The kernel's own hash table takes 64 bytes for each element beside its content, and a look-up
 //! in it goes to more places of memory.
 
+use core::ops::Deref;
+
 use network_types::eth::EthHdr;
 
-use super::{Flow, FlowHead, FlowKey};
+use super::{FlowHead, FlowKey, FlowTail, InsideKey, Ip4, Port};
 
 /// A place for one connection, which is a cache line; its [`FlowTail`](super::FlowTail) is
 /// in another array, under the same number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowRecord {
-    pub key: FlowKey,
+    /// The parts of its [`FlowKey`] that the head does not have.
+    pub remote: Ip4,
+    pub remote_port: Port,
+    pub external_port: Port,
     pub head: FlowHead,
+}
+
+impl FlowRecord {
+    /// The record of a connection. The head says which external address and protocol it has.
+    #[inline(always)]
+    pub const fn new(key: &FlowKey, head: FlowHead) -> Self {
+        let FlowKey { remote, remote_port, external_port, .. } = *key;
+        Self { remote, remote_port, external_port, head }
+    }
+
+    /// The connection as the remote sees it.
+    #[inline(always)]
+    pub const fn key(&self) -> FlowKey {
+        let head = &self.head;
+        let (remote_port, external_port) = (self.remote_port, self.external_port);
+        FlowKey::new(self.remote, remote_port, head.external, external_port, head.protocol)
+    }
+
+    /// The connection as its inside end sees it.
+    #[inline(always)]
+    pub const fn inside_key(&self) -> InsideKey {
+        self.head.inside_key(self.remote)
+    }
+
+    /// Whether a port is another inside than outside, so that the record is in the index under its
+    /// inside name too.
+    #[inline(always)]
+    pub const fn is_moved(&self) -> bool {
+        self.head.is_moved(self.remote_port, self.external_port)
+    }
+}
+
+impl Deref for FlowRecord {
+    type Target = FlowHead;
+
+    #[inline(always)]
+    fn deref(&self) -> &FlowHead {
+        &self.head
+    }
 }
 
 /// How many entries a bucket of the index has.
@@ -69,7 +113,7 @@ pub const MAX_FLOWS: u32 = 1 << 24;
 
 /// How many flows one run of [`FORGET_FLOWS`](super::programs::FORGET_FLOWS) forgets at most: as
 /// many keys fit into a frame that the kernel takes for a test run.
-pub const FORGOTTEN_AT_ONCE: u32 = 250;
+pub const FORGOTTEN_AT_ONCE: u32 = 200;
 
 /// Length of an Ethernet header in bytes, after which these keys begin.
 pub const ETHERNET_HEADER: usize = EthHdr::LEN;
@@ -124,8 +168,8 @@ pub const fn summaries_of(capacity: u32) -> u32 {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCopy {
-    pub key: FlowKey,
-    pub flow: Flow,
+    pub record: FlowRecord,
+    pub tail: FlowTail,
 }
 
 /// How many connections a packet can carry for

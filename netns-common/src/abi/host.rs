@@ -13,6 +13,26 @@ pub struct HostPeerKey {
     pub padding: [u8; 2],
 }
 
+/// An answer to a datagram that a socket of the host has sent. It may come to any address of the
+/// host: a socket need not be bound to one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HostCallKey {
+    pub remote: Ip4,
+    pub remote_port: Port,
+    /// The host's.
+    pub own_port: Port,
+    pub protocol: u8,
+    pub padding: [u8; 3],
+}
+
+impl HostCallKey {
+    #[inline(always)]
+    pub const fn new(remote: Ip4, remote_port: Port, own_port: Port, protocol: u8) -> Self {
+        Self { remote, remote_port, own_port, protocol, padding: [0; 3] }
+    }
+}
+
 /// An address and port, as the program on the host named them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,5 +51,6 @@ impl Peer {
 
 const _: () = {
     assert!(size_of::<HostPeerKey>() == 16);
+    assert!(size_of::<HostCallKey>() == 12);
     assert!(size_of::<Peer>() == 8);
 };

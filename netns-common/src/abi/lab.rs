@@ -1,6 +1,6 @@
 //! What the datapath knows of the lab: its ends, its ports and its settings.
 
-use super::{Ip4, Limits, Mac, Prefix, Protocol, Tick, ticks};
+use super::{FlowKind, Ip4, Limits, Mac, Prefix, Protocol, Tick, ticks};
 
 /// How many inside prefixes a lab may have: the guard compares each outbound packet with
 /// all of them.
@@ -8,6 +8,10 @@ pub const MAX_INSIDE_PREFIXES: usize = 16;
 
 /// How many uplinks a lab may have.
 pub const MAX_UPLINKS: usize = 8;
+
+/// Links of a higher index are asked for in [`maps::LINK_ROLES`](super::maps::LINK_ROLES) and
+/// [`maps::BRIDGE_PORTS`](super::maps::BRIDGE_PORTS) each time.
+pub const LINKS_NOTED: u32 = 1 << 16;
 
 /// How many counters of identifications (RFC 6864) a lab has; its destinations share them.
 pub const IP_ID_COUNTERS: u32 = 1024;
@@ -124,6 +128,24 @@ impl Timeouts {
     }
 }
 
+impl Timeouts {
+    /// Those of connections of other NATs: netfilter's own defaults (Linux 6.18,
+    /// Documentation/networking/nf_conntrack-sysctl.rst), since it is netfilter that translates
+    /// them nearly always.
+    pub const OF_NETFILTER: Self = Self {
+        tcp_opening: ticks(300),
+        tcp_established: ticks(432_000),
+        tcp_closing: ticks(120),
+        udp_unreplied: ticks(30),
+        udp: ticks(120),
+        icmp: ticks(30),
+        sctp_unreplied: ticks(30),
+        sctp: ticks(210),
+        portless_unreplied: ticks(600),
+        portless: ticks(600),
+    };
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
@@ -156,6 +178,8 @@ pub struct Settings {
     pub uplinks: [u32; MAX_UPLINKS],
     pub uplink_count: u32,
     pub timeouts: Timeouts,
+    /// Of connections of other NATs on the machine.
+    pub other_nat_timeouts: Timeouts,
     /// Range (native order, inclusive) of ports for flows that cannot keep theirs.
     pub port_min: u16,
     pub port_max: u16,
@@ -208,6 +232,16 @@ pub enum HostAddress {
     Broadcast = 2,
 }
 
+/// An address of a link of the router.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkAddress {
+    /// The number of a [`HostAddress`].
+    pub kind: u32,
+    /// Index of the link.
+    pub link: u32,
+}
+
 /// The part that a link of the router has in a lab.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +264,12 @@ impl LinkRole {
 }
 
 impl Settings {
+    /// How long flows of the kind of this number may be idle.
+    #[inline(always)]
+    pub const fn timeouts_of(&self, kind: u8) -> &Timeouts {
+        if kind == FlowKind::OtherNat as u8 { &self.other_nat_timeouts } else { &self.timeouts }
+    }
+
     /// The Ethernet address of the far end of a link, if that is an uplink whose far end is
     /// entered.
     #[inline(always)]
@@ -253,5 +293,5 @@ const _: () = {
     assert!(size_of::<Endpoint>() == 16);
     assert!(size_of::<BridgePort>() == 24);
     assert!(size_of::<Timeouts>() == 40);
-    assert!(size_of::<Settings>() == 352);
+    assert!(size_of::<Settings>() == 392);
 };

@@ -33,11 +33,11 @@ pub use fragment::{
     FRAGMENT_GROUPS, FRAGMENTS_OF_GROUP, Fragment, FragmentBudget, FragmentPlace, FragmentState,
     MAX_FRAGMENTS,
 };
-pub use host::{HostPeerKey, Peer};
+pub use host::{HostCallKey, HostPeerKey, Peer};
 pub use kernel::{CAST_TO_KERNEL, KernelField, field};
 pub use lab::{
-    BridgePort, Endpoint, HostAddress, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, LinkRole,
-    MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck, Timeouts,
+    BridgePort, Endpoint, HostAddress, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, LINKS_NOTED,
+    LinkAddress, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
 pub use mapping::{Filtering, MAPPING_REST, MAPPINGS_OF_FLOW, Mapping, MappingKey};
@@ -47,11 +47,14 @@ pub use rules::{
     NO_RULE, OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
 };
 pub use stage::{REPORT, STAGE_SLOTS, Stage};
-pub use usage::{Addition, Census, Limits, Load, SPARED_PART, Usage, UsageSlot, WHOLE_TABLE};
+pub use usage::{
+    Addition, Census, Limits, Load, OTHER_NATS, OTHER_NATS_PART, SPARED_PART, Usage, UsageSlot,
+    WHOLE_TABLE,
+};
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 10;
+pub const SCHEMA: u32 = 11;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -84,11 +87,15 @@ pub mod maps {
     pub const ENDPOINTS: &str = "ENDPOINTS";
     /// Index of a cable's host side to [`BridgePort`](super::BridgePort).
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
-    /// Addresses of the router's links, each to a [`HostAddress`](super::HostAddress) as a word.
+    /// Addresses of the router's links, each to a [`LinkAddress`](super::LinkAddress).
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
     /// Index of a link of the router to its [`LinkRole`](super::LinkRole), as a word. Others have
     /// none.
     pub const LINK_ROLES: &str = "LINK_ROLES";
+    /// A bit for each link below [`LINKS_NOTED`](super::LINKS_NOTED), 64 in a word, which is set once a
+    /// program has found the link to be the lab's: a faster answer than [`LINK_ROLES`] and
+    /// [`BRIDGE_PORTS`].
+    pub const LAB_LINKS: &str = "LAB_LINKS";
     /// The addresses that translated packets bear outside, besides
     /// [`Settings::externals`](super::Settings::externals): to 1. Programs add those that the
     /// uplinks have been given since.
@@ -98,8 +105,8 @@ pub mod maps {
     pub const ROUTED: &str = "ROUTED";
     /// Sockets of the host whose peer was rewritten to a forward's target.
     pub const HOST_PEERS: &str = "HOST_PEERS";
-    /// The datagrams that sockets of the host have sent, by the [`FlowKey`](super::FlowKey) that an
-    /// answer has, to the [`Tick`](super::Tick) of the last. The host's port is the external one.
+    /// The datagrams that sockets of the host have sent: [`HostCallKey`](super::HostCallKey) to the
+    /// [`Tick`](super::Tick) of the last.
     pub const HOST_CALLS: &str = "HOST_CALLS";
     /// One [`Settings`](super::Settings).
     pub const SETTINGS: &str = "SETTINGS";
@@ -127,6 +134,10 @@ pub mod maps {
     /// [`AddressPage`](super::AddressPage) to [`PortPage`](super::PortPage): only ports that
     /// are forwarded for single addresses.
     pub const ADDRESS_PORTS: &str = "ADDRESS_PORTS";
+    /// [`AddressPage`](super::AddressPage) of a target to [`PortPage`](super::PortPage): the rules
+    /// by which its ports are published, where [`FORWARD_PORTS`] does not tell. Of several, the one
+    /// of an equal number, or else of the lowest.
+    pub const TARGET_PORTS: &str = "TARGET_PORTS";
     /// The CIDRs of rules: [`RulePrefix`](super::RulePrefix) (longest match) to 1.
     pub const RULE_PREFIXES: &str = "RULE_PREFIXES";
 
@@ -156,7 +167,7 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 33] = [
+    pub const PINNED: [&str; 35] = [
         FLOWS,
         FLOW_TAILS,
         FLOW_INDEX,
@@ -172,6 +183,7 @@ pub mod maps {
         BRIDGE_PORTS,
         HOST_ADDRESSES,
         LINK_ROLES,
+        LAB_LINKS,
         EXTERNALS,
         ROUTED,
         HOST_PEERS,
@@ -186,6 +198,7 @@ pub mod maps {
         IP_IDS,
         FORWARD_PORTS,
         ADDRESS_PORTS,
+        TARGET_PORTS,
         RULE_PREFIXES,
         FRAGMENTS,
         FRAGMENT_BUDGETS,

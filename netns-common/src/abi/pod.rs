@@ -5,8 +5,8 @@ use aya::Pod;
 use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowBucket, FlowCopy, FlowKey,
     FlowLayout, FlowRecord, FlowSummary, FlowTail, FlowWord, Forward, Fragment, FragmentBudget,
-    HostPeerKey, Ip4, Mapping, MappingKey, Masquerade, MasqueradeKey, Peer, Port, PortPage, Prefix,
-    RulePrefix, Settings, Timeouts, UsageSlot,
+    HostCallKey, HostPeerKey, Ip4, LinkAddress, Mapping, MappingKey, Masquerade, MasqueradeKey,
+    Peer, Port, PortPage, Prefix, RulePrefix, Settings, Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -37,8 +37,10 @@ pod!(
     Forward,
     Fragment,
     FragmentBudget,
+    HostCallKey,
     HostPeerKey,
     Ip4,
+    LinkAddress,
     Mapping,
     MappingKey,
     Masquerade,

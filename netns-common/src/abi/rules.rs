@@ -114,7 +114,8 @@ pub const fn page_of(protocol: u8, port: Port) -> Option<(u32, usize)> {
     Some(((slot << 8) | (number >> 8) as u32, (number & 0xff) as usize))
 }
 
-/// What a page of the ports of a single address is found by.
+/// What a page of the ports of a single address is found by: an address of the host in
+/// [`super::maps::ADDRESS_PORTS`], a target in [`super::maps::TARGET_PORTS`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddressPage {
@@ -145,6 +146,22 @@ impl Forward {
     #[inline(always)]
     pub const fn target_port(&self, port: Port) -> Port {
         Port::new(self.target_first.wrapping_add(port.number().wrapping_sub(self.first)))
+    }
+
+    /// The port of the host that leads to a port of the target; `None` if none does.
+    #[inline(always)]
+    pub const fn published_port(&self, target_port: Port) -> Option<Port> {
+        let offset = target_port.number().wrapping_sub(self.target_first);
+        if offset > self.last.wrapping_sub(self.first) {
+            return None;
+        }
+        Some(Port::new(self.first.wrapping_add(offset)))
+    }
+
+    /// Whether the pages of the host's ports do not tell by which port of the host a port of the
+    /// target is published: it has another number, or belongs to a single address.
+    pub fn needs_target_page(&self) -> bool {
+        self.first != self.target_first || self.address != Ip4::UNSPECIFIED
     }
 }
 

@@ -61,12 +61,18 @@ stages! {
     /// source is no first address of an uplink and in no inside prefix, or a rule lets it leave
     /// untranslated.
     EgressGuard = 26, "egress_guard";
+    /// A packet of another NAT on the machine that leaves by an uplink.
+    OtherNatOut = 27, "other_nat_out";
+    /// An answer to one.
+    OtherNatIn = 29, "other_nat_in";
     /// A packet that the stack forwarded out of an uplink, of no flow.
     EgressBegin = 17, "egress_begin";
     /// An ICMP error of a namespace that the stack forwarded out of an uplink.
     EgressError = 18, "egress_error";
     /// An ICMP error of the router itself that leaves by an uplink.
     OwnError = 19, "own_error";
+    /// A query of the router itself that leaves by an uplink with an identifier that a namespace had.
+    HostQuery = 30, "host_query";
     /// A frame of a namespace that holds no IPv4 packet.
     OtherFrame = 20, "other_frame";
     /// A packet of a namespace that is not as nearly all are: carried if its flow is known.
@@ -89,9 +95,9 @@ stages! {
 
 /// Index of the program that writes the packet log, behind those of the stages; there is one
 /// only while somebody listens.
-pub const REPORT: u32 = 31;
+pub const REPORT: u32 = 63;
 
 /// Size of the table of programs.
-pub const STAGE_SLOTS: u32 = 32;
+pub const STAGE_SLOTS: u32 = 64;
 
 const _: () = assert!(Stage::ALL.len() < REPORT as usize);

@@ -3,6 +3,12 @@
 /// The key of what is counted for all links together. No link has this index.
 pub const WHOLE_TABLE: u32 = u32::MAX;
 
+/// The key of what is counted for other NATs of the machine. No link has this index.
+pub const OTHER_NATS: u32 = u32::MAX - 1;
+
+/// Which part of the flow table connections of other NATs may have.
+pub const OTHER_NATS_PART: u32 = 8;
+
 /// A link whose own unreplied flows are fewer than this part of what it may have is not refused
 /// because of what others have.
 pub const SPARED_PART: u32 = 8;
@@ -19,12 +25,19 @@ pub struct Limits {
     pub unreplied: u32,
     /// Of all links together, without an answer so far.
     pub unreplied_share: u32,
+    /// Of all other NATs of the machine together.
+    pub other_nats: u32,
 }
 
 impl Default for Limits {
     /// None at all.
     fn default() -> Self {
-        Self { quota: u32::MAX, unreplied: u32::MAX, unreplied_share: u32::MAX }
+        Self {
+            quota: u32::MAX,
+            unreplied: u32::MAX,
+            unreplied_share: u32::MAX,
+            other_nats: u32::MAX,
+        }
     }
 }
 
@@ -167,7 +180,7 @@ const fn is_below(a: u64, b: u64) -> bool {
 }
 
 const _: () = {
-    assert!(size_of::<Limits>() == 12);
+    assert!(size_of::<Limits>() == 16);
     assert!(size_of::<Census>() == 40);
     assert!(size_of::<Usage>() == 64);
     assert!(size_of::<UsageSlot>() == 72);

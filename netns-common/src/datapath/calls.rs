@@ -2,8 +2,7 @@
 
 use super::{
     Exit, Outcome,
-    external_port::{forget, record},
-    forwards::Target,
+    external_port::record,
     hop::RouteOutcome,
     inside::{allow_external, is_uplink},
     notes::Scratch,
@@ -11,13 +10,14 @@ use super::{
     parked::ParkedExit,
     passage::Passage,
     rewrite::Translation,
+    seen_port,
     stages::go_on,
-    traits::{FlowRef, InsertError, Packet, Tables},
+    traits::{InsertError, Packet, Tables},
     usage,
 };
-use crate::abi::{DropReason, FlowKey, InsideKey, Ip4, LinkRole, Port, Tick};
+use crate::abi::{DropReason, LinkRole, Stage, Tick};
 
-/// [`Stage::Enter`](crate::abi::Stage::Enter).
+/// [`Stage::Enter`].
 #[inline(always)]
 pub fn enter<P: Packet, T: Tables>(
     packet: &mut P,
@@ -83,10 +83,12 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     flow.next_hop = next_hop;
     flow.cable = target.cable;
     flow.rule = forward.rule;
-    if is_taken_inside(passage, &forward, head.source, head.source_port) {
-        return Outcome::Decided(passage.drop(DropReason::PortsExhausted));
-    }
-    match record(tables, passage.settings, &head.inbound_key(), &passage.notes.draft) {
+    let key = head.inbound_key();
+    let Some(seen_port) = seen_port::find(passage, &key) else {
+        return seen_port::try_another(passage, Stage::Enter, DropReason::PortsExhausted);
+    };
+    passage.notes.draft.seen_port = seen_port;
+    match record(tables, passage.settings, &key, &passage.notes.draft) {
         Ok(()) => {}
         Err(InsertError::Exists) => {
             return Outcome::Decided(passage.drop(DropReason::PortsExhausted));
@@ -95,58 +97,10 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     }
     let to = Translation {
         source: head.source,
-        source_port: head.source_port,
+        source_port: seen_port,
         destination: forward.address,
         destination_port: forward.port,
         mac,
     };
     passage.translate(&to, ParkedExit::park(exit), forward.rule, true)
-}
-
-/// Whether the target already has a connection with this remote address and port, by another
-/// host port: it could not tell the two apart.
-#[inline(always)]
-pub(super) fn is_taken_inside<P: Packet, T: Tables>(
-    passage: &Passage<'_, P, T>,
-    forward: &Target,
-    remote: Ip4,
-    remote_port: Port,
-) -> bool {
-    let head = passage.head;
-    let tables = passage.tables;
-    let inside = InsideKey::new(forward.address, forward.port, remote, remote_port, head.protocol);
-    let mut key = FlowKey::new(remote, remote_port, head.destination_port, head.protocol);
-    // It may have a record under its own port and one under another: that one may be over.
-    key.external_port = forward.port;
-    if has_call(passage, forward, &key) {
-        return true;
-    }
-    let Some(moved) = tables.moved_port(&inside) else { return false };
-    key.external_port = moved;
-    has_call(passage, forward, &key)
-}
-
-/// Whether the record of `key` is a connection of the target that lives, and another than the
-/// packet's own. One that gives way to the packet's is forgotten: the target's answers can go by
-/// one of the two only.
-#[inline(always)]
-fn has_call<P: Packet, T: Tables>(
-    passage: &Passage<'_, P, T>,
-    forward: &Target,
-    key: &FlowKey,
-) -> bool {
-    let head = passage.head;
-    let Some(flow) = passage.tables.flow(key) else { return false };
-    let version = flow.version();
-    let is_this_one =
-        key.external_port == head.destination_port && flow.external == head.destination;
-    let is_targets = flow.inside == forward.address && flow.inside_port == forward.port;
-    if is_this_one || !is_targets {
-        return false;
-    }
-    let is_over = passage.is_over(&flow, true);
-    if is_over {
-        forget(passage.tables, key, &flow, version);
-    }
-    !is_over
 }

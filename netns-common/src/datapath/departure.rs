@@ -2,13 +2,16 @@
 
 use super::{
     Exit, Outcome, Verdict, detour,
-    external_port::{self, Refused, TRIES},
+    external_port::{self, Refused, TRIES, Wanted},
+    forwards::{self, Published},
     head::Kind,
     hop::Route,
     inside::{allow_external, is_routed},
     mapping, masquerade,
     notes::{Notes, Place, Scratch},
+    other_nat,
     oversize::FITS_EVERY_LINK,
+    parked::forget_ways,
     passage::Passage,
     portless,
     rewrite::Translation,
@@ -62,7 +65,12 @@ pub(super) fn leave<P: Packet, T: Tables>(
     if let Some(reason) = usage::refusal(passage, end.cable) {
         return refuse_new(passage, reason, exit.skips_stack());
     }
-    let external = masquerade::address(to, route.source);
+    // Read back from memory, as above.
+    passage.notes.published =
+        forwards::published(tables, head.protocol, head.source, head.source_port)
+            .unwrap_or(Published::NONE);
+    let published = forget_ways(&passage.notes.published);
+    let external = masquerade::address(tables, passage.settings, to, published.address, route);
     if !allow_external(tables, passage.settings, external) {
         return refuse_new(passage, DropReason::NoMasquerade, exit.skips_stack());
     }
@@ -70,6 +78,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;
+    flow.seen_port = head.destination_port;
     flow.inside_mac = end.mac;
     flow.external = external;
     flow.next_hop = route.next_hop;
@@ -79,17 +88,19 @@ pub(super) fn leave<P: Packet, T: Tables>(
     let is_mapped = passage.settings.mappings != 0 && head.kind != Kind::Portless;
     // Also by a rule that maps nothing: it has to keep off the ports of those that do.
     let stage = if is_mapped { Stage::Map } else { Stage::Claim };
-    begin_to_claim(passage, stage, exit)
+    begin_to_claim(passage, stage, exit, published.port)
 }
 
 /// Has a stage find an external port for the flow that is drafted, whose first packet then leaves
-/// by `exit`.
+/// by `exit`: the one that its inside end is `published` by, if there is one, before its own.
 #[inline(always)]
 pub(super) fn begin_to_claim<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
     stage: Stage,
     exit: Exit,
+    published: Port,
 ) -> Outcome {
+    passage.notes.published.port = published;
     passage.notes.park(exit);
     passage.notes.attempt = 0;
     Outcome::Continue(stage)
@@ -105,11 +116,15 @@ pub fn claim<P: Packet, T: Tables>(
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
         let Passage { tables, settings, head, .. } = *passage;
-        let Notes { draft, attempt, claimed, .. } = &mut *passage.notes;
-        external_port::search(tables, settings, head, *attempt, claimed);
+        let Notes { draft, attempt, claimed, published, .. } = &mut *passage.notes;
+        external_port::search(tables, settings, head, draft.external, *attempt, claimed);
         let claimed = match head.kind {
             Kind::Portless => portless::claim(tables, settings, head, draft),
-            _ => external_port::claim(tables, settings, head, draft, *attempt, claimed),
+            _ => {
+                let wanted =
+                    Wanted { attempt: *attempt, published: published.port, found: *claimed };
+                external_port::claim(tables, settings, head, draft, &wanted)
+            }
         };
         go_on_with(passage, Stage::Claim, claimed)
     })
@@ -125,8 +140,9 @@ pub fn map<P: Packet, T: Tables>(
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
         let Passage { tables, settings, head, .. } = *passage;
-        let Notes { draft, masquerade, attempt, .. } = &*passage.notes;
-        let claimed = mapping::claim(tables, settings, head, draft, masquerade, *attempt);
+        let Notes { draft, masquerade, attempt, published, .. } = &*passage.notes;
+        let wanted = Wanted { attempt: *attempt, published: published.port, found: Port::ZERO };
+        let claimed = mapping::claim(tables, settings, head, draft, masquerade, &wanted);
         go_on_with(passage, Stage::Map, claimed)
     })
 }
@@ -148,6 +164,9 @@ fn go_on_with<P: Packet, T: Tables>(
         Err(Refused::Taken) => DropReason::PortsExhausted,
         Err(Refused::Because(reason)) => reason,
     };
+    if passage.notes.draft.kind == FlowKind::OtherNat as u8 {
+        return other_nat::pass_unrecorded(passage);
+    }
     let skips_stack = passage.notes.parked().skips_stack();
     refuse_new(passage, reason, skips_stack)
 }
@@ -159,6 +178,7 @@ fn depart<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, external_port: 
     let notes = &mut passage.notes;
     if notes.draft.kind == FlowKind::Hairpin as u8 {
         notes.claimed = external_port;
+        notes.attempt = 0;
         return Outcome::Continue(Stage::Meet);
     }
     let (exit, rule) = (notes.exit, notes.draft.rule);

@@ -17,7 +17,7 @@ use super::{
     icmp::{self, about},
     inside::is_inside,
     notes::Scratch,
-    outbound::{REROUTE, follow},
+    outbound::{REROUTE, follow, forget_stale},
     passage::{ANY, PLAIN, Passage},
     quote::Quote,
     requote,
@@ -27,7 +27,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, Packet, Tables},
 };
-use crate::abi::{DropReason, FlowKey, FlowKind, Ip4, Settings, Stage, Tick};
+use crate::abi::{DropReason, FlowKind, Ip4, Settings, Stage, Tick};
 
 /// A packet with an inside source that is about to leave.
 #[inline(always)]
@@ -42,7 +42,8 @@ pub(super) fn translate<P: Packet, T: Tables>(
     let Scratch { head: parked, notes } = scratch;
     let mut passage = Passage::new(packet, tables, settings, head, notes, now);
     if is_quick(head)
-        && let Some(verdict) = carry::<_, _, PLAIN>(&mut passage, &head.outbound_key())
+        && let Some(flow) = tables.kept_flow(&head.inside_key())
+        && let Some(verdict) = carry::<_, _, _, PLAIN>(&mut passage, &flow)
     {
         let outcome = clamp::go_on(&mut passage, verdict);
         if let Outcome::Continue(_) = outcome {
@@ -76,8 +77,7 @@ pub fn egress_moved<P: Packet, T: Tables>(
         if !head.kind.is_flow() {
             return Outcome::Continue(Stage::EgressBegin);
         }
-        let kept = carry::<_, _, ANY>(passage, &head.outbound_key());
-        match kept.or_else(|| carry_moved(passage)) {
+        match carry_kept(passage).or_else(|| carry_moved(passage)) {
             Some(verdict) => passage.go_on(verdict),
             None => Outcome::Continue(Stage::EgressBegin),
         }
@@ -92,7 +92,10 @@ pub fn egress_begin<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, begin)
+    go_on(packet, tables, scratch, now, |passage| {
+        forget_stale(passage);
+        begin(passage)
+    })
 }
 
 /// [`Stage::EgressError`].
@@ -117,22 +120,19 @@ pub fn own_error<P: Packet, T: Tables>(
     go_on(packet, tables, scratch, now, own)
 }
 
-/// Carries a packet of a known flow; `None` if the record is not this packet's. Whether its
-/// sender may have that address was checked at its cable.
+/// Carries a packet of a known flow, which was found as the inside calls it; `None` if the record
+/// is not this packet's. Whether its sender may have that address was checked at its cable.
 #[inline(always)]
-fn carry<P: Packet, T: Tables, const WHICH: bool>(
+fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     passage: &mut Passage<'_, P, T>,
-    key: &FlowKey,
+    flow: &F,
 ) -> Option<Verdict> {
     let head = passage.head;
-    let flow = passage.tables.flow(key)?;
-    let is_ours =
-        flow.inside == head.source && flow.inside_port == head.source_port && flow.egress != 0;
     let begun_inside = !FlowKind::is_begun_outside(flow.kind);
-    if !is_ours || passage.is_over(&flow, begun_inside) {
+    if flow.egress == 0 || passage.is_over(flow, begun_inside) {
         return None;
     }
-    if WHICH == PLAIN && !passage.is_steady(&flow, Direction::Out) {
+    if WHICH == PLAIN && !passage.is_steady(flow, Direction::Out) {
         return None;
     }
     let link = passage.packet.link();
@@ -140,30 +140,35 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
         // The stack has routed it: only the source address and the next hop are asked for.
         let route = passage.tables.route_by(head.destination, link);
         if route.outcome == RouteOutcome::Forward {
-            follow(passage, key, &flow, &route);
+            follow(passage, flow, &route);
         }
         if passage.notes.is_stale {
             return None;
         }
     }
-    passage.touch::<_, WHICH>(&flow, Direction::Out);
+    passage.touch::<_, WHICH>(flow, Direction::Out);
     let to = Translation {
         source: flow.external,
-        source_port: key.external_port,
+        source_port: flow.external_port,
         destination: head.destination,
-        destination_port: head.destination_port,
+        destination_port: flow.remote_port,
         mac: None,
     };
     Some(passage.translate_as::<WHICH>(&to, Exit::Onward, flow.rule))
 }
 
-/// Carries a packet of a flow that could not keep its port.
+/// Carries a packet of a flow that kept its ports.
+#[inline(always)]
+fn carry_kept<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
+    let flow = passage.tables.kept_flow(&passage.head.inside_key())?;
+    carry::<_, _, _, ANY>(passage, &flow)
+}
+
+/// Carries a packet of a flow that could not keep its ports.
 #[inline(always)]
 fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
-    let head = passage.head;
-    let mut key = head.outbound_key();
-    key.external_port = passage.tables.moved_port(&head.inside_key())?;
-    carry::<_, _, ANY>(passage, &key)
+    let flow = passage.tables.moved_flow(&passage.head.inside_key())?;
+    carry::<_, _, _, ANY>(passage, &flow)
 }
 
 /// A packet of no flow.
@@ -205,12 +210,12 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
 fn forwarded_error<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let cable = passage.tables.endpoint(passage.head.source).unwrap_or_default().cable;
     let translated = Quote::of(passage).and_then(|quote| {
-        let (key, flow) = about(passage, &quote, |flow| flow.cable == cable)?;
+        let flow = about(passage, &quote, |flow| flow.cable == cable)?;
         if let Some(reason) = icmp::fault(passage, &quote) {
             return Some(Outcome::Decided(passage.drop(reason)));
         }
         let source = flow.external;
-        tell(passage, &quote, &key, &flow, source)
+        tell(passage, &quote, &flow, source)
     });
     let is_fragment = passage.head.first_fragment;
     let reason = if is_fragment { DropReason::Fragment } else { DropReason::UnrelatedIcmp };
@@ -223,8 +228,8 @@ fn forwarded_error<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Out
 fn own<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     let head = passage.head;
     let translated = Quote::of(passage).and_then(|quote| {
-        let (key, flow) = about(passage, &quote, |_| true)?;
-        tell(passage, &quote, &key, &flow, head.source)
+        let flow = about(passage, &quote, |_| true)?;
+        tell(passage, &quote, &flow, head.source)
     });
     if let Some(outcome) = translated {
         return outcome;
@@ -249,11 +254,10 @@ fn own<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
 fn tell<P: Packet, T: Tables, F: FlowRef>(
     passage: &mut Passage<'_, P, T>,
     quote: &Quote,
-    key: &FlowKey,
     flow: &F,
     source: Ip4,
 ) -> Option<Outcome> {
-    if flow.egress == 0 {
+    if flow.egress == 0 && flow.kind != FlowKind::OtherNat as u8 {
         return None;
     }
     let to = requote::Translation {
@@ -261,8 +265,8 @@ fn tell<P: Packet, T: Tables, F: FlowRef>(
         destination: passage.head.destination,
         quoted_source: quote.source,
         quoted_destination: flow.external,
-        quoted_source_port: quote.source_port,
-        quoted_destination_port: key.external_port,
+        quoted_source_port: flow.remote_port,
+        quoted_destination_port: flow.external_port,
     };
     Some(requote::finish(passage, to, None, Exit::Onward, flow.rule))
 }

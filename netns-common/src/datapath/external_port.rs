@@ -5,12 +5,12 @@ use super::{
     head::Head,
     parked::forget_ways,
     state::is_expired,
-    traits::{FlowRef, FlowTable, HostSocket, InsertError, PortQuery, Tables, Version},
+    traits::{FlowRef, FlowTable, HostSocket, InsertError, Naming, PortQuery, Tables, Version},
     usage::Charge,
 };
 use crate::abi::{
-    DropReason, Flow, FlowHead, FlowKey, FlowKind, InsideKey, Ip4, KEEP_CLASS, KEEP_PARITY,
-    Mapping, NO_RULE, Port, Protocol, Settings,
+    DropReason, Flow, FlowHead, FlowKey, FlowKind, Ip4, KEEP_CLASS, KEEP_PARITY, Mapping, NO_RULE,
+    Port, Protocol, Settings,
 };
 
 /// How many attempts are made to find a port for a flow, its own first.
@@ -47,25 +47,58 @@ impl From<InsertError> for Refused {
     }
 }
 
-/// Records `flow` under the external port of this attempt, from 0 on, and returns that port: its
-/// own first.
+/// Which external port an attempt is to try.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// From 0 on.
+    pub(super) attempt: u32,
+    /// The port that the inside end is published by; 0: none.
+    pub(super) published: Port,
+    /// A port that a search has found; 0: none.
+    pub(super) found: Port,
+}
+
+impl Wanted {
+    /// Whether this attempt is that of the published port. A forward leads there: that is why it is
+    /// wanted.
+    #[inline(always)]
+    pub(super) fn is_published(&self) -> bool {
+        self.attempt == 0 && self.published != Port::ZERO
+    }
+
+    /// Whether this attempt is that of the flow's own port, which comes after a published one.
+    #[inline(always)]
+    pub(super) fn is_own(&self, own: Port) -> bool {
+        let has_other = self.published != Port::ZERO && self.published != own;
+        self.attempt == u32::from(has_other)
+    }
+}
+
+/// Records `flow` under the external port of this attempt, and returns that port.
 #[inline(always)]
 pub(super) fn claim<T: Tables>(
     tables: &T,
     settings: &Settings,
     head: &Head,
     flow: &Flow,
-    attempt: u32,
-    candidate: &Port,
+    wanted: &Wanted,
 ) -> Result<Port, Refused> {
-    let mut key = head.outbound_key();
-    let is_last_resort = attempt >= LAST_RESORT;
-    if attempt >= SEARCH && attempt != LAST_RESORT {
-        key.external_port = *candidate;
-    } else if attempt > 0 && attempt != LAST_RESORT {
+    let mut key = head.outbound_key(flow.external);
+    let attempt = wanted.attempt;
+    let is_published = wanted.is_published();
+    if is_published {
+        key.external_port = wanted.published;
+    } else if attempt >= SEARCH && attempt != LAST_RESORT {
+        key.external_port = wanted.found;
+    } else if !wanted.is_own(head.source_port) && attempt != LAST_RESORT {
         key.external_port = Sequence::new(settings, head).port(attempt);
     }
-    if !is_to_be_had(tables, &key, flow, is_last_resort) {
+    let forwarded = match attempt {
+        _ if is_published => Forwarded::Itself,
+        LAST_RESORT.. => Forwarded::Anybody,
+        _ => Forwarded::Nobody,
+    };
+    if !is_to_be_had(tables, &key, flow, forwarded) {
         return Err(Refused::Taken);
     }
     record(tables, settings, &key, flow)?;
@@ -81,6 +114,7 @@ pub(super) fn search<T: Tables>(
     tables: &T,
     settings: &Settings,
     head: &Head,
+    external: Ip4,
     attempt: u32,
     found: &mut Port,
 ) {
@@ -91,7 +125,7 @@ pub(super) fn search<T: Tables>(
     // A walk of its own: one may come by few places only.
     let (remote, port) = (head.destination, head.destination_port);
     let sequence = Sequence::towards(settings, head, remote, port, attempt as u8);
-    let mut key = head.outbound_key();
+    let mut key = head.outbound_key(external);
     for number in 0..PORTS_OF_ATTEMPT {
         // Left early, the loop would have as many ends, each of which the verifier follows.
         if forget_ways(found) != Port::ZERO {
@@ -105,11 +139,34 @@ pub(super) fn search<T: Tables>(
     }
 }
 
-/// Whether a forward would lead what the remote sends to the external port into the lab.
+/// Where a forward may lead what the remote sends to an external port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forwarded {
+    /// Nowhere: there must be no forward.
+    Nobody,
+    /// To the flow's own inside end.
+    Itself,
+    Anybody,
+}
+
+/// Whether what the remote sends to the external port is forwarded to nobody else than it may be.
 #[inline(always)]
-fn is_forwarded<T: Tables>(tables: &T, key: &FlowKey, flow: &FlowHead) -> bool {
+fn is_forwarded_as<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    flow: &FlowHead,
+    forwarded: Forwarded,
+) -> bool {
+    if forwarded == Forwarded::Anybody {
+        return true;
+    }
     let (port, remote) = (key.external_port, key.remote);
-    forwards::find(tables, key.protocol, remote, flow.external, port, true).is_some()
+    let found = forwards::find(tables, key.protocol, remote, flow.external, port, true);
+    found.is_none_or(|target| {
+        forwarded == Forwarded::Itself
+            && target.address == flow.inside
+            && target.port == flow.inside_port
+    })
 }
 
 /// Records `flow` under the external port of its inside end's mapping, and returns that port.
@@ -121,7 +178,7 @@ pub(super) fn claim_mapped<T: Tables>(
     flow: &Flow,
     mapping: &Mapping,
 ) -> Result<Port, DropReason> {
-    let mut key = head.outbound_key();
+    let mut key = head.outbound_key(flow.external);
     key.external_port = mapping.external_port;
     match record(tables, settings, &key, flow) {
         Ok(()) => Ok(key.external_port),
@@ -149,7 +206,7 @@ pub(super) fn record<T: FlowTable>(
             if is_same(&old, flow) && has_just_begun(&old, flow) {
                 return Ok(());
             }
-            if !gives_way(settings, key, &old, flow) {
+            if !gives_way(settings, &old, flow) {
                 return Err(error);
             }
             forget(tables, key, &old, version);
@@ -162,35 +219,32 @@ pub(super) fn record<T: FlowTable>(
 }
 
 /// Whether a record makes room for a new one: it is expired, or belongs to the same inside
-/// end, for which the caller has decided that its connection begins afresh. A remote that
-/// calls two addresses of the host from one port has two connections with the same end.
+/// end, for which the caller has decided that its connection begins afresh.
 #[inline(always)]
-fn gives_way(settings: &Settings, key: &FlowKey, old: &FlowHead, new: &FlowHead) -> bool {
-    is_same(old, new) || is_expired(old, key.protocol, &settings.timeouts, new.last_seen)
+fn gives_way(settings: &Settings, old: &FlowHead, new: &FlowHead) -> bool {
+    is_same(old, new) || is_expired(old, settings, new.last_seen)
 }
 
-/// Whether two records under one key are of the same inside end, and of the same call.
+/// Whether two records under one key are of the same inside end.
 #[inline(always)]
 fn is_same(old: &FlowHead, new: &FlowHead) -> bool {
-    let same_end = old.inside == new.inside && old.inside_port == new.inside_port;
-    let same_call = !FlowKind::is_begun_outside(new.kind) || old.external == new.external;
-    same_end && same_call
+    old.inside == new.inside && old.inside_port == new.inside_port
 }
 
 /// Whether a record of the same end is no older than a new one: as far as the clock tells, both begin.
 #[inline(always)]
 fn has_just_begun(old: &FlowHead, new: &FlowHead) -> bool {
-    old.external == new.external && old.state == new.state && old.last_seen == new.last_seen
+    old.state == new.state && old.last_seen == new.last_seen
 }
 
 /// Removes a record that was judged as it was in this version, and what was derived from it. One that
 /// another CPU has put in its place meanwhile stays.
 #[inline(always)]
 pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead, version: Version) {
-    if flow.inside_port != key.external_port {
+    if flow.is_moved(key.remote_port, key.external_port) {
         // While the record says whose it is. A later flow of the same inside end may have taken the
         // name over.
-        tables.remove_moved_port(&moved_key(key, flow), version);
+        tables.unname_moved(&flow.inside_key(key.remote), version);
     }
     // Before the place in the table may be another flow's.
     let charge = Charge::of(flow);
@@ -199,17 +253,21 @@ pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead, version:
     }
 }
 
+/// Has a record whose ports changed found as the inside calls it, or removes it.
 #[inline(always)]
 fn record_moved<T: FlowTable>(
     tables: &T,
     key: &FlowKey,
     flow: &FlowHead,
 ) -> Result<(), InsertError> {
-    if flow.inside_port == key.external_port {
+    if !flow.is_moved(key.remote_port, key.external_port) {
         return Ok(());
     }
-    let inserted = tables.insert_moved_port(&moved_key(key, flow), key.external_port);
-    if inserted.is_err()
+    // Of one inside end there may be two calls from one port, which are two connections.
+    let naming =
+        if FlowKind::is_begun_outside(flow.kind) { Naming::Leave } else { Naming::TakeOver };
+    let named = tables.name_moved(&flow.inside_key(key.remote), key, naming);
+    if named.is_err()
         && let Some(own) = tables.flow(key)
     {
         let version = own.version();
@@ -217,23 +275,17 @@ fn record_moved<T: FlowTable>(
             tables.remove_flow(key, version);
         }
     }
-    inserted
-}
-
-/// The key of a record in the table of moved ports.
-#[inline(always)]
-pub fn moved_key(key: &FlowKey, flow: &FlowHead) -> InsideKey {
-    InsideKey::new(flow.inside, flow.inside_port, key.remote, key.remote_port, key.protocol)
+    named
 }
 
 /// Whether the external port of `key` may be given to `flow` if no other flow has it: no socket of
-/// the host has it, nor a forward, unless `is_last_resort`.
+/// the host has it, nor another forward than there may be.
 #[inline(always)]
 pub(super) fn is_to_be_had<T: Tables>(
     tables: &T,
     key: &FlowKey,
     flow: &FlowHead,
-    is_last_resort: bool,
+    forwarded: Forwarded,
 ) -> bool {
     if key.protocol == Protocol::Icmp.number() {
         return true;
@@ -246,7 +298,7 @@ pub(super) fn is_to_be_had<T: Tables>(
         protocol: key.protocol,
     };
     key.external_port != Port::ZERO
-        && (is_last_resort || !is_forwarded(tables, key, flow))
+        && is_forwarded_as(tables, key, flow, forwarded)
         && tables.host_socket(&query) == HostSocket::None
 }
 
@@ -280,7 +332,13 @@ impl Sequence {
     }
 
     #[inline(always)]
-    fn towards(settings: &Settings, head: &Head, remote: Ip4, remote_port: Port, walk: u8) -> Self {
+    pub(super) fn towards(
+        settings: &Settings,
+        head: &Head,
+        remote: Ip4,
+        remote_port: Port,
+        walk: u8,
+    ) -> Self {
         let source = u64::from(head.source.to_network());
         let addresses = (source << 32) | u64::from(remote.to_network());
         let ports = (u64::from(head.source_port.to_network()) << 32)

@@ -39,10 +39,19 @@ impl Spot {
         Self::new(layout, hash(layout.seed, first, u64::from(key.protocol)), 0)
     }
 
-    /// Of a connection whose port had to change, as the inside calls it.
+    /// Of a connection that has the same ports inside and outside, as the inside calls it: the one
+    /// by which the outside calls it. Neither the inside nor the external address is in the hash.
+    #[inline(always)]
+    pub fn of_kept(layout: &FlowLayout, key: &InsideKey) -> Self {
+        let ports = ports(key.seen_port.to_network(), key.inside_port.to_network());
+        let first = (u64::from(key.remote.to_network()) << 32) | ports;
+        Self::new(layout, hash(layout.seed, first, u64::from(key.protocol)), 0)
+    }
+
+    /// Of a connection one of whose ports had to change, as the inside calls it.
     #[inline(always)]
     pub fn of_moved(layout: &FlowLayout, key: &InsideKey) -> Self {
-        let ports = ports(key.inside_port.to_network(), key.remote_port.to_network());
+        let ports = ports(key.inside_port.to_network(), key.seen_port.to_network());
         let first = (u64::from(key.remote.to_network()) << 32) | ports;
         let second =
             (u64::from(key.inside.to_network()) << 8) | u64::from(key.protocol) | (1 << 40);
@@ -140,13 +149,15 @@ mod tests {
     use super::{super::flow_search::lowest_free, *};
     use crate::abi::{FlowBucket, Ip4, Port, Protocol};
 
+    const EXTERNAL: Ip4 = Ip4::new(192, 168, 1, 10);
     const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 
     fn keys() -> impl Iterator<Item = FlowKey> {
         (0_u32..).map(|number| {
             let [_, remote, high, low] = number.to_be_bytes();
             let port = Port::new(u16::from_be_bytes([high, low]));
-            FlowKey::new(Ip4::new(192, 0, 2, remote), Port::new(53), port, Protocol::Udp.number())
+            let remote = Ip4::new(192, 0, 2, remote);
+            FlowKey::new(remote, Port::new(53), EXTERNAL, port, Protocol::Udp.number())
         })
     }
 
@@ -212,6 +223,7 @@ mod tests {
         for (record, key) in (0..).zip(&all) {
             let spot = Spot::of_flow(&layout, key);
             let moved = Spot::of_moved(&layout, &inside(key));
+            assert_eq!(Spot::of_kept(&layout, &inside(key)), spot);
             assert_eq!(spot.record(spot.entry(record)), Some(record));
             assert_eq!(moved.record(moved.entry(record)), Some(record));
             assert_eq!(spot.record(0), None, "an entry that is none");
@@ -247,7 +259,8 @@ mod tests {
     fn every_bit_of_a_key_counts() {
         let layout = FlowLayout::of(1 << 17, SEED);
         let mut met: HashMap<u32, u32> = HashMap::new();
-        let base = FlowKey::new(Ip4::new(198, 51, 100, 7), Port::new(443), Port::new(50_000), 6);
+        let remote = Ip4::new(198, 51, 100, 7);
+        let base = FlowKey::new(remote, Port::new(443), EXTERNAL, Port::new(50_000), 6);
         let remote = u32::from_be_bytes([198, 51, 100, 7]);
         for bit in 0..32 {
             let [a, b, c, d] = (remote ^ (1 << bit)).to_be_bytes();

@@ -1,6 +1,6 @@
 //! Which forward a packet or a connection of the host is for.
 
-use crate::abi::{Forward, Ip4, NO_RULE, OF_ADDRESS, Port, RuleId};
+use crate::abi::{FlowHead, Forward, Ip4, NO_RULE, OF_ADDRESS, Port, RuleId};
 
 /// The forwards as they lie in the maps.
 pub trait ForwardTable {
@@ -9,6 +9,9 @@ pub trait ForwardTable {
     fn port_rules(&self, protocol: u8, port: Port) -> RuleId;
     /// The rule of a port for just this address.
     fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId;
+    /// What stands for a port of a target in
+    /// [`TARGET_PORTS`](crate::abi::maps::TARGET_PORTS).
+    fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId;
     fn forward(&self, rule: RuleId) -> Option<Forward>;
     /// Whether an address belongs to one of the rule's CIDRs.
     fn rule_has(&self, rule: RuleId, address: Ip4) -> bool;
@@ -57,4 +60,60 @@ fn permitted<T: ForwardTable>(table: &T, rule: RuleId, source: Ip4, port: Port) 
         return None;
     }
     Some(Target { address: forward.target, port: forward.target_port(port), rule })
+}
+
+/// A port of the host that leads to a port of a target.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Published {
+    /// Unspecified: any address of the host.
+    pub(super) address: Ip4,
+    /// 0: none does.
+    pub(super) port: Port,
+}
+
+impl Published {
+    pub(super) const NONE: Self = Self { address: Ip4::UNSPECIFIED, port: Port::ZERO };
+}
+
+/// The port that the outside knows an inside end by: the one of an equal number, if it leads there
+/// on any address; else as [`TARGET_PORTS`](crate::abi::maps::TARGET_PORTS) has it.
+#[inline(always)]
+pub(super) fn published<T: ForwardTable>(
+    table: &T,
+    protocol: u8,
+    inside: Ip4,
+    port: Port,
+) -> Option<Published> {
+    let equal = table.port_rules(protocol, port) & !OF_ADDRESS;
+    if let Some(published) = leading_to(table, equal, inside, port) {
+        return Some(published);
+    }
+    leading_to(table, table.target_rule(inside, protocol, port), inside, port)
+}
+
+#[inline(always)]
+fn leading_to<T: ForwardTable>(
+    table: &T,
+    rule: RuleId,
+    inside: Ip4,
+    target_port: Port,
+) -> Option<Published> {
+    if rule == NO_RULE {
+        return None;
+    }
+    let forward = table.forward(rule)?;
+    if forward.target != inside || forward.address.is_loopback() {
+        return None;
+    }
+    let port = forward.published_port(target_port)?;
+    Some(Published { address: forward.address, port })
+}
+
+/// The address that a flow's inside end is published on; unspecified if it is on any or on none. A
+/// function of its own, since little of the stack is left where it is called.
+#[inline(never)]
+pub(super) fn published_on<T: ForwardTable>(table: &T, flow: &FlowHead) -> Ip4 {
+    published(table, flow.protocol, flow.inside, flow.inside_port)
+        .map_or(Ip4::UNSPECIFIED, |published| published.address)
 }

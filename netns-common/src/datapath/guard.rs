@@ -9,15 +9,16 @@ use super::{
     external_port::forget,
     head::{Head, Kind, NoHead},
     host,
-    inside::{came_from_lab, is_first_external, is_inside, may_pass_untranslated},
+    inside::{came_from_lab, is_first_external, is_inside, is_lab_link, may_pass_untranslated},
     notes::Scratch,
     passage::Passage,
     source::misplaces_checksum,
+    stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables, Touch},
     words::{IP_DESTINATION, IP_SOURCE},
 };
-use crate::abi::{DropReason, Flow, FlowHead, FlowKind, FlowTail, Ip4, Settings, Stage, Tick};
+use crate::abi::{DropReason, FlowKind, Ip4, Settings, Stage, Tick};
 
 /// The guard. Every packet that leaves by the uplink's cable passes it, the redirected ones too.
 /// Packets of the lab leave with an address of the router, or because a rule lets them leave as
@@ -39,9 +40,14 @@ pub fn to_uplink<P: Packet, T: Tables>(
         // An IPv4 frame too short to have a source is of no use to anybody beyond the uplink.
         return Outcome::Decided(drop(packet, tables, DropReason::Malformed));
     };
-    let is_from_host = packet.ingress_link() == 0;
+    let ingress = packet.ingress_link();
+    let is_from_host = ingress == 0;
     if !is_from_host && is_first_external(settings, source) {
-        return Outcome::Decided(Verdict::Pass);
+        return if tables.is_noted_link(ingress) {
+            Outcome::Decided(Verdict::Pass)
+        } else {
+            Outcome::Continue(Stage::EgressGuard)
+        };
     }
     // What bears an inside prefix comes from the lab by whatever link it came.
     if !is_inside(settings, source) {
@@ -80,13 +86,27 @@ pub fn egress_guard<P: Packet, T: Tables>(
     let Some(source) = packet.load(IP_SOURCE).map(Ip4::from_network) else {
         return Outcome::Decided(drop(packet, tables, DropReason::Malformed));
     };
-    let is_of_others =
-        || tables.is_external(source) || !came_from_lab(tables, settings, packet.ingress_link());
-    if !is_inside(settings, source) && is_of_others() {
-        return Outcome::Decided(Verdict::Pass);
+    let Scratch { head: parked, notes } = scratch;
+    if !is_inside(settings, source) {
+        let ingress = packet.ingress_link();
+        let is_external = is_first_external(settings, source) || tables.is_external(source);
+        if is_external && is_lab_link(tables, settings, ingress) {
+            tables.note_link(ingress);
+            return Outcome::Decided(Verdict::Pass);
+        }
+        if is_external || !came_from_lab(tables, settings, ingress) {
+            let bears_own = is_external || tables.is_host_address(source);
+            return match Head::read(packet) {
+                Ok(head) if bears_own => {
+                    *parked = head;
+                    Passage::new(packet, tables, settings, parked, notes, now);
+                    Outcome::Continue(Stage::OtherNatOut)
+                }
+                _ => Outcome::Decided(Verdict::Pass),
+            };
+        }
     }
     let may_leave = may_leave(packet, tables, settings, source);
-    let Scratch { head: parked, notes } = scratch;
     let reason = match Head::read(packet) {
         Ok(head) if misplaces_checksum(packet, settings, &head) => DropReason::ChecksumOffset,
         _ if may_leave => return Outcome::Decided(Verdict::Pass),
@@ -120,7 +140,10 @@ fn drop<P: Packet, T: Tables>(packet: &P, tables: &T, reason: DropReason) -> Ver
 #[inline(always)]
 fn own<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch, now: Tick) -> Outcome {
     match Head::read(packet) {
-        Ok(head) if head.kind.is_flow() => give_way_to_host(&head, tables, now),
+        Ok(head) if head.kind.is_flow() && give_way_to_host(&head, tables, now) => {
+            scratch.head = head;
+            return Outcome::Continue(Stage::HostQuery);
+        }
         Ok(head) if head.kind == Kind::IcmpError => {
             scratch.head = head;
             return Outcome::Continue(Stage::OwnError);
@@ -146,35 +169,41 @@ fn may_leave<P: Packet, T: Tables>(
 
 /// A connection of the host itself takes its port back from a namespace's flow, whose answers
 /// it would otherwise be given: a namespace must not be able to lie in wait for them
-/// (CVE-2021-3773). The namespace's next packet finds another port.
+/// (CVE-2021-3773). The namespace's next packet finds another port. Whether the connection is to
+/// be recorded.
 #[inline(always)]
-fn give_way_to_host<T: Tables>(head: &Head, tables: &T, now: Tick) {
-    let key = head.outbound_key();
-    let Some(flow) = tables.flow(&key) else { return };
-    if flow.external != head.source {
-        return;
-    }
+fn give_way_to_host<T: Tables>(head: &Head, tables: &T, now: Tick) -> bool {
+    let key = head.outbound_key(head.source);
+    let Some(flow) = tables.flow(&key) else { return false };
     if flow.kind == FlowKind::Host as u8 {
         let direction = Direction::Out;
         flow.touch(&Touch { direction, moved: None, seen: Some(now), bytes: head.bytes });
-        return;
+        return false;
     }
     // One that another CPU carries a packet of at this moment may stay: until the host's next packet.
     forget(tables, &key, &flow, flow.version());
-    if !host::has_sockets(head.protocol) {
-        // Sockets tell who has a port; nothing but a record tells who has an identifier.
-        let own = FlowHead {
-            inside: head.source,
-            inside_port: head.source_port,
-            external: head.source,
-            kind: FlowKind::Host as u8,
-            last_seen: now,
-            packets_out: 1,
-            bytes_out: head.bytes,
-            ..FlowHead::default()
-        };
-        let own = Flow { head: own, tail: FlowTail { created: now, ..FlowTail::default() } };
+    // Sockets tell who has a port; nothing but a record tells who has an identifier.
+    !host::has_sockets(head.protocol)
+}
+
+/// [`Stage::HostQuery`].
+#[inline(always)]
+pub fn host_query<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        let head = passage.head;
+        passage.begin_draft(FlowKind::Host);
+        let draft = &mut passage.notes.draft;
+        draft.inside = head.source;
+        draft.inside_port = head.source_port;
+        draft.seen_port = head.destination_port;
+        draft.external = head.source;
         // Full table or not, the host's packet goes its way.
-        let _ = tables.insert_flow(&key, &own);
-    }
+        let _ = tables.insert_flow(&head.outbound_key(head.source), draft);
+        Outcome::Decided(Verdict::Pass)
+    })
 }

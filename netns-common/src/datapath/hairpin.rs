@@ -3,9 +3,9 @@
 
 use super::{
     Exit, Outcome, Verdict,
-    calls::is_taken_inside,
     departure::begin_to_claim,
     external_port::{claim_mapped, record},
+    forwards,
     head::source_mac,
     mapping,
     notes::Scratch,
@@ -13,12 +13,13 @@ use super::{
     parked::ParkedExit,
     passage::{PLAIN, Passage},
     rewrite::Translation,
+    seen_port,
     stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
     usage,
 };
-use crate::abi::{DropReason, FlowKey, FlowKind, Sequences, Stage, Tick};
+use crate::abi::{DropReason, FlowKey, FlowKind, FlowRecord, Port, Sequences, Stage, Tick};
 
 /// [`Stage::Hairpin`].
 #[inline(always)]
@@ -36,17 +37,13 @@ pub fn hairpin<P: Packet, T: Tables>(
 #[inline(always)]
 pub(super) fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     passage: &mut Passage<'_, P, T>,
-    key: &FlowKey,
     flow: &F,
 ) -> Option<Verdict> {
     let head = passage.head;
     let tables = passage.tables;
-    let other_key =
-        FlowKey::new(flow.external, key.external_port, head.destination_port, head.protocol);
+    let other_key = other_end(flow);
     let other = tables.flow(&other_key)?;
-    if other.external != head.destination
-        || passage.is_over(&other, FlowKind::is_begun_outside(other.kind))
-    {
+    if passage.is_over(&other, FlowKind::is_begun_outside(other.kind)) {
         return None;
     }
     if head.ttl <= 1 {
@@ -67,7 +64,7 @@ pub(super) fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     passage.touch::<_, WHICH>(&other, Direction::In);
     let to = Translation {
         source: flow.external,
-        source_port: key.external_port,
+        source_port: other.seen_port,
         destination: other.inside,
         destination_port: other.inside_port,
         mac: Some(other.inside_mac),
@@ -77,6 +74,13 @@ pub(super) fn turn_around<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         return None;
     }
     Some(passage.translate_as::<WHICH>(&to, exit, flow.rule))
+}
+
+/// The key of the record that the other end of a connection between namespaces has.
+#[inline(always)]
+pub(super) const fn other_end(flow: &FlowRecord) -> FlowKey {
+    let FlowKey { remote, remote_port, external, external_port, protocol, .. } = flow.key();
+    FlowKey::new(external, external_port, remote, remote_port, protocol)
 }
 
 /// Begins a connection of one namespace to a forward: a record for each of its ends, both
@@ -106,6 +110,7 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
     let flow = &mut passage.notes.draft;
     flow.inside = head.source;
     flow.inside_port = head.source_port;
+    flow.seen_port = head.destination_port;
     flow.inside_mac = mac;
     flow.external = head.destination;
     flow.cable = link;
@@ -115,12 +120,18 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
         _ => mapping::of_inside(tables, head.destination, head, passage.now),
     };
     let Some(mapping) = standing else {
-        return begin_to_claim(passage, Stage::Claim, Exit::Peer { cable: target.cable });
+        let published = forwards::published(tables, head.protocol, head.source, head.source_port)
+            .map_or(Port::ZERO, |published| published.port);
+        // Who calls itself by the port that it is published by has two ends, not one.
+        let port = if published == head.destination_port { Port::ZERO } else { published };
+        let exit = Exit::Peer { cable: target.cable };
+        return begin_to_claim(passage, Stage::Claim, exit, port);
     };
     // By the port that all the others know it by (RFC 4787 REQ-9a).
     match claim_mapped(tables, passage.settings, head, flow, &mapping) {
         Ok(port) => {
             passage.notes.claimed = port;
+            passage.notes.attempt = 0;
             Outcome::Continue(Stage::Meet)
         }
         Err(reason) => passage.refuse(reason),
@@ -148,15 +159,22 @@ fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     let Some(target) = tables.endpoint(forward.address) else {
         return Outcome::Decided(passage.drop(DropReason::NoRoute));
     };
-    // Two ports of the host may lead to one target, which sees the same caller by both.
-    if is_taken_inside(passage, &forward, head.destination, caller_port) {
-        return passage.refuse(DropReason::PortsExhausted);
-    }
+    let key = FlowKey::new(
+        head.destination,
+        caller_port,
+        head.destination,
+        head.destination_port,
+        head.protocol,
+    );
+    let Some(seen_port) = seen_port::find(passage, &key) else {
+        return seen_port::try_another(passage, Stage::Meet, DropReason::PortsExhausted);
+    };
     let kind = passage.notes.called_kind();
     // The other end's record; what is not named here is the same for both.
     let flow = &mut passage.notes.draft;
     flow.inside = forward.address;
     flow.inside_port = forward.port;
+    flow.seen_port = seen_port;
     flow.inside_mac = target.mac;
     flow.cable = target.cable;
     flow.kind = kind as u8;
@@ -164,15 +182,15 @@ fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     (flow.packets_out, flow.bytes_out) = (0, 0);
     let of_caller = flow.tail.sequences;
     flow.tail.sequences = Sequences { inside: of_caller.remote, remote: of_caller.inside };
-    let key = FlowKey::new(head.destination, caller_port, head.destination_port, head.protocol);
-    if record(tables, passage.settings, &key, flow).is_err() {
+    match record(tables, passage.settings, &key, flow) {
+        Ok(()) => {}
         // The caller's record stays until it expires: its next packet finds it and tries
         // again.
-        return passage.refuse(DropReason::PortsExhausted);
+        Err(_) => return passage.refuse(DropReason::PortsExhausted),
     }
     let to = Translation {
         source: head.destination,
-        source_port: caller_port,
+        source_port: seen_port,
         destination: forward.address,
         destination_port: forward.port,
         mac: Some(target.mac),

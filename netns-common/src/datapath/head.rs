@@ -15,7 +15,7 @@ use super::{
     traits::{Packet, Plain},
     words::{ACK, DONT_FRAGMENT, IP, Ipv4Words, L4, RST, SYN, TransportWords, icmp_type},
 };
-use crate::abi::{FlowKey, InsideKey, Ip4, Mac, Port};
+use crate::abi::{FlowKey, HostCallKey, InsideKey, Ip4, Mac, Port};
 
 /// `don't fragment` and the reserved bit do not matter here: offset and `more fragments` do.
 const FRAGMENT_BITS: u16 = 0x3fff;
@@ -304,16 +304,25 @@ impl Head {
             && (kind.is_query() || matches!(kind, Kind::Tcp | Kind::Udp))
     }
 
-    /// The key of an outbound packet's flow, if the flow kept its port.
+    /// The key of an outbound packet's flow whose source is translated to `external`, if it keeps its
+    /// port.
     #[inline(always)]
-    pub const fn outbound_key(&self) -> FlowKey {
-        FlowKey::new(self.destination, self.destination_port, self.source_port, self.protocol)
+    pub const fn outbound_key(&self, external: Ip4) -> FlowKey {
+        let Self { destination, destination_port, source_port, protocol, .. } = *self;
+        FlowKey::new(destination, destination_port, external, source_port, protocol)
     }
 
     /// The key of an inbound packet's flow.
     #[inline(always)]
     pub const fn inbound_key(&self) -> FlowKey {
-        FlowKey::new(self.source, self.source_port, self.destination_port, self.protocol)
+        let Self { source, source_port, destination, destination_port, protocol, .. } = *self;
+        FlowKey::new(source, source_port, destination, destination_port, protocol)
+    }
+
+    /// Under which a socket of the host is noted that this packet may answer.
+    #[inline(always)]
+    pub(super) const fn host_call_key(&self) -> HostCallKey {
+        HostCallKey::new(self.source, self.source_port, self.destination_port, self.protocol)
     }
 
     /// An outbound packet's connection as its inside end sees it.

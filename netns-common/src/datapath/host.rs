@@ -2,7 +2,7 @@
 //! packet, and 127.0.0.1 works without `route_localnet`.
 
 use super::forwards::{self, ForwardTable, Target};
-use crate::abi::{FlowKey, HostPeerKey, Ip4, Peer, Port, Protocol, Tick, ticks};
+use crate::abi::{HostCallKey, HostPeerKey, Ip4, Peer, Port, Protocol, Tick, ticks};
 
 const LOCALHOST: Ip4 = Ip4::new(127, 0, 0, 1);
 
@@ -15,8 +15,8 @@ pub trait HostSockets: ForwardTable {
     fn is_host_address(&self, address: Ip4) -> bool;
     fn remember_peer(&self, key: &HostPeerKey, peer: &Peer);
     /// When a socket of the host last sent a datagram whose answer has this key.
-    fn host_call(&self, key: &FlowKey) -> Option<Tick>;
-    fn note_host_call(&self, key: &FlowKey, now: Tick);
+    fn host_call(&self, key: &HostCallKey) -> Option<Tick>;
+    fn note_host_call(&self, key: &HostCallKey, now: Tick);
     /// Whether a UDP socket of the host at `own` is connected with `remote`.
     fn is_connected(&self, own: Peer, remote: Peer) -> bool;
 }
@@ -79,14 +79,14 @@ fn is_answer<S: HostSockets>(sockets: &S, own: Peer, peer: Peer, now: Tick) -> b
     // Between two sockets of the host both ends have the address that was called.
     let address = if own.address == Ip4::UNSPECIFIED { peer.address } else { own.address };
     let own = Peer { address, ..own };
-    let key = FlowKey::new(own.address, own.port, peer.port, Protocol::Udp.number());
+    let key = HostCallKey::new(own.address, own.port, peer.port, Protocol::Udp.number());
     sockets.host_call(&key).is_some_and(|at| is_recent(at, now)) || sockets.is_connected(peer, own)
 }
 
 /// Notes that a datagram was sent from a port of the host.
 #[inline(always)]
 fn note_call<S: HostSockets>(sockets: &S, remote: (Ip4, Port), own: Port, now: Tick) {
-    let key = FlowKey::new(remote.0, remote.1, own, Protocol::Udp.number());
+    let key = HostCallKey::new(remote.0, remote.1, own, Protocol::Udp.number());
     let is_noted = sockets.host_call(&key).is_some_and(|at| now.wrapping_sub(at) < NOTED_ANEW);
     if !is_noted {
         sockets.note_host_call(&key, now);

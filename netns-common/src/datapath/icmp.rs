@@ -6,6 +6,7 @@
 
 use super::{
     Exit, Outcome, Verdict,
+    hairpin::other_end,
     passage::Passage,
     quote::Quote,
     requote::{Translation, finish},
@@ -33,14 +34,16 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     let tables = passage.tables;
     let Some(quote) = Quote::of(passage) else { return PASS };
     // The quoted packet went out: its source is the flow's external end.
-    let key =
-        FlowKey::new(quote.destination, quote.destination_port, quote.source_port, quote.protocol);
+    let (remote, remote_port) = (quote.destination, quote.destination_port);
+    let key = FlowKey::new(remote, remote_port, quote.source, quote.source_port, quote.protocol);
     let Some(flow) = tables.flow(&key) else { return PASS };
-    let is_its_own = flow.external == quote.source
-        && flow.external == head.destination
-        && flow.egress != 0
-        && flow.kind != FlowKind::Host as u8;
-    if !is_its_own || is_over(passage, &quote, &flow) {
+    let is_translated = match FlowKind::from_number(flow.kind) {
+        FlowKind::Host => false,
+        FlowKind::OtherNat => flow.is_moved(),
+        _ => flow.egress != 0,
+    };
+    let is_its_own = is_translated && quote.source == head.destination;
+    if !is_its_own || is_expired(&flow, passage.settings, passage.now) {
         return PASS;
     }
     let (exit, mac) = passage.way_in(flow.cable, flow.inside_mac);
@@ -61,7 +64,7 @@ pub(super) fn inbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
         quoted_source: flow.inside,
         quoted_destination: quote.destination,
         quoted_source_port: flow.inside_port,
-        quoted_destination_port: quote.destination_port,
+        quoted_destination_port: flow.seen_port,
     };
     if !flow.was_of(&key) {
         return PASS;
@@ -92,30 +95,22 @@ pub(super) fn about<'a, P: Packet, T: Tables>(
     passage: &Passage<'a, P, T>,
     quote: &Quote,
     may_tell: impl Fn(&FlowHead) -> bool,
-) -> Option<(FlowKey, T::FlowRef<'a>)> {
+) -> Option<T::FlowRef<'a>> {
     let tables = passage.tables;
-    let is_its_own = |flow: &FlowHead| {
-        flow.inside == quote.destination
-            && flow.inside_port == quote.destination_port
-            && may_tell(flow)
+    let (inside, inside_port) = (quote.destination, quote.destination_port);
+    let key = InsideKey::new(inside, inside_port, quote.source, quote.source_port, quote.protocol);
+    let is_current = |flow: &FlowHead| {
+        may_tell(flow)
             && passage.head.destination == quote.source
+            && !is_expired(flow, passage.settings, passage.now)
     };
-    let mut key =
-        FlowKey::new(quote.source, quote.source_port, quote.destination_port, quote.protocol);
-    // As for packets: the record under the end's own port comes first, unless it is over.
-    let is_current = |flow: &FlowHead| is_its_own(flow) && !is_over(passage, quote, flow);
-    if !tables.flow(&key).is_some_and(|flow| is_current(&flow)) {
-        let inside = InsideKey::new(
-            quote.destination,
-            quote.destination_port,
-            quote.source,
-            quote.source_port,
-            quote.protocol,
-        );
-        key.external_port = tables.moved_port(&inside)?;
+    // As for packets: the record under the end's own ports comes first, unless it is over.
+    if let Some(flow) = tables.kept_flow(&key)
+        && is_current(&flow)
+    {
+        return Some(flow);
     }
-    let flow = tables.flow(&key)?;
-    is_current(&flow).then_some((key, flow))
+    tables.moved_flow(&key).filter(|flow| is_current(flow))
 }
 
 /// `None` if the error is about no flow.
@@ -125,7 +120,7 @@ fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     let tables = passage.tables;
     let quote = Quote::of(passage)?;
     let link = passage.packet.link();
-    let (key, flow) = about(passage, &quote, |flow| flow.cable == link)?;
+    let flow = about(passage, &quote, |flow| flow.cable == link)?;
     if head.ttl <= 1 {
         return Some(Outcome::Decided(passage.drop(DropReason::TtlExceeded)));
     }
@@ -137,16 +132,15 @@ fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
         destination: head.destination,
         quoted_source: quote.source,
         quoted_destination: flow.external,
-        quoted_source_port: quote.source_port,
-        quoted_destination_port: key.external_port,
+        quoted_source_port: flow.remote_port,
+        quoted_destination_port: flow.external_port,
     };
     if flow.egress != 0 {
         let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
         return Some(finish(passage, to, None, exit, flow.rule));
     }
     // The other end is a namespace too: on to it by its own record (REQ-7).
-    let other_key =
-        FlowKey::new(flow.external, key.external_port, quote.source_port, quote.protocol);
+    let other_key = other_end(&flow);
     let other = tables.flow(&other_key)?;
     to.destination = other.inside;
     to.quoted_source = other.inside;
@@ -198,14 +192,4 @@ fn is_too_big<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
 fn has_possible_mtu<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
     let mtu: Option<u16> = passage.packet.load_at(passage.head.l4 as usize + NEXT_HOP_MTU);
     mtu.map(u16::from_be).is_some_and(|mtu| mtu == 0 || mtu >= LEAST_MTU)
-}
-
-/// Whether the flow of the quoted packet is expired: its record counts as free.
-#[inline(always)]
-fn is_over<P: Packet, T: Tables>(
-    passage: &Passage<'_, P, T>,
-    quote: &Quote,
-    flow: &FlowHead,
-) -> bool {
-    is_expired(flow, quote.protocol, &passage.settings.timeouts, passage.now)
 }

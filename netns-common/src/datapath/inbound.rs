@@ -53,10 +53,13 @@ pub fn from_uplink<P: Packet, T: Tables>(
         return outcome;
     }
     let is_held = passage.notes.is_held;
+    let is_of_other_nat = passage.notes.is_of_other_nat;
     let is_rare = !is_plain || passage.notes.is_unsteady;
     *parked = head;
     Outcome::Continue(if is_held {
         Stage::Held
+    } else if is_of_other_nat {
+        Stage::OtherNatIn
     } else if is_rare {
         Stage::InboundRare
     } else {
@@ -88,7 +91,7 @@ pub fn inbound_rare<P: Packet, T: Tables>(
             return passage.go_on(verdict);
         }
         let is_held = passage.notes.is_held;
-        Outcome::Continue(if is_held { Stage::Held } else { Stage::InboundBegin })
+        Outcome::Continue(if is_held { Stage::Held } else { beginning(passage) })
     })
 }
 
@@ -102,8 +105,14 @@ pub fn inbound_fragment<P: Packet, T: Tables>(
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| match resume(passage) {
         Some(verdict) => passage.go_on(verdict),
-        None => Outcome::Continue(Stage::InboundBegin),
+        None => Outcome::Continue(beginning(passage)),
     })
+}
+
+/// The stage of a packet that no record of the lab carries.
+#[inline(always)]
+const fn beginning<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Stage {
+    if passage.notes.is_of_other_nat { Stage::OtherNatIn } else { Stage::InboundBegin }
 }
 
 /// As its datagram began, or of a known flow.
@@ -116,8 +125,10 @@ fn resume<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdi
     if !head.kind.is_flow() {
         return None;
     }
-    let flow = passage.tables.flow(&head.inbound_key())?;
-    carry::<_, _, _, ANY>(passage, &flow)
+    passage.aside(|passage| {
+        let flow = passage.tables.flow(&passage.head.inbound_key())?;
+        carry::<_, _, _, ANY>(passage, &flow)
+    })
 }
 
 /// [`Stage::InboundBegin`].
@@ -170,7 +181,11 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     // A connection between namespaces has no packets from outside, and the host's own are the
     // stack's.
     let is_inner = flow.egress == 0 || flow.kind == FlowKind::Host as u8;
-    if flow.external != head.destination || is_inner || passage.is_over(flow, begun_outside) {
+    if is_inner {
+        passage.notes.is_of_other_nat = flow.kind == FlowKind::OtherNat as u8;
+        return None;
+    }
+    if passage.is_over(flow, begun_outside) {
         return None;
     }
     if WHICH == PLAIN && !passage.is_steady(flow, Direction::In) {
@@ -187,7 +202,7 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     }
     let to = Translation {
         source: head.source,
-        source_port: head.source_port,
+        source_port: flow.seen_port,
         destination: flow.inside,
         destination_port: flow.inside_port,
         mac,
@@ -271,6 +286,7 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     }
     passage.notes.forward = target;
     passage.notes.is_admitted = false;
+    passage.notes.attempt = 0;
     let refusal = if tables.is_host_address(head.source) {
         DropReason::Martian
     } else if head.is_rst() {
@@ -325,6 +341,7 @@ fn call_mapped<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
         Ok(target) => {
             passage.notes.forward = target;
             passage.notes.is_admitted = true;
+            passage.notes.attempt = 0;
             let next = if is_from_inside { Stage::Hairpin } else { Stage::Enter };
             return Outcome::Continue(next);
         }

@@ -51,6 +51,15 @@ pub(super) fn came_from_lab<T: Tables>(tables: &T, settings: &Settings, ingress:
     }
 }
 
+/// Whether a link is the lab's: a cable, a bridge, an uplink or that to the reassembler. Links of
+/// other NATs on the machine are not.
+#[inline(always)]
+pub(super) fn is_lab_link<T: Tables>(tables: &T, settings: &Settings, link: u32) -> bool {
+    tables.link_role(link).is_some()
+        || tables.bridge_port(link).is_some()
+        || link == settings.reassembler
+}
+
 /// Whether `link` is one of the lab's uplinks.
 #[inline(always)]
 pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {

@@ -6,7 +6,7 @@
 //! here. A mapping stands as long as one of its flows, and rests for a while.
 
 use super::{
-    external_port::{Refused, Sequence, is_to_be_had, record},
+    external_port::{Forwarded, Refused, Sequence, Wanted, is_to_be_had, record},
     forwards::Target,
     head::Head,
     traits::{InsertError, MappingTable, Tables},
@@ -17,7 +17,7 @@ use crate::abi::{
 };
 
 /// Records `flow` under the external port of its inside end; when it has none, under that of this
-/// attempt, from 0 on, which becomes its mapping. A flow of a plain masquerade gets a port that is
+/// attempt, which becomes its mapping. A flow of a plain masquerade gets a port that is
 /// no mapping. Returns the port.
 #[inline(always)]
 pub(super) fn claim<T: Tables>(
@@ -26,17 +26,21 @@ pub(super) fn claim<T: Tables>(
     head: &Head,
     flow: &Flow,
     rule: &Masquerade,
-    attempt: u32,
+    wanted: &Wanted,
 ) -> Result<Port, Refused> {
-    let mut key = head.outbound_key();
+    let mut key = head.outbound_key(flow.external);
     let is_mapped = rule.endpoint_independent != 0;
     let standing =
         if is_mapped { of_inside(tables, flow.external, head, flow.last_seen) } else { None };
     if let Some(standing) = standing {
         key.external_port = standing.external_port;
-    } else if attempt > 0 {
-        key.external_port = Sequence::of_mapping(settings, head).port(attempt);
+    } else if wanted.is_published() {
+        key.external_port = wanted.published;
+    } else if !wanted.is_own(head.source_port) {
+        key.external_port = Sequence::of_mapping(settings, head).port(wanted.attempt);
     }
+    let is_published = wanted.published != Port::ZERO && key.external_port == wanted.published;
+    let forwarded = if is_published { Forwarded::Itself } else { Forwarded::Nobody };
     let mapping = Mapping {
         inside: flow.inside,
         last_seen: flow.last_seen,
@@ -46,7 +50,7 @@ pub(super) fn claim<T: Tables>(
         filtering: rule.filtering,
         padding: 0,
     };
-    let recorded = if is_to_be_had(tables, &key, flow, false) {
+    let recorded = if is_to_be_had(tables, &key, flow, forwarded) {
         join(tables, settings, &key, flow, is_mapped.then_some(&mapping)).map_err(Refused::from)
     } else {
         Err(Refused::Taken)
@@ -165,7 +169,11 @@ pub fn is_over(mapping: &Mapping, now: Tick) -> bool {
 /// calls this for every flow.
 #[inline(always)]
 pub fn keep<T: MappingTable>(tables: &T, key: &FlowKey, flow: &FlowHead, now: Tick) {
-    if flow.kind == FlowKind::Forward as u8 || flow.kind == FlowKind::Host as u8 {
+    let is_mapped = !matches!(
+        FlowKind::from_number(flow.kind),
+        FlowKind::Forward | FlowKind::Host | FlowKind::OtherNat
+    );
+    if !is_mapped {
         return;
     }
     let external = MappingKey::external(flow.external, key.external_port, key.protocol);

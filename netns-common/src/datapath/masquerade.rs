@@ -1,7 +1,11 @@
 //! Which masquerade rule is for a packet, and whether its destination is left alone.
 
-use super::traits::Tables;
-use crate::abi::{Ip4, Masquerade};
+use super::{
+    hop::Route,
+    inside::{is_inside, is_uplink},
+    traits::Tables,
+};
+use crate::abi::{Ip4, Masquerade, Settings};
 
 /// The rule for what `source` sends out of `uplink`: the longest prefix, and of two as long that
 /// of this uplink before that of any.
@@ -28,8 +32,28 @@ pub(super) fn excludes<T: Tables>(tables: &T, rule: &Masquerade, remote: Ip4) ->
     rule.excludes != 0 && tables.rule_has(rule.rule, remote)
 }
 
-/// The address that packets leave with: that of the rule, or where it has none the kernel's choice.
+/// The address that packets leave with: the one that their sender is published on, if it may leave
+/// by this way; else that of the rule, or where it has none the kernel's choice.
 #[inline(always)]
-pub(super) const fn address(of_rule: Ip4, chosen: Ip4) -> Ip4 {
-    if of_rule.to_network() == Ip4::UNSPECIFIED.to_network() { chosen } else { of_rule }
+pub(super) fn address<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    of_rule: Ip4,
+    published_on: Ip4,
+    route: &Route,
+) -> Ip4 {
+    if published_on != Ip4::UNSPECIFIED
+        && may_leave_by(tables, settings, published_on, route.egress)
+    {
+        return published_on;
+    }
+    if of_rule == Ip4::UNSPECIFIED { route.source } else { of_rule }
+}
+
+/// Whether packets with an address of the router may leave by an uplink: not if it belongs to
+/// another one, beyond which they would be dropped (RFC 3704), nor if it is an inside address.
+#[inline(always)]
+fn may_leave_by<T: Tables>(tables: &T, settings: &Settings, address: Ip4, uplink: u32) -> bool {
+    let link = tables.link_of_address(address);
+    !is_inside(settings, address) && (link == uplink || !is_uplink(settings, link))
 }

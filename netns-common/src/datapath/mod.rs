@@ -32,6 +32,7 @@ mod masquerade;
 mod neighbour;
 mod notes;
 mod options;
+mod other_nat;
 mod outbound;
 mod oversize;
 mod parked;
@@ -41,6 +42,7 @@ mod quote;
 mod refusal;
 mod requote;
 mod rewrite;
+mod seen_port;
 mod source;
 mod stages;
 mod state;
@@ -55,13 +57,13 @@ pub use clamp::mss_clamp;
 pub use departure::{claim, map};
 pub use detour::{REASSEMBLER_MEMORY, RESPITE_SECONDS, from_reassembler};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
-pub use external_port::{forget, moved_key};
+pub use external_port::forget;
 pub use flow_buckets::{Buckets, Put, put_entry};
 pub use flow_index::{Spot, in_use, moved_record};
 pub use flow_search::{WORDS_TRIED, Walk, first_record, lowest_free_from};
 pub use forwards::{ForwardTable, Target};
 pub use fragments::first_fragment;
-pub use guard::{egress_guard, to_uplink};
+pub use guard::{egress_guard, host_query, to_uplink};
 pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead, is_tcp_opening};
 pub use hop::{Route, RouteOutcome};
@@ -73,6 +75,7 @@ pub use inside::has_inside_source;
 pub use mapping::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping};
 pub use neighbour::neighbour;
 pub use notes::Scratch;
+pub use other_nat::{other_nat_in, other_nat_out};
 pub use outbound::{
     from_namespace, other_frame, outbound_begin, outbound_error, outbound_fragment, outbound_moved,
     outbound_rare,
@@ -84,7 +87,8 @@ pub use stages::{run as run_stage, translate};
 pub use state::{Direction, State, is_expired};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
-    MOST_QUOTED, MappingTable, Moved, Packet, Plain, PortQuery, Tables, Touch, UsageTable, Version,
+    MOST_QUOTED, MappingTable, Moved, Naming, Packet, Plain, PortQuery, Tables, Touch, UsageTable,
+    Version,
 };
 pub use usage::Charge;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    forwards::Target,
+    forwards::{Published, Target},
     head::Head,
     parked::{ParkedExit, PutOff},
     requote::ParkedError,
@@ -31,10 +31,14 @@ pub(super) struct Notes {
     pub(super) forward: Target,
     /// The masquerade of the packet's source, once one was found.
     pub(super) masquerade: Masquerade,
+    /// The port that the packet's sender is published by.
+    pub(super) published: Published,
     /// How many external ports were tried for it.
     pub(super) attempt: u32,
     /// The external port of a flow that was recorded.
     pub(super) claimed: Port,
+    /// The port by which a forward's target is to know its caller.
+    pub(super) seen: Port,
     /// What is to be remembered of the datagram that the packet is a fragment of.
     pub(super) fragment: Fragment,
     /// Where a redirected packet goes, when its verdict crosses a function call.
@@ -64,6 +68,8 @@ pub(super) struct Notes {
     pub(super) is_refused: bool,
     /// Whether a packet of a known flow cannot go into its namespace as it is.
     pub(super) is_held: bool,
+    /// Whether a packet from outside is for a connection of another NAT.
+    pub(super) is_of_other_nat: bool,
     /// What the sender of a packet is to be told.
     pub(super) refusal: Refusal,
 }
@@ -118,8 +124,10 @@ impl Default for Scratch {
                 draft: Flow::default(),
                 forward: Target::default(),
                 masquerade: Masquerade::default(),
+                published: Published::NONE,
                 attempt: 0,
                 claimed: Port::ZERO,
+                seen: Port::ZERO,
                 fragment: Fragment::default(),
                 exit: ParkedExit::NONE,
                 clamped: ParkedExit::NONE,
@@ -134,6 +142,7 @@ impl Default for Scratch {
                 is_unsteady: false,
                 is_refused: false,
                 is_held: false,
+                is_of_other_nat: false,
                 refusal: Refusal { reason: 0, mtu: 0, place: Place::Entry },
             },
         }

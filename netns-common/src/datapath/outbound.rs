@@ -23,7 +23,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, Packet, Tables, Version},
 };
-use crate::abi::{DropReason, Endpoint, FlowKey, FlowKind, LinkRole, Stage, Tick};
+use crate::abi::{DropReason, Endpoint, FlowKind, Ip4, LinkRole, Stage, Tick};
 
 /// How often a flow in use asks the routing table anew, in ticks: about once a second.
 pub(super) const REROUTE: Tick = 8;
@@ -53,7 +53,10 @@ pub fn from_namespace<P: Packet, T: Tables>(
         *parked = head;
         return Outcome::Continue(Stage::Neighbour);
     }
-    if is_plain && let Some(verdict) = carry::<_, _, PLAIN>(&mut passage, &head.outbound_key()) {
+    if is_plain
+        && let Some(flow) = tables.kept_flow(&head.inside_key())
+        && let Some(verdict) = carry::<_, _, _, PLAIN>(&mut passage, &flow)
+    {
         let outcome = clamp::go_on(&mut passage, verdict);
         if let Outcome::Continue(_) = outcome {
             *parked = head;
@@ -89,7 +92,8 @@ pub fn outbound_rare<P: Packet, T: Tables>(
             return Outcome::Continue(Stage::OutboundFragment);
         }
         if head.kind.is_flow()
-            && let Some(verdict) = carry::<_, _, ANY>(passage, &head.outbound_key())
+            && let Some(flow) = tables.kept_flow(&head.inside_key())
+            && let Some(verdict) = carry::<_, _, _, ANY>(passage, &flow)
         {
             return passage.go_on(verdict);
         }
@@ -118,8 +122,12 @@ fn resume<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdi
     if let Some(verdict) = fragments::resume(passage, true) {
         return Some(verdict);
     }
-    let key = passage.head.outbound_key();
-    if passage.head.kind.is_flow() { carry::<_, _, ANY>(passage, &key) } else { None }
+    let head = passage.head;
+    if !head.kind.is_flow() {
+        return None;
+    }
+    let flow = passage.tables.kept_flow(&head.inside_key())?;
+    carry::<_, _, _, ANY>(passage, &flow)
 }
 
 /// [`Stage::OtherFrame`].
@@ -162,6 +170,7 @@ pub fn outbound_begin<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
+        forget_stale(passage);
         let outcome = begin(passage);
         passage.note_if_passed(outcome)
     })
@@ -178,23 +187,19 @@ pub fn outbound_error<P: Packet, T: Tables>(
     go_on(packet, tables, scratch, now, icmp::outbound)
 }
 
-/// Carries a packet of a known flow; `None` if the record is not this packet's.
+/// Carries a packet of a known flow, which was found as the inside calls it; `None` if the record
+/// is not this packet's.
 #[inline(always)]
-fn carry<P: Packet, T: Tables, const WHICH: bool>(
+fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     passage: &mut Passage<'_, P, T>,
-    key: &FlowKey,
+    flow: &F,
 ) -> Option<Verdict> {
     let head = passage.head;
-    let tables = passage.tables;
-    let flow = tables.flow(key)?;
-    let is_ours = flow.inside == head.source
-        && flow.inside_port == head.source_port
-        && flow.cable == passage.packet.link();
     let begun_inside = !FlowKind::is_begun_outside(flow.kind);
-    if !is_ours || passage.is_over(&flow, begun_inside) {
+    if flow.cable != passage.packet.link() || passage.is_over(flow, begun_inside) {
         return None;
     }
-    if WHICH == PLAIN && !passage.is_steady(&flow, Direction::Out) {
+    if WHICH == PLAIN && !passage.is_steady(flow, Direction::Out) {
         passage.notes.is_unsteady = true;
         return None;
     }
@@ -204,7 +209,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
         return Some(verdict);
     }
     if flow.egress == 0 {
-        return passage.aside(|passage| turn_around::<_, _, _, WHICH>(passage, key, &flow));
+        return passage.aside(|passage| turn_around::<_, _, _, WHICH>(passage, flow));
     }
     // Translated when it leaves.
     if passage.settings.via_stack != 0 {
@@ -214,7 +219,7 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
         return Some(refuse_old(passage));
     }
     if passage.now / REROUTE != flow.last_seen / REROUTE {
-        if let Some(verdict) = passage.aside(|passage| reroute(passage, key, &flow)) {
+        if let Some(verdict) = passage.aside(|passage| reroute(passage, flow)) {
             return Some(verdict);
         }
         if passage.notes.is_stale || passage.notes.is_refused {
@@ -224,12 +229,12 @@ fn carry<P: Packet, T: Tables, const WHICH: bool>(
     if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(flow.egress) {
         return Some(Verdict::Pass);
     }
-    passage.touch::<_, WHICH>(&flow, Direction::Out);
+    passage.touch::<_, WHICH>(flow, Direction::Out);
     let to = Translation {
         source: flow.external,
-        source_port: key.external_port,
+        source_port: flow.external_port,
         destination: head.destination,
-        destination_port: head.destination_port,
+        destination_port: flow.remote_port,
         mac: None,
     };
     let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
@@ -247,16 +252,15 @@ fn refuse_old<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Verdict {
 #[inline(always)]
 fn reroute<P: Packet, T: Tables, F: FlowRef>(
     passage: &mut Passage<'_, P, T>,
-    key: &FlowKey,
     flow: &F,
 ) -> Option<Verdict> {
     let tables = passage.tables;
     let port = tables.bridge_port(passage.packet.link())?;
-    let route = tables.route(key.remote, port.bridge);
+    let route = tables.route(passage.head.destination, port.bridge);
     let has_way =
         route.outcome == RouteOutcome::Forward && is_uplink(passage.settings, route.egress);
     if has_way {
-        follow(passage, key, flow, &route);
+        follow(passage, flow, &route);
         return None;
     }
     if route.outcome == RouteOutcome::Forward
@@ -271,41 +275,59 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
 }
 
 /// Writes where the packets of a flow leave by now. A masquerade that would bear another
-/// address there is marked as stale and forgotten.
+/// address there is marked as stale: [`forget_stale`].
 #[inline(always)]
 pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     passage: &mut Passage<'_, P, T>,
-    key: &FlowKey,
     flow: &F,
     route: &Route,
 ) {
-    passage.notes.judged = flow.version().last_seen;
     // The address of a connection from outside is the one that was called; only the way back may
     // change.
     let keeps = FlowKind::is_begun_outside(flow.kind) || {
         let rule = masquerade::find(passage.tables, route.egress, flow.inside);
-        let external = rule.map_or(route.source, |rule| masquerade::address(rule.to, route.source));
+        let Passage { tables, settings, .. } = *passage;
+        let on = forwards::published_on(tables, flow);
+        let to = rule.map_or(Ip4::UNSPECIFIED, |rule| rule.to);
+        let external = masquerade::address(tables, settings, to, on, route);
         external == flow.external && route.egress == flow.egress
     };
     if keeps {
         flow.reroute(route.egress, route.next_hop);
     } else {
-        let last_seen = passage.notes.judged;
-        forget(passage.tables, key, flow, Version { last_seen, ..flow.version() });
+        passage.notes.judged = flow.version().last_seen;
         passage.notes.is_stale = true;
     }
 }
 
-/// Carries a packet of a flow that could not keep its port.
+/// Forgets the packet's record, if that was marked as stale. The programs that mark it have too
+/// little of the stack left for that.
+#[inline(always)]
+pub(super) fn forget_stale<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) {
+    if !passage.notes.is_stale {
+        return;
+    }
+    let (tables, key) = (passage.tables, passage.head.inside_key());
+    for is_moved in [false, true] {
+        let found = if is_moved { tables.moved_flow(&key) } else { tables.kept_flow(&key) };
+        if let Some(flow) = found
+            && flow.last_seen == passage.notes.judged
+        {
+            let version = Version { last_seen: passage.notes.judged, ..flow.version() };
+            forget(tables, &flow.key(), &flow, version);
+        }
+    }
+}
+
+/// Carries a packet of a flow that could not keep its ports.
 #[inline(always)]
 fn carry_moved<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdict> {
     let head = passage.head;
     if !head.kind.is_flow() {
         return None;
     }
-    let mut key = head.outbound_key();
-    key.external_port = passage.tables.moved_port(&head.inside_key())?;
-    carry::<_, _, ANY>(passage, &key)
+    let flow = passage.tables.moved_flow(&head.inside_key())?;
+    carry::<_, _, _, ANY>(passage, &flow)
 }
 
 /// A packet of no flow.

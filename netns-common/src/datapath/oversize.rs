@@ -71,8 +71,7 @@ fn hold<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         return passage.refuse(DropReason::TtlExceeded);
     }
     let key = head.inbound_key();
-    let Some(flow) = passage.tables.flow(&key).filter(|flow| flow.external == head.destination)
-    else {
+    let Some(flow) = passage.tables.flow(&key) else {
         // Another CPU has removed it this very moment.
         return Outcome::Decided(passage.drop(DropReason::NoFlow));
     };
@@ -82,7 +81,7 @@ fn hold<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     // The stack fragments it.
     let to = Translation {
         source: head.source,
-        source_port: head.source_port,
+        source_port: flow.seen_port,
         destination: flow.inside,
         destination_port: flow.inside_port,
         mac: None,

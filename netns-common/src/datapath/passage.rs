@@ -73,6 +73,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         notes.is_unsteady = false;
         notes.is_refused = false;
         notes.is_held = false;
+        notes.is_of_other_nat = false;
         Self { packet, tables, settings, head, now, notes }
     }
 
@@ -320,7 +321,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         let reopened = from_initiator
             && self.head.is_syn()
             && State::from_number(flow.state).gives_way_to_syn();
-        reopened || is_expired(flow, self.head.protocol, &self.settings.timeouts, self.now)
+        reopened || is_expired(flow, self.settings, self.now)
     }
 
     /// Begins the draft with what the flow's first packet says.
@@ -328,6 +329,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     pub(super) fn begin_draft(&mut self, kind: FlowKind) {
         let draft = &mut self.notes.draft;
         let head = FlowHead {
+            protocol: self.head.protocol,
             kind: kind as u8,
             state: State::first(self.head) as u8,
             last_seen: self.now,
@@ -347,7 +349,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             FlowKind::Forward | FlowKind::Admitted => {
                 (draft.packets_in, draft.bytes_in) = (1, bytes);
             }
-            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
+            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host | FlowKind::OtherNat => {
                 (draft.packets_out, draft.bytes_out) = (1, bytes);
             }
         }
@@ -374,7 +376,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             || head.kind == Kind::Udp
                 && self
                     .tables
-                    .host_call(&head.inbound_key())
+                    .host_call(&head.host_call_key())
                     .is_some_and(|at| is_recent(at, self.now))
     }
 }

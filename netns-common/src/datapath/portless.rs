@@ -16,7 +16,7 @@ pub(super) fn claim<T: Tables>(
     head: &Head,
     flow: &Flow,
 ) -> Result<Port, Refused> {
-    match record(tables, settings, &head.outbound_key(), flow) {
+    match record(tables, settings, &head.outbound_key(flow.external), flow) {
         Ok(()) => Ok(Port::ZERO),
         Err(InsertError::Exists) => Err(Refused::Because(DropReason::ProtocolTaken)),
         Err(error) => Err(error.into()),

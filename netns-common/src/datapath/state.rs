@@ -4,7 +4,7 @@ use super::{
     head::{Head, Kind},
     words::{ACK, FIN, RST, SYN},
 };
-use crate::abi::{FlowHead, FlowKind, Tick, Timeouts, ticks};
+use crate::abi::{FlowHead, FlowKind, Settings, Tick, Timeouts, ticks};
 
 /// Which way a packet of a flow goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,9 @@ impl Direction {
     #[inline(always)]
     pub const fn is_from_initiator(self, kind: FlowKind) -> bool {
         match kind {
-            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => matches!(self, Self::Out),
+            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host | FlowKind::OtherNat => {
+                matches!(self, Self::Out)
+            }
             FlowKind::Forward | FlowKind::Admitted => matches!(self, Self::In),
         }
     }
@@ -171,11 +173,12 @@ impl State {
 
 /// Whether a flow was idle for too long: its record counts as free.
 #[inline(always)]
-pub fn is_expired(flow: &FlowHead, protocol: u8, timeouts: &Timeouts, now: Tick) -> bool {
+pub fn is_expired(flow: &FlowHead, settings: &Settings, now: Tick) -> bool {
     let idle = now.wrapping_sub(flow.last_seen);
     // Another CPU may have stamped the flow after this one read its clock.
     let in_the_future = idle > Tick::MAX / 2;
-    !in_the_future && idle > State::from_number(flow.state).timeout(protocol, timeouts)
+    let timeouts = settings.timeouts_of(flow.kind);
+    !in_the_future && idle > State::from_number(flow.state).timeout(flow.protocol, timeouts)
 }
 
 #[cfg(test)]
@@ -258,13 +261,24 @@ mod tests {
 
     #[test]
     fn a_flow_expires_after_its_timeout_and_not_at_it() {
-        let timeouts = Timeouts::default();
-        let flow =
-            FlowHead { state: State::Replied as u8, last_seen: 1_000, ..FlowHead::default() };
-        assert!(!is_expired(&flow, 17, &timeouts, 1_000 + timeouts.udp));
-        assert!(is_expired(&flow, 17, &timeouts, 1_001 + timeouts.udp));
-        // Stamped by another CPU a moment ahead of this one's clock.
-        assert!(!is_expired(&flow, 17, &timeouts, 999));
+        let settings =
+            Settings { other_nat_timeouts: Timeouts::OF_NETFILTER, ..Settings::default() };
+        for (kind, timeouts) in [
+            (FlowKind::Masquerade, &settings.timeouts),
+            (FlowKind::OtherNat, &settings.other_nat_timeouts),
+        ] {
+            let flow = FlowHead {
+                kind: kind as u8,
+                protocol: 17,
+                state: State::Replied as u8,
+                last_seen: 1_000,
+                ..FlowHead::default()
+            };
+            assert!(!is_expired(&flow, &settings, 1_000 + timeouts.udp), "{kind:?}");
+            assert!(is_expired(&flow, &settings, 1_001 + timeouts.udp), "{kind:?}");
+            // Stamped by another CPU a moment ahead of this one's clock.
+            assert!(!is_expired(&flow, &settings, 999), "{kind:?}");
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub(super) const fn begin(kind: FlowKind, segment: &Segment) -> Sequences {
     let other = TcpEnd { sequence: segment.acknowledged, acknowledged: segment.sequence };
     match kind {
         FlowKind::Forward | FlowKind::Admitted => Sequences { inside: other, remote: sender },
-        FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
+        FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host | FlowKind::OtherNat => {
             Sequences { inside: sender, remote: other }
         }
     }

@@ -4,9 +4,9 @@ use core::ops::Deref;
 
 use super::{Direction, ForwardTable, Route, State};
 use crate::abi::{
-    Addition, BridgePort, DropReason, Endpoint, Flow, FlowHead, FlowKey, Fragment, FragmentBudget,
-    InsideKey, Ip4, Limited, LinkRole, Load, Mapping, MappingKey, Masquerade, Port, RuleId,
-    Sequences, Settings, Tick,
+    Addition, BridgePort, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
+    FragmentBudget, HostCallKey, InsideKey, Ip4, Limited, LinkRole, Load, Mapping, MappingKey,
+    Masquerade, Port, RuleId, Sequences, Settings, Tick,
 };
 
 /// A type that any bytes of its size are a valid value of, and that has no padding.
@@ -128,7 +128,7 @@ pub struct Version {
 }
 
 /// A record in the flow table, in place.
-pub trait FlowRef: Deref<Target = FlowHead> {
+pub trait FlowRef: Deref<Target = FlowRecord> {
     /// To be had before the record is judged.
     fn version(&self) -> Version;
 
@@ -155,6 +155,15 @@ pub enum InsertError {
     Full,
 }
 
+/// Whether a record takes an inside name over from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The inside end begins its connection afresh.
+    TakeOver,
+    /// The other is another connection.
+    Leave,
+}
+
 /// What is counted of the flows that links have begun.
 pub trait UsageTable {
     /// What a link has in the flow table; nothing if it never began a flow.
@@ -169,17 +178,29 @@ pub trait FlowTable: UsageTable {
     where
         Self: 'a;
 
+    /// The record of a connection as the outside calls it.
     fn flow(&self, key: &FlowKey) -> Option<Self::FlowRef<'_>>;
-    /// Inserts a record; never overwrites one.
+    /// As the inside calls it, if it has the same ports inside and outside.
+    fn kept_flow(&self, key: &InsideKey) -> Option<Self::FlowRef<'_>>;
+    /// As the inside calls it, if a port of it had to change.
+    fn moved_flow(&self, key: &InsideKey) -> Option<Self::FlowRef<'_>>;
+
+    /// Inserts a record; never overwrites one. Its head has the address and the protocol of the
+    /// key.
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError>;
     /// Removes just this record; whether it was there still.
     fn remove_flow(&self, key: &FlowKey, version: Version) -> bool;
 
-    fn moved_port(&self, key: &InsideKey) -> Option<Port>;
-    /// Inserts or overwrites: the name of the record that has this external port, which is there.
-    fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError>;
-    /// Removes the name of just this record.
-    fn remove_moved_port(&self, key: &InsideKey, version: Version);
+    /// Has the record of `flow`, which is there, found as the inside calls it. `naming` says
+    /// whether another record that is found so is found so no more.
+    fn name_moved(
+        &self,
+        key: &InsideKey,
+        flow: &FlowKey,
+        naming: Naming,
+    ) -> Result<(), InsertError>;
+    /// Has just this record found so no more.
+    fn unname_moved(&self, key: &InsideKey, version: Version);
 }
 
 /// The table of endpoint-independent mappings.
@@ -222,11 +243,19 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     /// The kernel's routing answer alone does not tell an own address from one without route.
     fn is_host_address(&self, address: Ip4) -> bool;
 
+    /// Index of the link that has an address of the router; 0 if none is known to.
+    fn link_of_address(&self, address: Ip4) -> u32;
+
     /// Whether the address was a broadcast address of the router's links then.
     fn is_broadcast_address(&self, address: Ip4) -> bool;
 
     /// The part that a link of the router has in the lab; `None` for links of others.
     fn link_role(&self, link: u32) -> Option<LinkRole>;
+
+    /// Whether a link was found to be the lab's before.
+    fn is_noted_link(&self, link: u32) -> bool;
+    /// Notes that it is.
+    fn note_link(&self, link: u32);
 
     /// Whether translated packets bear this address, besides
     /// [`Settings::externals`](crate::abi::Settings::externals).
@@ -242,7 +271,7 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     /// The kernel's route to `destination` out of `egress`, and no other link.
     fn route_by(&self, destination: Ip4, egress: u32) -> Route;
     /// When a socket of the host last sent a datagram whose answer has this key.
-    fn host_call(&self, key: &FlowKey) -> Option<Tick>;
+    fn host_call(&self, key: &HostCallKey) -> Option<Tick>;
     /// The socket of the host that packets to this port from this remote are for.
     fn host_socket(&self, port: &PortQuery) -> HostSocket;
 

@@ -10,7 +10,10 @@ use super::{
     passage::Passage,
     traits::{Packet, Tables, UsageTable},
 };
-use crate::abi::{Addition, DropReason, FlowHead, FlowKind, Load, SPARED_PART, Tick, WHOLE_TABLE};
+use crate::abi::{
+    Addition, DropReason, FlowHead, FlowKind, Load, OTHER_NATS, SPARED_PART, Settings, Tick,
+    WHOLE_TABLE,
+};
 
 /// What a record counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +32,13 @@ impl Charge {
     pub const fn of(flow: &FlowHead) -> Self {
         const MASQUERADE: u8 = FlowKind::Masquerade as u8;
         const HAIRPIN: u8 = FlowKind::Hairpin as u8;
+        const OTHER_NAT: u8 = FlowKind::OtherNat as u8;
         let (link, records, answers) = match flow.kind {
             MASQUERADE => (flow.cable, 1, flow.packets_in),
             // With that of the other end, which follows.
             HAIRPIN => (flow.cable, 2, flow.packets_in),
+            // Whether somebody answers is the other NAT's affair.
+            OTHER_NAT => (OTHER_NATS, 1, 1),
             kind if FlowKind::is_begun_outside(kind) && flow.egress != 0 => {
                 (flow.egress, 1, flow.packets_out)
             }
@@ -52,7 +58,8 @@ impl Charge {
     /// Counts a record that was made.
     #[inline(always)]
     pub(super) fn begin<T: UsageTable>(self, tables: &T) {
-        self.add(tables, Addition { begun: self.records, ..Addition::default() });
+        let settled = if self.is_unreplied { 0 } else { self.records };
+        self.add(tables, Addition { begun: self.records, settled, ended: 0 });
     }
 
     /// Counts that a record is answered.
@@ -69,6 +76,24 @@ impl Charge {
     }
 }
 
+/// Whether no flow may begin, since the flow table is being copied.
+#[inline(always)]
+pub(super) const fn is_paused(settings: &Settings, now: Tick) -> bool {
+    // Most have never been paused. What is more than half of all time ahead has passed.
+    settings.paused_until != 0 && settings.paused_until.wrapping_sub(now) < Tick::MAX / 2
+}
+
+/// Whether one more flow of another NAT may be recorded.
+#[inline(always)]
+pub(super) fn has_room_for_other_nat<T: UsageTable>(
+    tables: &T,
+    settings: &Settings,
+    now: Tick,
+) -> bool {
+    let Load { flows, .. } = tables.load(OTHER_NATS);
+    !is_paused(settings, now) && flows < u64::from(settings.limits.other_nats)
+}
+
 /// Why one more flow that came in by `link` may not begin.
 #[inline(always)]
 pub(super) fn refusal<P: Packet, T: Tables>(
@@ -76,8 +101,7 @@ pub(super) fn refusal<P: Packet, T: Tables>(
     link: u32,
 ) -> Option<DropReason> {
     let Passage { tables, settings, now, .. } = *passage;
-    // Most have never been paused. What is more than half of all time ahead has passed.
-    if settings.paused_until != 0 && settings.paused_until.wrapping_sub(now) < Tick::MAX / 2 {
+    if is_paused(settings, now) {
         return Some(DropReason::Resizing);
     }
     let limits = &settings.limits;

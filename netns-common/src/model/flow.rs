@@ -3,23 +3,24 @@
 use std::{cell::Cell, ops::Deref, rc::Rc};
 
 use crate::{
-    abi::{Flow, FlowHead, FlowKey, Ip4, Sequences},
+    abi::{Flow, FlowKey, FlowRecord, Ip4, Sequences},
     datapath::{Direction, FlowRef, Touch, Version},
 };
 
 /// A record in the flow table: as it was when it was looked up, and the place to write to.
 #[derive(Clone, Debug)]
 pub struct MemoryFlow {
-    pub(super) found: Flow,
+    pub(super) found: FlowRecord,
+    pub(super) sequences: Sequences,
     pub(super) place: Rc<Cell<Flow>>,
     /// Whether another CPU takes it for another connection while it is read.
     pub(super) is_lost: bool,
 }
 
 impl Deref for MemoryFlow {
-    type Target = FlowHead;
+    type Target = FlowRecord;
 
-    fn deref(&self) -> &FlowHead {
+    fn deref(&self) -> &FlowRecord {
         &self.found
     }
 }
@@ -34,7 +35,7 @@ impl FlowRef for MemoryFlow {
     }
 
     fn sequences(&self) -> Sequences {
-        self.found.tail.sequences
+        self.sequences
     }
 
     fn touch(&self, touch: &Touch) {

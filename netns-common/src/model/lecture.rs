@@ -102,6 +102,7 @@ pub fn tables(places: &Places, capacity: usize) -> MemoryTables {
     let mut settings = Settings {
         seed: [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210],
         timeouts: Timeouts::default(),
+        other_nat_timeouts: Timeouts::OF_NETFILTER,
         port_min: 1024,
         port_max: u16::MAX,
         source_check: 1,

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
+    net::Ipv4Addr,
     rc::Rc,
     vec::Vec,
 };
@@ -14,13 +15,14 @@ use super::{
 };
 use crate::{
     abi::{
-        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
-        FragmentBudget, InsideKey, Ip4, Limited, LinkRole, MAPPINGS_OF_FLOW, Mapping, MappingKey,
-        Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick, Usage,
+        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Forward,
+        Fragment, FragmentBudget, HostCallKey, InsideKey, Ip4, Limited, LinkRole, MAPPINGS_OF_FLOW,
+        Mapping, MappingKey, Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick,
+        Usage,
     },
     datapath::{
         FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer, InsertError,
-        MappingTable, PortQuery, Route, Tables, Version,
+        MappingTable, Naming, PortQuery, Route, Tables, Version,
     },
 };
 
@@ -48,6 +50,8 @@ pub struct MemoryTables {
     pub bridge_ports: HashMap<u32, BridgePort>,
     pub host_addresses: HashSet<Ip4>,
     pub broadcast_addresses: HashSet<Ip4>,
+    /// The link that has an address of the router, where that matters.
+    pub address_links: HashMap<Ip4, u32>,
     pub link_roles: HashMap<u32, LinkRole>,
     /// The sources that may leave untranslated, each with its uplink.
     pub routed: Vec<(Prefix, u32)>,
@@ -55,7 +59,7 @@ pub struct MemoryTables {
     pub mtus: Mtus,
     pub host_sockets: HashSet<HostSocket>,
     /// The datagrams that sockets of the host have sent, by the key of an answer.
-    pub host_calls: HashMap<FlowKey, Tick>,
+    pub host_calls: HashMap<HostCallKey, Tick>,
     /// How many records the flow table and the table of moved ports each hold; mappings have room
     /// for as many flows.
     pub capacity: usize,
@@ -68,10 +72,13 @@ pub struct MemoryTables {
     /// Whether other CPUs take every record that is found for other connections.
     pub loses: Cell<bool>,
     flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
-    /// Each with the number of its record.
-    moved_ports: RefCell<HashMap<InsideKey, (Port, u64)>>,
+    /// Those that have the same ports inside and outside.
+    kept: RefCell<HashMap<InsideKey, FlowKey>>,
+    /// Those that do not, each with the number of its record.
+    moved: RefCell<HashMap<InsideKey, (FlowKey, u64)>>,
     mappings: RefCell<HashMap<MappingKey, Mapping>>,
     externals: RefCell<HashSet<Ip4>>,
+    noted_links: RefCell<HashSet<u32>>,
     fragments: RefCell<HashMap<u32, Rc<Fragment>>>,
     fragment_budgets: RefCell<HashMap<u32, FragmentBudget>>,
     rule_counters: RefCell<HashMap<RuleId, Counter>>,
@@ -103,9 +110,9 @@ impl MemoryTables {
         self.flows.borrow().len()
     }
 
-    /// Every entry of the table of moved ports, in no order.
-    pub fn moved_ports(&self) -> HashMap<InsideKey, Port> {
-        self.moved_ports.borrow().iter().map(|(key, (port, _))| (*key, *port)).collect()
+    /// The connections whose ports had to change, as the inside calls them, in no order.
+    pub fn moved_flows(&self) -> HashMap<InsideKey, FlowKey> {
+        self.moved.borrow().iter().map(|(key, (flow, _))| (*key, *flow)).collect()
     }
 
     /// Every entry of the table of mappings, in no order.
@@ -138,7 +145,8 @@ impl MemoryTables {
         self.fragments.borrow_mut().clear();
         self.fragment_budgets.borrow_mut().clear();
         self.flows.borrow_mut().clear();
-        self.moved_ports.borrow_mut().clear();
+        self.kept.borrow_mut().clear();
+        self.moved.borrow_mut().clear();
         self.mappings.borrow_mut().clear();
     }
 
@@ -172,22 +180,32 @@ impl FlowTable for MemoryTables {
 
     fn flow(&self, key: &FlowKey) -> Option<MemoryFlow> {
         self.lookups.set(self.lookups.get() + 1);
-        let place = self.flows.borrow().get(key)?.clone();
-        Some(MemoryFlow { found: place.get(), place, is_lost: self.loses.get() })
+        self.record(key)
+    }
+
+    fn kept_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
+        self.lookups.set(self.lookups.get() + 1);
+        self.record(self.kept.borrow().get(key)?)
+    }
+
+    fn moved_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
+        let (flow, _) = *self.moved.borrow().get(key)?;
+        self.record(&flow)
     }
 
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
-        let mut flows = self.flows.borrow_mut();
         if let Some((key, flow)) = self.rival.take() {
-            flows.insert(key, Rc::new(Cell::new(flow)));
+            self.put(key, flow);
         }
+        let flows = self.flows.borrow();
         if flows.contains_key(key) {
             return Err(InsertError::Exists);
         }
         if flows.len() >= self.capacity {
             return Err(InsertError::Full);
         }
-        flows.insert(*key, Rc::new(Cell::new(*flow)));
+        drop(flows);
+        self.put(*key, *flow);
         Ok(())
     }
 
@@ -198,40 +216,65 @@ impl FlowTable for MemoryTables {
             flows[&key].set(flow);
         }
         let is_it = flows.get(key).is_some_and(|place| version_of(place) == version);
-        if is_it {
-            flows.remove(key);
+        if is_it && let Some(place) = flows.remove(key) {
+            let inside = FlowRecord::new(key, place.get().head).inside_key();
+            let mut kept = self.kept.borrow_mut();
+            if kept.get(&inside) == Some(key) {
+                kept.remove(&inside);
+            }
         }
         is_it
     }
 
-    fn moved_port(&self, key: &InsideKey) -> Option<Port> {
-        self.moved_ports.borrow().get(key).map(|(port, _)| *port)
-    }
-
-    fn insert_moved_port(&self, key: &InsideKey, port: Port) -> Result<(), InsertError> {
-        let mut moved_ports = self.moved_ports.borrow_mut();
-        if !moved_ports.contains_key(key) && moved_ports.len() >= self.capacity {
-            return Err(InsertError::Full);
+    fn name_moved(
+        &self,
+        key: &InsideKey,
+        flow: &FlowKey,
+        naming: Naming,
+    ) -> Result<(), InsertError> {
+        let mut moved = self.moved.borrow_mut();
+        match moved.get(key) {
+            Some((other, _)) if naming == Naming::Leave && other != flow => {
+                return Err(InsertError::Exists);
+            }
+            None if moved.len() >= self.capacity => return Err(InsertError::Full),
+            _ => {}
         }
-        let of_flow = FlowKey::new(key.remote, key.remote_port, port, key.protocol);
-        let Some(number) = self.flows.borrow().get(&of_flow).map(number) else {
+        let Some(number) = self.flows.borrow().get(flow).map(number) else {
             return Err(InsertError::Full);
         };
-        moved_ports.insert(*key, (port, number));
+        moved.insert(*key, (*flow, number));
         Ok(())
     }
 
-    fn remove_moved_port(&self, key: &InsideKey, version: Version) {
-        let mut moved_ports = self.moved_ports.borrow_mut();
+    fn unname_moved(&self, key: &InsideKey, version: Version) {
+        let mut moved = self.moved.borrow_mut();
         let flows = self.flows.borrow();
-        let is_it = moved_ports.get(key).is_some_and(|(port, number_of)| {
-            let of_flow = FlowKey::new(key.remote, key.remote_port, *port, key.protocol);
-            *number_of == version.number
-                && flows.get(&of_flow).is_some_and(|place| version_of(place) == version)
+        let is_it = moved.get(key).is_some_and(|(flow, number)| {
+            *number == version.number
+                && flows.get(flow).is_some_and(|place| version_of(place) == version)
         });
         if is_it {
-            moved_ports.remove(key);
+            moved.remove(key);
         }
+    }
+}
+
+impl MemoryTables {
+    fn record(&self, key: &FlowKey) -> Option<MemoryFlow> {
+        let place = self.flows.borrow().get(key)?.clone();
+        let Flow { head, tail } = place.get();
+        let found = FlowRecord::new(key, head);
+        let is_lost = self.loses.get();
+        Some(MemoryFlow { found, sequences: tail.sequences, place, is_lost })
+    }
+
+    fn put(&self, key: FlowKey, flow: Flow) {
+        let record = FlowRecord::new(&key, flow.head);
+        if !record.is_moved() {
+            self.kept.borrow_mut().insert(record.inside_key(), key);
+        }
+        self.flows.borrow_mut().insert(key, Rc::new(Cell::new(flow)));
     }
 }
 
@@ -296,6 +339,17 @@ impl ForwardTable for MemoryTables {
         found.map_or(NO_RULE, |(id, _)| *id)
     }
 
+    fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId {
+        let rules = self.forwards.iter().filter(|(_, rule)| {
+            rule.target == target && rule.protocol == protocol && rule.needs_target_page()
+        });
+        let published = rules.filter_map(|(id, rule)| {
+            let published = rule.published_port(port)?;
+            Some((published != port, published.number(), Ipv4Addr::from(rule.address), *id))
+        });
+        published.min().map_or(NO_RULE, |(.., id)| id)
+    }
+
     fn forward(&self, rule: RuleId) -> Option<Forward> {
         self.forwards.get(&rule).copied()
     }
@@ -333,12 +387,24 @@ impl Tables for MemoryTables {
         self.host_addresses.contains(&address)
     }
 
+    fn link_of_address(&self, address: Ip4) -> u32 {
+        self.address_links.get(&address).copied().unwrap_or(0)
+    }
+
     fn is_broadcast_address(&self, address: Ip4) -> bool {
         self.broadcast_addresses.contains(&address)
     }
 
     fn link_role(&self, link: u32) -> Option<LinkRole> {
         self.link_roles.get(&link).copied()
+    }
+
+    fn is_noted_link(&self, link: u32) -> bool {
+        self.noted_links.borrow().contains(&link)
+    }
+
+    fn note_link(&self, link: u32) {
+        self.noted_links.borrow_mut().insert(link);
     }
 
     fn is_external(&self, address: Ip4) -> bool {
@@ -361,7 +427,7 @@ impl Tables for MemoryTables {
         self.routes.look_up_by(destination, egress)
     }
 
-    fn host_call(&self, key: &FlowKey) -> Option<Tick> {
+    fn host_call(&self, key: &HostCallKey) -> Option<Tick> {
         self.host_calls.get(key).copied()
     }
 

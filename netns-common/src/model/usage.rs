@@ -59,7 +59,7 @@ impl MemoryTables {
         for key in self.flows().into_keys() {
             let Some(flow) = self.flow(&key) else { continue };
             let version = flow.version();
-            if is_expired(&flow, key.protocol, &self.settings.timeouts, now) {
+            if is_expired(&flow, &self.settings, now) {
                 forget(self, &key, &flow, version);
             } else {
                 keep_mapping(self, &key, &flow, now);

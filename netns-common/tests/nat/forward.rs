@@ -1,10 +1,13 @@
 //! Connections that the outside begins.
 
+use std::collections::HashSet;
+
 use netns_common::{
-    abi::{DropReason, Forward, Ip4},
+    abi::{DropReason, Forward, Ip4, Protocol},
     model::{Routes, Way, rules},
 };
 
+use crate::errors::quoted;
 use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, RST, SYN, ipv4, tcp};
 
 #[test]
@@ -34,18 +37,69 @@ fn a_forward_may_lead_to_another_port() {
     lab.answer(&query).left_as((HOST, 5353), (FAR, 50_000));
 }
 
+/// Blue's port 80 has two ports of the host. One caller calls both from one port.
 #[test]
-fn two_forwards_to_one_target_are_told_apart_by_the_callers_port() {
+fn a_caller_that_would_look_the_same_inside_gets_another_source_port() {
     let mut lab = Lab::new();
     let first = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
-    let second = lab.outside(&ipv4(FAR, HOST).tcp(50_001, 8080, SYN));
-    lab.answer(&first).left_as((HOST, 80), (FAR, 50_000));
-    lab.answer(&second).left_as((HOST, 8080), (FAR, 50_001));
-    // From the same port the target could not tell which of them is meant.
-    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN)).dropped(DropReason::PortsExhausted);
-    lab.outside(&ipv4(FAR, HOST).tcp(50_001, 80, SYN)).dropped(DropReason::PortsExhausted);
-    lab.answer(&first).left_as((HOST, 80), (FAR, 50_000));
-    lab.answer(&second).left_as((HOST, 8080), (FAR, 50_001));
+    first.reached(BLUE, (FAR, 50_000), (BLUE, 80));
+    let second = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN));
+    let seen = second.head().source_port.number();
+    assert_ne!(seen, 50_000);
+    second.reached(BLUE, (FAR, seen), (BLUE, 80));
+    for _ in 0..3 {
+        lab.answer(&first).left_as((HOST, 80), (FAR, 50_000));
+        lab.answer(&second).left_as((HOST, 8080), (FAR, 50_000));
+        lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, ACK)).reached(BLUE, (FAR, 50_000), (BLUE, 80));
+        let again = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, ACK));
+        again.reached(BLUE, (FAR, seen), (BLUE, 80));
+    }
+    assert_eq!(lab.flow_count(), 2);
+    assert_eq!(lab.router.tables.moved_flows().len(), 1);
+}
+
+#[test]
+fn as_many_callers_as_have_ports_of_the_host_are_told_apart_inside() {
+    let mut lab = Lab::new();
+    for number in 0..40 {
+        lab.forward(20 + number, tcp(9000 + number..=9000 + number, 80));
+    }
+    let mut seen = HashSet::new();
+    for number in 0..40 {
+        let call = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 9000 + number, SYN));
+        let ((_, port), to) = call.ends();
+        assert_eq!(to, (BLUE, 80));
+        assert!(seen.insert(port), "{port}");
+        lab.answer(&call).left_as((HOST, 9000 + number), (FAR, 50_000));
+    }
+}
+
+#[test]
+fn a_caller_keeps_its_port_inside_once_the_other_call_is_over() {
+    let mut lab = Lab::new();
+    let first = lab.outside(&ipv4(FAR, HOST).udp(50_000, 5353));
+    lab.forward(20, Forward { protocol: Protocol::Udp.number(), ..tcp(5354..=5354, 53) });
+    let second = lab.outside(&ipv4(FAR, HOST).udp(50_000, 5354));
+    assert_ne!(second.head().source_port.number(), 50_000);
+    lab.router.wait(301);
+    lab.outside(&ipv4(FAR, HOST).udp(50_000, 5354)).reached(BLUE, (FAR, 50_000), (BLUE, 53));
+    assert_eq!(first.ends(), ((FAR, 50_000), (BLUE, 53)));
+    assert_eq!(lab.flow_count(), 1, "the records of both are gone");
+}
+
+#[test]
+fn an_error_about_a_call_by_another_source_port_has_the_right_ports() {
+    let mut lab = Lab::new();
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
+    let call = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN));
+    let seen = call.head().source_port.number();
+    // Blue tells about what it got.
+    let error = lab.blue(&ipv4(BLUE, FAR).error(3, 3, &call.after, 8));
+    assert_eq!(quoted(&error.after), ((FAR, 50_000), (HOST, 8080)));
+    // The outside tells about what it got.
+    let answer = lab.answer(&call);
+    let error = lab.outside(&ipv4(FAR, HOST).error(3, 3, &answer.after, 8));
+    assert_eq!(quoted(&error.after), ((BLUE, 80), (FAR, seen)));
 }
 
 #[test]
@@ -135,18 +189,48 @@ fn a_caller_that_no_route_leads_back_to_is_dropped() {
     assert_eq!(lab.flow_count(), 0);
 }
 
+/// An address that the host has besides its first one.
+const SECOND: Ip4 = Ip4::new(192, 168, 1, 11);
+
+/// A lab whose host has two addresses.
+fn with_two_addresses() -> Lab {
+    let mut lab = Lab::new();
+    lab.router.tables.host_addresses.insert(SECOND);
+    let routes = std::mem::take(&mut lab.router.tables.routes);
+    lab.router.tables.routes = routes.with(SECOND, 32, Way::Local);
+    lab
+}
+
 #[test]
 fn one_caller_by_two_addresses_of_the_host_is_two_connections() {
-    let mut lab = Lab::new();
+    let mut lab = with_two_addresses();
     let first = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
-    lab.answer(&first).left_as((HOST, 80), (LAN, 50_000));
-    let second = Ip4::new(192, 168, 1, 11);
-    lab.router.tables.host_addresses.insert(second);
-    let routes = std::mem::take(&mut lab.router.tables.routes);
-    lab.router.tables.routes = routes.with(second, 32, Way::Local);
-    // Blue could not tell the two apart, and the first one lives.
-    lab.outside(&ipv4(LAN, second).tcp(50_000, 80, SYN)).dropped(DropReason::PortsExhausted);
-    lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, ACK)).reached(BLUE, (LAN, 50_000), (BLUE, 80));
+    let second = lab.outside(&ipv4(LAN, SECOND).tcp(50_000, 80, SYN));
+    let seen = second.head().source_port.number();
+    assert_ne!(seen, 50_000, "both lead to one port of blue");
+    for _ in 0..2 {
+        lab.answer(&first).left_as((HOST, 80), (LAN, 50_000));
+        lab.answer(&second).left_as((SECOND, 80), (LAN, 50_000));
+    }
+    assert_eq!(lab.flow_count(), 2);
+}
+
+#[test]
+fn one_caller_by_two_addresses_reaches_the_target_of_each() {
+    let mut lab = with_two_addresses();
+    let udp = Forward { protocol: Protocol::Udp.number(), ..tcp(4500..=4500, 4500) };
+    lab.forward(20, Forward { address: HOST, target: RED, ..udp });
+    lab.forward(21, Forward { address: SECOND, ..udp });
+    for _ in 0..2 {
+        let red = lab.outside(&ipv4(LAN, HOST).udp(4500, 4500));
+        red.reached(RED, (LAN, 4500), (RED, 4500));
+        let blue = lab.outside(&ipv4(LAN, SECOND).udp(4500, 4500));
+        blue.reached(BLUE, (LAN, 4500), (BLUE, 4500));
+        lab.answer(&red).left_as((HOST, 4500), (LAN, 4500));
+        lab.answer(&blue).left_as((SECOND, 4500), (LAN, 4500));
+    }
+    assert_eq!(lab.flow_count(), 2);
+    assert_eq!(lab.router.tables.moved_flows().len(), 0);
 }
 
 #[test]

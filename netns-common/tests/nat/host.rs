@@ -1,7 +1,7 @@
 //! The host's own connections beside those of the namespaces.
 
 use netns_common::{
-    abi::{FlowKey, FlowKind, Forward, Ip4, Limits, Port, Protocol},
+    abi::{FlowKind, Forward, HostCallKey, Ip4, Limits, Port, Protocol},
     datapath::State,
     model::{Datagram, Hook, HostSocket, Routes, Way},
 };
@@ -120,7 +120,7 @@ fn an_answer_to_an_unconnected_socket_of_the_host_is_not_a_call_to_a_forward() {
     let answer = ipv4(FAR, HOST).udp(53, 45_000);
     lab.outside(&answer).reached(BLUE, (FAR, 53), (BLUE, 45_000));
     lab.router.tables.flush();
-    let called = FlowKey::new(FAR, Port::new(53), Port::new(45_000), Protocol::Udp.number());
+    let called = HostCallKey::new(FAR, Port::new(53), Port::new(45_000), Protocol::Udp.number());
     lab.router.tables.host_calls.insert(called, lab.router.now);
     lab.outside(&answer).passed();
     // Somebody else's datagram is a call.
@@ -193,7 +193,8 @@ fn with_19_of_20_ports_in_use_a_port_is_found_nearly_always() {
     let mut lab = Lab::new();
     lab.router.tables.capacity = 100_000;
     let settings = &mut lab.router.tables.settings;
-    settings.limits = Limits { quota: 100_000, unreplied: 100_000, unreplied_share: 100_000 };
+    settings.limits =
+        Limits { quota: 100_000, unreplied: 100_000, unreplied_share: 100_000, other_nats: 0 };
     (settings.port_min, settings.port_max) = (20_000, 39_999);
     // Spread as by chance.
     let is_used = |port: &u16| (u32::from(*port).wrapping_mul(2_654_435_761) >> 20) % 20 != 0;

@@ -103,7 +103,7 @@ fn a_syn_on_a_closing_moved_flow_begins_afresh_and_leaves_one_moved_port() {
     let again = lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
     lab.answer(&again).reached(BLUE, (FAR, 443), (BLUE, 40_000));
     assert_eq!(lab.flow_count(), 2);
-    assert_eq!(lab.router.tables.moved_ports().len(), 1);
+    assert_eq!(lab.router.tables.moved_flows().len(), 1);
 }
 
 #[test]

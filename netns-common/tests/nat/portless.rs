@@ -18,7 +18,7 @@ fn a_protocol_without_ports_is_translated_by_address_both_ways() {
         sent.left_as((HOST, 0), (FAR, 0));
         assert_eq!(sent.before.bytes()[34..], sent.after.bytes()[34..]);
         let (key, flow) = lab.only_flow();
-        assert_eq!(key, FlowKey::new(FAR, Port::ZERO, Port::ZERO, protocol));
+        assert_eq!(key, FlowKey::new(FAR, Port::ZERO, HOST, Port::ZERO, protocol));
         assert_eq!(flow.inside, RED);
         let answer = ipv4(FAR, HOST).protocol(protocol).payload(9);
         let answer = lab.outside(&answer);

@@ -1,7 +1,7 @@
 //! What holds for any packets in any order.
 
 use netns_common::{
-    abi::{FlowKey, Prefix},
+    abi::{FlowRecord, Prefix},
     datapath::{Exit, Head, Kind, Verdict},
     model::{Datagram, Field, Generator, Hook, Places, Router, Step, VecPacket, wrong_checksums},
 };
@@ -137,20 +137,14 @@ proptest! {
     }
 
     #[test]
-    fn every_moved_port_has_its_record_and_work_is_bounded(seed: u64, change in routers()) {
+    fn every_inside_name_is_that_of_its_record_and_work_is_bounded(seed: u64, change in routers()) {
         live(seed, 300, change, |router, _, _, _, _| {
             assert!(router.tables.lookups() <= 64);
             let flows = router.tables.flows();
             assert!(flows.len() <= router.tables.capacity);
-            for (inside, port) in router.tables.moved_ports() {
-                let key = FlowKey::new(
-                    inside.remote,
-                    inside.remote_port,
-                    port,
-                    inside.protocol,
-                );
-                let flow = flows.get(&key).expect("the record of a moved port");
-                assert_eq!((flow.inside, flow.inside_port), (inside.inside, inside.inside_port));
+            for (inside, key) in router.tables.moved_flows() {
+                let flow = flows.get(&key).expect("the record of an inside name");
+                assert_eq!(FlowRecord::new(&key, flow.head).inside_key(), inside);
             }
         });
     }

@@ -13,7 +13,8 @@ const PROHIBITED: (u8, u8) = (3, 13);
 /// A lab with room for 1,000 flows, and these limits.
 fn limited(quota: u32, unreplied: u32, unreplied_share: u32) -> Lab {
     let mut lab = Lab::new();
-    lab.router.tables.settings.limits = Limits { quota, unreplied, unreplied_share };
+    lab.router.tables.settings.limits =
+        Limits { quota, unreplied, unreplied_share, other_nats: u32::MAX };
     lab
 }
 

@@ -1,7 +1,7 @@
 //! Rules with ranges of ports, with sources, with destinations that are left alone.
 
 use netns_common::{
-    abi::{DropReason, FlowKey, Forward, HostPeerKey, Ip4, Peer, Port, RuleId, Tick},
+    abi::{DropReason, Forward, HostCallKey, HostPeerKey, Ip4, Peer, Port, RuleId, Tick},
     datapath::{self, Caller, ForwardTable, HostSockets, Target},
     model::{HostSocket, rules},
 };
@@ -211,6 +211,10 @@ fn from_host(lab: &Lab, called: Ip4, port: u16) -> Option<Target> {
             self.0.router.tables.address_rule(address, protocol, port)
         }
 
+        fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId {
+            self.0.router.tables.target_rule(target, protocol, port)
+        }
+
         fn forward(&self, rule: RuleId) -> Option<Forward> {
             self.0.router.tables.forward(rule)
         }
@@ -227,11 +231,11 @@ fn from_host(lab: &Lab, called: Ip4, port: u16) -> Option<Target> {
 
         fn remember_peer(&self, _: &HostPeerKey, _: &Peer) {}
 
-        fn host_call(&self, _: &FlowKey) -> Option<Tick> {
+        fn host_call(&self, _: &HostCallKey) -> Option<Tick> {
             None
         }
 
-        fn note_host_call(&self, _: &FlowKey, _: Tick) {}
+        fn note_host_call(&self, _: &HostCallKey, _: Tick) {}
 
         fn is_connected(&self, _: Peer, _: Peer) -> bool {
             false

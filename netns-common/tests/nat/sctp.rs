@@ -40,7 +40,7 @@ fn rfc9260_another_port_comes_with_its_checksum() {
         sent.left_as((HOST, moved), (FAR, 5060));
         lab.answer(&sent).reached(BLUE, (FAR, 5060), (BLUE, 40_000));
     }
-    assert_eq!(lab.router.tables.moved_ports().len(), 1);
+    assert_eq!(lab.router.tables.moved_flows().len(), 1);
 }
 
 #[test]

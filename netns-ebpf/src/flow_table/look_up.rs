@@ -24,11 +24,33 @@ impl Wanted for FlowKey {
     fn is(&self, record: *const FlowRecord) -> bool {
         // SAFETY: a look-up gave the pointer, and a word is read whole.
         unsafe {
-            let key = &raw const (*record).key;
-            (&raw const (*key).remote).read_volatile() == self.remote
-                && (&raw const (*key).remote_port).read_volatile() == self.remote_port
-                && (&raw const (*key).external_port).read_volatile() == self.external_port
-                && (&raw const (*key).protocol).read_volatile() == self.protocol
+            let head = &raw const (*record).head;
+            (&raw const (*record).remote).read_volatile() == self.remote
+                && (&raw const (*record).remote_port).read_volatile() == self.remote_port
+                && (&raw const (*record).external_port).read_volatile() == self.external_port
+                && (&raw const (*head).external).read_volatile() == self.external
+                && (&raw const (*head).protocol).read_volatile() == self.protocol
+        }
+    }
+}
+
+/// A connection as the inside calls it, if it has the same ports inside and outside.
+#[repr(transparent)]
+pub(super) struct Kept(InsideKey);
+
+impl Wanted for Kept {
+    #[inline(always)]
+    fn spot(&self, layout: &FlowLayout) -> Spot {
+        Spot::of_kept(layout, &self.0)
+    }
+
+    #[inline(always)]
+    fn is(&self, record: *const FlowRecord) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            (&raw const (*record).remote_port).read_volatile() == self.0.seen_port
+                && (&raw const (*record).external_port).read_volatile() == self.0.inside_port
+                && self.0.is(record)
         }
     }
 }
@@ -43,12 +65,12 @@ impl Wanted for InsideKey {
     fn is(&self, record: *const FlowRecord) -> bool {
         // SAFETY: as above.
         unsafe {
-            let (key, flow) = (&raw const (*record).key, &raw const (*record).head);
-            (&raw const (*flow).inside).read_volatile() == self.inside
-                && (&raw const (*flow).inside_port).read_volatile() == self.inside_port
-                && (&raw const (*key).remote).read_volatile() == self.remote
-                && (&raw const (*key).remote_port).read_volatile() == self.remote_port
-                && (&raw const (*key).protocol).read_volatile() == self.protocol
+            let head = &raw const (*record).head;
+            (&raw const (*head).inside).read_volatile() == self.inside
+                && (&raw const (*head).inside_port).read_volatile() == self.inside_port
+                && (&raw const (*record).remote).read_volatile() == self.remote
+                && (&raw const (*head).seen_port).read_volatile() == self.seen_port
+                && (&raw const (*head).protocol).read_volatile() == self.protocol
         }
     }
 }
@@ -153,6 +175,18 @@ extern "C" fn second_of_flow(key: *const FlowKey) -> u64 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
+extern "C" fn first_of_kept(key: *const Kept) -> u64 {
+    locate_in_first(key)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn second_of_kept(key: *const Kept) -> u64 {
+    locate_in_second(key)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn first_of_moved(key: *const InsideKey) -> u64 {
     locate_in_first(key)
 }
@@ -167,6 +201,14 @@ extern "C" fn second_of_moved(key: *const InsideKey) -> u64 {
 pub(super) fn locate_flow(key: *const FlowKey) -> u64 {
     let found = first_of_flow(key);
     if found == ELSEWHERE { second_of_flow(key) } else { found }
+}
+
+#[inline(always)]
+pub(super) fn locate_kept(key: *const InsideKey) -> u64 {
+    // It is laid out as its only field.
+    let key = key.cast();
+    let found = first_of_kept(key);
+    if found == ELSEWHERE { second_of_kept(key) } else { found }
 }
 
 #[inline(always)]

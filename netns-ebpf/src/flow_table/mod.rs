@@ -21,7 +21,7 @@ pub(crate) use self::{
 };
 use self::{
     index::{changes_of, put_into_index, replace, take_out},
-    look_up::{NOWHERE, Place, Wanted as _, locate_flow, locate_moved},
+    look_up::{NOWHERE, Place, Wanted as _, locate_flow, locate_kept, locate_moved},
     records::{free_record, take_any_record},
 };
 use crate::maps;
@@ -43,7 +43,13 @@ pub(crate) fn find_flow(key: &FlowKey) -> u32 {
     record_at(locate_flow(key))
 }
 
-/// The record of a connection whose port had to change, or [`NONE`].
+/// The record of a connection that has the same ports inside and outside, or [`NONE`].
+#[inline(always)]
+pub(crate) fn find_kept(key: &InsideKey) -> u32 {
+    record_at(locate_kept(key))
+}
+
+/// The record of a connection one of whose ports had to change, or [`NONE`].
 #[inline(always)]
 pub(crate) fn find_moved(key: &InsideKey) -> u32 {
     record_at(locate_moved(key))
@@ -114,11 +120,16 @@ extern "C" fn take_out_flow(key: *const FlowKey, place: u64, last_seen: Tick) ->
     i32::from(is_out)
 }
 
-/// Has the record of a connection found under its inside name too: [`DONE`], or [`FULL`] also if there is no
-/// such record, as another CPU has forgotten it by now.
+/// Has the record of a connection found under its inside name too: [`DONE`], [`EXISTS`] if another has
+/// the name and `takes_over` is 0, or [`FULL`], also if there is no such record, as another CPU has
+/// forgotten it by now.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn name_moved(key: *const InsideKey, of_flow: *const FlowKey) -> i32 {
+pub(crate) extern "C" fn name_moved(
+    key: *const InsideKey,
+    of_flow: *const FlowKey,
+    takes_over: u32,
+) -> i32 {
     let mut named = NONE;
     // Another CPU may forget and begin the connection between the look-up and the naming, which then
     // names what is no more.
@@ -131,8 +142,9 @@ pub(crate) extern "C" fn name_moved(key: *const InsideKey, of_flow: *const FlowK
         if record == named {
             return DONE;
         }
-        if insert_moved(key, record) != DONE {
-            return FULL;
+        let outcome = insert_moved(key, record, takes_over);
+        if outcome != DONE {
+            return outcome;
         }
         named = record;
     }
@@ -153,10 +165,11 @@ fn unname(key: *const InsideKey, record: u32) {
     }
 }
 
-/// Has a record found under an inside name, and no other: [`DONE`], or [`FULL`] also if it is [`NONE`].
+/// Has a record found under an inside name, and no other: [`DONE`], [`EXISTS`] if another is and
+/// `takes_over` is 0, or [`FULL`], also if the record is [`NONE`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32 {
+extern "C" fn insert_moved(key: *const InsideKey, record: u32, takes_over: u32) -> i32 {
     // SAFETY: as in `locate_in_first`.
     let Some(of_key) = (unsafe { key.as_ref() }) else { return FULL };
     let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return FULL };
@@ -170,6 +183,8 @@ extern "C" fn insert_moved(key: *const InsideKey, record: u32) -> i32 {
         let found = locate_moved(key);
         let outcome = if found == NOWHERE {
             put_into_index(spot.first, spot.second, entry, changes)
+        } else if takes_over == 0 {
+            return if record_at(found) == record { DONE } else { EXISTS };
         } else {
             let place = Place(found);
             let bucket = if place.is_in_second() { spot.second } else { spot.first };

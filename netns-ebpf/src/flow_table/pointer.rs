@@ -2,7 +2,6 @@
 
 use core::{
     marker::PhantomData,
-    mem::offset_of,
     ops::Deref,
     sync::atomic::{Ordering, compiler_fence},
 };
@@ -21,27 +20,32 @@ use crate::maps;
 /// a way out. It takes a flow that is forgotten within the nanoseconds that a packet of it takes, and a table
 /// so full that its record is the next to be taken.
 pub(crate) struct FlowPointer<'a> {
-    flow: *mut FlowHead,
+    record: *mut FlowRecord,
     number: u32,
-    table: PhantomData<&'a FlowHead>,
+    table: PhantomData<&'a FlowRecord>,
 }
 
 impl FlowPointer<'_> {
     #[inline(always)]
     pub(crate) const fn new(record: *mut FlowRecord, number: u32) -> Self {
+        Self { record, number, table: PhantomData }
+    }
+
+    #[inline(always)]
+    const fn head(&self) -> *mut FlowHead {
         // SAFETY: a look-up gave the pointer; nothing is read.
-        Self { flow: unsafe { &raw mut (*record).head }, number, table: PhantomData }
+        unsafe { &raw mut (*self.record).head }
     }
 }
 
 impl Deref for FlowPointer<'_> {
-    type Target = FlowHead;
+    type Target = FlowRecord;
 
     #[inline(always)]
-    fn deref(&self) -> &FlowHead {
+    fn deref(&self) -> &FlowRecord {
         // SAFETY: the pointer came from a successful look-up and is valid until the program
         // ends; the verifier checks just that.
-        unsafe { &*self.flow }
+        unsafe { &*self.record }
     }
 }
 
@@ -49,7 +53,7 @@ impl FlowRef for FlowPointer<'_> {
     #[inline(always)]
     fn version(&self) -> Version {
         // SAFETY: as in `deref`, and a word is read whole.
-        let last_seen = unsafe { (&raw const (*self.flow).last_seen).read_volatile() };
+        let last_seen = unsafe { (&raw const (*self.head()).last_seen).read_volatile() };
         Version { number: u64::from(self.number), last_seen }
     }
 
@@ -57,9 +61,7 @@ impl FlowRef for FlowPointer<'_> {
     fn was_of(&self, key: &FlowKey) -> bool {
         // What was read stays before this.
         compiler_fence(Ordering::SeqCst);
-        // SAFETY: the head lies in a record.
-        let record = unsafe { self.flow.byte_sub(offset_of!(FlowRecord, head)) };
-        key.is(record.cast())
+        key.is(self.record)
     }
 
     #[inline(always)]
@@ -69,7 +71,7 @@ impl FlowRef for FlowPointer<'_> {
 
     #[inline(always)]
     fn touch(&self, touch: &Touch) {
-        let flow = self.flow;
+        let flow = self.head();
         // SAFETY: as in `deref`. The stores are volatile because other CPUs write the same
         // words; none is torn, and a lost count is accepted.
         unsafe {
@@ -98,7 +100,7 @@ impl FlowRef for FlowPointer<'_> {
 
     #[inline(always)]
     fn reroute(&self, egress: u32, next_hop: Ip4) {
-        let flow = self.flow;
+        let flow = self.head();
         // SAFETY: as in `touch`.
         unsafe {
             if (*flow).egress != egress || (*flow).next_hop != next_hop {

@@ -85,7 +85,11 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
         lock(&raw mut (*word).lock);
         let is_free = (*word).taken & bit == 0;
         if is_free {
-            (*of_record).key = *key;
+            (*of_record).remote = key.remote;
+            (*of_record).remote_port = key.remote_port;
+            (*of_record).external_port = key.external_port;
+            (*of_record).head.external = key.external;
+            (*of_record).head.protocol = key.protocol;
             // Who has read from it meanwhile compares the key.
             compiler_fence(Ordering::SeqCst);
             (*of_record).head = flow.head;

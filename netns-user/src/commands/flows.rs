@@ -90,7 +90,7 @@ fn ends(flow: &FlowStatus) -> (String, String) {
     let pair = |from, to| format!("{} > {}", end(from), end(to));
     let FlowStatus { inside, external, remote, .. } = *flow;
     match flow.kind {
-        FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host => {
+        FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host | FlowKind::OtherNat => {
             (pair(inside, remote), pair(external, remote))
         }
         FlowKind::Forward | FlowKind::Admitted => (pair(remote, external), pair(remote, inside)),

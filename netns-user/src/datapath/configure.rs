@@ -5,8 +5,9 @@ use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4
 use aya::maps::{Array, HashMap, LpmTrie, MapData, lpm_trie::Key};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, FlowLayout, HostAddress, Ip4, KEEP_CLASS, KEEP_PARITY, LinkRole,
-    MAX_INSIDE_PREFIXES, MAX_UPLINKS, MasqueradeKey, Prefix, Settings, SourceCheck, maps,
+    BridgePort, Endpoint, FlowLayout, HostAddress, Ip4, KEEP_CLASS, KEEP_PARITY, LinkAddress,
+    LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, MasqueradeKey, Prefix, Settings, SourceCheck,
+    Timeouts, maps,
 };
 use nix::ifaddrs::getifaddrs;
 
@@ -40,7 +41,9 @@ impl Interfaces {
             } else if let Some(inet) = address.as_sockaddr_in()
                 && !inet.ip().is_loopback()
             {
-                interfaces.addresses.push((entry.interface_name, inet.ip()));
+                // An address with a label comes under that: the name of its link, and more.
+                let name = entry.interface_name.split(':').next().unwrap_or_default();
+                interfaces.addresses.push((name.to_owned(), inet.ip()));
                 let mask = entry.netmask.and_then(|mask| Some(mask.as_sockaddr_in()?.ip()));
                 // Of one address there is none (RFC 3021).
                 if let Some(mask) = mask.filter(|mask| u32::from(*mask) < u32::MAX - 1) {
@@ -104,6 +107,7 @@ pub(super) fn settings(
         seed,
         router_cookie: own_cookie().map_err(DatapathError::Namespace)?,
         timeouts: spec.timeouts,
+        other_nat_timeouts: Timeouts::OF_NETFILTER,
         limits: spec.limits,
         port_min: spec.ports.first(),
         port_max: spec.ports.last(),
@@ -211,13 +215,20 @@ pub(super) fn write_host_addresses(
     interfaces: &Interfaces,
 ) -> Result<(), DatapathError> {
     let error = |cause| DatapathError::Map { map: maps::HOST_ADDRESSES, cause };
-    let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::HOST_ADDRESSES)?;
-    let broadcasts = interfaces.broadcasts.iter().map(|address| (*address, HostAddress::Broadcast));
-    let own = interfaces.addresses().into_iter().map(|address| (address, HostAddress::Own));
-    let wanted: StdHashMap<Ip4, u32> =
-        broadcasts.chain(own).map(|(address, kind)| (Ip4::from(address), kind as u32)).collect();
-    for (address, kind) in &wanted {
-        map.insert(address, kind, 0).map_err(error)?;
+    let mut map: HashMap<MapData, Ip4, LinkAddress> = datapath.map(maps::HOST_ADDRESSES)?;
+    let entry = |address: &Ipv4Addr, kind: HostAddress, link| {
+        (Ip4::from(*address), LinkAddress { kind: kind as u32, link })
+    };
+    let mut wanted: StdHashMap<Ip4, LinkAddress> = interfaces
+        .broadcasts
+        .iter()
+        .map(|address| entry(address, HostAddress::Broadcast, 0))
+        .collect();
+    for (name, address) in &interfaces.addresses {
+        wanted.extend([entry(address, HostAddress::Own, interfaces.index(name).unwrap_or(0))]);
+    }
+    for (address, of_link) in &wanted {
+        map.insert(address, of_link, 0).map_err(error)?;
     }
     let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
     for address in old.iter().filter(|address| !wanted.contains_key(address)) {

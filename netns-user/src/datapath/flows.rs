@@ -11,7 +11,7 @@ use netns_common::{
     abi::{
         Counter, DropReason, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, Flow, FlowKey, FlowKind,
         FlowRecord, FlowTail, FlowWord, Mapping, MappingKey, Port, RECORDS_OF_WORD, Settings, Tick,
-        Timeouts, maps, programs, seconds, tick_of,
+        maps, programs, seconds, tick_of,
     },
     datapath::{State, is_expired},
 };
@@ -68,11 +68,10 @@ impl Datapath {
     /// left out.
     pub fn flows(&self) -> Result<Vec<FlowStatus>, DatapathError> {
         let now = now()?;
-        let timeouts = self.settings()?.timeouts;
+        let settings = self.settings()?;
         let records = self.records()?;
-        let living =
-            records.iter().filter(|(key, flow)| !is_expired(flow, key.protocol, &timeouts, now));
-        Ok(living.map(|(key, flow)| flow_status(key, flow, &timeouts, now)).collect())
+        let living = records.iter().filter(|(_, flow)| !is_expired(flow, &settings, now));
+        Ok(living.map(|(key, flow)| flow_status(key, flow, &settings, now)).collect())
     }
 
     /// How many connections the flow table can hold.
@@ -156,7 +155,7 @@ impl Datapath {
             records.extend(found.iter().zip(&tails).filter_map(|((number, record), (_, tail))| {
                 let (_, word) = run.get(((number - from) / RECORDS_OF_WORD) as usize)?;
                 let is_taken = (word.taken >> (number % RECORDS_OF_WORD)) & 1 == 1;
-                is_taken.then_some((record.key, Flow { head: record.head, tail: *tail }))
+                is_taken.then_some((record.key(), Flow { head: record.head, tail: *tail }))
             }));
         }
         Ok(records)
@@ -194,8 +193,9 @@ impl Datapath {
     }
 }
 
-fn flow_status(key: &FlowKey, flow: &Flow, timeouts: &Timeouts, now: Tick) -> FlowStatus {
+fn flow_status(key: &FlowKey, flow: &Flow, settings: &Settings, now: Tick) -> FlowStatus {
     let idle = now.saturating_sub(flow.last_seen);
+    let timeouts = settings.timeouts_of(flow.kind);
     let timeout = State::from_number(flow.state).timeout(key.protocol, timeouts);
     let end = |address, port: Port| SocketAddrV4::new(Ipv4Addr::from(address), port.number());
     FlowStatus {

@@ -11,8 +11,8 @@ use aya::{
 };
 use netns_common::{
     abi::{
-        ETHERNET_HEADER, Flow, FlowCopy, FlowKey, Mapping, MappingKey, RESTORED_AT_ONCE, Settings,
-        Tick, maps, programs, ticks,
+        ETHERNET_HEADER, Flow, FlowCopy, FlowKey, FlowRecord, Mapping, MappingKey,
+        RESTORED_AT_ONCE, Settings, Tick, maps, programs, ticks,
     },
     datapath::{Charge, is_expired},
 };
@@ -72,11 +72,9 @@ impl Datapath {
     /// Copies the living flows that were seen since a time into the table of another object. Where
     /// not all have room, those that are answered come first, and of them those seen last.
     fn copy_flows(&self, object: &mut Ebpf, since: Tick) -> Result<(), DatapathError> {
-        let (now, timeouts) = (now()?, self.settings()?.timeouts);
+        let (now, settings) = (now()?, self.settings()?);
         let mut records = self.records()?;
-        records.retain(|(key, flow)| {
-            flow.last_seen >= since && !is_expired(flow, key.protocol, &timeouts, now)
-        });
+        records.retain(|(_, flow)| flow.last_seen >= since && !is_expired(flow, &settings, now));
         records.sort_by_key(|(_, flow)| (Charge::of(flow).is_unreplied, Reverse(flow.last_seen)));
         let program = object::classifier(object, programs::RESTORE_FLOWS)?;
         records.chunks(RESTORED_AT_ONCE as usize).try_for_each(|flows| restore(program, flows))
@@ -95,7 +93,7 @@ impl Datapath {
 fn restore(program: &mut SchedClassifier, flows: &[(FlowKey, Flow)]) -> Result<(), DatapathError> {
     let mut frame = vec![0; ETHERNET_HEADER];
     for (key, flow) in flows {
-        let copy = FlowCopy { key: *key, flow: *flow };
+        let copy = FlowCopy { record: FlowRecord::new(key, flow.head), tail: flow.tail };
         // SAFETY: the structure has no padding, so all of its bytes are initialised.
         frame.extend(unsafe {
             std::slice::from_raw_parts((&raw const copy).cast::<u8>(), size_of::<FlowCopy>())

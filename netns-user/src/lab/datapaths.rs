@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use netns_common::abi::{Limits, Timeouts};
+use netns_common::abi::{Limits, OTHER_NATS_PART, Timeouts};
 
 use super::inside::inside;
 use crate::{
@@ -137,7 +137,8 @@ fn far_end(topology: &Topology, uplink: &Uplink) -> Option<(String, [u8; 6])> {
 fn limits(nat: &NatOptions) -> Limits {
     // Whoever gives each namespace more than half of the table wants it to be used so.
     let unreplied_share = nat.unreplied.max(nat.flow_table / 2);
-    Limits { quota: nat.quota, unreplied: nat.unreplied, unreplied_share }
+    let other_nats = nat.flow_table / OTHER_NATS_PART;
+    Limits { quota: nat.quota, unreplied: nat.unreplied, unreplied_share, other_nats }
 }
 
 fn masquerades(

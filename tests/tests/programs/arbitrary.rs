@@ -74,7 +74,7 @@ const SEEN: [&str; 43] = [
     "FromUplink malformed",
     "FromUplink no-flow",
     "FromUplink pass",
-    "FromUplink ports-exhausted",
+    "ToUplink onward",
     "ToUplink leak",
     "ToUplink no-masquerade",
     "ToUplink pass",
@@ -146,9 +146,9 @@ fn arbitrary_packets_meet_the_same_fate_when_links_have_all_that_they_may() {
     let (_sandbox, places) = router();
     let mut both = Both::new(&places, ROOMY);
     let tight = [
-        Limits { quota: 4, unreplied: 100, unreplied_share: 100 },
-        Limits { quota: 100, unreplied: 3, unreplied_share: 100 },
-        Limits { quota: 100, unreplied: 8, unreplied_share: 4 },
+        Limits { quota: 4, unreplied: 100, unreplied_share: 100, other_nats: 100 },
+        Limits { quota: 100, unreplied: 3, unreplied_share: 100, other_nats: 100 },
+        Limits { quota: 100, unreplied: 8, unreplied_share: 4, other_nats: 2 },
     ];
     for seed in 0..200 {
         both.change_settings(|settings| {

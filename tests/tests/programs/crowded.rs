@@ -34,7 +34,8 @@ fn query(places: &Places, source: Ip4, port: u16) -> VecPacket {
 
 /// What the flow of a query of red is called outside.
 const fn key(port: u16) -> FlowKey {
-    FlowKey::new(address::FAR, Port::new(DNS), Port::new(port), Protocol::Udp.number())
+    let (remote, external) = (address::FAR, address::HOST);
+    FlowKey::new(remote, Port::new(DNS), external, Port::new(port), Protocol::Udp.number())
 }
 
 fn answer(places: &Places, port: u16) -> VecPacket {
@@ -71,7 +72,7 @@ fn flows_whose_keys_share_a_bucket_are_all_found_and_all_forgotten() {
         kernel.run(Hook::FromNamespace, &query(&places, address::BLUE, *port));
         kernel.run(Hook::FromNamespace, &query(&places, address::BLUE, *port));
     }
-    assert_eq!((kernel.flows().len(), kernel.moved_ports().len()), (2 * FLOWS, FLOWS));
+    assert_eq!((kernel.flows().len(), kernel.moved_flows().len()), (2 * FLOWS, FLOWS));
     // Asserts that nothing is left.
     kernel.flush();
 }

@@ -11,7 +11,7 @@ use aya::{
 use netns_common::{
     abi::{
         Bucket, Counter, DropReason, Flow, FlowKey, FlowLayout, Fragment, FragmentBudget,
-        InsideKey, Limited, Limits, Mapping, MappingKey, Masquerade, MasqueradeKey, Port, RuleId,
+        InsideKey, Limited, Limits, Mapping, MappingKey, Masquerade, MasqueradeKey, RuleId,
         Settings, Tick, Timeouts, Usage, UsageSlot, maps, programs, tick_of,
     },
     datapath::Packet as _,
@@ -154,8 +154,8 @@ impl Kernel {
         self.datapath.flush_flows().expect("fewer flows");
     }
 
-    pub(crate) fn moved_ports(&self) -> HashMap<InsideKey, Port> {
-        self.flows.moved_ports()
+    pub(crate) fn moved_flows(&self) -> HashMap<InsideKey, FlowKey> {
+        self.flows.moved_flows()
     }
 
     pub(crate) fn mappings(&self) -> HashMap<MappingKey, Mapping> {

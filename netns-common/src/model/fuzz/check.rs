@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::steps::{DESTINATION, Passed, SOURCE, Session, address_at};
 use crate::{
-    abi::{FlowKey, Ip4},
+    abi::{FlowRecord, Ip4},
     datapath::{Exit, Head, Packet as _, RouteOutcome, Tables as _, Verdict, is_mapping_over},
     model::{Datagram, Field, Hook, Router, VecPacket, ipv4, wrong_checksums},
 };
@@ -75,16 +75,15 @@ fn is_uplink(router: &Router, link: u32) -> bool {
     settings.uplinks[..settings.uplink_count as usize].contains(&link)
 }
 
-/// At the end: the table of moved ports is derived from the flows.
-pub(super) fn moved_ports(router: &Router) {
+/// At the end: each inside name is that of its record, and no connection between the same ends
+/// looks the same inside.
+pub(super) fn inside_names(router: &Router) {
     let flows = router.tables.flows();
-    for (inside, port) in router.tables.moved_ports() {
-        let key = FlowKey::new(inside.remote, inside.remote_port, port, inside.protocol);
+    for (inside, key) in router.tables.moved_flows() {
         let flow = flows.get(&key);
-        let is_its = flow.is_some_and(|flow| {
-            (flow.inside, flow.inside_port) == (inside.inside, inside.inside_port)
-        });
-        assert!(is_its, "{inside:?} moved to {port:?}, whose record is {flow:?}");
+        let is_its =
+            flow.is_some_and(|flow| FlowRecord::new(&key, flow.head).inside_key() == inside);
+        assert!(is_its, "{inside:?} names {key:?}, whose record is {flow:?}");
     }
 }
 

@@ -89,7 +89,8 @@ impl Session {
             }
         }
         if has(7) {
-            router.tables.settings.limits = Limits { quota: 4, unreplied: 2, unreplied_share: 3 };
+            router.tables.settings.limits =
+                Limits { quota: 4, unreplied: 2, unreplied_share: 3, other_nats: 2 };
         }
         Self { router, places, sent: Vec::new(), passed: Vec::new(), report: Report::default() }
     }
@@ -129,7 +130,7 @@ impl Session {
 
     /// Checks what is true of the whole, and tells what there was.
     pub(super) fn finish(self) -> Report {
-        check::moved_ports(&self.router);
+        check::inside_names(&self.router);
         check::mappings(&self.router);
         check::usage(&self.router);
         self.report

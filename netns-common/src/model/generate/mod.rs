@@ -21,6 +21,9 @@ use crate::{
     datapath::{Exit, Verdict},
 };
 
+/// Index of a link that is not the lab's: of another NAT.
+const OTHER_LINK: u32 = 9999;
+
 /// How many packets are remembered for answers.
 const MEMORY: usize = 32;
 
@@ -250,7 +253,7 @@ impl Generator {
         self.sent[at].clone()
     }
 
-    /// What the host sends, or what the stack forwarded.
+    /// What the host or another NAT sends, or what the stack forwarded.
     fn leaving(&mut self) -> VecPacket {
         let source = self.random.of(&[address::HOST, address::RED, address::BLUE, address::BRIDGE]);
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
@@ -259,7 +262,7 @@ impl Generator {
         let uplink = self.places.uplink;
         let mut packet = packet.frame(uplink.mac, self.places.lan_mac, uplink.index);
         packet.from_host = self.random.one_in(2);
-        packet.ingress = self.random.of(&[self.places.bridge.index, uplink.index]);
+        packet.ingress = self.random.of(&[self.places.bridge.index, uplink.index, OTHER_LINK]);
         packet
     }
 

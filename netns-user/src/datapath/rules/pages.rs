@@ -1,7 +1,8 @@
 //! The pages of ports, which lead from a port to its rule.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap as StdHashMap},
+    net::Ipv4Addr,
     ops::RangeInclusive,
 };
 
@@ -24,6 +25,7 @@ impl Datapath {
     ) -> Result<(), DatapathError> {
         let mut pages = BTreeSet::new();
         let mut of_addresses = BTreeSet::new();
+        let mut of_targets = BTreeSet::new();
         for rule in changed {
             for page in pages_of(rule) {
                 pages.insert(page);
@@ -31,7 +33,12 @@ impl Datapath {
                     of_addresses.insert((page, rule.address.to_network()));
                 }
             }
+            if rule.needs_target_page() {
+                of_targets
+                    .extend(target_pages_of(rule).map(|page| (rule.target.to_network(), page)));
+            }
         }
+        self.write_target_pages(&of_targets, rules)?;
         let error = map_error(maps::ADDRESS_PORTS);
         let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(maps::ADDRESS_PORTS)?;
         for (page, address) in of_addresses {
@@ -54,6 +61,62 @@ impl Datapath {
         }
         Ok(())
     }
+
+    /// Writes the pages by which the ports of targets are published.
+    fn write_target_pages(
+        &self,
+        pages: &BTreeSet<(u32, u32)>,
+        rules: &BTreeMap<RuleId, Forward>,
+    ) -> Result<(), DatapathError> {
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let mut of_target: StdHashMap<u32, Vec<(RuleId, &Forward)>> = StdHashMap::new();
+        for (id, rule) in rules.iter().filter(|(_, rule)| rule.needs_target_page()) {
+            of_target.entry(rule.target.to_network()).or_default().push((*id, rule));
+        }
+        let error = map_error(maps::TARGET_PORTS);
+        let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(maps::TARGET_PORTS)?;
+        for (target, page) in pages {
+            let rules = of_target.get(target).map_or(&[][..], Vec::as_slice);
+            let content = target_content(*page, rules);
+            let key = AddressPage { address: Ip4::from_network(*target), page: *page };
+            if content != PortPage::EMPTY {
+                map.insert(key, content, 0).map_err(error)?;
+            } else if map.get(&key, 0).is_ok() {
+                map.remove(&key).map_err(error)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of the pages that hold the ports of a rule's target.
+fn target_pages_of(rule: &Forward) -> RangeInclusive<u32> {
+    let last = rule.target_first.saturating_add(rule.last - rule.first);
+    pages_of(&Forward { first: rule.target_first, last, ..*rule })
+}
+
+/// A page of a target's ports, of rules that lead to it: of several for one port the rule of the
+/// equal number, or else of the lowest; of those that of any address.
+fn target_content(page: u32, rules: &[(RuleId, &Forward)]) -> PortPage {
+    let mut content = PortPage::EMPTY;
+    let mut best = [None; PAGE];
+    let low = ((page & 0xff) as u16) << 8;
+    let high = low | (PAGE - 1) as u16;
+    for (id, rule) in rules.iter().filter(|(_, rule)| target_pages_of(rule).contains(&page)) {
+        let last = rule.target_first.saturating_add(rule.last - rule.first);
+        for port in rule.target_first.max(low)..=last.min(high) {
+            let published = rule.first + (port - rule.target_first);
+            let rank = (published != port, published, Ipv4Addr::from(rule.address));
+            let place = usize::from(port - low);
+            if best[place].is_none_or(|best| rank < best) {
+                best[place] = Some(rank);
+                content.0[place] = *id;
+            }
+        }
+    }
+    content
 }
 
 /// The numbers of the pages that hold a rule's ports.

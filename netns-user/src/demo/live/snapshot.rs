@@ -81,7 +81,7 @@ impl FlowSample {
     pub(super) fn path(&self) -> String {
         let (inside, external, remote) = (end(self.inside), end(self.external), end(self.remote));
         match self.kind {
-            FlowKind::Masquerade | FlowKind::Host => {
+            FlowKind::Masquerade | FlowKind::Host | FlowKind::OtherNat => {
                 format!("{inside} ⇒ {external} → {remote}")
             }
             FlowKind::Forward | FlowKind::Admitted | FlowKind::Hairpin => {

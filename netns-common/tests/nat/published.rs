@@ -1,0 +1,199 @@
+//! A forward's target speaks from the port that it is published by.
+
+use netns_common::{
+    abi::{Filtering, Forward, Ip4, Port, Protocol},
+    model::{HostSocket, Way},
+};
+
+use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, SYN, ipv4, tcp};
+
+/// A forward of UDP to red.
+fn udp(port: u16, to: u16) -> Forward {
+    Forward { target: RED, protocol: Protocol::Udp.number(), ..tcp(port..=port, to) }
+}
+
+/// A lab with these forwards of UDP to red.
+fn with(forwards: &[Forward]) -> Lab {
+    let mut lab = Lab::new();
+    for (rule, forward) in (20..).zip(forwards) {
+        lab.forward(rule, *forward);
+    }
+    lab
+}
+
+#[test]
+fn a_target_is_seen_from_its_published_port() {
+    let mut lab = with(&[udp(5060, 5060), udp(15_353, 6353)]);
+    for (own, seen) in [(5060, 5060), (6353, 15_353)] {
+        let sent = lab.red(&ipv4(RED, FAR).udp(own, 5070));
+        sent.left_as((HOST, seen), (FAR, 5070));
+        lab.answer(&sent).reached(RED, (FAR, 5070), (RED, own));
+        lab.red(&ipv4(RED, FAR).udp(own, 5070)).left_as((HOST, seen), (FAR, 5070));
+        lab.red(&ipv4(RED, LAN).udp(own, 5070)).left_as((HOST, seen), (LAN, 5070));
+    }
+    // Nobody else is, nor another protocol.
+    let other = lab.blue(&ipv4(BLUE, FAR).udp(5060, 5071));
+    assert_ne!(other.ends().0, (HOST, 5060));
+    lab.red(&ipv4(RED, FAR).tcp(6353, 5070, SYN)).left_as((HOST, 6353), (FAR, 5070));
+}
+
+#[test]
+fn tcp_and_sctp_targets_speak_from_their_published_ports_too() {
+    let mut lab = Lab::new();
+    lab.blue(&ipv4(BLUE, FAR).tcp(80, 5070, SYN)).left_as((HOST, 80), (FAR, 5070));
+    lab.blue(&ipv4(BLUE, FAR).sctp(5061, 5070, 1)).left_as((HOST, 5060), (FAR, 5070));
+}
+
+#[test]
+fn of_several_forwards_the_equal_number_counts_or_else_the_lowest() {
+    let mut lab = with(&[udp(9000, 5060), udp(7000, 5060), udp(8000, 5060)]);
+    lab.red(&ipv4(RED, FAR).udp(5060, 5070)).left_as((HOST, 7000), (FAR, 5070));
+    lab.forward(30, udp(5060, 5060));
+    lab.red(&ipv4(RED, FAR).udp(5060, 5071)).left_as((HOST, 5060), (FAR, 5071));
+}
+
+#[test]
+fn ports_of_a_range_are_published_one_by_one() {
+    let range = Forward { last: 20_099, ..udp(20_000, 10_000) };
+    let mut lab = with(&[range]);
+    for number in [0, 1, 99] {
+        let sent = lab.red(&ipv4(RED, FAR).udp(10_000 + number, 5070));
+        sent.left_as((HOST, 20_000 + number), (FAR, 5070));
+    }
+    for own in [9_999, 10_100] {
+        lab.red(&ipv4(RED, FAR).udp(own, 5070)).left_as((HOST, own), (FAR, 5070));
+    }
+}
+
+/// An address that the host has besides its first one.
+const SECOND: Ip4 = Ip4::new(192, 168, 1, 11);
+
+/// A lab whose host has two addresses; the link of the second.
+fn with_second(forwards: &[Forward], link: u32) -> Lab {
+    let mut lab = with(forwards);
+    lab.router.tables.host_addresses.insert(SECOND);
+    lab.router.tables.address_links.insert(SECOND, link);
+    let routes = std::mem::take(&mut lab.router.tables.routes);
+    lab.router.tables.routes = routes.with(SECOND, 32, Way::Local);
+    lab
+}
+
+#[test]
+fn a_target_that_is_published_on_an_address_speaks_from_it() {
+    let uplink = Lab::new().places.uplink.index;
+    let on_second = Forward { address: SECOND, ..udp(5060, 5060) };
+    let mut lab = with_second(&[on_second], uplink);
+    let sent = lab.red(&ipv4(RED, FAR).udp(5060, 5070));
+    sent.left_as((SECOND, 5060), (FAR, 5070));
+    lab.answer(&sent).reached(RED, (FAR, 5070), (RED, 5060));
+    // It stays so when the route is asked for anew.
+    lab.router.wait(3);
+    lab.red(&ipv4(RED, FAR).udp(5060, 5070)).left_as((SECOND, 5060), (FAR, 5070));
+    assert_eq!(lab.flow_count(), 1);
+    // Its other ports have the usual address.
+    lab.red(&ipv4(RED, FAR).udp(5061, 5070)).left_as((HOST, 5061), (FAR, 5070));
+}
+
+#[test]
+fn an_address_of_another_uplink_is_not_borne_but_the_port_is() {
+    let on_second = Forward { address: SECOND, ..udp(5060, 5060) };
+    let mut lab = with_second(&[on_second], 99);
+    lab.router.tables.settings.uplinks[1] = 99;
+    lab.router.tables.settings.uplink_count = 2;
+    lab.red(&ipv4(RED, FAR).udp(5060, 5070)).left_as((HOST, 5060), (FAR, 5070));
+}
+
+#[test]
+fn a_port_that_is_published_on_loopback_or_inside_only_is_not_spoken_from() {
+    for address in [Ip4::new(127, 0, 0, 1), crate::lab::BRIDGE] {
+        let mut lab = with(&[Forward { address, ..udp(15_060, 5060) }]);
+        let sent = lab.red(&ipv4(RED, FAR).udp(5060, 5070));
+        assert_eq!(sent.ends().0.0, HOST, "{address:?}");
+    }
+}
+
+#[test]
+fn a_published_port_that_is_taken_towards_a_remote_falls_back() {
+    let mut lab = with(&[udp(15_353, 6353)]);
+    let socket = HostSocket {
+        protocol: Protocol::Udp.number(),
+        address: HOST,
+        port: Port::new(15_353),
+        remote: Some((FAR, Port::new(5070))),
+    };
+    lab.router.tables.host_sockets.insert(socket);
+    lab.red(&ipv4(RED, FAR).udp(6353, 5070)).left_as((HOST, 6353), (FAR, 5070));
+    lab.red(&ipv4(RED, LAN).udp(6353, 5070)).left_as((HOST, 15_353), (LAN, 5070));
+    // The fall-back may be taken as well.
+    lab.blue(&ipv4(BLUE, FAR).udp(5354, 5070));
+    lab.router
+        .tables
+        .host_sockets
+        .insert(HostSocket { remote: Some((FAR, Port::new(5071))), ..socket });
+    lab.blue(&ipv4(BLUE, FAR).udp(6353, 5071)).left_as((HOST, 6353), (FAR, 5071));
+    let sent = lab.red(&ipv4(RED, FAR).udp(6353, 5071));
+    assert!(![6353, 15_353].contains(&sent.ends().0.1), "{:?}", sent.ends());
+    lab.answer(&sent).reached(RED, (FAR, 5071), (RED, 6353));
+}
+
+#[test]
+fn a_call_to_the_forward_and_what_its_target_sends_are_one_connection() {
+    let mut lab = with(&[udp(15_353, 6353)]);
+    lab.red(&ipv4(RED, FAR).udp(6353, 5070)).left_as((HOST, 15_353), (FAR, 5070));
+    lab.outside(&ipv4(FAR, HOST).udp(5070, 15_353)).reached(RED, (FAR, 5070), (RED, 6353));
+    assert_eq!(lab.flow_count(), 1);
+    // And the other way round.
+    lab.outside(&ipv4(LAN, HOST).udp(5070, 15_353)).reached(RED, (LAN, 5070), (RED, 6353));
+    lab.red(&ipv4(RED, LAN).udp(6353, 5070)).left_as((HOST, 15_353), (LAN, 5070));
+    assert_eq!(lab.flow_count(), 2);
+}
+
+#[test]
+fn an_endpoint_independent_mapping_is_the_published_port() {
+    let mut lab = with(&[udp(15_353, 6353)]);
+    lab.router.tables.settings.mappings = 1;
+    let rule = lab.masquerade();
+    (rule.endpoint_independent, rule.filtering) = (1, Filtering::Endpoint as u8);
+    for (remote, port) in [(FAR, 5070), (LAN, 5070), (FAR, 5071)] {
+        let sent = lab.red(&ipv4(RED, remote).udp(6353, port));
+        sent.left_as((HOST, 15_353), (remote, port));
+        lab.answer(&sent).reached(RED, (remote, port), (RED, 6353));
+    }
+}
+
+#[test]
+fn a_namespace_that_is_called_by_a_target_sees_its_published_port() {
+    let mut lab = with(&[udp(15_353, 6353)]);
+    let call = lab.red(&ipv4(RED, HOST).udp(6353, 5353));
+    call.reached(BLUE, (HOST, 15_353), (BLUE, 53));
+    lab.answer(&call).reached(RED, (HOST, 5353), (RED, 6353));
+}
+
+#[test]
+fn a_target_that_calls_itself_by_its_published_port_has_another_one() {
+    let mut lab = Lab::new();
+    let call = lab.blue(&ipv4(BLUE, HOST).tcp(80, 80, SYN));
+    let port = call.ends().0.1;
+    assert_ne!(port, 80);
+    call.reached(BLUE, (HOST, port), (BLUE, 80));
+    lab.answer(&call).reached(BLUE, (HOST, 80), (BLUE, 80));
+    assert_eq!(lab.flow_count(), 2);
+}
+
+#[test]
+fn a_port_that_leads_elsewhere_on_the_borne_address_is_not_spoken_from() {
+    // Red has the port on any address, but for the one that packets leave with.
+    let mut lab = with(&[udp(7060, 7060)]);
+    lab.forward(30, Forward { address: HOST, target: BLUE, ..udp(7060, 7060) });
+    let sent = lab.red(&ipv4(RED, FAR).udp(7060, 5070));
+    assert_ne!(sent.ends().0, (HOST, 7060));
+    lab.blue(&ipv4(BLUE, FAR).udp(7060, 5070)).left_as((HOST, 7060), (FAR, 5070));
+}
+
+#[test]
+fn a_target_that_is_gone_speaks_from_its_own_port_again() {
+    let mut lab = with(&[udp(15_353, 6353)]);
+    lab.router.tables.forwards.remove(&20);
+    lab.red(&ipv4(RED, FAR).udp(6353, 5070)).left_as((HOST, 6353), (FAR, 5070));
+    lab.blue(&ipv4(BLUE, LAN).tcp(443, 5070, ACK)).left_as((HOST, 443), (LAN, 5070));
+}
