@@ -8,7 +8,7 @@ use std::{
 
 use netns_tests::{
     DEADLINE, Sandbox, UdpEcho, accept, connect_from, count, eventually, forward_add, inside,
-    lab_is_up, nat, netns,
+    lab_is_up, lecture, nat, netns,
 };
 
 /// Long enough for what does not come.
@@ -150,6 +150,27 @@ s.send(gateway + s.getsockname()[4] + struct.pack('!HHH', 0x8100, 0, 0x0800) + i
     };
     eventually("the frame is counted", DEADLINE, || spoofed() > 0);
     assert_eq!(spoofed(), 1, "{:#}", nat());
+}
+
+#[test]
+fn a_listener_whose_port_is_forwarded_is_named() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _listener = inside("host").run(|| TcpListener::bind("0.0.0.0:8443")).expect("a listener");
+    let note = "of namespace \"host\" listens on tcp 0.0.0.0:8443, but what others send there goes \
+                by \"forward tcp 8443 -> 192.168.15.2:443\"";
+    let added = forward_add("tcp", 8443, "192.168.15.2:443").success();
+    assert!(added.stderr.contains(note), "{}", added.stderr);
+    let other = forward_add("tcp", 8444, "192.168.15.2:443").success();
+    assert!(!other.stderr.contains("listens"), "{}", other.stderr);
+    let file =
+        lecture().forward("tcp", 8443, "192.168.15.2:443").forward("tcp", 8444, "192.168.15.2:443");
+    let path = file.write();
+    let path = path.path().to_str().expect("a path");
+    let doctor = netns(&["doctor", "--quick", path]);
+    assert!(doctor.stdout.contains("listens on tcp 0.0.0.0:8443"), "{}", doctor.stdout);
+    let changed = file.forward("tcp", 8445, "192.168.15.2:443").up().success();
+    assert!(changed.stderr.contains(note), "{}", changed.stderr);
 }
 
 /// Forwards udp 40000 to 50000 of the host to blue.

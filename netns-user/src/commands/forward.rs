@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, RuleListArgs},
     datapath::DatapathError,
-    lab,
+    lab::{self, ShadowedListener},
     rules::ForwardRule,
     step::forward_command,
     topology::Topology,
@@ -55,9 +55,28 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let commands = forward_command(&router.place, &rule, true);
     let act = || {
         router.work(|datapath| datapath.add_forwards(rules))?;
+        // The rule is there, whether or not the listeners can be read.
+        tell_shadowed(&lab::shadowed_by(&router.place, rules).unwrap_or_default());
         Ok(&rule)
     };
     perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
+}
+
+/// How many programs are named whose ports are forwarded.
+const NAMED: usize = 5;
+
+/// Tells of programs that get no new connection any more.
+pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
+    let (named, more) = shadowed.split_at(shadowed.len().min(NAMED));
+    for one in named {
+        anstream::eprintln!("note: {}", one.in_words());
+    }
+    if !more.is_empty() {
+        anstream::eprintln!(
+            "note: and {} more: `netns doctor FILE` names all such programs",
+            more.len()
+        );
+    }
 }
 
 fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Steps, change::perform, wanted};
+use super::{Steps, change::perform, forward::tell_shadowed, wanted};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
-    lab::{self, LabError, LabRecord, UncoveredInterface, UpOutcome},
+    lab::{self, LabError, LabRecord, ShadowedListener, UncoveredInterface, UpOutcome},
     topology::Topology,
 };
 
@@ -36,10 +36,12 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         let outcome = build(&topology, &interrupt)?;
         // The lab is up, whether or not the routes of the machine can be read.
         let uncovered = uncovered(name).unwrap_or_default();
+        let shadowed = lab::shadowed(&topology).unwrap_or_default();
         if outcome != UpOutcome::AlreadyUp && !json {
             anstream::eprint!("{}", notes(&uncovered));
+            tell_shadowed(&shadowed);
         }
-        Ok(Done { lab: name, outcome, uncovered })
+        Ok(Done { lab: name, outcome, uncovered, shadowed })
     };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match perform(args.changing, json, &commands, act, text) {
@@ -59,6 +61,8 @@ struct Done<'a> {
     outcome: UpOutcome,
     /// Where the machine routes packets of the lab that the datapath drops.
     uncovered: Vec<UncoveredInterface>,
+    /// Programs that get no new connection, since their ports are forwarded.
+    shadowed: Vec<ShadowedListener>,
 }
 
 impl Done<'_> {

@@ -8,6 +8,7 @@ mod files;
 mod firewall;
 mod forwarding;
 mod kernel;
+mod listeners;
 mod managers;
 mod names;
 mod other_ways;
@@ -181,6 +182,7 @@ pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings.extend(names::check(subject));
     findings.extend(subnets::check(subject));
     findings.extend(other_ways::check(subject));
+    findings.extend(listeners::check(subject));
     findings
 }
 

@@ -6,6 +6,7 @@ pub mod connections;
 mod error;
 pub mod firewall;
 mod link;
+pub mod listeners;
 mod neighbour;
 mod netlink;
 pub mod netns;
