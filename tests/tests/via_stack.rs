@@ -21,6 +21,8 @@ mod inside;
 mod masquerade;
 #[path = "moments.rs"]
 mod moments;
+#[path = "other_nats.rs"]
+mod other_nats;
 #[path = "own_router.rs"]
 mod own_router;
 #[path = "protocols.rs"]
@@ -31,3 +33,5 @@ mod quotas;
 mod routers;
 #[path = "rule_kinds.rs"]
 mod rule_kinds;
+#[path = "whose_port.rs"]
+mod whose_port;

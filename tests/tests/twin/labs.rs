@@ -6,7 +6,7 @@ use netns_common::{
     abi::Ip4,
     model::address::{BLUE, BRIDGE, HOST, LAN, RED},
 };
-use netns_tests::{Inside, Wire, forward_add, inside, mac_of, netns, set};
+use netns_tests::{Inside, Wire, forward_add, inside, mac_of, netfilter_lab, netns, set};
 
 /// Where packets begin and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,36 +84,7 @@ impl Lab {
 
     /// The kernel's.
     pub(crate) fn netfilters() -> Self {
-        let ip = |line: &str| {
-            netns_tests::own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
-        };
-        for name in ["t-host", "t-red", "t-blue", "t-lan"] {
-            ip(&format!("netns add {name}"));
-            ip(&format!("-n {name} link set lo up"));
-        }
-        ip("-n t-host link add v-net-0 type bridge");
-        ip("-n t-host addr add 192.168.15.5/24 dev v-net-0");
-        ip("-n t-host link set v-net-0 up");
-        for name in ["red", "blue"] {
-            ip(&format!(
-                "-n t-host link add veth-{name}-br type veth peer name veth-{name} netns t-{name}"
-            ));
-            ip(&format!("-n t-host link set veth-{name}-br master v-net-0 up"));
-            // For a namespace that calls its own forward.
-            ip(&format!("-n t-host link set veth-{name}-br type bridge_slave hairpin on"));
-            ip(&format!("-n t-{name} link set veth-{name} up"));
-        }
-        ip("-n t-host link add ens3 type veth peer name eth0 netns t-lan");
-        ip("-n t-host addr add 192.168.1.10/24 dev ens3");
-        ip("-n t-host link set ens3 up");
-        ip("-n t-lan link set eth0 up");
-        ip("-n t-host route add default via 192.168.1.1");
-        let router = inside("t-host");
-        router.run(|| set("ipv4/ip_forward", "1"));
-        for rule in RULES {
-            let rule: Vec<_> = ["-t", "nat"].into_iter().chain(rule.split(' ')).collect();
-            router.command("iptables-nft", &rule).success();
-        }
+        netfilter_lab(&RULES);
         Self::bare("t-")
     }
 

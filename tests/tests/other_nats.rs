@@ -1,0 +1,149 @@
+//! A lab on a machine where another NAT, as Docker's, works at the same uplink.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, UdpSocket},
+};
+
+use netns_tests::{
+    DEADLINE, LabFile, Sandbox, accept, connect_from, flows, inside, ip, lab, netfilter_rule,
+    netns, own, set,
+};
+
+/// A container's namespace `box` at 172.17.0.2, behind a bridge with a masquerade of its own, at
+/// the uplink of the machine; and a lab there, red being 10.60.0.2.
+fn with_container() -> (Sandbox, LabFile) {
+    let sandbox = Sandbox::new();
+    sandbox.with_uplink("ens3");
+    let machine = own();
+    machine.run(|| set("ipv4/ip_forward", "1"));
+    ip(&machine, "netns add box");
+    ip(&machine, "link add docker0 type bridge");
+    ip(&machine, "addr add 172.17.0.1/16 dev docker0");
+    ip(&machine, "link set docker0 up");
+    ip(&machine, "link add vbox type veth peer eth0 netns box");
+    ip(&machine, "link set vbox master docker0 up");
+    let container = inside("box");
+    ip(&container, "link set lo up");
+    ip(&container, "addr add 172.17.0.2/16 dev eth0");
+    ip(&container, "link set eth0 up");
+    ip(&container, "route add default via 172.17.0.1");
+    netfilter_rule(&machine, "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE");
+    let lab = lab("beside")
+        .own_uplink("ens3")
+        .bridge("br-lab", "10.60.0.1/24")
+        .namespace("red", "br-lab", "10.60.0.2/24")
+        .masquerade("10.60.0.0/24", "ens3");
+    (sandbox, lab)
+}
+
+#[track_caller]
+fn udp(name: &str, address: &str) -> UdpSocket {
+    let socket = inside(name).run(|| UdpSocket::bind(address)).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    socket
+}
+
+#[track_caller]
+fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
+    let mut buffer = [0; 64];
+    let (length, sender) = socket.recv_from(&mut buffer).expect("a datagram");
+    (String::from_utf8_lossy(&buffer[..length]).into_owned(), sender)
+}
+
+/// Asks a server, and gets the answer to this very question; the end that the server has seen.
+#[track_caller]
+fn ask(client: &UdpSocket, server: &UdpSocket, question: &str) -> SocketAddr {
+    client.send_to(question.as_bytes(), server.local_addr().expect("an address")).expect("to send");
+    let (asked, end) = receive(server);
+    assert_eq!(asked, question);
+    assert_eq!(end.ip().to_string(), "192.168.1.10");
+    server.send_to(format!("to {question}").as_bytes(), end).expect("to answer");
+    assert_eq!(receive(client).0, format!("to {question}"));
+    end
+}
+
+#[test]
+fn a_container_and_a_namespace_get_their_own_answers_whoever_asked_first() {
+    let (_sandbox, lab) = with_container();
+    lab.up().success();
+    let container = udp("box", "172.17.0.2:123");
+    let red = udp("red", "10.60.0.2:123");
+    for (port, container_first) in [(7001, true), (7002, false)] {
+        let server = udp("outside", &format!("192.168.1.1:{port}"));
+        for turn in 0..3 {
+            let ends = if container_first {
+                [ask(&container, &server, "container"), ask(&red, &server, "red")]
+            } else {
+                let red = ask(&red, &server, "red");
+                [ask(&container, &server, "container"), red]
+            };
+            assert_ne!(ends[0], ends[1], "turn {turn}");
+            // Who was first has its own port outside.
+            let first = ends[usize::from(!container_first)];
+            assert_eq!(first.to_string(), "192.168.1.10:123", "turn {turn}");
+        }
+    }
+    let kinds: Vec<_> = flows().into_iter().map(|flow| flow["kind"].clone()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "other-nat").count(), 2, "{kinds:?}");
+}
+
+#[test]
+fn their_tcp_connections_from_one_port_live_side_by_side() {
+    let (_sandbox, lab) = with_container();
+    lab.up().success();
+    for order in [["box", "red"], ["red", "box"]] {
+        let port = if order[0] == "box" { 7001 } else { 7002 };
+        let at = format!("192.168.1.1:{port}");
+        let listener = inside("outside").run(|| TcpListener::bind(&at)).expect("a listener");
+        let mut open = order.map(|name| {
+            let client = inside(name).run(|| connect_from(40_000, &at)).expect("to connect");
+            let (served, end) = accept(&listener).expect("a connection");
+            (name, client, served, end)
+        });
+        assert_ne!(open[0].3, open[1].3);
+        for _ in 0..3 {
+            for (name, client, served, _) in &mut open {
+                client.write_all(name.as_bytes()).expect("to send");
+                let mut word = [0; 3];
+                served.read_exact(&mut word).expect("what was sent");
+                served.write_all(&word).expect("to answer");
+                client.read_exact(&mut word).expect("an answer");
+                assert_eq!(&word, name.as_bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn their_pings_of_one_identifier_are_all_answered() {
+    let (_sandbox, lab) = with_container();
+    lab.up().success();
+    for identifier in ["4242", "4243"] {
+        let names = if identifier == "4242" { ["box", "red"] } else { ["red", "box"] };
+        // Both at once: each has the identifier while the other asks.
+        let ping = ["-e", identifier, "-i", "0.05", "-c", "10", "-W", "5", "192.168.1.1"];
+        let running = names.map(|name| inside(name).start("ping", &ping));
+        for (name, ping) in names.into_iter().zip(running) {
+            let (_, out, error) = ping.finish();
+            assert!(out.contains(" 0% packet loss"), "{name}: {out}{error}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_a_container_is_no_call_to_a_forward() {
+    let (_sandbox, lab) = with_container();
+    lab.up().success();
+    netns(&["forward", "add", "udp", "1024-65535", "10.60.0.2:1024"]).success();
+    let server = udp("outside", "192.168.1.1:7001");
+    let red = udp("red", "10.60.0.2:45000");
+    let container = udp("box", "172.17.0.2:45000");
+    for _ in 0..3 {
+        ask(&container, &server, "container");
+    }
+    // Somebody else calls the forward by the same port.
+    let caller = udp("outside", "192.168.1.1:7002");
+    caller.send_to(b"call", "192.168.1.10:45000").expect("to call");
+    assert_eq!(receive(&red).0, "call");
+}
