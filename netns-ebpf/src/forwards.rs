@@ -25,6 +25,9 @@ impl<C> ForwardTable for KernelTables<C> {
 
     #[inline(always)]
     fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId {
+        if maps::HAS_PUBLISHED.get(0).is_none_or(|has| *has == 0) {
+            return NO_RULE;
+        }
         let Some((page, place)) = page_of(protocol, port) else { return NO_RULE };
         // SAFETY: as above.
         let page = unsafe { maps::TARGET_PORTS.get(AddressPage { address: target, page }) };

@@ -86,6 +86,10 @@ pub(crate) static ADDRESS_PORTS: HashMap<AddressPage, PortPage> =
 pub(crate) static TARGET_PORTS: HashMap<AddressPage, PortPage> =
     HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
 
+/// Whether there ever was such a page: until then no new flow looks for one.
+#[map]
+pub(crate) static HAS_PUBLISHED: Array<u32> = Array::with_max_entries(1, 0);
+
 #[map]
 pub(crate) static RULE_PREFIXES: LpmTrie<RulePrefix, u32> =
     LpmTrie::with_max_entries(MAX_RULE_PREFIXES, BPF_F_NO_PREALLOC);

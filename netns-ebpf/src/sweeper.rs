@@ -201,13 +201,14 @@ extern "C" fn restore_one(place: u32, list: *const List) -> i64 {
     let name = record.inside_key();
     if let Some(old) = tables.flow(&key) {
         let version = old.version();
-        if record.is_moved() {
-            tables.unname_moved(&name, version);
+        if old.is_moved() {
+            tables.unname_moved(&old.inside_key(), version);
         }
         tables.remove_flow(&key, version);
     }
     if tables.insert_flow(&key, &flow).is_ok() && record.is_moved() {
-        let _ = tables.name_moved(&name, &key, Naming::TakeOver);
+        // Those that were seen last come first, and keep their names.
+        let _ = tables.name_moved(&name, &key, Naming::Leave);
     }
     0
 }

@@ -105,8 +105,8 @@ drop_reasons! {
     Filtered = 27, "filtered";
     /// A connection that began while the flow table was given another size: for a moment none can.
     Resizing = 28, "resizing";
-    /// Not dropped, but counted: a packet of another NAT on the machine, whose connection is not
-    /// recorded, since as many of other NATs are as may be. A connection of the lab may get its port.
+    /// Not dropped, but counted: a packet of another NAT on the machine, whose connection has no
+    /// record, since as many have one as may, or a connection of the lab has its port.
     OtherNatUnrecorded = 29, "other-nat-unrecorded";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";

@@ -138,6 +138,8 @@ pub mod maps {
     /// by which its ports are published, where [`FORWARD_PORTS`] does not tell. Of several, the one
     /// of an equal number, or else of the lowest.
     pub const TARGET_PORTS: &str = "TARGET_PORTS";
+    /// 0 to a `u32`: whether [`TARGET_PORTS`] ever had a page.
+    pub const HAS_PUBLISHED: &str = "HAS_PUBLISHED";
     /// The CIDRs of rules: [`RulePrefix`](super::RulePrefix) (longest match) to 1.
     pub const RULE_PREFIXES: &str = "RULE_PREFIXES";
 
@@ -167,7 +169,7 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 35] = [
+    pub const PINNED: [&str; 36] = [
         FLOWS,
         FLOW_TAILS,
         FLOW_INDEX,
@@ -199,6 +201,7 @@ pub mod maps {
         FORWARD_PORTS,
         ADDRESS_PORTS,
         TARGET_PORTS,
+        HAS_PUBLISHED,
         RULE_PREFIXES,
         FRAGMENTS,
         FRAGMENT_BUDGETS,

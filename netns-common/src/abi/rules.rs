@@ -1,6 +1,6 @@
 //! The NAT rules as the kernel looks them up, and their counters.
 
-use super::{Ip4, Port, Protocol};
+use super::{Ip4, Port, Protocol, Settings};
 
 /// Index of a rule in the counters; given out by userspace, from 1. Masquerades and forwards
 /// share the numbers.
@@ -158,10 +158,15 @@ impl Forward {
         Some(Port::new(self.first.wrapping_add(offset)))
     }
 
-    /// Whether the pages of the host's ports do not tell by which port of the host a port of the
-    /// target is published: it has another number, or belongs to a single address.
-    pub fn needs_target_page(&self) -> bool {
-        self.first != self.target_first || self.address != Ip4::UNSPECIFIED
+    /// Whether the pages of the host's ports do not tell by which port of the host the outside knows
+    /// a port of the target: it has another number, or belongs to a single address. One of loopback
+    /// or of an inside address is unknown outside.
+    pub fn needs_target_page(&self, settings: &Settings) -> bool {
+        let inside = settings.inside.iter().take(settings.inside_count as usize);
+        let is_unknown_outside =
+            self.address.is_loopback() || inside.into_iter().any(|net| net.contains(self.address));
+        let is_of_one = self.address != Ip4::UNSPECIFIED;
+        (self.first != self.target_first || is_of_one) && !is_unknown_outside
     }
 }
 

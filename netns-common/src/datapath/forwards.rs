@@ -86,7 +86,9 @@ pub(super) fn published<T: ForwardTable>(
     port: Port,
 ) -> Option<Published> {
     let equal = table.port_rules(protocol, port) & !OF_ADDRESS;
-    if let Some(published) = leading_to(table, equal, inside, port) {
+    if let Some(published) = leading_to(table, equal, inside, port)
+        && published.port == port
+    {
         return Some(published);
     }
     leading_to(table, table.target_rule(inside, protocol, port), inside, port)

@@ -145,6 +145,7 @@ fn translate_outbound<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> 
     to.destination = other.inside;
     to.quoted_source = other.inside;
     to.quoted_source_port = other.inside_port;
+    to.quoted_destination_port = other.seen_port;
     let exit = Exit::Peer { cable: other.cable };
     let mac = other.inside_mac;
     if !other.was_of(&other_key) {

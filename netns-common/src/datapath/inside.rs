@@ -51,11 +51,12 @@ pub(super) fn came_from_lab<T: Tables>(tables: &T, settings: &Settings, ingress:
     }
 }
 
-/// Whether a link is the lab's: a cable, a bridge, an uplink or that to the reassembler. Links of
-/// other NATs on the machine are not.
+/// Whether what comes by a link is the lab's, so that it leaves by an uplink translated by the lab:
+/// a cable, a bridge or the link to the reassembler. Links of other NATs on the machine are not, nor
+/// are uplinks: what comes by one and leaves by another is another NAT's.
 #[inline(always)]
 pub(super) fn is_lab_link<T: Tables>(tables: &T, settings: &Settings, link: u32) -> bool {
-    tables.link_role(link).is_some()
+    tables.link_role(link) == Some(LinkRole::Lab)
         || tables.bridge_port(link).is_some()
         || link == settings.reassembler
 }

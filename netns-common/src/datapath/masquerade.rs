@@ -5,7 +5,7 @@ use super::{
     inside::{is_inside, is_uplink},
     traits::Tables,
 };
-use crate::abi::{Ip4, Masquerade, Settings};
+use crate::abi::{Ip4, LinkRole, Masquerade, Settings};
 
 /// The rule for what `source` sends out of `uplink`: the longest prefix, and of two as long that
 /// of this uplink before that of any.
@@ -32,8 +32,15 @@ pub(super) fn excludes<T: Tables>(tables: &T, rule: &Masquerade, remote: Ip4) ->
     rule.excludes != 0 && tables.rule_has(rule.rule, remote)
 }
 
+/// The address that packets leave with, if their sender is published on none: that of the rule, or
+/// where it has none the kernel's choice.
+#[inline(always)]
+pub(super) fn usual_address(of_rule: Ip4, route: &Route) -> Ip4 {
+    if of_rule == Ip4::UNSPECIFIED { route.source } else { of_rule }
+}
+
 /// The address that packets leave with: the one that their sender is published on, if it may leave
-/// by this way; else that of the rule, or where it has none the kernel's choice.
+/// by this way, or the usual one.
 #[inline(always)]
 pub(super) fn address<T: Tables>(
     tables: &T,
@@ -42,18 +49,20 @@ pub(super) fn address<T: Tables>(
     published_on: Ip4,
     route: &Route,
 ) -> Ip4 {
-    if published_on != Ip4::UNSPECIFIED
-        && may_leave_by(tables, settings, published_on, route.egress)
-    {
+    let is_published = published_on != Ip4::UNSPECIFIED;
+    if is_published && may_leave_by(tables, settings, published_on, route.egress) {
         return published_on;
     }
-    if of_rule == Ip4::UNSPECIFIED { route.source } else { of_rule }
+    usual_address(of_rule, route)
 }
 
 /// Whether packets with an address of the router may leave by an uplink: not if it belongs to
-/// another one, beyond which they would be dropped (RFC 3704), nor if it is an inside address.
+/// another one, beyond which they would be dropped (RFC 3704), nor if it is an inside address or
+/// no link has it.
 #[inline(always)]
 fn may_leave_by<T: Tables>(tables: &T, settings: &Settings, address: Ip4, uplink: u32) -> bool {
     let link = tables.link_of_address(address);
-    !is_inside(settings, address) && (link == uplink || !is_uplink(settings, link))
+    let is_of_others = link != uplink && is_uplink(settings, link);
+    let is_of_lab = is_inside(settings, address) || tables.link_role(link) == Some(LinkRole::Lab);
+    link != 0 && !is_of_others && !is_of_lab
 }

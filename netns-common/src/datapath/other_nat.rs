@@ -15,11 +15,11 @@ use super::{
     passage::{ANY, Passage},
     rewrite::Translation,
     stages::go_on,
-    state::Direction,
+    state::{Direction, is_expired},
     traits::{FlowRef, Packet, Tables},
     usage,
 };
-use crate::abi::{DropReason, FlowKind, NO_RULE, Port, Stage, Tick};
+use crate::abi::{DropReason, FlowKind, Masquerade, NO_RULE, Port, Stage, Tick};
 
 const PASS: Outcome = Outcome::Decided(Verdict::Pass);
 
@@ -74,6 +74,17 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         kind if kind.has_ports() => {}
         _ => return PASS,
     }
+    let key = head.outbound_key(head.source);
+    let mut is_taken = false;
+    if let Some(flow) = tables.flow(&key) {
+        if !flow.is_moved() && is_its_own(passage, &flow, true) {
+            passage.touch::<_, ANY>(&flow, Direction::Out);
+            return PASS;
+        }
+        // Of others that are over, a SYN of this one says nothing.
+        is_taken = flow.is_moved() || flow.kind != FlowKind::OtherNat as u8;
+        is_taken = is_taken && !is_expired(&flow, passage.settings, passage.now);
+    }
     if let Some(flow) = tables.moved_flow(&head.inside_key())
         && is_its_own(passage, &flow, true)
     {
@@ -87,15 +98,10 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         };
         return passage.translate(&to, ParkedExit::park(Exit::Onward), NO_RULE, false);
     }
-    let mut is_taken = false;
-    if let Some(flow) = tables.flow(&head.outbound_key(head.source)) {
-        if is_its_own(passage, &flow, true) {
-            passage.touch::<_, ANY>(&flow, Direction::Out);
-            return PASS;
-        }
-        is_taken = !passage.is_over(&flow, true);
-    }
-    if !usage::has_room_for_other_nat(tables, passage.settings, passage.now) {
+    // What is open is known at the far end by its port: another one would end it.
+    let is_open = head.kind.is_tcp() && !head.is_syn();
+    if is_taken && is_open || !usage::has_room_for_other_nat(tables, passage.settings, passage.now)
+    {
         return pass_unrecorded(passage);
     }
     passage.begin_draft(FlowKind::OtherNat);
@@ -105,9 +111,11 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     draft.seen_port = head.destination_port;
     draft.external = head.source;
     if is_taken {
-        return begin_to_claim(passage, Stage::Claim, Exit::Onward, Port::ZERO);
+        // By no rule, which maps nothing.
+        passage.notes.masquerade = Masquerade::default();
+        let stage = if passage.settings.mappings == 0 { Stage::Claim } else { Stage::Map };
+        return begin_to_claim(passage, stage, Exit::Onward, Port::ZERO);
     }
-    let key = head.outbound_key(head.source);
     match record(tables, passage.settings, &key, &passage.notes.draft) {
         Ok(()) => PASS,
         Err(_) => pass_unrecorded(passage),

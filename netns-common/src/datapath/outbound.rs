@@ -287,10 +287,13 @@ pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     let keeps = FlowKind::is_begun_outside(flow.kind) || {
         let rule = masquerade::find(passage.tables, route.egress, flow.inside);
         let Passage { tables, settings, .. } = *passage;
-        let on = forwards::published_on(tables, flow);
         let to = rule.map_or(Ip4::UNSPECIFIED, |rule| rule.to);
-        let external = masquerade::address(tables, settings, to, on, route);
-        external == flow.external && route.egress == flow.egress
+        // Also when it is published on another address since it began.
+        let is_borne = flow.external == masquerade::usual_address(to, route) || {
+            let on = forwards::published_on(tables, flow);
+            flow.external == masquerade::address(tables, settings, to, on, route)
+        };
+        is_borne && route.egress == flow.egress
     };
     if keeps {
         flow.reroute(route.egress, route.next_hop);

@@ -112,7 +112,10 @@ fn search<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, key: &FlowKey) 
         let port = sequence.port(number);
         let inside = inside_key(passage, key, port);
         let tables = passage.tables;
-        if tables.kept_flow(&inside).is_none() && tables.moved_flow(&inside).is_none() {
+        // Another CPU may have recorded this very call by another packet.
+        let is_free_of =
+            |found: Option<T::FlowRef<'_>>| found.is_none_or(|flow| flow.key() == *key);
+        if is_free_of(tables.kept_flow(&inside)) && is_free_of(tables.moved_flow(&inside)) {
             passage.notes.seen = port;
         }
     }

@@ -341,7 +341,9 @@ impl ForwardTable for MemoryTables {
 
     fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId {
         let rules = self.forwards.iter().filter(|(_, rule)| {
-            rule.target == target && rule.protocol == protocol && rule.needs_target_page()
+            rule.target == target
+                && rule.protocol == protocol
+                && rule.needs_target_page(&self.settings)
         });
         let published = rules.filter_map(|(id, rule)| {
             let published = rule.published_port(port)?;

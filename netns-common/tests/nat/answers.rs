@@ -6,7 +6,10 @@ use netns_common::{
     model::{Datagram, Hook, Mtus, VecPacket, wrong_checksums},
 };
 
-use crate::lab::{ACK, BLUE, BRIDGE, FAR, HOST, Lab, RED, SYN, Sent, ipv4};
+use crate::{
+    errors::quoted,
+    lab::{ACK, BLUE, BRIDGE, FAR, HOST, Lab, RED, SYN, Sent, ipv4},
+};
 
 const TIME_EXCEEDED: (u8, u8) = (11, 0);
 const FRAGMENTATION_NEEDED: (u8, u8) = (3, 4);
@@ -125,6 +128,22 @@ fn rfc5508_req7_a_hairpin_by_a_moved_port_is_answered_too() {
     assert_ne!(moved.head().source_port.number(), 40_000);
     let sent = lab.blue(&ipv4(BLUE, HOST).ttl(1).udp(40_000, 5353));
     assert_eq!(sent.refused(DropReason::TtlExceeded, BRIDGE), (TIME_EXCEEDED, 0));
+}
+
+#[test]
+fn rfc5508_req7_an_error_about_a_hairpin_has_the_port_that_the_target_knows() {
+    let mut lab = Lab::new();
+    lab.red(&ipv4(RED, HOST).tcp(40_000, 80, SYN)).reached(BLUE, (HOST, 40_000), (BLUE, 80));
+    // By another port of the host to the same one of blue.
+    let call = lab.red(&ipv4(RED, HOST).tcp(40_000, 8080, SYN));
+    let seen = call.head().source_port.number();
+    assert_ne!(seen, 40_000);
+    let answer = lab.answer(&call);
+    answer.reached(RED, (HOST, 8080), (RED, 40_000));
+    let error = lab.red(&ipv4(RED, HOST).error(3, 4, &answer.after, 8).next_hop_mtu(1400));
+    assert_eq!(quoted(&error.after), ((BLUE, 80), (HOST, seen)));
+    let error = lab.blue(&ipv4(BLUE, HOST).error(3, 3, &call.after, 8));
+    assert_eq!(quoted(&error.after), ((RED, 40_000), (HOST, 8080)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use netns_common::{
 
 use crate::{
     errors::quoted,
-    lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, SYN, Sent, ipv4, tcp},
+    lab::{ACK, BLUE, FAR, FIN, HOST, LAN, Lab, RED, SYN, Sent, ipv4, tcp},
 };
 
 /// A bridge that is not the lab's.
@@ -195,4 +195,98 @@ fn a_packet_of_the_host_ends_what_another_nat_had_under_its_port() {
     frame.from_host = true;
     lab.send(Hook::ToUplink, frame).passed();
     assert_eq!(lab.flow_count(), 0);
+}
+
+/// Red's connection from port 5000 is over, and its record stays for a while.
+fn with_closed_connection() -> Lab {
+    let mut lab = machine();
+    let opening = lab.red(&ipv4(RED, FAR).tcp(5000, 443, SYN));
+    lab.answer(&opening);
+    lab.red(&ipv4(RED, FAR).tcp(5000, 443, ACK));
+    lab.red(&ipv4(RED, FAR).tcp(5000, 443, FIN | ACK));
+    lab.outside(&ipv4(FAR, HOST).tcp(443, 5000, FIN | ACK));
+    lab
+}
+
+#[test]
+fn a_syn_of_another_nat_does_not_go_by_a_port_that_the_lab_is_just_closing() {
+    let mut lab = with_closed_connection();
+    let opening = other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, SYN));
+    let (from, to) = opening.ends();
+    assert_ne!(from, (HOST, 5000));
+    let answer = ipv4(FAR, HOST).tcp(443, from.1, SYN | ACK);
+    lab.outside(&answer).went_on_as(to, (HOST, 5000));
+    other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, ACK)).went_on_as(from, to);
+}
+
+#[test]
+fn an_open_connection_of_another_nat_keeps_its_port_whatever_the_lab_has() {
+    let mut lab = machine();
+    lab.red(&ipv4(RED, FAR).tcp(5000, 443, SYN));
+    // It is older than the lab, which has not seen it begin.
+    other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, ACK)).passed();
+    assert_eq!(lab.drops(DropReason::OtherNatUnrecorded), 1);
+}
+
+#[test]
+fn a_connection_of_another_nat_that_begins_anew_goes_by_one_port() {
+    let mut lab = with_closed_connection();
+    let first = other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, SYN));
+    let port = first.ends().0.1;
+    lab.outside(&ipv4(FAR, HOST).tcp(443, port, SYN | ACK));
+    for flags in [ACK, FIN | ACK] {
+        other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, flags));
+    }
+    lab.outside(&ipv4(FAR, HOST).tcp(443, port, FIN | ACK));
+    // The lab's is gone by now, and this one's is still remembered.
+    lab.router.wait(110);
+    other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, ACK));
+    lab.router.wait(110);
+    lab.router.wait(30);
+    other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, SYN)).passed();
+    for _ in 0..2 {
+        lab.outside(&ipv4(FAR, HOST).tcp(443, 5000, SYN | ACK)).passed();
+        other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, ACK)).passed();
+    }
+}
+
+#[test]
+fn two_connections_of_other_nats_never_share_a_port() {
+    let mut lab = machine();
+    lab.red(&ipv4(RED, FAR).udp(5000, 123));
+    let moved = other(&mut lab, &ipv4(HOST, FAR).udp(5000, 123)).ends().0.1;
+    // Another one has that port as its own: the other NAT does not know that it is in use.
+    let second = other(&mut lab, &ipv4(HOST, FAR).udp(moved, 123)).ends().0.1;
+    assert!(second != moved && second != 5000, "{second}");
+    for (port, own) in [(moved, 5000), (second, moved)] {
+        let answer = lab.outside(&ipv4(FAR, HOST).udp(123, port));
+        answer.went_on_as((FAR, 123), (HOST, own));
+    }
+}
+
+#[test]
+fn what_comes_by_an_uplink_and_leaves_by_one_is_another_nats() {
+    let mut lab = machine();
+    let places = lab.places;
+    let frame = ipv4(HOST, FAR).udp(5000, 123);
+    let frame = frame.frame(places.uplink.mac, places.lan_mac, places.uplink.index);
+    lab.send(Hook::ToUplink, frame).passed();
+    assert_eq!(other_nats(&lab), 1);
+    assert_ne!(lab.red(&ipv4(RED, FAR).udp(5000, 123)).ends().0, (HOST, 5000));
+}
+
+#[test]
+fn another_nat_leaves_the_ports_of_mappings_alone() {
+    let mut lab = machine();
+    lab.router.tables.settings.mappings = 1;
+    lab.router.tables.settings.port_min = 7000;
+    lab.router.tables.settings.port_max = 7001;
+    lab.masquerade().endpoint_independent = 1;
+    for port in [5000, 7000] {
+        lab.red(&ipv4(RED, LAN).udp(port, 53)).left_as((HOST, port), (LAN, 53));
+    }
+    lab.red(&ipv4(RED, FAR).udp(5000, 53)).left_as((HOST, 5000), (FAR, 53));
+    let sent = other(&mut lab, &ipv4(HOST, FAR).udp(5000, 53));
+    assert_eq!(sent.ends().0, (HOST, 7001));
+    lab.red(&ipv4(RED, FAR).udp(7000, 53)).left_as((HOST, 7000), (FAR, 53));
 }

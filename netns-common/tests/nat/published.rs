@@ -53,6 +53,35 @@ fn of_several_forwards_the_equal_number_counts_or_else_the_lowest() {
 }
 
 #[test]
+fn a_range_that_covers_the_number_is_not_the_equal_number() {
+    // 8004 leads to 8005, and 8005 to 8006.
+    let range = Forward { last: 8010, ..udp(8000, 8001) };
+    let mut lab = with(&[range, udp(7000, 8005)]);
+    lab.red(&ipv4(RED, FAR).udp(8005, 5070)).left_as((HOST, 7000), (FAR, 5070));
+    lab.red(&ipv4(RED, FAR).udp(8006, 5070)).left_as((HOST, 8005), (FAR, 5070));
+}
+
+#[test]
+fn a_connection_keeps_its_address_when_its_port_is_published_on_another() {
+    let mut lab = with_second(&[], Lab::new().places.uplink.index);
+    lab.red(&ipv4(RED, FAR).udp(5060, 5070)).left_as((HOST, 5060), (FAR, 5070));
+    lab.forward(20, Forward { address: SECOND, ..udp(5060, 5060) });
+    lab.router.wait(3);
+    lab.red(&ipv4(RED, FAR).udp(5060, 5070)).left_as((HOST, 5060), (FAR, 5070));
+    lab.red(&ipv4(RED, FAR).udp(5060, 5071)).left_as((SECOND, 5060), (FAR, 5071));
+}
+
+#[test]
+fn an_address_of_the_lab_or_of_nobody_is_never_borne() {
+    let places = Lab::new().places;
+    for link in [places.bridge.index, 0] {
+        let mut lab = with_second(&[Forward { address: SECOND, ..udp(5060, 5060) }], link);
+        let sent = lab.red(&ipv4(RED, FAR).udp(5060, 5070));
+        sent.left_as((HOST, 5060), (FAR, 5070));
+    }
+}
+
+#[test]
 fn ports_of_a_range_are_published_one_by_one() {
     let range = Forward { last: 20_099, ..udp(20_000, 10_000) };
     let mut lab = with(&[range]);
@@ -107,8 +136,10 @@ fn an_address_of_another_uplink_is_not_borne_but_the_port_is() {
 fn a_port_that_is_published_on_loopback_or_inside_only_is_not_spoken_from() {
     for address in [Ip4::new(127, 0, 0, 1), crate::lab::BRIDGE] {
         let mut lab = with(&[Forward { address, ..udp(15_060, 5060) }]);
-        let sent = lab.red(&ipv4(RED, FAR).udp(5060, 5070));
-        assert_eq!(sent.ends().0.0, HOST, "{address:?}");
+        lab.red(&ipv4(RED, FAR).udp(5060, 5070)).left_as((HOST, 5060), (FAR, 5070));
+        // Nor does it stand in the way of one that is known outside.
+        lab.forward(30, udp(16_060, 5060));
+        lab.red(&ipv4(RED, FAR).udp(5060, 5071)).left_as((HOST, 16_060), (FAR, 5071));
     }
 }
 

@@ -100,7 +100,11 @@ fn the_hosts_own_traffic_is_its_own() {
     lab.outside(&ipv4(LAN, HOST).fragment(0, true).udp(53, 33_333)).passed();
     // As the first one of its datagram was.
     lab.outside(&ipv4(LAN, HOST).protocol(17).fragment(5, false)).passed();
-    lab.stack(&ipv4(HOST, LAN).tcp(22, 50_000, SYN | ACK)).passed();
+    let places = lab.places;
+    let answer = ipv4(HOST, LAN).tcp(22, 50_000, SYN | ACK);
+    let mut frame = answer.frame(places.uplink.mac, places.lan_mac, places.uplink.index);
+    frame.from_host = true;
+    lab.send(Hook::ToUplink, frame).passed();
     assert_eq!(lab.flow_count(), 0);
 }
 

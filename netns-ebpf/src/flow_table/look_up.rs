@@ -1,7 +1,9 @@
 //! Looking for a connection, by what the outside calls it or by what the inside does.
 
+use core::mem::offset_of;
+
 use netns_common::{
-    abi::{BUCKET_ENTRIES, FlowKey, FlowLayout, FlowRecord, InsideKey},
+    abi::{BUCKET_ENTRIES, FlowHead, FlowKey, FlowLayout, FlowRecord, InsideKey, Port},
     datapath::Spot,
 };
 
@@ -26,13 +28,33 @@ impl Wanted for FlowKey {
         unsafe {
             let head = &raw const (*record).head;
             (&raw const (*record).remote).read_volatile() == self.remote
-                && (&raw const (*record).remote_port).read_volatile() == self.remote_port
-                && (&raw const (*record).external_port).read_volatile() == self.external_port
+                && pair(&raw const (*record).remote_port) == pair(&raw const self.remote_port)
                 && (&raw const (*head).external).read_volatile() == self.external
                 && (&raw const (*head).protocol).read_volatile() == self.protocol
         }
     }
 }
+
+/// Two ports that lie one behind the other, as one word: the second is the next field's.
+///
+/// # Safety
+/// The pointer is to such a field, at a multiple of four bytes, and valid to read.
+#[inline(always)]
+unsafe fn pair(first: *const Port) -> u32 {
+    // SAFETY: as the caller says.
+    unsafe { first.cast::<u32>().read_volatile() }
+}
+
+const _: () = {
+    let record = offset_of!(FlowRecord, remote_port);
+    let head = offset_of!(FlowRecord, head) + offset_of!(FlowHead, inside_port);
+    let (flow, inside) = (offset_of!(FlowKey, remote_port), offset_of!(InsideKey, inside_port));
+    assert!(record % 4 == 0 && head % 4 == 0 && flow % 4 == 0 && inside % 4 == 0);
+    assert!(offset_of!(FlowRecord, external_port) == record + 2);
+    assert!(offset_of!(FlowHead, seen_port) == offset_of!(FlowHead, inside_port) + 2);
+    assert!(offset_of!(FlowKey, external_port) == flow + 2);
+    assert!(offset_of!(InsideKey, seen_port) == inside + 2);
+};
 
 /// A connection as the inside calls it, if it has the same ports inside and outside.
 #[repr(transparent)]
@@ -47,11 +69,11 @@ impl Wanted for Kept {
     #[inline(always)]
     fn is(&self, record: *const FlowRecord) -> bool {
         // SAFETY: as above.
-        unsafe {
-            (&raw const (*record).remote_port).read_volatile() == self.0.seen_port
-                && (&raw const (*record).external_port).read_volatile() == self.0.inside_port
-                && self.0.is(record)
-        }
+        let (outside, inside) = unsafe {
+            (pair(&raw const (*record).remote_port), pair(&raw const self.0.inside_port))
+        };
+        // The remote's port comes first outside, and last inside.
+        outside == inside.rotate_left(16) && self.0.is(record)
     }
 }
 
@@ -67,9 +89,8 @@ impl Wanted for InsideKey {
         unsafe {
             let head = &raw const (*record).head;
             (&raw const (*head).inside).read_volatile() == self.inside
-                && (&raw const (*head).inside_port).read_volatile() == self.inside_port
+                && pair(&raw const (*head).inside_port) == pair(&raw const self.inside_port)
                 && (&raw const (*record).remote).read_volatile() == self.remote
-                && (&raw const (*head).seen_port).read_volatile() == self.seen_port
                 && (&raw const (*head).protocol).read_volatile() == self.protocol
         }
     }

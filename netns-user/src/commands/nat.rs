@@ -169,6 +169,7 @@ fn usage_table(usage: &[Usage]) -> String {
         let name = match (namespace, &status.interface) {
             (Some(namespace), _) => namespace.clone(),
             (None, Some(interface)) => format!("by {interface}"),
+            (None, None) if status.of_other_nats => "other NATs".into(),
             (None, None) => "elsewhere".into(),
         };
         [
@@ -240,6 +241,7 @@ mod tests {
     fn usage(interface: &str, connections: u64, unreplied: u64) -> UsageStatus {
         UsageStatus {
             interface: Some(interface.into()),
+            of_other_nats: false,
             connections,
             unreplied,
             quota: 65_536,

@@ -5,13 +5,13 @@ use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4
 use aya::maps::{Array, HashMap, LpmTrie, MapData, lpm_trie::Key};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
-    BridgePort, Endpoint, FlowLayout, HostAddress, Ip4, KEEP_CLASS, KEEP_PARITY, LinkAddress,
-    LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, MasqueradeKey, Prefix, Settings, SourceCheck,
-    Timeouts, maps,
+    BridgePort, Endpoint, FlowLayout, HostAddress, Ip4, KEEP_CLASS, KEEP_PARITY, LINKS_NOTED,
+    LinkAddress, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, MasqueradeKey, Prefix, Settings,
+    SourceCheck, Timeouts, maps,
 };
 use nix::ifaddrs::getifaddrs;
 
-use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, marks, spec::CableSpec};
+use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, batch, marks, spec::CableSpec};
 use crate::net::netns::own_cookie;
 
 /// The interfaces of the thread's namespace: index and Ethernet address by name.
@@ -249,8 +249,23 @@ pub(super) fn write_links(
         map.insert(index, *role as u32, 0).map_err(error)?;
     }
     let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
+    let mut is_any_gone = false;
     for index in old.iter().filter(|index| !links.contains_key(index)) {
         map.remove(index).map_err(error)?;
+        is_any_gone = true;
+    }
+    if is_any_gone { forget_noted_links(datapath) } else { Ok(()) }
+}
+
+/// Has the programs find out anew which links are the lab's.
+pub(super) fn forget_noted_links(datapath: &Datapath) -> Result<(), DatapathError> {
+    let map_data = datapath.open_map(maps::LAB_LINKS)?;
+    let words: Vec<(u32, u64)> = batch::elements(&map_data, 0, LINKS_NOTED / u64::BITS)
+        .map_err(|cause| DatapathError::Map { map: maps::LAB_LINKS, cause: cause.into() })?;
+    let mut map: Array<MapData, u64> = datapath.map(maps::LAB_LINKS)?;
+    for (number, _) in words.iter().filter(|(_, word)| *word != 0) {
+        map.set(*number, 0, 0)
+            .map_err(|cause| DatapathError::Map { map: maps::LAB_LINKS, cause })?;
     }
     Ok(())
 }

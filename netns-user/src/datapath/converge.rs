@@ -153,6 +153,9 @@ impl Datapath {
                 gone.insert(index);
             }
         }
+        if !gone.is_empty() {
+            configure::forget_noted_links(self)?;
+        }
         let mut endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
         for address in keys(&endpoints, maps::ENDPOINTS)? {
             if !addresses.contains_key(&address) {

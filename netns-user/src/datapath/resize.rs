@@ -11,7 +11,7 @@ use aya::{
 };
 use netns_common::{
     abi::{
-        ETHERNET_HEADER, Flow, FlowCopy, FlowKey, FlowRecord, Mapping, MappingKey,
+        ETHERNET_HEADER, Flow, FlowCopy, FlowKey, FlowKind, FlowRecord, Mapping, MappingKey,
         RESTORED_AT_ONCE, Settings, Tick, maps, programs, ticks,
     },
     datapath::{Charge, is_expired},
@@ -41,11 +41,11 @@ impl Datapath {
         configure::write_flow_layout(&next, spec.flow_capacity)?;
         object::fill_stages(&mut object, &next.pins)?;
         let begin = now()?;
-        self.copy_flows(&mut object, 0)?;
+        self.copy_flows(&mut object, spec, 0)?;
         // What began or changed since is copied while nothing begins.
         self.pause(now()?.wrapping_add(ticks(PAUSE_SECONDS)).max(1))?;
         let exchanged = self
-            .copy_flows(&mut object, begin.wrapping_sub(CLOCK_SKEW))
+            .copy_flows(&mut object, spec, begin.wrapping_sub(CLOCK_SKEW))
             .and_then(|()| self.copy_mappings(&next))
             .and_then(|()| self.exchange(&mut object));
         exchanged.and(self.pause(0))
@@ -70,12 +70,28 @@ impl Datapath {
     }
 
     /// Copies the living flows that were seen since a time into the table of another object. Where
-    /// not all have room, those that are answered come first, and of them those seen last.
-    fn copy_flows(&self, object: &mut Ebpf, since: Tick) -> Result<(), DatapathError> {
+    /// not all have room, those that are answered come first, and of them those seen last; those of other
+    /// NATs come last.
+    fn copy_flows(
+        &self,
+        object: &mut Ebpf,
+        spec: &DatapathSpec,
+        since: Tick,
+    ) -> Result<(), DatapathError> {
         let (now, settings) = (now()?, self.settings()?);
         let mut records = self.records()?;
         records.retain(|(_, flow)| flow.last_seen >= since && !is_expired(flow, &settings, now));
-        records.sort_by_key(|(_, flow)| (Charge::of(flow).is_unreplied, Reverse(flow.last_seen)));
+        let is_of_other_nat = |flow: &Flow| flow.kind == FlowKind::OtherNat as u8;
+        records.sort_by_key(|(_, flow)| {
+            (is_of_other_nat(flow), Charge::of(flow).is_unreplied, Reverse(flow.last_seen))
+        });
+        // As many as other NATs may have in a table of the new size.
+        let mut room = spec.limits.other_nats;
+        records.retain(|(_, flow)| {
+            let has_room = room > 0;
+            room -= u32::from(has_room && is_of_other_nat(flow));
+            has_room || !is_of_other_nat(flow)
+        });
         let program = object::classifier(object, programs::RESTORE_FLOWS)?;
         records.chunks(RESTORED_AT_ONCE as usize).try_for_each(|flows| restore(program, flows))
     }

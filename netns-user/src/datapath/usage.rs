@@ -1,7 +1,7 @@
 //! How many connections each link has begun, and may have, read for a person.
 
 use aya::maps::{HashMap, MapData, MapError};
-use netns_common::abi::{BridgePort, Load, UsageSlot, WHOLE_TABLE, maps};
+use netns_common::abi::{BridgePort, Load, OTHER_NATS, UsageSlot, WHOLE_TABLE, maps};
 use serde::Serialize;
 
 use super::{Datapath, DatapathError, configure::Interfaces};
@@ -13,6 +13,8 @@ pub struct UsageStatus {
     /// By which the first packets came in: a port of a bridge, or an uplink. `None`: no
     /// interface of the router any more, or an inside end that is behind a namespace.
     pub interface: Option<String>,
+    /// Whether these are the connections of other NATs on the machine, by whatever interface.
+    pub of_other_nats: bool,
     pub connections: u64,
     /// Of these, without an answer so far.
     pub unreplied: u64,
@@ -41,10 +43,12 @@ impl Datapath {
             }
         }
         usage.remove(&WHOLE_TABLE);
+        let of_other_nats = usage.remove(&OTHER_NATS).filter(|load| load.flows > 0);
         let status = |(link, load): (u32, Load)| {
             let own = ports.get(&link, 0).map_or(0, |port| port.quota);
             UsageStatus {
                 interface: interfaces.name(link).map(str::to_owned),
+                of_other_nats: false,
                 connections: load.flows,
                 unreplied: load.unreplied,
                 quota: if own == 0 { limits.quota } else { own },
@@ -53,6 +57,14 @@ impl Datapath {
         };
         let busy = usage.into_iter().filter(|(_, load)| load.flows > 0);
         let mut usage: Vec<_> = busy.map(status).collect();
+        usage.extend(of_other_nats.map(|load| UsageStatus {
+            interface: None,
+            of_other_nats: true,
+            connections: load.flows,
+            unreplied: load.unreplied,
+            quota: limits.other_nats,
+            unreplied_quota: limits.other_nats,
+        }));
         usage.sort_by(|a, b| a.interface.cmp(&b.interface));
         Ok(usage)
     }

@@ -18,6 +18,9 @@ const LISTENING: &str = "0A";
 /// What /proc shows for a datagram socket without a peer: `TCP_CLOSE`.
 const UNCONNECTED: &str = "07";
 
+/// How /proc writes the address `::`.
+const ANY_IPV6: &str = "00000000000000000000000000000000:";
+
 /// A socket that waits for packets from anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -64,10 +67,24 @@ fn listener(line: &str, protocol: ForwardProtocol, waiting: &str) -> Option<List
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (local, remote, state) = (fields.next()?, fields.next()?, fields.next()?);
     let inode = fields.nth(5)?.parse().ok()?;
-    let end = connections::end(local)?;
-    let is_connected = connections::end(remote).is_none_or(|remote| remote.port() != 0);
+    let end = end(local)?;
+    let is_connected = end_port(remote) != Some(0);
     let waits = state == waiting && !is_connected && end.port() != 0;
     waits.then(|| Listener { protocol, address: *end.ip(), port: end.port(), inode })
+}
+
+/// An end, as [`connections::end`] has it. `::` is any address: IPv4 comes there too, unless the
+/// socket is for IPv6 only, which /proc does not tell.
+fn end(text: &str) -> Option<SocketAddrV4> {
+    match text.strip_prefix(ANY_IPV6) {
+        Some(_) => Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, end_port(text)?)),
+        None => connections::end(text),
+    }
+}
+
+/// The port of an end of either family.
+fn end_port(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.split_once(':')?.1, 16).ok()
 }
 
 /// The names of the programs that have sockets, by the inodes of these. Only root sees those of

@@ -25,11 +25,11 @@ const fn budget(program: &'static str, newer: u32, older: u32) -> Budget {
 pub(crate) const BUDGETS: [Budget; 49] = [
     budget("admit", 2_000, 1_000),
     budget("claim", 43_000, 37_000),
-    budget("egress_begin", 20_000, 19_000),
+    budget("egress_begin", 21_500, 19_000),
     budget("egress_guard", 9_000, 14_000),
     budget("egress_error", 9_000, 10_000),
     budget("egress_moved", 24_000, 37_000),
-    budget("enter", 34_000, 36_000),
+    budget("enter", 40_000, 36_000),
     budget("first_fragment", 14_000, 10_000),
     budget("forget_flows", 6_000, 7_000),
     budget("from_namespace", 25_000, 103_000),
@@ -69,7 +69,7 @@ pub(crate) const BUDGETS: [Budget; 49] = [
     budget("requote", 17_000, 11_000),
     budget("restore_flows", 9_000, 12_000),
     budget("start_sweeper", 6_000, 6_000),
-    budget("to_uplink", 25_500, 110_000),
+    budget("to_uplink", 27_000, 110_000),
     budget("to_uplink_l", 30_000, 126_000),
     budget("translate", 16_000, 9_000),
 ];

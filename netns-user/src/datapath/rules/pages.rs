@@ -8,7 +8,8 @@ use std::{
 
 use aya::maps::{Array, HashMap, MapData};
 use netns_common::abi::{
-    AddressPage, Forward, Ip4, NO_RULE, OF_ADDRESS, PAGE, Port, PortPage, RuleId, maps, page_of,
+    AddressPage, Forward, Ip4, NO_RULE, OF_ADDRESS, PAGE, Port, PortPage, RuleId, Settings, maps,
+    page_of,
 };
 
 use super::map_error;
@@ -26,6 +27,7 @@ impl Datapath {
         let mut pages = BTreeSet::new();
         let mut of_addresses = BTreeSet::new();
         let mut of_targets = BTreeSet::new();
+        let settings = self.settings()?;
         for rule in changed {
             for page in pages_of(rule) {
                 pages.insert(page);
@@ -33,12 +35,12 @@ impl Datapath {
                     of_addresses.insert((page, rule.address.to_network()));
                 }
             }
-            if rule.needs_target_page() {
+            if rule.needs_target_page(&settings) {
                 of_targets
                     .extend(target_pages_of(rule).map(|page| (rule.target.to_network(), page)));
             }
         }
-        self.write_target_pages(&of_targets, rules)?;
+        self.write_target_pages(&of_targets, rules, &settings)?;
         let error = map_error(maps::ADDRESS_PORTS);
         let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(maps::ADDRESS_PORTS)?;
         for (page, address) in of_addresses {
@@ -67,14 +69,17 @@ impl Datapath {
         &self,
         pages: &BTreeSet<(u32, u32)>,
         rules: &BTreeMap<RuleId, Forward>,
+        settings: &Settings,
     ) -> Result<(), DatapathError> {
         if pages.is_empty() {
             return Ok(());
         }
         let mut of_target: StdHashMap<u32, Vec<(RuleId, &Forward)>> = StdHashMap::new();
-        for (id, rule) in rules.iter().filter(|(_, rule)| rule.needs_target_page()) {
+        for (id, rule) in rules.iter().filter(|(_, rule)| rule.needs_target_page(settings)) {
             of_target.entry(rule.target.to_network()).or_default().push((*id, rule));
         }
+        let mut has_pages: Array<MapData, u32> = self.map(maps::HAS_PUBLISHED)?;
+        has_pages.set(0, 1, 0).map_err(map_error(maps::HAS_PUBLISHED))?;
         let error = map_error(maps::TARGET_PORTS);
         let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(maps::TARGET_PORTS)?;
         for (target, page) in pages {
