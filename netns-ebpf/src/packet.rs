@@ -84,6 +84,12 @@ impl Packet for TcPacket<'_> {
     }
 
     #[inline(always)]
+    fn mark(&self) -> u32 {
+        // SAFETY: as in `link`.
+        unsafe { (*self.ctx.skb.skb).mark }
+    }
+
+    #[inline(always)]
     fn ingress_link(&self) -> u32 {
         // SAFETY: as in `link`.
         unsafe { (*self.ctx.skb.skb).ingress_ifindex }

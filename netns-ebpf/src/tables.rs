@@ -23,7 +23,7 @@ use netns_common::{
     },
     datapath::{
         FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, Naming, PortQuery, Route,
-        RouteOutcome, Scratch, Tables, Version, has_sockets,
+        RouteOutcome, RouteQuery, Scratch, Tables, Version, has_sockets,
     },
 };
 
@@ -34,6 +34,9 @@ use crate::{
 
 /// `AF_INET` of linux/socket.h.
 pub(crate) const AF_INET: u8 = 2;
+
+/// `BPF_FIB_LOOKUP_MARK` of linux/bpf.h: kernel 6.10.
+const FIB_LOOKUP_MARK: u32 = 1 << 5;
 
 /// `BPF_F_CURRENT_NETNS`: sockets of the namespace that the packet is in.
 pub(crate) const CURRENT_NETNS: u64 = u64::MAX;
@@ -306,13 +309,13 @@ impl Tables for KernelTables<&TcContext> {
     }
 
     #[inline(always)]
-    fn route(&self, destination: Ip4, link: u32) -> Route {
-        self.look_up_route(destination, link, 0)
+    fn route(&self, query: &RouteQuery, link: u32) -> Route {
+        self.look_up_route(query, link, 0)
     }
 
     #[inline(always)]
-    fn route_by(&self, destination: Ip4, egress: u32) -> Route {
-        self.look_up_route(destination, egress, BPF_FIB_LOOKUP_OUTPUT)
+    fn route_by(&self, query: &RouteQuery, egress: u32) -> Route {
+        self.look_up_route(query, egress, BPF_FIB_LOOKUP_OUTPUT)
     }
 
     #[inline(always)]
@@ -394,12 +397,26 @@ impl KernelTables<&TcContext> {
     /// Asks with source selection (kernel 6.7) and without the neighbour, which the redirect
     /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
     #[inline(always)]
-    fn look_up_route(&self, destination: Ip4, link: u32, flags: u32) -> Route {
+    fn look_up_route(&self, of: &RouteQuery, link: u32, flags: u32) -> Route {
         // SAFETY: all zeroes is a valid value of this C structure.
         let mut query: FibLookup = unsafe { core::mem::zeroed() };
+        let mut flags = flags;
         query.family = AF_INET;
         query.ifindex = link;
-        query.__bindgen_anon_4.ipv4_dst = destination.to_network();
+        query.l4_protocol = of.protocol;
+        query.sport = of.source_port.to_network();
+        query.dport = of.destination_port.to_network();
+        query.__bindgen_anon_2.tos = of.tos;
+        query.__bindgen_anon_3.ipv4_src = of.source.to_network();
+        query.__bindgen_anon_4.ipv4_dst = of.destination.to_network();
+        let knows_marks =
+            || maps::SETTINGS.get(0).is_some_and(|settings| settings.route_marks != 0);
+        if of.mark != 0 && knows_marks() {
+            // In the place of the Ethernet addresses, which are an answer only.
+            let [a, b, c, d] = of.mark.to_ne_bytes();
+            query.smac = [a, b, c, d, 0, 0];
+            flags |= FIB_LOOKUP_MARK;
+        }
         // SAFETY: the structure lives for the duration of the call.
         let code = unsafe {
             bpf_fib_lookup(

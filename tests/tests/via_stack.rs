@@ -25,6 +25,8 @@ mod moments;
 mod other_nats;
 #[path = "own_router.rs"]
 mod own_router;
+#[path = "policy_routing.rs"]
+mod policy_routing;
 #[path = "protocols.rs"]
 mod protocols;
 #[path = "quotas.rs"]

@@ -195,8 +195,8 @@ pub struct FlowHead {
     pub seen_port: Port,
     pub rule: RuleId,
     pub protocol: u8,
-    /// Not in use; 0.
-    pub spare: u8,
+    /// The type of service of its first packet, by which the kernel may have routed it.
+    pub tos: u8,
     /// The inside end's Ethernet address.
     pub inside_mac: Mac,
     /// A [`crate::datapath::State`].

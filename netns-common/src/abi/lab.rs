@@ -217,7 +217,9 @@ pub struct Settings {
     /// The bits of the byte of `ip_summed` in the kernel's `struct sk_buff` that are all set for
     /// `CHECKSUM_PARTIAL`; 0: programs cannot read it.
     pub checksum_partial: u8,
-    pub tail_padding: [u8; 2],
+    /// 1: the kernel's routing table can be asked for packets with a mark (kernel 6.10).
+    pub route_marks: u8,
+    pub tail_padding: u8,
     /// No flow begins before this time: the flow table is being copied into another. A time, so
     /// that it passes if nobody ends it.
     pub paused_until: Tick,

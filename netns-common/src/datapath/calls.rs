@@ -3,7 +3,7 @@
 use super::{
     Exit, Outcome,
     external_port::record,
-    hop::RouteOutcome,
+    hop::{RouteOutcome, RouteQuery},
     inside::{allow_external, is_uplink},
     notes::Scratch,
     oversize::{self, FITS_EVERY_LINK},
@@ -52,13 +52,28 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     }
     let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
     let link = passage.packet.link();
-    let reply = tables.route(head.source, bridge);
+    // As an answer is routed: by the uplink that the call came by, if there is a way.
+    let query = RouteQuery {
+        source: forward.address,
+        destination: head.source,
+        source_port: forward.port,
+        destination_port: head.source_port,
+        protocol: head.protocol,
+        ..RouteQuery::default()
+    };
+    let mut reply = tables.route(&query, bridge);
     if reply.outcome != RouteOutcome::Forward {
         // A broadcast address, or one that no answer would reach.
         return Outcome::Decided(passage.drop(DropReason::NoRoute));
     }
     if tables.link_role(reply.egress) == Some(LinkRole::Lab) {
         return Outcome::Decided(passage.drop(DropReason::InsideSource));
+    }
+    if reply.egress != link {
+        let by_same = tables.route_by(&query, link);
+        if by_same.outcome == RouteOutcome::Forward {
+            reply = by_same;
+        }
     }
     // Where the way back is not by an uplink, replies go where the packet came from.
     let (egress, next_hop) = if is_uplink(passage.settings, reply.egress) {

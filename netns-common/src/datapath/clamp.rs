@@ -92,7 +92,7 @@ fn clamp<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<()> {
     if !is_uplink(passage.settings, uplink) {
         return Some(());
     }
-    let Some(rule) = masquerade::find(passage.tables, uplink, inside) else { return Some(()) };
+    let rule = masquerade::find(passage.tables, uplink, inside);
     let most = match rule.mss {
         0 => return Some(()),
         Masquerade::PATH_MTU => {

@@ -35,8 +35,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
         // Whatever it is: the stack routes it, and the guard lets it out.
         return Outcome::Decided(Verdict::Pass);
     }
-    passage.notes.masquerade =
-        masquerade::find(tables, route.egress, head.source).unwrap_or_default();
+    passage.notes.masquerade = masquerade::find(tables, route.egress, head.source);
     // Read back from memory, whose content the verifier does not know: to it, all ways that led
     // to a rule are one from here on.
     let rule = &passage.notes.masquerade;
@@ -79,6 +78,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
     flow.inside = head.source;
     flow.inside_port = head.source_port;
     flow.seen_port = head.destination_port;
+    flow.tos = head.tos;
     flow.inside_mac = end.mac;
     flow.external = external;
     flow.next_hop = route.next_hop;

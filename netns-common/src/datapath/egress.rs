@@ -13,11 +13,11 @@ use super::{
     departure::leave,
     fragments,
     head::{Head, Kind},
-    hop::RouteOutcome,
+    hop::{Route, RouteOutcome, RouteQuery},
     icmp::{self, about},
-    inside::is_inside,
+    inside::{first_external, is_inside},
     notes::Scratch,
-    outbound::{REROUTE, follow, forget_stale},
+    outbound::{REROUTE, follow, forget_stale, query_of},
     passage::{ANY, PLAIN, Passage},
     quote::Quote,
     requote,
@@ -138,7 +138,7 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
     let link = passage.packet.link();
     if flow.egress != link || passage.now / REROUTE != flow.last_seen / REROUTE {
         // The stack has routed it: only the source address and the next hop are asked for.
-        let route = passage.tables.route_by(head.destination, link);
+        let route = passage.tables.route_by(&query_of(passage, flow), link);
         if route.outcome == RouteOutcome::Forward {
             follow(passage, flow, &route);
         }
@@ -198,9 +198,20 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     if head.kind == Kind::IcmpError {
         return Outcome::Continue(Stage::EgressError);
     }
-    let route = tables.route_by(head.destination, passage.packet.link());
+    let link = passage.packet.link();
+    let mut route = tables.route_by(&RouteQuery::of(head, passage.packet.mark()), link);
     if route.outcome != RouteOutcome::Forward {
-        return Outcome::Decided(passage.drop(DropReason::NoRoute));
+        // The stack has routed it by what is not asked for here, as a table that a rule for an
+        // interface leads to: it leaves all the same.
+        route = Route {
+            outcome: RouteOutcome::Forward,
+            egress: link,
+            next_hop: head.destination,
+            source: first_external(passage.settings, link),
+        };
+        if route.source == Ip4::UNSPECIFIED {
+            return Outcome::Decided(passage.drop(DropReason::NoRoute));
+        }
     }
     leave(passage, &route, end, Exit::Onward)
 }

@@ -109,6 +109,8 @@ pub struct Head {
     /// Offset of the transport header: at most 14 + 60.
     pub l4: u8,
     pub ttl: u8,
+    /// Type of service: DSCP and ECN.
+    pub tos: u8,
     pub protocol: u8,
     pub kind: Kind,
     /// The first of several fragments.
@@ -140,6 +142,7 @@ impl Head {
         ip_checksum: 0,
         l4: 0,
         ttl: 0,
+        tos: 0,
         protocol: 0,
         kind: Kind::Other,
         first_fragment: false,
@@ -184,6 +187,7 @@ impl Head {
             bytes: if total == 0 { length - IP as u32 } else { total },
             ip_checksum: ip.checksum,
             ttl: ip.ttl,
+            tos: ip.tos,
             protocol: ip.protocol,
             kind: Kind::Other,
             first_fragment: fragment & FRAGMENT_BITS != 0,

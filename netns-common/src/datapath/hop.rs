@@ -1,6 +1,50 @@
 //! The answer of the kernel's routing table.
 
-use crate::abi::Ip4;
+use super::head::Head;
+use crate::abi::{Ip4, Port};
+
+/// A packet as the kernel routes it: rules of policy routing, and the next hops of a multipath
+/// route, may hang on all of it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteQuery {
+    /// Unspecified: not known.
+    pub source: Ip4,
+    pub destination: Ip4,
+    /// 0 for protocols without ports.
+    pub source_port: Port,
+    pub destination_port: Port,
+    pub protocol: u8,
+    pub tos: u8,
+    pub padding: [u8; 2],
+    /// The packet's mark; 0: none.
+    pub mark: u32,
+}
+
+impl RouteQuery {
+    /// Of a packet of which nothing but the destination is known.
+    #[inline(always)]
+    pub fn to(destination: Ip4) -> Self {
+        Self { destination, ..Self::default() }
+    }
+
+    /// Of a packet with these headers, and a mark.
+    #[inline(always)]
+    pub(super) fn of(head: &Head, mark: u32) -> Self {
+        let has_ports = head.kind.has_ports();
+        let port = |port| if has_ports { port } else { Port::ZERO };
+        Self {
+            source: head.source,
+            destination: head.destination,
+            source_port: port(head.source_port),
+            destination_port: port(head.destination_port),
+            protocol: head.protocol,
+            tos: head.tos,
+            padding: [0; 2],
+            mark,
+        }
+    }
+}
 
 /// What the kernel would do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

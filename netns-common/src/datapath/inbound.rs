@@ -9,7 +9,7 @@ use super::{
     forwards::{self},
     fragments,
     head::{Kind, destination_mac},
-    hop::RouteOutcome,
+    hop::{RouteOutcome, RouteQuery},
     icmp,
     inside::{is_inside, leads_inside, may_pass_untranslated},
     mapping,
@@ -366,7 +366,8 @@ fn has_host_socket<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
 /// Whether the kernel would not forward the packet.
 #[inline(always)]
 fn is_local<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> bool {
-    let route = passage.tables.route(passage.head.destination, passage.packet.link());
+    let query = RouteQuery::to(passage.head.destination);
+    let route = passage.tables.route(&query, passage.packet.link());
     route.outcome == RouteOutcome::Local
 }
 
@@ -388,5 +389,5 @@ pub(super) fn is_own_address<T: Tables>(tables: &T, address: Ip4, link: u32) -> 
     const NOBODY: Ip4 = Ip4::new(240, 0, 0, 1);
     tables.is_host_address(address)
         || !tables.is_broadcast_address(address)
-            && tables.route(NOBODY, link).outcome == RouteOutcome::Forward
+            && tables.route(&RouteQuery::to(NOBODY), link).outcome == RouteOutcome::Forward
 }

@@ -2,7 +2,7 @@
 //! the lab may bear outside.
 
 use super::{
-    hop::RouteOutcome,
+    hop::{RouteOutcome, RouteQuery},
     masquerade,
     traits::{Packet, Tables},
     words::IP_SOURCE,
@@ -36,7 +36,7 @@ pub fn has_inside_source<P: Packet>(packet: &P, settings: &Settings) -> bool {
 /// Whether the kernel would send a packet for `address`, which came in by `link`, into the lab.
 #[inline(always)]
 pub(super) fn leads_inside<T: Tables>(tables: &T, address: Ip4, link: u32) -> bool {
-    let route = tables.route(address, link);
+    let route = tables.route(&RouteQuery::to(address), link);
     route.outcome == RouteOutcome::Forward && tables.link_role(route.egress) == Some(LinkRole::Lab)
 }
 
@@ -73,6 +73,14 @@ pub(super) fn is_uplink(settings: &Settings, link: u32) -> bool {
 pub(super) fn is_first_external(settings: &Settings, address: Ip4) -> bool {
     position(&settings.externals, settings.uplink_count, address).is_some()
         && address != Ip4::UNSPECIFIED
+}
+
+/// The first address of an uplink; unspecified if it has none.
+#[inline(always)]
+pub(super) fn first_external(settings: &Settings, link: u32) -> Ip4 {
+    position(&settings.uplinks, settings.uplink_count, link)
+        .and_then(|place| settings.externals.get(place).copied())
+        .unwrap_or(Ip4::UNSPECIFIED)
 }
 
 #[inline(always)]

@@ -5,25 +5,23 @@ use super::{
     inside::{is_inside, is_uplink},
     traits::Tables,
 };
-use crate::abi::{Ip4, LinkRole, Masquerade, Settings};
+use crate::abi::{Ip4, LinkRole, Masquerade, NO_RULE, Settings};
 
 /// The rule for what `source` sends out of `uplink`: the longest prefix, and of two as long that
-/// of this uplink before that of any.
+/// of this uplink before that of any. Without one, that of [`NO_RULE`](crate::abi::NO_RULE), each of
+/// whose bytes is written: the verifier refuses what an `Option` leaves out.
 #[inline(always)]
-pub(super) fn find<T: Tables>(tables: &T, uplink: u32, source: Ip4) -> Option<Masquerade> {
-    let of_any = tables.masquerade(0, source);
-    match (tables.masquerade(uplink, source), of_any) {
-        (Some(own), Some(any)) => Some(if any.length > own.length { any } else { own }),
-        (Some(own), None) => Some(own),
-        (None, any) => any,
-    }
+pub(super) fn find<T: Tables>(tables: &T, uplink: u32, source: Ip4) -> Masquerade {
+    let any = tables.masquerade(0, source).unwrap_or_default();
+    let own = tables.masquerade(uplink, source).unwrap_or_default();
+    if own.rule != NO_RULE && own.length >= any.length { own } else { any }
 }
 
 /// Whether a rule leaves alone what goes between `inside` and `remote` by this uplink: it is
 /// routed with the addresses that it has, both ways.
 #[inline(always)]
 pub(super) fn is_excluded<T: Tables>(tables: &T, uplink: u32, inside: Ip4, remote: Ip4) -> bool {
-    find(tables, uplink, inside).is_some_and(|rule| excludes(tables, &rule, remote))
+    excludes(tables, &find(tables, uplink, inside), remote)
 }
 
 /// Whether a rule leaves a destination alone.

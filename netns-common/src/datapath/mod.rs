@@ -66,7 +66,7 @@ pub use fragments::first_fragment;
 pub use guard::{egress_guard, host_query, to_uplink};
 pub use hairpin::{hairpin, meet};
 pub use head::{Head, Kind, NoHead, is_tcp_opening};
-pub use hop::{Route, RouteOutcome};
+pub use hop::{Route, RouteOutcome, RouteQuery};
 pub use host::{Caller, HostSockets, connect as host_connect, has_sockets};
 pub use inbound::{
     admit, from_uplink, inbound_begin, inbound_error, inbound_fragment, inbound_rare,

@@ -8,7 +8,7 @@ use super::{
     forwards, fragments,
     hairpin::turn_around,
     head::{Kind, destination_mac, is_from, source_mac},
-    hop::{Route, RouteOutcome},
+    hop::{Route, RouteOutcome, RouteQuery},
     icmp,
     inbound::is_own_address,
     inside::is_uplink,
@@ -23,7 +23,7 @@ use super::{
     state::Direction,
     traits::{FlowRef, Packet, Tables, Version},
 };
-use crate::abi::{DropReason, Endpoint, FlowKind, Ip4, LinkRole, Stage, Tick};
+use crate::abi::{DropReason, Endpoint, FlowKind, LinkRole, Stage, Tick};
 
 /// How often a flow in use asks the routing table anew, in ticks: about once a second.
 pub(super) const REROUTE: Tick = 8;
@@ -256,7 +256,15 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
 ) -> Option<Verdict> {
     let tables = passage.tables;
     let port = tables.bridge_port(passage.packet.link())?;
-    let route = tables.route(passage.head.destination, port.bridge);
+    let query = query_of(passage, flow);
+    let mut route = tables.route(&query, port.bridge);
+    if FlowKind::is_begun_outside(flow.kind) && route.egress != flow.egress {
+        // Answers go back by the uplink that the call came by, if there is a way.
+        let by_same = tables.route_by(&query, flow.egress);
+        if by_same.outcome == RouteOutcome::Forward {
+            route = by_same;
+        }
+    }
     let has_way =
         route.outcome == RouteOutcome::Forward && is_uplink(passage.settings, route.egress);
     if has_way {
@@ -274,6 +282,15 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
     (!FlowKind::is_begun_outside(flow.kind)).then_some(Verdict::Pass)
 }
 
+/// What the kernel is asked for a packet of a flow: it is routed as the first one was.
+#[inline(always)]
+pub(super) fn query_of<P: Packet, T: Tables, F: FlowRef>(
+    passage: &Passage<'_, P, T>,
+    flow: &F,
+) -> RouteQuery {
+    RouteQuery { tos: flow.tos, ..RouteQuery::of(passage.head, passage.packet.mark()) }
+}
+
 /// Writes where the packets of a flow leave by now. A masquerade that would bear another
 /// address there is marked as stale: [`forget_stale`].
 #[inline(always)]
@@ -287,11 +304,10 @@ pub(super) fn follow<P: Packet, T: Tables, F: FlowRef>(
     let keeps = FlowKind::is_begun_outside(flow.kind) || {
         let rule = masquerade::find(passage.tables, route.egress, flow.inside);
         let Passage { tables, settings, .. } = *passage;
-        let to = rule.map_or(Ip4::UNSPECIFIED, |rule| rule.to);
         // Also when it is published on another address since it began.
-        let is_borne = flow.external == masquerade::usual_address(to, route) || {
+        let is_borne = flow.external == masquerade::usual_address(rule.to, route) || {
             let on = forwards::published_on(tables, flow);
-            flow.external == masquerade::address(tables, settings, to, on, route)
+            flow.external == masquerade::address(tables, settings, rule.to, on, route)
         };
         is_borne && route.egress == flow.egress
     };
@@ -347,7 +363,8 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     if !routed || head.destination.is_multicast_or_broadcast() {
         return Outcome::Decided(Verdict::Pass);
     }
-    let route = tables.route(head.destination, port.bridge);
+    let query = RouteQuery::of(head, passage.packet.mark());
+    let route = tables.route(&query, port.bridge);
     match route.outcome {
         RouteOutcome::Local => {
             passage.notes.is_for_host = true;

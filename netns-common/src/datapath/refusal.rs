@@ -15,7 +15,7 @@ use super::{
     Exit, Outcome, Verdict,
     checksum::fold,
     head::{destination_mac, source_mac},
-    hop::RouteOutcome,
+    hop::{RouteOutcome, RouteQuery},
     inside::is_uplink,
     notes::{Place, Refusal, Scratch},
     passage::Passage,
@@ -136,7 +136,8 @@ fn way_back<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, place: Place) -> 
     }
     let link = passage.packet.link();
     let port = tables.bridge_port(link);
-    let route = tables.route(head.source, port.map_or(link, |port| port.bridge));
+    let query = RouteQuery::to(head.source);
+    let route = tables.route(&query, port.map_or(link, |port| port.bridge));
     // A broadcast address, or one that no answer would reach.
     let leads_out = is_uplink(passage.settings, route.egress);
     if route.outcome != RouteOutcome::Forward || (place == Place::Departure && leads_out) {

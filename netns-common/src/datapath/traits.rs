@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-use super::{Direction, ForwardTable, Route, State};
+use super::{Direction, ForwardTable, Route, RouteQuery, State};
 use crate::abi::{
     Addition, BridgePort, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
     FragmentBudget, HostCallKey, InsideKey, Ip4, Limited, LinkRole, Load, Mapping, MappingKey,
@@ -47,6 +47,9 @@ pub trait Packet {
 
     /// At an egress hook: the link that it came in by; 0 if a socket of the host made it.
     fn ingress_link(&self) -> u32;
+
+    /// Its mark, by which rules of policy routing may tell it from others; 0: none.
+    fn mark(&self) -> u32;
 
     /// Where a checksum is yet to be written (`CHECKSUM_PARTIAL`): the offset of the first byte
     /// that it covers, and from there that of its field. `None` if none is, or that cannot be
@@ -266,10 +269,10 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     /// Whether `source` may leave by `uplink` untranslated, because a rule says so.
     fn is_routed(&self, uplink: u32, source: Ip4) -> bool;
 
-    /// The kernel's route to `destination` for a packet that came in by `link`.
-    fn route(&self, destination: Ip4, link: u32) -> Route;
-    /// The kernel's route to `destination` out of `egress`, and no other link.
-    fn route_by(&self, destination: Ip4, egress: u32) -> Route;
+    /// The kernel's route for a packet that came in by `link`.
+    fn route(&self, query: &RouteQuery, link: u32) -> Route;
+    /// The kernel's route for a packet out of `egress`, and no other link.
+    fn route_by(&self, query: &RouteQuery, egress: u32) -> Route;
     /// When a socket of the host last sent a datagram whose answer has this key.
     fn host_call(&self, key: &HostCallKey) -> Option<Tick>;
     /// The socket of the host that packets to this port from this remote are for.

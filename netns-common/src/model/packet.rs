@@ -42,6 +42,7 @@ pub struct VecPacket {
     pub from_host: bool,
     /// At an egress hook: the link that it came in by, unless it was made by a socket of the host.
     pub ingress: u32,
+    pub mark: u32,
     /// The transport checksum holds the pseudo-header only, and hardware completes it
     /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
     pub partial_checksum: bool,
@@ -61,6 +62,7 @@ impl VecPacket {
             tagged: false,
             from_host: false,
             ingress: link,
+            mark: 0,
             partial_checksum: false,
             pending_checksum: None,
             segments: 1,
@@ -122,6 +124,10 @@ impl Packet for VecPacket {
 
     fn is_tagged(&self) -> bool {
         self.tagged
+    }
+
+    fn mark(&self) -> u32 {
+        self.mark
     }
 
     fn ingress_link(&self) -> u32 {

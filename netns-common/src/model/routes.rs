@@ -3,8 +3,8 @@
 use std::vec::Vec;
 
 use crate::{
-    abi::{Ip4, Prefix},
-    datapath::{Route, RouteOutcome},
+    abi::{Ip4, Port, Prefix},
+    datapath::{Route, RouteOutcome, RouteQuery},
 };
 
 /// Where a prefix leads.
@@ -25,6 +25,9 @@ pub enum Way {
 pub struct RouteEntry {
     pub prefix: Prefix,
     pub way: Way,
+    /// The packets that a rule of policy routing leads to it: those alone, before any route without
+    /// a rule. By their source, and their destination port if it is not 0.
+    pub rule: Option<(Prefix, Port)>,
 }
 
 /// A routing table, and the devices on which forwarding is on.
@@ -50,24 +53,44 @@ impl Routes {
     /// Adds a route to a prefix; of several that match, the longest counts.
     #[must_use]
     pub fn with(mut self, address: Ip4, length: u8, way: Way) -> Self {
-        self.entries.push(RouteEntry { prefix: Prefix::new(address, length), way });
+        self.entries.push(RouteEntry { prefix: Prefix::new(address, length), way, rule: None });
+        self
+    }
+
+    /// Leads packets of a source to a port, of any if that is 0, by a way of their own, whatever
+    /// their destination: as `ip rule` does it. What is for the host itself stays so.
+    #[must_use]
+    pub fn with_rule(mut self, source: Ip4, length: u8, port: Port, way: Way) -> Self {
+        let rule = Some((Prefix::new(source, length), port));
+        let prefix = Prefix::new(Ip4::UNSPECIFIED, 0);
+        self.entries.push(RouteEntry { prefix, way, rule });
+        self
+    }
+
+    /// Adds a default route that counts only where the one that is there does not lead: as one with
+    /// a larger metric.
+    #[must_use]
+    pub fn with_metric(mut self, way: Way) -> Self {
+        let prefix = Prefix::new(Ip4::UNSPECIFIED, 0);
+        self.entries.insert(0, RouteEntry { prefix, way, rule: None });
         self
     }
 
     /// The answer for a packet that came in by `link`.
-    pub fn look_up(&self, destination: Ip4, link: u32) -> Route {
-        self.longest(destination, link, |_| true)
+    pub fn look_up(&self, query: &RouteQuery, link: u32) -> Route {
+        self.longest(query, link, |_| true)
     }
 
     /// The answer for a packet that is to leave by `egress`.
-    pub fn look_up_by(&self, destination: Ip4, egress: u32) -> Route {
-        self.longest(destination, egress, |way| match way {
+    pub fn look_up_by(&self, query: &RouteQuery, egress: u32) -> Route {
+        self.longest(query, egress, |way| match way {
             Way::Local | Way::Refused => true,
             Way::OnLink { egress: link, .. } | Way::Via { egress: link, .. } => link == egress,
         })
     }
 
-    fn longest(&self, destination: Ip4, link: u32, serves: impl Fn(Way) -> bool) -> Route {
+    fn longest(&self, query: &RouteQuery, link: u32, serves: impl Fn(Way) -> bool) -> Route {
+        let destination = query.destination;
         let nowhere = |outcome| Route {
             outcome,
             egress: link,
@@ -85,7 +108,15 @@ impl Routes {
         }
         let matching = self.entries.iter().filter(|entry| entry.prefix.contains(destination));
         let serving = matching.filter(|entry| serves(entry.way));
-        match serving.max_by_key(|entry| entry.prefix.mask.to_network().count_ones()) {
+        let length = |entry: &&RouteEntry| entry.prefix.mask.to_network().count_ones();
+        let (led, plain): (Vec<_>, Vec<_>) = serving
+            .filter(|entry| entry.rule.is_none_or(|rule| concerns(rule, query)))
+            .partition(|entry| entry.rule.is_some());
+        let plain = plain.into_iter().max_by_key(length);
+        // The kernel looks for its own addresses first, then by the rules.
+        let is_local = plain.is_some_and(|entry| entry.way == Way::Local);
+        let found = if is_local { plain } else { led.into_iter().max_by_key(length).or(plain) };
+        match found {
             None | Some(RouteEntry { way: Way::Local, .. }) => nowhere(RouteOutcome::Local),
             Some(RouteEntry { way: Way::Refused, .. }) => nowhere(RouteOutcome::Refused),
             Some(RouteEntry { way: Way::OnLink { egress, source }, .. }) => {
@@ -96,4 +127,9 @@ impl Routes {
             }
         }
     }
+}
+
+/// Whether a rule is for a packet.
+fn concerns((source, port): (Prefix, Port), query: &RouteQuery) -> bool {
+    source.contains(query.source) && (port == Port::ZERO || port == query.destination_port)
 }

@@ -22,7 +22,7 @@ use crate::{
     },
     datapath::{
         FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer, InsertError,
-        MappingTable, Naming, PortQuery, Route, Tables, Version,
+        MappingTable, Naming, PortQuery, Route, RouteQuery, Tables, Version,
     },
 };
 
@@ -421,12 +421,12 @@ impl Tables for MemoryTables {
         self.routed.iter().any(|(prefix, of)| *of == uplink && prefix.contains(source))
     }
 
-    fn route(&self, destination: Ip4, link: u32) -> Route {
-        self.routes.look_up(destination, link)
+    fn route(&self, query: &RouteQuery, link: u32) -> Route {
+        self.routes.look_up(query, link)
     }
 
-    fn route_by(&self, destination: Ip4, egress: u32) -> Route {
-        self.routes.look_up_by(destination, egress)
+    fn route_by(&self, query: &RouteQuery, egress: u32) -> Route {
+        self.routes.look_up_by(query, egress)
     }
 
     fn host_call(&self, key: &HostCallKey) -> Option<Tick> {

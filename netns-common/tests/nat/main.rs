@@ -17,6 +17,7 @@ mod mappings;
 mod masquerade;
 mod neighbours;
 mod other_nat;
+mod policy;
 mod portless;
 mod properties;
 mod published;

@@ -88,12 +88,14 @@ fn text(rows: &[Row], names_routers: bool) -> String {
 /// The first packet's source and destination, before and after translation.
 fn ends(flow: &FlowStatus) -> (String, String) {
     let pair = |from, to| format!("{} > {}", end(from), end(to));
-    let FlowStatus { inside, external, remote, .. } = *flow;
+    let FlowStatus { inside, external, remote, remote_inside, .. } = *flow;
     match flow.kind {
         FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host | FlowKind::OtherNat => {
-            (pair(inside, remote), pair(external, remote))
+            (pair(inside, remote_inside), pair(external, remote))
         }
-        FlowKind::Forward | FlowKind::Admitted => (pair(remote, external), pair(remote, inside)),
+        FlowKind::Forward | FlowKind::Admitted => {
+            (pair(remote, external), pair(remote_inside, inside))
+        }
     }
 }
 
@@ -122,6 +124,7 @@ mod tests {
             inside: "192.168.15.2:80".parse().unwrap(),
             external: "192.168.1.10:8080".parse().unwrap(),
             remote: "192.168.1.1:40000".parse().unwrap(),
+            remote_inside: "192.168.1.1:40000".parse().unwrap(),
             age_seconds: 75,
             idle_seconds: 0,
             expires_seconds: 7440,
@@ -137,6 +140,15 @@ mod tests {
         let (before, after) = ends(&flow(FlowKind::Forward));
         assert_eq!(before, "192.168.1.1:40000 > 192.168.1.10:8080");
         assert_eq!(after, "192.168.1.1:40000 > 192.168.15.2:80");
+    }
+
+    #[test]
+    fn a_caller_is_shown_by_the_port_that_the_target_knows() {
+        let remote_inside = "192.168.1.1:50123".parse().unwrap();
+        let flow = FlowStatus { remote_inside, ..flow(FlowKind::Forward) };
+        let (before, after) = ends(&flow);
+        assert_eq!(before, "192.168.1.1:40000 > 192.168.1.10:8080");
+        assert_eq!(after, "192.168.1.1:50123 > 192.168.15.2:80");
     }
 
     #[test]

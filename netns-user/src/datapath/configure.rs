@@ -12,7 +12,11 @@ use netns_common::abi::{
 use nix::ifaddrs::getifaddrs;
 
 use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, batch, marks, spec::CableSpec};
-use crate::net::netns::own_cookie;
+use crate::net::{kernel, netns::own_cookie};
+
+/// The kernel whose routing table can be asked for packets with a mark (`BPF_FIB_LOOKUP_MARK`): major,
+/// minor.
+pub(crate) const ROUTE_MARKS: (u32, u32) = (6, 10);
 
 /// The interfaces of the thread's namespace: index and Ethernet address by name.
 #[derive(Debug)]
@@ -117,6 +121,7 @@ pub(super) fn settings(
         via_stack: u8::from(spec.via_stack),
         routed: u8::from(!spec.routed.is_empty()),
         checksum_partial: marks::checksum_partial(),
+        route_marks: u8::from(kernel::release().is_some_and(|release| release >= ROUTE_MARKS)),
         own_namespace: u8::from(spec.own_namespace),
         has_more_inside: u8::from(spec.inside.len() > MAX_INSIDE_PREFIXES),
         ..Settings::default()

@@ -34,6 +34,9 @@ pub struct FlowStatus {
     pub external: SocketAddrV4,
     /// The other end.
     pub remote: SocketAddrV4,
+    /// The other end as the inside end knows it: by another port where several would look the same
+    /// to it.
+    pub remote_inside: SocketAddrV4,
     pub age_seconds: u32,
     pub idle_seconds: u32,
     /// How long it will be remembered if nothing more is sent.
@@ -205,6 +208,7 @@ fn flow_status(key: &FlowKey, flow: &Flow, settings: &Settings, now: Tick) -> Fl
         inside: end(flow.inside, flow.inside_port),
         external: end(flow.external, key.external_port),
         remote: end(key.remote, key.remote_port),
+        remote_inside: end(key.remote, flow.seen_port),
         age_seconds: seconds(now.saturating_sub(flow.tail.created)),
         idle_seconds: seconds(idle),
         expires_seconds: seconds(timeout.saturating_sub(idle)),

@@ -36,6 +36,7 @@ use aya::{
 use nix::net::if_::if_nametoindex;
 
 pub use change::DatapathChange;
+pub(crate) use configure::ROUTE_MARKS;
 pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};

@@ -6,9 +6,9 @@ use nix::{sys::utsname::uname, unistd::geteuid};
 
 use super::{Finding, KERNEL_LOG, Subject, Trial, Verdict};
 use crate::{
-    datapath::{DatapathError, probe},
+    datapath::{DatapathError, ROUTE_MARKS, probe},
     lab,
-    net::{Cable, NetError, Netlink, netns},
+    net::{Cable, NetError, Netlink, kernel, netns},
 };
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -62,6 +62,12 @@ fn version() -> Finding {
     let release = uname().map(|names| names.release().to_string_lossy().into_owned());
     let release = release.unwrap_or_else(|_| "of an unknown release".into());
     match lab::require_kernel() {
+        Ok(()) if kernel::numbers(&release).is_some_and(|numbers| numbers < ROUTE_MARKS) => {
+            Finding::sound(CHECK, format!("Linux {release}")).meaning(
+                "routing rules that go by a packet's mark are not followed: Linux 6.10 and newer \
+                 tell programs of them",
+            )
+        }
         Ok(()) => Finding::sound(CHECK, format!("Linux {release}")),
         Err(error) => Finding::new(CHECK, Verdict::Faulty, error.to_string())
             .meaning(

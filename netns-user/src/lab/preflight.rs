@@ -13,7 +13,7 @@ use super::{
 use crate::{
     datapath::Datapath,
     net::{
-        Netlink,
+        Netlink, kernel,
         netns::{self, Visitor},
     },
     rules::ForwardRule,
@@ -38,11 +38,8 @@ pub(crate) fn require_kernel() -> Result<(), LabError> {
 }
 
 fn check_release(release: &str) -> Result<(), LabError> {
-    // "6.18.44-fc", "6.7.0", "6.7-rc1"
-    let mut numbers =
-        release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) if (major, minor) >= OLDEST_KERNEL => Ok(()),
+    match kernel::numbers(release) {
+        Some(numbers) if numbers >= OLDEST_KERNEL => Ok(()),
         _ => Err(LabError::OldKernel { release: release.to_owned() }),
     }
 }

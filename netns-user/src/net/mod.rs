@@ -5,6 +5,7 @@ mod address;
 pub mod connections;
 mod error;
 pub mod firewall;
+pub mod kernel;
 mod link;
 pub mod listeners;
 mod neighbour;

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::steps::{DESTINATION, Passed, SOURCE, Session, address_at};
 use crate::{
     abi::{FlowRecord, Ip4},
-    datapath::{Exit, Head, Packet as _, RouteOutcome, Tables as _, Verdict, is_mapping_over},
+    datapath::{
+        Exit, Head, Packet as _, RouteOutcome, RouteQuery, Tables as _, Verdict, is_mapping_over,
+    },
     model::{Datagram, Field, Hook, Router, VecPacket, ipv4, wrong_checksums},
 };
 
@@ -130,7 +132,7 @@ fn is_sincere(session: &Session, passed: &Passed) -> bool {
             tables.endpoint(source).is_some_and(|end| end.cable == passed.before.link())
         }
         Hook::FromUplink => {
-            let route = tables.route(source, session.places.bridge.index);
+            let route = tables.route(&RouteQuery::to(source), session.places.bridge.index);
             route.outcome == RouteOutcome::Forward && route.egress == session.places.uplink.index
         }
         Hook::ToUplink => tables.endpoint(source).is_some(),

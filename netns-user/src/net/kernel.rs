@@ -1,0 +1,17 @@
+//! Which kernel runs here.
+
+use nix::sys::utsname::uname;
+
+/// Its major and minor number; `None` if it does not tell them.
+#[must_use]
+pub fn release() -> Option<(u32, u32)> {
+    numbers(&uname().ok()?.release().to_string_lossy())
+}
+
+/// Those of a release, as "6.18.44-fc", "6.7.0" or "6.7-rc1".
+#[must_use]
+pub fn numbers(release: &str) -> Option<(u32, u32)> {
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}

@@ -1,0 +1,47 @@
+//! By which uplink a call from outside is answered. With `via_stack` that is the kernel's choice.
+
+use std::net::UdpSocket;
+
+use netns_tests::{DEADLINE, Sandbox, inside, ip, lab, netns, outside};
+
+#[track_caller]
+fn udp(name: &str, address: &str) -> UdpSocket {
+    let socket = inside(name).run(|| UdpSocket::bind(address)).expect("a socket");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    socket
+}
+
+#[test]
+fn a_call_is_answered_by_the_uplink_that_it_came_by() {
+    let _sandbox = Sandbox::new();
+    lab("providers")
+        .router("gw")
+        .uplink("isp-a", "192.0.2.2/24", &outside("na", "192.0.2.1/24", &[]))
+        .text("[[uplink]]")
+        .text("name = \"isp-b\"")
+        .text("address = \"198.51.100.2/24\"")
+        .text(&format!("outside = {}", outside("nb", "198.51.100.1/24", &[])))
+        .bridge("br0", "10.1.0.1/24")
+        .namespace("red", "br0", "10.1.0.2/24")
+        .up()
+        .success();
+    for provider in ["na", "nb"] {
+        ip(&inside(provider), "addr add 8.8.8.8/32 dev lo");
+    }
+    netns(&["forward", "add", "udp", "5353", "10.1.0.2:53"]).success();
+    let red = udp("red", "10.1.0.2:53");
+    let called = |by: &str, called: &str| {
+        let caller = udp(by, "8.8.8.8:40000");
+        for _ in 0..2 {
+            caller.send_to(b"call", called).expect("to call");
+            let (_, peer) = red.recv_from(&mut [0; 8]).expect("a call");
+            red.send_to(b"answer", peer).expect("to answer");
+            let (_, from) = caller.recv_from(&mut [0; 8]).expect("an answer");
+            assert_eq!(from.to_string(), called);
+        }
+    };
+    // A second default route, which counts for nothing but what must leave by that uplink.
+    ip(&inside("gw"), "route add default via 198.51.100.1 dev isp-b metric 1000");
+    called("na", "192.0.2.2:5353");
+    called("nb", "198.51.100.2:5353");
+}
