@@ -94,6 +94,7 @@ stages! {
     neighbour
     outbound_rare
     inbound_rare
+    reclaim
     hairpin
     meet
     inbound_begin

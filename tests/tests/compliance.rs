@@ -41,6 +41,7 @@ const SECTIONS: [(&str, &[&str]); 8] = [
             "state machine",
             "timeouts",
             "resets",
+            "early end",
             "port overlapping",
             "refresh",
             "IP ID",

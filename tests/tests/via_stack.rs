@@ -31,6 +31,8 @@ mod policy_routing;
 mod protocols;
 #[path = "quotas.rs"]
 mod quotas;
+#[path = "room.rs"]
+mod room;
 #[path = "routers.rs"]
 mod routers;
 #[path = "rule_kinds.rs"]

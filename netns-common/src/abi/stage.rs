@@ -46,6 +46,8 @@ stages! {
     Map = 8, "map";
     /// Records any other flow that is begun by the inside, under a port that is free.
     Claim = 9, "claim";
+    /// Looks for an external port whose connection is over, once all that were tried are taken.
+    Reclaim = 32, "reclaim";
     /// The other end's record of such a connection.
     Meet = 10, "meet";
     /// A packet of a namespace that may be for another on its bridge.

@@ -161,9 +161,23 @@ fn go_on_with<P: Packet, T: Tables>(
             passage.notes.attempt += 1;
             return Outcome::Continue(stage);
         }
+        // A mapped port stands for more than this remote: none gives way.
+        Err(Refused::Taken) if stage as u32 == Stage::Claim as u32 => {
+            passage.notes.attempt = 0;
+            return Outcome::Continue(Stage::Reclaim);
+        }
         Err(Refused::Taken) => DropReason::PortsExhausted,
         Err(Refused::Because(reason)) => reason,
     };
+    give_up(passage, reason)
+}
+
+/// Ends the search for an external port of the flow that is drafted.
+#[inline(always)]
+pub(super) fn give_up<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    reason: DropReason,
+) -> Outcome {
     if passage.notes.draft.kind == FlowKind::OtherNat as u8 {
         return other_nat::pass_unrecorded(passage);
     }
@@ -173,7 +187,10 @@ fn go_on_with<P: Packet, T: Tables>(
 
 /// Sends the first packet of a flow on its way by the external port that was claimed for it.
 #[inline(always)]
-fn depart<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>, external_port: Port) -> Outcome {
+pub(super) fn depart<P: Packet, T: Tables>(
+    passage: &mut Passage<'_, P, T>,
+    external_port: Port,
+) -> Outcome {
     let head = passage.head;
     let notes = &mut passage.notes;
     if notes.draft.kind == FlowKind::Hairpin as u8 {

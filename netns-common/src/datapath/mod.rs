@@ -39,6 +39,7 @@ mod parked;
 mod passage;
 mod portless;
 mod quote;
+mod reclaim;
 mod refusal;
 mod requote;
 mod rewrite;
@@ -81,6 +82,7 @@ pub use outbound::{
     outbound_rare,
 };
 pub use oversize::held;
+pub use reclaim::reclaim;
 pub use refusal::refuse;
 pub use requote::requote;
 pub use stages::{run as run_stage, translate};

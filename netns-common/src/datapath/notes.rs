@@ -37,6 +37,8 @@ pub(super) struct Notes {
     pub(super) attempt: u32,
     /// The external port of a flow that was recorded.
     pub(super) claimed: Port,
+    /// For how long the connection of that port was idle, in a sample.
+    pub(super) longest: Tick,
     /// The port by which a forward's target is to know its caller.
     pub(super) seen: Port,
     /// What is to be remembered of the datagram that the packet is a fragment of.
@@ -127,6 +129,7 @@ impl Default for Scratch {
                 published: Published::NONE,
                 attempt: 0,
                 claimed: Port::ZERO,
+                longest: 0,
                 seen: Port::ZERO,
                 fragment: Fragment::default(),
                 exit: ParkedExit::NONE,

@@ -6,7 +6,7 @@ use super::{
     notes::Scratch,
     other_nat, outbound, oversize,
     passage::Passage,
-    refusal, requote,
+    reclaim, refusal, requote,
     traits::{Packet, Tables},
 };
 use crate::abi::{Stage, Tick};
@@ -25,6 +25,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::OutboundError => outbound::outbound_error(packet, tables, scratch, now),
         Stage::Map => departure::map(packet, tables, scratch, now),
         Stage::Claim => departure::claim(packet, tables, scratch, now),
+        Stage::Reclaim => reclaim::reclaim(packet, tables, scratch, now),
         Stage::Hairpin => hairpin::hairpin(packet, tables, scratch, now),
         Stage::Meet => hairpin::meet(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),

@@ -8,7 +8,7 @@ use netns_common::{
 use crate::lab::{BLUE, FAR, HOST, LAN, Lab, RED, SYN, ipv4};
 
 /// More look-ups than any packet may cost.
-const BOUND: u32 = 224;
+const BOUND: u32 = 256;
 
 #[test]
 fn a_forwarded_port_is_never_chosen() {

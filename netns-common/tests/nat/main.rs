@@ -22,6 +22,7 @@ mod portless;
 mod properties;
 mod published;
 mod quota;
+mod reclaim;
 mod refused;
 mod rules;
 mod sctp;

@@ -1,0 +1,133 @@
+//! When every external port towards a remote is taken, connections that are over give way, and those
+//! that nobody has answered: the oldest of a few. An established one never does.
+
+use super::{
+    Outcome,
+    departure::{depart, give_up},
+    external_port::{Forwarded, Sequence, forget, is_to_be_had, record},
+    notes::Scratch,
+    parked::forget_ways,
+    passage::Passage,
+    stages::go_on,
+    state::State,
+    traits::{FlowRef, InsertError, Packet, Tables},
+};
+use crate::abi::{DropReason, Flow, FlowKind, Port, Stage, Tick, ticks};
+
+/// How many attempts are made, each with a sample of its own.
+const TRIES: u32 = 2;
+
+/// How many connections a sample has.
+const SAMPLE: u32 = 14;
+
+/// The numbers of walks through the ports that no other search takes.
+const WALKS: u8 = 200;
+
+/// How long one end alone must have been silent after its FIN or RST: either may be forged, or the
+/// other end may go on (ReDAN, NDSS 2025).
+const ONE_SIDED: Tick = ticks(10);
+
+/// How long a connection without an answer has at least to get one.
+const UNANSWERED: Tick = ticks(3);
+
+/// [`Stage::Reclaim`].
+#[inline(always)]
+pub fn reclaim<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+) -> Outcome {
+    go_on(packet, tables, scratch, now, |passage| {
+        sample(passage);
+        let port = forget_ways(&passage.notes.claimed);
+        if port == Port::ZERO {
+            return try_again(passage);
+        }
+        let Passage { tables, settings, head, .. } = *passage;
+        let mut key = head.outbound_key(passage.notes.draft.external);
+        key.external_port = port;
+        if let Some(old) = tables.flow(&key) {
+            let version = old.version();
+            if idle_if_over(passage, &old).is_none() {
+                return try_again(passage);
+            }
+            forget(tables, &key, &old, version);
+        }
+        match record(tables, settings, &key, &passage.notes.draft) {
+            Ok(()) => depart(passage, port),
+            Err(InsertError::Exists) => try_again(passage),
+            Err(InsertError::Full) => give_up(passage, DropReason::TableFull),
+        }
+    })
+}
+
+#[inline(always)]
+fn try_again<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
+    passage.notes.attempt += 1;
+    if passage.notes.attempt < TRIES {
+        return Outcome::Continue(Stage::Reclaim);
+    }
+    give_up(passage, DropReason::PortsExhausted)
+}
+
+/// Notes the port of the connection of a sample that has been over for longest, or one that has
+/// become free meanwhile; [`Port::ZERO`] if there is none.
+#[inline(always)]
+fn sample<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) {
+    passage.notes.claimed = Port::ZERO;
+    passage.notes.longest = 0;
+    let Passage { tables, settings, head, .. } = *passage;
+    let (remote, remote_port) = (head.destination, head.destination_port);
+    let walk = WALKS + passage.notes.attempt as u8;
+    let sequence = Sequence::towards(settings, head, remote, remote_port, walk);
+    let mut key = head.outbound_key(passage.notes.draft.external);
+    for number in 0..SAMPLE {
+        key.external_port = sequence.port(number);
+        let idle = match tables.flow(&key) {
+            Some(flow) => idle_if_over(passage, &flow).unwrap_or(0),
+            None => Tick::MAX,
+        };
+        if idle > forget_ways(&passage.notes.longest)
+            && is_to_be_had(tables, &key, &passage.notes.draft, Forwarded::Nobody)
+        {
+            passage.notes.longest = idle;
+            passage.notes.claimed = key.external_port;
+        }
+    }
+}
+
+/// For how long a connection has been idle, at least one tick, if it may give way.
+#[inline(always)]
+fn idle_if_over<P: Packet, T: Tables, F: FlowRef>(
+    passage: &Passage<'_, P, T>,
+    flow: &F,
+) -> Option<Tick> {
+    let is_of_lab = flow.kind == FlowKind::Masquerade as u8 || flow.kind == FlowKind::Hairpin as u8;
+    let idle = passage.now.wrapping_sub(flow.last_seen);
+    // Another CPU may have stamped it a moment ahead.
+    let idle = if idle > Tick::MAX / 2 { 0 } else { idle };
+    let is_refused = flow.packets_out == 1 && flow.packets_in == 1;
+    let least = match State::from_number(flow.state) {
+        State::TimeWait => 0,
+        State::Reset if is_refused => 0,
+        State::Reset | State::InsideClosed | State::RemoteClosed => ONE_SIDED,
+        State::SynSent | State::SynReceived | State::Unreplied => UNANSWERED,
+        State::PickedUp | State::Established | State::Replied => return None,
+    };
+    let may_go_on = advances(passage, flow);
+    (is_of_lab && idle >= least && may_go_on).then_some(idle + 1)
+}
+
+/// Whether the sequence numbers of a new TCP connection are beyond those of the old one, as far as
+/// they are kept: only then a remote that remembers the old one takes the new one (RFC 9293 section
+/// 3.10.7.4, RFC 6191).
+#[inline(always)]
+fn advances<P: Packet, T: Tables, F: FlowRef>(passage: &Passage<'_, P, T>, flow: &F) -> bool {
+    if !passage.head.kind.is_tcp() {
+        return true;
+    }
+    let Flow { tail, .. } = &passage.notes.draft;
+    let by = tail.sequences.inside.sequence.wrapping_sub(flow.sequences().inside.sequence);
+    by != 0 && by < 1 << 15
+}
