@@ -371,3 +371,49 @@ fn a_forwarded_port_on_which_the_machine_listens() {
     // On the bridge's address as well.
     inside("blue").curl("http://10.60.0.1:8080/").success().shows(&["from the machine"]);
 }
+
+#[test]
+fn a_network_card_that_is_a_port_of_a_bridge_is_refused_as_an_uplink() {
+    let sandbox = Sandbox::new();
+    sandbox.with_uplink("ens3");
+    machine(
+        "ip link add lan0 type bridge
+         ip link set lan0 up
+         ip addr del 192.168.1.10/24 dev ens3
+         ip link set ens3 master lan0
+         ip addr add 192.168.1.10/24 dev lan0
+         ip route add default via 192.168.1.1",
+    );
+    let before = Machine::now();
+    let of = |uplink: &str| {
+        lab("own")
+            .own_uplink(uplink)
+            .bridge("br-own", "10.60.0.1/24")
+            .namespace("red", "br-own", "10.60.0.2/24")
+            .masquerade("10.60.0.0/24", uplink)
+    };
+    let reason = "\"ens3\" is a port of the bridge \"lan0\"";
+    of("ens3").up().fails_with(&[reason, "name \"lan0\" as the uplink"]);
+    before.is_unchanged();
+    let file = of("ens3").write();
+    let doctor = netns(&["doctor", "--quick", file.path().to_str().expect("a path")]);
+    assert!(!doctor.status.success() && doctor.stdout.contains(reason), "{doctor}");
+    // By the bridge the lab reaches the world.
+    of("lan0").up().success();
+    inside("red").ping("192.168.1.1").success();
+}
+
+#[test]
+fn a_default_route_of_several_interfaces_is_no_uplink_auto() {
+    let sandbox = Sandbox::new();
+    sandbox.with_uplink("ens3");
+    machine(
+        "ip netns add second
+         ip link add ens4 type veth peer name eth0 netns second
+         ip addr add 198.51.100.2/24 dev ens4
+         ip link set ens4 up
+         ip -n second link set eth0 up
+         ip route replace default nexthop via 192.168.1.1 dev ens3 nexthop via 198.51.100.1 dev ens4",
+    );
+    own_lab().up().fails_with(&["\"auto\"", "leads to several interfaces", "ens3", "ens4"]);
+}

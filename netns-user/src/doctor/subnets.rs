@@ -100,6 +100,11 @@ fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
                 let fault = fault(format!("there is no interface \"{name}\""));
                 findings.push(mend(fault, name, lone(name)));
             }
+            Some(_) if let Some(error) = lab::uplink_fault(name, links) => findings.push(
+                Finding::new(UPLINKS, Verdict::Faulty, error.to_string())
+                    .meaning("the lab is refused; this shows the interface")
+                    .command(format!("ip -d link show {}", shell::word(name))),
+            ),
             Some(link) if !link.up => findings.push(
                 Finding::new(UPLINKS, Verdict::Doubtful, format!("\"{name}\" is switched off"))
                     .meaning("the lab comes up, but nothing gets out or in there")

@@ -78,8 +78,23 @@ pub enum LabError {
          down (`netns down {lab}`)"
     )]
     ForwardOfLab { wanted: ForwardRule, existing: ForwardRule, lab: String },
+    #[error(
+        "uplink \"{uplink}\" is a port of the bridge \"{bridge}\", by which the machine's packets \
+         leave: name \"{bridge}\" as the uplink"
+    )]
+    UplinkIsPort { uplink: String, bridge: String },
+    #[error(
+        "uplink \"{uplink}\" has no Ethernet addresses, as a tunnel has none, and a lab's packets \
+         leave as Ethernet frames: name a network card, a veth or a bridge"
+    )]
+    UplinkWithoutEthernet { uplink: String },
     #[error("uplink \"auto\": this machine has no default route: name the interface")]
     NoDefaultRoute,
+    #[error(
+        "uplink \"auto\": the machine's default route leads to several interfaces, {interfaces}: \
+         name each of them that the lab is to leave by as an [[uplink]]"
+    )]
+    SeveralDefaultInterfaces { interfaces: String },
     #[error("{path} already exists and is not part of this lab: delete it or leave `dns` out")]
     FileTaken { path: PathBuf },
     #[error(

@@ -55,6 +55,9 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
             let present = present.join(", ");
             return Err(LabError::NoUplink { name: uplink.name.clone(), present });
         }
+        if let Some(fault) = uplink_fault(&uplink.name, &links).filter(|_| uplink.far.is_none()) {
+            return Err(fault);
+        }
     }
     let own: HashSet<u32> =
         links.iter().filter(|link| is_known(&link.name)).map(|link| link.index).collect();
@@ -64,6 +67,16 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
         !known.contains(&Key::Address(end, bridge.address))
     });
     new.into_iter().try_for_each(|bridge| ways.check(bridge))
+}
+
+/// Why no packet of a lab would leave by an interface of the machine, if it is there.
+pub(crate) fn uplink_fault(name: &str, links: &[Link]) -> Option<LabError> {
+    let link = links.iter().find(|link| link.name == name)?;
+    let uplink = name.to_owned();
+    if let Some(bridge) = links.iter().find(|other| link.bridge == Some(other.index)) {
+        return Some(LabError::UplinkIsPort { uplink, bridge: bridge.name.clone() });
+    }
+    link.mac.is_none().then_some(LabError::UplinkWithoutEthernet { uplink })
 }
 
 /// A route of the machine's own would stand in for the lab's, and go with it.
@@ -200,5 +213,37 @@ mod tests {
         let error = check("10.1.0.7").unwrap_err().to_string();
         assert!(error.contains("would cut the connection to 10.1.0.7"), "{error}");
         check("10.1.1.7").unwrap();
+    }
+
+    #[test]
+    fn an_uplink_that_carries_no_packets_of_a_lab_is_refused_with_the_reason() {
+        let link = |index, name: &str, bridge, mac| Link {
+            index,
+            name: name.to_owned(),
+            kind: None,
+            mac,
+            mtu: 1500,
+            up: true,
+            state: "up".to_owned(),
+            bridge,
+            port_state: None,
+            carrier: true,
+            peer: None,
+            spanning_tree: false,
+            mtu_limits: (None, None),
+        };
+        let mac = Some(crate::net::Mac([2; 6]));
+        let links = [
+            link(1, "lan0", None, mac),
+            link(2, "eth0", Some(1), mac),
+            link(3, "eth1", None, mac),
+            link(4, "tun0", None, None),
+        ];
+        let fault = |name: &str| uplink_fault(name, &links).map(|fault| fault.to_string());
+        assert!(fault("eth0").unwrap().contains("is a port of the bridge \"lan0\""));
+        assert!(fault("tun0").unwrap().contains("has no Ethernet addresses"));
+        for name in ["lan0", "eth1", "nowhere"] {
+            assert_eq!(fault(name), None);
+        }
     }
 }

@@ -32,7 +32,7 @@ mod world;
 pub use commands::down_commands;
 pub use down::{DownOutcome, down};
 pub use error::LabError;
-pub(crate) use machine::Ways;
+pub(crate) use machine::{Ways, uplink_fault};
 pub(crate) use plan::obstacles;
 pub use plan::{Plan, PlannedChange, Verb, plan};
 pub use preflight::require_root;

@@ -23,6 +23,9 @@ use crate::{
 /// The oldest kernel that the datapath runs on: major, minor.
 const OLDEST_KERNEL: (u32, u32) = (6, 7);
 
+/// `RT_TABLE_MAIN` of linux/rtnetlink.h.
+const MAIN_TABLE: u32 = 254;
+
 /// Namespaces, links and programs need CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF: root.
 ///
 /// # Errors
@@ -49,7 +52,26 @@ pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabErro
     if !topology.has_auto() {
         return Ok(None);
     }
-    default_interface()?.map(Some).ok_or(LabError::NoDefaultRoute)
+    if let Some(interface) = default_interface()? {
+        return Ok(Some(interface));
+    }
+    let interfaces = default_interfaces()?;
+    Err(if interfaces.is_empty() {
+        LabError::NoDefaultRoute
+    } else {
+        LabError::SeveralDefaultInterfaces { interfaces: interfaces.join(", ") }
+    })
+}
+
+/// The interfaces of a default route that leads to several.
+fn default_interfaces() -> Result<Vec<String>, LabError> {
+    let machine = Netlink::open()?;
+    let routes = machine.routes_of_all_tables()?.into_iter().filter(|route| {
+        route.table == MAIN_TABLE && route.destination.prefix_len() == 0 && route.links.len() > 1
+    });
+    let Some(best) = routes.min_by_key(|route| route.metric) else { return Ok(Vec::new()) };
+    let links = machine.links()?.into_iter();
+    Ok(links.filter(|link| best.links.contains(&link.index)).map(|link| link.name).collect())
 }
 
 /// The interface of the machine's default route.
