@@ -173,6 +173,51 @@ fn a_listener_whose_port_is_forwarded_is_named() {
     assert!(changed.stderr.contains(note), "{}", changed.stderr);
 }
 
+/// The router's own connected sockets to a forward that moves: one by each address that leads there,
+/// and one that calls the target itself.
+#[test]
+fn a_forward_that_moves_ends_the_hosts_own_connections_by_it_and_no_others() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    forward_add("udp", 514, "192.168.15.1:514").success();
+    let _red = UdpEcho::start("red", "192.168.15.1:514");
+    let blue = UdpEcho::start("blue", "192.168.15.2:515");
+    let listener = inside("red").run(|| TcpListener::bind("192.168.15.1:80")).expect("a listener");
+    forward_add("tcp", 8080, "192.168.15.1:80").success();
+    let connected = |to: &str| {
+        let socket = udp("host", "0.0.0.0:0");
+        socket.connect(to).expect("an address");
+        socket.send(b"one").expect("a datagram");
+        assert_eq!(receive(&socket).0, "one");
+        socket
+    };
+    let called = ["127.0.0.1:514", "192.168.1.10:514"].map(connected);
+    let direct = connected("192.168.15.1:514");
+    let mut stream =
+        inside("host").run(|| connect_from(40_080, "127.0.0.1:8080")).expect("a connection");
+    let (mut served, _) = accept(&listener).expect("a connection");
+    netns(&["forward", "del", "udp", "514"]).success();
+    forward_add("udp", 514, "192.168.15.2:515").success();
+    for (socket, to) in called.iter().zip(["127.0.0.1:514", "192.168.1.10:514"]) {
+        let error = socket.send(b"two").expect_err("to the old target");
+        assert!(error.raw_os_error().is_some(), "{error}");
+        socket.take_error().expect("the reason").expect("a reason");
+        // Whoever connects again reaches the new one.
+        socket.connect(to).expect("an address");
+        socket.send(b"three").expect("a datagram");
+        assert_eq!(receive(socket).0, "three");
+        assert_eq!(blue.next_peer().ip().to_string(), "192.168.15.5");
+    }
+    direct.send(b"two").expect("a datagram");
+    assert_eq!(receive(&direct).0, "two");
+    // The TCP connection is by another forward, until that goes.
+    stream.write_all(b"ping").expect("to send");
+    served.read_exact(&mut [0; 4]).expect("what was sent");
+    netns(&["forward", "del", "tcp", "8080"]).success();
+    let error = stream.read(&mut [0; 4]).expect_err("the end of the connection");
+    assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+}
+
 /// Forwards udp 40000 to 50000 of the host to blue.
 fn forward_range() {
     netns(&["forward", "add", "udp", "40000-50000", "192.168.15.2:40000"]).success();

@@ -15,6 +15,7 @@ mod peer;
 mod reassembler;
 mod route;
 mod routing_rule;
+pub mod sockets;
 pub mod sysctl;
 
 pub use address::Address;

@@ -7,7 +7,7 @@ use std::{
 
 use aya::maps::{HashMap, MapData};
 use ipnet::Ipv4Net;
-use netns_common::abi::{Endpoint, Forward, Ip4, Protocol, RuleId, maps};
+use netns_common::abi::{Endpoint, Forward, HostPeerKey, Ip4, Peer, Port, Protocol, RuleId, maps};
 
 use super::{RuleStatus, map_error, status};
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         Datapath, DatapathError,
         configure::{Interfaces, write_host_addresses},
     },
+    net::sockets,
     rules::{ForwardProtocol, ForwardRule, Ports},
 };
 
@@ -184,7 +185,41 @@ impl Datapath {
             let _ = self.withdraw(&ids, new, before, gone, &old);
             return Err(error);
         }
-        self.erase_forwards(gone)
+        self.erase_forwards(gone)?;
+        self.end_host_connections(&old)
+    }
+
+    /// Ends the connections of the router's own sockets that were led to a target by rules that are
+    /// gone: their peer was rewritten, so that they would go on to the old target. Whoever has such a
+    /// socket gets an error, and connects again.
+    fn end_host_connections(&self, gone: &[Forward]) -> Result<(), DatapathError> {
+        let peers: HashMap<MapData, HostPeerKey, Peer> = self.map(maps::HOST_PEERS)?;
+        for protocol in [ForwardProtocol::Tcp, ForwardProtocol::Udp] {
+            let of_protocol = |rule: &&Forward| protocol_of(rule) == protocol;
+            if !gone.iter().any(|rule| of_protocol(&rule)) {
+                continue;
+            }
+            for socket in sockets::connected(protocol).map_err(DatapathError::Namespace)? {
+                let target = Ip4::from(socket.remote);
+                let key = HostPeerKey {
+                    socket: socket.cookie,
+                    target,
+                    target_port: Port::new(socket.remote_port),
+                    padding: [0; 2],
+                };
+                let Ok(called) = peers.get(&key, 0) else { continue };
+                let is_led_by = |rule: &Forward| {
+                    rule.target == target
+                        && rule.published_port(key.target_port) == Some(called.port)
+                        && (rule.address == Ip4::UNSPECIFIED || rule.address == called.address)
+                };
+                if gone.iter().filter(of_protocol).any(is_led_by) {
+                    // A kernel that cannot do it (CONFIG_INET_DIAG_DESTROY) leaves them as they are.
+                    let _ = socket.end();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes back what could not be written as a whole.
@@ -267,15 +302,18 @@ fn record(rule: &ForwardRule) -> Forward {
     }
 }
 
-fn rule(record: &Forward, from: BTreeSet<Ipv4Net>) -> ForwardRule {
-    let protocol = match Protocol::from_number(record.protocol) {
+fn protocol_of(record: &Forward) -> ForwardProtocol {
+    match Protocol::from_number(record.protocol) {
         Some(Protocol::Udp) => ForwardProtocol::Udp,
         Some(Protocol::Sctp) => ForwardProtocol::Sctp,
         Some(Protocol::UdpLite) => ForwardProtocol::UdpLite,
         Some(Protocol::Tcp | Protocol::Icmp) | None => ForwardProtocol::Tcp,
-    };
+    }
+}
+
+fn rule(record: &Forward, from: BTreeSet<Ipv4Net>) -> ForwardRule {
     ForwardRule {
-        protocol,
+        protocol: protocol_of(record),
         address: (record.address != Ip4::UNSPECIFIED).then(|| record.address.into()),
         ports: Ports::new(record.first, record.last).unwrap_or(record.first.into()),
         target: SocketAddrV4::new(record.target.into(), record.target_first),
