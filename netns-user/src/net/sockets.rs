@@ -5,16 +5,16 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use libc::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
     NetlinkSerializable,
 };
 use netlink_packet_sock_diag::{
-    SockDiagDestroy, SockDiagMessage,
+    AF_INET, AF_INET6, SockDiagDestroy, SockDiagMessage,
     inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
+use netns_common::abi::Protocol;
 
 use super::NetError;
 use crate::rules::ForwardProtocol;
@@ -38,13 +38,13 @@ pub struct ConnectedSocket {
 /// When the kernel refuses.
 pub fn connected(protocol: ForwardProtocol) -> Result<Vec<ConnectedSocket>, NetError> {
     let number = match protocol {
-        ForwardProtocol::Tcp => IPPROTO_TCP,
-        ForwardProtocol::Udp => IPPROTO_UDP,
+        ForwardProtocol::Tcp => Protocol::Tcp.number(),
+        ForwardProtocol::Udp => Protocol::Udp.number(),
         ForwardProtocol::Sctp | ForwardProtocol::UdpLite => return Ok(Vec::new()),
     };
     let mut found = Vec::new();
     for (family, id) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
-        let request = request(family as u8, number as u8, id);
+        let request = request(family, number, id);
         let answers = exchange(
             "list the sockets",
             NLM_F_REQUEST | NLM_F_DUMP,
@@ -60,7 +60,7 @@ pub fn connected(protocol: ForwardProtocol) -> Result<Vec<ConnectedSocket>, NetE
             let upper = u64::from(u32::from_ne_bytes([e, f, g, h]));
             let cookie = (upper << 32) | u64::from(u32::from_ne_bytes([a, b, c, d]));
             let remote_port = id.destination_port;
-            let (family, protocol) = (family as u8, number as u8);
+            let protocol = number;
             let is_connected = remote_port != 0;
             is_connected.then_some(ConnectedSocket {
                 remote,
