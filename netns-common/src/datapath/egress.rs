@@ -209,7 +209,9 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
             next_hop: head.destination,
             source: first_external(passage.settings, link),
         };
-        if route.source == Ip4::UNSPECIFIED {
+        let is_routers = tables.is_host_address(head.destination)
+            || tables.is_broadcast_address(head.destination);
+        if is_routers || route.source == Ip4::UNSPECIFIED {
             return Outcome::Decided(passage.drop(DropReason::NoRoute));
         }
     }

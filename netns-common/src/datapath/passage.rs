@@ -296,6 +296,9 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             if observed.is_plausible {
                 let idle = self.now.wrapping_sub(flow.last_seen);
                 state = before.next_tcp(from_initiator, direction, self.head.tcp_flags, idle);
+                if observed.goes_on {
+                    state = state.going_on(direction);
+                }
             }
             // What keeps nothing alive still starts the timer of the state that it leads to
             // (RFC 7857 section 2.2).

@@ -156,6 +156,17 @@ impl State {
         }
     }
 
+    /// The state of a connection whose one end goes on with data: if that end is said to have closed
+    /// its direction, it has not, and the FIN was forged.
+    #[inline(always)]
+    pub(super) const fn going_on(self, direction: Direction) -> Self {
+        match (self, direction) {
+            (Self::InsideClosed | Self::TimeWait, Direction::Out)
+            | (Self::RemoteClosed | Self::TimeWait, Direction::In) => Self::Established,
+            (state, _) => state,
+        }
+    }
+
     /// How long a flow of `protocol` may be idle in this state, in ticks.
     #[inline(always)]
     pub const fn timeout(self, protocol: u8, timeouts: &Timeouts) -> Tick {

@@ -31,6 +31,8 @@ pub(super) struct Segment {
     /// Upper halves of its numbers, native order. Without ACK, nothing is acknowledged.
     sequence: u16,
     acknowledged: u16,
+    /// Whether it is known to carry data.
+    carries_data: bool,
 }
 
 impl Segment {
@@ -48,14 +50,18 @@ impl Segment {
         let l4 = head.l4 as usize;
         let sequence = packet.load_at(l4 + offset_of!(TcpHdr, seq))?;
         let acknowledged = packet.load_at(l4 + offset_of!(TcpHdr, ack_seq))?;
-        Some(Self::new(head, sequence, acknowledged))
+        // The length of the header, in words, is the upper half of the byte before the flags.
+        let words: u8 = packet.load_at(l4 + offset_of!(TcpHdr, window) - 2)?;
+        let carries_data = head.end() > l4 + usize::from(words >> 4) * 4;
+        Some(Self { carries_data, ..Self::new(head, sequence, acknowledged) })
     }
 
     #[inline(always)]
     const fn new(head: &Head, sequence: u16, acknowledged: u16) -> Self {
         let flags = head.tcp_flags;
         let acknowledged = if flags & ACK == 0 { 0 } else { u16::from_be(acknowledged) };
-        Self { flags, sequence: u16::from_be(sequence), acknowledged }
+        let sequence = u16::from_be(sequence);
+        Self { flags, sequence, acknowledged, carries_data: false }
     }
 
     /// 0 if it is in the midst of an established connection and has the numbers that its
@@ -76,6 +82,8 @@ pub(super) struct Observed {
     pub(super) sequences: Sequences,
     /// Whether its numbers are such as the end that it bears the address of would send.
     pub(super) is_plausible: bool,
+    /// Whether its sender goes on with data beyond all that was seen of it: it has closed nothing.
+    pub(super) goes_on: bool,
 }
 
 /// The sequence numbers of a flow that `segment` begins. What the other end has not said yet
@@ -101,16 +109,20 @@ pub(super) fn observe(
     direction: Direction,
     segment: &Segment,
 ) -> Observed {
-    let (sender, other) = match direction {
+    let (before, other) = match direction {
         Direction::Out => (sequences.inside, sequences.remote),
         Direction::In => (sequences.remote, sequences.inside),
     };
-    let (is_plausible, sender, other) = judge(sender, other, state, from_initiator, segment);
+    let (is_plausible, sender, other) = judge(before, other, state, from_initiator, segment);
     let sequences = match direction {
         Direction::Out => Sequences { inside: sender, remote: other },
         Direction::In => Sequences { inside: other, remote: sender },
     };
-    Observed { sequences, is_plausible }
+    let goes_on = is_plausible
+        && segment.carries_data
+        && segment.flags & (SYN | FIN | RST) == 0
+        && sender.sequence != before.sequence;
+    Observed { sequences, is_plausible, goes_on }
 }
 
 #[inline(always)]

@@ -123,6 +123,50 @@ fn rfc7857_rst_is_no_end_when_the_connection_goes_on() {
 }
 
 #[test]
+fn pitfall_redan_a_forged_fin_does_not_close_a_connection_whose_data_goes_on() {
+    for is_inside in [true, false] {
+        let mut lab = Lab::new();
+        let (red, far) = open(&mut lab, 500_000);
+        let segment = |flags, beyond: u32, bytes| {
+            let numbers = if is_inside { (red, far) } else { (far, red) };
+            let (sequence, acknowledged) = (numbers.0.wrapping_add(beyond), numbers.1);
+            let packet = if is_inside { from_red } else { from_far };
+            packet(flags, sequence, acknowledged).payload(bytes)
+        };
+        let send = |lab: &mut Lab, packet: &Datagram| {
+            if is_inside {
+                lab.red(packet)
+            } else {
+                lab.outside(packet)
+            };
+        };
+        send(&mut lab, &segment(FIN | ACK, 0, 0));
+        let closed = if is_inside { State::InsideClosed } else { State::RemoteClosed };
+        assert_eq!(lab.only_state(), closed);
+        // The end of a real one: it acknowledges, sends nothing more, and repeats what was lost.
+        send(&mut lab, &segment(ACK, 1, 0));
+        send(&mut lab, &segment(ACK, 0x0001_0000_u32.wrapping_neg(), 1000));
+        assert_eq!(lab.only_state(), closed);
+        // The other end may go on for long.
+        let other = if is_inside {
+            from_far(ACK, far.wrapping_add(0x0002_0000), red)
+        } else {
+            from_red(ACK, red.wrapping_add(0x0002_0000), far)
+        };
+        let other = other.payload(1000);
+        if is_inside {
+            lab.outside(&other)
+        } else {
+            lab.red(&other)
+        };
+        assert_eq!(lab.only_state(), closed);
+        // That of a forged one goes on with data.
+        send(&mut lab, &segment(ACK, 0x0002_0000, 1000));
+        assert_eq!(lab.only_state(), State::Established);
+    }
+}
+
+#[test]
 fn a_refused_connection_is_told_by_what_it_was_asked() {
     for (flags, acknowledged, state) in [
         (RST | ACK, RED_FIRST.wrapping_add(1), State::Reset),
