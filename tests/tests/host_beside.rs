@@ -218,6 +218,25 @@ fn a_forward_that_moves_ends_the_hosts_own_connections_by_it_and_no_others() {
     assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
 }
 
+#[test]
+fn a_connection_of_the_host_stays_while_another_rule_leads_it_to_the_same_target() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let _red = UdpEcho::start("red", "192.168.15.1:514");
+    forward_add("udp", 514, "192.168.15.1:514").success();
+    netns(&["forward", "add", "udp", "514", "192.168.15.1:514", "--address", "192.168.1.10"])
+        .success();
+    let socket = udp("host", "0.0.0.0:0");
+    socket.connect("192.168.1.10:514").expect("an address");
+    for (word, deleted) in [("one", None), ("two", Some(&["forward", "del", "udp", "514"]))] {
+        if let Some(deleted) = deleted {
+            netns(deleted).success();
+        }
+        socket.send(word.as_bytes()).expect("a datagram");
+        assert_eq!(receive(&socket).0, word);
+    }
+}
+
 /// Forwards udp 40000 to 50000 of the host to blue.
 fn forward_range() {
     netns(&["forward", "add", "udp", "40000-50000", "192.168.15.2:40000"]).success();

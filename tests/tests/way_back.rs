@@ -30,8 +30,8 @@ fn a_call_is_answered_by_the_uplink_that_it_came_by() {
     }
     netns(&["forward", "add", "udp", "5353", "10.1.0.2:53"]).success();
     let red = udp("red", "10.1.0.2:53");
-    let called = |by: &str, called: &str| {
-        let caller = udp(by, "8.8.8.8:40000");
+    let [by_a, by_b] = ["na", "nb"].map(|provider| udp(provider, "8.8.8.8:40000"));
+    let called = |caller: &UdpSocket, called: &str| {
         for _ in 0..2 {
             caller.send_to(b"call", called).expect("to call");
             let (_, peer) = red.recv_from(&mut [0; 8]).expect("a call");
@@ -40,8 +40,14 @@ fn a_call_is_answered_by_the_uplink_that_it_came_by() {
             assert_eq!(from.to_string(), called);
         }
     };
-    // A second default route, which counts for nothing but what must leave by that uplink.
-    ip(&inside("gw"), "route add default via 198.51.100.1 dev isp-b metric 1000");
-    called("na", "192.0.2.2:5353");
-    called("nb", "198.51.100.2:5353");
+    // As routers with two providers have it: what bears an address leaves by its uplink.
+    let gateway = inside("gw");
+    ip(&gateway, "route add default via 198.51.100.1 dev isp-b table 100");
+    ip(&gateway, "rule add from 198.51.100.2 table 100");
+    called(&by_a, "192.0.2.2:5353");
+    called(&by_b, "198.51.100.2:5353");
+    // Or by a second default route, which counts for nothing but what must leave by that uplink.
+    ip(&gateway, "rule del table 100");
+    ip(&gateway, "route add default via 198.51.100.1 dev isp-b metric 1000");
+    called(&by_b, "198.51.100.2:5353");
 }

@@ -163,10 +163,10 @@ fn everybody_gets_the_answers_to_its_own_questions_whoever_was_first() {
 /// The router's second address.
 const SECOND: &str = "192.168.1.11";
 
-/// A caller of the LAN calls two ports or addresses of the router by turns, from one port of its
-/// own, by UDP and by TCP. `calls`: what is called, and which namespace answers at which port.
-fn call_by_turns(router: Router, calls: &[(&str, u16, &str, &str)]) {
-    let caller = router.udp("lan", "192.168.1.1:4500");
+/// Somebody in the LAN calls two ports or addresses of the router by turns, from one port of its own:
+/// by UDP with the socket `caller`, and by TCP. `calls`: what is called, and which namespace answers
+/// at which port.
+fn call_by_turns(router: Router, caller: &UdpSocket, calls: &[(&str, u16, &str, &str)]) {
     let mut servers: Vec<(&str, UdpSocket, TcpListener)> = Vec::new();
     for (.., name, at) in calls {
         if !servers.iter().any(|(known, ..)| known == at) {
@@ -181,7 +181,7 @@ fn call_by_turns(router: Router, calls: &[(&str, u16, &str, &str)]) {
             let (_, socket, _) = server_of(at);
             let (_, peer) = receive(socket);
             socket.send_to(at.as_bytes(), peer).expect("to answer");
-            assert_eq!(receive(&caller), ((*at).to_owned(), called));
+            assert_eq!(receive(caller), ((*at).to_owned(), called));
         }
     }
     let mut open: Vec<(TcpStream, TcpStream)> = Vec::new();
@@ -221,12 +221,13 @@ fn one_port_of_a_client_towards_two_addresses_of_the_router_is_two_connections()
             ("192.168.1.10", 4500, "red", "192.168.15.1:4500"),
             (SECOND, 4500, "blue", "192.168.15.2:4500"),
         ];
-        call_by_turns(router, &to_each);
+        let caller = router.udp("lan", "192.168.1.1:4500");
+        call_by_turns(router, &caller, &to_each);
         let to_one = [
             ("192.168.1.10", 4501, "blue", "192.168.15.2:4501"),
             (SECOND, 4501, "blue", "192.168.15.2:4501"),
         ];
-        call_by_turns(router, &to_one);
+        call_by_turns(router, &caller, &to_one);
     });
 }
 
@@ -240,7 +241,7 @@ fn callers_of_several_ports_that_lead_to_one_service_are_told_apart() {
             }
         }
         let calls = ports.map(|port| ("192.168.1.10", port, "blue", "192.168.15.2:5201"));
-        call_by_turns(router, &calls);
+        call_by_turns(router, &router.udp("lan", "192.168.1.1:4500"), &calls);
     });
 }
 

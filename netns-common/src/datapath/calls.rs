@@ -4,7 +4,7 @@ use super::{
     Exit, Outcome,
     external_port::record,
     hop::{RouteOutcome, RouteQuery},
-    inside::{allow_external, is_uplink},
+    inside::{allow_external, is_uplink, leads_inside},
     notes::Scratch,
     oversize::{self, FITS_EVERY_LINK},
     parked::ParkedExit,
@@ -52,7 +52,7 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     }
     let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
     let link = passage.packet.link();
-    // As an answer is routed: by the uplink that the call came by, if there is a way.
+    // The way that an answer of the target would take by itself.
     let query = RouteQuery {
         source: forward.address,
         destination: head.source,
@@ -62,18 +62,23 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
         ..RouteQuery::default()
     };
     let mut reply = tables.route(&query, bridge);
-    if reply.outcome != RouteOutcome::Forward {
-        // A broadcast address, or one that no answer would reach.
-        return Outcome::Decided(passage.drop(DropReason::NoRoute));
-    }
-    if tables.link_role(reply.egress) == Some(LinkRole::Lab) {
+    // A rule for the target's address must not hide that the caller's is inside.
+    let is_led_inside = reply.outcome == RouteOutcome::Forward
+        && tables.link_role(reply.egress) == Some(LinkRole::Lab);
+    if is_led_inside || leads_inside(tables, head.source, bridge) {
         return Outcome::Decided(passage.drop(DropReason::InsideSource));
     }
-    if reply.egress != link {
-        let by_same = tables.route_by(&query, link);
+    if reply.outcome != RouteOutcome::Forward || reply.egress != link {
+        // By the uplink that the call came by, if that has a way for what bears the called address.
+        let (source, source_port) = (head.destination, head.destination_port);
+        let by_same = tables.route_by(&RouteQuery { source, source_port, ..query }, link);
         if by_same.outcome == RouteOutcome::Forward {
             reply = by_same;
         }
+    }
+    if reply.outcome != RouteOutcome::Forward {
+        // A broadcast address, or one that no answer would reach.
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
     }
     // Where the way back is not by an uplink, replies go where the packet came from.
     let (egress, next_hop) = if is_uplink(passage.settings, reply.egress) {

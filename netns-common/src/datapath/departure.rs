@@ -19,7 +19,7 @@ use super::{
     traits::{Packet, Tables},
     usage,
 };
-use crate::abi::{DropReason, Endpoint, FlowKind, NO_RULE, Port, Stage, Tick};
+use crate::abi::{DropReason, Endpoint, FlowKind, Ip4, NO_RULE, Port, Stage, Tick};
 
 /// Towards an uplink: begins a masqueraded flow of the namespace at `end`.
 #[inline(always)]
@@ -70,7 +70,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
             .unwrap_or(Published::NONE);
     let published = forget_ways(&passage.notes.published);
     let external = masquerade::address(tables, passage.settings, to, published.address, route);
-    if !allow_external(tables, passage.settings, external) {
+    if external == Ip4::UNSPECIFIED || !allow_external(tables, passage.settings, external) {
         return refuse_new(passage, DropReason::NoMasquerade, exit.skips_stack());
     }
     passage.begin_draft(FlowKind::Masquerade);

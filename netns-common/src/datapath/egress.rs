@@ -29,6 +29,9 @@ use super::{
 };
 use crate::abi::{DropReason, FlowKind, Ip4, Settings, Stage, Tick};
 
+/// The bits of the type of service without those of congestion notification (RFC 2474, RFC 3168).
+const DSCP: u8 = 0xfc;
+
 /// A packet with an inside source that is about to leave.
 #[inline(always)]
 pub(super) fn translate<P: Packet, T: Tables>(
@@ -136,9 +139,13 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         return None;
     }
     let link = passage.packet.link();
-    if flow.egress != link || passage.now / REROUTE != flow.last_seen / REROUTE {
+    // The stack may route packets of another type of service another way: the connection keeps the
+    // address that it began with.
+    let is_as_first = (head.tos ^ flow.tos) & DSCP == 0;
+    let is_due = flow.egress != link || passage.now / REROUTE != flow.last_seen / REROUTE;
+    if is_as_first && is_due {
         // The stack has routed it: only the source address and the next hop are asked for.
-        let route = passage.tables.route_by(&query_of(passage, flow), link);
+        let route = way_out(passage, &query_of(passage, flow));
         if route.outcome == RouteOutcome::Forward {
             follow(passage, flow, &route);
         }
@@ -198,24 +205,32 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
     if head.kind == Kind::IcmpError {
         return Outcome::Continue(Stage::EgressError);
     }
-    let link = passage.packet.link();
-    let mut route = tables.route_by(&RouteQuery::of(head, passage.packet.mark()), link);
+    let route = way_out(passage, &RouteQuery::of(head, passage.packet.mark()));
     if route.outcome != RouteOutcome::Forward {
-        // The stack has routed it by what is not asked for here, as a table that a rule for an
-        // interface leads to: it leaves all the same.
-        route = Route {
-            outcome: RouteOutcome::Forward,
-            egress: link,
-            next_hop: head.destination,
-            source: first_external(passage.settings, link),
-        };
-        let is_routers = tables.is_host_address(head.destination)
-            || tables.is_broadcast_address(head.destination);
-        if is_routers || route.source == Ip4::UNSPECIFIED {
-            return Outcome::Decided(passage.drop(DropReason::NoRoute));
-        }
+        return Outcome::Decided(passage.drop(DropReason::NoRoute));
     }
     leave(passage, &route, end, Exit::Onward)
+}
+
+/// The route out of the link that the stack has chosen. If the kernel does not give it when it is
+/// asked here, as one of a table that a rule for an interface leads to, the packet leaves all the
+/// same, with the link's first address; not if it is for the router itself.
+#[inline(always)]
+fn way_out<P: Packet, T: Tables>(passage: &Passage<'_, P, T>, query: &RouteQuery) -> Route {
+    let Passage { tables, settings, head, .. } = *passage;
+    let link = passage.packet.link();
+    let route = tables.route_by(query, link);
+    let is_routers =
+        tables.is_host_address(head.destination) || tables.is_broadcast_address(head.destination);
+    if route.outcome == RouteOutcome::Forward || is_routers {
+        return route;
+    }
+    Route {
+        outcome: RouteOutcome::Forward,
+        egress: link,
+        next_hop: head.destination,
+        source: first_external(settings, link),
+    }
 }
 
 /// An ICMP error of a namespace (RFC 5508 REQ-5).

@@ -11,7 +11,7 @@ use super::{
     hop::{Route, RouteOutcome, RouteQuery},
     icmp,
     inbound::is_own_address,
-    inside::is_uplink,
+    inside::{is_inside, is_uplink},
     masquerade, neighbour,
     notes::Scratch,
     options,
@@ -258,9 +258,13 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
     let port = tables.bridge_port(passage.packet.link())?;
     let query = query_of(passage, flow);
     let mut route = tables.route(&query, port.bridge);
-    if FlowKind::is_begun_outside(flow.kind) && route.egress != flow.egress {
-        // Answers go back by the uplink that the call came by, if there is a way.
-        let by_same = tables.route_by(&query, flow.egress);
+    if FlowKind::is_begun_outside(flow.kind) {
+        // Answers go back by the uplink that the call came by, which has the called address, if that
+        // has a way for what bears it.
+        let link = tables.link_of_address(flow.external);
+        let came_by = if is_uplink(passage.settings, link) { link } else { flow.egress };
+        let (source, source_port) = (flow.external, flow.external_port);
+        let by_same = tables.route_by(&RouteQuery { source, source_port, ..query }, came_by);
         if by_same.outcome == RouteOutcome::Forward {
             route = by_same;
         }
@@ -385,6 +389,10 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
                 Kind::LaterFragment => detour::detour(passage),
                 _ => Verdict::Pass,
             })
+        }
+        // A rule for the source leads elsewhere what is for another network of the lab.
+        RouteOutcome::Forward if is_inside(passage.settings, head.destination) => {
+            Outcome::Decided(passage.drop(DropReason::NoRoute))
         }
         RouteOutcome::Forward => {
             let Some(mac) = source_mac(passage.packet) else {

@@ -23,12 +23,19 @@ const SAMPLE: u32 = 14;
 /// The numbers of walks through the ports that no other search takes.
 const WALKS: u8 = 200;
 
-/// How long one end alone must have been silent after its FIN or RST: either may be forged, or the
-/// other end may go on (ReDAN, NDSS 2025).
+/// How long nothing must have been sent after the FIN of one end: it may be forged, or the other end
+/// goes on (ReDAN, NDSS 2025).
 const ONE_SIDED: Tick = ticks(10);
 
-/// How long a connection without an answer has at least to get one.
+/// The same after a RST. Data does not move the clock of a record that is reset before it shows,
+/// after ten seconds, that the RST was forged.
+const RESET: Tick = ticks(20);
+
+/// How long a connection that nobody has answered has at least to be opened.
 const UNANSWERED: Tick = ticks(3);
+
+/// The same of datagrams: their receivers do not tell a late answer to somebody else.
+const UNANSWERED_DATAGRAM: Tick = ticks(30);
 
 /// [`Stage::Reclaim`].
 #[inline(always)]
@@ -107,12 +114,17 @@ fn idle_if_over<P: Packet, T: Tables, F: FlowRef>(
     let idle = passage.now.wrapping_sub(flow.last_seen);
     // Another CPU may have stamped it a moment ahead.
     let idle = if idle > Tick::MAX / 2 { 0 } else { idle };
-    let is_refused = flow.packets_out == 1 && flow.packets_in == 1;
+    // Of the remote nothing was seen but that, not even a number.
+    let is_refused =
+        flow.packets_out == 1 && flow.packets_in == 1 && flow.sequences().remote.sequence == 0;
     let least = match State::from_number(flow.state) {
+        // The oldest comes first: one whose last acknowledgement is on the way is hardly met.
         State::TimeWait => 0,
         State::Reset if is_refused => 0,
-        State::Reset | State::InsideClosed | State::RemoteClosed => ONE_SIDED,
-        State::SynSent | State::SynReceived | State::Unreplied => UNANSWERED,
+        State::Reset => RESET,
+        State::InsideClosed | State::RemoteClosed => ONE_SIDED,
+        State::SynSent | State::SynReceived => UNANSWERED,
+        State::Unreplied => UNANSWERED_DATAGRAM,
         State::PickedUp | State::Established | State::Replied => return None,
     };
     let may_go_on = advances(passage, flow);

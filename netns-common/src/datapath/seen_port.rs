@@ -12,10 +12,10 @@ use super::{
 use crate::abi::{DropReason, FlowKey, InsideKey, Port, Stage};
 
 /// How many attempts are made to find such a port, the caller's own first.
-const TRIES: u32 = 6;
+const TRIES: u32 = 5;
 
 /// How many ports each of the others looks at.
-const PORTS_OF_ATTEMPT: u32 = 8;
+const PORTS_OF_ATTEMPT: u32 = 12;
 
 /// The port for the call of `key` to the forward that was found, by this attempt; `None` if all
 /// that it looks at are taken.

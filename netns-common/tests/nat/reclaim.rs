@@ -70,11 +70,11 @@ fn a_port_is_used_again_towards_a_remote_when_the_sequence_numbers_have_advanced
 }
 
 #[test]
-fn a_connection_that_one_end_has_closed_or_reset_gives_way_after_ten_seconds_without_data() {
-    for flags in [FIN | ACK, RST] {
+fn a_connection_that_one_end_has_closed_or_reset_gives_way_after_some_time_without_data() {
+    for (flags, seconds) in [(FIN | ACK, 10), (RST, 20)] {
         let mut lab = full();
         lab.red(&red(flags));
-        lab.router.wait(9);
+        lab.router.wait(seconds - 1);
         blue(&mut lab, LATER).dropped(DropReason::PortsExhausted);
         lab.router.wait(2);
         blue(&mut lab, LATER).left_as((HOST, 50_000), (FAR, 443));
@@ -82,7 +82,19 @@ fn a_connection_that_one_end_has_closed_or_reset_gives_way_after_ten_seconds_wit
 }
 
 #[test]
-fn a_refused_connection_gives_way_at_once_and_an_unanswered_one_after_three_seconds() {
+fn a_connection_whose_reset_was_forged_does_not_give_way_while_data_flows() {
+    let mut lab = full();
+    lab.red(&red(RST));
+    for number in 0..12 {
+        lab.router.wait(3);
+        let data = ipv4(FAR, HOST).tcp(443, 50_000, ACK).numbers(2 + number, 0x0001_0001);
+        lab.outside(&data.payload(1));
+        blue(&mut lab, LATER).dropped(DropReason::PortsExhausted);
+    }
+}
+
+#[test]
+fn a_refused_connection_gives_way_at_once_and_an_unanswered_datagram_after_half_a_minute() {
     let mut lab = narrow();
     lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
     lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, SYN | ACK));
@@ -95,6 +107,8 @@ fn a_refused_connection_gives_way_at_once_and_an_unanswered_one_after_three_seco
     lab.red(&ipv4(RED, LAN).udp(40_000, 53));
     lab.answer_to_lan(53, 40_000);
     lab.red(&ipv4(RED, LAN).udp(50_000, 53));
+    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).dropped(DropReason::PortsExhausted);
+    lab.router.wait(28);
     lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).dropped(DropReason::PortsExhausted);
     lab.router.wait(4);
     lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).left_as((HOST, 50_000), (LAN, 53));
@@ -120,7 +134,7 @@ fn the_oldest_of_those_that_are_over_gives_way() {
         if port == 40_000 {
             lab.outside(&ipv4(FAR, HOST).udp(53, port));
         }
-        lab.router.wait(4);
+        lab.router.wait(10);
     }
     // Its sample may miss one of four ports, hardly ever the oldest two.
     let (from, _) = lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53)).ends();

@@ -10,7 +10,7 @@ use super::{
     pieces::{CablePiece, Key, Piece, pieces},
 };
 use crate::{
-    net::{Link, Netlink, Route, connections},
+    net::{BRIDGE, Link, Netlink, Route, connections},
     step::{End, Place},
     topology::{Bridge, Topology},
 };
@@ -73,7 +73,10 @@ pub(super) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), Lab
 pub(crate) fn uplink_fault(name: &str, links: &[Link]) -> Option<LabError> {
     let link = links.iter().find(|link| link.name == name)?;
     let uplink = name.to_owned();
-    if let Some(bridge) = links.iter().find(|other| link.bridge == Some(other.index)) {
+    // Other masters, as a VRF or a bond, are not bridges.
+    let is_its_bridge =
+        |other: &&Link| link.bridge == Some(other.index) && other.kind.as_deref() == Some(BRIDGE);
+    if let Some(bridge) = links.iter().find(is_its_bridge) {
         return Some(LabError::UplinkIsPort { uplink, bridge: bridge.name.clone() });
     }
     link.mac.is_none().then_some(LabError::UplinkWithoutEthernet { uplink })
@@ -217,10 +220,10 @@ mod tests {
 
     #[test]
     fn an_uplink_that_carries_no_packets_of_a_lab_is_refused_with_the_reason() {
-        let link = |index, name: &str, bridge, mac| Link {
+        let link = |index, name: &str, kind: Option<&str>, bridge, mac| Link {
             index,
             name: name.to_owned(),
-            kind: None,
+            kind: kind.map(str::to_owned),
             mac,
             mtu: 1500,
             up: true,
@@ -234,15 +237,17 @@ mod tests {
         };
         let mac = Some(crate::net::Mac([2; 6]));
         let links = [
-            link(1, "lan0", None, mac),
-            link(2, "eth0", Some(1), mac),
-            link(3, "eth1", None, mac),
-            link(4, "tun0", None, None),
+            link(1, "lan0", Some("bridge"), None, mac),
+            link(2, "eth0", None, Some(1), mac),
+            link(3, "eth1", None, None, mac),
+            link(4, "tun0", Some("tun"), None, None),
+            link(5, "vrf0", Some("vrf"), None, mac),
+            link(6, "eth2", None, Some(5), mac),
         ];
         let fault = |name: &str| uplink_fault(name, &links).map(|fault| fault.to_string());
         assert!(fault("eth0").unwrap().contains("is a port of the bridge \"lan0\""));
         assert!(fault("tun0").unwrap().contains("has no Ethernet addresses"));
-        for name in ["lan0", "eth1", "nowhere"] {
+        for name in ["lan0", "eth1", "eth2", "nowhere"] {
             assert_eq!(fault(name), None);
         }
     }

@@ -55,12 +55,12 @@ pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabErro
     if let Some(interface) = default_interface()? {
         return Ok(Some(interface));
     }
-    let interfaces = default_interfaces()?;
-    Err(if interfaces.is_empty() {
-        LabError::NoDefaultRoute
-    } else {
-        LabError::SeveralDefaultInterfaces { interfaces: interfaces.join(", ") }
-    })
+    match &default_interfaces()?[..] {
+        [] => Err(LabError::NoDefaultRoute),
+        // Several gateways behind one interface.
+        [only] => Ok(Some(only.clone())),
+        several => Err(LabError::SeveralDefaultInterfaces { interfaces: several.join(", ") }),
+    }
 }
 
 /// The interfaces of a default route that leads to several.

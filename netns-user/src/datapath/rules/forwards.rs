@@ -186,35 +186,37 @@ impl Datapath {
             return Err(error);
         }
         self.erase_forwards(gone)?;
-        self.end_host_connections(&old)
+        self.end_host_connections(&old, &records)
     }
 
-    /// Ends the connections of the router's own sockets that were led to a target by rules that are
-    /// gone: their peer was rewritten, so that they would go on to the old target. Whoever has such a
-    /// socket gets an error, and connects again.
-    fn end_host_connections(&self, gone: &[Forward]) -> Result<(), DatapathError> {
+    /// Ends the connections of the router's own sockets that were led to a target, if the rules that
+    /// stand lead elsewhere by now: their peer was rewritten, so that they would go on to the old
+    /// target. Whoever has such a socket gets an error, and connects again. What a kernel does not
+    /// tell of, or does not end, stays as it is (`CONFIG_INET_DIAG`, `CONFIG_INET_DIAG_DESTROY`).
+    fn end_host_connections(
+        &self,
+        gone: &[Forward],
+        standing: &BTreeMap<RuleId, Forward>,
+    ) -> Result<(), DatapathError> {
         let peers: HashMap<MapData, HostPeerKey, Peer> = self.map(maps::HOST_PEERS)?;
         for protocol in [ForwardProtocol::Tcp, ForwardProtocol::Udp] {
-            let of_protocol = |rule: &&Forward| protocol_of(rule) == protocol;
-            if !gone.iter().any(|rule| of_protocol(&rule)) {
+            let mut of_protocol = gone.iter().filter(|rule| protocol_of(rule) == protocol);
+            if of_protocol.next().is_none() {
                 continue;
             }
-            for socket in sockets::connected(protocol).map_err(DatapathError::Namespace)? {
+            for socket in sockets::connected(protocol).unwrap_or_default() {
                 let target = Ip4::from(socket.remote);
-                let key = HostPeerKey {
-                    socket: socket.cookie,
-                    target,
-                    target_port: Port::new(socket.remote_port),
-                    padding: [0; 2],
+                let target_port = Port::new(socket.remote_port);
+                let socket_key =
+                    HostPeerKey { socket: socket.cookie, target, target_port, padding: [0; 2] };
+                let Ok(called) = peers.get(&socket_key, 0) else { continue };
+                let leads_there = |rule: &Forward| {
+                    rule.target == target && rule.target_port(called.port) == target_port
                 };
-                let Ok(called) = peers.get(&key, 0) else { continue };
-                let is_led_by = |rule: &Forward| {
-                    rule.target == target
-                        && rule.published_port(key.target_port) == Some(called.port)
-                        && (rule.address == Ip4::UNSPECIFIED || rule.address == called.address)
-                };
-                if gone.iter().filter(of_protocol).any(is_led_by) {
-                    // A kernel that cannot do it (CONFIG_INET_DIAG_DESTROY) leaves them as they are.
+                let was_led =
+                    gone.iter().any(|rule| is_for(rule, protocol, called) && leads_there(rule));
+                let is_led = first_for(standing, protocol, called).is_some_and(leads_there);
+                if was_led && !is_led {
                     let _ = socket.end();
                 }
             }
@@ -300,6 +302,26 @@ fn record(rule: &ForwardRule) -> Forward {
         protocol: protocol.number(),
         restricted: u8::from(!rule.from.is_empty()),
     }
+}
+
+/// Whether a rule is for a port of an address that a program of the router has called. To call no
+/// address is to call oneself.
+fn is_for(rule: &Forward, protocol: ForwardProtocol, called: Peer) -> bool {
+    let address =
+        if called.address == Ip4::UNSPECIFIED { Ip4::new(127, 0, 0, 1) } else { called.address };
+    protocol_of(rule) == protocol
+        && (rule.first..=rule.last).contains(&called.port.number())
+        && (rule.address == Ip4::UNSPECIFIED || rule.address == address)
+}
+
+/// The rule for what a program of the router has called: one of a single address comes first.
+fn first_for(
+    rules: &BTreeMap<RuleId, Forward>,
+    protocol: ForwardProtocol,
+    called: Peer,
+) -> Option<&Forward> {
+    let rules = rules.values().filter(|rule| is_for(rule, protocol, called));
+    rules.max_by_key(|rule| rule.address != Ip4::UNSPECIFIED)
 }
 
 fn protocol_of(record: &Forward) -> ForwardProtocol {
