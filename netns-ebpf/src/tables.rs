@@ -396,7 +396,7 @@ impl Tables for KernelTables<&TcContext> {
 impl KernelTables<&TcContext> {
     /// Asks with source selection (kernel 6.7) and without the neighbour, which the redirect
     /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
-    #[inline(always)]
+    #[inline(never)]
     fn look_up_route(&self, of: &RouteQuery, link: u32, flags: u32) -> Route {
         // SAFETY: all zeroes is a valid value of this C structure.
         let mut query: FibLookup = unsafe { core::mem::zeroed() };

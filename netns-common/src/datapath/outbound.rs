@@ -256,19 +256,11 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
 ) -> Option<Verdict> {
     let tables = passage.tables;
     let port = tables.bridge_port(passage.packet.link())?;
-    let query = query_of(passage, flow);
-    let mut route = tables.route(&query, port.bridge);
-    if FlowKind::is_begun_outside(flow.kind) {
-        // Answers go back by the uplink that the call came by, which has the called address, if that
-        // has a way for what bears it.
-        let link = tables.link_of_address(flow.external);
-        let came_by = if is_uplink(passage.settings, link) { link } else { flow.egress };
-        let (source, source_port) = (flow.external, flow.external_port);
-        let by_same = tables.route_by(&RouteQuery { source, source_port, ..query }, came_by);
-        if by_same.outcome == RouteOutcome::Forward {
-            route = by_same;
-        }
-    }
+    let route = if FlowKind::is_begun_outside(flow.kind) {
+        way_back(passage, flow, port.bridge)
+    } else {
+        tables.route(&query_of(passage, flow), port.bridge)
+    };
     let has_way =
         route.outcome == RouteOutcome::Forward && is_uplink(passage.settings, route.egress);
     if has_way {
@@ -284,6 +276,28 @@ fn reroute<P: Packet, T: Tables, F: FlowRef>(
     }
     // The stack answers with the right ICMP error.
     (!FlowKind::is_begun_outside(flow.kind)).then_some(Verdict::Pass)
+}
+
+/// The way of an answer: by the uplink that the call came by, which has the called address, if that
+/// has a route for what bears it; else as the kernel chooses. A function of its own, for its part of
+/// the stack.
+#[inline(always)]
+fn way_back<P: Packet, T: Tables, F: FlowRef>(
+    passage: &mut Passage<'_, P, T>,
+    flow: &F,
+    bridge: u32,
+) -> Route {
+    let tables = passage.tables;
+    let own = tables.link_of_address(flow.external);
+    let came_by = if is_uplink(passage.settings, own) { own } else { flow.egress };
+    let mut query = query_of(passage, flow);
+    (query.source, query.source_port) = (flow.external, flow.external_port);
+    let by_same = tables.route_by(&query, came_by);
+    if by_same.outcome == RouteOutcome::Forward {
+        return by_same;
+    }
+    (query.source, query.source_port) = (flow.inside, flow.inside_port);
+    tables.route(&query, bridge)
 }
 
 /// What the kernel is asked for a packet of a flow: it is routed as the first one was.

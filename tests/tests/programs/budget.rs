@@ -28,7 +28,7 @@ pub(crate) const BUDGETS: [Budget; 50] = [
     budget("egress_begin", 29_000, 19_000),
     budget("egress_guard", 9_000, 14_000),
     budget("egress_error", 9_000, 10_000),
-    budget("egress_moved", 24_000, 37_000),
+    budget("egress_moved", 27_000, 60_000),
     budget("enter", 52_000, 36_000),
     budget("first_fragment", 14_000, 10_000),
     budget("forget_flows", 6_000, 7_000),
