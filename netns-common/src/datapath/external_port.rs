@@ -228,7 +228,9 @@ fn gives_way(settings: &Settings, old: &FlowHead, new: &FlowHead) -> bool {
 /// Whether two records under one key are of the same inside end.
 #[inline(always)]
 fn is_same(old: &FlowHead, new: &FlowHead) -> bool {
-    old.inside == new.inside && old.inside_port == new.inside_port
+    old.inside == new.inside
+        && old.inside_port == new.inside_port
+        && old.seen_port.to_network() == new.seen_port.to_network()
 }
 
 /// Whether a record of the same end is no older than a new one: as far as the clock tells, both begin.
