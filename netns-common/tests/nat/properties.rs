@@ -122,6 +122,10 @@ proptest! {
             let verdict = router.run(Hook::FromUplink, &mut answer);
             let sent = Head::read(before).expect("an IPv4 packet");
             let got = Head::read(&answer).expect("an IPv4 packet");
+            // Such a packet may leave as one of another NAT of the machine, which then gets the answer.
+            if verdict == Verdict::Redirect(Exit::Onward) && sent.source_port.number() == 0 {
+                return;
+            }
             let Verdict::Redirect(Exit::Peer { cable }) = verdict else {
                 panic!("{verdict:?} for the answer to {sent:?}");
             };
