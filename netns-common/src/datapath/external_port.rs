@@ -218,19 +218,22 @@ pub(super) fn record<T: FlowTable>(
     Ok(())
 }
 
-/// Whether a record makes room for a new one: it is expired, or belongs to the same inside
-/// end, for which the caller has decided that its connection begins afresh.
+/// Whether a record makes room for a new one: it is expired, or of the same connection, of which
+/// the caller has decided that it begins afresh.
 #[inline(always)]
 fn gives_way(settings: &Settings, old: &FlowHead, new: &FlowHead) -> bool {
     is_same(old, new) || is_expired(old, settings, new.last_seen)
 }
 
-/// Whether two records under one key are of the same inside end.
+/// Whether two records under one key are of the same connection. What the outside begins is known by
+/// its key alone. What the inside begins may find a call under its key: the remote end is the same,
+/// but the inside end knows it by another port.
 #[inline(always)]
 fn is_same(old: &FlowHead, new: &FlowHead) -> bool {
     old.inside == new.inside
         && old.inside_port == new.inside_port
-        && old.seen_port.to_network() == new.seen_port.to_network()
+        && (FlowKind::is_begun_outside(new.kind)
+            || old.seen_port.to_network() == new.seen_port.to_network())
 }
 
 /// Whether a record of the same end is no older than a new one: as far as the clock tells, both begin.

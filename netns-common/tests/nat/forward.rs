@@ -8,7 +8,7 @@ use netns_common::{
 };
 
 use crate::errors::quoted;
-use crate::lab::{ACK, BLUE, FAR, HOST, LAN, Lab, RED, RST, SYN, ipv4, tcp};
+use crate::lab::{ACK, BLUE, FAR, FIN, HOST, LAN, Lab, RED, RST, SYN, ipv4, tcp};
 
 #[test]
 fn a_forwarded_port_leads_to_its_target_and_answers_bear_the_hosts_address() {
@@ -85,6 +85,44 @@ fn a_caller_keeps_its_port_inside_once_the_other_call_is_over() {
     lab.outside(&ipv4(FAR, HOST).udp(50_000, 5354)).reached(BLUE, (FAR, 50_000), (BLUE, 53));
     assert_eq!(first.ends(), ((FAR, 50_000), (BLUE, 53)));
     assert_eq!(lab.flow_count(), 1, "the records of both are gone");
+}
+
+/// A call by `first` and one by `second`, ports of the host that lead to one of blue, from one port of
+/// the caller. The first is over and forgotten; the port that blue sees in the second.
+fn second_of_two_calls(lab: &mut Lab, first: u16, second: u16) -> u16 {
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, first, SYN)).reached(BLUE, (FAR, 50_000), (BLUE, 80));
+    let call = lab.outside(&ipv4(FAR, HOST).tcp(50_000, second, SYN));
+    lab.answer(&call).left_as((HOST, second), (FAR, 50_000));
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, second, ACK));
+    // Nobody has answered the first one.
+    lab.router.wait(lab.router.tables.settings.timeouts.tcp_opening + 1);
+    call.head().source_port.number()
+}
+
+#[test]
+fn the_target_of_a_call_begins_a_connection_of_its_own_to_the_callers_port() {
+    let mut lab = Lab::new();
+    let seen = second_of_two_calls(&mut lab, 8080, 80);
+    assert_ne!(seen, 50_000);
+    let own = lab.blue(&ipv4(BLUE, FAR).tcp(80, 50_000, SYN));
+    let ((external, port), to) = own.ends();
+    assert_eq!((external, to), (HOST, (FAR, 50_000)));
+    assert_ne!(port, 80, "the call has it");
+    lab.answer(&own).reached(BLUE, (FAR, 50_000), (BLUE, 80));
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, ACK)).reached(BLUE, (FAR, seen), (BLUE, 80));
+}
+
+#[test]
+fn a_caller_that_calls_again_is_let_in_whatever_port_the_target_has_seen() {
+    let mut lab = Lab::new();
+    let seen = second_of_two_calls(&mut lab, 80, 8080);
+    assert_ne!(seen, 50_000);
+    lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, FIN | ACK));
+    lab.blue(&ipv4(BLUE, FAR).tcp(80, seen, FIN | ACK)).left_as((HOST, 8080), (FAR, 50_000));
+    // Its own port is free by now.
+    let again = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN));
+    again.reached(BLUE, (FAR, 50_000), (BLUE, 80));
+    lab.answer(&again).left_as((HOST, 8080), (FAR, 50_000));
 }
 
 #[test]
