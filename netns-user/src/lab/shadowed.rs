@@ -45,7 +45,7 @@ impl ShadowedListener {
 /// The listeners at `place` whose ports these rules forward.
 ///
 /// # Errors
-/// When the place cannot be entered, or /proc is not there.
+/// When the place cannot be entered, or the kernel does not tell of sockets.
 pub(crate) fn shadowed_by(
     place: &Place,
     rules: &[ForwardRule],

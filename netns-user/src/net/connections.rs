@@ -38,7 +38,7 @@ fn connection(line: &str) -> Option<(SocketAddrV4, SocketAddrV4)> {
 }
 
 /// `ADDRESS:PORT` in hexadecimal; the address in words of 32 bits as they lie in memory.
-pub(super) fn end(text: &str) -> Option<SocketAddrV4> {
+fn end(text: &str) -> Option<SocketAddrV4> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let word = |digits: &str| u32::from_str_radix(digits, 16).ok().map(u32::to_ne_bytes);

@@ -1,25 +1,18 @@
-//! Sockets of a namespace that wait for anybody, as /proc/net/tcp, udp and their kin tell of them
-//! (proc_net(5)), and the programs that they belong to.
+//! Sockets of a namespace that wait for anybody, and the programs that they belong to.
 
 use std::{
     collections::HashMap,
-    fs, io,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, SocketAddrV4},
 };
 
+use netlink_packet_sock_diag::{
+    TCP_CLOSE, TCP_LISTEN,
+    inet::{InetResponse, nlas::Nla},
+};
 use procfs::process::{FDTarget, all_processes};
 
-use super::{NetError, connections};
+use super::{NetError, sockets::sockets};
 use crate::rules::ForwardProtocol;
-
-/// `TCP_LISTEN` (include/net/tcp_states.h).
-const LISTENING: &str = "0A";
-
-/// What /proc shows for a datagram socket without a peer: `TCP_CLOSE`.
-const UNCONNECTED: &str = "07";
-
-/// How /proc writes the address `::`.
-const ANY_IPV6: &str = "00000000000000000000000000000000:";
 
 /// A socket that waits for packets from anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,60 +24,40 @@ pub struct Listener {
     inode: u64,
 }
 
-/// The tables of /proc/net, and in which state their sockets wait for anybody.
-const TABLES: [(&str, ForwardProtocol, &str); 6] = [
-    ("tcp", ForwardProtocol::Tcp, LISTENING),
-    ("tcp6", ForwardProtocol::Tcp, LISTENING),
-    ("udp", ForwardProtocol::Udp, UNCONNECTED),
-    ("udp6", ForwardProtocol::Udp, UNCONNECTED),
-    ("udplite", ForwardProtocol::UdpLite, UNCONNECTED),
-    ("udplite6", ForwardProtocol::UdpLite, UNCONNECTED),
-];
-
-/// The listeners of the calling thread's namespace that IPv4 packets may be for.
+/// The listeners of the calling thread's namespace that IPv4 packets may be for. None of SCTP.
 ///
 /// # Errors
-/// When /proc is not there.
+/// When the kernel does not tell of sockets.
 pub fn listeners() -> Result<Vec<Listener>, NetError> {
     let mut found = Vec::new();
-    for (table, protocol, state) in TABLES {
-        let path = format!("/proc/thread-self/net/{table}");
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let lines = text.lines().skip(1);
-                found.extend(lines.filter_map(|line| listener(line, protocol, state)));
-            }
-            // A kernel without IPv6, or without UDP-Lite.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(NetError::refused(format!("read {path}"), error)),
-        }
+    for protocol in [ForwardProtocol::Tcp, ForwardProtocol::Udp, ForwardProtocol::UdpLite] {
+        let sockets = sockets(protocol)?;
+        found.extend(sockets.iter().filter_map(|socket| listener(protocol, socket)));
     }
     Ok(found)
 }
 
-/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`
-fn listener(line: &str, protocol: ForwardProtocol, waiting: &str) -> Option<Listener> {
-    let mut fields = line.split_ascii_whitespace().skip(1);
-    let (local, remote, state) = (fields.next()?, fields.next()?, fields.next()?);
-    let inode = fields.nth(5)?.parse().ok()?;
-    let end = end(local)?;
-    let is_connected = end_port(remote) != Some(0);
-    let waits = state == waiting && !is_connected && end.port() != 0;
-    waits.then(|| Listener { protocol, address: *end.ip(), port: end.port(), inode })
+fn listener(protocol: ForwardProtocol, socket: &InetResponse) -> Option<Listener> {
+    let header = &socket.header;
+    let id = &header.socket_id;
+    // A datagram socket without a peer has the state of a closed one.
+    let waiting = if protocol == ForwardProtocol::Tcp { TCP_LISTEN } else { TCP_CLOSE };
+    let waits = header.state == waiting && id.destination_port == 0 && id.source_port != 0;
+    let address = match id.source_address {
+        IpAddr::V4(address) => address,
+        // IPv4 comes there too.
+        IpAddr::V6(address) if address.is_unspecified() && !is_for_ipv6_only(socket) => {
+            Ipv4Addr::UNSPECIFIED
+        }
+        IpAddr::V6(address) => address.to_ipv4_mapped()?,
+    };
+    let (port, inode) = (id.source_port, header.inode.into());
+    waits.then_some(Listener { protocol, address, port, inode })
 }
 
-/// An end, as [`connections::end`] has it. `::` is any address: IPv4 comes there too, unless the
-/// socket is for IPv6 only, which /proc does not tell.
-fn end(text: &str) -> Option<SocketAddrV4> {
-    match text.strip_prefix(ANY_IPV6) {
-        Some(_) => Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, end_port(text)?)),
-        None => connections::end(text),
-    }
-}
-
-/// The port of an end of either family.
-fn end_port(text: &str) -> Option<u16> {
-    u16::from_str_radix(text.split_once(':')?.1, 16).ok()
+/// `IPV6_V6ONLY`.
+fn is_for_ipv6_only(socket: &InetResponse) -> bool {
+    socket.nlas.iter().any(|attribute| matches!(attribute, Nla::SkV6Only(true)))
 }
 
 /// The names of the programs that have sockets, by the inodes of these. Only root sees those of
@@ -118,30 +91,52 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, UdpSocket};
+    use std::net::{Ipv6Addr, SocketAddrV6, TcpListener, UdpSocket};
+
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
+
+    fn find(protocol: ForwardProtocol, port: u16) -> Option<Listener> {
+        let found = listeners().unwrap().into_iter();
+        found.filter(|one| one.protocol == protocol).find(|one| one.port == port)
+    }
 
     #[test]
     fn sockets_that_wait_for_anybody_are_found_with_their_program() {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let udp = UdpSocket::bind("0.0.0.0:0").unwrap();
-        let dual = UdpSocket::bind("[::]:0").ok();
         let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
         connected.connect(tcp.local_addr().unwrap()).unwrap();
-        let found = listeners().unwrap();
-        let find =
-            |protocol, port| found.iter().find(|one| one.protocol == protocol && one.port == port);
         let of_tcp = find(ForwardProtocol::Tcp, tcp.local_addr().unwrap().port()).unwrap();
         assert_eq!(of_tcp.address, Ipv4Addr::LOCALHOST);
         assert!(of_tcp.program(&programs()).is_some());
         let of_udp = find(ForwardProtocol::Udp, udp.local_addr().unwrap().port()).unwrap();
         assert_eq!(of_udp.address, Ipv4Addr::UNSPECIFIED);
-        if let Some(dual) = dual {
-            let of_dual = find(ForwardProtocol::Udp, dual.local_addr().unwrap().port()).unwrap();
-            assert_eq!(of_dual.address, Ipv4Addr::UNSPECIFIED);
+        assert_eq!(find(ForwardProtocol::Udp, connected.local_addr().unwrap().port()), None);
+    }
+
+    /// The port of a socket that is bound to `::`.
+    fn any_of_ipv6(kind: Type, is_for_ipv6_only: bool) -> (Socket, u16) {
+        let socket = Socket::new(Domain::IPV6, kind, None).unwrap();
+        socket.set_only_v6(is_for_ipv6_only).unwrap();
+        socket.bind(&SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0).into()).unwrap();
+        if kind == Type::STREAM {
+            socket.listen(1).unwrap();
         }
-        let port = connected.local_addr().unwrap().port();
-        assert_eq!(find(ForwardProtocol::Udp, port), None);
+        let port = socket.local_addr().unwrap().as_socket_ipv6().unwrap().port();
+        (socket, port)
+    }
+
+    #[test]
+    fn of_ipv6_sockets_those_are_found_that_take_ipv4_too() {
+        for (kind, protocol) in
+            [(Type::STREAM, ForwardProtocol::Tcp), (Type::DGRAM, ForwardProtocol::Udp)]
+        {
+            let (_both, port) = any_of_ipv6(kind, false);
+            assert_eq!(find(protocol, port).unwrap().address, Ipv4Addr::UNSPECIFIED);
+            let (_one, port) = any_of_ipv6(kind, true);
+            assert_eq!(find(protocol, port), None);
+        }
     }
 }

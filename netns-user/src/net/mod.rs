@@ -4,6 +4,7 @@
 mod address;
 pub mod connections;
 mod error;
+mod exchange;
 pub mod firewall;
 pub mod kernel;
 mod link;

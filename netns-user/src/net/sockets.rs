@@ -1,22 +1,19 @@
-//! Connected sockets of a namespace, and ending them, as `ss -K` does it (sock_diag(7)).
+//! The sockets of a namespace, and ending their connections, as `ss -K` does it (sock_diag(7)).
 
 use std::{
-    io::{self, ErrorKind},
+    io::ErrorKind,
     net::{IpAddr, Ipv4Addr},
 };
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NetlinkSerializable,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 use netlink_packet_sock_diag::{
     AF_INET, AF_INET6, SockDiagDestroy, SockDiagMessage,
-    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
+    inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags},
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netns_common::abi::Protocol;
 
-use super::NetError;
+use super::{NetError, exchange::exchange};
 use crate::rules::ForwardProtocol;
 
 /// A socket that is connected with an IPv4 address.
@@ -27,7 +24,7 @@ pub struct ConnectedSocket {
     /// `SO_COOKIE`: unique as long as the machine runs.
     pub cookie: u64,
     family: u8,
-    protocol: u8,
+    protocol: ForwardProtocol,
     id: SocketId,
 }
 
@@ -37,39 +34,58 @@ pub struct ConnectedSocket {
 /// # Errors
 /// When the kernel refuses.
 pub fn connected(protocol: ForwardProtocol) -> Result<Vec<ConnectedSocket>, NetError> {
-    let number = match protocol {
-        ForwardProtocol::Tcp => Protocol::Tcp.number(),
-        ForwardProtocol::Udp => Protocol::Udp.number(),
-        ForwardProtocol::Sctp | ForwardProtocol::UdpLite => return Ok(Vec::new()),
-    };
+    let sockets = sockets(protocol)?.into_iter().filter_map(|socket| {
+        let id = socket.header.socket_id;
+        let remote = match id.destination_address {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(address) => address.to_ipv4_mapped()?,
+        };
+        // The kernel has it in two words, the lower one first.
+        let [a, b, c, d, e, f, g, h] = id.cookie;
+        let upper = u64::from(u32::from_ne_bytes([e, f, g, h]));
+        let cookie = (upper << 32) | u64::from(u32::from_ne_bytes([a, b, c, d]));
+        let remote_port = id.destination_port;
+        let family = socket.header.family;
+        let is_connected = remote_port != 0;
+        is_connected.then_some(ConnectedSocket {
+            remote,
+            remote_port,
+            cookie,
+            family,
+            protocol,
+            id,
+        })
+    });
+    Ok(sockets.collect())
+}
+
+/// The sockets of the calling thread's namespace, of both address families. None of SCTP: to ask for
+/// those loads the kernel's module of the protocol.
+///
+/// # Errors
+/// When the kernel refuses, as one without `CONFIG_INET_DIAG` does.
+pub(super) fn sockets(protocol: ForwardProtocol) -> Result<Vec<InetResponse>, NetError> {
     let mut found = Vec::new();
+    if protocol == ForwardProtocol::Sctp {
+        return Ok(found);
+    }
     for (family, id) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
-        let request = request(family, number, id);
-        let answers = exchange(
-            "list the sockets",
-            NLM_F_REQUEST | NLM_F_DUMP,
-            SockDiagMessage::InetRequest(request).into(),
-        )?;
-        found.extend(answers.into_iter().filter_map(|id| {
-            let remote = match id.destination_address {
-                IpAddr::V4(address) => address,
-                IpAddr::V6(address) => address.to_ipv4_mapped()?,
+        let request = SockDiagMessage::InetRequest(request(family, protocol, id));
+        let flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let answers: Vec<SockDiagMessage> =
+            match exchange(NETLINK_SOCK_DIAG, "list the sockets", flags, request) {
+                // A kernel without UDP-Lite.
+                Err(NetError::Refused { cause, .. })
+                    if cause.kind() == ErrorKind::NotFound
+                        && protocol == ForwardProtocol::UdpLite =>
+                {
+                    Vec::new()
+                }
+                answers => answers?,
             };
-            // The kernel has it in two words, the lower one first.
-            let [a, b, c, d, e, f, g, h] = id.cookie;
-            let upper = u64::from(u32::from_ne_bytes([e, f, g, h]));
-            let cookie = (upper << 32) | u64::from(u32::from_ne_bytes([a, b, c, d]));
-            let remote_port = id.destination_port;
-            let protocol = number;
-            let is_connected = remote_port != 0;
-            is_connected.then_some(ConnectedSocket {
-                remote,
-                remote_port,
-                cookie,
-                family,
-                protocol,
-                id,
-            })
+        found.extend(answers.into_iter().filter_map(|answer| match answer {
+            SockDiagMessage::InetResponse(response) => Some(*response),
+            _ => None,
         }));
     }
     Ok(found)
@@ -84,7 +100,8 @@ impl ConnectedSocket {
     pub fn end(&self) -> Result<(), NetError> {
         let request = request(self.family, self.protocol, self.id.clone());
         let message = SockDiagDestroy::new(SockDiagMessage::InetRequest(request));
-        match exchange("end a connection of a socket", NLM_F_REQUEST | NLM_F_ACK, message.into()) {
+        let (action, flags) = ("end a connection of a socket", NLM_F_REQUEST | NLM_F_ACK);
+        match exchange::<_, SockDiagMessage>(NETLINK_SOCK_DIAG, action, flags, message) {
             Ok(_) => Ok(()),
             Err(NetError::Refused { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -92,50 +109,10 @@ impl ConnectedSocket {
     }
 }
 
-fn request(family: u8, protocol: u8, socket_id: SocketId) -> InetRequest {
+fn request(family: u8, protocol: ForwardProtocol, socket_id: SocketId) -> InetRequest {
+    let protocol = Protocol::from(protocol).number();
     let (extensions, states) = (ExtensionFlags::empty(), StateFlags::all());
     InetRequest { family, protocol, extensions, states, socket_id }
-}
-
-/// Sends a request, and returns the sockets that the answers tell of.
-fn exchange<T: NetlinkSerializable>(
-    action: &str,
-    flags: u16,
-    payload: NetlinkPayload<T>,
-) -> Result<Vec<SocketId>, NetError> {
-    let refused = |error: io::Error| NetError::refused(action, error);
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG).map_err(refused)?;
-    socket.bind_auto().map_err(refused)?;
-    socket.connect(&SocketAddr::new(0, 0)).map_err(refused)?;
-    let mut header = NetlinkHeader::default();
-    header.flags = flags;
-    let mut packet = NetlinkMessage::new(header, payload);
-    packet.finalize();
-    let mut bytes = vec![0; packet.buffer_len()];
-    packet.serialize(&mut bytes);
-    socket.send(&bytes, 0).map_err(refused)?;
-    let mut found = Vec::new();
-    loop {
-        let (received, _) = socket.recv_from_full().map_err(refused)?;
-        let mut rest = received.as_slice();
-        while !rest.is_empty() {
-            let packet = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(|error| {
-                NetError::Protocol { action: action.into(), answer: error.to_string() }
-            })?;
-            let length = usize::try_from(packet.header.length).unwrap_or(rest.len());
-            // Messages begin at multiples of four.
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-            match packet.payload {
-                NetlinkPayload::Done(_) => return Ok(found),
-                NetlinkPayload::Error(error) if error.code.is_none() => return Ok(found),
-                NetlinkPayload::Error(error) => return Err(refused(error.to_io())),
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    found.push(response.header.socket_id);
-                }
-                _ => {}
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
+use netns_common::abi::Protocol;
 use serde::{Deserialize, Serialize};
 
 use super::{Ports, list};
@@ -22,6 +23,17 @@ pub enum ForwardProtocol {
     /// RFC 3828.
     #[value(name = "udplite")]
     UdpLite,
+}
+
+impl From<ForwardProtocol> for Protocol {
+    fn from(protocol: ForwardProtocol) -> Self {
+        match protocol {
+            ForwardProtocol::Tcp => Self::Tcp,
+            ForwardProtocol::Udp => Self::Udp,
+            ForwardProtocol::Sctp => Self::Sctp,
+            ForwardProtocol::UdpLite => Self::UdpLite,
+        }
+    }
 }
 
 impl fmt::Display for ForwardProtocol {

@@ -287,19 +287,13 @@ fn first_overlap<'a>(
 }
 
 fn record(rule: &ForwardRule) -> Forward {
-    let protocol = match rule.protocol {
-        ForwardProtocol::Tcp => Protocol::Tcp,
-        ForwardProtocol::Udp => Protocol::Udp,
-        ForwardProtocol::Sctp => Protocol::Sctp,
-        ForwardProtocol::UdpLite => Protocol::UdpLite,
-    };
     Forward {
         address: rule.address.map_or(Ip4::UNSPECIFIED, Ip4::from),
         target: Ip4::from(*rule.target.ip()),
         first: rule.ports.first(),
         last: rule.ports.last(),
         target_first: rule.target.port(),
-        protocol: protocol.number(),
+        protocol: Protocol::from(rule.protocol).number(),
         restricted: u8::from(!rule.from.is_empty()),
     }
 }

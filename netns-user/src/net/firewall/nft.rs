@@ -1,10 +1,8 @@
 //! Reading nftables by netlink.
 
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla as _,
-};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, Nla as _};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
     nftables::{
@@ -13,10 +11,10 @@ use netlink_packet_netfilter::{
         NfTablesMessage, Operator, Register, RuleAttribute, RuleMessage, Verdict, VerdictAttribute,
     },
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use netlink_sys::protocols::NETLINK_NETFILTER;
 
 use super::{Action, Chain, Condition, Family, Interface, InterfaceName, Origin, Policy, Rule};
-use crate::net::NetError;
+use crate::net::{NetError, exchange::exchange};
 
 /// Verdicts of netfilter (linux/netfilter.h).
 const NF_DROP: u32 = 0;
@@ -64,44 +62,18 @@ fn is_in_kernel() -> bool {
 }
 
 fn dump(request: NfTablesMessage, what: &str) -> Result<Vec<(Family, NfTablesMessage)>, NetError> {
-    let action = || format!("list the {what} of nftables");
-    let refused = |error: io::Error| NetError::refused(action(), error);
-    let protocol = |answer: String| NetError::Protocol { action: action(), answer };
-    let mut socket = Socket::new(NETLINK_NETFILTER).map_err(refused)?;
-    socket.bind_auto().map_err(refused)?;
-    socket.connect(&SocketAddr::new(0, 0)).map_err(refused)?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let action = format!("list the {what} of nftables");
     let unspecified = NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0);
     let message = NetfilterMessage::new(unspecified, request);
-    let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
-    packet.finalize();
-    let mut bytes = vec![0; packet.buffer_len()];
-    packet.serialize(&mut bytes);
-    socket.send(&bytes, 0).map_err(refused)?;
-
-    let mut found = Vec::new();
-    loop {
-        let (received, _) = socket.recv_from_full().map_err(refused)?;
-        let mut rest = received.as_slice();
-        while !rest.is_empty() {
-            let packet = NetlinkMessage::<NetfilterMessage>::deserialize(rest)
-                .map_err(|error| protocol(error.to_string()))?;
-            let length = usize::try_from(packet.header.length).unwrap_or(rest.len());
-            // Messages begin at multiples of four.
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-            match packet.payload {
-                NetlinkPayload::Done(_) => return Ok(found),
-                NetlinkPayload::Error(error) => return Err(refused(error.to_io())),
-                NetlinkPayload::InnerMessage(NetfilterMessage {
-                    header,
-                    inner: NetfilterMessageInner::NfTables(message),
-                    ..
-                }) => found.extend(family(header.family).map(|family| (family, message))),
-                _ => {}
-            }
+    let answers: Vec<NetfilterMessage> =
+        exchange(NETLINK_NETFILTER, &action, NLM_F_REQUEST | NLM_F_DUMP, message)?;
+    let of_nftables = answers.into_iter().filter_map(|answer| match answer.inner {
+        NetfilterMessageInner::NfTables(message) => {
+            family(answer.header.family).map(|family| (family, message))
         }
-    }
+        _ => None,
+    });
+    Ok(of_nftables.collect())
 }
 
 /// `None` for families that IPv4 packets and frames do not come by on their way.
