@@ -89,9 +89,7 @@ fn boot(mut machine: Command) -> Result<()> {
     let timed_out = loop {
         match lines.recv_timeout(PATIENCE.saturating_sub(begin.elapsed())) {
             Ok(line) => {
-                // What the firmware writes before it, on the same line, is none of ours.
-                let line = line.rsplit('\u{1b}').next().unwrap_or(&line);
-                let line = line.strip_prefix("[2J").or(line.strip_prefix("c")).unwrap_or(line);
+                let line = without_firmware(&line);
                 said_any |= line.starts_with("Linux ");
                 if said_any {
                     println!("{}", line.trim_end());
@@ -115,4 +113,23 @@ fn boot(mut machine: Command) -> Result<()> {
     }
     println!("verify: the machine took {:.0} s", begin.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// A line without what the firmware writes before it: escape sequences, which the kernel does not
+/// write.
+fn without_firmware(line: &str) -> &str {
+    let Some((_, rest)) = line.rsplit_once('\u{1b}') else { return line };
+    rest.strip_prefix("[2J").or_else(|| rest.strip_prefix('c')).unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_firmware;
+
+    #[test]
+    fn only_the_firmwares_escape_sequences_are_cut_off_a_line() {
+        assert_eq!(without_firmware("claim  31877"), "claim  31877");
+        assert_eq!(without_firmware("\u{1b}c\u{1b}[2JLinux 6.1.0"), "Linux 6.1.0");
+        assert_eq!(without_firmware("SeaBIOS\u{1b}cadmit 1532"), "admit 1532");
+    }
 }

@@ -281,8 +281,9 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         }
     }
 
-    /// Moves a flow's state on, and its clock and counters.
-    #[inline(always)]
+    /// Moves a flow's state on, and its clock and counters. A function of its own, so that what it
+    /// computes with takes no room of its caller's stack.
+    #[inline(never)]
     fn move_on<F: FlowRef>(&self, flow: &F, direction: Direction) {
         let before = State::from_number(flow.state);
         let from_initiator = direction.is_from_initiator(FlowKind::from_number(flow.kind));
