@@ -14,6 +14,7 @@ mod host;
 mod log;
 mod maps;
 mod packet;
+mod port_state;
 mod reshape;
 mod sweeper;
 mod tables;
@@ -145,7 +146,7 @@ fn conclude(ctx: &TcContext, verdict: Verdict) -> i32 {
         Verdict::Drop(_) => TC_ACT_SHOT,
         Verdict::Redirect(exit) | Verdict::Answer(_, exit) => match exit {
             Exit::Neighbour { link, next_hop } => far_end::redirect(ctx, link, next_hop),
-            Exit::Peer { cable } => packet::redirect_peer(ctx, cable),
+            Exit::Peer { cable } => packet::redirect_in(ctx, cable),
             Exit::Ingress { link } => packet::redirect_ingress(link),
             Exit::Onward => TC_ACT_UNSPEC,
         },

@@ -10,8 +10,8 @@ use netns_common::abi::{
     AddressPage, BridgePort, Bucket as Allowance, Counter, DropReason, Endpoint, FRAGMENT_GROUPS,
     FlowLayout, FlowRecord, FlowTail, Forward, Fragment, FragmentBudget, HostCallKey, HostPeerKey,
     IP_ID_COUNTERS, Ip4, LINKS_NOTED, Limited, LinkAddress, MAX_FRAGMENTS, MAX_RULE_PREFIXES,
-    MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey, PAGES, Peer, PortPage, RulePrefix,
-    STAGE_SLOTS, Settings, Usage, UsageSlot,
+    MAX_RULES, Mapping, MappingKey, Masquerade, MasqueradeKey, PAGES, PORT_DEVICES_KNOWN, Peer,
+    PortDevice, PortPage, RulePrefix, STAGE_SLOTS, Settings, Usage, UsageSlot,
 };
 use netns_common::datapath::{MOST_QUOTED, Scratch};
 
@@ -99,6 +99,9 @@ pub(crate) static ENDPOINTS: HashMap<Ip4, Endpoint> = HashMap::with_max_entries(
 
 #[map]
 pub(crate) static BRIDGE_PORTS: HashMap<u32, BridgePort> = HashMap::with_max_entries(1 << 14, 0);
+
+#[map]
+pub(crate) static PORT_DEVICES: Array<PortDevice> = Array::with_max_entries(PORT_DEVICES_KNOWN, 0);
 
 #[map]
 pub(crate) static HOST_ADDRESSES: HashMap<Ip4, LinkAddress> = HashMap::with_max_entries(1024, 0);

@@ -15,11 +15,14 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use netns_common::{
-    abi::{CAST_TO_KERNEL, ETHERNET_HEADER, Ip4, KernelField, field},
-    datapath::{Packet, Plain},
+    abi::{
+        BridgePort, CAST_TO_KERNEL, CAST_TO_TYPE, ETHERNET_HEADER, Ip4, KernelField, KernelNumber,
+        field,
+    },
+    datapath::{Packet, Plain, PortState},
 };
 
-use crate::{length_of, reshape};
+use crate::{length_of, maps, port_state, reshape};
 
 /// Bytes that are read directly: Ethernet, IPv4 and TCP without options.
 const DIRECT: u32 = 54;
@@ -197,7 +200,7 @@ impl Packet for TcPacket<'_> {
 /// # Safety
 /// The loader must have replaced the mark by the kernel function.
 #[inline(always)]
-unsafe fn cast_to_kernel(ctx: &TcContext) -> *const u8 {
+pub(crate) unsafe fn cast_to_kernel(ctx: &TcContext) -> *const u8 {
     // SAFETY: a function that is called by its number has no code that the compiler could know; the
     // caller promises that the number is that of the kernel function by then.
     let cast: unsafe extern "C" fn(*mut c_void) -> *const u8 =
@@ -206,12 +209,26 @@ unsafe fn cast_to_kernel(ctx: &TcContext) -> *const u8 {
     unsafe { cast(ctx.as_ptr()) }
 }
 
+/// What is at an address, as a structure of the kernel: the verifier makes no instruction of it but a
+/// move.
+///
+/// # Safety
+/// The loader must have replaced the marks by the kernel function and by the number of the type.
+#[inline(always)]
+pub(crate) unsafe fn cast_to_type(address: u64, of: KernelNumber) -> *const u8 {
+    // SAFETY: as in `cast_to_kernel`.
+    let cast: unsafe extern "C" fn(u64, u64) -> *const u8 =
+        unsafe { core::mem::transmute(CAST_TO_TYPE as usize) };
+    // SAFETY: as the caller promises.
+    unsafe { cast(address, u64::from(of.mark)) }
+}
+
 /// A member of a kernel structure.
 ///
 /// # Safety
 /// The structure must be the member's, and the loader must have replaced the member's mark.
 #[inline(always)]
-unsafe fn member<T: Copy>(structure: *const u8, field: KernelField) -> T {
+pub(crate) unsafe fn member<T: Copy>(structure: *const u8, field: KernelField) -> T {
     // SAFETY: as the caller promises. Volatile, so that each read is an instruction of its own with
     // the mark in it.
     unsafe { structure.add(field.mark as usize).cast::<T>().read_volatile() }
@@ -251,6 +268,25 @@ pub(crate) fn redirect_neighbour(ctx: &TcContext, link: u32, next_hop: Ip4) -> i
 pub(crate) fn redirect_ingress(link: u32) -> i32 {
     // SAFETY: takes no pointer.
     unsafe { bpf_redirect(link, u64::from(BPF_F_INGRESS)) as i32 }
+}
+
+/// Moves the packet into the namespace at the far end of `cable`, if the kernel would do no other with
+/// it; else the bridge decides. What is no port of the lab, as the link to the reassembler, is entered
+/// as it is.
+#[inline(always)]
+pub(crate) fn redirect_in(ctx: &TcContext, cable: u32) -> i32 {
+    if matches!(port_state::of(ctx, cable), PortState::Open | PortState::Isolated) {
+        return redirect_peer(ctx, cable);
+    }
+    // SAFETY: copied at once.
+    match unsafe { maps::BRIDGE_PORTS.get(cable) }.copied() {
+        None => redirect_peer(ctx, cable),
+        // SAFETY: takes no pointer.
+        Some(BridgePort { bridge, .. }) if drop_tag(ctx) => unsafe {
+            bpf_redirect(bridge, 0) as i32
+        },
+        Some(_) => TC_ACT_SHOT,
+    }
 }
 
 /// Moves the packet into the namespace at the far end of `cable`. Kernel 5.10.

@@ -22,14 +22,14 @@ use netns_common::{
         MappingKey, Masquerade, MasqueradeKey, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
-        FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, Naming, PortQuery, Route,
-        RouteOutcome, RouteQuery, Scratch, Tables, Version, has_sockets,
+        FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, Naming, PortQuery,
+        PortState, Route, RouteOutcome, RouteQuery, Scratch, Tables, Version, has_sockets,
     },
 };
 
 use crate::{
     flow_table::{self, FlowPointer},
-    length_of, maps,
+    length_of, maps, port_state,
 };
 
 /// `AF_INET` of linux/socket.h.
@@ -251,6 +251,11 @@ impl Tables for KernelTables<&TcContext> {
     fn bridge_port(&self, link: u32) -> Option<BridgePort> {
         // SAFETY: copied at once, as above.
         unsafe { maps::BRIDGE_PORTS.get(link) }.copied()
+    }
+
+    #[inline(always)]
+    fn port_state(&self, link: u32) -> PortState {
+        port_state::of(self.ctx, link)
     }
 
     #[inline(always)]

@@ -20,6 +20,7 @@ mod traffic;
 mod variable;
 mod wait;
 mod wire;
+mod xdp;
 
 pub use border::{Leaks, RouterKind, ip, link_to_outside, with_each_router};
 pub use capture::Capture;
@@ -42,3 +43,4 @@ pub use traffic::{
 pub use variable::number;
 pub use wait::{DEADLINE, eventually};
 pub use wire::{Wire, bind_to_index, bind_to_interface, ignore_outgoing, mac_of, set};
+pub use xdp::{Xdp, XdpAction};

@@ -1,6 +1,8 @@
 //! The tests of what the datapath does with packets once more, for labs whose translated packets
 //! take the way through the kernel's stack: by its name, this binary has each lab made so.
 
+#[path = "bridge_ports.rs"]
+mod bridge_ports;
 #[path = "expiry.rs"]
 mod expiry;
 #[path = "floods.rs"]

@@ -46,6 +46,22 @@ pub struct BridgePort {
     pub quota: u32,
 }
 
+/// How many [`PortDevice`]s a router has: a power of two.
+pub const PORT_DEVICES_KNOWN: u32 = 1 << 12;
+
+/// Where the kernel has the device of a cable's host side.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortDevice {
+    /// Address of its `struct net_device`, of which no use is made before it is seen to be the
+    /// link's still; 0: not known.
+    pub device: u64,
+    /// Index of the link.
+    pub link: u32,
+    /// [`BridgePort::bridge`] of it.
+    pub bridge: u32,
+}
+
 /// Whether a cable carries only what bears its own namespace's addresses.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -294,6 +310,8 @@ pub const KEEP_CLASS: u8 = 2;
 const _: () = {
     assert!(size_of::<Endpoint>() == 16);
     assert!(size_of::<BridgePort>() == 24);
+    assert!(size_of::<PortDevice>() == 16);
+    assert!(PORT_DEVICES_KNOWN.is_power_of_two());
     assert!(size_of::<Timeouts>() == 40);
     assert!(size_of::<Settings>() == 392);
 };

@@ -34,10 +34,13 @@ pub use fragment::{
     MAX_FRAGMENTS,
 };
 pub use host::{HostCallKey, HostPeerKey, Peer};
-pub use kernel::{CAST_TO_KERNEL, KernelField, field};
+pub use kernel::{
+    CAST_TO_KERNEL, CAST_TO_TYPE, KernelField, KernelNumber, KernelNumberOf, field, number,
+};
 pub use lab::{
     BridgePort, Endpoint, HostAddress, IP_ID_COUNTERS, KEEP_CLASS, KEEP_PARITY, LINKS_NOTED,
-    LinkAddress, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings, SourceCheck, Timeouts,
+    LinkAddress, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, PORT_DEVICES_KNOWN, PortDevice,
+    Settings, SourceCheck, Timeouts,
 };
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
 pub use mapping::{Filtering, MAPPING_REST, MAPPINGS_OF_FLOW, Mapping, MappingKey};
@@ -87,6 +90,9 @@ pub mod maps {
     pub const ENDPOINTS: &str = "ENDPOINTS";
     /// Index of a cable's host side to [`BridgePort`](super::BridgePort).
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
+    /// [`PortDevice`](super::PortDevice)s, each at the index of its link below
+    /// [`PORT_DEVICES_KNOWN`](super::PORT_DEVICES_KNOWN): of links that share a place the last.
+    pub const PORT_DEVICES: &str = "PORT_DEVICES";
     /// Addresses of the router's links, each to a [`LinkAddress`](super::LinkAddress).
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
     /// Index of a link of the router to its [`LinkRole`](super::LinkRole), as a word. Others have
@@ -169,7 +175,7 @@ pub mod maps {
 
     /// All maps that outlive the loader, pinned by name: programs that are loaded later share
     /// them.
-    pub const PINNED: [&str; 36] = [
+    pub const PINNED: [&str; 37] = [
         FLOWS,
         FLOW_TAILS,
         FLOW_INDEX,
@@ -183,6 +189,7 @@ pub mod maps {
         FORWARDS,
         ENDPOINTS,
         BRIDGE_PORTS,
+        PORT_DEVICES,
         HOST_ADDRESSES,
         LINK_ROLES,
         LAB_LINKS,
@@ -229,6 +236,9 @@ pub mod programs {
     pub const REPORT: &str = "report";
     /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
+    /// Run by a test run as if a packet came by a cable's host side: notes where the kernel has that
+    /// device, in [`maps::PORT_DEVICES`](super::maps::PORT_DEVICES).
+    pub const NOTE_PORT: &str = "note_port";
     /// Run by a test run: forgets the flows whose keys the packet consists of.
     pub const FORGET_FLOWS: &str = "forget_flows";
     /// Run by test runs: records the flows that the packet consists of, as

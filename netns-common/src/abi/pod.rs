@@ -6,7 +6,7 @@ use super::{
     AddressPage, BridgePort, Bucket, Counter, Endpoint, Flow, FlowBucket, FlowCopy, FlowKey,
     FlowLayout, FlowRecord, FlowSummary, FlowTail, FlowWord, Forward, Fragment, FragmentBudget,
     HostCallKey, HostPeerKey, Ip4, LinkAddress, Mapping, MappingKey, Masquerade, MasqueradeKey,
-    Peer, Port, PortPage, Prefix, RulePrefix, Settings, Timeouts, UsageSlot,
+    Peer, Port, PortDevice, PortPage, Prefix, RulePrefix, Settings, Timeouts, UsageSlot,
 };
 
 macro_rules! pod {
@@ -47,6 +47,7 @@ pod!(
     MasqueradeKey,
     Peer,
     Port,
+    PortDevice,
     PortPage,
     Prefix,
     RulePrefix,

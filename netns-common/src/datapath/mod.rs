@@ -89,8 +89,8 @@ pub use stages::{run as run_stage, translate};
 pub use state::{Direction, State, is_expired};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
-    MOST_QUOTED, MappingTable, Moved, Naming, Packet, Plain, PortQuery, Tables, Touch, UsageTable,
-    Version,
+    MOST_QUOTED, MappingTable, Moved, Naming, Packet, Plain, PortQuery, PortState, Tables, Touch,
+    UsageTable, Version,
 };
 pub use usage::Charge;
 

@@ -12,7 +12,7 @@ use super::{
     passage::Passage,
     source,
     stages::go_on,
-    traits::{Packet, Tables},
+    traits::{Packet, PortState, Tables},
 };
 use crate::abi::{Settings, Stage, Tick};
 
@@ -48,7 +48,7 @@ pub(super) fn reach<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Op
         return None;
     }
     let to = tables.endpoint(head.destination)?;
-    if passage.settings.via_stack != 0 || destination_mac(passage.packet) != Some(to.mac) {
+    if passage.goes_by_stack() || destination_mac(passage.packet) != Some(to.mac) {
         return None;
     }
     let link = passage.packet.link();
@@ -64,6 +64,11 @@ pub(super) fn reach<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Op
     };
     // A bridge sends nothing back where it came from.
     if bridge != to.bridge || to.cable == link {
+        return None;
+    }
+    let are_open =
+        passage.notes.port == PortState::Open && tables.port_state(to.cable) == PortState::Open;
+    if !are_open {
         return None;
     }
     if head.bytes > FITS_EVERY_LINK && passage.packet.exceeds_mtu(to.cable) {

@@ -6,6 +6,7 @@ use super::{
     head::Head,
     parked::{ParkedExit, PutOff},
     requote::ParkedError,
+    traits::PortState,
 };
 use crate::abi::{Flow, FlowKind, Fragment, Masquerade, Port, Tick};
 
@@ -49,6 +50,8 @@ pub(super) struct Notes {
     pub(super) clamped: ParkedExit,
     /// How far the options of a SYN were read: the offset of the next one in its TCP header.
     pub(super) option: u8,
+    /// What the kernel does with frames at the cable that the packet came by.
+    pub(super) port: PortState,
     /// Whether the routing table says that the packet is for the host itself.
     pub(super) is_for_host: bool,
     /// Whether the forward that was found is none, but the mapping of an inside end.
@@ -135,6 +138,7 @@ impl Default for Scratch {
                 exit: ParkedExit::NONE,
                 clamped: ParkedExit::NONE,
                 option: 0,
+                port: PortState::Open,
                 is_for_host: false,
                 is_admitted: false,
                 is_stale: false,

@@ -21,7 +21,7 @@ use super::{
     source,
     stages::go_on,
     state::Direction,
-    traits::{FlowRef, Packet, Tables, Version},
+    traits::{FlowRef, Packet, PortState, Tables, Version},
 };
 use crate::abi::{DropReason, Endpoint, FlowKind, LinkRole, Stage, Tick};
 
@@ -47,6 +47,10 @@ pub fn from_namespace<P: Packet, T: Tables>(
         return Outcome::Decided(Verdict::Drop(DropReason::ChecksumOffset));
     }
     let Scratch { head: parked, notes } = scratch;
+    notes.port = tables.port_state(packet.link());
+    if notes.port == PortState::Closed {
+        return Outcome::Decided(Verdict::Pass);
+    }
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     let is_plain = head.is_plain() && !head.may_be_fragmented;
     if is_plain && neighbour::is_likely(settings, &head) {
@@ -212,7 +216,7 @@ fn carry<P: Packet, T: Tables, F: FlowRef, const WHICH: bool>(
         return passage.aside(|passage| turn_around::<_, _, _, WHICH>(passage, flow));
     }
     // Translated when it leaves.
-    if passage.settings.via_stack != 0 {
+    if passage.goes_by_stack() {
         return Some(Verdict::Pass);
     }
     if head.ttl <= 1 {
@@ -398,12 +402,10 @@ fn begin<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
             }
         }
         // Translated when it leaves.
-        RouteOutcome::Forward if passage.settings.via_stack != 0 => {
-            Outcome::Decided(match head.kind {
-                Kind::LaterFragment => detour::detour(passage),
-                _ => Verdict::Pass,
-            })
-        }
+        RouteOutcome::Forward if passage.goes_by_stack() => Outcome::Decided(match head.kind {
+            Kind::LaterFragment => detour::detour(passage),
+            _ => Verdict::Pass,
+        }),
         // A rule for the source leads elsewhere what is for another network of the lab.
         RouteOutcome::Forward if is_inside(passage.settings, head.destination) => {
             Outcome::Decided(passage.drop(DropReason::NoRoute))

@@ -10,7 +10,7 @@ use super::{
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     tcp::{self, Segment},
-    traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, Tables, Touch},
+    traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, PortState, Tables, Touch},
     usage::Charge,
 };
 use crate::abi::{
@@ -220,6 +220,13 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             return Outcome::Continue(Stage::FirstFragment);
         }
         outcome
+    }
+
+    /// Whether a packet of a namespace takes the way through the kernel's stack: it is to, or the
+    /// kernel must see it to know what becomes of it.
+    #[inline(always)]
+    pub(super) fn goes_by_stack(&self) -> bool {
+        self.settings.via_stack != 0 || self.notes.port == PortState::Unknown
     }
 
     /// How a translated packet reaches the inside end of a cable: straight, or by way of the

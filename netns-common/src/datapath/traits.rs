@@ -242,6 +242,9 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn endpoint(&self, address: Ip4) -> Option<Endpoint>;
     fn bridge_port(&self, link: u32) -> Option<BridgePort>;
 
+    /// What the kernel does with frames at a cable's host side.
+    fn port_state(&self, link: u32) -> PortState;
+
     /// Whether the address was the router's own when its addresses were last written down.
     /// The kernel's routing answer alone does not tell an own address from one without route.
     fn is_host_address(&self, address: Ip4) -> bool;
@@ -288,6 +291,22 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
 
     fn count_rule(&self, rule: RuleId, new_flow: bool, bytes: u32);
     fn count_drop(&self, reason: DropReason, bytes: u32);
+}
+
+/// What the kernel does with frames between a cable's host side and the bridge that it was plugged
+/// into, or the router where it is no bridge's.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortState {
+    /// It carries them, as it did when the lab was made: the short ways past the bridge lead to the same.
+    #[default]
+    Open = 0,
+    /// It carries them to and from the router, but not between every two ports.
+    Isolated = 1,
+    /// It carries some and not others, or it does not show what it does: it must see them all.
+    Unknown = 2,
+    /// It carries none: the cable is pulled, or the bridge or the port is switched off.
+    Closed = 3,
 }
 
 /// What the host's socket tables answer.

@@ -22,7 +22,7 @@ use crate::{
     },
     datapath::{
         FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer, InsertError,
-        MappingTable, Naming, PortQuery, Route, RouteQuery, Tables, Version,
+        MappingTable, Naming, PortQuery, PortState, Route, RouteQuery, Tables, Version,
     },
 };
 
@@ -48,6 +48,8 @@ pub struct MemoryTables {
     pub rule_prefixes: Vec<(RuleId, Prefix)>,
     pub endpoints: HashMap<Ip4, Endpoint>,
     pub bridge_ports: HashMap<u32, BridgePort>,
+    /// Those that are not open.
+    pub port_states: HashMap<u32, PortState>,
     pub host_addresses: HashSet<Ip4>,
     pub broadcast_addresses: HashSet<Ip4>,
     /// The link that has an address of the router, where that matters.
@@ -383,6 +385,10 @@ impl Tables for MemoryTables {
 
     fn bridge_port(&self, link: u32) -> Option<BridgePort> {
         self.bridge_ports.get(&link).copied()
+    }
+
+    fn port_state(&self, link: u32) -> PortState {
+        self.port_states.get(&link).copied().unwrap_or_default()
     }
 
     fn is_host_address(&self, address: Ip4) -> bool {

@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::{DropReason, Ip4, Mac, Prefix},
-    datapath::{Exit, Verdict},
+    datapath::{Exit, PortState, Verdict},
     model::{Datagram, Hook, Mtus, Places},
 };
 
@@ -74,4 +74,40 @@ fn a_neighbour_hears_nothing_from_a_false_source() {
     let blue_mac = lab.places.blue_mac;
     to_blue(&mut lab, &ipv4(FAR, BLUE).udp(1, 2), blue_mac).dropped(DropReason::SpoofedSource);
     to_blue(&mut lab, &ipv4(BLUE, BLUE).udp(1, 2), blue_mac).dropped(DropReason::SpoofedSource);
+}
+
+#[test]
+fn a_neighbour_is_left_to_the_bridge_unless_both_ports_are_open() {
+    for state in [PortState::Isolated, PortState::Unknown, PortState::Closed] {
+        for of_red in [true, false] {
+            let mut lab = Lab::new();
+            let Places { blue_mac, blue_port, red_port, .. } = lab.places;
+            let port = if of_red { red_port } else { blue_port };
+            lab.router.tables.port_states.insert(port, state);
+            to_blue(&mut lab, &ipv4(RED, BLUE).udp(40_000, 53), blue_mac).passed();
+        }
+    }
+}
+
+#[test]
+fn nothing_is_translated_for_a_namespace_whose_cable_is_pulled() {
+    let mut lab = Lab::new();
+    let datagram = ipv4(RED, FAR).udp(40_000, 53);
+    lab.red(&datagram).left_as((HOST, 40_000), (FAR, 53));
+    let red_port = lab.places.red_port;
+    lab.router.tables.port_states.insert(red_port, PortState::Closed);
+    lab.red(&datagram).passed();
+    lab.red(&ipv4(RED, FAR).udp(40_001, 53)).passed();
+    assert_eq!(lab.only_flow().1.packets_out, 1);
+}
+
+#[test]
+fn the_kernel_routes_for_a_port_of_which_it_does_not_show_what_it_does() {
+    let mut lab = Lab::new();
+    let red_port = lab.places.red_port;
+    lab.router.tables.port_states.insert(red_port, PortState::Unknown);
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53)).passed();
+    assert_eq!(lab.flow_count(), 0);
+    // What the namespace may not say is dropped all the same.
+    lab.red(&ipv4(BLUE, FAR).udp(40_000, 53)).dropped(DropReason::SpoofedSource);
 }

@@ -20,7 +20,7 @@ use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use super::{
     DatapathError,
     insist::insist,
-    object::{classifier, missing},
+    object::{classifier, missing, note_port},
     pins::Pins,
 };
 
@@ -56,7 +56,8 @@ pub(super) fn attach(
     let order = TcAttachOptions::TcxOrder(LinkOrder::default());
     let id = program.attach_with_options(interface, hook.direction, order).map_err(error)?;
     let link = program.take_link(id).map_err(error)?;
-    pin_classifier(link, hook.program, &pins.link(hook.program, index))
+    pin_classifier(link, hook.program, &pins.link(hook.program, index))?;
+    if hook.program == CABLE.program { note_port(object, index) } else { Ok(()) }
 }
 
 fn pin_classifier(

@@ -6,8 +6,8 @@ use aya::maps::{Array, HashMap, LpmTrie, MapData, lpm_trie::Key};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
     BridgePort, Endpoint, FlowLayout, HostAddress, Ip4, KEEP_CLASS, KEEP_PARITY, LINKS_NOTED,
-    LinkAddress, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, MasqueradeKey, Prefix, Settings,
-    SourceCheck, Timeouts, maps,
+    LinkAddress, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, MasqueradeKey, PORT_DEVICES_KNOWN,
+    PortDevice, Prefix, Settings, SourceCheck, Timeouts, maps,
 };
 use nix::ifaddrs::getifaddrs;
 
@@ -205,6 +205,11 @@ pub(super) fn write_cable(
     ports
         .insert(index, port, 0)
         .map_err(|cause| DatapathError::Map { map: maps::BRIDGE_PORTS, cause })?;
+    // Its bridge may be another one.
+    let mut devices: Array<MapData, PortDevice> = datapath.map(maps::PORT_DEVICES)?;
+    devices
+        .set(index % PORT_DEVICES_KNOWN, PortDevice::default(), 0)
+        .map_err(|cause| DatapathError::Map { map: maps::PORT_DEVICES, cause })?;
     let mut endpoints: HashMap<MapData, Ip4, Endpoint> = datapath.map(maps::ENDPOINTS)?;
     for address in &cable.addresses {
         endpoints

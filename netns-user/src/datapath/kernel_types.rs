@@ -4,10 +4,11 @@
 //! The format is that of Documentation/bpf/btf.rst, of which names, structures and functions are
 //! read. The crate that reads all of it is under the LGPL, which a static program could not be.
 
-use std::{fs, io, ops::Range};
+use std::{fs, io, ops::Range, path::Path};
 
-/// Where the kernel shows its types.
-const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+/// Where the kernel shows its types, and those of each module.
+const FOLDER: &str = "/sys/kernel/btf";
+const VMLINUX: &str = "vmlinux";
 
 /// The first half-word of the format.
 const MAGIC: u16 = 0xeb9f;
@@ -37,6 +38,8 @@ pub(super) struct KernelTypes {
     strings: Range<usize>,
     /// Where each type begins; types are numbered from 1.
     types: Vec<usize>,
+    /// How many types the kernel itself has, before those of a module.
+    before: usize,
 }
 
 impl KernelTypes {
@@ -45,7 +48,30 @@ impl KernelTypes {
     /// # Errors
     /// When the kernel shows no types (`CONFIG_DEBUG_INFO_BTF`), or they cannot be read.
     pub(super) fn read() -> io::Result<Self> {
-        Self::parse(fs::read(VMLINUX)?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        let bytes = fs::read(Path::new(FOLDER).join(VMLINUX))?;
+        Self::parse(bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// The offsets of members of the structures that a module has. A part of the kernel that is built
+    /// in has no list of its own: `None`.
+    ///
+    /// Its types are numbered on behind the kernel's own, and its names lie behind theirs.
+    pub(super) fn of_module(&self, name: &str) -> Option<Self> {
+        let module = fs::read(Path::new(FOLDER).join(name)).ok()?;
+        self.with_these_before(module)
+    }
+
+    /// Types that go on behind these.
+    fn with_these_before(&self, bytes: Vec<u8>) -> Option<Self> {
+        let before = self.bytes.get(self.strings.clone())?;
+        let mut types = Self::parse(bytes)?;
+        types.before = self.types.len();
+        let own = types.bytes.get(types.strings.clone())?.to_vec();
+        let begin = types.bytes.len();
+        types.bytes.extend(before);
+        types.bytes.extend(own);
+        types.strings = begin..types.bytes.len();
+        Some(types)
     }
 
     fn parse(bytes: Vec<u8>) -> Option<Self> {
@@ -66,7 +92,7 @@ impl KernelTypes {
             found.push(at);
             at = at.checked_add(length(&bytes, at)?)?;
         }
-        Some(Self { bytes, strings, types: found })
+        Some(Self { bytes, strings, types: found, before: 0 })
     }
 
     /// The offset in bytes of a member of a structure. Members of structures and unions without
@@ -82,20 +108,31 @@ impl KernelTypes {
 
     /// The offset of a member in bits.
     fn place(&self, structure: &str, member: &str) -> Option<usize> {
-        let at = self.types.iter().find(|at| {
-            kind_of(&self.bytes, **at) == Some(kind::STRUCT)
-                && self.name(**at) == Some(structure.as_bytes())
-        })?;
-        self.bits(*at, member.as_bytes(), DEPTH)
+        let number = self.find(kind::STRUCT, structure)?;
+        self.bits(*self.types.get(number)?, member.as_bytes(), DEPTH)
+    }
+
+    /// The size of a structure in bytes.
+    pub(super) fn size(&self, structure: &str) -> Option<u32> {
+        let at = *self.types.get(self.find(kind::STRUCT, structure)?)?;
+        u32::try_from(word(&self.bytes, at + 8)?).ok()
+    }
+
+    /// The number of a structure.
+    pub(super) fn structure(&self, name: &str) -> Option<u32> {
+        u32::try_from(self.before + self.find(kind::STRUCT, name)? + 1).ok()
     }
 
     /// The number of a kernel function that programs may call.
     pub(super) fn function(&self, name: &str) -> Option<u32> {
-        let is_it = |at: &usize| {
-            kind_of(&self.bytes, *at) == Some(kind::FUNCTION)
-                && self.name(*at) == Some(name.as_bytes())
-        };
-        u32::try_from(self.types.iter().position(is_it)? + 1).ok()
+        u32::try_from(self.before + self.find(kind::FUNCTION, name)? + 1).ok()
+    }
+
+    /// The place of a type in the list.
+    fn find(&self, kind: u32, name: &str) -> Option<usize> {
+        self.types.iter().position(|at| {
+            kind_of(&self.bytes, *at) == Some(kind) && self.name(*at) == Some(name.as_bytes())
+        })
     }
 
     fn bits(&self, structure: usize, wanted: &[u8], depth: usize) -> Option<usize> {
@@ -108,7 +145,8 @@ impl KernelTypes {
             match self.name(member)? {
                 name if name == wanted => Some(offset),
                 b"" if depth > 0 => {
-                    let inner = self.types.get(word(&self.bytes, member + 4)?.checked_sub(1)?)?;
+                    let number = word(&self.bytes, member + 4)?.checked_sub(1 + self.before)?;
+                    let inner = self.types.get(number)?;
                     let is_holder =
                         matches!(kind_of(&self.bytes, *inner), Some(kind::STRUCT | kind::UNION));
                     let inner =
@@ -198,6 +236,22 @@ mod tests {
         assert_eq!(types.offset("inner", "outer"), None);
         assert_eq!(types.function("call"), Some(4));
         assert_eq!(types.function("outer"), None);
+    }
+
+    #[test]
+    fn types_of_a_module_go_on_behind_the_kernels_own() {
+        let integer = [0, info(kind::INT, 0), 4, 32];
+        let kernel = KernelTypes::parse(types(&integer)).unwrap();
+        // Names that begin behind the kernel's strings: "inner" at 7, "wanted" at 13.
+        let name = |at: u32| u32::try_from(STRINGS.len()).unwrap() + at;
+        // 2: a structure without a name, with the member "wanted" at 32 bits; 3: one that holds it.
+        let nameless = [0, info(kind::STRUCT, 1), 8, name(13), 1, 32];
+        let holder = [name(7), info(kind::STRUCT, 2), 24, name(20), 1, 0, 0, 2, 64];
+        let module = kernel.with_these_before(types(&[&nameless[..], &holder].concat())).unwrap();
+        assert_eq!(module.offset("inner", "wanted"), Some(12));
+        assert_eq!(module.structure("inner"), Some(3));
+        assert_eq!(module.size("inner"), Some(24));
+        assert_eq!(module.offset("wanted", "inner"), None);
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! The object with the offsets of the running kernel in the place of its marks
-//! ([`netns_common::abi::KernelField`]).
+//! The object with the numbers of the running kernel in the place of its marks
+//! ([`netns_common::abi::KernelField`], [`netns_common::abi::KernelNumber`]).
 //!
 //! aya has neither kernel functions (its issue 432) nor relocations for what Rust compiles, so the
 //! instructions are replaced before it reads them.
 
-use std::{borrow::Cow, sync::OnceLock};
+use std::{borrow::Cow, collections::HashMap, sync::OnceLock};
 
-use netns_common::abi::{CAST_TO_KERNEL, KernelField, field};
+use netns_common::abi::{
+    CAST_TO_KERNEL, CAST_TO_TYPE, KernelField, KernelNumber, KernelNumberOf, field, number,
+};
 use object::{Object as _, ObjectSection as _, SectionKind};
 
 use super::{kernel_types::KernelTypes, object::OBJECT};
+use crate::net::{Netlink, netns};
 
 /// Bytes of an instruction.
 const INSTRUCTION: usize = 8;
@@ -18,35 +21,113 @@ const INSTRUCTION: usize = 8;
 const CALL: u8 = 0x85;
 const KERNEL_FUNCTION: u8 = 2;
 
-/// Loads of 32, 16 and 8 bits from a register and an offset.
-const LOADS: [u8; 3] = [0x61, 0x69, 0x71];
+/// Loads of 32, 16, 8 and 64 bits from a register and an offset.
+const LOADS: [u8; 4] = [0x61, 0x69, 0x71, 0x79];
 
 /// `mov` of an immediate value.
 const MOVE: u8 = 0xb7;
 
-/// The kernel function that [`CAST_TO_KERNEL`] stands for.
-const CAST: &str = "bpf_cast_to_kern_ctx";
+/// `add` and `mov` of an immediate value, of 64 and of 32 bits.
+const WITH_IMMEDIATE: [u8; 4] = [0x07, MOVE, 0x04, 0xb4];
 
-/// What the marks stand for on the running kernel.
-#[derive(Debug)]
+/// The kernel functions that the marks stand for.
+const FUNCTIONS: [(u32, &str); 2] =
+    [(CAST_TO_KERNEL, "bpf_cast_to_kern_ctx"), (CAST_TO_TYPE, "bpf_rdonly_cast")];
+
+/// The kernel module that may have the types of bridges.
+const BRIDGE: &str = "bridge";
+
+/// Every member that the programs read.
+fn fields() -> impl Iterator<Item = KernelField> {
+    field::CHECKSUM.into_iter().chain(field::PORT)
+}
+
+/// What the marks stand for on the running kernel. What it does not show is not in here, with all
+/// that is of no use without it: programs read zeroes in its place.
+#[derive(Debug, Default)]
 struct Values {
-    cast: u32,
-    offsets: Vec<(u16, i16)>,
+    functions: HashMap<u32, u32>,
+    offsets: HashMap<u16, i16>,
+    numbers: HashMap<u32, u32>,
     checksum_partial: u8,
 }
 
 impl Values {
-    /// `None` when the kernel does not show its types or lacks one of them: the programs then do
-    /// without.
-    fn read() -> Option<Self> {
-        let types = KernelTypes::read().ok()?;
-        let offset =
-            |field: KernelField| Some((field.mark, types.offset(field.structure, field.member)?));
-        let offsets = field::ALL.into_iter().map(offset).collect::<Option<_>>()?;
+    fn read() -> Self {
+        let Ok(types) = KernelTypes::read() else { return Self::default() };
+        let functions = FUNCTIONS.into_iter().filter_map(|(mark, name)| {
+            let number = types.function(name)?;
+            Some((mark, number))
+        });
+        let mut values = Self { functions: functions.collect(), ..Self::default() };
+        // Without one of them nothing can be read.
+        if values.functions.contains_key(&CAST_TO_KERNEL) {
+            let _ = values.add_checksum(&types);
+            if values.functions.contains_key(&CAST_TO_TYPE) {
+                let _ = values.add_port(&types);
+            }
+        }
+        values
+    }
+
+    fn add_checksum(&mut self, types: &KernelTypes) -> Option<()> {
+        let offsets = field::CHECKSUM.map(|field| offset(field, types, None));
+        let offsets = offsets.into_iter().collect::<Option<Vec<_>>>()?;
         let bit = types.bit(field::IP_SUMMED.structure, field::IP_SUMMED.member)?;
         // Two bits, both of which are set for CHECKSUM_PARTIAL (linux/skbuff.h).
-        let checksum_partial = u8::try_from(3_u32 << bit).ok()?;
-        Some(Self { cast: types.function(CAST)?, offsets, checksum_partial })
+        self.checksum_partial = u8::try_from(3_u32 << bit).ok()?;
+        self.offsets.extend(offsets);
+        Some(())
+    }
+
+    fn add_port(&mut self, types: &KernelTypes) -> Option<()> {
+        let module = match types.structure(field::PORT_STATE.structure) {
+            Some(_) => None,
+            None => types.of_module(BRIDGE).or_else(|| {
+                load_bridge_module();
+                types.of_module(BRIDGE)
+            }),
+        };
+        let offsets = field::PORT.map(|field| offset(field, types, module.as_ref()));
+        let offsets = offsets.into_iter().collect::<Option<Vec<_>>>()?;
+        let numbers = number::PORT.map(|KernelNumber { mark, is }| Some((mark, value(is, types)?)));
+        let numbers = numbers.into_iter().collect::<Option<Vec<_>>>()?;
+        self.offsets.extend(offsets);
+        self.numbers.extend(numbers);
+        Some(())
+    }
+}
+
+/// Has the kernel load its module of bridges, as it does for the first one that is made: its types are
+/// not shown before. Whether it can is seen by them.
+fn load_bridge_module() {
+    let make = || Netlink::open()?.add_bridge(BRIDGE, None, None, false);
+    let _ = netns::run_in_new(make);
+}
+
+/// A field's mark and its offset, in the kernel itself or in a module of it.
+fn offset(
+    field: KernelField,
+    types: &KernelTypes,
+    module: Option<&KernelTypes>,
+) -> Option<(u16, i16)> {
+    let within = |types: &KernelTypes| types.offset(field.structure, field.member);
+    let begin = match field.structure {
+        "" => 0,
+        _ => within(types).or_else(|| within(module?))?,
+    };
+    Some((field.mark, begin.checked_add(field.behind)?))
+}
+
+fn value(of: KernelNumberOf, types: &KernelTypes) -> Option<u32> {
+    match of {
+        KernelNumberOf::Type(name) => types.structure(name),
+        // A member of its own since kernel 6.11; before, it began behind the rest at a multiple of
+        // `NETDEV_ALIGN`.
+        KernelNumberOf::DevicePrivate => match types.offset("net_device", "priv") {
+            Some(offset) => u32::try_from(offset).ok(),
+            None => types.size("net_device").map(|size| size.next_multiple_of(32)),
+        },
     }
 }
 
@@ -58,17 +139,23 @@ pub(super) fn object() -> &'static [u8] {
 
 /// The bits of the byte of `ip_summed` that say CHECKSUM_PARTIAL; 0 where programs cannot read it.
 pub(super) fn checksum_partial() -> u8 {
-    values().map_or(0, |values| values.checksum_partial)
+    values().checksum_partial
 }
 
-fn values() -> Option<&'static Values> {
-    static VALUES: OnceLock<Option<Values>> = OnceLock::new();
-    VALUES.get_or_init(Values::read).as_ref()
+/// Whether programs can see what the kernel's bridges do with frames. Where they cannot, no packet
+/// takes a short way past a bridge.
+#[must_use]
+pub(crate) fn shows_bridge_ports() -> bool {
+    !values().numbers.is_empty()
 }
 
-/// Replaces the marks in the code of an object; without values, each by the value 0. `None` for
-/// something that is no object.
-fn replace(object: &'static [u8], values: Option<&Values>) -> Option<Cow<'static, [u8]>> {
+fn values() -> &'static Values {
+    static VALUES: OnceLock<Values> = OnceLock::new();
+    VALUES.get_or_init(Values::read)
+}
+
+/// Replaces the marks in the code of an object. `None` for something that is no object.
+fn replace(object: &'static [u8], values: &Values) -> Option<Cow<'static, [u8]>> {
     let file = object::File::parse(object).ok()?;
     let mut marked = object.to_vec();
     for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
@@ -80,51 +167,90 @@ fn replace(object: &'static [u8], values: Option<&Values>) -> Option<Cow<'static
     Some(Cow::Owned(marked))
 }
 
-fn mend(instruction: &mut [u8], values: Option<&Values>) {
+fn mend(instruction: &mut [u8], values: &Values) {
     let &mut [code, registers, low, high, a, b, c, d] = instruction else { return };
     let offset = u16::from_le_bytes([low, high]);
     let immediate = u32::from_le_bytes([a, b, c, d]);
-    if code == CALL && immediate == CAST_TO_KERNEL {
-        match values {
-            Some(values) => {
+    if code == CALL && FUNCTIONS.iter().any(|(mark, _)| *mark == immediate) {
+        match values.functions.get(&immediate) {
+            Some(number) => {
                 instruction[1] = KERNEL_FUNCTION << 4;
-                instruction[4..].copy_from_slice(&values.cast.to_le_bytes());
+                instruction[4..].copy_from_slice(&number.to_le_bytes());
             }
             None => instruction.copy_from_slice(&[MOVE, 0, 0, 0, 0, 0, 0, 0]),
         }
-    } else if LOADS.contains(&code) && field::ALL.iter().any(|field| field.mark == offset) {
-        let known = values.and_then(|values| {
-            values.offsets.iter().find(|(mark, _)| *mark == offset).map(|(_, offset)| *offset)
-        });
-        match known {
+    } else if LOADS.contains(&code) && fields().any(|field| field.mark == offset) {
+        match values.offsets.get(&offset) {
             Some(offset) => instruction[2..4].copy_from_slice(&offset.to_le_bytes()),
             None => instruction.copy_from_slice(&[MOVE, registers & 0x0f, 0, 0, 0, 0, 0, 0]),
         }
+    } else if WITH_IMMEDIATE.contains(&code)
+        && number::PORT.iter().any(|number| number.mark == immediate)
+    {
+        let known = values.numbers.get(&immediate).copied().unwrap_or(0);
+        instruction[4..].copy_from_slice(&known.to_le_bytes());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn values() -> Values {
-        let offsets = field::ALL.iter().zip(10..).map(|(field, at)| (field.mark, at)).collect();
-        Values { cast: 0x0102_0304, offsets, checksum_partial: 3 }
+        Values {
+            functions: FUNCTIONS.map(|(mark, _)| mark).into_iter().zip(0x0102_0304..).collect(),
+            offsets: fields().map(|field| field.mark).zip(10..).collect(),
+            numbers: number::PORT.map(|number| number.mark).into_iter().zip(7..).collect(),
+            checksum_partial: 3,
+        }
+    }
+
+    fn mended(mut instruction: [u8; 8], values: &Values) -> [u8; 8] {
+        mend(&mut instruction, values);
+        instruction
     }
 
     #[test]
     fn a_mark_becomes_what_the_kernel_has_or_the_value_0() {
+        let (known, unknown) = (values(), Values::default());
         let call = [CALL, 0, 0, 0, 0x01, 0x74, 0x65, 0x6e];
         let load = [0x69, 0x21, 0x12, 0x7e, 0, 0, 0, 0];
-        let mended = |mut instruction: [u8; 8], values: Option<&Values>| {
-            mend(&mut instruction, values);
-            instruction
-        };
-        assert_eq!(mended(call, Some(&values())), [CALL, 0x20, 0, 0, 4, 3, 2, 1]);
-        assert_eq!(mended(load, Some(&values())), [0x69, 0x21, 11, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(call, None), [MOVE, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(load, None), [MOVE, 1, 0, 0, 0, 0, 0, 0]);
+        let sum = [0x07, 0x01, 0, 0, 0x12, 0x74, 0x65, 0x6e];
+        assert_eq!(mended(call, &known), [CALL, 0x20, 0, 0, 4, 3, 2, 1]);
+        assert_eq!(mended(load, &known), [0x69, 0x21, 11, 0, 0, 0, 0, 0]);
+        assert_eq!(mended(sum, &known), [0x07, 0x01, 0, 0, 8, 0, 0, 0]);
+        assert_eq!(mended(call, &unknown), [MOVE, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(mended(load, &unknown), [MOVE, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(mended(sum, &unknown), [0x07, 0x01, 0, 0, 0, 0, 0, 0]);
         let other = [0x69, 0x21, 0x12, 0, 0, 0, 0, 0];
-        assert_eq!(mended(other, Some(&values())), other);
+        assert_eq!(mended(other, &known), other);
+    }
+
+    /// The compiler may write a number in another form than the loader looks for.
+    #[test]
+    fn every_mark_is_in_the_object_and_none_stays() {
+        let offsets_of = |code: &[u8]| u16::from_le_bytes([code[2], code[3]]);
+        let immediate_of = |code: &[u8]| u32::from_le_bytes([code[4], code[5], code[6], code[7]]);
+        let found = |object: &[u8]| {
+            let file = object::File::parse(object).unwrap();
+            let (mut offsets, mut immediates) = (HashSet::new(), HashSet::new());
+            for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
+                for code in section.data().unwrap().chunks_exact(INSTRUCTION) {
+                    offsets.insert(offsets_of(code));
+                    immediates.insert(immediate_of(code));
+                }
+            }
+            let numbers = FUNCTIONS.map(|(mark, _)| mark).into_iter();
+            let numbers = numbers.chain(number::PORT.map(|number| number.mark));
+            let fields: Vec<_> = fields().map(|f| offsets.contains(&f.mark)).collect();
+            (fields, numbers.map(|mark| immediates.contains(&mark)).collect::<Vec<_>>())
+        };
+        let (fields, numbers) = found(OBJECT);
+        assert!(fields.iter().chain(&numbers).all(|is_there| *is_there), "{fields:?} {numbers:?}");
+        let marked = replace(OBJECT, &values()).unwrap();
+        let (fields, numbers) = found(&marked);
+        assert!(!fields.iter().chain(&numbers).any(|is_there| *is_there), "{fields:?} {numbers:?}");
     }
 }

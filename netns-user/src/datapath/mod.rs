@@ -42,6 +42,7 @@ pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};
 pub use install::PreparedDatapath;
 pub use log::PacketLogSession;
+pub(crate) use marks::shows_bridge_ports;
 pub use reassembler::{Reassembly, is_reassemblers};
 pub use rules::RuleStatus;
 pub use spec::{CableSpec, DatapathSpec, RoutedPrefix};

@@ -28,11 +28,12 @@ pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
 
 /// The programs that every datapath has beside those of the stages.
-const BESIDE_STAGES: [&str; 7] = [
+const BESIDE_STAGES: [&str; 8] = [
     programs::FROM_NAMESPACE,
     programs::TO_UPLINK,
     programs::FROM_UPLINK,
     programs::FROM_REASSEMBLER,
+    programs::NOTE_PORT,
     programs::FORGET_FLOWS,
     programs::RESTORE_FLOWS,
     programs::START_SWEEPER,
@@ -157,6 +158,25 @@ pub(super) fn pin_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), Datapa
     program
         .pin(&path)
         .map_err(|error| pin_error("pin a program at", &path, io::Error::other(error)))
+}
+
+/// Where `struct __sk_buff` of linux/bpf.h has the link that a packet is at, in words.
+const LINK_OF_PACKET: usize = 10;
+
+/// Has the programs know where the kernel has the device of a cable's host side. Must run on a thread
+/// that is inside the router's namespace.
+pub(super) fn note_port(object: &mut Ebpf, link: u32) -> Result<(), DatapathError> {
+    let program = classifier(object, programs::NOTE_PORT)?;
+    let frame = [0_u8; 64];
+    let mut context = [0_u8; 4 * (LINK_OF_PACKET + 1)];
+    context[4 * LINK_OF_PACKET..].copy_from_slice(&link.to_ne_bytes());
+    let options = TestRunOptions {
+        data_in: Some(&frame),
+        ctx_in: Some(&context),
+        ..TestRunOptions::default()
+    };
+    let error = |cause| DatapathError::Program { program: programs::NOTE_PORT, cause };
+    program.test_run(options).map(drop).map_err(error)
 }
 
 /// What a program returns for a helper that found no memory.

@@ -6,7 +6,7 @@ use nix::{sys::utsname::uname, unistd::geteuid};
 
 use super::{Finding, KERNEL_LOG, Subject, Trial, Verdict};
 use crate::{
-    datapath::{DatapathError, ROUTE_MARKS, probe},
+    datapath::{DatapathError, ROUTE_MARKS, probe, shows_bridge_ports},
     lab,
     net::{Cable, NetError, Netlink, kernel, netns},
 };
@@ -18,9 +18,10 @@ const TCX: &str = "tcx";
 const SOURCE: &str = "route lookup";
 const FRAGMENTS: &str = "fragments";
 const LINKS: &str = "cables, bridges";
+const PORTS: &str = "bridge ports";
 
 pub(super) fn check(subject: &Subject, trial: Trial) -> Vec<Finding> {
-    let mut findings = vec![version(), btf(Path::new(BTF).exists())];
+    let mut findings = vec![version(), btf(Path::new(BTF).exists()), ports(shows_bridge_ports())];
     if !geteuid().is_root() {
         let programs = (trial == Trial::All).then_some(PROGRAMS);
         let unseen = programs.into_iter().chain([TCX, SOURCE, FRAGMENTS, LINKS]);
@@ -89,6 +90,19 @@ fn btf(there: bool) -> Finding {
              the eBPF programs load, tools that look into the kernel do not",
         )
         .command(built_with("CONFIG_DEBUG_INFO_BTF"))
+}
+
+fn ports(are_shown: bool) -> Finding {
+    if are_shown {
+        return Finding::sound(PORTS, "programs see what a bridge does with its ports");
+    }
+    Finding::new(PORTS, Verdict::Doubtful, "programs do not see what a bridge does with its ports")
+        .meaning(
+            "packets of labs all go by the bridges, which is slower: the short ways past a bridge need \
+             Linux 6.2 and the kernel's types, those of the module \"bridge\" too \
+             (CONFIG_DEBUG_INFO_BTF_MODULES)",
+        )
+        .command("ls /sys/kernel/btf/vmlinux /sys/kernel/btf/bridge")
 }
 
 fn programs(loaded: &Result<probe::Programs, DatapathError>) -> Vec<Finding> {
@@ -197,6 +211,7 @@ mod tests {
         }
         assert_eq!(fragments(Err(unknown())).verdict, Verdict::Doubtful);
         assert_eq!(btf(false).verdict, Verdict::Doubtful);
+        assert_eq!(ports(false).verdict, Verdict::Doubtful);
     }
 
     #[test]

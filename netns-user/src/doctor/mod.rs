@@ -12,6 +12,7 @@ mod listeners;
 mod managers;
 mod names;
 mod other_ways;
+mod queues;
 mod resolver;
 mod rights;
 mod shell;
@@ -183,6 +184,7 @@ pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings.extend(subnets::check(subject));
     findings.extend(other_ways::check(subject));
     findings.extend(listeners::check(subject));
+    findings.extend(queues::check(subject));
     findings
 }
 

@@ -233,6 +233,7 @@ mod tests {
             carrier: true,
             peer: None,
             spanning_tree: false,
+            queue: None,
             mtu_limits: (None, None),
         };
         let mac = Some(crate::net::Mac([2; 6]));

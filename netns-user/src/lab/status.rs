@@ -12,7 +12,7 @@ use super::{
     world::World,
 };
 use crate::{
-    datapath::{Datapath, Reassembly},
+    datapath::{Datapath, Reassembly, shows_bridge_ports},
     net::NetError,
     step::{End, Place},
     topology::{CableEnd, Far, NamespacePlug, Plug, Topology},
@@ -160,7 +160,11 @@ impl Survey<'_> {
                     Some(router) => format!("router {router}"),
                     None => "this machine".into(),
                 };
-                let way = if ways.via_stack { ", via the stack" } else { "" };
+                let way = match () {
+                    () if ways.via_stack => ", via the stack",
+                    () if !shows_bridge_ports() => ", by the bridges",
+                    () => "",
+                };
                 let order = match ways.reassembly {
                     None | Some(Reassembly::AnyOrder) => "",
                     Some(Reassembly::InOrder) => "; fragments in order only",

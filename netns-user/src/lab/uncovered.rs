@@ -160,6 +160,7 @@ mod tests {
             carrier: true,
             peer: None,
             spanning_tree: false,
+            queue: None,
             mtu_limits: (None, None),
         };
         (1..).zip(names).map(link).collect()

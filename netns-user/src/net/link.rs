@@ -96,6 +96,9 @@ pub struct Link {
     /// Whether a bridge keeps ports closed until a spanning tree opens them.
     #[serde(skip)]
     pub spanning_tree: bool,
+    /// Its queueing discipline, as `tc` calls it.
+    #[serde(skip)]
+    pub queue: Option<String>,
     /// The smallest and the largest MTU that it takes, in bytes, where the kernel tells.
     #[serde(skip)]
     pub mtu_limits: (Option<u32>, Option<u32>),
@@ -341,6 +344,7 @@ impl From<LinkMessage> for Link {
             carrier: message.header.flags.contains(LinkFlags::LowerUp),
             peer: None,
             spanning_tree: false,
+            queue: None,
             mtu_limits: (None, None),
         };
         let mut below = None;
@@ -354,6 +358,7 @@ impl From<LinkMessage> for Link {
                 LinkAttribute::Controller(index) => link.bridge = Some(index),
                 LinkAttribute::Link(index) => below = Some(index),
                 LinkAttribute::LinkNetNsId(number) => namespace = Some(number),
+                LinkAttribute::Qdisc(kind) => link.queue = Some(kind),
                 LinkAttribute::MinMtu(mtu) => link.mtu_limits.0 = Some(mtu),
                 // 0: the driver has no limit of its own.
                 LinkAttribute::MaxMtu(mtu) => link.mtu_limits.1 = Some(mtu).filter(|mtu| *mtu > 0),

@@ -5,6 +5,7 @@ mod firewall;
 mod managers;
 mod names;
 mod other_ways;
+mod queues;
 mod rights;
 mod routing;
 

@@ -1,0 +1,127 @@
+//! What the kernel does with frames at a cable's host side, read where the kernel keeps it: in the
+//! device of that link, in its port of a bridge, and in the bridge.
+//!
+//! Whoever pulls a cable out of its bridge, or switches a bridge off, expects that nothing passes any
+//! more. The short ways past the bridge are taken only where the bridge would carry the packet too.
+
+use aya_ebpf::{bindings::TC_ACT_OK, macros::classifier, programs::TcContext};
+use netns_common::{
+    abi::{BridgePort, KernelField, PORT_DEVICES_KNOWN, PortDevice, field, number},
+    datapath::PortState,
+};
+
+use crate::{
+    maps,
+    packet::{cast_to_kernel, cast_to_type, member},
+};
+
+/// `IFF_UP` of linux/if.h.
+const UP: u32 = 1;
+
+/// `BR_STATE_FORWARDING` of linux/if_bridge.h.
+const FORWARDING: u8 = 3;
+
+/// `BR_ISOLATED` of linux/if_bridge.h (kernel 4.18): nothing between two such ports.
+const ISOLATED: u64 = 1 << 16;
+
+/// `BROPT_VLAN_ENABLED` of net/bridge/br_private.h: what passes hangs on VLANs.
+const VLAN_ENABLED: u64 = 1;
+
+/// What the kernel does with frames at a cable's host side. The device that a packet came by is
+/// noted, if it was not yet.
+#[inline(always)]
+pub(crate) fn of(ctx: &TcContext, link: u32) -> PortState {
+    // SAFETY: the context is the one the kernel passed.
+    let is_own = unsafe { (*ctx.skb.skb).ifindex } == link;
+    if is_own && known(link).is_none() {
+        note(ctx, link);
+    }
+    match known(link) {
+        Some(known) => state(&known),
+        None => PortState::Unknown,
+    }
+}
+
+/// Notes where the kernel has the device that the packet came by.
+#[inline(always)]
+fn note(ctx: &TcContext, link: u32) {
+    // SAFETY: copied at once. An entry that is reused meanwhile is one of another port.
+    let Some(BridgePort { bridge, .. }) = (unsafe { maps::BRIDGE_PORTS.get(link) }).copied() else {
+        return;
+    };
+    let Some(place) = maps::PORT_DEVICES.get_ptr_mut(link % PORT_DEVICES_KNOWN) else { return };
+    // SAFETY: the kernel's own structure of the packet, as the loader has told the verifier. A look-up
+    // gave the place; whoever reads it while it is half written finds that it is not the link's.
+    unsafe {
+        let device = member::<u64>(cast_to_kernel(ctx), field::PACKET_DEVICE);
+        place.write_volatile(PortDevice { device, link, bridge });
+    }
+}
+
+/// What is noted of a link, if the device there still is that link's.
+#[inline(always)]
+fn known(link: u32) -> Option<PortDevice> {
+    let noted = *maps::PORT_DEVICES.get(link % PORT_DEVICES_KNOWN)?;
+    let is_its = noted.link == link && read::<u32>(noted.device, field::DEVICE_INDEX) == link;
+    is_its.then_some(noted)
+}
+
+#[inline(always)]
+fn state(noted: &PortDevice) -> PortState {
+    let PortDevice { device, link, bridge } = *noted;
+    // A program there sees what comes in by the cable, and nothing that is put behind it.
+    if has_native_xdp(device) {
+        return PortState::Unknown;
+    }
+    let port = read::<u64>(device, field::DEVICE_PORT);
+    if bridge == link {
+        let is_open = port == 0 && read::<u32>(device, field::DEVICE_FLAGS) & UP != 0;
+        return if is_open { PortState::Open } else { PortState::Closed };
+    }
+    // A link that something else has taken than a bridge has no such port.
+    let is_port = port != 0 && read::<u64>(port, field::PORT_DEVICE) == device;
+    if !is_port || read::<u8>(port, field::PORT_STATE) != FORWARDING {
+        return PortState::Closed;
+    }
+    let of = read::<u64>(port, field::PORT_BRIDGE);
+    if read::<u32>(read::<u64>(of, field::BRIDGE_DEVICE), field::DEVICE_INDEX) != bridge {
+        return PortState::Closed;
+    }
+    if read::<u64>(of, field::BRIDGE_OPTIONS) & VLAN_ENABLED != 0 {
+        return PortState::Unknown;
+    }
+    match read::<u64>(port, field::PORT_FLAGS) & ISOLATED {
+        0 => PortState::Open,
+        _ => PortState::Isolated,
+    }
+}
+
+/// Whether a native XDP program sees what comes in at the far end of a cable.
+#[inline(always)]
+fn has_native_xdp(device: u64) -> bool {
+    // Both kinds of cables, veth and netkit, begin their private part with the far end's device.
+    let private = device.wrapping_add(u64::from(number::DEVICE_PRIVATE.mark));
+    let far_end = read::<u64>(private, field::FIRST_WORD);
+    // One after the other: the verifier lets no two pointers be put together.
+    read::<u64>(far_end, field::DEVICE_XDP_PROGRAM) != 0
+        || read::<u64>(far_end, field::DEVICE_XDP_LINK) != 0
+}
+
+/// A member of the kernel's structure at an address. Where there is none any more it is something,
+/// and 0 where the kernel does not show where its members lie.
+#[inline(always)]
+fn read<T: Copy>(address: u64, field: KernelField) -> T {
+    let is_device = matches!(field.structure.as_bytes(), b"net_device");
+    let of = if is_device { number::DEVICE } else { number::WORDS };
+    // SAFETY: the verifier has the loader's word for where the member lies, and lets what is not there
+    // be read as zeroes.
+    unsafe { member(cast_to_type(address, of), field) }
+}
+
+/// Notes the device that a packet came by: run once for each cable by a test run.
+#[classifier]
+pub(crate) fn note_port(ctx: TcContext) -> i32 {
+    // SAFETY: the context is the one the kernel passed.
+    note(&ctx, unsafe { (*ctx.skb.skb).ifindex });
+    TC_ACT_OK
+}

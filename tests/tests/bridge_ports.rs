@@ -1,0 +1,175 @@
+//! A bridge is a bridge: what somebody does to a port of it, or to the whole, holds for the packets
+//! that would otherwise take a short way past it.
+
+use std::net::UdpSocket;
+
+use netns_tests::{
+    DEADLINE, Inside, LabFile, Sandbox, Xdp, XdpAction, eventually, inside, ip, lab, outside,
+};
+
+/// Red and blue on one bridge, and a service of blue that the outside reaches by a forward.
+fn red_and_blue() -> LabFile {
+    lab("ports")
+        .router("gw")
+        .uplink("wan", "192.0.2.10/24", &outside("net", "192.0.2.1/24", &["8.8.8.8"]))
+        .bridge("br0", "10.1.0.1/24")
+        .namespace("red", "br0", "10.1.0.2/24")
+        .namespace("blue", "br0", "10.1.0.3/24")
+        .masquerade("10.1.0.0/24", "wan")
+        .forward("udp", 53, "10.1.0.3:53")
+}
+
+/// Who reaches whom.
+struct Ends {
+    red: Inside,
+    blue: Inside,
+    router: Inside,
+    net: Inside,
+}
+
+impl Ends {
+    /// A lab in which all is well, and everybody has met everybody: neighbours are known, and so are the
+    /// connections.
+    fn up(lab: &LabFile) -> Self {
+        lab.up().success();
+        let ends = Self {
+            red: inside("red"),
+            blue: inside("blue"),
+            router: inside("gw"),
+            net: inside("net"),
+        };
+        ends.are_well();
+        ends.answers_calls();
+        ends
+    }
+
+    /// A port that is plugged in again forwards as soon as its link is seen to be up.
+    #[track_caller]
+    fn are_well(&self) {
+        let (red, blue) = (&self.red, &self.blue);
+        eventually("blue is reached", DEADLINE, || red.ping("10.1.0.3").status.success());
+        self.reaches(blue, &["10.1.0.2", "8.8.8.8"]);
+        self.reaches(red, &["8.8.8.8"]);
+    }
+
+    /// A call from outside to a forward reaches blue and is answered, and so does one of red.
+    #[track_caller]
+    fn answers_calls(&self) {
+        let bind = |of: &Inside, address| of.run(|| UdpSocket::bind(address)).expect("a socket");
+        let server = bind(&self.blue, "10.1.0.3:53");
+        for of in [&self.net, &self.red] {
+            let caller = bind(of, "0.0.0.0:0");
+            for socket in [&server, &caller] {
+                socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+            }
+            for _ in 0..2 {
+                caller.send_to(b"call", "192.0.2.10:53").expect("to call");
+                let (_, peer) = server.recv_from(&mut [0; 8]).expect("a call");
+                server.send_to(b"answer", peer).expect("to answer");
+                let (_, from) = caller.recv_from(&mut [0; 8]).expect("an answer");
+                assert_eq!(from.to_string(), "192.0.2.10:53");
+            }
+        }
+    }
+
+    #[track_caller]
+    fn reaches(&self, from: &Inside, to: &[&str]) {
+        for to in to {
+            from.ping(to).success();
+        }
+    }
+
+    #[track_caller]
+    fn reaches_none(&self, from: &Inside, to: &[&str]) {
+        for to in to {
+            from.cannot_ping(to);
+        }
+    }
+}
+
+/// What somebody does to blue's cable so that nothing passes, and how it is undone. A link that is up
+/// again forwards some time later, whatever was set meanwhile: that is the last.
+const CUTS: [(&str, &str); 4] = [
+    (
+        "link set veth-blue-br type bridge_slave state 1",
+        "link set veth-blue-br type bridge_slave state 3",
+    ),
+    ("link set veth-blue-br nomaster", "link set veth-blue-br master br0"),
+    ("link set veth-blue-br master other", "link set veth-blue-br master br0"),
+    ("link set veth-blue-br down", "link set veth-blue-br up"),
+];
+
+#[test]
+fn who_is_cut_off_from_its_bridge_reaches_nobody_until_that_is_undone() {
+    let _sandbox = Sandbox::new();
+    let ends = Ends::up(&red_and_blue());
+    ip(&ends.router, "link add other type bridge");
+    ip(&ends.router, "link set other up");
+    for (cut, undo) in CUTS {
+        println!("{cut}");
+        ip(&ends.router, cut);
+        ends.reaches_none(&ends.red, &["10.1.0.3"]);
+        ends.reaches_none(&ends.blue, &["10.1.0.2", "8.8.8.8"]);
+        ends.reaches(&ends.red, &["8.8.8.8"]);
+        ip(&ends.router, undo);
+        ends.are_well();
+    }
+}
+
+#[test]
+fn nobody_on_a_bridge_that_is_switched_off_reaches_anybody() {
+    let _sandbox = Sandbox::new();
+    let ends = Ends::up(&red_and_blue());
+    ip(&ends.router, "link set br0 down");
+    ends.reaches_none(&ends.red, &["10.1.0.3", "8.8.8.8"]);
+    ends.reaches_none(&ends.blue, &["10.1.0.2"]);
+    ip(&ends.router, "link set br0 up");
+    ends.are_well();
+}
+
+#[test]
+fn two_isolated_ports_reach_the_world_and_not_each_other() {
+    let _sandbox = Sandbox::new();
+    let ends = Ends::up(&red_and_blue());
+    ip(&ends.router, "link set veth-blue-br type bridge_slave isolated on");
+    // Only between two isolated ports nothing passes.
+    ends.are_well();
+    ip(&ends.router, "link set veth-red-br type bridge_slave isolated on");
+    ends.reaches_none(&ends.red, &["10.1.0.3"]);
+    ends.reaches_none(&ends.blue, &["10.1.0.2"]);
+    ends.reaches(&ends.red, &["8.8.8.8"]);
+    ends.reaches(&ends.blue, &["8.8.8.8"]);
+}
+
+#[test]
+fn a_native_xdp_program_of_a_namespace_sees_what_comes_in() {
+    let _sandbox = Sandbox::new();
+    let ends = Ends::up(&red_and_blue());
+    let program = ends.blue.run(|| Xdp::attach("veth-blue", XdpAction::Drop));
+    ends.reaches_none(&ends.red, &["10.1.0.3"]);
+    ends.reaches_none(&ends.blue, &["10.1.0.2", "8.8.8.8"]);
+    ends.reaches(&ends.red, &["8.8.8.8"]);
+    drop(program);
+    let _program = ends.blue.run(|| Xdp::attach("veth-blue", XdpAction::Pass));
+    ends.are_well();
+    ends.answers_calls();
+}
+
+#[test]
+fn a_point_to_point_cable_that_is_switched_off_carries_nothing() {
+    let _sandbox = Sandbox::new();
+    lab("point")
+        .router("gw")
+        .uplink("wan", "192.0.2.10/24", &outside("net", "192.0.2.1/24", &["8.8.8.8"]))
+        .text("[[namespace]]\nname = \"red\"\nroutes = [{ to = \"default\", via = \"10.2.0.1\" }]")
+        .text("[[cable]]")
+        .text("a = { namespace = \"gw\", interface = \"to-red\", address = \"10.2.0.1/24\" }")
+        .text("b = { namespace = \"red\", interface = \"eth0\", address = \"10.2.0.2/24\" }")
+        .masquerade("10.2.0.0/24", "wan")
+        .up()
+        .success();
+    let (red, gateway) = (inside("red"), inside("gw"));
+    red.ping("8.8.8.8").success();
+    ip(&gateway, "link set to-red down");
+    red.cannot_ping("8.8.8.8");
+}
