@@ -96,6 +96,7 @@ stages! {
     outbound_rare
     inbound_rare
     reclaim
+    evict
     hairpin
     meet
     inbound_begin

@@ -22,8 +22,9 @@ use netns_common::{
         MappingKey, Masquerade, MasqueradeKey, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
-        FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, Naming, PortQuery,
-        PortState, Route, RouteOutcome, RouteQuery, Scratch, Tables, Version, has_sockets,
+        Evictable, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, Naming,
+        PortQuery, PortState, Route, RouteOutcome, RouteQuery, Scratch, Tables, Version,
+        has_sockets, idle_if_evictable,
     },
 };
 
@@ -102,12 +103,12 @@ impl<C> FlowTable for KernelTables<C> {
 
     #[inline(always)]
     fn flow(&self, key: &FlowKey) -> Option<FlowPointer<'_>> {
-        pointer(flow_table::find_flow(key))
+        flow_of(flow_table::find_flow(key))
     }
 
     #[inline(always)]
     fn kept_flow(&self, key: &InsideKey) -> Option<FlowPointer<'_>> {
-        pointer(flow_table::find_kept(key))
+        flow_of(flow_table::find_kept(key))
     }
 
     #[inline(always)]
@@ -115,7 +116,17 @@ impl<C> FlowTable for KernelTables<C> {
         if maps::HAS_MOVED.get(0).is_none_or(|has| *has == 0) {
             return None;
         }
-        pointer(flow_table::find_moved(key))
+        flow_of(flow_table::find_moved(key))
+    }
+
+    #[inline(always)]
+    fn sampled_flow(&self, place: u32) -> Option<FlowPointer<'_>> {
+        flow_of(flow_table::taken_at(place))
+    }
+
+    #[inline(always)]
+    fn evictable(&self, _: &Settings, place: u32, wanted: Evictable, now: Tick) -> Tick {
+        evictable_at(place, wanted.link, u32::from(wanted.is_unreplied), now)
     }
 
     #[inline(always)]
@@ -157,9 +168,20 @@ impl<C> FlowTable for KernelTables<C> {
     }
 }
 
+/// For how long the record at a place was idle, and one tick more; 0 if it must not make room. A
+/// function that the verifier looks at once, whatever calls it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn evictable_at(place: u32, link: u32, is_unreplied: u32, now: Tick) -> Tick {
+    let Some(settings) = maps::SETTINGS.get(0) else { return 0 };
+    let Some(flow) = flow_of(flow_table::taken_at(place)) else { return 0 };
+    let wanted = Evictable { link, is_unreplied: is_unreplied != 0 };
+    idle_if_evictable(&flow, settings, wanted, now)
+}
+
 /// The record of this number, as the datapath reads and writes it.
 #[inline(always)]
-fn pointer<'a>(number: u32) -> Option<FlowPointer<'a>> {
+pub(crate) fn flow_of<'a>(number: u32) -> Option<FlowPointer<'a>> {
     record(number).map(|record| FlowPointer::new(record, number))
 }
 

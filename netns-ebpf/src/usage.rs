@@ -9,12 +9,12 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{Addition, Census, Load, Usage, WHOLE_TABLE},
-    datapath::{Charge, UsageTable},
+    datapath::{self, Charge, FlowRef, State, UsageTable},
 };
 
 use crate::{
     maps::{self, Slot},
-    tables::KernelTables,
+    tables::{KernelTables, flow_of},
 };
 
 impl<C> UsageTable for KernelTables<C> {
@@ -37,6 +37,22 @@ impl<C> UsageTable for KernelTables<C> {
     fn add_usage(&self, link: u32, addition: Addition) {
         add(link, addition.begun, addition.settled, addition.ended);
     }
+
+    #[inline(always)]
+    fn settle<F: FlowRef>(&self, flow: &F, state: State, from_initiator: bool) {
+        settle_record(flow.version().number as u32, state as u32, u32::from(from_initiator));
+    }
+}
+
+/// A function that the verifier looks at once, whatever calls it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn settle_record(number: u32, state: u32, from_initiator: u32) -> i32 {
+    if let Some(flow) = flow_of(number) {
+        let state = State::from_number(state as u8);
+        datapath::settle(&KernelTables::new(()), &flow, state, from_initiator != 0);
+    }
+    0
 }
 
 /// A function of its own, which is called from ways that have little of the stack left.
@@ -89,7 +105,6 @@ fn with<R>(slot: *mut Slot, work: impl FnOnce(&mut Usage) -> R) -> R {
 #[derive(Default)]
 struct Sums {
     flows: u64,
-    unreplied: u64,
 }
 
 /// Before the flow table is walked.
@@ -109,9 +124,16 @@ pub(crate) fn meet(charge: Charge) {
     // SAFETY: a look-up gave the pointer; the census is the sweeper's alone.
     unsafe {
         (*slot).usage.census.flows += records;
-        if charge.is_unreplied {
-            (*slot).usage.census.unreplied += records;
+        if !charge.is_unreplied {
+            return;
         }
+        (*slot).usage.census.unreplied += records;
+    }
+    if !charge.is_call
+        && let Some(all) = slot_of(WHOLE_TABLE)
+    {
+        // SAFETY: as above.
+        unsafe { (*all).usage.census.unreplied += records };
     }
 }
 
@@ -122,10 +144,7 @@ pub(crate) fn end_census() {
     for_each_link(end as *mut c_void, (&raw mut sums).cast());
     if let Some(all) = maps::USAGE.get_ptr_mut(WHOLE_TABLE) {
         // SAFETY: as in `meet`.
-        unsafe {
-            (*all).usage.census.flows = sums.flows;
-            (*all).usage.census.unreplied = sums.unreplied;
-        }
+        unsafe { (*all).usage.census.flows = sums.flows };
         with(all, Usage::end_census);
     }
 }
@@ -162,10 +181,7 @@ extern "C" fn end(_map: *mut c_void, link: *const u32, _: *mut Slot, sums: *mut 
     // As in `begin`.
     let Some(slot) = maps::USAGE.get_ptr_mut(link) else { return 0 };
     // SAFETY: a look-up gave the one pointer, the other is to the context given above.
-    unsafe {
-        (*sums).flows += (*slot).usage.census.flows;
-        (*sums).unreplied += (*slot).usage.census.unreplied;
-    }
+    unsafe { (*sums).flows += (*slot).usage.census.flows };
     let is_idle = with(slot, |usage| {
         usage.end_census();
         usage.is_idle()

@@ -108,12 +108,13 @@ fn pitfall_flood_of_syns_and_datagrams_takes_nothing_from_the_neighbour() {
         new.push(Connection::open("blue", &listener));
     }
     assert_eq!(usage("red").expect("a flood").1, 100);
-    assert!(dropped("unreplied-quota") > 5_000, "{:#}", nat());
+    // Nearly all were sent in spite of that: an older one made room for each.
+    assert!(dropped("unreplied-quota") < 5_000, "{:#}", nat());
     for connection in &mut new {
         connection.exchange();
     }
     assert_eq!(usage("blue"), Some((21, 0)));
-    netns(&["nat"]).success().shows(&["connections begun by", "red", "unreplied-quota"]);
+    netns(&["nat"]).success().shows(&["connections begun by", "red"]);
 }
 
 #[test]

@@ -1,12 +1,18 @@
 //! New connections find room when what fills it is over.
 
 use std::{
-    io::Read as _,
-    net::{Shutdown, TcpListener},
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
     thread,
 };
 
-use netns_tests::{Sandbox, accept, connect_from, flows, inside, lecture};
+use netns_common::{
+    abi::Ip4,
+    model::{Random, address::HOST, flags::SYN, ipv4},
+};
+use netns_tests::{
+    Sandbox, Wire, accept, connect_from, dropped, flows, inside, lecture, mac_of, nat,
+};
 
 /// How many ports the router has to give.
 const PORTS: u16 = 50;
@@ -40,4 +46,54 @@ fn connections_that_are_over_give_their_ports_to_new_ones() {
     // The same ports, all of which are in records of connections that are over.
     call("blue", 40_000..40_020);
     served.join().expect("every connection");
+}
+
+/// How many records the flow table has where forged SYNs come, and how many of these half-open calls may
+/// have.
+const RECORDS: u32 = 1024;
+const HALF_OPEN: usize = 256;
+
+/// Sends SYNs to the forwarded port, each from a source that does not exist, until the router has had
+/// them all.
+fn forge(wire: &mut Wire, random: &mut Random, count: usize) {
+    for _ in 0..count {
+        let source = Ip4::new(100, 64, random.u8(), random.u8());
+        wire.send(&ipv4(source, HOST).tcp(random.u16() | 1024, 80, SYN).bytes());
+    }
+    wire.settle([192, 168, 1, 1], [192, 168, 1, 10]);
+}
+
+/// A byte from each end.
+fn exchange(one: &mut TcpStream, other: &mut TcpStream) {
+    for _ in 0..2 {
+        one.write_all(b"x").expect("a byte");
+        other.read_exact(&mut [0]).expect("the byte");
+        other.write_all(b"y").expect("a byte");
+        one.read_exact(&mut [0]).expect("the byte");
+    }
+}
+
+#[test]
+fn callers_are_served_during_and_after_a_flood_of_forged_syns() {
+    let _sandbox = Sandbox::new();
+    let nat_options = format!("[nat]\nflow_table = {RECORDS}\n\n[router]");
+    lecture().replace("[router]", &nat_options).up().success();
+    let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
+    let mut wire = Wire::open(&inside("lan"), "eth0", mac_of(&inside("host"), "ens3"));
+    let mut random = Random::new(8);
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        forge(&mut wire, &mut random, 300);
+        let caller = inside("lan").run(|| TcpStream::connect("192.168.1.10:80")).expect("a call");
+        open.push((caller, accept(&listener).expect("the call").0));
+        // Also those that were open before.
+        for (caller, called) in &mut open {
+            exchange(caller, called);
+        }
+    }
+    let state = |state: &str| flows().iter().filter(|flow| flow["state"] == state).count();
+    let half_open = state("SYN_SENT") + state("SYN_RECV");
+    assert!(half_open <= HALF_OPEN, "{half_open} are half-open: {:#}", nat());
+    assert_eq!(state("ESTABLISHED"), 20);
+    assert_eq!(dropped("table-full"), 0);
 }

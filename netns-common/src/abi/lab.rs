@@ -112,6 +112,8 @@ pub struct Timeouts {
     pub udp_unreplied: u32,
     /// UDP (RFC 4787 REQ-5c: 5 minutes).
     pub udp: u32,
+    /// UDP of one question to a port below 1024, and one answer (RFC 4787 REQ-5a allows less there).
+    pub udp_question: u32,
     /// ICMP queries (RFC 5508 REQ-2: at least 60 seconds).
     pub icmp: u32,
     /// SCTP before an answer: an INIT is repeated for some minutes (RFC 9260 section 16).
@@ -142,9 +144,7 @@ impl Timeouts {
             (_, true) => self.portless,
         }
     }
-}
 
-impl Timeouts {
     /// Those of connections of other NATs: netfilter's own defaults (Linux 6.18,
     /// Documentation/networking/nf_conntrack-sysctl.rst), since it is netfilter that translates
     /// them nearly always.
@@ -154,6 +154,7 @@ impl Timeouts {
         tcp_closing: ticks(120),
         udp_unreplied: ticks(30),
         udp: ticks(120),
+        udp_question: ticks(30),
         icmp: ticks(30),
         sctp_unreplied: ticks(30),
         sctp: ticks(210),
@@ -170,6 +171,7 @@ impl Default for Timeouts {
             tcp_closing: ticks(240),
             udp_unreplied: ticks(120),
             udp: ticks(300),
+            udp_question: ticks(30),
             icmp: ticks(60),
             sctp_unreplied: ticks(240),
             sctp: ticks(900),
@@ -312,6 +314,6 @@ const _: () = {
     assert!(size_of::<BridgePort>() == 24);
     assert!(size_of::<PortDevice>() == 16);
     assert!(PORT_DEVICES_KNOWN.is_power_of_two());
-    assert!(size_of::<Timeouts>() == 40);
-    assert!(size_of::<Settings>() == 392);
+    assert!(size_of::<Timeouts>() == 44);
+    assert!(size_of::<Settings>() == 408);
 };

@@ -51,8 +51,8 @@ pub use rules::{
 };
 pub use stage::{REPORT, STAGE_SLOTS, Stage};
 pub use usage::{
-    Addition, Census, Limits, Load, OTHER_NATS, OTHER_NATS_PART, SPARED_PART, Usage, UsageSlot,
-    WHOLE_TABLE,
+    Addition, Census, HALF_OPEN_PART, Limits, Load, OTHER_NATS, OTHER_NATS_PART, SAMPLE,
+    SPARED_PART, Usage, UsageSlot, WHOLE_TABLE,
 };
 
 /// Version of every layout in this module. It is part of the path that maps are pinned

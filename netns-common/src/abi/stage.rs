@@ -48,6 +48,8 @@ stages! {
     Claim = 9, "claim";
     /// Looks for an external port whose connection is over, once all that were tried are taken.
     Reclaim = 32, "reclaim";
+    /// Has a record make room for a new flow.
+    Evict = 31, "evict";
     /// The other end's record of such a connection.
     Meet = 10, "meet";
     /// A packet of a namespace that may be for another on its bridge.

@@ -6,6 +6,14 @@ pub const WHOLE_TABLE: u32 = u32::MAX;
 /// The key of what is counted for other NATs of the machine. No link has this index.
 pub const OTHER_NATS: u32 = u32::MAX - 1;
 
+/// Which part of the flow table calls by one uplink may have that are not open: of a table of the usual
+/// size, what comes within three seconds at 10,000 a second.
+pub const HALF_OPEN_PART: u32 = 4;
+
+/// How many records are looked at for one that makes room. With a quarter of the table half-open, that
+/// is one of a dozen and more that are.
+pub const SAMPLE: u32 = 64;
+
 /// Which part of the flow table connections of other NATs may have.
 pub const OTHER_NATS_PART: u32 = 8;
 
@@ -23,10 +31,15 @@ pub struct Limits {
     pub quota: u32,
     /// Of one link, without an answer so far.
     pub unreplied: u32,
-    /// Of all links together, without an answer so far.
+    /// Of all links together, without an answer so far. What the outside began does not count.
     pub unreplied_share: u32,
+    /// Of what the outside began by one uplink, not open so far.
+    pub half_open: u32,
     /// Of all other NATs of the machine together.
     pub other_nats: u32,
+    /// How many records are looked at, where one of these is reached, for one that makes room; 0: none
+    /// does. At most [`SAMPLE`].
+    pub sample: u32,
 }
 
 impl Default for Limits {
@@ -36,7 +49,9 @@ impl Default for Limits {
             quota: u32::MAX,
             unreplied: u32::MAX,
             unreplied_share: u32::MAX,
+            half_open: u32::MAX,
             other_nats: u32::MAX,
+            sample: 0,
         }
     }
 }
@@ -180,7 +195,7 @@ const fn is_below(a: u64, b: u64) -> bool {
 }
 
 const _: () = {
-    assert!(size_of::<Limits>() == 16);
+    assert!(size_of::<Limits>() == 24);
     assert!(size_of::<Census>() == 40);
     assert!(size_of::<Usage>() == 64);
     assert!(size_of::<UsageSlot>() == 72);

@@ -1,7 +1,7 @@
 //! Connections that the outside, or another namespace, begins.
 
 use super::{
-    Exit, Outcome,
+    Exit, Outcome, evict,
     external_port::record,
     hop::{RouteOutcome, RouteQuery},
     inside::{allow_external, is_uplink, leads_inside},
@@ -13,7 +13,7 @@ use super::{
     seen_port,
     stages::go_on,
     traits::{InsertError, Packet, Tables},
-    usage,
+    usage::{self, BegunBy},
 };
 use crate::abi::{DropReason, LinkRole, Stage, Tick};
 
@@ -86,8 +86,9 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     } else {
         (link, head.source)
     };
-    if let Some(reason) = usage::refusal(passage, egress) {
-        return Outcome::Decided(passage.drop(reason));
+    if let Some(reason) = usage::refusal(passage, egress, BegunBy::Outside) {
+        return evict::make_room(passage, reason, egress, Stage::Enter)
+            .unwrap_or_else(|| Outcome::Decided(passage.drop(reason)));
     }
     if !allow_external(tables, passage.settings, head.destination) {
         return Outcome::Decided(passage.drop(DropReason::InsideDestination));
@@ -113,7 +114,11 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
         Err(InsertError::Exists) => {
             return Outcome::Decided(passage.drop(DropReason::PortsExhausted));
         }
-        Err(InsertError::Full) => return Outcome::Decided(passage.drop(DropReason::TableFull)),
+        Err(InsertError::Full) => {
+            let reason = DropReason::TableFull;
+            return evict::make_room(passage, reason, 0, Stage::Enter)
+                .unwrap_or_else(|| Outcome::Decided(passage.drop(reason)));
+        }
     }
     let to = Translation {
         source: head.source,

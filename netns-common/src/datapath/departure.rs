@@ -1,7 +1,7 @@
 //! The first packet of a masqueraded flow leaves by an uplink.
 
 use super::{
-    Exit, Outcome, Verdict, detour,
+    Exit, Outcome, Verdict, detour, evict,
     external_port::{self, Refused, TRIES, Wanted},
     forwards::{self, Published},
     head::Kind,
@@ -17,7 +17,7 @@ use super::{
     rewrite::Translation,
     stages::go_on,
     traits::{Packet, Tables},
-    usage,
+    usage::{self, BegunBy},
 };
 use crate::abi::{DropReason, Endpoint, FlowKind, Ip4, NO_RULE, Port, Stage, Tick};
 
@@ -61,8 +61,10 @@ pub(super) fn leave<P: Packet, T: Tables>(
     if may_be_too_large && passage.packet.exceeds_mtu(route.egress) {
         return Outcome::Decided(Verdict::Pass);
     }
-    if let Some(reason) = usage::refusal(passage, end.cable) {
-        return refuse_new(passage, reason, exit.skips_stack());
+    if let Some(reason) = usage::refusal(passage, end.cable, BegunBy::Inside) {
+        let stage = if exit.skips_stack() { Stage::OutboundBegin } else { Stage::EgressBegin };
+        return evict::make_room(passage, reason, end.cable, stage)
+            .unwrap_or_else(|| refuse_new(passage, reason, exit.skips_stack()));
     }
     // Read back from memory, as above.
     passage.notes.published =
@@ -169,7 +171,10 @@ fn go_on_with<P: Packet, T: Tables>(
         Err(Refused::Taken) => DropReason::PortsExhausted,
         Err(Refused::Because(reason)) => reason,
     };
-    give_up(passage, reason)
+    // A mapping that there is no room for may be what failed: that of ports is tried again alone.
+    let is_claim = stage as u32 == Stage::Claim as u32;
+    let room = if is_claim { evict::make_room(passage, reason, 0, stage) } else { None };
+    room.unwrap_or_else(|| give_up(passage, reason))
 }
 
 /// Ends the search for an external port of the flow that is drafted.

@@ -14,18 +14,18 @@ use crate::abi::{
 };
 
 /// How many attempts are made to find a port for a flow, its own first.
-pub(super) const TRIES: u32 = 16;
+pub(super) const TRIES: u32 = 14;
 
 /// From this attempt on, each looks at several ports before it tries one.
 const SEARCH: u32 = 2;
 
 /// How many ports such an attempt looks at. Towards a remote that has 19 of 20 ports in use already,
 /// all attempts together find none once in 10,000 times.
-const PORTS_OF_ATTEMPT: u32 = 14;
+const PORTS_OF_ATTEMPT: u32 = 16;
 
 /// From this attempt on, forwarded ports are good enough: those that have no connection with the
 /// remote.
-const LAST_RESORT: u32 = 13;
+const LAST_RESORT: u32 = 11;
 
 /// Why a flow was not recorded under a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -325,7 +325,7 @@ const PRIVILEGED: (u16, u16) = (512, 1023);
 
 impl Sequence {
     #[inline(always)]
-    fn new(settings: &Settings, head: &Head) -> Self {
+    pub(super) fn new(settings: &Settings, head: &Head) -> Self {
         Self::towards(settings, head, head.destination, head.destination_port, 0)
     }
 
@@ -372,10 +372,16 @@ impl Sequence {
         }
     }
 
+    /// A place of the walk, in numbers of 32 bits.
+    #[inline(always)]
+    pub(super) const fn place(&self, number: u32) -> u32 {
+        self.start.wrapping_add(self.step.wrapping_mul(number))
+    }
+
     /// [`Port::ZERO`] where the range has none of that parity.
     #[inline(always)]
     pub(super) fn port(&self, attempt: u32) -> Port {
-        let place = self.start.wrapping_add(self.step.wrapping_mul(attempt));
+        let place = self.place(attempt);
         // Scaled to the range, not reduced by division: no remainder, no bias.
         let offset = ((u64::from(place) * u64::from(self.span)) >> 32) as u32;
         let offset = (offset & self.free) | self.fixed;

@@ -4,6 +4,7 @@
 use super::{
     Exit, Outcome, Verdict,
     departure::begin_to_claim,
+    evict,
     external_port::{claim_mapped, record},
     forwards,
     head::source_mac,
@@ -17,7 +18,7 @@ use super::{
     stages::go_on,
     state::Direction,
     traits::{FlowRef, Packet, Tables},
-    usage,
+    usage::{self, BegunBy},
 };
 use crate::abi::{DropReason, FlowKey, FlowKind, FlowRecord, Port, Sequences, Stage, Tick};
 
@@ -103,8 +104,9 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
         return oversize::refuse(passage, target.cable);
     }
     let link = passage.packet.link();
-    if let Some(reason) = usage::refusal(passage, link) {
-        return passage.refuse(reason);
+    if let Some(reason) = usage::refusal(passage, link, BegunBy::Inside) {
+        return evict::make_room(passage, reason, link, Stage::Hairpin)
+            .unwrap_or_else(|| passage.refuse(reason));
     }
     passage.begin_draft(FlowKind::Hairpin);
     let flow = &mut passage.notes.draft;

@@ -40,6 +40,7 @@ pub fn from_uplink<P: Packet, T: Tables>(
     };
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Scratch { head: parked, notes } = scratch;
+    notes.eviction.is_done = false;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     let is_plain = head.is_plain();
     if is_plain

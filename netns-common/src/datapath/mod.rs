@@ -12,6 +12,7 @@ mod crc32c;
 mod departure;
 mod detour;
 mod egress;
+mod evict;
 mod external_port;
 mod flow_buckets;
 mod flow_index;
@@ -58,6 +59,7 @@ pub use clamp::mss_clamp;
 pub use departure::{claim, map};
 pub use detour::{REASSEMBLER_MEMORY, RESPITE_SECONDS, from_reassembler};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
+pub use evict::{Evictable, evict, idle_if_evictable};
 pub use external_port::forget;
 pub use flow_buckets::{Buckets, Put, put_entry};
 pub use flow_index::{Spot, in_use, moved_record};
@@ -86,13 +88,13 @@ pub use reclaim::reclaim;
 pub use refusal::refuse;
 pub use requote::requote;
 pub use stages::{run as run_stage, translate};
-pub use state::{Direction, State, is_expired};
+pub use state::{Direction, State, is_expired, timeout_of};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
     MOST_QUOTED, MappingTable, Moved, Naming, Packet, Plain, PortQuery, PortState, Tables, Touch,
     UsageTable, Version,
 };
-pub use usage::Charge;
+pub use usage::{Charge, settle};
 
 use crate::abi::{DropReason, Ip4, Stage};
 

@@ -2,6 +2,7 @@
 
 use super::{
     Exit,
+    evict::Eviction,
     forwards::{Published, Target},
     head::Head,
     parked::{ParkedExit, PutOff},
@@ -75,6 +76,8 @@ pub(super) struct Notes {
     pub(super) is_held: bool,
     /// Whether a packet from outside is for a connection of another NAT.
     pub(super) is_of_other_nat: bool,
+    /// The record that makes room for the packet's flow.
+    pub(super) eviction: Eviction,
     /// What the sender of a packet is to be told.
     pub(super) refusal: Refusal,
 }
@@ -150,6 +153,7 @@ impl Default for Scratch {
                 is_refused: false,
                 is_held: false,
                 is_of_other_nat: false,
+                eviction: Eviction::NONE,
                 refusal: Refusal { reason: 0, mtu: 0, place: Place::Entry },
             },
         }

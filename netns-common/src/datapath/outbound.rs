@@ -47,6 +47,7 @@ pub fn from_namespace<P: Packet, T: Tables>(
         return Outcome::Decided(Verdict::Drop(DropReason::ChecksumOffset));
     }
     let Scratch { head: parked, notes } = scratch;
+    notes.eviction.is_done = false;
     notes.port = tables.port_state(packet.link());
     if notes.port == PortState::Closed {
         return Outcome::Decided(Verdict::Pass);

@@ -11,7 +11,6 @@ use super::{
     state::{Direction, State, is_expired},
     tcp::{self, Segment},
     traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, PortState, Tables, Touch},
-    usage::Charge,
 };
 use crate::abi::{
     DropReason, Flow, FlowHead, FlowKind, FlowTail, Ip4, Mac, RuleId, Sequences, Settings, Stage,
@@ -310,18 +309,13 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
             }
             // What keeps nothing alive still starts the timer of the state that it leads to
             // (RFC 7857 section 2.2).
-            let keeps_alive = !self.head.is_rst() && before as u8 != State::Reset as u8;
+            let keeps_alive = !self.head.is_rst() && !before.is_reset();
             alive = keeps_alive || state as u8 != before as u8;
         } else if !from_initiator {
             state = State::Replied;
         }
         let seen = if alive { Some(self.now) } else { None };
-        if !from_initiator {
-            let charge = Charge::of(flow);
-            if charge.is_unreplied {
-                charge.settle(self.tables);
-            }
-        }
+        self.tables.settle(flow, state, from_initiator);
         let moved = Some(Moved { state, sequences });
         flow.touch(&Touch { direction, moved, seen, bytes: self.head.bytes });
     }

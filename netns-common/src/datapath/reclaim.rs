@@ -114,21 +114,28 @@ fn idle_if_over<P: Packet, T: Tables, F: FlowRef>(
     let idle = passage.now.wrapping_sub(flow.last_seen);
     // Another CPU may have stamped it a moment ahead.
     let idle = if idle > Tick::MAX / 2 { 0 } else { idle };
+    let least = least_idle(flow)?;
+    let may_go_on = advances(passage, flow);
+    (is_of_lab && idle >= least && may_go_on).then_some(idle + 1)
+}
+
+/// For how long a connection that is over, or that nobody has answered, must have been idle before another
+/// takes its port; `None` for one that goes on.
+#[inline(always)]
+pub(super) fn least_idle<F: FlowRef>(flow: &F) -> Option<Tick> {
     // Of the remote nothing was seen but that, not even a number.
     let is_refused =
         flow.packets_out == 1 && flow.packets_in == 1 && flow.sequences().remote.sequence == 0;
-    let least = match State::from_number(flow.state) {
+    Some(match State::from_number(flow.state) {
         // The oldest comes first: one whose last acknowledgement is on the way is hardly met.
         State::TimeWait => 0,
         State::Reset if is_refused => 0,
-        State::Reset => RESET,
+        State::Reset | State::Aborted => RESET,
         State::InsideClosed | State::RemoteClosed => ONE_SIDED,
         State::SynSent | State::SynReceived => UNANSWERED,
         State::Unreplied => UNANSWERED_DATAGRAM,
         State::PickedUp | State::Established | State::Replied => return None,
-    };
-    let may_go_on = advances(passage, flow);
-    (is_of_lab && idle >= least && may_go_on).then_some(idle + 1)
+    })
 }
 
 /// Whether the sequence numbers of a new TCP connection are beyond those of the old one, as far as

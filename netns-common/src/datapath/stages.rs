@@ -1,7 +1,7 @@
 //! Running the stages one after the other.
 
 use super::{
-    Outcome, Verdict, calls, clamp, departure, egress, fragments, guard, hairpin, inbound,
+    Outcome, Verdict, calls, clamp, departure, egress, evict, fragments, guard, hairpin, inbound,
     neighbour,
     notes::Scratch,
     other_nat, outbound, oversize,
@@ -26,6 +26,7 @@ pub fn run<P: Packet, T: Tables>(
         Stage::Map => departure::map(packet, tables, scratch, now),
         Stage::Claim => departure::claim(packet, tables, scratch, now),
         Stage::Reclaim => reclaim::reclaim(packet, tables, scratch, now),
+        Stage::Evict => evict::evict(packet, tables, scratch, now),
         Stage::Hairpin => hairpin::hairpin(packet, tables, scratch, now),
         Stage::Meet => hairpin::meet(packet, tables, scratch, now),
         Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),

@@ -4,7 +4,7 @@ use super::{
     head::{Head, Kind},
     words::{ACK, FIN, RST, SYN},
 };
-use crate::abi::{FlowHead, FlowKind, Settings, Tick, Timeouts, ticks};
+use crate::abi::{FlowHead, FlowKind, Protocol, Settings, Tick, Timeouts, ticks};
 
 /// Which way a packet of a flow goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub enum State {
     /// TCP: a RST was seen. The record stays, so that a forged one frees nothing
     /// (RFC 7857 section 2.2).
     Reset = 9,
+    /// TCP: the end that began it has reset it before it was open.
+    Aborted = 10,
 }
 
 impl State {
@@ -71,7 +73,8 @@ impl State {
             6 => Self::InsideClosed,
             7 => Self::RemoteClosed,
             8 => Self::TimeWait,
-            _ => Self::Reset,
+            9 => Self::Reset,
+            _ => Self::Aborted,
         }
     }
 
@@ -87,7 +90,7 @@ impl State {
             Self::InsideClosed => "FIN_INSIDE",
             Self::RemoteClosed => "FIN_REMOTE",
             Self::TimeWait => "TIME_WAIT",
-            Self::Reset => "RESET",
+            Self::Reset | Self::Aborted => "RESET",
         }
     }
 
@@ -107,8 +110,32 @@ impl State {
     pub const fn gives_way_to_syn(self) -> bool {
         matches!(
             self,
-            Self::PickedUp | Self::InsideClosed | Self::RemoteClosed | Self::TimeWait | Self::Reset
+            Self::PickedUp
+                | Self::InsideClosed
+                | Self::RemoteClosed
+                | Self::TimeWait
+                | Self::Reset
+                | Self::Aborted
         )
+    }
+
+    /// Whether a TCP connection was never seen to be open: a SYN-ACK opens none (RFC 9293 section
+    /// 3.10.7.4), nor does a RST of the end that began it.
+    #[inline(always)]
+    pub const fn is_half_open(self) -> bool {
+        matches!(self, Self::SynSent | Self::SynReceived | Self::PickedUp | Self::Aborted)
+    }
+
+    /// Whether it is a state of TCP.
+    #[inline(always)]
+    pub const fn is_of_tcp(self) -> bool {
+        !matches!(self, Self::Unreplied | Self::Replied)
+    }
+
+    /// Whether a RST was seen.
+    #[inline(always)]
+    pub const fn is_reset(self) -> bool {
+        matches!(self, Self::Reset | Self::Aborted)
     }
 
     /// The state after a plausible TCP segment (RFC 9293 section 3.3.2 as a middlebox sees it;
@@ -125,8 +152,11 @@ impl State {
         idle: Tick,
     ) -> Self {
         match self {
+            _ if tcp_flags & RST != 0 && from_initiator && self.is_half_open() => Self::Aborted,
             _ if tcp_flags & RST != 0 => Self::Reset,
-            Self::Reset if tcp_flags & SYN == 0 && STRAGGLING < idle && idle < Tick::MAX / 2 => {
+            Self::Reset | Self::Aborted
+                if tcp_flags & SYN == 0 && STRAGGLING < idle && idle < Tick::MAX / 2 =>
+            {
                 Self::Established.after_fin(direction, tcp_flags)
             }
             Self::SynSent if !from_initiator && tcp_flags & SYN != 0 => Self::SynReceived,
@@ -175,11 +205,36 @@ impl State {
             Self::Replied => timeouts.of_datagrams(protocol, true),
             Self::SynSent | Self::SynReceived | Self::PickedUp => timeouts.tcp_opening,
             Self::Established => timeouts.tcp_established,
-            Self::InsideClosed | Self::RemoteClosed | Self::TimeWait | Self::Reset => {
-                timeouts.tcp_closing
-            }
+            Self::InsideClosed
+            | Self::RemoteClosed
+            | Self::TimeWait
+            | Self::Reset
+            | Self::Aborted => timeouts.tcp_closing,
         }
     }
+}
+
+/// How long a flow may be idle, in ticks.
+#[inline(always)]
+pub fn timeout_of(flow: &FlowHead, settings: &Settings) -> Tick {
+    let timeouts = settings.timeouts_of(flow.kind);
+    if is_question(flow) {
+        return timeouts.udp_question;
+    }
+    State::from_number(flow.state).timeout(flow.protocol, timeouts)
+}
+
+/// Whether a flow is one question to a service of a well-known port, and one answer, as of DNS or NTP.
+#[inline(always)]
+fn is_question(flow: &FlowHead) -> bool {
+    /// The first port that is not well-known (RFC 6335 section 6).
+    const REGISTERED: u16 = 1024;
+    if flow.state != State::Replied as u8 || flow.protocol != Protocol::Udp as u8 {
+        return false;
+    }
+    let is_begun_outside = FlowKind::is_begun_outside(flow.kind);
+    let service = if is_begun_outside { flow.inside_port } else { flow.seen_port };
+    flow.packets_in == 1 && flow.packets_out == 1 && service.number() < REGISTERED
 }
 
 /// Whether a flow was idle for too long: its record counts as free.
@@ -188,8 +243,7 @@ pub fn is_expired(flow: &FlowHead, settings: &Settings, now: Tick) -> bool {
     let idle = now.wrapping_sub(flow.last_seen);
     // Another CPU may have stamped the flow after this one read its clock.
     let in_the_future = idle > Tick::MAX / 2;
-    let timeouts = settings.timeouts_of(flow.kind);
-    !in_the_future && idle > State::from_number(flow.state).timeout(flow.protocol, timeouts)
+    !in_the_future && idle > timeout_of(flow, settings)
 }
 
 #[cfg(test)]
@@ -251,6 +305,20 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_resets_what_it_began_before_it_is_open_has_opened_nothing() {
+        let calls: [&[(Direction, u8)]; 3] =
+            [&[(In, RST)], &[(Out, SYN | ACK), (In, RST)], &[(In, RST), (In, RST)]];
+        for packets in calls {
+            let state = walk(FlowKind::Forward, State::SynSent, packets);
+            assert_eq!(state, State::Aborted);
+            assert!(state.is_half_open() && state.is_reset());
+        }
+        let refused = walk(FlowKind::Forward, State::SynSent, &[(Out, RST)]);
+        assert_eq!(refused, State::Reset);
+        assert!(!refused.is_half_open());
+    }
+
+    #[test]
     fn a_picked_up_connection_needs_the_other_end_to_be_established() {
         let one_sided = walk(FlowKind::Masquerade, State::PickedUp, &[(Out, ACK), (Out, ACK)]);
         assert_eq!(one_sided, State::PickedUp);
@@ -294,7 +362,7 @@ mod tests {
 
     #[test]
     fn numbers_and_states_map_one_to_one() {
-        for number in 0..=9 {
+        for number in 0..=10 {
             assert_eq!(State::from_number(number) as u8, number);
         }
     }

@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-use super::{Direction, ForwardTable, Route, RouteQuery, State};
+use super::{Direction, Evictable, ForwardTable, Route, RouteQuery, State, evict, usage};
 use crate::abi::{
     Addition, BridgePort, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
     FragmentBudget, HostCallKey, InsideKey, Ip4, Limited, LinkRole, Load, Mapping, MappingKey,
@@ -173,6 +173,15 @@ pub trait UsageTable {
     fn load(&self, link: u32) -> Load;
     /// Adds to the counts of a link.
     fn add_usage(&self, link: u32, addition: Addition);
+
+    /// Counts the answer to a flow, if a packet that leads it to `state` is that.
+    #[inline(always)]
+    fn settle<F: FlowRef>(&self, flow: &F, state: State, from_initiator: bool)
+    where
+        Self: Sized,
+    {
+        usage::settle(self, flow, state, from_initiator);
+    }
 }
 
 /// The flow table, and the tables that are derived from it.
@@ -187,6 +196,20 @@ pub trait FlowTable: UsageTable {
     fn kept_flow(&self, key: &InsideKey) -> Option<Self::FlowRef<'_>>;
     /// As the inside calls it, if a port of it had to change.
     fn moved_flow(&self, key: &InsideKey) -> Option<Self::FlowRef<'_>>;
+
+    /// A record at a place, which is anywhere in 32 bits; `None` where there is a free one.
+    fn sampled_flow(&self, place: u32) -> Option<Self::FlowRef<'_>>;
+
+    /// For how long the record at such a place was idle, and one tick more; 0 if it must not make
+    /// room.
+    #[inline(always)]
+    fn evictable(&self, settings: &Settings, place: u32, wanted: Evictable, now: Tick) -> Tick
+    where
+        Self: Sized,
+    {
+        self.sampled_flow(place)
+            .map_or(0, |flow| evict::idle_if_evictable(&flow, settings, wanted, now))
+    }
 
     /// Inserts a record; never overwrites one. Its head has the address and the protocol of the
     /// key.

@@ -8,11 +8,12 @@
 
 use super::{
     passage::Passage,
+    state::State,
     traits::{Packet, Tables, UsageTable},
 };
 use crate::abi::{
-    Addition, DropReason, FlowHead, FlowKind, Load, OTHER_NATS, SPARED_PART, Settings, Tick,
-    WHOLE_TABLE,
+    Addition, DropReason, FlowHead, FlowKind, Load, OTHER_NATS, Protocol, SPARED_PART, Settings,
+    Tick, WHOLE_TABLE,
 };
 
 /// What a record counts for.
@@ -22,8 +23,11 @@ pub struct Charge {
     /// 0: it counts for nobody.
     pub records: u32,
     /// Whether only the end that began the flow was heard so far. An answer is one whatever it
-    /// says: else a connection that its own end resets would count as answered.
+    /// says: else a connection that its own end resets would count as answered. A TCP connection
+    /// that the outside begins is answered when it is open: a forged source is sent a SYN-ACK too.
     pub is_unreplied: bool,
+    /// Whether the outside began it.
+    pub is_call: bool,
 }
 
 impl Charge {
@@ -33,26 +37,40 @@ impl Charge {
         const MASQUERADE: u8 = FlowKind::Masquerade as u8;
         const HAIRPIN: u8 = FlowKind::Hairpin as u8;
         const OTHER_NAT: u8 = FlowKind::OtherNat as u8;
-        let (link, records, answers) = match flow.kind {
-            MASQUERADE => (flow.cable, 1, flow.packets_in),
+        let (link, records, is_unreplied) = match flow.kind {
+            MASQUERADE => (flow.cable, 1, flow.packets_in == 0),
             // With that of the other end, which follows.
-            HAIRPIN => (flow.cable, 2, flow.packets_in),
+            HAIRPIN => (flow.cable, 2, flow.packets_in == 0),
             // Whether somebody answers is the other NAT's affair.
-            OTHER_NAT => (OTHER_NATS, 1, 1),
+            OTHER_NAT => (OTHER_NATS, 1, false),
             kind if FlowKind::is_begun_outside(kind) && flow.egress != 0 => {
-                (flow.egress, 1, flow.packets_out)
+                let is_unreplied = if flow.protocol == Protocol::Tcp as u8 {
+                    State::from_number(flow.state).is_half_open()
+                } else {
+                    flow.packets_out == 0
+                };
+                (flow.egress, 1, is_unreplied)
             }
-            _ => (0, 0, 0),
+            _ => (0, 0, true),
         };
-        Self { link, records, is_unreplied: answers == 0 }
+        Self { link, records, is_unreplied, is_call: FlowKind::is_begun_outside(flow.kind) }
     }
 
+    /// Whether a packet that leads to `state` is the answer that the flow was without.
+    #[inline(always)]
+    fn is_settled_by(self, state: State, from_initiator: bool) -> bool {
+        if self.is_call && state.is_of_tcp() { !state.is_half_open() } else { !from_initiator }
+    }
+
+    /// What calls are without counts for none but their own link: they have a share of their own there.
     #[inline(always)]
     fn add<T: UsageTable>(self, tables: &T, addition: Addition) {
-        if self.records != 0 {
-            tables.add_usage(self.link, addition);
-            tables.add_usage(WHOLE_TABLE, addition);
+        if self.records == 0 {
+            return;
         }
+        tables.add_usage(self.link, addition);
+        let settled = if self.is_call { addition.begun } else { addition.settled };
+        tables.add_usage(WHOLE_TABLE, Addition { settled, ..addition });
     }
 
     /// Counts a record that was made.
@@ -62,17 +80,21 @@ impl Charge {
         self.add(tables, Addition { begun: self.records, settled, ended: 0 });
     }
 
-    /// Counts that a record is answered.
-    #[inline(always)]
-    pub(super) fn settle<T: UsageTable>(self, tables: &T) {
-        self.add(tables, Addition { settled: self.records, ..Addition::default() });
-    }
-
     /// Counts a record that was removed.
     #[inline(always)]
     pub(super) fn end<T: UsageTable>(self, tables: &T) {
         let settled = if self.is_unreplied { self.records } else { 0 };
         self.add(tables, Addition { settled, ended: self.records, ..Addition::default() });
+    }
+}
+
+/// Counts the answer to a flow, if a packet that leads it to `state` is that.
+#[inline(always)]
+pub fn settle<T: UsageTable>(tables: &T, flow: &FlowHead, state: State, from_initiator: bool) {
+    let charge = Charge::of(flow);
+    if charge.is_unreplied && charge.is_settled_by(state, from_initiator) {
+        let settled = charge.records;
+        charge.add(tables, Addition { settled, ..Addition::default() });
     }
 }
 
@@ -94,11 +116,20 @@ pub(super) fn has_room_for_other_nat<T: UsageTable>(
     !is_paused(settings, now) && flows < u64::from(settings.limits.other_nats)
 }
 
+/// Who begins a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BegunBy {
+    Inside,
+    /// The outside calls: half-open calls of an uplink have a share of their own.
+    Outside,
+}
+
 /// Why one more flow that came in by `link` may not begin.
 #[inline(always)]
 pub(super) fn refusal<P: Packet, T: Tables>(
     passage: &Passage<'_, P, T>,
     link: u32,
+    by: BegunBy,
 ) -> Option<DropReason> {
     let Passage { tables, settings, now, .. } = *passage;
     if is_paused(settings, now) {
@@ -111,8 +142,12 @@ pub(super) fn refusal<P: Packet, T: Tables>(
     if flows >= u64::from(quota) {
         return Some(DropReason::Quota);
     }
-    if unreplied >= u64::from(limits.unreplied) {
+    let most = if by == BegunBy::Outside { limits.half_open } else { limits.unreplied };
+    if unreplied >= u64::from(most) {
         return Some(DropReason::UnrepliedQuota);
+    }
+    if by == BegunBy::Outside {
+        return None;
     }
     let is_spared = unreplied < u64::from(limits.unreplied / SPARED_PART);
     if is_spared || tables.load(WHOLE_TABLE).unreplied < u64::from(limits.unreplied_share) {

@@ -195,6 +195,14 @@ impl FlowTable for MemoryTables {
         self.record(&flow)
     }
 
+    /// The places of the records are those of a walk through the map: anyhow.
+    fn sampled_flow(&self, place: u32) -> Option<MemoryFlow> {
+        let flows = self.flows.borrow();
+        let number = (u64::from(place) * flows.len() as u64) >> 32;
+        let key = flows.keys().nth(usize::try_from(number).ok()?)?;
+        self.record(key)
+    }
+
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
         if let Some((key, flow)) = self.rival.take() {
             self.put(key, flow);

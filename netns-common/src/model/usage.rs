@@ -36,7 +36,8 @@ impl MemoryTables {
                 if charge.records > 0 {
                     let load: &mut Load = loads.entry(link).or_default();
                     load.flows += u64::from(charge.records);
-                    load.unreplied += u64::from(charge.records) * u64::from(charge.is_unreplied);
+                    let counts = charge.is_unreplied && !(charge.is_call && link == WHOLE_TABLE);
+                    load.unreplied += u64::from(charge.records) * u64::from(counts);
                 }
             }
         }

@@ -193,8 +193,7 @@ fn with_19_of_20_ports_in_use_a_port_is_found_nearly_always() {
     let mut lab = Lab::new();
     lab.router.tables.capacity = 100_000;
     let settings = &mut lab.router.tables.settings;
-    settings.limits =
-        Limits { quota: 100_000, unreplied: 100_000, unreplied_share: 100_000, other_nats: 0 };
+    settings.limits = Limits { other_nats: 0, ..Limits::default() };
     (settings.port_min, settings.port_max) = (20_000, 39_999);
     // Spread as by chance.
     let is_used = |port: &u16| (u32::from(*port).wrapping_mul(2_654_435_761) >> 20) % 20 != 0;

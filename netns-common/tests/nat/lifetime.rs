@@ -88,7 +88,7 @@ fn a_callers_syn_on_a_closing_forward_begins_afresh() {
     let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     lab.answer(&request);
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, RST));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), State::Aborted);
     let again = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     again.reached(BLUE, (FAR, 50_000), (BLUE, 80));
     assert_eq!(lab.only_state(), State::SynSent);
@@ -172,6 +172,7 @@ fn rfc4787_req5_and_req6_a_udp_flow_lives_five_minutes_after_its_last_packet() {
     let mut lab = Lab::new();
     let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     lab.answer(&request);
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     for _ in 0..3 {
         lab.router.wait(299);
         lab.red(&ipv4(RED, FAR).udp(40_000, 53));
@@ -180,6 +181,29 @@ fn rfc4787_req5_and_req6_a_udp_flow_lives_five_minutes_after_its_last_packet() {
     lab.answer(&request).reached(RED, (FAR, 53), (RED, 40_000));
     lab.router.wait(302);
     lab.answer_with(&request, &ipv4(FAR, HOST).udp(53, 40_000)).passed();
+}
+
+#[test]
+fn rfc4787_req5a_one_question_and_one_answer_are_forgotten_after_half_a_minute() {
+    // What the question is for, and whether it is forgotten.
+    for (port, is_forgotten) in [(53, true), (1023, true), (1024, false)] {
+        let mut lab = Lab::new();
+        let question = lab.red(&ipv4(RED, FAR).udp(40_000, port));
+        lab.answer(&question);
+        lab.router.wait(29);
+        lab.router.tables.sweep(lab.router.now);
+        assert_eq!(lab.flow_count(), 1);
+        lab.router.wait(2);
+        lab.router.tables.sweep(lab.router.now);
+        assert_eq!(lab.flow_count(), usize::from(!is_forgotten), "{port}");
+    }
+    // From outside, by the target's port.
+    let mut lab = Lab::new();
+    let question = lab.outside(&ipv4(FAR, HOST).udp(40_000, 5353));
+    lab.answer(&question);
+    lab.router.wait(31);
+    lab.router.tables.sweep(lab.router.now);
+    assert_eq!(lab.flow_count(), 0);
 }
 
 #[test]

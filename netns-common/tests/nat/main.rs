@@ -3,6 +3,7 @@
 mod answers;
 mod clamp;
 mod errors;
+mod evict;
 mod forward;
 mod fragments;
 mod hairpin;

@@ -128,7 +128,7 @@ fn fragments_of_another_nat_pass_and_their_first_gets_the_other_port() {
 fn connections_of_other_nats_have_a_limit_of_their_own() {
     let mut lab = machine();
     lab.router.tables.settings.limits =
-        Limits { quota: 2, unreplied: 2, unreplied_share: 2, other_nats: 3 };
+        Limits { quota: 2, unreplied: 2, unreplied_share: 2, other_nats: 3, ..Limits::default() };
     for port in 1000..1010 {
         other(&mut lab, &ipv4(HOST, FAR).udp(port, 53)).passed();
     }

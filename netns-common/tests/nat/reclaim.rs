@@ -104,18 +104,18 @@ fn a_refused_connection_gives_way_at_once_and_an_unanswered_datagram_after_half_
     blue(&mut lab, LATER).left_as((HOST, 50_000), (FAR, 443));
 
     let mut lab = narrow();
-    lab.red(&ipv4(RED, LAN).udp(40_000, 53));
-    lab.answer_to_lan(53, 40_000);
-    lab.red(&ipv4(RED, LAN).udp(50_000, 53));
-    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).dropped(DropReason::PortsExhausted);
+    lab.red(&ipv4(RED, LAN).udp(40_000, 5300));
+    lab.answer_to_lan(5300, 40_000);
+    lab.red(&ipv4(RED, LAN).udp(50_000, 5300));
+    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 5300)).dropped(DropReason::PortsExhausted);
     lab.router.wait(28);
-    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).dropped(DropReason::PortsExhausted);
+    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 5300)).dropped(DropReason::PortsExhausted);
     lab.router.wait(4);
-    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).left_as((HOST, 50_000), (LAN, 53));
+    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 5300)).left_as((HOST, 50_000), (LAN, 5300));
     // That one is answered, and stays.
-    lab.answer_to_lan(53, 50_000);
+    lab.answer_to_lan(5300, 50_000);
     lab.router.wait(60);
-    lab.red(&ipv4(RED, LAN).udp(50_000, 53)).dropped(DropReason::PortsExhausted);
+    lab.red(&ipv4(RED, LAN).udp(50_000, 5300)).dropped(DropReason::PortsExhausted);
 }
 
 impl Lab {
@@ -130,13 +130,13 @@ fn the_oldest_of_those_that_are_over_gives_way() {
     let mut lab = Lab::new();
     (lab.router.tables.settings.port_min, lab.router.tables.settings.port_max) = (50_000, 50_003);
     for port in [40_000, 50_000, 50_001, 50_002, 50_003] {
-        lab.red(&ipv4(RED, FAR).udp(port, 53)).left_as((HOST, port), (FAR, 53));
+        lab.red(&ipv4(RED, FAR).udp(port, 5300)).left_as((HOST, port), (FAR, 5300));
         if port == 40_000 {
-            lab.outside(&ipv4(FAR, HOST).udp(53, port));
+            lab.outside(&ipv4(FAR, HOST).udp(5300, port));
         }
         lab.router.wait(10);
     }
     // Its sample may miss one of four ports, hardly ever the oldest two.
-    let (from, _) = lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53)).ends();
+    let (from, _) = lab.blue(&ipv4(BLUE, FAR).udp(40_000, 5300)).ends();
     assert!([50_000, 50_001].contains(&from.1), "{from:?}");
 }

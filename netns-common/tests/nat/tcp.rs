@@ -186,7 +186,7 @@ fn a_caller_that_gives_up_at_once_is_believed() {
     let mut lab = Lab::new();
     lab.red(&from_red(SYN, RED_FIRST, 0));
     lab.red(&from_red(RST, RED_FIRST.wrapping_add(1), 0));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), State::Aborted);
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod pointer;
 mod records;
 
 use netns_common::{
-    abi::{Flow, FlowKey, InsideKey, Tick},
+    abi::{Flow, FlowKey, InsideKey, RECORDS_OF_WORD, Tick},
     datapath::Version,
 };
 
@@ -22,7 +22,7 @@ pub(crate) use self::{
 use self::{
     index::{changes_of, put_into_index, replace, take_out},
     look_up::{NOWHERE, Place, Wanted as _, locate_flow, locate_kept, locate_moved},
-    records::{free_record, take_any_record},
+    records::{free_record, take_any_record, taken_of},
 };
 use crate::maps;
 
@@ -58,6 +58,17 @@ pub(crate) fn find_moved(key: &InsideKey) -> u32 {
 #[inline(always)]
 const fn record_at(place: u64) -> u32 {
     if place == NOWHERE { NONE } else { Place(place).record() }
+}
+
+/// The record at a place that is anywhere in 32 bits, or [`NONE`] if that is free.
+#[inline(always)]
+pub(crate) fn taken_at(place: u32) -> u32 {
+    let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return NONE };
+    // Scaled to the table, not reduced by division.
+    let records = u64::from(layout.words) * u64::from(RECORDS_OF_WORD);
+    let record = ((u64::from(place) * records) >> 32) as u32;
+    let taken = taken_of(record / RECORDS_OF_WORD);
+    if taken >> (record % RECORDS_OF_WORD) & 1 == 0 { NONE } else { record }
 }
 
 /// Records a connection: [`DONE`], [`EXISTS`] or [`FULL`].

@@ -105,7 +105,7 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
 
 /// Which records of a word are taken; all, if there is no such word.
 #[inline(always)]
-fn taken_of(word: u32) -> u64 {
+pub(super) fn taken_of(word: u32) -> u64 {
     // SAFETY: a look-up gave the pointer, and a word is read whole.
     maps::FLOW_WORDS
         .get_ptr(word)

@@ -13,7 +13,7 @@ use netns_common::{
         FlowRecord, FlowTail, FlowWord, Mapping, MappingKey, Port, RECORDS_OF_WORD, Settings, Tick,
         maps, programs, seconds, tick_of,
     },
-    datapath::{State, is_expired},
+    datapath::{State, is_expired, timeout_of},
 };
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
@@ -198,8 +198,7 @@ impl Datapath {
 
 fn flow_status(key: &FlowKey, flow: &Flow, settings: &Settings, now: Tick) -> FlowStatus {
     let idle = now.saturating_sub(flow.last_seen);
-    let timeouts = settings.timeouts_of(flow.kind);
-    let timeout = State::from_number(flow.state).timeout(key.protocol, timeouts);
+    let timeout = timeout_of(flow, settings);
     let end = |address, port: Port| SocketAddrV4::new(Ipv4Addr::from(address), port.number());
     FlowStatus {
         protocol: protocol_name(key.protocol),

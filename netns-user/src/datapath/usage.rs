@@ -16,7 +16,7 @@ pub struct UsageStatus {
     /// Whether these are the connections of other NATs on the machine, by whatever interface.
     pub of_other_nats: bool,
     pub connections: u64,
-    /// Of these, without an answer so far.
+    /// Of these, without an answer so far; of TCP connections that the outside began, not open so far.
     pub unreplied: u64,
     pub quota: u32,
     pub unreplied_quota: u32,
@@ -27,7 +27,8 @@ impl Datapath {
     /// the router's namespace, where interface names are known.
     pub fn usage(&self) -> Result<Vec<UsageStatus>, DatapathError> {
         let error = |cause| DatapathError::Map { map: maps::USAGE, cause };
-        let limits = self.settings()?.limits;
+        let settings = self.settings()?;
+        let limits = settings.limits;
         let interfaces = Interfaces::read()?;
         let ports: HashMap<MapData, u32, BridgePort> = self.map(maps::BRIDGE_PORTS)?;
         let map: HashMap<MapData, u32, UsageSlot> = self.map(maps::USAGE)?;
@@ -46,13 +47,14 @@ impl Datapath {
         let of_other_nats = usage.remove(&OTHER_NATS).filter(|load| load.flows > 0);
         let status = |(link, load): (u32, Load)| {
             let own = ports.get(&link, 0).map_or(0, |port| port.quota);
+            let is_uplink = settings.uplinks.contains(&link);
             UsageStatus {
                 interface: interfaces.name(link).map(str::to_owned),
                 of_other_nats: false,
                 connections: load.flows,
                 unreplied: load.unreplied,
                 quota: if own == 0 { limits.quota } else { own },
-                unreplied_quota: limits.unreplied,
+                unreplied_quota: if is_uplink { limits.half_open } else { limits.unreplied },
             }
         };
         let busy = usage.into_iter().filter(|(_, load)| load.flows > 0);

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use netns_common::abi::{Limits, OTHER_NATS_PART, Timeouts};
+use netns_common::abi::{HALF_OPEN_PART, Limits, OTHER_NATS_PART, SAMPLE, Timeouts};
 
 use super::inside::inside;
 use crate::{
@@ -137,8 +137,14 @@ fn far_end(topology: &Topology, uplink: &Uplink) -> Option<(String, [u8; 6])> {
 fn limits(nat: &NatOptions) -> Limits {
     // Whoever gives each namespace more than half of the table wants it to be used so.
     let unreplied_share = nat.unreplied.max(nat.flow_table / 2);
-    let other_nats = nat.flow_table / OTHER_NATS_PART;
-    Limits { quota: nat.quota, unreplied: nat.unreplied, unreplied_share, other_nats }
+    Limits {
+        quota: nat.quota,
+        unreplied: nat.unreplied,
+        unreplied_share,
+        half_open: nat.unreplied.max(nat.flow_table / HALF_OPEN_PART),
+        other_nats: nat.flow_table / OTHER_NATS_PART,
+        sample: SAMPLE,
+    }
 }
 
 fn masquerades(

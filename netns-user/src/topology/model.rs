@@ -271,6 +271,7 @@ pub struct NatTimeouts {
     pub tcp_closing: u32,
     pub udp_unreplied: u32,
     pub udp: u32,
+    pub udp_question: u32,
     pub icmp: u32,
     pub sctp_unreplied: u32,
     pub sctp: u32,
@@ -286,13 +287,14 @@ impl Default for NatTimeouts {
 
 impl NatTimeouts {
     /// Each with its key in the file.
-    pub fn named(&self) -> [(&'static str, u32); 10] {
+    pub fn named(&self) -> [(&'static str, u32); 11] {
         [
             ("tcp_opening", self.tcp_opening),
             ("tcp_established", self.tcp_established),
             ("tcp_closing", self.tcp_closing),
             ("udp_unreplied", self.udp_unreplied),
             ("udp", self.udp),
+            ("udp_question", self.udp_question),
             ("icmp", self.icmp),
             ("sctp_unreplied", self.sctp_unreplied),
             ("sctp", self.sctp),
@@ -311,6 +313,7 @@ impl From<&Timeouts> for NatTimeouts {
             tcp_closing: seconds(timeouts.tcp_closing),
             udp_unreplied: seconds(timeouts.udp_unreplied),
             udp: seconds(timeouts.udp),
+            udp_question: seconds(timeouts.udp_question),
             icmp: seconds(timeouts.icmp),
             sctp_unreplied: seconds(timeouts.sctp_unreplied),
             sctp: seconds(timeouts.sctp),
@@ -329,6 +332,7 @@ impl From<&NatTimeouts> for Timeouts {
             tcp_closing: ticks(timeouts.tcp_closing),
             udp_unreplied: ticks(timeouts.udp_unreplied),
             udp: ticks(timeouts.udp),
+            udp_question: ticks(timeouts.udp_question),
             icmp: ticks(timeouts.icmp),
             sctp_unreplied: ticks(timeouts.sctp_unreplied),
             sctp: ticks(timeouts.sctp),

@@ -89,8 +89,14 @@ impl Session {
             }
         }
         if has(7) {
-            router.tables.settings.limits =
-                Limits { quota: 4, unreplied: 2, unreplied_share: 3, other_nats: 2 };
+            router.tables.settings.limits = Limits {
+                quota: 4,
+                unreplied: 2,
+                unreplied_share: 3,
+                half_open: 2,
+                other_nats: 2,
+                sample: 0,
+            };
         }
         Self { router, places, sent: Vec::new(), passed: Vec::new(), report: Report::default() }
     }

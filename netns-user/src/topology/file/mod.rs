@@ -95,8 +95,8 @@ pub(in crate::topology) struct NatFile {
     #[serde(default)]
     #[schemars(with = "Quota")]
     pub(in crate::topology) quota: Option<Number>,
-    /// How many connections without an answer each namespace and each uplink may have; without
-    /// it, an eighth of the flow table.
+    /// How many connections without an answer each namespace may have; without it, an eighth of
+    /// the flow table. Each uplink may have as many half-open calls, or a quarter of the table.
     #[serde(default)]
     #[schemars(with = "Quota")]
     pub(in crate::topology) unreplied: Option<Number>,
@@ -147,6 +147,9 @@ pub(in crate::topology) struct TimeoutsFile {
     /// UDP; RFC 4787 asks for 120 at least and recommends 300.
     #[schemars(with = "Timeout")]
     pub(in crate::topology) udp: Option<Number>,
+    /// UDP of one question to a port below 1024, and one answer; RFC 4787 leaves it open.
+    #[schemars(with = "Timeout")]
+    pub(in crate::topology) udp_question: Option<Number>,
     /// ICMP queries; RFC 5508 asks for 60 at least.
     #[schemars(with = "Timeout")]
     pub(in crate::topology) icmp: Option<Number>,

@@ -81,6 +81,7 @@ fn timeouts(file: &TimeoutsFile, faults: &mut Vec<Fault>) -> Option<NatTimeouts>
     let tcp_closing = read(&file.tcp_closing, "tcp_closing", default.tcp_closing);
     let udp_unreplied = read(&file.udp_unreplied, "udp_unreplied", default.udp_unreplied);
     let udp = read(&file.udp, "udp", default.udp);
+    let udp_question = read(&file.udp_question, "udp_question", default.udp_question);
     let icmp = read(&file.icmp, "icmp", default.icmp);
     let sctp_unreplied = read(&file.sctp_unreplied, "sctp_unreplied", default.sctp_unreplied);
     let sctp = read(&file.sctp, "sctp", default.sctp);
@@ -92,6 +93,7 @@ fn timeouts(file: &TimeoutsFile, faults: &mut Vec<Fault>) -> Option<NatTimeouts>
         tcp_closing: tcp_closing?,
         udp_unreplied: udp_unreplied?,
         udp: udp?,
+        udp_question: udp_question?,
         icmp: icmp?,
         sctp_unreplied: sctp_unreplied?,
         sctp: sctp?,

@@ -1,0 +1,136 @@
+//! What makes room when a share of the flow table, or all of it, is used up.
+
+use netns_common::{
+    abi::{DropReason, Ip4, Limits, SAMPLE},
+    datapath::State,
+};
+
+use crate::lab::{ACK, BLUE, FAR, FIN, HOST, LAN, Lab, RED, RST, SYN, Sent, ipv4};
+
+/// A lab with room for 1,000 flows in which records make room.
+fn lab(limits: Limits) -> Lab {
+    let mut lab = Lab::new();
+    lab.router.tables.settings.limits = Limits { sample: SAMPLE, ..limits };
+    lab
+}
+
+/// A SYN of a forged source: each is another.
+fn forged(lab: &mut Lab, number: u32) -> Sent {
+    let source = Ip4::new(100, 64, (number >> 8) as u8, number as u8);
+    lab.outside(&ipv4(source, HOST).tcp(1024 + (number % 60_000) as u16, 80, SYN))
+}
+
+/// Opens a connection of a caller with blue.
+fn call(lab: &mut Lab, port: u16) {
+    let syn = lab.outside(&ipv4(FAR, HOST).tcp(port, 80, SYN));
+    syn.reached(BLUE, (FAR, port), (BLUE, 80));
+    lab.answer(&syn);
+    lab.outside(&ipv4(FAR, HOST).tcp(port, 80, ACK)).reached(BLUE, (FAR, port), (BLUE, 80));
+}
+
+#[test]
+fn callers_are_served_during_a_flood_of_forged_syns_that_are_answered() {
+    let mut lab = lab(Limits { half_open: 100, ..Limits::default() });
+    for number in 0..2000 {
+        let sent = forged(&mut lab, number);
+        lab.answer(&sent);
+        lab.router.wait(1);
+        if number % 50 == 0 {
+            call(&mut lab, 40_000 + (number / 50) as u16);
+        }
+    }
+    let states = lab.router.tables.flows();
+    let open = states.values().filter(|flow| flow.state == State::Established as u8).count();
+    assert_eq!(open, 40, "none that is open makes room");
+    assert!(lab.flow_count() <= 140 && lab.flow_count() > 130, "{}", lab.flow_count());
+    assert_eq!(lab.drops(DropReason::UnrepliedQuota), 0);
+}
+
+#[test]
+fn a_caller_with_a_long_way_completes_while_a_flood_fills_the_share() {
+    let mut lab = lab(Limits { half_open: 300, ..Limits::default() });
+    let mut calls = Vec::new();
+    for number in 0..1200_u16 {
+        forged(&mut lab, number.into());
+        lab.router.now += 1;
+        if number % 100 == 50 {
+            let syn = lab.outside(&ipv4(FAR, HOST).tcp(number, 80, SYN));
+            calls.push((number, syn));
+        }
+        // Its acknowledgement comes when a tenth of the share is younger.
+        if number % 100 == 80 {
+            let (port, syn) = calls.pop().expect("a call");
+            lab.answer(&syn);
+            let ack = lab.outside(&ipv4(FAR, HOST).tcp(port, 80, ACK));
+            ack.reached(BLUE, (FAR, port), (BLUE, 80));
+        }
+    }
+    let flows = lab.router.tables.flows();
+    let open = flows.values().filter(|flow| flow.state == State::Established as u8).count();
+    assert_eq!(open, 12);
+}
+
+#[test]
+fn a_full_table_makes_room_by_what_is_over_and_never_by_what_is_open() {
+    let mut lab = lab(Limits::default());
+    lab.router.tables.capacity = 50;
+    for port in 40_000..40_050 {
+        let syn = lab.red(&ipv4(RED, FAR).tcp(port, 443, SYN));
+        lab.answer(&syn);
+        lab.red(&ipv4(RED, FAR).tcp(port, 443, ACK));
+    }
+    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).dropped(DropReason::TableFull);
+    lab.outside(&ipv4(FAR, HOST).tcp(7, 80, SYN)).dropped(DropReason::TableFull);
+    // One is closed by both ends.
+    lab.red(&ipv4(RED, FAR).tcp(40_007, 443, FIN | ACK));
+    lab.outside(&ipv4(FAR, HOST).tcp(443, 40_007, FIN | ACK));
+    lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).left_as((HOST, 40_000), (LAN, 53));
+    // That which nobody has answered makes room for a call, and so on.
+    call(&mut lab, 40_000);
+    lab.blue(&ipv4(BLUE, LAN).udp(40_001, 53)).dropped(DropReason::TableFull);
+    assert_eq!(lab.flow_count(), 50);
+}
+
+#[test]
+fn a_rst_or_a_fin_of_one_end_makes_room_only_after_ten_seconds_of_silence() {
+    for (flag, seconds) in [(FIN, 10), (RST, 20)] {
+        let mut lab = lab(Limits::default());
+        lab.router.tables.capacity = 1;
+        let syn = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
+        lab.answer(&syn);
+        lab.red(&ipv4(RED, FAR).tcp(40_000, 443, ACK));
+        lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, flag | ACK));
+        lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).dropped(DropReason::TableFull);
+        lab.router.wait(seconds + 1);
+        lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).left_as((HOST, 40_000), (LAN, 53));
+    }
+}
+
+#[test]
+fn the_quota_of_a_namespace_makes_room_by_its_own_records_only() {
+    let mut lab = lab(Limits { quota: 20, unreplied: 10, ..Limits::default() });
+    lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
+    for port in 41_000..41_100 {
+        lab.red(&ipv4(RED, FAR).tcp(port, 443, SYN)).left_as((HOST, port), (FAR, 443));
+    }
+    // Blue's is the oldest, and stays.
+    let ports: Vec<u16> =
+        lab.router.tables.flows().keys().map(|key| key.external_port.number()).collect();
+    assert_eq!(ports.len(), 11);
+    assert!(ports.contains(&40_000));
+    // Those that are answered are red's until they are over.
+    for port in 42_000..42_020 {
+        let syn = lab.red(&ipv4(RED, LAN).tcp(port, 443, SYN));
+        lab.answer(&syn);
+    }
+    lab.red(&ipv4(RED, LAN).tcp(43_000, 443, SYN)).dropped(DropReason::Quota);
+}
+
+#[test]
+fn a_connection_between_namespaces_makes_room_with_both_its_records() {
+    let mut lab = lab(Limits { quota: 4, ..Limits::default() });
+    for port in [40_000, 40_001, 40_002] {
+        lab.red(&ipv4(RED, HOST).tcp(port, 80, SYN)).reached(BLUE, (HOST, port), (BLUE, 80));
+    }
+    assert_eq!(lab.flow_count(), 4);
+}
