@@ -160,8 +160,7 @@ fn has_behind(topology: &Topology, router: &LivingRouter, target: Ipv4Addr) -> b
     let mut cables = topology.cables_of(router.namespace());
     namespaces.any(|(_, plug)| plug.address.addr() == target && is_its(&plug.bridge))
         || uplinks.any(|uplink| {
-            uplink.address.is_some_and(|address| address.addr() == target)
-                && uplink.plug().is_some_and(|plug| is_its(&plug.bridge))
+            uplink.has_address(target) && uplink.plug().is_some_and(|plug| is_its(&plug.bridge))
         })
         || cables.any(|(_, _, far)| far.address.is_some_and(|address| address.addr() == target))
 }

@@ -137,8 +137,15 @@ pub(super) fn settings(
         "uplinks",
     )?;
     for (index, name) in spec.uplinks.iter().enumerate() {
-        let first = interfaces.addresses_of(name).first().copied();
-        settings.externals[index] = first.map_or(Ip4::UNSPECIFIED, Ip4::from);
+        let own = interfaces.addresses_of(name);
+        let is_primary = |address: &&Ipv4Addr| {
+            spec.primary_addresses
+                .iter()
+                .any(|(uplink, primary)| uplink == name && primary == *address)
+        };
+        // The kernel does not list them in the file's order.
+        let first = own.iter().find(is_primary).or(own.first());
+        settings.externals[index] = first.map_or(Ip4::UNSPECIFIED, |address| Ip4::from(*address));
         if let Some((_, mac)) = spec.far_ends.iter().find(|(uplink, _)| uplink == name) {
             settings.far_ends |= 1 << index;
             settings.far_macs[index] = *mac;
@@ -219,11 +226,12 @@ pub(super) fn write_cable(
     Ok(())
 }
 
-/// Writes the router's own addresses and the broadcast addresses of its links, as they are now.
+/// Writes the router's own addresses and the broadcast addresses of its links, as they are now, and
+/// returns those that it had and has no more.
 pub(super) fn write_host_addresses(
     datapath: &Datapath,
     interfaces: &Interfaces,
-) -> Result<(), DatapathError> {
+) -> Result<Vec<Ip4>, DatapathError> {
     let error = |cause| DatapathError::Map { map: maps::HOST_ADDRESSES, cause };
     let mut map: HashMap<MapData, Ip4, LinkAddress> = datapath.map(maps::HOST_ADDRESSES)?;
     let entry = |address: &Ipv4Addr, kind: HostAddress, link| {
@@ -240,11 +248,12 @@ pub(super) fn write_host_addresses(
     for (address, of_link) in &wanted {
         map.insert(address, of_link, 0).map_err(error)?;
     }
-    let old = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
-    for address in old.iter().filter(|address| !wanted.contains_key(address)) {
+    let mut gone = map.keys().collect::<Result<Vec<_>, _>>().map_err(error)?;
+    gone.retain(|address| !wanted.contains_key(address));
+    for address in &gone {
         map.remove(address).map_err(error)?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// Writes which part each link has in the lab. What is new is written before what is gone is

@@ -44,8 +44,11 @@ impl Datapath {
             .collect();
         configure::write_links(self, &guarded)?;
         self.converge_settings(spec, &interfaces)?;
-        configure::write_host_addresses(self, &interfaces)?;
+        let gone_addresses = configure::write_host_addresses(self, &interfaces)?;
         configure::write_externals(self, &spec.uplinks, &interfaces)?;
+        if !gone_addresses.is_empty() {
+            self.flush(|flow| gone_addresses.contains(&flow.external))?;
+        }
         for (uplink, source) in configure::write_routed(self, spec, &interfaces)? {
             self.flush(|flow| flow.egress == uplink && source.contains(flow.inside))?;
         }

@@ -116,7 +116,7 @@ impl Datapath {
 
     /// Takes up the addresses that the router has by now. Must run inside its namespace.
     pub fn refresh_host_addresses(&self) -> Result<(), DatapathError> {
-        configure::write_host_addresses(self, &Interfaces::read()?)
+        configure::write_host_addresses(self, &Interfaces::read()?).map(drop)
     }
 
     /// The lab's name.

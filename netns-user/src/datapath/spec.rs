@@ -18,6 +18,9 @@ pub struct DatapathSpec {
     pub limits: Limits,
     /// Interface names of the uplinks, in the router's namespace.
     pub uplinks: Vec<String>,
+    /// The address of each uplink that the router speaks from where no rule names another; of one
+    /// that is not named here, the first that it has.
+    pub primary_addresses: Vec<(String, Ipv4Addr)>,
     /// Those whose far ends are entered, with the Ethernet address there.
     pub far_ends: Vec<(String, [u8; 6])>,
     /// One for each cable that ends on a bridge, and for each point-to-point cable.

@@ -80,7 +80,7 @@ impl Cast {
             .iter()
             .find_map(|uplink| Some((uplink, uplink.outside()?)))
             .ok_or_else(|| missing("uplink with an outside"))?;
-        let address = uplink.address.ok_or_else(|| missing("address on its uplink"))?;
+        let address = uplink.primary().ok_or_else(|| missing("address on its uplink"))?;
         let masquerade =
             topology.masquerades.first().ok_or_else(|| missing("masquerade rule"))?.clone();
         Ok(Self {

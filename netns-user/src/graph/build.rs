@@ -68,6 +68,7 @@ impl<'a> Builder<'a> {
             count: 1,
             router: None,
             address: None,
+            further_addresses: Vec::new(),
             gateway: None,
             interfaces: Vec::new(),
             answers: Vec::new(),
@@ -107,7 +108,9 @@ impl<'a> Builder<'a> {
         for uplink in topology.uplinks_of(name) {
             let node = self.add(Kind::Uplink, &uplink.name);
             node.router = Some(id);
-            node.address = uplink.address.map(|address| address.to_string());
+            let mut addresses = uplink.addresses.iter().map(ToString::to_string);
+            node.address = addresses.next();
+            node.further_addresses = addresses.collect();
             node.gateway = uplink.gateway.map(|gateway| gateway.to_string());
             node.notes.extend(uplink.mtu.map(words::mtu));
             let uplink_id = node.id;

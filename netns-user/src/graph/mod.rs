@@ -61,9 +61,12 @@ pub struct Node {
     /// What a bridge or an uplink is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub router: Option<Id>,
-    /// A bridge's or an uplink's own.
+    /// A bridge's or an uplink's own; an uplink's first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// An uplink's further ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_addresses: Vec<String>,
     /// An uplink's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,

@@ -62,7 +62,7 @@ pub(super) fn uplink(router: &str, name: &str, address: &str, far: Far) -> Uplin
     Uplink {
         name: name.into(),
         router: Some(router.into()),
-        address: Some(address.parse().unwrap()),
+        addresses: vec![address.parse().unwrap()],
         gateway: None,
         mtu: None,
         redirect_peer: false,
@@ -172,6 +172,19 @@ pub(super) fn chain(length: usize) -> Topology {
 
 fn namespaces(graph: &Graph) -> Vec<(&str, usize)> {
     graph.of(Kind::Namespace).map(|node| (node.name.as_str(), node.count)).collect()
+}
+
+#[test]
+fn an_uplink_has_its_first_address_and_its_further_ones() {
+    let mut lab = Topology::lecture();
+    lab.uplinks[0].addresses.push("198.51.100.1/32".parse().unwrap());
+    let graph = Graph::new(&lab, true);
+    let uplink = graph.of(Kind::Uplink).next().unwrap();
+    assert_eq!(uplink.address.as_deref(), Some("192.168.1.10/24"));
+    assert_eq!(uplink.further_addresses, ["198.51.100.1/32"]);
+    assert_eq!(&uplink.facts()[..2], ["192.168.1.10/24", "198.51.100.1/32"]);
+    // In a rule it is the first where the rule names none.
+    assert!(graph.rules[0].text.ends_with("as 192.168.1.10"), "{}", graph.rules[0].text);
 }
 
 #[test]

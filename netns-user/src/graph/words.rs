@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use super::{Interface, Node, Rule};
 use crate::{
     output::counted,
-    topology::{Route, Topology},
+    topology::{Route, Topology, Uplink},
 };
 
 /// The router that is the machine's own namespace.
@@ -38,7 +38,7 @@ pub(super) fn mtu(mtu: u32) -> String {
 pub(super) fn rules(topology: &Topology) -> Vec<Rule> {
     let masquerades = topology.masquerades.iter().map(|rule| {
         let uplink = topology.uplinks.iter().find(|up| Some(&up.name) == rule.uplink.as_ref());
-        let address = uplink.and_then(|uplink| uplink.address).map(|address| address.addr());
+        let address = uplink.and_then(Uplink::primary).map(|address| address.addr());
         let source = match rule.to.or(address) {
             Some(address) => address.to_string(),
             None => "that uplink's address".to_owned(),
@@ -87,12 +87,17 @@ fn list(networks: &BTreeSet<Ipv4Net>) -> String {
 }
 
 impl Node {
+    /// Its own addresses, the first one first.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &String> {
+        self.address.iter().chain(&self.further_addresses)
+    }
+
     /// All there is to say of it below its name, a line each.
     pub(super) fn facts(&self) -> Vec<String> {
         let interfaces = self.interfaces.iter().map(Interface::words);
         let gateway = self.gateway.iter().map(|gateway| format!("via {gateway}"));
         let count = (self.count > 1).then(|| counted(self.count, "namespace"));
-        (self.address.iter().cloned())
+        (self.addresses().cloned())
             .chain(gateway)
             .chain(interfaces)
             .chain(self.answers.iter().cloned())

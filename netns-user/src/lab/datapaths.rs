@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use netns_common::abi::{HALF_OPEN_PART, Limits, OTHER_NATS_PART, SAMPLE, Timeouts};
 
 use super::inside::inside;
@@ -41,28 +42,36 @@ fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> Datapa
         topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == namespace)
     };
     let cable =
-        |port: &str, bridge: &str, address: Ipv4Addr, owner: &str, interface: &str| CableSpec {
-            port: port.to_owned(),
-            bridge: bridge.to_owned(),
-            addresses: vec![address],
-            mac: Mac::from_names(&[&topology.name, owner, interface]).0,
-            source_check: None,
-            quota: None,
+        |port: &str, bridge: &str, owner: &str, interface: &str, addresses: Vec<Ipv4Addr>| {
+            CableSpec {
+                port: port.to_owned(),
+                bridge: bridge.to_owned(),
+                addresses,
+                mac: Mac::from_names(&[&topology.name, owner, interface]).0,
+                source_check: None,
+                quota: None,
+            }
         };
     let namespaces = topology.plugged().filter(|(_, plug)| is_here(&plug.bridge));
     let namespaces = namespaces.map(|(namespace, plug)| CableSpec {
         source_check: plug.source_check,
         quota: plug.quota,
-        ..cable(&plug.port, &plug.bridge, plug.address.addr(), &namespace.name, &plug.interface)
+        ..cable(
+            &plug.port,
+            &plug.bridge,
+            &namespace.name,
+            &plug.interface,
+            vec![plug.address.addr()],
+        )
     });
     // The uplinks of other routers that are plugged in here.
     let routers = topology.uplinks.iter().filter_map(|uplink| {
         let plug = uplink.plug().filter(|plug| is_here(&plug.bridge))?;
         let owner = uplink.router.as_deref().unwrap_or_default();
-        let address = uplink.address?.addr();
+        let addresses = uplink.addresses.iter().map(Ipv4Net::addr).collect();
         Some(CableSpec {
             source_check: plug.source_check,
-            ..cable(&plug.port, &plug.bridge, address, owner, &uplink.name)
+            ..cable(&plug.port, &plug.bridge, owner, &uplink.name, addresses)
         })
     });
     DatapathSpec {
@@ -70,6 +79,10 @@ fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> Datapa
         flow_capacity: topology.nat.flow_table,
         limits: limits(&topology.nat),
         uplinks: topology.uplinks_of(namespace).map(|uplink| uplink.name.clone()).collect(),
+        primary_addresses: topology
+            .uplinks_of(namespace)
+            .filter_map(|uplink| Some((uplink.name.clone(), uplink.primary()?.addr())))
+            .collect(),
         far_ends: topology
             .uplinks_of(namespace)
             .filter_map(|uplink| far_end(topology, uplink))

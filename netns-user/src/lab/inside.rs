@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::topology::{Route, Router, Topology};
+use crate::topology::{Route, Router, Topology, Uplink};
 
-/// The subnets of the router's bridges and cables, and the destinations of its routes that lead
-/// into these subnets, as few prefixes as possible. A prefix with the address of an uplink is left
+/// The subnets of the router's bridges and cables, the destinations of its routes that lead into
+/// these subnets, and the addresses beyond them of uplinks that are plugged in there, as few prefixes
+/// as possible. A prefix with the address of an uplink of the router itself is left
 /// out: it would make the network outside count as inside.
 pub(super) fn inside(topology: &Topology, router: &Router) -> Vec<Ipv4Net> {
     let namespace = router.namespace.as_deref();
@@ -25,11 +26,18 @@ pub(super) fn inside(topology: &Topology, router: &Router) -> Vec<Ipv4Net> {
     };
     let routes = router.routes.iter().filter(|route| route.to.prefix_len() > 0);
     let destinations = routes.filter(leads_inside).map(|route| route.to);
+    let is_here = |bridge: &str| topology.bridges_of(namespace).any(|own| own.name == bridge);
+    let plugged = topology
+        .uplinks
+        .iter()
+        .filter(|uplink| uplink.plug().is_some_and(|plug| is_here(&plug.bridge)));
+    let beyond = plugged.flat_map(Uplink::addresses_beyond).map(Ipv4Net::from);
     let is_outside = |net: &Ipv4Net| {
-        let mut addresses = topology.uplinks_of(namespace).filter_map(|uplink| uplink.address);
+        let mut addresses = topology.uplinks_of(namespace).flat_map(|uplink| &uplink.addresses);
         addresses.any(|address| net.contains(&address.addr()))
     };
-    let inside = subnets.iter().copied().chain(destinations).filter(|net| !is_outside(net));
+    let inside = subnets.iter().copied().chain(destinations).chain(beyond);
+    let inside = inside.filter(|net| !is_outside(net));
     let mut prefixes = Ipv4Net::aggregate(&inside.collect());
     // The programs compare with the first prefix before any other: neighbours on a bridge are
     // most of what is not for an uplink.

@@ -256,7 +256,8 @@ impl Survey<'_> {
         };
         let uplinks = self.topology.uplinks.iter().map(|uplink| {
             let end = End::new(Place::of(uplink.router.as_deref()), &uplink.name);
-            let address = uplink.address.map_or(String::new(), |address| format!("{address}, "));
+            let address: String =
+                uplink.addresses.iter().map(|address| format!("{address}, ")).collect();
             let detail = match &uplink.far {
                 Some(Far::Outside(outside)) => {
                     format!("{address}cable to {} in {}", outside.interface, outside.namespace)

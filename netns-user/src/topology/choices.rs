@@ -1,6 +1,6 @@
 //! Keys of the topology file that can be written in two ways.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use serde::{
     Deserialize, Deserializer,
@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::file::RouterFile;
+use super::file::{RouterFile, Text};
 
 /// What the parser says is wanted where [`RoutersFile`] is.
 pub(super) const ROUTERS: &str = "a table or several";
@@ -86,6 +86,63 @@ impl<'de> Deserialize<'de> for GatewayFile {
         }
 
         deserializer.deserialize_any(AddressOrFalse)
+    }
+}
+
+/// What the parser says is wanted where [`AddressesFile`] is.
+pub(super) const ADDRESSES: &str = "an address or several";
+
+/// The addresses of an uplink: one, or a list of which the first is the primary.
+#[derive(Debug)]
+pub(super) struct AddressesFile {
+    pub(super) texts: Vec<Text>,
+    /// The place of the whole value: an empty list has no text with a position.
+    pub(super) span: Range<usize>,
+}
+
+impl<'de> Deserialize<'de> for AddressesFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// One text, which has no position by itself, or several.
+        enum Addresses {
+            One(String),
+            Many(Vec<Text>),
+        }
+
+        impl<'de> Deserialize<'de> for Addresses {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(OneOrMany)
+            }
+        }
+
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Addresses;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(ADDRESSES)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Addresses::One(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = seq.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Addresses::Many(texts))
+            }
+        }
+
+        let value = Spanned::<Addresses>::deserialize(deserializer)?;
+        let span = value.span();
+        let texts = match value.into_inner() {
+            Addresses::One(text) => vec![Spanned::new(span.clone(), text)],
+            Addresses::Many(texts) => texts,
+        };
+        Ok(Self { texts, span })
     }
 }
 

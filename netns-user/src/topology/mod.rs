@@ -14,6 +14,7 @@ mod schema;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod uplinks;
 
 pub use error::{Problem, TopologyError};
 pub use model::{

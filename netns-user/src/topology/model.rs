@@ -54,9 +54,14 @@ pub struct Uplink {
     /// The router's namespace; `None`: the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub router: Option<String>,
-    /// Present where the lab makes the uplink.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<Ipv4Net>,
+    /// Present where the lab makes the uplink. The first one is its primary address: the router
+    /// speaks from it where no rule names another.
+    #[serde(
+        rename = "address",
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "one_or_many"
+    )]
+    pub addresses: Vec<Ipv4Net>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Ipv4Addr>,
     /// Bytes, of both ends of the uplink's cable; `None`: the kernel's default.
@@ -206,6 +211,14 @@ fn address_or_false<S: Serializer>(
     }
 }
 
+/// A single address is written without a list: older versions can then read the record of the lab.
+fn one_or_many<S: Serializer>(addresses: &[Ipv4Net], serializer: S) -> Result<S::Ok, S::Error> {
+    match addresses {
+        [address] => address.serialize(serializer),
+        several => several.serialize(serializer),
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn is_false(choice: &bool) -> bool {
     !*choice
@@ -338,24 +351,6 @@ impl From<&NatTimeouts> for Timeouts {
             sctp: ticks(timeouts.sctp),
             portless_unreplied: ticks(timeouts.other_unreplied),
             portless: ticks(timeouts.other),
-        }
-    }
-}
-
-impl Uplink {
-    /// The simulated network at its far end.
-    pub fn outside(&self) -> Option<&Outside> {
-        match &self.far {
-            Some(Far::Outside(outside)) => Some(outside),
-            Some(Far::Plug(_)) | None => None,
-        }
-    }
-
-    /// Where it is plugged in at another router.
-    pub fn plug(&self) -> Option<&Plug> {
-        match &self.far {
-            Some(Far::Plug(plug)) => Some(plug),
-            Some(Far::Outside(_)) | None => None,
         }
     }
 }

@@ -22,7 +22,8 @@ pub(crate) struct Networks<'a> {
     bridges: Vec<(RouterName<'a>, Ipv4Net)>,
     /// Subnets of cables that have an end in the router.
     cables: Vec<(RouterName<'a>, Ipv4Net)>,
-    /// Addresses at the other end of these cables.
+    /// Addresses at the other end of these cables, and those of uplinks that are plugged in and
+    /// not in the subnet of their bridge.
     far_ends: HashMap<Ipv4Addr, Vec<RouterName<'a>>>,
     /// Destinations of routes, default routes left out.
     routes: Vec<(RouterName<'a>, Ipv4Net)>,
@@ -40,10 +41,14 @@ impl<'a> Networks<'a> {
         cables: impl Iterator<Item = &'a Cable>,
     ) -> Self {
         let routers: Vec<&Router> = routers.collect();
+        let bridges: Vec<&Bridge> = bridges.collect();
         let mut networks = Self {
             uplinks: HashMap::new(),
             with_uplinks: Vec::new(),
-            bridges: bridges.map(|bridge| (bridge.router.as_deref(), bridge.address)).collect(),
+            bridges: bridges
+                .iter()
+                .map(|bridge| (bridge.router.as_deref(), bridge.address))
+                .collect(),
             cables: Vec::new(),
             far_ends: HashMap::new(),
             routes: Vec::new(),
@@ -57,6 +62,12 @@ impl<'a> Networks<'a> {
             if seen.insert(router) {
                 networks.with_uplinks.push(router);
             }
+            let plugged = uplink
+                .plug()
+                .and_then(|plug| bridges.iter().find(|bridge| bridge.name == plug.bridge));
+            if let Some(bridge) = plugged {
+                networks.add_beyond(uplink, bridge.router.as_deref());
+            }
         }
         let names = routers.iter().filter_map(|router| router.namespace.as_deref()).collect();
         for cable in cables {
@@ -68,6 +79,15 @@ impl<'a> Networks<'a> {
         }
         networks.others.extend(namespaces.flat_map(|namespace| destinations(&namespace.routes)));
         networks
+    }
+
+    /// The addresses of an uplink that are not in the subnet of the bridge it is plugged into: the
+    /// bridge's router has a route to each.
+    fn add_beyond(&mut self, uplink: &Uplink, router: RouterName<'a>) {
+        for address in uplink.addresses_beyond() {
+            self.routes.push((router, address.into()));
+            self.far_ends.entry(address).or_default().push(router);
+        }
     }
 
     fn add_cable(&mut self, cable: &'a Cable, routers: &HashSet<&str>) {

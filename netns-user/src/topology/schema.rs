@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::Value;
 
 use super::{
-    choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile},
+    choices::{AddressesFile, GatewayFile, MssClampFile, PortsFile, RoutersFile},
     file::{RouterFile, TopologyFile},
     read::{COUNT, FLOW_TABLE, MTU, QUOTA, TIMEOUT},
 };
@@ -104,6 +104,26 @@ impl JsonSchema for GatewayFile {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let address = generator.subschema_for::<Address>();
         json_schema!({ "anyOf": [address, { "const": false }] })
+    }
+}
+
+impl JsonSchema for AddressesFile {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "addresses".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let address = generator.subschema_for::<Subnet>();
+        json_schema!({
+            "anyOf": [
+                address,
+                { "type": "array", "items": address, "minItems": 1, "uniqueItems": true },
+            ],
+        })
     }
 }
 

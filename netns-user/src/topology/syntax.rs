@@ -4,7 +4,7 @@ use serde::Deserialize as _;
 use toml::de::DeTable;
 
 use super::{
-    choices::{GATEWAY, MSS_CLAMP, PORTS, ROUTERS},
+    choices::{ADDRESSES, GATEWAY, MSS_CLAMP, PORTS, ROUTERS},
     error::Fault,
     file::TopologyFile,
     mend::{Complaint, Patient},
@@ -106,6 +106,7 @@ fn wrong_type(message: &str) -> Option<String> {
         "a boolean" => "write true or false, without quotes",
         "a string" => "write text in quotes",
         "a sequence" => "write a list, in [ ]",
+        ADDRESSES => "write an address in quotes, or a list of them in [ ]",
         ROUTERS => "write a table, with keys",
         PORTS => "write a port, or several in quotes, as \"8000-8099\"",
         MSS_CLAMP => "write a number of bytes, or \"pmtu\"",

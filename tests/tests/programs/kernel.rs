@@ -276,6 +276,7 @@ fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
         flow_capacity,
         limits: Limits::default(),
         uplinks: vec!["ens3".to_owned()],
+        primary_addresses: Vec::new(),
         far_ends: Vec::new(),
         cables: vec![
             cable("red", "192.168.15.1", places.red_mac),

@@ -49,7 +49,7 @@ impl Row {
 
 impl Card {
     pub(super) fn of(graph: &Graph, node: &Node) -> Self {
-        let mut rows: Vec<Row> = node.address.iter().map(|text| Row::new(text, false)).collect();
+        let mut rows: Vec<Row> = node.addresses().map(|text| Row::new(text, false)).collect();
         rows.extend(node.gateway.iter().map(|gateway| Row::new(format!("via {gateway}"), true)));
         for interface in &node.interfaces {
             rows.push(Row {

@@ -163,8 +163,9 @@ pub(super) fn uplink_label(uplink: &Node) -> Label {
 
 /// What else there is to say of an uplink, below its name.
 pub(super) fn uplink_facts(uplink: &Node) -> Label {
+    let further = uplink.further_addresses.iter().map(|address| format!("and {address}"));
     let gateway = uplink.gateway.iter().map(|gateway| format!("via {gateway}"));
-    let facts: Vec<String> = gateway.chain(uplink.notes.iter().cloned()).collect();
+    let facts: Vec<String> = further.chain(gateway).chain(uplink.notes.iter().cloned()).collect();
     Label::new(FAINT, facts.join(", "))
 }
 

@@ -46,7 +46,7 @@ fn crossroads() -> Topology {
     topology.bridges.iter_mut().for_each(|bridge| bridge.router = None);
     let mut wan = topology.uplinks[0].clone();
     wan.name = "wan".into();
-    wan.address = None;
+    wan.addresses.clear();
     wan.gateway = None;
     wan.mtu = Some(1492);
     wan.far = None;

@@ -87,6 +87,35 @@ fn the_far_ends_address_is_the_one_that_the_lab_gives_it() {
 }
 
 #[test]
+fn an_uplink_that_is_plugged_in_has_all_its_addresses_behind_its_port() {
+    let plugged = r#"
+[[uplink]]
+name = "way"
+router = "idle"
+address = ["10.3.0.7/24", "10.3.0.8/24", "203.0.113.9/32"]
+plug = { bridge = "br-inner" }
+[[bridge]]
+name = "br-idle"
+router = "idle"
+address = "10.6.0.1/24"
+"#;
+    let text = CABLES.replace("[[namespace]]", &format!("{plugged}[[namespace]]"));
+    let lab = Topology::parse(&text, "lab.toml").unwrap_or_else(|error| panic!("{error}"));
+    let spec = |router: &str| {
+        let mut all = datapaths(&lab).into_iter();
+        all.find(|datapath| datapath.router.as_deref() == Some(router)).unwrap().spec
+    };
+    let inner = spec("inner");
+    let cable = inner.cables.iter().find(|cable| cable.port == "veth-way-br").unwrap();
+    let addresses: Vec<String> = cable.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.3.0.7", "10.3.0.8", "203.0.113.9"]);
+    // By the first one the router speaks.
+    let primary = |uplink: &str, address: &str| (uplink.to_owned(), address.parse().unwrap());
+    let idle = spec("idle").primary_addresses;
+    assert_eq!(idle, [primary("wan-idle", "198.51.100.2"), primary("way", "10.3.0.7")]);
+}
+
+#[test]
 fn rules_of_a_namespace_at_a_cable_are_its_routers() {
     let gw = spec_of("gw");
     assert_eq!((gw.masquerades.len(), gw.forwards.len()), (1, 1));

@@ -82,3 +82,22 @@ fn the_network_of_an_uplink_is_not_inside() {
     let expected = ["10.1.0.0/24", "10.5.0.2/32", "10.5.0.9/32", "10.7.0.0/30", "10.8.0.128/25"];
     assert_eq!(inside_with(&routes.replace('\n', " ")), expected);
 }
+
+#[test]
+fn an_address_of_an_uplink_that_is_plugged_in_is_inside_of_the_bridges_router() {
+    let wan = r#"
+[[uplink]]
+name = "way"
+router = "home"
+address = ["10.1.0.7/24", "10.1.0.8/24", "203.0.113.9/32"]
+plug = { bridge = "br0" }
+"#;
+    let text =
+        lab("").replace("[[bridge]]\nname = \"br0\"", &format!("{wan}[[bridge]]\nname = \"br0\""));
+    let inside = inside_of(&text, "gw");
+    assert_eq!(
+        inside,
+        ["10.1.0.0/24", "10.5.0.2/32", "10.5.0.9/32", "10.7.0.0/30", "203.0.113.9/32"]
+    );
+    assert_eq!(inside_of(&text, "home"), ["10.6.0.0/24"]);
+}

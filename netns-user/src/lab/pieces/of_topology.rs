@@ -97,8 +97,8 @@ impl Maker<'_> {
                 self.cable(end, own.clone(), Some(plug.bridge.clone()), mtu);
             }
         }
-        if let Some(address) = uplink.address {
-            self.address(own.clone(), address);
+        for address in &uplink.addresses {
+            self.address(own.clone(), *address);
         }
         if let Some(gateway) = uplink.gateway {
             // The first uplink's default route wins, the others stand by.

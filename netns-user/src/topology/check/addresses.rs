@@ -6,8 +6,8 @@ use ipnet::Ipv4Net;
 
 use super::Check;
 use crate::topology::{
-    file::UplinkFile,
-    model::{Bridge, Outside, Uplink},
+    file::Text,
+    model::{Bridge, Uplink},
 };
 
 /// A subnet of a namespace, and where the file gives it.
@@ -42,14 +42,26 @@ impl Check<'_> {
             let Some(uplink) = uplink else { continue };
             // One that is plugged in at its own router is reported for that.
             let far = uplink.plug().and_then(|plug| self.bridges.get(plug.bridge.as_str()));
-            if let (Some(net), Some(text)) = (uplink.address, &part.address)
-                && far.is_none_or(|bridge| bridge.router != uplink.router)
-            {
-                places.entry(uplink.router.as_deref()).or_default().push(Subnet {
-                    owner: format!("uplink \"{}\"", uplink.name),
-                    net,
-                    span: text.span(),
-                });
+            let subnet = |net, text: &Text| Subnet {
+                owner: format!("uplink \"{}\"", uplink.name),
+                net,
+                span: text.span(),
+            };
+            if far.is_none_or(|bridge| bridge.router != uplink.router) {
+                let nets = own_subnets(uplink).map(|(at, net)| subnet(net, &part.addresses()[at]));
+                places.entry(uplink.router.as_deref()).or_default().extend(nets);
+            }
+            // The far end gets a route to each of these.
+            let beyond = uplink.addresses.iter().zip(part.addresses());
+            let beyond = beyond.filter(|(address, _)| uplink.is_beyond(address.addr()));
+            let beyond = beyond.map(|(address, text)| subnet(address.addr().into(), text));
+            if let Some(outside) = uplink.outside() {
+                // A first address that does not fit is reported by itself.
+                let fits = uplink.primary().is_some_and(|it| it.trunc() == outside.address.trunc());
+                let beyond = beyond.filter(|_| fits);
+                outsides.entry(&outside.namespace).or_default().extend(beyond);
+            } else if let Some(bridge) = far.filter(|bridge| bridge.router != uplink.router) {
+                places.entry(bridge.router.as_deref()).or_default().extend(beyond);
             }
             if let (Some(outside), Some(text)) = (uplink.outside(), &part.outside) {
                 let name = &outside.namespace;
@@ -104,56 +116,6 @@ impl Check<'_> {
         }
     }
 
-    fn uplink_addresses(&mut self) {
-        let (file, parts) = (self.file, self.parts);
-        for (part, uplink) in file.uplinks.iter().zip(&parts.uplinks) {
-            let Some(uplink) = uplink else { continue };
-            let Some(address) = uplink.address else { continue };
-            if let Some(outside) = uplink.outside() {
-                self.uplink_to_outside(part, uplink, address, outside);
-            }
-            let bridge = uplink.plug().and_then(|plug| self.bridges.get(plug.bridge.as_str()));
-            if let Some(bridge) = bridge.copied()
-                && let Some(text) = &part.address
-            {
-                let owner = format!("uplink \"{}\"", uplink.name);
-                self.in_subnet(&owner, address, bridge, &text.span());
-                if let (Some(gateway), Some(text)) = (uplink.gateway, &part.gateway) {
-                    self.gateway_in_subnet(&owner, address, gateway, bridge, &text.span());
-                }
-            }
-        }
-    }
-
-    fn uplink_to_outside(
-        &mut self,
-        part: &UplinkFile,
-        uplink: &Uplink,
-        address: Ipv4Net,
-        outside: &Outside,
-    ) {
-        let (name, net) = (&uplink.name, address.trunc());
-        let Some(outside_part) = &part.outside else { return };
-        if outside.address.trunc() != net {
-            let message = format!(
-                "outside \"{}\": the address {} is not in the subnet of uplink \"{name}\", {net}",
-                outside.namespace, outside.address
-            );
-            // Its gateway is then wrong by the same mistake.
-            self.fault(outside_part.get_ref().address.span(), message);
-            return;
-        }
-        if let (Some(gateway), Some(text)) = (uplink.gateway, &part.gateway)
-            && gateway != outside.address.addr()
-        {
-            let message = format!(
-                "uplink \"{name}\": nobody is its gateway {gateway}: outside has the address {}",
-                outside.address.addr()
-            );
-            self.fault(text.span(), message);
-        }
-    }
-
     fn namespace_addresses(&mut self) {
         for (entry, members) in self.members() {
             // The members of an entry share what can be wrong here.
@@ -174,7 +136,13 @@ impl Check<'_> {
         }
     }
 
-    fn in_subnet(&mut self, owner: &str, address: Ipv4Net, bridge: &Bridge, span: &Range<usize>) {
+    pub(super) fn in_subnet(
+        &mut self,
+        owner: &str,
+        address: Ipv4Net,
+        bridge: &Bridge,
+        span: &Range<usize>,
+    ) {
         let (name, net) = (&bridge.name, bridge.address.trunc());
         let message = if !net.contains(&address.addr()) {
             format!(
@@ -193,7 +161,7 @@ impl Check<'_> {
         self.fault(span.clone(), message);
     }
 
-    fn gateway_in_subnet(
+    pub(super) fn gateway_in_subnet(
         &mut self,
         owner: &str,
         address: Ipv4Net,
@@ -211,4 +179,15 @@ impl Check<'_> {
             self.fault(span.clone(), message);
         }
     }
+}
+
+/// The subnets of an uplink's addresses, each with the place of its address in the list. One that
+/// is in another of them is left out.
+fn own_subnets(uplink: &Uplink) -> impl Iterator<Item = (usize, Ipv4Net)> {
+    let nets = || uplink.addresses.iter().map(Ipv4Net::trunc).enumerate();
+    nets().filter(move |(at, net)| {
+        !nets().any(|(other_at, other)| {
+            other.contains(net) && if other == *net { other_at < *at } else { true }
+        })
+    })
 }

@@ -60,12 +60,18 @@ impl<'a> Check<'a> {
             // One text may give many, and an address be in two areas.
             let same = shared.is_some() && *shared == first.shared;
             if !same && reported.insert(span.start) {
-                let message = format!(
-                    "{owner}: the address {address} is that of {} already (line {}): choose \
-                     another",
-                    first.owner,
-                    self.line(&first.span)
-                );
+                let line = self.line(&first.span);
+                let message = if first.owner == *owner {
+                    format!(
+                        "{owner}: it has the address {address} twice (line {line}): leave one out"
+                    )
+                } else {
+                    format!(
+                        "{owner}: the address {address} is that of {} already (line {line}): \
+                         choose another",
+                        first.owner
+                    )
+                };
                 self.fault(span.clone(), message);
             }
         }
@@ -88,7 +94,7 @@ impl<'a> Check<'a> {
         for (part, uplink) in self.file.uplinks.iter().zip(&self.parts.uplinks) {
             let Some(uplink) = uplink else { continue };
             let own = Area::Router(uplink.router.as_deref());
-            if let (Some(address), Some(text)) = (uplink.address, &part.address) {
+            for (address, text) in uplink.addresses.iter().zip(part.addresses()) {
                 let plug = uplink.plug().and_then(|plug| self.bridges.get(plug.bridge.as_str()));
                 let far = plug.map(|bridge| Area::Router(bridge.router.as_deref()));
                 let far = far.filter(|far| *far != own);

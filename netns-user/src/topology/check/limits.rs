@@ -10,6 +10,10 @@ use super::Check;
 /// (BR_PORT_BITS in net/bridge/br_private.h).
 const MAX_PORTS: usize = 1023;
 
+/// Most addresses of a router's uplinks: the datapath has room for 1024 addresses of the router and
+/// broadcast addresses of its subnets together (`HOST_ADDRESSES`).
+const MAX_ADDRESSES: usize = 256;
+
 impl<'a> Check<'a> {
     pub(super) fn limits(&mut self) {
         let parts = self.parts;
@@ -18,7 +22,9 @@ impl<'a> Check<'a> {
             *bridges.entry(bridge.router.as_deref()).or_default() += 1;
         }
         let mut uplinks: HashMap<Option<&str>, usize> = HashMap::new();
+        let mut addresses: HashMap<Option<&str>, usize> = HashMap::new();
         for uplink in parts.uplinks.iter().flatten() {
+            *addresses.entry(uplink.router.as_deref()).or_default() += uplink.addresses.len();
             *uplinks.entry(uplink.router.as_deref()).or_default() += 1;
         }
         let rules = self.rules_by_router();
@@ -26,6 +32,7 @@ impl<'a> Check<'a> {
         let all = [
             (bridges, MAX_INSIDE_PREFIXES, "bridges"),
             (uplinks, MAX_UPLINKS, "uplinks"),
+            (addresses, MAX_ADDRESSES, "addresses of uplinks"),
             (rules, most_rules, "rules"),
         ];
         for (counts, most, what) in all {

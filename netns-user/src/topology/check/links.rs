@@ -55,7 +55,7 @@ impl<'a> Check<'a> {
             self.fault(outside.span(), message);
         }
         let keys = [
-            ("address", uplink.address.as_ref().map(toml::Spanned::span)),
+            ("address", uplink.address.as_ref().map(|addresses| addresses.span.clone())),
             ("gateway", uplink.gateway.as_ref().map(toml::Spanned::span)),
             ("mtu", uplink.mtu.as_ref().map(toml::Spanned::span)),
             ("redirect_peer", uplink.redirect_peer.as_ref().map(toml::Spanned::span)),

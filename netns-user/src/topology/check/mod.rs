@@ -9,6 +9,7 @@ mod names;
 mod routed;
 mod routes;
 mod rules;
+mod uplink_addresses;
 
 use std::{collections::HashMap, ops::Range};
 

@@ -62,7 +62,12 @@ impl<'a> Check<'a> {
         let mut gateways = HashSet::new();
         for uplink in parts.uplinks.iter().flatten() {
             if let Some(router) = &uplink.router {
-                all.entry(router).or_default().push((&uplink.name, uplink.address));
+                let interfaces = all.entry(router).or_default();
+                let name = uplink.name.as_str();
+                interfaces.extend(uplink.addresses.iter().map(|own| (name, Some(*own))));
+                if uplink.addresses.is_empty() {
+                    interfaces.push((name, None));
+                }
                 if uplink.gateway.is_some() {
                     gateways.insert(router.as_str());
                 }
@@ -147,7 +152,10 @@ impl<'a> Check<'a> {
         let fault = if own {
             "it is the namespace's own address: name another router".to_owned()
         } else if !nets().any(|net| net.contains(&via)) {
-            match nets().map(|net| net.trunc().to_string()).collect::<Vec<_>>().as_slice() {
+            let mut nets: Vec<String> = nets().map(|net| net.trunc().to_string()).collect();
+            // Several addresses of one interface often have one subnet.
+            nets.dedup();
+            match nets.as_slice() {
                 [] => "no interface that leads there has an address: give it one".to_owned(),
                 nets => format!("no such address is in reach: use one of {}", nets.join(", ")),
             }

@@ -6,6 +6,8 @@ use std::{
     ops::Range,
 };
 
+use ipnet::Ipv4Net;
+
 use super::Check;
 use crate::rules::ForwardRule;
 
@@ -74,8 +76,8 @@ impl Check<'_> {
     /// Of an uplink that the lab makes all addresses are in the file.
     fn may_be_uplink_address(&self, uplink: &str, address: Ipv4Addr) -> bool {
         let named = self.parts.uplinks.iter().flatten().filter(|other| other.name == uplink);
-        let mut made = named.filter_map(|uplink| Some(uplink.address?.addr())).peekable();
-        made.peek().is_none() || made.any(|own| own == address)
+        let mut made = named.filter(|uplink| !uplink.addresses.is_empty()).peekable();
+        made.peek().is_none() || made.any(|uplink| uplink.has_address(address))
     }
 
     fn forwards(&mut self) {
@@ -84,7 +86,7 @@ impl Check<'_> {
         let members = self.members().flat_map(|(_, members)| members);
         let plugs = members.filter_map(|member| Some(member.plug.as_ref()?.address.addr()));
         let uplinks = parts.uplinks.iter().flatten().filter(|uplink| uplink.plug().is_some());
-        let uplinks = uplinks.filter_map(|uplink| Some(uplink.address?.addr()));
+        let uplinks = uplinks.flat_map(|uplink| uplink.addresses.iter().map(Ipv4Net::addr));
         let somebody: HashSet<Ipv4Addr> = plugs.chain(uplinks).collect();
         let mut seen: BTreeMap<_, (&ForwardRule, Range<usize>)> = BTreeMap::new();
         for (part, rule) in file.forwards.iter().zip(&parts.forwards) {
@@ -151,7 +153,7 @@ impl Check<'_> {
         let ends = parts.cables.iter().flatten().flat_map(|cable| [&cable.a, &cable.b]);
         let ends = ends.filter(|end| Some(end.namespace.as_str()) == router);
         let addresses = uplinks
-            .filter_map(|uplink| uplink.address)
+            .flat_map(|uplink| uplink.addresses.iter().copied())
             .chain(bridges.map(|bridge| bridge.address))
             .chain(ends.filter_map(|end| end.address));
         router.is_none()

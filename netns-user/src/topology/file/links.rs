@@ -5,7 +5,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Number, Text};
-use crate::topology::schema::{Address, Destination, Interface, Metric, Mtu, Network, Subnet};
+use crate::topology::{
+    choices::AddressesFile,
+    schema::{Address, Destination, Interface, Metric, Mtu, Network, Subnet},
+};
 
 /// An interface of a router that leads out of its networks.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,10 +23,11 @@ pub(in crate::topology) struct UplinkFile {
     #[serde(default)]
     #[schemars(with = "String")]
     pub(in crate::topology) router: Option<Text>,
-    /// Its address, with the length of its subnet. Only where the lab makes the uplink.
+    /// Its address, with the length of its subnet, or a list of addresses, of which the first is
+    /// the one that the router speaks from. Only where the lab makes the uplink.
     #[serde(default)]
-    #[schemars(with = "Subnet")]
-    pub(in crate::topology) address: Option<Text>,
+    #[schemars(with = "AddressesFile")]
+    pub(in crate::topology) address: Option<AddressesFile>,
     /// Where the router's default route leads. Without it, the uplink has none.
     #[serde(default)]
     #[schemars(with = "Address")]
@@ -53,6 +57,13 @@ pub(in crate::topology) struct UplinkFile {
     pub(in crate::topology) plug: Option<Spanned<PlugFile>>,
 }
 
+impl UplinkFile {
+    /// The texts of its addresses.
+    pub(in crate::topology) fn addresses(&self) -> &[Text] {
+        self.address.as_ref().map_or(&[], |addresses| &addresses.texts)
+    }
+}
+
 /// A simulated network at the far end of an uplink.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +75,7 @@ pub(in crate::topology) struct OutsideFile {
     /// Name of the cable's end there.
     #[schemars(with = "Interface")]
     pub(in crate::topology) interface: Text,
-    /// Address of the cable's end there, in the subnet of the uplink.
+    /// Address of the cable's end there, in the subnet of the uplink's first address.
     #[schemars(with = "Subnet")]
     pub(in crate::topology) address: Text,
     /// Further addresses that the outside answers for.

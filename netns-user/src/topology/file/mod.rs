@@ -16,7 +16,9 @@ pub(in crate::topology) use links::{
 pub(in crate::topology) use namespaces::{NamespaceFile, TemplateFile};
 pub(in crate::topology) use rules::{ForwardFile, MasqueradeFile};
 
-pub(in crate::topology) use super::choices::{GatewayFile, MssClampFile, PortsFile, RoutersFile};
+pub(in crate::topology) use super::choices::{
+    AddressesFile, GatewayFile, MssClampFile, PortsFile, RoutersFile,
+};
 use super::schema::{FlowTable, Quota, Timeout};
 
 /// Text, and where it stands.

@@ -39,15 +39,14 @@ impl<'a> Given<'a> {
         }
         for uplink in uplinks.iter().flatten() {
             let router = uplink.router.as_deref();
-            let Some(address) = uplink.address else { continue };
-            given.add(router, address.addr());
+            uplink.addresses.iter().for_each(|own| given.add(router, own.addr()));
             if let Some(outside) = uplink.outside() {
                 given.add(router, outside.address.addr());
                 outside.answers.iter().for_each(|answer| given.add(router, *answer));
             }
             let plugged = uplink.plug().and_then(|plug| routers.get(plug.bridge.as_str()));
             if let Some(router) = plugged {
-                given.add(*router, address.addr());
+                uplink.addresses.iter().for_each(|own| given.add(*router, own.addr()));
             }
         }
         let ends = cables.iter().flatten().flat_map(|cable| [&cable.a, &cable.b]);

@@ -7,8 +7,8 @@ use super::values::{cidr, host, ip, ips, mtu, networks, number, optional, text};
 use crate::topology::{
     error::Fault,
     file::{
-        BridgeFile, CableEndFile, CableFile, OutsideFile, PlugFile, RouteFile, RouterFile,
-        RoutersFile, UplinkFile,
+        AddressesFile, BridgeFile, CableEndFile, CableFile, OutsideFile, PlugFile, RouteFile,
+        RouterFile, RoutersFile, UplinkFile,
     },
     model::{Bridge, Cable, CableEnd, Far, Outside, Plug, Route, Router, Uplink},
     names::interface_fault,
@@ -57,7 +57,7 @@ pub(super) fn uplink(
 ) -> Option<Uplink> {
     let name = file.name.get_ref().clone();
     let owner = format!("uplink \"{name}\"");
-    let address = optional(file.address.as_ref(), |text| host(text, &owner, faults));
+    let addresses = addresses(file, &owner, faults);
     let gateway = optional(file.gateway.as_ref(), |text| ip(text, &owner, faults));
     let mtu = mtu(file.mtu.as_ref(), &owner, faults);
     let routed = networks(&file.routed, &format!("{owner}: routed"), faults);
@@ -70,13 +70,26 @@ pub(super) fn uplink(
     Some(Uplink {
         name,
         router: text(file.router.as_ref()).or_else(|| first.map(str::to_owned)),
-        address: address?,
+        addresses: addresses?,
         gateway: gateway?,
         mtu: mtu?.or(bridge.and_then(|bridge| bridge.mtu)),
         redirect_peer: file.redirect_peer.as_ref().is_some_and(|choice| *choice.get_ref()),
         routed: routed?,
         far: outside.map(Far::Outside).or(plug.map(Far::Plug)),
     })
+}
+
+fn addresses(file: &UplinkFile, owner: &str, faults: &mut Vec<Fault>) -> Option<Vec<Ipv4Net>> {
+    if let Some(AddressesFile { texts, span }) = &file.address
+        && texts.is_empty()
+    {
+        let message = format!("{owner}: its list of addresses is empty: write an address into it");
+        faults.push(Fault::new(span.clone(), message));
+        return None;
+    }
+    // All of them are read before the first failure counts.
+    let read: Vec<_> = file.addresses().iter().map(|text| host(text, owner, faults)).collect();
+    read.into_iter().collect()
 }
 
 fn outside(file: &OutsideFile, faults: &mut Vec<Fault>) -> Option<Outside> {

@@ -12,7 +12,7 @@ pub(super) use entry::{COUNT, Entry};
 use hand_out::Given;
 use namespaces::Switch;
 pub(super) use rules::{FLOW_TABLE, QUOTA, TIMEOUT};
-pub(super) use values::MTU;
+pub(super) use values::{MTU, has_edges};
 
 use super::{
     check,

@@ -152,7 +152,7 @@ pub(super) fn cidr(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<
 
 /// Whether the subnet's first and last address are no host's. Subnets of one or two addresses
 /// (RFC 3021) have neither.
-pub(super) fn has_edges(net: Ipv4Net) -> bool {
+pub(in crate::topology) fn has_edges(net: Ipv4Net) -> bool {
     net.prefix_len() <= 30
 }
 

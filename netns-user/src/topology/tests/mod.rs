@@ -10,6 +10,7 @@ mod routed;
 mod rules;
 mod schema;
 mod syntax;
+mod uplink_addresses;
 
 use super::*;
 use crate::rules::Ports;

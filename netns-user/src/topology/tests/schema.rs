@@ -23,7 +23,9 @@ fn it_is_a_schema() {
 
 #[test]
 fn it_takes_what_the_parser_takes() {
-    for text in [GOOD, OWN, LARGE] {
+    let one = "address = \"192.168.1.10/24\"";
+    let several = LARGE.replace(one, "address = [\"192.168.1.10/24\", \"198.51.100.1/32\"]");
+    for text in [GOOD, OWN, LARGE, &several] {
         assert_eq!(faults(text), Vec::<String>::new());
         let written = Topology::parse(text, "f").unwrap().to_toml();
         assert_eq!(faults(&written), Vec::<String>::new());
@@ -42,6 +44,9 @@ fn it_refuses_what_the_parser_refuses() {
         ("via = \"10.10.0.2\" }]", "via = 7 }]"),
         ("\"tcp\"", "\"dccp\""),
         ("address = \"10.20.0.1/24\"", "address = \"10.20.0.1\""),
+        ("address = \"192.168.1.10/24\"", "address = []"),
+        ("address = \"192.168.1.10/24\"", "address = [\"192.168.1.10\"]"),
+        ("address = \"192.168.1.10/24\"", "address = 7"),
         ("[template.quiet]", "[template.quiet]\nname = \"x\""),
         ("namespace = \"home\"", "namespce = \"home\""),
         ("a = { namespace = \"alone\", ", "a = { "),
