@@ -150,7 +150,7 @@ fn clear_piece(machine: &Netlink, piece: &Piece) -> Result<(), NetError> {
         Piece::Cable(cable) if cable.far.place == Place::Machine => {
             machine.delete_link(&cable.far.interface)
         }
-        Piece::Route { place: Place::Machine, route } => {
+        Piece::Route { place: Place::Machine, route, .. } => {
             let link = route.interface.as_ref().map(|name| machine.link(name)).transpose();
             link.and_then(|link| {
                 machine.delete_route(route.to, route.via, link.as_ref(), route.metric)

@@ -7,7 +7,7 @@ use super::{
     LabError, LabRecord,
     clear::waits,
     datapaths::RouterDatapath,
-    diff::{Fate, diff},
+    diff::{Fate, LinkAddresses, diff},
     forwarding, gates,
     pieces::Piece,
     plan::{DatapathFate, Plan, datapath_lines},
@@ -82,7 +82,8 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let pieces = record.pieces();
     let actual = World::of(&record, &pieces)?.actual(&pieces);
     // What goes with something else needs no step of its own.
-    let steps = diff(&actual, &[]).into_iter().filter_map(|mut difference| difference.steps.pop());
+    let gone = diff(&actual, &[], &LinkAddresses::of_pieces(&actual)).into_iter();
+    let steps = gone.filter_map(|mut difference| difference.steps.pop());
     let (hurry, calm) = hurry_commands(waits(&pieces)).map(<[String; 2]>::into).unzip();
     let mut commands: Vec<String> = hurry.into_iter().collect();
     let is_there = |end: &End| actual.iter().flat_map(Piece::ends).any(|there| there == end);

@@ -90,7 +90,7 @@ fn routes_taken(
 ) -> Result<Vec<LabError>, LabError> {
     let there = machine.routes()?;
     let taken = pieces(topology).into_iter().filter_map(|piece| {
-        let Piece::Route { place: Place::Machine, route } = &piece else { return None };
+        let Piece::Route { place: Place::Machine, route, .. } = &piece else { return None };
         let is_there =
             |held: &Route| held.destination == IpNet::V4(route.to) && held.metric == route.metric;
         let is_taken = !known.contains(&piece.key()) && there.iter().any(is_there);

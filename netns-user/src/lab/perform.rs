@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     datapath::{Datapath, DatapathError, PreparedDatapath},
-    step::Place,
+    step::{Hands, Place},
 };
 
 /// Carries a plan out, with a record that tells of both what stands and what is to stand.
@@ -69,6 +69,8 @@ pub(super) fn perform(
         })?;
     }
     gates::open(&plan.wanted)?;
+    let mut hands = Hands::new();
+    plan.late_routes().try_for_each(|step| hands.apply(&step))?;
     if plan.forwarding == Some(false) {
         step(progress, "forwarding", || forwarding::switch_back(record))?;
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     LabError, LabRecord,
     datapaths::{RouterDatapath, datapaths},
-    diff::{Difference, Fate, diff},
+    diff::{Difference, Fate, LinkAddresses, diff},
     forwarding, in_place,
     pieces::{Key, Piece, pieces},
     preflight,
@@ -74,7 +74,7 @@ pub struct Plan {
 impl Plan {
     /// Plans a lab that is not there.
     pub(super) fn new(wanted: Topology) -> Result<Self, LabError> {
-        let differences = diff(&[], &pieces(&wanted));
+        let differences = diff(&[], &pieces(&wanted), &LinkAddresses::default());
         let installed = |datapath| (datapath, DatapathFate::Installed { replaces: false });
         let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
         let forwarding = new_forwarding(&wanted, None)?;
@@ -93,7 +93,8 @@ impl Plan {
         });
         let mut actual = world.actual(&recorded);
         actual.extend(by_hand.filter_map(|piece| world.as_it_is(piece)));
-        let differences = diff(&actual, &wanted_pieces);
+        let addresses = world.link_addresses(&actual);
+        let differences = diff(&actual, &wanted_pieces, &addresses);
         check_ends(&world, &actual, &differences)?;
         let wanted_datapaths = datapaths(&wanted);
         let names: Vec<&str> =
@@ -140,6 +141,12 @@ impl Plan {
     /// The steps on the network, in order.
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.differences.iter().flat_map(|difference| &difference.steps)
+    }
+
+    /// The routes that can be added only once the links that they lead out of are switched on.
+    pub(super) fn late_routes(&self) -> impl Iterator<Item = Step> {
+        let added = self.differences.iter().filter(|difference| difference.fate == Fate::Added);
+        added.filter_map(|difference| difference.piece.late_route())
     }
 
     /// What is added, changed and removed, for a person.
@@ -275,7 +282,10 @@ fn network_line(
         Fate::Changed => Verb::Change,
         Fate::Removed => Verb::Remove,
     };
-    let (kind, name, detail) = difference.piece.words();
+    let (kind, name, mut detail) = difference.piece.words();
+    if let (Piece::Address { .. }, Fate::Changed) = (&difference.piece, difference.fate) {
+        detail += ", comes after the first one";
+    }
     let part_of = match &difference.piece {
         Piece::Namespace { .. } => None,
         Piece::Bridge { end, .. } | Piece::Address { end, .. } => made(&end.place),

@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     LabError, LabRecord,
+    diff::LinkAddresses,
     pieces::{CablePiece, Key, Piece},
     record::Bearer,
     resolver,
@@ -34,7 +35,8 @@ struct Snapshot {
     links: HashMap<String, Link>,
     /// Names of links by index.
     names: HashMap<u32, String>,
-    addresses: HashSet<(u32, Ipv4Net)>,
+    /// The addresses of each link by its index, in the kernel's order.
+    addresses: HashMap<u32, Vec<Ipv4Net>>,
     routes: HashMap<(Ipv4Net, u32), (Option<Ipv4Addr>, Option<u32>)>,
     forwarding: bool,
 }
@@ -101,6 +103,29 @@ impl World {
         self.places.get(&end.place)?.links.get(&end.interface)
     }
 
+    /// The addresses of the link at an end, in the kernel's order, those of other owners included.
+    fn addresses(&self, end: &End) -> &[Ipv4Net] {
+        let place = self.places.get(&end.place);
+        let held = place.and_then(|place| {
+            let link = place.links.get(&end.interface)?;
+            place.addresses.get(&link.index)
+        });
+        held.map_or(&[], Vec::as_slice)
+    }
+
+    /// The addresses of all links that the pieces give one to.
+    pub(super) fn link_addresses(&self, pieces: &[Piece]) -> LinkAddresses {
+        let mut all = LinkAddresses::default();
+        for piece in pieces {
+            if let Piece::Address { end, .. } = piece
+                && !all.has(end)
+            {
+                all.insert(end, self.addresses(end));
+            }
+        }
+        all
+    }
+
     /// Those of the pieces that are there, as they are.
     pub(super) fn actual(&self, pieces: &[Piece]) -> Vec<Piece> {
         pieces.iter().filter_map(|piece| self.as_it_is(piece)).collect()
@@ -120,18 +145,16 @@ impl World {
             }
             Piece::Cable(cable) => self.cable(cable).map(Piece::Cable),
             Piece::Address { end, address } => {
-                let place = self.places.get(&end.place)?;
-                let index = place.links.get(&end.interface)?.index;
-                place.addresses.contains(&(index, *address)).then(|| piece.clone())
+                self.addresses(end).contains(address).then(|| piece.clone())
             }
-            Piece::Route { place, route } => {
+            Piece::Route { place, route, waits } => {
                 let snapshot = self.places.get(place)?;
                 let (via, link) = snapshot.routes.get(&(route.to, route.metric))?;
                 let name = || snapshot.names.get(&(*link)?).cloned();
                 let interface = route.interface.as_ref().and_then(|_| name());
                 let (to, metric) = (route.to, route.metric);
                 let route = Route { to, via: *via, interface, metric };
-                Some(Piece::Route { place: place.clone(), route })
+                Some(Piece::Route { place: place.clone(), route, waits: *waits })
             }
             Piece::Resolver { namespace, .. } => {
                 let servers = resolver::servers(namespace)?;
@@ -198,8 +221,10 @@ impl Snapshot {
             IpNet::V4(net) => Some(net),
             IpNet::V6(_) => None,
         };
-        let addresses = netlink.addresses()?.into_iter();
-        let addresses = addresses.filter_map(|held| Some((held.link, v4(held.address)?)));
+        let mut addresses: HashMap<u32, Vec<Ipv4Net>> = HashMap::new();
+        for held in netlink.addresses()? {
+            addresses.entry(held.link).or_default().extend(v4(held.address));
+        }
         let routes = netlink.routes()?.into_iter().filter_map(|route| {
             let via = route.gateway.and_then(|gateway| match gateway {
                 IpAddr::V4(gateway) => Some(gateway),
@@ -209,7 +234,7 @@ impl Snapshot {
         });
         Ok(Self {
             names,
-            addresses: addresses.collect(),
+            addresses,
             routes: routes.collect(),
             forwarding: sysctl::read(sysctl::IP_FORWARD)? == "1",
             links: links.into_iter().map(|link| (link.name.clone(), link)).collect(),

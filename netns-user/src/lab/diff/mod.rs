@@ -1,6 +1,11 @@
 //! From what there is of a lab to what is wanted of it.
 
+mod addresses;
+
 use std::collections::{HashMap, HashSet};
+
+pub(super) use addresses::LinkAddresses;
+use ipnet::Ipv4Net;
 
 use super::pieces::{CablePiece, Key, Piece};
 use crate::step::{End, Place, Step};
@@ -24,8 +29,12 @@ pub(super) struct Difference {
 
 /// What is to be done, in order: removals first, the last made first, then the rest in the
 /// order of `wanted`. What goes with something else is not removed by itself. Both lists have
-/// parents before their children.
-pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
+/// parents before their children. `addresses` are those that the links of `actual` have.
+pub(super) fn diff(
+    actual: &[Piece],
+    wanted: &[Piece],
+    addresses: &LinkAddresses,
+) -> Vec<Difference> {
     let wanted_by_key: HashMap<Key, &Piece> =
         wanted.iter().map(|piece| (piece.key(), piece)).collect();
     let links = Links::of(actual);
@@ -33,7 +42,9 @@ pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
     let mut removed = Vec::new();
     for piece in actual {
         let key = piece.key();
-        if links.parents(piece).iter().any(|parent| gone.contains(parent)) {
+        if links.parents(piece).iter().any(|parent| gone.contains(parent))
+            || links.is_cut_off(piece, &gone, addresses)
+        {
             gone.insert(key);
             continue;
         }
@@ -58,8 +69,12 @@ pub(super) fn diff(actual: &[Piece], wanted: &[Piece]) -> Vec<Difference> {
             Some(is) => (Fate::Changed, is.change_to(piece)?),
             None => (Fate::Added, piece.make()),
         };
-        (!steps.is_empty()).then(|| Difference { fate, piece: piece.clone(), steps })
+        // A route that waits is added later, without steps here.
+        let is_different = fate == Fate::Added || !steps.is_empty();
+        is_different.then(|| Difference { fate, piece: piece.clone(), steps })
     }));
+    let is_new = |end: &End| links.goes(end, &gone);
+    addresses::keep_order(&mut removed, wanted, addresses, is_new);
     removed
 }
 
@@ -79,8 +94,8 @@ fn unplug(kept: &mut HashMap<Key, Piece>, gone: &HashSet<Key>) {
 struct Links {
     /// The key of the bridge or cable that an end belongs to.
     by_end: HashMap<End, Key>,
-    /// The addresses of each place, for routes by a gateway.
-    addresses: HashMap<Place, Vec<Key>>,
+    /// The addresses of each place with their links, for routes by a gateway.
+    addresses: HashMap<Place, Vec<(End, Ipv4Net)>>,
     /// Both ends of each cable between two places.
     cables: Vec<(End, End)>,
 }
@@ -100,8 +115,9 @@ impl Links {
                     links.by_end.insert(cable.near.clone(), key.clone());
                     links.by_end.insert(cable.far.clone(), key);
                 }
-                Piece::Address { end, .. } => {
-                    links.addresses.entry(end.place.clone()).or_default().push(key);
+                Piece::Address { end, address } => {
+                    let addresses = links.addresses.entry(end.place.clone()).or_default();
+                    addresses.push((end.clone(), *address));
                 }
                 Piece::Namespace { .. } | Piece::Route { .. } | Piece::Resolver { .. } => {}
             }
@@ -141,20 +157,33 @@ impl Links {
                 parents.extend(namespace(&end.place));
                 parents.extend(self.by_end.get(end).cloned());
             }
-            Piece::Route { place, route } => {
+            Piece::Route { place, route, .. } => {
                 parents.extend(namespace(place));
                 if let Some(name) = &route.interface {
                     parents.extend(self.by_end.get(&End::new(place.clone(), name)).cloned());
                 }
-                // The kernel drops a route with the address that made its gateway reachable.
-                let addresses = self.addresses.get(place).into_iter().flatten();
-                parents.extend(addresses.filter_map(|key| {
-                    let Key::Address(_, net) = key else { return None };
-                    net.contains(&route.via?).then(|| key.clone())
-                }));
             }
         }
         parents
+    }
+
+    /// Whether it is a route whose link loses all its addresses: the kernel drops a route with the
+    /// last address of its link, and not before.
+    fn is_cut_off(&self, piece: &Piece, gone: &HashSet<Key>, addresses: &LinkAddresses) -> bool {
+        let Piece::Route { place, route, .. } = piece else { return false };
+        let Some(via) = route.via else { return false };
+        let known = self.addresses.get(place).into_iter().flatten();
+        let mut ends = known.filter(|(_, net)| net.contains(&via)).map(|(end, _)| end);
+        ends.any(|end| {
+            let mut all = addresses.of(end).iter();
+            all.all(|address| gone.contains(&Key::Address(end.clone(), *address)))
+        })
+    }
+
+    /// Whether a link goes, by itself or with its namespace.
+    fn goes(&self, end: &End, gone: &HashSet<Key>) -> bool {
+        let namespace = end.place.name().map(|name| Key::Namespace(name.to_owned()));
+        namespace.iter().chain(self.by_end.get(end)).any(|key| gone.contains(key))
     }
 }
 

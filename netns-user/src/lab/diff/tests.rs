@@ -1,11 +1,13 @@
 use super::*;
 use crate::{
     lab::pieces::pieces,
-    topology::{Namespace, Topology},
+    topology::{Far, Namespace, Topology},
 };
 
 fn lines(from: &Topology, to: &Topology) -> Vec<String> {
-    let steps = diff(&pieces(from), &pieces(to)).into_iter().flat_map(|part| part.steps);
+    let actual = pieces(from);
+    let differences = diff(&actual, &pieces(to), &LinkAddresses::of_pieces(&actual));
+    let steps = differences.into_iter().flat_map(|part| part.steps);
     steps.flat_map(|step| step.commands()).collect()
 }
 
@@ -28,7 +30,7 @@ fn nothing_to_do_for_the_same_lab() {
 #[test]
 fn from_nothing_everything_is_made_and_nothing_removed() {
     let all = pieces(&Topology::lecture());
-    let parts = diff(&[], &all);
+    let parts = diff(&[], &all, &LinkAddresses::default());
     assert_eq!(parts.len(), all.len());
     assert!(parts.iter().all(|part| part.fate == Fate::Added));
 }
@@ -132,4 +134,182 @@ fn name_servers_are_changed_and_removed() {
     let mut other = lab.clone();
     other.namespaces[0].dns = vec!["1.1.1.1".parse().unwrap()];
     assert!(lines(&lab, &other)[1].contains("1.1.1.1"));
+}
+
+/// The lecture's lab with these addresses at its uplink.
+fn at_uplink(addresses: &[&str]) -> Topology {
+    let mut lab = Topology::lecture();
+    lab.uplinks[0].addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    lab
+}
+
+const FIRST: &str = "192.168.1.10/24";
+const SECOND: &str = "192.168.1.11/24";
+const THIRD: &str = "192.168.1.12/24";
+const BEYOND: &str = "198.51.100.1/32";
+
+const PROMOTE: &str = "ip netns exec host sysctl -qw net.ipv4.conf.ens3.promote_secondaries=1";
+
+fn add(address: &str) -> String {
+    format!("ip -n host addr add {address} dev ens3")
+}
+
+fn del(address: &str) -> String {
+    format!("ip -n host addr del {address} dev ens3")
+}
+
+#[test]
+fn further_addresses_of_an_uplink_come_and_go_one_by_one() {
+    let lab = at_uplink(&[FIRST, SECOND]);
+    assert_eq!(lines(&at_uplink(&[FIRST]), &lab), [add(SECOND)]);
+    assert_eq!(lines(&lab, &at_uplink(&[FIRST])), [del(SECOND)]);
+    assert_eq!(lines(&lab, &at_uplink(&[FIRST, THIRD])), [del(SECOND), add(THIRD)]);
+}
+
+#[test]
+fn the_order_of_the_further_addresses_is_of_no_importance() {
+    let lab = at_uplink(&[FIRST, SECOND, THIRD]);
+    assert_eq!(lines(&lab, &at_uplink(&[FIRST, THIRD, SECOND])), Vec::<String>::new());
+}
+
+#[test]
+fn the_next_address_takes_the_place_of_a_first_one_that_goes() {
+    let lab = at_uplink(&[FIRST, SECOND, THIRD]);
+    assert_eq!(
+        lines(&lab, &at_uplink(&[SECOND, THIRD])),
+        [PROMOTE.to_owned(), del(FIRST)],
+        "the default route stays"
+    );
+    assert_eq!(
+        lines(&lab, &at_uplink(&[THIRD, SECOND])),
+        [PROMOTE.to_owned(), del(FIRST), del(SECOND), add(SECOND)]
+    );
+}
+
+#[test]
+fn a_new_first_address_is_added_before_the_others_are_moved_behind_it() {
+    assert_eq!(
+        lines(&at_uplink(&[FIRST]), &at_uplink(&[SECOND, FIRST])),
+        [add(SECOND), PROMOTE.to_owned(), del(FIRST), add(FIRST)]
+    );
+    let swapped = lines(&at_uplink(&[FIRST, SECOND]), &at_uplink(&[SECOND, FIRST]));
+    assert_eq!(swapped, [PROMOTE.to_owned(), del(FIRST), add(FIRST)]);
+}
+
+#[test]
+fn a_new_first_address_comes_before_all_others() {
+    let lab = at_uplink(&[SECOND, FIRST, BEYOND]);
+    assert_eq!(
+        lines(&lab, &at_uplink(&[THIRD, SECOND, FIRST, BEYOND]))
+            .iter()
+            .filter(|it| !it.contains("lan"))
+            .collect::<Vec<_>>(),
+        [
+            &add(THIRD),
+            &PROMOTE.to_owned(),
+            &del(SECOND),
+            &add(SECOND),
+            &del(FIRST),
+            &add(FIRST),
+            &del(BEYOND),
+            &add(BEYOND),
+        ]
+    );
+}
+
+#[test]
+fn the_first_address_is_before_those_of_other_subnets() {
+    let lab = pieces(&at_uplink(&[FIRST, SECOND, BEYOND]));
+    let mut addresses = LinkAddresses::of_pieces(&lab);
+    let end = End::new(Place::namespace("host"), "ens3");
+    let order = [BEYOND, FIRST, SECOND].map(|address| address.parse().unwrap());
+    addresses.insert(&end, &order);
+    let steps = diff(&lab, &lab, &addresses).into_iter().flat_map(|part| part.steps);
+    assert_eq!(
+        steps.flat_map(|step| step.commands()).collect::<Vec<_>>(),
+        [del(BEYOND), add(BEYOND)]
+    );
+}
+
+#[test]
+fn the_firsts_of_two_subnets_go_before_their_further_addresses() {
+    let (other, next) = ("203.0.113.1/24", "203.0.113.2/24");
+    let lab = at_uplink(&[FIRST, SECOND, other, next]);
+    let lines = lines(&lab, &at_uplink(&[SECOND, next]));
+    assert_eq!(
+        lines.into_iter().filter(|line| !line.contains("route")).collect::<Vec<_>>(),
+        [PROMOTE.to_owned(), del(other), del(FIRST), del(next), add(next)]
+    );
+}
+
+#[test]
+fn the_addresses_that_an_outside_answers_for_have_no_order() {
+    let answers = |addresses: &[&str]| {
+        let mut lab = Topology::lecture();
+        let Some(Far::Outside(outside)) = &mut lab.uplinks[0].far else { panic!("an outside") };
+        outside.answers = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        lab
+    };
+    let lab = answers(&["8.8.8.8", "9.9.9.9"]);
+    assert_eq!(lines(&lab, &answers(&["9.9.9.9", "8.8.8.8"])), Vec::<String>::new());
+    let more = lines(&lab, &answers(&["1.1.1.1", "8.8.8.8", "9.9.9.9"]));
+    assert_eq!(more, ["ip -n lan addr add 1.1.1.1/32 dev lo"]);
+}
+
+#[test]
+fn routes_go_with_the_last_address_of_their_link() {
+    let moved = lines(&at_uplink(&[FIRST]), &at_uplink(&[SECOND]));
+    assert!(moved.contains(&"ip -n host route add default via 192.168.1.1".to_owned()));
+    let moved = lines(&at_uplink(&[FIRST, BEYOND]), &at_uplink(&[SECOND, BEYOND]));
+    assert!(!moved.iter().any(|line| line.contains("route add default")), "{moved:#?}");
+}
+
+#[test]
+fn the_outside_gets_a_route_to_an_address_beyond_its_subnet() {
+    let to = |via: &str, verb: &str| {
+        format!("ip -n lan route {verb} 198.51.100.1/32 via {via} dev eth0")
+    };
+    // Added once the link is switched on.
+    assert_eq!(lines(&at_uplink(&[FIRST]), &at_uplink(&[FIRST, BEYOND])), [add(BEYOND)]);
+    let lab = at_uplink(&[FIRST, BEYOND]);
+    assert_eq!(lines(&lab, &at_uplink(&[FIRST])), [del(BEYOND), to("192.168.1.10", "del")]);
+    assert_eq!(
+        lines(&lab, &at_uplink(&[SECOND, BEYOND])),
+        [
+            del(FIRST),
+            to("192.168.1.10", "del"),
+            to("192.168.1.11", "add"),
+            add(SECOND),
+            // So that the first of the list is the first of the link.
+            del(BEYOND),
+            add(BEYOND),
+        ]
+    );
+}
+
+/// An address that somebody else has added stays, and the routes of the link with it.
+#[test]
+fn a_foreign_address_keeps_the_routes_of_its_link() {
+    let (actual, wanted) = (pieces(&at_uplink(&[FIRST])), pieces(&at_uplink(&[SECOND])));
+    let mut addresses = LinkAddresses::of_pieces(&actual);
+    let end = End::new(Place::namespace("host"), "ens3");
+    addresses.insert(&end, &[FIRST.parse().unwrap(), "203.0.113.9/24".parse().unwrap()]);
+    let steps = diff(&actual, &wanted, &addresses).into_iter().flat_map(|part| part.steps);
+    assert_eq!(
+        steps.flat_map(|step| step.commands()).collect::<Vec<_>>(),
+        [del(FIRST), add(SECOND)]
+    );
+}
+
+#[test]
+fn an_address_whose_place_another_has_taken_is_the_first_again() {
+    let lab = pieces(&at_uplink(&[FIRST, SECOND]));
+    let mut addresses = LinkAddresses::of_pieces(&lab);
+    let end = End::new(Place::namespace("host"), "ens3");
+    addresses.insert(&end, &[SECOND.parse().unwrap(), FIRST.parse().unwrap()]);
+    let steps = diff(&lab, &lab, &addresses).into_iter().flat_map(|part| part.steps);
+    assert_eq!(
+        steps.flat_map(|step| step.commands()).collect::<Vec<_>>(),
+        [PROMOTE.to_owned(), del(SECOND), add(SECOND)]
+    );
 }

@@ -42,6 +42,9 @@ pub(super) enum Piece {
     Route {
         place: Place,
         route: Route,
+        /// Whether it leads out of a link that is switched on only once the router is guarded: before
+        /// that the kernel takes no route.
+        waits: bool,
     },
     Resolver {
         namespace: String,
@@ -100,7 +103,7 @@ impl Piece {
                 Key::Link(end.clone())
             }
             Self::Address { end, address } => Key::Address(end.clone(), *address),
-            Self::Route { place, route } => Key::Route(place.clone(), route.to, route.metric),
+            Self::Route { place, route, .. } => Key::Route(place.clone(), route.to, route.metric),
             Self::Resolver { namespace, .. } => Key::Resolver(namespace.clone()),
         }
     }
@@ -158,7 +161,7 @@ impl Piece {
                 ("cable", ends, detail.join(", "))
             }
             Self::Address { end, address } => ("address", address.to_string(), format!("on {end}")),
-            Self::Route { place, route } => {
+            Self::Route { place, route, .. } => {
                 let to = if route.to.prefix_len() == 0 {
                     "default".to_owned()
                 } else {
@@ -211,7 +214,9 @@ impl Piece {
                 [add].into_iter().chain(settings).chain(on).collect()
             }
             Self::Address { end, address } => vec![Step::AddAddress { end, address }],
-            Self::Route { place, route } => vec![Step::AddRoute { place, route }],
+            // The kernel has no routes out of a link that is switched off.
+            Self::Route { waits: true, .. } => Vec::new(),
+            Self::Route { place, route, .. } => vec![Step::AddRoute { place, route }],
             Self::Resolver { namespace, servers } => {
                 vec![Step::SetResolver { namespace, servers }]
             }
@@ -226,6 +231,16 @@ impl Piece {
         }
     }
 
+    /// The step that adds a route which waits until the router is guarded.
+    pub(super) fn late_route(&self) -> Option<Step> {
+        match self {
+            Self::Route { place, route, waits: true } => {
+                Some(Step::AddRoute { place: place.clone(), route: route.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// The steps that follow once the router's datapath is there.
     pub(super) fn make_when_guarded(&self) -> Vec<Step> {
         let gates = match self {
@@ -235,7 +250,7 @@ impl Piece {
         };
         let opened = gates.iter().map(|end| gates::step(end, true));
         let on = |end: &End| Step::SetLink { end: end.clone(), up: true };
-        opened.chain(self.guarded_far_end().map(on)).collect()
+        opened.chain(self.guarded_far_end().map(on)).chain(self.late_route()).collect()
     }
 
     /// The steps that take it away, and all that hangs on it.
@@ -246,7 +261,7 @@ impl Piece {
                 Step::DeleteLink { end }
             }
             Self::Address { end, address } => Step::DeleteAddress { end, address },
-            Self::Route { place, route } => Step::DeleteRoute { place, route },
+            Self::Route { place, route, .. } => Step::DeleteRoute { place, route },
             Self::Resolver { namespace, .. } => Step::DeleteResolver { namespace },
         }]
     }
@@ -287,7 +302,7 @@ impl Piece {
                     _ => {}
                 }
             }
-            (Self::Route { place, route: is }, Self::Route { route, .. }) if is != route => {
+            (Self::Route { place, route: is, .. }, Self::Route { route, .. }) if is != route => {
                 steps.push(Step::DeleteRoute { place: place.clone(), route: is.clone() });
                 steps.push(Step::AddRoute { place: place.clone(), route: route.clone() });
             }

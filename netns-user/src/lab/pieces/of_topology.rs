@@ -87,14 +87,17 @@ impl Maker<'_> {
                 let end = End::new(Place::namespace(&outside.namespace), &outside.interface);
                 self.cable(own.clone(), end.clone(), None, uplink.mtu);
                 // No way back to the lab's subnets: what is not translated gets no answer.
-                self.address(end, outside.address);
+                self.address(end.clone(), outside.address);
+                self.routes_beyond(uplink, &end, true);
             }
             Far::Plug(plug) => {
                 let bridge = self.topology.bridge(&plug.bridge);
                 let place = Place::of(bridge.and_then(|bridge| bridge.router.as_deref()));
                 let end = End::new(place, &plug.port);
                 let mtu = uplink.mtu.or(bridge.and_then(|bridge| bridge.mtu));
+                let bridge = End::new(end.place.clone(), &plug.bridge);
                 self.cable(end, own.clone(), Some(plug.bridge.clone()), mtu);
+                self.routes_beyond(uplink, &bridge, false);
             }
         }
         for address in &uplink.addresses {
@@ -107,6 +110,22 @@ impl Maker<'_> {
             let metric = u32::try_from(rank).unwrap_or(u32::MAX);
             self.default_route(own.place, gateway, metric);
         }
+    }
+
+    /// At the far end of an uplink, routes to those of its addresses that are in no subnet there: by
+    /// its first address, unless the router there has a route of its own.
+    fn routes_beyond(&mut self, uplink: &Uplink, out: &End, waits: bool) {
+        let via = uplink.primary().map(|primary| primary.addr());
+        let mut routers = self.topology.routers.iter();
+        let there = routers.find(|router| Place::of(router.namespace.as_deref()) == out.place);
+        let own = there.map_or(&[][..], |router| &router.routes);
+        let beyond = uplink.addresses_beyond().map(Ipv4Net::from);
+        let beyond = beyond.filter(|to| !own.iter().any(|it| it.to == *to && it.metric == 0));
+        self.pieces.extend(beyond.map(|to| {
+            let interface = Some(out.interface.clone());
+            let route = Route { to, via, interface, metric: 0 };
+            Piece::Route { place: out.place.clone(), route, waits }
+        }));
     }
 
     fn namespace(&mut self, namespace: &Namespace) {
@@ -173,13 +192,15 @@ impl Maker<'_> {
     fn default_route(&mut self, place: Place, gateway: std::net::Ipv4Addr, metric: u32) {
         let to = Ipv4Net::default();
         let route = Route { to, via: Some(gateway), interface: None, metric };
-        self.pieces.push(Piece::Route { place, route });
+        self.pieces.push(Piece::Route { place, route, waits: false });
     }
 
     fn routes<'r>(&mut self, place: &Place, routes: impl Iterator<Item = &'r Route>) {
-        self.pieces.extend(
-            routes.map(|route| Piece::Route { place: place.clone(), route: route.clone() }),
-        );
+        self.pieces.extend(routes.map(|route| Piece::Route {
+            place: place.clone(),
+            route: route.clone(),
+            waits: false,
+        }));
     }
 }
 

@@ -49,6 +49,66 @@ fn no_piece_of_is_there_twice(lab: &Topology) {
     assert_eq!(keys.len(), all.len());
 }
 
+#[test]
+fn an_uplink_has_its_addresses_in_their_order_and_the_outside_a_route_to_those_beyond() {
+    let several = r#"["192.0.2.2/24", "192.0.2.3/24", "203.0.113.9/32"]"#;
+    let lab = Topology::parse(&SHARED.replace(r#""192.0.2.2/24""#, several), "lab.toml").unwrap();
+    no_piece_of_is_there_twice(&lab);
+    let all = pieces(&lab);
+    let made = commands(&all);
+    let added = made.iter().filter(|line| line.starts_with("ip -n gw addr add"));
+    assert_eq!(
+        added.collect::<Vec<_>>(),
+        [
+            "ip -n gw addr add 192.0.2.2/24 dev a",
+            "ip -n gw addr add 192.0.2.3/24 dev a",
+            "ip -n gw addr add 203.0.113.9/32 dev a",
+            "ip -n gw addr add 198.51.100.2/24 dev b",
+        ]
+    );
+    // Its link is switched on last.
+    let route = "ip -n net route add 203.0.113.9/32 via 192.0.2.2 dev a";
+    assert!(!made.contains(&route.to_owned()), "{made:#?}");
+    let late: Vec<String> = all
+        .iter()
+        .flat_map(Piece::make_when_guarded)
+        .flat_map(|step| step.commands())
+        .filter(|line| line.starts_with("ip -n net"))
+        .collect();
+    let expected = ["ip -n net link set a up", route, "ip -n net link set b up"].map(str::to_owned);
+    assert_eq!(late, expected);
+}
+
+#[test]
+fn a_route_of_the_file_to_an_address_beyond_is_the_only_one() {
+    let text = r#"
+name = "lab"
+[[router]]
+namespace = "street"
+routes = [{ to = "203.0.113.9/32", via = "10.1.0.3" }]
+[[router]]
+namespace = "home"
+[[bridge]]
+name = "br0"
+address = "10.1.0.1/24"
+[[uplink]]
+name = "wan"
+router = "home"
+address = ["10.1.0.2/24", "203.0.113.9/32", "203.0.113.8/32"]
+plug = { bridge = "br0" }
+"#;
+    let lab = Topology::parse(text, "lab.toml").unwrap_or_else(|error| panic!("{error}"));
+    no_piece_of_is_there_twice(&lab);
+    let routes = commands(&pieces(&lab)).into_iter().filter(|line| line.contains("route add"));
+    assert_eq!(
+        routes.collect::<Vec<_>>(),
+        [
+            "ip -n street route add 203.0.113.8/32 via 10.1.0.2 dev br0",
+            "ip -n street route add 203.0.113.9/32 via 10.1.0.3",
+        ]
+    );
+}
+
 /// A router's cable to a namespace, written from either end.
 #[test]
 fn the_end_of_a_cable_that_is_in_a_namespace_gets_its_address_from_the_lab() {
