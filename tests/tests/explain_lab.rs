@@ -82,6 +82,27 @@ fn the_commands_of_up_build_the_lecture() {
     the_commands_build_the_same(&lecture());
 }
 
+/// The lecture's lab with these addresses at its uplink.
+fn at_uplink(addresses: &[&str]) -> LabFile {
+    lecture().replace("address = \"192.168.1.10/24\"", &format!("address = {addresses:?}"))
+}
+
+#[test]
+fn the_commands_of_up_give_an_uplink_all_its_addresses() {
+    the_commands_build_the_same(&at_uplink(&[
+        "192.168.1.10/24",
+        "192.168.1.11/24",
+        "198.51.100.1/32",
+    ]));
+}
+
+#[test]
+fn the_commands_of_a_change_give_and_take_addresses_of_an_uplink() {
+    let from = at_uplink(&["192.168.1.10/24", "192.168.1.11/24", "198.51.100.1/32"]);
+    let to = at_uplink(&["192.168.1.12/24", "192.168.1.11/24", "198.51.100.2/32"]);
+    the_commands_change_the_same(&from, &to);
+}
+
 #[test]
 fn the_commands_of_up_build_a_lab_with_everything() {
     the_commands_build_the_same(&crossroads());

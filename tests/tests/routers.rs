@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use netns_tests::{
-    DEADLINE, Output, Running, Sandbox, count, eventually, inside, netns, netns_path, town,
+    DEADLINE, Output, Running, Sandbox, count, eventually, inside, lab_file, netns, netns_path,
+    stream_whole, town,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -191,4 +192,73 @@ fn a_router_that_is_not_there_is_told_with_those_that_are() {
     ] {
         typed(command).fails_with(&["office", "town", "provider, home"]);
     }
+}
+
+/// A home behind a provider's bridge, with an address that is not in the bridge's subnet.
+#[test]
+fn an_uplink_that_is_plugged_in_has_several_addresses() {
+    const HOME: &str = r#"name = "town"
+[[router]]
+namespace = "provider"
+[[router]]
+namespace = "home"
+[[uplink]]
+name = "core"
+address = ["192.0.2.2/24", "192.0.2.3/24"]
+gateway = "192.0.2.1"
+outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24" }
+[[uplink]]
+name = "wan"
+router = "home"
+address = ["10.64.0.2/24", "10.64.0.4/24", "203.0.113.9/32"]
+gateway = "10.64.0.1"
+plug = { bridge = "br-street" }
+[[bridge]]
+name = "br-street"
+address = "10.64.0.1/24"
+[[bridge]]
+name = "br-home"
+router = "home"
+address = "10.1.0.1/24"
+[[namespace]]
+name = "next"
+bridge = "br-street"
+address = "10.64.0.3/24"
+[[namespace]]
+name = "laptop"
+bridge = "br-home"
+address = "10.1.0.2/24"
+[[masquerade]]
+source = "10.1.0.0/24"
+uplink = "wan"
+to = "203.0.113.9"
+[[masquerade]]
+source = "10.64.0.0/24"
+uplink = "core"
+[[masquerade]]
+source = "203.0.113.9/32"
+uplink = "core"
+to = "192.0.2.3"
+[[forward]]
+protocol = "tcp"
+address = "203.0.113.9"
+port = "80-81"
+target = "10.1.0.2:80"
+[[forward]]
+protocol = "tcp"
+address = "192.0.2.3"
+port = 8080
+target = "203.0.113.9:80"
+"#;
+    let _sandbox = Sandbox::new();
+    let lab = lab_file(HOME);
+    lab.up().success();
+    let (net, laptop) = (inside("net"), inside("laptop"));
+    let seen = stream_whole((&laptop, "192.0.2.1:5001"), (&net, "192.0.2.1:5001"), 1);
+    assert_eq!(seen.ip().to_string(), "192.0.2.3");
+    let seen = stream_whole((&net, "192.0.2.3:8080"), (&laptop, "10.1.0.2:80"), 1);
+    assert_eq!(seen.ip().to_string(), "192.0.2.1");
+    let next = inside("next");
+    stream_whole((&next, "203.0.113.9:81"), (&laptop, "10.1.0.2:81"), 1);
+    lab.up().success().shows(&["nothing to do"]);
 }

@@ -39,5 +39,7 @@ mod room;
 mod routers;
 #[path = "rule_kinds.rs"]
 mod rule_kinds;
+#[path = "uplink_addresses.rs"]
+mod uplink_addresses;
 #[path = "whose_port.rs"]
 mod whose_port;
