@@ -16,6 +16,7 @@ mod maps;
 mod packet;
 mod port_state;
 mod reshape;
+mod route;
 mod sweeper;
 mod tables;
 mod usage;

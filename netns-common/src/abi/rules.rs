@@ -114,8 +114,8 @@ pub const fn page_of(protocol: u8, port: Port) -> Option<(u32, usize)> {
     Some(((slot << 8) | (number >> 8) as u32, (number & 0xff) as usize))
 }
 
-/// What a page of the ports of a single address is found by: an address of the host in
-/// [`super::maps::ADDRESS_PORTS`], a target in [`super::maps::TARGET_PORTS`].
+/// The key of a page of ports of one address: of an address of the host in
+/// [`super::maps::ADDRESS_PORTS`], of a forward's target in [`super::maps::TARGET_PORTS`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddressPage {

@@ -2,13 +2,13 @@
 
 use super::{
     Exit, Outcome, evict,
-    external_port::record,
     hop::{RouteOutcome, RouteQuery},
     inside::{allow_external, is_uplink, leads_inside},
     notes::Scratch,
     oversize::{self, FITS_EVERY_LINK},
     parked::ParkedExit,
     passage::Passage,
+    record::record,
     rewrite::Translation,
     seen_port,
     stages::go_on,
@@ -69,7 +69,8 @@ fn call_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
         return Outcome::Decided(passage.drop(DropReason::InsideSource));
     }
     if reply.outcome != RouteOutcome::Forward || reply.egress != link {
-        // By the uplink that the call came by, if that has a way for what bears the called address.
+        // The uplink that the call came by carries the answer, if there is a route by it for a packet whose
+        // source is the called address.
         let (source, source_port) = (head.destination, head.destination_port);
         let by_same = tables.route_by(&RouteQuery { source, source_port, ..query }, link);
         if by_same.outcome == RouteOutcome::Forward {

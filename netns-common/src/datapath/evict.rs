@@ -7,12 +7,13 @@
 
 use super::{
     Outcome,
-    external_port::{Sequence, forget},
+    external_port::Sequence,
     hairpin::other_end,
     notes::Scratch,
     parked::forget_ways,
     passage::Passage,
     reclaim::least_idle,
+    record::forget,
     stages::go_on,
     state::is_expired,
     traits::{FlowRef, Packet, Tables},

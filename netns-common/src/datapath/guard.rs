@@ -6,12 +6,12 @@ use network_types::eth::{EthHdr, EtherType};
 
 use super::{
     Outcome, Verdict, egress,
-    external_port::forget,
     head::{Head, Kind, NoHead},
     host,
     inside::{came_from_lab, is_first_external, is_inside, is_lab_link, may_pass_untranslated},
     notes::Scratch,
     passage::Passage,
+    record::forget,
     source::misplaces_checksum,
     stages::go_on,
     state::Direction,

@@ -5,7 +5,7 @@ use super::{
     Exit, Outcome, Verdict,
     departure::begin_to_claim,
     evict,
-    external_port::{claim_mapped, record},
+    external_port::claim_mapped,
     forwards,
     head::source_mac,
     mapping,
@@ -13,6 +13,7 @@ use super::{
     oversize,
     parked::ParkedExit,
     passage::{PLAIN, Passage},
+    record::record,
     rewrite::Translation,
     seen_port,
     stages::go_on,
@@ -124,7 +125,8 @@ fn call_forward<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcom
     let Some(mapping) = standing else {
         let published = forwards::published(tables, head.protocol, head.source, head.source_port)
             .map_or(Port::ZERO, |published| published.port);
-        // Who calls itself by the port that it is published by has two ends, not one.
+        // A namespace may call itself by the port that it is published by. That connection has two records,
+        // which must not have the same port.
         let port = if published == head.destination_port { Port::ZERO } else { published };
         let exit = Exit::Peer { cable: target.cable };
         return begin_to_claim(passage, Stage::Claim, exit, port);

@@ -5,7 +5,6 @@
 
 use super::{
     Outcome, Verdict, clamp, detour,
-    external_port::forget,
     forwards::{self},
     fragments,
     head::{Kind, destination_mac},
@@ -17,6 +16,7 @@ use super::{
     options,
     oversize::FITS_EVERY_LINK,
     passage::{ANY, PLAIN, Passage, read_head},
+    record::forget,
     rewrite::Translation,
     source,
     stages::go_on,

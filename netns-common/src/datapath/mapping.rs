@@ -6,9 +6,10 @@
 //! here. A mapping stands as long as one of its flows, and rests for a while.
 
 use super::{
-    external_port::{Forwarded, Refused, Sequence, Wanted, is_to_be_had, record},
+    external_port::{Forwarded, Refused, Sequence, Wanted, is_to_be_had},
     forwards::Target,
     head::Head,
+    record::record,
     traits::{InsertError, MappingTable, Tables},
 };
 use crate::abi::{

@@ -8,11 +8,11 @@
 use super::{
     Exit, Outcome, Verdict,
     departure::begin_to_claim,
-    external_port::record,
     head::Kind,
     notes::Scratch,
     parked::ParkedExit,
     passage::{ANY, Passage},
+    record::record,
     rewrite::Translation,
     stages::go_on,
     state::{Direction, is_expired},
@@ -98,7 +98,7 @@ fn leave<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome {
         };
         return passage.translate(&to, ParkedExit::park(Exit::Onward), NO_RULE, false);
     }
-    // What is open is known at the far end by its port: another one would end it.
+    // The far end of an open connection knows it by its port. Another port would end it.
     let is_open = head.kind.is_tcp() && !head.is_syn();
     if is_taken && is_open || !usage::has_room_for_other_nat(tables, passage.settings, passage.now)
     {

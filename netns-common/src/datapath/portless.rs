@@ -1,8 +1,9 @@
 //! Protocols without ports: translated by address, for one inside end and remote at a time.
 
 use super::{
-    external_port::{Refused, record},
+    external_port::Refused,
     head::Head,
+    record::record,
     traits::{InsertError, Tables},
 };
 use crate::abi::{DropReason, Flow, Port, Settings};

@@ -4,10 +4,11 @@
 use super::{
     Outcome,
     departure::{depart, give_up},
-    external_port::{Forwarded, Sequence, forget, is_to_be_had, record},
+    external_port::{Forwarded, Sequence, is_to_be_had},
     notes::Scratch,
     parked::forget_ways,
     passage::Passage,
+    record::{forget, record},
     stages::go_on,
     state::State,
     traits::{FlowRef, InsertError, Packet, Tables},

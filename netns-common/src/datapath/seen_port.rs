@@ -4,9 +4,10 @@
 
 use super::{
     Outcome,
-    external_port::{Sequence, forget},
+    external_port::Sequence,
     parked::forget_ways,
     passage::Passage,
+    record::forget,
     traits::{FlowRef, Packet, Tables},
 };
 use crate::abi::{DropReason, FlowKey, InsideKey, Port, Stage};

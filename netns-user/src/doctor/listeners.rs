@@ -1,4 +1,4 @@
-//! Whether programs of the router listen on ports that the lab forwards.
+//! Programs of the router and the ports that the lab forwards: who listens there, and who cannot call.
 
 use super::{Finding, Router, Subject, Verdict};
 use crate::lab::{self, ShadowedListener};
@@ -14,12 +14,25 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     if matches!(subject.router(), Router::Own) && !subject.living {
         return Vec::new();
     }
-    vec![match lab::shadowed(lab) {
+    let listeners = match lab::shadowed(lab) {
         Ok(found) => judge(&found),
         Err(error) => Finding::new(CHECK, Verdict::Doubtful, error.to_string())
             .meaning("whether a program listens on a forwarded port is not known: this shows it")
             .command(LISTENERS),
-    }]
+    };
+    let mut findings = vec![listeners];
+    if !lab.forwards.is_empty() {
+        findings.push(bound_to_loopback());
+    }
+    findings
+}
+
+/// What holds for every lab with forwards.
+fn bound_to_loopback() -> Finding {
+    Finding::sound("loopback", "programs of the router reach forwards, by 127.0.0.1 too").meaning(
+        "but for those that bind their socket to a loopback address before they connect: they get \
+         EINVAL, because Linux sends nothing from such an address to another namespace",
+    )
 }
 
 fn judge(found: &[ShadowedListener]) -> Finding {
@@ -38,6 +51,19 @@ fn judge(found: &[ShadowedListener]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topology::Topology;
+
+    #[test]
+    fn who_cannot_call_a_forward_is_told_where_there_are_forwards() {
+        let checks = |lab: Topology| -> Vec<&str> {
+            let subject = Subject { lab: Some(lab), file: None, living: true, no_uplink: None };
+            check(&subject).iter().map(|finding| finding.check).collect()
+        };
+        let mut lab = Topology::lecture();
+        assert!(checks(lab.clone()).contains(&"loopback"));
+        lab.forwards.clear();
+        assert!(!checks(lab).contains(&"loopback"));
+    }
 
     #[test]
     fn a_program_on_a_forwarded_port_is_named() {

@@ -11,8 +11,8 @@ use crate::{
     model::{Datagram, Field, Hook, Router, VecPacket, ipv4, wrong_checksums},
 };
 
-/// More look-ups in the flow table than any packet may cost: where every port is taken, twelve attempts of
-/// sixteen ports are, and two samples.
+/// More look-ups in the flow table than any packet may cost: where every port is taken, eleven attempts of
+/// seventeen ports are, and two samples.
 const LOOKUPS: u32 = 300;
 
 const ETHER_TYPE: usize = 12;

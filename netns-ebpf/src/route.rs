@@ -1,0 +1,77 @@
+//! The kernel's routing table, as the datapath asks it.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{
+        BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_NOT_FWDED,
+        BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LOOKUP_SKIP_NEIGH, BPF_FIB_LOOKUP_SRC,
+        bpf_fib_lookup as FibLookup,
+    },
+    helpers::generated::bpf_fib_lookup,
+    programs::TcContext,
+};
+use netns_common::{
+    abi::Ip4,
+    datapath::{Route, RouteOutcome, RouteQuery},
+};
+
+use crate::{
+    length_of, maps,
+    tables::{AF_INET, KernelTables},
+};
+
+/// `BPF_FIB_LOOKUP_MARK` of linux/bpf.h: kernel 6.10.
+const FIB_LOOKUP_MARK: u32 = 1 << 5;
+
+impl KernelTables<&TcContext> {
+    /// Asks with source selection (kernel 6.7) and without the neighbour, which the redirect
+    /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
+    #[inline(never)]
+    pub(crate) fn look_up_route(&self, of: &RouteQuery, link: u32, flags: u32) -> Route {
+        // SAFETY: all zeroes is a valid value of this C structure.
+        let mut query: FibLookup = unsafe { core::mem::zeroed() };
+        let mut flags = flags;
+        query.family = AF_INET;
+        query.ifindex = link;
+        query.l4_protocol = of.protocol;
+        query.sport = of.source_port.to_network();
+        query.dport = of.destination_port.to_network();
+        query.__bindgen_anon_2.tos = of.tos;
+        query.__bindgen_anon_3.ipv4_src = of.source.to_network();
+        query.__bindgen_anon_4.ipv4_dst = of.destination.to_network();
+        let knows_marks =
+            || maps::SETTINGS.get(0).is_some_and(|settings| settings.route_marks != 0);
+        if of.mark != 0 && knows_marks() {
+            // In the place of the Ethernet addresses, which are an answer only.
+            let [a, b, c, d] = of.mark.to_ne_bytes();
+            query.smac = [a, b, c, d, 0, 0];
+            flags |= FIB_LOOKUP_MARK;
+        }
+        // SAFETY: the structure lives for the duration of the call.
+        let code = unsafe {
+            bpf_fib_lookup(
+                self.ctx().as_ptr(),
+                &mut query,
+                length_of::<FibLookup>(),
+                BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH | flags,
+            )
+        };
+        let outcome = match u32::try_from(code) {
+            // The next hop of an IPv4 route may be an IPv6 one (RFC 5549), which is not ours.
+            // Too large for that link is the caller's to judge, who may ask for another packet.
+            Ok(
+                BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED,
+            ) if query.family == AF_INET => RouteOutcome::Forward,
+            Ok(BPF_FIB_LKUP_RET_NOT_FWDED) => RouteOutcome::Local,
+            _ => RouteOutcome::Refused,
+        };
+        Route {
+            outcome,
+            egress: query.ifindex,
+            // SAFETY: the family is IPv4, so the kernel wrote the IPv4 members.
+            next_hop: Ip4::from_network(unsafe { query.__bindgen_anon_4.ipv4_dst }),
+            // SAFETY: as above.
+            source: Ip4::from_network(unsafe { query.__bindgen_anon_3.ipv4_src }),
+        }
+    }
+}
