@@ -149,7 +149,9 @@ impl Row {
             while let Some(other) = self.before(*first, wanted, |it| it.trunc() == first.trunc()) {
                 self.move_back(other, &mut moved);
             }
-            while let Some(other) = self.before(*first, wanted, |_| at == 0) {
+            // Behind an address of another owner in its subnet it cannot come before other subnets.
+            let comes_first = at == 0 && self.firsts.contains(first);
+            while let Some(other) = self.before(*first, wanted, |_| comes_first) {
                 self.move_back(other, &mut moved);
             }
         }

@@ -232,6 +232,20 @@ fn the_first_address_is_before_those_of_other_subnets() {
 }
 
 #[test]
+fn an_address_behind_one_of_another_owner_stays_there() {
+    let (other, next) = ("203.0.113.1/24", "203.0.113.2/24");
+    let wanted = pieces(&at_uplink(&[SECOND, other, next]));
+    let mut addresses = LinkAddresses::of_pieces(&wanted);
+    let end = End::new(Place::namespace("host"), "ens3");
+    // The first one is somebody else's.
+    let order = [FIRST, next, other, SECOND].map(|address| address.parse().unwrap());
+    addresses.insert(&end, &order);
+    let steps = diff(&wanted, &wanted, &addresses).into_iter().flat_map(|part| part.steps);
+    let lines: Vec<String> = steps.flat_map(|step| step.commands()).collect();
+    assert_eq!(lines, [PROMOTE.to_owned(), del(next), add(next)]);
+}
+
+#[test]
 fn the_firsts_of_two_subnets_go_before_their_further_addresses() {
     let (other, next) = ("203.0.113.1/24", "203.0.113.2/24");
     let lab = at_uplink(&[FIRST, SECOND, other, next]);
