@@ -16,13 +16,13 @@ use aya_ebpf::{
 };
 use netns_common::{
     abi::{
-        BridgePort, CAST_TO_KERNEL, CAST_TO_TYPE, ETHERNET_HEADER, Ip4, KernelField, KernelNumber,
-        field,
+        BridgePort, CAST_TO_KERNEL, CAST_TO_TYPE, DropReason, ETHERNET_HEADER, Ip4, KernelField,
+        KernelNumber, field,
     },
     datapath::{Packet, Plain, PortState},
 };
 
-use crate::{length_of, maps, port_state, reshape};
+use crate::{length_of, maps, port_state, reshape, tables};
 
 /// Bytes that are read directly: Ethernet, IPv4 and TCP without options.
 const DIRECT: u32 = 54;
@@ -275,17 +275,22 @@ pub(crate) fn redirect_ingress(link: u32) -> i32 {
 /// as it is.
 #[inline(always)]
 pub(crate) fn redirect_in(ctx: &TcContext, cable: u32) -> i32 {
-    if matches!(port_state::of(ctx, cable), PortState::Open | PortState::Isolated) {
-        return redirect_peer(ctx, cable);
-    }
-    // SAFETY: copied at once.
-    match unsafe { maps::BRIDGE_PORTS.get(cable) }.copied() {
-        None => redirect_peer(ctx, cable),
-        // SAFETY: takes no pointer.
-        Some(BridgePort { bridge, .. }) if drop_tag(ctx) => unsafe {
-            bpf_redirect(bridge, 0) as i32
+    match port_state::of(ctx, cable) {
+        PortState::Open | PortState::Isolated => redirect_peer(ctx, cable),
+        PortState::Closed | PortState::Elsewhere => {
+            let reason = DropReason::PortClosed as u32;
+            tables::count(&maps::DROP_COUNTERS, reason, false, ctx.len());
+            TC_ACT_SHOT
+        }
+        // SAFETY: copied at once.
+        PortState::Unknown => match unsafe { maps::BRIDGE_PORTS.get(cable) }.copied() {
+            None => redirect_peer(ctx, cable),
+            // SAFETY: takes no pointer.
+            Some(BridgePort { bridge, .. }) if drop_tag(ctx) => unsafe {
+                bpf_redirect(bridge, 0) as i32
+            },
+            Some(_) => TC_ACT_SHOT,
         },
-        Some(_) => TC_ACT_SHOT,
     }
 }
 

@@ -24,6 +24,9 @@ const FORWARDING: u8 = 3;
 /// `BR_ISOLATED` of linux/if_bridge.h (kernel 4.18): nothing between two such ports.
 const ISOLATED: u64 = 1 << 16;
 
+/// `BR_PORT_LOCKED` of linux/if_bridge.h (kernel 5.18): the bridge takes only what it knows the sender of.
+const LOCKED: u64 = 1 << 21;
+
 /// `BROPT_VLAN_ENABLED` of net/bridge/br_private.h: what passes hangs on VLANs.
 const VLAN_ENABLED: u64 = 1;
 
@@ -78,22 +81,24 @@ fn state(noted: &PortDevice) -> PortState {
         let is_open = port == 0 && read::<u32>(device, field::DEVICE_FLAGS) & UP != 0;
         return if is_open { PortState::Open } else { PortState::Closed };
     }
-    // A link that something else has taken than a bridge has no such port.
-    let is_port = port != 0 && read::<u64>(port, field::PORT_DEVICE) == device;
-    if !is_port || read::<u8>(port, field::PORT_STATE) != FORWARDING {
+    if port == 0 {
         return PortState::Closed;
     }
+    // What has taken the link may be no bridge, and then has no such port.
     let of = read::<u64>(port, field::PORT_BRIDGE);
-    if read::<u32>(read::<u64>(of, field::BRIDGE_DEVICE), field::DEVICE_INDEX) != bridge {
+    let is_in_bridge = read::<u64>(port, field::PORT_DEVICE) == device
+        && read::<u32>(read::<u64>(of, field::BRIDGE_DEVICE), field::DEVICE_INDEX) == bridge;
+    if !is_in_bridge {
+        return PortState::Elsewhere;
+    }
+    if read::<u8>(port, field::PORT_STATE) != FORWARDING {
         return PortState::Closed;
     }
-    if read::<u64>(of, field::BRIDGE_OPTIONS) & VLAN_ENABLED != 0 {
+    let flags = read::<u64>(port, field::PORT_FLAGS);
+    if flags & LOCKED != 0 || read::<u64>(of, field::BRIDGE_OPTIONS) & VLAN_ENABLED != 0 {
         return PortState::Unknown;
     }
-    match read::<u64>(port, field::PORT_FLAGS) & ISOLATED {
-        0 => PortState::Open,
-        _ => PortState::Isolated,
-    }
+    if flags & ISOLATED == 0 { PortState::Open } else { PortState::Isolated }
 }
 
 /// Whether a native XDP program sees what comes in at the far end of a cable.

@@ -108,6 +108,8 @@ drop_reasons! {
     /// Not dropped, but counted: a packet of another NAT on the machine, whose connection has no
     /// record, since as many have one as may, or a connection of the lab has its port.
     OtherNatUnrecorded = 29, "other-nat-unrecorded";
+    /// The cable is pulled out of its bridge, or the bridge or the port is switched off.
+    PortClosed = 30, "port-closed";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
     /// ARP that claims addresses which the namespace at the end of this cable does not have.

@@ -48,7 +48,7 @@ pub(super) fn leave<P: Packet, T: Tables>(
     }
     let refusal = match head.kind {
         Kind::LaterFragment => return Outcome::Decided(detour::detour(passage)),
-        Kind::Tcp if head.is_rst() => Some(DropReason::NoFlow),
+        Kind::Tcp if head.begins_nothing() => Some(DropReason::NoFlow),
         Kind::Tcp | Kind::Udp | Kind::Sctp | Kind::Portless | Kind::Query => None,
         Kind::QueryReply | Kind::OtherIcmp => Some(DropReason::UnrelatedIcmp),
         Kind::IcmpError => return Outcome::Continue(Stage::OutboundError),

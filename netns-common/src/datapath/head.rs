@@ -347,6 +347,12 @@ impl Head {
         self.tcp_flags & (SYN | ACK | RST) == SYN
     }
 
+    /// Whether it answers a SYN, or is a RST: neither begins a connection.
+    #[inline(always)]
+    pub const fn begins_nothing(&self) -> bool {
+        self.is_rst() || self.tcp_flags & (SYN | ACK) == SYN | ACK
+    }
+
     #[inline(always)]
     pub const fn is_rst(&self) -> bool {
         self.tcp_flags & RST != 0

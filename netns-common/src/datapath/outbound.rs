@@ -1,5 +1,9 @@
 //! tcx ingress of a cable's host side: what a namespace sends.
 
+use core::mem::offset_of;
+
+use network_types::eth::{EthHdr, EtherType};
+
 use super::{
     Exit, Outcome, Verdict, clamp,
     departure::leave,
@@ -45,8 +49,9 @@ pub fn from_namespace<P: Packet, T: Tables>(
     let Scratch { head: parked, notes } = scratch;
     notes.eviction.is_done = false;
     notes.port = tables.port_state(packet.link());
-    if notes.port == PortState::Closed {
-        return Outcome::Decided(Verdict::Pass);
+    if matches!(notes.port, PortState::Closed | PortState::Elsewhere) {
+        *parked = head;
+        return Outcome::Continue(Stage::OtherFrame);
     }
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     let is_plain = head.is_plain() && !head.may_be_fragmented;
@@ -136,10 +141,29 @@ fn resume<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Option<Verdi
 pub fn other_frame<P: Packet, T: Tables>(
     packet: &mut P,
     tables: &T,
-    _: &mut Scratch,
-    _: Tick,
+    scratch: &mut Scratch,
+    now: Tick,
 ) -> Outcome {
-    Outcome::Decided(source::of_other_frame(packet, tables))
+    let ether_type: Option<u16> = packet.load(offset_of!(EthHdr, ether_type));
+    if ether_type != Some(EtherType::Ipv4 as u16) || packet.is_tagged() {
+        return Outcome::Decided(source::of_other_frame(packet, tables));
+    }
+    go_on(packet, tables, scratch, now, |passage| Outcome::Decided(of_lost_port(passage)))
+}
+
+/// An IPv4 packet of a namespace whose cable is not where the lab has plugged it in. Without its bridge
+/// the port would be an interface of the router, which routes. At another bridge it goes its own way,
+/// under its own addresses.
+#[inline(always)]
+fn of_lost_port<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Verdict {
+    if passage.notes.port == PortState::Closed {
+        return passage.drop(DropReason::PortClosed);
+    }
+    let port = passage.tables.bridge_port(passage.packet.link());
+    match port.and_then(|port| source::of_cable(passage, &port)) {
+        Some(reason) => passage.drop(reason),
+        None => Verdict::Pass,
+    }
 }
 
 /// [`Stage::OutboundMoved`].

@@ -130,7 +130,7 @@ pub(super) fn least_idle<F: FlowRef>(flow: &F) -> Option<Tick> {
     Some(match State::from_number(flow.state) {
         // The oldest comes first: one whose last acknowledgement is on the way is hardly met.
         State::TimeWait => 0,
-        State::Reset if is_refused => 0,
+        State::Aborted if is_refused => 0,
         State::Reset | State::Aborted => RESET,
         State::InsideClosed | State::RemoteClosed => ONE_SIDED,
         State::SynSent | State::SynReceived => UNANSWERED,

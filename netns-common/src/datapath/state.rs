@@ -56,7 +56,7 @@ pub enum State {
     /// TCP: a RST was seen. The record stays, so that a forged one frees nothing
     /// (RFC 7857 section 2.2).
     Reset = 9,
-    /// TCP: the end that began it has reset it before it was open.
+    /// TCP: it was reset before it was open.
     Aborted = 10,
 }
 
@@ -120,7 +120,7 @@ impl State {
     }
 
     /// Whether a TCP connection was never seen to be open: a SYN-ACK opens none (RFC 9293 section
-    /// 3.10.7.4), nor does a RST of the end that began it.
+    /// 3.10.7.4), nor does a RST.
     #[inline(always)]
     pub const fn is_half_open(self) -> bool {
         matches!(self, Self::SynSent | Self::SynReceived | Self::PickedUp | Self::Aborted)
@@ -152,7 +152,7 @@ impl State {
         idle: Tick,
     ) -> Self {
         match self {
-            _ if tcp_flags & RST != 0 && from_initiator && self.is_half_open() => Self::Aborted,
+            _ if tcp_flags & RST != 0 && self.is_half_open() => Self::Aborted,
             _ if tcp_flags & RST != 0 => Self::Reset,
             Self::Reset | Self::Aborted
                 if tcp_flags & SYN == 0 && STRAGGLING < idle && idle < Tick::MAX / 2 =>
@@ -160,7 +160,8 @@ impl State {
                 Self::Established.after_fin(direction, tcp_flags)
             }
             Self::SynSent if !from_initiator && tcp_flags & SYN != 0 => Self::SynReceived,
-            Self::SynReceived if tcp_flags & (SYN | ACK) == ACK => {
+            // Its other end acknowledges a forged SYN too (RFC 5961 section 4).
+            Self::SynReceived if from_initiator && tcp_flags & (SYN | ACK) == ACK => {
                 Self::Established.after_fin(direction, tcp_flags)
             }
             Self::PickedUp if !from_initiator => Self::Established.after_fin(direction, tcp_flags),
@@ -219,7 +220,11 @@ impl State {
 pub fn timeout_of(flow: &FlowHead, settings: &Settings) -> Tick {
     let timeouts = settings.timeouts_of(flow.kind);
     if is_question(flow) {
-        return timeouts.udp_question;
+        return if timeouts.udp_question < timeouts.udp {
+            timeouts.udp_question
+        } else {
+            timeouts.udp
+        };
     }
     State::from_number(flow.state).timeout(flow.protocol, timeouts)
 }
@@ -305,17 +310,22 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_resets_what_it_began_before_it_is_open_has_opened_nothing() {
-        let calls: [&[(Direction, u8)]; 3] =
-            [&[(In, RST)], &[(Out, SYN | ACK), (In, RST)], &[(In, RST), (In, RST)]];
+    fn what_is_reset_before_it_is_open_was_never_open() {
+        let calls: [&[(Direction, u8)]; 4] =
+            [&[(In, RST)], &[(Out, SYN | ACK), (In, RST)], &[(In, RST), (In, RST)], &[(Out, RST)]];
         for packets in calls {
             let state = walk(FlowKind::Forward, State::SynSent, packets);
             assert_eq!(state, State::Aborted);
             assert!(state.is_half_open() && state.is_reset());
         }
-        let refused = walk(FlowKind::Forward, State::SynSent, &[(Out, RST)]);
-        assert_eq!(refused, State::Reset);
-        assert!(!refused.is_half_open());
+    }
+
+    #[test]
+    fn only_the_end_that_calls_opens_a_connection() {
+        // The called end acknowledges a second SYN with other numbers.
+        let called = walk(FlowKind::Forward, State::SynSent, &[(Out, SYN | ACK), (Out, ACK)]);
+        assert_eq!(called, State::SynReceived);
+        assert_eq!(walk(FlowKind::Forward, called, &[(In, ACK)]), State::Established);
     }
 
     #[test]

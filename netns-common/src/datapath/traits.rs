@@ -328,8 +328,10 @@ pub enum PortState {
     Isolated = 1,
     /// It carries some and not others, or it does not show what it does: it must see them all.
     Unknown = 2,
+    /// Something else has the link by now, as another bridge: its frames are that one's.
+    Elsewhere = 3,
     /// It carries none: the cable is pulled, or the bridge or the port is switched off.
-    Closed = 3,
+    Closed = 4,
 }
 
 /// What the host's socket tables answer.

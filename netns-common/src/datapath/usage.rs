@@ -24,7 +24,8 @@ pub struct Charge {
     pub records: u32,
     /// Whether only the end that began the flow was heard so far. An answer is one whatever it
     /// says: else a connection that its own end resets would count as answered. A TCP connection
-    /// that the outside begins is answered when it is open: a forged source is sent a SYN-ACK too.
+    /// that the outside begins is answered when it is open, any other when its caller has sent again:
+    /// a forged source is sent answers too.
     pub is_unreplied: bool,
     /// Whether the outside began it.
     pub is_call: bool,
@@ -47,7 +48,7 @@ impl Charge {
                 let is_unreplied = if flow.protocol == Protocol::Tcp as u8 {
                     State::from_number(flow.state).is_half_open()
                 } else {
-                    flow.packets_out == 0
+                    flow.packets_out == 0 || flow.packets_in < 2
                 };
                 (flow.egress, 1, is_unreplied)
             }
@@ -58,8 +59,20 @@ impl Charge {
 
     /// Whether a packet that leads to `state` is the answer that the flow was without.
     #[inline(always)]
-    fn is_settled_by(self, state: State, from_initiator: bool) -> bool {
-        if self.is_call && state.is_of_tcp() { !state.is_half_open() } else { !from_initiator }
+    fn is_settled_by(self, flow: &FlowHead, state: State, from_initiator: bool) -> bool {
+        if !self.is_call {
+            return !from_initiator;
+        }
+        if state.is_of_tcp() {
+            return !state.is_half_open();
+        }
+        // With this packet.
+        let (from_caller, from_target) = if from_initiator {
+            (flow.packets_in >= 1, flow.packets_out >= 1)
+        } else {
+            (flow.packets_in >= 2, true)
+        };
+        from_caller && from_target
     }
 
     /// What calls are without counts for none but their own link: they have a share of their own there.
@@ -92,7 +105,7 @@ impl Charge {
 #[inline(always)]
 pub fn settle<T: UsageTable>(tables: &T, flow: &FlowHead, state: State, from_initiator: bool) {
     let charge = Charge::of(flow);
-    if charge.is_unreplied && charge.is_settled_by(state, from_initiator) {
+    if charge.is_unreplied && charge.is_settled_by(flow, state, from_initiator) {
         let settled = charge.records;
         charge.add(tables, Addition { settled, ..Addition::default() });
     }

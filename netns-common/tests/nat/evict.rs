@@ -3,6 +3,7 @@
 use netns_common::{
     abi::{DropReason, Ip4, Limits, SAMPLE},
     datapath::State,
+    model::Datagram,
 };
 
 use crate::lab::{ACK, BLUE, FAR, FIN, HOST, LAN, Lab, RED, RST, SYN, Sent, ipv4};
@@ -73,8 +74,9 @@ fn a_caller_with_a_long_way_completes_while_a_flood_fills_the_share() {
 #[test]
 fn a_full_table_makes_room_by_what_is_over_and_never_by_what_is_open() {
     let mut lab = lab(Limits::default());
-    lab.router.tables.capacity = 50;
-    for port in 40_000..40_050 {
+    // A sample meets each of so few.
+    lab.router.tables.capacity = 40;
+    for port in 40_000..40_040 {
         let syn = lab.red(&ipv4(RED, FAR).tcp(port, 443, SYN));
         lab.answer(&syn);
         lab.red(&ipv4(RED, FAR).tcp(port, 443, ACK));
@@ -88,7 +90,7 @@ fn a_full_table_makes_room_by_what_is_over_and_never_by_what_is_open() {
     // That which nobody has answered makes room for a call, and so on.
     call(&mut lab, 40_000);
     lab.blue(&ipv4(BLUE, LAN).udp(40_001, 53)).dropped(DropReason::TableFull);
-    assert_eq!(lab.flow_count(), 50);
+    assert_eq!(lab.flow_count(), 40);
 }
 
 #[test]
@@ -133,4 +135,40 @@ fn a_connection_between_namespaces_makes_room_with_both_its_records() {
         lab.red(&ipv4(RED, HOST).tcp(port, 80, SYN)).reached(BLUE, (HOST, port), (BLUE, 80));
     }
     assert_eq!(lab.flow_count(), 4);
+}
+
+/// Sends 2,000 packets of sources that do not exist, each of which blue answers as `answer` says, and
+/// calls blue between them.
+fn callers_are_served_during(packet: impl Fn(Ip4, u16) -> Datagram, is_reset: bool) {
+    let mut lab = lab(Limits { quota: 400, half_open: 100, ..Limits::default() });
+    for number in 0..2000_u16 {
+        let source = Ip4::new(100, 64, (number >> 8) as u8, number as u8);
+        let sent = lab.outside(&packet(source, 1024 + number));
+        let answer = Datagram::answer_to(&sent.after).expect("a packet that is answered");
+        let answer = if is_reset { answer.tcp_flags(RST | ACK) } else { answer };
+        lab.answer_with(&sent, &answer);
+        lab.router.now += 1;
+        if number % 50 == 0 {
+            call(&mut lab, 40_000 + number / 50);
+        }
+    }
+    let flows = lab.router.tables.flows();
+    let open = flows.values().filter(|flow| flow.state == State::Established as u8).count();
+    assert_eq!((open, flows.len()), (40, 140));
+}
+
+#[test]
+fn callers_are_served_during_floods_that_a_target_answers_in_any_way() {
+    // SYNs to a port where nobody listens, segments of connections that there are not, datagrams.
+    callers_are_served_during(|source, port| ipv4(source, HOST).tcp(port, 80, SYN), true);
+    callers_are_served_during(|source, port| ipv4(source, HOST).tcp(port, 80, ACK), true);
+    callers_are_served_during(|source, port| ipv4(source, HOST).udp(port, 5353), false);
+}
+
+#[test]
+fn the_answer_to_a_call_that_made_room_begins_nothing() {
+    let mut lab = Lab::new();
+    let late = ipv4(BLUE, FAR).tcp(80, 40_000, SYN | ACK);
+    lab.blue(&late).dropped(DropReason::NoFlow);
+    assert_eq!(lab.flow_count(), 0);
 }

@@ -78,27 +78,44 @@ fn a_neighbour_hears_nothing_from_a_false_source() {
 
 #[test]
 fn a_neighbour_is_left_to_the_bridge_unless_both_ports_are_open() {
-    for state in [PortState::Isolated, PortState::Unknown, PortState::Closed] {
+    let states = [PortState::Isolated, PortState::Unknown, PortState::Elsewhere, PortState::Closed];
+    for state in states {
         for of_red in [true, false] {
             let mut lab = Lab::new();
             let Places { blue_mac, blue_port, red_port, .. } = lab.places;
             let port = if of_red { red_port } else { blue_port };
             lab.router.tables.port_states.insert(port, state);
-            to_blue(&mut lab, &ipv4(RED, BLUE).udp(40_000, 53), blue_mac).passed();
+            let sent = to_blue(&mut lab, &ipv4(RED, BLUE).udp(40_000, 53), blue_mac);
+            if of_red && state == PortState::Closed {
+                sent.dropped(DropReason::PortClosed);
+            } else {
+                sent.passed();
+            }
         }
     }
 }
 
 #[test]
-fn nothing_is_translated_for_a_namespace_whose_cable_is_pulled() {
+fn a_namespace_whose_cable_is_pulled_sends_nothing() {
     let mut lab = Lab::new();
     let datagram = ipv4(RED, FAR).udp(40_000, 53);
     lab.red(&datagram).left_as((HOST, 40_000), (FAR, 53));
     let red_port = lab.places.red_port;
+    // The port alone would be an interface of the router, which routes.
     lab.router.tables.port_states.insert(red_port, PortState::Closed);
-    lab.red(&datagram).passed();
-    lab.red(&ipv4(RED, FAR).udp(40_001, 53)).passed();
+    lab.red(&datagram).dropped(DropReason::PortClosed);
+    lab.red(&ipv4(RED, FAR).udp(40_001, 53)).dropped(DropReason::PortClosed);
     assert_eq!(lab.only_flow().1.packets_out, 1);
+}
+
+#[test]
+fn a_namespace_on_another_bridge_keeps_to_its_own_addresses() {
+    let mut lab = Lab::new();
+    let red_port = lab.places.red_port;
+    lab.router.tables.port_states.insert(red_port, PortState::Elsewhere);
+    lab.red(&ipv4(RED, FAR).udp(40_000, 53)).passed();
+    lab.red(&ipv4(BLUE, FAR).udp(40_000, 53)).dropped(DropReason::SpoofedSource);
+    assert_eq!(lab.flow_count(), 0);
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn pitfall_redan_a_forged_fin_does_not_close_a_connection_whose_data_goes_on() {
 #[test]
 fn a_refused_connection_is_told_by_what_it_was_asked() {
     for (flags, acknowledged, state) in [
-        (RST | ACK, RED_FIRST.wrapping_add(1), State::Reset),
+        (RST | ACK, RED_FIRST.wrapping_add(1), State::Aborted),
         (RST | ACK, RED_FIRST.wrapping_add(0x0100_0000), State::SynSent),
         (RST, 0, State::SynSent),
     ] {
@@ -240,7 +240,7 @@ fn a_peer_that_no_longer_knows_a_picked_up_connection_may_say_so() {
     lab.outside(&from_far(ACK, 0x7000_0000, 0x7000_0000));
     assert_eq!(lab.only_state(), State::PickedUp);
     lab.outside(&from_far(RST, 0x0200_0000, 0));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), State::Aborted);
 }
 
 #[test]

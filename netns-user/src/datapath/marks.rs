@@ -34,6 +34,10 @@ const WITH_IMMEDIATE: [u8; 4] = [0x07, MOVE, 0x04, 0xb4];
 const FUNCTIONS: [(u32, &str); 2] =
     [(CAST_TO_KERNEL, "bpf_cast_to_kern_ctx"), (CAST_TO_TYPE, "bpf_rdonly_cast")];
 
+/// How the names of a bridge's structures begin, and the structure that programs read them as.
+const BRIDGE_STRUCTURES: &str = "net_bridge";
+const WORDS: &str = "pt_regs";
+
 /// The kernel module that may have the types of bridges.
 const BRIDGE: &str = "bridge";
 
@@ -90,6 +94,15 @@ impl Values {
         };
         let offsets = field::PORT.map(|field| offset(field, types, module.as_ref()));
         let offsets = offsets.into_iter().collect::<Option<Vec<_>>>()?;
+        // Nothing can be read behind the structure that stands for those of bridges.
+        let words = types.size(WORDS)?;
+        let fits = |(field, (_, at)): (KernelField, &(u16, i16))| {
+            !field.structure.starts_with(BRIDGE_STRUCTURES)
+                || u32::try_from(*at).is_ok_and(|at| at + 8 <= words)
+        };
+        if !field::PORT.into_iter().zip(&offsets).all(fits) {
+            return None;
+        }
         let numbers = number::PORT.map(|KernelNumber { mark, is }| Some((mark, value(is, types)?)));
         let numbers = numbers.into_iter().collect::<Option<Vec<_>>>()?;
         self.offsets.extend(offsets);
