@@ -17,6 +17,7 @@ mod stun;
 mod tools;
 mod topology;
 mod traffic;
+mod udp;
 mod variable;
 mod wait;
 mod wire;
@@ -38,9 +39,10 @@ pub use stun::StunServer;
 pub use tools::{Inside, WebServer};
 pub use topology::{LabFile, lab, lab_file, lecture, outside, town};
 pub use traffic::{
-    Stream, UdpEcho, accept, connect_from, receive_stream, send_stream, stream_whole,
+    Stream, UdpEcho, accept, connect_from, exchange, receive_stream, send_stream, stream_whole,
 };
+pub use udp::{ask, ask_at, ask_echo, receive, receive_bytes, receives_nothing};
 pub use variable::number;
-pub use wait::{DEADLINE, eventually};
+pub use wait::{DEADLINE, SILENCE, eventually};
 pub use wire::{Wire, bind_to_index, bind_to_interface, ignore_outgoing, mac_of, set};
 pub use xdp::{Xdp, XdpAction};

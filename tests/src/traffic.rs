@@ -175,6 +175,22 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     Ok((stream, peer))
 }
 
+/// Sends a word to the server's end of a connection, and the same one back.
+///
+/// # Panics
+/// When one of them is closed, or gets anything else.
+#[track_caller]
+pub fn exchange(client: &mut TcpStream, server: &mut TcpStream, word: &[u8]) {
+    let goes = |from: &mut TcpStream, to: &mut TcpStream| {
+        let mut received = vec![0; word.len()];
+        from.write_all(word).expect("an open connection");
+        to.read_exact(&mut received).expect("the word");
+        assert_eq!(received, word);
+    };
+    goes(client, server);
+    goes(server, client);
+}
+
 /// A UDP server in a namespace that sends everything back, until it is dropped.
 #[derive(Debug)]
 pub struct UdpEcho {

@@ -8,6 +8,9 @@ use std::{
 /// Longer than anything in these tests takes on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How long what must not come is waited for.
+pub const SILENCE: Duration = Duration::from_millis(500);
+
 /// How long a poll that found nothing is put off.
 const PAUSE: Duration = Duration::from_millis(20);
 

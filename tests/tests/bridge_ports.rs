@@ -1,10 +1,9 @@
 //! A bridge is a bridge: what somebody does to a port of it, or to the whole, holds for the packets
 //! that would otherwise take a short way past it.
 
-use std::net::UdpSocket;
-
 use netns_tests::{
-    DEADLINE, Inside, LabFile, Sandbox, Xdp, XdpAction, eventually, inside, ip, lab, outside,
+    DEADLINE, Inside, LabFile, Sandbox, Xdp, XdpAction, ask_at, eventually, inside, ip, lab,
+    outside,
 };
 
 /// Red and blue on one bridge, and a service of blue that the outside reaches by a forward.
@@ -55,19 +54,11 @@ impl Ends {
     /// A call from outside to a forward reaches blue and is answered, and so does one of red.
     #[track_caller]
     fn answers_calls(&self) {
-        let bind = |of: &Inside, address| of.run(|| UdpSocket::bind(address)).expect("a socket");
-        let server = bind(&self.blue, "10.1.0.3:53");
+        let server = self.blue.udp("10.1.0.3:53");
         for of in [&self.net, &self.red] {
-            let caller = bind(of, "0.0.0.0:0");
-            for socket in [&server, &caller] {
-                socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-            }
+            let caller = of.udp("0.0.0.0:0");
             for _ in 0..2 {
-                caller.send_to(b"call", "192.0.2.10:53").expect("to call");
-                let (_, peer) = server.recv_from(&mut [0; 8]).expect("a call");
-                server.send_to(b"answer", peer).expect("to answer");
-                let (_, from) = caller.recv_from(&mut [0; 8]).expect("an answer");
-                assert_eq!(from.to_string(), "192.0.2.10:53");
+                ask_at(&caller, "192.0.2.10:53", &server, "call");
             }
         }
     }

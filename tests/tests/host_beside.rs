@@ -2,52 +2,28 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpListener, UdpSocket},
-    time::Duration,
+    net::TcpListener,
 };
 
 use netns_tests::{
-    DEADLINE, Sandbox, UdpEcho, accept, connect_from, count, eventually, forward_add, inside,
-    lab_is_up, lecture, nat, netns,
+    DEADLINE, Sandbox, UdpEcho, accept, ask, ask_echo, connect_from, count, eventually, exchange,
+    forward_add, inside, lab_is_up, lecture, nat, netns, receive, receives_nothing,
 };
-
-/// Long enough for what does not come.
-const SILENCE: Duration = Duration::from_millis(300);
-
-fn udp(namespace: &str, address: &str) -> UdpSocket {
-    let socket = inside(namespace).run(|| UdpSocket::bind(address)).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket
-}
 
 #[test]
 fn a_namespace_does_not_get_the_answers_to_the_host() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let server = udp("lan", "192.168.1.1:7002");
-    let red = udp("red", "192.168.15.1:45000");
-    let host = udp("host", "192.168.1.10:45000");
-    let mut buffer = [0; 32];
+    let server = inside("lan").udp("192.168.1.1:7002");
+    let red = inside("red").udp("192.168.15.1:45000");
+    let host = inside("host").udp("192.168.1.10:45000");
     // Red is first and keeps its port, which is then the host's too.
     red.send_to(b"from red", "192.168.1.1:7002").expect("a datagram");
-    server.recv_from(&mut buffer).expect("red's question");
-    host.send_to(b"from the host", "192.168.1.1:7002").expect("a datagram");
-    let (_, client) = server.recv_from(&mut buffer).expect("the host's question");
-    assert_eq!(client.to_string(), "192.168.1.10:45000");
-    server.send_to(b"secret", client).expect("an answer");
-    let (length, _) = host.recv_from(&mut buffer).expect("the host's answer");
-    assert_eq!(&buffer[..length], b"secret");
-    red.set_read_timeout(Some(SILENCE)).expect("a timeout");
-    let nothing = red.recv_from(&mut buffer).expect_err("nothing for red");
-    assert!(matches!(nothing.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{nothing}");
+    assert_eq!(receive(&server).0, "from red");
+    assert_eq!(ask(&host, &server, "from the host").to_string(), "192.168.1.10:45000");
+    receives_nothing(&red);
     // Red goes on by another port.
-    red.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    red.send_to(b"again", "192.168.1.1:7002").expect("a datagram");
-    let (_, client) = server.recv_from(&mut buffer).expect("red's question");
-    assert_ne!(client.port(), 45_000);
-    server.send_to(b"for red", client).expect("an answer");
-    let (length, _) = red.recv_from(&mut buffer).expect("red's answer");
-    assert_eq!(&buffer[..length], b"for red");
+    assert_ne!(ask(&red, &server, "again").port(), 45_000);
 }
 
 #[test]
@@ -60,11 +36,7 @@ fn a_connection_of_the_host_survives_a_forward_of_its_port() {
     let (mut served, _) = accept(&listener).expect("a connection");
     forward_add("tcp", 40_080, "192.168.15.2:80").success();
     for _ in 0..3 {
-        stream.write_all(b"ping").expect("a question");
-        let mut word = [0; 4];
-        served.read_exact(&mut word).expect("the question");
-        served.write_all(&word).expect("an answer");
-        stream.read_exact(&mut word).expect("the answer");
+        exchange(&mut stream, &mut served, b"ping");
     }
 }
 
@@ -72,7 +44,7 @@ fn a_connection_of_the_host_survives_a_forward_of_its_port() {
 fn the_host_is_told_that_nobody_listens_in_a_namespace() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let host = udp("host", "0.0.0.0:0");
+    let host = inside("host").udp("0.0.0.0:0");
     host.connect("192.168.15.1:9999").expect("an address");
     host.send(b"anybody?").expect("a datagram");
     let error = host.recv(&mut [0; 8]).expect_err("nobody");
@@ -115,10 +87,8 @@ fn a_loopback_address_with_an_owner_stays_its_owners() {
     lab_is_up();
     forward_add("udp", 53, "192.168.15.2:53").success();
     let _resolver = UdpEcho::start("host", "127.0.0.53:53");
-    let client = udp("host", "127.0.0.1:0");
-    client.send_to(b"question", "127.0.0.53:53").expect("a datagram");
-    let (_, from) = client.recv_from(&mut [0; 16]).expect("an answer");
-    assert_eq!(from.to_string(), "127.0.0.53:53");
+    let client = inside("host").udp("127.0.0.1:0");
+    ask_echo(&client, "127.0.0.53:53");
 }
 
 #[test]
@@ -185,7 +155,7 @@ fn a_forward_that_moves_ends_the_hosts_own_connections_by_it_and_no_others() {
     let listener = inside("red").run(|| TcpListener::bind("192.168.15.1:80")).expect("a listener");
     forward_add("tcp", 8080, "192.168.15.1:80").success();
     let connected = |to: &str| {
-        let socket = udp("host", "0.0.0.0:0");
+        let socket = inside("host").udp("0.0.0.0:0");
         socket.connect(to).expect("an address");
         socket.send(b"one").expect("a datagram");
         assert_eq!(receive(&socket).0, "one");
@@ -226,7 +196,7 @@ fn a_connection_of_the_host_stays_while_another_rule_leads_it_to_the_same_target
     forward_add("udp", 514, "192.168.15.1:514").success();
     netns(&["forward", "add", "udp", "514", "192.168.15.1:514", "--address", "192.168.1.10"])
         .success();
-    let socket = udp("host", "0.0.0.0:0");
+    let socket = inside("host").udp("0.0.0.0:0");
     socket.connect("192.168.1.10:514").expect("an address");
     for (word, deleted) in [("one", None), ("two", Some(&["forward", "del", "udp", "514"]))] {
         if let Some(deleted) = deleted {
@@ -242,46 +212,29 @@ fn forward_range() {
     netns(&["forward", "add", "udp", "40000-50000", "192.168.15.2:40000"]).success();
 }
 
-/// What a socket receives, and from whom.
-fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
-    let mut buffer = [0; 64];
-    let (length, sender) = socket.recv_from(&mut buffer).expect("a datagram");
-    (String::from_utf8_lossy(&buffer[..length]).into_owned(), sender)
-}
-
-fn receives_nothing(socket: &UdpSocket) {
-    socket.set_read_timeout(Some(SILENCE)).expect("a timeout");
-    let nothing = socket.recv_from(&mut [0; 64]).expect_err("a datagram came");
-    assert!(matches!(nothing.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{nothing}");
-}
-
 #[test]
 fn the_host_gets_answers_to_sockets_whose_port_is_forwarded() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let server = udp("lan", "192.168.1.1:5353");
-    let blue = ["45000", "45001", "45002"].map(|port| udp("blue", &format!("192.168.15.2:{port}")));
-    let early = udp("host", "0.0.0.0:45000");
+    let server = inside("lan").udp("192.168.1.1:5353");
+    let blue = [45_000, 45_001, 45_002].map(|port| inside("blue").udp(("192.168.15.2", port)));
+    let early = inside("host").udp("0.0.0.0:45000");
     early.send_to(b"before the forward", "192.168.1.1:5353").expect("a datagram");
     let (_, client) = receive(&server);
     forward_range();
     server.send_to(b"an answer", client).expect("a datagram");
     assert_eq!(receive(&early).0, "an answer");
     for address in ["0.0.0.0:45001", "192.168.1.10:45002"] {
-        let socket = udp("host", address);
+        let socket = inside("host").udp(address);
         for _ in 0..2 {
-            socket.send_to(b"after the forward", "192.168.1.1:5353").expect("a datagram");
-            let (_, client) = receive(&server);
-            assert_eq!(client.ip().to_string(), "192.168.1.10");
-            server.send_to(b"an answer", client).expect("a datagram");
-            assert_eq!(receive(&socket).0, "an answer");
+            let seen = ask(&socket, &server, "after the forward");
+            assert_eq!(seen.ip().to_string(), "192.168.1.10");
         }
     }
     blue.iter().for_each(receives_nothing);
     // Another remote calls the forward, although the host has a socket there.
-    let stranger = udp("lan", "192.168.1.1:9999");
+    let stranger = inside("lan").udp("192.168.1.1:9999");
     stranger.send_to(b"a call", "192.168.1.10:45000").expect("a datagram");
-    blue[0].set_read_timeout(Some(DEADLINE)).expect("a timeout");
     assert_eq!(receive(&blue[0]).0, "a call");
 }
 
@@ -290,8 +243,8 @@ fn a_service_of_the_host_answers_its_clients_on_the_host_whose_port_is_forwarded
     let _sandbox = Sandbox::new();
     lab_is_up();
     forward_range();
-    let service = udp("host", "0.0.0.0:5353");
-    let blue = udp("blue", "192.168.15.2:45000");
+    let service = inside("host").udp("0.0.0.0:5353");
+    let blue = inside("blue").udp("192.168.15.2:45000");
     for (called, is_connected) in [
         ("127.0.0.1", false),
         ("127.0.0.1", true),
@@ -299,7 +252,7 @@ fn a_service_of_the_host_answers_its_clients_on_the_host_whose_port_is_forwarded
         ("192.168.1.10", true),
         ("192.168.15.5", false),
     ] {
-        let client = udp("host", "0.0.0.0:45000");
+        let client = inside("host").udp("0.0.0.0:45000");
         if is_connected {
             client.connect((called, 5353)).expect("a connected socket");
             client.send(b"a question").expect("a datagram");
@@ -312,9 +265,8 @@ fn a_service_of_the_host_answers_its_clients_on_the_host_whose_port_is_forwarded
     }
     receives_nothing(&blue);
     // Whoever has not asked gets nothing that he could take for an answer: it is a call.
-    let other = udp("host", "0.0.0.0:5454");
+    let other = inside("host").udp("0.0.0.0:5454");
     other.send_to(b"a call", "127.0.0.1:45000").expect("a datagram");
-    blue.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     assert_eq!(receive(&blue).0, "a call");
 }
 
@@ -323,12 +275,9 @@ fn namespaces_find_ports_where_nearly_all_are_forwarded() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     netns(&["forward", "add", "udp", "1025-65535", "192.168.15.2:1025"]).success();
-    let server = udp("lan", "192.168.1.1:5353");
+    let server = inside("lan").udp("192.168.1.1:5353");
     for _ in 0..300 {
-        let red = udp("red", "192.168.15.1:0");
-        red.send_to(b"a question", "192.168.1.1:5353").expect("a datagram");
-        let (_, client) = receive(&server);
-        server.send_to(b"an answer", client).expect("a datagram");
-        assert_eq!(receive(&red).0, "an answer");
+        let red = inside("red").udp("192.168.15.1:0");
+        ask(&red, &server, "a question");
     }
 }

@@ -1,13 +1,10 @@
 //! A lab on a machine where another NAT, as Docker's, works at the same uplink.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, UdpSocket},
-};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use netns_tests::{
-    DEADLINE, LabFile, Sandbox, accept, connect_from, flows, inside, ip, lab, netfilter_rule,
-    netns, own, set,
+    LabFile, Sandbox, accept, ask, connect_from, exchange, flows, inside, ip, lab, netfilter_rule,
+    netns, own, receive, set,
 };
 
 /// A container's namespace `box` at 172.17.0.2, behind a bridge with a masquerade of its own, at
@@ -37,29 +34,11 @@ fn with_container() -> (Sandbox, LabFile) {
     (sandbox, lab)
 }
 
+/// Asks a server, which sees the machine's address; the end that the server has seen.
 #[track_caller]
-fn udp(name: &str, address: &str) -> UdpSocket {
-    let socket = inside(name).run(|| UdpSocket::bind(address)).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket
-}
-
-#[track_caller]
-fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
-    let mut buffer = [0; 64];
-    let (length, sender) = socket.recv_from(&mut buffer).expect("a datagram");
-    (String::from_utf8_lossy(&buffer[..length]).into_owned(), sender)
-}
-
-/// Asks a server, and gets the answer to this very question; the end that the server has seen.
-#[track_caller]
-fn ask(client: &UdpSocket, server: &UdpSocket, question: &str) -> SocketAddr {
-    client.send_to(question.as_bytes(), server.local_addr().expect("an address")).expect("to send");
-    let (asked, end) = receive(server);
-    assert_eq!(asked, question);
+fn ask_by_machine(client: &UdpSocket, server: &UdpSocket, question: &str) -> SocketAddr {
+    let end = ask(client, server, question);
     assert_eq!(end.ip().to_string(), "192.168.1.10");
-    server.send_to(format!("to {question}").as_bytes(), end).expect("to answer");
-    assert_eq!(receive(client).0, format!("to {question}"));
     end
 }
 
@@ -67,16 +46,19 @@ fn ask(client: &UdpSocket, server: &UdpSocket, question: &str) -> SocketAddr {
 fn a_container_and_a_namespace_get_their_own_answers_whoever_asked_first() {
     let (_sandbox, lab) = with_container();
     lab.up().success();
-    let container = udp("box", "172.17.0.2:123");
-    let red = udp("red", "10.60.0.2:123");
+    let container = inside("box").udp("172.17.0.2:123");
+    let red = inside("red").udp("10.60.0.2:123");
     for (port, container_first) in [(7001, true), (7002, false)] {
-        let server = udp("outside", &format!("192.168.1.1:{port}"));
+        let server = inside("outside").udp(("192.168.1.1", port));
         for turn in 0..3 {
             let ends = if container_first {
-                [ask(&container, &server, "container"), ask(&red, &server, "red")]
+                [
+                    ask_by_machine(&container, &server, "container"),
+                    ask_by_machine(&red, &server, "red"),
+                ]
             } else {
-                let red = ask(&red, &server, "red");
-                [ask(&container, &server, "container"), red]
+                let red = ask_by_machine(&red, &server, "red");
+                [ask_by_machine(&container, &server, "container"), red]
             };
             assert_ne!(ends[0], ends[1], "turn {turn}");
             // Who was first has its own port outside.
@@ -104,12 +86,7 @@ fn their_tcp_connections_from_one_port_live_side_by_side() {
         assert_ne!(open[0].3, open[1].3);
         for _ in 0..3 {
             for (name, client, served, _) in &mut open {
-                client.write_all(name.as_bytes()).expect("to send");
-                let mut word = [0; 3];
-                served.read_exact(&mut word).expect("what was sent");
-                served.write_all(&word).expect("to answer");
-                client.read_exact(&mut word).expect("an answer");
-                assert_eq!(&word, name.as_bytes());
+                exchange(client, served, name.as_bytes());
             }
         }
     }
@@ -136,14 +113,14 @@ fn an_answer_to_a_container_is_no_call_to_a_forward() {
     let (_sandbox, lab) = with_container();
     lab.up().success();
     netns(&["forward", "add", "udp", "1024-65535", "10.60.0.2:1024"]).success();
-    let server = udp("outside", "192.168.1.1:7001");
-    let red = udp("red", "10.60.0.2:45000");
-    let container = udp("box", "172.17.0.2:45000");
+    let server = inside("outside").udp("192.168.1.1:7001");
+    let red = inside("red").udp("10.60.0.2:45000");
+    let container = inside("box").udp("172.17.0.2:45000");
     for _ in 0..3 {
-        ask(&container, &server, "container");
+        ask_by_machine(&container, &server, "container");
     }
     // Somebody else calls the forward by the same port.
-    let caller = udp("outside", "192.168.1.1:7002");
+    let caller = inside("outside").udp("192.168.1.1:7002");
     caller.send_to(b"call", "192.168.1.10:45000").expect("to call");
     assert_eq!(receive(&red).0, "call");
 }

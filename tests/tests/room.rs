@@ -1,7 +1,7 @@
 //! New connections find room when what fills it is over.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::Read as _,
     net::{Shutdown, TcpListener, TcpStream},
     thread,
 };
@@ -11,7 +11,7 @@ use netns_common::{
     model::{Random, address::HOST, flags::SYN, ipv4},
 };
 use netns_tests::{
-    Sandbox, Wire, accept, connect_from, dropped, flows, inside, lecture, mac_of, nat,
+    Sandbox, Wire, accept, connect_from, dropped, exchange, flows, inside, lecture, mac_of, nat,
 };
 
 /// How many ports the router has to give.
@@ -63,16 +63,6 @@ fn forge(wire: &mut Wire, random: &mut Random, count: usize) {
     wire.settle([192, 168, 1, 1], [192, 168, 1, 10]);
 }
 
-/// A byte from each end.
-fn exchange(one: &mut TcpStream, other: &mut TcpStream) {
-    for _ in 0..2 {
-        one.write_all(b"x").expect("a byte");
-        other.read_exact(&mut [0]).expect("the byte");
-        other.write_all(b"y").expect("a byte");
-        one.read_exact(&mut [0]).expect("the byte");
-    }
-}
-
 #[test]
 fn callers_are_served_during_and_after_a_flood_of_forged_syns() {
     let _sandbox = Sandbox::new();
@@ -88,7 +78,7 @@ fn callers_are_served_during_and_after_a_flood_of_forged_syns() {
         open.push((caller, accept(&listener).expect("the call").0));
         // Also those that were open before.
         for (caller, called) in &mut open {
-            exchange(caller, called);
+            exchange(caller, called, b"x");
         }
     }
     let state = |state: &str| flows().iter().filter(|flow| flow["state"] == state).count();

@@ -3,14 +3,14 @@
 
 use std::{
     fs,
-    io::{ErrorKind, Read as _, Write as _},
-    net::{TcpListener, TcpStream, UdpSocket},
+    io::ErrorKind,
+    net::{TcpListener, TcpStream},
     path::Path,
 };
 
 use netns_tests::{
-    DEADLINE, LabFile, Sandbox, UdpEcho, accept, connect_from, inside, lecture, nat, netns,
-    stream_whole,
+    LabFile, Sandbox, UdpEcho, accept, ask, ask_echo, connect_from, exchange, inside, lecture, nat,
+    netns, stream_whole,
 };
 
 const FIRST: &str = "192.168.1.10/24";
@@ -53,17 +53,8 @@ fn held() -> Vec<String> {
 /// The address that a namespace bears outside, where its datagram arrives.
 #[track_caller]
 fn seen_from(namespace: &str) -> String {
-    let server = inside("lan").run(|| UdpSocket::bind("192.168.1.1:0")).expect("a socket");
-    let client = inside(namespace).run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
-    for socket in [&server, &client] {
-        socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    }
-    let address = server.local_addr().expect("an address");
-    client.send_to(b"who?", address).expect("a datagram");
-    let (_, seen) = server.recv_from(&mut [0; 16]).expect("it arrives");
-    server.send_to(b"you", seen).expect("a datagram");
-    client.recv_from(&mut [0; 16]).expect("an answer");
-    seen.ip().to_string()
+    let (server, client) = (inside("lan").udp("192.168.1.1:0"), inside(namespace).udp("0.0.0.0:0"));
+    ask(&client, &server, "who?").ip().to_string()
 }
 
 /// A connection over which nothing has been sent yet.
@@ -84,12 +75,7 @@ impl Connection {
     /// Sends something there and back.
     #[track_caller]
     fn lives(&mut self) {
-        let mut read = [0; 4];
-        self.near.write_all(b"ping").expect("it is open");
-        self.far.read_exact(&mut read).expect("it arrives");
-        self.far.write_all(b"pong").expect("it is open");
-        self.near.read_exact(&mut read).expect("it arrives");
-        assert_eq!(&read, b"pong");
+        exchange(&mut self.near, &mut self.far, b"ping");
     }
 }
 
@@ -170,11 +156,7 @@ fn one_namespace_has_an_address_to_itself() {
         stream_whole((&lan, &called), (&blue, &target), 1);
     }
     let _echo = UdpEcho::start("blue", "192.168.15.2:53");
-    let socket = lan.run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket.send_to(b"who?", "198.51.100.1:53").expect("a datagram");
-    let (_, by) = socket.recv_from(&mut [0; 16]).expect("an answer");
-    assert_eq!(by.to_string(), "198.51.100.1:53");
+    ask_echo(&lan.udp("0.0.0.0:0"), "198.51.100.1:53");
     assert_eq!(seen_from("blue"), "198.51.100.1");
     assert_eq!(seen_from("red"), "192.168.1.11");
     has_nothing_to_do(&lab);

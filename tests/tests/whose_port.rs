@@ -4,12 +4,12 @@
 
 use std::{
     io::Read as _,
-    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
 };
 
 use netns_tests::{
-    DEADLINE, Inside, Sandbox, accept, connect_from, inside, ip, lab_is_up, netfilter_lab,
-    netfilter_rule, netns,
+    Inside, Sandbox, accept, ask, ask_at, connect_from, exchange, inside, ip, lab_is_up,
+    netfilter_lab, netfilter_rule, netns, receive,
 };
 
 /// Whose NAT the router of the lecture's lab has.
@@ -59,9 +59,7 @@ impl Router {
 
     #[track_caller]
     fn udp(self, name: &str, address: &str) -> UdpSocket {
-        let socket = self.place(name).run(|| UdpSocket::bind(address)).expect("a socket");
-        socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-        socket
+        self.place(name).udp(address)
     }
 
     #[track_caller]
@@ -78,24 +76,6 @@ fn on_both(test: impl Fn(Router)) {
         println!("{router:?}");
         test(router);
     }
-}
-
-/// What a socket receives, and from whom.
-#[track_caller]
-fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
-    let mut buffer = [0; 64];
-    let (length, sender) = socket.recv_from(&mut buffer).expect("a datagram");
-    (String::from_utf8_lossy(&buffer[..length]).into_owned(), sender)
-}
-
-/// A socket asks a server of the LAN, and gets the answer to its own question.
-#[track_caller]
-fn ask(socket: &UdpSocket, server: &UdpSocket, question: &str) {
-    socket.send_to(question.as_bytes(), server.local_addr().expect("an address")).expect("to send");
-    let (asked, client) = receive(server);
-    assert_eq!(asked, question);
-    server.send_to(format!("to {question}").as_bytes(), client).expect("to answer");
-    assert_eq!(receive(socket).0, format!("to {question}"));
 }
 
 /// What happens in some order, all by one port.
@@ -133,8 +113,12 @@ fn everybody_gets_the_answers_to_its_own_questions_whoever_was_first() {
             let blue = router.udp("blue", &format!("192.168.15.2:{port}"));
             for event in order {
                 match event {
-                    Event::HostAsks => ask(&host, &server, "host"),
-                    Event::RedAsks => ask(&red, &server, "red"),
+                    Event::HostAsks => {
+                        ask(&host, &server, "host");
+                    }
+                    Event::RedAsks => {
+                        ask(&red, &server, "red");
+                    }
                     Event::RuleComes => {
                         router.forward(
                             "udp",
@@ -150,12 +134,8 @@ fn everybody_gets_the_answers_to_its_own_questions_whoever_was_first() {
                 ask(&host, &server, "host again");
             }
             // Nobody has asked this one: it calls the forward, although the router has a socket.
-            let called = SocketAddr::from(([192, 168, 1, 10], port));
-            stranger.send_to(b"a call", called).expect("to call");
-            let (call, caller) = receive(&blue);
-            assert_eq!((call.as_str(), caller), ("a call", stranger.local_addr().unwrap()));
-            blue.send_to(b"taken", caller).expect("to answer");
-            assert_eq!(receive(&stranger), ("taken".to_owned(), called));
+            let caller = ask_at(&stranger, &format!("192.168.1.10:{port}"), &blue, "a call");
+            assert_eq!(caller, stranger.local_addr().unwrap());
         }
     });
 }
@@ -176,12 +156,8 @@ fn call_by_turns(router: Router, caller: &UdpSocket, calls: &[(&str, u16, &str, 
     let server_of = |at: &str| servers.iter().find(|(known, ..)| *known == at).expect("a server");
     for _ in 0..2 {
         for (address, port, _, at) in calls {
-            let called = SocketAddr::new(address.parse().expect("an address"), *port);
-            caller.send_to(b"call", called).expect("to call");
-            let (_, socket, _) = server_of(at);
-            let (_, peer) = receive(socket);
-            socket.send_to(at.as_bytes(), peer).expect("to answer");
-            assert_eq!(receive(caller), ((*at).to_owned(), called));
+            let (_, server, _) = server_of(at);
+            ask_at(caller, &format!("{address}:{port}"), server, at);
         }
     }
     let mut open: Vec<(TcpStream, TcpStream)> = Vec::new();
@@ -199,10 +175,7 @@ fn call_by_turns(router: Router, caller: &UdpSocket, calls: &[(&str, u16, &str, 
     // All are open, and each is its own.
     for (number, (client, served)) in open.iter_mut().enumerate() {
         let number = u8::try_from(number).expect("a small number");
-        std::io::Write::write_all(client, &[number]).expect("to send");
-        let mut byte = [0];
-        served.read_exact(&mut byte).expect("what was sent");
-        assert_eq!(byte, [number]);
+        exchange(client, served, &[number]);
     }
 }
 
@@ -252,14 +225,7 @@ fn a_server_behind_a_forward_of_an_equal_number_speaks_from_it() {
         let server = router.udp("lan", "192.168.1.1:5070");
         let red = router.udp("red", "192.168.15.1:5060");
         for question in ["register", "invite"] {
-            red.send_to(question.as_bytes(), "192.168.1.1:5070").expect("to send");
-            let (asked, client) = receive(&server);
-            assert_eq!(
-                (asked.as_str(), client.to_string()),
-                (question, "192.168.1.10:5060".into())
-            );
-            server.send_to(b"ok", client).expect("to answer");
-            assert_eq!(receive(&red).0, "ok");
+            assert_eq!(ask(&red, &server, question).to_string(), "192.168.1.10:5060");
         }
         // Who calls it meets the same end.
         let caller = router.udp("lan", "192.168.1.1:5071");
@@ -282,12 +248,7 @@ fn a_server_behind_a_forward_of_another_number_is_seen_from_the_published_port()
         ("red", "192.168.15.1:6353", "192.168.1.10:15353"),
         ("blue", "192.168.15.2:6353", "192.168.1.11:16353"),
     ] {
-        let socket = router.udp(name, own);
-        socket.send_to(b"hello", "192.168.1.1:5070").expect("to send");
-        let (_, client) = receive(&server);
-        assert_eq!(client.to_string(), seen);
-        server.send_to(b"ok", client).expect("to answer");
-        assert_eq!(receive(&socket).0, "ok");
+        assert_eq!(ask(&router.udp(name, own), &server, "hello").to_string(), seen);
     }
     // Another end of the same number has it as its own.
     let blue = router.udp("red", "192.168.15.1:6354");
