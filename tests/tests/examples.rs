@@ -1,8 +1,8 @@
 //! Each file of examples/ as a lab that does what its comments promise.
 
-use std::{collections::BTreeSet, fs, net::UdpSocket, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use netns_tests::{DEADLINE, Machine, Output, Sandbox, UdpEcho, inside, nat, netns, own};
+use netns_tests::{Machine, Output, Sandbox, UdpEcho, ask_echo, inside, nat, netns, own};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")
@@ -240,11 +240,7 @@ fn lab_host() {
     drop(web);
     let names = UdpEcho::start("lab-dns", "10.60.0.11:53");
     for place in [inside("outside"), own()] {
-        let client = place.run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
-        client.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-        client.send_to(b"who is it?", "192.168.1.10:5353").expect("a datagram");
-        let (_, from) = client.recv_from(&mut [0; 32]).expect("an answer");
-        assert_eq!(from.to_string(), "192.168.1.10:5353");
+        ask_echo(&place.udp("0.0.0.0:0"), "192.168.1.10:5353");
         let _ = names.next_peer();
     }
     drop(names);

@@ -3,8 +3,7 @@
 
 use std::{
     env,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, UdpSocket},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -22,8 +21,8 @@ use netns_common::{
 use nix::sys::signal::Signal;
 
 use netns_tests::{
-    Inside, Sandbox, Stream, Wire, accept, connect_from, inside, lab_is_up, mac_of, netns,
-    receive_stream, send_stream,
+    Inside, Sandbox, Stream, Wire, accept, connect_from, exchange, inside, lab_is_up, mac_of,
+    netns, receive_stream, send_stream,
 };
 
 /// How long the floods last unless the environment says otherwise.
@@ -139,17 +138,6 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// A word there and back.
-fn exchange(client: &mut TcpStream, server: &mut TcpStream) {
-    let mut word = [0; 4];
-    client.write_all(b"here").expect("the connection is kept");
-    server.read_exact(&mut word).expect("a word");
-    assert_eq!(&word, b"here");
-    server.write_all(b"back").expect("the connection is kept");
-    client.read_exact(&mut word).expect("a word");
-    assert_eq!(&word, b"back");
-}
-
 fn wire(place: &Inside, interface: &str, of_router: &str) -> Wire {
     Wire::open(place, interface, mac_of(&inside("host"), of_router))
 }
@@ -202,7 +190,7 @@ fn floods_from_both_sides_leave_established_connections_alone() {
         let receiver = scope.spawn(|| receive_stream(&mut receiving, &content));
         let sender = scope.spawn(|| send_stream(&mut transfer, &content, |_| is_going()));
         while is_going() && !sender.is_finished() {
-            exchange(&mut kept, &mut kept_server);
+            exchange(&mut kept, &mut kept_server, b"here");
             thread::park_timeout(Duration::from_millis(100));
         }
         let sent = sender.join().expect("a sender").expect("the transfer is not cut");
@@ -212,7 +200,7 @@ fn floods_from_both_sides_leave_established_connections_alone() {
     });
     assert_eq!(sent, received);
     assert!(received > 0, "nothing was transferred");
-    exchange(&mut kept, &mut kept_server);
+    exchange(&mut kept, &mut kept_server, b"here");
     let packets = packets.into_inner();
     assert!(packets > FLOOD, "{packets} packets are no flood");
 

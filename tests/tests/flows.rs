@@ -9,8 +9,8 @@ use std::{
 };
 
 use netns_tests::{
-    DEADLINE, Sandbox, accept, connect_from, count, eventually, flows, inside, lab_is_up, lecture,
-    nat, netns,
+    DEADLINE, Sandbox, accept, connect_from, count, eventually, exchange, flows, inside, lab_is_up,
+    lecture, nat, netns,
 };
 use serde_json::Value;
 
@@ -163,10 +163,5 @@ fn an_established_connection_survives_a_flush_of_its_record() {
     let (mut served, _) = accept(&listener).expect("a connection");
     netns(&["flows", "flush"]).success();
     // A packet in mid-flow from inside picks the connection up again, on its old port.
-    stream.write_all(b"more").expect("four bytes");
-    let mut word = [0; 4];
-    served.read_exact(&mut word).expect("four bytes");
-    served.write_all(&word).expect("an answer");
-    stream.read_exact(&mut word).expect("an answer");
-    assert_eq!(&word, b"more");
+    exchange(&mut stream, &mut served, b"more");
 }

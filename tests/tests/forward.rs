@@ -1,14 +1,14 @@
 //! Port forwards: what reaches the host's port reaches the namespace, from everywhere.
 
 use std::{
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::TcpListener,
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
 use netns_tests::{
-    DEADLINE, Running, Sandbox, Stream, UdpEcho, accept, connect_from, count, eventually,
+    DEADLINE, Running, Sandbox, Stream, UdpEcho, accept, ask_echo, connect_from, count, eventually,
     forward_add, forward_del, inside, lab_is_up, nat, netns, netns_path, own, receive_stream,
     send_stream, stream_whole,
 };
@@ -20,14 +20,8 @@ const GIGABYTE: usize = 1_000;
 const CHANGES: u16 = 40;
 
 #[track_caller]
-fn ask_udp(from: &str, server: &str) -> SocketAddr {
-    let socket = inside(from).run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket.send_to(b"question", server).expect("a datagram");
-    let mut answer = [0; 16];
-    let (length, responder) = socket.recv_from(&mut answer).expect("an answer");
-    assert_eq!(&answer[..length], b"question");
-    responder
+fn ask_udp(from: &str, server: &str) {
+    ask_echo(&inside(from).udp("0.0.0.0:0"), server);
 }
 
 #[test]
@@ -168,11 +162,11 @@ fn datagrams_are_forwarded_and_answered() {
     lab_is_up();
     forward_add("udp", 5353, "192.168.15.2:53").success();
     let echo = UdpEcho::start("blue", "192.168.15.2:53");
-    assert_eq!(ask_udp("lan", "192.168.1.10:5353").to_string(), "192.168.1.10:5353");
+    ask_udp("lan", "192.168.1.10:5353");
     assert_eq!(echo.next_peer().ip().to_string(), "192.168.1.1");
-    assert_eq!(ask_udp("host", "192.168.1.10:5353").to_string(), "192.168.1.10:5353");
-    assert_eq!(ask_udp("host", "127.0.0.1:5353").to_string(), "127.0.0.1:5353");
-    assert_eq!(ask_udp("red", "192.168.1.10:5353").to_string(), "192.168.1.10:5353");
+    ask_udp("host", "192.168.1.10:5353");
+    ask_udp("host", "127.0.0.1:5353");
+    ask_udp("red", "192.168.1.10:5353");
 }
 
 #[test]
@@ -236,12 +230,8 @@ impl Drop for StopOnDrop<'_> {
 fn pitfall_moby_44742_a_published_port_that_moves_takes_new_datagrams_along() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let socket = inside("lan").run(|| UdpSocket::bind("192.168.1.1:4000")).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    let ask = || {
-        socket.send_to(b"who?", "192.168.1.10:5353").expect("a datagram");
-        socket.recv(&mut [0; 16]).expect("an answer");
-    };
+    let socket = inside("lan").udp("192.168.1.1:4000");
+    let ask = || ask_echo(&socket, "192.168.1.10:5353");
     let red = UdpEcho::start("red", "192.168.15.1:53");
     let blue = UdpEcho::start("blue", "192.168.15.2:53");
     forward_add("udp", 5353, "192.168.15.1:53").success();
@@ -274,8 +264,7 @@ fn a_closed_port_inside_refuses() {
     // Nobody listens in blue: its reset must reach the client.
     inside("lan").curl("http://192.168.1.10/").fails_with_code(7, &[]);
     forward_add("udp", 5353, "192.168.15.2:53").success();
-    let socket = inside("lan").run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let socket = inside("lan").udp("0.0.0.0:0");
     socket.connect("192.168.1.10:5353").expect("an address");
     socket.send(b"anybody?").expect("a datagram");
     let error = socket.recv(&mut [0; 16]).expect_err("nobody listens");

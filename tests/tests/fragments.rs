@@ -16,7 +16,7 @@ use netns_common::{
 };
 use netns_tests::{
     DEADLINE, Machine, Sandbox, Wire, accept, count, eventually, forward_add, inside, lab,
-    lab_is_up, lecture, mac_of, nat, netns, own, set,
+    lab_is_up, lecture, mac_of, nat, netns, own, receive_bytes, set,
 };
 
 /// More than one frame, less than a socket's usual buffer.
@@ -26,10 +26,7 @@ const LARGE: usize = 8_000;
 const PIECE: usize = 1_000;
 
 fn udp(namespace: &str, port: u16) -> UdpSocket {
-    let address = SocketAddr::from(([0, 0, 0, 0], port));
-    let socket = inside(namespace).run(|| UdpSocket::bind(address)).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket
+    inside(namespace).udp(("0.0.0.0", port))
 }
 
 /// The wire of a namespace, straight to the router.
@@ -62,14 +59,6 @@ fn send(wire: &Wire, packets: &[Vec<u8>]) {
 /// What a datagram of UDP brings its receiver.
 fn data(datagram: &Datagram) -> Vec<u8> {
     datagram.bytes()[28..].to_vec()
-}
-
-#[track_caller]
-fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    let mut buffer = vec![0; 1 << 16];
-    let (length, from) = socket.recv_from(&mut buffer).expect("a datagram");
-    buffer.truncate(length);
-    (buffer, from)
 }
 
 fn drops(reason: &str) -> u64 {
@@ -109,24 +98,24 @@ fn rfc4787_req14_large_datagrams_pass_both_ways() {
     let (red, blue, lan) = (udp("red", 40_000), udp("blue", 53), udp("lan", 5353));
     let noise: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
     red.send_to(&noise, "192.168.1.1:5353").expect("a datagram");
-    let (asked, from) = receive(&lan);
+    let (asked, from) = receive_bytes(&lan);
     assert_eq!((asked, from.to_string().as_str()), (noise.clone(), "192.168.1.10:40000"));
     lan.send_to(&noise[1..], from).expect("a datagram");
-    assert_eq!(receive(&red).0, &noise[1..]);
+    assert_eq!(receive_bytes(&red).0, &noise[1..]);
 
     lan.send_to(&noise[2..], "192.168.1.10:5353").expect("a datagram");
-    let (asked, from) = receive(&blue);
+    let (asked, from) = receive_bytes(&blue);
     assert_eq!(asked, &noise[2..]);
     blue.send_to(&noise[3..], from).expect("a datagram");
-    let (answer, from) = receive(&lan);
+    let (answer, from) = receive_bytes(&lan);
     assert_eq!((&answer[..], from.to_string().as_str()), (&noise[3..], "192.168.1.10:5353"));
 
     // From one namespace to another by way of the host.
     red.send_to(&noise[4..], "192.168.1.10:5353").expect("a datagram");
-    let (asked, from) = receive(&blue);
+    let (asked, from) = receive_bytes(&blue);
     assert_eq!(asked, &noise[4..]);
     blue.send_to(&noise[5..], from).expect("a datagram");
-    assert_eq!(receive(&red).0, &noise[5..]);
+    assert_eq!(receive_bytes(&red).0, &noise[5..]);
 }
 
 #[test]
@@ -143,7 +132,7 @@ fn rfc4787_req14_fragments_leave_in_any_order() {
             shuffle(&mut random, &mut all);
         }
         send(&wire, &all);
-        let (received, from) = receive(&lan);
+        let (received, from) = receive_bytes(&lan);
         assert_eq!(received, data(&datagram), "datagram {id}");
         assert_eq!(from, SocketAddr::from(([192, 168, 1, 10], 40_000 + id)));
     }
@@ -164,7 +153,7 @@ fn rfc4787_req14_fragments_arrive_in_any_order() {
     let (red, blue, host) = (udp("red", 40_000), udp("blue", 53), udp("host", 6000));
     let (lan, wire) = (udp("lan", 7000), wire_of("lan"));
     red.send_to(b"hole", "192.168.1.1:7000").expect("a datagram");
-    let _ = receive(&lan);
+    let _ = receive_bytes(&lan);
     let mut random = Random::new(15);
     for id in 0..20 {
         // An answer, to a forward, and what is the host's own; all of them at once.
@@ -176,9 +165,9 @@ fn rfc4787_req14_fragments_arrive_in_any_order() {
             shuffle(&mut random, &mut all);
         }
         send(&wire, &all);
-        assert_eq!(receive(&red).0, data(&answer), "answer {id}");
-        assert_eq!(receive(&blue).0, data(&call), "call {id}");
-        assert_eq!(receive(&host).0, data(&own), "the host's own {id}");
+        assert_eq!(receive_bytes(&red).0, data(&answer), "answer {id}");
+        assert_eq!(receive_bytes(&blue).0, data(&call), "call {id}");
+        assert_eq!(receive_bytes(&host).0, data(&own), "the host's own {id}");
     }
     assert_eq!((drops("fragment"), drops("fragment-flood")), (0, 0));
 }
@@ -191,7 +180,7 @@ fn rfc4787_req14_fragments_turn_around_in_any_order() {
     let (blue, wire) = (udp("blue", 53), wire_of("red"));
     let datagram = ipv4(RED, HOST).udp(40_000, 5353).payload(LARGE);
     send(&wire, &last_first(&datagram));
-    assert_eq!(receive(&blue).0, data(&datagram));
+    assert_eq!(receive_bytes(&blue).0, data(&datagram));
 }
 
 #[test]
@@ -204,7 +193,7 @@ fn rfc4787_req14_fragments_of_the_largest_datagram_leave_last_first() {
     let all: Vec<_> = split(&frame, 1480).iter().map(|piece| piece.network().to_vec()).collect();
     assert_eq!(all.len(), 45);
     all.iter().rev().for_each(|packet| wire.send(packet));
-    assert_eq!(receive(&lan).0, data(&datagram));
+    assert_eq!(receive_bytes(&lan).0, data(&datagram));
 }
 
 /// As a packet of the wire says it, without what the way changes: time to live, identification,
@@ -311,12 +300,12 @@ fn rfc4787_req14a_a_flood_of_reds_fragments_leaves_blues_datagrams_alone() {
         flood(2_000 * round);
         let datagram = ipv4(BLUE, LAN).udp(40_000, 5353).id(round).payload(LARGE);
         send(&blue, &last_first(&datagram));
-        assert_eq!(receive(&lan).0, data(&datagram), "round {round}");
+        assert_eq!(receive_bytes(&lan).0, data(&datagram), "round {round}");
         large_ping("blue", "192.168.1.1", 20_000);
         // Red's own in order pass as well.
         let datagram = ipv4(RED, LAN).udp(40_001, 5353).id(60_000 + round).payload(LARGE);
         send(&red, &fragments(&datagram));
-        assert_eq!(receive(&lan).0, data(&datagram), "round {round}");
+        assert_eq!(receive_bytes(&lan).0, data(&datagram), "round {round}");
     }
     assert!(drops("fragment-flood") > 1_000, "{:#}", nat());
     netns(&["nat"]).success().shows(&["fragment-flood"]);
@@ -336,7 +325,7 @@ fn rfc4787_req14a_a_flood_from_outside_leaves_the_inside_alone() {
         }
         let datagram = ipv4(BLUE, LAN).udp(40_000, 5353).id(round).payload(LARGE);
         send(&blue, &last_first(&datagram));
-        assert_eq!(receive(&lan).0, data(&datagram), "round {round}");
+        assert_eq!(receive_bytes(&lan).0, data(&datagram), "round {round}");
         large_ping("blue", "192.168.1.1", 20_000);
     }
 }
@@ -380,5 +369,5 @@ fn a_broken_reassembler_is_told_of_and_repaired() {
     let (lan, wire) = (udp("lan", 5353), wire_of("red"));
     let datagram = ipv4(RED, LAN).udp(40_000, 5353).payload(LARGE);
     send(&wire, &last_first(&datagram));
-    assert_eq!(receive(&lan).0, data(&datagram));
+    assert_eq!(receive_bytes(&lan).0, data(&datagram));
 }

@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, net::UdpSocket};
 
-use netns_tests::{DEADLINE, Machine, Sandbox, UdpEcho, enter, inside, own, stream_whole};
+use netns_tests::{Machine, Sandbox, UdpEcho, inside, own, stream_whole};
 
 /// Two namespaces with one cable between them, made by `ip`.
 fn cable() {
@@ -106,8 +106,7 @@ fn streams_and_datagrams_are_compared() {
     assert_eq!(caller.ip().to_string(), "10.9.0.1");
 
     let echo = UdpEcho::start("right", "10.9.0.2:7000");
-    let client = enter(Some("left"), || UdpSocket::bind("10.9.0.1:0")).expect("a socket");
-    client.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let client = inside("left").udp("10.9.0.1:0");
     client.connect("10.9.0.2:7000").expect("an address");
     client.send(b"hello").expect("a datagram");
     let mut answer = [0; 16];

@@ -11,7 +11,7 @@ use std::{
 use netns_common::model::checksum;
 use netns_tests::{
     DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, forward_add, inside, lab_is_up, nat,
-    own, receive_stream, send_stream, set,
+    own, receive_bytes, receive_stream, send_stream, set,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -172,18 +172,16 @@ fn rfc4787_req13a_what_may_be_fragmented_arrives_whole() {
     lab_is_up();
     forward_add("udp", 5353, "192.168.15.2:53").success();
     set_mtu("host", "veth-blue-br", SMALL);
-    let server = inside("blue").run(|| UdpSocket::bind("192.168.15.2:53")).expect("a socket");
-    server.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let server = inside("blue").udp("192.168.15.2:53");
     inside("lan").command("sysctl", &["-q", "-w", "net.ipv4.ip_no_pmtu_disc=1"]).success();
-    let client = inside("lan").run(|| UdpSocket::bind("192.168.1.1:0")).expect("a socket");
+    let client = inside("lan").udp("192.168.1.1:0");
     let sent: Vec<u8> = (0..1_450_u32).map(|at| (at * 7 + at / 256) as u8).collect();
     // The first datagram begins the flow, the second is of a known one.
     for _ in 0..2 {
         client.send_to(&sent, "192.168.1.10:5353").expect("a datagram");
-        let mut received = [0; 2_000];
-        let (length, from) = server.recv_from(&mut received).expect("a datagram");
+        let (received, from) = receive_bytes(&server);
         assert_eq!(from, client.local_addr().expect("an address"));
-        assert!(received[..length] == sent, "{length} bytes arrived");
+        assert!(received == sent, "{} bytes arrived", received.len());
     }
 }
 

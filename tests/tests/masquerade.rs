@@ -2,14 +2,14 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream},
     thread,
-    time::Duration,
 };
 
 use netns_tests::{
-    DEADLINE, Sandbox, Stream, UdpEcho, accept, connect_from, count, inside, lab, lab_is_up,
-    masquerade, nat, netns, outside, own, receive_stream, send_stream, stream_whole,
+    Sandbox, Stream, UdpEcho, accept, ask_echo, connect_from, count, inside, lab, lab_is_up,
+    masquerade, nat, netns, outside, own, receive, receive_stream, receives_nothing, send_stream,
+    stream_whole,
 };
 
 /// How many blocks of a mebibyte are more than 1 GB.
@@ -90,12 +90,7 @@ fn the_lan_sees_only_the_host() {
     inside("red").ping("192.168.1.1").success();
     inside("red").curl("http://192.168.1.1/").success().shows(&["from the LAN"]);
     assert_eq!(web.next_client(), "192.168.1.10");
-    let socket = inside("blue").run(|| UdpSocket::bind("0.0.0.0:4000")).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket.send_to(b"name?", "192.168.1.1:5353").expect("a datagram");
-    let mut answer = [0; 16];
-    let (length, from) = socket.recv_from(&mut answer).expect("an answer");
-    assert_eq!((&answer[..length], from.to_string().as_str()), (&b"name?"[..], "192.168.1.1:5353"));
+    ask_echo(&inside("blue").udp("0.0.0.0:4000"), "192.168.1.1:5353");
     // The port is kept where nothing is in its way.
     assert_eq!(echo.next_peer().to_string(), "192.168.1.10:4000");
 
@@ -189,15 +184,12 @@ fn the_same_udp_port_and_the_same_ping_twice() {
     lab_is_up();
     let echo = UdpEcho::start("lan", "192.168.1.1:5353");
     let sockets = ["red", "blue"].map(|namespace| {
-        let socket = inside(namespace).run(|| UdpSocket::bind("0.0.0.0:4000")).expect("a socket");
-        socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let socket = inside(namespace).udp("0.0.0.0:4000");
         socket.send_to(namespace.as_bytes(), "192.168.1.1:5353").expect("a datagram");
         (namespace, socket)
     });
     for (namespace, socket) in &sockets {
-        let mut answer = [0; 16];
-        let length = socket.recv(&mut answer).expect("an answer");
-        assert_eq!(&answer[..length], namespace.as_bytes(), "each gets its own answer");
+        assert_eq!(&receive(socket).0, namespace, "each gets its own answer");
     }
     let peers = [echo.next_peer(), echo.next_peer()];
     assert_ne!(peers[0], peers[1]);
@@ -216,8 +208,7 @@ fn the_same_udp_port_and_the_same_ping_twice() {
 fn a_closed_port_outside_refuses() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let socket = inside("red").run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let socket = inside("red").udp("0.0.0.0:0");
     socket.connect("192.168.1.1:9").expect("an address");
     socket.send(b"anybody?").expect("a datagram");
     // Port unreachable came back, with the datagram as red had sent it.
@@ -287,14 +278,12 @@ fn pitfall_martian_what_nobody_asked_for_does_not_come_in() {
     inside("lan").command("ip", &route).success();
     // A neighbour outside that knows the inside addresses must not reach them.
     inside("lan").cannot_ping("192.168.15.1");
-    let socket = inside("red").run(|| UdpSocket::bind("192.168.15.1:4000")).expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
-    let stranger = inside("lan").run(|| UdpSocket::bind("192.168.1.1:0")).expect("a socket");
+    let socket = inside("red").udp("192.168.15.1:4000");
+    let stranger = inside("lan").udp("192.168.1.1:0");
     for target in ["192.168.15.1:4000", "192.168.1.10:4000"] {
         stranger.send_to(b"unasked", target).expect("a datagram");
     }
-    let error = socket.recv(&mut [0; 16]).expect_err("nothing may come");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    receives_nothing(&socket);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What one namespace may have in the flow table, and what others have of that.
 
 use std::{
-    io::{self, Read, Write},
+    io,
     net::{TcpListener, TcpStream, UdpSocket},
 };
 
@@ -12,8 +12,8 @@ use netns_common::model::{
     ipv4,
 };
 use netns_tests::{
-    DEADLINE, Sandbox, Wire, accept, connect_from, count, eventually, flows, inside, lecture,
-    mac_of, nat, netns,
+    DEADLINE, Sandbox, Wire, accept, connect_from, count, eventually, exchange, flows, inside,
+    lecture, mac_of, nat, netns,
 };
 use serde_json::Value;
 
@@ -45,12 +45,7 @@ impl Connection {
 
     /// A word there and back.
     fn exchange(&mut self) {
-        let mut word = [0; 4];
-        self.client.write_all(b"here").expect("the connection is kept");
-        self.server.read_exact(&mut word).expect("a word");
-        self.server.write_all(b"back").expect("the connection is kept");
-        self.client.read_exact(&mut word).expect("a word");
-        assert_eq!(&word, b"back");
+        exchange(&mut self.client, &mut self.server, b"here");
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::Write as _,
     net::{TcpListener, TcpStream},
 };
 
-use netns_tests::{LabFile, Machine, Sandbox, accept, connect_from, inside, lab, netns, own};
+use netns_tests::{
+    LabFile, Machine, Sandbox, accept, connect_from, exchange, inside, lab, netns, own,
+};
 
 const DOCKER: &str = "
     IPTABLES -P FORWARD DROP
@@ -85,13 +87,7 @@ impl Session {
     /// Bytes both ways, all on the connection that was opened.
     #[track_caller]
     fn goes_on(&mut self) {
-        let mut word = [0; 6];
-        self.client.write_all(b"whoami").expect("a question");
-        self.server.read_exact(&mut word).expect("the question");
-        assert_eq!(&word, b"whoami");
-        self.server.write_all(b"still!").expect("an answer");
-        self.client.read_exact(&mut word).expect("the answer");
-        assert_eq!(&word, b"still!");
+        exchange(&mut self.client, &mut self.server, b"whoami");
     }
 }
 

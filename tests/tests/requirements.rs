@@ -15,26 +15,20 @@ use netns_common::{
     },
 };
 use netns_tests::{
-    DEADLINE, Sandbox, UdpEcho, Wire, accept, connect_from, forward_add, inside, lab_is_up, mac_of,
+    Sandbox, UdpEcho, Wire, accept, ask_echo, connect_from, forward_add, inside, lab_is_up, mac_of,
     netns, set,
 };
 
 const LOOPBACK: Ip4 = Ip4::new(127, 0, 0, 1);
 
 fn udp(namespace: &str, port: u16) -> UdpSocket {
-    let address = SocketAddr::from(([0, 0, 0, 0], port));
-    let socket = inside(namespace).run(|| UdpSocket::bind(address)).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket
+    inside(namespace).udp(("0.0.0.0", port))
 }
 
 /// Asks an echo server, and returns whom it saw.
 #[track_caller]
 fn ask(socket: &UdpSocket, server: &UdpEcho, address: &str) -> SocketAddr {
-    socket.send_to(b"question", address).expect("a datagram");
-    let mut answer = [0; 16];
-    let length = socket.recv(&mut answer).expect("an answer");
-    assert_eq!(&answer[..length], b"question");
+    ask_echo(socket, address);
     server.next_peer()
 }
 

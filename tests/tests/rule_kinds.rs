@@ -44,7 +44,7 @@ fn ask(socket: &UdpSocket, server: &str) -> Option<SocketAddr> {
 }
 
 fn udp(place: &str, address: &str, wait: Duration) -> UdpSocket {
-    let socket = inside(place).run(|| UdpSocket::bind(address)).expect("a socket");
+    let socket = inside(place).udp(address);
     socket.set_read_timeout(Some(wait)).expect("a timeout");
     socket
 }

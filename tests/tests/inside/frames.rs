@@ -1,14 +1,14 @@
 //! Frames that no stack sends by itself: tags, stray fragments, and misplaced checksums.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 
 use netns_common::{
     abi::Ip4,
     model::{VecPacket, ipv4, split},
 };
 use netns_tests::{
-    DEADLINE, Inside, RouterKind, UdpEcho, Wire, bind_to_interface, dropped, inside, mac_of, nat,
-    with_each_router,
+    Inside, RouterKind, UdpEcho, Wire, bind_to_interface, dropped, inside, mac_of, nat,
+    receive_bytes, with_each_router,
 };
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -37,12 +37,6 @@ fn wire_inside(router: RouterKind, namespace: &str, interface: &str) -> Wire {
     Wire::open(&inside(namespace), interface, mac_of(&router.place(), "br0"))
 }
 
-fn server(namespace: &str, address: &str) -> UdpSocket {
-    let socket = inside(namespace).run(|| UdpSocket::bind(address)).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket
-}
-
 #[test]
 fn priority_tags_hide_no_packet_from_outside() {
     let stacks: [&[[u8; 4]]; 7] = [
@@ -58,7 +52,7 @@ fn priority_tags_hide_no_packet_from_outside() {
         let lab = router.lab(sandbox).masquerade("10.1.0.0/24", "wan");
         lab.forward("udp", 5353, "10.1.0.2:53").up().success();
         inside("red").ping("8.8.8.8").success();
-        let red = server("red", "10.1.0.2:53");
+        let red = inside("red").udp("10.1.0.2:53");
         let capture = inside("red").capture("veth-red");
         let mut wire = wire_outside(router);
         for (number, tags) in (0..).zip(stacks) {
@@ -109,7 +103,7 @@ fn a_fragment_from_outside_with_an_inside_source_joins_no_datagram_of_a_namespac
     with_each_router(|router, sandbox| {
         router.lab(sandbox).masquerade("10.1.0.0/24", "wan").up().success();
         inside("red").ping("8.8.8.8").success();
-        let server = server("outside", "8.8.8.8:53");
+        let server = inside("outside").udp("8.8.8.8:53");
         let mut red = wire_inside(router, "red", "veth-red");
         let mut outside = wire_outside(router);
         for id in [777, 778] {
@@ -126,9 +120,8 @@ fn a_fragment_from_outside_with_an_inside_source_joins_no_datagram_of_a_namespac
             outside.send(evil.network());
             outside.settle(NEXT.octets(), ROUTER.octets());
             red.send(last.network());
-            let mut received = [0; WHOLE];
-            let (length, from) = server.recv_from(&mut received).expect("a datagram");
-            assert_eq!(received[..length], datagram.bytes()[28..]);
+            let (received, from) = receive_bytes(&server);
+            assert_eq!(received, datagram.bytes()[28..]);
             assert_eq!(from.to_string(), "192.168.1.10:5001");
         }
         assert_eq!(dropped("inside-source"), 2, "{:#}", nat());

@@ -10,9 +10,9 @@ mod others;
 mod ports;
 mod ways;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 
-use netns_tests::{DEADLINE, Inside, LabFile, UdpEcho, inside, ip};
+use netns_tests::{Inside, LabFile, UdpEcho, ask_echo, inside, ip};
 
 /// The router's address at its uplink.
 const EXTERNAL: &str = "192.168.1.10";
@@ -38,10 +38,7 @@ fn ping_in_fragments(from: &str, to: &str) {
 /// Sends a datagram to an echo server, and returns the sender as the server saw it.
 #[track_caller]
 fn seen_by(server: &UdpEcho, from: &Inside, to: &str) -> SocketAddr {
-    let socket = from.run(|| UdpSocket::bind("0.0.0.0:0")).expect("a socket");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    socket.send_to(b"who am I?", to).expect("a datagram");
-    socket.recv(&mut [0; 16]).expect("an answer");
+    ask_echo(&from.udp("0.0.0.0:0"), to);
     server.next_peer()
 }
 
