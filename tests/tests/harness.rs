@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, net::UdpSocket};
 
-use netns_tests::{Machine, Sandbox, UdpEcho, inside, own, stream_whole};
+use netns_tests::{Machine, Sandbox, UdpEcho, inside, ip, own, set, stream_whole};
 
 /// Two namespaces with one cable between them, made by `ip`.
 fn cable() {
@@ -56,6 +56,24 @@ fn netfilter_rules_are_seen() {
     own().command("nft", &["add", "table", "ip", "stray"]).success();
     let found = std::panic::catch_unwind(|| own().has_no_netfilter_rules());
     assert!(found.is_err(), "a table of nftables went unnoticed");
+}
+
+#[test]
+fn a_ping_that_is_answered_or_never_sent_is_no_silence() {
+    let _sandbox = Sandbox::new();
+    cable();
+    // Nobody is there, and nobody who would say so.
+    inside("left").cannot_ping("10.9.0.3");
+    // Somebody is there, and forbids it.
+    ip(&inside("right"), "route add prohibit 10.9.1.0/24");
+    inside("right").run(|| set("ipv4/ip_forward", "1"));
+    ip(&inside("left"), "route add 10.9.1.0/24 via 10.9.0.2");
+    inside("left").cannot_ping("10.9.1.1");
+    // An answer, no route, and no address.
+    for address in ["10.9.0.2", "8.8.8.8", "10.9.0.2.1"] {
+        let found = std::panic::catch_unwind(|| inside("left").cannot_ping(address));
+        assert!(found.is_err(), "{address} passes for one that does not answer");
+    }
 }
 
 /// A burst has room, and tcpdump has not read all of it when it is told to end.

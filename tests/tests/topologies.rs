@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use netns_tests::{
-    LabFile, Machine, Output, Sandbox, Stream, accept, connect_from, count, inside, lab_file, nat,
-    netns, receive_stream, send_stream,
+    LabFile, Machine, Output, Sandbox, Stream, accept, connect_from, count, inside, ip, lab_file,
+    nat, netns, receive_stream, send_stream,
 };
 
 /// The addresses of the routers on the way, and the end of it.
@@ -117,7 +117,9 @@ fn a_client_behind_two_translations_reaches_the_outside() {
     let mut near = inside("street").web_server("100.64.0.9", 80, "next door");
     inside("laptop").curl("http://100.64.0.9/").success().shows(&["next door"]);
     assert_eq!(near.next_client(), "100.64.0.2");
-    // Nobody comes in by himself.
+    // Nobody comes in by himself, not even who knows the way.
+    ip(&inside("street"), "route add 192.168.1.0/24 via 100.64.0.2");
+    ip(&inside("net"), "route add 100.64.0.0/24 via 192.0.2.2");
     inside("street").cannot_ping("192.168.1.7");
     inside("net").cannot_ping("100.64.0.9");
     assert_eq!(dropped("spoofed-source"), 0);
