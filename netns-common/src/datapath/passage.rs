@@ -271,7 +271,10 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
                 Direction::In => FlowKind::Masquerade as u8,
             };
             let is_from_initiator = (flow.kind ^ answered_by) & 1;
+            // The caller's second packet is what answers a call.
+            let is_second = u32::from(direction == Direction::In && flow.packets_in == 1);
             u32::from(flow.state ^ State::Replied as u8) * u32::from(is_from_initiator ^ 1)
+                + is_second * u32::from(is_from_initiator)
         };
         moves == 0
     }

@@ -206,6 +206,20 @@ fn every_kind_of_connection_counts_for_whoever_began_it() {
 }
 
 #[test]
+fn a_call_by_datagrams_is_answered_when_its_caller_sends_again() {
+    let mut lab = Lab::new();
+    let question = ipv4(FAR, HOST).udp(50_000, 5353);
+    let sent = lab.outside(&question);
+    lab.answer(&sent);
+    lab.answer(&sent);
+    assert_eq!(lab.loads()[2], (1, 1), "a forged source is answered too");
+    lab.outside(&question);
+    assert_eq!(lab.loads()[2], (1, 0));
+    lab.outside(&question);
+    lab.counts_are_right();
+}
+
+#[test]
 fn a_connection_that_two_cpus_begin_at_once_counts_once() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
