@@ -93,13 +93,12 @@ drop_reasons! {
     ForgedTooBig = 22, "forged-too-big";
     /// Larger than the cable to its namespace carries, and not to be fragmented.
     TooLarge = 23, "too-large";
-    /// As many connections of this namespace as it may have, or as many from outside by this
-    /// uplink, are in the flow table.
+    /// A new connection beyond the quota of its namespace, or of its uplink if it comes from outside.
     Quota = 24, "quota";
-    /// As many connections of this namespace as may wait for an answer do, or as many from
-    /// outside by this uplink.
+    /// A new connection while too many of the same namespace have no answer, or too many calls from
+    /// outside by the same uplink are half-open.
     UnrepliedQuota = 25, "unreplied-quota";
-    /// As many connections as may wait for an answer do, and this namespace has its part.
+    /// A new connection while half of the flow table has no answer, and this namespace has its part of that.
     UnrepliedShare = 26, "unreplied-share";
     /// To an endpoint-independent mapping, from somebody whom its filtering keeps out.
     Filtered = 27, "filtered";
