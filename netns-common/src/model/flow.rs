@@ -11,7 +11,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct MemoryFlow {
     pub(super) found: FlowRecord,
-    pub(super) sequences: Sequences,
     pub(super) place: Rc<Cell<Flow>>,
     /// Whether another CPU takes it for another connection while it is read.
     pub(super) is_lost: bool,
@@ -34,8 +33,9 @@ impl FlowRef for MemoryFlow {
         !self.is_lost
     }
 
+    /// As they are by now: a connection of an end with itself moves its one record twice.
     fn sequences(&self) -> Sequences {
-        self.sequences
+        self.place.get().tail.sequences
     }
 
     fn touch(&self, touch: &Touch) {

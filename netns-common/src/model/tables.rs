@@ -273,10 +273,10 @@ impl FlowTable for MemoryTables {
 impl MemoryTables {
     fn record(&self, key: &FlowKey) -> Option<MemoryFlow> {
         let place = self.flows.borrow().get(key)?.clone();
-        let Flow { head, tail } = place.get();
+        let Flow { head, .. } = place.get();
         let found = FlowRecord::new(key, head);
         let is_lost = self.loses.get();
-        Some(MemoryFlow { found, sequences: tail.sequences, place, is_lost })
+        Some(MemoryFlow { found, place, is_lost })
     }
 
     fn put(&self, key: FlowKey, flow: Flow) {
