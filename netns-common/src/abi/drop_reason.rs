@@ -109,6 +109,9 @@ drop_reasons! {
     OtherNatUnrecorded = 29, "other-nat-unrecorded";
     /// The cable is pulled out of its bridge, or the bridge or the port is switched off.
     PortClosed = 30, "port-closed";
+    /// Not dropped, but counted: the first packet of a connection for which an older one, that was over or
+    /// that nobody had answered, was forgotten.
+    Evicted = 31, "evicted";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
     /// ARP that claims addresses which the namespace at the end of this cable does not have.

@@ -48,9 +48,9 @@ stages! {
     Claim = 9, "claim";
     /// Looks for an external port whose connection is over, once all that were tried are taken.
     Reclaim = 32, "reclaim";
-    /// Has a record make room for a new flow.
+    /// Forgets an older record where there is no room for a new flow.
     Evict = 31, "evict";
-    /// The other end's record of such a connection.
+    /// The other end's record of a connection from one namespace to a forward of another.
     Meet = 10, "meet";
     /// A packet of a namespace that may be for another on its bridge.
     Neighbour = 11, "neighbour";

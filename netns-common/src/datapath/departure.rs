@@ -171,10 +171,7 @@ fn go_on_with<P: Packet, T: Tables>(
         Err(Refused::Taken) => DropReason::PortsExhausted,
         Err(Refused::Because(reason)) => reason,
     };
-    // A mapping that there is no room for may be what failed: that of ports is tried again alone.
-    let is_claim = stage as u32 == Stage::Claim as u32;
-    let room = if is_claim { evict::make_room(passage, reason, 0, stage) } else { None };
-    room.unwrap_or_else(|| give_up(passage, reason))
+    evict::make_room(passage, reason, 0, stage).unwrap_or_else(|| give_up(passage, reason))
 }
 
 /// Ends the search for an external port of the flow that is drafted.

@@ -73,6 +73,7 @@ pub fn egress_moved<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
+        passage.notes.eviction.is_done = false;
         let head = passage.head;
         if let Some(verdict) = fragments::resume_leaving(passage) {
             return Outcome::Decided(verdict);

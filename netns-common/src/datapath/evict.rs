@@ -1,9 +1,9 @@
-//! When a share of the flow table is used up, or all of it, a record makes room: of some that are
-//! looked at, the one that was idle for longest of those that are over or that nobody has answered. An
-//! established connection never does.
+//! When a share of the flow table is used up, or all of it, a record makes room. A sample of records is
+//! looked at. Of those that are over, or that nobody has answered, the one goes that was idle for longest. An
+//! established connection never goes.
 //!
-//! So a flood of forged SYNs drives out its own half-open connections, and not the callers that it
-//! hides: these are open long before they are the oldest of a sample.
+//! So forged SYNs drive out the half-open connections of other forged SYNs. A caller's connection is open long
+//! before it is the oldest of a sample.
 
 use super::{
     Outcome,
@@ -15,7 +15,7 @@ use super::{
     reclaim::least_idle,
     record::forget,
     stages::go_on,
-    state::is_expired,
+    state::{idle_time, is_expired},
     traits::{FlowRef, Packet, Tables},
     usage::Charge,
 };
@@ -39,13 +39,14 @@ pub struct Evictable {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Eviction {
     wanted: Evictable,
-    /// Whether this packet has had one evicted already.
+    /// Whether this packet has had one evicted already. The stages that come before those which may ask
+    /// for it begin with no.
     pub(super) is_done: bool,
     /// The place of the one that was found.
     place: u32,
     /// For how long that was idle, and one tick more; 0: none was found.
     longest: Tick,
-    /// What begins the flow that there is no room for.
+    /// The stage that tries again afterwards.
     stage: Stage,
 }
 
@@ -59,8 +60,8 @@ impl Eviction {
     };
 }
 
-/// Has a record make room if a new flow may not begin for that `reason`, once a packet; `stage` then
-/// begins the flow. `None`: none can.
+/// Has a record make room if a new flow may not begin for that `reason`, and then has `stage` try again.
+/// `None` if no record can make room for that reason, or one has for this packet.
 #[inline(always)]
 pub(super) fn make_room<P: Packet, T: Tables>(
     passage: &mut Passage<'_, P, T>,
@@ -132,8 +133,9 @@ fn forget_found<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) {
     if idle_if_evictable(&flow, passage.settings, wanted, passage.now) == 0 {
         return;
     }
+    tables.count_drop(DropReason::Evicted, passage.head.bytes);
     if flow.kind == FlowKind::Hairpin as u8 {
-        // That of the other end is of no use without this one.
+        // The record of the other end is of no use without this one.
         let key = other_end(&flow);
         if let Some(other) = tables.flow(&key) {
             forget(tables, &key, &other, other.version());
@@ -158,9 +160,11 @@ pub fn idle_if_evictable<F: FlowRef>(
     if !is_of_lab || !is_asked_for || is_unreplied && !charge.is_unreplied {
         return 0;
     }
-    let idle = now.wrapping_sub(flow.last_seen);
-    // Another CPU may have stamped it a moment ahead.
-    let idle = if idle > Tick::MAX / 2 { 0 } else { idle };
+    let idle = idle_time(flow, now);
+    // For the second record of a connection between namespaces the first must not go.
+    if link == WHOLE_TABLE && idle == 0 {
+        return 0;
+    }
     let is_over =
         || is_expired(flow, settings, now) || least_idle(flow).is_some_and(|least| idle >= least);
     if charge.is_unreplied || is_over() { idle + 1 } else { 0 }

@@ -18,10 +18,10 @@ use super::{
     seen_port,
     stages::go_on,
     state::Direction,
-    traits::{FlowRef, Packet, Tables},
+    traits::{FlowRef, InsertError, Packet, Tables},
     usage::{self, BegunBy},
 };
-use crate::abi::{DropReason, FlowKey, FlowKind, FlowRecord, Port, Sequences, Stage, Tick};
+use crate::abi::{DropReason, FlowKey, FlowKind, FlowRecord, Port, Stage, Tick};
 
 /// [`Stage::Hairpin`].
 #[inline(always)]
@@ -173,24 +173,26 @@ fn meet_target<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Outcome
     let Some(seen_port) = seen_port::find(passage, &key) else {
         return seen_port::try_another(passage, Stage::Meet, DropReason::PortsExhausted);
     };
+    // The other end's record.
     let kind = passage.notes.called_kind();
-    // The other end's record; what is not named here is the same for both.
+    passage.begin_draft(kind);
     let flow = &mut passage.notes.draft;
     flow.inside = forward.address;
     flow.inside_port = forward.port;
     flow.seen_port = seen_port;
     flow.inside_mac = target.mac;
+    flow.external = head.destination;
     flow.cable = target.cable;
-    flow.kind = kind as u8;
-    (flow.packets_in, flow.bytes_in) = (flow.packets_out, flow.bytes_out);
-    (flow.packets_out, flow.bytes_out) = (0, 0);
-    let of_caller = flow.tail.sequences;
-    flow.tail.sequences = Sequences { inside: of_caller.remote, remote: of_caller.inside };
-    match record(tables, passage.settings, &key, flow) {
+    flow.rule = forward.rule;
+    // If it fails, the caller's record stays until it expires: its next packet finds it and tries again.
+    match record(tables, passage.settings, &key, &passage.notes.draft) {
         Ok(()) => {}
-        // The caller's record stays until it expires: its next packet finds it and tries
-        // again.
-        Err(_) => return passage.refuse(DropReason::PortsExhausted),
+        Err(InsertError::Exists) => return passage.refuse(DropReason::PortsExhausted),
+        Err(InsertError::Full) => {
+            let reason = DropReason::TableFull;
+            return evict::make_room(passage, reason, 0, Stage::Meet)
+                .unwrap_or_else(|| passage.refuse(reason));
+        }
     }
     let to = Translation {
         source: head.destination,

@@ -40,7 +40,6 @@ pub fn from_uplink<P: Packet, T: Tables>(
     };
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Scratch { head: parked, notes } = scratch;
-    notes.eviction.is_done = false;
     let mut passage = Passage::new(packet, tables, settings, &head, notes, now);
     let is_plain = head.is_plain();
     if is_plain
@@ -141,6 +140,7 @@ pub fn inbound_begin<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
+        passage.notes.eviction.is_done = false;
         let outcome = begin(passage);
         passage.note_if_passed(outcome)
     })

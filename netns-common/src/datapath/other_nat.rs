@@ -31,7 +31,10 @@ pub fn other_nat_out<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     now: Tick,
 ) -> Outcome {
-    go_on(packet, tables, scratch, now, leave)
+    go_on(packet, tables, scratch, now, |passage| {
+        passage.notes.eviction.is_done = false;
+        leave(passage)
+    })
 }
 
 /// [`Stage::OtherNatIn`].

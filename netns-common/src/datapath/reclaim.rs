@@ -10,7 +10,7 @@ use super::{
     passage::Passage,
     record::{forget, record},
     stages::go_on,
-    state::State,
+    state::{State, idle_time},
     traits::{FlowRef, InsertError, Packet, Tables},
 };
 use crate::abi::{DropReason, Flow, FlowKind, Port, Stage, Tick, ticks};
@@ -112,9 +112,7 @@ fn idle_if_over<P: Packet, T: Tables, F: FlowRef>(
     flow: &F,
 ) -> Option<Tick> {
     let is_of_lab = flow.kind == FlowKind::Masquerade as u8 || flow.kind == FlowKind::Hairpin as u8;
-    let idle = passage.now.wrapping_sub(flow.last_seen);
-    // Another CPU may have stamped it a moment ahead.
-    let idle = if idle > Tick::MAX / 2 { 0 } else { idle };
+    let idle = idle_time(flow, passage.now);
     let least = least_idle(flow)?;
     let may_go_on = advances(passage, flow);
     (is_of_lab && idle >= least && may_go_on).then_some(idle + 1)
@@ -124,7 +122,7 @@ fn idle_if_over<P: Packet, T: Tables, F: FlowRef>(
 /// takes its port; `None` for one that goes on.
 #[inline(always)]
 pub(super) fn least_idle<F: FlowRef>(flow: &F) -> Option<Tick> {
-    // Of the remote nothing was seen but that, not even a number.
+    // The remote has sent nothing but its refusal, and no sequence number.
     let is_refused =
         flow.packets_out == 1 && flow.packets_in == 1 && flow.sequences().remote.sequence == 0;
     Some(match State::from_number(flow.state) {

@@ -62,8 +62,8 @@ fn has_just_begun(old: &FlowHead, new: &FlowHead) -> bool {
     old.state == new.state && old.last_seen == new.last_seen
 }
 
-/// Removes a record that was judged as it was in this version, and what was derived from it. One that
-/// another CPU has put in its place meanwhile stays.
+/// Removes a record and its second entry in the index, if the record still is of the version that was
+/// judged. Another CPU may have put another record in its place, which stays.
 #[inline(always)]
 pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead, version: Version) {
     if flow.is_moved(key.remote_port, key.external_port) {

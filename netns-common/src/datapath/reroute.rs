@@ -66,7 +66,7 @@ fn way_back<P: Packet, T: Tables, F: FlowRef>(
     tables.route(&query, bridge)
 }
 
-/// What the kernel is asked for a packet of a flow: it is routed as the first one was.
+/// The look-up of the route for a packet of a flow. Its type of service is that of the flow's first packet.
 #[inline(always)]
 pub(super) fn query_of<P: Packet, T: Tables, F: FlowRef>(
     passage: &Passage<'_, P, T>,

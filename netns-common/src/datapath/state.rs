@@ -242,13 +242,18 @@ fn is_question(flow: &FlowHead) -> bool {
     flow.packets_in == 1 && flow.packets_out == 1 && service.number() < REGISTERED
 }
 
+/// For how long a flow was idle, in ticks.
+#[inline(always)]
+pub(super) fn idle_time(flow: &FlowHead, now: Tick) -> Tick {
+    let idle = now.wrapping_sub(flow.last_seen);
+    // Another CPU may have stamped the flow after this one read its clock.
+    if idle > Tick::MAX / 2 { 0 } else { idle }
+}
+
 /// Whether a flow was idle for too long: its record counts as free.
 #[inline(always)]
 pub fn is_expired(flow: &FlowHead, settings: &Settings, now: Tick) -> bool {
-    let idle = now.wrapping_sub(flow.last_seen);
-    // Another CPU may have stamped the flow after this one read its clock.
-    let in_the_future = idle > Tick::MAX / 2;
-    !in_the_future && idle > timeout_of(flow, settings)
+    idle_time(flow, now) > timeout_of(flow, settings)
 }
 
 #[cfg(test)]

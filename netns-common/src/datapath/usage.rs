@@ -75,7 +75,8 @@ impl Charge {
         from_caller && from_target
     }
 
-    /// What calls are without counts for none but their own link: they have a share of their own there.
+    /// Calls without an answer have a share of their own, so for the whole table they count as answered from
+    /// the beginning.
     #[inline(always)]
     fn add<T: UsageTable>(self, tables: &T, addition: Addition) {
         if self.records == 0 {
@@ -83,7 +84,10 @@ impl Charge {
         }
         tables.add_usage(self.link, addition);
         let settled = if self.is_call { addition.begun } else { addition.settled };
-        tables.add_usage(WHOLE_TABLE, Addition { settled, ..addition });
+        let of_all = Addition { settled, ..addition };
+        if of_all != Addition::default() {
+            tables.add_usage(WHOLE_TABLE, of_all);
+        }
     }
 
     /// Counts a record that was made.

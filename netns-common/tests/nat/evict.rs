@@ -86,7 +86,9 @@ fn a_full_table_makes_room_by_what_is_over_and_never_by_what_is_open() {
     // One is closed by both ends.
     lab.red(&ipv4(RED, FAR).tcp(40_007, 443, FIN | ACK));
     lab.outside(&ipv4(FAR, HOST).tcp(443, 40_007, FIN | ACK));
+    lab.router.now += 1;
     lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).left_as((HOST, 40_000), (LAN, 53));
+    lab.router.now += 1;
     // That which nobody has answered makes room for a call, and so on.
     call(&mut lab, 40_000);
     lab.blue(&ipv4(BLUE, LAN).udp(40_001, 53)).dropped(DropReason::TableFull);
@@ -171,4 +173,31 @@ fn the_answer_to_a_call_that_made_room_begins_nothing() {
     let late = ipv4(BLUE, FAR).tcp(80, 40_000, SYN | ACK);
     lab.blue(&late).dropped(DropReason::NoFlow);
     assert_eq!(lab.flow_count(), 0);
+}
+
+#[test]
+fn at_a_full_table_a_connection_between_namespaces_gets_both_its_records() {
+    let mut lab = lab(Limits::default());
+    lab.router.tables.capacity = 3;
+    for port in [40_000, 40_001] {
+        lab.blue(&ipv4(BLUE, FAR).udp(port, 9));
+    }
+    lab.router.now += 1;
+    lab.red(&ipv4(RED, HOST).tcp(40_000, 80, SYN)).reached(BLUE, (HOST, 40_000), (BLUE, 80));
+    assert_eq!((lab.flow_count(), lab.drops(DropReason::Evicted)), (3, 1));
+}
+
+#[test]
+fn each_new_connection_may_have_one_record_make_room() {
+    // By its cable, and from the stack out of the uplink, where nothing has come by a cable before.
+    for by_stack in [false, true] {
+        let mut lab = lab(Limits { unreplied: 2, ..Limits::default() });
+        for port in 40_000..40_010 {
+            let packet = ipv4(RED, FAR).udp(port, 9);
+            let sent = if by_stack { lab.stack(&packet) } else { lab.red(&packet) };
+            assert_eq!(sent.head().source, HOST, "{sent:#?}");
+            lab.router.now += 1;
+        }
+        assert_eq!((lab.flow_count(), lab.drops(DropReason::Evicted)), (2, 8));
+    }
 }

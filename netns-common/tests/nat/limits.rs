@@ -173,7 +173,7 @@ fn a_hairpin_that_finds_room_for_one_record_only_is_refused_and_works_later() {
     lab.router.tables.capacity = 1;
     let call = ipv4(RED, HOST).tcp(40_000, 80, SYN);
     let refused = lab.red(&call);
-    refused.dropped(DropReason::PortsExhausted);
+    refused.dropped(DropReason::TableFull);
     lab.router.tables.capacity = 2;
     let request = lab.red(&call);
     request.reached(BLUE, (HOST, 40_000), (BLUE, 80));

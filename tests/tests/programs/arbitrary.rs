@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     hash::{BuildHasher as _, RandomState},
     num::NonZero,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Mutex, PoisonError,
@@ -125,20 +126,22 @@ fn a_million_arbitrary_packets_meet_the_same_fate_in_the_kernel_and_in_the_model
 #[test]
 fn arbitrary_packets_meet_the_same_fate_when_ports_and_records_run_out() {
     let (_sandbox, places) = router();
-    let mut both = Both::new(&places, NARROW);
-    both.change_settings(|settings| {
-        (settings.port_min, settings.port_max) = (50_000, 50_001);
-        settings.source_check = 0;
-    });
-    for seed in 0..200 {
-        both.run_sequence(0xf11_0000 + seed, CompareTables::AfterSequence);
-    }
-    let seen = both.outcomes();
-    assert_seen(
-        &seen,
-        &["FromNamespace answered ports-exhausted", "FromNamespace answered table-full"],
-    );
-    assert_seen(&seen, &["FromUplink table-full", "FromNamespace out", "FromUplink in"]);
+    let run = |records, seeds: Range<u64>| {
+        let mut both = Both::new(&places, records);
+        both.change_settings(|settings| {
+            (settings.port_min, settings.port_max) = (50_000, 50_001);
+            settings.source_check = 0;
+        });
+        for seed in seeds {
+            both.run_sequence(0xf11_0000 + seed, CompareTables::AfterSequence);
+        }
+        both.outcomes()
+    };
+    let without_records = ["FromNamespace answered table-full", "FromUplink table-full"];
+    assert_seen(&run(NARROW, 0..200), &without_records);
+    let without_ports =
+        ["FromNamespace answered ports-exhausted", "FromNamespace out", "FromUplink in"];
+    assert_seen(&run(ROOMY, 200..400), &without_ports);
 }
 
 #[test]
