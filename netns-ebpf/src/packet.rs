@@ -270,12 +270,12 @@ pub(crate) fn redirect_ingress(link: u32) -> i32 {
     unsafe { bpf_redirect(link, u64::from(BPF_F_INGRESS)) as i32 }
 }
 
-/// Moves the packet into the namespace at the far end of `cable`, if the kernel would do no other with
-/// it; else the bridge decides. What is no port of the lab, as the link to the reassembler, is entered
-/// as it is.
+/// Moves the packet into the namespace at the far end of `cable` where the cable's port is open. Where the
+/// bridge decides frame by frame, it is handed the packet. The link to the reassembler, which is no port of
+/// the lab, is always entered.
 #[inline(always)]
 pub(crate) fn redirect_in(ctx: &TcContext, cable: u32) -> i32 {
-    match port_state::of(ctx, cable) {
+    match port_state::of_receiver(cable) {
         PortState::Open | PortState::Isolated => redirect_peer(ctx, cable),
         PortState::Closed | PortState::Elsewhere => {
             let reason = DropReason::PortClosed as u32;

@@ -1,8 +1,8 @@
-//! What the kernel does with frames at a cable's host side, read where the kernel keeps it: in the
-//! device of that link, in its port of a bridge, and in the bridge.
+//! What the kernel does with frames at a cable's host side. Programs read it in the kernel's own
+//! structures: the device of that link, its port of a bridge, and the bridge.
 //!
-//! Whoever pulls a cable out of its bridge, or switches a bridge off, expects that nothing passes any
-//! more. The short ways past the bridge are taken only where the bridge would carry the packet too.
+//! Nothing may pass a cable that is pulled out of its bridge, or a bridge that is switched off. So a packet
+//! takes a way past the bridge only where the bridge would carry it too.
 
 use aya_ebpf::{bindings::TC_ACT_OK, macros::classifier, programs::TcContext};
 use netns_common::{
@@ -30,13 +30,11 @@ const LOCKED: u64 = 1 << 21;
 /// `BROPT_VLAN_ENABLED` of net/bridge/br_private.h: what passes hangs on VLANs.
 const VLAN_ENABLED: u64 = 1;
 
-/// What the kernel does with frames at a cable's host side. The device that a packet came by is
+/// What the kernel does with what comes by a cable's host side. The device that the packet came by is
 /// noted, if it was not yet.
 #[inline(always)]
-pub(crate) fn of(ctx: &TcContext, link: u32) -> PortState {
-    // SAFETY: the context is the one the kernel passed.
-    let is_own = unsafe { (*ctx.skb.skb).ifindex } == link;
-    if is_own && known(link).is_none() {
+pub(crate) fn of_sender(ctx: &TcContext, link: u32) -> PortState {
+    if known(link).is_none() {
         note(ctx, link);
     }
     match known(link) {
@@ -45,20 +43,33 @@ pub(crate) fn of(ctx: &TcContext, link: u32) -> PortState {
     }
 }
 
+/// What the kernel does with what is sent to the far end of a cable. A native XDP program there sees what
+/// comes by the cable, and nothing that enters the far end past it.
+#[inline(always)]
+pub(crate) fn of_receiver(link: u32) -> PortState {
+    match known(link) {
+        Some(known) if !has_native_xdp(known.device) => state(&known),
+        _ => PortState::Unknown,
+    }
+}
+
 /// Notes where the kernel has the device that the packet came by.
 #[inline(always)]
 fn note(ctx: &TcContext, link: u32) {
+    // SAFETY: the kernel's own structure of the packet, as the loader has told the verifier.
+    let device = unsafe { member::<u64>(cast_to_kernel(ctx), field::PACKET_DEVICE) };
+    // Where the kernel does not show its structures there is nothing to note.
+    if device == 0 {
+        return;
+    }
     // SAFETY: copied at once. An entry that is reused meanwhile is one of another port.
     let Some(BridgePort { bridge, .. }) = (unsafe { maps::BRIDGE_PORTS.get(link) }).copied() else {
         return;
     };
     let Some(place) = maps::PORT_DEVICES.get_ptr_mut(link % PORT_DEVICES_KNOWN) else { return };
-    // SAFETY: the kernel's own structure of the packet, as the loader has told the verifier. A look-up
-    // gave the place; whoever reads it while it is half written finds that it is not the link's.
-    unsafe {
-        let device = member::<u64>(cast_to_kernel(ctx), field::PACKET_DEVICE);
-        place.write_volatile(PortDevice { device, link, bridge });
-    }
+    // SAFETY: a look-up gave the place. Whoever reads it while it is half written finds that it is not
+    // the link's.
+    unsafe { place.write_volatile(PortDevice { device, link, bridge }) };
 }
 
 /// What is noted of a link, if the device there still is that link's.
@@ -72,10 +83,6 @@ fn known(link: u32) -> Option<PortDevice> {
 #[inline(always)]
 fn state(noted: &PortDevice) -> PortState {
     let PortDevice { device, link, bridge } = *noted;
-    // A program there sees what comes in by the cable, and nothing that is put behind it.
-    if has_native_xdp(device) {
-        return PortState::Unknown;
-    }
     let port = read::<u64>(device, field::DEVICE_PORT);
     if bridge == link {
         let is_open = port == 0 && read::<u32>(device, field::DEVICE_FLAGS) & UP != 0;
@@ -106,21 +113,18 @@ fn state(noted: &PortDevice) -> PortState {
 fn has_native_xdp(device: u64) -> bool {
     // Both kinds of cables, veth and netkit, begin their private part with the far end's device.
     let private = device.wrapping_add(u64::from(number::DEVICE_PRIVATE.mark));
-    let far_end = read::<u64>(private, field::FIRST_WORD);
+    let far_end = read::<u64>(private, field::PRIVATE_PEER);
     // One after the other: the verifier lets no two pointers be put together.
     read::<u64>(far_end, field::DEVICE_XDP_PROGRAM) != 0
         || read::<u64>(far_end, field::DEVICE_XDP_LINK) != 0
 }
 
-/// A member of the kernel's structure at an address. Where there is none any more it is something,
-/// and 0 where the kernel does not show where its members lie.
+/// A member of the kernel's structure at an address. A structure that is gone reads as anything, and memory
+/// that is gone as 0. All members are 0 where the kernel does not show where they lie.
 #[inline(always)]
 fn read<T: Copy>(address: u64, field: KernelField) -> T {
-    let is_device = matches!(field.structure.as_bytes(), b"net_device");
-    let of = if is_device { number::DEVICE } else { number::WORDS };
-    // SAFETY: the verifier has the loader's word for where the member lies, and lets what is not there
-    // be read as zeroes.
-    unsafe { member(cast_to_type(address, of), field) }
+    // SAFETY: the loader has put the member's offset there, and the kernel makes a load that faults 0.
+    unsafe { member(cast_to_type(address, field.read_as), field) }
 }
 
 /// Notes the device that a packet came by: run once for each cable by a test run.

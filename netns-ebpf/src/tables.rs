@@ -271,8 +271,13 @@ impl Tables for KernelTables<&TcContext> {
     }
 
     #[inline(always)]
-    fn port_state(&self, link: u32) -> PortState {
-        port_state::of(self.ctx, link)
+    fn sender_state(&self, link: u32) -> PortState {
+        port_state::of_sender(self.ctx, link)
+    }
+
+    #[inline(always)]
+    fn receiver_state(&self, link: u32) -> PortState {
+        port_state::of_receiver(link)
     }
 
     #[inline(always)]

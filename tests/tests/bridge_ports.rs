@@ -2,8 +2,8 @@
 //! that would otherwise take a short way past it.
 
 use netns_tests::{
-    DEADLINE, Inside, LabFile, Sandbox, Xdp, XdpAction, ask_at, eventually, inside, ip, lab,
-    outside,
+    DEADLINE, Inside, LabFile, Sandbox, Xdp, XdpAction, ask_at, dropped, eventually, inside, ip,
+    lab, mac_of, outside,
 };
 
 /// Red and blue on one bridge, and a service of blue that the outside reaches by a forward.
@@ -105,6 +105,50 @@ fn who_is_cut_off_from_its_bridge_reaches_nobody_until_that_is_undone() {
         ip(&ends.router, undo);
         ends.are_well();
     }
+}
+
+/// Without its bridge the port is an interface of the router, which answers and routes.
+#[test]
+fn the_router_takes_nothing_from_a_pulled_cable() {
+    let _sandbox = Sandbox::new();
+    let ends = Ends::up(&red_and_blue());
+    ip(&ends.router, "link set veth-blue-br nomaster");
+    let port = mac_of(&ends.router, "veth-blue-br").map(|byte| format!("{byte:02x}")).join(":");
+    for address in ["10.1.0.1", "10.1.0.2"] {
+        let neighbour = format!("{address} lladdr {port} dev veth-blue nud permanent");
+        ip(&ends.blue, &format!("neigh replace {neighbour}"));
+    }
+    let before = dropped("port-closed");
+    ends.reaches_none(&ends.blue, &["10.1.0.1", "10.1.0.2", "8.8.8.8"]);
+    assert!(dropped("port-closed") > before);
+}
+
+#[test]
+fn a_namespace_on_another_bridge_may_bear_no_other_address() {
+    let _sandbox = Sandbox::new();
+    let ends = Ends::up(&red_and_blue());
+    ip(&ends.router, "link add other type bridge");
+    ip(&ends.router, "addr add 10.3.0.1/24 dev other");
+    ip(&ends.router, "link set other up");
+    ip(&ends.router, "link set veth-blue-br master other");
+    ip(&ends.blue, "addr add 10.3.0.2/24 dev veth-blue");
+    ends.reaches_none(&ends.blue, &["10.3.0.1"]);
+    assert!(dropped("spoofed-arp") > 0);
+}
+
+#[test]
+fn at_a_locked_port_the_bridge_decides() {
+    let _sandbox = Sandbox::new();
+    let ends = Ends::up(&red_and_blue());
+    let blue = mac_of(&ends.blue, "veth-blue").map(|byte| format!("{byte:02x}")).join(":");
+    let forget = ["fdb", "del", &blue, "dev", "veth-blue-br", "master"];
+    ip(&ends.router, "link set veth-blue-br type bridge_slave locked on learning off");
+    ends.router.command("bridge", &forget).success();
+    ends.reaches_none(&ends.red, &["10.1.0.3"]);
+    ends.reaches_none(&ends.blue, &["10.1.0.2", "8.8.8.8"]);
+    ends.reaches(&ends.red, &["8.8.8.8"]);
+    ip(&ends.router, "link set veth-blue-br type bridge_slave locked off learning on");
+    ends.are_well();
 }
 
 #[test]

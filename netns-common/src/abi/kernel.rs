@@ -1,12 +1,12 @@
-//! What programs read of the kernel's own structures. Where a member lies differs from kernel to
-//! kernel, so the programs are compiled with marks, which the loader replaces.
+//! Members of the kernel's own structures that programs read. Their offsets differ from kernel to kernel, so
+//! the programs are compiled with marks, and the loader replaces these.
 
 /// In the place of the number of a helper: `bpf_cast_to_kern_ctx` (kernel 6.2), which makes of a
 /// program's context the kernel's `struct sk_buff`.
 pub const CAST_TO_KERNEL: u32 = 0x6e65_7401;
 
-/// The same: `bpf_rdonly_cast` (kernel 6.2), which makes of an address a structure of the kernel that
-/// can be read. What is not there, or is gone, reads as something; it is never a fault.
+/// In the place of the number of a helper: `bpf_rdonly_cast` (kernel 6.2), which makes of any address a
+/// structure that can be read. A load that would fault reads 0.
 pub const CAST_TO_TYPE: u32 = 0x6e65_7402;
 
 /// A member of a structure, in the place of its offset.
@@ -14,11 +14,13 @@ pub const CAST_TO_TYPE: u32 = 0x6e65_7402;
 pub struct KernelField {
     /// The offset that programs are compiled with.
     pub mark: u16,
-    /// Empty: whatever is there begins with it.
     pub structure: &'static str,
+    /// Empty: the first word of the structure.
     pub member: &'static str,
-    /// Bytes from the member's begin.
+    /// Bytes from the beginning of the member.
     pub behind: i16,
+    /// The type by which the verifier knows the structure.
+    pub read_as: KernelNumber,
 }
 
 /// A number that only the running kernel has, in the place of an immediate value.
@@ -29,7 +31,7 @@ pub struct KernelNumber {
     pub is: KernelNumberOf,
 }
 
-/// What a [`KernelNumber`] is.
+/// The meaning of a [`KernelNumber`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KernelNumberOf {
     /// The BTF id of a structure.
@@ -39,68 +41,73 @@ pub enum KernelNumberOf {
 }
 
 macro_rules! fields {
-    ($all:ident: $($name:ident = $mark:literal, $structure:literal, $member:literal + $behind:literal;)+) => {
+    ($all:ident: $($name:ident = $mark:literal, $structure:literal $read_as:ident, $member:literal + $behind:literal;)+) => {
         $(
             pub const $name: KernelField = KernelField {
                 mark: $mark,
                 structure: $structure,
                 member: $member,
                 behind: $behind,
+                read_as: number::$read_as,
             };
         )+
 
-        /// These.
+        /// All fields of this group. The programs read all of them, or none.
         pub const $all: [KernelField; [$($mark),+].len()] = [$($name),+];
     };
 }
 
-/// The members, by where they are.
+/// The fields, in two groups.
 pub mod field {
-    use super::KernelField;
+    use super::{KernelField, number};
 
     fields! {
         CHECKSUM:
-        IP_SUMMED = 0x7e01, "sk_buff", "ip_summed" + 0;
-        CHECKSUM_START = 0x7e12, "sk_buff", "csum_start" + 0;
-        CHECKSUM_OFFSET = 0x7e24, "sk_buff", "csum_offset" + 0;
-        NETWORK_HEADER = 0x7e36, "sk_buff", "network_header" + 0;
+        IP_SUMMED = 0x7e01, "sk_buff" PACKET, "ip_summed" + 0;
+        CHECKSUM_START = 0x7e12, "sk_buff" PACKET, "csum_start" + 0;
+        CHECKSUM_OFFSET = 0x7e24, "sk_buff" PACKET, "csum_offset" + 0;
+        NETWORK_HEADER = 0x7e36, "sk_buff" PACKET, "network_header" + 0;
     }
 
-    // The native one of the attached XDP programs is the second (`XDP_MODE_DRV`); each is a pointer to
-    // a program and one to a link.
+    // `xdp_state` has an entry for each mode, with a pointer to a program and one to a link. That of native
+    // programs (`XDP_MODE_DRV`) is the second.
     fields! {
         PORT:
-        PACKET_DEVICE = 0x7e48, "sk_buff", "dev" + 0;
-        DEVICE_INDEX = 0x7e54, "net_device", "ifindex" + 0;
-        DEVICE_FLAGS = 0x7e64, "net_device", "flags" + 0;
-        DEVICE_PORT = 0x7e78, "net_device", "rx_handler_data" + 0;
-        DEVICE_XDP_PROGRAM = 0x7e88, "net_device", "xdp_state" + 16;
-        DEVICE_XDP_LINK = 0x7e98, "net_device", "xdp_state" + 24;
-        PORT_DEVICE = 0x7ea8, "net_bridge_port", "dev" + 0;
-        PORT_BRIDGE = 0x7eb8, "net_bridge_port", "br" + 0;
-        PORT_STATE = 0x7ec1, "net_bridge_port", "state" + 0;
-        PORT_FLAGS = 0x7ed8, "net_bridge_port", "flags" + 0;
-        BRIDGE_DEVICE = 0x7ee8, "net_bridge", "dev" + 0;
-        BRIDGE_OPTIONS = 0x7ef8, "net_bridge", "options" + 0;
-        FIRST_WORD = 0x7f08, "", "" + 0;
+        PACKET_DEVICE = 0x7e48, "sk_buff" PACKET, "dev" + 0;
+        DEVICE_INDEX = 0x7e54, "net_device" DEVICE, "ifindex" + 0;
+        DEVICE_FLAGS = 0x7e64, "net_device" DEVICE, "flags" + 0;
+        DEVICE_PORT = 0x7e78, "net_device" DEVICE, "rx_handler_data" + 0;
+        DEVICE_XDP_PROGRAM = 0x7e88, "net_device" DEVICE, "xdp_state" + 16;
+        DEVICE_XDP_LINK = 0x7e98, "net_device" DEVICE, "xdp_state" + 24;
+        PORT_DEVICE = 0x7ea8, "net_bridge_port" WORDS, "dev" + 0;
+        PORT_BRIDGE = 0x7eb8, "net_bridge_port" WORDS, "br" + 0;
+        PORT_STATE = 0x7ec1, "net_bridge_port" WORDS, "state" + 0;
+        PORT_FLAGS = 0x7ed8, "net_bridge_port" WORDS, "flags" + 0;
+        BRIDGE_DEVICE = 0x7ee8, "net_bridge" WORDS, "dev" + 0;
+        BRIDGE_OPTIONS = 0x7ef8, "net_bridge" WORDS, "options" + 0;
+        PRIVATE_PEER = 0x7f08, "veth_priv" WORDS, "" + 0;
     }
 }
 
-/// The numbers, by what they are for.
+/// The numbers.
 pub mod number {
     use super::{KernelNumber, KernelNumberOf};
+
+    /// A packet, as [`CAST_TO_KERNEL`](super::CAST_TO_KERNEL) gives it: no program needs the number.
+    pub const PACKET: KernelNumber =
+        KernelNumber { mark: 0x6e65_7410, is: KernelNumberOf::Type("sk_buff") };
 
     pub const DEVICE: KernelNumber =
         KernelNumber { mark: 0x6e65_7411, is: KernelNumberOf::Type("net_device") };
 
-    /// A structure of many words: a bridge that is a module has its types in no list that the
-    /// verifier knows, so its members are read as words of this one.
+    /// A structure that consists of words. The verifier does not know the types of modules, so what a module
+    /// may have is read as words of this one.
     pub const WORDS: KernelNumber =
         KernelNumber { mark: 0x6e65_7412, is: KernelNumberOf::Type("pt_regs") };
 
     pub const DEVICE_PRIVATE: KernelNumber =
         KernelNumber { mark: 0x6e65_7413, is: KernelNumberOf::DevicePrivate };
 
-    /// These.
+    /// The numbers that go with [`field::PORT`](super::field::PORT).
     pub const PORT: [KernelNumber; 3] = [DEVICE, WORDS, DEVICE_PRIVATE];
 }

@@ -90,8 +90,8 @@ pub mod maps {
     pub const ENDPOINTS: &str = "ENDPOINTS";
     /// Index of a cable's host side to [`BridgePort`](super::BridgePort).
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
-    /// [`PortDevice`](super::PortDevice)s, each at the index of its link below
-    /// [`PORT_DEVICES_KNOWN`](super::PORT_DEVICES_KNOWN): of links that share a place the last.
+    /// The number of a cable's host side, modulo [`PORT_DEVICES_KNOWN`](super::PORT_DEVICES_KNOWN), to its
+    /// [`PortDevice`](super::PortDevice). Links that share a place push each other out.
     pub const PORT_DEVICES: &str = "PORT_DEVICES";
     /// Addresses of the router's links, each to a [`LinkAddress`](super::LinkAddress).
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";

@@ -67,7 +67,7 @@ pub(super) fn reach<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) -> Op
         return None;
     }
     let are_open =
-        passage.notes.port == PortState::Open && tables.port_state(to.cable) == PortState::Open;
+        passage.notes.port == PortState::Open && tables.receiver_state(to.cable) == PortState::Open;
     if !are_open {
         return None;
     }

@@ -51,7 +51,7 @@ pub(super) struct Notes {
     pub(super) clamped: ParkedExit,
     /// How far the options of a SYN were read: the offset of the next one in its TCP header.
     pub(super) option: u8,
-    /// What the kernel does with frames at the cable that the packet came by.
+    /// The state of the port that a namespace's packet came by.
     pub(super) port: PortState,
     /// Whether the routing table says that the packet is for the host itself.
     pub(super) is_for_host: bool,
@@ -76,7 +76,7 @@ pub(super) struct Notes {
     pub(super) is_held: bool,
     /// Whether a packet from outside is for a connection of another NAT.
     pub(super) is_of_other_nat: bool,
-    /// The record that makes room for the packet's flow.
+    /// The search for a record that makes room for the packet's flow.
     pub(super) eviction: Eviction,
     /// What the sender of a packet is to be told.
     pub(super) refusal: Refusal,

@@ -47,8 +47,7 @@ pub fn from_namespace<P: Packet, T: Tables>(
         return Outcome::Decided(Verdict::Drop(DropReason::ChecksumOffset));
     }
     let Scratch { head: parked, notes } = scratch;
-    notes.eviction.is_done = false;
-    notes.port = tables.port_state(packet.link());
+    notes.port = tables.sender_state(packet.link());
     if matches!(notes.port, PortState::Closed | PortState::Elsewhere) {
         *parked = head;
         return Outcome::Continue(Stage::OtherFrame);
@@ -175,6 +174,7 @@ pub fn outbound_moved<P: Packet, T: Tables>(
     now: Tick,
 ) -> Outcome {
     go_on(packet, tables, scratch, now, |passage| {
+        passage.notes.eviction.is_done = false;
         if let Some(verdict) = neighbour::reach(passage) {
             return Outcome::Decided(verdict);
         }

@@ -265,8 +265,11 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn endpoint(&self, address: Ip4) -> Option<Endpoint>;
     fn bridge_port(&self, link: u32) -> Option<BridgePort>;
 
-    /// What the kernel does with frames at a cable's host side.
-    fn port_state(&self, link: u32) -> PortState;
+    /// What the kernel does with what the namespace behind a cable sends. `link` is the cable's host side,
+    /// by which the packet came.
+    fn sender_state(&self, link: u32) -> PortState;
+    /// What it does with what is sent to the namespace behind a cable.
+    fn receiver_state(&self, link: u32) -> PortState;
 
     /// Whether the address was the router's own when its addresses were last written down.
     /// The kernel's routing answer alone does not tell an own address from one without route.
@@ -316,19 +319,19 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn count_drop(&self, reason: DropReason, bytes: u32);
 }
 
-/// What the kernel does with frames between a cable's host side and the bridge that it was plugged
-/// into, or the router where it is no bridge's.
+/// What the kernel does with frames between a cable's host side and its bridge. The router takes the place
+/// of the bridge at a point-to-point cable.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortState {
-    /// It carries them, as it did when the lab was made: the short ways past the bridge lead to the same.
+    /// It carries all of them, so a way past the bridge leads to the same.
     #[default]
     Open = 0,
     /// It carries them to and from the router, but not between every two ports.
     Isolated = 1,
-    /// It carries some and not others, or it does not show what it does: it must see them all.
+    /// It decides frame by frame, or programs cannot see what it does. The kernel must see each frame.
     Unknown = 2,
-    /// Something else has the link by now, as another bridge: its frames are that one's.
+    /// The link belongs to something else by now, such as another bridge.
     Elsewhere = 3,
     /// It carries none: the cable is pulled, or the bridge or the port is switched off.
     Closed = 4,

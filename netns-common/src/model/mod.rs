@@ -11,6 +11,7 @@
 mod builder;
 mod checksums;
 mod flow;
+mod flow_table;
 mod fragments;
 pub mod fuzz;
 mod generate;

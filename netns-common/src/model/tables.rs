@@ -8,21 +8,16 @@ use std::{
     vec::Vec,
 };
 
-use super::{
-    flow::{MemoryFlow, number, version_of},
-    packet::Mtus,
-    routes::Routes,
-};
+use super::{packet::Mtus, routes::Routes};
 use crate::{
     abi::{
-        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Forward,
-        Fragment, FragmentBudget, HostCallKey, InsideKey, Ip4, Limited, LinkRole, MAPPINGS_OF_FLOW,
-        Mapping, MappingKey, Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick,
-        Usage,
+        BridgePort, Bucket, Counter, DropReason, Endpoint, Flow, FlowKey, Forward, Fragment,
+        FragmentBudget, HostCallKey, InsideKey, Ip4, Limited, LinkRole, MAPPINGS_OF_FLOW, Mapping,
+        MappingKey, Masquerade, NO_RULE, OF_ADDRESS, Port, Prefix, RuleId, Settings, Tick, Usage,
     },
     datapath::{
-        FlowTable, ForwardTable, FragmentTable, HostSocket as HostAnswer, InsertError,
-        MappingTable, Naming, PortQuery, PortState, Route, RouteQuery, Tables, Version,
+        ForwardTable, FragmentTable, HostSocket as HostAnswer, InsertError, MappingTable,
+        PortQuery, PortState, Route, RouteQuery, Tables,
     },
 };
 
@@ -73,11 +68,11 @@ pub struct MemoryTables {
     pub successor: Cell<Option<(FlowKey, Flow)>>,
     /// Whether other CPUs take every record that is found for other connections.
     pub loses: Cell<bool>,
-    flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
+    pub(super) flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
     /// Those that have the same ports inside and outside.
-    kept: RefCell<HashMap<InsideKey, FlowKey>>,
+    pub(super) kept: RefCell<HashMap<InsideKey, FlowKey>>,
     /// Those that do not, each with the number of its record.
-    moved: RefCell<HashMap<InsideKey, (FlowKey, u64)>>,
+    pub(super) moved: RefCell<HashMap<InsideKey, (FlowKey, u64)>>,
     mappings: RefCell<HashMap<MappingKey, Mapping>>,
     externals: RefCell<HashSet<Ip4>>,
     noted_links: RefCell<HashSet<u32>>,
@@ -88,7 +83,7 @@ pub struct MemoryTables {
     taken_ids: RefCell<HashMap<u32, u32>>,
     pub(super) usage: RefCell<HashMap<u32, Usage>>,
     /// How often the flow table was asked: a measure of the work for one packet.
-    lookups: Cell<u32>,
+    pub(super) lookups: Cell<u32>,
 }
 
 impl MemoryTables {
@@ -174,117 +169,6 @@ impl MemoryTables {
     /// What was counted for a reason to drop.
     pub fn drop_counter(&self, reason: DropReason) -> Counter {
         self.drop_counters.borrow().get(&reason).copied().unwrap_or_default()
-    }
-}
-
-impl FlowTable for MemoryTables {
-    type FlowRef<'a> = MemoryFlow;
-
-    fn flow(&self, key: &FlowKey) -> Option<MemoryFlow> {
-        self.lookups.set(self.lookups.get() + 1);
-        self.record(key)
-    }
-
-    fn kept_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
-        self.lookups.set(self.lookups.get() + 1);
-        self.record(self.kept.borrow().get(key)?)
-    }
-
-    fn moved_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
-        let (flow, _) = *self.moved.borrow().get(key)?;
-        self.record(&flow)
-    }
-
-    /// The places of the records are those of a walk through the map: anyhow.
-    fn sampled_flow(&self, place: u32) -> Option<MemoryFlow> {
-        let flows = self.flows.borrow();
-        let number = (u64::from(place) * flows.len() as u64) >> 32;
-        let key = flows.keys().nth(usize::try_from(number).ok()?)?;
-        self.record(key)
-    }
-
-    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
-        if let Some((key, flow)) = self.rival.take() {
-            self.put(key, flow);
-        }
-        let flows = self.flows.borrow();
-        if flows.contains_key(key) {
-            return Err(InsertError::Exists);
-        }
-        if flows.len() >= self.capacity {
-            return Err(InsertError::Full);
-        }
-        drop(flows);
-        self.put(*key, *flow);
-        Ok(())
-    }
-
-    fn remove_flow(&self, key: &FlowKey, version: Version) -> bool {
-        let mut flows = self.flows.borrow_mut();
-        if let Some((key, flow)) = self.successor.take() {
-            // In the very same place, as in a table that is full otherwise.
-            flows[&key].set(flow);
-        }
-        let is_it = flows.get(key).is_some_and(|place| version_of(place) == version);
-        if is_it && let Some(place) = flows.remove(key) {
-            let inside = FlowRecord::new(key, place.get().head).inside_key();
-            let mut kept = self.kept.borrow_mut();
-            if kept.get(&inside) == Some(key) {
-                kept.remove(&inside);
-            }
-        }
-        is_it
-    }
-
-    fn name_moved(
-        &self,
-        key: &InsideKey,
-        flow: &FlowKey,
-        naming: Naming,
-    ) -> Result<(), InsertError> {
-        let mut moved = self.moved.borrow_mut();
-        match moved.get(key) {
-            Some((other, _)) if naming == Naming::Leave && other != flow => {
-                return Err(InsertError::Exists);
-            }
-            None if moved.len() >= self.capacity => return Err(InsertError::Full),
-            _ => {}
-        }
-        let Some(number) = self.flows.borrow().get(flow).map(number) else {
-            return Err(InsertError::Full);
-        };
-        moved.insert(*key, (*flow, number));
-        Ok(())
-    }
-
-    fn unname_moved(&self, key: &InsideKey, version: Version) {
-        let mut moved = self.moved.borrow_mut();
-        let flows = self.flows.borrow();
-        let is_it = moved.get(key).is_some_and(|(flow, number)| {
-            *number == version.number
-                && flows.get(flow).is_some_and(|place| version_of(place) == version)
-        });
-        if is_it {
-            moved.remove(key);
-        }
-    }
-}
-
-impl MemoryTables {
-    fn record(&self, key: &FlowKey) -> Option<MemoryFlow> {
-        let place = self.flows.borrow().get(key)?.clone();
-        let Flow { head, .. } = place.get();
-        let found = FlowRecord::new(key, head);
-        let is_lost = self.loses.get();
-        Some(MemoryFlow { found, place, is_lost })
-    }
-
-    fn put(&self, key: FlowKey, flow: Flow) {
-        let record = FlowRecord::new(&key, flow.head);
-        if !record.is_moved() {
-            self.kept.borrow_mut().insert(record.inside_key(), key);
-        }
-        self.flows.borrow_mut().insert(key, Rc::new(Cell::new(flow)));
     }
 }
 
@@ -395,8 +279,12 @@ impl Tables for MemoryTables {
         self.bridge_ports.get(&link).copied()
     }
 
-    fn port_state(&self, link: u32) -> PortState {
+    fn sender_state(&self, link: u32) -> PortState {
         self.port_states.get(&link).copied().unwrap_or_default()
+    }
+
+    fn receiver_state(&self, link: u32) -> PortState {
+        self.sender_state(link)
     }
 
     fn is_host_address(&self, address: Ip4) -> bool {

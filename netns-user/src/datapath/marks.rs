@@ -14,6 +14,9 @@ use object::{Object as _, ObjectSection as _, SectionKind};
 use super::{kernel_types::KernelTypes, object::OBJECT};
 use crate::net::{Netlink, netns};
 
+/// Bytes of the largest load.
+const WORD: u32 = 8;
+
 /// Bytes of an instruction.
 const INSTRUCTION: usize = 8;
 
@@ -33,10 +36,6 @@ const WITH_IMMEDIATE: [u8; 4] = [0x07, MOVE, 0x04, 0xb4];
 /// The kernel functions that the marks stand for.
 const FUNCTIONS: [(u32, &str); 2] =
     [(CAST_TO_KERNEL, "bpf_cast_to_kern_ctx"), (CAST_TO_TYPE, "bpf_rdonly_cast")];
-
-/// How the names of a bridge's structures begin, and the structure that programs read them as.
-const BRIDGE_STRUCTURES: &str = "net_bridge";
-const WORDS: &str = "pt_regs";
 
 /// The kernel module that may have the types of bridges.
 const BRIDGE: &str = "bridge";
@@ -94,11 +93,12 @@ impl Values {
         };
         let offsets = field::PORT.map(|field| offset(field, types, module.as_ref()));
         let offsets = offsets.into_iter().collect::<Option<Vec<_>>>()?;
-        // Nothing can be read behind the structure that stands for those of bridges.
-        let words = types.size(WORDS)?;
-        let fits = |(field, (_, at)): (KernelField, &(u16, i16))| {
-            !field.structure.starts_with(BRIDGE_STRUCTURES)
-                || u32::try_from(*at).is_ok_and(|at| at + 8 <= words)
+        // Nothing can be read behind the end of the type by which the verifier knows a structure.
+        let fits = |(field, (_, at)): (KernelField, &(u16, i16))| match field.read_as.is {
+            KernelNumberOf::Type(name) => types
+                .size(name)
+                .is_some_and(|size| u32::try_from(*at).is_ok_and(|at| at + WORD <= size)),
+            KernelNumberOf::DevicePrivate => false,
         };
         if !field::PORT.into_iter().zip(&offsets).all(fits) {
             return None;
@@ -125,7 +125,7 @@ fn offset(
     module: Option<&KernelTypes>,
 ) -> Option<(u16, i16)> {
     let within = |types: &KernelTypes| types.offset(field.structure, field.member);
-    let begin = match field.structure {
+    let begin = match field.member {
         "" => 0,
         _ => within(types).or_else(|| within(module?))?,
     };

@@ -1,0 +1,123 @@
+//! The flow table, in memory.
+
+use std::{cell::Cell, rc::Rc};
+
+use super::{
+    flow::{MemoryFlow, number, version_of},
+    tables::MemoryTables,
+};
+use crate::{
+    abi::{Flow, FlowKey, FlowRecord, InsideKey},
+    datapath::{FlowTable, InsertError, Naming, Version},
+};
+
+impl FlowTable for MemoryTables {
+    type FlowRef<'a> = MemoryFlow;
+
+    fn flow(&self, key: &FlowKey) -> Option<MemoryFlow> {
+        self.lookups.set(self.lookups.get() + 1);
+        self.record(key)
+    }
+
+    fn kept_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
+        self.lookups.set(self.lookups.get() + 1);
+        self.record(self.kept.borrow().get(key)?)
+    }
+
+    fn moved_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
+        let (flow, _) = *self.moved.borrow().get(key)?;
+        self.record(&flow)
+    }
+
+    /// The records lie in the order of the map, which is none.
+    fn sampled_flow(&self, place: u32) -> Option<MemoryFlow> {
+        let flows = self.flows.borrow();
+        let number = (u64::from(place) * flows.len() as u64) >> 32;
+        let key = flows.keys().nth(usize::try_from(number).ok()?)?;
+        self.record(key)
+    }
+
+    fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
+        if let Some((key, flow)) = self.rival.take() {
+            self.put(key, flow);
+        }
+        let flows = self.flows.borrow();
+        if flows.contains_key(key) {
+            return Err(InsertError::Exists);
+        }
+        if flows.len() >= self.capacity {
+            return Err(InsertError::Full);
+        }
+        drop(flows);
+        self.put(*key, *flow);
+        Ok(())
+    }
+
+    fn remove_flow(&self, key: &FlowKey, version: Version) -> bool {
+        let mut flows = self.flows.borrow_mut();
+        if let Some((key, flow)) = self.successor.take() {
+            // In the very same place, as in a table that is full otherwise.
+            flows[&key].set(flow);
+        }
+        let is_it = flows.get(key).is_some_and(|place| version_of(place) == version);
+        if is_it && let Some(place) = flows.remove(key) {
+            let inside = FlowRecord::new(key, place.get().head).inside_key();
+            let mut kept = self.kept.borrow_mut();
+            if kept.get(&inside) == Some(key) {
+                kept.remove(&inside);
+            }
+        }
+        is_it
+    }
+
+    fn name_moved(
+        &self,
+        key: &InsideKey,
+        flow: &FlowKey,
+        naming: Naming,
+    ) -> Result<(), InsertError> {
+        let mut moved = self.moved.borrow_mut();
+        match moved.get(key) {
+            Some((other, _)) if naming == Naming::Leave && other != flow => {
+                return Err(InsertError::Exists);
+            }
+            None if moved.len() >= self.capacity => return Err(InsertError::Full),
+            _ => {}
+        }
+        let Some(number) = self.flows.borrow().get(flow).map(number) else {
+            return Err(InsertError::Full);
+        };
+        moved.insert(*key, (*flow, number));
+        Ok(())
+    }
+
+    fn unname_moved(&self, key: &InsideKey, version: Version) {
+        let mut moved = self.moved.borrow_mut();
+        let flows = self.flows.borrow();
+        let is_it = moved.get(key).is_some_and(|(flow, number)| {
+            *number == version.number
+                && flows.get(flow).is_some_and(|place| version_of(place) == version)
+        });
+        if is_it {
+            moved.remove(key);
+        }
+    }
+}
+
+impl MemoryTables {
+    fn record(&self, key: &FlowKey) -> Option<MemoryFlow> {
+        let place = self.flows.borrow().get(key)?.clone();
+        let Flow { head, .. } = place.get();
+        let found = FlowRecord::new(key, head);
+        let is_lost = self.loses.get();
+        Some(MemoryFlow { found, place, is_lost })
+    }
+
+    fn put(&self, key: FlowKey, flow: Flow) {
+        let record = FlowRecord::new(&key, flow.head);
+        if !record.is_moved() {
+            self.kept.borrow_mut().insert(record.inside_key(), key);
+        }
+        self.flows.borrow_mut().insert(key, Rc::new(Cell::new(flow)));
+    }
+}
