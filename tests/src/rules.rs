@@ -43,16 +43,17 @@ pub fn flows() -> Vec<Value> {
     flows.as_array().unwrap_or_else(|| panic!("no list of flows: {flows:#}")).clone()
 }
 
-/// How many packets the only lab has dropped for a reason.
+/// How many packets the only lab has dropped for a reason; of several routers, the first one.
 ///
 /// # Panics
-/// When the lab has no list of drops.
+/// When the program does not say.
 #[must_use]
 #[track_caller]
 pub fn dropped(reason: &str) -> u64 {
     let nat = nat();
-    let mut drops = nat["drops"].as_array().unwrap_or_else(|| panic!("no drops: {nat:#}")).iter();
-    drops.find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
+    let of_first = nat.get("routers").map_or(&nat, |routers| &routers[0]);
+    let drops = of_first["drops"].as_array().unwrap_or_else(|| panic!("no drops: {nat:#}"));
+    drops.iter().find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
 }
 
 /// A counter of a rule or of a drop.

@@ -64,6 +64,30 @@ impl Inside {
         assert!(is_silent, "{output}\nexpected no answer");
     }
 
+    /// Pings with this many bytes in its packet, which nobody may cut into fragments.
+    ///
+    /// # Panics
+    /// When there are fewer bytes than the headers have.
+    #[track_caller]
+    #[must_use]
+    pub fn ping_whole(&self, to: &str, bytes: u32) -> Output {
+        // 20 bytes are the IPv4 header, 8 that of ICMP.
+        let size = bytes.checked_sub(28).expect("room for the headers").to_string();
+        self.command("ping", &["-n", "-c1", "-W3", "-Mdo", "-s", &size, to])
+    }
+
+    /// The addresses of the routers on the way, and the end of it.
+    ///
+    /// # Panics
+    /// When `traceroute` fails.
+    #[track_caller]
+    #[must_use]
+    pub fn hops(&self, to: &str) -> Vec<String> {
+        let output = self.command("traceroute", &["-n", "-q1", "-w3", "-m6", to]).success();
+        let hop = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+        output.stdout.lines().skip(1).filter_map(hop).collect()
+    }
+
     /// Gets a page.
     #[track_caller]
     #[must_use]

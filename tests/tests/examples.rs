@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use netns_tests::{Machine, Output, Sandbox, UdpEcho, ask_echo, inside, ip, nat, netns, own};
+use netns_tests::{Machine, Sandbox, UdpEcho, ask_echo, inside, ip, nat, netns, own};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")
@@ -30,19 +30,6 @@ fn each_example_has_its_test_here() {
     }
 }
 
-/// Pings with this many bytes of data, which nobody may cut into fragments.
-fn ping_whole(from: &str, to: &str, bytes: u32) -> Output {
-    let size = bytes.to_string();
-    inside(from).command("ping", &["-n", "-c1", "-W3", "-Mdo", "-s", &size, to])
-}
-
-/// The addresses of the routers on the way, and the end of it.
-fn hops(from: &str, to: &str) -> Vec<String> {
-    let output = inside(from).command("traceroute", &["-n", "-q1", "-w3", "-m6", to]).success();
-    let hop = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
-    output.stdout.lines().skip(1).filter_map(hop).collect()
-}
-
 /// The addresses that a namespace has, but for those of loopback.
 fn addresses(namespace: &str) -> Vec<String> {
     let links = inside(namespace).command("ip", &["-json", "-4", "address", "show"]).json();
@@ -63,7 +50,7 @@ fn lecture() {
     assert_eq!(before.sysctls, now.sysctls, "settings of the machine itself");
     inside("red").ping("192.168.15.2").success();
     inside("blue").ping("192.168.15.1").success();
-    assert_eq!(hops("red", "8.8.8.8"), ["192.168.15.5", "8.8.8.8"]);
+    assert_eq!(inside("red").hops("8.8.8.8"), ["192.168.15.5", "8.8.8.8"]);
     let mut outside = inside("lan").web_server("8.8.8.8", 80, "from outside");
     inside("red").curl("http://8.8.8.8/").success().shows(&["from outside"]);
     assert_eq!(outside.next_client(), "192.168.1.10");
@@ -85,8 +72,8 @@ fn two_bridges() {
     assert_eq!(addresses("alice"), ["10.1.0.2/24"]);
     assert_eq!(addresses("bob"), ["10.1.0.3/24"]);
     // Both ways, by the router, and under the real address.
-    assert_eq!(hops("alice", "10.2.0.10"), ["10.1.0.1", "10.2.0.10"]);
-    assert_eq!(hops("print", "10.1.0.3"), ["10.2.0.1", "10.1.0.3"]);
+    assert_eq!(inside("alice").hops("10.2.0.10"), ["10.1.0.1", "10.2.0.10"]);
+    assert_eq!(inside("print").hops("10.1.0.3"), ["10.2.0.1", "10.1.0.3"]);
     for (server, address, client, client_address) in
         [("print", "10.2.0.11", "bob", "10.1.0.3"), ("alice", "10.1.0.2", "files", "10.2.0.10")]
     {
@@ -104,11 +91,11 @@ fn two_bridges_of_two_sizes() {
     let _sandbox = Sandbox::new();
     example_is_up("two-bridges.toml");
     // 20 bytes are the IPv4 header, 8 that of ICMP.
-    ping_whole("files", "10.2.0.11", 9000 - 28).success();
-    ping_whole("alice", "10.1.0.3", 1500 - 28).success();
-    ping_whole("alice", "10.2.0.10", 1500 - 28).success();
+    inside("files").ping_whole("10.2.0.11", 9000).success();
+    inside("alice").ping_whole("10.1.0.3", 1500).success();
+    inside("alice").ping_whole("10.2.0.10", 1500).success();
     // The router tells the servers that the office is a smaller network.
-    let refused = ping_whole("files", "10.1.0.2", 9000 - 28);
+    let refused = inside("files").ping_whole("10.1.0.2", 9000);
     assert!(!refused.status.success(), "{refused}");
     refused.shows(&["From 10.2.0.1", "mtu = 1500"]);
     let mut router = inside("gw").capture("any");
@@ -146,9 +133,9 @@ fn many() {
         let servers = netns(&["exec", &name(number), "--", "cat", "/etc/resolv.conf"]).success();
         servers.shows(&["nameserver 8.8.8.8"]);
     }
-    assert_eq!(hops("w-77", "8.8.8.8"), ["10.40.0.1", "8.8.8.8"]);
-    ping_whole("w-3", "10.40.0.5", 1400 - 28).success();
-    let too_long = ping_whole("w-3", "10.40.0.5", 1400 - 27);
+    assert_eq!(inside("w-77").hops("8.8.8.8"), ["10.40.0.1", "8.8.8.8"]);
+    inside("w-3").ping_whole("10.40.0.5", 1400).success();
+    let too_long = inside("w-3").ping_whole("10.40.0.5", 1401);
     assert!(!too_long.status.success(), "{too_long}");
     let _first = inside("w-1").web_server("10.40.0.2", 80, "from the first");
     inside("many-net").curl("http://192.168.7.2:8080/").success().shows(&["from the first"]);
@@ -169,11 +156,11 @@ fn two_uplinks() {
         inside(client).ping("192.0.2.1").success();
     }
     // The second's packets are smaller, and a sender is told so.
-    ping_whole("desk", "8.8.8.8", 1500 - 28).success();
-    let refused = ping_whole("desk", "203.0.113.1", 1500 - 28);
+    inside("desk").ping_whole("8.8.8.8", 1500).success();
+    let refused = inside("desk").ping_whole("203.0.113.1", 1500);
     assert!(!refused.status.success(), "{refused}");
     refused.shows(&["mtu = 1492"]);
-    ping_whole("desk", "203.0.113.1", 1492 - 28).success();
+    inside("desk").ping_whole("203.0.113.1", 1492).success();
     // The shop is open on the first only, from inside too.
     let _shop = inside("shop").web_server("10.50.0.20", 443, "the shop");
     for from in ["internet", "desk"] {

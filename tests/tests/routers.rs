@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use netns_tests::{
-    DEADLINE, Output, Running, Sandbox, count, eventually, inside, lab_file, netns, netns_path,
-    stream_whole, town,
+    DEADLINE, Output, Running, Sandbox, count, eventually, inside, netns, netns_path, stream_whole,
+    town,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -197,37 +197,7 @@ fn a_router_that_is_not_there_is_told_with_those_that_are() {
 /// A home behind a provider's bridge, with an address that is not in the bridge's subnet.
 #[test]
 fn an_uplink_that_is_plugged_in_has_several_addresses() {
-    const HOME: &str = r#"name = "town"
-[[router]]
-namespace = "provider"
-[[router]]
-namespace = "home"
-[[uplink]]
-name = "core"
-address = ["192.0.2.2/24", "192.0.2.3/24"]
-gateway = "192.0.2.1"
-outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24" }
-[[uplink]]
-name = "wan"
-router = "home"
-address = ["10.64.0.2/24", "10.64.0.4/24", "203.0.113.9/32"]
-gateway = "10.64.0.1"
-plug = { bridge = "br-street" }
-[[bridge]]
-name = "br-street"
-address = "10.64.0.1/24"
-[[bridge]]
-name = "br-home"
-router = "home"
-address = "10.1.0.1/24"
-[[namespace]]
-name = "next"
-bridge = "br-street"
-address = "10.64.0.3/24"
-[[namespace]]
-name = "laptop"
-bridge = "br-home"
-address = "10.1.0.2/24"
+    const RULES: &str = r#"
 [[masquerade]]
 source = "10.1.0.0/24"
 uplink = "wan"
@@ -251,7 +221,10 @@ port = 8080
 target = "203.0.113.9:80"
 "#;
     let _sandbox = Sandbox::new();
-    let lab = lab_file(HOME);
+    let lab = town()
+        .replace(r#""192.0.2.2/24""#, r#"["192.0.2.2/24", "192.0.2.3/24"]"#)
+        .replace(r#""10.64.0.2/24""#, r#"["10.64.0.2/24", "10.64.0.4/24", "203.0.113.9/32"]"#)
+        .text(RULES);
     lab.up().success();
     let (net, laptop) = (inside("net"), inside("laptop"));
     let seen = stream_whole((&laptop, "192.0.2.1:5001"), (&net, "192.0.2.1:5001"), 1);

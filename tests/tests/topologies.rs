@@ -4,32 +4,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use netns_tests::{
-    LabFile, Machine, Output, Sandbox, Stream, accept, connect_from, count, inside, ip, lab_file,
-    nat, netns, receive_stream, send_stream,
+    LabFile, Machine, Sandbox, Stream, accept, connect_from, count, dropped, inside, lab_file, nat,
+    netns, receive_stream, send_stream,
 };
-
-/// The addresses of the routers on the way, and the end of it.
-fn hops(from: &str, to: &str) -> Vec<String> {
-    let output = inside(from).command("traceroute", &["-n", "-q1", "-w3", "-m6", to]).success();
-    let hop = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
-    output.stdout.lines().skip(1).filter_map(hop).collect()
-}
-
-/// Pings with this many bytes in its packet, which nobody may cut into fragments.
-fn ping_whole(from: &str, to: &str, bytes: u32) -> Output {
-    // 20 bytes are the IPv4 header, 8 that of ICMP.
-    let size = (bytes - 28).to_string();
-    inside(from).command("ping", &["-n", "-c1", "-W3", "-Mdo", "-s", &size, to])
-}
-
-/// Packets that the first router of the only lab has dropped for a reason.
-fn dropped(reason: &str) -> u64 {
-    let nat = nat();
-    // Of several routers, the first comes first.
-    let of_first = nat.get("routers").map_or(&nat, |routers| &routers[0]);
-    let drops = of_first["drops"].as_array().expect("drops");
-    drops.iter().find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
-}
 
 #[test]
 fn each_lab_of_the_manual_can_be_built() {
@@ -48,128 +25,6 @@ fn each_lab_of_the_manual_can_be_built() {
         netns(&["down"]).success();
         before.is_unchanged();
     }
-}
-
-/// A home behind a provider's own translation (RFC 6598): laptop - home - provider - net.
-fn home_behind_provider() -> LabFile {
-    lab_file(
-        r#"
-name = "cgnat"
-[[router]]
-namespace = "provider"
-[[router]]
-namespace = "home"
-[[uplink]]
-name = "isp"
-address = "192.0.2.2/24"
-gateway = "192.0.2.1"
-outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24", answers = ["8.8.8.8"] }
-[[uplink]]
-name = "wan"
-router = "home"
-address = "100.64.0.2/24"
-gateway = "100.64.0.1"
-plug = { bridge = "br-street" }
-[[bridge]]
-name = "br-street"
-address = "100.64.0.1/24"
-[[bridge]]
-name = "br-home"
-router = "home"
-address = "192.168.1.1/24"
-[[namespace]]
-name = "street"
-bridge = "br-street"
-address = "100.64.0.9/24"
-[[namespace]]
-name = "laptop"
-bridge = "br-home"
-address = "192.168.1.7/24"
-[[masquerade]]
-source = "100.64.0.0/24"
-uplink = "isp"
-[[masquerade]]
-source = "192.168.1.0/24"
-uplink = "wan"
-[[forward]]
-protocol = "tcp"
-port = 8080
-target = "100.64.0.2:8081"
-[[forward]]
-protocol = "tcp"
-port = 8081
-target = "192.168.1.7:80"
-"#,
-    )
-}
-
-#[test]
-fn a_client_behind_two_translations_reaches_the_outside() {
-    let _sandbox = Sandbox::new();
-    home_behind_provider().up().success();
-    assert_eq!(hops("laptop", "8.8.8.8"), ["192.168.1.1", "100.64.0.1", "8.8.8.8"]);
-    let mut far = inside("net").web_server("8.8.8.8", 80, "far away");
-    for from in ["laptop", "street", "home"] {
-        inside(from).curl("http://8.8.8.8/").success().shows(&["far away"]);
-        assert_eq!(far.next_client(), "192.0.2.2", "{from}");
-    }
-    // Between the two, it is the home's address.
-    let mut near = inside("street").web_server("100.64.0.9", 80, "next door");
-    inside("laptop").curl("http://100.64.0.9/").success().shows(&["next door"]);
-    assert_eq!(near.next_client(), "100.64.0.2");
-    // Nobody comes in by himself, not even who knows the way.
-    ip(&inside("street"), "route add 192.168.1.0/24 via 100.64.0.2");
-    ip(&inside("net"), "route add 100.64.0.0/24 via 192.0.2.2");
-    inside("street").cannot_ping("192.168.1.7");
-    inside("net").cannot_ping("100.64.0.9");
-    assert_eq!(dropped("spoofed-source"), 0);
-}
-
-#[test]
-fn a_server_behind_two_translations_is_reached_by_two_forwards() {
-    let _sandbox = Sandbox::new();
-    home_behind_provider().up().success();
-    let mut server = inside("laptop").web_server("192.168.1.7", 80, "from the laptop");
-    for (from, url, client) in [
-        ("net", "http://192.0.2.2:8080/", "192.0.2.1"),
-        ("street", "http://100.64.0.2:8081/", "100.64.0.9"),
-        ("provider", "http://192.0.2.2:8080/", "100.64.0.1"),
-        // Out and by both forwards in again: it looks like the provider's outside (RFC 4787).
-        ("laptop", "http://192.0.2.2:8080/", "192.0.2.2"),
-    ] {
-        inside(from).curl(url).success().shows(&["from the laptop"]);
-        assert_eq!(server.next_client(), client, "{from}");
-    }
-    inside("net")
-        .command("curl", &["-sS", "-m20", "http://192.0.2.2:8081/"])
-        .fails_with_code(7, &[]);
-}
-
-#[test]
-fn a_router_behind_a_router_cannot_lie_about_its_address() {
-    let _sandbox = Sandbox::new();
-    home_behind_provider().up().success();
-    inside("home").command("ip", &["addr", "add", "9.9.9.9/32", "dev", "lo"]).success();
-    // So that the gateway is known, and no ARP comes first.
-    inside("home").ping("8.8.8.8").success();
-    let lie = inside("home").command("ping", &["-c2", "-i0.2", "-W1", "-I9.9.9.9", "8.8.8.8"]);
-    assert!(!lie.status.success(), "{lie}");
-    assert_eq!(dropped("spoofed-source"), 2);
-}
-
-#[test]
-fn a_megabyte_crosses_two_translations_bit_for_bit() {
-    let _sandbox = Sandbox::new();
-    home_behind_provider().up().success();
-    let bind = || std::net::TcpListener::bind("8.8.8.8:7000");
-    let listener = inside("net").run(bind).expect("a listener");
-    let mut client =
-        inside("laptop").run(|| connect_from(0, "8.8.8.8:7000")).expect("a connection");
-    let (mut served, _) = accept(&listener).expect("a connection");
-    let receiver = std::thread::spawn(move || receive_stream(&mut served, &Stream::new()));
-    let sent = send_stream(&mut client, &Stream::new(), |blocks| blocks < 16).expect("a stream");
-    let received = receiver.join().expect("the same bytes").expect("a stream");
-    assert_eq!(sent, received);
 }
 
 #[test]
@@ -234,14 +89,14 @@ b = { namespace = "right", interface = "eth0", address = "10.0.2.2/30" }
 "#,
     );
     chain.up().success();
-    assert_eq!(hops("left", "10.0.2.2"), ["10.0.1.2", "10.0.2.2"]);
-    assert_eq!(hops("right", "10.0.1.1"), ["10.0.2.1", "10.0.1.1"]);
-    ping_whole("left", "10.0.1.2", 1500).success();
-    ping_whole("left", "10.0.2.2", 1400).success();
+    assert_eq!(inside("left").hops("10.0.2.2"), ["10.0.1.2", "10.0.2.2"]);
+    assert_eq!(inside("right").hops("10.0.1.1"), ["10.0.2.1", "10.0.1.1"]);
+    inside("left").ping_whole("10.0.1.2", 1500).success();
+    inside("left").ping_whole("10.0.2.2", 1400).success();
     // The kernel has not forgotten what it was told, and says so itself.
-    let too_long = ping_whole("right", "10.0.2.1", 1401);
+    let too_long = inside("right").ping_whole("10.0.2.1", 1401);
     assert!(!too_long.status.success(), "{too_long}");
-    let refused = ping_whole("left", "10.0.2.2", 1401);
+    let refused = inside("left").ping_whole("10.0.2.2", 1401);
     assert!(!refused.status.success(), "{refused}");
     refused.shows(&["mtu = 1400"]);
     let routes = inside("right").command("ip", &["route"]).success();
@@ -290,7 +145,7 @@ b = {{ namespace = "site", interface = "eth0", address = "10.99.0.2/24" }}
 fn a_router_has_routes_of_its_own() {
     let _sandbox = Sandbox::new();
     site_behind_a_namespace(false).up().success();
-    assert_eq!(hops("desk", "10.99.0.2"), ["10.2.0.1", "10.1.0.5", "10.99.0.2"]);
+    assert_eq!(inside("desk").hops("10.99.0.2"), ["10.2.0.1", "10.1.0.5", "10.99.0.2"]);
     inside("site").ping("10.2.7.7").success();
     // What a namespace forwards bears other addresses than its own.
     site_behind_a_namespace(true).up().success();
@@ -367,9 +222,9 @@ bridge = "br0"
     assert!(default("web-1").contains("via 10.1.0.3"), "{}", default("web-1"));
     assert_eq!(default("db1"), "");
     inside("db2").ping("10.1.0.6").success();
-    ping_whole("web-1", "10.1.0.4", 1450).success();
-    assert!(!ping_whole("web-1", "10.1.0.4", 1451).status.success(), "past its own MTU");
-    ping_whole("plain", "10.1.0.4", 1300).success();
+    inside("web-1").ping_whole("10.1.0.4", 1450).success();
+    assert!(!inside("web-1").ping_whole("10.1.0.4", 1451).status.success(), "past its own MTU");
+    inside("plain").ping_whole("10.1.0.4", 1300).success();
 }
 
 /// A lab with networks that all others have too, and names that none of them has.
