@@ -50,16 +50,37 @@ impl<C> UsageTable for KernelTables<C> {
 extern "C" fn settle_record(number: u32, state: u32, from_initiator: u32) -> i32 {
     if let Some(flow) = flow_of(number) {
         let state = State::from_number(state as u8);
-        datapath::settle(&KernelTables::new(()), &flow, state, from_initiator != 0);
+        datapath::settle(&CountHere, &flow, state, from_initiator != 0);
     }
     0
+}
+
+/// Counts in the frame of the caller. [`settle_record`] ends the deepest chain of calls, and
+/// kernels before 6.8 round each frame up to 32 bytes of the 512 that a chain may have.
+struct CountHere;
+
+impl UsageTable for CountHere {
+    #[inline(always)]
+    fn load(&self, link: u32) -> Load {
+        KernelTables::new(()).load(link)
+    }
+
+    #[inline(always)]
+    fn add_usage(&self, link: u32, addition: Addition) {
+        add_here(link, addition);
+    }
 }
 
 /// A function of its own, which is called from ways that have little of the stack left.
 #[inline(never)]
 fn add(link: u32, begun: u32, settled: u32, ended: u32) {
+    add_here(link, Addition { begun, settled, ended });
+}
+
+#[inline(always)]
+fn add_here(link: u32, addition: Addition) {
     if let Some(slot) = slot_of(link) {
-        with(slot, |usage| usage.add(Addition { begun, settled, ended }));
+        with(slot, |usage| usage.add(addition));
     }
 }
 
