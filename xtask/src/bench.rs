@@ -10,7 +10,6 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    bpf_toolchain::BpfToolchain,
     build::{Profile, build},
     packages::{Tool, bench_tools, ensure_tools, search_path},
     root,
@@ -30,7 +29,6 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let netns = build(workspace, Profile::Release)?;
     let mut cargo = workspace.cargo("build");
     cargo.args(["--release", "--package", "netns-tests", "--bin", "netns-bench"]);
-    BpfToolchain::ensure(workspace)?.apply(&mut cargo)?;
     check(&mut cargo)?;
 
     let binary = workspace.target().join("release/netns-bench");

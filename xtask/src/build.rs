@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    bpf_toolchain::BpfToolchain,
+    ebpf_object,
     workspace::{Workspace, check},
 };
 
@@ -30,7 +30,7 @@ pub(crate) enum Profile {
 
 /// Builds `netns` and returns its path.
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
-    let toolchain = BpfToolchain::ensure(workspace)?;
+    ebpf_object::ensure(workspace)?;
     let mut cargo = workspace.cargo("build");
     cargo.args(["--package", "netns-user", "--bin", "netns"]);
     let folder = match profile {
@@ -40,7 +40,6 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> 
             "release"
         }
     };
-    toolchain.apply(&mut cargo)?;
     check(&mut cargo)?;
     Ok(workspace.target().join(folder).join("netns"))
 }

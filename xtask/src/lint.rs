@@ -15,15 +15,13 @@ pub(crate) struct Args {}
 pub(crate) fn run(workspace: &Workspace, Args {}: Args) -> Result<ExitCode> {
     check(workspace.cargo("fmt").args(["--all", "--check"]))?;
 
-    let toolchain = BpfToolchain::ensure(workspace)?;
     let mut host = workspace.cargo("clippy");
-    toolchain.apply(&mut host)?;
     check(host.args(EVERY_HOST_CRATE).args(["--all-targets", "--", "-D", "warnings"]))?;
 
     // For its own target and by its own compiler: another one has no `core` for BPF, and on the
     // host's target half of the crate's paths would not be compiled. Its own folder, since this
     // compiler's artifacts would push the host's out.
-    let mut bpf = toolchain.clippy(workspace)?;
+    let mut bpf = BpfToolchain::ensure(workspace)?.cargo(workspace, "clippy")?;
     bpf.args(["--package", EBPF_PACKAGE]);
     bpf.arg("--target-dir").arg(workspace.target().join("bpf-lint"));
     check(bpf.args(["--", "-D", "warnings"]))?;

@@ -10,6 +10,7 @@ mod bench;
 mod bpf_toolchain;
 mod build;
 mod dist;
+mod ebpf_object;
 mod fuzz;
 mod lint;
 mod packages;
@@ -31,10 +32,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Install what is missing to build the eBPF programs
+    /// Install what is missing to build the eBPF programs from their sources
     Setup(setup::Args),
     /// Build target/release/netns
     Build(build::Args),
+    /// Build the eBPF object in the repository from its sources
+    Object(ebpf_object::Args),
     /// Build, then run the demonstration, or `netns ARGS`
     Run(run::Args),
     /// Run every test: unit, program and namespace tests
@@ -64,6 +67,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Setup(args) => setup::run(&workspace, args),
         Verb::Build(args) => build::run(&workspace, args),
+        Verb::Object(args) => ebpf_object::run(&workspace, args),
         Verb::Run(args) => run::run(&workspace, &args),
         Verb::Test(args) => test::run(&workspace, &args),
         Verb::Bench(args) => bench::run(&workspace, &args),

@@ -14,9 +14,8 @@ use anyhow::{Context as _, Result, bail};
 use cargo_metadata::Message;
 
 use crate::{
-    bpf_toolchain::BpfToolchain,
     build::Profile,
-    dist,
+    dist, ebpf_object,
     packages::{TEST_TOOLS, ensure_tools, search_path},
     root,
     workspace::{EVERY_HOST_CRATE, Workspace},
@@ -50,10 +49,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     root::ensure("cargo xtask test (it makes network namespaces and loads eBPF programs)")?;
-    let toolchain = BpfToolchain::ensure(workspace)?;
+    ebpf_object::ensure(workspace)?;
     ensure_tools(TEST_TOOLS)?;
 
-    let binaries = build_tests(workspace, &toolchain)?;
+    let binaries = build_tests(workspace)?;
 
     let asked = FOR_TESTS.map(|name| (name, env::var_os(name)));
     let asked: Vec<_> =
@@ -66,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         }
         total += run_binary(workspace, binary, &args.args, &asked)?;
     }
-    total += run_doc_tests(workspace, &toolchain, &args.args)?;
+    total += run_doc_tests(workspace, &args.args)?;
 
     println!("{total}");
     if total.passed + total.failed == 0 {
@@ -78,9 +77,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 /// Runs the tests with arbitrary packets, each with so many of them, and no other test.
 pub(crate) fn run_arbitrary(workspace: &Workspace, packets: u64) -> Result<ExitCode> {
     root::ensure("sending packets through the kernel (it loads eBPF programs)")?;
-    let toolchain = BpfToolchain::ensure(workspace)?;
+    ebpf_object::ensure(workspace)?;
     ensure_tools(TEST_TOOLS)?;
-    let binaries = build_tests(workspace, &toolchain)?;
+    let binaries = build_tests(workspace)?;
     let packets = OsString::from(packets.to_string());
     let mut total = Counts::default();
     for (file, test) in ARBITRARY {
@@ -120,11 +119,10 @@ fn packages_for_tests(workspace: &Workspace) -> PathBuf {
     workspace.target().join("dist-test")
 }
 
-fn build_tests(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<Vec<TestBinary>> {
+fn build_tests(workspace: &Workspace) -> Result<Vec<TestBinary>> {
     // The program as well, by the same command: by another one it would be built with other features of
     // its dependencies, and they twice.
     let mut cargo = workspace.cargo("build");
-    toolchain.apply(&mut cargo)?;
     cargo
         .args(["--all-targets", "--message-format=json-render-diagnostics"])
         .args(EVERY_HOST_CRATE);
@@ -194,13 +192,8 @@ fn test_threads() -> OsString {
     (2 * cpus).to_string().into()
 }
 
-fn run_doc_tests(
-    workspace: &Workspace,
-    toolchain: &BpfToolchain,
-    args: &[OsString],
-) -> Result<Counts> {
+fn run_doc_tests(workspace: &Workspace, args: &[OsString]) -> Result<Counts> {
     let mut cargo = workspace.cargo("test");
-    toolchain.apply(&mut cargo)?;
     cargo.args(["--quiet", "--doc"]).args(EVERY_HOST_CRATE).arg("--").args(args);
     stream("doc tests", &mut cargo)
 }

@@ -22,6 +22,12 @@ pub enum DatapathError {
     /// A folder or file of the pins could not be made or removed.
     #[error("cannot {action} {path}: {cause}")]
     Pin { action: &'static str, path: PathBuf, cause: io::Error },
+    /// The build script of this crate found no object that fits its sources.
+    #[error(
+        "this netns was built without its eBPF programs, whose sources had changed: build it \
+         with `cargo xtask build`"
+    )]
+    NoObject,
     /// The kernel refused the object as a whole.
     #[error("the kernel refused the eBPF object: {}", Chain(.0))]
     Load(aya::EbpfError),

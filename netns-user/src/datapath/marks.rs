@@ -11,7 +11,7 @@ use netns_common::abi::{
 };
 use object::{Object as _, ObjectSection as _, SectionKind};
 
-use super::{kernel_types::KernelTypes, object::OBJECT};
+use super::{DatapathError, kernel_types::KernelTypes, object::OBJECT};
 use crate::net::{Netlink, netns};
 
 /// Bytes of the largest load.
@@ -145,9 +145,16 @@ fn value(of: KernelNumberOf, types: &KernelTypes) -> Option<u32> {
 }
 
 /// The object for the running kernel. Read once.
-pub(super) fn object() -> &'static [u8] {
+///
+/// # Errors
+///
+/// When this program was built without the object.
+pub(super) fn object() -> Result<&'static [u8], DatapathError> {
+    if OBJECT.is_empty() {
+        return Err(DatapathError::NoObject);
+    }
     static MARKED: OnceLock<Cow<'static, [u8]>> = OnceLock::new();
-    MARKED.get_or_init(|| replace(OBJECT, values()).unwrap_or(Cow::Borrowed(OBJECT)))
+    Ok(MARKED.get_or_init(|| replace(OBJECT, values()).unwrap_or(Cow::Borrowed(OBJECT))))
 }
 
 /// The bits of the byte of `ip_summed` that say CHECKSUM_PARTIAL; 0 where programs cannot read it.

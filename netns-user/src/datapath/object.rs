@@ -59,7 +59,7 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
         loader.map_pin_path(name, pins.map(name));
     }
     size(&mut loader, flow_capacity);
-    loader.load(marks::object()).map_err(DatapathError::Load)
+    loader.load(marks::object()?).map_err(DatapathError::Load)
 }
 
 /// Has the maps made as large as so many flows need.

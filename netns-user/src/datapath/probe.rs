@@ -85,7 +85,7 @@ pub struct Verified {
 pub fn each_program() -> Result<Vec<Result<Verified, DatapathError>>, DatapathError> {
     let mut loader = EbpfLoader::new();
     object::size(&mut loader, FLOW_CAPACITY);
-    let mut object = loader.load(marks::object()).map_err(DatapathError::Load)?;
+    let mut object = loader.load(marks::object()?).map_err(DatapathError::Load)?;
     let mut programs: Vec<_> = object.programs_mut().collect();
     programs.sort_by(|a, b| a.0.cmp(b.0));
     Ok(programs.into_iter().filter_map(|(name, program)| verify(name, program)).collect())

@@ -9,9 +9,8 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    bpf_toolchain::BpfToolchain,
     build::Profile,
-    step,
+    ebpf_object, step,
     toolchain::{host, rustc},
     workspace::{FEATURES, Workspace, check, output_of},
 };
@@ -23,11 +22,11 @@ pub(crate) fn build(
     package: &str,
     program: &str,
 ) -> Result<PathBuf> {
-    let toolchain = BpfToolchain::ensure(workspace)?;
+    ebpf_object::ensure(workspace)?;
     if let Profile::Debug = profile
         && has_static_c_library()
     {
-        return link_again(workspace, &toolchain, package, program);
+        return link_again(workspace, package, program);
     }
     let target = ensure_target()?;
     let mut cargo = workspace.cargo("build");
@@ -45,9 +44,6 @@ pub(crate) fn build(
     let flags = ["target-feature=+crt-static", "strip=symbols", "debuginfo=0"]
         .map(|flag| format!("\"-C{flag}\""));
     cargo.arg("--config").arg(format!("target.{target}.rustflags=[{}]", flags.join(",")));
-    toolchain.apply(&mut cargo)?;
-    // A package without the eBPF programs would be none.
-    cargo.env_remove("AYA_BUILD_SKIP");
     check(&mut cargo)?;
     Ok(workspace.target().join(target).join(folder).join(program))
 }
@@ -55,17 +51,9 @@ pub(crate) fn build(
 /// Links a debug build once more, statically with glibc. Most of what it is linked from is that of the other
 /// verbs, in the same set of features; what the tests' dependencies want with more of them is compiled
 /// once more, since cargo has no set of these for a single program.
-fn link_again(
-    workspace: &Workspace,
-    toolchain: &BpfToolchain,
-    package: &str,
-    program: &str,
-) -> Result<PathBuf> {
+fn link_again(workspace: &Workspace, package: &str, program: &str) -> Result<PathBuf> {
     let mut cargo = workspace.cargo("rustc");
     cargo.args(["--package", package, "--bin", program]).args(FEATURES);
-    toolchain.apply(&mut cargo)?;
-    // As above.
-    cargo.env_remove("AYA_BUILD_SKIP");
     check(cargo.args(["--", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"]))?;
     // The next build puts its own in that place.
     let folder = workspace.target().join("debug");

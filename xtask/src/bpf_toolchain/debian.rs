@@ -1,0 +1,95 @@
+//! The compiler that Debian keeps for its browsers, for which a `core` built for BPF is packaged.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::how_to_install;
+use crate::{packages, workspace::Workspace};
+
+/// Compiler, `core` for BPF, and clippy of the very same version.
+const PACKAGES: [&str; 3] = ["rustc-web", "libstd-rust-web-dev-bpf", "rust-web-clippy"];
+
+/// Where the compiler is.
+const PROGRAMS: &str = "/usr/bin";
+
+/// It is a stable compiler. These crates may use unstable features of it all the same. It is a
+/// list rather than `1`, which would let every crate's build script think that it is a nightly one.
+const UNSTABLE_CRATES: &str = "aya_ebpf,aya_ebpf_bindings,aya_ebpf_cty";
+
+/// Installs the packages and returns a folder in which rustc, clippy and cargo are laid out as
+/// rustup has them.
+pub(super) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
+    if which::which("dpkg-query").is_err() {
+        bail!(how_to_install());
+    }
+    ensure_packages(&PACKAGES)?;
+    link_compiler(workspace.target().join("bpf-toolchain").join("debian"))
+}
+
+/// Installs packages if this Debian offers them.
+pub(super) fn ensure_packages(wanted: &[&str]) -> Result<()> {
+    let missing = packages::debian_missing(wanted)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !packages::debian_offers(&missing)? {
+        bail!(how_to_install());
+    }
+    packages::debian_install(&missing)
+}
+
+/// `cargo VERB` with this compiler.
+pub(super) fn cargo(folder: &Path, verb: &str) -> Result<Command> {
+    let programs = folder.join("bin");
+    // Asked for clippy, cargo might find the cargo-clippy of another toolchain first.
+    let program = if verb == "clippy" { "cargo-clippy" } else { "cargo" };
+    let mut command = Command::new(programs.join(program));
+    command
+        .arg(verb)
+        .env("CARGO", programs.join("cargo"))
+        .env("PATH", path_with(&programs)?)
+        .env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES);
+    Ok(command)
+}
+
+/// Makes a toolchain folder of Debian's compiler and clippy, and the cargo in use: Debian's own
+/// cargo is another package, and without one rustup would pick any that it has.
+fn link_compiler(folder: PathBuf) -> Result<PathBuf> {
+    let programs = folder.join("bin");
+    fs::create_dir_all(&programs).with_context(|| format!("cannot make {}", programs.display()))?;
+    let debian = Path::new(PROGRAMS);
+    let compiler = ["rustc", "cargo-clippy", "clippy-driver"]
+        .into_iter()
+        .map(|program| (program, debian.join(program)));
+    let cargo = match env::var_os("CARGO") {
+        Some(path) => PathBuf::from(path),
+        None => which::which("cargo").context("there is no cargo on PATH")?,
+    };
+    for (program, original) in compiler.chain([("cargo", cargo)]) {
+        let link = programs.join(program);
+        if fs::read_link(&link).is_ok_and(|target| target == original) {
+            continue;
+        }
+        match fs::remove_file(&link) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => symlink(&original, &link),
+        }
+        .with_context(|| format!("cannot make {}", link.display()))?;
+    }
+    Ok(folder)
+}
+
+fn path_with(folder: &Path) -> Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = [folder.to_owned()].into_iter().chain(env::split_paths(&path));
+    env::join_paths(folders)
+        .with_context(|| format!("{} cannot stand in PATH: it has a colon", folder.display()))
+}

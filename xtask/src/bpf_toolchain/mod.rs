@@ -1,0 +1,194 @@
+//! The toolchain of the eBPF programs. Only a change of their sources needs one: the object that
+//! was built from them is in the repository.
+//!
+//! The reference compiler makes that object: stable Rust [`REFERENCE`] with its sources, from which
+//! cargo builds `core` for the BPF target. Where rustup cannot be had, Debian's compiler for its
+//! browsers does: a `core` built for BPF is packaged for it. The object of another compiler works
+//! as well, but its bytes differ.
+
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::workspace::{Workspace, output_of};
+
+mod debian;
+mod linker;
+mod reference;
+
+use linker::Linker;
+
+/// The version of Rust that the object in the repository is built with. With another one its bytes
+/// differ, and what the verifier makes of them.
+const REFERENCE: &str = "1.95.0";
+
+/// The recipe, for a person whom this command cannot help.
+fn how_to_install() -> String {
+    format!(
+        "the sources of the eBPF programs have changed, and to build them takes Rust {REFERENCE} \
+         with its sources. Please run:\n    \
+         rustup toolchain install {REFERENCE} --profile minimal --component rust-src,clippy\n\
+         (rustup is at https://rustup.rs; on Debian with the bookworm-security or a newer suite, \
+         this command installs packages instead)"
+    )
+}
+
+/// A complete toolchain for the BPF target.
+#[derive(Debug)]
+pub(crate) struct BpfToolchain {
+    compiler: Compiler,
+    linker: Linker,
+    /// The compiler's name and version, as in `rustc --version`.
+    version: String,
+}
+
+#[derive(Debug)]
+enum Compiler {
+    /// [`REFERENCE`], in the words that call a program of it.
+    Reference(Vec<String>),
+    /// Debian's, in a folder laid out as rustup has it.
+    Debian(PathBuf),
+}
+
+impl fmt::Display for BpfToolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} and {}", self.version, self.linker)
+    }
+}
+
+impl BpfToolchain {
+    /// Finds the toolchain, or installs it after saying so. When all is there, this is a look at
+    /// files and versions: no package manager and no network.
+    pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
+        let compiler = match reference::ensure() {
+            Some(words) => Compiler::Reference(words),
+            None => Compiler::Debian(debian::ensure(workspace)?),
+        };
+        let version = version_of(&compiler)?;
+        let linker = Linker::ensure(workspace, llvm_major(&version)?)?;
+        let name = version.lines().next().unwrap_or_default().to_owned();
+        Ok(Self { compiler, linker, version: name })
+    }
+
+    /// Whether this is the compiler that makes the object in the repository.
+    pub(crate) fn is_reference(&self) -> bool {
+        matches!(self.compiler, Compiler::Reference(_))
+    }
+
+    /// The compiler's name and version.
+    pub(crate) fn compiler(&self) -> &str {
+        &self.version
+    }
+
+    /// The linker's, and its LLVM's.
+    pub(crate) fn linker(&self) -> String {
+        self.linker.to_string()
+    }
+
+    /// `cargo VERB` for the BPF target.
+    pub(crate) fn cargo(&self, workspace: &Workspace, verb: &str) -> Result<Command> {
+        let mut command = match &self.compiler {
+            Compiler::Reference(words) => {
+                let mut command = program_of(words, "cargo");
+                command.arg(verb).arg("-Zbuild-std=core");
+                // This compiler is a stable one; so it may use unstable features all the same.
+                command.env("RUSTC_BOOTSTRAP", "1");
+                command
+            }
+            Compiler::Debian(folder) => debian::cargo(folder, verb)?,
+        };
+        command.current_dir(workspace.root());
+        command.arg(format!("--target={}", target()));
+        // Set for the host's compiler, perhaps.
+        for variable in ["RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS"] {
+            command.env_remove(variable);
+        }
+        command.env("CARGO_ENCODED_RUSTFLAGS", self.flags(workspace)?.join("\x1f"));
+        let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+        let path = path.map(ToOwned::to_owned).or_else(|| env::var_os("PATH")).unwrap_or_default();
+        let folders = [self.linker.folder().to_owned()].into_iter().chain(env::split_paths(&path));
+        let path = env::join_paths(folders).context("a folder of bpf-linker with a colon")?;
+        command.env("PATH", path);
+        Ok(command)
+    }
+
+    /// The compiler's flags. Paths are replaced such that the object is the same wherever the
+    /// repository, cargo's registry and the compiler are.
+    fn flags(&self, workspace: &Workspace) -> Result<Vec<String>> {
+        let arch = env::consts::ARCH;
+        let arch = if arch.starts_with("riscv64") { "riscv64" } else { arch };
+        let mut flags = vec![
+            format!("--cfg=bpf_target_arch=\"{arch}\""),
+            "-Cdebuginfo=2".to_owned(),
+            "-Clink-arg=--btf".to_owned(),
+            format!("--remap-path-prefix={}=.", workspace.root().display()),
+            format!("--remap-path-prefix={}=/registry", registry()?.display()),
+        ];
+        if let Compiler::Reference(words) = &self.compiler {
+            let sysroot = reference::sysroot(words)?;
+            let sources = sysroot.join("lib/rustlib/src/rust");
+            flags.push(format!("--remap-path-prefix={}=/rust", sources.display()));
+        }
+        Ok(flags)
+    }
+}
+
+/// The BPF target of this machine's byte order.
+pub(crate) const fn target() -> &'static str {
+    if cfg!(target_endian = "big") { "bpfeb-unknown-none" } else { "bpfel-unknown-none" }
+}
+
+/// A program of a rustup toolchain; without words, the one on PATH.
+fn program_of(words: &[String], program: &str) -> Command {
+    let Some((first, rest)) = words.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    // Whether it is installed is a question, and must not start a download.
+    command.env("RUSTUP_AUTO_INSTALL", "0");
+    command
+}
+
+fn version_of(compiler: &Compiler) -> Result<String> {
+    let mut rustc = match compiler {
+        Compiler::Reference(words) => program_of(words, "rustc"),
+        Compiler::Debian(folder) => Command::new(folder.join("bin/rustc")),
+    };
+    // Else rustup's rustc would look which toolchain the folder wants.
+    Ok(String::from_utf8(output_of(rustc.arg("-vV"))?)?)
+}
+
+/// The LLVM that the linker must have too: the compiler hands it bitcode, which an older LLVM does
+/// not read.
+fn llvm_major(version: &str) -> Result<u32> {
+    let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "));
+    let major = llvm.and_then(|llvm| llvm.split('.').next()?.parse().ok());
+    let Some(major) = major else {
+        bail!("rustc -vV does not say which LLVM it has:\n{version}");
+    };
+    Ok(major)
+}
+
+/// Where cargo keeps the sources of crates.
+fn registry() -> Result<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
+        let home = env::var_os("HOME")?;
+        Some(Path::new(&home).join(".cargo"))
+    });
+    Ok(home.context("neither CARGO_HOME nor HOME is set")?.join("registry/src"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::llvm_major;
+
+    #[test]
+    fn the_llvm_is_read_from_the_compilers_version() {
+        let version = "rustc 1.95.0 (59807616e 2026-04-14)\nhost: x86_64\nLLVM version: 22.1.2\n";
+        assert_eq!(llvm_major(version).ok(), Some(22));
+        assert!(llvm_major("rustc 1.95.0").is_err());
+    }
+}

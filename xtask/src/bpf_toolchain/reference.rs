@@ -1,0 +1,52 @@
+//! The reference compiler: one version of stable Rust, with its sources.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Result;
+
+use super::{REFERENCE, program_of};
+use crate::{step, workspace::output_of};
+
+/// The words that call a program of the reference compiler with its sources, installed by rustup
+/// if need be. `None` where it cannot be had.
+pub(super) fn ensure() -> Option<Vec<String>> {
+    let on_path = Vec::new();
+    let by_rustup = || ["rustup", "run", REFERENCE].map(str::to_owned).to_vec();
+    if has_sources(&on_path) {
+        return Some(on_path);
+    }
+    if which::which("rustup").is_err() {
+        return None;
+    }
+    if has_sources(&by_rustup()) {
+        return Some(by_rustup());
+    }
+    // The toolchain in use may be that version under another name, as `stable`.
+    let (words, arguments) = if is_reference(&on_path) {
+        (on_path, vec!["component", "add", "rust-src"])
+    } else {
+        let words = ["toolchain", "install", REFERENCE, "--profile", "minimal"];
+        (by_rustup(), [&words[..], &["--component", "rust-src,clippy"]].concat())
+    };
+    let what = format!("setup: installing with rustup: Rust {REFERENCE} with its sources");
+    let installed = step::run(&what, Command::new("rustup").args(arguments));
+    (installed.is_ok() && has_sources(&words)).then_some(words)
+}
+
+fn is_reference(words: &[String]) -> bool {
+    let version = output_of(program_of(words, "rustc").arg("--version"));
+    let version = version.ok().and_then(|version| String::from_utf8(version).ok());
+    version.is_some_and(|version| version.split(' ').nth(1) == Some(REFERENCE))
+}
+
+fn has_sources(words: &[String]) -> bool {
+    is_reference(words)
+        && sysroot(words)
+            .is_ok_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library/core").is_dir())
+}
+
+/// Where the compiler is installed.
+pub(super) fn sysroot(words: &[String]) -> Result<PathBuf> {
+    let sysroot = output_of(program_of(words, "rustc").args(["--print", "sysroot"]))?;
+    Ok(PathBuf::from(String::from_utf8(sysroot)?.trim()))
+}

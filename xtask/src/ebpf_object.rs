@@ -1,0 +1,215 @@
+//! `cargo xtask object`: the eBPF object in the repository, built from its sources.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::Message;
+use netns_ebpf_object::{
+    Committed, Record, commit, committed, files, object_digest, sources_digest,
+};
+use object::{
+    build::elf::{Builder, SectionData},
+    elf::SHT_STRTAB,
+};
+
+use crate::{
+    bpf_toolchain::{BpfToolchain, target},
+    workspace::{EBPF_PACKAGE, Workspace, name},
+};
+
+/// Sections that nothing reads any more, by the beginning of their names.
+const UNREAD: [&str; 3] = [".debug_", ".rel.debug_", ".rel.BTF"];
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(after_help = "\
+The object is netns-ebpf/object/netns-ebpf.o.gz, and netns-ebpf.record beside it says what it was
+built from. Every command that needs it builds it anew when the sources have changed. Commit both
+with the last of your changes.")]
+pub(crate) struct Args {
+    /// Change nothing, and fail when the object in the repository is not what the sources give
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
+    if args.check {
+        check(workspace)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    rebuild(workspace)?;
+    println!("object: {}", files(workspace.root())[0].display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has the object in the repository fit its sources: builds it anew if they have changed.
+pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
+    match look(workspace)? {
+        Committed::Fits(_) => Ok(()),
+        Committed::Stale(reason) => {
+            eprintln!("object: building the eBPF programs anew: {reason}");
+            rebuild(workspace)
+        }
+    }
+}
+
+fn look(workspace: &Workspace) -> Result<Committed> {
+    committed(workspace.root(), target()).context("cannot read the sources of the eBPF programs")
+}
+
+fn rebuild(workspace: &Workspace) -> Result<()> {
+    let toolchain = BpfToolchain::ensure(workspace)?;
+    let (object, record) = build(workspace, &toolchain)?;
+    commit(workspace.root(), &object, &record).context("cannot write the eBPF object")?;
+    if !toolchain.is_reference() {
+        eprintln!(
+            "object: built by {toolchain}, which is not the reference compiler: it runs as well, \
+             but do not commit it"
+        );
+    }
+    Ok(())
+}
+
+/// Builds the object in the target folder, and says what it is.
+fn build(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<(Vec<u8>, Record)> {
+    let sources = sources_digest(workspace.root())?;
+    let object = strip(&fs::read(compile(workspace, toolchain)?)?)?;
+    let record = Record {
+        sources,
+        object: object_digest(&object),
+        target: target().to_owned(),
+        compiler: toolchain.compiler().to_owned(),
+        linker: toolchain.linker(),
+    };
+    Ok((object, record))
+}
+
+/// Compiles the eBPF crate and returns the path of its executable.
+fn compile(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<PathBuf> {
+    let mut cargo = toolchain.cargo(workspace, "build")?;
+    cargo
+        .args(["--package", EBPF_PACKAGE, "--bins", "--release", "--locked"])
+        .arg("--message-format=json-render-diagnostics")
+        .arg("--target-dir")
+        .arg(workspace.target().join("bpf"));
+    let output = run_to_end(&mut cargo)?;
+    for message in Message::parse_stream(output.as_slice()) {
+        if let Message::CompilerArtifact(artifact) = message?
+            && let Some(executable) = artifact.executable
+        {
+            return Ok(executable.into_std_path_buf());
+        }
+    }
+    bail!("{} has made no executable", name(&cargo))
+}
+
+fn run_to_end(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("cannot start {}", name(command)))?;
+    if !output.status.success() {
+        bail!("{} failed: {}", name(command), output.status);
+    }
+    Ok(output.stdout)
+}
+
+/// Takes out what only a debugger and a linker read: nine tenths of the object, all of which is
+/// gone through each time it is loaded. BTF, which the kernel reads and shows the source by, stays.
+fn strip(object: &[u8]) -> Result<Vec<u8>> {
+    let mut builder = Builder::read(object)?;
+    for section in builder.sections.iter_mut() {
+        section.delete |= UNREAD.iter().any(|kind| section.name.starts_with(kind.as_bytes()));
+    }
+    builder.delete_orphans();
+    // LLVM has one table for the names of symbols and of sections, which cannot be written here.
+    let names = builder.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = SHT_STRTAB;
+    names.data = SectionData::SectionString;
+    let mut stripped = Vec::new();
+    builder.write(&mut stripped)?;
+    Ok(stripped)
+}
+
+/// Fails when the object in the repository is not what its sources give.
+fn check(workspace: &Workspace) -> Result<()> {
+    if let Committed::Stale(reason) = look(workspace)? {
+        bail!(
+            "the eBPF object in the repository does not fit: {reason}. Build it with \
+             `cargo xtask object`, and commit it"
+        );
+    }
+    let [_, path] = files(workspace.root());
+    let recorded = Record::read(&path)?;
+    let toolchain = BpfToolchain::ensure(workspace)?;
+    let (_, built) = build(workspace, &toolchain)?;
+    compare(&recorded, &built, &path)?;
+    println!("object: {}", outcome(&recorded, &built));
+    Ok(())
+}
+
+/// Equal toolchains give equal bytes.
+fn compare(recorded: &Record, built: &Record, path: &Path) -> Result<()> {
+    let same_toolchain = recorded.compiler == built.compiler && recorded.linker == built.linker;
+    if same_toolchain && recorded.object != built.object {
+        bail!(
+            "the eBPF object in the repository is not what its sources give: {} has SHA-256 {}, \
+             and {} with {} gives {}. Build it with `cargo xtask object`, and commit it",
+            path.display(),
+            recorded.object,
+            built.compiler,
+            built.linker,
+            built.object
+        );
+    }
+    Ok(())
+}
+
+fn outcome(recorded: &Record, built: &Record) -> String {
+    if recorded.object == built.object {
+        return "the object in the repository is, byte for byte, what its sources give".to_owned();
+    }
+    format!(
+        "the object fits the digest of its sources. Its bytes were not compared: it was built by {} \
+         with {}, and this machine has {} with {}",
+        recorded.compiler, recorded.linker, built.compiler, built.linker
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use netns_ebpf_object::Record;
+
+    use super::{compare, outcome};
+
+    fn record(object: &str, compiler: &str) -> Record {
+        Record {
+            sources: "s".into(),
+            object: object.into(),
+            target: "bpfel-unknown-none".into(),
+            compiler: compiler.into(),
+            linker: "bpf-linker".into(),
+        }
+    }
+
+    #[test]
+    fn other_bytes_by_the_same_toolchain_are_an_error() {
+        let path = Path::new("netns-ebpf.record");
+        let recorded = record("a", "rustc 1.95.0");
+        let error = compare(&recorded, &record("b", "rustc 1.95.0"), path).expect_err("an error");
+        assert!(error.to_string().contains("cargo xtask object"), "{error}");
+        assert!(compare(&recorded, &recorded, path).is_ok());
+        assert!(outcome(&recorded, &recorded).contains("byte for byte"));
+    }
+
+    #[test]
+    fn bytes_of_different_compilers_are_not_compared_and_the_check_says_so() {
+        let (recorded, built) = (record("a", "rustc 1.95.0"), record("b", "rustc 1.96.0"));
+        assert!(compare(&recorded, &built, Path::new("netns-ebpf.record")).is_ok());
+        assert!(outcome(&recorded, &built).contains("not compared"));
+    }
+}
