@@ -103,6 +103,12 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool::same_everywhere("ethtool", "ethtool"),
     Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
     Tool { apt: "procps", zypper: "procps", ..Tool::same_everywhere("ps", "procps-ng") },
+    // Holds topology files against our schema.
+    Tool {
+        pacman: "python-jsonschema",
+        apk: "py3-jsonschema",
+        ..Tool::same_everywhere("jsonschema", "python3-jsonschema")
+    },
     // Installs our package.
     Tool::same_everywhere("dpkg", "dpkg"),
     // Reads the graphs that the program writes for it.

@@ -12,7 +12,6 @@ fn repository() -> PathBuf {
 
 #[test]
 fn the_examples_are_free_of_faults() {
-    let validator = jsonschema::draft202012::new(&schema()).unwrap();
     let mut labs = Vec::new();
     for entry in fs::read_dir(repository().join("examples")).unwrap() {
         let path = entry.unwrap().path();
@@ -20,8 +19,6 @@ fn the_examples_are_free_of_faults() {
         let lab = Topology::parse(&text, &path.display().to_string())
             .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(Topology::parse(&lab.to_toml(), "again.toml").as_ref(), Ok(&lab));
-        let table: toml::Table = toml::from_str(&text).unwrap();
-        validator.validate(&serde_json::to_value(table).unwrap()).unwrap();
         // A lab is found by its name, and an example by its file's.
         assert_eq!(path.file_stem().unwrap(), lab.name.as_str());
         labs.push((lab.name.clone(), lab.namespaces.len()));
