@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use flate2::Compression;
 use sha2::{Digest as _, Sha256};
 
-use crate::{build::Profile, workspace::Workspace};
+use crate::{build::Profile, test, workspace::Workspace};
 
 mod contents;
 mod deb;
@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Package a debug build, which is there sooner
     #[arg(long)]
     debug: bool,
+    /// Then install the packages in empty roots, and run labs and the demonstration there
+    #[arg(long)]
+    check: bool,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
@@ -51,6 +54,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let profile = if args.debug { Profile::Debug } else { Profile::Release };
     for file in package(workspace, profile, &out)? {
         println!("dist: {}", file.display());
+    }
+    if args.check {
+        return test::run_package_tests(workspace, &out);
     }
     Ok(ExitCode::SUCCESS)
 }

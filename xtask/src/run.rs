@@ -12,6 +12,9 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Build with optimisation, which takes longer; the eBPF programs are optimised all the same
+    #[arg(long)]
+    release: bool,
     /// Arguments of `netns`; without any, the demonstration runs
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
@@ -19,7 +22,8 @@ pub(crate) struct Args {
 
 /// Turns into the program: signals reach it and its exit code is this command's.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let binary = build(workspace, Profile::Release)?;
+    let profile = if args.release { Profile::Release } else { Profile::Debug };
+    let binary = build(workspace, profile)?;
     root::ensure("netns")?;
     let mut command = root::command(&binary, []);
     if args.args.is_empty() {

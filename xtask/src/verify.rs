@@ -35,7 +35,7 @@ const ACCEPTED: &str = "verify: every program is accepted";
 /// How long the machine may run: emulated, on a busy host, it takes about 20 s.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[command(after_help = "\
 The older kernel is Debian's 6.1. The packages of it, and of qemu where that is not installed, are
 downloaded with apt-get and unpacked under target/verify; nothing is installed. The machine has
