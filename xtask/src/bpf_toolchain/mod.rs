@@ -107,6 +107,8 @@ impl BpfToolchain {
         for variable in ["RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS"] {
             command.env_remove(variable);
         }
+        // Incrementally compiled code differs, and the verifier takes it for other programs.
+        command.env("CARGO_INCREMENTAL", "0");
         command.env("CARGO_ENCODED_RUSTFLAGS", self.flags(workspace)?.join("\x1f"));
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
         let path = path.map(ToOwned::to_owned).or_else(|| env::var_os("PATH")).unwrap_or_default();
