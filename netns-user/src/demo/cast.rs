@@ -1,6 +1,9 @@
 //! Who plays which part: the demonstration needs a few roles and takes them from the lab.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddrV4},
+};
 
 use crate::{
     rules::{ForwardProtocol, MasqueradeRule},
@@ -43,6 +46,8 @@ pub struct Cast {
     /// The port on the host, and where it leads.
     pub port: u16,
     pub target: SocketAddrV4,
+    /// Names of all interfaces of the lab.
+    pub interfaces: BTreeSet<String>,
 }
 
 /// A lab that the demonstration cannot be played in.
@@ -98,6 +103,7 @@ impl Cast {
             masquerade,
             port: forward.ports.first(),
             target: forward.target,
+            interfaces: interfaces(topology),
         })
     }
 
@@ -124,6 +130,17 @@ impl From<(&Namespace, &NamespacePlug)> for Actor {
     }
 }
 
+fn interfaces(topology: &Topology) -> BTreeSet<String> {
+    let plugs = topology.plugged().flat_map(|(_, plug)| [&plug.interface, &plug.port]);
+    let cables = topology.cables.iter().flat_map(|cable| [&cable.a, &cable.b]);
+    let names = plugs
+        .chain(cables.map(|end| &end.interface))
+        .chain(topology.bridges.iter().map(|bridge| &bridge.name))
+        .chain(topology.uplinks.iter().map(|uplink| &uplink.name))
+        .chain(topology.outsides().map(|outside| &outside.interface));
+    names.cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +153,9 @@ mod tests {
         assert_eq!(cast.outside.interface, "eth0");
         assert_eq!(cast.host_address, Ipv4Addr::new(192, 168, 1, 10));
         assert_eq!(cast.destinations(), [[192, 168, 1, 1], [8, 8, 8, 8]].map(Ipv4Addr::from));
+        let interfaces =
+            ["ens3", "eth0", "v-net-0", "veth-blue", "veth-blue-br", "veth-red", "veth-red-br"];
+        assert_eq!(Vec::from_iter(cast.interfaces), interfaces);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl<'a> Performance<'a> {
                 let answers = self.stage.within(from, || ping_all(to, *expect))?;
                 Ok(judge_pings(*expect, &answers))
             }
-            Act::Interfaces { of } => {
+            Act::Interfaces { of, lab } => {
                 let mut seen = Vec::new();
                 for (place, own) in of {
                     let interfaces = self.stage.within(place, probe::interfaces)??;
@@ -102,7 +102,7 @@ impl<'a> Performance<'a> {
                     };
                     seen.push((name.as_str(), own.as_str(), interfaces));
                 }
-                Ok(judge_interfaces(&seen))
+                Ok(judge_interfaces(&seen, lab))
             }
             Act::Fetch { from, address, from_namespace, client } => {
                 let page = self.stage.within(from, || probe::get(*address, PATIENCE))?;

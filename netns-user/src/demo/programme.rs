@@ -49,6 +49,7 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
                 of: [&cast.client, &cast.server]
                     .map(|actor| (actor.place(), actor.interface.clone()))
                     .to_vec(),
+                lab: cast.interfaces.clone(),
             },
         ),
         (
