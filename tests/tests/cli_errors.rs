@@ -8,9 +8,10 @@ use std::{
 };
 
 use netns_tests::{
-    LabFile, Machine, Sandbox, forward_add, forward_del, inside, lab_is_up, lecture, masquerade,
-    netns, netns_path, own, run,
+    BPF_LINK_CREATE, LabFile, Machine, Sandbox, forward_add, forward_del, inside, lab_is_up,
+    lecture, masquerade, netns, netns_path, own, refuse_bpf, run,
 };
+use nix::libc;
 
 /// Expects that `netns up` refuses the file at the first `place`, saying all of `parts`, and
 /// makes nothing.
@@ -239,18 +240,17 @@ fn no_bpffs() {
 }
 
 #[test]
-fn an_old_kernel() {
+fn a_kernel_that_cannot_attach_programs_to_interfaces() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
-    let path = netns_path();
-    let path = path.to_str().expect("a plain path");
-    let old =
-        |arguments: &[&str]| own().command("setarch", &[&["--uname-2.6"], arguments].concat());
-    let release = old(&["uname", "-r"]).success().stdout;
-    let release = release.trim_end();
-    assert!(release.starts_with("2.6."), "uname says {release}");
-    old(&[path, "up"]).fails_with(&[release, "too old"]);
-    before.is_unchanged();
+    let release = own().command("uname", &["-r"]).success().stdout;
+    for command in ["up", "demo"] {
+        let mut program = Command::new(netns_path());
+        refuse_bpf(program.arg(command), Some(BPF_LINK_CREATE), libc::EINVAL);
+        let output = run(None, &mut program);
+        output.fails_with(&[release.trim_end(), "has no tcx hooks", "6.6", "netns doctor"]);
+        before.is_unchanged();
+    }
 }
 
 #[test]

@@ -113,8 +113,6 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool::same_everywhere("dpkg", "dpkg"),
     // Reads the graphs that the program writes for it.
     Tool::same_everywhere("dot", "graphviz"),
-    // Shows the program an old kernel's version.
-    Tool { apk: "setarch", ..Tool::same_everywhere("setarch", "util-linux") },
     // Take rights away from the program.
     Tool { apk: "setpriv", ..Tool::same_everywhere("setpriv", "util-linux") },
     Tool { apk: "util-linux-misc", ..Tool::same_everywhere("unshare", "util-linux") },

@@ -139,10 +139,28 @@ pub fn bpf() -> io::Result<()> {
 /// # Errors
 /// When the kernel refuses.
 pub fn tcx() -> io::Result<()> {
+    attach_tcx(LOOPBACK)
+}
+
+/// Whether the kernel has tcx. Nothing is attached, because that takes the kernel 10 ms: the
+/// request names an interface that does not exist.
+///
+/// # Errors
+/// When the kernel does not even read the request.
+pub fn has_tcx() -> io::Result<bool> {
+    match attach_tcx(NO_INTERFACE) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(true),
+        // The attach type is unknown, or CONFIG_NET_XGRESS is off.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+fn attach_tcx(interface: u32) -> io::Result<()> {
     let program = trivial(bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS, None)?;
     let mut request = request();
     request.link_create.__bindgen_anon_1.prog_fd = number(&program);
-    request.link_create.__bindgen_anon_2.target_ifindex = LOOPBACK;
+    request.link_create.__bindgen_anon_2.target_ifindex = interface;
     request.link_create.attach_type = bpf_attach_type::BPF_TCX_INGRESS as u32;
     call(bpf_cmd::BPF_LINK_CREATE, &mut request).map(drop)
 }
@@ -211,7 +229,8 @@ pub(super) fn pin(link: &OwnedFd, path: &Path) -> io::Result<()> {
     call(bpf_cmd::BPF_OBJ_PIN, &mut request).map(drop)
 }
 
-/// Whether `bpf_fib_lookup` selects source addresses (kernel 6.7): runs a program that asks.
+/// Whether `bpf_fib_lookup` selects source addresses: runs a program that asks. This came with
+/// Linux 6.7, and stable releases of 6.6 and of older kernels have it too.
 ///
 /// # Errors
 /// When the kernel refuses the program.
@@ -280,6 +299,9 @@ pub fn cgroup2() -> Result<std::path::PathBuf, DatapathError> {
 
 /// Index of the loopback interface, the same in each namespace.
 const LOOPBACK: u32 = 1;
+
+/// The largest index. The kernel counts indexes up from 1, so no interface has it.
+const NO_INTERFACE: u32 = i32::MAX.cast_unsigned();
 
 pub(super) const fn instruction(
     code: u8,

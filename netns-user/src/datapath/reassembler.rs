@@ -34,8 +34,9 @@ const LINK: &str = "reassembler";
 pub enum Reassembly {
     /// Fragments may come in any order.
     AnyOrder,
-    /// The kernel had no netfilter links when the lab was made (they came with 6.6): fragments
-    /// are translated only behind the first of their datagram.
+    /// The kernel could put no fragments together when the lab was made
+    /// (`CONFIG_NETFILTER_BPF_LINK`, or its defragmentation, was missing): fragments are
+    /// translated only behind the first of their datagram.
     InOrder,
     /// It was there, and something of it is not any more.
     Broken,

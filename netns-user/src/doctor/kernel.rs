@@ -7,7 +7,6 @@ use nix::{sys::utsname::uname, unistd::geteuid};
 use super::{Finding, KERNEL_LOG, Subject, Trial, Verdict};
 use crate::{
     datapath::{DatapathError, ROUTE_MARKS, probe, shows_bridge_ports},
-    lab,
     net::{Cable, NetError, Netlink, kernel, netns},
 };
 
@@ -62,21 +61,14 @@ fn version() -> Finding {
     const CHECK: &str = "kernel";
     let release = uname().map(|names| names.release().to_string_lossy().into_owned());
     let release = release.unwrap_or_else(|_| "of an unknown release".into());
-    match lab::require_kernel() {
-        Ok(()) if kernel::numbers(&release).is_some_and(|numbers| numbers < ROUTE_MARKS) => {
-            Finding::sound(CHECK, format!("Linux {release}")).meaning(
-                "routing rules that go by a packet's mark are not followed: Linux 6.10 and newer \
-                 tell programs of them",
-            )
-        }
-        Ok(()) => Finding::sound(CHECK, format!("Linux {release}")),
-        Err(error) => Finding::new(CHECK, Verdict::Faulty, error.to_string())
-            .meaning(
-                "the address translation needs helpers of later kernels: install one; this shows \
-                 what Debian and its like have",
-            )
-            .command("apt-cache search '^linux-image-[0-9]'"),
+    let found = Finding::sound(CHECK, format!("Linux {release}"));
+    if kernel::numbers(&release).is_some_and(|numbers| numbers < ROUTE_MARKS) {
+        return found.meaning(
+            "routing rules that go by a packet's mark are not followed: Linux 6.10 and newer \
+             tell programs of them",
+        );
     }
+    found
 }
 
 fn btf(there: bool) -> Finding {
@@ -145,8 +137,11 @@ fn source(tried: io::Result<bool>) -> Finding {
         Ok(true) => Finding::sound(SOURCE, "bpf_fib_lookup selects source addresses"),
         Ok(false) => {
             Finding::new(SOURCE, Verdict::Faulty, "bpf_fib_lookup selects no source address")
-                .meaning("masquerade would not know which address to take: this needs Linux 6.7")
-                .command("uname -r")
+                .meaning(
+                    "masquerade would not know which address to take: Linux 6.7 and newer and the \
+                     later releases of 6.6 select it; this shows the kernels of Debian and its like",
+                )
+                .command("apt-cache search '^linux-image-[0-9]'")
         }
         Err(error) => Finding::new(SOURCE, Verdict::Faulty, format!("cannot be tried: {error}"))
             .meaning("masquerade asks the kernel's routes for the address to take")
@@ -158,12 +153,13 @@ fn fragments(tried: io::Result<()>) -> Finding {
     match tried {
         Ok(()) => Finding::sound(FRAGMENTS, "a netfilter link can put fragments together"),
         Err(error) => {
-            Finding::new(FRAGMENTS, Verdict::Doubtful, format!("no netfilter link: {error}"))
+            Finding::new(FRAGMENTS, Verdict::Doubtful, format!("no defragmentation: {error}"))
                 .meaning(
-                    "packets that come in fragments are not translated, all others are: putting \
-                     them together needs Linux 6.6 and CONFIG_NETFILTER_BPF_LINK",
+                    "fragments that arrive before the first one of their packet are dropped; \
+                     fragments in order are translated: putting them together needs Linux 6.6, \
+                     CONFIG_NETFILTER_BPF_LINK and CONFIG_NF_DEFRAG_IPV4",
                 )
-                .command(built_with("CONFIG_NETFILTER_BPF_LINK"))
+                .command(built_with("-E 'NETFILTER_BPF_LINK|NF_DEFRAG_IPV4'"))
         }
     }
 }

@@ -18,10 +18,10 @@ pub enum LabError {
     NotRoot,
     /// `release` is what uname says.
     #[error(
-        "Linux {release} is too old: 6.7 or newer is needed (tcx hooks came with 6.6, route \
-         look-ups that tell the source address with 6.7)"
+        "this kernel, Linux {release}, {missing}: boot a newer kernel, `netns doctor` tells all \
+         that a lab needs"
     )]
-    OldKernel { release: String },
+    KernelLacks { release: String, missing: &'static str },
     #[error("no lab is up: `netns up` builds one")]
     NoLab,
     #[error("several labs are up, say which one: {0}")]

@@ -37,7 +37,7 @@ pub(crate) use machine::{Ways, uplink_fault};
 pub(crate) use plan::obstacles;
 pub use plan::{Plan, PlannedChange, Verb, plan};
 pub use preflight::require_root;
-pub(crate) use preflight::{auto_uplink, default_interface, require_kernel};
+pub(crate) use preflight::{auto_uplink, default_interface};
 pub use progress::{Progress, Silent};
 pub(crate) use queues::{QueueOnPort, queues_on_ports};
 pub use record::LabRecord;

@@ -1,6 +1,6 @@
 //! What is checked before a lab is built: permission, kernel, and that nothing is in its way.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, io};
 
 use nix::{sys::utsname::uname, unistd::geteuid};
 
@@ -11,17 +11,14 @@ use super::{
     resolver,
 };
 use crate::{
-    datapath::Datapath,
+    datapath::{Datapath, probe},
     net::{
-        Netlink, kernel,
+        Netlink,
         netns::{self, Visitor},
     },
     rules::ForwardRule,
     topology::{Topology, Uplink},
 };
-
-/// The oldest kernel that the datapath runs on: major, minor.
-const OLDEST_KERNEL: (u32, u32) = (6, 7);
 
 /// `RT_TABLE_MAIN` of linux/rtnetlink.h.
 const MAIN_TABLE: u32 = 254;
@@ -34,17 +31,29 @@ pub fn require_root() -> Result<(), LabError> {
     if geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
 }
 
-pub(crate) fn require_kernel() -> Result<(), LabError> {
+/// Refuses a kernel without a feature that every lab needs. The feature is tried, because a
+/// release number does not tell which features were backported.
+pub(super) fn require_kernel() -> Result<(), LabError> {
+    let Some(missing) = missing_feature(&probe::has_tcx(), &probe::fib_source()) else {
+        return Ok(());
+    };
     let names =
-        uname().map_err(|error| LabError::file("ask for the kernel's release", error.into()))?;
-    check_release(&names.release().to_string_lossy())
+        uname().map_err(|error| LabError::file("read the kernel's release", error.into()))?;
+    let release = names.release().to_string_lossy().into_owned();
+    Err(LabError::KernelLacks { release, missing })
 }
 
-fn check_release(release: &str) -> Result<(), LabError> {
-    match kernel::numbers(release) {
-        Some(numbers) if numbers >= OLDEST_KERNEL => Ok(()),
-        _ => Err(LabError::OldKernel { release: release.to_owned() }),
+/// The feature that the kernel does not have. Any other error of a trial, such as a missing
+/// right, says nothing about the kernel: the step that meets it reports it better.
+fn missing_feature(tcx: &io::Result<bool>, source: &io::Result<bool>) -> Option<&'static str> {
+    if matches!(tcx, Ok(false)) {
+        return Some("has no tcx hooks, which need Linux 6.6 or newer and CONFIG_NET_XGRESS");
     }
+    let is_missing = matches!(source, Ok(false));
+    is_missing.then_some(
+        "does not select source addresses in bpf_fib_lookup, as Linux 6.7 and newer and the later \
+         releases of 6.6 do",
+    )
 }
 
 /// The interface of the machine's default route, where the topology asks for it.
@@ -219,18 +228,20 @@ fn owner(namespace: &str) -> Result<Option<String>, LabError> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn kernels_from_6_7_on_will_do() {
-        for release in ["6.7.0", "6.7-rc1", "6.18.44-fc-v669", "7.0", "10.1.2+"] {
-            check_release(release).unwrap();
-        }
+    fn refused() -> io::Result<bool> {
+        Err(io::ErrorKind::PermissionDenied.into())
     }
 
     #[test]
-    fn older_kernels_will_not_do() {
-        for release in ["6.6.99", "5.15.0-91-generic", "4.4", "6", "", "weird"] {
-            let error = check_release(release).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("Linux {release} is too old: 6.7")), "{error}");
-        }
+    fn a_kernel_is_refused_for_the_feature_that_it_lacks() {
+        assert_eq!(missing_feature(&Ok(true), &Ok(true)), None);
+        assert!(missing_feature(&Ok(false), &Ok(true)).unwrap().contains("tcx"));
+        assert!(missing_feature(&Ok(false), &refused()).unwrap().contains("tcx"));
+        assert!(missing_feature(&Ok(true), &Ok(false)).unwrap().contains("bpf_fib_lookup"));
+    }
+
+    #[test]
+    fn a_trial_that_was_not_allowed_does_not_condemn_the_kernel() {
+        assert_eq!(missing_feature(&refused(), &refused()), None);
     }
 }

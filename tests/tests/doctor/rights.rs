@@ -1,8 +1,9 @@
 //! What the doctor may not look at, and what a lab would be refused.
 
-use std::fs;
+use std::{fs, process::Command};
 
-use netns_tests::{Sandbox, netns_path, own};
+use netns_tests::{BPF_LINK_CREATE, Sandbox, netns_path, own, refuse_bpf};
+use nix::libc;
 
 use super::{Report, on_the_machine};
 
@@ -59,25 +60,12 @@ fn a_capability_that_is_missing_is_named() {
     report.is_not_sound();
 }
 
-/// Refuses bpf(2) by seccomp, as containers do, and becomes what it is told to.
-const WITHOUT_BPF: &str = "\
-import ctypes, os, struct, sys
-number = {'x86_64': 321, 'aarch64': 280}[os.uname().machine]
-code = b''.join(struct.pack('HBBI', *line) for line in [
-    (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)])
-text = ctypes.create_string_buffer(code, len(code))
-program = struct.pack('HxxxxxxQ', 4, ctypes.addressof(text))
-program = ctypes.create_string_buffer(program, len(program))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
-os.execv(sys.argv[1], sys.argv[1:])
-";
-
 #[test]
 fn a_seccomp_filter_that_refuses_bpf_is_named() {
     let _sandbox = Sandbox::new();
-    let report = doctor_by("python3", &["-c", WITHOUT_BPF], None);
+    let mut doctor = Command::new(netns_path());
+    let doctor = refuse_bpf(doctor.args(["doctor", "--json"]), None, libc::EPERM);
+    let report = Report::of(netns_tests::run(None, doctor));
     report.has("rights", "fault");
     report.says("rights", &["seccomp"]);
     report.has("eBPF programs", "fault");
@@ -90,5 +78,22 @@ fn root_of_a_user_namespace_is_not_root_of_the_machine() {
     let report = doctor_by("unshare", &["--user", "--map-root-user"], None);
     report.has("rights", "fault");
     report.says("rights", &["user namespace"]);
+    report.is_not_sound();
+}
+
+#[test]
+fn a_kernel_without_links_of_programs_is_a_fault_of_tcx() {
+    let _sandbox = Sandbox::new();
+    let mut doctor = Command::new(netns_path());
+    let doctor = doctor.args(["doctor", "--quick", "--json"]);
+    let doctor = refuse_bpf(doctor, Some(BPF_LINK_CREATE), libc::EINVAL);
+    let report = Report::of(netns_tests::run(None, doctor));
+    for check in ["rights", "kernel", "route lookup"] {
+        report.has(check, "ok");
+    }
+    report.has("tcx", "fault");
+    report.says("tcx", &["Linux 6.6", "CONFIG_NET_XGRESS"]);
+    report.has("fragments", "warning");
+    report.says("fragments", &["before the first one", "in order are translated"]);
     report.is_not_sound();
 }

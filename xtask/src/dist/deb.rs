@@ -22,7 +22,7 @@ const DESCRIPTION: &str = " \
  daemon runs.
  .
  The program is one static file with its eBPF programs inside. It needs Linux
- 6.7 or later and calls no other program.
+ 6.6 or later and calls no other program.
 ";
 
 pub(super) fn file_name(release: &Release) -> String {
