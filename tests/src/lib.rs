@@ -16,6 +16,7 @@ mod sandbox;
 mod seccomp;
 mod standing;
 mod stun;
+mod terminal;
 mod tools;
 mod topology;
 mod traffic;
@@ -40,6 +41,7 @@ pub use sandbox::{HURRY, Sandbox};
 pub use seccomp::{BPF_LINK_CREATE, refuse_bpf};
 pub use standing::{ports_settle, standing};
 pub use stun::StunServer;
+pub use terminal::Terminal;
 pub use tools::{Inside, WebServer};
 pub use topology::{LabFile, lab, lab_file, lecture, outside, town};
 pub use traffic::{

@@ -146,7 +146,7 @@ impl fmt::Display for Running {
 /// What the child does before it is the command: it dies with the test, and ends by the signals
 /// that end a program, which whoever started the tests may ignore (a shell does for what it runs
 /// in the background, and nohup).
-fn begin() -> io::Result<()> {
+pub(crate) fn begin() -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
     for ending in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
         // SAFETY: the default is no handler.

@@ -1,8 +1,12 @@
 //! The demonstration, end to end, as `cargo xtask run` starts it.
 
-use std::process::Command;
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    process::Command,
+};
 
-use netns_tests::{Machine, Running, Sandbox, lab_is_up, netns, netns_path, own};
+use netns_tests::{Machine, Running, Sandbox, Terminal, inside, lab_is_up, netns, netns_path, own};
 use nix::sys::signal::Signal;
 
 /// How many checks there are: what the lecture asks for, from wherever it says.
@@ -36,10 +40,89 @@ fn its_checks_are_there_as_json() {
 }
 
 #[test]
+fn on_a_terminal_it_stays_with_a_live_view_until_control_c() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    // A serial console does not know its size.
+    for size in [(100, 40), (0, 0)] {
+        let mut demo = Terminal::start(size, Command::new(netns_path()).arg("demo"));
+        demo.wait_for(&format!("All {CHECKS} checks hold."));
+        demo.wait_for("The lab stands until Ctrl-C.");
+        for _frame in 0..2 {
+            demo.wait_for("lab lecture");
+            demo.wait_for("flows (");
+        }
+        assert!(demo.is_raw());
+        inside("red").ping("8.8.8.8").success();
+        demo.press("\u{3}");
+        let (status, shown) = demo.finish();
+        assert!(status.success(), "{shown}");
+        assert!(shown.trim_end().ends_with("The lab is torn down.\u{1b}[0m"), "{shown:?}");
+        assert!(!demo.is_raw());
+        before.is_unchanged();
+    }
+}
+
+#[test]
+fn it_fails_when_a_check_fails() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now();
+    let failed = (0..ATTEMPTS).any(|_| {
+        let mut demo = Running::start(None, Command::new(netns_path()).arg("demo"));
+        demo.wait_for("✓");
+        own().command("ip", &["-n", "blue", "link", "set", "veth-blue", "down"]).success();
+        let (status, stdout, stderr) = demo.finish();
+        before.is_unchanged();
+        let has_failed = stdout.contains('✗');
+        assert_eq!(status.code(), Some(i32::from(has_failed)), "{stdout}{stderr}");
+        assert_eq!(stdout.contains("checks failed: "), has_failed, "{stdout}{stderr}");
+        has_failed
+    });
+    assert!(failed, "the cable was pulled too late each time");
+}
+
+/// A folder with every program of the machine; each of them only leaves a mark.
+fn traps(mark: &str) -> String {
+    let folder = "/run/traps";
+    fs::create_dir(folder).expect("a folder in a new tmpfs");
+    let trap = format!("{folder}/trap");
+    fs::write(&trap, format!("#!/bin/sh\necho \"$0\" \"$@\" >> {mark}\n")).expect("a script");
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).expect("a mode");
+    for programs in ["/usr/bin", "/usr/sbin", "/bin", "/sbin"] {
+        for program in fs::read_dir(programs).into_iter().flatten().flatten() {
+            let name = program.file_name();
+            // Several folders have a program of the same name, or are the same.
+            let _ = symlink(&trap, format!("{folder}/{}", name.display()));
+        }
+    }
+    folder.to_owned()
+}
+
+#[test]
 fn it_needs_no_other_program() {
     let _sandbox = Sandbox::new();
     let mut demo = Command::new(netns_path());
     netns_tests::run(None, demo.arg("demo").env("PATH", "/nonexistent")).success();
+}
+
+#[test]
+fn netns_calls_no_other_program() {
+    let _sandbox = Sandbox::new();
+    let path = traps("/run/called");
+    let with_traps = |line: &str| {
+        let mut program = Command::new(netns_path());
+        netns_tests::run(None, program.args(line.split(' ')).env("PATH", &path)).success();
+    };
+    for line in
+        ["demo", "up", "status", "graph", "doctor", "nat", "watch --once", "show red", "down"]
+    {
+        with_traps(line);
+    }
+    assert_eq!(fs::read_to_string("/run/called").unwrap_or_default(), "");
+    // The traps do catch.
+    let mut shell = Command::new("/bin/sh");
+    netns_tests::run(None, shell.args(["-c", "tput cols"]).env("PATH", &path)).success();
+    assert_eq!(fs::read_to_string("/run/called").expect("a mark"), "/run/traps/tput cols\n");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use netns_tests::{Pings, Running, Sandbox, inside, lab_is_up, netns, netns_path};
+use netns_tests::{Pings, Running, Sandbox, Terminal, inside, lab_is_up, netns, netns_path};
 use netns_user::datapath::Datapath;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -127,4 +127,64 @@ fn one_frame_of_the_watch_shows_rules_and_flows() {
     let counters = netns(&["watch", "--json"]).json();
     assert_eq!(counters["flow_count"], 1, "{counters:#}");
     assert_eq!(counters["flows"][0]["protocol"], "icmp", "{counters:#}");
+}
+
+/// What a terminal is told to show another page, and its old one again with the cursor.
+const OTHER_PAGE: &str = "\u{1b}[?1049h";
+const OLD_PAGE: &str = "\u{1b}[?1049l";
+const CURSOR: &str = "\u{1b}[?25h";
+
+#[test]
+fn the_watch_draws_frames_on_a_terminal_until_a_key_ends_it() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    inside("red").ping("8.8.8.8").success();
+    // A serial console does not know its size.
+    for (size, key) in [((120, 40), "q"), ((80, 24), "\u{1b}"), ((0, 0), "\u{3}")] {
+        let mut terminal = Terminal::start(size, Command::new(netns_path()).arg("watch"));
+        terminal.wait_for(OTHER_PAGE);
+        for _frame in 0..2 {
+            for part in ["lab lecture", "192.168.15.0/24", "tcp 80", "192.168.15.1", "8.8.8.8"] {
+                terminal.wait_for(part);
+            }
+        }
+        assert!(terminal.is_raw(), "{size:?}");
+        terminal.press(key);
+        let (status, shown) = terminal.finish();
+        assert!(status.success(), "{shown}");
+        let end = shown.rsplit(OLD_PAGE).next().unwrap_or_default();
+        assert!(shown.contains(OLD_PAGE) && end.contains(CURSOR), "{shown:?}");
+        assert!(!terminal.is_raw(), "{size:?}");
+    }
+}
+
+#[test]
+fn the_watch_ends_when_it_is_told_to_and_gives_the_terminal_back() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let mut terminal = Terminal::start((80, 24), Command::new(netns_path()).arg("watch"));
+    terminal.wait_for("lab lecture");
+    terminal.signal(Signal::SIGTERM);
+    let (status, shown) = terminal.finish();
+    assert!(status.success(), "{shown}");
+    assert!(shown.contains(OLD_PAGE) && !terminal.is_raw(), "{shown:?}");
+}
+
+#[test]
+fn colour_is_for_terminals_that_have_not_declined_it() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for command in ["status", "nat", "graph"] {
+        let show = |declined: bool| {
+            let mut program = Command::new(netns_path());
+            program.arg(command).env_remove("NO_COLOR");
+            if declined {
+                program.env("NO_COLOR", "1");
+            }
+            Terminal::start((80, 24), &mut program).finish().1
+        };
+        assert!(show(false).contains("\u{1b}["), "{command}");
+        assert!(!show(true).contains("\u{1b}["), "{command}");
+        assert!(!netns(&[command]).stdout.contains('\u{1b}'), "{command}");
+    }
 }

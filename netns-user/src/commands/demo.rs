@@ -10,14 +10,17 @@ use std::{
 use anyhow::anyhow;
 
 use crate::{
-    commands::{Steps, nat, print_json, watch::terminal_width},
+    commands::{Steps, nat, print_json},
     demo::{
         Cast, Interrupt, Moment, Performance, Stage,
         check::{Check, Verdict},
         live, programme, trickle,
     },
     graph::{Graph, text::text},
-    output::style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
+    output::{
+        style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
+        terminal,
+    },
     step::Place,
     topology::Topology,
 };
@@ -125,7 +128,7 @@ impl<W: Write> Report<W> {
 
     fn picture(&mut self, topology: &Topology) -> io::Result<()> {
         self.heading(&format!("The lab \"{}\"", topology.name))?;
-        for line in text(&Graph::new(topology, true), terminal_width()) {
+        for line in text(&Graph::new(topology, true), terminal::width()) {
             writeln!(self.out, "{line}")?;
         }
         self.heading("Checks")

@@ -12,7 +12,10 @@ use super::{print, read_topology};
 use crate::{
     cli::DoctorArgs,
     doctor::{self, Finding, Subject, Trial, Verdict},
-    output::style::{BAD, FAINT, FIGURE, GOOD, PLAIN, WARNING, paint},
+    output::{
+        style::{BAD, FAINT, FIGURE, GOOD, PLAIN, WARNING, paint},
+        terminal,
+    },
 };
 
 /// All that was found, as JSON shows it.
@@ -46,8 +49,7 @@ pub fn run(args: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Columns of the terminal; elsewhere lines are as long as they are.
 fn width() -> usize {
-    let columns = crossterm::terminal::size().map_or(0, |(columns, _)| usize::from(columns));
-    if columns == 0 || !io::stdout().is_terminal() { usize::MAX } else { columns.max(NARROWEST) }
+    if io::stdout().is_terminal() { terminal::width().max(NARROWEST) } else { usize::MAX }
 }
 
 fn render(findings: &[Finding], lab: Option<&str>, width: usize) -> String {

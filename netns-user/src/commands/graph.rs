@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{down::is_file, print_text, read_topology, watch::terminal_width};
+use super::{down::is_file, print_text, read_topology};
 use crate::{
     cli::{GraphArgs, GraphFormat},
     graph::{Graph, dot, mermaid, svg, text::text},
     lab::{self, LabError},
-    output::to_json,
+    output::{terminal, to_json},
     topology::Topology,
 };
 
@@ -57,7 +57,7 @@ fn draw(graph: &Graph, args: &GraphArgs) -> String {
         GraphFormat::Svg => svg(graph),
         GraphFormat::Text => {
             let in_file = args.output.is_some();
-            let width = if in_file { usize::MAX } else { terminal_width() };
+            let width = if in_file { usize::MAX } else { terminal::width() };
             let lines = text(graph, width).join("\n") + "\n";
             // Standard output sees to colour by itself.
             if in_file { anstream::adapter::strip_str(&lines).to_string() } else { lines }

@@ -10,8 +10,11 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::watch::terminal_width;
-use crate::{demo::Interrupt, lab::Progress, output::duration};
+use crate::{
+    demo::Interrupt,
+    lab::Progress,
+    output::{duration, terminal},
+};
 
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(80);
@@ -67,7 +70,7 @@ impl Steps {
     /// For a terminal or not, as standard error is.
     #[must_use]
     pub fn new() -> Self {
-        Self::on(io::stderr().is_terminal().then(ProgressDrawTarget::stderr), terminal_width)
+        Self::on(io::stderr().is_terminal().then(ProgressDrawTarget::stderr), terminal::width)
     }
 
     fn on(terminal: Option<ProgressDrawTarget>, columns: fn() -> usize) -> Self {

@@ -13,6 +13,7 @@ use crate::{
         live::{self, LivingLab, Source as _},
     },
     lab,
+    output::terminal,
 };
 
 /// Shows the lab full-screen until a key ends it; one frame only when asked, or where nobody
@@ -37,18 +38,11 @@ pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
         tell_others(&router, &others);
         print_json(&source.sample()?)?;
     } else if args.once || !live::is_interactive() {
-        let frame = live::one_frame(&title, &mut source, terminal_width())?;
+        let frame = live::one_frame(&title, &mut source, terminal::width())?;
         print_text(&frame)?;
     } else {
         let interrupt = Interrupt::watch()?;
         live::watch(&title, &mut source, live::Area::Whole, || interrupt.requested())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Columns of the terminal; 80 where there is none, or one without a size.
-pub(super) fn terminal_width() -> usize {
-    // One that does not know its size says 0.
-    let columns = crossterm::terminal::size().map_or(0, |(columns, _)| columns);
-    if columns == 0 { 80 } else { columns.into() }
 }

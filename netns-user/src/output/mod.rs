@@ -4,6 +4,7 @@ mod json;
 mod numbers;
 pub mod style;
 mod table;
+pub mod terminal;
 
 pub use json::to_json;
 pub use numbers::{bits_per_second, bytes, count, counted, duration, packets_per_second};

@@ -58,7 +58,7 @@ pub fn watch(
             if left.is_zero() {
                 break;
             }
-            if screen.is_resized()? {
+            if screen.is_resized() {
                 screen
                     .show(|width, height| render(title, before.as_ref(), &after, width, height))?;
             }

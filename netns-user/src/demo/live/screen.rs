@@ -15,10 +15,12 @@ use crossterm::{
     execute, queue,
     style::Print,
     terminal::{
-        self, BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate,
-        EnterAlternateScreen, LeaveAlternateScreen,
+        BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+        LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
     },
 };
+
+use crate::output::terminal;
 
 /// Whether the terminal is ours just now, and whether all of it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -53,7 +55,7 @@ impl Screen {
         restore_before_panic_messages();
         let mut out = io::stdout();
         let coloured = AutoStream::choice(&out) != ColorChoice::Never;
-        terminal::enable_raw_mode()?;
+        enable_raw_mode()?;
         // From here on dropping it undoes whatever of this succeeded.
         TAKEN.store(true, Ordering::Relaxed);
         WHOLE.store(area == Area::Whole, Ordering::Relaxed);
@@ -66,8 +68,8 @@ impl Screen {
     }
 
     /// Whether the last frame was made for another size.
-    pub(super) fn is_resized(&self) -> io::Result<bool> {
-        Ok(terminal::size()? != self.size)
+    pub(super) fn is_resized(&self) -> bool {
+        terminal::size() != self.size
     }
 
     /// Draws the lines that `render` makes for at most this many columns and rows.
@@ -75,7 +77,7 @@ impl Screen {
         &mut self,
         render: impl FnOnce(usize, usize) -> Vec<String>,
     ) -> io::Result<()> {
-        self.size = terminal::size()?;
+        self.size = terminal::size();
         let (width, height) = self.size;
         // The line below the frame is where the cursor rests.
         let height = match self.area {
@@ -128,7 +130,7 @@ fn restore() {
         let _ = execute!(io::stdout(), LeaveAlternateScreen);
     }
     let _ = execute!(io::stdout(), Show);
-    let _ = terminal::disable_raw_mode();
+    let _ = disable_raw_mode();
 }
 
 /// A message on the alternate screen would vanish with it.
