@@ -45,11 +45,19 @@ impl Inside {
         Running::start(self.name(), Command::new(program).args(arguments))
     }
 
-    /// One ping, which has three seconds to be answered.
+    /// One ping, which ends with its answer.
     #[track_caller]
     #[must_use]
     pub fn ping(&self, address: &str) -> Output {
-        self.command("ping", &["-n", "-c", "1", "-W", "3", address])
+        let limit = DEADLINE.as_secs().to_string();
+        self.command("ping", &["-n", "-c", "1", "-W", &limit, address])
+    }
+
+    /// Whether one ping is answered within a second, for who asks again and again.
+    #[track_caller]
+    #[must_use]
+    pub fn is_answered(&self, address: &str) -> bool {
+        self.command("ping", &["-n", "-c", "1", "-W", "1", address]).status.success()
     }
 
     /// Pings that nobody must answer; that somebody on the way refuses them is no answer.
@@ -73,7 +81,8 @@ impl Inside {
     pub fn ping_whole(&self, to: &str, bytes: u32) -> Output {
         // 20 bytes are the IPv4 header, 8 that of ICMP.
         let size = bytes.checked_sub(28).expect("room for the headers").to_string();
-        self.command("ping", &["-n", "-c1", "-W3", "-Mdo", "-s", &size, to])
+        let limit = DEADLINE.as_secs().to_string();
+        self.command("ping", &["-n", "-c1", "-W", &limit, "-Mdo", "-s", &size, to])
     }
 
     /// The addresses of the routers on the way, and the end of it.

@@ -16,7 +16,7 @@ use nix::{
 };
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::{DEADLINE, Inside};
+use crate::{DEADLINE, Inside, SILENCE};
 
 const ETHERNET: usize = 14;
 const IPV4: [u8; 2] = [0x08, 0x00];
@@ -126,7 +126,7 @@ fn bound(interface: &str) -> io::Result<Socket> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(all))))?;
     ignore_outgoing(&socket)?;
     setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER)?;
-    socket.set_read_timeout(Some(DEADLINE / 20))?;
+    socket.set_read_timeout(Some(2 * SILENCE))?;
     bind_to_interface(&socket, interface, all)?;
     Ok(socket)
 }

@@ -8,8 +8,8 @@ use std::{
 
 use netns_common::model::crc32c;
 use netns_tests::{
-    DEADLINE, Sandbox, count, eventually, flows, forward_add, inside, lab_is_up, lecture, nat,
-    netns,
+    DEADLINE, SILENCE, Sandbox, count, eventually, flows, forward_add, inside, lab_is_up, lecture,
+    nat, netns,
 };
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -48,7 +48,7 @@ fn receive(socket: &Socket) -> (Vec<u8>, SocketAddrV4) {
 
 #[track_caller]
 fn nothing_comes(socket: &Socket) {
-    socket.set_read_timeout(Some(DEADLINE / 20)).expect("a timeout");
+    socket.set_read_timeout(Some(2 * SILENCE)).expect("a timeout");
     let error = (&mut &*socket).read(&mut [0; 2048]).expect_err("a packet");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
@@ -185,7 +185,7 @@ fn a_namespace_that_takes_another_address_is_not_heard_until_the_file_allows_it(
     netns(&["plan", path]).success().shows(&["source_check of veth-red-br", "off"]);
     lab.up().success();
     // Red may be at its last question, of several in vain, who the gateway is.
-    eventually("red is heard", DEADLINE, || inside("red").ping("8.8.8.8").status.success());
+    eventually("red is heard", DEADLINE, || inside("red").is_answered("8.8.8.8"));
 }
 
 #[test]
