@@ -9,6 +9,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
     unistd::geteuid,
@@ -48,6 +49,7 @@ impl Sandbox {
         let sandbox = Self { mounts: home("mnt"), network: home("net"), not_send: PhantomData };
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("unshare");
         mount_on("none", "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, "");
+        without_mounts_below_run();
         mount_on("tmpfs", "/run", Some("tmpfs"), MsFlags::empty(), "mode=755");
         // A mount point of its own, as `ip netns` would make it: so that the first namespace
         // leaves no more mounts behind than the second.
@@ -130,6 +132,23 @@ impl Drop for Sandbox {
         if let Err(error) = home {
             eprintln!("cannot leave the sandbox: {error}");
             std::process::abort();
+        }
+    }
+}
+
+/// Detaches the machine's mounts below /run: its named namespaces, its containers. Behind the new
+/// /run nobody would see them, but the list of mounts has them, and the kernel takes one out of it
+/// whenever the machine deletes that namespace.
+fn without_mounts_below_run() {
+    let table = fs::read_to_string("/proc/thread-self/mountinfo").expect("the mounts");
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    let below: Vec<&str> = points.filter(|point| point.starts_with("/run/")).collect();
+    // The last ones lie on top of the others.
+    for point in below.into_iter().rev() {
+        match umount2(point, MntFlags::MNT_DETACH) {
+            // It went with another one, or the machine has taken it away at this moment.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
+            Err(error) => panic!("detach {point}: {error}"),
         }
     }
 }

@@ -11,6 +11,12 @@ use crate::{
     wait::DEADLINE,
 };
 
+/// The loopback, and what the kernel adds while the module of such tunnels is loaded.
+const IN_EVERY_NAMESPACE: [&str; 10] = [
+    "lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "sit0", "ip6tnl0", "ip6gre0",
+    "ip6_vti0",
+];
+
 /// Work in one namespace.
 #[derive(Clone, Debug)]
 pub struct Inside {
@@ -107,7 +113,7 @@ impl Inside {
         self.command("curl", &arguments)
     }
 
-    /// The names of the interfaces, sorted, without the loopback.
+    /// The names of the interfaces, sorted, without those that the kernel puts into every namespace.
     #[track_caller]
     #[must_use]
     pub fn interfaces(&self) -> Vec<String> {
@@ -115,7 +121,7 @@ impl Inside {
         let links = links.as_array().expect("a list").iter();
         let mut names: Vec<_> =
             links.filter_map(|link| link["ifname"].as_str()).map(str::to_owned).collect();
-        names.retain(|name| name != "lo");
+        names.retain(|name| !IN_EVERY_NAMESPACE.contains(&name.as_str()));
         names.sort();
         names
     }

@@ -1,6 +1,6 @@
 //! That the tests' own means can be trusted: what they would not see, no test could find.
 
-use std::{io::ErrorKind, net::UdpSocket};
+use std::{io::ErrorKind, net::UdpSocket, sync::mpsc::channel, thread};
 
 use netns_tests::{Machine, Sandbox, UdpEcho, inside, ip, own, set, stream_whole};
 
@@ -26,6 +26,42 @@ fn a_sandbox_begins_with_a_loopback_and_nothing_else() {
     assert_eq!(own().command("ip", &["netns"]).success().stdout, "");
     own().ping("127.0.0.1").success();
     own().has_no_netfilter_rules();
+}
+
+#[test]
+fn a_sandbox_does_not_notice_namespaces_that_come_and_go_on_the_machine() {
+    // It stands for the machine, whose namespaces a person may change at any time.
+    let _machine = Sandbox::new();
+    ip(&own(), "netns add early");
+    let (ready, is_ready) = channel();
+    let (change, is_changed) = channel();
+    thread::scope(|scope| {
+        let test = scope.spawn(move || {
+            let _sandbox = Sandbox::new();
+            let before = Machine::now();
+            assert!(before.namespaces.is_empty(), "{:?}", before.namespaces);
+            let seen: Vec<_> =
+                before.mounts.iter().filter(|mount| mount.starts_with("/run/netns/")).collect();
+            assert!(seen.is_empty(), "{seen:?}");
+            ready.send(()).expect("the machine");
+            is_changed.recv().expect("the machine");
+            before.is_unchanged();
+        });
+        is_ready.recv().expect("a sandbox");
+        ip(&own(), "netns add late");
+        ip(&own(), "netns del early");
+        change.send(()).expect("a test");
+        test.join().expect("a sandbox that is as it was");
+    });
+    assert_eq!(own().command("ip", &["netns"]).success().stdout.trim_end(), "late");
+}
+
+#[test]
+fn tunnels_that_the_kernel_puts_into_every_namespace_are_not_listed() {
+    let _sandbox = Sandbox::new();
+    // Their names are enough: not every kernel has tunnels.
+    ip(&own(), "link add sit0 type veth peer name own0");
+    assert_eq!(own().interfaces(), ["own0"]);
 }
 
 #[test]
