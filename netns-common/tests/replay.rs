@@ -9,6 +9,11 @@ use std::{
 
 use netns_common::model::fuzz::{self, Report};
 
+/// How many inputs the corpus has, and how many of their packets go on, a little less than were
+/// counted. The fuzzer's finds are added to it, and none is taken out.
+const INPUTS: usize = 560;
+const REDIRECTED: usize = 850;
+
 /// Runs all inputs of a folder under `netns-common/fuzz`, each by itself.
 fn replay(folder: &str) -> Vec<Report> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder);
@@ -28,7 +33,8 @@ fn every_input_of_the_corpus_leaves_the_invariants_alone() {
     let packets: usize = reports.iter().map(|report| report.packets).sum();
     let redirected: usize = reports.iter().map(|report| report.redirected).sum();
     println!("{} inputs, {packets} packets, {redirected} redirected", reports.len());
-    assert!(reports.len() >= 50 && redirected >= 500, "the corpus is not what it was");
+    assert!(reports.len() >= INPUTS, "the corpus has lost inputs");
+    assert!(redirected >= REDIRECTED, "the corpus does not reach what it reached");
 }
 
 #[test]

@@ -141,3 +141,52 @@ fn help_and_version_need_no_root() {
         run(None, command.uid(65_534).gid(65_534).arg(argument)).success();
     }
 }
+
+/// The script for a shell, in a file.
+fn completions(shell: &str) -> tempfile::NamedTempFile {
+    let script = netns(&["completions", shell]).success();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), script.stdout).expect("the script");
+    file
+}
+
+/// What bash offers for the last of these words at the Tab key.
+fn bash_offers(words: &[&str]) -> Vec<String> {
+    let file = completions("bash");
+    let complete = "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+                    $(complete -p netns | sed 's/.*-F \\([^ ]*\\) .*/\\1/') netns \"${@: -1}\" \"${@: -2:1}\"; \
+                    printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", complete]).arg(file.path()).args(words);
+    run(None, &mut bash).success().stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    let all = bash_offers(&["netns", ""]);
+    for command in COMMANDS {
+        assert!(all.iter().any(|offered| offered == command[0]), "{command:?} of {all:?}");
+    }
+    assert_eq!(bash_offers(&["netns", "mas"]), ["masquerade"]);
+    assert_eq!(bash_offers(&["netns", "forward", "a"]), ["add"]);
+    assert_eq!(bash_offers(&["netns", "watch", "--on"]), ["--once"]);
+    assert_eq!(bash_offers(&["netns", "completions", "z"]), ["zsh"]);
+}
+
+/// Each shell reads its script without an error, where there is such a shell; for all of them it
+/// names every command.
+#[test]
+fn the_completions_of_each_shell_name_every_command() {
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
+        let file = completions(shell);
+        let script = std::fs::read_to_string(file.path()).expect("the script");
+        for command in COMMANDS {
+            assert!(script.contains(command[0]), "{shell}: {command:?}");
+        }
+        let is_here = Command::new(shell).arg("--version").output().is_ok();
+        assert!(is_here || shell != "bash", "there is no bash");
+        if is_here {
+            run(None, Command::new(shell).arg(check).arg(file.path())).success();
+        }
+    }
+}

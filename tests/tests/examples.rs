@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use netns_tests::{Machine, Sandbox, UdpEcho, ask_echo, inside, ip, nat, netns, own};
+use netns_tests::{
+    LabFile, Machine, Sandbox, UdpEcho, ask_echo, inside, ip, lab_file, lecture as lecture_file,
+    nat, netns, own, ports_settle, standing,
+};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")
@@ -63,6 +66,35 @@ fn lecture() {
     drop((outside, blue));
     netns(&["down"]).success();
     before.is_unchanged();
+}
+
+/// The file in README.md.
+fn of_the_readme() -> LabFile {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = fs::read_to_string(path).expect("README.md");
+    let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    lab_file(block.expect("a topology file"))
+}
+
+/// The lab of the lecture is written down in several places.
+#[test]
+fn the_built_in_lab_is_the_one_of_the_example_the_readme_and_the_tests() {
+    let _sandbox = Sandbox::new();
+    netns(&["up"]).success();
+    ports_settle();
+    let built_in = standing();
+    let example = folder().join("lecture.toml");
+    let example = lab_file(&fs::read_to_string(example).expect("the example"));
+    for file in [example, of_the_readme(), lecture_file()] {
+        let written = file.write();
+        let path = written.path().to_str().expect("a plain path");
+        netns(&["plan", path]).success().shows(&["lab \"lecture\"", "nothing to do"]);
+        netns(&["down"]).success();
+        file.up().success();
+        ports_settle();
+        assert_eq!(standing(), built_in);
+        netns(&["plan"]).success().shows(&["lab \"lecture\"", "nothing to do"]);
+    }
 }
 
 #[test]
