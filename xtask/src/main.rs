@@ -13,6 +13,7 @@ mod dist;
 mod ebpf_object;
 mod fuzz;
 mod lint;
+mod modules;
 mod packages;
 mod root;
 mod run;

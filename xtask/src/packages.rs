@@ -50,27 +50,33 @@ impl Manager {
     }
 }
 
-/// A program that the tests call, and its package for each manager.
+/// A program that the tests call, and its package for each manager; `None` where no package is
+/// known to have it. One unknown name would fail the whole run of dnf or pacman.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tool {
     program: &'static str,
-    apt: &'static str,
-    dnf: &'static str,
-    pacman: &'static str,
-    zypper: &'static str,
-    apk: &'static str,
+    apt: Option<&'static str>,
+    dnf: Option<&'static str>,
+    pacman: Option<&'static str>,
+    zypper: Option<&'static str>,
+    apk: Option<&'static str>,
 }
 
 impl Tool {
     const fn same_everywhere(program: &'static str, package: &'static str) -> Self {
+        let package = Some(package);
         Self { program, apt: package, dnf: package, pacman: package, zypper: package, apk: package }
+    }
+
+    const fn of_debian(program: &'static str, package: &'static str) -> Self {
+        Self { program, apt: Some(package), dnf: None, pacman: None, zypper: None, apk: None }
     }
 
     pub(crate) const fn program(&self) -> &'static str {
         self.program
     }
 
-    fn package(&self, manager: Manager) -> &'static str {
+    fn package(&self, manager: Manager) -> Option<&'static str> {
         match manager {
             Manager::Apt => self.apt,
             Manager::Dnf => self.dnf,
@@ -83,30 +89,39 @@ impl Tool {
 
 /// What the tests measure the program with. The program itself calls none of them.
 pub(crate) const TEST_TOOLS: &[Tool] = &[
-    Tool { apt: "iputils-ping", ..Tool::same_everywhere("ping", "iputils") },
+    Tool { apt: Some("iputils-ping"), ..Tool::same_everywhere("ping", "iputils") },
     Tool::same_everywhere("curl", "curl"),
     Tool::same_everywhere("tcpdump", "tcpdump"),
-    Tool { zypper: "iperf", ..Tool::same_everywhere("iperf3", "iperf3") },
-    Tool { dnf: "iptables-nft", ..Tool::same_everywhere("iptables-save", "iptables") },
-    Tool { dnf: "iptables-nft", ..Tool::same_everywhere("iptables-nft", "iptables") },
+    Tool { zypper: Some("iperf"), ..Tool::same_everywhere("iperf3", "iperf3") },
+    Tool { dnf: Some("iptables-nft"), ..Tool::same_everywhere("iptables-save", "iptables") },
     Tool {
-        dnf: "iptables-legacy",
-        apk: "iptables-legacy",
+        dnf: Some("iptables-nft"),
+        zypper: None,
+        ..Tool::same_everywhere("iptables-nft", "iptables")
+    },
+    Tool {
+        dnf: Some("iptables-legacy"),
+        apk: Some("iptables-legacy"),
         ..Tool::same_everywhere("iptables-legacy", "iptables")
     },
     Tool::same_everywhere("nft", "nftables"),
-    Tool { pacman: "python", ..Tool::same_everywhere("python3", "python3") },
-    Tool::same_everywhere("traceroute", "traceroute"),
-    Tool { apt: "mtr-tiny", ..Tool::same_everywhere("mtr", "mtr") },
+    Tool { pacman: Some("python"), ..Tool::same_everywhere("python3", "python3") },
+    Tool { apk: None, ..Tool::same_everywhere("traceroute", "traceroute") },
+    Tool { apt: Some("mtr-tiny"), ..Tool::same_everywhere("mtr", "mtr") },
     // Finds out how it is translated.
-    Tool::same_everywhere("stun", "stun-client"),
+    Tool::of_debian("stun", "stun-client"),
     Tool::same_everywhere("ethtool", "ethtool"),
-    Tool { dnf: "iproute", ..Tool::same_everywhere("ip", "iproute2") },
-    Tool { apt: "procps", zypper: "procps", ..Tool::same_everywhere("ps", "procps-ng") },
+    Tool { dnf: Some("iproute"), ..Tool::same_everywhere("ip", "iproute2") },
+    Tool { dnf: Some("iproute"), ..Tool::same_everywhere("bridge", "iproute2") },
+    Tool {
+        apt: Some("procps"),
+        zypper: Some("procps"),
+        ..Tool::same_everywhere("ps", "procps-ng")
+    },
     // Holds topology files against our schema.
     Tool {
-        pacman: "python-jsonschema",
-        apk: "py3-jsonschema",
+        pacman: Some("python-jsonschema"),
+        apk: Some("py3-jsonschema"),
         ..Tool::same_everywhere("jsonschema", "python3-jsonschema")
     },
     // Installs our package.
@@ -114,13 +129,12 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     // Reads the graphs that the program writes for it.
     Tool::same_everywhere("dot", "graphviz"),
     // Take rights away from the program.
-    Tool { apk: "setpriv", ..Tool::same_everywhere("setpriv", "util-linux") },
-    Tool { apk: "util-linux-misc", ..Tool::same_everywhere("unshare", "util-linux") },
+    Tool { apk: Some("setpriv"), ..Tool::same_everywhere("setpriv", "util-linux") },
+    Tool { apk: Some("util-linux-misc"), ..Tool::same_everywhere("unshare", "util-linux") },
     Tool {
-        dnf: "procps-ng",
-        pacman: "procps-ng",
-        apk: "procps-ng",
-        ..Tool::same_everywhere("sysctl", "procps")
+        apt: Some("procps"),
+        zypper: Some("procps"),
+        ..Tool::same_everywhere("sysctl", "procps-ng")
     },
 ];
 
@@ -133,9 +147,9 @@ pub(crate) fn bench_tools() -> Vec<Tool> {
 
 /// What the fuzzer's engine, which is C++, is compiled with.
 pub(crate) const FUZZ_TOOLS: &[Tool] = &[Tool {
-    dnf: "gcc-c++",
-    pacman: "gcc",
-    zypper: "gcc-c++",
+    dnf: Some("gcc-c++"),
+    pacman: Some("gcc"),
+    zypper: Some("gcc-c++"),
     ..Tool::same_everywhere("c++", "g++")
 }];
 
@@ -156,25 +170,72 @@ pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
 
 /// Installs the packages of the tools that are missing, after saying so.
 pub(crate) fn ensure_tools(tools: &[Tool]) -> Result<()> {
-    let missing: Vec<_> =
-        tools.iter().filter(|tool| find_program(tool.program).is_none()).collect();
+    let missing = missing(tools);
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.iter().map(|tool| tool.program).collect::<Vec<_>>().join(" ");
-    let Some(manager) = Manager::find() else {
-        bail!("these programs are needed, please install them: {names}");
-    };
-    let mut packages: Vec<_> = missing.iter().map(|tool| tool.package(manager)).collect();
+    let manager = Manager::find();
+    let (packages, _) = sorted_out(&missing, manager);
+    if let Some(manager) = manager.filter(|_| !packages.is_empty()) {
+        install(manager, &packages)?;
+    }
+    let missing = self::missing(&missing);
+    let lines: Vec<_> = missing.iter().map(|tool| reason(tool, manager)).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    bail!("programs are missing, please install them:\n  {}", lines.join("\n  "))
+}
+
+/// What [`ensure_tools`] would do, in words.
+pub(crate) fn plan_of_tools(tools: &[Tool]) -> Result<Vec<String>> {
+    let missing = missing(tools);
+    let manager = Manager::find();
+    let (packages, unknown) = sorted_out(&missing, manager);
+    let mut plan = Vec::new();
+    if let Some(manager) = manager.filter(|_| !packages.is_empty()) {
+        plan.extend(plan_of_packages(manager, &packages)?);
+    }
+    plan.extend(unknown.iter().map(|tool| format!("ask you to install {}", reason(tool, manager))));
+    Ok(plan)
+}
+
+/// What installing Debian packages would do, in words.
+pub(crate) fn plan_of_debian(packages: &[&str]) -> Result<Vec<String>> {
+    plan_of_packages(Manager::Apt, packages)
+}
+
+fn plan_of_packages(manager: Manager, packages: &[&str]) -> Result<Vec<String>> {
+    let is_updated = manager == Manager::Apt && !debian_has_candidates(packages)?;
+    let update = is_updated.then(|| "run `apt-get update`".to_owned());
+    let install = format!("install with {}: {}", manager.program(), packages.join(" "));
+    Ok(update.into_iter().chain([install]).collect())
+}
+
+fn missing(tools: &[Tool]) -> Vec<Tool> {
+    tools.iter().filter(|tool| find_program(tool.program).is_none()).copied().collect()
+}
+
+/// The packages of these tools, and the tools whose package is not known.
+fn sorted_out(tools: &[Tool], manager: Option<Manager>) -> (Vec<&'static str>, Vec<Tool>) {
+    let package = |tool: &Tool| manager.and_then(|manager| tool.package(manager));
+    let mut packages: Vec<_> = tools.iter().filter_map(package).collect();
+    packages.sort_unstable();
     packages.dedup();
-    install(manager, &packages)?;
-    match missing.iter().find(|tool| find_program(tool.program).is_none()) {
-        Some(tool) => bail!(
-            "the package {} is installed, but there is still no {} on PATH",
-            tool.package(manager),
-            tool.program
-        ),
-        None => Ok(()),
+    (packages, tools.iter().filter(|tool| package(tool).is_none()).copied().collect())
+}
+
+/// A tool that this manager does not bring, and why not.
+fn reason(tool: &Tool, manager: Option<Manager>) -> String {
+    let Some(manager) = manager else { return tool.program.to_owned() };
+    let (program, manager_name) = (tool.program, manager.program());
+    match tool.package(manager) {
+        Some(package) => {
+            format!(
+                "{program}: {manager_name} has installed {package}, but {program} is not on PATH"
+            )
+        }
+        None => format!("{program}: no package of {manager_name} is known to have it"),
     }
 }
 
@@ -254,4 +315,42 @@ fn update_lists() -> Result<()> {
 
 fn package_command(program: &str) -> Command {
     root::command(program, [("DEBIAN_FRONTEND", OsStr::new("noninteractive"))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = Tool> {
+        TEST_TOOLS.iter().chain(FUZZ_TOOLS).copied()
+    }
+
+    #[test]
+    fn debian_has_a_package_of_every_tool() {
+        for tool in all() {
+            assert!(tool.package(Manager::Apt).is_some(), "{tool:?}");
+        }
+    }
+
+    #[test]
+    fn a_package_is_one_word() {
+        for (tool, manager) in all().flat_map(|tool| Manager::ALL.map(|manager| (tool, manager))) {
+            let is_word = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
+            assert!(tool.package(manager).is_none_or(is_word), "{tool:?}");
+        }
+    }
+
+    #[test]
+    fn a_tool_without_a_known_package_is_left_out_and_named() {
+        let tools: Vec<_> = all()
+            .filter(|tool| ["stun", "nft", "ip", "bridge"].contains(&tool.program()))
+            .collect();
+        let (packages, unknown) = sorted_out(&tools, Some(Manager::Dnf));
+        assert_eq!(packages, ["iproute", "nftables"]);
+        let [stun] = unknown[..] else { panic!("{unknown:?}") };
+        let reason = reason(&stun, Some(Manager::Dnf));
+        assert_eq!(reason, "stun: no package of dnf is known to have it");
+        let (packages, unknown) = sorted_out(&tools, None);
+        assert!(packages.is_empty() && unknown.len() == tools.len(), "{packages:?} {unknown:?}");
+    }
 }

@@ -34,6 +34,18 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
     link_compiler(workspace.target().join("bpf-toolchain").join("debian"))
 }
 
+/// What [`ensure`] would install, in words.
+pub(super) fn plan() -> Result<Vec<String>> {
+    if which::which("dpkg-query").is_err() || packages::find_program("apt-get").is_none() {
+        bail!(how_to_install());
+    }
+    let missing = packages::debian_missing(&PACKAGES)?;
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    packages::plan_of_debian(&missing)
+}
+
 /// Installs packages if this Debian offers them.
 pub(super) fn ensure_packages(wanted: &[&str]) -> Result<()> {
     let missing = packages::debian_missing(wanted)?;

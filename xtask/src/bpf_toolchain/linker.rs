@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::debian;
 use crate::{
-    step,
+    packages, step,
     workspace::{Workspace, output_of},
 };
 
@@ -46,12 +46,9 @@ impl Linker {
         }
         let config = ensure_llvm(major)?;
         let llvm = ask(&config, "--version")?;
-        let root = workspace.target().join("bpf-toolchain").join(format!("llvm-{major}"));
+        let root = root(workspace, major);
         let folder = root.join("bin");
-        // It is linked with the system's LLVM, so only running it shows that it still works.
-        let version = output_of(Command::new(folder.join("bpf-linker")).arg("--version"));
-        let version = version.ok().and_then(|version| String::from_utf8(version).ok());
-        if version.is_some_and(|version| version.trim().ends_with(VERSION)) {
+        if is_there(&folder) {
             return Ok(Self { folder, llvm });
         }
         let mut install = workspace.cargo("install");
@@ -73,6 +70,38 @@ impl Linker {
     }
 }
 
+/// What [`Linker::ensure`] would install and build, in words.
+pub(super) fn plan(workspace: &Workspace, major: u32) -> Result<Vec<String>> {
+    let mut steps = Vec::new();
+    if find_llvm(major).is_none() && which::which("dpkg-query").is_ok() {
+        let packages = packages_of_llvm(major);
+        let packages = packages.each_ref().map(String::as_str);
+        steps.extend(packages::plan_of_debian(&packages)?);
+    }
+    let root = root(workspace, major);
+    if !is_there(&root.join("bin")) {
+        steps.push(format!("build bpf-linker {VERSION} with cargo in {}", root.display()));
+    }
+    Ok(steps)
+}
+
+/// One folder for each LLVM: a linker does not say which it has.
+fn root(workspace: &Workspace, major: u32) -> PathBuf {
+    workspace.target().join("bpf-toolchain").join(format!("llvm-{major}"))
+}
+
+/// Whether the right version is in a folder and runs: it is linked with the system's LLVM, so only
+/// running it shows that it still works.
+fn is_there(folder: &Path) -> bool {
+    let version = output_of(Command::new(folder.join("bpf-linker")).arg("--version"));
+    let version = version.ok().and_then(|version| String::from_utf8(version).ok());
+    version.is_some_and(|version| version.trim().ends_with(VERSION))
+}
+
+fn packages_of_llvm(major: u32) -> [String; 2] {
+    [format!("llvm-{major}-dev"), format!("libpolly-{major}-dev")]
+}
+
 /// The llvm-config of an LLVM with headers and libraries; on Debian its packages are installed if
 /// need be.
 fn ensure_llvm(major: u32) -> Result<PathBuf> {
@@ -80,7 +109,7 @@ fn ensure_llvm(major: u32) -> Result<PathBuf> {
         return Ok(config);
     }
     if which::which("dpkg-query").is_ok() {
-        let packages = [format!("llvm-{major}-dev"), format!("libpolly-{major}-dev")];
+        let packages = packages_of_llvm(major);
         debian::ensure_packages(&packages.each_ref().map(String::as_str))?;
     }
     find_llvm(major).with_context(|| {

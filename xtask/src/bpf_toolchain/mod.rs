@@ -26,6 +26,9 @@ use linker::Linker;
 /// differ, and what the verifier makes of them.
 const REFERENCE: &str = "1.95.0";
 
+/// Its LLVM, which is that of Debian's compiler too.
+const REFERENCE_LLVM: u32 = 22;
+
 /// The recipe, for a person whom this command cannot help.
 fn how_to_install() -> String {
     format!(
@@ -72,6 +75,16 @@ impl BpfToolchain {
         let linker = Linker::ensure(workspace, llvm_major(&version)?)?;
         let name = version.lines().next().unwrap_or_default().to_owned();
         Ok(Self { compiler, linker, version: name })
+    }
+
+    /// What [`Self::ensure`] would do, in words. Nothing is changed.
+    pub(crate) fn plan(workspace: &Workspace) -> Result<Vec<String>> {
+        let mut steps = match reference::plan() {
+            Some(steps) => steps,
+            None => debian::plan()?,
+        };
+        steps.extend(linker::plan(workspace, REFERENCE_LLVM)?);
+        Ok(steps)
     }
 
     /// Whether this is the compiler that makes the object in the repository.

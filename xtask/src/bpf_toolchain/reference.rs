@@ -10,18 +10,14 @@ use crate::{step, workspace::output_of};
 /// The words that call a program of the reference compiler with its sources, installed by rustup
 /// if need be. `None` where it cannot be had.
 pub(super) fn ensure() -> Option<Vec<String>> {
-    let on_path = Vec::new();
-    let by_rustup = || ["rustup", "run", REFERENCE].map(str::to_owned).to_vec();
-    if has_sources(&on_path) {
-        return Some(on_path);
+    if let Some(words) = find() {
+        return Some(words);
     }
     if which::which("rustup").is_err() {
         return None;
     }
-    if has_sources(&by_rustup()) {
-        return Some(by_rustup());
-    }
     // The toolchain in use may be that version under another name, as `stable`.
+    let on_path = Vec::new();
     let (words, arguments) = if is_reference(&on_path) {
         (on_path, vec!["component", "add", "rust-src"])
     } else {
@@ -31,6 +27,24 @@ pub(super) fn ensure() -> Option<Vec<String>> {
     let what = format!("setup: installing with rustup: Rust {REFERENCE} with its sources");
     let installed = step::run(&what, Command::new("rustup").args(arguments));
     (installed.is_ok() && has_sources(&words)).then_some(words)
+}
+
+/// The steps by which [`ensure`] would install it; `None` where it cannot be had.
+pub(super) fn plan() -> Option<Vec<String>> {
+    if find().is_some() {
+        return Some(Vec::new());
+    }
+    which::which("rustup").ok()?;
+    Some(vec![format!("install with rustup: Rust {REFERENCE} with its sources")])
+}
+
+/// The words that call a program of it where it is installed with its sources.
+fn find() -> Option<Vec<String>> {
+    [Vec::new(), by_rustup()].into_iter().find(|words| has_sources(words))
+}
+
+fn by_rustup() -> Vec<String> {
+    ["rustup", "run", REFERENCE].map(str::to_owned).to_vec()
 }
 
 fn is_reference(words: &[String]) -> bool {

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     build::Profile,
-    dist, ebpf_object,
+    dist, ebpf_object, modules,
     packages::{TEST_TOOLS, ensure_tools, search_path},
     root, verify,
     workspace::Workspace,
@@ -72,6 +72,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     root::ensure("cargo xtask test (it makes network namespaces and loads eBPF programs)")?;
     ebpf_object::ensure(workspace)?;
     ensure_tools(TEST_TOOLS)?;
+    modules::ensure()?;
     let binaries = TestBinary::build_all(workspace)?;
     let asked = if args.all { &MORE[..] } else { &[] };
     let environment = Environment::new(workspace, asked);
