@@ -113,7 +113,7 @@ impl Inside {
         self.command("curl", &arguments)
     }
 
-    /// The names of the interfaces, sorted, without those that the kernel puts into every namespace.
+    /// The names of the interfaces, sorted, without those that every namespace has.
     #[track_caller]
     #[must_use]
     pub fn interfaces(&self) -> Vec<String> {

@@ -153,8 +153,10 @@ fn completions(shell: &str) -> tempfile::NamedTempFile {
 /// What bash offers for the last of these words at the Tab key.
 fn bash_offers(words: &[&str]) -> Vec<String> {
     let file = completions("bash");
+    // `complete -p` names the function that bash calls with the command and the last two words.
     let complete = "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
-                    $(complete -p netns | sed 's/.*-F \\([^ ]*\\) .*/\\1/') netns \"${@: -1}\" \"${@: -2:1}\"; \
+                    function=$(complete -p netns | sed 's/.*-F \\([^ ]*\\) .*/\\1/'); \
+                    $function netns \"${@: -1}\" \"${@: -2:1}\"; \
                     printf '%s\\n' \"${COMPREPLY[@]}\"";
     let mut bash = Command::new("bash");
     bash.args(["--norc", "-c", complete]).arg(file.path()).args(words);

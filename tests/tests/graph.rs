@@ -17,6 +17,21 @@ fn without_a_lab_it_draws_the_lectures_and_says_so() {
 }
 
 #[test]
+fn the_drawing_in_the_readme_is_the_one_that_graph_shows() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(path).expect("README.md");
+    let drawn =
+        readme.lines().skip_while(|line| !line.contains('╭')).take_while(|line| !line.is_empty());
+    let drawn: Vec<&str> =
+        drawn.map(|line| line.strip_prefix("    ").expect("a code block")).collect();
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let shown = netns(&["graph"]).success().stdout;
+    let shown: Vec<&str> = shown.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(drawn, shown);
+}
+
+#[test]
 fn a_living_lab_is_drawn_as_it_was_built() {
     let _sandbox = Sandbox::new();
     lecture().replace("name = \"red\"", "name = \"crimson\"").up().success();

@@ -1,6 +1,6 @@
 //! What is there, told of all places at once.
 
-use netns_tests::{Output, Sandbox, lab_is_up, netns, netns_path, run};
+use netns_tests::{Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, run};
 use std::{os::unix::process::CommandExt as _, process::Command};
 
 #[track_caller]
@@ -56,6 +56,48 @@ fn a_link_that_nobody_has_asked_for_is_explained() {
     }
     let red = list("show red");
     assert!(!red.stdout.contains("reassembler"), "{red}");
+}
+
+#[test]
+fn each_command_that_shows_something_shows_it_as_json_too() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    for line in [
+        "status",
+        "plan",
+        "graph",
+        "schema",
+        "list",
+        "ps",
+        "ps red",
+        "show",
+        "show red",
+        "nat",
+        "flows",
+        "watch",
+        "doctor --quick",
+        "cable list",
+        "bridge list",
+        "addr list",
+        "link list",
+        "route list",
+        "masquerade list",
+        "forward list",
+    ] {
+        let shown = list(&format!("{line} --json")).json();
+        assert!(shown.is_object() || shown.is_array(), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn a_lab_needs_no_process_to_live() {
+    let _sandbox = Sandbox::new();
+    let before = Machine::now().processes;
+    // The shell that it is built from is gone, too.
+    let up = format!("{} up", netns_path().display());
+    run(None, Command::new("sh").args(["-c", &up])).success();
+    assert_eq!(Machine::now().processes, before);
+    inside("red").ping("8.8.8.8").success();
 }
 
 #[test]

@@ -26,11 +26,23 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let binary = build(workspace, profile)?;
     root::ensure("netns")?;
     let mut command = root::command(&binary, []);
-    if args.args.is_empty() {
-        command.arg("demo");
-    } else {
-        command.args(&args.args);
-    }
+    command.args(arguments(args));
     let error = command.exec();
     Err(error).with_context(|| format!("cannot start {}", binary.display()))
+}
+
+fn arguments(args: &Args) -> Vec<OsString> {
+    if args.args.is_empty() { vec!["demo".into()] } else { args.args.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_arguments_it_runs_the_demonstration() {
+        assert_eq!(arguments(&Args { args: Vec::new() }), ["demo"]);
+        let args = vec!["up".into(), "--dry-run".into()];
+        assert_eq!(arguments(&Args { args }), ["up", "--dry-run"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use netns_tests::{Sandbox, netns};
+use netns_tests::{Sandbox, inside, netns};
 
 use super::{doctor, run};
 
@@ -32,6 +32,15 @@ fn a_missing_bpffs_is_mounted_by_the_command() {
     report.is_sound();
     report.mend("bpffs").success();
     doctor().has("bpffs", "ok");
+}
+
+#[test]
+fn up_mounts_a_missing_bpffs() {
+    let _sandbox = Sandbox::new();
+    unmount("bpf");
+    netns(&["up"]).success();
+    doctor().has("bpffs", "ok");
+    inside("red").ping("8.8.8.8").success();
 }
 
 #[test]
