@@ -72,7 +72,7 @@ fn large_ping(namespace: &str, address: &str, bytes: usize) {
     let bytes = bytes.to_string();
     // Each by itself: once one is answered, `ping` gives the others no more than its time.
     for _ in 0..2 {
-        let arguments = ["-c", "1", "-W", "10", "-s", &bytes, address];
+        let arguments = ["-c", "1", "-W", "60", "-s", &bytes, address];
         inside(namespace).command("ping", &arguments).success().shows(&[" 0% packet loss"]);
     }
 }

@@ -60,7 +60,7 @@ fn sockets_that_write_ipv4_as_ipv6_reach_the_forward() {
 import socket
 for name in ('::ffff:127.0.0.1', '::ffff:192.168.1.10'):
     s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-    s.settimeout(10)
+    s.settimeout(60)
     s.connect((name, 80))
     print(s.getpeername()[0])
     s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')

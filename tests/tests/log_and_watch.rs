@@ -177,7 +177,7 @@ fn colour_is_for_terminals_that_have_not_declined_it() {
     for command in ["status", "nat", "graph"] {
         let show = |declined: bool| {
             let mut program = Command::new(netns_path());
-            program.arg(command).env_remove("NO_COLOR");
+            program.arg(command);
             if declined {
                 program.env("NO_COLOR", "1");
             }

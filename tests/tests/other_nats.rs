@@ -99,7 +99,7 @@ fn their_pings_of_one_identifier_are_all_answered() {
     for identifier in ["4242", "4243"] {
         let names = if identifier == "4242" { ["box", "red"] } else { ["red", "box"] };
         // Both at once: each has the identifier while the other asks.
-        let ping = ["-e", identifier, "-i", "0.05", "-c", "10", "-W", "5", "192.168.1.1"];
+        let ping = ["-e", identifier, "-i", "0.05", "-c", "10", "-W", "60", "192.168.1.1"];
         let running = names.map(|name| inside(name).start("ping", &ping));
         for (name, ping) in names.into_iter().zip(running) {
             let (_, out, error) = ping.finish();

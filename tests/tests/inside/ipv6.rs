@@ -187,12 +187,12 @@ fn forwarding_of_ipv6_does_not_let_a_namespace_out() {
         place.run(|| set("ipv6/conf/all/forwarding", "1"));
         ip(&place, "-6 addr add 2001:db8:1::10/64 dev wan nodad");
         ip(&outside, "-6 addr add 2001:db8:1::1/64 dev eth0 nodad");
-        place.command("ping", &["-n", "-c1", "-W3", "2001:db8:1::1"]).success();
+        place.command("ping", &["-n", "-c1", "-W60", "2001:db8:1::1"]).success();
         // `Capture` leaves IPv6 out unless it is told otherwise.
         let mut capture = outside.capture_with("eth0", &["ip6 or"]);
         let wire = Wire::open(&inside("red"), "veth-red", mac_of(&place, "br0"));
         send_and_wait_for_the_drops(&wire, &datagram(RED, OUTSIDE));
-        place.command("ping", &["-n", "-c1", "-W3", "2001:db8:1::1"]).success();
+        place.command("ping", &["-n", "-c1", "-W60", "2001:db8:1::1"]).success();
         capture.wait_for("2001:db8:1::10 > 2001:db8:1::1");
         let packets = capture.stop();
         assert!(!packets.iter().any(|packet| packet.contains("2001:db8:bad")), "{packets:#?}");

@@ -32,7 +32,7 @@ fn mark_what_comes_from_the_bridge(router: RouterKind) {
     ip(&place, "route add default via 172.20.0.1 table 77");
     let mark = ["-t", "mangle", "-A", "PREROUTING", "-i", "br0", "-j", "MARK", "--set-mark", "7"];
     place.command("iptables", &mark).success();
-    place.command("ping", &["-n", "-c", "1", "-W", "3", "-m", "7", "8.8.8.8"]).success();
+    place.command("ping", &["-n", "-c", "1", "-W", "60", "-m", "7", "8.8.8.8"]).success();
 }
 
 #[test]

@@ -20,7 +20,7 @@ const EXTERNAL: &str = "192.168.1.10";
 /// Pings once, and expects the answer that a filter forbids it (ICMP 3/13).
 #[track_caller]
 fn is_refused(from: &str, arguments: &[&str]) {
-    let ping = [&["-n", "-c", "1", "-W", "3"][..], arguments].concat();
+    let ping = [&["-n", "-c", "1", "-W", "60"][..], arguments].concat();
     let output = inside(from).command("ping", &ping);
     assert!(!output.status.success(), "{output}\nexpected no answer");
     output.shows(&["Packet filtered"]);
@@ -30,7 +30,7 @@ fn is_refused(from: &str, arguments: &[&str]) {
 #[track_caller]
 fn ping_in_fragments(from: &str, to: &str) {
     for bytes in ["1420", "4000"] {
-        let ping = ["-n", "-c", "1", "-W", "5", "-M", "dont", "-s", bytes, to];
+        let ping = ["-n", "-c", "1", "-W", "60", "-M", "dont", "-s", bytes, to];
         inside(from).command("ping", &ping).success();
     }
 }

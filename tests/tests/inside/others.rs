@@ -41,7 +41,7 @@ fn a_socket_of_the_router_may_bear_any_address_of_the_router_outside() {
         let place = router.place();
         ip(&place, "addr add 172.17.0.1/32 dev lo");
         ip(&inside("outside"), "route add 172.17.0.0/16 via 192.168.1.10");
-        place.command("ping", &["-n", "-c1", "-W3", "-I", "172.17.0.1", "8.8.8.8"]).success();
+        place.command("ping", &["-n", "-c1", "-W60", "-I", "172.17.0.1", "8.8.8.8"]).success();
         assert_eq!(dropped_at_all(), 0, "{:#}", nat());
     });
 }
