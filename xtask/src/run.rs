@@ -41,8 +41,8 @@ mod tests {
 
     #[test]
     fn without_arguments_it_runs_the_demonstration() {
-        assert_eq!(arguments(&Args { args: Vec::new() }), ["demo"]);
+        assert_eq!(arguments(&Args { release: false, args: Vec::new() }), ["demo"]);
         let args = vec!["up".into(), "--dry-run".into()];
-        assert_eq!(arguments(&Args { args }), ["up", "--dry-run"]);
+        assert_eq!(arguments(&Args { release: false, args }), ["up", "--dry-run"]);
     }
 }
