@@ -1,9 +1,6 @@
 //! `netns ps [NAME]`: the host's view of the processes in namespaces.
 
-use std::{
-    collections::BTreeMap, ffi::OsStr, fs, os::unix::fs::MetadataExt, process::ExitCode,
-    time::Duration,
-};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use nix::unistd::{Uid, User};
@@ -18,8 +15,9 @@ use super::print;
 use crate::{
     cli::PsArgs,
     lab,
-    net::{NetError, netns},
+    net::netns,
     output::{duration, table},
+    processes::{Identity, command_of, identity, network_of},
 };
 
 /// A process in a namespace.
@@ -34,9 +32,6 @@ struct Row {
     age_seconds: u64,
     command: String,
 }
-
-/// What tells a network namespace from every other that lives: device and inode of its file.
-type Identity = (u64, u64);
 
 /// Shows who is in a namespace, or in all of them.
 ///
@@ -63,14 +58,6 @@ pub fn run(args: &PsArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn identity(name: &str) -> Result<Identity, NetError> {
-    let file = netns::run_in(name, || fs::metadata("/proc/thread-self/ns/net"))?;
-    let file = file.map_err(|error| {
-        NetError::refused(format!("tell namespace \"{name}\" from others"), error)
-    })?;
-    Ok((file.dev(), file.ino()))
-}
-
 /// All processes in these namespaces, by namespace and number.
 fn read(namespaces: &BTreeMap<Identity, Vec<String>>) -> anyhow::Result<Vec<Row>> {
     let uptime = Uptime::current().context("cannot read /proc/uptime")?.uptime;
@@ -78,7 +65,8 @@ fn read(namespaces: &BTreeMap<Identity, Vec<String>>) -> anyhow::Result<Vec<Row>
     let mut rows = Vec::new();
     // A process that cannot be read has ended while we look, or is about to.
     for process in process::all_processes().context("cannot read /proc")?.flatten() {
-        let Some(names) = network(&process).and_then(|identity| namespaces.get(&identity)) else {
+        let Some(names) = network_of(&process).and_then(|identity| namespaces.get(&identity))
+        else {
             continue;
         };
         let Ok(row) = describe(&process, uptime, &mut users) else { continue };
@@ -86,13 +74,6 @@ fn read(namespaces: &BTreeMap<Identity, Vec<String>>) -> anyhow::Result<Vec<Row>
     }
     rows.sort_by(|a, b| (&a.namespace, a.pid).cmp(&(&b.namespace, b.pid)));
     Ok(rows)
-}
-
-/// The network namespace of a process; a zombie is in none.
-fn network(process: &Process) -> Option<Identity> {
-    let namespaces = process.namespaces().ok()?;
-    let network = namespaces.0.get(OsStr::new("net"))?;
-    Some((network.device_id, network.identifier))
 }
 
 /// All about a process but its namespace's name.
@@ -103,16 +84,13 @@ fn describe(process: &Process, uptime: f64, users: &mut Users) -> procfs::ProcRe
     let uptime = Duration::try_from_secs_f64(uptime).unwrap_or_default();
     // Its number in each PID namespace that it is in, ours first.
     let numbers = status.nspid.unwrap_or_default();
-    let words = process.cmdline()?;
-    // Threads of the kernel have no command line.
-    let command = if words.is_empty() { format!("[{}]", stat.comm) } else { words.join(" ") };
     Ok(Row {
         namespace: String::new(),
         pid: process.pid(),
         pid_inside: numbers.get(1..).and_then(<[i32]>::last).copied(),
         user: users.name(status.euid),
         age_seconds: uptime.saturating_sub(started).as_secs(),
-        command,
+        command: command_of(process)?,
     })
 }
 
@@ -139,7 +117,7 @@ fn render(rows: &[Row], only: Option<&str>) -> String {
             row.pid_inside.map_or_else(|| "-".into(), |pid| pid.to_string()),
             row.user.clone(),
             age(row.age_seconds),
-            printable(&row.command),
+            row.command.clone(),
         ];
         namespace.into_iter().chain(others).collect::<Vec<_>>()
     });
@@ -163,13 +141,10 @@ fn age(seconds: u64) -> String {
     }
 }
 
-/// On one line, and with nothing that a terminal would obey.
-fn printable(command: &str) -> String {
-    command.replace(|c: char| c.is_control(), "?")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::MetadataExt as _};
+
     use super::*;
 
     fn row(namespace: &str, pid: i32, pid_inside: Option<i32>, command: &str) -> Row {
@@ -185,12 +160,12 @@ mod tests {
 
     #[test]
     fn the_namespace_is_named_where_there_may_be_several() {
-        let rows = [row("blue", 9, None, "sh -c 'a\nb\u{1b}[2J'"), row("red", 4711, Some(1), "x")];
+        let rows = [row("blue", 9, None, "sh -c a"), row("red", 4711, Some(1), "x")];
         assert_eq!(
             render(&rows, None),
             "\
 NAMESPACE   PID  PID INSIDE  USER    AGE  COMMAND
-blue          9  -           root  1m15s  sh -c 'a?b?[2J'
+blue          9  -           root  1m15s  sh -c a
 red        4711  1           root  1m15s  x
 "
         );

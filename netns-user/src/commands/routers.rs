@@ -116,9 +116,15 @@ impl LivingRouter {
         self.place.name()
     }
 
-    /// Its datapath, without what a log that was killed left in it.
-    pub(super) fn open(&self) -> Result<Datapath, DatapathError> {
-        open_datapath(&self.datapath)
+    /// Its datapath, without what a log that was killed left in it. While somebody makes it
+    /// anew, it is waited for.
+    pub(super) fn open(&self) -> anyhow::Result<Datapath> {
+        match open_datapath(&self.datapath) {
+            Err(DatapathError::NotUp(_)) if lab::wait_for_changes()? => {
+                Ok(open_datapath(&self.datapath)?)
+            }
+            opened => Ok(opened?),
+        }
     }
 
     /// Works on its datapath where it is. A lab that goes down meanwhile is told of as such,

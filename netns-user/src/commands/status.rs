@@ -5,7 +5,7 @@ use std::{fmt::Write, process::ExitCode};
 use super::{list::readable_records, print};
 use crate::{
     cli::StatusArgs,
-    lab::{self, LabRecord, LabStatus, Part},
+    lab::{self, LabError, LabRecord, LabStatus, Part},
     output::{
         style::{BAD, GOOD, HEADING, paint},
         table,
@@ -26,10 +26,21 @@ pub fn run(args: &StatusArgs, json: bool) -> anyhow::Result<ExitCode> {
         Some(name) => vec![LabRecord::load(name)?],
         None => readable_records()?,
     };
+    let records = settled(records)?;
     let labs = records.iter().map(lab::status).collect::<Result<Vec<_>, _>>()?;
     print(json, &labs, |labs| render(labs, args.all))?;
     let whole = labs.iter().all(LabStatus::is_whole);
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The records, of labs that nobody changes right now. Those that are taken down meanwhile are
+/// left out.
+fn settled(records: Vec<LabRecord>) -> Result<Vec<LabRecord>, LabError> {
+    let settled = records.into_iter().map(|record| match lab::settled(record) {
+        Err(LabError::NotUp(_)) => Ok(None),
+        settled => settled.map(Some),
+    });
+    settled.filter_map(Result::transpose).collect()
 }
 
 fn render(labs: &[LabStatus], all: bool) -> String {
@@ -50,7 +61,12 @@ fn render_lab(text: &mut String, lab: &LabStatus, all: bool) {
     let missing = lab.parts.iter().filter(|part| !part.present).count();
     let off = lab.parts.iter().filter(|part| part.present && !part.off.is_empty()).count();
     let verdict = match (lab.complete, missing, off) {
-        (false, ..) => paint(BAD, "unfinished: clear it with `netns down`"),
+        (false, ..) => paint(BAD, "unfinished: its `up` or `down` was interrupted, run it again"),
+        (true, ..) if lab.other_version => paint(
+            BAD,
+            "made by another version of netns: look at it with that one, or `netns up` makes its \
+             NAT anew, and its connections end",
+        ),
         (true, 0, 0) => paint(GOOD, "up"),
         (true, missing, 0) => paint(BAD, format!("damaged, {missing} missing")),
         (true, 0, off) => paint(BAD, format!("damaged, {off} off")),
@@ -117,6 +133,7 @@ mod tests {
         let lab = LabStatus {
             lab: "lab".into(),
             complete: true,
+            other_version: false,
             parts: vec![part("red", true), part("blue", false)],
             rules: vec!["masquerade 10.0.0.0/24 out of any uplink".into()],
         };

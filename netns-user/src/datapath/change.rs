@@ -6,7 +6,7 @@ use aya::maps::{HashMap, MapData, MapError};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
     BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, Prefix, Settings, SourceCheck, Timeouts,
-    maps,
+    maps, programs,
 };
 
 use super::{
@@ -69,9 +69,12 @@ pub(super) type Ports = HashMap<MapData, u32, BridgePort>;
 pub(super) type Endpoints = HashMap<MapData, Ip4, Endpoint>;
 
 impl Datapath {
-    /// Whether this datapath can be brought to another description: its tables are all there.
+    /// Whether this datapath can be brought to another description: its tables are all there,
+    /// and all that is attached or pinned only when a datapath is made.
     pub fn is_whole(&self) -> bool {
         maps::PINNED.iter().all(|name| self.pins.map(name).exists())
+            && programs::SOCKET_HOOKS.iter().all(|name| self.pins.link(name, 0).exists())
+            && self.pins.program(programs::FORGET_FLOWS).exists()
     }
 
     /// Whether it was installed for the router in whose namespace this is.
@@ -91,10 +94,11 @@ impl Datapath {
             changes.push(DatapathChange::ViaStack(spec.via_stack));
         }
         let capacity = self.flow_capacity()?;
-        if capacity != spec.flow_capacity {
+        let is_between = self.pins.has_next_flow_table();
+        if capacity != spec.flow_capacity || is_between {
             changes.push(DatapathChange::Setting {
                 key: "nat.flow_table".to_owned(),
-                from: capacity.to_string(),
+                from: if is_between { "interrupted".to_owned() } else { capacity.to_string() },
                 to: spec.flow_capacity.to_string(),
             });
         }
@@ -137,7 +141,25 @@ impl Datapath {
         let (gone, new) = self.rule_differences(spec)?;
         changes.extend(gone);
         changes.extend(new);
+        if changes.is_empty() && !self.is_as_wanted(spec, &interfaces)? {
+            changes.push(DatapathChange::Setting {
+                key: "NAT".to_owned(),
+                from: "half changed".to_owned(),
+                to: "whole".to_owned(),
+            });
+        }
         Ok(changes)
+    }
+
+    /// Whether the settings are as the description and the rules want them, and all rules are
+    /// written: somebody who changed them may have been killed.
+    fn is_as_wanted(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+    ) -> Result<bool, DatapathError> {
+        let settings = self.settings()?;
+        Ok(self.wanted_settings(spec, interfaces, &settings)? == settings && self.rules_hold()?)
     }
 
     fn routed_differences(

@@ -28,7 +28,7 @@ impl Datapath {
     /// Must run inside the router's namespace.
     pub fn converge(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
         self.end_dead_log()?;
-        if self.flow_capacity()? != spec.flow_capacity {
+        if self.flow_capacity()? != spec.flow_capacity || self.pins.has_next_flow_table() {
             self.resize(spec)?;
         }
         let interfaces = Interfaces::read()?;
@@ -62,8 +62,7 @@ impl Datapath {
         }
         let (gone, new) = (split(gone), split(new));
         self.change_masquerades(&gone.0, &new.0)?;
-        self.change_forwards(&gone.1, &new.1)?;
-        self.repair_forwards()
+        self.change_forwards(&gone.1, &new.1)
     }
 
     /// The secret stays: the ports of living flows were drawn from it.
@@ -73,19 +72,24 @@ impl Datapath {
         interfaces: &Interfaces,
     ) -> Result<(), DatapathError> {
         let old = self.settings()?;
-        let new = configure::settings(spec, interfaces, old.seed)?;
-        // Of the rules, which change after this, and of the reassembler.
-        let new = Settings {
-            mss_clamp: old.mss_clamp,
-            mappings: old.mappings,
-            reassembler: old.reassembler,
-            ..new
-        };
+        let new = self.wanted_settings(spec, interfaces, &old)?;
         if new == old {
             return Ok(());
         }
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
         map.set(0, new, 0).map_err(map_error(maps::SETTINGS))
+    }
+
+    /// The settings that a description wants, with the rules that stand now.
+    pub(super) fn wanted_settings(
+        &self,
+        spec: &DatapathSpec,
+        interfaces: &Interfaces,
+        old: &Settings,
+    ) -> Result<Settings, DatapathError> {
+        let described = configure::settings(spec, interfaces, old.seed)?;
+        let described = Settings { reassembler: old.reassembler, ..described };
+        self.as_rules_want(&described)
     }
 
     fn converge_uplinks(

@@ -1,6 +1,11 @@
 //! What can go wrong with the datapath.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use crate::locks::Holder;
 
 /// An error of the datapath: names the object, says what is wrong and what to do.
 ///
@@ -13,6 +18,12 @@ pub enum DatapathError {
     /// The lab has no datapath, or not any more.
     #[error("lab \"{0}\" is not up: bring it up with `netns up`")]
     NotUp(String),
+    /// This version cannot read its maps.
+    #[error(
+        "lab \"{0}\" was made by another version of netns: look at it with that one, or `netns up` of \
+         its file makes its NAT anew, and its connections end"
+    )]
+    OtherVersion(String),
     /// The BPF file system is missing and cannot be mounted.
     #[error(
         "no BPF file system at {path}, and it cannot be mounted ({cause}): \
@@ -66,6 +77,9 @@ pub enum DatapathError {
     /// The kernel does not tell of the router's namespace.
     #[error("{0}")]
     Namespace(crate::net::NetError),
+    /// Somebody changes the rules, or does not end.
+    #[error("{}", busy(lab, holder.as_ref(), path))]
+    Busy { lab: String, holder: Option<Holder>, path: PathBuf },
     /// A packet log is on already.
     #[error("another `netns log` of lab \"{0}\" is running: end that one first")]
     LogRuns(String),
@@ -102,6 +116,22 @@ impl DatapathError {
     /// A pinned map of the lab could not be opened. One that is not there was taken down.
     pub(super) fn of_map(lab: &str, map: &'static str, cause: aya::maps::MapError) -> Self {
         if is_absence(&cause) { Self::NotUp(lab.to_owned()) } else { Self::Map { map, cause } }
+    }
+}
+
+fn busy(lab: &str, holder: Option<&Holder>, path: &Path) -> String {
+    let since = format!("has changed rules of lab \"{lab}\" for more than a minute");
+    match holder {
+        Some(holder) => {
+            format!(
+                "{holder} {since}: try again when it has ended, or end it (`kill {}`)",
+                holder.pid
+            )
+        }
+        None => format!(
+            "another process {since}: `fuser {}` tells which one; try again when it has ended",
+            path.display()
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{DatapathError, pins::pin_error};
+use crate::locks::{self, Holder, LockError, Patience};
 
 /// An exclusive lock on a folder of pins; it ends when this is dropped, or its process dies.
 #[derive(Debug)]
@@ -19,8 +20,20 @@ pub(super) struct FolderLock {
 impl FolderLock {
     /// Waits for the lock. [`DatapathError::NotUp`] when the lab is down, or went meanwhile.
     pub(super) fn wait(lab: &str, path: &Path) -> Result<Self, DatapathError> {
-        let lock = Self::open(lab, path)?;
-        lock.folder.lock().map_err(|cause| pin_error("lock", path, cause))?;
+        let Self { folder, path } = Self::open(lab, path)?;
+        let tell = |holder: Option<&Holder>| {
+            let who = holder.map_or_else(|| "another process".to_owned(), Holder::to_string);
+            anstream::eprintln!("waiting for {who}, which changes rules of lab \"{lab}\"");
+        };
+        let folder = locks::lock(folder, Patience::USUAL, tell, || true);
+        let folder = folder.map_err(|error| match error {
+            LockError::Held(holder) => {
+                DatapathError::Busy { lab: lab.to_owned(), holder, path: path.clone() }
+            }
+            LockError::Interrupted => DatapathError::Interrupted,
+            LockError::Io(cause) => pin_error("lock", &path, cause),
+        })?;
+        let lock = Self { folder, path };
         lock.is_in_place().then_some(lock).ok_or_else(|| DatapathError::NotUp(lab.to_owned()))
     }
 

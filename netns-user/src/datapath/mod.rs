@@ -64,7 +64,11 @@ impl Datapath {
     pub fn open(lab: &str) -> Result<Self, DatapathError> {
         let pins = Pins::of(lab);
         if !pins.exist() {
-            return Err(DatapathError::NotUp(lab.to_owned()));
+            let lab = lab.to_owned();
+            return Err(match pins.are_of_other_version() {
+                true => DatapathError::OtherVersion(lab),
+                false => DatapathError::NotUp(lab),
+            });
         }
         Ok(Self { lab: lab.to_owned(), pins })
     }

@@ -1,7 +1,8 @@
 //! Loading the eBPF object.
 
 use std::{
-    io,
+    fs, io,
+    path::Path,
     sync::{Mutex, PoisonError},
     thread,
     time::Duration,
@@ -50,6 +51,9 @@ const LONGEST: [&str; 7] = [
     Stage::Map.program(),
     Stage::EgressMoved.program(),
 ];
+
+/// The pin of a program that is to forget flows of the next flow table.
+const NEXT_FORGETTER: &str = "next_forgetter";
 
 /// Loads the object into the kernel: creates the maps and pins them, or takes those that are
 /// pinned already.
@@ -153,11 +157,27 @@ pub(super) fn missing(name: &'static str) -> DatapathError {
 
 /// Pins the program that forgets flows, so that no command has to load it again.
 pub(super) fn pin_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
-    let path = pins.program(programs::FORGET_FLOWS);
+    pin_forgetter_at(object, &pins.program(programs::FORGET_FLOWS))
+}
+
+/// Puts the program that forgets flows in the place of another one's, at once.
+pub(super) fn replace_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    let next = pins.program(NEXT_FORGETTER);
+    match fs::remove_file(&next) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            return Err(pin_error("remove the pin", &next, cause));
+        }
+        // One that was killed has left it.
+        _ => {}
+    }
+    pin_forgetter_at(object, &next)?;
+    fs::rename(&next, pins.program(programs::FORGET_FLOWS))
+        .map_err(|cause| pin_error("rename the pin", &next, cause))
+}
+
+fn pin_forgetter_at(object: &mut Ebpf, path: &Path) -> Result<(), DatapathError> {
     let program = classifier(object, programs::FORGET_FLOWS)?;
-    program
-        .pin(&path)
-        .map_err(|error| pin_error("pin a program at", &path, io::Error::other(error)))
+    program.pin(path).map_err(|error| pin_error("pin a program at", path, io::Error::other(error)))
 }
 
 /// Where `struct __sk_buff` of linux/bpf.h has the link that a packet is at, in words.

@@ -1,7 +1,9 @@
 //! Where the kernel keeps a lab's maps and links alive: `/sys/fs/bpf/netns/LAB/vSCHEMA/`.
 
 use std::{
-    fs, io,
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -54,10 +56,32 @@ impl Pins {
         let folder = self.next_flow_table();
         for name in maps::OF_FLOW_TABLE {
             let next = folder.join(name);
-            fs::rename(&next, self.maps().join(name))
-                .map_err(|cause| pin_error("rename the pin", &next, cause))?;
+            match fs::rename(&next, self.maps().join(name)) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                    return Err(pin_error("rename the pin", &next, cause));
+                }
+                _ => {}
+            }
         }
         self.remove_folder(&folder)
+    }
+
+    /// Whether a change of the flow table's size was begun and did not come to its end.
+    pub(super) fn has_next_flow_table(&self) -> bool {
+        self.next_flow_table().exists()
+    }
+
+    /// Takes up the rest of a next flow table of which a part was taken up by somebody who was
+    /// killed then.
+    pub(super) fn take_up_rest(&self) -> Result<(), DatapathError> {
+        let rest = maps::OF_FLOW_TABLE.map(|name| self.next_flow_table().join(name).exists());
+        let is_begun = self.has_next_flow_table() && rest.contains(&false);
+        if is_begun && rest.contains(&true) { self.take_up_next_flow_table() } else { Ok(()) }
+    }
+
+    /// Removes the next flow table.
+    pub(super) fn remove_next_flow_table(&self) -> Result<(), DatapathError> {
+        self.remove_folder(&self.next_flow_table())
     }
 
     fn next_flow_table(&self) -> PathBuf {
@@ -96,6 +120,15 @@ impl Pins {
         self.version().exists()
     }
 
+    /// Whether the lab has pins, but of another version of the program alone.
+    pub(super) fn are_of_other_version(&self) -> bool {
+        let is_version =
+            |name: &str| name.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
+        let entries = fs::read_dir(&self.lab).into_iter().flatten().flatten();
+        let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        !self.exist() && names.any(|name| is_version(&name))
+    }
+
     /// Whether anything is pinned for the lab, by this version or another.
     pub(super) fn are_taken(&self) -> bool {
         fs::read_dir(&self.lab).is_ok_and(|mut entries| entries.next().is_some())
@@ -106,14 +139,17 @@ impl Pins {
     pub(super) fn create(&self) -> Result<(), DatapathError> {
         mount_bpffs()?;
         let folder_error = |path: &Path, source| pin_error("create the folder", path, source);
-        fs::create_dir_all(&self.lab).map_err(|error| folder_error(&self.lab, error))?;
+        private_folder()
+            .recursive(true)
+            .create(&self.lab)
+            .map_err(|error| folder_error(&self.lab, error))?;
         let version = self.version();
-        fs::create_dir(&version).map_err(|error| {
+        private_folder().create(&version).map_err(|error| {
             self.remove_empty_folders();
             folder_error(&version, already_installed(error, &self.lab))
         })?;
         for folder in [self.maps(), self.programs(), self.links()] {
-            fs::create_dir(&folder).map_err(|error| {
+            private_folder().create(&folder).map_err(|error| {
                 let _ = fs::remove_dir_all(&version);
                 self.remove_empty_folders();
                 folder_error(&folder, error)
@@ -155,6 +191,13 @@ impl Pins {
             let _ = fs::remove_dir(parent);
         }
     }
+}
+
+/// A folder that root alone may open, and so lock.
+fn private_folder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
 }
 
 fn already_installed(error: io::Error, lab: &Path) -> io::Error {

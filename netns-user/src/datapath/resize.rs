@@ -2,7 +2,7 @@
 //! are made beside the old ones, the flows are copied, and the programs take each other's place.
 //! Connections survive, and each link has a program at every moment.
 
-use std::{cmp::Reverse, fs};
+use std::cmp::Reverse;
 
 use aya::{
     Ebpf,
@@ -23,7 +23,6 @@ use super::{
     configure,
     flows::now,
     object,
-    pins::pin_error,
 };
 
 /// For how long no flow may begin, in seconds, if nobody ends the pause: many times what it takes.
@@ -34,14 +33,20 @@ const CLOCK_SKEW: Tick = 2;
 
 impl Datapath {
     /// Gives the flow table the size of the description. Must run inside the router's namespace.
-    /// When it fails before the programs are exchanged, all is as it was.
+    /// When it fails before the programs are exchanged, all is as it was. Whoever is killed later
+    /// leaves the next table, and so a sign that some programs may use the one table, and some
+    /// the other.
     pub(super) fn resize(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
+        self.pins.take_up_rest()?;
+        let was_interrupted = self.pins.has_next_flow_table();
         let next = Self { lab: self.lab.clone(), pins: self.pins.with_next_flow_table()? };
-        let mut object = object::load(&next.pins, spec.flow_capacity)?;
-        configure::write_flow_layout(&next, spec.flow_capacity)?;
-        object::fill_stages(&mut object, &next.pins)?;
         let begin = now()?;
-        self.copy_flows(&mut object, spec, 0)?;
+        let prepared = self.fill_next(&next, spec);
+        if prepared.is_err() && !was_interrupted {
+            // The first error is the one that tells.
+            let _ = self.pins.remove_next_flow_table();
+        }
+        let mut object = prepared?;
         // What began or changed since is copied while nothing begins.
         self.pause(now()?.wrapping_add(ticks(PAUSE_SECONDS)).max(1))?;
         let exchanged = self
@@ -51,15 +56,21 @@ impl Datapath {
         exchanged.and(self.pause(0))
     }
 
+    /// Makes the next flow table, with programs that use it, and copies the flows into it.
+    fn fill_next(&self, next: &Self, spec: &DatapathSpec) -> Result<Ebpf, DatapathError> {
+        let mut object = object::load(&next.pins, spec.flow_capacity)?;
+        configure::write_flow_layout(next, spec.flow_capacity)?;
+        object::fill_stages(&mut object, &next.pins)?;
+        self.copy_flows(&mut object, spec, 0)?;
+        Ok(object)
+    }
+
     fn exchange(&self, object: &mut Ebpf) -> Result<(), DatapathError> {
         replace_classifiers(object, &self.pins, Variant::Silent)?;
         replace_reassembler(object, &self.pins)?;
-        let forgetter = self.pins.program(programs::FORGET_FLOWS);
-        fs::remove_file(&forgetter)
-            .map_err(|cause| pin_error("remove the pin", &forgetter, cause))?;
-        object::pin_forgetter(object, &self.pins)?;
-        self.pins.take_up_next_flow_table()?;
-        object::start_sweeper(object)
+        object::start_sweeper(object)?;
+        object::replace_forgetter(object, &self.pins)?;
+        self.pins.take_up_next_flow_table()
     }
 
     /// Lets no flow begin before a time; 0: they may.

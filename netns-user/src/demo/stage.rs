@@ -112,5 +112,5 @@ impl Drop for Stage<'_> {
 /// Whether the lab is up; one whose building was interrupted is not.
 fn is_standing(name: &str) -> anyhow::Result<bool> {
     let labs = LabRecord::list().context("cannot list the labs")?;
-    Ok(labs.iter().any(|lab| lab.complete && lab.topology.name == name))
+    Ok(labs.iter().any(|lab| lab.is_settled() && lab.topology.name == name))
 }

@@ -25,9 +25,10 @@ pub enum DownOutcome {
 /// All that could not be taken down, together. The record then stays for another attempt.
 pub fn down(lab: &str) -> Result<DownOutcome, LabError> {
     preflight::require_root()?;
-    let turn = Turn::wait()?;
+    let turn = Turn::wait(|| true)?;
     match LabRecord::find(lab)? {
-        Some(record) => {
+        Some(mut record) => {
+            record.begin_down()?;
             let Cleared { strangers, errors } = clear(&record, &turn);
             LabError::collect(errors)?;
             Ok(DownOutcome::Down { strangers })

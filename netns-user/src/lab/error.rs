@@ -1,11 +1,16 @@
 //! What can go wrong with a lab.
 
-use std::{error::Error, fmt, io, path::PathBuf};
+use std::{
+    error::Error,
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use ipnet::Ipv4Net;
 
 use crate::{
     datapath::DatapathError,
+    locks::Holder,
     net::NetError,
     rules::ForwardRule,
     step::{End, Step},
@@ -28,8 +33,18 @@ pub enum LabError {
     SeveralLabs(String),
     #[error("lab \"{0}\" is not up: `netns status` shows those that are")]
     NotUp(String),
-    #[error("lab \"{0}\" is unfinished, its `up` was interrupted: clear it with `netns down {0}`")]
+    #[error(
+        "lab \"{0}\" is unfinished, its `up` was interrupted: run it again, or clear the lab with \
+         `netns down {0}`"
+    )]
     Unfinished(String),
+    #[error(
+        "lab \"{0}\" is half taken down, its `down` was interrupted: end it with `netns down {0}`, or \
+         build the lab anew with `netns up`"
+    )]
+    HalfDown(String),
+    #[error("{}", busy(holder.as_ref(), path))]
+    Busy { holder: Option<Holder>, path: PathBuf },
     #[error(
         "namespace \"{0}\" already exists and is not part of this lab: delete it \
          (`netns del {0}`) or give yours another name"
@@ -99,7 +114,7 @@ pub enum LabError {
     FileTaken { path: PathBuf },
     #[error(
         "lab \"{lab}\" is already installed at {path}, but has no record here: take it down where \
-         it was brought up; if nothing else is left of it, remove {path}"
+         it was brought up, or `netns down {lab}` takes down what is left of it"
     )]
     DatapathTaken { lab: String, path: PathBuf },
     #[error("interrupted")]
@@ -110,10 +125,19 @@ pub enum LabError {
     #[error("cannot {action}: {cause}")]
     File { action: String, cause: io::Error },
     #[error(
-        "the record of lab \"{lab}\" cannot be read ({fault}): delete what is left of the lab by \
-         hand, then /run/netns-labs/{lab}"
+        "the record of lab \"{lab}\" cannot be read ({fault}): `netns down {lab}` takes the lab \
+         down all the same"
     )]
     BadRecord { lab: String, fault: String },
+    #[error(
+        "lab \"{0}\" was made by another version of netns, whose records this one cannot read: use \
+         that version, or take the lab down (`netns down {0}`)"
+    )]
+    OtherVersion(String),
+    #[error(
+        "lab \"{0}\" has lost its record: `netns down {0}` takes down all that is known as its own"
+    )]
+    LostRecord(String),
     #[error(transparent)]
     Net(#[from] NetError),
     #[error(transparent)]
@@ -145,6 +169,20 @@ impl LabError {
             None => Ok(()),
             Some(first) => Err(first.with(errors.collect())),
         }
+    }
+}
+
+fn busy(holder: Option<&Holder>, path: &Path) -> String {
+    const SINCE: &str = "has built, changed or taken down labs for more than a minute";
+    match holder {
+        Some(holder) => format!(
+            "{holder} {SINCE}: try again when it has ended, or end it (`kill {}`)",
+            holder.pid
+        ),
+        None => format!(
+            "another process {SINCE}: `fuser {}` tells which one; try again when it has ended",
+            path.display()
+        ),
     }
 }
 

@@ -82,5 +82,27 @@ pub fn choose(lab: Option<&str>) -> Result<LabRecord, LabError> {
             }
         }
     };
-    if record.complete { Ok(record) } else { Err(LabError::Unfinished(record.name().to_owned())) }
+    let record = settled(record)?;
+    if record.is_settled() { Ok(record) } else { Err(record.unfinished()) }
+}
+
+/// The record, once nobody builds, changes or takes down the lab. It tells of an `up` or `down`
+/// that was interrupted, if it is not settled even so.
+///
+/// # Errors
+/// [`LabError::NotUp`] when the lab is taken down meanwhile; when it takes too long.
+pub fn settled(record: LabRecord) -> Result<LabRecord, LabError> {
+    if record.is_settled() || require_root().is_err() {
+        return Ok(record);
+    }
+    turn::wait_for_others()?;
+    LabRecord::load(record.name())
+}
+
+/// Waits until nobody builds, changes or takes down a lab; whether somebody did.
+///
+/// # Errors
+/// When it takes too long.
+pub fn wait_for_changes() -> Result<bool, LabError> {
+    turn::wait_for_others()
 }

@@ -24,19 +24,17 @@ pub(super) fn perform(
     record: &mut LabRecord,
     progress: &dyn Progress,
 ) -> Result<(), LabError> {
-    for name in &plan.removed_datapaths {
+    let replaced = plan.datapaths.iter().filter_map(|(datapath, fate)| {
+        matches!(fate, DatapathFate::Installed { replaces: true }).then_some(&datapath.spec.lab)
+    });
+    let gone: Vec<&String> = plan.removed_datapaths.iter().chain(replaced).collect();
+    for name in &gone {
         gates::close(record, name)?;
-        Datapath::remove(name)?;
-        record.datapaths.remove(name);
+        record.datapaths.remove(*name);
     }
-    for (datapath, fate) in &plan.datapaths {
-        if let DatapathFate::Installed { replaces: true } = fate {
-            gates::close(record, &datapath.spec.lab)?;
-            Datapath::remove(&datapath.spec.lab)?;
-            record.datapaths.remove(&datapath.spec.lab);
-        }
-    }
+    // Before they go: nobody may take half of one for a whole one.
     record.write_state()?;
+    gone.into_iter().try_for_each(|name| Datapath::remove(name))?;
     for name in &plan.wrecks {
         record.unmake(name)?;
     }

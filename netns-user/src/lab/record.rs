@@ -30,10 +30,32 @@ const NAMESPACES: &str = "namespaces";
 /// A [`State`]. It is written last, so a folder without it is no record.
 const STATE: &str = "state.toml";
 
+/// How this version writes records. A version that writes what others cannot read, or would
+/// read wrongly, has another number.
+const FORMAT: u32 = 1;
+
+/// Of records without a number.
+const fn first_format() -> u32 {
+    1
+}
+
+/// The number alone, which every version can read.
+#[derive(Debug, Deserialize)]
+struct Format {
+    #[serde(default = "first_format")]
+    format: u32,
+}
+
 /// What the kernel does not know of a lab.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
+    /// [`FORMAT`] of the version that has written it.
+    #[serde(default = "first_format")]
+    format: u32,
     complete: bool,
+    /// A `down` has begun.
+    #[serde(default)]
+    going_down: bool,
     /// How many topologies the lab was to become ([`pending_path`]).
     pending: usize,
     auto: Option<String>,
@@ -61,6 +83,8 @@ pub struct LabRecord {
     pub(super) pending: Vec<Topology>,
     /// False while `up` is at work, and for good when it was killed.
     pub complete: bool,
+    /// True while `down` is at work, and for good when it was killed or failed.
+    pub(super) going_down: bool,
     /// The interface that "auto" stood for.
     pub(super) auto: Option<String>,
     /// Names of the datapaths that were installed.
@@ -77,6 +101,7 @@ impl LabRecord {
             topology: resolved(topology, auto.as_deref()),
             pending: Vec::new(),
             complete: false,
+            going_down: false,
             auto,
             datapaths: BTreeSet::new(),
             settings: Vec::new(),
@@ -173,11 +198,19 @@ impl LabRecord {
             lab: name.to_owned(),
             fault: fault.lines().next().unwrap_or_default().to_owned(),
         };
+        if toml::from_str::<Format>(&state).is_ok_and(|of| of.format != FORMAT) {
+            return Err(LabError::OtherVersion(name.to_owned()));
+        }
         let state: State =
             toml::from_str(&state).map_err(|error| damaged(error.message().to_owned()))?;
         let path = folder.join(TOPOLOGY);
         let missing = |path: &Path| damaged(format!("{} is missing", path.display()));
-        let text = read(&path)?.ok_or_else(|| missing(&path))?;
+        let text = match read(&path)? {
+            Some(text) => text,
+            // Taken down since its state was read.
+            None if !folder.join(STATE).exists() => return Ok(None),
+            None => return Err(missing(&path)),
+        };
         let parse = |text: &str, path: &Path| {
             Topology::parse(text, &path.display().to_string())
                 .map_err(|error| damaged(error.to_string()))
@@ -190,8 +223,18 @@ impl LabRecord {
             pending.push(parse(&text.ok_or_else(|| missing(&path))?, &path)?);
         }
         let journal = Journal::parse(&read(&folder.join(NAMESPACES))?.unwrap_or_default());
-        let State { complete, pending: _, auto, datapaths, settings } = state;
-        Ok(Some(Self { topology, pending, complete, auto, datapaths, settings, journal }))
+        let State { format: _, complete, going_down, pending: _, auto, datapaths, settings } =
+            state;
+        Ok(Some(Self {
+            topology,
+            pending,
+            complete,
+            going_down,
+            auto,
+            datapaths,
+            settings,
+            journal,
+        }))
     }
 
     /// Notes that a namespace is about to be made. Killed at any moment, the record tells what
@@ -283,9 +326,27 @@ impl LabRecord {
         })
     }
 
-    /// Whether its `up` came to an end at least once: what stands can be changed.
+    /// Whether nobody builds, changes or takes down the lab, or was killed while doing it.
+    pub fn is_settled(&self) -> bool {
+        self.complete && !self.going_down
+    }
+
+    /// Whether its `up` came to an end at least once, and no `down` has begun: the lab can be
+    /// changed.
     pub(super) fn is_usable(&self) -> bool {
-        self.complete || !self.pending.is_empty()
+        !self.going_down && (self.complete || !self.pending.is_empty())
+    }
+
+    /// Why a lab that is not settled cannot be used, when nobody is at work on it any more.
+    pub(super) fn unfinished(&self) -> LabError {
+        let name = self.name().to_owned();
+        if self.going_down { LabError::HalfDown(name) } else { LabError::Unfinished(name) }
+    }
+
+    /// Notes that a `down` begins: if it is killed, the next `up` or `down` ends it.
+    pub(super) fn begin_down(&mut self) -> Result<(), LabError> {
+        self.going_down = true;
+        self.write_state()
     }
 
     /// The lab is to become `next`: from here on both may stand.
@@ -328,7 +389,9 @@ impl LabRecord {
     /// Writes what changes while the lab is built.
     pub(super) fn write_state(&self) -> Result<(), LabError> {
         let state = State {
+            format: FORMAT,
             complete: self.complete,
+            going_down: self.going_down,
             pending: self.pending.len(),
             auto: self.auto.clone(),
             datapaths: self.datapaths.clone(),

@@ -12,7 +12,7 @@ use super::{
     world::World,
 };
 use crate::{
-    datapath::{Datapath, Reassembly, shows_bridge_ports},
+    datapath::{Datapath, DatapathError, Reassembly, shows_bridge_ports},
     net::NetError,
     step::{End, Place},
     topology::{CableEnd, Far, NamespacePlug, Plug, Topology},
@@ -72,8 +72,10 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LabStatus {
     pub lab: String,
-    /// False when its `up` was interrupted.
+    /// False when its `up` or `down` was interrupted.
     pub complete: bool,
+    /// True when another version of the program has made what translates.
+    pub other_version: bool,
     pub parts: Vec<Part>,
     /// The rules that hold now, in words.
     pub rules: Vec<String>,
@@ -100,8 +102,8 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let topology = &record.topology;
     let pieces = pieces(topology);
     let world = World::of(record, &pieces)?;
-    let mut survey =
-        Survey { topology, strangers: record.strangers()?, world, watched: HashSet::new() };
+    let (strangers, watched) = (record.strangers()?, HashSet::new());
+    let mut survey = Survey { topology, strangers, world, watched, other_version: false };
     let datapaths = survey.look_at_datapaths()?;
     let mut parts = survey.namespaces();
     parts.extend(survey.uplinks_and_bridges());
@@ -110,7 +112,8 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     parts.extend(datapaths);
     Ok(LabStatus {
         lab: topology.name.clone(),
-        complete: record.complete,
+        complete: record.is_settled(),
+        other_version: survey.other_version,
         parts,
         rules: living_rules(topology),
     })
@@ -136,6 +139,10 @@ struct Ways {
     via_stack: bool,
     /// `None`: not looked at.
     reassembly: Option<Reassembly>,
+    /// Somebody who changed the rules was killed.
+    half_changed: bool,
+    /// Another version of the program has made it.
+    other_version: bool,
 }
 
 /// What the kernel has in the places where a lab's parts should be.
@@ -146,6 +153,8 @@ struct Survey<'a> {
     strangers: Vec<String>,
     /// Interfaces in routers that the lab's programs hang on.
     watched: HashSet<End>,
+    /// Whether another version of the program has made a datapath.
+    other_version: bool,
 }
 
 impl Survey<'_> {
@@ -170,7 +179,13 @@ impl Survey<'_> {
                     Some(Reassembly::InOrder) => "; fragments in order only",
                     Some(Reassembly::Broken) => "; no reassembler",
                 };
-                let detail = format!("programs and maps, in {place}{way}{order}");
+                let fault = match () {
+                    () if ways.other_version => "; made by another version of netns",
+                    () if ways.half_changed => "; its rules are half changed, `netns up` mends it",
+                    () => "",
+                };
+                let detail = format!("programs and maps, in {place}{way}{order}{fault}");
+                self.other_version |= ways.other_version;
                 Ok(Part { kind: PartKind::Datapath, name, detail, present, off: Vec::new() })
             })
             .collect()
@@ -179,26 +194,38 @@ impl Survey<'_> {
     /// Whether the pins are there and can be used, and how packets go.
     fn look_at_datapath(&mut self, datapath: &RouterDatapath) -> Result<(bool, Ways), NetError> {
         let mut ways = Ways::default();
-        let Ok(living) = Datapath::open(&datapath.spec.lab) else { return Ok((false, ways)) };
+        let living = match Datapath::open(&datapath.spec.lab) {
+            Ok(living) => living,
+            Err(error) => {
+                ways.other_version = matches!(error, DatapathError::OtherVersion(_));
+                return Ok((false, ways));
+            }
+        };
         ways.via_stack = living.settings().is_ok_and(|settings| settings.via_stack != 0);
         let place = Place::of(datapath.router.as_deref());
         if !self.world.has(&place) {
             return Ok((true, ways));
         }
         let spec = &datapath.spec;
-        let (works, reassembly, watched) = in_place(&place, || {
+        let (works, holds, reassembly, watched) = in_place(&place, || {
             // Whoever looks at a lab wants it to know the router as it is now.
             let works = living.refresh_host_addresses().is_ok();
             let uplinks = spec.uplinks.iter().filter(|name| living.watches_uplink(name));
             let ports = spec.cables.iter().map(|cable| &cable.port);
             let ports = ports.filter(|name| living.watches_cable(name));
             let reassembly = living.reassembly().ok();
-            (works, reassembly, uplinks.chain(ports).cloned().collect::<Vec<_>>())
+            (
+                works,
+                living.rules_hold().ok(),
+                reassembly,
+                uplinks.chain(ports).cloned().collect::<Vec<_>>(),
+            )
         })?;
         let ends = watched.into_iter().map(|interface| End { place: place.clone(), interface });
         self.watched.extend(ends);
         ways.reassembly = reassembly;
-        Ok((works && reassembly != Some(Reassembly::Broken), ways))
+        ways.half_changed = holds == Some(false);
+        Ok((works && holds == Some(true) && reassembly != Some(Reassembly::Broken), ways))
     }
 
     /// A part that is there only works with the programs on it.

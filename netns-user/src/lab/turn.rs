@@ -7,8 +7,9 @@
 //! machine: so it is changed for many waits only, and set back at once.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions, Permissions},
     io,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -19,11 +20,19 @@ use super::{
     plan::{DatapathFate, Plan},
     record::DIRECTORY,
 };
-use crate::{datapath::DatapathChange, step::Step};
+use crate::{
+    datapath::DatapathChange,
+    locks::{self, Holder, LockError, Patience},
+    step::Step,
+};
 
 const SETTING: &str = "/sys/kernel/rcu_expedited";
 const OFF: &str = "0";
 const ON: &str = "1";
+
+/// The file whose lock is the turn.
+const LOCK: &str = "/run/netns-labs.lock";
+const ROOT_ALONE: u32 = 0o600;
 
 /// Keeps what the setting was, while it is another; no lab can be called so.
 const MARK: &str = "rcu_expedited.before";
@@ -40,12 +49,11 @@ pub(super) struct Turn {
 impl Turn {
     /// Waits until nobody else builds or takes down a lab, and keeps others from it while it
     /// lives. So a record that is not complete is of somebody who was killed, and so is a
-    /// setting that was not set back.
-    pub(super) fn wait() -> Result<Self, LabError> {
-        let lock = fs::create_dir_all(DIRECTORY)
-            .and_then(|()| File::open(DIRECTORY))
-            .and_then(|directory| directory.lock().map(|()| directory))
-            .map_err(|error| LabError::file(format!("lock {DIRECTORY}"), error))?;
+    /// setting that was not set back. `goes_on` says whether the turn is still wanted.
+    pub(super) fn wait(goes_on: impl Fn() -> bool) -> Result<Self, LabError> {
+        let lock = lock(goes_on)?;
+        let set_up = fs::create_dir_all(DIRECTORY);
+        set_up.map_err(|error| LabError::file(format!("create {DIRECTORY}"), error))?;
         set_back().map_err(|error| LabError::file(format!("set {SETTING} to {OFF}"), error))?;
         Ok(Self { _lock: lock })
     }
@@ -67,6 +75,42 @@ impl Turn {
             .map_err(|error| LabError::file(format!("write {}", mark.display()), error))?;
         Ok(fs::write(SETTING, ON).is_ok().then_some(hurry))
     }
+}
+
+/// Waits until nobody builds, changes or takes down a lab; whether somebody did.
+pub(super) fn wait_for_others() -> Result<bool, LabError> {
+    let was_held = locks::is_held(&open()?);
+    if was_held {
+        lock(|| true)?;
+    }
+    Ok(was_held)
+}
+
+fn lock(goes_on: impl Fn() -> bool) -> Result<File, LabError> {
+    let tell = |holder: Option<&Holder>| {
+        let who = holder.map_or_else(|| "another process".to_owned(), Holder::to_string);
+        anstream::eprintln!("waiting for {who}, which builds, changes or takes down a lab");
+    };
+    locks::lock(open()?, Patience::USUAL, tell, goes_on).map_err(|error| match error {
+        LockError::Held(holder) => LabError::Busy { holder, path: LOCK.into() },
+        LockError::Interrupted => LabError::Interrupted,
+        LockError::Io(error) => LabError::file(format!("lock {LOCK}"), error),
+    })
+}
+
+/// The file is root's alone: whoever can open one can lock it.
+fn open() -> Result<File, LabError> {
+    let open = || {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(ROOT_ALONE)
+            .open(LOCK)?;
+        file.set_permissions(Permissions::from_mode(ROOT_ALONE))?;
+        Ok(file)
+    };
+    open().map_err(|error| LabError::file(format!("open {LOCK}"), error))
 }
 
 /// While it lives, the kernel hurries, and signals that would end this process wait.

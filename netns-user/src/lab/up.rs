@@ -40,13 +40,15 @@ pub enum UpOutcome {
 pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
     preflight::require_root()?;
     preflight::require_kernel()?;
-    let turn = Turn::wait()?;
+    let turn = Turn::wait(|| progress.goes_on())?;
     match LabRecord::find(&topology.name)? {
         Some(record) if record.is_usable() => change(record, topology, &turn, progress),
         Some(unfinished) => {
-            step(progress, "clearing what an interrupted `up` left", || {
-                LabError::collect(clear(&unfinished, &turn).errors)
-            })?;
+            let what = match unfinished.going_down {
+                true => "ending an interrupted `down`",
+                false => "clearing what an interrupted `up` left",
+            };
+            step(progress, what, || LabError::collect(clear(&unfinished, &turn).errors))?;
             build(topology, &turn, progress)
         }
         None => build(topology, &turn, progress),

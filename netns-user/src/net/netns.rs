@@ -14,6 +14,7 @@ use std::{
     panic,
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use nix::{
@@ -25,9 +26,13 @@ use nix::{
 use socket2::{Domain, Socket, Type};
 
 use super::NetError;
+use crate::locks::{self, LockError, Patience};
 
 /// Where named namespaces are; iproute2 uses the same folder.
 pub const DIRECTORY: &str = "/run/netns";
+
+/// How long somebody else may take to mount that folder.
+const PATIENCE: Patience = Patience { silence: Duration::MAX, limit: Duration::from_secs(10) };
 
 /// The calling thread's own namespace.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -315,22 +320,26 @@ pub fn check_name(name: &str) -> Result<(), NetError> {
 fn prepare_directory() -> Result<(), NetError> {
     let action = || format!("prepare {DIRECTORY}");
     fs::create_dir_all(DIRECTORY).map_err(|error| NetError::refused(action(), error))?;
-    // Two who find it unmounted would mount it twice. iproute2 takes the same lock.
-    let directory = File::open(DIRECTORY).map_err(|error| NetError::refused(action(), error))?;
-    directory.lock().map_err(|error| NetError::refused(action(), error))?;
     let share = || {
         let flags = MsFlags::MS_SHARED | MsFlags::MS_REC;
         mount(None::<&str>, DIRECTORY, None::<&str>, flags, None::<&str>)
     };
-    let shared = match share() {
-        // Not a mount point yet.
-        Err(Errno::EINVAL) => {
+    let not_mounted = |shared: &nix::Result<()>| *shared == Err(Errno::EINVAL);
+    let mut shared = share();
+    if not_mounted(&shared) {
+        // Two who find it unmounted would mount it twice. iproute2 takes the same lock, which
+        // everybody else on the machine can take as well: hence only here, and not for ever.
+        let _lock = File::open(DIRECTORY)
+            .map_err(LockError::Io)
+            .and_then(|directory| locks::lock(directory, PATIENCE, |_| {}, || true))
+            .map_err(|error| NetError::refused(action(), error))?;
+        shared = share();
+        if not_mounted(&shared) {
             let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-            mount(Some(DIRECTORY), DIRECTORY, None::<&str>, flags, None::<&str>)
-                .and_then(|()| share())
+            shared = mount(Some(DIRECTORY), DIRECTORY, None::<&str>, flags, None::<&str>)
+                .and_then(|()| share());
         }
-        done => done,
-    };
+    }
     shared.map_err(|error| NetError::refused(action(), error))
 }
 

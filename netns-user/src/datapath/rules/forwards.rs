@@ -49,6 +49,7 @@ impl Datapath {
         new: &[ForwardRule],
     ) -> Result<(), DatapathError> {
         self.change_rules(|| {
+            self.write_missing_pages()?;
             if !new.is_empty() {
                 let interfaces = Interfaces::read()?;
                 require_host_addresses(new, &interfaces.addresses())?;
@@ -61,12 +62,14 @@ impl Datapath {
         })
     }
 
-    /// Writes all pages of ports anew: a change that was killed may have left some behind.
-    pub(in crate::datapath) fn repair_forwards(&self) -> Result<(), DatapathError> {
-        self.change_rules(|| {
-            let rules = self.forward_records()?;
-            self.write_pages(rules.values(), &rules)
-        })
+    /// Writes all pages of ports anew, if one is not as the rules want it: a change that was
+    /// killed may have left some behind.
+    fn write_missing_pages(&self) -> Result<(), DatapathError> {
+        let rules = self.forward_records()?;
+        if self.are_pages_written(&rules)? {
+            return Ok(());
+        }
+        self.write_pages(rules.values(), &rules)
     }
 
     /// That nothing is in the way of new forwards, and that they lead to somebody. Must run

@@ -10,7 +10,7 @@ use aya::maps::{
     lpm_trie::{Key, LpmTrie},
 };
 use ipnet::Ipv4Net;
-use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, RuleId, Settings, maps};
+use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, NO_RULE, RuleId, Settings, maps};
 
 use super::{RuleStatus, map_error, status};
 use crate::{
@@ -81,8 +81,10 @@ impl Datapath {
             require_new(stays, new)?;
             let keys: Vec<_> =
                 new.iter().map(|rule| key(rule, &interfaces)).collect::<Result<_, _>>()?;
+            // Rules that want something of the settings find it, at every moment.
+            self.write_what_rules_want(new)?;
             self.replace_masquerades(&old, new, &keys)?;
-            self.write_what_rules_want()
+            self.write_what_rules_want(&[])
         })
     }
 
@@ -134,21 +136,39 @@ impl Datapath {
     }
 
     /// Packets look for a segment size to clamp, and for mappings, only where a rule wants it.
-    fn write_what_rules_want(&self) -> Result<(), DatapathError> {
-        let records = self.masquerade_records()?;
-        let any =
-            |wants: fn(&Masquerade) -> bool| u8::from(records.iter().any(|(_, rule)| wants(rule)));
+    /// `coming` are rules that are about to be added.
+    fn write_what_rules_want(&self, coming: &[MasqueradeRule]) -> Result<(), DatapathError> {
         let old = self.settings()?;
-        let settings = Settings {
-            mss_clamp: any(|rule| rule.mss != 0),
-            mappings: any(|rule| rule.endpoint_independent != 0),
-            ..old
-        };
+        let settings = self.as_rules_want_with(coming, &old)?;
         if settings == old {
             return Ok(());
         }
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
         map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
+    }
+
+    /// The settings, with what the rules that stand want of them.
+    pub(in crate::datapath) fn as_rules_want(
+        &self,
+        settings: &Settings,
+    ) -> Result<Settings, DatapathError> {
+        self.as_rules_want_with(&[], settings)
+    }
+
+    fn as_rules_want_with(
+        &self,
+        coming: &[MasqueradeRule],
+        settings: &Settings,
+    ) -> Result<Settings, DatapathError> {
+        let standing = self.masquerade_records()?.into_iter().map(|(_, record)| record);
+        let coming = coming.iter().map(|rule| value(rule, NO_RULE));
+        let all: Vec<Masquerade> = standing.chain(coming).collect();
+        let any = |wants: fn(&Masquerade) -> bool| u8::from(all.iter().any(wants));
+        Ok(Settings {
+            mss_clamp: any(|rule| rule.mss != 0),
+            mappings: any(|rule| rule.endpoint_independent != 0),
+            ..*settings
+        })
     }
 
     /// The records of all masquerades, in the order of their numbers.

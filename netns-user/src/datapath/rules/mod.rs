@@ -51,6 +51,16 @@ impl Datapath {
         if lock.is_in_place() { Ok(changed) } else { Err(DatapathError::NotUp(self.lab.clone())) }
     }
 
+    /// Whether all rules are written, with what they want of the settings: somebody who changed
+    /// them may have been killed.
+    pub fn rules_hold(&self) -> Result<bool, DatapathError> {
+        self.change_rules(|| {
+            let settings = self.settings()?;
+            Ok(self.as_rules_want(&settings)? == settings
+                && self.are_pages_written(&self.forward_records()?)?)
+        })
+    }
+
     fn rule_counters(&self) -> Result<PerCpuArray<MapData, Counter>, DatapathError> {
         self.map(maps::RULE_COUNTERS)
     }

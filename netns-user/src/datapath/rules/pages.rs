@@ -15,6 +15,65 @@ use netns_common::abi::{
 use super::map_error;
 use crate::datapath::{Datapath, DatapathError};
 
+/// Pages of ports as rules want them.
+#[derive(Debug, Default)]
+struct Pages {
+    /// Of [`maps::TARGET_PORTS`].
+    of_targets: Vec<(AddressPage, PortPage)>,
+    /// Of [`maps::ADDRESS_PORTS`].
+    of_addresses: Vec<(AddressPage, PortPage)>,
+    /// Of [`maps::FORWARD_PORTS`].
+    of_ports: Vec<(u32, PortPage)>,
+}
+
+impl Pages {
+    /// The pages of the `changed` rules' ports, as `rules` want them.
+    fn of<'a>(
+        changed: impl Iterator<Item = &'a Forward>,
+        rules: &BTreeMap<RuleId, Forward>,
+        settings: &Settings,
+    ) -> Self {
+        let mut pages = BTreeSet::new();
+        let mut of_addresses = BTreeSet::new();
+        let mut of_targets = BTreeSet::new();
+        for rule in changed {
+            for page in pages_of(rule) {
+                pages.insert(page);
+                if rule.address != Ip4::UNSPECIFIED {
+                    of_addresses.insert((page, rule.address.to_network()));
+                }
+            }
+            if rule.needs_target_page(settings) {
+                of_targets
+                    .extend(target_pages_of(rule).map(|page| (rule.target.to_network(), page)));
+            }
+        }
+        let mut of_target: StdHashMap<u32, Vec<(RuleId, &Forward)>> = StdHashMap::new();
+        for (id, rule) in rules.iter().filter(|(_, rule)| rule.needs_target_page(settings)) {
+            of_target.entry(rule.target.to_network()).or_default().push((*id, rule));
+        }
+        let of_targets = of_targets.into_iter().map(|(target, page)| {
+            let rules = of_target.get(&target).map_or(&[][..], Vec::as_slice);
+            let key = AddressPage { address: Ip4::from_network(target), page };
+            (key, target_content(page, rules))
+        });
+        let of_addresses = of_addresses.into_iter().map(|(page, address)| {
+            let address = Ip4::from_network(address);
+            let entry = |rule: &Forward, id| if rule.address == address { id } else { NO_RULE };
+            (AddressPage { address, page }, content(page, rules, entry))
+        });
+        let of_any = |rule: &Forward, id| {
+            if rule.address == Ip4::UNSPECIFIED { id } else { OF_ADDRESS }
+        };
+        let of_ports = pages.into_iter().map(|page| (page, content(page, rules, of_any)));
+        Self {
+            of_targets: of_targets.collect(),
+            of_addresses: of_addresses.collect(),
+            of_ports: of_ports.collect(),
+        }
+    }
+}
+
 impl Datapath {
     /// Writes the pages of the `changed` rules' ports as `rules` wants them: for a range of 256
     /// ports that is one page, whatever their number. Rules of single addresses come first, so
@@ -24,75 +83,62 @@ impl Datapath {
         changed: impl Iterator<Item = &'a Forward>,
         rules: &BTreeMap<RuleId, Forward>,
     ) -> Result<(), DatapathError> {
-        let mut pages = BTreeSet::new();
-        let mut of_addresses = BTreeSet::new();
-        let mut of_targets = BTreeSet::new();
-        let settings = self.settings()?;
-        for rule in changed {
-            for page in pages_of(rule) {
-                pages.insert(page);
-                if rule.address != Ip4::UNSPECIFIED {
-                    of_addresses.insert((page, rule.address.to_network()));
-                }
-            }
-            if rule.needs_target_page(&settings) {
-                of_targets
-                    .extend(target_pages_of(rule).map(|page| (rule.target.to_network(), page)));
-            }
+        let pages = Pages::of(changed, rules, &self.settings()?);
+        if !pages.of_targets.is_empty() {
+            let mut has_pages: Array<MapData, u32> = self.map(maps::HAS_PUBLISHED)?;
+            has_pages.set(0, 1, 0).map_err(map_error(maps::HAS_PUBLISHED))?;
         }
-        self.write_target_pages(&of_targets, rules, &settings)?;
-        let error = map_error(maps::ADDRESS_PORTS);
-        let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(maps::ADDRESS_PORTS)?;
-        for (page, address) in of_addresses {
-            let address = Ip4::from_network(address);
-            let content =
-                content(page, rules, |rule, id| if rule.address == address { id } else { NO_RULE });
-            let key = AddressPage { address, page };
-            if content != PortPage::EMPTY {
-                map.insert(key, content, 0).map_err(error)?;
-            } else if map.get(&key, 0).is_ok() {
-                map.remove(&key).map_err(error)?;
-            }
-        }
+        self.write_address_pages(maps::TARGET_PORTS, &pages.of_targets)?;
+        self.write_address_pages(maps::ADDRESS_PORTS, &pages.of_addresses)?;
         let mut map: Array<MapData, PortPage> = self.map(maps::FORWARD_PORTS)?;
-        for page in pages {
-            let content = content(page, rules, |rule, id| {
-                if rule.address == Ip4::UNSPECIFIED { id } else { OF_ADDRESS }
-            });
+        for (page, content) in pages.of_ports {
             map.set(page, content, 0).map_err(map_error(maps::FORWARD_PORTS))?;
         }
         Ok(())
     }
 
-    /// Writes the pages by which the ports of targets are published.
-    fn write_target_pages(
+    /// An empty page is none.
+    fn write_address_pages(
         &self,
-        pages: &BTreeSet<(u32, u32)>,
-        rules: &BTreeMap<RuleId, Forward>,
-        settings: &Settings,
+        name: &'static str,
+        pages: &[(AddressPage, PortPage)],
     ) -> Result<(), DatapathError> {
-        if pages.is_empty() {
-            return Ok(());
-        }
-        let mut of_target: StdHashMap<u32, Vec<(RuleId, &Forward)>> = StdHashMap::new();
-        for (id, rule) in rules.iter().filter(|(_, rule)| rule.needs_target_page(settings)) {
-            of_target.entry(rule.target.to_network()).or_default().push((*id, rule));
-        }
-        let mut has_pages: Array<MapData, u32> = self.map(maps::HAS_PUBLISHED)?;
-        has_pages.set(0, 1, 0).map_err(map_error(maps::HAS_PUBLISHED))?;
-        let error = map_error(maps::TARGET_PORTS);
-        let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(maps::TARGET_PORTS)?;
-        for (target, page) in pages {
-            let rules = of_target.get(target).map_or(&[][..], Vec::as_slice);
-            let content = target_content(*page, rules);
-            let key = AddressPage { address: Ip4::from_network(*target), page: *page };
-            if content != PortPage::EMPTY {
+        let error = map_error(name);
+        let mut map: HashMap<MapData, AddressPage, PortPage> = self.map(name)?;
+        for (key, content) in pages {
+            if *content != PortPage::EMPTY {
                 map.insert(key, content, 0).map_err(error)?;
-            } else if map.get(&key, 0).is_ok() {
-                map.remove(&key).map_err(error)?;
+            } else if map.get(key, 0).is_ok() {
+                map.remove(key).map_err(error)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether each port of these rules, which are all, leads to its rule.
+    pub(super) fn are_pages_written(
+        &self,
+        rules: &BTreeMap<RuleId, Forward>,
+    ) -> Result<bool, DatapathError> {
+        let pages = Pages::of(rules.values(), rules, &self.settings()?);
+        let map: Array<MapData, PortPage> = self.map(maps::FORWARD_PORTS)?;
+        for (page, content) in &pages.of_ports {
+            if map.get(page, 0).map_err(map_error(maps::FORWARD_PORTS))? != *content {
+                return Ok(false);
+            }
+        }
+        let of_addresses =
+            [(maps::TARGET_PORTS, pages.of_targets), (maps::ADDRESS_PORTS, pages.of_addresses)];
+        for (name, pages) in of_addresses {
+            let map: HashMap<MapData, AddressPage, PortPage> = self.map(name)?;
+            let is_written = |(key, content): &(AddressPage, PortPage)| {
+                map.get(key, 0).unwrap_or(PortPage::EMPTY) == *content
+            };
+            if !pages.iter().all(is_written) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
