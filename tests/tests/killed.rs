@@ -1,28 +1,35 @@
-//! `up` and `down` killed at any moment: the next one always ends clean.
+//! Commands killed at any system call by which they change something: the next one always ends
+//! clean. `NETNS_KILLS=100` kills each a hundred times.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Debug,
+    hash::{BuildHasher as _, RandomState},
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
 
-use netns_tests::{LabFile, Machine, Sandbox, is_killed_after, lab, lecture, netns, own};
+use netns_tests::{
+    Killed, LabFile, Machine, Sandbox, inside, kill_at, lab, lecture, netns, number, own, receive,
+    receives_nothing,
+};
 use tempfile::NamedTempFile;
 
-/// How often each test kills; all of them together 200 times.
-const KILLS: u32 = 25;
+/// How often each test kills, unless NETNS_KILLS gives another number.
+const KILLS: u64 = 5;
 
-/// How often it is measured how long a command takes: the shortest time is the one in which no
-/// other process had the machine.
-const MEASUREMENTS: usize = 3;
+/// How long a connection may take that somebody accepts at once.
+const SOON: Duration = Duration::from_secs(3);
 
-/// Numbers for moments (Marsaglia's xorshift): the same ones each time, so that a failure may
-/// come back.
-struct Moments(u64);
+/// Marsaglia's xorshift: the same numbers for the same seed.
+struct Random(u64);
 
-impl Moments {
-    /// Up to `limit`.
-    fn next(&mut self, limit: Duration) -> Duration {
+impl Random {
+    /// From 1 to `limit`.
+    fn next(&mut self, limit: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        limit.mul_f64(f64::from(u32::try_from(self.0 >> 32).unwrap_or(0)) / f64::from(u32::MAX))
+        u32::try_from(self.0 >> 32).unwrap_or(0) % limit.max(1) + 1
     }
 }
 
@@ -35,6 +42,11 @@ fn other_lecture() -> LabFile {
         .namespace("green", "v-net-1", "10.1.0.2/24")
         .masquerade("10.1.0.0/24", "ens3")
         .forward("udp", 53, "10.1.0.2:53")
+}
+
+/// The lecture's lab with a flow table of another size.
+fn larger_lecture() -> LabFile {
+    lecture().text("[nat]\nflow_table = 8192")
 }
 
 /// A lab whose router is the machine itself.
@@ -50,7 +62,7 @@ fn other_own_lab() -> LabFile {
     own_lab().namespace("blue", "br-own", "10.9.0.3/24").forward("tcp", 80, "10.9.0.3:80")
 }
 
-/// What is killed.
+/// A command that is killed.
 #[derive(Clone, Copy, Debug)]
 enum Victim {
     /// `up` of a lab that is not up.
@@ -60,6 +72,7 @@ enum Victim {
     Down,
 }
 
+/// The two labs between which the commands lead.
 struct Labs {
     one: NamedTempFile,
     other: NamedTempFile,
@@ -92,17 +105,7 @@ fn path(file: &NamedTempFile) -> &str {
     file.path().to_str().expect("a plain path")
 }
 
-/// How long the command takes when nobody kills it, and that it works.
-fn duration(labs: &Labs, victim: Victim) -> Duration {
-    let measure = || {
-        labs.prepare(victim);
-        let begin = Instant::now();
-        netns(&labs.command(victim)).success();
-        begin.elapsed()
-    };
-    (0..MEASUREMENTS).map(|_| measure()).min().unwrap_or_default()
-}
-
+#[track_caller]
 fn whole(file: &NamedTempFile, what: &str) {
     let status = netns(&["status"]);
     assert!(status.status.success(), "{what}\n{status}");
@@ -110,86 +113,204 @@ fn whole(file: &NamedTempFile, what: &str) {
     assert!(plan.stdout.contains("nothing to do"), "{what}\n{plan}");
 }
 
-fn kill_and_look(labs: &Labs, victim: Victim, seed: u64) {
+/// Kills a command as often as it is wanted, each time at another moment. `prepare` makes what
+/// must be before, `look` judges what the kill has left, and is told its number.
+fn kill_often(command: &[&str], victim: &impl Debug, prepare: impl Fn(), look: impl Fn(u64, &str)) {
+    let seed = number("NETNS_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
+    let kills = number("NETNS_KILLS").unwrap_or(KILLS);
+    prepare();
+    let Killed::Never(moments) = kill_at(command, None) else { panic!("{command:?} was killed") };
+    // A seed of 0 would give nothing but 0.
+    let mut random = Random(seed | 1);
+    let mut killed = 0;
+    for kill in 0..kills {
+        prepare();
+        let at = random.next(moments);
+        let what = format!(
+            "{victim:?} killed at moment {at} of {moments} (kill {kill} of NETNS_SEED={seed:#x} \
+             NETNS_KILLS={kills})"
+        );
+        println!("{what}");
+        killed += u64::from(matches!(kill_at(command, Some(at)), Killed::At(_)));
+        look(kill, &what);
+    }
+    println!("{killed} of {kills} were killed before their end");
+    assert!(killed >= kills / 3, "only {killed} of {kills} were killed before their end");
+}
+
+fn kill_and_look(labs: &Labs, victim: Victim, destination: &str) {
     netns(&["down", path(&labs.one)]).success();
     let before = Machine::now();
-    let all = duration(labs, victim).mul_f64(1.1);
-    let mut moments = Moments(seed);
-    let mut killed = 0;
-    for kill in 0..KILLS {
-        labs.prepare(victim);
-        let moment = moments.next(all);
-        let what = format!("{victim:?} killed after {moment:?} (kill {kill} of seed {seed:#x})");
-        killed += u32::from(is_killed_after(&labs.command(victim), moment));
+    let prepare = || labs.prepare(victim);
+    kill_often(&labs.command(victim), &victim, prepare, |kill, what| {
         // In turn: the same again, the way back, and the end.
-        match kill % 3 {
-            0 => {
-                netns(&["up", path(&labs.one)]).success();
-                whole(&labs.one, &what);
-            }
-            1 => {
-                netns(&["up", path(&labs.other)]).success();
-                whole(&labs.other, &what);
-            }
-            _ => {}
+        let next = match kill % 3 {
+            0 => Some(&labs.one),
+            1 => Some(&labs.other),
+            _ => None,
+        };
+        if let Some(file) = next {
+            netns(&["up", path(file)]).success();
+            whole(file, what);
+            inside("red").ping(destination).success();
         }
         netns(&["down", path(&labs.one)]).success();
-        println!("{what}: clean");
         before.is_unchanged();
-    }
-    println!("{killed} of {KILLS} were killed before their end");
-    assert!(killed >= KILLS / 3, "only {killed} of {KILLS} were killed before their end");
+    });
 }
 
-fn in_a_namespace(victim: Victim, seed: u64) {
+fn in_a_namespace(other: &LabFile, victim: Victim) {
     let sandbox = Sandbox::new();
     sandbox.private_etc();
-    kill_and_look(&Labs::write(&lecture(), &other_lecture()), victim, seed);
+    kill_and_look(&Labs::write(&lecture(), other), victim, "8.8.8.8");
 }
 
-fn on_the_machine(victim: Victim, seed: u64) {
+fn on_the_machine(victim: Victim) {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan");
     own().command("sysctl", &["-qw", "net.ipv4.ip_forward=0"]).success();
-    kill_and_look(&Labs::write(&own_lab(), &other_own_lab()), victim, seed);
+    kill_and_look(&Labs::write(&own_lab(), &other_own_lab()), victim, "192.168.1.1");
+}
+
+/// A rule that is added or deleted, and how it is known to work.
+struct Rule {
+    add: Vec<&'static str>,
+    del: Vec<&'static str>,
+    /// The lab's file with the rule.
+    with: LabFile,
+    works: fn(kill: u64) -> bool,
+}
+
+fn forward() -> Rule {
+    Rule {
+        add: vec!["forward", "add", "tcp", "8080-8099", "192.168.15.2:8080"],
+        del: vec!["forward", "del", "tcp", "8080-8099"],
+        with: lecture().text(
+            "[[forward]]\nprotocol = \"tcp\"\nport = \"8080-8099\"\ntarget = \"192.168.15.2:8080\"",
+        ),
+        works: |_| leads_to_blue(8090),
+    }
+}
+
+fn masquerade() -> Rule {
+    const KEYS: &str = "mapping = \"endpoint-independent\"\nfiltering = \"endpoint-independent\"";
+    let source = ["192.168.15.0/28", "--uplink", "ens3"];
+    let independent = ["--mapping", "endpoint-independent", "--filtering", "endpoint-independent"];
+    Rule {
+        add: [&["masquerade", "add"], &source[..], &independent].concat(),
+        del: [&["masquerade", "del"], &source[..]].concat(),
+        with: lecture().masquerade("192.168.15.0/28", "ens3").text(KEYS),
+        works: is_independent,
+    }
+}
+
+/// Whether a connection from outside to this port of the router comes to blue.
+fn leads_to_blue(port: u16) -> bool {
+    let listener = inside("blue").run(|| TcpListener::bind(("0.0.0.0", port))).expect("a listener");
+    let router = ([192, 168, 1, 10], port).into();
+    let called = inside("lan").run(|| TcpStream::connect_timeout(&router, SOON));
+    drop(listener);
+    called.is_ok()
+}
+
+/// Whether anybody outside can send to a port that red has sent from.
+fn is_independent(kill: u64) -> bool {
+    let port = 20_000 + u16::try_from(kill % 10_000).unwrap_or(0);
+    let red = inside("red").udp(("192.168.15.1", port));
+    let one = inside("lan").udp("192.168.1.1:7000");
+    let another = inside("lan").udp("8.8.8.8:7000");
+    red.send_to(b"here I am", "192.168.1.1:7000").expect("a way out");
+    let (_, seen) = receive(&one);
+    another.send_to(b"found you", seen).expect("a way to the router");
+    red.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let found = red.recv_from(&mut [0; 16]).is_ok();
+    if !found {
+        receives_nothing(&red);
+    }
+    found
+}
+
+fn kill_a_change_of(rule: &Rule, adds: bool) {
+    let _sandbox = Sandbox::new();
+    let labs = Labs::write(&lecture(), &rule.with);
+    let before = Machine::now();
+    let (command, first) = if adds { (&rule.add, &labs.one) } else { (&rule.del, &labs.other) };
+    let prepare = || drop(netns(&["up", path(first)]).success());
+    kill_often(command, command, prepare, |kill, what| {
+        let (file, works) = match kill % 3 {
+            0 => (&labs.one, false),
+            1 => (&labs.other, true),
+            // The same again: it is done by now, if it was not before.
+            _ => {
+                let again = netns(command);
+                let is_done = ["there is already a rule", "there is no rule"];
+                let is_done = is_done.iter().any(|said| again.stderr.contains(said));
+                assert!(again.status.success() || is_done, "{what}\n{again}");
+                if adds { (&labs.other, true) } else { (&labs.one, false) }
+            }
+        };
+        if kill % 3 < 2 {
+            netns(&["up", path(file)]).success();
+        }
+        whole(file, what);
+        assert_eq!((rule.works)(kill), works, "whether the rule holds: {what}");
+        assert!(leads_to_blue(80), "{what}");
+    });
+    netns(&["down"]).success();
+    before.is_unchanged();
 }
 
 #[test]
 fn a_killed_first_up_is_no_hindrance() {
-    in_a_namespace(Victim::FirstUp, 0x2545_f491_4f6c_dd1d);
-}
-
-#[test]
-fn another_killed_first_up_is_no_hindrance() {
-    in_a_namespace(Victim::FirstUp, 0x9e37_79b9_7f4a_7c15);
+    in_a_namespace(&other_lecture(), Victim::FirstUp);
 }
 
 #[test]
 fn a_killed_change_is_no_hindrance() {
-    in_a_namespace(Victim::Change, 0xd1b5_4a32_d192_ed03);
+    in_a_namespace(&other_lecture(), Victim::Change);
 }
 
 #[test]
-fn another_killed_change_is_no_hindrance() {
-    in_a_namespace(Victim::Change, 0x8c69_7d3b_51f0_a2e7);
+fn a_killed_change_of_the_flow_table_is_no_hindrance() {
+    in_a_namespace(&larger_lecture(), Victim::Change);
 }
 
 #[test]
 fn a_killed_down_is_no_hindrance() {
-    in_a_namespace(Victim::Down, 0x1234_5678_9abc_def1);
+    in_a_namespace(&other_lecture(), Victim::Down);
 }
 
 #[test]
 fn a_killed_first_up_on_the_machine_is_no_hindrance() {
-    on_the_machine(Victim::FirstUp, 0x0f1e_2d3c_4b5a_6978);
+    on_the_machine(Victim::FirstUp);
 }
 
 #[test]
 fn a_killed_change_on_the_machine_is_no_hindrance() {
-    on_the_machine(Victim::Change, 0xa5a5_5a5a_1234_4321);
+    on_the_machine(Victim::Change);
 }
 
 #[test]
 fn a_killed_down_on_the_machine_is_no_hindrance() {
-    on_the_machine(Victim::Down, 0x7777_1111_3333_9999);
+    on_the_machine(Victim::Down);
+}
+
+#[test]
+fn a_killed_forward_add_is_no_hindrance() {
+    kill_a_change_of(&forward(), true);
+}
+
+#[test]
+fn a_killed_forward_del_is_no_hindrance() {
+    kill_a_change_of(&forward(), false);
+}
+
+#[test]
+fn a_killed_masquerade_add_is_no_hindrance() {
+    kill_a_change_of(&masquerade(), true);
+}
+
+#[test]
+fn a_killed_masquerade_del_is_no_hindrance() {
+    kill_a_change_of(&masquerade(), false);
 }
