@@ -60,6 +60,7 @@ pub enum Killed {
 /// When it cannot be started or traced, or fails by itself.
 #[track_caller]
 #[must_use]
+#[expect(clippy::zombie_processes, reason = "it is waited for as ptrace(2) wants it")]
 pub fn kill_at(arguments: &[&str], at: Option<u32>) -> Killed {
     let mut command = Command::new(netns_path());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -72,16 +72,26 @@ pub struct PlanArgs {
 /// Take a lab down
 ///
 /// Takes down all that belongs to a lab, past whatever is gone already, and reports all that
-/// could not be taken down. A lab that is not up is no error.
+/// could not be taken down. A lab that is not up is no error. A lab whose record is lost is
+/// taken down as far as its pins, and the addresses of its links, are known as its own. Processes
+/// in its namespaces are named, and live on unless --kill ends them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  netns down           the only lab that is up
-  netns down lecture   the lab of that name
-  netns down my.toml   the lab that was built from a file")]
+  netns down                      the only lab that is up
+  netns down lecture              the lab of that name
+  netns down my.toml              the lab that was built from a file
+  netns down --all --kill         every lab, with the processes in them
+  netns down my.toml --dry-run    also what `up my.toml --dry-run | sh` has made")]
 pub struct DownArgs {
     /// Name of the lab, or its topology file; may be left out when only one lab is up
     pub lab: Option<String>,
+    /// Take down every lab that netns has made
+    #[arg(long, conflicts_with = "lab")]
+    pub all: bool,
+    /// End the processes in the lab's namespaces: with SIGTERM, and after 3 seconds with SIGKILL
+    #[arg(long)]
+    pub kill: bool,
     #[command(flatten)]
     pub changing: Changing,
 }

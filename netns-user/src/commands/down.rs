@@ -2,63 +2,150 @@
 
 use std::{path::Path, process::ExitCode};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::{change::perform, print, read_topology};
+use super::{change::perform, read_topology};
 use crate::{
     cli::DownArgs,
-    lab::{self, DownOutcome, LabError, LabRecord},
+    lab::{self, DownOutcome, LabError, LabRecord, TakenDown},
+    processes::Inhabitant,
+    topology::Topology,
 };
 
-/// Takes a lab down.
+/// What happened to a lab, as JSON shows it.
+#[derive(Debug, Serialize)]
+struct Done {
+    lab: Option<String>,
+    outcome: &'static str,
+    /// Processes in its namespaces: ended ones with --kill, else those that live on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    processes: Vec<Inhabitant>,
+}
+
+impl Done {
+    fn not_up(lab: Option<String>) -> Self {
+        Self { lab, outcome: "not-up", processes: Vec::new() }
+    }
+
+    fn in_words(&self) -> String {
+        match (&self.lab, self.outcome) {
+            (None, _) => "no lab is up: nothing to do\n".into(),
+            (Some(lab), "down") => format!("lab \"{lab}\" is down\n"),
+            (Some(lab), _) => format!("lab \"{lab}\" is not up: nothing to do\n"),
+        }
+    }
+}
+
+/// Takes labs down.
 ///
 /// # Errors
 /// As [`lab::down`]; when several labs are up and none is named; when the file is faulty.
 pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let name = match &args.lab {
-        Some(lab) if is_file(lab) => read_topology(Path::new(lab))?.name,
-        Some(lab) => lab.clone(),
-        None => {
-            let (records, faults) = LabRecord::survey()?;
-            match (records.as_slice(), faults.into_iter().next()) {
-                ([], None) => {
-                    print(json, &json!({ "lab": null, "outcome": "not-up" }), |_| {
-                        "no lab is up: nothing to do\n".into()
-                    })?;
-                    return Ok(ExitCode::SUCCESS);
-                }
-                ([], Some(fault)) => return Err(fault.into()),
-                ([only], _) => only.name().to_owned(),
-                (several, _) => {
-                    let names: Vec<&str> = several.iter().map(LabRecord::name).collect();
-                    return Err(LabError::SeveralLabs(names.join(", ")).into());
-                }
-            }
+    if args.all {
+        return all(args, json);
+    }
+    let (name, topology) = match &args.lab {
+        Some(lab) if is_file(lab) => {
+            let topology = read_topology(Path::new(lab))?;
+            (Some(topology.name.clone()), Some(topology))
         }
+        Some(lab) => (Some(lab.clone()), None),
+        None => (only_lab()?, None),
     };
     let commands = match args.changing.tells() {
-        true => lab::down_commands(&name)?,
+        true => commands(name.as_deref(), topology.as_ref())?,
         false => Vec::new(),
     };
+    let act = || match &name {
+        Some(name) => down(name, args.kill),
+        None => Ok(Done::not_up(None)),
+    };
+    perform(args.changing, json, &commands, act, Done::in_words)
+}
+
+/// The only lab that is up; `None`: none is.
+fn only_lab() -> anyhow::Result<Option<String>> {
+    let (records, faults) = LabRecord::survey()?;
+    match (records.as_slice(), faults.into_iter().next()) {
+        ([], None) => Ok(None),
+        ([], Some(fault)) => Err(fault.into()),
+        ([only], _) => Ok(Some(only.name().to_owned())),
+        (several, _) => {
+            let names: Vec<&str> = several.iter().map(LabRecord::name).collect();
+            Err(LabError::SeveralLabs(names.join(", ")).into())
+        }
+    }
+}
+
+/// The commands for a lab that is up, or for one that a script of `up --dry-run` has made.
+fn commands(name: Option<&str>, topology: Option<&Topology>) -> anyhow::Result<Vec<String>> {
+    let lecture = Topology::lecture();
+    let name = name.unwrap_or(&lecture.name);
+    let topology = topology.or_else(|| (name == lecture.name).then_some(&lecture));
+    match topology {
+        Some(topology) if !LabRecord::exists(name) => Ok(lab::undo_commands(topology)?),
+        _ => Ok(lab::down_commands(name)?),
+    }
+}
+
+fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let names = lab::all_labs()?;
+    let mut commands = Vec::new();
+    if args.changing.tells() {
+        for name in &names {
+            commands.extend(lab::down_commands(name)?);
+        }
+    }
     let act = || {
-        let outcome = lab::down(&name)?;
-        if let DownOutcome::Down { strangers } = &outcome {
-            for stranger in strangers {
-                anstream::eprintln!(
-                    "warning: namespace \"{stranger}\" is not the one that the lab made, and was \
-                     left alone"
-                );
+        let mut done = Vec::new();
+        let mut failed = None;
+        for name in &names {
+            match down(name, args.kill) {
+                Ok(one) => done.push(one),
+                // The others go all the same.
+                Err(error) => {
+                    failed = Some(match failed {
+                        None => error,
+                        Some(first) => anyhow::anyhow!("{first:#}\n{error:#}"),
+                    });
+                }
             }
         }
-        let word = if outcome == DownOutcome::NotUp { "not-up" } else { "down" };
-        Ok(json!({ "lab": name, "outcome": word }))
+        failed.map_or(Ok(done), Err)
     };
-    let text = |done: &Value| match done["outcome"].as_str() {
-        Some("down") => format!("lab \"{name}\" is down\n"),
-        _ => format!("lab \"{name}\" is not up: nothing to do\n"),
-    };
-    perform(args.changing, json, &commands, act, text)
+    perform(args.changing, json, &commands, act, |done: &Vec<Done>| match done.as_slice() {
+        [] => Done::not_up(None).in_words(),
+        done => done.iter().map(Done::in_words).collect(),
+    })
+}
+
+/// Takes one lab down, and tells on standard error what is left of it.
+fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
+    let lab = Some(name.to_owned());
+    let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
+    let TakenDown { strangers, processes, was_lost } = taken;
+    for stranger in strangers {
+        anstream::eprintln!(
+            "warning: namespace \"{stranger}\" is not the one that the lab made, and was left alone"
+        );
+    }
+    if was_lost {
+        anstream::eprintln!(
+            "warning: lab \"{name}\" had no record that can be read: what is known as its own was \
+             taken down; `netns list` shows the namespaces that remain"
+        );
+    }
+    for Inhabitant { namespace, pid, command } in &processes {
+        match kill {
+            true => anstream::eprintln!("ended: process {pid} ({command}) in {namespace}"),
+            false => anstream::eprintln!(
+                "note: process {pid} ({command}) keeps what was \"{namespace}\", without a name, \
+                 until it ends: `kill {pid}`, or `netns down --kill` next time"
+            ),
+        }
+    }
+    Ok(Done { lab, outcome: "down", processes })
 }
 
 /// Names of labs have neither dots nor slashes; a file may have neither, too.

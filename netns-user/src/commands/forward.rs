@@ -51,6 +51,7 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let router = router_of(&topology, &rule, args.router.as_deref())?;
     let rules = std::slice::from_ref(&rule);
+    router.mend(args.changing)?;
     router.work(|datapath| datapath.require_new_forwards(rules))?;
     let commands = forward_command(&router.place, &rule, true);
     let act = || {
@@ -85,6 +86,7 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut found = Vec::new();
     let mut missing = None;
     for router in routers(&topology, args.router.as_deref())? {
+        router.mend(args.changing)?;
         match router.open()?.find_forward(protocol, address, port) {
             Ok(rule) => found.push((router, rule)),
             Err(error @ DatapathError::PartOfRule { .. }) => missing = Some(error),

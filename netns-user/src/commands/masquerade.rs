@@ -51,11 +51,12 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (rule, routers) = if adds {
         let routers = routers_for(&topology, &wanted, rule_args.router.as_deref())?;
         for router in &routers {
+            router.mend(rule_args.changing)?;
             router.work(|datapath| datapath.require_new_masquerade(&wanted))?;
         }
         (wanted, routers)
     } else {
-        find(&topology, &wanted, rule_args.router.as_deref())?
+        find(&topology, &wanted, rule_args)?
     };
     let commands: Vec<String> =
         routers.iter().flat_map(|router| masquerade_commands(&router.place, &rule, adds)).collect();
@@ -131,10 +132,11 @@ fn has_uplink(topology: &Topology, router: &LivingRouter) -> bool {
 fn find(
     topology: &Topology,
     wanted: &MasqueradeRule,
-    name: Option<&str>,
+    args: &MasqueradeRuleArgs,
 ) -> anyhow::Result<(MasqueradeRule, Vec<LivingRouter>)> {
     let mut found: Option<(MasqueradeRule, Vec<LivingRouter>)> = None;
-    for router in routers(topology, name)? {
+    for router in routers(topology, args.router.as_deref())? {
+        router.mend(args.changing)?;
         let rules = router.work(Datapath::masquerades)?;
         let is_meant = |rule: &MasqueradeRule| {
             rule.source == wanted.source

@@ -5,6 +5,7 @@ use anyhow::bail;
 
 use super::open_datapath;
 use crate::{
+    cli::Changing,
     datapath::{Datapath, DatapathError},
     lab,
     step::Place,
@@ -125,6 +126,12 @@ impl LivingRouter {
             }
             opened => Ok(opened?),
         }
+    }
+
+    /// Makes its rules whole before one is changed: an earlier change may have been killed. Not
+    /// where nothing is to be changed.
+    pub(super) fn mend(&self, changing: Changing) -> anyhow::Result<()> {
+        if changing.dry_run { Ok(()) } else { self.work(Datapath::mend_rules) }
     }
 
     /// Works on its datapath where it is. A lab that goes down meanwhile is told of as such,

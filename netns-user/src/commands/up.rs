@@ -78,7 +78,7 @@ impl Done<'_> {
 fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabError> {
     let outcome = lab::up(topology, &Steps::until(interrupt))?;
     if outcome == UpOutcome::Built && interrupt.requested() {
-        lab::down(&topology.name)?;
+        lab::down(&topology.name, false)?;
         return Err(LabError::Interrupted);
     }
     Ok(outcome)

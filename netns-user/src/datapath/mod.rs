@@ -84,6 +84,18 @@ impl Datapath {
         Pins::of(lab).folder().to_owned()
     }
 
+    /// The names of a lab's datapaths that have pins: its own, and with `@ROUTER` behind it.
+    pub fn names_of(lab: &str) -> Vec<String> {
+        let is_its =
+            |name: &String| name.split('@').next() == Some(lab) && Pins::of(name).are_taken();
+        pins::all_names().into_iter().filter(is_its).collect()
+    }
+
+    /// The names of all datapaths that have pins.
+    pub fn all_names() -> Vec<String> {
+        pins::all_names().into_iter().filter(|name| Pins::of(name).are_taken()).collect()
+    }
+
     /// Detaches what it can of the lab's programs, and returns when no packet is in one any more.
     pub fn detach(lab: &str) {
         attach::detach_all(&Pins::of(lab));

@@ -193,6 +193,15 @@ impl Pins {
     }
 }
 
+/// The names of all folders of pins; none for whoever may not look.
+pub(super) fn all_names() -> Vec<String> {
+    let entries = fs::read_dir(Path::new(BPFFS).join("netns")).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}
+
 /// A folder that root alone may open, and so lock.
 fn private_folder() -> DirBuilder {
     let mut builder = DirBuilder::new();

@@ -53,7 +53,7 @@ impl<'a> Stage<'a> {
     /// Tears the lab down and reports what went wrong with it.
     pub fn strike(mut self) -> anyhow::Result<()> {
         self.standing = false;
-        lab::down(&self.topology.name)
+        lab::down(&self.topology.name, false)
             .with_context(|| format!("cannot tear down lab \"{}\"", self.topology.name))?;
         Ok(())
     }
@@ -99,7 +99,7 @@ impl<'a> Stage<'a> {
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
         if self.standing
-            && let Err(error) = lab::down(&self.topology.name)
+            && let Err(error) = lab::down(&self.topology.name, false)
         {
             // An error or a panic is on its way already; this one must not replace it,
             // whether or not it can be told.

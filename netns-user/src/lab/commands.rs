@@ -6,12 +6,13 @@ use std::collections::HashSet;
 use super::{
     LabError, LabRecord,
     clear::waits,
-    datapaths::RouterDatapath,
+    datapaths::{RouterDatapath, datapaths},
     diff::{Fate, LinkAddresses, diff},
     forwarding, gates,
-    pieces::Piece,
+    pieces::{Piece, pieces},
     plan::{DatapathFate, Plan, datapath_lines},
     preflight,
+    record::resolved,
     turn::hurry_commands,
     world::World,
 };
@@ -21,6 +22,7 @@ use crate::{
     step::{
         End, Place, Step, forward_command, masquerade_commands, program_comment, routed_command,
     },
+    topology::Topology,
 };
 
 /// Before what is said of the datapath of a lab that is up. Rules of iptables would be others
@@ -94,6 +96,34 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     commands.extend(calm);
     let set_back = forwarding::to_restore(&record)?;
     commands.extend(set_back.iter().flat_map(|(key, value)| set(key, value)));
+    Ok(commands)
+}
+
+/// The commands that take down what the commands of [`Plan`] for a new lab have made.
+///
+/// # Errors
+/// When the kernel refuses to tell.
+pub fn undo_commands(topology: &Topology) -> Result<Vec<String>, LabError> {
+    let wanted = resolved(topology, preflight::auto_uplink(topology)?.as_deref());
+    let pieces = pieces(&wanted);
+    let gone = diff(&pieces, &[], &LinkAddresses::of_pieces(&pieces)).into_iter();
+    let steps = gone.filter_map(|mut difference| difference.steps.pop());
+    let mut commands: Vec<String> = steps.flat_map(|step| step.commands()).collect();
+    // Those in namespaces have gone with them.
+    let machine = datapaths(&wanted).into_iter().filter(|datapath| datapath.router.is_none());
+    for RouterDatapath { spec, .. } in machine {
+        let place = &Place::Machine;
+        let routed =
+            spec.routed.iter().map(|it| routed_command(place, &it.uplink, it.source, false));
+        commands.extend(routed);
+        let masquerades = spec.masquerades.iter();
+        commands.extend(masquerades.flat_map(|rule| masquerade_commands(place, rule, false)));
+        commands.extend(spec.forwards.iter().flat_map(|rule| forward_command(place, rule, false)));
+    }
+    if wanted.uses_machine() {
+        let setting = sysctl::IP_FORWARD.replace('/', ".");
+        commands.push(format!("# net.{setting} may have been 0 before: set it back if so"));
+    }
     Ok(commands)
 }
 

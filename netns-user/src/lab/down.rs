@@ -1,38 +1,118 @@
 //! Takes a lab down.
 
+use std::collections::BTreeSet;
+
 use super::{
     LabError, LabRecord,
     clear::{Cleared, clear},
+    lost::Lost,
     preflight,
+    record::Bearer,
     turn::Turn,
+};
+use crate::{
+    net::netns::Visitor,
+    processes::{Inhabitant, end_inhabitants, inhabitants},
 };
 
 /// What `down` did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DownOutcome {
-    Down {
-        /// Names of the lab's that namespaces of others bore; they were left alone.
-        strangers: Vec<String>,
-    },
+    Down(TakenDown),
     /// No lab of that name was up.
     NotUp,
 }
 
+/// How a lab was taken down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenDown {
+    /// Names of the lab's that namespaces of others bore; they were left alone.
+    pub strangers: Vec<String>,
+    /// Processes in its namespaces: ended ones if they were to be ended, else those that live on.
+    pub processes: Vec<Inhabitant>,
+    /// Whether its record was lost or could not be read: then it was taken down as far as it is
+    /// known.
+    pub was_lost: bool,
+}
+
 /// Takes the lab down: datapath, links, namespaces, settings, record. What is gone already
-/// counts as done, a lab that is not up too.
+/// counts as done, a lab that is not up too. With `kill` the processes in its namespaces are
+/// ended first.
 ///
 /// # Errors
 /// All that could not be taken down, together. The record then stays for another attempt.
-pub fn down(lab: &str) -> Result<DownOutcome, LabError> {
+pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
     preflight::require_root()?;
     let turn = Turn::wait(|| true)?;
-    match LabRecord::find(lab)? {
-        Some(mut record) => {
+    match LabRecord::find(lab) {
+        Ok(Some(mut record)) => {
             record.begin_down()?;
+            let processes = processes_in(&own_namespaces(&record)?, kill)?;
             let Cleared { strangers, errors } = clear(&record, &turn);
             LabError::collect(errors)?;
-            Ok(DownOutcome::Down { strangers })
+            Ok(DownOutcome::Down(TakenDown { strangers, processes, was_lost: false }))
         }
-        None => Ok(DownOutcome::NotUp),
+        Ok(None) | Err(LabError::BadRecord { .. } | LabError::OtherVersion(_)) => {
+            let Some(lost) = Lost::find(lab)? else { return Ok(DownOutcome::NotUp) };
+            let names = lost.namespaces().iter().map(String::as_str).collect();
+            let processes = processes_in(&names, kill)?;
+            LabError::collect(lost.clear(lab, &turn).errors)?;
+            // All that was left was a part of its record.
+            let was_lost = lost.stands() || lost.has_datapath();
+            Ok(match was_lost {
+                true => {
+                    let strangers = Vec::new();
+                    DownOutcome::Down(TakenDown { strangers, processes, was_lost })
+                }
+                false => DownOutcome::NotUp,
+            })
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// The names of the labs that netns has made and that stand on this machine. Of a lab that has
+/// nothing but pins here, it is not known whether it stands elsewhere: it is left out.
+///
+/// # Errors
+/// When the kernel refuses to tell.
+pub fn all_labs() -> Result<Vec<String>, LabError> {
+    let (records, faults) = LabRecord::survey()?;
+    let mut names: BTreeSet<String> =
+        records.iter().map(|record| record.name().to_owned()).collect();
+    for fault in faults {
+        match fault {
+            LabError::BadRecord { lab, .. } | LabError::OtherVersion(lab) => {
+                names.insert(lab);
+            }
+            LabError::LostRecord(lab) => {
+                let stands = Lost::find(&lab)?.is_some_and(|lost| lost.stands());
+                names.extend(stands.then_some(lab));
+            }
+            error => return Err(error),
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// The namespaces of a lab that are still its own.
+fn own_namespaces(record: &LabRecord) -> Result<BTreeSet<&str>, LabError> {
+    Visitor::send(|visitor| {
+        let mut own = BTreeSet::new();
+        for name in record.namespace_names() {
+            if record.bearer(name, visitor)? == Bearer::Own {
+                own.insert(name);
+            }
+        }
+        Ok(own)
+    })
+}
+
+fn processes_in(names: &BTreeSet<&str>, kill: bool) -> Result<Vec<Inhabitant>, LabError> {
+    if kill {
+        let ended = end_inhabitants(names);
+        return ended.map_err(|error| LabError::file("end the processes of the lab", error));
+    }
+    // Nobody is kept from taking a lab down by what is only told.
+    Ok(inhabitants(names.iter().copied()).unwrap_or_default())
 }

@@ -39,8 +39,8 @@ pub enum LabError {
     )]
     Unfinished(String),
     #[error(
-        "lab \"{0}\" is half taken down, its `down` was interrupted: end it with `netns down {0}`, or \
-         build the lab anew with `netns up`"
+        "lab \"{0}\" is half taken down, its `down` was interrupted: end it with `netns down {0}`, \
+         or build the lab anew with `netns up`"
     )]
     HalfDown(String),
     #[error("{}", busy(holder.as_ref(), path))]

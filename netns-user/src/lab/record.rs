@@ -4,15 +4,18 @@ use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
     fs::{self, OpenOptions},
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
-
-use serde::{Deserialize, Serialize};
 
 use super::{
     LabError,
     journal::{Event, Journal},
+    lost,
     pieces::{Key, Piece, pieces},
+    record_files::{
+        self, DIRECTORY, FORMAT, Format, NAMESPACES, STATE, State, TOPOLOGY, folder, pending_path,
+        read, replace,
+    },
 };
 use crate::{
     net::{
@@ -21,47 +24,6 @@ use crate::{
     },
     topology::Topology,
 };
-
-pub(super) const DIRECTORY: &str = "/run/netns-labs";
-/// The lab as it was built; a topology file.
-const TOPOLOGY: &str = "topology.toml";
-/// The namespaces that were made ([`Journal`]).
-const NAMESPACES: &str = "namespaces";
-/// A [`State`]. It is written last, so a folder without it is no record.
-const STATE: &str = "state.toml";
-
-/// How this version writes records. A version that writes what others cannot read, or would
-/// read wrongly, has another number.
-const FORMAT: u32 = 1;
-
-/// Of records without a number.
-const fn first_format() -> u32 {
-    1
-}
-
-/// The number alone, which every version can read.
-#[derive(Debug, Deserialize)]
-struct Format {
-    #[serde(default = "first_format")]
-    format: u32,
-}
-
-/// What the kernel does not know of a lab.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct State {
-    /// [`FORMAT`] of the version that has written it.
-    #[serde(default = "first_format")]
-    format: u32,
-    complete: bool,
-    /// A `down` has begun.
-    #[serde(default)]
-    going_down: bool,
-    /// How many topologies the lab was to become ([`pending_path`]).
-    pending: usize,
-    auto: Option<String>,
-    datapaths: BTreeSet<String>,
-    settings: Vec<(String, String)>,
-}
 
 /// What bears the name of one of a lab's namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +102,10 @@ impl LabRecord {
     /// # Errors
     /// [`LabError::NotUp`], or when the record cannot be read.
     pub fn load(name: &str) -> Result<Self, LabError> {
-        Self::find(name)?.ok_or_else(|| LabError::NotUp(name.to_owned()))
+        Self::find(name)?.ok_or_else(|| match lost::names().contains(name) {
+            true => LabError::LostRecord(name.to_owned()),
+            false => LabError::NotUp(name.to_owned()),
+        })
     }
 
     /// All records that can be read, sorted by name; those of interrupted `up`s too.
@@ -151,23 +116,21 @@ impl LabRecord {
         Ok(Self::survey()?.0)
     }
 
-    /// All records, sorted by name, and what is wrong with those that cannot be read: one
-    /// lab's must not keep a person from the others.
+    /// All records, sorted by name, and what is wrong with those that cannot be read or are lost:
+    /// one lab's must not keep a person from the others.
     ///
     /// # Errors
     /// When their folder cannot be read.
     pub fn survey() -> Result<(Vec<Self>, Vec<LabError>), LabError> {
         let action = || format!("list {DIRECTORY}");
         let entries = match fs::read_dir(DIRECTORY) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok((Vec::new(), Vec::new()));
-            }
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(LabError::file(action(), error)),
         };
         let mut faults = Vec::new();
         let mut records = Vec::new();
-        for entry in entries {
+        for entry in entries.into_iter().flatten() {
             let entry = entry.map_err(|error| LabError::file(action(), error))?;
             if let Some(name) = entry.file_name().to_str() {
                 match Self::find(name) {
@@ -176,6 +139,7 @@ impl LabRecord {
                 }
             }
         }
+        faults.extend(lost::names().into_iter().map(LabError::LostRecord));
         records.sort_by(|one, other| one.name().cmp(other.name()));
         Ok((records, faults))
     }
@@ -422,17 +386,7 @@ impl LabRecord {
 
     /// Takes the record away.
     pub(super) fn remove(&self) -> Result<(), LabError> {
-        let folder = folder(self.name());
-        // Without its state it is no record any more, whatever happens to the rest.
-        fs::remove_file(folder.join(STATE))
-            .and_then(|()| fs::remove_dir_all(&folder))
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            })
-            .map_err(|error| {
-                LabError::file(format!("delete the record {}", folder.display()), error)
-            })
+        record_files::remove(self.name())
     }
 }
 
@@ -443,32 +397,4 @@ pub(super) fn resolved(topology: &Topology, interface: Option<&str>) -> Topology
         Some(interface) => topology.with_auto(interface),
         None => topology,
     }
-}
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(DIRECTORY).join(name)
-}
-
-/// Where the record keeps what the lab is to become.
-fn pending_path(folder: &Path, number: usize) -> PathBuf {
-    folder.join(format!("next-{number}.toml"))
-}
-
-fn read(path: &Path) -> Result<Option<String>, LabError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        // Not all that lies beside the records is a folder.
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(LabError::file(format!("read {}", path.display()), error)),
-    }
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(new, path)
 }

@@ -18,7 +18,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use super::{
     LabError,
     plan::{DatapathFate, Plan},
-    record::DIRECTORY,
+    record_files::DIRECTORY,
 };
 use crate::{
     datapath::DatapathChange,

@@ -12,6 +12,7 @@ use super::{
     preflight,
     progress::step,
     record::resolved,
+    record_files,
     turn::Turn,
 };
 use crate::{datapath::Datapath, step::Place, topology::Topology};
@@ -59,6 +60,8 @@ fn build(topology: &Topology, turn: &Turn, progress: &dyn Progress) -> Result<Up
     let mut record = LabRecord::new(topology, preflight::auto_uplink(topology)?);
     preflight::check_free(&record.topology, None)?;
     let plan = Plan::new(record.topology.clone())?;
+    // Whoever was killed while he took one away may have left a part.
+    record_files::remove(record.name())?;
     record.write()?;
     let _hurry = turn.hurry(plan.waits())?;
     let built = perform(&plan, &mut record, progress).and_then(|()| record.finish());

@@ -21,7 +21,7 @@ pub use model::{
     AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, NatTimeouts, Outside,
     Plug, Route, Router, Topology, Uplink,
 };
-pub(crate) use names::interface_fault;
+pub(crate) use names::{interface_fault, lab_fault};
 pub(crate) use networks::Networks;
 pub use schema::schema;
 

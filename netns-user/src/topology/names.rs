@@ -69,7 +69,7 @@ pub(crate) fn interface_fault(name: &str) -> Option<String> {
 
 /// Why `name` cannot name a lab, if it cannot. It is a folder in /run and in bpffs, which
 /// refuses dots.
-pub(super) fn lab_fault(name: &str) -> Option<String> {
+pub(crate) fn lab_fault(name: &str) -> Option<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() {
         Some("it is empty".into())

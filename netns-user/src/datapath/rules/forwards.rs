@@ -64,7 +64,7 @@ impl Datapath {
 
     /// Writes all pages of ports anew, if one is not as the rules want it: a change that was
     /// killed may have left some behind.
-    fn write_missing_pages(&self) -> Result<(), DatapathError> {
+    pub(super) fn write_missing_pages(&self) -> Result<(), DatapathError> {
         let rules = self.forward_records()?;
         if self.are_pages_written(&rules)? {
             return Ok(());

@@ -137,7 +137,10 @@ impl Datapath {
 
     /// Packets look for a segment size to clamp, and for mappings, only where a rule wants it.
     /// `coming` are rules that are about to be added.
-    fn write_what_rules_want(&self, coming: &[MasqueradeRule]) -> Result<(), DatapathError> {
+    pub(super) fn write_what_rules_want(
+        &self,
+        coming: &[MasqueradeRule],
+    ) -> Result<(), DatapathError> {
         let old = self.settings()?;
         let settings = self.as_rules_want_with(coming, &old)?;
         if settings == old {

@@ -61,6 +61,15 @@ impl Datapath {
         })
     }
 
+    /// Makes whole what a change that was killed may have left half written. Must run inside the
+    /// router's namespace.
+    pub fn mend_rules(&self) -> Result<(), DatapathError> {
+        self.change_rules(|| {
+            self.write_missing_pages()?;
+            self.write_what_rules_want(&[])
+        })
+    }
+
     fn rule_counters(&self) -> Result<PerCpuArray<MapData, Counter>, DatapathError> {
         self.map(maps::RULE_COUNTERS)
     }
