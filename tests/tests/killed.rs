@@ -9,8 +9,8 @@ use std::{
 };
 
 use netns_tests::{
-    Killed, LabFile, Machine, Sandbox, inside, kill_at, lab, lecture, netns, number, own, receive,
-    receives_nothing,
+    Killed, LabFile, Machine, Sandbox, accept, flows, inside, kill_at, lab, lecture, netns, number,
+    own, receive, receives_nothing,
 };
 use tempfile::NamedTempFile;
 
@@ -119,7 +119,9 @@ fn kill_often(command: &[&str], victim: &impl Debug, prepare: impl Fn(), look: i
     let seed = number("NETNS_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
     let kills = number("NETNS_KILLS").unwrap_or(KILLS);
     prepare();
-    let Killed::Never(moments) = kill_at(command, None) else { panic!("{command:?} was killed") };
+    let Killed::Never(mut moments) = kill_at(command, None) else {
+        panic!("{command:?} was killed")
+    };
     // A seed of 0 would give nothing but 0.
     let mut random = Random(seed | 1);
     let mut killed = 0;
@@ -131,7 +133,11 @@ fn kill_often(command: &[&str], victim: &impl Debug, prepare: impl Fn(), look: i
              NETNS_KILLS={kills})"
         );
         println!("{what}");
-        killed += u64::from(matches!(kill_at(command, Some(at)), Killed::At(_)));
+        match kill_at(command, Some(at)) {
+            Killed::At(_) => killed += 1,
+            // It asks again and again until the kernel is ready: at times more often.
+            Killed::Never(fewer) => moments = fewer,
+        }
         look(kill, &what);
     }
     println!("{killed} of {kills} were killed before their end");
@@ -258,6 +264,53 @@ fn kill_a_change_of(rule: &Rule, adds: bool) {
     });
     netns(&["down"]).success();
     before.is_unchanged();
+}
+
+#[test]
+fn a_rule_that_is_half_written_is_told_and_mended() {
+    let _sandbox = Sandbox::new();
+    let rule = forward();
+    let file = rule.with.write();
+    let is_told = |moment| {
+        netns(&["up", path(&file)]).success();
+        let killed = kill_at(&rule.del, Some(moment));
+        let status = netns(&["status"]);
+        let is_half = status.stdout.contains("half changed");
+        assert_eq!(status.status.success(), !is_half, "{status}");
+        assert!(matches!(killed, Killed::At(_)), "{killed:?}: no moment showed a half rule");
+        is_half
+    };
+    (1..).find(|moment| is_told(*moment)).expect("a moment at which the rule is half written");
+    netns(&["plan", path(&file)]).success().shows(&["NAT", "half changed"]);
+    netns(&["up", path(&file)]).success().shows(&["is changed"]);
+    whole(&file, "after the mending");
+    assert!((rule.works)(0), "the rule holds");
+}
+
+#[test]
+fn connections_of_a_rule_that_is_gone_end_with_the_next_command() {
+    let _sandbox = Sandbox::new();
+    let rule = forward();
+    let (with, without) = (rule.with.write(), lecture().write());
+    let listener = {
+        netns(&["up", path(&with)]).success();
+        inside("blue").run(|| TcpListener::bind("0.0.0.0:8090")).expect("a listener")
+    };
+    let is_connected = || flows().iter().any(|flow| flow["inside"] == "192.168.15.2:8090");
+    let outlives = |moment| {
+        netns(&["up", path(&with)]).success();
+        let router = ([192, 168, 1, 10], 8090).into();
+        let called = inside("lan").run(|| TcpStream::connect_timeout(&router, SOON));
+        let _stream = called.expect("a connection");
+        let _accepted = accept(&listener).expect("a connection");
+        let killed = kill_at(&rule.del, Some(moment));
+        assert!(matches!(killed, Killed::At(_)), "{killed:?}: no connection outlived its rule");
+        let rules = netns(&["forward", "list"]).success().stdout;
+        !rules.contains("8080-8099") && is_connected()
+    };
+    (1..).find(|moment| outlives(*moment)).expect("a moment behind that of the rule's end");
+    netns(&["up", path(&without)]).success();
+    assert!(!is_connected(), "{:#?}", flows());
 }
 
 #[test]

@@ -62,7 +62,8 @@ impl Datapath {
         }
         let (gone, new) = (split(gone), split(new));
         self.change_masquerades(&gone.0, &new.0)?;
-        self.change_forwards(&gone.1, &new.1)
+        self.change_forwards(&gone.1, &new.1)?;
+        self.mend_rules()
     }
 
     /// The secret stays: the ports of living flows were drawn from it.

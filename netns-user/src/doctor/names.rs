@@ -51,9 +51,7 @@ fn rid(error: &LabError) -> String {
         LabError::LinkTaken(end) => Step::DeleteLink { end: end.clone() }.commands().join(" && "),
         LabError::RouteTaken { to, metric } => format!("ip route del {to} metric {metric}"),
         LabError::FileTaken { path } => format!("rm {}", shell::word(&path.to_string_lossy())),
-        LabError::DatapathTaken { path, .. } => {
-            format!("rm -r {}", shell::word(&path.to_string_lossy()))
-        }
+        LabError::DatapathTaken { lab, .. } => format!("netns down {}", shell::word(lab)),
         // What cannot be read is told by the command that reads it.
         _ => "netns status".to_owned(),
     }

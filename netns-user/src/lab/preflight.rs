@@ -112,7 +112,7 @@ pub(super) fn strangers(
     for name in topology.datapath_names() {
         let path = Datapath::installed_at(&name);
         let path = path.filter(|_| own.is_none_or(|own| own.is_foreign_datapath(&name)));
-        found.extend(path.map(|path| LabError::DatapathTaken { lab: name, path }));
+        found.extend(path.map(|path| LabError::DatapathTaken { lab: topology.name.clone(), path }));
     }
     found.extend(namespaces_taken(topology, own)?);
     for namespace in &topology.namespaces {

@@ -119,12 +119,16 @@ fn settle(
     Ok(())
 }
 
-/// Whoever asks for a lab wants it to know its routers as they are now.
+/// Whoever asks for a lab wants it to know its routers as they are now, and nothing left of
+/// commands that were killed.
 fn refresh(topology: &Topology) -> Result<(), LabError> {
     for datapath in datapaths(topology) {
         let living = Datapath::open(&datapath.spec.lab)?;
         let place = Place::of(datapath.router.as_deref());
-        in_place(&place, || living.refresh_host_addresses())??;
+        in_place(&place, || {
+            living.refresh_host_addresses()?;
+            living.mend_rules()
+        })??;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
-use netns_common::abi::{Counter, MAX_RULES, RuleId, maps};
+use netns_common::abi::{Counter, MAX_RULES, NO_RULE, RuleId, maps};
 use serde::Serialize;
 
 use super::{Datapath, DatapathError, lock::FolderLock};
@@ -61,13 +61,24 @@ impl Datapath {
         })
     }
 
-    /// Makes whole what a change that was killed may have left half written. Must run inside the
-    /// router's namespace.
+    /// Makes whole what a change that was killed may have left half written, and ends the flows
+    /// of rules that are gone. Must run inside the router's namespace.
     pub fn mend_rules(&self) -> Result<(), DatapathError> {
         self.change_rules(|| {
             self.write_missing_pages()?;
-            self.write_what_rules_want(&[])
+            self.write_what_rules_want(&[])?;
+            let rules = self.rule_ids()?;
+            let is_of_none = |rule: RuleId| rule != NO_RULE && !rules.contains(&rule);
+            self.flush(|flow| is_of_none(flow.rule))?;
+            self.flush_mappings(|mapping| is_of_none(mapping.rule))
         })
+    }
+
+    /// The ids of all rules.
+    fn rule_ids(&self) -> Result<BTreeSet<RuleId>, DatapathError> {
+        let mut ids: BTreeSet<RuleId> = self.forward_records()?.into_keys().collect();
+        ids.extend(self.masquerade_records()?.into_iter().map(|(_, value)| value.rule));
+        Ok(ids)
     }
 
     fn rule_counters(&self) -> Result<PerCpuArray<MapData, Counter>, DatapathError> {
@@ -80,8 +91,7 @@ impl Datapath {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let mut taken: BTreeSet<RuleId> = self.forward_records()?.into_keys().collect();
-        taken.extend(self.masquerade_records()?.into_iter().map(|(_, value)| value.rule));
+        let taken = self.rule_ids()?;
         let last = RuleId::try_from(MAX_RULES - 1).unwrap_or(RuleId::MAX);
         // After the newest rather than in gaps: rules are listed in the order they came.
         let next = taken.last().map_or(1, |id| id + 1);
