@@ -57,15 +57,10 @@ pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
             let names = lost.namespaces().iter().map(String::as_str).collect();
             let processes = processes_in(&names, kill)?;
             LabError::collect(lost.clear(lab, &turn).errors)?;
-            // All that was left was a part of its record.
+            // Else all that was left was a part of its record.
             let was_lost = lost.stands() || lost.has_datapath();
-            Ok(match was_lost {
-                true => {
-                    let strangers = Vec::new();
-                    DownOutcome::Down(TakenDown { strangers, processes, was_lost })
-                }
-                false => DownOutcome::NotUp,
-            })
+            let strangers = Vec::new();
+            Ok(DownOutcome::Down(TakenDown { strangers, processes, was_lost }))
         }
         Err(error) => Err(error),
     }
