@@ -124,10 +124,16 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     let lab = Some(name.to_owned());
     let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
-    let TakenDown { strangers, processes, was_lost } = taken;
+    let TakenDown { strangers, edited, processes, was_lost } = taken;
     for stranger in strangers {
         anstream::eprintln!(
             "warning: namespace \"{stranger}\" is not the one that the lab made, and was left alone"
+        );
+    }
+    for file in edited {
+        anstream::eprintln!(
+            "note: {} was changed by hand since `netns up` wrote it, and stays",
+            file.display()
         );
     }
     if was_lost {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 use anstyle::Style;
 use serde_json::json;
 
-use super::{print, wanted};
+use super::{print, up::tell_edited, wanted};
 use crate::{
     cli::PlanArgs,
     lab::{self, PlannedChange, Verb},
@@ -26,8 +26,17 @@ pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let plan = lab::plan(&topology)?;
     let changes = plan.changes();
-    let value = json!({ "lab": plan.lab(), "changes": changes, "commands": plan.commands() });
+    let edited = lab::edited_resolvers(&topology);
+    let value = json!({
+        "lab": plan.lab(),
+        "changes": changes,
+        "commands": plan.commands(),
+        "edited": edited,
+    });
     print(json, &value, |_| render(plan.lab(), &changes, args.all))?;
+    if !json {
+        tell_edited(&edited);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

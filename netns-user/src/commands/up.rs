@@ -1,6 +1,6 @@
 //! `netns up [FILE]`
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -41,7 +41,11 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
             anstream::eprint!("{}", notes(&uncovered));
             tell_shadowed(&shadowed);
         }
-        Ok(Done { lab: name, outcome, uncovered, shadowed })
+        let edited = lab::edited_resolvers(&topology);
+        if !json {
+            tell_edited(&edited);
+        }
+        Ok(Done { lab: name, outcome, uncovered, shadowed, edited })
     };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match perform(args.changing, json, &commands, act, text) {
@@ -63,6 +67,8 @@ struct Done<'a> {
     uncovered: Vec<UncoveredInterface>,
     /// Programs that get no new connection, since their ports are forwarded.
     shadowed: Vec<ShadowedListener>,
+    /// Files of the lab's that were changed by hand, and are kept.
+    edited: Vec<PathBuf>,
 }
 
 impl Done<'_> {
@@ -88,6 +94,17 @@ fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabErr
 fn uncovered(lab: &str) -> Result<Vec<UncoveredInterface>, LabError> {
     // The record names the interface that "auto" stands for.
     lab::uncovered(&LabRecord::load(lab)?.topology)
+}
+
+/// Tells which files of the lab's somebody has changed by hand, so that they are kept.
+pub(super) fn tell_edited(edited: &[PathBuf]) {
+    for file in edited {
+        anstream::eprintln!(
+            "note: {} was changed by hand since `netns up` wrote it, and is kept; without it, \
+             `netns up` writes it again",
+            file.display()
+        );
+    }
 }
 
 /// A line for each of the first interfaces, and one for the rest.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
@@ -29,6 +30,8 @@ const AT_ONCE: usize = 16;
 pub(super) struct Cleared {
     /// Names of the lab's that namespaces of others bear; they were left alone.
     pub(super) strangers: Vec<String>,
+    /// Files of the lab's that were changed by hand; they stay.
+    pub(super) edited: Vec<PathBuf>,
     pub(super) errors: Vec<LabError>,
 }
 
@@ -49,7 +52,7 @@ pub(super) fn clear_unbuilt(record: &LabRecord, turn: &Turn) -> Vec<LabError> {
 
 fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> Cleared {
     let pieces = record.pieces();
-    let Cleared { mut strangers, mut errors } = Cleared::default();
+    let Cleared { mut strangers, mut edited, mut errors } = Cleared::default();
     // To the end, so that a signal does not come half-way.
     let hurry = turn.hurry(waits(&pieces)).unwrap_or_else(|error| {
         errors.push(error);
@@ -71,13 +74,16 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, turn: &Turn) -> 
     errors.extend(delete_own(record, &mut strangers).into_iter().map(LabError::from));
     for piece in &pieces {
         if let Piece::Resolver { namespace, .. } = piece {
-            errors.extend(resolver::remove(namespace).err());
+            match resolver::clear(namespace) {
+                Ok(kept) => edited.extend(kept),
+                Err(error) => errors.push(error),
+            }
         }
     }
     if errors.is_empty() {
         errors.extend(record.remove().err());
     }
-    Cleared { strangers, errors }
+    Cleared { strangers, edited, errors }
 }
 
 /// How often the kernel is waited for until all programs of a lab are detached.

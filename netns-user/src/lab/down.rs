@@ -1,6 +1,6 @@
 //! Takes a lab down.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
     LabError, LabRecord,
@@ -28,6 +28,8 @@ pub enum DownOutcome {
 pub struct TakenDown {
     /// Names of the lab's that namespaces of others bore; they were left alone.
     pub strangers: Vec<String>,
+    /// Files of the lab's that were changed by hand; they stay.
+    pub edited: Vec<PathBuf>,
     /// Processes in its namespaces: ended ones if they were to be ended, else those that live on.
     pub processes: Vec<Inhabitant>,
     /// Whether its record was lost or could not be read: then it was taken down as far as it is
@@ -48,19 +50,20 @@ pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
         Ok(Some(mut record)) => {
             record.begin_down()?;
             let processes = processes_in(&own_namespaces(&record)?, kill)?;
-            let Cleared { strangers, errors } = clear(&record, &turn);
+            let Cleared { strangers, edited, errors } = clear(&record, &turn);
             LabError::collect(errors)?;
-            Ok(DownOutcome::Down(TakenDown { strangers, processes, was_lost: false }))
+            Ok(DownOutcome::Down(TakenDown { strangers, edited, processes, was_lost: false }))
         }
         Ok(None) | Err(LabError::BadRecord { .. } | LabError::OtherVersion(_)) => {
             let Some(lost) = Lost::find(lab)? else { return Ok(DownOutcome::NotUp) };
             let names = lost.namespaces().iter().map(String::as_str).collect();
             let processes = processes_in(&names, kill)?;
-            LabError::collect(lost.clear(lab, &turn).errors)?;
+            let Cleared { edited, errors, .. } = lost.clear(lab, &turn);
+            LabError::collect(errors)?;
             // Else all that was left was a part of its record.
             let was_lost = lost.stands() || lost.has_datapath();
             let strangers = Vec::new();
-            Ok(DownOutcome::Down(TakenDown { strangers, processes, was_lost }))
+            Ok(DownOutcome::Down(TakenDown { strangers, edited, processes, was_lost }))
         }
         Err(error) => Err(error),
     }

@@ -79,7 +79,7 @@ impl Lost {
 
     /// Takes all of it down, past every failure. What remains of the record goes last.
     pub(super) fn clear(&self, lab: &str, _turn: &Turn) -> Cleared {
-        let mut errors = Vec::new();
+        let Cleared { mut edited, mut errors, .. } = Cleared::default();
         let gone = |done: Result<(), NetError>| done.err().filter(|error| !error.is_absence());
         match Netlink::open() {
             Ok(machine) => {
@@ -91,7 +91,10 @@ impl Lost {
         // Before the programs, without which the routers would forward untranslated packets.
         for name in &self.namespaces {
             errors.extend(gone(netns::delete(name)).map(LabError::from));
-            errors.extend(resolver::remove(name).err());
+            match resolver::clear(name) {
+                Ok(kept) => edited.extend(kept),
+                Err(error) => errors.push(error),
+            }
         }
         let removed = self.datapaths.iter().filter_map(|name| Datapath::remove(name).err());
         errors.extend(removed.map(LabError::from));
@@ -101,7 +104,7 @@ impl Lost {
         if errors.is_empty() && self.remains.is_there {
             errors.extend(record_files::remove(lab).err());
         }
-        Cleared { strangers: Vec::new(), errors }
+        Cleared { strangers: Vec::new(), edited, errors }
     }
 }
 

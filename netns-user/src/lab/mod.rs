@@ -43,6 +43,7 @@ pub(crate) use preflight::{auto_uplink, default_interface};
 pub use progress::{Progress, Silent};
 pub(crate) use queues::{QueueOnPort, queues_on_ports};
 pub use record::LabRecord;
+pub(crate) use resolver::edited as edited_resolvers;
 pub(crate) use shadowed::{ShadowedListener, shadowed, shadowed_by};
 pub use status::{LabStatus, Part, PartKind, status};
 pub(crate) use uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered};

@@ -115,15 +115,17 @@ pub(super) fn strangers(
         found.extend(path.map(|path| LabError::DatapathTaken { lab: topology.name.clone(), path }));
     }
     found.extend(namespaces_taken(topology, own)?);
+    let known = known(own);
     for namespace in &topology.namespaces {
-        // Also of a lab that is up: another may have written a file of his own meanwhile.
-        if !namespace.dns.is_empty() {
+        // One that the lab has written is its own, whatever somebody has made of it since.
+        let is_new = !known.contains(&Key::Resolver(namespace.name.clone()));
+        if is_new && !namespace.dns.is_empty() {
             found.extend(resolver::check_free(&namespace.name).err());
         }
     }
     if topology.uses_machine() {
         found.extend(check_neighbours(topology).err());
-        found.extend(machine::strangers(topology, &known(own))?);
+        found.extend(machine::strangers(topology, &known)?);
     }
     Ok(found)
 }

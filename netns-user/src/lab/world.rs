@@ -156,8 +156,8 @@ impl World {
                 let route = Route { to, via: *via, interface, metric };
                 Some(Piece::Route { place: place.clone(), route, waits: *waits })
             }
-            Piece::Resolver { namespace, .. } => {
-                let servers = resolver::servers(namespace)?;
+            Piece::Resolver { namespace, servers } => {
+                let servers = resolver::servers(namespace, servers)?;
                 Some(Piece::Resolver { namespace: namespace.clone(), servers })
             }
         }

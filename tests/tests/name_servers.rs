@@ -1,0 +1,177 @@
+//! The name servers of a lab's namespaces, in /etc/netns/NAME/resolv.conf, when people have edited,
+//! replaced or left those files.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    path::Path,
+    process::Command,
+};
+
+use netns_tests::{LabFile, Output, Running, Sandbox, lecture, netns, netns_path, own};
+
+const FILE: &str = "/etc/netns/red/resolv.conf";
+const EDIT: &str = "nameserver 1.1.1.1\n";
+
+/// A machine whose /etc is its own.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.private_etc();
+    sandbox
+}
+
+/// The lecture's lab, in which red has this name server.
+fn with_server(server: &str) -> LabFile {
+    lecture().replace("name = \"red\"\n", &format!("name = \"red\"\ndns = [\"{server}\"]\n"))
+}
+
+#[track_caller]
+fn plan(lab: &LabFile) -> Output {
+    let file = lab.write();
+    netns(&["plan", file.path().to_str().expect("a plain path")]).success()
+}
+
+#[track_caller]
+fn content() -> String {
+    fs::read_to_string(FILE).expect("a file with name servers")
+}
+
+#[track_caller]
+fn tells_of_the_edit(output: &Output) {
+    let told = format!("{FILE} was changed by hand");
+    assert!(output.stderr.contains(&told), "expected {told:?}: {output}");
+}
+
+/// What a command in red reads.
+#[track_caller]
+fn seen_in_red() -> String {
+    netns(&["exec", "red", "--", "cat", "/etc/resolv.conf"]).success().stdout
+}
+
+#[test]
+fn up_and_down_keep_a_file_that_was_edited_and_tell_of_it() {
+    let _sandbox = sandbox();
+    let lab = with_server("9.9.9.9");
+    let first = lab.up().success();
+    assert!(!first.stderr.contains(FILE), "nobody has edited it: {first}");
+    // With the first line of ours, and without it.
+    for edit in [content().replace("9.9.9.9", "8.8.4.4"), EDIT.to_owned()] {
+        fs::write(FILE, &edit).expect("a private file");
+        let planned = plan(&lab);
+        tells_of_the_edit(&planned);
+        planned.shows(&["nothing to do"]);
+        tells_of_the_edit(&lab.up().success());
+        let more = lab.clone().namespace("green", "v-net-0", "192.168.15.3/24");
+        let changed = more.up().success();
+        tells_of_the_edit(&changed);
+        changed.shows(&["is changed"]);
+        let down = netns(&["down"]).success();
+        tells_of_the_edit(&down);
+        assert_eq!(content(), edit, "after down");
+        tells_of_the_edit(&lab.up().success());
+        assert_eq!(content(), edit, "after up");
+        assert_eq!(seen_in_red(), edit);
+    }
+}
+
+#[test]
+fn servers_that_change_in_the_file_replace_an_edit() {
+    let _sandbox = sandbox();
+    with_server("9.9.9.9").up().success();
+    fs::write(FILE, EDIT).expect("a private file");
+    let other = with_server("8.8.8.8");
+    plan(&other).shows(&["~  name servers  8.8.8.8"]);
+    let up = other.up().success();
+    assert!(!up.stderr.contains(FILE), "the edit is gone: {up}");
+    assert!(content().contains("nameserver 8.8.8.8\n"), "{}", content());
+    // The file of the lab is the lab's again.
+    plan(&other).shows(&["nothing to do"]);
+    netns(&["down"]).success();
+    assert!(!Path::new(FILE).exists(), "resolv.conf stays behind");
+}
+
+#[test]
+fn files_that_a_lab_has_left_do_not_block_up() {
+    let _sandbox = sandbox();
+    let lab = with_server("9.9.9.9");
+    lab.up().success();
+    let written = content();
+    netns(&["down"]).success();
+    // Of an earlier lab that no `down` has met, of a writer who was killed, and of an older
+    // version that was killed.
+    let left = ["", &written.replace("9.9.9.9", "8.8.8.8"), &written];
+    for text in left {
+        fs::create_dir_all("/etc/netns/red").expect("a private folder");
+        fs::write(FILE, text).expect("a private file");
+        fs::write("/etc/netns/red/.resolv.conf.netns-x1", "name").expect("a private file");
+        lab.up().success();
+        assert_eq!(content(), written, "after {text:?}");
+        // While the lab is up, a file that is gone or empty is written again.
+        fs::write(FILE, "").expect("a private file");
+        plan(&lab).shows(&["name servers"]);
+        lab.up().success();
+        assert_eq!(content(), written);
+        netns(&["down"]).success();
+        assert!(!Path::new("/etc/netns/red").exists(), "files stay behind");
+    }
+}
+
+#[test]
+fn a_file_is_replaced_and_never_written_over() {
+    let _sandbox = sandbox();
+    with_server("9.9.9.9").up().success();
+    let reader = fs::File::open(FILE).expect("a file");
+    with_server("8.8.8.8").up().success();
+    let before = std::io::read_to_string(&reader).expect("the old file");
+    assert!(before.contains("nameserver 9.9.9.9\n"), "a reader sees a part: {before}");
+    let now = fs::metadata(FILE).expect("a file");
+    assert_ne!(reader.metadata().expect("a file").ino(), now.ino());
+    assert_eq!(now.permissions().mode() & 0o777, 0o644);
+}
+
+#[test]
+fn a_link_in_the_place_of_the_file_is_kept_and_never_written_through() {
+    let _sandbox = sandbox();
+    let lab = with_server("9.9.9.9");
+    lab.up().success();
+    fs::write("/etc/shared.conf", EDIT).expect("a private file");
+    fs::remove_file(FILE).expect("a private file");
+    symlink("/etc/shared.conf", FILE).expect("a link");
+    tells_of_the_edit(&lab.up().success());
+    assert_eq!(seen_in_red(), EDIT);
+    // New servers take the place of the link; the file behind it is somebody else's.
+    with_server("8.8.8.8").up().success();
+    assert_eq!(fs::read_to_string("/etc/shared.conf").expect("a file"), EDIT);
+    assert!(seen_in_red().contains("nameserver 8.8.8.8\n"));
+    netns(&["down"]).success();
+    // A link that leads nowhere is somebody's too.
+    fs::create_dir_all("/etc/netns/red").expect("a private folder");
+    symlink("/etc/nowhere.conf", FILE).expect("a link");
+    lab.up().fails_with(&[FILE, "not part of this lab"]);
+    assert!(!Path::new("/etc/nowhere.conf").exists(), "written through a link");
+}
+
+#[test]
+fn commands_keep_their_name_servers_when_the_file_behind_the_machines_link_is_replaced() {
+    let _sandbox = sandbox();
+    with_server("9.9.9.9").up().success();
+    fs::create_dir_all("/run/stub").expect("a folder");
+    fs::write("/run/stub/resolv.conf", "nameserver 127.0.0.53\n").expect("a file");
+    fs::remove_file("/etc/resolv.conf").ok();
+    symlink("../run/stub/resolv.conf", "/etc/resolv.conf").expect("a link");
+    own().command("mkfifo", &["/run/go"]).success();
+    for isolated in [&[][..], &["--isolate"]] {
+        let script = "echo ready; read line < /run/go; cat /etc/resolv.conf";
+        let mut command = Command::new(netns_path());
+        command.arg("exec").args(isolated).args(["red", "--", "sh", "-c", script]);
+        let mut running = Running::start(None, &mut command);
+        running.wait_for("ready");
+        fs::write("/run/stub/new", "nameserver 127.0.0.53\noptions edns0\n").expect("a file");
+        fs::rename("/run/stub/new", "/run/stub/resolv.conf").expect("a file");
+        fs::write("/run/go", "go on\n").expect("a reader");
+        running.wait_for("nameserver 9.9.9.9");
+    }
+    // Not even a link that leads nowhere is in the way.
+    fs::remove_dir_all("/run/stub").expect("a folder");
+    assert!(seen_in_red().contains("nameserver 9.9.9.9\n"));
+}
