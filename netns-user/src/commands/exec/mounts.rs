@@ -86,8 +86,7 @@ pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
         let from = entry.with_context(action)?.path();
         let Some(file) = from.file_name() else { continue };
         let over = Path::new("/etc").join(file);
-        let laid = mount(Some(&from), &over, None::<&str>, MsFlags::MS_BIND, None::<&str>);
-        if let Err(error) = laid {
+        if let Err(error) = lay(&from, &over) {
             // As iproute2 does: the command may well not need the file.
             anstream::eprintln!(
                 "warning: cannot lay {} over {}: {error}",
@@ -96,5 +95,15 @@ pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// Lays one file over another. A link is covered itself, and not the file that it leads to: the
+/// kernel ends a mount on a file that somebody replaces, as systemd-resolved does with its own.
+fn lay(from: &Path, over: &Path) -> io::Result<()> {
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let covered = OpenOptions::new().read(true).custom_flags(flags).open(over)?;
+    let place = format!("/proc/self/fd/{}", covered.as_raw_fd());
+    mount(Some(from), place.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     Ok(())
 }
