@@ -96,10 +96,11 @@ pub struct DownArgs {
     pub changing: Changing,
 }
 
-/// Show labs and whether their parts are all there
+/// Show labs and whether they are as their files say
 ///
-/// Shows each lab that is up with its namespaces, uplinks, bridges, cables, datapath and
-/// rules, and what of them is missing. Ends with 1 when something is.
+/// Shows each lab that is up with its namespaces, uplinks, bridges, cables, datapath and rules,
+/// and what of them is missing, switched off or changed by hand. `netns up` mends what belongs to
+/// the lab. Ends with 1 when something is not as the file says.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -59,18 +59,23 @@ fn render(labs: &[LabStatus], all: bool) -> String {
 
 fn render_lab(text: &mut String, lab: &LabStatus, all: bool) {
     let missing = lab.parts.iter().filter(|part| !part.present).count();
-    let off = lab.parts.iter().filter(|part| part.present && !part.off.is_empty()).count();
-    let verdict = match (lab.complete, missing, off) {
-        (false, ..) => paint(BAD, "unfinished: its `up` or `down` was interrupted, run it again"),
-        (true, ..) if lab.other_version => paint(
+    let there = || lab.parts.iter().filter(|part| part.present);
+    let off = there().filter(|part| !part.off.is_empty()).count();
+    let changed = there().filter(|part| !part.changed.is_empty()).count();
+    let counts = [(missing, "missing"), (off, "off"), (changed, "changed")];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    let verdict = match counts.as_slice() {
+        _ if !lab.complete => {
+            paint(BAD, "unfinished: its `up` or `down` was interrupted, run it again")
+        }
+        _ if lab.other_version => paint(
             BAD,
             "made by another version of netns: look at it with that one, or `netns up` makes its \
              NAT anew, and its connections end",
         ),
-        (true, 0, 0) => paint(GOOD, "up"),
-        (true, missing, 0) => paint(BAD, format!("damaged, {missing} missing")),
-        (true, 0, off) => paint(BAD, format!("damaged, {off} off")),
-        (true, missing, off) => paint(BAD, format!("damaged, {missing} missing, {off} off")),
+        [] => paint(GOOD, "up"),
+        [_, ..] => paint(BAD, format!("damaged, {}", counts.join(", "))),
     };
     let rows = if all { lab.parts.iter().map(row).collect() } else { folded(&lab.parts) };
     // Writing to a string cannot fail.
@@ -82,12 +87,19 @@ fn render_lab(text: &mut String, lab: &LabStatus, all: bool) {
 }
 
 fn row(part: &Part) -> [String; 4] {
-    let (state, detail) = match (part.present, part.off.as_slice()) {
-        (false, _) => ("MISSING", part.detail.clone()),
-        (true, []) => ("there", part.detail.clone()),
-        (true, off) => ("OFF", format!("{}; off: {}", part.detail, off.join(", "))),
+    let state = match (part.present, part.off.as_slice(), part.changed.as_slice()) {
+        (false, ..) => "MISSING",
+        (true, [], []) => "there",
+        (true, [], [_, ..]) => "CHANGED",
+        (true, [_, ..], _) => "OFF",
     };
-    [part.kind.name().to_owned(), part.name.clone(), state.to_owned(), detail]
+    let mut words = vec![part.detail.clone()];
+    if part.present && !part.off.is_empty() {
+        words.push(format!("off: {}", part.off.join(", ")));
+    }
+    words.extend(part.changed.iter().map(ToString::to_string));
+    words.retain(|word| !word.is_empty());
+    [part.kind.name().to_owned(), part.name.clone(), state.to_owned(), words.join("; ")]
 }
 
 /// The rows of all parts; of many in succession that are of one kind and there, one row.
@@ -112,7 +124,8 @@ mod tests {
 
     fn part(name: &str, present: bool) -> Part {
         let (name, detail) = (name.into(), "10.0.0.1/24".into());
-        Part { kind: PartKind::Namespace, name, detail, present, off: Vec::new() }
+        let (off, changed) = (Vec::new(), Vec::new());
+        Part { kind: PartKind::Namespace, name, detail, present, off, changed }
     }
 
     #[test]

@@ -116,6 +116,7 @@ impl Datapath {
         }
         changes.extend(self.routed_differences(spec, &interfaces)?);
         let ports: Ports = self.map(maps::BRIDGE_PORTS)?;
+        let endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
         let wanted: HashSet<&str> = spec.cables.iter().map(|cable| cable.port.as_str()).collect();
         for index in keys(&ports, maps::BRIDGE_PORTS)? {
             if let Some(name) = interfaces.name(index).filter(|name| !wanted.contains(name)) {
@@ -123,7 +124,8 @@ impl Datapath {
             }
         }
         for cable in &spec.cables {
-            if !self.watches_cable(&cable.port) || !self.knows(cable, &ports, &interfaces)? {
+            let is_known = self.knows(cable, &ports, &endpoints, &interfaces);
+            if !is_known || !self.watches_cable(&cable.port) {
                 changes.push(DatapathChange::Cable { port: cable.port.clone(), added: true });
                 continue;
             }
@@ -212,21 +214,21 @@ impl Datapath {
         &self,
         cable: &CableSpec,
         ports: &Ports,
+        endpoints: &Endpoints,
         interfaces: &Interfaces,
-    ) -> Result<bool, DatapathError> {
+    ) -> bool {
         let (Ok(index), Ok(port)) =
             (interfaces.index(&cable.port), configure::bridge_port(cable, interfaces))
         else {
-            return Ok(false);
+            return false;
         };
-        let endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
         let end = configure::endpoint(cable, index, &port);
         let known = |address: &Ipv4Addr| {
             endpoints.get(&Ip4::from(*address), 0).is_ok_and(|known| known == end)
         };
         let BridgePort { source_check, quota, .. } = port;
         let same_port = |known| BridgePort { source_check, quota, ..known } == port;
-        Ok(ports.get(&index, 0).is_ok_and(same_port) && cable.addresses.iter().all(known))
+        ports.get(&index, 0).is_ok_and(same_port) && cable.addresses.iter().all(known)
     }
 }
 

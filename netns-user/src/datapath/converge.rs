@@ -126,13 +126,14 @@ impl Datapath {
         let mut wanted = HashSet::new();
         let mut addresses = StdHashMap::new();
         let ports: Ports = self.map(maps::BRIDGE_PORTS)?;
+        let endpoints: Endpoints = self.map(maps::ENDPOINTS)?;
         for cable in &spec.cables {
             let index = interfaces.index(&cable.port)?;
             wanted.insert(index);
             addresses.extend(cable.addresses.iter().map(|address| (Ip4::from(*address), index)));
             let wanted = configure::bridge_port(cable, interfaces)?;
             let is_as_wanted = port_of(cable, &ports, interfaces) == Some(wanted);
-            if !is_as_wanted || !self.knows(cable, &ports, interfaces)? {
+            if !is_as_wanted || !self.knows(cable, &ports, &endpoints, interfaces) {
                 configure::write_cable(self, cable, interfaces)?;
             }
         }

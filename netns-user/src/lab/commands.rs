@@ -10,7 +10,8 @@ use super::{
     diff::{Fate, LinkAddresses, diff},
     forwarding, gates,
     pieces::{Piece, pieces},
-    plan::{DatapathFate, Plan, datapath_lines},
+    plan::{DatapathFate, Plan},
+    planned::datapath_lines,
     preflight,
     record::resolved,
     turn::hurry_commands,
@@ -66,6 +67,7 @@ impl Plan {
         }
         let made = self.differences.iter().filter(|difference| difference.fate == Fate::Added);
         let opened = made.flat_map(|difference| difference.piece.make_when_guarded());
+        let opened = opened.chain(self.closed_gates.iter().map(|end| gates::step(end, true)));
         commands.extend(opened.flat_map(|step| step.commands()));
         commands.extend(calm);
         commands.extend(self.set_back.iter().flat_map(|(key, value)| set(key, value)));

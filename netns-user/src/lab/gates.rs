@@ -94,12 +94,8 @@ fn own_gates(
     }
     // A bridge that somebody else has made under that name is no link of the lab.
     let machine = if topology.uses_machine() {
-        World::of_machine()?
-            .actual(&pieces(topology))
-            .iter()
-            .flat_map(Piece::ends)
-            .cloned()
-            .collect()
+        let pieces = pieces(topology);
+        World::of_machine(&pieces)?.actual(&pieces).iter().flat_map(Piece::ends).cloned().collect()
     } else {
         HashSet::new()
     };

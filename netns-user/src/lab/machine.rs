@@ -234,6 +234,9 @@ mod tests {
             peer: None,
             spanning_tree: false,
             queue: None,
+            ipv6: None,
+            forwarding: None,
+            xdp: false,
             mtu_limits: (None, None),
         };
         let mac = Some(crate::net::Mac([2; 6]));

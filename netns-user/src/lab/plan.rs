@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use serde::Serialize;
-
 use super::{
     LabError, LabRecord,
     datapaths::{RouterDatapath, datapaths},
     diff::{Difference, Fate, LinkAddresses, diff},
-    forwarding, in_place,
+    forwarding,
+    gates::gates,
+    in_place,
     pieces::{Key, Piece, pieces},
+    planned::{PlannedChange, Verb, datapath_lines, line, network_line},
     preflight,
     record::resolved,
     world::World,
@@ -20,27 +21,6 @@ use crate::{
     step::{End, Place, Step},
     topology::Topology,
 };
-
-/// What is to become of something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verb {
-    Add,
-    Change,
-    Remove,
-}
-
-/// One line of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlannedChange {
-    pub verb: Verb,
-    /// "namespace", "cable", "route", …
-    pub kind: &'static str,
-    pub name: String,
-    pub detail: String,
-    /// The namespace that is added as well and that this belongs to.
-    pub part_of: Option<String>,
-}
 
 /// What becomes of a router's datapath.
 #[derive(Clone, Debug)]
@@ -69,6 +49,8 @@ pub struct Plan {
     pub(super) set_back: Vec<(String, String)>,
     /// Names of namespaces whose remains are to be taken away first.
     pub(super) wrecks: Vec<String>,
+    /// Links in routers that stand and from which nothing is forwarded.
+    pub(super) closed_gates: Vec<End>,
 }
 
 impl Plan {
@@ -78,8 +60,16 @@ impl Plan {
         let installed = |datapath| (datapath, DatapathFate::Installed { replaces: false });
         let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
         let forwarding = new_forwarding(&wanted, None)?;
-        let (removed_datapaths, wrecks, set_back) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, set_back, wrecks })
+        Ok(Self {
+            wanted,
+            differences,
+            datapaths,
+            removed_datapaths: Vec::new(),
+            forwarding,
+            set_back: Vec::new(),
+            wrecks: Vec::new(),
+            closed_gates: Vec::new(),
+        })
     }
 
     /// Plans the way from what stands of a lab to what is wanted.
@@ -121,7 +111,17 @@ impl Plan {
             _ => Vec::new(),
         };
         let wrecks = world.wrecks().to_vec();
-        Ok(Self { wanted, differences, datapaths, removed_datapaths, forwarding, set_back, wrecks })
+        let closed_gates = closed_gates(&world, &wanted, &differences);
+        Ok(Self {
+            wanted,
+            differences,
+            datapaths,
+            removed_datapaths,
+            forwarding,
+            set_back,
+            wrecks,
+            closed_gates,
+        })
     }
 
     /// Whether the lab is as it is wanted.
@@ -129,6 +129,7 @@ impl Plan {
         let same = |fate: &DatapathFate| matches!(fate, DatapathFate::Changed(changes) if changes.is_empty());
         self.differences.is_empty()
             && self.removed_datapaths.is_empty()
+            && self.closed_gates.is_empty()
             && self.forwarding.is_none()
             && self.datapaths.iter().all(|(_, fate)| same(fate))
     }
@@ -179,6 +180,9 @@ impl Plan {
             let detail = if on { "0 -> 1" } else { "set back" };
             changes.push(line(Verb::Change, "setting", name, detail.to_owned()));
         }
+        changes.extend(self.closed_gates.iter().map(|end| {
+            line(Verb::Change, "setting", format!("forwarding from {end}"), "off -> on".to_owned())
+        }));
         for (datapath, fate) in &self.datapaths {
             changes.extend(datapath_lines(datapath, fate, &ports));
         }
@@ -191,6 +195,14 @@ fn new_forwarding(wanted: &Topology, record: Option<&LabRecord>) -> Result<Optio
         return Ok((sysctl::read(sysctl::IP_FORWARD)? != "1").then_some(true));
     }
     Ok(record.is_some_and(|record| !record.settings.is_empty()).then_some(false))
+}
+
+/// The links in routers that forward nothing, of those that stay.
+fn closed_gates(world: &World, wanted: &Topology, differences: &[Difference]) -> Vec<End> {
+    let added = differences.iter().filter(|difference| difference.fate == Fate::Added);
+    let new: HashSet<&End> = added.flat_map(|difference| difference.piece.ends()).collect();
+    let is_closed = |end: &End| world.link(end).is_some_and(|link| link.forwarding == Some(false));
+    gates(wanted).into_iter().filter(|end| !new.contains(end) && is_closed(end)).collect()
 }
 
 /// Refuses names that links of others have, where links of the lab are to be made.
@@ -267,110 +279,6 @@ pub fn plan(topology: &Topology) -> Result<Plan, LabError> {
             Plan::new(wanted)
         }
     }
-}
-
-fn line(verb: Verb, kind: &'static str, name: String, detail: String) -> PlannedChange {
-    PlannedChange { verb, kind, name, detail, part_of: None }
-}
-
-fn network_line(
-    difference: &Difference,
-    made: &impl Fn(&Place) -> Option<String>,
-) -> PlannedChange {
-    let verb = match difference.fate {
-        Fate::Added => Verb::Add,
-        Fate::Changed => Verb::Change,
-        Fate::Removed => Verb::Remove,
-    };
-    let (kind, name, mut detail) = difference.piece.words();
-    if let (Piece::Address { .. }, Fate::Changed) = (&difference.piece, difference.fate) {
-        detail += ", comes after the first one";
-    }
-    let part_of = match &difference.piece {
-        Piece::Namespace { .. } => None,
-        Piece::Bridge { end, .. } | Piece::Address { end, .. } => made(&end.place),
-        Piece::Cable(cable) => made(&cable.far.place).or_else(|| made(&cable.near.place)),
-        Piece::Route { place, .. } => made(place),
-        Piece::Resolver { namespace, .. } => made(&Place::namespace(namespace)),
-    };
-    PlannedChange { verb, kind, name, detail, part_of }
-}
-
-/// Programs come and go with their cables: only those that were missing are told of.
-pub(super) fn datapath_lines(
-    datapath: &RouterDatapath,
-    fate: &DatapathFate,
-    new_ports: &HashSet<&str>,
-) -> Vec<PlannedChange> {
-    let spec = &datapath.spec;
-    let changes = match fate {
-        DatapathFate::Changed(changes) => changes,
-        DatapathFate::Installed { replaces } => {
-            let (verb, detail) = if *replaces {
-                (Verb::Change, "made anew, its connections end".to_owned())
-            } else {
-                (Verb::Add, format!("{} connections", spec.flow_capacity))
-            };
-            let mut lines = vec![line(verb, "datapath", spec.lab.clone(), detail)];
-            let rules = spec.routed.iter().map(ToString::to_string);
-            let rules = rules.chain(spec.masquerades.iter().map(ToString::to_string));
-            let rules = rules.chain(spec.forwards.iter().map(ToString::to_string));
-            lines.extend(rules.map(|rule| line(Verb::Add, "rule", rule, String::new())));
-            return lines;
-        }
-    };
-    let rule = |rule: String, added: &bool| {
-        let (verb, detail) = if *added {
-            (Verb::Add, String::new())
-        } else {
-            (Verb::Remove, "its connections end".to_owned())
-        };
-        line(verb, "rule", rule, detail)
-    };
-    let hook = |name: &String, added: &bool| {
-        (*added && !new_ports.contains(name.as_str()))
-            .then(|| line(Verb::Add, "program", format!("at {name}"), String::new()))
-    };
-    let switch = |key: &str, on: bool| {
-        let state = if on { "off -> on" } else { "on -> off" };
-        line(Verb::Change, "setting", key.to_owned(), state.to_owned())
-    };
-    let lines = changes.iter().filter_map(|change| match change {
-        DatapathChange::SourceCheck(on) => Some(switch("nat.source_check", *on)),
-        DatapathChange::ViaStack(on) => Some(switch("nat.via_stack", *on)),
-        DatapathChange::Setting { key, from, to } => {
-            Some(line(Verb::Change, "setting", key.clone(), format!("{from} -> {to}")))
-        }
-        DatapathChange::CableSourceCheck { port, check } => {
-            let state = match check {
-                None => "as nat.source_check",
-                Some(true) => "on",
-                Some(false) => "off",
-            };
-            let name = format!("source_check of {port}");
-            Some(line(Verb::Change, "setting", name, state.to_owned()))
-        }
-        DatapathChange::Reassembler => {
-            let detail = "puts fragments in order".to_owned();
-            Some(line(Verb::Add, "reassembler", spec.lab.clone(), detail))
-        }
-        DatapathChange::ForwardGuard => {
-            let detail = "stops what no uplink leads out".to_owned();
-            Some(line(Verb::Add, "guard", spec.lab.clone(), detail))
-        }
-        DatapathChange::Routed { routed, added } => {
-            let verb = if *added { Verb::Add } else { Verb::Remove };
-            Some(line(verb, "rule", routed.to_string(), String::new()))
-        }
-        DatapathChange::Uplink { name, added } | DatapathChange::Cable { port: name, added } => {
-            hook(name, added)
-        }
-        DatapathChange::Masquerade { rule: masquerade, added } => {
-            Some(rule(masquerade.to_string(), added))
-        }
-        DatapathChange::Forward { rule: forward, added } => Some(rule(forward.to_string(), added)),
-    });
-    lines.collect()
 }
 
 #[cfg(test)]

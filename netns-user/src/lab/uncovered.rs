@@ -161,6 +161,9 @@ mod tests {
             peer: None,
             spanning_tree: false,
             queue: None,
+            ipv6: None,
+            forwarding: None,
+            xdp: false,
             mtu_limits: (None, None),
         };
         (1..).zip(names).map(link).collect()

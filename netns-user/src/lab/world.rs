@@ -10,12 +10,12 @@ use ipnet::{IpNet, Ipv4Net};
 use super::{
     LabError, LabRecord,
     diff::LinkAddresses,
-    pieces::{CablePiece, Key, Piece},
+    pieces::{CablePiece, Key, LinkSettings, Piece},
     record::Bearer,
     resolver,
 };
 use crate::{
-    net::{BRIDGE, Link, Mac, NetError, Netlink, VETH, netns::Visitor, sysctl},
+    net::{BRIDGE, Link, NetError, Netlink, VETH, netns::Visitor, sysctl},
     step::{End, Place},
     topology::Route,
 };
@@ -27,6 +27,8 @@ pub(super) struct World {
     /// Names of the lab's namespaces that were half made or half deleted when somebody was
     /// killed. They are no places.
     wrecks: Vec<String>,
+    /// Names of the lab's ports of each bridge.
+    ports: HashMap<End, Vec<String>>,
 }
 
 /// What a namespace has.
@@ -37,8 +39,17 @@ struct Snapshot {
     names: HashMap<u32, String>,
     /// The addresses of each link by its index, in the kernel's order.
     addresses: HashMap<u32, Vec<Ipv4Net>>,
-    routes: HashMap<(Ipv4Net, u32), (Option<Ipv4Addr>, Option<u32>)>,
+    routes: HashMap<(Ipv4Net, u32), FoundRoute>,
     forwarding: bool,
+}
+
+/// A route as it is.
+#[derive(Clone, Copy, Debug)]
+struct FoundRoute {
+    via: Option<Ipv4Addr>,
+    /// Index of the link.
+    link: Option<u32>,
+    by_hand: bool,
 }
 
 impl World {
@@ -52,9 +63,9 @@ impl World {
     }
 
     /// Looks at the machine's own namespace alone.
-    pub(super) fn of_machine() -> Result<Self, LabError> {
+    pub(super) fn of_machine(pieces: &[Piece]) -> Result<Self, LabError> {
         let places = HashMap::from([(Place::Machine, Snapshot::read()?)]);
-        Ok(Self { places, wrecks: Vec::new() })
+        Ok(Self { places, wrecks: Vec::new(), ports: ports(pieces) })
     }
 
     fn of_namespaces(
@@ -85,7 +96,7 @@ impl World {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Self { places, wrecks })
+        Ok(Self { places, wrecks, ports: ports(pieces) })
     }
 
     /// Names that nothing usable bears, but a file of the lab's that is in the way.
@@ -96,6 +107,11 @@ impl World {
     /// Whether the place is there.
     pub(super) fn has(&self, place: &Place) -> bool {
         self.places.contains_key(place)
+    }
+
+    /// Whether packets are forwarded between the links of the place.
+    pub(super) fn forwards(&self, place: &Place) -> bool {
+        self.places.get(place).is_some_and(|place| place.forwarding)
     }
 
     /// The link at an end.
@@ -136,12 +152,19 @@ impl World {
         match piece {
             Piece::Namespace { name, .. } => {
                 let snapshot = self.places.get(&Place::namespace(name))?;
-                Some(Piece::Namespace { name: name.clone(), forwarding: snapshot.forwarding })
+                let lo = snapshot.links.get("lo");
+                Some(Piece::Namespace {
+                    name: name.clone(),
+                    forwarding: snapshot.forwarding,
+                    lo_up: lo.is_some_and(|lo| lo.up),
+                    // What is set for all links of a namespace shows at the one that cannot go.
+                    ipv6: lo.and_then(|lo| lo.ipv6).unwrap_or(false),
+                })
             }
-            Piece::Bridge { end, mac, mtu, .. } => {
-                let link = self.bridge(end, *mac)?;
-                let mtu = mtu.map(|_| link.mtu);
-                Some(Piece::Bridge { end: end.clone(), mac: *mac, mtu, up: link.up })
+            Piece::Bridge { end, settings } => {
+                let link = self.bridge(end, settings)?;
+                let settings = LinkSettings::of(link, settings);
+                Some(Piece::Bridge { end: end.clone(), settings })
             }
             Piece::Cable(cable) => self.cable(cable).map(Piece::Cable),
             Piece::Address { end, address } => {
@@ -149,11 +172,11 @@ impl World {
             }
             Piece::Route { place, route, waits } => {
                 let snapshot = self.places.get(place)?;
-                let (via, link) = snapshot.routes.get(&(route.to, route.metric))?;
-                let name = || snapshot.names.get(&(*link)?).cloned();
+                let found = snapshot.routes.get(&(route.to, route.metric))?;
+                let name = || snapshot.names.get(&found.link?).cloned();
                 let interface = route.interface.as_ref().and_then(|_| name());
                 let (to, metric) = (route.to, route.metric);
-                let route = Route { to, via: *via, interface, metric };
+                let route = Route { to, via: found.via, interface, metric };
                 Some(Piece::Route { place: place.clone(), route, waits: *waits })
             }
             Piece::Resolver { namespace, servers } => {
@@ -163,9 +186,17 @@ impl World {
         }
     }
 
-    /// A bridge of another owner, who took the name over, has another Ethernet address.
-    fn bridge(&self, end: &End, mac: Mac) -> Option<&Link> {
-        self.link(end).filter(|link| link.is(BRIDGE) && link.mac == Some(mac))
+    /// On the machine, a bridge of another owner, who took the name over, has another Ethernet
+    /// address and none of the lab's ports. In a namespace of the lab every bridge is the lab's.
+    fn bridge(&self, end: &End, settings: &LinkSettings) -> Option<&Link> {
+        let bridge = self.link(end).filter(|link| link.is(BRIDGE))?;
+        let has_port = || {
+            let ports = self.ports.get(end).into_iter().flatten();
+            let mut ports = ports.filter_map(|port| self.link(&End::new(end.place.clone(), port)));
+            ports.any(|port| port.bridge == Some(bridge.index))
+        };
+        let is_own = bridge.mac == settings.mac || end.place != Place::Machine || has_port();
+        is_own.then_some(bridge)
     }
 
     /// One end without the other is still in the way, and is told of as a broken cable; unless
@@ -179,15 +210,17 @@ impl World {
             let place = self.places.get(&cable.near.place)?;
             return Some(CablePiece {
                 bridge: near.bridge.and_then(|index| place.names.get(&index).cloned()),
-                mtu: cable.mtu.map(|_| near.mtu),
-                up: near.up && far.up,
+                settings: [
+                    LinkSettings::of(near, &cable.settings[0]),
+                    LinkSettings::of(far, &cable.settings[1]),
+                ],
                 ..cable.clone()
             });
         }
         if near.is_some_and(|near| self.led_to(near, cable)) {
             return Some(cable.broken(&cable.near));
         }
-        far.filter(|far| far.mac == Some(cable.mac)).map(|_| cable.broken(&cable.far))
+        far.filter(|far| far.mac == cable.settings[1].mac).map(|_| cable.broken(&cable.far))
     }
 
     /// Whether this near end is the lab's, though its far end is not in its place: it is where
@@ -198,10 +231,34 @@ impl World {
         let renamed = self.places.get(&cable.far.place).is_some_and(|place| {
             let mut links = place.links.values();
             links.any(|far| {
-                near.peer.is_some_and(|peer| peer.index == far.index) && far.mac == Some(cable.mac)
+                near.peer.is_some_and(|peer| peer.index == far.index)
+                    && far.mac == cable.settings[1].mac
             })
         });
         renamed || (plugged.is_some() && near.bridge == plugged)
+    }
+
+    /// Addresses of the lab's links, and routes out of them, that somebody has added by hand.
+    pub(super) fn added(&self, pieces: &[Piece]) -> Vec<Piece> {
+        let known: HashSet<Key> = pieces.iter().map(Piece::key).collect();
+        let mut added = Vec::new();
+        for end in pieces.iter().flat_map(Piece::ends) {
+            let addresses = self.addresses(end).iter();
+            added.extend(
+                addresses.map(|address| Piece::Address { end: end.clone(), address: *address }),
+            );
+            let Some(snapshot) = self.places.get(&end.place) else { continue };
+            let link = snapshot.links.get(&end.interface).map(|link| link.index);
+            let routes = snapshot.routes.iter().filter(|(_, it)| it.by_hand && it.link == link);
+            added.extend(routes.map(|((to, metric), found)| {
+                let interface = Some(end.interface.clone());
+                let route = Route { to: *to, via: found.via, interface, metric: *metric };
+                Piece::Route { place: end.place.clone(), route, waits: false }
+            }));
+        }
+        added.retain(|piece| !known.contains(&piece.key()));
+        added.sort_by_cached_key(|piece| piece.words());
+        added
     }
 
     /// Names of what is wanted and not there, in words.
@@ -209,6 +266,18 @@ impl World {
         let there: HashSet<Key> = self.actual(pieces).iter().map(Piece::key).collect();
         pieces.iter().filter(|piece| !there.contains(&piece.key())).collect()
     }
+}
+
+/// Names of the ports that each bridge is to have.
+fn ports(pieces: &[Piece]) -> HashMap<End, Vec<String>> {
+    let mut ports: HashMap<End, Vec<String>> = HashMap::new();
+    for piece in pieces {
+        if let Piece::Cable(CablePiece { near, bridge: Some(bridge), .. }) = piece {
+            let bridge = End::new(near.place.clone(), bridge);
+            ports.entry(bridge).or_default().push(near.interface.clone());
+        }
+    }
+    ports
 }
 
 impl Snapshot {
@@ -230,7 +299,8 @@ impl Snapshot {
                 IpAddr::V4(gateway) => Some(gateway),
                 IpAddr::V6(_) => None,
             });
-            Some(((v4(route.destination)?, route.metric), (via, route.link)))
+            let found = FoundRoute { via, link: route.link, by_hand: route.by_hand };
+            Some(((v4(route.destination)?, route.metric), found))
         });
         Ok(Self {
             names,

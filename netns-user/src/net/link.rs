@@ -6,10 +6,7 @@ use futures::TryStreamExt;
 use netlink_packet_core::{DefaultNla, Emitable as _};
 use rtnetlink::{
     LinkBridge, LinkUnspec, LinkVeth,
-    packet_route::link::{
-        AfSpecInet, AfSpecUnspec, BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort,
-        InfoData, InfoPortData, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
-    },
+    packet_route::link::{AfSpecInet, AfSpecUnspec, InfoData, InfoVeth, LinkAttribute},
 };
 use serde::Serialize;
 
@@ -99,6 +96,15 @@ pub struct Link {
     /// Its queueing discipline, as `tc` calls it.
     #[serde(skip)]
     pub queue: Option<String>,
+    /// Whether IPv6 is on, where the kernel has it.
+    #[serde(skip)]
+    pub ipv6: Option<bool>,
+    /// Whether IPv4 packets that come in by it are forwarded, where the kernel tells.
+    #[serde(skip)]
+    pub forwarding: Option<bool>,
+    /// Whether an XDP program is attached to it.
+    #[serde(skip)]
+    pub xdp: bool,
     /// The smallest and the largest MTU that it takes, in bytes, where the kernel tells.
     #[serde(skip)]
     pub mtu_limits: (Option<u32>, Option<u32>),
@@ -280,6 +286,16 @@ impl Netlink {
         self.wait(request, || format!("set the MTU of interface \"{}\" to {mtu}", link.name))
     }
 
+    /// Sets the Ethernet address of a link.
+    ///
+    /// # Errors
+    /// When the link's kind does not allow it or the kernel refuses.
+    pub fn set_mac(&self, link: &Link, mac: Mac) -> Result<(), NetError> {
+        let message = LinkUnspec::new_with_index(link.index).address(mac.0.to_vec()).build();
+        let request = self.handle().link().set(message).execute();
+        self.wait(request, || format!("set the MAC of interface \"{}\" to {mac}", link.name))
+    }
+
     /// Makes a link a port of a bridge.
     ///
     /// # Errors
@@ -327,73 +343,4 @@ impl Link {
             (true, true) => "up",
         }
     }
-}
-
-impl From<LinkMessage> for Link {
-    fn from(message: LinkMessage) -> Self {
-        let mut link = Self {
-            index: message.header.index,
-            name: String::new(),
-            kind: None,
-            mac: None,
-            mtu: 0,
-            up: message.header.flags.contains(LinkFlags::Up),
-            state: State::Unknown.to_string().to_lowercase(),
-            bridge: None,
-            port_state: None,
-            carrier: message.header.flags.contains(LinkFlags::LowerUp),
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            mtu_limits: (None, None),
-        };
-        let mut below = None;
-        let mut namespace = None;
-        for attribute in message.attributes {
-            match attribute {
-                LinkAttribute::IfName(name) => link.name = name,
-                LinkAttribute::Address(bytes) => link.mac = bytes.try_into().ok().map(Mac),
-                LinkAttribute::Mtu(mtu) => link.mtu = mtu,
-                LinkAttribute::OperState(state) => link.state = state.to_string().to_lowercase(),
-                LinkAttribute::Controller(index) => link.bridge = Some(index),
-                LinkAttribute::Link(index) => below = Some(index),
-                LinkAttribute::LinkNetNsId(number) => namespace = Some(number),
-                LinkAttribute::Qdisc(kind) => link.queue = Some(kind),
-                LinkAttribute::MinMtu(mtu) => link.mtu_limits.0 = Some(mtu),
-                // 0: the driver has no limit of its own.
-                LinkAttribute::MaxMtu(mtu) => link.mtu_limits.1 = Some(mtu).filter(|mtu| *mtu > 0),
-                LinkAttribute::LinkInfo(infos) => {
-                    for info in infos {
-                        match info {
-                            LinkInfo::Kind(kind) => link.kind = Some(kind.to_string()),
-                            LinkInfo::PortData(InfoPortData::BridgePort(port)) => {
-                                link.port_state = port_state(&port);
-                            }
-                            LinkInfo::Data(InfoData::Bridge(settings)) => {
-                                link.spanning_tree = settings.iter().any(runs_spanning_tree);
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        if link.is(VETH) {
-            link.peer = below.map(|index| Peer { index, namespace });
-        }
-        link
-    }
-}
-
-fn runs_spanning_tree(setting: &InfoBridge) -> bool {
-    matches!(setting, InfoBridge::StpState(state) if *state != BridgeStpState::Disabled)
-}
-
-fn port_state(attributes: &[InfoBridgePort]) -> Option<PortState> {
-    attributes.iter().find_map(|attribute| match attribute {
-        InfoBridgePort::State(BridgePortState::Forwarding) => Some(PortState::Forwarding),
-        InfoBridgePort::State(_) => Some(PortState::Closed),
-        _ => None,
-    })
 }

@@ -8,6 +8,7 @@ mod exchange;
 pub mod firewall;
 pub mod kernel;
 mod link;
+mod link_message;
 pub mod listeners;
 mod neighbour;
 mod netlink;

@@ -29,6 +29,9 @@ pub struct Route {
     pub metric: u32,
     /// "unicast", or what else becomes of the packets: "blackhole", "unreachable", "prohibit", "throw".
     pub kind: &'static str,
+    /// Whether a person has added it, and neither the kernel nor a program that routes.
+    #[serde(skip)]
+    pub by_hand: bool,
 }
 
 impl Route {
@@ -156,6 +159,7 @@ fn from_message(message: &RouteMessage) -> Option<Route> {
         source: None,
         metric: 0,
         kind: kind_name(message.header.kind),
+        by_hand: matches!(message.header.protocol, RouteProtocol::Boot | RouteProtocol::Static),
     };
     for attribute in &message.attributes {
         match attribute {

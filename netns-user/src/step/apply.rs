@@ -118,6 +118,7 @@ impl Hands {
                 self.with_link(end, |here, link| here.set_forwarding(link, *on))
             }
             Step::SetMtu { end, mtu } => self.with_link(end, |here, link| here.set_mtu(link, *mtu)),
+            Step::SetMac { end, mac } => self.with_link(end, |here, link| here.set_mac(link, *mac)),
             Step::AddAddress { end, address } => {
                 self.with_link(end, |here, link| here.add_address(link, *address))
             }

@@ -75,6 +75,9 @@ impl Step {
                 Self::Set { place: end.place.clone(), key, value }.commands()
             }
             Self::SetMtu { end, mtu } => vec![size(end, *mtu)],
+            Self::SetMac { end, mac } => {
+                vec![format!("{} set {} address {mac}", link(end), word(&end.interface))]
+            }
             Self::AddAddress { end, address } => {
                 vec![format!("{} addr add {address} dev {}", ip(&end.place), word(&end.interface))]
             }

@@ -142,6 +142,10 @@ pub enum Step {
         /// Bytes.
         mtu: u32,
     },
+    SetMac {
+        end: End,
+        mac: Mac,
+    },
     AddAddress {
         end: End,
         address: Ipv4Net,
@@ -190,6 +194,7 @@ impl Step {
             | Self::DeleteLink { .. }
             | Self::Detach { .. }
             | Self::SetMtu { .. }
+            | Self::SetMac { .. }
             | Self::DeleteResolver { .. } => return None,
         })
     }

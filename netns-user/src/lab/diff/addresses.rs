@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::{Difference, Fate};
 use crate::{
-    lab::pieces::{Key, Piece},
+    lab::pieces::{Deviation, Key, Piece},
     step::{End, Step},
 };
 
@@ -91,8 +91,11 @@ pub(super) fn keep_order(
             }
             steps.push(Step::DeleteAddress { end: end.clone(), address });
             steps.push(Step::AddAddress { end: end.clone(), address });
+            let order = format!("place of {address}");
+            let deviation = Deviation::new(&end, order, "before the first", "after it");
             let piece = Piece::Address { end, address };
-            differences.push(Difference { fate: Fate::Changed, piece, steps });
+            let difference = Difference::new(Fate::Changed, piece, steps);
+            differences.push(Difference { deviations: vec![deviation], ..difference });
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) use addresses::LinkAddresses;
 use ipnet::Ipv4Net;
 
-use super::pieces::{CablePiece, Key, Piece};
+use super::pieces::{CablePiece, Deviation, Key, Piece};
 use crate::step::{End, Place, Step};
 
 /// What becomes of a piece.
@@ -25,6 +25,22 @@ pub(super) struct Difference {
     /// As it is to be; when it is removed, as it is.
     pub(super) piece: Piece,
     pub(super) steps: Vec<Step>,
+    /// What of it is to be changed.
+    pub(super) deviations: Vec<Deviation>,
+}
+
+impl Difference {
+    fn new(fate: Fate, piece: Piece, steps: Vec<Step>) -> Self {
+        Self { fate, piece, steps, deviations: Vec::new() }
+    }
+
+    /// From a piece as it is to the one that is wanted, if they differ.
+    fn changing(is: &Piece, wanted: &Piece) -> Option<Self> {
+        let (deviations, steps): (Vec<_>, Vec<_>) = is.mendings(wanted)?.into_iter().unzip();
+        let steps: Vec<Step> = steps.into_iter().flatten().collect();
+        let difference = Self { deviations, ..Self::new(Fate::Changed, wanted.clone(), steps) };
+        (!difference.steps.is_empty()).then_some(difference)
+    }
 }
 
 /// What is to be done, in order: removals first, the last made first, then the rest in the
@@ -48,13 +64,13 @@ pub(super) fn diff(
             gone.insert(key);
             continue;
         }
-        let stays = wanted_by_key.get(&key).is_some_and(|wanted| piece.change_to(wanted).is_some());
+        let stays = wanted_by_key.get(&key).is_some_and(|wanted| piece.mendings(wanted).is_some());
         if !stays {
             gone.insert(key);
             let piece = piece.clone();
             let mut steps = links.leading_out(&piece);
             steps.extend(piece.take_away());
-            removed.push(Difference { fate: Fate::Removed, piece, steps });
+            removed.push(Difference::new(Fate::Removed, piece, steps));
         }
     }
     let mut kept: HashMap<Key, Piece> = actual
@@ -65,13 +81,11 @@ pub(super) fn diff(
     unplug(&mut kept, &gone);
     removed.reverse();
     removed.extend(wanted.iter().filter_map(|piece| {
-        let (fate, steps) = match kept.get(&piece.key()) {
-            Some(is) => (Fate::Changed, is.change_to(piece)?),
-            None => (Fate::Added, piece.make()),
-        };
-        // A route that waits is added later, without steps here.
-        let is_different = fate == Fate::Added || !steps.is_empty();
-        is_different.then(|| Difference { fate, piece: piece.clone(), steps })
+        match kept.get(&piece.key()) {
+            Some(is) => Difference::changing(is, piece),
+            // A route that waits is added later, without steps here.
+            None => Some(Difference::new(Fate::Added, piece.clone(), piece.make())),
+        }
     }));
     let is_new = |end: &End| links.goes(end, &gone);
     addresses::keep_order(&mut removed, wanted, addresses, is_new);

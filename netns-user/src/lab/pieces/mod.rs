@@ -2,6 +2,7 @@
 //! knows the steps that make it, change it and take it away; its datapath is not among them.
 
 mod of_topology;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -10,10 +11,12 @@ use std::{net::Ipv4Addr, slice};
 use ipnet::Ipv4Net;
 
 pub(super) use of_topology::pieces;
+pub use settings::Deviation;
+pub(super) use settings::{LinkSettings, Mending};
 
 use super::gates;
 use crate::{
-    net::{ETHERNET_MTU, Mac, sysctl},
+    net::sysctl,
     step::{End, Place, Step},
     topology::Route,
 };
@@ -25,14 +28,14 @@ pub(super) enum Piece {
         name: String,
         /// Whether it forwards packets between its links.
         forwarding: bool,
+        /// Whether its loopback interface is on: always wanted.
+        lo_up: bool,
+        /// Whether IPv6 is on: never wanted.
+        ipv6: bool,
     },
     Bridge {
         end: End,
-        mac: Mac,
-        /// `None`: whatever it is.
-        mtu: Option<u32>,
-        /// Always wanted.
-        up: bool,
+        settings: LinkSettings,
     },
     Cable(CablePiece),
     Address {
@@ -57,14 +60,10 @@ pub(super) enum Piece {
 pub(super) struct CablePiece {
     pub(super) near: End,
     pub(super) far: End,
-    /// The far end's Ethernet address.
-    pub(super) mac: Mac,
+    /// Of the near and of the far end.
+    pub(super) settings: [LinkSettings; 2],
     /// The bridge that the near end is a port of.
     pub(super) bridge: Option<String>,
-    /// `None`: whatever it is.
-    pub(super) mtu: Option<u32>,
-    /// Whether both ends are switched on: always wanted.
-    pub(super) up: bool,
     /// The ends from which a router forwards once they are guarded.
     pub(super) gates: Vec<End>,
     /// Whether the far end is switched on only then: a network outside, to which the router's own
@@ -87,11 +86,26 @@ impl CablePiece {
     /// What is left of this cable at `end`, without its other end.
     pub(super) fn broken(&self, end: &End) -> Self {
         let far = End::new(Place::Machine, "");
-        Self { near: end.clone(), far, bridge: None, mtu: None, ..self.clone() }
+        Self { near: end.clone(), far, bridge: None, ..self.clone() }
     }
 
     fn is_broken(&self) -> bool {
         self.far.interface.is_empty()
+    }
+
+    /// The near end that is to be a port of another bridge, or of none.
+    fn plugged_into(&self, wanted: &Self) -> Option<Mending> {
+        if self.bridge == wanted.bridge {
+            return None;
+        }
+        let end = wanted.near.clone();
+        let word = |bridge: &Option<String>| bridge.clone().unwrap_or_else(|| "none".to_owned());
+        let deviation = Deviation::new(&end, "bridge", word(&self.bridge), word(&wanted.bridge));
+        let step = match &wanted.bridge {
+            Some(bridge) => Step::Attach { end, bridge: bridge.clone() },
+            None => Step::Detach { end },
+        };
+        Some((deviation, vec![step]))
     }
 }
 
@@ -130,29 +144,30 @@ impl Piece {
         one.into_iter().chain(other)
     }
 
-    /// Wishes for an MTU are many, and whoever looks at the piece has to heed all: when the
-    /// last one has none, there may be an older one to take back.
+    /// Several topologies may ask for an MTU of a bridge. When the last one asks for none, an older
+    /// one may have to be taken back.
     pub(super) fn take_up_mtu(&mut self, older: &Self) {
-        let (Self::Bridge { mtu, .. } | Self::Cable(CablePiece { mtu, .. })) = self else { return };
-        if let Self::Bridge { mtu: older, .. } | Self::Cable(CablePiece { mtu: older, .. }) = older
+        if let (Self::Bridge { settings, .. }, Self::Bridge { settings: older, .. }) = (self, older)
         {
-            *mtu = mtu.or(*older);
+            settings.mtu = settings.mtu.or(older.mtu);
         }
     }
 
     /// Its kind, its name and what there is to say of it, for a person.
     pub(super) fn words(&self) -> (&'static str, String, String) {
-        let mtu = |mtu: &Option<u32>| mtu.map_or(String::new(), |mtu| format!("mtu {mtu}"));
+        let mtu = |settings: &LinkSettings| settings.special_mtu().map(|mtu| format!("mtu {mtu}"));
         match self {
-            Self::Namespace { name, forwarding } => {
+            Self::Namespace { name, forwarding, .. } => {
                 let detail = if *forwarding { "forwards packets" } else { "" };
                 ("namespace", name.clone(), detail.to_owned())
             }
-            Self::Bridge { end, mtu: size, .. } => ("bridge", end.to_string(), mtu(size)),
+            Self::Bridge { end, settings } => {
+                ("bridge", end.to_string(), mtu(settings).unwrap_or_default())
+            }
             Self::Cable(cable) => {
                 let bridge = cable.bridge.as_ref().map(|bridge| format!("port of {bridge}"));
                 let detail: Vec<String> =
-                    bridge.into_iter().chain(cable.mtu.map(|mtu| format!("mtu {mtu}"))).collect();
+                    bridge.into_iter().chain(mtu(&cable.settings[1])).collect();
                 let ends = if cable.is_broken() {
                     format!("{} - nothing", cable.near)
                 } else {
@@ -162,19 +177,11 @@ impl Piece {
             }
             Self::Address { end, address } => ("address", address.to_string(), format!("on {end}")),
             Self::Route { place, route, .. } => {
-                let to = if route.to.prefix_len() == 0 {
-                    "default".to_owned()
-                } else {
-                    route.to.to_string()
-                };
-                let via = route.via.map(|via| format!("via {via}"));
-                let out = route.interface.as_ref().map(|name| format!("out of {name}"));
-                let words: Vec<String> = via.into_iter().chain(out).collect();
-                ("route", format!("{to} {}", words.join(" ")), format!("in {place}"))
+                let name = format!("{} {}", route_to(route), way(route));
+                ("route", name, format!("in {place}"))
             }
             Self::Resolver { namespace, servers } => {
-                let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
-                ("name servers", servers.join(", "), format!("of namespace \"{namespace}\""))
+                ("name servers", listed(servers), format!("of namespace \"{namespace}\""))
             }
         }
     }
@@ -182,7 +189,7 @@ impl Piece {
     /// The steps that make it.
     pub(super) fn make(&self) -> Vec<Step> {
         match self.clone() {
-            Self::Namespace { name, forwarding } => {
+            Self::Namespace { name, forwarding, lo_up, .. } => {
                 let place = Place::Namespace(name.clone());
                 let set = |key: &str, value: &str| Step::Set {
                     place: place.clone(),
@@ -195,22 +202,24 @@ impl Piece {
                 steps.push(set(sysctl::IPV6_OFF, "1"));
                 steps.extend(forwarding.then(|| set(sysctl::IP_FORWARD, "1")));
                 let end = End { place: place.clone(), interface: "lo".to_owned() };
-                steps.push(Step::SetLink { end, up: true });
+                steps.push(Step::SetLink { end, up: lo_up });
                 steps
             }
-            Self::Bridge { end, mac, mtu, up } => {
+            Self::Bridge { end, settings: LinkSettings { mac, mtu, up, .. } } => {
                 let closed = gates::step(&end, false);
                 let silent = without_ipv6(&end);
-                let add = Step::AddBridge { end, mac: Some(mac), mtu, up };
+                let add = Step::AddBridge { end, mac, mtu, up };
                 [add, closed].into_iter().chain(silent).collect()
             }
-            Self::Cable(CablePiece { near, far, mac, bridge, mtu, up, gates, waits }) => {
+            Self::Cable(CablePiece { near, far, settings, bridge, gates, waits }) => {
+                let [LinkSettings { up, .. }, far_settings] = settings;
+                let (mac, mtu) = (far_settings.mac, far_settings.special_mtu());
                 let end = far.clone();
                 let closed = gates.iter().map(|end| gates::step(end, false));
                 let settings: Vec<_> = closed.chain(without_ipv6(&near)).collect();
-                let add = Step::AddCable { near, far, mac: Some(mac), mtu, bridge, up };
+                let add = Step::AddCable { near, far, mac, mtu, bridge, up };
                 // Nothing comes in by either end before the far one is switched on.
-                let on = (!waits).then_some(Step::SetLink { end, up });
+                let on = (!waits).then_some(Step::SetLink { end, up: far_settings.up });
                 [add].into_iter().chain(settings).chain(on).collect()
             }
             Self::Address { end, address } => vec![Step::AddAddress { end, address }],
@@ -266,58 +275,80 @@ impl Piece {
         }]
     }
 
-    /// The steps that make of this piece, as it is, the one that is wanted, which has the same
-    /// key. `None` when it must be taken away and made anew.
-    pub(super) fn change_to(&self, wanted: &Self) -> Option<Vec<Step>> {
-        let mut steps = Vec::new();
+    /// What of this piece, as it is, differs from the one that is wanted, which has the same key,
+    /// and the steps that make it that one. `None` when it must be taken away and made anew.
+    pub(super) fn mendings(&self, wanted: &Self) -> Option<Vec<Mending>> {
+        let mut mendings = Vec::new();
         match (self, wanted) {
-            (Self::Namespace { forwarding: is, .. }, Self::Namespace { name, forwarding }) => {
-                if is != forwarding {
-                    steps.push(Step::Set {
-                        place: Place::namespace(name),
-                        key: sysctl::IP_FORWARD.to_owned(),
-                        value: u8::from(*forwarding).to_string(),
-                    });
+            (
+                Self::Namespace { forwarding: forwards, lo_up: was_up, ipv6: has_ipv6, .. },
+                Self::Namespace { name, forwarding, lo_up, ipv6 },
+            ) => {
+                let place = Place::namespace(name);
+                if forwards != forwarding {
+                    mendings.push(settings::forwarding(name, *forwarding));
+                }
+                if has_ipv6 != ipv6 {
+                    mendings.push(settings::ipv6(&place, "all", &place, *ipv6));
+                }
+                if was_up != lo_up {
+                    mendings.push(settings::switched(&End::new(place, "lo"), *lo_up));
                 }
             }
-            (Self::Bridge { mtu: is, up: was_up, .. }, Self::Bridge { end, mtu, up, .. }) => {
-                steps.extend(new_mtu(*is, *mtu, end));
-                if was_up != up {
-                    steps.push(Step::SetLink { end: end.clone(), up: *up });
-                }
+            (Self::Bridge { settings: is, .. }, Self::Bridge { end, settings }) => {
+                mendings.extend(is.mendings(settings, end));
             }
             (Self::Cable(is), Self::Cable(wanted)) if is.far == wanted.far => {
-                for end in [&wanted.near, &wanted.far] {
-                    steps.extend(new_mtu(is.mtu, wanted.mtu, end));
-                    if is.up != wanted.up {
-                        steps.push(Step::SetLink { end: end.clone(), up: wanted.up });
-                    }
+                let ends = [&wanted.near, &wanted.far].into_iter();
+                let settings = is.settings.iter().zip(&wanted.settings);
+                for (end, (is, wanted)) in ends.zip(settings) {
+                    mendings.extend(is.mendings(wanted, end));
                 }
-                let end = wanted.near.clone();
-                match &wanted.bridge {
-                    Some(bridge) if is.bridge != wanted.bridge => {
-                        steps.push(Step::Attach { end, bridge: bridge.clone() });
-                    }
-                    None if is.bridge.is_some() => steps.push(Step::Detach { end }),
-                    _ => {}
-                }
+                mendings.extend(is.plugged_into(wanted));
             }
             (Self::Route { place, route: is, .. }, Self::Route { route, .. }) if is != route => {
-                steps.push(Step::DeleteRoute { place: place.clone(), route: is.clone() });
-                steps.push(Step::AddRoute { place: place.clone(), route: route.clone() });
+                let steps = vec![
+                    Step::DeleteRoute { place: place.clone(), route: is.clone() },
+                    Step::AddRoute { place: place.clone(), route: route.clone() },
+                ];
+                let (to, ways) = (route_to(route), [way(is), way(route)]);
+                let [is, wanted] = ways;
+                mendings.push((Deviation::new(place, format!("route to {to}"), is, wanted), steps));
             }
             (Self::Resolver { servers: is, .. }, Self::Resolver { namespace, servers }) => {
                 if is != servers {
-                    let (namespace, servers) = (namespace.clone(), servers.clone());
-                    steps.push(Step::SetResolver { namespace, servers });
+                    let step = Step::SetResolver {
+                        namespace: namespace.clone(),
+                        servers: servers.clone(),
+                    };
+                    let of = Place::namespace(namespace);
+                    let deviation = Deviation::new(of, "name servers", listed(is), listed(servers));
+                    mendings.push((deviation, vec![step]));
                 }
             }
             (Self::Address { .. }, Self::Address { .. })
             | (Self::Route { .. }, Self::Route { .. }) => {}
             _ => return None,
         }
-        Some(steps)
+        Some(mendings)
     }
+}
+
+fn route_to(route: &Route) -> String {
+    if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() }
+}
+
+/// The way that a route leads.
+fn way(route: &Route) -> String {
+    let via = route.via.map(|via| format!("via {via}"));
+    let out = route.interface.as_ref().map(|name| format!("out of {name}"));
+    let words: Vec<String> = via.into_iter().chain(out).collect();
+    // One that is to be by a link may be by another kind of route.
+    if words.is_empty() { "another".to_owned() } else { words.join(" ") }
+}
+
+fn listed(servers: &[Ipv4Addr]) -> String {
+    servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// On the machine IPv6 is on for new links; in a namespace of the lab it is off for all. No
@@ -326,10 +357,4 @@ fn without_ipv6(end: &End) -> Option<Step> {
     let key = format!("ipv6/conf/{}/disable_ipv6", end.interface);
     let step = Step::Set { place: end.place.clone(), key, value: "1".to_owned() };
     (end.place == Place::Machine).then_some(step)
-}
-
-/// Without a wish a link keeps what it has; a wish that is taken back leaves the default.
-fn new_mtu(is: Option<u32>, wanted: Option<u32>, end: &End) -> Option<Step> {
-    let mtu = wanted.unwrap_or(ETHERNET_MTU);
-    (is != wanted).then(|| Step::SetMtu { end: end.clone(), mtu })
 }

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use ipnet::Ipv4Net;
 
-use super::{CablePiece, Piece};
+use super::{CablePiece, LinkSettings, Piece};
 use crate::{
     lab::gates,
-    net::Mac,
+    net::{ETHERNET_MTU, Mac},
     step::{End, Place},
     topology::{CableEnd, Far, Namespace, Route, Topology, Uplink},
 };
@@ -48,7 +48,7 @@ impl Maker<'_> {
     fn routers(&mut self) {
         for router in &self.topology.routers {
             if let Some(name) = &router.namespace {
-                self.pieces.push(Piece::Namespace { name: name.clone(), forwarding: true });
+                self.pieces.push(namespace(name, true));
             }
         }
     }
@@ -60,8 +60,7 @@ impl Maker<'_> {
         for outside in self.topology.outsides() {
             let place = Place::namespace(&outside.namespace);
             if seen.insert(&outside.namespace) {
-                let name = outside.namespace.clone();
-                self.pieces.push(Piece::Namespace { name, forwarding: false });
+                self.pieces.push(namespace(&outside.namespace, false));
             }
             let answers = outside.answers.iter();
             for answer in answers.filter(|answer| answered.insert((&outside.namespace, **answer))) {
@@ -73,8 +72,9 @@ impl Maker<'_> {
     fn bridges(&mut self) {
         for bridge in &self.topology.bridges {
             let end = End::new(Place::of(bridge.router.as_deref()), &bridge.name);
-            let mac = Mac::from_names(&[&self.topology.name, &bridge.name]);
-            self.pieces.push(Piece::Bridge { end: end.clone(), mac, mtu: bridge.mtu, up: true });
+            let mac = Some(Mac::from_names(&[&self.topology.name, &bridge.name]));
+            let settings = LinkSettings { mac, mtu: bridge.mtu, up: true, ipv6: Some(false) };
+            self.pieces.push(Piece::Bridge { end: end.clone(), settings });
             self.address(end, bridge.address);
         }
     }
@@ -131,7 +131,7 @@ impl Maker<'_> {
     fn namespace(&mut self, namespace: &Namespace) {
         let Namespace { name, plug, forwarding, dns, .. } = namespace;
         let place = Place::namespace(name);
-        self.pieces.push(Piece::Namespace { name: name.clone(), forwarding: *forwarding });
+        self.pieces.push(self::namespace(name, *forwarding));
         if let Some(plug) = plug {
             let bridge = self.topology.bridge(&plug.bridge);
             let router = Place::of(bridge.and_then(|bridge| bridge.router.as_deref()));
@@ -181,7 +181,17 @@ impl Maker<'_> {
         let gates =
             [&near, &far].into_iter().filter(|end| self.gates.contains(end)).cloned().collect();
         let waits = self.outsides.contains(&far);
-        let cable = CablePiece { near, far, mac, bridge, mtu, up: true, gates, waits };
+        let settings = |mac, ipv6| LinkSettings {
+            mac,
+            mtu: Some(mtu.unwrap_or(ETHERNET_MTU)),
+            up: true,
+            ipv6,
+        };
+        // In a namespace of the lab IPv6 is off for all links; on the machine it is switched off
+        // for ports.
+        let far_ipv6 = far.place.name().map(|_| false);
+        let settings = [settings(None, Some(false)), settings(Some(mac), far_ipv6)];
+        let cable = CablePiece { near, far, settings, bridge, gates, waits };
         self.pieces.push(Piece::Cable(cable));
     }
 
@@ -202,6 +212,10 @@ impl Maker<'_> {
             waits: false,
         }));
     }
+}
+
+fn namespace(name: &str, forwarding: bool) -> Piece {
+    Piece::Namespace { name: name.to_owned(), forwarding, lo_up: true, ipv6: false }
 }
 
 /// Whether the route only needs the namespace's own cable to its bridge.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::topology::Topology;
+use crate::{net::Mac, topology::Topology};
 
 fn commands(pieces: &[Piece]) -> Vec<String> {
     pieces.iter().flat_map(Piece::make).flat_map(|step| step.commands()).collect()

@@ -1,0 +1,159 @@
+//! Whether the datapaths of a lab are there, and as its topology has them.
+
+use std::collections::HashSet;
+
+use super::{Part, PartKind, survey::Survey};
+use crate::{
+    datapath::{Datapath, DatapathChange, DatapathError, Reassembly, shows_bridge_ports},
+    lab::{
+        LabError,
+        datapaths::{RouterDatapath, datapaths},
+        in_place,
+        pieces::Deviation,
+        plan::DatapathFate,
+        planned::{Verb, datapath_lines},
+    },
+    net::NetError,
+    step::{End, Place},
+};
+
+/// How a datapath is, and how its packets go.
+#[derive(Clone, Debug, Default)]
+struct Look {
+    works: bool,
+    via_stack: bool,
+    /// `None`: not looked at.
+    reassembly: Option<Reassembly>,
+    changed: Vec<Deviation>,
+    /// Somebody who changed the rules was killed.
+    half_changed: bool,
+    /// Another version of the program has made it.
+    other_version: bool,
+}
+
+impl Survey<'_> {
+    /// The datapaths as parts.
+    pub(super) fn look_at_datapaths(&mut self) -> Result<Vec<Part>, LabError> {
+        datapaths(self.topology)
+            .into_iter()
+            .map(|datapath| {
+                let look = self.look_at_datapath(&datapath)?;
+                let place = match &datapath.router {
+                    Some(router) => format!("router {router}"),
+                    None => "this machine".into(),
+                };
+                let way = match () {
+                    () if look.via_stack => ", via the stack",
+                    () if !shows_bridge_ports() => ", by the bridges",
+                    () => "",
+                };
+                let order = match look.reassembly {
+                    None | Some(Reassembly::AnyOrder) => "",
+                    Some(Reassembly::InOrder) => "; fragments in order only",
+                    Some(Reassembly::Broken) => "; no reassembler",
+                };
+                let fault = match () {
+                    () if look.other_version => "; made by another version of netns",
+                    () if look.half_changed => "; its rules are half changed, `netns up` mends it",
+                    () => "",
+                };
+                let detail = format!("programs and maps, in {place}{way}{order}{fault}");
+                self.other_version |= look.other_version;
+                Ok(Part {
+                    present: look.works,
+                    changed: look.changed,
+                    ..Part::new(PartKind::Datapath, datapath.spec.lab, detail)
+                })
+            })
+            .collect()
+    }
+
+    /// Whether the pins are there and can be used, what is changed of them, and how packets go.
+    fn look_at_datapath(&mut self, datapath: &RouterDatapath) -> Result<Look, NetError> {
+        let living = match Datapath::open(&datapath.spec.lab) {
+            Ok(living) => living,
+            Err(error) => {
+                let other_version = matches!(error, DatapathError::OtherVersion(_));
+                return Ok(Look { other_version, ..Look::default() });
+            }
+        };
+        let via_stack = living.settings().is_ok_and(|settings| settings.via_stack != 0);
+        let place = Place::of(datapath.router.as_deref());
+        if !self.world.has(&place) {
+            return Ok(Look { works: true, via_stack, ..Look::default() });
+        }
+        let spec = &datapath.spec;
+        let (works, holds, reassembly, changes, watched) = in_place(&place, || {
+            // Whoever looks at a lab wants it to know the router as it is now.
+            let works = living.refresh_host_addresses().is_ok() && living.is_whole();
+            let changes = living.differences(spec).ok();
+            // What differs in nothing has been looked at already.
+            let differs = |change: &dyn Fn(&DatapathChange) -> bool| {
+                changes.as_ref().is_none_or(|changes| changes.iter().any(change))
+            };
+            let uplinks = spec.uplinks.iter().filter(|uplink| {
+                !differs(&|it| matches!(it, DatapathChange::Uplink { name, .. } if name == *uplink))
+                    || living.watches_uplink(uplink)
+            });
+            let ports = spec.cables.iter().map(|cable| &cable.port).filter(|cable| {
+                !differs(&|it| matches!(it, DatapathChange::Cable { port, .. } if port == *cable))
+                    || living.watches_cable(cable)
+            });
+            let watched: Vec<String> = uplinks.chain(ports).cloned().collect();
+            let works = works && changes.is_some();
+            let holds = living.rules_hold().ok();
+            (works, holds, living.reassembly().ok(), changes.unwrap_or_default(), watched)
+        })?;
+        let mut changed = changed_datapath(datapath, changes, &watched);
+        // What a namespace forwards is told with the namespace.
+        if place == Place::Machine && !self.world.forwards(&place) {
+            changed.push(Deviation::new(&place, "net.ipv4.ip_forward", 0, 1));
+        }
+        let ends = watched.into_iter().map(|interface| End { place: place.clone(), interface });
+        self.watched.extend(ends);
+        let works = works && holds == Some(true) && reassembly != Some(Reassembly::Broken);
+        let half_changed = holds == Some(false);
+        Ok(Look { works, via_stack, reassembly, changed, half_changed, other_version: false })
+    }
+}
+
+/// The differences of a datapath from its description. A program that is not attached is told with
+/// its interface, and a missing reassembler with the datapath.
+fn changed_datapath(
+    datapath: &RouterDatapath,
+    changes: Vec<DatapathChange>,
+    watched: &[String],
+) -> Vec<Deviation> {
+    let place = Place::of(datapath.router.as_deref());
+    let lab = &datapath.spec.lab;
+    let entry = |port: &String| {
+        let end = End::new(place.clone(), port);
+        Deviation::new(end, "entry in the tables", "another", "that of the lab")
+    };
+    let mut changed = Vec::new();
+    let mut others = Vec::new();
+    for change in changes {
+        match &change {
+            DatapathChange::Uplink { .. } | DatapathChange::Reassembler => {}
+            DatapathChange::Cable { port, .. } => {
+                changed.extend(watched.contains(port).then(|| entry(port)));
+            }
+            _ => others.push(change),
+        }
+    }
+    let lines = datapath_lines(datapath, &DatapathFate::Changed(others), &HashSet::new());
+    changed.extend(lines.into_iter().map(|line| {
+        let setting = match line.kind {
+            "setting" => line.name,
+            kind => format!("{kind} \"{}\"", line.name),
+        };
+        let (is, wanted) = match (line.verb, line.detail.split_once(" -> ")) {
+            (Verb::Add, _) => ("absent", "there"),
+            (Verb::Remove, _) => ("there", "absent"),
+            (Verb::Change, Some(change)) => change,
+            (Verb::Change, None) => ("another", line.detail.as_str()),
+        };
+        Deviation::new(lab, setting, is, wanted)
+    }));
+    changed
+}
