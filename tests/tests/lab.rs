@@ -95,7 +95,7 @@ fn status_tells_what_is_there_and_what_is_missing() {
     let labs = json.as_array().expect("a list");
     assert_eq!(labs.len(), 1, "{json:#}");
     assert_eq!(labs[0]["lab"], "lecture");
-    netns(&["del", "red"]).success();
+    own().command("ip", &["netns", "del", "red"]).success();
     let damaged = netns(&["status", "lecture"]);
     assert_eq!(damaged.status.code(), Some(1), "{damaged}\nexpected that red is missed");
     damaged.shows(&["red"]);

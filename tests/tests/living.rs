@@ -200,9 +200,9 @@ fn what_was_added_by_hand_stays_but_for_rules() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let hand = |line: &str| drop(netns(&line.split(' ').collect::<Vec<_>>()).success());
-    hand("addr add 10.7.0.1/24 red:veth-red");
-    hand("route add red:10.8.0.0/16 --via 10.7.0.2");
-    hand("route add red:10.9.0.0/16 --via 192.168.15.5");
+    hand("addr add 10.7.0.1/24 red:veth-red --force");
+    hand("route add red:10.8.0.0/16 --via 10.7.0.2 --force");
+    hand("route add red:10.9.0.0/16 --via 192.168.15.5 --force");
     hand("cable add red:x blue:y");
     let by_hand = standing();
     netns(&["plan"]).success().shows(&["nothing to do"]);

@@ -264,7 +264,7 @@ fn an_address_that_was_taken_by_hand_is_given_again() {
     let lab = three();
     lab.up().success();
     for taken in [SECOND, BEYOND, FIRST] {
-        netns(&["addr", "del", taken, "host:ens3"]).success();
+        netns(&["addr", "del", taken, "host:ens3", "--force"]).success();
         let status = netns(&["status"]);
         assert!(!status.status.success(), "{status}");
         assert!(format!("{status}").contains(taken), "{status}");
@@ -282,7 +282,7 @@ fn an_address_that_was_taken_by_hand_is_given_again() {
 fn an_address_that_was_added_by_hand_is_taken_over_with_its_rules() {
     let _sandbox = Sandbox::new();
     with(&[FIRST]).up().success();
-    netns(&["addr", "add", SECOND, "host:ens3"]).success();
+    netns(&["addr", "add", SECOND, "host:ens3", "--force"]).success();
     let add = ["masquerade", "add", "192.168.15.1/32", "--uplink", "ens3", "--to", "192.168.1.11"];
     netns(&add).success();
     assert_eq!(seen_from("red"), "192.168.1.11");

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
 use super::{
-    Changing, PlaceArgs,
+    Changing, Forcing, PlaceArgs,
     end::{parse_address, parse_end},
 };
 use crate::step::End;
@@ -61,6 +61,8 @@ pub struct AddressArgs {
     /// The interface
     #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
     pub end: End,
+    #[command(flatten)]
+    pub forcing: Forcing,
     #[command(flatten)]
     pub changing: Changing,
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    Changing,
+    Changing, Forcing,
     end::{NewEnd, parse_end, parse_mtu, parse_new_end},
 };
 use crate::step::End;
@@ -101,6 +101,8 @@ pub struct BridgeAttachArgs {
     #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
     pub port: End,
     #[command(flatten)]
+    pub forcing: Forcing,
+    #[command(flatten)]
     pub changing: Changing,
 }
 
@@ -114,6 +116,8 @@ pub struct BridgeDetachArgs {
     /// The interface
     #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
     pub port: End,
+    #[command(flatten)]
+    pub forcing: Forcing,
     #[command(flatten)]
     pub changing: Changing,
 }

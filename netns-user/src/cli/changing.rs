@@ -14,6 +14,14 @@ pub struct Changing {
     pub dry_run: bool,
 }
 
+/// Changing what belongs to a lab.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Forcing {
+    /// Do it although it belongs to a lab; `netns status` then tells of it
+    #[arg(long)]
+    pub force: bool,
+}
+
 impl Changing {
     /// Whether the commands are printed.
     pub fn tells(self) -> bool {

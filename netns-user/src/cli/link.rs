@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::{Changing, PlaceArgs, end::parse_end};
+use super::{Changing, Forcing, PlaceArgs, end::parse_end};
 use crate::step::End;
 
 /// Switch interfaces on and off, set their MTU, list them
@@ -59,6 +59,8 @@ pub struct LinkSetArgs {
     /// The largest packet that it takes, in bytes
     #[arg(long, value_name = "BYTES")]
     pub mtu: Option<u32>,
+    #[command(flatten)]
+    pub forcing: Forcing,
     #[command(flatten)]
     pub changing: Changing,
 }

@@ -22,7 +22,7 @@ pub use bridge::{
     BridgeListArgs,
 };
 pub use cable::{CableAction, CableAddArgs, CableArgs, CableDelArgs, CableListArgs};
-pub use changing::Changing;
+pub use changing::{Changing, Forcing};
 pub use end::{Destination, NewEnd};
 pub use graph::{GraphArgs, GraphFormat};
 pub use lab::{

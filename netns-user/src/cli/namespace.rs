@@ -23,7 +23,7 @@ pub struct AddArgs {
 /// Delete a namespace
 ///
 /// Takes the name of a namespace away, as `ip netns del` does. The namespace and its links
-/// are gone as soon as no process is left in it.
+/// are gone as soon as no process is left in it. One that belongs to a lab is left alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

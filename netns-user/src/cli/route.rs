@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::{
-    Changing, PlaceArgs,
+    Changing, Forcing, PlaceArgs,
     end::{Destination, parse_destination},
 };
 
@@ -78,6 +78,8 @@ pub struct RouteAddArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub metric: u32,
     #[command(flatten)]
+    pub forcing: Forcing,
+    #[command(flatten)]
     pub changing: Changing,
 }
 
@@ -96,6 +98,8 @@ pub struct RouteDelArgs {
     /// Its metric
     #[arg(long, value_name = "NUMBER")]
     pub metric: Option<u32>,
+    #[command(flatten)]
+    pub forcing: Forcing,
     #[command(flatten)]
     pub changing: Changing,
 }

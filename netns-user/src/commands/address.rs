@@ -9,6 +9,7 @@ use super::{
     change::{Change, carry_out},
     lists::list_addresses,
     look::{Look, listed},
+    owner::require_free,
 };
 use crate::{
     cli::{AddrArgs, AddrChange, AddressArgs},
@@ -36,6 +37,7 @@ fn add(args: &AddressArgs) -> anyhow::Result<Change> {
     if look.addresses(end, &link)?.contains(address) {
         bail!("{end} has the address {address} already");
     }
+    require_free(end, args.forcing)?;
     let step = Step::AddAddress { end: end.clone(), address: *address };
     Ok(change(step, "added", args))
 }
@@ -52,6 +54,7 @@ fn del(args: &AddressArgs) -> anyhow::Result<Change> {
         };
         bail!("{end} does not have the address {address}: {has}");
     }
+    require_free(end, args.forcing)?;
     let step = Step::DeleteAddress { end: end.clone(), address: *address };
     Ok(change(step, "deleted", args))
 }

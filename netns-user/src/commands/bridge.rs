@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     change::{Change, carry_out},
     look::{Look, require_namespace, what},
-    owner::require_unowned,
+    owner::{require_free, require_unowned},
     print,
 };
 use crate::{
@@ -105,6 +105,8 @@ fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
             other.map_or("another bridge", |other| &other.name)
         );
     }
+    require_free(bridge, args.forcing)?;
+    require_free(port, args.forcing)?;
     Ok(Change {
         steps: vec![Step::Attach { end: port.clone(), bridge: bridge.interface.clone() }],
         outcome: "attached",
@@ -129,6 +131,8 @@ fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
              unplugs it"
         );
     }
+    require_free(&bridge, args.forcing)?;
+    require_free(port, args.forcing)?;
     Ok(Change {
         steps: vec![Step::Detach { end: port.clone() }],
         outcome: "detached",

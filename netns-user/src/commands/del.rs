@@ -7,17 +7,19 @@ use serde_json::json;
 use super::{
     change::{Change, carry_out},
     look::require_namespace,
+    owner::require_no_lab,
 };
 use crate::{cli::DelArgs, lab, step::Step};
 
 /// Takes the name of a namespace away.
 ///
 /// # Errors
-/// As [`crate::net::netns::delete`].
+/// When it belongs to a lab, and as [`crate::net::netns::delete`].
 pub fn run(args: &DelArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let name = args.name.clone();
     require_namespace(&name)?;
+    require_no_lab(&name)?;
     let change = Change {
         outcome: "deleted",
         object: format!("namespace {name}"),

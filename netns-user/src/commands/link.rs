@@ -9,6 +9,7 @@ use super::{
     change::{Change, carry_out},
     lists::list_links,
     look::Look,
+    owner::require_free,
 };
 use crate::{
     cli::{LinkArgs, LinkChange, LinkSetArgs, LinkState},
@@ -31,6 +32,7 @@ pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
     let end = &args.end;
     let link = Look::default().link(end)?;
+    require_free(end, args.forcing)?;
     let mut steps = Vec::new();
     let mut told = Vec::new();
     if let Some(mtu) = args.mtu {

@@ -1,9 +1,10 @@
-//! Which interfaces belong to labs.
+//! What belongs to labs, and is not changed by hand just so.
 
 use anyhow::bail;
 
 use super::list::readable_records;
 use crate::{
+    cli::Forcing,
     lab::LabRecord,
     step::{End, Place},
     topology::Topology,
@@ -30,6 +31,33 @@ pub(super) fn require_unowned(end: &End) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses to change an interface of a lab, or an address or a route of it, unless it is forced.
+pub(super) fn require_free(end: &End, forcing: Forcing) -> anyhow::Result<()> {
+    if forcing.force {
+        return Ok(());
+    }
+    if let Some(lab) = readable_records()?.iter().find(|record| has(record, end)) {
+        bail!(
+            "{end} belongs to lab \"{}\": change the lab's file and run `netns up FILE`, or repeat \
+             this with --force: `netns status` then tells of it",
+            lab.name()
+        );
+    }
+    Ok(())
+}
+
+/// Refuses to delete a namespace of a lab.
+pub(super) fn require_no_lab(namespace: &str) -> anyhow::Result<()> {
+    if let Some(lab) = readable_records()?.iter().find(|record| record.owns(namespace)) {
+        let lab = lab.name();
+        bail!(
+            "namespace \"{namespace}\" belongs to lab \"{lab}\": take it out of the lab's file and \
+             run `netns up FILE`, or take the lab down (`netns down {lab}`)"
+        );
+    }
+    Ok(())
+}
+
 /// Whether it is an interface of the machine's that the lab has as its uplink.
 fn leads_out_by(topology: &Topology, end: &End) -> bool {
     let mut uplinks = topology.uplinks_of(None);
@@ -41,6 +69,13 @@ fn owns(record: &LabRecord, end: &End) -> bool {
     // A namespace that only bears the name of the lab's is somebody else's.
     end.place.name().is_none_or(|name| record.owns(name))
         && interfaces(&record.topology).contains(&(end.place.clone(), end.interface.as_str()))
+}
+
+/// Whether the lab has an interface: one that it makes, or the loopback interface of one of its
+/// namespaces.
+fn has(record: &LabRecord, end: &End) -> bool {
+    let is_loopback = end.interface == "lo" && end.place.name().is_some_and(|it| record.owns(it));
+    is_loopback || owns(record, end)
 }
 
 /// All interfaces that a lab makes.

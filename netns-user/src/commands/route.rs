@@ -10,6 +10,7 @@ use super::{
     change::{Change, carry_out},
     lists::list_routes,
     look::{Look, listed},
+    owner::require_free,
 };
 use crate::{
     cli::{Destination, RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs},
@@ -55,13 +56,17 @@ fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
         if table.addresses.iter().any(|own| own.addr() == via) {
             bail!("{via} is an address of {place} itself: a gateway is somebody else");
         }
-        if !table.reaches(via, args.dev.as_deref()) {
+        if table.towards(via, args.dev.as_deref()).is_none() {
             bail!(
                 "the gateway {via} is on no network that {place} is connected to: give one of its \
                  interfaces an address of that network (`netns addr add`) and switch it on \
                  (`netns link set … up`)"
             );
         }
+    }
+    let out = args.dev.as_deref().or_else(|| table.link(table.towards(args.via?, None)?));
+    if let Some(out) = out {
+        require_free(&End::new(place.clone(), out), args.forcing)?;
     }
     let route = Route { to: *to, via: args.via, interface: args.dev.clone(), metric: args.metric };
     Ok(change(place, route, "added"))
@@ -106,6 +111,9 @@ fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
         IpAddr::V6(_) => None,
     });
     let interface = table.link(route).map(str::to_owned);
+    if let Some(out) = &interface {
+        require_free(&End::new(place.clone(), out), args.forcing)?;
+    }
     let route = Route { to: *to, via, interface, metric: route.metric };
     Ok(change(place, route, "deleted"))
 }
@@ -158,9 +166,9 @@ impl Table {
         Some(&link.name)
     }
 
-    /// Whether a neighbour can have this address.
-    fn reaches(&self, via: std::net::Ipv4Addr, dev: Option<&str>) -> bool {
-        self.routes.iter().any(|route| {
+    /// The route by which a neighbour with this address is reached.
+    fn towards(&self, via: std::net::Ipv4Addr, dev: Option<&str>) -> Option<&net::Route> {
+        self.routes.iter().find(|route| {
             route.gateway.is_none()
                 && route.kind == "unicast"
                 && route.destination.contains(&IpAddr::V4(via))
