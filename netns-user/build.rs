@@ -4,6 +4,7 @@ use std::{env, error::Error, fs, path::Path};
 
 use netns_ebpf_object::{Committed, committed, files, inputs};
 
+#[expect(clippy::disallowed_macros, reason = "cargo reads what a build script prints")]
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new("..");
     for input in inputs(root).iter().chain(&files(root)) {

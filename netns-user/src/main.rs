@@ -1,27 +1,64 @@
 //! The program `netns`: reads its arguments and hands over to a command.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    os::unix::net::UnixDatagram,
+    process::ExitCode,
+};
 
+use anyhow::Context as _;
 use clap::Parser;
 use netns_user::{
     cli::{Cli, Command},
     commands,
-    output::style::{BAD, paint},
+    output::{
+        self, escaped,
+        style::{BAD, paint},
+    },
+    tell,
 };
 
 fn main() -> ExitCode {
-    let Cli { json, command } = Cli::parse();
-    match run(&command, json) {
+    let Cli { json, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return say(&answer),
+    };
+    match require_files().and_then(|()| run(&command, json)) {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Several faults at once come one a line.
             for line in format!("{error:#}").lines() {
-                anstream::eprintln!("{} {line}", paint(BAD, "error:"));
+                tell!("{} {}", paint(BAD, "error:"), escaped(line));
             }
             ExitCode::FAILURE
         }
     }
+}
+
+/// Files and sockets that a command can have open at once, at least. Where they run out later than
+/// here, some libraries panic.
+const FILES: usize = 32;
+
+/// That so many can be opened.
+fn require_files() -> anyhow::Result<()> {
+    let files: io::Result<Vec<UnixDatagram>> =
+        (0..FILES).map(|_| UnixDatagram::unbound()).collect();
+    let refused = || format!("cannot have {FILES} files open at once: allow more (`ulimit -n`)");
+    files.map(drop).with_context(refused)
+}
+
+/// What clap answers to the command line: help, or what is wrong with it.
+fn say(answer: &clap::Error) -> ExitCode {
+    let text = answer.render().ansi().to_string();
+    if answer.use_stderr() {
+        tell!("{}", text.trim_end_matches('\n'));
+    } else {
+        let mut out = output::stdout();
+        // As with clap's own printing: help that nobody reads is no failure.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+    u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {

@@ -18,6 +18,7 @@ use crate::{
     },
     graph::{Graph, text::text},
     output::{
+        self, Guarded,
         style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
         terminal,
     },
@@ -52,7 +53,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     })?;
     struck?;
     if !json {
-        writeln!(anstream::stdout(), "{}", paint(FAINT, "The lab is torn down."))?;
+        writeln!(output::stdout(), "{}", paint(FAINT, "The lab is torn down."))?;
     }
     Ok(code)
 }
@@ -71,7 +72,7 @@ fn play(
         verdicts
     } else {
         let in_place = io::stdout().is_terminal();
-        let mut out = Report { out: anstream::stdout(), in_place };
+        let mut out = Report { out: output::stdout(), in_place };
         out.picture(topology)?;
         let verdicts = performance.run(interrupt, |moment| match moment {
             Moment::Begins(check) => out.begin(check),
@@ -103,7 +104,7 @@ fn stay(
     stage: &Stage<'_>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
-    writeln!(anstream::stdout(), "{}\n", paint(FAINT, "The lab stands until Ctrl-C."))?;
+    writeln!(output::stdout(), "{}\n", paint(FAINT, "The lab stands until Ctrl-C."))?;
     let title = format!("lab {}", cast.lab);
     thread::scope(|scope| {
         // Dropped at the end of this closure, in a panic too, and that ends the traffic.
@@ -115,8 +116,8 @@ fn stay(
 }
 
 /// The demonstration in words and pictures.
-struct Report<W> {
-    out: W,
+struct Report<W: Write> {
+    out: Guarded<W>,
     /// Whether a line may be written over.
     in_place: bool,
 }
@@ -144,7 +145,7 @@ impl<W: Write> Report<W> {
 
     fn end(&mut self, verdict: &Verdict) -> io::Result<()> {
         if self.in_place {
-            write!(self.out, "\r")?;
+            self.out.begin_line_again()?;
         }
         let Verdict { name, shows, outcome } = verdict;
         let (mark, style) =
@@ -192,10 +193,11 @@ mod tests {
         Verdict { name: name.into(), shows: "why".into(), outcome }
     }
 
-    fn written(work: impl FnOnce(&mut Report<Vec<u8>>) -> io::Result<()>) -> String {
-        let mut report = Report { out: Vec::new(), in_place: false };
+    fn written(work: impl FnOnce(&mut Report<&mut Vec<u8>>) -> io::Result<()>) -> String {
+        let mut bytes = Vec::new();
+        let mut report = Report { out: Guarded::new(&mut bytes), in_place: false };
         work(&mut report).unwrap();
-        let text = String::from_utf8(report.out).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
         anstream::adapter::strip_str(&text).to_string()
     }
 

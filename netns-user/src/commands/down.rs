@@ -126,26 +126,26 @@ fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
     let TakenDown { strangers, edited, processes, was_lost } = taken;
     for stranger in strangers {
-        anstream::eprintln!(
+        crate::tell!(
             "warning: namespace \"{stranger}\" is not the one that the lab made, and was left alone"
         );
     }
     for file in edited {
-        anstream::eprintln!(
+        crate::tell!(
             "note: {} was changed by hand since `netns up` wrote it, and stays",
             file.display()
         );
     }
     if was_lost {
-        anstream::eprintln!(
+        crate::tell!(
             "warning: lab \"{name}\" had no record that can be read: what is known as its own was \
              taken down; `netns list` shows the namespaces that remain"
         );
     }
     for Inhabitant { namespace, pid, command } in &processes {
         match kill {
-            true => anstream::eprintln!("ended: process {pid} ({command}) in {namespace}"),
-            false => anstream::eprintln!(
+            true => crate::tell!("ended: process {pid} ({command}) in {namespace}"),
+            false => crate::tell!(
                 "note: process {pid} ({command}) keeps what was \"{namespace}\", without a name, \
                  until it ends: `kill {pid}`, or `netns down --kill` next time"
             ),

@@ -70,13 +70,10 @@ const NAMED: usize = 5;
 pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
     let (named, more) = shadowed.split_at(shadowed.len().min(NAMED));
     for one in named {
-        anstream::eprintln!("note: {}", one.in_words());
+        crate::tell!("note: {}", one.in_words());
     }
     if !more.is_empty() {
-        anstream::eprintln!(
-            "note: and {} more: `netns doctor FILE` names all such programs",
-            more.len()
-        );
+        crate::tell!("note: and {} more: `netns doctor FILE` names all such programs", more.len());
     }
 }
 

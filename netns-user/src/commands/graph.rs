@@ -41,7 +41,7 @@ fn topology(lab: Option<&str>) -> anyhow::Result<Topology> {
         lab => match lab::choose(lab) {
             Ok(record) => Ok(record.topology),
             Err(LabError::NoLab) => {
-                anstream::eprintln!("no lab is up: this is the one that `netns up` builds");
+                crate::tell!("no lab is up: this is the one that `netns up` builds");
                 Ok(Topology::lecture())
             }
             Err(error) => Err(error.into()),

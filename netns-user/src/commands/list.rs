@@ -41,9 +41,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
         rows.push(Row { name, lab, addresses, links });
     }
     if rows.iter().any(|row| row.links.is_none()) && lab::require_root().is_err() {
-        anstream::eprintln!(
-            "note: what is inside of namespaces is shown to root (`sudo netns list`)"
-        );
+        crate::tell!("note: what is inside of namespaces is shown to root (`sudo netns list`)");
     }
     print(json, &rows, |rows| render(rows))?;
     Ok(ExitCode::SUCCESS)
@@ -53,7 +51,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
 pub(super) fn readable_records() -> anyhow::Result<Vec<LabRecord>> {
     let (records, faults) = LabRecord::survey()?;
     for fault in faults {
-        anstream::eprintln!("warning: {fault}");
+        crate::tell!("warning: {fault}");
     }
     Ok(records)
 }

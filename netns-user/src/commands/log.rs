@@ -15,7 +15,12 @@ use tokio::{
 };
 
 use super::routers::{LivingRouter, first_router, tell_others};
-use crate::{cli::LogArgs, datapath::Datapath, lab};
+use crate::{
+    cli::LogArgs,
+    datapath::Datapath,
+    lab,
+    output::{self, text_of_bytes, write_json_line},
+};
 
 /// How soon it is noticed that the lab was taken down: bpffs tells nobody.
 const ATTENTION: Duration = Duration::from_millis(500);
@@ -60,9 +65,9 @@ async fn follow(
     // this duplicate.
     let ready = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE)? };
     match printer.left {
-        None => anstream::eprintln!("logging the packets of {of}lab \"{lab}\" until Ctrl-C"),
-        Some(1) => anstream::eprintln!("logging the next packet of {of}lab \"{lab}\""),
-        Some(count) => anstream::eprintln!("logging the next {count} packets of {of}lab \"{lab}\""),
+        None => crate::tell!("logging the packets of {of}lab \"{lab}\" until Ctrl-C"),
+        Some(1) => crate::tell!("logging the next packet of {of}lab \"{lab}\""),
+        Some(count) => crate::tell!("logging the next {count} packets of {of}lab \"{lab}\""),
     }
     let mut tick = tokio::time::interval(ATTENTION);
     while printer.left != Some(0) {
@@ -78,7 +83,7 @@ async fn follow(
             }
             _ = tick.tick() => {
                 if !session.is_lab_up() {
-                    anstream::eprintln!("lab \"{lab}\" was taken down");
+                    crate::tell!("lab \"{lab}\" was taken down");
                     break;
                 }
             }
@@ -156,13 +161,13 @@ struct Printer {
 
 impl Printer {
     fn print_all(&mut self, lines: &mpsc::Receiver<String>) -> anyhow::Result<()> {
-        let mut out = anstream::stdout().lock();
+        let mut out = output::stdout();
         for line in lines.try_iter() {
             if self.left == Some(0) {
                 break;
             }
             match self.parse(&line) {
-                Some(line) if self.json => writeln!(out, "{}", serde_json::to_string(&line)?)?,
+                Some(line) if self.json => write_json_line(&mut out, &line)?,
                 Some(line) => writeln!(out, "{line}")?,
                 None => continue,
             }
@@ -233,7 +238,7 @@ fn end(text: &str) -> String {
 fn link_names(router: &LivingRouter) -> anyhow::Result<HashMap<u32, String>> {
     let names = || {
         let links = if_nameindex()?;
-        let named = |link: &Interface| (link.index(), link.name().to_string_lossy().into_owned());
+        let named = |link: &Interface| (link.index(), text_of_bytes(link.name().to_bytes()));
         Ok::<_, nix::Error>(links.iter().map(named).collect())
     };
     Ok(lab::in_place(&router.place, names)??)

@@ -35,7 +35,11 @@ mod steps;
 pub mod up;
 pub mod watch;
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs::File,
+    io::{Read as _, Write},
+    path::Path,
+};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -44,7 +48,7 @@ pub use steps::Steps;
 
 use crate::{
     datapath::{Datapath, DatapathError},
-    output::to_json,
+    output::{self, write_json},
     topology::Topology,
 };
 
@@ -65,11 +69,13 @@ pub(crate) fn print<T: Serialize>(
 /// # Errors
 /// When standard output takes it not.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print_text(&to_json(value)?)
+    let mut out = output::json_stdout();
+    write_json(&mut out, value)?;
+    Ok(out.flush()?)
 }
 
 fn print_text(text: &str) -> anyhow::Result<()> {
-    let mut out = anstream::stdout();
+    let mut out = output::stdout();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
@@ -82,10 +88,24 @@ fn open_datapath(name: &str) -> Result<Datapath, DatapathError> {
     Ok(datapath)
 }
 
+/// Bytes of a topology file. A device may have no end.
+const LARGEST_FILE: u64 = 4_000_000;
+
 fn read_topology(file: &Path) -> anyhow::Result<Topology> {
-    let origin = file.display().to_string();
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {origin}"))?;
-    Ok(Topology::parse(&text, &origin)?)
+    Ok(Topology::parse(&read_text(file)?, &file.display().to_string())?)
+}
+
+/// The text of a topology file.
+fn read_text(file: &Path) -> anyhow::Result<String> {
+    let action = || format!("cannot read {}", file.display());
+    let mut bytes = Vec::new();
+    let open = File::open(file).with_context(action)?;
+    let length = open.take(LARGEST_FILE + 1).read_to_end(&mut bytes).with_context(action)?;
+    if length as u64 > LARGEST_FILE {
+        let most = output::bytes(LARGEST_FILE);
+        anyhow::bail!("{} is larger than {most}, which no topology file is", file.display());
+    }
+    String::from_utf8(bytes).with_context(action)
 }
 
 /// The lab of a file, or the lecture's, with what the command line says otherwise.

@@ -74,7 +74,7 @@ pub(super) fn first_router(
 /// Says which of several routers is looked at, and how to look at another.
 pub(super) fn tell_others(router: &LivingRouter, others: &[String]) {
     if !others.is_empty() {
-        anstream::eprintln!(
+        crate::tell!(
             "this is router \"{}\" alone: with --router there are {} too",
             router.name(),
             others.join(", ")

@@ -175,13 +175,13 @@ impl Progress for Steps {
     fn finished(&self, step: &str) {
         self.end_count();
         if self.bar.is_none() {
-            anstream::eprintln!("{step}: done");
+            crate::tell!("{step}: done");
         }
     }
 
     fn advanced(&self, step: &str, done: usize, all: usize) -> bool {
         if self.count(step, done, all) && self.bar.is_none() {
-            anstream::eprintln!("{step}: {done} of {all}");
+            crate::tell!("{step}: {done} of {all}");
         }
         self.goes_on()
     }

@@ -38,7 +38,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         let uncovered = uncovered(name).unwrap_or_default();
         let shadowed = lab::shadowed(&topology).unwrap_or_default();
         if outcome != UpOutcome::AlreadyUp && !json {
-            anstream::eprint!("{}", notes(&uncovered));
+            crate::tell!("{}", notes(&uncovered).trim_end());
             tell_shadowed(&shadowed);
         }
         let edited = lab::edited_resolvers(&topology);
@@ -50,7 +50,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match perform(args.changing, json, &commands, act, text) {
         Err(error) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
-            anstream::eprintln!("interrupted: lab \"{name}\" is as it was before");
+            crate::tell!("interrupted: lab \"{name}\" is as it was before");
             let code = |signal| ExitCode::from(SIGNALLED + signal);
             Ok(interrupt.signal().map_or(ExitCode::FAILURE, code))
         }
@@ -99,7 +99,7 @@ fn uncovered(lab: &str) -> Result<Vec<UncoveredInterface>, LabError> {
 /// Tells which files of the lab's somebody has changed by hand, so that they are kept.
 pub(super) fn tell_edited(edited: &[PathBuf]) {
     for file in edited {
-        anstream::eprintln!(
+        crate::tell!(
             "note: {} was changed by hand since `netns up` wrote it, and is kept; without it, \
              `netns up` writes it again",
             file.display()

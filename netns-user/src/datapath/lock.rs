@@ -23,7 +23,7 @@ impl FolderLock {
         let Self { folder, path } = Self::open(lab, path)?;
         let tell = |holder: Option<&Holder>| {
             let who = holder.map_or_else(|| "another process".to_owned(), Holder::to_string);
-            anstream::eprintln!("waiting for {who}, which changes rules of lab \"{lab}\"");
+            crate::tell!("waiting for {who}, which changes rules of lab \"{lab}\"");
         };
         let folder = locks::lock(folder, Patience::USUAL, tell, || true);
         let folder = folder.map_err(|error| match error {

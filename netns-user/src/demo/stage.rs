@@ -1,7 +1,5 @@
 //! The living lab under the demonstration: raised, changed, and always struck again.
 
-use std::io::Write as _;
-
 use anyhow::{Context as _, anyhow};
 
 use super::cast;
@@ -101,10 +99,8 @@ impl Drop for Stage<'_> {
         if self.standing
             && let Err(error) = lab::down(&self.topology.name, false)
         {
-            // An error or a panic is on its way already; this one must not replace it,
-            // whether or not it can be told.
-            let told = paint(BAD, "while tearing down:");
-            let _ = writeln!(anstream::stderr(), "{told} {error}");
+            // An error or a panic is on its way already; this one must not replace it.
+            crate::tell!("{} {error}", paint(BAD, "while tearing down:"));
         }
     }
 }

@@ -1,7 +1,14 @@
 //! Tables in the manner of `iptables -nvL`: aligned columns, no lines.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal as _, Write},
+    ops::Range,
+};
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::{escaped, visible::is_plain};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -15,15 +22,13 @@ const USEFUL: usize = 24;
 /// A column of which every cell is a figure (digits, perhaps a fraction and a unit) is
 /// aligned to the right. On a terminal, a last column that does not fit is cut, and where all
 /// else does not fit either, the columns stand in several lines, the headers likewise. In a pipe
-/// all is whole and on one line.
+/// all is whole and on one line. What a terminal would obey in a cell is made visible.
 pub fn table<R, C>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String
 where
     R: IntoIterator<Item = C>,
     C: Into<String>,
 {
-    // A terminal without a size, like that of a serial line, says 0: that is unknown.
-    let width = Table::new().width().filter(|width| *width > 0);
-    table_within(width.unwrap_or(u16::MAX), headers, rows)
+    table_within(terminal_columns(), headers, rows)
 }
 
 /// Like [`table`], with a width in columns instead of the terminal's; `u16::MAX` is no limit.
@@ -34,15 +39,136 @@ where
 {
     let rows: Vec<Vec<String>> =
         rows.into_iter().map(|row| row.into_iter().map(Into::into).collect()).collect();
-    let mut columns: Vec<Column> = headers
-        .iter()
-        .enumerate()
-        .map(|(index, header)| Column::new(header, index, &rows))
-        .collect();
-    if width == u16::MAX {
-        return lay_out(&columns).into_iter().map(|line| line + "\n").collect();
+    let mut text = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = write_within(&mut text, width, headers, || rows.iter());
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Writes a table of so many rows that their text should not be in memory at once. `rows` makes
+/// them twice: the first time for the widths of the columns.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_table<R, C, I>(
+    out: &mut impl Write,
+    headers: &[&str],
+    rows: impl Fn() -> I,
+) -> io::Result<()>
+where
+    I: Iterator<Item = R>,
+    R: IntoIterator<Item = C>,
+    C: AsRef<str>,
+{
+    write_within(out, terminal_columns(), headers, rows)
+}
+
+/// The terminal's width; in a pipe there is no limit.
+fn terminal_columns() -> u16 {
+    let is_terminal = io::stdout().is_terminal();
+    let size = is_terminal.then(|| crossterm::terminal::size().ok()).flatten();
+    // A terminal without a size, like that of a serial line, says 0: that is unknown.
+    size.map(|(columns, _)| columns).filter(|columns| *columns > 0).unwrap_or(u16::MAX)
+}
+
+fn write_within<R, C, I>(
+    out: &mut impl Write,
+    width: u16,
+    headers: &[&str],
+    rows: impl Fn() -> I,
+) -> io::Result<()>
+where
+    I: Iterator<Item = R>,
+    R: IntoIterator<Item = C>,
+    C: AsRef<str>,
+{
+    let mut columns: Vec<Column> = headers.iter().map(|header| Column::new(header)).collect();
+    for row in rows() {
+        for (column, cell) in columns.iter_mut().zip(row) {
+            column.take_up(cell.as_ref());
+        }
     }
-    let width = usize::from(width);
+    let lines = lines(&mut columns, width);
+    let mut line = String::new();
+    let mut write = |cells: &[Cow<'_, str>]| -> io::Result<()> {
+        for (number, part) in lines.iter().enumerate() {
+            line.clear();
+            if number > 0 {
+                line.push_str(INDENT);
+            }
+            for (place, index) in part.clone().enumerate() {
+                let cell = cells.get(index).map_or("", Cow::as_ref);
+                columns[index].push(&mut line, cell, place == 0);
+            }
+            line.truncate(line.trim_end().len());
+            line.push('\n');
+            out.write_all(line.as_bytes())?;
+        }
+        Ok(())
+    };
+    write(&headers.iter().map(|header| Cow::Borrowed(*header)).collect::<Vec<_>>())?;
+    for row in rows() {
+        let cells: Vec<C> = row.into_iter().collect();
+        write(&cells.iter().map(|cell| escaped(cell.as_ref())).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// What is known of a column.
+#[derive(Debug)]
+struct Column {
+    width: usize,
+    /// Whether there is a cell, and every one is a figure or empty.
+    has_cells: bool,
+    has_words: bool,
+}
+
+impl Column {
+    fn new(header: &str) -> Self {
+        Self { width: header.width(), has_cells: false, has_words: false }
+    }
+
+    fn take_up(&mut self, cell: &str) {
+        self.width = self.width.max(width_of(&escaped(cell)));
+        self.has_cells |= !cell.is_empty();
+        self.has_words |= !cell.is_empty() && !is_figure(cell);
+    }
+
+    const fn is_of_figures(&self) -> bool {
+        self.has_cells && !self.has_words
+    }
+
+    /// Makes it narrower. A figure stays whole: one that is cut would be another.
+    fn cut(&mut self, width: usize) {
+        if self.width > width && !self.is_of_figures() {
+            self.width = width;
+        }
+    }
+
+    /// Adds a cell to a line.
+    fn push(&self, line: &mut String, cell: &str, is_first: bool) {
+        if !is_first {
+            line.push_str(&" ".repeat(GAP));
+        }
+        let cell = if width_of(cell) > self.width {
+            Cow::Owned(cut(cell, self.width))
+        } else {
+            cell.into()
+        };
+        let blanks = " ".repeat(self.width.saturating_sub(width_of(&cell)));
+        if self.is_of_figures() {
+            line.push_str(&blanks);
+            line.push_str(&cell);
+        } else {
+            line.push_str(&cell);
+            line.push_str(&blanks);
+        }
+    }
+}
+
+/// Which columns stand together on a line.
+fn lines(columns: &mut [Column], width: u16) -> Vec<Range<usize>> {
+    let width = if width == u16::MAX { usize::MAX } else { width.into() };
     // The last column gives way first.
     let others =
         columns.split_last().map_or(0, |(_, others)| others.iter().map(|c| c.width + GAP).sum());
@@ -51,52 +177,10 @@ where
     {
         last.cut(width - others);
     }
-    let blocks: Vec<Vec<String>> = parts(&mut columns, width).into_iter().map(lay_out).collect();
-    let lines = blocks.first().map_or(0, Vec::len);
-    let mut text = String::new();
-    for line in 0..lines {
-        for (number, block) in blocks.iter().enumerate() {
-            if number > 0 {
-                text += INDENT;
-            }
-            text += &block[line];
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// A header and the cells below it.
-#[derive(Debug)]
-struct Column {
-    cells: Vec<String>,
-    alignment: CellAlignment,
-    width: usize,
-}
-
-impl Column {
-    fn new(header: &str, index: usize, rows: &[Vec<String>]) -> Self {
-        let below = rows.iter().map(|row| row.get(index).cloned().unwrap_or_default());
-        let cells: Vec<String> = std::iter::once(header.to_owned()).chain(below).collect();
-        let width = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
-        Self { cells, alignment: alignment(rows, index), width }
-    }
-
-    /// Cuts what is wider. A figure stays whole: one that is cut would be another.
-    fn cut(&mut self, width: usize) {
-        if self.width > width && self.alignment == CellAlignment::Left {
-            self.cells.iter_mut().for_each(|cell| *cell = cut(cell, width));
-            self.width = width;
-        }
-    }
-}
-
-/// The columns, as many together as fit on a line.
-fn parts(columns: &mut [Column], width: usize) -> Vec<&[Column]> {
     let mut starts = Vec::new();
-    let mut used = usize::MAX;
+    let mut used = 0;
     for (index, column) in columns.iter_mut().enumerate() {
-        if used.saturating_add(GAP + column.width) > width {
+        if index == 0 || used + GAP + column.width > width {
             let indent = if index == 0 { 0 } else { INDENT.len() };
             column.cut(width.saturating_sub(indent));
             used = indent + column.width;
@@ -106,25 +190,12 @@ fn parts(columns: &mut [Column], width: usize) -> Vec<&[Column]> {
         }
     }
     let ends = starts.iter().skip(1).copied().chain([columns.len()]);
-    starts.iter().copied().zip(ends).map(|(start, end)| &columns[start..end]).collect()
+    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
-/// Columns side by side, line by line, the headers first.
-fn lay_out(columns: &[Column]) -> Vec<String> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let lines = columns.first().map_or(0, |column| column.cells.len());
-    for line in 0..lines {
-        table.add_row(
-            columns
-                .iter()
-                .map(|column| Cell::new(&column.cells[line]).set_alignment(column.alignment)),
-        );
-    }
-    table.column_iter_mut().for_each(|column| {
-        column.set_padding((0, 2));
-    });
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
+/// Columns of a terminal that a text takes.
+fn width_of(text: &str) -> usize {
+    if is_plain(text.as_bytes()) { text.len() } else { text.width() }
 }
 
 /// `text` with an ellipsis for what does not fit.
@@ -140,20 +211,6 @@ fn cut(text: &str, width: usize) -> String {
         fits
     });
     kept.chain(['…']).collect()
-}
-
-fn alignment(rows: &[Vec<String>], column: usize) -> CellAlignment {
-    let mut cells = rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
-    let mut any = false;
-    if cells.all(|cell| {
-        any = true;
-        is_figure(cell)
-    }) && any
-    {
-        CellAlignment::Right
-    } else {
-        CellAlignment::Left
-    }
 }
 
 /// Digits with at most one point, then perhaps a unit, or a length of time in two units; an
@@ -229,6 +286,28 @@ tcp    ESTABLISHED  192.168.15.1:40000 > 192.168.1.1:80
                 assert!(line.width() <= width.into(), "{width}: {line}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_seen_in_a_cell_and_counts_for_its_width() {
+        let text = table_within(80, &["LINK", "KIND"], [["ev\u{1b}]0;\u{7}", "veth"], ["lo", "-"]]);
+        assert_eq!(
+            text,
+            "\
+LINK           KIND
+ev\\x1b]0;\\x07  veth
+lo             -
+"
+        );
+        assert_eq!(table_within(80, &["A"], [["a\nb"]]), "A\na\\nb\n", "a row stays one");
+    }
+
+    #[test]
+    fn a_table_that_is_written_row_by_row_is_the_same() {
+        let rows = [["9", "red"], ["1200", "blue"]];
+        let mut text = Vec::new();
+        write_within(&mut text, 80, &["PKTS", "NAME"], || rows.iter()).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), table_within(80, &["PKTS", "NAME"], rows));
     }
 
     #[test]

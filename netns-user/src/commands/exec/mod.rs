@@ -55,6 +55,6 @@ fn own_mounts() -> anyhow::Result<()> {
 /// Says why the command does not run, and answers as a shell does.
 fn cannot_run(program: &OsStr, error: &io::Error) -> ExitCode {
     let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
-    anstream::eprintln!("error: cannot run {}: {error}", program.display());
+    crate::tell!("error: cannot run {}: {error}", program.display());
     ExitCode::from(code)
 }

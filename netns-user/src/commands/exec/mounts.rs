@@ -88,11 +88,7 @@ pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
         let over = Path::new("/etc").join(file);
         if let Err(error) = lay(&from, &over) {
             // As iproute2 does: the command may well not need the file.
-            anstream::eprintln!(
-                "warning: cannot lay {} over {}: {error}",
-                from.display(),
-                over.display()
-            );
+            crate::tell!("warning: cannot lay {} over {}: {error}", from.display(), over.display());
         }
     }
     Ok(())

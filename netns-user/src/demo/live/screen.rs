@@ -20,7 +20,7 @@ use crossterm::{
     },
 };
 
-use crate::output::terminal;
+use crate::output::{guarded, terminal};
 
 /// Whether the terminal is ours just now, and whether all of it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -97,9 +97,9 @@ impl Screen {
                 queue!(self.out, Print("\r\n"))?;
             }
             if self.coloured {
-                queue!(self.out, Print(line))?;
+                queue!(self.out, Print(guarded(line)))?;
             } else {
-                queue!(self.out, Print(strip_str(line)))?;
+                queue!(self.out, Print(strip_str(&guarded(line))))?;
             }
             queue!(self.out, Clear(ClearType::UntilNewLine))?;
         }
