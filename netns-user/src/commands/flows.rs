@@ -1,27 +1,36 @@
 //! `netns flows` and `netns flows flush`
 
-use std::{net::SocketAddrV4, process::ExitCode, time::Duration};
+use std::{
+    cmp::Reverse,
+    io::{BufWriter, Write as _},
+    net::SocketAddrV4,
+    process::ExitCode,
+    time::Duration,
+};
 
 use netns_common::abi::FlowKind;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{change::perform, print, routers::routers};
+use super::{
+    change::perform,
+    routers::{LivingRouter, routers},
+};
 use crate::{
     cli::{FlowsArgs, FlowsChange},
     datapath::FlowStatus,
     lab,
-    output::{bytes, count, counted, duration, table},
+    output::{self, Items, bytes, count, counted, duration, write_json, write_table},
     step::flush_command,
 };
 
 /// A connection, and of several routers the one that tracks it.
 #[derive(Debug, Serialize)]
-struct Row {
+struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    router: Option<String>,
+    router: Option<&'a str>,
     #[serde(flatten)]
-    flow: FlowStatus,
+    flow: &'a FlowStatus,
 }
 
 /// Shows the connections that the NAT tracks, busiest first, or forgets them.
@@ -47,42 +56,62 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
             format!("{} flushed\n", counted(flushed.unwrap_or(usize::MAX), "flow"))
         });
     }
-    let mut rows = Vec::new();
-    for router in &routers {
-        let name = (routers.len() > 1).then(|| router.name().to_owned());
-        let flows = router.open()?.flows()?.into_iter();
-        rows.extend(flows.map(|flow| Row { router: name.clone(), flow }));
+    // Of a connection no more than its numbers is kept, since there may be a million. Rows and
+    // their text are made one at a time.
+    let mut flows = Vec::new();
+    for (number, router) in (0_u32..).zip(&routers) {
+        router.open()?.each_flow(|flow| flows.push((number, flow)))?;
     }
-    rows.sort_by_key(|Row { flow, .. }| {
-        (std::cmp::Reverse(flow.bytes_out + flow.bytes_in), flow.inside)
+    flows.sort_unstable_by_key(|(number, flow)| {
+        (Reverse(flow.bytes_out + flow.bytes_in), flow.inside, flow.remote, *number)
     });
-    print(json, &rows, |rows| text(rows, routers.len() > 1))?;
+    let names: Vec<&str> = routers.iter().map(LivingRouter::name).collect();
+    let names_routers = routers.len() > 1;
+    let rows = || {
+        flows.iter().map(|(number, flow)| {
+            let name = names.get(*number as usize).copied();
+            Row { router: name.filter(|_| names_routers), flow }
+        })
+    };
+    if json {
+        let mut out = output::json_stdout();
+        write_json(&mut out, &Items(rows))?;
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = BufWriter::new(output::stdout());
+    if names_routers {
+        write_table(&mut out, &HEADERS, || rows().map(|row| cells(&row)))?;
+    } else {
+        let [_, headers @ ..] = HEADERS;
+        write_table(&mut out, &headers, || {
+            rows().map(|row| {
+                let [_, cells @ ..] = cells(&row);
+                cells
+            })
+        })?;
+    }
+    out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(rows: &[Row], names_routers: bool) -> String {
-    const HEADERS: [&str; 10] =
-        ["ROUTER", "PROTO", "STATE", "KIND", "BEFORE", "AFTER", "AGE", "LEFT", "PKTS", "BYTES"];
-    let rows = rows.iter().map(|Row { router, flow }| {
-        let (before, after) = ends(flow);
-        [
-            router.clone().unwrap_or_default(),
-            flow.protocol.to_owned(),
-            flow.state.to_owned(),
-            flow.kind.name().to_owned(),
-            before,
-            after,
-            age(flow.age_seconds),
-            age(flow.expires_seconds),
-            count(u64::from(flow.packets_out) + u64::from(flow.packets_in)),
-            bytes(flow.bytes_out + flow.bytes_in),
-        ]
-    });
-    if names_routers {
-        return table(&HEADERS, rows);
-    }
-    let [_, headers @ ..] = HEADERS;
-    table(&headers, rows.map(|[_, cells @ ..]| cells))
+const HEADERS: [&str; 10] =
+    ["ROUTER", "PROTO", "STATE", "KIND", "BEFORE", "AFTER", "AGE", "LEFT", "PKTS", "BYTES"];
+
+fn cells(Row { router, flow }: &Row<'_>) -> [String; 10] {
+    let (before, after) = ends(flow);
+    [
+        router.unwrap_or_default().to_owned(),
+        flow.protocol.to_owned(),
+        flow.state.to_owned(),
+        flow.kind.name().to_owned(),
+        before,
+        after,
+        age(flow.age_seconds),
+        age(flow.expires_seconds),
+        count(u64::from(flow.packets_out) + u64::from(flow.packets_in)),
+        bytes(flow.bytes_out + flow.bytes_in),
+    ]
 }
 
 /// The first packet's source and destination, before and after translation.

@@ -20,6 +20,9 @@ use serde::{Serialize, Serializer};
 
 use super::{Datapath, DatapathError, batch, rules::sum};
 
+/// Words of the flow table, each of which tells of 64 records, whose records are read at a time.
+const WORDS_AT_A_TIME: usize = 256;
+
 /// A connection in the flow table.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowStatus {
@@ -67,14 +70,16 @@ pub struct DropStatus {
 }
 
 impl Datapath {
-    /// The living flows, in no particular order. Expired ones that were not swept yet are
-    /// left out.
-    pub fn flows(&self) -> Result<Vec<FlowStatus>, DatapathError> {
+    /// Goes through the living flows, in no particular order. Expired ones that were not swept yet
+    /// are left out. There may be a million, so they are not all in memory.
+    pub fn each_flow(&self, mut take: impl FnMut(FlowStatus)) -> Result<(), DatapathError> {
         let now = now()?;
         let settings = self.settings()?;
-        let records = self.records()?;
-        let living = records.iter().filter(|(_, flow)| !is_expired(flow, &settings, now));
-        Ok(living.map(|(key, flow)| flow_status(key, flow, &settings, now)).collect())
+        self.each_record(|key, flow| {
+            if !is_expired(&flow, &settings, now) {
+                take(flow_status(&key, &flow, &settings, now));
+            }
+        })
     }
 
     /// How many connections the flow table can hold.
@@ -92,9 +97,12 @@ impl Datapath {
 
     /// Removes the flows that `which` names and returns how many there were.
     pub(super) fn flush(&self, which: impl Fn(&Flow) -> bool) -> Result<usize, DatapathError> {
-        let mut records = self.records()?;
-        records.retain(|(_, flow)| which(flow));
-        let keys: Vec<_> = records.iter().map(|(key, _)| *key).collect();
+        let mut keys = Vec::new();
+        self.each_record(|key, flow| {
+            if which(&flow) {
+                keys.push(key);
+            }
+        })?;
         self.forget(&keys)?;
         Ok(keys.len())
     }
@@ -135,13 +143,17 @@ impl Datapath {
         map.get(&0, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
     }
 
-    /// The records that are taken, of which some may have expired.
-    pub(super) fn records(&self) -> Result<Vec<(FlowKey, Flow)>, DatapathError> {
+    /// Goes through the records that are taken, of which some may have expired. They are read some
+    /// thousands at a time.
+    pub(super) fn each_record(
+        &self,
+        mut take: impl FnMut(FlowKey, Flow),
+    ) -> Result<(), DatapathError> {
         let words: Vec<(u32, FlowWord)> = self.entries(maps::FLOW_WORDS)?;
         let (heads, tails) = (self.open_map(maps::FLOWS)?, self.open_map(maps::FLOW_TAILS)?);
-        let mut records = Vec::new();
         // A table is mostly empty, and larger than what is in it.
-        for run in words.chunk_by(|(_, a), (_, b)| (a.taken == 0) == (b.taken == 0)) {
+        let runs = words.chunk_by(|(_, a), (_, b)| (a.taken == 0) == (b.taken == 0));
+        for run in runs.flat_map(|run| run.chunks(WORDS_AT_A_TIME)) {
             let [(first, word), ..] = run else { continue };
             if word.taken == 0 {
                 continue;
@@ -155,13 +167,16 @@ impl Datapath {
                     map: maps::FLOW_TAILS,
                     cause: cause.into(),
                 })?;
-            records.extend(found.iter().zip(&tails).filter_map(|((number, record), (_, tail))| {
-                let (_, word) = run.get(((number - from) / RECORDS_OF_WORD) as usize)?;
-                let is_taken = (word.taken >> (number % RECORDS_OF_WORD)) & 1 == 1;
-                is_taken.then_some((record.key(), Flow { head: record.head, tail: *tail }))
-            }));
+            for ((number, record), (_, tail)) in found.iter().zip(&tails) {
+                let word = number.checked_sub(from).map(|place| place / RECORDS_OF_WORD);
+                let word = word.and_then(|place| run.get(place as usize));
+                if word.is_some_and(|(_, word)| (word.taken >> (number % RECORDS_OF_WORD)) & 1 == 1)
+                {
+                    take(record.key(), Flow { head: record.head, tail: *tail });
+                }
+            }
         }
-        Ok(records)
+        Ok(())
     }
 
     /// Forgets flows, and what was derived from them. Programs do it, since they alone can change

@@ -90,8 +90,12 @@ impl Datapath {
         since: Tick,
     ) -> Result<(), DatapathError> {
         let (now, settings) = (now()?, self.settings()?);
-        let mut records = self.records()?;
-        records.retain(|(_, flow)| flow.last_seen >= since && !is_expired(flow, &settings, now));
+        let mut records = Vec::new();
+        self.each_record(|key, flow| {
+            if flow.last_seen >= since && !is_expired(&flow, &settings, now) {
+                records.push((key, flow));
+            }
+        })?;
         let is_of_other_nat = |flow: &Flow| flow.kind == FlowKind::OtherNat as u8;
         records.sort_by_key(|(_, flow)| {
             (is_of_other_nat(flow), Charge::of(flow).is_unreplied, Reverse(flow.last_seen))

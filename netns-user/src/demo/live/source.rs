@@ -36,7 +36,8 @@ impl Source for LivingLab {
         let mut rules: Vec<RuleSample> = masquerades.iter().map(rule_sample).collect();
         rules.extend(datapath.forwards()?.iter().map(rule_sample));
         let drops = datapath.drops()?;
-        let flows: Vec<FlowSample> = datapath.flows()?.iter().map(flow_sample).collect();
+        let mut flows = Vec::new();
+        datapath.each_flow(|flow| flows.push(flow_sample(&flow)))?;
         Ok(Snapshot {
             at: Instant::now(),
             rules,
