@@ -5,6 +5,7 @@ pub mod commands;
 pub mod datapath;
 pub mod demo;
 pub mod doctor;
+pub mod files;
 pub mod graph;
 pub mod lab;
 mod locks;

@@ -103,7 +103,7 @@ fn files_that_a_lab_has_left_do_not_block_up() {
     for text in left {
         fs::create_dir_all("/etc/netns/red").expect("a private folder");
         fs::write(FILE, text).expect("a private file");
-        fs::write("/etc/netns/red/.resolv.conf.netns-x1", "name").expect("a private file");
+        fs::write("/etc/netns/red/.netns-x1", "name").expect("a private file");
         lab.up().success();
         assert_eq!(content(), written, "after {text:?}");
         // While the lab is up, a file that is gone or empty is written again.

@@ -3,6 +3,7 @@
 
 use std::{
     env, fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::UNIX_EPOCH,
@@ -143,7 +144,11 @@ fn source_time(workspace: &Workspace) -> Result<u64> {
 fn place(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     let path = folder.join(name);
     let unfinished = folder.join(format!(".{name}.unfinished"));
-    let written = fs::write(&unfinished, bytes)
+    // One that was killed may have left it. A new file, as `File::create_new` makes it, is never
+    // behind a link of somebody else's.
+    let _ = fs::remove_file(&unfinished);
+    let written = fs::File::create_new(&unfinished)
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| {
             let mode = if name == NAME { 0o755 } else { 0o644 };
             fs::set_permissions(&unfinished, std::os::unix::fs::PermissionsExt::from_mode(mode))

@@ -1,16 +1,13 @@
 //! `netns graph [FILE|LAB]`
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 
 use super::{down::is_file, print_text, read_topology};
 use crate::{
     cli::{GraphArgs, GraphFormat},
+    files::write_output,
     graph::{Graph, dot, mermaid, svg, text::text},
     lab::{self, LabError},
     output::{terminal, to_json},
@@ -28,7 +25,8 @@ pub fn run(args: &GraphArgs, json: bool) -> anyhow::Result<ExitCode> {
     let drawing = if json { to_json(&graph)? } else { draw(&graph, args) };
     match &args.output {
         Some(file) => {
-            write(file, &drawing).with_context(|| format!("cannot write {}", file.display()))?;
+            write_output(file, drawing.as_bytes())
+                .with_context(|| format!("cannot write {}", file.display()))?;
         }
         None => print_text(&drawing)?,
     }
@@ -73,22 +71,6 @@ fn format_of(file: &Path) -> Option<GraphFormat> {
         "mmd" | "mermaid" => Some(GraphFormat::Mermaid),
         _ => None,
     }
-}
-
-/// Writes the whole file or leaves what was there; what is no plain file is written to.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    if file.exists() && !fs::symlink_metadata(file)?.is_file() {
-        return fs::write(file, text);
-    }
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
-    if written.is_err() {
-        // It was not there before, or was left by one that could not do this.
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }
 
 #[cfg(test)]

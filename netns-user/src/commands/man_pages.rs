@@ -15,7 +15,10 @@ use clap_mangen::{
     roff::{Roff, roman},
 };
 
-use crate::cli::{Cli, ManPagesArgs};
+use crate::{
+    cli::{Cli, ManPagesArgs},
+    files::write_output,
+};
 
 /// Writes the pages into a folder, which is made if it is not there.
 ///
@@ -36,7 +39,7 @@ fn write_pages(command: &Command, parent: Option<&str>, folder: &Path) -> anyhow
     let mut page = Vec::new();
     render(command, parent, &mut page)?;
     let path = folder.join(format!("{name}.1"));
-    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    write_output(&path, &page).with_context(|| format!("cannot write {}", path.display()))?;
     for subcommand in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         write_pages(subcommand, Some(name), folder)?;
     }

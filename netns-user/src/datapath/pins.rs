@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use netns_common::abi::{SCHEMA, maps};
 use nix::{
     mount::{MsFlags, mount},
     sys::statfs::{BPF_FS_MAGIC, statfs},
+    unistd::Uid,
 };
 
 use super::DatapathError;
@@ -47,7 +48,7 @@ impl Pins {
     pub(super) fn with_next_flow_table(&self) -> Result<Self, DatapathError> {
         let folder = self.next_flow_table();
         self.remove_folder(&folder)?;
-        fs::create_dir(&folder).map_err(|cause| pin_error("create the folder", &folder, cause))?;
+        make_folder(&folder).map_err(|cause| pin_error("create the folder", &folder, cause))?;
         Ok(Self { is_next: true, ..self.clone() })
     }
 
@@ -139,17 +140,17 @@ impl Pins {
     pub(super) fn create(&self) -> Result<(), DatapathError> {
         mount_bpffs()?;
         let folder_error = |path: &Path, source| pin_error("create the folder", path, source);
-        private_folder()
-            .recursive(true)
-            .create(&self.lab)
-            .map_err(|error| folder_error(&self.lab, error))?;
+        let mut folders = DirBuilder::new();
+        folders.recursive(true).mode(PRIVATE);
+        folders.create(&self.lab).map_err(|error| folder_error(&self.lab, error))?;
+        self.lab.ancestors().take(2).try_for_each(require_own)?;
         let version = self.version();
-        private_folder().create(&version).map_err(|error| {
+        make_folder(&version).map_err(|error| {
             self.remove_empty_folders();
             folder_error(&version, already_installed(error, &self.lab))
         })?;
         for folder in [self.maps(), self.programs(), self.links()] {
-            private_folder().create(&folder).map_err(|error| {
+            make_folder(&folder).map_err(|error| {
                 let _ = fs::remove_dir_all(&version);
                 self.remove_empty_folders();
                 folder_error(&folder, error)
@@ -202,11 +203,22 @@ pub(super) fn all_names() -> Vec<String> {
     names
 }
 
-/// A folder that root alone may open, and so lock.
-fn private_folder() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700);
-    builder
+/// Of the folders of pins. Whoever can open one can lock it, which stops root.
+const PRIVATE: u32 = 0o700;
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(PRIVATE).create(path)
+}
+
+/// Where every user can write to bpffs, somebody may have made the folder before us, and could
+/// take our pins out of it.
+fn require_own(folder: &Path) -> Result<(), DatapathError> {
+    let error = |cause| pin_error("use the folder", folder, cause);
+    let owner = fs::symlink_metadata(folder).map_err(error)?.uid();
+    if owner == Uid::effective().as_raw() {
+        return Ok(());
+    }
+    Err(error(io::Error::other(format!("it belongs to user {owner}: delete it"))))
 }
 
 fn already_installed(error: io::Error, lab: &Path) -> io::Error {

@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    fs, io,
     path::Path,
 };
 
@@ -14,10 +13,11 @@ use super::{
     pieces::{Key, Piece, pieces},
     record_files::{
         self, DIRECTORY, FORMAT, Format, NAMESPACES, STATE, State, TOPOLOGY, folder, pending_path,
-        read, replace,
+        read,
     },
 };
 use crate::{
+    files::{append, make_folder, replace},
     net::{
         NetError,
         netns::{self, Visitor},
@@ -243,13 +243,7 @@ impl LabRecord {
     }
 
     fn note(&mut self, event: Event) -> Result<(), LabError> {
-        let path = folder(self.name()).join(NAMESPACES);
-        let mut options = OpenOptions::new();
-        options
-            .create(true)
-            .append(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(event.line().as_bytes()))
+        append(&folder(self.name()).join(NAMESPACES), &event.line())
             .map_err(|error| self.write_error(error))?;
         self.journal.take_up(event);
         Ok(())
@@ -340,7 +334,7 @@ impl LabRecord {
     pub(super) fn write(&self) -> Result<(), LabError> {
         let folder = folder(self.name());
         let write = || {
-            fs::create_dir_all(&folder)?;
+            make_folder(&folder)?;
             for (number, next) in self.pending.iter().enumerate() {
                 replace(&pending_path(&folder, number), &next.to_toml())?;
             }

@@ -114,9 +114,3 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, LabError> {
         Err(error) => Err(LabError::file(format!("read {}", path.display()), error)),
     }
 }
-
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(new, path)
-}

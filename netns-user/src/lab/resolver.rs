@@ -7,17 +7,18 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, Permissions},
-    io::{self, Write as _},
+    fs, io,
     net::Ipv4Addr,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 
 use super::LabError;
-use crate::topology::Topology;
+use crate::{
+    files::{UNFINISHED, make_folder, replace},
+    topology::Topology,
+};
 
 /// First line of the files that we made, by which they are known again.
 const MARK: &str = "# written by `netns up`, deleted by `netns down`\n";
@@ -27,12 +28,6 @@ const NOTE: &str = "trusted.netns.name-servers";
 
 /// More than any list of servers is long.
 const LONGEST_NOTE: usize = 4096;
-
-/// How the names of files begin that are not finished.
-const UNFINISHED: &str = ".resolv.conf.netns-";
-
-/// Everybody reads resolv.conf.
-const MODE: u32 = 0o644;
 
 /// The file of a namespace as it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -102,15 +97,9 @@ pub(crate) fn install(namespace: &str, servers: &[Ipv4Addr]) -> Result<(), LabEr
     }
     let (folder, path) = (folder(namespace), path(namespace));
     let write = || {
-        fs::create_dir_all(&folder)?;
+        make_folder(&folder)?;
         remove_unfinished(&folder);
-        let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .permissions(Permissions::from_mode(MODE))
-            .tempfile_in(&folder)?;
-        file.write_all(content(servers).as_bytes())?;
-        file.persist(&path)?;
-        Ok(())
+        replace(&path, &content(servers))
     };
     write()
         .map_err(|error: io::Error| LabError::file(format!("write {}", path.display()), error))?;

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     datapath::DatapathChange,
+    files::{make_folder, replace},
     locks::{self, Holder, LockError, Patience},
     step::Step,
 };
@@ -52,7 +53,7 @@ impl Turn {
     /// setting that was not set back. `goes_on` says whether the turn is still wanted.
     pub(super) fn wait(goes_on: impl Fn() -> bool) -> Result<Self, LabError> {
         let lock = lock(goes_on)?;
-        let set_up = fs::create_dir_all(DIRECTORY);
+        let set_up = make_folder(Path::new(DIRECTORY));
         set_up.map_err(|error| LabError::file(format!("create {DIRECTORY}"), error))?;
         set_back().map_err(|error| LabError::file(format!("set {SETTING} to {OFF}"), error))?;
         Ok(Self { _lock: lock })
@@ -71,7 +72,7 @@ impl Turn {
             .map_err(|error| LabError::file("block signals", error.into()))?;
         let hurry = Hurry { _turn: self, signals: before };
         let mark = mark();
-        fs::write(&mark, OFF)
+        replace(&mark, OFF)
             .map_err(|error| LabError::file(format!("write {}", mark.display()), error))?;
         Ok(fs::write(SETTING, ON).is_ok().then_some(hurry))
     }

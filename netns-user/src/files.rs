@@ -1,0 +1,217 @@
+//! Writing files as root, also in folders of others.
+//!
+//! The owner of a folder can put links of his own at every name in it that he can guess. So new
+//! content goes into a file of a random name that was not there before (`O_EXCL`), which then
+//! takes the place of the old file. A reader sees the old content or the new, never a part.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    sys::stat::{Mode, umask},
+    unistd::{Uid, mkstemp},
+};
+
+/// The beginning of the random names of files that are not whole yet.
+pub const UNFINISHED: &str = ".netns-";
+
+/// What every user may read and only root may change, whatever root's umask is.
+const READABLE_FILE: u32 = 0o644;
+const READABLE_FOLDER: u32 = 0o755;
+
+/// The kernel follows no longer chain of symbolic links (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// Puts a file that every user can read at `path`, in the place of whatever was there.
+///
+/// # Errors
+/// When it cannot be written; then nothing has changed.
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    put(path, text.as_bytes(), READABLE_FILE)
+}
+
+/// Adds to a file in a folder of root's, which every user can read; makes the file if need be.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn append(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(READABLE_FILE))?;
+    file.write_all(text.as_bytes())
+}
+
+/// Makes a folder that every user can read, with the folders above it, where it is missing.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+        make_folder(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(READABLE_FOLDER)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes what a person asked for to the file that he named: whole or not at all. A device or a
+/// pipe is written to. A symbolic link is followed if it is root's or the caller's own.
+///
+/// # Errors
+/// When the file cannot be written; a regular file is as it was then.
+pub fn write_output(path: &Path, content: &[u8]) -> io::Result<()> {
+    let path = destination(path)?;
+    match fs::metadata(&path) {
+        Ok(there) if !there.is_file() || is_descriptor(&path) => write_into(&path, content),
+        Ok(there) => put(&path, content, there.mode() & 0o777),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            put(&path, content, 0o666 & !own_umask())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a path leads by links that nobody else has made.
+fn destination(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let link = match fs::symlink_metadata(&path) {
+            Ok(there) if there.is_symlink() && !is_descriptor(&path) => there,
+            // Who cannot look here cannot write here either.
+            Ok(_) | Err(_) => return Ok(path),
+        };
+        if link.uid() != 0 && link.uid() != Uid::effective().as_raw() {
+            return Err(io::Error::other(format!(
+                "it is a symbolic link of user {}, who may have set a trap: name the file that it \
+                 leads to",
+                link.uid()
+            )));
+        }
+        let target = fs::read_link(&path)?;
+        path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
+    }
+    Err(Errno::ELOOP.into())
+}
+
+/// Whether a path names a file that a process has open, as /dev/stdout does in the end.
+fn is_descriptor(path: &Path) -> bool {
+    path.starts_with("/proc") && path.parent().is_some_and(|folder| folder.ends_with("fd"))
+}
+
+/// Writes to what is no regular file, or behind what an open one has.
+fn write_into(path: &Path, content: &[u8]) -> io::Result<()> {
+    // This neither makes a file nor empties one that has taken the place meanwhile.
+    let mut file = OpenOptions::new().append(true).open(path)?;
+    if file.metadata()?.is_file() && !is_descriptor(path) {
+        return Err(io::Error::other("another file has just taken its place: try again"));
+    }
+    file.write_all(content)
+}
+
+fn put(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let (file, new) =
+        mkstemp(&folder.unwrap_or(Path::new(".")).join(format!("{UNFINISHED}XXXXXX")))?;
+    let written = fill(file.into(), content, mode).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+fn fill(mut file: File, content: &[u8], mode: u32) -> io::Result<()> {
+    file.write_all(content)?;
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// The mask is read by setting it; no other thread makes files while a result is written.
+fn own_umask() -> u32 {
+    let mask = umask(Mode::from_bits_truncate(0o077));
+    umask(mask);
+    mask.bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::tempdir;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_replaced_file_is_a_new_one_that_every_user_can_read() {
+        let folder = tempdir().unwrap();
+        let (file, other) = (folder.path().join("state"), folder.path().join("other"));
+        fs::write(&other, "precious").unwrap();
+        symlink(&other, &file).unwrap();
+        replace(&file, "new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(!file.is_symlink());
+        assert_eq!(mode(&file), 0o644);
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+        assert_eq!(names(folder.path()), ["other", "state"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_leaves_nothing_behind() {
+        let folder = tempdir().unwrap();
+        fs::create_dir(folder.path().join("state")).unwrap();
+        replace(&folder.path().join("state"), "new").unwrap_err();
+        assert_eq!(names(folder.path()), ["state"]);
+    }
+
+    #[test]
+    fn an_output_file_keeps_its_mode_and_own_links_are_followed() {
+        let folder = tempdir().unwrap();
+        let (file, link) = (folder.path().join("drawing"), folder.path().join("latest"));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        symlink("drawing", &link).unwrap();
+        write_output(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(mode(&file), 0o640);
+        assert_eq!(names(folder.path()), ["drawing", "latest"]);
+    }
+
+    #[test]
+    fn links_that_lead_in_a_circle_are_an_error() {
+        let folder = tempdir().unwrap();
+        let link = folder.path().join("circle");
+        symlink("circle", &link).unwrap();
+        assert_eq!(write_output(&link, b"new").unwrap_err().raw_os_error(), Some(libc::ELOOP));
+    }
+
+    #[test]
+    fn made_folders_can_be_read_by_all_and_changed_by_the_owner_only() {
+        let folder = tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        make_folder(&inner).unwrap();
+        make_folder(&inner).unwrap();
+        assert_eq!((mode(&inner), mode(&folder.path().join("a"))), (0o755, 0o755));
+        fs::write(folder.path().join("file"), "").unwrap();
+        make_folder(&folder.path().join("file")).unwrap_err();
+    }
+}
