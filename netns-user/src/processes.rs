@@ -3,7 +3,8 @@
 use std::{
     collections::{BTreeSet, HashMap},
     ffi::OsStr,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::fs::MetadataExt as _,
@@ -13,8 +14,8 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use procfs::{
-    ProcResult,
-    process::{self, Process},
+    FromBufRead as _, ProcResult,
+    process::{self, Process, Status},
 };
 use rustix::{
     io::Errno,
@@ -22,7 +23,10 @@ use rustix::{
 };
 use serde::Serialize;
 
-use crate::net::{NetError, netns};
+use crate::{
+    net::{NetError, netns},
+    output::text_of_bytes,
+};
 
 /// Tells a network namespace from every other that lives: device and inode of its file.
 pub(crate) type Identity = (u64, u64);
@@ -43,16 +47,31 @@ pub(crate) fn network_of(process: &Process) -> Option<Identity> {
     Some((network.device_id, network.identifier))
 }
 
-/// The command line of a process, on one line and with nothing that a terminal would obey.
+/// The command line of a process; of a thread of the kernel, which has none, its name.
 pub(crate) fn command_of(process: &Process) -> ProcResult<String> {
-    let words = process.cmdline()?;
-    // Threads of the kernel have no command line.
-    let command = match words.is_empty() {
-        true => format!("[{}]", process.stat()?.comm),
-        false => words.join(" "),
-    };
-    Ok(command.replace(|c: char| c.is_control(), "?"))
+    let words = command_line(process)?;
+    Ok(if words.is_empty() { format!("[{}]", status_of(process)?.name) } else { words })
 }
+
+/// As procfs reads it, but also of a process whose name is no text: it is not to hide by that.
+pub(crate) fn status_of(process: &Process) -> ProcResult<Status> {
+    let mut bytes = Vec::new();
+    process.open_relative("status")?.read_to_end(&mut bytes)?;
+    Status::from_buf_read(text_of_bytes(&bytes).as_bytes())
+}
+
+/// The words of the command line, which a process can write over with whatever it likes.
+fn command_line(process: &Process) -> ProcResult<String> {
+    let mut bytes = Vec::new();
+    let file = process.open_relative("cmdline")?;
+    let is_whole = file.take(LONGEST_COMMAND).read_to_end(&mut bytes)? < LONGEST_COMMAND as usize;
+    let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    let words = words.map(text_of_bytes).collect::<Vec<_>>().join(" ");
+    Ok(if is_whole { words } else { words + "…" })
+}
+
+/// Bytes of a command line that are read; a process may have made it megabytes long.
+const LONGEST_COMMAND: u64 = 1 << 16;
 
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(3);

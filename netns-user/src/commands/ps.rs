@@ -17,7 +17,7 @@ use crate::{
     lab,
     net::netns,
     output::{duration, table},
-    processes::{Identity, command_of, identity, network_of},
+    processes::{Identity, command_of, identity, network_of, status_of},
 };
 
 /// A process in a namespace.
@@ -78,7 +78,7 @@ fn read(namespaces: &BTreeMap<Identity, Vec<String>>) -> anyhow::Result<Vec<Row>
 
 /// All about a process but its namespace's name.
 fn describe(process: &Process, uptime: f64, users: &mut Users) -> procfs::ProcResult<Row> {
-    let status = process.status()?;
+    let status = status_of(process)?;
     let stat = process.stat()?;
     let started = Duration::from_secs(stat.starttime / ticks_per_second());
     let uptime = Duration::try_from_secs_f64(uptime).unwrap_or_default();

@@ -16,6 +16,7 @@ pub mod netns;
 mod peer;
 mod reassembler;
 mod route;
+mod route_socket;
 mod routing_rule;
 pub mod sockets;
 pub mod sysctl;

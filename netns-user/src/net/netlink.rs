@@ -1,12 +1,12 @@
 //! A netlink connection to one network namespace.
 
-use rtnetlink::{Handle, new_connection};
+use rtnetlink::{Handle, new_connection_with_socket};
 use tokio::{
     runtime::{Builder, EnterGuard, Runtime},
     task::JoinHandle,
 };
 
-use super::{NetError, netns};
+use super::{NetError, netns, route_socket::RouteSocket};
 
 /// A connection to the namespace of the thread that opened it, from wherever it is used.
 ///
@@ -30,8 +30,8 @@ impl Netlink {
             .build()
             .map_err(|error| NetError::refused(action(), error))?;
         let guard = runtime.enter();
-        let (connection, handle, _) =
-            new_connection().map_err(|error| NetError::refused(action(), error))?;
+        let (connection, handle, _) = new_connection_with_socket::<RouteSocket>()
+            .map_err(|error| NetError::refused(action(), error))?;
         drop(guard);
         runtime.spawn(connection);
         Ok(Self { runtime, handle })

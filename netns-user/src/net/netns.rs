@@ -4,12 +4,16 @@
 //! binds it to the file. It ends there, or comes back at once, so no other code is affected.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
     marker::PhantomData,
     os::{
         fd::{AsFd, AsRawFd},
-        unix::fs::{MetadataExt, OpenOptionsExt},
+        unix::{
+            ffi::OsStrExt as _,
+            fs::{MetadataExt, OpenOptionsExt},
+        },
     },
     panic,
     path::{Path, PathBuf},
@@ -26,7 +30,11 @@ use nix::{
 use socket2::{Domain, Socket, Type};
 
 use super::NetError;
-use crate::locks::{self, LockError, Patience};
+use crate::{
+    files::make_folder,
+    locks::{self, LockError, Patience},
+    output::text_of_bytes,
+};
 
 /// Where named namespaces are; iproute2 uses the same folder.
 pub const DIRECTORY: &str = "/run/netns";
@@ -37,9 +45,28 @@ const PATIENCE: Patience = Patience { silence: Duration::MAX, limit: Duration::f
 /// The calling thread's own namespace.
 const OWN: &str = "/proc/thread-self/ns/net";
 
-/// The file that holds the namespace `name`.
+/// The file that holds the namespace `name`. One whose name is no text goes by the name that
+/// [`list`] gives it, unless another has that.
 pub fn path(name: &str) -> PathBuf {
-    Path::new(DIRECTORY).join(name)
+    let path = Path::new(DIRECTORY).join(name);
+    match bytes_of_text(name) {
+        Some(bytes) if !path.exists() => Path::new(DIRECTORY).join(OsStr::from_bytes(&bytes)),
+        _ => path,
+    }
+}
+
+/// The name that has been escaped ([`text_of_bytes`]), if this is such a one. Only what is no ASCII
+/// is escaped there, so no name leads out of the folder.
+fn bytes_of_text(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split("\\x");
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    let begin = bytes.len();
+    for part in parts {
+        let (number, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(number, 16).ok().filter(|byte| !byte.is_ascii())?);
+        bytes.extend(rest.as_bytes());
+    }
+    (bytes.len() > begin).then_some(bytes)
 }
 
 /// Why `name` cannot name a namespace, if it cannot.
@@ -288,8 +315,7 @@ pub fn list() -> Result<Vec<String>, NetError> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| NetError::refused(action(), error))?;
-        // A name that is no text cannot be one of ours, and no argument could name it.
-        names.extend(entry.file_name().into_string());
+        names.push(text_of_bytes(entry.file_name().as_bytes()));
     }
     names.sort_unstable();
     Ok(names)
@@ -319,7 +345,7 @@ pub fn check_name(name: &str) -> Result<(), NetError> {
 /// unnamed in one mount namespace is then so in all of them.
 fn prepare_directory() -> Result<(), NetError> {
     let action = || format!("prepare {DIRECTORY}");
-    fs::create_dir_all(DIRECTORY).map_err(|error| NetError::refused(action(), error))?;
+    make_folder(Path::new(DIRECTORY)).map_err(|error| NetError::refused(action(), error))?;
     let share = || {
         let flags = MsFlags::MS_SHARED | MsFlags::MS_REC;
         mount(None::<&str>, DIRECTORY, None::<&str>, flags, None::<&str>)
@@ -364,6 +390,14 @@ mod tests {
     fn names_that_are_no_files_are_unfit() {
         for name in ["", ".", "..", "a/b", "/", "-n", "a b", "a\n", &"n".repeat(256)] {
             assert!(name_fault(name).is_some(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_goes_by_its_escaped_form() {
+        assert_eq!(bytes_of_text(&text_of_bytes(b"a\xff\xfeb")).unwrap(), b"a\xff\xfeb");
+        for text in ["red", "", r"a\xzz", r"a\x", r"\x2e\x2e\x2fetc", r"a\xffb\x41"] {
+            assert_eq!(bytes_of_text(text), None, "{text}");
         }
     }
 

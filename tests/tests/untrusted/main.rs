@@ -2,4 +2,6 @@
 //! sizes, and an environment that has run out.
 
 mod files;
+mod locks;
 mod memory;
+mod names;

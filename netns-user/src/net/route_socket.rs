@@ -1,0 +1,235 @@
+//! The socket of a rtnetlink connection.
+//!
+//! The library passes over messages that it cannot decode, such as that of an interface whose name
+//! or alias is no UTF-8: the interface would not be listed, and a request with no other answer
+//! would be waited for without end. The root of a namespace can bring that about. So messages are
+//! looked at before the library has them.
+
+use std::{
+    io,
+    task::{Context, Poll, ready},
+};
+
+use netlink_packet_core::{NLMSG_ERROR, NetlinkBuffer, NetlinkMessage, NlaBuffer, NlasIterator};
+use netlink_sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+
+use crate::output::text_of_bytes;
+
+/// Bytes of a message's header (`struct nlmsghdr`), and where in it are what.
+const HEADER: usize = 16;
+const LENGTH: std::ops::Range<usize> = 0..4;
+const KIND: std::ops::Range<usize> = 4..6;
+
+/// Bytes of an attribute's header (`struct nlattr`).
+const ATTRIBUTE: usize = 4;
+
+/// Netlink's, which hands over to [`decodable`].
+pub(super) struct RouteSocket(TokioSocket);
+
+impl AsyncSocket for RouteSocket {
+    fn socket_ref(&self) -> &Socket {
+        self.0.socket_ref()
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket {
+        self.0.socket_mut()
+    }
+
+    fn new(protocol: isize) -> io::Result<Self> {
+        TokioSocket::new(protocol).map(Self)
+    }
+
+    fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_send(context, bytes)
+    }
+
+    fn poll_send_to(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        to: &SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_send_to(context, bytes, to)
+    }
+
+    fn poll_recv<B: bytes::BufMut>(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut B,
+    ) -> Poll<io::Result<()>> {
+        self.poll_recv_from(context, buffer).map_ok(|_| ())
+    }
+
+    fn poll_recv_from<B: bytes::BufMut>(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut B,
+    ) -> Poll<io::Result<SocketAddr>> {
+        let (datagram, from) = ready!(self.poll_recv_from_full(context))?;
+        buffer.put_slice(&datagram);
+        Poll::Ready(Ok(from))
+    }
+
+    fn poll_recv_from_full(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(Vec<u8>, SocketAddr)>> {
+        let received = self.0.poll_recv_from_full(context);
+        received.map_ok(|(datagram, from)| (decodable(&datagram), from))
+    }
+}
+
+/// The same messages, each of which can be decoded.
+fn decodable(datagram: &[u8]) -> Vec<u8> {
+    let mut messages = Vec::with_capacity(datagram.len());
+    let mut rest = datagram;
+    while let Ok(header) = NetlinkBuffer::new_checked(rest) {
+        let (message, others) = rest.split_at(header.length() as usize);
+        match NetlinkMessage::<RouteNetlinkMessage>::deserialize(message) {
+            Ok(_) => messages.extend_from_slice(message),
+            Err(_) => messages.extend(without_faults(message)),
+        }
+        rest = others;
+    }
+    messages
+}
+
+/// A message without those of its attributes that cannot be decoded; names of interfaces stay,
+/// escaped. Where that does not help, an error in its place.
+fn without_faults(message: &[u8]) -> Vec<u8> {
+    let Some(start) = attributes_begin(message) else { return refusal(message) };
+    let mut mended = message[..start].to_vec();
+    for attribute in NlasIterator::new(&message[start..]).flatten() {
+        let bytes = name_escaped(message, &attribute).unwrap_or_else(|| {
+            let length = ATTRIBUTE + attribute.value_length();
+            attribute.into_inner()[..length].to_vec()
+        });
+        if is_decoded(&[&message[..start], &bytes].concat()) {
+            mended.extend(bytes);
+            mended.resize(mended.len().next_multiple_of(4), 0);
+        }
+    }
+    set_length(&mut mended);
+    if is_decoded(&mended) { mended } else { refusal(message) }
+}
+
+/// Where the attributes of a message begin: behind a header for each kind of object.
+fn attributes_begin(message: &[u8]) -> Option<usize> {
+    let object = match kind(message) {
+        libc::RTM_NEWLINK => 16,
+        libc::RTM_NEWADDR => 8,
+        libc::RTM_NEWROUTE | libc::RTM_NEWNEIGH | libc::RTM_NEWRULE => 12,
+        _ => return None,
+    };
+    Some(HEADER + object).filter(|start| *start <= message.len())
+}
+
+/// The attribute of an interface's name with a name that is text.
+fn name_escaped(message: &[u8], attribute: &NlaBuffer<&[u8]>) -> Option<Vec<u8>> {
+    if kind(message) != libc::RTM_NEWLINK || attribute.kind() != libc::IFLA_IFNAME {
+        return None;
+    }
+    let name = attribute.value().split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = text_of_bytes(name);
+    // A name has 15 bytes, of each of which four come.
+    let length = u16::try_from(ATTRIBUTE + name.len() + 1).ok()?;
+    let header = [length.to_ne_bytes(), attribute.kind().to_ne_bytes()].concat();
+    Some([header.as_slice(), name.as_bytes(), &[0]].concat())
+}
+
+/// An answer that ends the request (`struct nlmsgerr`).
+fn refusal(message: &[u8]) -> Vec<u8> {
+    let mut refusal = message[..HEADER].to_vec();
+    refusal[KIND].copy_from_slice(&NLMSG_ERROR.to_ne_bytes());
+    refusal.extend((-libc::EBADMSG).to_ne_bytes());
+    refusal.extend(&message[..HEADER]);
+    set_length(&mut refusal);
+    refusal
+}
+
+fn is_decoded(message: &[u8]) -> bool {
+    let mut message = message.to_vec();
+    set_length(&mut message);
+    NetlinkMessage::<RouteNetlinkMessage>::deserialize(&message).is_ok()
+}
+
+fn set_length(message: &mut [u8]) {
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    message[LENGTH].copy_from_slice(&length.to_ne_bytes());
+}
+
+fn kind(message: &[u8]) -> u16 {
+    let [low, high] = [message[KIND.start], message[KIND.start + 1]];
+    u16::from_ne_bytes([low, high])
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::NetlinkPayload;
+    use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
+
+    use super::*;
+
+    /// A message of a link with attributes of these kinds and values.
+    fn link(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut message = vec![0; HEADER + 16];
+        message[KIND].copy_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
+        for (kind, value) in attributes {
+            let length = u16::try_from(ATTRIBUTE + value.len()).unwrap();
+            message.extend(length.to_ne_bytes());
+            message.extend(kind.to_ne_bytes());
+            message.extend(*value);
+            message.resize(message.len().next_multiple_of(4), 0);
+        }
+        set_length(&mut message);
+        message
+    }
+
+    fn payloads(datagram: &[u8]) -> Vec<NetlinkPayload<RouteNetlinkMessage>> {
+        let mut found = Vec::new();
+        let mut rest = datagram;
+        while !rest.is_empty() {
+            let message = NetlinkMessage::deserialize(rest).unwrap();
+            rest = &rest[message.header.length as usize..];
+            found.push(message.payload);
+        }
+        found
+    }
+
+    fn attributes(payload: &NetlinkPayload<RouteNetlinkMessage>) -> &[LinkAttribute] {
+        match payload {
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(LinkMessage {
+                attributes,
+                ..
+            })) => attributes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_link_with_a_name_that_is_no_text_is_not_lost() {
+        let odd = link(&[
+            (libc::IFLA_IFNAME, b"ev\xffil\0"),
+            (libc::IFLA_MTU, &1500_u32.to_ne_bytes()),
+            (libc::IFLA_IFALIAS, b"\xff"),
+        ]);
+        let plain = link(&[(libc::IFLA_IFNAME, b"eth0\0")]);
+        let found = payloads(&decodable(&[odd, plain.clone()].concat()));
+        let [odd, eth0] = found.as_slice() else { panic!("{found:?}") };
+        let name = LinkAttribute::IfName("ev\\xffil".into());
+        assert_eq!(attributes(odd), [name, LinkAttribute::Mtu(1500)]);
+        assert_eq!(attributes(eth0), [LinkAttribute::IfName("eth0".into())]);
+        assert_eq!(decodable(&plain), plain);
+    }
+
+    #[test]
+    fn what_cannot_be_mended_ends_the_request_with_an_error() {
+        let mut message = vec![0; HEADER + 2];
+        message[KIND].copy_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
+        set_length(&mut message);
+        let found = payloads(&decodable(&message));
+        let [NetlinkPayload::Error(error)] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(error.raw_code(), -libc::EBADMSG);
+    }
+}
