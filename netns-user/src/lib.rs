@@ -13,6 +13,7 @@ pub mod net;
 pub mod output;
 mod processes;
 pub mod rules;
+mod shell;
 pub mod step;
 mod threads;
 pub mod topology;

@@ -21,6 +21,7 @@ use crate::{
     lab,
     net::{BRIDGE, NetError, PortState},
     output::table,
+    shell,
     step::{End, Hands, Place, Step, Survey},
 };
 
@@ -101,8 +102,9 @@ fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
             bail!("{port} is a port of bridge {bridge} already");
         }
         bail!(
-            "{port} is plugged into {} already: unplug it first (`netns bridge detach {port}`)",
-            other.map_or("another bridge", |other| &other.name)
+            "{port} is plugged into {} already: unplug it first (`netns bridge detach {}`)",
+            other.map_or("another bridge", |other| &other.name),
+            shell::word(&port.to_string())
         );
     }
     require_free(bridge, args.forcing)?;
@@ -127,8 +129,9 @@ fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
     let bridge = End::new(port.place.clone(), &bridge.name);
     if let Some(named) = args.bridge.as_ref().filter(|named| **named != bridge) {
         bail!(
-            "{port} is a port of bridge {bridge}, not of {named}: `netns bridge detach {port}` \
-             unplugs it"
+            "{port} is a port of bridge {bridge}, not of {named}: `netns bridge detach {}` \
+             unplugs it",
+            shell::word(&port.to_string())
         );
     }
     require_free(&bridge, args.forcing)?;

@@ -17,6 +17,7 @@ use crate::{
     lab,
     net::{BRIDGE, Link, VETH},
     output::table,
+    shell,
     step::{End, FoundCable, Hands, Place, Step, Survey},
 };
 
@@ -61,8 +62,9 @@ fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
                 ),
                 (true, true) => bail!(
                     "both ends are where bridge {bridge} is: leave --bridge out and attach one \
-                     of them (`netns bridge attach {bridge} {}`)",
-                    one.end
+                     of them (`netns bridge attach {} {}`)",
+                    shell::word(&bridge.to_string()),
+                    shell::word(&one.end.to_string())
                 ),
             }
         }
@@ -90,7 +92,7 @@ fn del(args: &CableDelArgs) -> anyhow::Result<Change> {
     let link = look.link(end)?;
     if !link.is(VETH) {
         let hint = if link.is(BRIDGE) {
-            format!("`netns bridge del {end}` deletes it")
+            format!("`netns bridge del {}` deletes it", shell::word(&end.to_string()))
         } else {
             "this command deletes nothing but cables".to_owned()
         };

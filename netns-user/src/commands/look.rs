@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
     net::{BRIDGE, Link, NetError, VETH, netns},
+    shell,
     step::{End, Hands, Place},
     topology::interface_fault,
 };
@@ -70,9 +71,10 @@ impl Look {
         let Some(taken) = links.iter().find(|link| link.name == end.interface) else {
             return Ok(());
         };
+        let word = shell::word(&end.to_string());
         let delete = match taken.kind.as_deref() {
-            Some(VETH) => format!("delete it (`netns cable del {end}`) or "),
-            Some(BRIDGE) => format!("delete it (`netns bridge del {end}`) or "),
+            Some(VETH) => format!("delete it (`netns cable del {word}`) or "),
+            Some(BRIDGE) => format!("delete it (`netns bridge del {word}`) or "),
             _ => String::new(),
         };
         bail!("{end} already exists ({}): {delete}choose another name", what(taken))
@@ -99,6 +101,7 @@ pub(super) fn require_namespace(name: &str) -> anyhow::Result<()> {
     let names = netns::list()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let hint = did_you_mean(name, &names).unwrap_or_else(|| {
+        let name = shell::word(name);
         format!("`netns add {name}` makes it, `netns list` shows those that exist")
     });
     bail!("there is no namespace \"{name}\": {hint}")

@@ -16,6 +16,7 @@ use crate::{
     cli::{Destination, RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs},
     lab,
     net::{self, Link},
+    shell,
     step::{End, Place, Step},
     topology::Route,
 };
@@ -40,7 +41,8 @@ fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
     if let Some(name) = &args.dev {
         let end = End::new(place.clone(), name);
         if !look.link(&end)?.up {
-            bail!("{end} is off: switch it on first (`netns link set {end} up`)");
+            let word = shell::word(&end.to_string());
+            bail!("{end} is off: switch it on first (`netns link set {word} up`)");
         }
     }
     if let Some(taken) = table.to(*to).find(|route| route.metric == args.metric) {
@@ -49,7 +51,7 @@ fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
              one another --metric",
             name(*to),
             table.way(taken),
-            typed(place, *to)
+            shell::word(&typed(place, *to))
         );
     }
     if let Some(via) = args.via {

@@ -15,13 +15,13 @@ mod other_ways;
 mod queues;
 mod resolver;
 mod rights;
-mod shell;
 mod subnets;
 
 use serde::Serialize;
 
 use crate::{
     lab::{self, LabRecord},
+    shell,
     topology::{Topology, Uplink},
 };
 

@@ -13,6 +13,7 @@ use crate::{
     locks::Holder,
     net::NetError,
     rules::ForwardRule,
+    shell::word,
     step::{End, Step},
 };
 
@@ -47,7 +48,8 @@ pub enum LabError {
     Busy { holder: Option<Holder>, path: PathBuf },
     #[error(
         "namespace \"{0}\" already exists and is not part of this lab: delete it \
-         (`netns del {0}`) or give yours another name"
+         (`netns del {word}`) or give yours another name",
+        word = word(.0)
     )]
     NamespaceTaken(String),
     #[error(

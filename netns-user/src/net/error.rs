@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::shell::word;
+
 /// An operation on a namespace, a link or a setting that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
@@ -9,10 +11,13 @@ pub enum NetError {
     #[error("there is no namespace \"{0}\": `netns list` shows those that exist")]
     NoNamespace(String),
     /// The file in /run/netns is there, but no namespace is bound to it.
-    #[error("/run/netns/{0} is no namespace, only a file: delete it (`netns del {0}`)")]
+    #[error("/run/netns/{0} is no namespace, only a file: delete it (`netns del {word}`)", word = word(.0))]
     DeadNamespace(String),
     /// The name is taken.
-    #[error("namespace \"{0}\" already exists: delete it (`netns del {0}`) or choose another name")]
+    #[error(
+        "namespace \"{0}\" already exists: delete it (`netns del {word}`) or choose another name",
+        word = word(.0)
+    )]
     NamespaceExists(String),
     /// The name cannot be a file in /run/netns.
     #[error("\"{name}\" cannot name a namespace: {reason}")]

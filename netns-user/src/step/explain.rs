@@ -6,7 +6,9 @@ use ipnet::Ipv4Net;
 use super::{End, Place, Step};
 use crate::{
     net::bridge_mtu_to_begin_with,
+    output::escaped,
     rules::{ForwardRule, Mapping, MasqueradeRule, MssClamp},
+    shell::word,
     topology::Route,
 };
 
@@ -22,7 +24,7 @@ impl Step {
                     true => format!("net/{key}"),
                     false => format!("net.{}", key.replace('/', ".")),
                 };
-                vec![format!("{}sysctl -qw {key}={value}", inside(place))]
+                vec![format!("{}sysctl -qw {}", inside(place), word(&format!("{key}={value}")))]
             }
             Self::AddBridge { end, mac, mtu, up } => {
                 let mut line = format!("{} link add {}", ip(&end.place), word(&end.interface));
@@ -194,7 +196,8 @@ pub fn flush_command(place: &Place) -> String {
 /// What a program of the datapath at an interface is told as: no other program has its file.
 pub fn program_comment(end: &End, direction: &str, program: &str, attached: bool) -> String {
     let verb = if attached { "attached to" } else { "taken off" };
-    format!("# in eBPF: {program} {verb} {end}, {direction}")
+    let end = end.to_string();
+    format!("# in eBPF: {program} {verb} {}, {direction}", escaped(&end))
 }
 
 fn ip(place: &Place) -> String {
@@ -242,14 +245,4 @@ fn route_command(place: &Place, verb: &str, route: &Route) -> String {
         line += &format!(" metric {}", route.metric);
     }
     line
-}
-
-/// A name as one word of a shell. Names of namespaces may hold whatever a file name may.
-fn word(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:+,".contains(c);
-    if !name.is_empty() && name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, process::Command};
 
-use netns_tests::{Output, Sandbox, inside, lab_is_up, netns, netns_path, own, run};
+use netns_tests::{Output, Sandbox, inside, lab_is_up, lecture, netns, netns_path, own, run};
 
 /// Sets a terminal's title.
 const EVIL: &str = "ev\u{1b}]0;PWN\u{7}il";
@@ -143,6 +143,32 @@ fn an_uplink_with_an_odd_name_is_shown_with_it() {
     let shown = netns(&["show", "host"]).success().shows(&[SHOWN]);
     has_no_control_character(&shown);
     assert!(inside("red").interfaces().contains(&"veth-red".to_owned()));
+}
+
+#[test]
+fn a_printed_script_does_nothing_but_what_it_says_whatever_the_names_are() {
+    const NAMES: [&str; 3] = ["a;>/run/x", "$(>/run/x)", "`>/run/x`'"];
+    let _sandbox = Sandbox::new();
+    for name in NAMES.map(|name| name.replace("/run/x", "x")) {
+        let file = lecture().replace(
+            "name = \"red\"",
+            &format!("name = \"red\"\ninterface = \"{name}\"\nforwarding = true"),
+        );
+        let file = file.write();
+        let path = file.path().to_str().expect("a plain path");
+        for option in ["--explain", "--dry-run"] {
+            let script = netns(&["up", option, path]).success().stdout;
+            let folder = tempfile::tempdir().expect("a folder");
+            // Each program is one that does nothing: what else happens is the fault of a name.
+            let nothing = "ip() { :; }; sysctl() { :; }; iptables() { :; }; mkdir() { :; }";
+            std::fs::write(folder.path().join("script"), format!("{nothing}\n{script}"))
+                .expect("a script");
+            let run = format!("cd {}; sh ./script", folder.path().display());
+            own().command("sh", &["-c", &run]).success();
+            let left = std::fs::read_dir(folder.path()).expect("the folder").count();
+            assert_eq!(left, 1, "{name}: {script}");
+        }
+    }
 }
 
 #[test]

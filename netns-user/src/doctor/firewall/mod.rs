@@ -20,6 +20,8 @@ use crate::{
 use judge::{Fate, Indexes, fate};
 
 const CHECK: &str = "firewall";
+/// Shows all rules.
+const RULES: &str = "nft list ruleset; iptables-legacy-save";
 const BR_NETFILTER: &str = "br_netfilter";
 
 /// Whether bridged frames pass the rules for packets too.
@@ -93,7 +95,7 @@ fn unreadable(error: &NetError, subject: &Subject) -> Finding {
         }
         error => Finding::new(CHECK, Verdict::Doubtful, error.to_string())
             .meaning("whether it drops what passes between bridges is not known: this shows it")
-            .command("nft list ruleset; iptables-legacy-save"),
+            .command(RULES),
     }
 }
 
@@ -254,6 +256,10 @@ fn passed_by(
 /// The command that puts rules for the lab before all others of the chain.
 fn accept(chain: &Chain, lab: &Topology) -> String {
     let Chain { table, name, .. } = chain;
+    if [table, name].iter().any(|name| shell::word(name) != **name) {
+        // No command of `nft` can name such a table.
+        return RULES.to_owned();
+    }
     let rule = |from: &str, to: &str| match chain.origin {
         Origin::Nftables(Family::Bridge) => {
             let place = shell::words(["bridge", table, name]);
