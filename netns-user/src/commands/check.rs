@@ -1,11 +1,10 @@
 //! `netns check FILE`
 
-use std::{fs, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::Context;
 use serde_json::json;
 
-use super::{print, print_json};
+use super::{print, print_json, read_text};
 use crate::{
     cli::CheckArgs,
     output::counted,
@@ -19,7 +18,7 @@ use crate::{
 /// When the file cannot be read; without `json`, all its faults.
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     let origin = args.file.display().to_string();
-    let text = fs::read_to_string(&args.file).with_context(|| format!("cannot read {origin}"))?;
+    let text = read_text(&args.file)?;
     match Topology::parse(&text, &origin) {
         Ok(lab) => {
             let value = json!({ "valid": true, "lab": lab.name, "problems": [] });

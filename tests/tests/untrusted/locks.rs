@@ -20,5 +20,6 @@ fn a_user_who_locks_every_folder_that_he_can_read_stops_no_command() {
     netns(&["forward", "add", "tcp", "8080", "192.168.15.2:80"]).success();
     netns(&["down"]).success();
     lab_is_up();
-    assert!(!std::fs::exists("/run/netns-labs/.lock").expect("a folder"), "the lock goes too");
+    let lock = std::fs::metadata("/run/netns-labs.lock").expect("the lock").permissions().mode();
+    assert_eq!(lock & 0o777, 0o600, "no other user can open it");
 }

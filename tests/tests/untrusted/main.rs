@@ -5,3 +5,4 @@ mod files;
 mod locks;
 mod memory;
 mod names;
+mod scarcity;

@@ -13,6 +13,9 @@ use crate::topology::{
 /// What stands for a member's number in names.
 const NUMBER: &str = "{}";
 
+/// Bytes of a name that may be repeated for each member. Of namespaces it is the most anyway.
+const LONGEST_NAME: usize = 255;
+
 /// Most members of one entry: more than any bridge of Linux has ports for.
 pub(in crate::topology) const COUNT: std::ops::RangeInclusive<u32> = 1..=65_536;
 
@@ -66,6 +69,11 @@ impl<'f> Entry<'f> {
     /// How many members it has; `None` when the file asks for an impossible number.
     pub(super) fn members(&self, faults: &mut Vec<Fault>) -> Option<u32> {
         let Some(count) = self.count else { return Some(1) };
+        let texts = [Some(self.name), self.interface, self.port];
+        if texts.iter().flatten().any(|text| text.get_ref().len() > LONGEST_NAME) {
+            // That is a fault by itself, which one member shows as well as many.
+            return Some(1);
+        }
         number(count, &COUNT, faults, |count| format!("{}: a count of {count}", self.owner()))
     }
 

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// Most namespaces of a lab, with the routes and the name servers of each.
+const MOST_PARTS: u64 = 1 << 17;
+
 /// What a bridge passes on to what is plugged in.
 #[derive(Debug)]
 pub(super) struct Switch<'a> {
@@ -88,7 +91,8 @@ pub(super) fn namespaces<'a>(
     mut given: Given<'a>,
     faults: &mut Vec<Fault>,
 ) -> Vec<Option<Vec<Namespace>>> {
-    let plans: Vec<_> = entries.iter().map(|entry| plan(entry, switches, faults)).collect();
+    let mut plans: Vec<_> = entries.iter().map(|entry| plan(entry, switches, faults)).collect();
+    limit(&mut plans, faults);
     let mut wanted: HashMap<&str, u64> = HashMap::new();
     for plan in plans.iter().flatten() {
         let Some(plug) = &plan.plug else { continue };
@@ -131,6 +135,31 @@ pub(super) fn namespaces<'a>(
         made.push(members);
     }
     made
+}
+
+/// Drops all plans where together they would make more than a machine has room for.
+fn limit(plans: &mut [Option<Plan<'_, '_>>], faults: &mut Vec<Fault>) {
+    let mut parts = 0;
+    for place in 0..plans.len() {
+        let Some(plan) = &plans[place] else { continue };
+        let of_each = 1 + plan.routes.len() as u64 + plan.dns.len() as u64;
+        let own = u64::from(plan.members).saturating_mul(of_each);
+        if parts + own <= MOST_PARTS {
+            parts += own;
+            continue;
+        }
+        let span = plan.entry.count.map_or(plan.entry.name.span(), toml::Spanned::span);
+        let message = format!(
+            "{}: with this entry the lab has {} namespaces, routes and name servers: {MOST_PARTS} \
+             are allowed",
+            plan.entry.owner(),
+            parts + own
+        );
+        faults.push(Fault::new(span, message));
+        // Not even those before it are made.
+        plans.iter_mut().for_each(|plan| *plan = None);
+        return;
+    }
 }
 
 fn plan<'e, 'f>(
@@ -198,8 +227,14 @@ fn plan<'e, 'f>(
 /// Names that the file leaves out are made from the namespace's, which may not fit. Those that
 /// it gives are checked where they stand.
 fn ends_fit(entry: &Entry<'_>, ends: &Ends, members: u32, faults: &mut Vec<Fault>) -> bool {
-    // A name that is unfit by itself is reported for itself.
-    if netns::name_fault(&entry.member(members)).is_some() {
+    let name = entry.member(members);
+    if let Some(fault) = netns::name_fault(&name) {
+        // That of a single namespace is reported with all names, and those of members only where
+        // they are made.
+        if entry.count.is_some() {
+            let message = format!("namespace: \"{name}\" names no namespace: {fault}");
+            faults.push(Fault::new(entry.name.span(), message));
+        }
         return false;
     }
     let (interface, port) = (ends.interface(entry, members), ends.port(entry, members));
