@@ -27,7 +27,8 @@ impl Step {
                 vec![format!("{}sysctl -qw {}", inside(place), word(&format!("{key}={value}")))]
             }
             Self::AddBridge { end, mac, mtu, up } => {
-                let mut line = format!("{} link add {}", ip(&end.place), word(&end.interface));
+                let mut line =
+                    format!("{} link add {}", ip(&end.place), device("name", &end.interface));
                 if let Some(mac) = mac {
                     line += &format!(" address {mac}");
                 }
@@ -58,17 +59,19 @@ impl Step {
                 let mut lines = vec![format!(
                     "{} link add {}{one_mac}{mtu} type veth peer name {}{other_mac}{mtu}{there}",
                     ip(&one.place),
-                    word(&one.interface),
+                    device("name", &one.interface),
                     word(&other.interface),
                 )];
                 lines.extend(bridge.as_ref().map(|bridge| plug(near, bridge)));
                 lines.extend(up.then(|| switch(near, true)));
                 lines
             }
-            Self::DeleteLink { end } => vec![format!("{} del {}", link(end), word(&end.interface))],
+            Self::DeleteLink { end } => {
+                vec![format!("{} del {}", link(end), device("dev", &end.interface))]
+            }
             Self::Attach { end, bridge } => vec![plug(end, bridge)],
             Self::Detach { end } => {
-                vec![format!("{} set {} nomaster", link(end), word(&end.interface))]
+                vec![format!("{} set {} nomaster", link(end), device("dev", &end.interface))]
             }
             Self::SetLink { end, up } => vec![switch(end, *up)],
             Self::SetForwarding { end, on } => {
@@ -221,15 +224,15 @@ fn link(end: &End) -> String {
 
 fn switch(end: &End, up: bool) -> String {
     let state = if up { "up" } else { "down" };
-    format!("{} set {} {state}", link(end), word(&end.interface))
+    format!("{} set {} {state}", link(end), device("dev", &end.interface))
 }
 
 fn size(end: &End, mtu: u32) -> String {
-    format!("{} set {} mtu {mtu}", link(end), word(&end.interface))
+    format!("{} set {} mtu {mtu}", link(end), device("dev", &end.interface))
 }
 
 fn plug(end: &End, bridge: &str) -> String {
-    format!("{} set {} master {}", link(end), word(&end.interface), word(bridge))
+    format!("{} set {} master {}", link(end), device("dev", &end.interface), word(bridge))
 }
 
 fn route_command(place: &Place, verb: &str, route: &Route) -> String {
@@ -245,4 +248,64 @@ fn route_command(place: &Place, verb: &str, route: &Route) -> String {
         line += &format!(" metric {}", route.metric);
     }
     line
+}
+
+/// What `ip link` understands in the place of an interface's name, also when it is cut short.
+const KEYWORDS: [&str; 33] = [
+    "address",
+    "addrgenmode",
+    "alias",
+    "allmulticast",
+    "arp",
+    "broadcast",
+    "carrier",
+    "dev",
+    "down",
+    "dynamic",
+    "group",
+    "gso_max_size",
+    "help",
+    "index",
+    "link",
+    "master",
+    "mode",
+    "mtu",
+    "multicast",
+    "name",
+    "netns",
+    "nomaster",
+    "numtxqueues",
+    "parentdev",
+    "promisc",
+    "protodown",
+    "state",
+    "trailers",
+    "txqueuelen",
+    "type",
+    "up",
+    "vf",
+    "vrf",
+];
+
+/// The name of an interface for `ip link`; behind `keyword` where it would be taken for one.
+fn device(keyword: &str, interface: &str) -> String {
+    let word = word(interface);
+    let is_like = |known: &&str| known.starts_with(interface);
+    if KEYWORDS.iter().any(is_like) { format!("{keyword} {word}") } else { word }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_named_like_a_keyword_of_ip_stay_names() {
+        let end = |name: &str| End::new(Place::Machine, name);
+        let commands = |step: Step| step.commands().join("; ");
+        assert_eq!(commands(Step::SetLink { end: end("a"), up: true }), "ip link set dev a up");
+        assert_eq!(commands(Step::SetLink { end: end("eth0"), up: true }), "ip link set eth0 up");
+        assert_eq!(commands(Step::DeleteLink { end: end("down") }), "ip link del dev down");
+        let bridge = Step::AddBridge { end: end("type"), mac: None, mtu: None, up: false };
+        assert_eq!(commands(bridge), "ip link add name type type bridge");
+    }
 }
