@@ -3,7 +3,7 @@
 use std::fs;
 
 use netns_common::abi::SCHEMA;
-use netns_tests::{Machine, Sandbox, inside, lab, lab_is_up, lecture, netns, outside, own};
+use netns_tests::{Machine, Sandbox, inside, lab, lab_is_up, lecture, netns, number, outside, own};
 
 #[test]
 fn the_lectures_lab_is_as_drawn() {
@@ -285,10 +285,10 @@ fn pins_without_a_record_are_left_alone() {
 }
 
 #[test]
-fn fifty_times_up_and_down_leave_nothing() {
+fn up_and_down_again_and_again_leave_nothing() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
-    for round in 0..50 {
+    for round in 0..number("NETNS_ROUNDS").unwrap_or(10) {
         lab_is_up();
         if round % 10 == 0 {
             inside("red").ping("8.8.8.8").success();

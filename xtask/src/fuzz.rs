@@ -44,7 +44,7 @@ replays it from then on, as it does those in netns-common/fuzz/corpus. To see it
     cargo xtask fuzz netns-common/fuzz/crashes/FILE
 
 A packet on which the kernel and the model disagree is told with the seed that repeats it:
-    NETNS_SEED=0x1f cargo xtask test -- a_million_arbitrary
+    NETNS_SEED=0x1f cargo xtask test -- arbitrary_packets
 
 A frame that leaves a lab with an inside source, or enters it from outside, is printed with the
 last change of the lab. It depends on timing, so a seed alone does not repeat it:

@@ -34,7 +34,7 @@ const PROGRAM_TESTS: &str = "tests/tests/programs/main.rs";
 
 /// The tests with arbitrary packets: the file of each, and a part of its name.
 const ARBITRARY: [(&str, &str); 2] = [
-    (PROGRAM_TESTS, "a_million_arbitrary"),
+    (PROGRAM_TESTS, "arbitrary_packets"),
     ("tests/tests/hostile/main.rs", "whatever_is_sent_and_whenever"),
 ];
 
@@ -42,12 +42,13 @@ const ARBITRARY: [(&str, &str); 2] = [
 const PACKETS: &str = "NETNS_PACKETS";
 
 /// Variables that ask a test for more than it does by default, and what `--all` asks for.
-const MORE: [(&str, &str); 2] = [(PACKETS, "10000000"), ("NETNS_KILLS", "25")];
+const MORE: [(&str, &str); 3] =
+    [(PACKETS, "10000000"), ("NETNS_KILLS", "25"), ("NETNS_ROUNDS", "50")];
 
 /// Parts of the names of tests that take longest: begun last, each would keep one CPU busy while
 /// the others are done.
 const LONGEST: [&str; 4] =
-    ["a_million_arbitrary", "whatever_is_sent_and_whenever", "killed_", "fifty_times"];
+    ["arbitrary_packets", "whatever_is_sent_and_whenever", "killed", "again_and_again"];
 
 /// How long a test may take. None should take a tenth of it.
 const LIMIT: Duration = Duration::from_secs(600);
