@@ -22,6 +22,7 @@ mod step;
 mod test;
 mod toolchain;
 mod verify;
+mod weight;
 mod workspace;
 
 #[derive(Debug, Parser)]
@@ -51,6 +52,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Make a static program, a Debian package and a tar archive
     Dist(dist::Args),
+    /// Hold size, crates and instructions of the program against their budgets
+    Weight(weight::Args),
     /// Check format and lints, with warnings denied, BPF target included
     Lint(lint::Args),
 }
@@ -75,6 +78,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Verify(args) => verify::run(&workspace, args),
         Verb::Fuzz(args) => fuzz::run(&workspace, &args),
         Verb::Dist(args) => dist::run(&workspace, &args),
+        Verb::Weight(args) => weight::run(&workspace, args),
         Verb::Lint(args) => lint::run(&workspace, args),
     }
 }

@@ -153,6 +153,13 @@ pub(crate) const FUZZ_TOOLS: &[Tool] = &[Tool {
     ..Tool::same_everywhere("c++", "g++")
 }];
 
+/// What counts instructions, and what it needs for a lab of its own.
+pub(crate) const WEIGHT_TOOLS: &[Tool] = &[
+    Tool::same_everywhere("valgrind", "valgrind"),
+    Tool { dnf: Some("iproute"), ..Tool::same_everywhere("ip", "iproute2") },
+    Tool { apk: Some("util-linux-misc"), ..Tool::same_everywhere("unshare", "util-linux") },
+];
+
 /// PATH with the folders of system programs, which a user's PATH lacks on some systems.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
