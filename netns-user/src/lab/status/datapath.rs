@@ -25,6 +25,8 @@ struct Look {
     /// `None`: not looked at.
     reassembly: Option<Reassembly>,
     changed: Vec<Deviation>,
+    /// `netns forward` or `masquerade` has changed the rules since `up`, which is no fault.
+    has_other_rules: bool,
     /// Somebody who changed the rules was killed.
     half_changed: bool,
     /// Another version of the program has made it.
@@ -55,6 +57,7 @@ impl Survey<'_> {
                 let fault = match () {
                     () if look.other_version => "; made by another version of netns",
                     () if look.half_changed => "; its rules are half changed, `netns up` mends it",
+                    () if look.has_other_rules => "; its rules are not those of the file",
                     () => "",
                 };
                 let detail = format!("programs and maps, in {place}{way}{order}{fault}");
@@ -104,6 +107,11 @@ impl Survey<'_> {
             let holds = living.rules_hold().ok();
             (works, holds, living.reassembly().ok(), changes.unwrap_or_default(), watched)
         })?;
+        let is_rule = |change: &DatapathChange| {
+            matches!(change, DatapathChange::Masquerade { .. } | DatapathChange::Forward { .. })
+        };
+        let has_other_rules = changes.iter().any(is_rule);
+        let changes = changes.into_iter().filter(|change| !is_rule(change)).collect();
         let mut changed = changed_datapath(datapath, changes, &watched);
         // What a namespace forwards is told with the namespace.
         if place == Place::Machine && !self.world.forwards(&place) {
@@ -113,7 +121,15 @@ impl Survey<'_> {
         self.watched.extend(ends);
         let works = works && holds == Some(true) && reassembly != Some(Reassembly::Broken);
         let half_changed = holds == Some(false);
-        Ok(Look { works, via_stack, reassembly, changed, half_changed, other_version: false })
+        Ok(Look {
+            works,
+            via_stack,
+            reassembly,
+            changed,
+            has_other_rules,
+            half_changed,
+            other_version: false,
+        })
     }
 }
 
