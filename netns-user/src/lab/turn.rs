@@ -102,6 +102,8 @@ fn lock(goes_on: impl Fn() -> bool) -> Result<File, LabError> {
 /// The file is root's alone: whoever can open one can lock it.
 fn open() -> Result<File, LabError> {
     let open = || {
+        // The root of a container may be empty.
+        Path::new(LOCK).parent().map_or(Ok(()), make_folder)?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)

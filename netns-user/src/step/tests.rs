@@ -49,15 +49,15 @@ fn a_bridge_is_given_its_mtu_when_it_is_there() {
         let end = End::new(Place::Machine, "br");
         lines(&Step::AddBridge { end, mac: None, mtu, up: true })
     };
-    assert_eq!(told(None), "ip link add br type bridge\nip link set br up");
+    assert_eq!(told(None), "ip link add name br type bridge\nip link set dev br up");
     assert_eq!(
         told(Some(1400)),
-        "ip link add br type bridge\nip link set br mtu 1400\nip link set br up"
+        "ip link add name br type bridge\nip link set dev br mtu 1400\nip link set dev br up"
     );
     // The kernel makes nothing of a value that is there already.
     assert_eq!(
         told(Some(1500)),
-        "ip link add br mtu 1499 type bridge\nip link set br mtu 1500\nip link set br up"
+        "ip link add name br mtu 1499 type bridge\nip link set dev br mtu 1500\nip link set dev br up"
     );
 }
 

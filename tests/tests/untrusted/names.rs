@@ -84,7 +84,7 @@ fn an_interface_whose_name_or_alias_is_no_text_is_shown_and_can_be_changed() {
     let label = b"veth-red:\xff";
     in_red("ip", &[b"addr", b"add", b"10.9.8.7/24", b"dev", b"veth-red", b"label", label]);
     netns(&["show", "red"]).success().shows(&["ev\\xffil", "veth-red", "10.9.9.9", "10.9.8.7"]);
-    netns(&["link", "set", "red:veth-red", "up"]).success();
+    netns(&["link", "set", "red:veth-red", "up", "--force"]).success();
     netns(&["status"]).success();
     netns(&["up"]).success().shows(&["up already"]);
     let json = netns(&["show", "red", "--json"]).json();

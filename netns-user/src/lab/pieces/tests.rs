@@ -75,7 +75,8 @@ fn an_uplink_has_its_addresses_in_their_order_and_the_outside_a_route_to_those_b
         .flat_map(|step| step.commands())
         .filter(|line| line.starts_with("ip -n net"))
         .collect();
-    let expected = ["ip -n net link set a up", route, "ip -n net link set b up"].map(str::to_owned);
+    let expected =
+        ["ip -n net link set dev a up", route, "ip -n net link set dev b up"].map(str::to_owned);
     assert_eq!(late, expected);
 }
 
