@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -15,6 +15,8 @@ use object::{
     build::elf::{Builder, SectionData},
     elf::SHT_STRTAB,
 };
+
+mod compare;
 
 use crate::{
     bpf_toolchain::{BpfToolchain, target},
@@ -141,75 +143,29 @@ fn check(workspace: &Workspace) -> Result<()> {
              `cargo xtask object`, and commit it"
         );
     }
+    let Committed::Fits(committed) = look(workspace)? else {
+        bail!("the sources of the eBPF programs have just changed: try again");
+    };
     let [_, path] = files(workspace.root());
     let recorded = Record::read(&path)?;
     let toolchain = BpfToolchain::ensure(workspace)?;
-    let (_, built) = build(workspace, &toolchain)?;
-    compare(&recorded, &built, &path)?;
-    println!("object: {}", outcome(&recorded, &built));
-    Ok(())
-}
-
-/// Equal toolchains give equal bytes.
-fn compare(recorded: &Record, built: &Record, path: &Path) -> Result<()> {
-    let same_toolchain = recorded.compiler == built.compiler && recorded.linker == built.linker;
-    if same_toolchain && recorded.object != built.object {
+    let (object, built) = build(workspace, &toolchain)?;
+    if recorded.compiler != built.compiler || recorded.linker != built.linker {
+        println!(
+            "object: it fits the digest of its sources. Its bytes were not compared: it was built by \
+             {} with {}, and this machine has {} with {}",
+            recorded.compiler, recorded.linker, built.compiler, built.linker
+        );
+        return Ok(());
+    }
+    let different = compare::differences(&committed, &object)?;
+    if !different.is_empty() {
         bail!(
-            "the eBPF object in the repository is not what its sources give: {} has SHA-256 {}, \
-             and {} with {} gives {}. Build it with `cargo xtask object`, and commit it",
-            path.display(),
-            recorded.object,
-            built.compiler,
-            built.linker,
-            built.object
+            "the eBPF object in the repository is not what its sources give: {} differ. Build it \
+             with `cargo xtask object`, and commit it",
+            different.join(", ")
         );
     }
+    println!("object: the object in the repository is what its sources give, byte for byte");
     Ok(())
-}
-
-fn outcome(recorded: &Record, built: &Record) -> String {
-    if recorded.object == built.object {
-        return "the object in the repository is, byte for byte, what its sources give".to_owned();
-    }
-    format!(
-        "the object fits the digest of its sources. Its bytes were not compared: it was built by {} \
-         with {}, and this machine has {} with {}",
-        recorded.compiler, recorded.linker, built.compiler, built.linker
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use netns_ebpf_object::Record;
-
-    use super::{compare, outcome};
-
-    fn record(object: &str, compiler: &str) -> Record {
-        Record {
-            sources: "s".into(),
-            object: object.into(),
-            target: "bpfel-unknown-none".into(),
-            compiler: compiler.into(),
-            linker: "bpf-linker".into(),
-        }
-    }
-
-    #[test]
-    fn other_bytes_by_the_same_toolchain_are_an_error() {
-        let path = Path::new("netns-ebpf.record");
-        let recorded = record("a", "rustc 1.95.0");
-        let error = compare(&recorded, &record("b", "rustc 1.95.0"), path).expect_err("an error");
-        assert!(error.to_string().contains("cargo xtask object"), "{error}");
-        assert!(compare(&recorded, &recorded, path).is_ok());
-        assert!(outcome(&recorded, &recorded).contains("byte for byte"));
-    }
-
-    #[test]
-    fn bytes_of_different_compilers_are_not_compared_and_the_check_says_so() {
-        let (recorded, built) = (record("a", "rustc 1.95.0"), record("b", "rustc 1.96.0"));
-        assert!(compare(&recorded, &built, Path::new("netns-ebpf.record")).is_ok());
-        assert!(outcome(&recorded, &built).contains("not compared"));
-    }
 }

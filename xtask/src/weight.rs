@@ -32,7 +32,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 none /sys/fs/cgroup
 ip link set lo up
-"$1" up > /dev/null 2>&1
+"$1" up > /dev/null
 cd /run
 valgrind --tool=callgrind --callgrind-out-file=/dev/null "$1" forward add tcp 8080 192.168.15.2:80
 "$1" down > /dev/null

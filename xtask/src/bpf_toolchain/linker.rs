@@ -105,7 +105,9 @@ fn packages_of_llvm(major: u32) -> [String; 2] {
 /// The llvm-config of an LLVM with headers and libraries; on Debian its packages are installed if
 /// need be.
 fn ensure_llvm(major: u32) -> Result<PathBuf> {
-    if let Some(config) = find_llvm(major) {
+    if let Some(config) = find_llvm(major)
+        && missing_packages(&config, major)?.is_empty()
+    {
         return Ok(config);
     }
     if which::which("dpkg-query").is_ok() {
@@ -118,6 +120,16 @@ fn ensure_llvm(major: u32) -> Result<PathBuf> {
              llvm-devel; Arch Linux: llvm), or set LLVM_PREFIX to where it is"
         )
     })
+}
+
+/// Of Debian's LLVM, which is in several packages, those that are not installed.
+fn missing_packages(config: &Path, major: u32) -> Result<Vec<String>> {
+    if !config.starts_with("/usr/lib") || which::which("dpkg-query").is_err() {
+        return Ok(Vec::new());
+    }
+    let wanted = packages_of_llvm(major);
+    let missing = packages::debian_missing(&wanted.each_ref().map(String::as_str))?;
+    Ok(missing.into_iter().map(str::to_owned).collect())
 }
 
 fn find_llvm(major: u32) -> Option<PathBuf> {

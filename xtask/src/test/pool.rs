@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io::{PipeReader, Read as _, pipe},
+    os::unix::process::CommandExt as _,
     process::{Command, ExitStatus},
     sync::{
         Mutex, PoisonError,
@@ -14,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 
@@ -75,8 +76,9 @@ impl Pool {
                 continue;
             }
             println!("{name} has not ended in {} s: it is killed", self.limit.as_secs());
-            // It may have ended by itself in this moment.
-            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            // With all that it has started, which may hold its output open. It may have ended by
+            // itself in this moment. A process of sudo is root's, and ends only by itself.
+            let _ = killpg(Pid::from_raw(*pid), Signal::SIGKILL);
             *since = Instant::now();
         }
     }
@@ -123,6 +125,7 @@ fn output_of(job: &mut Job, running: &Running) -> Result<(ExitStatus, String)> {
     let (mut reader, writer) = pipe()?;
     let command = &mut job.command;
     command.stdout(writer.try_clone()?).stderr(writer);
+    command.process_group(0);
     let mut child = command.spawn().with_context(|| format!("cannot start {}", job.name))?;
     // The command has the writing end, and the pipe ends only when nobody has.
     *command = Command::new("");
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn a_process_that_hangs_is_killed_and_counts_as_failed() {
         let pool = Pool { slots: 2, limit: Duration::from_millis(200) };
-        let (counts, failed) = pool.run(vec![job("hangs", "exec sleep 600")]);
+        let (counts, failed) = pool.run(vec![job("hangs", "sleep 600 & wait")]);
         assert_eq!((counts.failed, failed), (1, vec!["hangs".to_owned()]));
     }
 
