@@ -90,8 +90,7 @@ fn destination(path: &Path) -> io::Result<PathBuf> {
         };
         if link.uid() != 0 && link.uid() != Uid::effective().as_raw() {
             return Err(io::Error::other(format!(
-                "it is a symbolic link of user {}, who may have set a trap: name the file that it \
-                 leads to",
+                "it is a symbolic link owned by user {}: give the path of its target instead",
                 link.uid()
             )));
         }
@@ -103,7 +102,8 @@ fn destination(path: &Path) -> io::Result<PathBuf> {
 
 /// Whether a path names a file that a process has open, as /dev/stdout does in the end.
 fn is_descriptor(path: &Path) -> bool {
-    path.starts_with("/proc") && path.parent().is_some_and(|folder| folder.ends_with("fd"))
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    folder.is_some_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd"))
 }
 
 /// Writes to what is no regular file, or behind what an open one has.

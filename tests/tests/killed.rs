@@ -275,7 +275,7 @@ fn a_rule_that_is_half_written_is_told_and_mended() {
         netns(&["up", path(&file)]).success();
         let killed = kill_at(&rule.del, Some(moment));
         let status = netns(&["status"]);
-        let is_half = status.stdout.contains("half changed");
+        let is_half = status.stdout.contains("was interrupted");
         assert_eq!(status.status.success(), !is_half, "{status}");
         assert!(matches!(killed, Killed::At(_)), "{killed:?}: no moment showed a half rule");
         is_half

@@ -124,7 +124,8 @@ fn a_lab_whose_record_cannot_be_read_is_taken_down_all_the_same() {
         let status = netns(&["status"]);
         assert!(status.stderr.contains("netns down lecture"), "{status}");
         netns(&["nat"]).fails_with(&["netns down lecture"]);
-        netns(&["down", "lecture"]).success();
+        let told = netns(&["down", "lecture", "--explain"]).success();
+        told.shows(&["ip netns del host", "rm -r /sys/fs/bpf/netns/lecture"]);
         before.is_unchanged();
     }
 }

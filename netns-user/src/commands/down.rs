@@ -54,7 +54,7 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
         None => (only_lab()?, None),
     };
     let commands = match args.changing.tells() {
-        true => commands(name.as_deref(), topology.as_ref())?,
+        true => commands(name.as_deref(), topology.as_ref(), args.changing.dry_run)?,
         false => Vec::new(),
     };
     let act = || match &name {
@@ -79,12 +79,18 @@ fn only_lab() -> anyhow::Result<Option<String>> {
 }
 
 /// The commands for a lab that is up, or for one that a script of `up --dry-run` has made.
-fn commands(name: Option<&str>, topology: Option<&Topology>) -> anyhow::Result<Vec<String>> {
+fn commands(
+    name: Option<&str>,
+    topology: Option<&Topology>,
+    is_for_a_script: bool,
+) -> anyhow::Result<Vec<String>> {
     let lecture = Topology::lecture();
     let name = name.unwrap_or(&lecture.name);
     let topology = topology.or_else(|| (name == lecture.name).then_some(&lecture));
     match topology {
-        Some(topology) if !LabRecord::exists(name) => Ok(lab::undo_commands(topology)?),
+        Some(topology) if is_for_a_script && !LabRecord::exists(name) => {
+            Ok(lab::undo_commands(topology)?)
+        }
         _ => Ok(lab::down_commands(name)?),
     }
 }
@@ -112,6 +118,10 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
                 }
             }
         }
+        if failed.is_some() {
+            // The error takes the place of what is printed otherwise.
+            done.iter().for_each(|one| crate::tell!("{}", one.in_words().trim_end()));
+        }
         failed.map_or(Ok(done), Err)
     };
     perform(args.changing, json, &commands, act, |done: &Vec<Done>| match done.as_slice() {
@@ -138,16 +148,16 @@ fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     }
     if was_lost {
         crate::tell!(
-            "warning: lab \"{name}\" had no record that can be read: what is known as its own was \
-             taken down; `netns list` shows the namespaces that remain"
+            "warning: the record of lab \"{name}\" could not be read: netns removed what it \
+             recognised as part of the lab; `netns list` shows the namespaces that remain"
         );
     }
     for Inhabitant { namespace, pid, command } in &processes {
         match kill {
             true => crate::tell!("ended: process {pid} ({command}) in {namespace}"),
             false => crate::tell!(
-                "note: process {pid} ({command}) keeps what was \"{namespace}\", without a name, \
-                 until it ends: `kill {pid}`, or `netns down --kill` next time"
+                "note: process {pid} ({command}) still runs in namespace \"{namespace}\", which has lost \
+                 its name and exists until the process ends: `kill {pid}` ends it"
             ),
         }
     }

@@ -38,7 +38,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         let uncovered = uncovered(name).unwrap_or_default();
         let shadowed = lab::shadowed(&topology).unwrap_or_default();
         if outcome != UpOutcome::AlreadyUp && !json {
-            crate::tell!("{}", notes(&uncovered).trim_end());
+            notes(&uncovered).lines().for_each(|line| crate::tell!("{line}"));
             tell_shadowed(&shadowed);
         }
         let edited = lab::edited_resolvers(&topology);

@@ -9,17 +9,20 @@ use super::{
     datapaths::{RouterDatapath, datapaths},
     diff::{Fate, LinkAddresses, diff},
     forwarding, gates,
+    lost::Lost,
     pieces::{Piece, pieces},
     plan::{DatapathFate, Plan},
     planned::datapath_lines,
     preflight,
     record::resolved,
+    resolver,
     turn::hurry_commands,
     world::World,
 };
 use crate::{
     datapath::{Datapath, DatapathChange},
     net::sysctl,
+    shell::word,
     step::{
         End, Place, Step, forward_command, masquerade_commands, program_comment, routed_command,
     },
@@ -82,12 +85,24 @@ impl Plan {
 /// When the record cannot be read or the kernel refuses to tell.
 pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     preflight::require_root()?;
-    let Some(record) = LabRecord::find(lab)? else { return Ok(Vec::new()) };
+    let record = match LabRecord::find(lab) {
+        Ok(Some(record)) => record,
+        Ok(None) | Err(LabError::BadRecord { .. } | LabError::OtherVersion(_)) => {
+            return Ok(Lost::find(lab)?.map_or_else(Vec::new, |lost| lost_commands(&lost)));
+        }
+        Err(error) => return Err(error),
+    };
     let pieces = record.pieces();
     let actual = World::of(&record, &pieces)?.actual(&pieces);
     // What goes with something else needs no step of its own.
     let gone = diff(&actual, &[], &LinkAddresses::of_pieces(&actual)).into_iter();
+    // `down` keeps a file that was changed by hand.
+    let is_kept = |step: &Step| match step {
+        Step::DeleteResolver { namespace } => resolver::is_edited(namespace),
+        _ => false,
+    };
     let steps = gone.filter_map(|mut difference| difference.steps.pop());
+    let steps = steps.filter(|step| !is_kept(step));
     let (hurry, calm) = hurry_commands(waits(&pieces)).map(<[String; 2]>::into).unzip();
     let mut commands: Vec<String> = hurry.into_iter().collect();
     let is_there = |end: &End| actual.iter().flat_map(Piece::ends).any(|there| there == end);
@@ -99,6 +114,15 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let set_back = forwarding::to_restore(&record)?;
     commands.extend(set_back.iter().flat_map(|(key, value)| set(key, value)));
     Ok(commands)
+}
+
+/// The commands for a lab without a record that can be read.
+fn lost_commands(lost: &Lost) -> Vec<String> {
+    let links = lost.links().iter().map(|link| format!("ip link del dev {}", word(link)));
+    let namespaces = lost.namespaces().iter();
+    let namespaces = namespaces.map(|name| format!("ip netns del {}", word(name)));
+    let pins = lost.datapaths().iter().map(|name| unpin(name));
+    links.chain(namespaces).chain(pins).collect()
 }
 
 /// The commands that take down what the commands of [`Plan`] for a new lab have made.

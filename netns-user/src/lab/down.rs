@@ -48,9 +48,17 @@ pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
     let turn = Turn::wait(|| true)?;
     match LabRecord::find(lab) {
         Ok(Some(mut record)) => {
-            record.begin_down()?;
-            let processes = processes_in(&own_namespaces(&record)?, kill)?;
-            let Cleared { strangers, edited, errors } = clear(&record, &turn);
+            // Taking down is the remedy: what fails before it keeps nobody from it.
+            let not_noted = record.begin_down().err();
+            let processes = match own_namespaces(&record) {
+                Ok(own) => processes_in(&own, kill)?,
+                Err(error) if kill => return Err(error),
+                Err(_) => Vec::new(),
+            };
+            let Cleared { strangers, edited, mut errors } = clear(&record, &turn);
+            if !errors.is_empty() {
+                errors.extend(not_noted);
+            }
             LabError::collect(errors)?;
             Ok(DownOutcome::Down(TakenDown { strangers, edited, processes, was_lost: false }))
         }

@@ -72,6 +72,16 @@ impl Lost {
         !self.datapaths.is_empty()
     }
 
+    /// The names of what is pinned for it.
+    pub(super) fn datapaths(&self) -> &[String] {
+        &self.datapaths
+    }
+
+    /// Its links in the machine's own namespace.
+    pub(super) fn links(&self) -> &[String] {
+        &self.links
+    }
+
     /// The lab's namespaces.
     pub(super) fn namespaces(&self) -> &[String] {
         &self.namespaces

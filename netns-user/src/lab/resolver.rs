@@ -89,6 +89,11 @@ pub(crate) fn edited(topology: &Topology) -> Vec<PathBuf> {
     kept.map(|namespace| path(&namespace.name)).collect()
 }
 
+/// Whether the file was changed by hand since it was written.
+pub(super) fn is_edited(namespace: &str) -> bool {
+    matches!(look(namespace), Ok(Found::Edited(_)))
+}
+
 /// Writes the file. A reader sees the old one or the new one, never a part. A file that was
 /// changed by hand since these very servers were written is kept.
 pub(crate) fn install(namespace: &str, servers: &[Ipv4Addr]) -> Result<(), LabError> {

@@ -24,7 +24,7 @@ fn a_drawing_in_a_folder_of_another_user_overwrites_nothing_behind_his_links() {
     symlink(&precious, &drawing).expect("a link");
     lchown(&drawing, Some(65_534), Some(65_534)).expect("a link of another user");
     netns(&["graph", "-o", text(&drawing)])
-        .fails_with(&[text(&drawing), "symbolic link of user 65534"]);
+        .fails_with(&[text(&drawing), "symbolic link owned by user 65534"]);
     assert_eq!(fs::read_to_string(&precious).expect("the file"), "precious");
     // Names that are easy to guess, for the file that is written first.
     fs::remove_file(&drawing).expect("the link");
@@ -51,6 +51,7 @@ fn a_drawing_goes_through_a_pipe_and_to_standard_output() {
     netns(&["graph", "-o", text(&pipe)]).success();
     assert!(reader.join().expect("a reader").starts_with("<svg "));
     netns(&["graph", "-f", "dot", "-o", "/dev/stdout"]).success().shows(&["graph \"lecture\" {"]);
+    netns(&["graph", "-f", "dot", "-o", "/dev/fd/1"]).success().shows(&["graph \"lecture\" {"]);
     // What is in the file before stays, as with any program that adds to its output.
     let file = folder.path().join("file");
     let script =

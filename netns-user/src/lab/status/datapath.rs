@@ -56,7 +56,9 @@ impl Survey<'_> {
                 };
                 let fault = match () {
                     () if look.other_version => "; made by another version of netns",
-                    () if look.half_changed => "; its rules are half changed, `netns up` mends it",
+                    () if look.half_changed => {
+                        "; a change of its rules was interrupted, `netns up` completes it"
+                    }
                     () if look.has_other_rules => "; its rules are not those of the file",
                     () => "",
                 };
