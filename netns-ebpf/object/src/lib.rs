@@ -23,7 +23,7 @@ pub use sources::{digest as sources_digest, inputs};
 const OBJECT: &str = "netns-ebpf/object/netns-ebpf.o.gz";
 const RECORD: &str = "netns-ebpf/object/netns-ebpf.record";
 
-/// What is in the repository.
+/// The object in the repository, compared with the sources.
 #[derive(Debug)]
 pub enum Committed {
     /// The object fits the sources: these are its bytes, ready to be loaded.

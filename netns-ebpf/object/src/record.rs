@@ -1,8 +1,8 @@
-//! The record of an object: what it was built from, and by what.
+//! The record of an object: its sources, compiler and linker.
 
 use std::{fs, io, path::Path};
 
-/// What a committed object was built from, one `key = "value"` a line.
+/// The sources, compiler and linker of a committed object: a file with one `key = "value"` a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// SHA-256 of the sources, in hexadecimal: see [`crate::sources_digest`].

@@ -19,7 +19,7 @@ const SOURCES: [&str; 5] = [
     "netns-common/src",
 ];
 
-/// Not compiled for the BPF target: a change of the model leaves the object as it is.
+/// The host model is not compiled for the BPF target, so a change of it leaves the object valid.
 const MODEL: &str = "netns-common/src/model";
 
 /// The crates that `netns-ebpf` and `netns-common` depend on when they are built for BPF. What
