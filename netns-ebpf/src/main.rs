@@ -10,6 +10,7 @@
 mod far_end;
 mod flow_table;
 mod forwards;
+mod global;
 mod host;
 mod log;
 mod maps;

@@ -20,15 +20,15 @@ use netns_common::{
         MappingKey, Masquerade, MasqueradeKey, NO_RULE, Protocol, RuleId, Settings, Tick, tick_of,
     },
     datapath::{
-        Evictable, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable, Naming,
-        PortQuery, PortState, Route, RouteQuery, Scratch, Tables, Version, has_sockets,
-        idle_if_evictable,
+        Evictable, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, MappingTable,
+        Naming, Newcomer, Observation, PortQuery, PortState, Route, RouteQuery, Scratch, Tables,
+        Version, has_sockets,
     },
 };
 
 use crate::{
     flow_table::{self, FlowPointer},
-    maps, port_state,
+    global, maps, port_state,
 };
 
 /// `AF_INET` of linux/socket.h.
@@ -121,7 +121,23 @@ impl<C> FlowTable for KernelTables<C> {
 
     #[inline(always)]
     fn evictable(&self, _: &Settings, place: u32, wanted: Evictable, now: Tick) -> Tick {
-        evictable_at(place, wanted.link, u32::from(wanted.is_unreplied), now)
+        global::evictable_at(place, wanted.link, u32::from(wanted.is_unreplied), now)
+    }
+
+    #[inline(always)]
+    fn update_flow<F: FlowRef>(&self, flow: &F, packet: &Observation) {
+        global::update_record(
+            flow.version().number as u32,
+            packet.to_word(),
+            packet.now,
+            packet.bytes,
+        );
+    }
+
+    #[inline(always)]
+    fn reclaimable(&self, key: &FlowKey, newcomer: Newcomer) -> Tick {
+        let sequence = newcomer.sequence.map_or(global::NO_SEQUENCE, u32::from);
+        global::reclaimable_after(key, newcomer.now, sequence)
     }
 
     #[inline(always)]
@@ -161,17 +177,6 @@ impl<C> FlowTable for KernelTables<C> {
     fn unname_moved(&self, key: &InsideKey, version: Version) {
         flow_table::remove_moved(key, version);
     }
-}
-
-/// For how long the record at a place was idle, and one tick more; 0 if it must not make room. A
-/// function that the verifier looks at once, whatever calls it.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn evictable_at(place: u32, link: u32, is_unreplied: u32, now: Tick) -> Tick {
-    let Some(settings) = maps::SETTINGS.get(0) else { return 0 };
-    let Some(flow) = flow_of(flow_table::taken_at(place)) else { return 0 };
-    let wanted = Evictable { link, is_unreplied: is_unreplied != 0 };
-    idle_if_evictable(&flow, settings, wanted, now)
 }
 
 /// The record of this number, as the datapath reads and writes it.
@@ -247,6 +252,11 @@ impl<C> FragmentTable for KernelTables<C> {
 }
 
 impl Tables for KernelTables<&TcContext> {
+    #[inline(always)]
+    fn is_port_free(&self, key: &FlowKey, even_forwarded: bool) -> bool {
+        global::port_is_free(key, u32::from(even_forwarded)) != 0
+    }
+
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
         maps::SETTINGS.get(0)

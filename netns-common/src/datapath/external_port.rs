@@ -1,11 +1,11 @@
 //! Choosing the external port of a flow: its own where possible, else a bounded search.
 
 use super::{
-    forwards,
+    forwards::{self, ForwardTable},
     head::Head,
     parked::forget_ways,
     record::record,
-    traits::{HostSocket, InsertError, PortQuery, Tables},
+    traits::{FlowTable, HostSocket, InsertError, PortQuery, Tables},
 };
 use crate::abi::{
     DropReason, Flow, FlowHead, FlowKey, Ip4, KEEP_CLASS, KEEP_PARITY, Mapping, NO_RULE, Port,
@@ -131,11 +131,22 @@ pub(super) fn search<T: Tables>(
             continue;
         }
         key.external_port = sequence.port(number);
-        let is_forwarded = tables.port_rules(key.protocol, key.external_port) != NO_RULE;
-        if (attempt > LAST_RESORT || !is_forwarded) && tables.flow(&key).is_none() {
+        if tables.is_port_free(&key, attempt > LAST_RESORT) {
             *found = key.external_port;
         }
     }
+}
+
+/// Whether no connection with the remote has an external port, and no forward has it, unless
+/// forwarded ports may be taken too.
+#[inline(always)]
+pub fn is_port_free<T: FlowTable + ForwardTable>(
+    tables: &T,
+    key: &FlowKey,
+    even_forwarded: bool,
+) -> bool {
+    let is_forwarded = tables.port_rules(key.protocol, key.external_port) != NO_RULE;
+    (even_forwarded || !is_forwarded) && tables.flow(key).is_none()
 }
 
 /// Where a forward may lead what the remote sends to an external port.

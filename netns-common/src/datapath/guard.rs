@@ -177,7 +177,7 @@ fn give_way_to_host<T: Tables>(head: &Head, tables: &T, now: Tick) -> bool {
     let Some(flow) = tables.flow(&key) else { return false };
     if flow.kind == FlowKind::Host as u8 {
         let direction = Direction::Out;
-        flow.touch(&Touch { direction, moved: None, seen: Some(now), bytes: head.bytes });
+        flow.touch(&Touch { direction, state: None, seen: Some(now), bytes: head.bytes });
         return false;
     }
     // One that another CPU carries a packet of at this moment may stay: until the host's next packet.

@@ -52,6 +52,7 @@ mod stages;
 mod state;
 mod tcp;
 mod traits;
+mod update_flow;
 mod usage;
 mod words;
 
@@ -62,6 +63,7 @@ pub use departure::{claim, map};
 pub use detour::{REASSEMBLER_MEMORY, RESPITE_SECONDS, from_reassembler};
 pub use egress::{egress_begin, egress_error, egress_moved, own_error};
 pub use evict::{Evictable, evict, idle_if_evictable};
+pub use external_port::is_port_free;
 pub use flow_buckets::{Buckets, Put, put_entry};
 pub use flow_index::{Spot, in_use, moved_record};
 pub use flow_search::{WORDS_TRIED, Walk, first_record, lowest_free_from};
@@ -85,7 +87,7 @@ pub use outbound::{
     outbound_rare,
 };
 pub use oversize::held;
-pub use reclaim::reclaim;
+pub use reclaim::{Newcomer, reclaim, reclaimable};
 pub use record::forget;
 pub use refusal::refuse;
 pub use requote::requote;
@@ -93,9 +95,10 @@ pub use stages::{run as run_stage, translate};
 pub use state::{Direction, State, is_expired, timeout_of};
 pub use traits::{
     ENVELOPE, FlowRef, FlowTable, FragmentTable, HostSocket, InsertError, LEAST_QUOTED,
-    MOST_QUOTED, MappingTable, Moved, Naming, Packet, Plain, PortQuery, PortState, Tables, Touch,
+    MOST_QUOTED, MappingTable, Naming, Packet, Plain, PortQuery, PortState, Tables, Touch,
     UsageTable, Version,
 };
+pub use update_flow::{Observation, update_flow};
 pub use usage::{Charge, settle};
 
 use crate::abi::{DropReason, Ip4, Stage};

@@ -10,7 +10,8 @@ use super::{
     rewrite::{self, Translation},
     state::{Direction, State, is_expired},
     tcp::{self, Segment},
-    traits::{FlowRef, HostSocket, Moved, Packet, PortQuery, PortState, Tables, Touch},
+    traits::{FlowRef, HostSocket, Packet, PortQuery, PortState, Tables, Touch},
+    update_flow::Observation,
 };
 use crate::abi::{
     DropReason, Flow, FlowHead, FlowKind, FlowTail, Ip4, Mac, RuleId, Sequences, Settings, Stage,
@@ -284,43 +285,21 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
     pub(super) fn touch<F: FlowRef, const WHICH: bool>(&self, flow: &F, direction: Direction) {
         if WHICH == PLAIN {
             let (seen, bytes) = (Some(self.now), self.head.bytes);
-            flow.touch(&Touch { direction, moved: None, seen, bytes });
-        } else {
-            self.move_on(flow, direction);
+            flow.touch(&Touch { direction, state: None, seen, bytes });
+        } else if let Some(packet) = self.observation(direction) {
+            self.tables.update_flow(flow, &packet);
         }
     }
 
-    /// Moves a flow's state on, and its clock and counters. A function of its own, so that what it
-    /// computes with takes no room of its caller's stack.
-    #[inline(never)]
-    fn move_on<F: FlowRef>(&self, flow: &F, direction: Direction) {
-        let before = State::from_number(flow.state);
-        let from_initiator = direction.is_from_initiator(FlowKind::from_number(flow.kind));
-        let mut state = before;
-        let mut sequences = flow.sequences();
-        let mut alive = true;
-        if self.head.kind.is_tcp() {
-            let Some(segment) = Segment::read(self.packet, self.head) else { return };
-            let observed = tcp::observe(sequences, before, from_initiator, direction, &segment);
-            sequences = observed.sequences;
-            if observed.is_plausible {
-                let idle = self.now.wrapping_sub(flow.last_seen);
-                state = before.next_tcp(from_initiator, direction, self.head.tcp_flags, idle);
-                if observed.goes_on {
-                    state = state.going_on(direction);
-                }
-            }
-            // What keeps nothing alive still starts the timer of the state that it leads to
-            // (RFC 7857 section 2.2).
-            let keeps_alive = !self.head.is_rst() && !before.is_reset();
-            alive = keeps_alive || state as u8 != before as u8;
-        } else if !from_initiator {
-            state = State::Replied;
-        }
-        let seen = if alive { Some(self.now) } else { None };
-        self.tables.settle(flow, state, from_initiator);
-        let moved = Some(Moved { state, sequences });
-        flow.touch(&Touch { direction, moved, seen, bytes: self.head.bytes });
+    /// What the packet tells of its flow; `None` if it is cut off.
+    #[inline(always)]
+    fn observation(&self, direction: Direction) -> Option<Observation> {
+        let segment = if self.head.kind.is_tcp() {
+            Some(Segment::read(self.packet, self.head)?)
+        } else {
+            None
+        };
+        Some(Observation { direction, segment, now: self.now, bytes: self.head.bytes })
     }
 
     /// Whether the record no longer stands for this packet's connection.

@@ -11,9 +11,9 @@ use super::{
     record::{forget, record},
     stages::go_on,
     state::{State, idle_time},
-    traits::{FlowRef, InsertError, Packet, Tables},
+    traits::{FlowRef, FlowTable, InsertError, Packet, Tables},
 };
-use crate::abi::{DropReason, Flow, FlowKind, Port, Stage, Tick, ticks};
+use crate::abi::{DropReason, Flow, FlowKey, FlowKind, Port, Stage, Tick, ticks};
 
 /// How many attempts are made, each with a sample of its own.
 const TRIES: u32 = 2;
@@ -57,7 +57,7 @@ pub fn reclaim<P: Packet, T: Tables>(
         key.external_port = port;
         if let Some(old) = tables.flow(&key) {
             let version = old.version();
-            if idle_if_over(passage, &old).is_none() {
+            if idle_if_over(&old, newcomer(passage)).is_none() {
                 return try_again(passage);
             }
             forget(tables, &key, &old, version);
@@ -92,10 +92,7 @@ fn sample<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) {
     let mut key = head.outbound_key(passage.notes.draft.external);
     for number in 0..SAMPLE {
         key.external_port = sequence.port(number);
-        let idle = match tables.flow(&key) {
-            Some(flow) => idle_if_over(passage, &flow).unwrap_or(0),
-            None => Tick::MAX,
-        };
+        let idle = tables.reclaimable(&key, newcomer(passage));
         if idle > forget_ways(&passage.notes.longest)
             && is_to_be_had(tables, &key, &passage.notes.draft, Forwarded::Nobody)
         {
@@ -105,16 +102,38 @@ fn sample<P: Packet, T: Tables>(passage: &mut Passage<'_, P, T>) {
     }
 }
 
+/// A connection that looks for an external port.
+#[derive(Clone, Copy, Debug)]
+pub struct Newcomer {
+    pub now: Tick,
+    /// The upper half of its first sequence number, native order; `None` for all protocols but TCP.
+    pub sequence: Option<u16>,
+}
+
+#[inline(always)]
+fn newcomer<P: Packet, T: Tables>(passage: &Passage<'_, P, T>) -> Newcomer {
+    let Flow { tail, .. } = &passage.notes.draft;
+    let sequence = passage.head.kind.is_tcp().then_some(tail.sequences.inside.sequence);
+    Newcomer { now: passage.now, sequence }
+}
+
+/// For how long the connection of an external port was idle, and one tick more; [`Tick::MAX`] if
+/// none has the port, 0 if the connection must not give way to `newcomer`.
+#[inline(always)]
+pub fn reclaimable<T: FlowTable>(tables: &T, key: &FlowKey, newcomer: Newcomer) -> Tick {
+    match tables.flow(key) {
+        Some(flow) => idle_if_over(&flow, newcomer).unwrap_or(0),
+        None => Tick::MAX,
+    }
+}
+
 /// For how long a connection has been idle, at least one tick, if it may give way.
 #[inline(always)]
-fn idle_if_over<P: Packet, T: Tables, F: FlowRef>(
-    passage: &Passage<'_, P, T>,
-    flow: &F,
-) -> Option<Tick> {
+fn idle_if_over<F: FlowRef>(flow: &F, newcomer: Newcomer) -> Option<Tick> {
     let is_of_lab = flow.kind == FlowKind::Masquerade as u8 || flow.kind == FlowKind::Hairpin as u8;
-    let idle = idle_time(flow, passage.now);
+    let idle = idle_time(flow, newcomer.now);
     let least = least_idle(flow)?;
-    let may_go_on = advances(passage, flow);
+    let may_go_on = advances(newcomer, flow);
     (is_of_lab && idle >= least && may_go_on).then_some(idle + 1)
 }
 
@@ -141,11 +160,9 @@ pub(super) fn least_idle<F: FlowRef>(flow: &F) -> Option<Tick> {
 /// they are kept: only then a remote that remembers the old one takes the new one (RFC 9293 section
 /// 3.10.7.4, RFC 6191).
 #[inline(always)]
-fn advances<P: Packet, T: Tables, F: FlowRef>(passage: &Passage<'_, P, T>, flow: &F) -> bool {
-    if !passage.head.kind.is_tcp() {
-        return true;
-    }
-    let Flow { tail, .. } = &passage.notes.draft;
-    let by = tail.sequences.inside.sequence.wrapping_sub(flow.sequences().inside.sequence);
-    by != 0 && by < 1 << 15
+fn advances<F: FlowRef>(newcomer: Newcomer, flow: &F) -> bool {
+    newcomer.sequence.is_none_or(|sequence| {
+        let by = sequence.wrapping_sub(flow.sequences().inside.sequence);
+        by != 0 && by < 1 << 15
+    })
 }

@@ -26,7 +26,7 @@ const LARGEST_WINDOW: u16 = 0x4000;
 
 /// What of a segment matters here.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Segment {
+pub struct Segment {
     flags: u8,
     /// Upper halves of its numbers, native order. Without ACK, nothing is acknowledged.
     sequence: u16,
@@ -62,6 +62,37 @@ impl Segment {
         let acknowledged = if flags & ACK == 0 { 0 } else { u16::from_be(acknowledged) };
         let sequence = u16::from_be(sequence);
         Self { flags, sequence, acknowledged, carries_data: false }
+    }
+
+    /// The flags of its header.
+    #[inline(always)]
+    pub(super) const fn flags(&self) -> u8 {
+        self.flags
+    }
+
+    #[inline(always)]
+    pub(super) const fn is_rst(&self) -> bool {
+        self.flags & RST != 0
+    }
+
+    /// The segment in the lower 48 bits of a word and the one above them.
+    #[inline(always)]
+    pub(super) const fn to_word(self) -> u64 {
+        self.flags as u64
+            | (self.carries_data as u64) << 48
+            | (self.sequence as u64) << 16
+            | (self.acknowledged as u64) << 32
+    }
+
+    /// The opposite of [`Self::to_word`].
+    #[inline(always)]
+    pub(super) const fn from_word(word: u64) -> Self {
+        Self {
+            flags: word as u8,
+            sequence: (word >> 16) as u16,
+            acknowledged: (word >> 32) as u16,
+            carries_data: word >> 48 & 1 != 0,
+        }
     }
 
     /// 0 if it is in the midst of an established connection and has the numbers that its

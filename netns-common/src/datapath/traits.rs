@@ -2,7 +2,10 @@
 
 use core::ops::Deref;
 
-use super::{Direction, Evictable, ForwardTable, Route, RouteQuery, State, evict, usage};
+use super::{
+    Direction, Evictable, ForwardTable, Newcomer, Observation, Route, RouteQuery, State, evict,
+    external_port, reclaim, update_flow, usage,
+};
 use crate::abi::{
     Addition, BridgePort, DropReason, Endpoint, Flow, FlowKey, FlowRecord, Fragment,
     FragmentBudget, HostCallKey, InsideKey, Ip4, Limited, LinkRole, Load, Mapping, MappingKey,
@@ -106,19 +109,12 @@ pub trait Packet {
 #[derive(Clone, Copy, Debug)]
 pub struct Touch {
     pub direction: Direction,
-    /// Where its connection is by now; `None`: where it was.
-    pub moved: Option<Moved>,
+    /// The state of its connection by now; `None`: that of before.
+    pub state: Option<State>,
     /// `None`: the packet does not keep the flow alive.
     pub seen: Option<Tick>,
     /// Bytes of IP.
     pub bytes: u32,
-}
-
-/// Where a connection has come to.
-#[derive(Clone, Copy, Debug)]
-pub struct Moved {
-    pub state: State,
-    pub sequences: Sequences,
 }
 
 /// Which record it is that was found, and how it was then: nothing else is removed when it is judged to
@@ -142,7 +138,10 @@ pub trait FlowRef: Deref<Target = FlowRecord> {
     /// What was seen of the ends of a TCP connection.
     fn sequences(&self) -> Sequences;
 
-    /// Writes what a packet changed.
+    /// Writes what was seen of them.
+    fn set_sequences(&self, sequences: &Sequences);
+
+    /// Writes what else a packet changed.
     fn touch(&self, touch: &Touch);
 
     /// Writes another way out.
@@ -209,6 +208,25 @@ pub trait FlowTable: UsageTable {
     {
         self.sampled_flow(place)
             .map_or(0, |flow| evict::idle_if_evictable(&flow, settings, wanted, now))
+    }
+
+    /// Writes into a flow's record what a packet changes.
+    #[inline(always)]
+    fn update_flow<F: FlowRef>(&self, flow: &F, packet: &Observation)
+    where
+        Self: Sized,
+    {
+        update_flow::update_flow(self, flow, packet);
+    }
+
+    /// For how long the connection of an external port was idle, and one tick more;
+    /// [`Tick::MAX`] if none has the port, 0 if it must not give way to `newcomer`.
+    #[inline(always)]
+    fn reclaimable(&self, key: &FlowKey, newcomer: Newcomer) -> Tick
+    where
+        Self: Sized,
+    {
+        reclaim::reclaimable(self, key, newcomer)
     }
 
     /// Inserts a record; never overwrites one. Its head has the address and the protocol of the
@@ -306,6 +324,16 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn host_call(&self, key: &HostCallKey) -> Option<Tick>;
     /// The socket of the host that packets to this port from this remote are for.
     fn host_socket(&self, port: &PortQuery) -> HostSocket;
+
+    /// Whether no connection with the remote has an external port, and no forward has it, unless
+    /// forwarded ports may be taken too.
+    #[inline(always)]
+    fn is_port_free(&self, key: &FlowKey, even_forwarded: bool) -> bool
+    where
+        Self: Sized,
+    {
+        external_port::is_port_free(self, key, even_forwarded)
+    }
 
     /// Whether one more ICMP error of this kind may pass on this CPU; it is then counted.
     fn take_allowance(&self, kind: Limited, now: Tick) -> bool;

@@ -38,11 +38,17 @@ impl FlowRef for MemoryFlow {
         self.place.get().tail.sequences
     }
 
+    fn set_sequences(&self, sequences: &Sequences) {
+        let mut flow = self.place.get();
+        flow.tail.sequences = *sequences;
+        self.place.set(flow);
+    }
+
     fn touch(&self, touch: &Touch) {
         let mut flow = self.place.get();
         flow.last_seen = touch.seen.unwrap_or(flow.last_seen);
-        if let Some(moved) = touch.moved {
-            (flow.state, flow.tail.sequences) = (moved.state as u8, moved.sequences);
+        if let Some(state) = touch.state {
+            flow.state = state as u8;
         }
         let Flow { head, tail } = &mut flow;
         let (packets, bytes, upper) = match touch.direction {

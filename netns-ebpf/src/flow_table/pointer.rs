@@ -70,6 +70,14 @@ impl FlowRef for FlowPointer<'_> {
     }
 
     #[inline(always)]
+    fn set_sequences(&self, sequences: &Sequences) {
+        if let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(self.number) {
+            // SAFETY: a look-up gave the pointer; no word of it is torn.
+            unsafe { (&raw mut (*tail).sequences).write_volatile(*sequences) };
+        }
+    }
+
+    #[inline(always)]
     fn touch(&self, touch: &Touch) {
         let flow = self.head();
         // SAFETY: as in `deref`. The stores are volatile because other CPUs write the same
@@ -81,9 +89,8 @@ impl FlowRef for FlowPointer<'_> {
             {
                 (&raw mut (*flow).last_seen).write_volatile(now);
             }
-            if let Some(moved) = touch.moved {
-                (&raw mut (*flow).state).write_volatile(moved.state as u8);
-                set_sequences(self.number, &moved.sequences);
+            if let Some(state) = touch.state {
+                (&raw mut (*flow).state).write_volatile(state as u8);
             }
             let (packets, bytes) = match touch.direction {
                 Direction::Out => (&raw mut (*flow).packets_out, &raw mut (*flow).bytes_out),
@@ -108,15 +115,6 @@ impl FlowRef for FlowPointer<'_> {
                 (&raw mut (*flow).next_hop).write_volatile(next_hop);
             }
         }
-    }
-}
-
-/// Writes what was seen of the ends of a flow's TCP connection. A function of its own, as [`carry`].
-#[inline(never)]
-fn set_sequences(number: u32, sequences: &Sequences) {
-    if let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(number) {
-        // SAFETY: a look-up gave the pointer; no word of it is torn.
-        unsafe { (&raw mut (*tail).sequences).write_volatile(*sequences) };
     }
 }
 
