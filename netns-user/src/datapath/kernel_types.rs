@@ -38,6 +38,10 @@ pub(super) struct KernelTypes {
     strings: Range<usize>,
     /// Where each type begins; types are numbered from 1.
     types: Vec<usize>,
+    /// The places in that list of the structures and of the functions, which are looked for by
+    /// name: a kernel has a hundred thousand other types.
+    structures: Vec<usize>,
+    functions: Vec<usize>,
     /// How many types the kernel itself has, before those of a module.
     before: usize,
 }
@@ -87,12 +91,17 @@ impl KernelTypes {
         let strings = header.checked_add(strings_at?)?;
         let strings = strings..strings.checked_add(strings_length?)?;
         let mut at = types;
-        let mut found = Vec::new();
+        let (mut types, mut structures, mut functions) = (Vec::new(), Vec::new(), Vec::new());
         while at < end {
-            found.push(at);
+            match kind_of(&bytes, at)? {
+                kind::STRUCT => structures.push(types.len()),
+                kind::FUNCTION => functions.push(types.len()),
+                _ => {}
+            }
+            types.push(at);
             at = at.checked_add(length(&bytes, at)?)?;
         }
-        Some(Self { bytes, strings, types: found, before: 0 })
+        Some(Self { bytes, strings, types, structures, functions, before: 0 })
     }
 
     /// The offset in bytes of a member of a structure. Members of structures and unions without
@@ -108,31 +117,32 @@ impl KernelTypes {
 
     /// The offset of a member in bits.
     fn place(&self, structure: &str, member: &str) -> Option<usize> {
-        let number = self.find(kind::STRUCT, structure)?;
+        let number = self.find(&self.structures, structure)?;
         self.bits(*self.types.get(number)?, member.as_bytes(), DEPTH)
     }
 
     /// The size of a structure in bytes.
     pub(super) fn size(&self, structure: &str) -> Option<u32> {
-        let at = *self.types.get(self.find(kind::STRUCT, structure)?)?;
+        let at = *self.types.get(self.find(&self.structures, structure)?)?;
         u32::try_from(word(&self.bytes, at + 8)?).ok()
     }
 
     /// The number of a structure.
     pub(super) fn structure(&self, name: &str) -> Option<u32> {
-        u32::try_from(self.before + self.find(kind::STRUCT, name)? + 1).ok()
+        u32::try_from(self.before + self.find(&self.structures, name)? + 1).ok()
     }
 
     /// The number of a kernel function that programs may call.
     pub(super) fn function(&self, name: &str) -> Option<u32> {
-        u32::try_from(self.before + self.find(kind::FUNCTION, name)? + 1).ok()
+        u32::try_from(self.before + self.find(&self.functions, name)? + 1).ok()
     }
 
-    /// The place of a type in the list.
-    fn find(&self, kind: u32, name: &str) -> Option<usize> {
-        self.types.iter().position(|at| {
-            kind_of(&self.bytes, *at) == Some(kind) && self.name(*at) == Some(name.as_bytes())
-        })
+    /// The place in the list of the first of these types that has a name.
+    fn find(&self, among: &[usize], name: &str) -> Option<usize> {
+        let is_named = |place: &&usize| {
+            self.types.get(**place).is_some_and(|at| self.has_name(*at, name.as_bytes()))
+        };
+        among.iter().find(is_named).copied()
     }
 
     fn bits(&self, structure: usize, wanted: &[u8], depth: usize) -> Option<usize> {
@@ -142,27 +152,28 @@ impl KernelTypes {
             let member = structure + 12 + 12 * number;
             let offset = word(&self.bytes, member + 8)?;
             let offset = if has_bitfields { offset & 0x00ff_ffff } else { offset };
-            match self.name(member)? {
-                name if name == wanted => Some(offset),
-                b"" if depth > 0 => {
-                    let number = word(&self.bytes, member + 4)?.checked_sub(1 + self.before)?;
-                    let inner = self.types.get(number)?;
-                    let is_holder =
-                        matches!(kind_of(&self.bytes, *inner), Some(kind::STRUCT | kind::UNION));
-                    let inner =
-                        is_holder.then(|| self.bits(*inner, wanted, depth - 1)).flatten()?;
-                    Some(offset + inner)
-                }
-                _ => None,
+            if self.has_name(member, wanted) {
+                return Some(offset);
             }
+            if depth == 0 || !self.has_name(member, b"") {
+                return None;
+            }
+            let number = word(&self.bytes, member + 4)?.checked_sub(1 + self.before)?;
+            let inner = self.types.get(number)?;
+            let is_holder =
+                matches!(kind_of(&self.bytes, *inner), Some(kind::STRUCT | kind::UNION));
+            let inner = is_holder.then(|| self.bits(*inner, wanted, depth - 1)).flatten()?;
+            Some(offset + inner)
         })
     }
 
-    /// The name whose place in the strings stands at `at`.
-    fn name(&self, at: usize) -> Option<&[u8]> {
-        let start = self.strings.start.checked_add(word(&self.bytes, at)?)?;
-        let rest = self.bytes.get(start..self.strings.end)?;
-        rest.split(|byte| *byte == 0).next()
+    /// Whether the name whose place in the strings stands at `at` is this one.
+    fn has_name(&self, at: usize, name: &[u8]) -> bool {
+        let rest = || {
+            let start = self.strings.start.checked_add(word(&self.bytes, at)?)?;
+            self.bytes.get(start..self.strings.end)
+        };
+        rest().and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with(&[0]))
     }
 }
 
