@@ -93,13 +93,14 @@ impl KernelTypes {
         let mut at = types;
         let (mut types, mut structures, mut functions) = (Vec::new(), Vec::new(), Vec::new());
         while at < end {
-            match kind_of(&bytes, at)? {
+            let info = word(&bytes, at + 4)?;
+            match kind_of_info(info) {
                 kind::STRUCT => structures.push(types.len()),
                 kind::FUNCTION => functions.push(types.len()),
                 _ => {}
             }
             types.push(at);
-            at = at.checked_add(length(&bytes, at)?)?;
+            at = at.checked_add(length(info))?;
         }
         Some(Self { bytes, strings, types, structures, functions, before: 0 })
     }
@@ -179,26 +180,29 @@ impl KernelTypes {
 
 /// A word of 32 bits.
 fn word(bytes: &[u8], at: usize) -> Option<usize> {
-    let word = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-    usize::try_from(u32::from_ne_bytes(word)).ok()
+    let word = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_ne_bytes(*word) as usize)
 }
 
 fn kind_of(bytes: &[u8], at: usize) -> Option<u32> {
-    Some((word(bytes, at + 4)? >> 24 & 0x1f) as u32)
+    Some(kind_of_info(word(bytes, at + 4)?))
 }
 
-/// The length of a type in bytes.
-fn length(bytes: &[u8], at: usize) -> Option<usize> {
-    let entries = word(bytes, at + 4)? & 0xffff;
-    Some(
-        12 + match kind_of(bytes, at)? {
-            kind::INT | kind::VARIABLE | kind::TAG => 4,
-            kind::ARRAY => 12,
-            kind::STRUCT | kind::UNION | kind::SECTION | kind::ENUM64 => 12 * entries,
-            kind::ENUM | kind::PROTOTYPE => 8 * entries,
-            _ => 0,
-        },
-    )
+/// The kind of a type, from its second word.
+const fn kind_of_info(info: usize) -> u32 {
+    (info >> 24 & 0x1f) as u32
+}
+
+/// The length of a type in bytes, from its second word.
+const fn length(info: usize) -> usize {
+    let entries = info & 0xffff;
+    12 + match kind_of_info(info) {
+        kind::INT | kind::VARIABLE | kind::TAG => 4,
+        kind::ARRAY => 12,
+        kind::STRUCT | kind::UNION | kind::SECTION | kind::ENUM64 => 12 * entries,
+        kind::ENUM | kind::PROTOTYPE => 8 * entries,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
