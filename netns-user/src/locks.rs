@@ -35,9 +35,9 @@ impl Patience {
 /// Why a lock was not got.
 #[derive(Debug)]
 pub(crate) enum LockError {
-    /// Somebody has held it all the time.
+    /// Another process held it for the whole wait.
     Held(Option<Holder>),
-    /// The wait is not wanted any more.
+    /// A signal ended the wait.
     Interrupted,
     Io(io::Error),
 }
@@ -47,7 +47,7 @@ impl From<LockError> for io::Error {
         match error {
             LockError::Held(holder) => {
                 let who = holder.map_or_else(|| "another process".to_owned(), |it| it.to_string());
-                Self::other(format!("{who} holds its lock and does not let go"))
+                Self::other(format!("{who} has not released its lock"))
             }
             LockError::Interrupted => Self::from(io::ErrorKind::Interrupted),
             LockError::Io(error) => error,

@@ -281,7 +281,7 @@ fn a_rule_that_is_half_written_is_told_and_mended() {
         is_half
     };
     (1..).find(|moment| is_told(*moment)).expect("a moment at which the rule is half written");
-    netns(&["plan", path(&file)]).success().shows(&["NAT", "half changed"]);
+    netns(&["plan", path(&file)]).success().shows(&["NAT", "incomplete"]);
     netns(&["up", path(&file)]).success().shows(&["is changed"]);
     whole(&file, "after the mending");
     assert!((rule.works)(0), "the rule holds");

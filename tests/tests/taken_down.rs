@@ -86,7 +86,8 @@ fn a_lab_that_lost_its_record_is_taken_down_by_its_name() {
     fs::remove_dir_all("/run/netns-labs").expect("the records go");
     let status = netns(&["status"]).success();
     assert!(status.stderr.contains("netns down lecture"), "{status}");
-    netns(&["nat", "lecture"]).fails_with(&["lost its record", "netns down lecture"]);
+    netns(&["nat", "lecture"])
+        .fails_with(&["record of lab \"lecture\" is missing", "netns down lecture"]);
     let down = netns(&["down", "lecture"]).success();
     assert!(down.stderr.contains("could not be read"), "{down}");
     let left = fs::read_dir("/run/netns").expect("namespaces").flatten();

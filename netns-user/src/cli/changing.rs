@@ -17,7 +17,7 @@ pub struct Changing {
 /// Changing what belongs to a lab.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Forcing {
-    /// Do it although it belongs to a lab; `netns status` then tells of it
+    /// Change it even if it belongs to a lab; `netns status` then reports the change
     #[arg(long)]
     pub force: bool,
 }

@@ -146,8 +146,8 @@ impl Datapath {
         if changes.is_empty() && !self.is_as_wanted(spec, &interfaces)? {
             changes.push(DatapathChange::Setting {
                 key: "NAT".to_owned(),
-                from: "half changed".to_owned(),
-                to: "whole".to_owned(),
+                from: "incomplete".to_owned(),
+                to: "complete".to_owned(),
             });
         }
         Ok(changes)

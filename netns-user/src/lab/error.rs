@@ -40,8 +40,8 @@ pub enum LabError {
     )]
     Unfinished(String),
     #[error(
-        "lab \"{0}\" is half taken down, its `down` was interrupted: end it with `netns down {0}`, \
-         or build the lab anew with `netns up`"
+        "lab \"{0}\" is only partly taken down, because its `down` was interrupted: finish with \
+         `netns down {0}`, or build the lab anew with `netns up`"
     )]
     HalfDown(String),
     #[error("{}", busy(holder.as_ref(), path))]
@@ -137,7 +137,7 @@ pub enum LabError {
     )]
     OtherVersion(String),
     #[error(
-        "lab \"{0}\" has lost its record: `netns down {0}` takes down all that is known as its own"
+        "the record of lab \"{0}\" is missing: `netns down {0}` removes everything that belongs to it"
     )]
     LostRecord(String),
     #[error(transparent)]
