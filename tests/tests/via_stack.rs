@@ -1,6 +1,5 @@
 //! The tests of what the datapath does with packets once more, for labs whose translated packets
 //! take the way through the kernel's stack: by its name, this binary has each lab made so.
-//! Some of these run with `cargo xtask test --all` only: xtask/src/test/mod.rs names them.
 
 #[path = "bridge_ports.rs"]
 mod bridge_ports;

@@ -45,19 +45,6 @@ const PACKETS: &str = "NETNS_PACKETS";
 const MORE: [(&str, &str); 3] =
     [(PACKETS, "10000000"), ("NETNS_KILLS", "25"), ("NETNS_ROUNDS", "50")];
 
-/// Tests that only `--all` runs when no test is named: they repeat, for labs whose packets go through
-/// the kernel's stack, what hardly depends on the way of a packet.
-const ONLY_WITH_ALL: [&str; 8] = [
-    "tests/tests/via_stack.rs: expiry::",
-    "tests/tests/via_stack.rs: floods::",
-    "tests/tests/via_stack.rs: flows::",
-    "tests/tests/via_stack.rs: moments::",
-    "tests/tests/via_stack.rs: quotas::",
-    "tests/tests/via_stack.rs: room::",
-    "tests/tests/via_stack.rs: rule_kinds::",
-    "tests/tests/via_stack.rs: whose_port::",
-];
-
 /// Parts of the names of tests that take longest: begun last, each would keep one CPU busy while
 /// the others are done.
 const LONGEST: [&str; 4] =
@@ -74,8 +61,7 @@ const LIMIT_OF_ALL: Duration = Duration::from_secs(7200);
 Each test that needs a kernel has a process of its own, and twice as many run at a time as there are
 CPUs: RUST_TEST_THREADS=1 runs one after another. What follows `--` is for the test executables.")]
 pub(crate) struct Args {
-    /// Also what takes long: ten million packets, more kills, other kernels, and every test of the
-    /// datapath once more through the kernel's stack
+    /// Also what takes long: ten million packets, more kills, other kernels
     #[arg(long)]
     all: bool,
     /// Arguments of the test executables: a part of the tests' names, --nocapture, …
@@ -92,12 +78,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let asked = if args.all { &MORE[..] } else { &[] };
     let environment = Environment::new(workspace, asked);
 
-    let mut jobs = jobs(workspace, &environment, &binaries, &args.args)?;
-    let found = jobs.len();
-    if !args.all && args.args.is_empty() {
-        jobs.retain(|job| !ONLY_WITH_ALL.iter().any(|part| job.name.starts_with(part)));
-        println!("test: {} tests run with --all only", found - jobs.len());
-    }
+    let jobs = jobs(workspace, &environment, &binaries, &args.args)?;
     if jobs.is_empty() {
         bail!("no test ran: no test's name has what follows `--`");
     }
