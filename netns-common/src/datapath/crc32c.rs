@@ -57,16 +57,16 @@ fn shift(length: u32) -> u32 {
         let value = (length >> (4 * place)) as usize % BASE;
         SHIFTS[place * BASE + value]
     };
-    let low = product(digit(0), digit(1));
-    let high = product(digit(2), digit(3));
-    product(low, high)
+    let low = crc32c_product(digit(0), digit(1));
+    let high = crc32c_product(digit(2), digit(3));
+    crc32c_product(low, high)
 }
 
-/// [`multiply`] in a function of its own: four copies of its loop would be of no use. Under its
-/// name and with this calling convention the verifier checks it once, whatever calls it.
+/// [`multiply`] as one function instead of four copies of its loop. In a program of the kernel it is
+/// a global function, which the verifier checks once.
 #[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
 #[inline(never)]
-extern "C" fn product(a: u32, b: u32) -> u32 {
+extern "C" fn crc32c_product(a: u32, b: u32) -> u32 {
     multiply(a, b)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn update(field: u32, old: u32, new: u32, length: u32) -> u32 {
     if field == 0 {
         return 0;
     }
-    field ^ product(old ^ new, shift(length))
+    field ^ crc32c_product(old ^ new, shift(length))
 }
 
 #[cfg(test)]

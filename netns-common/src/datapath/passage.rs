@@ -291,7 +291,7 @@ impl<'a, P: Packet, T: Tables> Passage<'a, P, T> {
         }
     }
 
-    /// What the packet tells of its flow; `None` if it is cut off.
+    /// The packet as its flow's record depends on it; `None` if its TCP header is cut off.
     #[inline(always)]
     fn observation(&self, direction: Direction) -> Option<Observation> {
         let segment = if self.head.kind.is_tcp() {

@@ -24,8 +24,8 @@ const SLACK: u16 = 1;
 /// The largest window there is, in units: 1 GiB (RFC 7323 section 2.3).
 const LARGEST_WINDOW: u16 = 0x4000;
 
-/// What of a segment matters here.
-#[derive(Clone, Copy, Debug)]
+/// The parts of a segment that its connection's state depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     flags: u8,
     /// Upper halves of its numbers, native order. Without ACK, nothing is acknowledged.
@@ -75,7 +75,7 @@ impl Segment {
         self.flags & RST != 0
     }
 
-    /// The segment in the lower 48 bits of a word and the one above them.
+    /// The segment in the lower 49 bits of a word.
     #[inline(always)]
     pub(super) const fn to_word(self) -> u64 {
         self.flags as u64

@@ -138,7 +138,7 @@ impl KernelTypes {
         u32::try_from(self.before + self.find(&self.functions, name)? + 1).ok()
     }
 
-    /// The place in the list of the first of these types that has a name.
+    /// The place in the list of the first of these types that has this name.
     fn find(&self, among: &[usize], name: &str) -> Option<usize> {
         let is_named = |place: &&usize| {
             self.types.get(**place).is_some_and(|at| self.has_name(*at, name.as_bytes()))
