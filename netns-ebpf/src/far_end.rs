@@ -16,34 +16,15 @@ use netns_common::{
 };
 
 use crate::{
-    length_of, maps,
-    packet::{TcPacket, redirect_neighbour, redirect_peer},
-    tables,
+    maps,
+    maps::{NEXT_HOPS_KNOWN, NextHop},
+    packet::TcPacket,
+    redirect::{redirect_neighbour, redirect_peer},
+    tables::{self, AF_INET, count, length_of},
 };
 
 /// How long what the kernel says of a next hop is taken for true, in ticks: about a second.
 const FRESH: Tick = 8;
-
-/// How many next hops a CPU remembers. Two in one place ask the kernel by turns.
-pub(crate) const NEXT_HOPS: u32 = 64;
-
-/// A next hop by an uplink, as this CPU has it from the kernel.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct NextHop {
-    uplink: u32,
-    address: Ip4,
-    asked: Tick,
-    /// 1: the far end has it; 0: somebody behind that, or another than the lab has put there.
-    is_far_end: u32,
-    /// Destination and source, as a frame begins.
-    ethernet: [u8; ETHERNET],
-}
-
-/// The bytes of both Ethernet addresses.
-const ETHERNET: usize = 12;
-
-const _: () = assert!(NEXT_HOPS.is_power_of_two() && size_of::<NextHop>() == 28);
 
 /// Sends a translated packet to `next_hop` by `uplink`: by the kernel's own way, unless the far end
 /// may be entered and the kernel knows the next hop's Ethernet address.
@@ -59,7 +40,7 @@ pub(crate) fn redirect(ctx: &TcContext, uplink: u32, next_hop: Ip4) -> i32 {
 fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i32 {
     let mut packet = TcPacket::new(ctx);
     let mixed = next_hop.to_network() ^ (next_hop.to_network() >> 16);
-    let place = (mixed ^ (mixed >> 8) ^ uplink) % NEXT_HOPS;
+    let place = (mixed ^ (mixed >> 8) ^ uplink) % NEXT_HOPS_KNOWN;
     let Some(slot) = maps::NEXT_HOPS.get_ptr_mut(place) else {
         return redirect_neighbour(ctx, uplink, next_hop);
     };
@@ -79,7 +60,7 @@ fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i3
         return redirect_neighbour(ctx, uplink, next_hop);
     }
     if packet.store(0, known.ethernet).is_none() {
-        tables::count(&maps::DROP_COUNTERS, DropReason::RewriteFailed as u32, false, ctx.len());
+        count(&maps::DROP_COUNTERS, DropReason::RewriteFailed as u32, false, ctx.len());
         return TC_ACT_SHOT;
     }
     redirect_peer(ctx, uplink)
@@ -99,7 +80,7 @@ impl NextHop {
         let Some(far_end) = settings.far_end(uplink) else { return false };
         // SAFETY: all zeroes is a valid value of this C structure.
         let mut query: FibLookup = unsafe { core::mem::zeroed() };
-        query.family = tables::AF_INET;
+        query.family = AF_INET;
         query.ifindex = uplink;
         query.__bindgen_anon_4.ipv4_dst = address.to_network();
         // SAFETY: the structure lives for the duration of the call, which writes IPv4 members of
@@ -108,7 +89,7 @@ impl NextHop {
             let (size, flags) = (length_of::<FibLookup>(), BPF_FIB_LOOKUP_OUTPUT);
             let code = bpf_fib_lookup(ctx.as_ptr(), &mut query, size, flags);
             let is_its = code == i64::from(BPF_FIB_LKUP_RET_SUCCESS)
-                && query.family == tables::AF_INET
+                && query.family == AF_INET
                 && query.ifindex == uplink
                 && query.__bindgen_anon_4.ipv4_dst == address.to_network();
             if !is_its {

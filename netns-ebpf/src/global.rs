@@ -7,8 +7,9 @@ use netns_common::{
 };
 
 use crate::{
-    flow_table, maps,
-    tables::{KernelTables, flow_of},
+    flow_table::{self, flow_of},
+    maps,
+    tables::KernelTables,
 };
 
 /// For how long the record at a place was idle, and one tick more; 0 if it must not make room.

@@ -2,34 +2,35 @@
 //! that writes a line about it when its fate is known.
 //!
 //! `netns log` puts them in the place of the others while it listens, so a packet pays
-//! nothing for a log that nobody reads.
+//! nothing for a log that nobody reads. They leave each packet to the slow path, which keeps them
+//! small: see [`datapath::from_namespace_slow`].
 
 use aya_ebpf::{bindings::TC_ACT_SHOT, macros::classifier, programs::TcContext};
 use aya_log_ebpf::info;
 use netns_common::{
     abi::REPORT,
-    datapath::{self, Exit, Head, Outcome, Verdict},
+    datapath::{self, Headers, Outcome, Verdict},
 };
 
 use crate::{
-    conclude, go_on, maps,
+    maps::{self, Hook, NOTHING, Told},
     packet::TcPacket,
-    run,
-    tables::{self, KernelTables},
+    program::{conclude, go_on, run},
+    tables,
 };
 
 /// tcx ingress of a cable's host side, with the packet log.
 #[classifier]
 pub(crate) fn from_namespace_l(ctx: TcContext) -> i32 {
     note(&ctx, Hook::FromNamespace);
-    end(&ctx, run!(&ctx, datapath::from_namespace))
+    end(&ctx, run!(&ctx, datapath::from_namespace_slow))
 }
 
 /// tcx ingress of an uplink, with the packet log.
 #[classifier]
 pub(crate) fn from_uplink_l(ctx: TcContext) -> i32 {
     note(&ctx, Hook::FromUplink);
-    end(&ctx, run!(&ctx, datapath::from_uplink))
+    end(&ctx, run!(&ctx, datapath::from_uplink_slow))
 }
 
 /// tcx egress of an uplink, with the packet log: what passes was told of where it came in.
@@ -39,73 +40,15 @@ pub(crate) fn to_uplink_l(ctx: TcContext) -> i32 {
     end(&ctx, run!(&ctx, datapath::to_uplink, tables::now))
 }
 
-/// What is known of a packet until its line is written.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Noted {
-    /// As it came.
-    head: Head,
-    /// A [`Hook`], or [`NOTHING`].
-    hook: u32,
-    /// What the program is to return.
-    action: i32,
-    told: Told,
-}
-
-/// No packet is noted.
-const NOTHING: u32 = 0;
-
-#[repr(u32)]
-#[derive(Clone, Copy)]
-enum Hook {
-    FromNamespace = 1,
-    FromUplink = 2,
-    ToUplink = 3,
-}
-
-impl Hook {
-    #[inline(always)]
-    const fn name_of(number: u32) -> &'static str {
-        match number {
-            1 => "from_namespace",
-            2 => "from_uplink",
-            _ => "to_uplink",
-        }
-    }
-}
-
-/// A verdict as one number: the kind above, the link or reason below.
-#[derive(Clone, Copy)]
-struct Told(u64);
-
-impl Told {
-    const PASS: u64 = 0;
-    const DROP: u64 = 1;
-    const REDIRECT: u64 = 2;
-
-    /// `onward`: the link of a packet that goes on where it was going; 0: into the stack.
-    #[inline(always)]
-    const fn of(verdict: Verdict, onward: u32) -> Self {
-        Self(match verdict {
-            Verdict::Pass => Self::PASS << 32,
-            Verdict::Drop(reason) | Verdict::Answer(reason, _) => Self::DROP << 32 | reason as u64,
-            Verdict::Redirect(
-                Exit::Neighbour { link, .. } | Exit::Peer { cable: link } | Exit::Ingress { link },
-            ) => Self::REDIRECT << 32 | link as u64,
-            Verdict::Redirect(Exit::Onward) => Self::REDIRECT << 32 | onward as u64,
-        })
-    }
-}
-
 /// Keeps the packet's headers as they came.
 #[inline(always)]
 fn note(ctx: &TcContext, hook: Hook) {
     let Some(slot) = maps::NOTED.get_ptr_mut(0) else { return };
-    if let Ok(head) = Head::read(&TcPacket::new(ctx)) {
+    if let Ok(headers) = Headers::read(&TcPacket::new(ctx)) {
         // SAFETY: the slot is this CPU's own, and the program is done with it before another
         // begins.
         unsafe {
-            (*slot).head = head;
+            (*slot).headers = headers;
             (*slot).hook = hook as u32;
         }
     }
@@ -148,7 +91,7 @@ pub(crate) fn report(ctx: TcContext) -> i32 {
     let noted = unsafe { &mut *slot };
     let hook = Hook::name_of(noted.hook);
     noted.hook = NOTHING;
-    let old = &noted.head;
+    let old = &noted.headers;
     let told = noted.told;
     let low = told.0 as u32;
     match told.0 >> 32 {
@@ -176,7 +119,7 @@ pub(crate) fn report(ctx: TcContext) -> i32 {
             low
         ),
         _ => {
-            if let Ok(new) = Head::read(&TcPacket::new(&ctx)) {
+            if let Ok(new) = Headers::read(&TcPacket::new(&ctx)) {
                 info!(
                     &ctx,
                     "{} proto {} {:i}:{} > {:i}:{} became {:i}:{} > {:i}:{} to link {}",

@@ -11,8 +11,9 @@ use netns_common::{
 };
 
 use crate::{
+    kernel_memory::{cast_to_kernel, cast_to_type, member},
     maps,
-    packet::{cast_to_kernel, cast_to_type, member},
+    racy::racy,
 };
 
 /// `IFF_UP` of linux/if.h.
@@ -67,9 +68,8 @@ fn note(ctx: &TcContext, link: u32) {
         return;
     };
     let Some(place) = maps::PORT_DEVICES.get_ptr_mut(link % PORT_DEVICES_KNOWN) else { return };
-    // SAFETY: a look-up gave the place. Whoever reads it while it is half written finds that it is not
-    // the link's.
-    unsafe { place.write_volatile(PortDevice { device, link, bridge }) };
+    // Whoever reads it while it is half written finds that it is not the link's.
+    racy!(*place).set(PortDevice { device, link, bridge });
 }
 
 /// What is noted of a link, if the device there still is that link's.

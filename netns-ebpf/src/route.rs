@@ -16,8 +16,8 @@ use netns_common::{
 };
 
 use crate::{
-    length_of, maps,
-    tables::{AF_INET, KernelTables},
+    maps,
+    tables::{AF_INET, KernelTables, length_of},
 };
 
 /// `BPF_FIB_LOOKUP_MARK` of linux/bpf.h: kernel 6.10.
@@ -28,8 +28,19 @@ impl KernelTables<&TcContext> {
     /// resolves; a total length of 0, because a GSO packet is longer than any MTU.
     #[inline(never)]
     pub(crate) fn look_up_route(&self, of: &RouteQuery, link: u32, flags: u32) -> Route {
-        // SAFETY: all zeroes is a valid value of this C structure.
-        let mut query: FibLookup = unsafe { core::mem::zeroed() };
+        const NO_ANSWER: Route = Route {
+            outcome: RouteOutcome::Refused,
+            egress: 0,
+            next_hop: Ip4::UNSPECIFIED,
+            source: Ip4::UNSPECIFIED,
+        };
+        let Some(query) = maps::FIB_LOOKUP.get_ptr_mut(0) else { return NO_ANSWER };
+        // SAFETY: the slot is this CPU's own, and a program at these hooks is done with it before
+        // another begins. All zeroes is a valid value of this C structure.
+        let query = unsafe {
+            *query = core::mem::zeroed();
+            &mut *query
+        };
         let mut flags = flags;
         query.family = AF_INET;
         query.ifindex = link;
@@ -51,7 +62,7 @@ impl KernelTables<&TcContext> {
         let code = unsafe {
             bpf_fib_lookup(
                 self.ctx().as_ptr(),
-                &mut query,
+                query,
                 length_of::<FibLookup>(),
                 BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH | flags,
             )

@@ -21,15 +21,16 @@ use netns_common::{
         RECORDS_OF_WORD, RESTORED_AT_ONCE, Tick,
     },
     datapath::{
-        Charge, FlowRef as _, FlowTable as _, Naming, forget, is_expired, keep_mapping,
+        FlowRef as _, FlowTable as _, Naming, QuotaCharge, forget, is_expired, keep_mapping,
         sweep_mapping,
     },
 };
 
 use crate::{
-    flow_table::{FlowPointer, Word},
-    maps::{self, Sweeper},
-    tables::{KernelTables, now, record},
+    flow_table::{FlowPointer, record},
+    maps::{self, Sweeper, Word},
+    racy::racy,
+    tables::{KernelTables, now},
     usage,
 };
 
@@ -102,10 +103,10 @@ extern "C" fn visit_word(
     word: *const Word,
     state: *mut Sweep,
 ) -> i64 {
-    // SAFETY: the kernel passes a key and a value of the map, and the context given above, which
-    // outlives the call.
+    let taken = racy!(word, taken).get();
+    // SAFETY: the kernel passes a key of the map, and the context given above, which outlives the
+    // call.
     unsafe {
-        let taken = (&raw const (*word).taken).read_volatile();
         if taken != 0 {
             (*state).first = (*number).wrapping_mul(RECORDS_OF_WORD);
             (*state).taken = taken;
@@ -133,7 +134,7 @@ extern "C" fn visit(place: u32, state: *const Sweep) -> i64 {
     if is_expired(&flow, settings, now) {
         forget(&KernelTables::new(()), &key, &flow, version);
     } else {
-        usage::meet(Charge::of(&flow));
+        usage::meet(QuotaCharge::of(&flow));
         if settings.mappings != 0 {
             keep_mapping(&KernelTables::new(()), &key, &flow, now);
         }
@@ -201,14 +202,14 @@ extern "C" fn restore_one(place: u32, list: *const List) -> i64 {
     let name = record.inside_key();
     if let Some(old) = tables.flow(&key) {
         let version = old.version();
-        if old.is_moved() {
-            tables.unname_moved(&old.inside_key(), version);
+        if old.is_port_translated() {
+            tables.remove_translated(&old.inside_key(), version);
         }
         tables.remove_flow(&key, version);
     }
-    if tables.insert_flow(&key, &flow).is_ok() && record.is_moved() {
+    if tables.insert_flow(&key, &flow).is_ok() && record.is_port_translated() {
         // Those that were seen last come first, and keep their names.
-        let _ = tables.name_moved(&name, &key, Naming::Leave);
+        let _ = tables.index_translated(&name, &key, Naming::Leave);
     }
     0
 }

@@ -8,29 +8,27 @@ use aya_ebpf::{
     helpers::generated::{bpf_for_each_map_elem, bpf_spin_lock as lock, bpf_spin_unlock as unlock},
 };
 use netns_common::{
-    abi::{Addition, Census, Load, Usage, WHOLE_TABLE},
-    datapath::{self, Charge, FlowRef, State, UsageTable},
+    abi::{Addition, Census, FlowState, Load, Usage, WHOLE_TABLE},
+    datapath::{self, FlowRef, QuotaCharge, UsageTable},
 };
 
 use crate::{
+    flow_table::flow_of,
     maps::{self, Slot},
-    tables::{KernelTables, flow_of},
+    racy::racy,
+    tables::KernelTables,
 };
 
 impl<C> UsageTable for KernelTables<C> {
     #[inline(always)]
     fn load(&self, link: u32) -> Load {
         let Some(slot) = maps::USAGE.get_ptr(link) else { return Load::default() };
-        // SAFETY: a look-up gave the pointer. Others write meanwhile; no word is torn, and words
-        // of two moments are as good for a limit.
-        unsafe {
-            let usage = &raw const (*slot).usage;
-            Load::new(
-                (&raw const (*usage).begun).read_volatile(),
-                (&raw const (*usage).settled).read_volatile(),
-                (&raw const (*usage).ended).read_volatile(),
-            )
-        }
+        // Words of two moments are as good for a limit.
+        Load::new(
+            racy!(slot, usage.begun).get(),
+            racy!(slot, usage.settled).get(),
+            racy!(slot, usage.ended).get(),
+        )
     }
 
     #[inline(always)]
@@ -39,7 +37,7 @@ impl<C> UsageTable for KernelTables<C> {
     }
 
     #[inline(always)]
-    fn settle<F: FlowRef>(&self, flow: &F, state: State, from_initiator: bool) {
+    fn settle<F: FlowRef>(&self, flow: &F, state: FlowState, from_initiator: bool) {
         settle_record(flow.version().number as u32, state as u32, u32::from(from_initiator));
     }
 }
@@ -49,8 +47,8 @@ impl<C> UsageTable for KernelTables<C> {
 #[inline(never)]
 extern "C" fn settle_record(number: u32, state: u32, from_initiator: u32) -> i32 {
     if let Some(flow) = flow_of(number) {
-        let state = State::from_number(state as u8);
-        datapath::settle(&CountHere, &flow, state, from_initiator != 0);
+        let state = FlowState::from_number(state as u8);
+        CountHere.settle(&flow, state, from_initiator != 0);
     }
     0
 }
@@ -68,6 +66,11 @@ impl UsageTable for CountHere {
     #[inline(always)]
     fn add_usage(&self, link: u32, addition: Addition) {
         add_here(link, addition);
+    }
+
+    #[inline(always)]
+    fn settle<F: FlowRef>(&self, flow: &F, state: FlowState, from_initiator: bool) {
+        datapath::settle(self, flow, state, from_initiator);
     }
 }
 
@@ -136,7 +139,7 @@ pub(crate) fn begin_census() {
 
 /// A record that the walk met.
 #[inline(always)]
-pub(crate) fn meet(charge: Charge) {
+pub(crate) fn meet(charge: QuotaCharge) {
     if charge.records == 0 {
         return;
     }

@@ -8,7 +8,7 @@ use netns_common::{
         Flow, FlowBucket, FlowKey, FlowLayout, FlowRecord, FlowSummary, FlowTail, FlowWord,
         InsideKey, RECORDS_OF_WORD, SCHEMA, WORDS_OF_SUMMARY, maps,
     },
-    datapath::moved_record,
+    datapath::translated_record,
 };
 use netns_user::datapath::Datapath;
 
@@ -46,7 +46,7 @@ impl FlowTable {
             words: array(map(maps::FLOW_WORDS)),
             summaries: array(map(maps::FLOW_SUMMARIES)),
             layout: layout.get(&0, 0).expect("a layout"),
-            has_moved: array(map(maps::HAS_MOVED)),
+            has_moved: array(map(maps::HAS_TRANSLATED)),
         }
     }
 
@@ -84,7 +84,7 @@ impl FlowTable {
         }
         let buckets = self.index.iter().map(|bucket| bucket.expect("a bucket"));
         let entries = buckets.flat_map(|bucket| bucket.entries);
-        let records = entries.filter_map(|entry| moved_record(&self.layout, entry));
+        let records = entries.filter_map(|entry| translated_record(&self.layout, entry));
         records
             .map(|number| {
                 let record = self.records.get(&number, 0).expect("a record");
@@ -104,8 +104,8 @@ impl FlowTable {
     }
 
     /// How many entries of the index are in the second bucket of their key.
-    pub fn spilled(&self) -> usize {
-        self.index.iter().map(|bucket| usize::from(bucket.expect("a bucket").spilled)).sum()
+    pub fn overflow_count(&self) -> usize {
+        self.index.iter().map(|bucket| usize::from(bucket.expect("a bucket").overflow_count)).sum()
     }
 
     /// Changes every record, while no packet is about.
@@ -136,8 +136,8 @@ impl FlowTable {
             assert_eq!(word.expect("a word").taken, 0, "no record is taken");
         }
         for bucket in self.index.iter() {
-            let FlowBucket { spilled, entries, .. } = bucket.expect("a bucket");
-            assert_eq!((spilled, entries), Default::default(), "no record is named");
+            let FlowBucket { overflow_count, entries, .. } = bucket.expect("a bucket");
+            assert_eq!((overflow_count, entries), Default::default(), "no record is named");
         }
     }
 }

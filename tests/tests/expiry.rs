@@ -23,13 +23,13 @@ fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
     });
     assert_eq!((table.flows().len(), table.moved_flows().len()), (2, 1));
     // One of them was last seen a long time ago.
-    let is_moved = |key: &FlowKey, flow: &Flow| flow.inside_port != key.external_port;
+    let is_port_translated = |key: &FlowKey, flow: &Flow| flow.inside_port != key.external_port;
     table.edit(|key, flow| {
-        if is_moved(key, flow) {
+        if is_port_translated(key, flow) {
             flow.last_seen = flow.last_seen.wrapping_sub(ticks(3_600));
         }
     });
-    let is_swept = || !table.flows().iter().any(|(key, flow)| is_moved(key, flow));
+    let is_swept = || !table.flows().iter().any(|(key, flow)| is_port_translated(key, flow));
     eventually("the expired flow is swept", DEADLINE, is_swept);
     eventually("its moved port goes with it", DEADLINE, || table.moved_flows().is_empty());
     assert_eq!(table.flows().len(), 1, "the other one stays");

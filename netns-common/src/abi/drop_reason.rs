@@ -112,6 +112,9 @@ drop_reasons! {
     /// Not dropped, but counted: the first packet of a connection for which an older one, that was over or
     /// that nobody had answered, was forgotten.
     Evicted = 31, "evicted";
+    /// The program that was to go on with the packet could not be run: its tail call failed, as while a
+    /// lab is being taken down.
+    TailCallFailed = 32, "tail-call-failed";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
     /// ARP that claims addresses which the namespace at the end of this cable does not have.

@@ -199,7 +199,7 @@ pub struct FlowHead {
     pub tos: u8,
     /// The inside end's Ethernet address.
     pub inside_mac: Mac,
-    /// A [`crate::datapath::State`].
+    /// A [`FlowState`](super::FlowState).
     pub state: u8,
     /// A [`FlowKind`].
     pub kind: u8,
@@ -231,7 +231,7 @@ impl FlowHead {
 
     /// Whether one of the two ports is another inside than these outside.
     #[inline(always)]
-    pub const fn is_moved(&self, remote_port: Port, external_port: Port) -> bool {
+    pub const fn is_port_translated(&self, remote_port: Port, external_port: Port) -> bool {
         self.inside_port.to_network() != external_port.to_network()
             || self.seen_port.to_network() != remote_port.to_network()
     }

@@ -44,11 +44,18 @@ impl FlowRecord {
         self.head.inside_key(self.remote)
     }
 
-    /// Whether a port is another inside than outside, so that the record is in the index under its
-    /// inside name too.
+    /// Whether a port is another inside than outside, so that the index has a second entry for the
+    /// record, by the translated port.
     #[inline(always)]
-    pub const fn is_moved(&self) -> bool {
-        self.head.is_moved(self.remote_port, self.external_port)
+    pub const fn is_port_translated(&self) -> bool {
+        self.head.is_port_translated(self.remote_port, self.external_port)
+    }
+
+    /// The key of the record that the other end of a connection between two namespaces has.
+    #[inline(always)]
+    pub const fn hairpin_peer_key(&self) -> FlowKey {
+        let FlowKey { remote, remote_port, external, external_port, protocol, .. } = self.key();
+        FlowKey::new(external, external_port, remote, remote_port, protocol)
     }
 }
 
@@ -65,16 +72,16 @@ impl Deref for FlowRecord {
 pub const BUCKET_ENTRIES: usize = 14;
 
 /// A bucket of the index, which is a cache line. Each entry is 0, or names a record and why it is
-/// here: see `datapath::Spot`.
+/// here: see `datapath::BucketPair`.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowBucket {
     /// The kernel's `bpf_spin_lock`. Entries are only written while it is held.
     pub lock: u32,
-    /// Counts what was put under keys whose first bucket this is.
-    pub changes: u16,
-    /// How many of these are in their second bucket; stays once it is [`u16::MAX`].
-    pub spilled: u16,
+    /// Counts the entries that were put under keys whose first bucket this is.
+    pub generation: u16,
+    /// How many of these are in their second bucket; it stays once it is [`u16::MAX`].
+    pub overflow_count: u16,
     pub entries: [u32; BUCKET_ENTRIES],
 }
 

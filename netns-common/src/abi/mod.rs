@@ -5,6 +5,7 @@
 
 mod drop_reason;
 mod flow;
+mod flow_state;
 mod flow_table;
 mod fragment;
 mod host;
@@ -24,6 +25,7 @@ pub use flow::{
     Flow, FlowHead, FlowKey, FlowKind, FlowTail, InsideKey, Sequences, TcpEnd, Tick, seconds,
     tick_of, ticks,
 };
+pub use flow_state::{Direction, FlowState};
 pub use flow_table::{
     BUCKET_ENTRIES, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, FlowBucket, FlowCopy, FlowLayout,
     FlowRecord, FlowSummary, FlowWord, MAX_FLOWS, RECORDS_OF_WORD, RESTORED_AT_ONCE,
@@ -57,7 +59,7 @@ pub use usage::{
 
 /// Version of every layout in this module. It is part of the path that maps are pinned
 /// under, so that a program never reuses a map of another layout.
-pub const SCHEMA: u32 = 12;
+pub const SCHEMA: u32 = 13;
 
 /// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
 pub mod maps {
@@ -76,8 +78,8 @@ pub mod maps {
     pub const FLOW_LAYOUT: &str = "FLOW_LAYOUT";
     /// 0 to one more than the record that was taken last, a slot each CPU; 0 for none yet.
     pub const FLOW_CURSORS: &str = "FLOW_CURSORS";
-    /// 0 to a `u32`: whether a connection ever had to change its port.
-    pub const HAS_MOVED: &str = "HAS_MOVED";
+    /// 0 to a `u32`: whether a connection ever had its port translated.
+    pub const HAS_TRANSLATED: &str = "HAS_TRANSLATED";
     /// [`MappingKey`](super::MappingKey) to [`Mapping`](super::Mapping): the external ports of
     /// endpoint-independent masquerades.
     pub const MAPPINGS: &str = "MAPPINGS";
@@ -167,7 +169,7 @@ pub mod maps {
         FLOW_SUMMARIES,
         FLOW_LAYOUT,
         FLOW_CURSORS,
-        HAS_MOVED,
+        HAS_TRANSLATED,
         MAPPINGS,
         SWEEPER,
         STAGES,
@@ -183,7 +185,7 @@ pub mod maps {
         FLOW_SUMMARIES,
         FLOW_LAYOUT,
         FLOW_CURSORS,
-        HAS_MOVED,
+        HAS_TRANSLATED,
         MAPPINGS,
         MASQUERADES,
         FORWARDS,

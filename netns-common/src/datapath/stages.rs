@@ -1,83 +1,52 @@
-//! Running the stages one after the other.
+//! The stages as functions, and running them one after the other: all from the table in
+//! [`for_each_stage!`](crate::for_each_stage).
 
-use super::{
-    Outcome, Verdict, calls, clamp, departure, egress, evict, fragments, guard, hairpin, inbound,
-    neighbour,
-    notes::Scratch,
-    other_nat, outbound, oversize,
-    passage::Passage,
-    reclaim, refusal, requote,
-    traits::{Packet, Tables},
+use crate::{
+    abi::{Stage, Tick},
+    datapath::{
+        context::{packet_context::run_stage, scratch::Scratch, verdict::Outcome},
+        hooks,
+        packet::access::Packet,
+        tables::kernel::Tables,
+    },
+    for_each_stage,
 };
-use crate::abi::{Stage, Tick};
 
-/// Runs a stage. The kernel side has a program for each instead.
-pub fn run<P: Packet, T: Tables>(
-    stage: Stage,
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-) -> Outcome {
-    match stage {
-        Stage::OutboundMoved => outbound::outbound_moved(packet, tables, scratch, now),
-        Stage::OutboundBegin => outbound::outbound_begin(packet, tables, scratch, now),
-        Stage::OutboundError => outbound::outbound_error(packet, tables, scratch, now),
-        Stage::Map => departure::map(packet, tables, scratch, now),
-        Stage::Claim => departure::claim(packet, tables, scratch, now),
-        Stage::Reclaim => reclaim::reclaim(packet, tables, scratch, now),
-        Stage::Evict => evict::evict(packet, tables, scratch, now),
-        Stage::Hairpin => hairpin::hairpin(packet, tables, scratch, now),
-        Stage::Meet => hairpin::meet(packet, tables, scratch, now),
-        Stage::InboundBegin => inbound::inbound_begin(packet, tables, scratch, now),
-        Stage::InboundError => inbound::inbound_error(packet, tables, scratch, now),
-        Stage::Neighbour => neighbour::neighbour(packet, tables, scratch, now),
-        Stage::OutboundRare => outbound::outbound_rare(packet, tables, scratch, now),
-        Stage::InboundRare => inbound::inbound_rare(packet, tables, scratch, now),
-        Stage::OtherFrame => outbound::other_frame(packet, tables, scratch, now),
-        Stage::Admit => inbound::admit(packet, tables, scratch, now),
-        Stage::Enter => calls::enter(packet, tables, scratch, now),
-        Stage::OutboundFragment => outbound::outbound_fragment(packet, tables, scratch, now),
-        Stage::InboundFragment => inbound::inbound_fragment(packet, tables, scratch, now),
-        Stage::EgressMoved => egress::egress_moved(packet, tables, scratch, now),
-        Stage::EgressGuard => guard::egress_guard(packet, tables, scratch, now),
-        Stage::EgressBegin => egress::egress_begin(packet, tables, scratch, now),
-        Stage::EgressError => egress::egress_error(packet, tables, scratch, now),
-        Stage::OwnError => egress::own_error(packet, tables, scratch, now),
-        Stage::HostQuery => guard::host_query(packet, tables, scratch, now),
-        Stage::OtherNatOut => other_nat::other_nat_out(packet, tables, scratch, now),
-        Stage::OtherNatIn => other_nat::other_nat_in(packet, tables, scratch, now),
-        Stage::FirstFragment => fragments::first_fragment(packet, tables, scratch, now),
-        Stage::Translate => translate(packet, tables, scratch, now),
-        Stage::Requote => requote::requote(packet, tables, scratch, now),
-        Stage::Clamp => clamp::mss_clamp(packet, tables, scratch, now),
-        Stage::Held => oversize::held(packet, tables, scratch, now),
-        Stage::Refuse => refusal::refuse(packet, tables, scratch, now),
-    }
+macro_rules! define_functions {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:ident,
+        from [$($from:ident),+ $(,)?], runs $runs:literal, budget $budget:literal;)+) => {
+        $(define_functions!(@one $variant $name);)+
+
+        /// Runs a stage. The kernel side has a program for each instead.
+        pub fn run<P: Packet, T: Tables>(
+            stage: Stage,
+            packet: &mut P,
+            tables: &T,
+            scratch: &mut Scratch,
+            now: Tick,
+        ) -> Outcome {
+            match stage { $(Stage::$variant => $name(packet, tables, scratch, now),)+ }
+        }
+    };
+    // These two read the packet themselves: what they are run for may have no headers yet.
+    (@one $variant:ident other_frame) => {
+        pub use hooks::from_namespace::other_frame;
+    };
+    (@one $variant:ident egress_guard) => {
+        pub use hooks::to_uplink::egress_guard;
+    };
+    (@one $variant:ident $name:ident) => {
+        #[doc = concat!("[`Stage::", stringify!($variant), "`].")]
+        #[inline(always)]
+        pub fn $name<P: Packet, T: Tables>(
+            packet: &mut P,
+            tables: &T,
+            scratch: &mut Scratch,
+            now: Tick,
+        ) -> Outcome {
+            run_stage(packet, tables, scratch, now, |context| context.$name())
+        }
+    };
 }
 
-/// [`Stage::Translate`].
-#[inline(always)]
-pub fn translate<P: Packet, T: Tables>(
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-) -> Outcome {
-    go_on(packet, tables, scratch, now, |passage| passage.do_translation())
-}
-
-/// Goes on with a packet whose headers, and whatever else an earlier part found out, are in
-/// `scratch`.
-#[inline(always)]
-pub(super) fn go_on<P: Packet, T: Tables>(
-    packet: &mut P,
-    tables: &T,
-    scratch: &mut Scratch,
-    now: Tick,
-    work: impl FnOnce(&mut Passage<'_, P, T>) -> Outcome,
-) -> Outcome {
-    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
-    let Scratch { head, notes } = scratch;
-    work(&mut Passage { packet, tables, settings, head, now, notes })
-}
+for_each_stage!(define_functions);

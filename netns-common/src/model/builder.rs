@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     abi::{Ip4, Mac, Protocol},
-    datapath::{Head, Kind},
+    datapath::{Headers, Kind},
 };
 
 /// TCP flags (RFC 9293 section 3.1).
@@ -277,7 +277,7 @@ impl Datagram {
     /// What the receiver of `packet` answers, addresses and ports swapped: an acknowledgement,
     /// a datagram or an echo reply. `None` for what is not answered.
     pub fn answer_to(packet: &VecPacket) -> Option<Self> {
-        let head = Head::read(packet).ok()?;
+        let head = Headers::read(packet).ok()?;
         let answer = ipv4(head.destination, head.source);
         let (theirs, ours) = (head.source_port.number(), head.destination_port.number());
         match head.kind {

@@ -3,8 +3,8 @@
 use std::{cell::Cell, ops::Deref, rc::Rc};
 
 use crate::{
-    abi::{Flow, FlowKey, FlowRecord, Ip4, Sequences},
-    datapath::{Direction, FlowRef, Touch, Version},
+    abi::{Direction, Flow, FlowKey, FlowRecord, Ip4, Sequences},
+    datapath::{FlowRef, Touch, Version},
 };
 
 /// A record in the flow table: as it was when it was looked up, and the place to write to.

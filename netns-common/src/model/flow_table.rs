@@ -7,8 +7,11 @@ use super::{
     tables::MemoryTables,
 };
 use crate::{
-    abi::{Flow, FlowKey, FlowRecord, InsideKey},
-    datapath::{FlowTable, InsertError, Naming, Version},
+    abi::{Flow, FlowKey, FlowRecord, InsideKey, Settings, Tick},
+    datapath::{
+        self, Evictable, FlowRef, FlowTable, InsertError, Naming, Newcomer, Observation, Version,
+        idle_if_evictable,
+    },
 };
 
 impl FlowTable for MemoryTables {
@@ -19,13 +22,13 @@ impl FlowTable for MemoryTables {
         self.record(key)
     }
 
-    fn kept_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
+    fn flow_with_kept_port(&self, key: &InsideKey) -> Option<MemoryFlow> {
         self.lookups.set(self.lookups.get() + 1);
         self.record(self.kept.borrow().get(key)?)
     }
 
-    fn moved_flow(&self, key: &InsideKey) -> Option<MemoryFlow> {
-        let (flow, _) = *self.moved.borrow().get(key)?;
+    fn flow_with_translated_port(&self, key: &InsideKey) -> Option<MemoryFlow> {
+        let (flow, _) = *self.translated.borrow().get(key)?;
         self.record(&flow)
     }
 
@@ -35,6 +38,18 @@ impl FlowTable for MemoryTables {
         let number = (u64::from(place) * flows.len() as u64) >> 32;
         let key = flows.keys().nth(usize::try_from(number).ok()?)?;
         self.record(key)
+    }
+
+    fn evictable(&self, settings: &Settings, place: u32, wanted: Evictable, now: Tick) -> Tick {
+        self.sampled_flow(place).map_or(0, |flow| idle_if_evictable(&flow, settings, wanted, now))
+    }
+
+    fn update_flow<F: FlowRef>(&self, flow: &F, packet: &Observation) {
+        datapath::update_flow(self, flow, packet);
+    }
+
+    fn reclaimable(&self, key: &FlowKey, newcomer: Newcomer) -> Tick {
+        datapath::reclaimable(self, key, newcomer)
     }
 
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError> {
@@ -70,36 +85,36 @@ impl FlowTable for MemoryTables {
         is_it
     }
 
-    fn name_moved(
+    fn index_translated(
         &self,
         key: &InsideKey,
         flow: &FlowKey,
         naming: Naming,
     ) -> Result<(), InsertError> {
-        let mut moved = self.moved.borrow_mut();
-        match moved.get(key) {
+        let mut translated = self.translated.borrow_mut();
+        match translated.get(key) {
             Some((other, _)) if naming == Naming::Leave && other != flow => {
                 return Err(InsertError::Exists);
             }
-            None if moved.len() >= self.capacity => return Err(InsertError::Full),
+            None if translated.len() >= self.capacity => return Err(InsertError::Full),
             _ => {}
         }
         let Some(number) = self.flows.borrow().get(flow).map(number) else {
             return Err(InsertError::Full);
         };
-        moved.insert(*key, (*flow, number));
+        translated.insert(*key, (*flow, number));
         Ok(())
     }
 
-    fn unname_moved(&self, key: &InsideKey, version: Version) {
-        let mut moved = self.moved.borrow_mut();
+    fn remove_translated(&self, key: &InsideKey, version: Version) {
+        let mut translated = self.translated.borrow_mut();
         let flows = self.flows.borrow();
-        let is_it = moved.get(key).is_some_and(|(flow, number)| {
+        let is_it = translated.get(key).is_some_and(|(flow, number)| {
             *number == version.number
                 && flows.get(flow).is_some_and(|place| version_of(place) == version)
         });
         if is_it {
-            moved.remove(key);
+            translated.remove(key);
         }
     }
 }
@@ -115,7 +130,7 @@ impl MemoryTables {
 
     fn put(&self, key: FlowKey, flow: Flow) {
         let record = FlowRecord::new(&key, flow.head);
-        if !record.is_moved() {
+        if !record.is_port_translated() {
             self.kept.borrow_mut().insert(record.inside_key(), key);
         }
         self.flows.borrow_mut().insert(key, Rc::new(Cell::new(flow)));

@@ -8,8 +8,7 @@ use super::{
 use crate::{
     abi::{Tick, ticks},
     datapath::{
-        Outcome, Scratch, Verdict, from_namespace, from_reassembler, from_uplink, run_stage,
-        to_uplink,
+        Outcome, Scratch, Verdict, from_namespace, from_reassembler, from_uplink, stages, to_uplink,
     },
 };
 
@@ -60,7 +59,7 @@ impl Router {
             match outcome {
                 Outcome::Decided(verdict) => return verdict,
                 Outcome::Continue(stage) => {
-                    outcome = run_stage(stage, packet, &self.tables, scratch, self.now);
+                    outcome = stages::run(stage, packet, &self.tables, scratch, self.now);
                 }
             }
         }

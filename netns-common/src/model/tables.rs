@@ -17,7 +17,7 @@ use crate::{
     },
     datapath::{
         ForwardTable, FragmentTable, HostSocket as HostAnswer, InsertError, MappingTable,
-        PortQuery, PortState, Route, RouteQuery, Tables,
+        PortQuery, PortState, Route, RouteQuery, Tables, is_port_free,
     },
 };
 
@@ -57,7 +57,7 @@ pub struct MemoryTables {
     pub host_sockets: HashSet<HostSocket>,
     /// The datagrams that sockets of the host have sent, by the key of an answer.
     pub host_calls: HashMap<HostCallKey, Tick>,
-    /// How many records the flow table and the table of moved ports each hold; mappings have room
+    /// How many records the flow table and the table of translated ports each hold; mappings have room
     /// for as many flows.
     pub capacity: usize,
     /// By [`Limited`].
@@ -72,7 +72,7 @@ pub struct MemoryTables {
     /// Those that have the same ports inside and outside.
     pub(super) kept: RefCell<HashMap<InsideKey, FlowKey>>,
     /// Those that do not, each with the number of its record.
-    pub(super) moved: RefCell<HashMap<InsideKey, (FlowKey, u64)>>,
+    pub(super) translated: RefCell<HashMap<InsideKey, (FlowKey, u64)>>,
     mappings: RefCell<HashMap<MappingKey, Mapping>>,
     externals: RefCell<HashSet<Ip4>>,
     noted_links: RefCell<HashSet<u32>>,
@@ -108,8 +108,8 @@ impl MemoryTables {
     }
 
     /// The connections whose ports had to change, as the inside calls them, in no order.
-    pub fn moved_flows(&self) -> HashMap<InsideKey, FlowKey> {
-        self.moved.borrow().iter().map(|(key, (flow, _))| (*key, *flow)).collect()
+    pub fn translated_flows(&self) -> HashMap<InsideKey, FlowKey> {
+        self.translated.borrow().iter().map(|(key, (flow, _))| (*key, *flow)).collect()
     }
 
     /// Every entry of the table of mappings, in no order.
@@ -143,7 +143,7 @@ impl MemoryTables {
         self.fragment_budgets.borrow_mut().clear();
         self.flows.borrow_mut().clear();
         self.kept.borrow_mut().clear();
-        self.moved.borrow_mut().clear();
+        self.translated.borrow_mut().clear();
         self.mappings.borrow_mut().clear();
     }
 
@@ -260,6 +260,10 @@ fn has_port(rule: &Forward, protocol: u8, port: Port) -> bool {
 }
 
 impl Tables for MemoryTables {
+    fn is_port_free(&self, key: &FlowKey, even_forwarded: bool) -> bool {
+        is_port_free(self, key, even_forwarded)
+    }
+
     fn settings(&self) -> Option<&Settings> {
         Some(&self.settings)
     }

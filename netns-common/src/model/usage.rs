@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::MemoryTables;
 use crate::{
-    abi::{Addition, FlowKey, Load, Tick, Usage, WHOLE_TABLE},
+    abi::{Addition, FlowKey, FlowState, Load, Tick, Usage, WHOLE_TABLE},
     datapath::{
-        Charge, FlowRef as _, FlowTable as _, UsageTable, forget, is_expired, keep_mapping,
+        self, FlowRef, FlowTable as _, QuotaCharge, UsageTable, forget, is_expired, keep_mapping,
         sweep_mapping,
     },
 };
@@ -18,6 +18,10 @@ impl UsageTable for MemoryTables {
 
     fn add_usage(&self, link: u32, addition: Addition) {
         self.usage.borrow_mut().entry(link).or_default().add(addition);
+    }
+
+    fn settle<F: FlowRef>(&self, flow: &F, state: FlowState, from_initiator: bool) {
+        datapath::settle(self, flow, state, from_initiator);
     }
 }
 
@@ -31,7 +35,7 @@ impl MemoryTables {
     pub fn loads(&self) -> HashMap<u32, Load> {
         let mut loads = HashMap::new();
         for flow in self.flows().values() {
-            let charge = Charge::of(flow);
+            let charge = QuotaCharge::of(flow);
             for link in [charge.link, WHOLE_TABLE] {
                 if charge.records > 0 {
                     let load: &mut Load = loads.entry(link).or_default();

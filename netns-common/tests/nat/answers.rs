@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::{DropReason, ICMP_BURST, ICMP_PER_TICK, Ip4},
-    datapath::{Exit, Head, Verdict},
+    datapath::{Exit, Headers, Verdict},
     model::{Datagram, Hook, Mtus, VecPacket, wrong_checksums},
 };
 
@@ -271,5 +271,5 @@ fn an_answer_quotes_a_packet_whose_checksum_was_never_completed_and_has_a_right_
     sent.refused(DropReason::TtlExceeded, HOST);
     // Nothing completes it later either.
     assert!(!sent.after.partial_checksum);
-    assert_eq!(Head::read(&sent.after).map(|head| head.bytes), Ok(28 + 70));
+    assert_eq!(Headers::read(&sent.after).map(|head| head.bytes), Ok(28 + 70));
 }

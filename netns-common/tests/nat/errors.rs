@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::{DropReason, ICMP_BURST, Ip4},
-    datapath::{Exit, Head, Verdict},
+    datapath::{Exit, Headers, Verdict},
     model::{Datagram, Field, Hook, Places, VecPacket, checksum, wrong_checksums},
 };
 
@@ -14,7 +14,7 @@ const ON_THE_WAY: Ip4 = Ip4::new(203, 0, 113, 1);
 /// Source and destination of the packet that an error quotes.
 pub(crate) fn quoted(packet: &VecPacket) -> (End, End) {
     let bytes = packet.bytes();
-    let outer = Head::read(packet).expect("an IPv4 packet");
+    let outer = Headers::read(packet).expect("an IPv4 packet");
     let ip = &bytes[usize::from(outer.l4) + 8..];
     let l4 = &ip[usize::from(ip[0] & 15) * 4..];
     let address = |at: usize| Ip4::new(ip[at], ip[at + 1], ip[at + 2], ip[at + 3]);
@@ -62,7 +62,7 @@ fn rfc5508_req4_an_error_from_outside_reaches_the_sender_as_if_there_were_no_nat
         for (kind, code) in translated() {
             let mut lab = Lab::new();
             let sent = lab.red(&request);
-            let ends = Head::read(&sent.before).expect("a packet");
+            let ends = Headers::read(&sent.before).expect("a packet");
             let error = ipv4(ON_THE_WAY, HOST).error(kind, code, &sent.after, length);
             let error = lab.outside(&error);
             let service = ends.destination_port.number();

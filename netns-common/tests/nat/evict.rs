@@ -1,8 +1,8 @@
 //! What makes room when a share of the flow table, or all of it, is used up.
 
 use netns_common::{
+    abi::FlowState,
     abi::{DropReason, Ip4, Limits, SAMPLE},
-    datapath::State,
     model::Datagram,
 };
 
@@ -41,7 +41,7 @@ fn callers_are_served_during_a_flood_of_forged_syns_that_are_answered() {
         }
     }
     let states = lab.router.tables.flows();
-    let open = states.values().filter(|flow| flow.state == State::Established as u8).count();
+    let open = states.values().filter(|flow| flow.state == FlowState::Established as u8).count();
     assert_eq!(open, 40, "none that is open makes room");
     assert!(lab.flow_count() <= 140 && lab.flow_count() > 130, "{}", lab.flow_count());
     assert_eq!(lab.drops(DropReason::UnrepliedQuota), 0);
@@ -67,7 +67,7 @@ fn a_caller_with_a_long_way_completes_while_a_flood_fills_the_share() {
         }
     }
     let flows = lab.router.tables.flows();
-    let open = flows.values().filter(|flow| flow.state == State::Established as u8).count();
+    let open = flows.values().filter(|flow| flow.state == FlowState::Established as u8).count();
     assert_eq!(open, 12);
 }
 
@@ -155,7 +155,7 @@ fn callers_are_served_during(packet: impl Fn(Ip4, u16) -> Datagram, is_reset: bo
         }
     }
     let flows = lab.router.tables.flows();
-    let open = flows.values().filter(|flow| flow.state == State::Established as u8).count();
+    let open = flows.values().filter(|flow| flow.state == FlowState::Established as u8).count();
     assert_eq!((open, flows.len()), (40, 140));
 }
 

@@ -55,7 +55,7 @@ fn a_caller_that_would_look_the_same_inside_gets_another_source_port() {
         again.reached(BLUE, (FAR, seen), (BLUE, 80));
     }
     assert_eq!(lab.flow_count(), 2);
-    assert_eq!(lab.router.tables.moved_flows().len(), 1);
+    assert_eq!(lab.router.tables.translated_flows().len(), 1);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn one_caller_by_two_addresses_reaches_the_target_of_each() {
         lab.answer(&blue).left_as((SECOND, 4500), (LAN, 4500));
     }
     assert_eq!(lab.flow_count(), 2);
-    assert_eq!(lab.router.tables.moved_flows().len(), 0);
+    assert_eq!(lab.router.tables.translated_flows().len(), 0);
 }
 
 #[test]

@@ -41,9 +41,9 @@ fn rfc5382_req8_each_end_has_one_record_and_both_follow_the_connection() {
     assert_eq!((caller.inside, target.inside), (RED, BLUE));
     assert_eq!((caller.packets_out, caller.packets_in), (3, 1));
     assert_eq!((target.packets_out, target.packets_in), (1, 3));
-    use netns_common::datapath::State;
-    assert_eq!(caller.state, State::InsideClosed as u8);
-    assert_eq!(target.state, State::RemoteClosed as u8);
+    use netns_common::abi::FlowState;
+    assert_eq!(caller.state, FlowState::InsideClosed as u8);
+    assert_eq!(target.state, FlowState::RemoteClosed as u8);
 }
 
 #[test]

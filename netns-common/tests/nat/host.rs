@@ -1,8 +1,8 @@
 //! The host's own connections beside those of the namespaces.
 
 use netns_common::{
+    abi::FlowState,
     abi::{FlowKind, Forward, HostCallKey, Ip4, Limits, Port, Protocol},
-    datapath::State,
     model::{Datagram, Hook, HostSocket, Routes, Way},
 };
 
@@ -132,7 +132,7 @@ fn an_answer_to_an_unconnected_socket_of_the_host_is_not_a_call_to_a_forward() {
 
 #[test]
 fn a_record_that_is_over_gives_way_to_a_service_of_the_host() {
-    for over in [State::TimeWait, State::Reset, State::RemoteClosed] {
+    for over in [FlowState::TimeWait, FlowState::Reset, FlowState::RemoteClosed] {
         let mut lab = Lab::new();
         lab.red(&ipv4(RED, FAR).tcp(8443, 40_000, SYN)).left_as((HOST, 8443), (FAR, 40_000));
         lab.router.tables.edit_flows(|flow| flow.state = over as u8);
@@ -155,7 +155,7 @@ fn a_record_that_is_over_gives_way_to_a_service_of_the_host() {
 fn a_living_connection_does_not_give_way_to_a_service_of_the_host() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).tcp(8443, 40_000, SYN));
-    lab.router.tables.edit_flows(|flow| flow.state = State::Established as u8);
+    lab.router.tables.edit_flows(|flow| flow.state = FlowState::Established as u8);
     lab.router.tables.host_sockets.insert(HostSocket {
         protocol: Protocol::Tcp.number(),
         address: Ip4::UNSPECIFIED,

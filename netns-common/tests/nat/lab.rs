@@ -3,8 +3,11 @@
 use std::ops::RangeInclusive;
 
 use netns_common::{
-    abi::{Counter, DropReason, Flow, FlowKey, Forward, Ip4, Masquerade, Prefix, Protocol, RuleId},
-    datapath::{Exit, Head, Packet as _, State, Verdict},
+    abi::{
+        Counter, DropReason, Flow, FlowKey, FlowState, Forward, Ip4, Masquerade, Prefix, Protocol,
+        RuleId,
+    },
+    datapath::{Exit, Headers, Packet as _, Verdict},
     model::{Datagram, Field, Hook, Places, Router, VecPacket, address, wrong_checksums},
 };
 
@@ -93,8 +96,8 @@ impl Lab {
         flows.into_iter().next().expect("one flow")
     }
 
-    pub(crate) fn only_state(&self) -> State {
-        State::from_number(self.only_flow().1.state)
+    pub(crate) fn only_state(&self) -> FlowState {
+        FlowState::from_number(self.only_flow().1.state)
     }
 
     pub(crate) fn flow_count(&self) -> usize {
@@ -140,8 +143,8 @@ pub(crate) fn tcp(ports: RangeInclusive<u16>, to: u16) -> Forward {
 pub(crate) type End = (Ip4, u16);
 
 impl Sent {
-    pub(crate) fn head(&self) -> Head {
-        Head::read(&self.after).expect("an IPv4 packet")
+    pub(crate) fn head(&self) -> Headers {
+        Headers::read(&self.after).expect("an IPv4 packet")
     }
 
     /// Source and destination afterwards.
@@ -181,7 +184,7 @@ impl Sent {
     pub(crate) fn went_on_as(&self, source: End, destination: End) -> &Self {
         assert_eq!(self.verdict, Verdict::Redirect(Exit::Onward));
         assert_eq!(self.ends(), (source, destination));
-        let before = Head::read(&self.before).expect("an IPv4 packet");
+        let before = Headers::read(&self.before).expect("an IPv4 packet");
         assert_eq!(self.head().ttl, before.ttl, "the stack counts hops");
         assert_eq!(self.before.bytes()[..14], self.after.bytes()[..14], "Ethernet is the stack's");
         assert_eq!(self.before.bytes().len(), self.after.bytes().len());
@@ -192,7 +195,7 @@ impl Sent {
     /// Time to live counted down, every checksum right, nothing lost.
     #[track_caller]
     pub(crate) fn is_one_hop_further(&self) -> &Self {
-        let before = Head::read(&self.before).expect("an IPv4 packet");
+        let before = Headers::read(&self.before).expect("an IPv4 packet");
         assert_eq!(self.head().ttl, before.ttl - 1);
         assert_eq!(wrong_checksums(self.after.network()), []);
         assert_eq!(self.before.bytes().len(), self.after.bytes().len());
@@ -211,7 +214,7 @@ impl Sent {
     pub(crate) fn refused(&self, reason: DropReason, source: Ip4) -> ((u8, u8), u16) {
         let Verdict::Answer(counted, exit) = self.verdict else { panic!("no answer: {self:#?}") };
         assert_eq!(counted, reason);
-        let sender = Head::read(&self.before).expect("an IPv4 packet").source;
+        let sender = Headers::read(&self.before).expect("an IPv4 packet").source;
         let back = match self.before.link() {
             // The stack had forwarded it.
             link if link == self.places.uplink.index && [RED, BLUE].contains(&sender) => {

@@ -1,8 +1,8 @@
 //! How flows begin, end, expire and begin afresh.
 
 use netns_common::{
+    abi::FlowState,
     abi::{DropReason, Flow, FlowKey},
-    datapath::State,
 };
 
 use crate::lab::{ACK, BLUE, FAR, FIN, HOST, Lab, RED, RST, SYN, Sent, ipv4};
@@ -12,7 +12,7 @@ fn open(lab: &mut Lab) -> Sent {
     let request = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
     lab.answer(&request);
     lab.red(&ipv4(RED, FAR).tcp(40_000, 443, ACK));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
     request
 }
 
@@ -21,9 +21,9 @@ fn a_connection_goes_through_its_states() {
     let mut lab = Lab::new();
     let request = open(&mut lab);
     lab.red(&ipv4(RED, FAR).tcp(40_000, 443, FIN | ACK));
-    assert_eq!(lab.only_state(), State::InsideClosed);
+    assert_eq!(lab.only_state(), FlowState::InsideClosed);
     lab.answer_with(&request, &ipv4(FAR, HOST).tcp(443, 40_000, FIN | ACK));
-    assert_eq!(lab.only_state(), State::TimeWait);
+    assert_eq!(lab.only_state(), FlowState::TimeWait);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn rfc5382_req2_simultaneous_open_is_carried() {
             lab.outside(&packet).reached(RED, (FAR, 443), (RED, 40_000));
         }
     }
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn rfc7857_req2_a_reset_is_carried_and_its_record_stays_for_four_minutes() {
     let mut lab = Lab::new();
     open(&mut lab);
     lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, RST)).reached(RED, (FAR, 443), (RED, 40_000));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), FlowState::Reset);
     lab.router.wait(239);
     // The port is still taken.
     let other = lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
@@ -74,7 +74,7 @@ fn a_syn_on_a_closing_flow_begins_afresh() {
         lab.router.wait(30);
         let again = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
         again.left_as((HOST, 40_000), (FAR, 443));
-        assert_eq!(lab.only_state(), State::SynSent);
+        assert_eq!(lab.only_state(), FlowState::SynSent);
         let (_, flow) = lab.only_flow();
         assert_eq!((flow.packets_out, flow.packets_in), (1, 0));
         assert_eq!(flow.tail.created, lab.router.now);
@@ -88,10 +88,10 @@ fn a_callers_syn_on_a_closing_forward_begins_afresh() {
     let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     lab.answer(&request);
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, RST));
-    assert_eq!(lab.only_state(), State::Aborted);
+    assert_eq!(lab.only_state(), FlowState::Aborted);
     let again = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     again.reached(BLUE, (FAR, 50_000), (BLUE, 80));
-    assert_eq!(lab.only_state(), State::SynSent);
+    assert_eq!(lab.only_state(), FlowState::SynSent);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_syn_on_a_closing_moved_flow_begins_afresh_and_leaves_one_moved_port() {
     let again = lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
     lab.answer(&again).reached(BLUE, (FAR, 443), (BLUE, 40_000));
     assert_eq!(lab.flow_count(), 2);
-    assert_eq!(lab.router.tables.moved_flows().len(), 1);
+    assert_eq!(lab.router.tables.translated_flows().len(), 1);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_second_namespace_with_the_same_port_gets_another_and_answers_find_their_way
         // The moved flow stays where it is.
         lab.blue(&begin(BLUE)).left_as((HOST, moved), (FAR, service));
         assert_eq!(lab.flow_count(), 2, "{protocol}");
-        assert_eq!(lab.router.tables.moved_flows().len(), 1, "{protocol}");
+        assert_eq!(lab.router.tables.translated_flows().len(), 1, "{protocol}");
     }
 }
 

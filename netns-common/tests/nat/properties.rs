@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::{FlowRecord, Prefix},
-    datapath::{Exit, Head, Kind, Verdict},
+    datapath::{Exit, Headers, Kind, Verdict},
     model::{Datagram, Field, Generator, Hook, Places, Router, Step, VecPacket, wrong_checksums},
 };
 use proptest::prelude::*;
@@ -64,7 +64,7 @@ proptest! {
         let inside = Prefix::new(BRIDGE, 24);
         live(seed, 300, change, |_, _, _, after, verdict| {
             if let Verdict::Redirect(Exit::Neighbour { .. }) = verdict {
-                let head = Head::read(after).expect("an IPv4 packet");
+                let head = Headers::read(after).expect("an IPv4 packet");
                 assert!(!inside.contains(head.source), "{head:?}");
             }
         });
@@ -85,7 +85,7 @@ proptest! {
     #[test]
     fn only_headers_change(seed: u64) {
         live(seed, 300, |_| {}, |_, _, before, after, verdict| {
-            if let (Verdict::Redirect(_), Ok(head)) = (verdict, Head::read(before)) {
+            if let (Verdict::Redirect(_), Ok(head)) = (verdict, Headers::read(before)) {
                 assert_eq!(before.bytes().len(), after.bytes().len());
                 // All but the identification, which only what may be fragmented is given.
                 for same in [14..18, 20..22] {
@@ -120,8 +120,8 @@ proptest! {
             let Places { lan_mac, uplink, .. } = places;
             let mut answer = answer.frame(lan_mac, uplink.mac, uplink.index);
             let verdict = router.run(Hook::FromUplink, &mut answer);
-            let sent = Head::read(before).expect("an IPv4 packet");
-            let got = Head::read(&answer).expect("an IPv4 packet");
+            let sent = Headers::read(before).expect("an IPv4 packet");
+            let got = Headers::read(&answer).expect("an IPv4 packet");
             // Without the check of sources, a packet may bear the address of another cable or of none.
             // Its answers go back by its own cable, or where that address is.
             let is_checked = router.tables.settings.source_check != 0;
@@ -145,7 +145,7 @@ proptest! {
             assert!(router.tables.lookups() <= 300);
             let flows = router.tables.flows();
             assert!(flows.len() <= router.tables.capacity);
-            for (inside, key) in router.tables.moved_flows() {
+            for (inside, key) in router.tables.translated_flows() {
                 let flow = flows.get(&key).expect("the record of an inside name");
                 assert_eq!(FlowRecord::new(&key, flow.head).inside_key(), inside);
             }

@@ -2,7 +2,7 @@
 
 use netns_common::{
     abi::DropReason,
-    datapath::State,
+    abi::FlowState,
     model::{Hook, Mtus, rules},
 };
 
@@ -19,9 +19,9 @@ fn rfc9260_an_association_keeps_its_port_and_its_answers_come_back() {
     init.left_as((HOST, 40_000), (FAR, 5060));
     // No port and so nothing that the checksum covers has changed.
     assert_eq!(init.before.bytes()[34..], init.after.bytes()[34..]);
-    assert_eq!(lab.only_state(), State::Unreplied);
+    assert_eq!(lab.only_state(), FlowState::Unreplied);
     lab.answer(&init).reached(RED, (FAR, 5060), (RED, 40_000));
-    assert_eq!(lab.only_state(), State::Replied);
+    assert_eq!(lab.only_state(), FlowState::Replied);
     let data = ipv4(RED, FAR).sctp(40_000, 5060, DATA).payload(1000);
     lab.red(&data).left_as((HOST, 40_000), (FAR, 5060));
     assert_eq!(lab.flow_count(), 1);
@@ -40,7 +40,7 @@ fn rfc9260_another_port_comes_with_its_checksum() {
         sent.left_as((HOST, moved), (FAR, 5060));
         lab.answer(&sent).reached(BLUE, (FAR, 5060), (BLUE, 40_000));
     }
-    assert_eq!(lab.router.tables.moved_flows().len(), 1);
+    assert_eq!(lab.router.tables.translated_flows().len(), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! TCP: whom the NAT believes that a connection is over, and how it goes on.
 
-use netns_common::{abi::ticks, datapath::State, model::Datagram};
+use netns_common::{abi::FlowState, abi::ticks, model::Datagram};
 
 use crate::lab::{ACK, BLUE, FAR, FIN, HOST, LAN, Lab, RED, RST, SYN, ipv4};
 
@@ -23,7 +23,7 @@ fn open(lab: &mut Lab, bytes: u32) -> (u32, u32) {
     lab.red(&from_red(SYN, RED_FIRST, 0));
     lab.outside(&from_far(SYN | ACK, FAR_FIRST, red));
     lab.red(&from_red(ACK, red, far));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
     let end = far.wrapping_add(bytes);
     while far != end {
         let length = end.wrapping_sub(far).min(60_000);
@@ -47,7 +47,7 @@ fn rfc5961_a_rst_outside_the_window_is_carried_and_moves_no_state() {
         forged.reached(RED, (FAR, 443), (RED, 40_000));
         let outward = lab.red(&from_red(RST, red.wrapping_add(distance), 0));
         outward.left_as((HOST, 40_000), (FAR, 443));
-        assert_eq!(lab.only_state(), State::Established, "{distance:#x}");
+        assert_eq!(lab.only_state(), FlowState::Established, "{distance:#x}");
     }
     let after = lab.only_flow().1;
     assert_eq!(after.last_seen, before.last_seen, "it keeps nothing alive either");
@@ -61,12 +61,12 @@ fn rfc7857_rst_within_the_window_starts_the_closing_timer() {
         let mut lab = Lab::new();
         let (_, far) = open(&mut lab, 5_000_000);
         lab.outside(&from_far(RST, far.wrapping_sub(back), 0));
-        assert_eq!(lab.only_state(), State::Reset, "{back}");
+        assert_eq!(lab.only_state(), FlowState::Reset, "{back}");
     }
     let mut lab = Lab::new();
     let (red, _) = open(&mut lab, 70_000);
     lab.red(&from_red(RST, red, 0));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), FlowState::Reset);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn pitfall_redan_guessed_resets_delete_no_mapping() {
         lab.outside(&from_far(RST, number, 0));
         lab.outside(&from_far(RST | ACK, number, red));
         lab.outside(&from_far(FIN | ACK, far, number));
-        assert_eq!(lab.only_state(), State::Established, "{number:#x}");
+        assert_eq!(lab.only_state(), FlowState::Established, "{number:#x}");
     }
     assert!(hits <= 2, "{hits} numbers were left out");
     assert_eq!(lab.flow_count(), 1);
@@ -101,7 +101,7 @@ fn pitfall_redan_forged_data_does_not_move_the_window_for_a_reset() {
         lab.outside(&from_far(ACK, number, RED_FIRST.wrapping_add(guess << 24)));
     }
     lab.outside(&from_far(RST, number, 0));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn rfc7857_rst_is_no_end_when_the_connection_goes_on() {
     // Stragglers of a connection that is really over.
     lab.router.wait(2);
     lab.outside(&from_far(ACK, far, red)).reached(RED, (FAR, 443), (RED, 40_000));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), FlowState::Reset);
     assert_eq!(lab.only_flow().1.last_seen, at);
     lab.router.wait(200);
     lab.red(&from_red(ACK, red, far)).left_as((HOST, 40_000), (FAR, 443));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
     lab.router.wait(7_000);
     lab.outside(&from_far(ACK, far, red)).reached(RED, (FAR, 443), (RED, 40_000));
 }
@@ -141,7 +141,7 @@ fn pitfall_redan_a_forged_fin_does_not_close_a_connection_whose_data_goes_on() {
             };
         };
         send(&mut lab, &segment(FIN | ACK, 0, 0));
-        let closed = if is_inside { State::InsideClosed } else { State::RemoteClosed };
+        let closed = if is_inside { FlowState::InsideClosed } else { FlowState::RemoteClosed };
         assert_eq!(lab.only_state(), closed);
         // The end of a real one: it acknowledges, sends nothing more, and repeats what was lost.
         send(&mut lab, &segment(ACK, 1, 0));
@@ -162,16 +162,16 @@ fn pitfall_redan_a_forged_fin_does_not_close_a_connection_whose_data_goes_on() {
         assert_eq!(lab.only_state(), closed);
         // That of a forged one goes on with data.
         send(&mut lab, &segment(ACK, 0x0002_0000, 1000));
-        assert_eq!(lab.only_state(), State::Established);
+        assert_eq!(lab.only_state(), FlowState::Established);
     }
 }
 
 #[test]
 fn a_refused_connection_is_told_by_what_it_was_asked() {
     for (flags, acknowledged, state) in [
-        (RST | ACK, RED_FIRST.wrapping_add(1), State::Aborted),
-        (RST | ACK, RED_FIRST.wrapping_add(0x0100_0000), State::SynSent),
-        (RST, 0, State::SynSent),
+        (RST | ACK, RED_FIRST.wrapping_add(1), FlowState::Aborted),
+        (RST | ACK, RED_FIRST.wrapping_add(0x0100_0000), FlowState::SynSent),
+        (RST, 0, FlowState::SynSent),
     ] {
         let mut lab = Lab::new();
         lab.red(&from_red(SYN, RED_FIRST, 0));
@@ -186,7 +186,7 @@ fn a_caller_that_gives_up_at_once_is_believed() {
     let mut lab = Lab::new();
     lab.red(&from_red(SYN, RED_FIRST, 0));
     lab.red(&from_red(RST, RED_FIRST.wrapping_add(1), 0));
-    assert_eq!(lab.only_state(), State::Aborted);
+    assert_eq!(lab.only_state(), FlowState::Aborted);
 }
 
 #[test]
@@ -198,9 +198,9 @@ fn rfc5382_req2_simultaneous_open_with_numbers_of_their_own() {
     lab.red(&from_red(SYN | ACK, RED_FIRST, far));
     lab.outside(&from_far(SYN | ACK, FAR_FIRST, red));
     lab.red(&from_red(ACK, red, far));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
     lab.outside(&from_far(RST, far, 0));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), FlowState::Reset);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_syn_that_is_repeated_with_another_number_begins_anew() {
     let (red, far) = (RED_FIRST.wrapping_add(1), FAR_FIRST.wrapping_add(1));
     lab.outside(&from_far(SYN | ACK, FAR_FIRST, red));
     lab.red(&from_red(ACK, red, far));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
 }
 
 #[test]
@@ -222,25 +222,25 @@ fn a_connection_whose_record_was_lost_is_picked_up_without_a_reset() {
     // From outside nothing is known of it.
     lab.outside(&from_far(ACK, far, red)).passed();
     lab.red(&from_red(ACK, red, far)).left_as((HOST, 40_000), (FAR, 443));
-    assert_eq!(lab.only_state(), State::PickedUp);
+    assert_eq!(lab.only_state(), FlowState::PickedUp);
     lab.outside(&from_far(ACK, far, red)).reached(RED, (FAR, 443), (RED, 40_000));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
     lab.outside(&from_far(RST, far.wrapping_add(0x0100_0000), 0));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
     lab.outside(&from_far(RST, far, 0));
-    assert_eq!(lab.only_state(), State::Reset);
+    assert_eq!(lab.only_state(), FlowState::Reset);
 }
 
 #[test]
 fn a_peer_that_no_longer_knows_a_picked_up_connection_may_say_so() {
     let mut lab = Lab::new();
     lab.red(&from_red(ACK, 0x0100_0000, 0x0200_0000));
-    assert_eq!(lab.only_state(), State::PickedUp);
+    assert_eq!(lab.only_state(), FlowState::PickedUp);
     // Not a word of somebody who guesses establishes it.
     lab.outside(&from_far(ACK, 0x7000_0000, 0x7000_0000));
-    assert_eq!(lab.only_state(), State::PickedUp);
+    assert_eq!(lab.only_state(), FlowState::PickedUp);
     lab.outside(&from_far(RST, 0x0200_0000, 0));
-    assert_eq!(lab.only_state(), State::Aborted);
+    assert_eq!(lab.only_state(), FlowState::Aborted);
 }
 
 #[test]
@@ -249,12 +249,12 @@ fn pitfall_a_reused_tuple_starts_afresh_and_inherits_no_closing_timer() {
     let (red, far) = open(&mut lab, 0);
     lab.red(&from_red(FIN | ACK, red, far));
     lab.outside(&from_far(FIN | ACK, far, red.wrapping_add(1)));
-    assert_eq!(lab.only_state(), State::TimeWait);
+    assert_eq!(lab.only_state(), FlowState::TimeWait);
     lab.router.wait(1);
     open(&mut lab, 0);
     lab.router.wait(7_000);
     lab.outside(&from_far(ACK, far, red)).reached(RED, (FAR, 443), (RED, 40_000));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
 }
 
 #[test]
@@ -270,12 +270,12 @@ fn pitfall_cilium_47425_a_stray_late_packet_is_translated_and_nothing_slips_past
     // From inside: picked up, with the host's address; and so is the next connection.
     let late = lab.red(&from_red(ACK, red.wrapping_add(1), far.wrapping_add(1)));
     late.left_as((HOST, 40_000), (FAR, 443));
-    assert_eq!(lab.only_state(), State::PickedUp);
+    assert_eq!(lab.only_state(), FlowState::PickedUp);
     let next = lab.red(&from_red(SYN, 0x5555_0000, 0));
     next.left_as((HOST, 40_000), (FAR, 443));
     lab.outside(&from_far(SYN | ACK, 0x6666_0000, 0x5555_0001));
     lab.red(&from_red(ACK, 0x5555_0001, 0x6666_0001));
-    assert_eq!(lab.only_state(), State::Established);
+    assert_eq!(lab.only_state(), FlowState::Established);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn the_timers_are_those_of_the_settings() {
     lab.router.wait(45);
     lab.outside(&from_far(ACK, far, red)).reached(RED, (FAR, 443), (RED, 40_000));
     lab.outside(&from_far(FIN | ACK, far, red));
-    assert_eq!(lab.only_state(), State::RemoteClosed);
+    assert_eq!(lab.only_state(), FlowState::RemoteClosed);
     lab.router.wait(12);
     lab.outside(&from_far(ACK, far, red)).passed();
 }

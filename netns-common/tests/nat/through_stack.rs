@@ -3,7 +3,7 @@
 
 use netns_common::{
     abi::{DropReason, FlowKind, Ip4},
-    datapath::{Exit, Head, Verdict},
+    datapath::{Exit, Headers, Verdict},
     model::{Datagram, Hook, Places, Way, wrong_checksums},
 };
 
@@ -38,7 +38,7 @@ fn own(lab: &mut Lab, packet: &Datagram) -> Sent {
 fn error_went_on(error: &Sent, (source, destination): (Ip4, Ip4), quotation: (End, End)) {
     assert_eq!(error.verdict, Verdict::Redirect(Exit::Onward), "{error:#?}");
     assert_eq!((error.head().source, error.head().destination), (source, destination));
-    assert_eq!(error.head().ttl, Head::read(&error.before).expect("a packet").ttl);
+    assert_eq!(error.head().ttl, Headers::read(&error.before).expect("a packet").ttl);
     assert_eq!(quoted(&error.after), quotation);
     assert_eq!(wrong_checksums(error.after.network()), []);
 }

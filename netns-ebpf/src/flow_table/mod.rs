@@ -1,10 +1,13 @@
 //! The flow table in its maps, as `netns_common::abi::FlowRecord` and its neighbours describe it.
 //!
-//! Look-ups take no lock. Who changes an entry holds its bucket's, and who takes a record
+//! Look-ups take no lock. Who generation an entry holds its bucket's, and who takes a record
 //! writes it before it can be found: so a record that is found is whole. Each way in is a function
 //! that the verifier looks at once, whatever calls it.
 
+mod bucket;
+mod codes;
 mod index;
+mod key;
 mod look_up;
 mod pointer;
 mod records;
@@ -14,25 +17,19 @@ use netns_common::{
     datapath::Version,
 };
 
-pub(crate) use self::{
-    index::Bucket,
-    pointer::FlowPointer,
-    records::{Summary, Word},
-};
 use self::{
-    index::{changes_of, put_into_index, replace, take_out},
-    look_up::{NOWHERE, Place, Wanted as _, locate_flow, locate_kept, locate_moved},
+    bucket::generation_of,
+    codes::FULL,
+    index::{put_into_index, replace, take_out},
+    key::LookupKey as _,
+    look_up::{EntryRef, NOWHERE, locate_flow, locate_kept, locate_translated},
     records::{free_record, take_any_record, taken_of},
 };
-use crate::maps;
-
-/// No record.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// What came of an insertion.
-pub(crate) const DONE: i32 = 0;
-pub(crate) const EXISTS: i32 = 1;
-pub(crate) const FULL: i32 = 2;
+pub(crate) use self::{
+    codes::{DONE, EXISTS, NONE},
+    pointer::{FlowPointer, flow_of, record},
+};
+use crate::{maps, racy::racy};
 
 /// How often an insertion begins anew because others changed its bucket meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -51,13 +48,13 @@ pub(crate) fn find_kept(key: &InsideKey) -> u32 {
 
 /// The record of a connection one of whose ports had to change, or [`NONE`].
 #[inline(always)]
-pub(crate) fn find_moved(key: &InsideKey) -> u32 {
-    record_at(locate_moved(key))
+pub(crate) fn find_translated(key: &InsideKey) -> u32 {
+    record_at(locate_translated(key))
 }
 
 #[inline(always)]
 const fn record_at(place: u64) -> u32 {
-    if place == NOWHERE { NONE } else { Place(place).record() }
+    if place == NOWHERE { NONE } else { EntryRef(place).record() }
 }
 
 /// The record at a place that is anywhere in 32 bits, or [`NONE`] if that is free.
@@ -81,22 +78,22 @@ pub(crate) extern "C" fn insert_flow(key: *const FlowKey, flow: *const Flow) -> 
     if flow.is_null() {
         return FULL;
     }
-    let spot = of_key.spot(layout);
-    let mut changes = changes_of(&spot);
+    let pair = of_key.bucket_pair(layout);
+    let mut generation = generation_of(&pair);
     if locate_flow(key) != NOWHERE {
         return EXISTS;
     }
-    let record = take_any_record(spot.start, layout.words, key, flow);
+    let record = take_any_record(pair.start, layout.words, key, flow);
     if record == NONE {
         return FULL;
     }
     let mut outcome = FULL;
     for _ in 0..ATTEMPTS {
-        outcome = put_into_index(spot.first, spot.second, spot.entry(record), changes);
+        outcome = put_into_index(pair.first, pair.second, pair.entry(record), generation);
         if outcome != EXISTS {
             break;
         }
-        changes = changes_of(&spot);
+        generation = generation_of(&pair);
         if locate_flow(key) != NOWHERE {
             break;
         }
@@ -117,16 +114,16 @@ pub(crate) fn remove_flow(key: &FlowKey, version: Version) -> bool {
 /// Whether a place names the record of a version.
 #[inline(always)]
 fn is_of(place: u64, version: Version) -> bool {
-    place != NOWHERE && u64::from(Place(place).record()) == version.number
+    place != NOWHERE && u64::from(EntryRef(place).record()) == version.number
 }
 
 /// Takes out what was found at a place, and frees its record; 1 if it was there still.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn take_out_flow(key: *const FlowKey, place: u64, last_seen: Tick) -> i32 {
-    let is_out = take_out(key, Place(place), last_seen);
+    let is_out = take_out(key, EntryRef(place), last_seen);
     if is_out {
-        free_record(Place(place).record());
+        free_record(EntryRef(place).record());
     }
     i32::from(is_out)
 }
@@ -136,7 +133,7 @@ extern "C" fn take_out_flow(key: *const FlowKey, place: u64, last_seen: Tick) ->
 /// forgotten it by now.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn name_moved(
+pub(crate) extern "C" fn index_translated(
     key: *const InsideKey,
     of_flow: *const FlowKey,
     takes_over: u32,
@@ -147,13 +144,13 @@ pub(crate) extern "C" fn name_moved(
     for _ in 0..ATTEMPTS {
         let record = record_at(locate_flow(of_flow));
         if record == NONE {
-            unname(key, named);
+            remove_name(key, named);
             return FULL;
         }
         if record == named {
             return DONE;
         }
-        let outcome = insert_moved(key, record, takes_over);
+        let outcome = insert_translated(key, record, takes_over);
         if outcome != DONE {
             return outcome;
         }
@@ -164,15 +161,15 @@ pub(crate) extern "C" fn name_moved(
 
 /// Takes out the name that was given to a record, if there is one.
 #[inline(always)]
-fn unname(key: *const InsideKey, record: u32) {
-    let place = locate_moved(key);
+fn remove_name(key: *const InsideKey, record: u32) {
+    let place = locate_translated(key);
     if place != NOWHERE
-        && Place(place).record() == record
+        && EntryRef(place).record() == record
         && let Some(named) = maps::FLOWS.get_ptr(record)
     {
         // SAFETY: a look-up gave the pointer, and a word is read whole.
-        let last_seen = unsafe { (&raw const (*named).head.last_seen).read_volatile() };
-        take_out_moved(key, place, last_seen);
+        let last_seen = racy!(named, head.last_seen).get();
+        take_out_translated(key, place, last_seen);
     }
 }
 
@@ -180,26 +177,26 @@ fn unname(key: *const InsideKey, record: u32) {
 /// `takes_over` is 0, or [`FULL`], also if the record is [`NONE`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn insert_moved(key: *const InsideKey, record: u32, takes_over: u32) -> i32 {
+extern "C" fn insert_translated(key: *const InsideKey, record: u32, takes_over: u32) -> i32 {
     // SAFETY: as in `locate_in_first`.
     let Some(of_key) = (unsafe { key.as_ref() }) else { return FULL };
     let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return FULL };
-    let spot = of_key.spot(layout);
+    let pair = of_key.bucket_pair(layout);
     if record == NONE {
         return FULL;
     }
-    let entry = spot.entry(record);
+    let entry = pair.entry(record);
     for _ in 0..ATTEMPTS {
-        let changes = changes_of(&spot);
-        let found = locate_moved(key);
+        let generation = generation_of(&pair);
+        let found = locate_translated(key);
         let outcome = if found == NOWHERE {
-            put_into_index(spot.first, spot.second, entry, changes)
+            put_into_index(pair.first, pair.second, entry, generation)
         } else if takes_over == 0 {
             return if record_at(found) == record { DONE } else { EXISTS };
         } else {
-            let place = Place(found);
-            let bucket = if place.is_in_second() { spot.second } else { spot.first };
-            let old = spot.entry(place.record());
+            let place = EntryRef(found);
+            let bucket = if place.is_in_second() { pair.second } else { pair.first };
+            let old = pair.entry(place.record());
             if replace(bucket, place.entry(), old, entry) { DONE } else { EXISTS }
         };
         if outcome != EXISTS {
@@ -211,16 +208,16 @@ extern "C" fn insert_moved(key: *const InsideKey, record: u32, takes_over: u32) 
 
 /// Has a record, if it is that one still, found under an inside name no more.
 #[inline(always)]
-pub(crate) fn remove_moved(key: &InsideKey, version: Version) {
-    let place = locate_moved(key);
+pub(crate) fn remove_translated(key: &InsideKey, version: Version) {
+    let place = locate_translated(key);
     if is_of(place, version) {
-        take_out_moved(key, place, version.last_seen);
+        take_out_translated(key, place, version.last_seen);
     }
 }
 
 /// Takes out what was found at a place; 1 if it was there still.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn take_out_moved(key: *const InsideKey, place: u64, last_seen: Tick) -> i32 {
-    i32::from(take_out(key, Place(place), last_seen))
+extern "C" fn take_out_translated(key: *const InsideKey, place: u64, last_seen: Tick) -> i32 {
+    i32::from(take_out(key, EntryRef(place), last_seen))
 }

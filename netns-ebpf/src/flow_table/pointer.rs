@@ -7,12 +7,12 @@ use core::{
 };
 
 use netns_common::{
-    abi::{FlowHead, FlowKey, FlowRecord, Ip4, Sequences},
-    datapath::{Direction, FlowRef, Touch, Version},
+    abi::{Direction, FlowKey, FlowRecord, Ip4, Sequences},
+    datapath::{FlowRef, Touch, Version},
 };
 
-use super::look_up::Wanted as _;
-use crate::maps;
+use super::key::LookupKey as _;
+use crate::{maps, racy::racy};
 
 /// A record in the flow table. Its memory is never freed. One whose flow another CPU forgets meanwhile
 /// may be taken for another flow, and what is read then is of that one: who gives a packet to an inside end
@@ -30,12 +30,6 @@ impl FlowPointer<'_> {
     pub(crate) const fn new(record: *mut FlowRecord, number: u32) -> Self {
         Self { record, number, table: PhantomData }
     }
-
-    #[inline(always)]
-    const fn head(&self) -> *mut FlowHead {
-        // SAFETY: a look-up gave the pointer; nothing is read.
-        unsafe { &raw mut (*self.record).head }
-    }
 }
 
 impl Deref for FlowPointer<'_> {
@@ -52,8 +46,7 @@ impl Deref for FlowPointer<'_> {
 impl FlowRef for FlowPointer<'_> {
     #[inline(always)]
     fn version(&self) -> Version {
-        // SAFETY: as in `deref`, and a word is read whole.
-        let last_seen = unsafe { (&raw const (*self.head()).last_seen).read_volatile() };
+        let last_seen = racy!(self.record, head.last_seen).get();
         Version { number: u64::from(self.number), last_seen }
     }
 
@@ -72,64 +65,68 @@ impl FlowRef for FlowPointer<'_> {
     #[inline(always)]
     fn set_sequences(&self, sequences: &Sequences) {
         if let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(self.number) {
-            // SAFETY: a look-up gave the pointer; no word of it is torn.
-            unsafe { (&raw mut (*tail).sequences).write_volatile(*sequences) };
+            racy!(tail, sequences).set(*sequences);
         }
     }
 
     #[inline(always)]
     fn touch(&self, touch: &Touch) {
-        let flow = self.head();
-        // SAFETY: as in `deref`. The stores are volatile because other CPUs write the same
-        // words; none is torn, and a lost count is accepted.
-        unsafe {
-            // An unchanged word is not written: its cache line stays shared between CPUs.
-            if let Some(now) = touch.seen
-                && (*flow).last_seen != now
-            {
-                (&raw mut (*flow).last_seen).write_volatile(now);
+        // An unchanged word is not written: its cache line stays shared between CPUs.
+        if let Some(now) = touch.seen
+            && self.last_seen != now
+        {
+            racy!(self.record, head.last_seen).set(now);
+        }
+        if let Some(state) = touch.state {
+            racy!(self.record, head.state).set(state as u8);
+        }
+        let (packets, bytes) = match touch.direction {
+            Direction::Out => {
+                (racy!(self.record, head.packets_out), racy!(self.record, head.bytes_out))
             }
-            if let Some(state) = touch.state {
-                (&raw mut (*flow).state).write_volatile(state as u8);
+            Direction::In => {
+                (racy!(self.record, head.packets_in), racy!(self.record, head.bytes_in))
             }
-            let (packets, bytes) = match touch.direction {
-                Direction::Out => (&raw mut (*flow).packets_out, &raw mut (*flow).bytes_out),
-                Direction::In => (&raw mut (*flow).packets_in, &raw mut (*flow).bytes_in),
-            };
-            packets.write_volatile(packets.read_volatile().wrapping_add(1));
-            let (sum, overflows) = bytes.read_volatile().overflowing_add(touch.bytes);
-            bytes.write_volatile(sum);
-            if overflows {
-                carry(self.number, touch.direction as u32);
-            }
+        };
+        // A count that another CPU makes at the same instant may be lost.
+        packets.set(packets.get().wrapping_add(1));
+        let (sum, overflows) = bytes.get().overflowing_add(touch.bytes);
+        bytes.set(sum);
+        if overflows {
+            count_overflow(self.number, touch.direction as u32);
         }
     }
 
     #[inline(always)]
     fn reroute(&self, egress: u32, next_hop: Ip4) {
-        let flow = self.head();
-        // SAFETY: as in `touch`.
-        unsafe {
-            if (*flow).egress != egress || (*flow).next_hop != next_hop {
-                (&raw mut (*flow).egress).write_volatile(egress);
-                (&raw mut (*flow).next_hop).write_volatile(next_hop);
-            }
+        if self.egress != egress || self.next_hop != next_hop {
+            racy!(self.record, head.egress).set(egress);
+            racy!(self.record, head.next_hop).set(next_hop);
         }
     }
 }
 
 /// Counts that the lower half of a flow's bytes in a direction has overflowed. A function of its
-/// own, since it is rare, and called from ways that have little of the stack left.
+/// own, since it is rare, and its callers have little of the stack left.
 #[inline(never)]
-fn carry(number: u32, direction: u32) {
+fn count_overflow(number: u32, direction: u32) {
     let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(number) else { return };
-    // SAFETY: a look-up gave the pointer, and a word is read and written whole.
-    unsafe {
-        let upper = if direction == Direction::Out as u32 {
-            &raw mut (*tail).bytes_out
-        } else {
-            &raw mut (*tail).bytes_in
-        };
-        upper.write_volatile(upper.read_volatile().wrapping_add(1));
-    }
+    let upper = if direction == Direction::Out as u32 {
+        racy!(tail, bytes_out)
+    } else {
+        racy!(tail, bytes_in)
+    };
+    upper.set(upper.get().wrapping_add(1));
+}
+
+/// The record of this number, as the datapath reads and writes it.
+#[inline(always)]
+pub(crate) fn flow_of<'a>(number: u32) -> Option<FlowPointer<'a>> {
+    record(number).map(|record| FlowPointer::new(record, number))
+}
+
+/// The record of this number.
+#[inline(always)]
+pub(crate) fn record(number: u32) -> Option<*mut FlowRecord> {
+    maps::FLOWS.get_ptr_mut(number)
 }

@@ -5,42 +5,19 @@ use core::{
     sync::atomic::{Ordering, compiler_fence},
 };
 
-use aya_ebpf::{
-    bindings::bpf_spin_lock,
-    helpers::generated::{
-        bpf_get_prandom_u32, bpf_loop, bpf_spin_lock as lock, bpf_spin_unlock as unlock,
-    },
+use aya_ebpf::helpers::generated::{
+    bpf_get_prandom_u32, bpf_loop, bpf_spin_lock as lock, bpf_spin_unlock as unlock,
 };
 use netns_common::{
-    abi::{Flow, FlowKey, FlowSummary, FlowWord, RECORDS_OF_WORD, WORDS_OF_SUMMARY},
-    datapath::{WORDS_TRIED, Walk, first_record, lowest_free_from},
+    abi::{Flow, FlowKey, RECORDS_OF_WORD, WORDS_OF_SUMMARY},
+    datapath::{FreeScan, WORDS_TRIED, first_record, lowest_free_from},
 };
 
-use super::NONE;
-use crate::maps;
+use super::codes::NONE;
+use crate::{maps, racy::racy};
 
 /// How often another CPU may take a record first.
 const RACES: u32 = 4;
-
-/// A word, with its lock.
-#[repr(C)]
-pub(crate) struct Word {
-    lock: bpf_spin_lock,
-    padding: u32,
-    pub(crate) taken: u64,
-}
-
-const _: () = assert!(size_of::<Word>() == size_of::<FlowWord>());
-
-/// A summary, with its lock.
-#[repr(C)]
-pub(crate) struct Summary {
-    lock: bpf_spin_lock,
-    padding: u32,
-    full: u64,
-}
-
-const _: () = assert!(size_of::<Summary>() == size_of::<FlowSummary>());
 
 /// Says in a word's summary whether all its records are taken. Two locks cannot be held at once, so it
 /// comes after each change that matters, and looks at the word again: the last one is right.
@@ -51,10 +28,11 @@ extern "C" fn sum_up(number: u32) -> i32 {
     let summary = maps::FLOW_SUMMARIES.get_ptr_mut(number / WORDS_OF_SUMMARY);
     let Some(summary) = summary else { return 0 };
     let bit = 1_u64 << (number % WORDS_OF_SUMMARY);
+    let taken = racy!(word, taken);
     // SAFETY: as in `locked`.
     unsafe {
         lock(&raw mut (*summary).lock);
-        if (&raw const (*word).taken).read_volatile() == u64::MAX {
+        if taken.get() == u64::MAX {
             (*summary).full |= bit;
         } else {
             (*summary).full &= !bit;
@@ -78,6 +56,7 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
         return 0;
     };
     let bit = 1_u64 << (record % RECORDS_OF_WORD);
+    let taken = racy!(word, taken);
     // SAFETY: as in `locked`. The record is written while the lock is held, so that it is whole
     // for whoever finds an entry that is put under another lock after this one; and before its bit, for
     // the sweeper, which goes by that.
@@ -95,8 +74,7 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
             (*of_record).head = flow.head;
             *tail = flow.tail;
             compiler_fence(Ordering::SeqCst);
-            let taken = &raw mut (*word).taken;
-            taken.write_volatile(taken.read_volatile() | bit);
+            taken.set(taken.get() | bit);
         }
         unlock(&raw mut (*word).lock);
         i32::from(is_free)
@@ -107,9 +85,7 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
 #[inline(always)]
 pub(super) fn taken_of(word: u32) -> u64 {
     // SAFETY: a look-up gave the pointer, and a word is read whole.
-    maps::FLOW_WORDS
-        .get_ptr(word)
-        .map_or(u64::MAX, |word| unsafe { (&raw const (*word).taken).read_volatile() })
+    maps::FLOW_WORDS.get_ptr(word).map_or(u64::MAX, |word| racy!(word, taken).get())
 }
 
 /// A free record, from the record `from` on and round to the beginning, or [`NONE`].
@@ -138,8 +114,8 @@ extern "C" fn find_free(from: u32, words: u32) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn find_room(word: u32, words: u32) -> u32 {
-    let mut search = Room { walk: Walk::new(word, words), found: NONE };
-    let rest = search.walk.rest();
+    let mut search = Room { scan: FreeScan::new(word, words), found: NONE };
+    let rest = search.scan.rest();
     if look_for_room(0, &raw mut search) == 0 {
         let context = (&raw mut search).cast();
         // SAFETY: callback and context are what the helper expects; the context outlives the call.
@@ -150,7 +126,7 @@ extern "C" fn find_room(word: u32, words: u32) -> u32 {
 
 /// A search, and what it has found.
 struct Room {
-    walk: Walk,
+    scan: FreeScan,
     found: u32,
 }
 
@@ -158,12 +134,11 @@ struct Room {
 extern "C" fn look_for_room(_: u32, search: *mut Room) -> i64 {
     // SAFETY: the context given above.
     let search = unsafe { &mut *search };
-    let summary = maps::FLOW_SUMMARIES.get_ptr(search.walk.summary());
+    let summary = maps::FLOW_SUMMARIES.get_ptr(search.scan.summary());
     // What there is not has no room.
     // SAFETY: a look-up gave the pointer, and a word is read whole.
-    let full =
-        summary.map_or(u64::MAX, |summary| unsafe { (&raw const (*summary).full).read_volatile() });
-    match search.walk.look(full) {
+    let full = summary.map_or(u64::MAX, |summary| racy!(summary, full).get());
+    match search.scan.look(full) {
         Some(word) => {
             search.found = word;
             1

@@ -10,10 +10,10 @@ use aya::{
 use netns_common::{
     abi::{
         Counter, DropReason, ETHERNET_HEADER, FORGOTTEN_AT_ONCE, Flow, FlowKey, FlowKind,
-        FlowRecord, FlowTail, FlowWord, Mapping, MappingKey, Port, RECORDS_OF_WORD, Settings, Tick,
-        maps, programs, seconds, tick_of,
+        FlowRecord, FlowState, FlowTail, FlowWord, Mapping, MappingKey, Port, RECORDS_OF_WORD,
+        Settings, Tick, maps, programs, seconds, tick_of,
     },
-    datapath::{State, is_expired, timeout_of},
+    datapath::{is_expired, timeout_of},
 };
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
@@ -217,7 +217,7 @@ fn flow_status(key: &FlowKey, flow: &Flow, settings: &Settings, now: Tick) -> Fl
     let end = |address, port: Port| SocketAddrV4::new(Ipv4Addr::from(address), port.number());
     FlowStatus {
         protocol: protocol_name(key.protocol),
-        state: State::from_number(flow.state).name(),
+        state: FlowState::from_number(flow.state).name(),
         kind: FlowKind::from_number(flow.kind),
         inside: end(flow.inside, flow.inside_port),
         external: end(flow.external, key.external_port),

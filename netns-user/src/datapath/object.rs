@@ -46,10 +46,10 @@ const LONGEST: [&str; 7] = [
     programs::FROM_NAMESPACE,
     programs::TO_UPLINK,
     Stage::OutboundFragment.program(),
-    Stage::OutboundRare.program(),
-    Stage::OutboundMoved.program(),
-    Stage::Map.program(),
-    Stage::EgressMoved.program(),
+    Stage::OutboundSlow.program(),
+    Stage::OutboundLookup.program(),
+    Stage::AllocateEim.program(),
+    Stage::EgressLookup.program(),
 ];
 
 /// The pin of a program that is to forget flows of the next flow table.

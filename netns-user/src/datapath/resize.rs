@@ -14,7 +14,7 @@ use netns_common::{
         ETHERNET_HEADER, Flow, FlowCopy, FlowKey, FlowKind, FlowRecord, Mapping, MappingKey,
         RESTORED_AT_ONCE, Settings, Tick, maps, programs, ticks,
     },
-    datapath::{Charge, is_expired},
+    datapath::{QuotaCharge, is_expired},
 };
 
 use super::{
@@ -98,7 +98,7 @@ impl Datapath {
         })?;
         let is_of_other_nat = |flow: &Flow| flow.kind == FlowKind::OtherNat as u8;
         records.sort_by_key(|(_, flow)| {
-            (is_of_other_nat(flow), Charge::of(flow).is_unreplied, Reverse(flow.last_seen))
+            (is_of_other_nat(flow), QuotaCharge::of(flow).is_unreplied, Reverse(flow.last_seen))
         });
         // As many as other NATs may have in a table of the new size.
         let mut room = spec.limits.other_nats;

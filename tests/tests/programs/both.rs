@@ -281,7 +281,7 @@ impl Both {
         self.compare_counters(what);
         let (kernel, model) = (self.kernel.flows(), self.model.tables.flows());
         compare(&kernel, &model, same_flow, &format!("flows, {what}"));
-        let (kernel, model) = (self.kernel.moved_flows(), self.model.tables.moved_flows());
+        let (kernel, model) = (self.kernel.moved_flows(), self.model.tables.translated_flows());
         compare(&kernel, &model, |a, b| a == b, &format!("inside names, {what}"));
         let (kernel, model) = (self.kernel.mappings(), self.model.tables.mappings());
         compare(&kernel, &model, same_mapping, &format!("mappings, {what}"));

@@ -8,7 +8,7 @@ use std::{
 
 use netns_common::{
     abi::{DropReason, FlowKey, Ip4, Port, Protocol},
-    datapath::Spot,
+    datapath::BucketPair,
     model::{Hook, Places, VecPacket, address, ipv4},
 };
 
@@ -49,7 +49,7 @@ fn flows_whose_keys_share_a_bucket_are_all_found_and_all_forgotten() {
     let (_sandbox, places) = router();
     let mut kernel = Kernel::install(&places, 1024);
     let layout = kernel.flow_layout();
-    let bucket_of = |port: u16| Spot::of_flow(&layout, &key(port)).first;
+    let bucket_of = |port: u16| BucketPair::of_flow(&layout, &key(port)).first;
     let ports: Vec<u16> = (10_000..).filter(|port| bucket_of(*port) == 7).take(FLOWS).collect();
     assert_eq!(ports.len(), FLOWS);
     for port in &ports {
@@ -57,7 +57,7 @@ fn flows_whose_keys_share_a_bucket_are_all_found_and_all_forgotten() {
         assert_eq!(began.action, REDIRECTED, "{port}");
     }
     assert_eq!(kernel.flows().len(), FLOWS);
-    assert!(kernel.spilled() >= FLOWS - 14, "a bucket has room for 14");
+    assert!(kernel.overflow_count() >= FLOWS - 14, "a bucket has room for 14");
     // Every one is found, from either side, and none is begun again.
     for port in &ports {
         let again = kernel.run(Hook::FromNamespace, &query(&places, address::RED, *port));

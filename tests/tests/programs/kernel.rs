@@ -145,8 +145,8 @@ impl Kernel {
     }
 
     /// How many entries of the flow table's index are in the second bucket of their key.
-    pub(crate) fn spilled(&self) -> usize {
-        self.flows.spilled()
+    pub(crate) fn overflow_count(&self) -> usize {
+        self.flows.overflow_count()
     }
 
     /// Forgets the flows that there are, while packets may begin others.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aya::sys::{Stats, enable_stats};
 use both::Both;
-use budget::{BUDGETS, Budget};
+use budget::Budget;
 use netns_common::{
     abi::programs,
     datapath::{Exit, Verdict},
@@ -30,7 +30,7 @@ fn the_kernel_accepts_every_program_within_its_budget() {
     let _sandbox = Sandbox::new();
     let names = uname().expect("the kernel's release");
     let release = names.release().to_string_lossy();
-    let mut without_program: Vec<_> = BUDGETS.map(|budget| budget.program).into();
+    let mut without_program: Vec<_> = Budget::all().map(|budget| budget.program).collect();
     for program in probe::each_program().expect("an object that the kernel accepts") {
         let Verified { name, instructions, time, .. } = program.expect("a program");
         let budget = Budget::of(&name).unwrap_or_else(|| panic!("{name} has no budget"));

@@ -6,7 +6,7 @@ use super::steps::{DESTINATION, Passed, SOURCE, Session, address_at};
 use crate::{
     abi::{FlowRecord, Ip4},
     datapath::{
-        Exit, Head, Packet as _, RouteOutcome, RouteQuery, Tables as _, Verdict, is_mapping_over,
+        Exit, Headers, Packet as _, RouteOutcome, RouteQuery, Tables as _, Verdict, is_mapping_over,
     },
     model::{Datagram, Field, Hook, Router, VecPacket, ipv4, wrong_checksums},
 };
@@ -82,7 +82,7 @@ fn is_uplink(router: &Router, link: u32) -> bool {
 /// looks the same inside.
 pub(super) fn inside_names(router: &Router) {
     let flows = router.tables.flows();
-    for (inside, key) in router.tables.moved_flows() {
+    for (inside, key) in router.tables.translated_flows() {
         let flow = flows.get(&key);
         let is_its =
             flow.is_some_and(|flow| FlowRecord::new(&key, flow.head).inside_key() == inside);
@@ -180,7 +180,7 @@ pub(super) fn answer_returns(session: &mut Session, passed: &Passed) {
     });
     assert!(way_back(session, passed, returned.exit), "to {:?}; {}", returned.exit, shown());
     let ends = |packet: &VecPacket| {
-        let head = Head::read(packet).expect("an IPv4 packet was let through");
+        let head = Headers::read(packet).expect("an IPv4 packet was let through");
         ((head.source, head.source_port), (head.destination, head.destination_port))
     };
     let (called, caller) = ends(&returned.after);
@@ -192,7 +192,7 @@ pub(super) fn error_returns(session: &mut Session, passed: &Passed) {
     const QUOTE: usize = 28;
     let Passed { before, after, .. } = passed;
     let protocol = after.network().get(PROTOCOL).copied();
-    let is_flow = Head::read(after).is_ok_and(|head| head.kind.is_flow());
+    let is_flow = Headers::read(after).is_ok_and(|head| head.kind.is_flow());
     if !is_flow || resets(after) || !is_sincere(session, passed) {
         return;
     }

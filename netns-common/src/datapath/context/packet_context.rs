@@ -1,0 +1,479 @@
+//! One packet on its way through a hook, and the operations that all hooks share.
+
+use crate::{
+    abi::{
+        Direction, DropReason, Flow, FlowHead, FlowKind, FlowState, FlowTail, Ip4, Mac, RuleId,
+        Sequences, Settings, Stage, Tick,
+    },
+    datapath::{
+        conntrack::idle::{is_expired, is_expired_out_of_line, is_recent},
+        conntrack::tcp_window,
+        context::ip_id::new_id,
+        context::pending::{ParkedExit, PendingRewrite},
+        context::scratch::{Handoff, Refusal, RefusedAt, Scratch},
+        context::verdict::{Exit, Outcome, Verdict},
+        packet::access::Packet,
+        packet::headers::{Headers, Kind, NoHeaders},
+        packet::rewrite,
+        packet::rewrite::{FAST_PATH, SLOW_PATH, Translation},
+        packet::tcp_segment::Segment,
+        packet::wire::{RST, SYN},
+        tables::flow_table::{FlowRef, Touch},
+        tables::kernel::{HostSocket, PortQuery, PortState, Tables},
+        tables::observation::Observation,
+        verifier::verifier_barrier,
+    },
+};
+
+/// One packet on its way through a hook.
+pub(crate) struct PacketContext<'a, P, T> {
+    pub(crate) packet: &'a mut P,
+    pub(crate) tables: &'a T,
+    pub(crate) settings: &'a Settings,
+    /// The headers as the packet came, before any rewriting.
+    pub(crate) headers: &'a Headers,
+    pub(crate) now: Tick,
+    pub(crate) handoff: &'a mut Handoff,
+}
+
+/// The result of forwarding a packet by the record of a flow.
+///
+/// No variant has a payload: the compiler would copy it for the results that have none, and the
+/// verifier refuses to copy what was never written. The hand-off has the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KnownFlow {
+    /// The record is not of this packet's connection, or no longer valid: look further.
+    Miss,
+    /// The packet is rewritten, and leaves by the exit of its flow. Only on the fast path.
+    Rewritten,
+    /// The packet passes to the kernel's stack, untouched.
+    Pass,
+    /// The packet is dropped and counted: see [`PacketContext::drop_known`].
+    Drop,
+    /// A stage goes on with the packet: see [`PacketContext::next`].
+    Next,
+}
+
+/// The headers of a packet at an ingress hook; the verdict for one that has none.
+#[inline(always)]
+pub(crate) fn read_headers<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+) -> Result<Headers, Verdict> {
+    Headers::read(packet).map_err(|fault| {
+        let reason = match fault {
+            NoHeaders::NotIpv4 => return Verdict::Pass,
+            NoHeaders::Malformed => DropReason::Malformed,
+            NoHeaders::BadChecksum => DropReason::BadChecksum,
+        };
+        tables.count_drop(reason, packet.length());
+        Verdict::Drop(reason)
+    })
+}
+
+/// Runs a stage on a packet whose headers, and the results of earlier programs, are in `scratch`.
+#[inline(always)]
+pub(crate) fn run_stage<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    scratch: &mut Scratch,
+    now: Tick,
+    stage: impl FnOnce(&mut PacketContext<'_, P, T>) -> Outcome,
+) -> Outcome {
+    let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
+    let Scratch { headers, handoff } = scratch;
+    stage(&mut PacketContext { packet, tables, settings, headers, now, handoff })
+}
+
+/// Results as the numbers that a function of the kernel side may return.
+mod code {
+    pub(super) const NONE: u32 = 0;
+    pub(super) const MISS: u32 = 1;
+    pub(super) const REWRITTEN: u32 = 2;
+    pub(super) const PASS: u32 = 3;
+    pub(super) const DROP: u32 = 4;
+    pub(super) const NEXT: u32 = 5;
+}
+
+impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
+    #[inline(always)]
+    pub(crate) fn new(
+        packet: &'a mut P,
+        tables: &'a T,
+        settings: &'a Settings,
+        headers: &'a Headers,
+        handoff: &'a mut Handoff,
+        now: Tick,
+    ) -> Self {
+        handoff.is_for_host = false;
+        handoff.is_stale = false;
+        Self { packet, tables, settings, headers, now, handoff }
+    }
+
+    /// Does rare work in a function of its own, so that the fast path keeps few registers and
+    /// little stack. The verifier lets a function return nothing but a number.
+    #[inline(always)]
+    pub(crate) fn out_of_line(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Option<KnownFlow>,
+    ) -> Option<KnownFlow> {
+        match self.out_of_line_code(work) {
+            code::NONE => None,
+            code::REWRITTEN => Some(KnownFlow::Rewritten),
+            code::PASS => Some(KnownFlow::Pass),
+            code::DROP => Some(KnownFlow::Drop),
+            code::NEXT => Some(KnownFlow::Next),
+            _ => Some(KnownFlow::Miss),
+        }
+    }
+
+    #[inline(never)]
+    fn out_of_line_code(&mut self, work: impl FnOnce(&mut Self) -> Option<KnownFlow>) -> u32 {
+        match work(self) {
+            None => code::NONE,
+            Some(KnownFlow::Miss) => code::MISS,
+            Some(KnownFlow::Rewritten) => code::REWRITTEN,
+            Some(KnownFlow::Pass) => code::PASS,
+            Some(KnownFlow::Drop) => code::DROP,
+            Some(KnownFlow::Next) => code::NEXT,
+        }
+    }
+
+    /// Drops the packet of a known flow and counts it.
+    #[inline(always)]
+    pub(crate) fn drop_known(&mut self, reason: DropReason) -> KnownFlow {
+        self.drop(reason);
+        self.handoff.dropped = reason as u32;
+        KnownFlow::Drop
+    }
+
+    /// Goes on with a packet that a known flow has forwarded by `exit`, or has not; `None` if the flow
+    /// is not the packet's.
+    #[inline(always)]
+    pub(crate) fn finish_known(
+        &mut self,
+        known: KnownFlow,
+        exit: impl FnOnce(&Self) -> Exit,
+    ) -> Option<Outcome> {
+        Some(match known {
+            KnownFlow::Miss => return None,
+            KnownFlow::Rewritten => {
+                let exit = exit(self);
+                self.finish(Verdict::Redirect(exit))
+            }
+            KnownFlow::Pass => Outcome::Decided(Verdict::Pass),
+            KnownFlow::Drop => Outcome::Decided(self.dropped_verdict()),
+            KnownFlow::Next => Outcome::Continue(verifier_barrier(&self.handoff.next)),
+        })
+    }
+
+    /// As [`Self::finish_known`] on the slow path, where stages do the rewriting, and where the packet may
+    /// be a first fragment: with the stage `otherwise` if the flow is not the packet's.
+    #[inline(always)]
+    pub(crate) fn finish_or(&mut self, known: KnownFlow, otherwise: Stage) -> Outcome {
+        match known {
+            KnownFlow::Miss | KnownFlow::Rewritten => Outcome::Continue(otherwise),
+            KnownFlow::Pass => self.record_passed_fragment(Outcome::Decided(Verdict::Pass)),
+            KnownFlow::Drop => Outcome::Decided(self.dropped_verdict()),
+            KnownFlow::Next => Outcome::Continue(verifier_barrier(&self.handoff.next)),
+        }
+    }
+
+    #[inline(always)]
+    fn dropped_verdict(&self) -> Verdict {
+        Verdict::Drop(DropReason::from_number(verifier_barrier(&self.handoff.dropped)))
+    }
+
+    /// Leaves the packet of a known flow to a stage.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, stage: Stage) -> KnownFlow {
+        self.handoff.next = stage;
+        KnownFlow::Next
+    }
+
+    /// The outcome of a refusal or of a pending rewrite, as the result for a known flow.
+    #[inline(always)]
+    pub(crate) fn known(&mut self, outcome: Outcome) -> KnownFlow {
+        match outcome {
+            Outcome::Continue(stage) => self.next(stage),
+            Outcome::Decided(Verdict::Drop(reason)) => {
+                self.handoff.dropped = reason as u32;
+                KnownFlow::Drop
+            }
+            Outcome::Decided(_) => KnownFlow::Pass,
+        }
+    }
+
+    /// Drops the packet, which is at the link that it came in by, and has its sender told.
+    #[inline(always)]
+    pub(crate) fn refuse(&mut self, reason: DropReason) -> Outcome {
+        self.refuse_at(RefusedAt::Ingress, reason)
+    }
+
+    /// The same wherever the packet has got to.
+    #[inline(always)]
+    pub(crate) fn refuse_at(&mut self, at: RefusedAt, reason: DropReason) -> Outcome {
+        // In a moment it will do: a sender that is told gives up.
+        if matches!(reason, DropReason::Resizing) {
+            return Outcome::Decided(self.drop(reason));
+        }
+        self.handoff.refusal = Refusal { reason: reason as u32, mtu: 0, at };
+        Outcome::Continue(Stage::SendIcmpError)
+    }
+
+    /// Drops the packet and counts it.
+    #[inline(always)]
+    pub(crate) fn drop(&self, reason: DropReason) -> Verdict {
+        self.tables.count_drop(reason, self.headers.bytes);
+        Verdict::Drop(reason)
+    }
+
+    /// Leaves the rewriting of the packet to a stage, which also counts it for its rule. The verifier
+    /// follows each path through a decision to its end: the rewriting is behind that end.
+    #[inline(always)]
+    pub(crate) fn rewrite_by_stage(
+        &mut self,
+        to: &Translation,
+        exit: ParkedExit,
+        rule: RuleId,
+        new_flow: bool,
+    ) -> Outcome {
+        let headers = self.headers;
+        let moves = headers.source_port != to.source_port
+            || headers.destination_port != to.destination_port;
+        // Its checksum covers all of the datagram.
+        if headers.first_fragment && headers.kind == Kind::Sctp && moves {
+            return Outcome::Decided(self.drop(DropReason::Fragment));
+        }
+        self.handoff.pending_rewrite = PendingRewrite::new(to, exit, rule, new_flow);
+        Outcome::Continue(self.rewriting_stage())
+    }
+
+    /// The stage that rewrites the packet. A first fragment is recorded before, for the later ones.
+    #[inline(always)]
+    const fn rewriting_stage(&self) -> Stage {
+        if self.headers.first_fragment { Stage::FirstFragment } else { Stage::Translate }
+    }
+
+    /// Forwards a packet of a known flow by `exit`: rewrites it at once on the [`FAST_PATH`], and leaves
+    /// the rewriting to a stage on the slow path.
+    #[inline(always)]
+    pub(crate) fn rewrite_known<const PATH: bool>(
+        &mut self,
+        to: &Translation,
+        exit: Exit,
+        rule: RuleId,
+    ) -> KnownFlow {
+        if PATH == FAST_PATH {
+            self.tables.count_rule(rule, false, self.headers.bytes);
+            let (id, is_hop) = (self.headers.id, exit.skips_stack());
+            let rewritten = rewrite::apply::<_, PATH>(self.packet, self.headers, to, id, is_hop);
+            return match rewritten {
+                Some(()) => KnownFlow::Rewritten,
+                None => self.drop_known(DropReason::RewriteFailed),
+            };
+        }
+        let outcome = self.rewrite_by_stage(to, ParkedExit::park(exit), rule, false);
+        self.known(outcome)
+    }
+
+    /// Rewrites the packet as another program has decided.
+    #[inline(always)]
+    pub(crate) fn translate(&mut self) -> Outcome {
+        let pending_rewrite = self.handoff.pending_rewrite;
+        let to = pending_rewrite.translation();
+        self.tables.count_rule(pending_rewrite.rule, pending_rewrite.new_flow, self.headers.bytes);
+        let id = pending_rewrite.id().unwrap_or_else(|| self.id_behind(to.source));
+        let is_hop = pending_rewrite.exit.skips_stack();
+        let verdict =
+            match rewrite::apply::<_, SLOW_PATH>(self.packet, self.headers, &to, id, is_hop) {
+                // Re-read the exit so that the verifier merges its states here.
+                Some(()) => {
+                    Verdict::Redirect(verifier_barrier(&self.handoff.pending_rewrite.exit).exit())
+                }
+                None => self.drop(DropReason::RewriteFailed),
+            };
+        self.finish(verdict)
+    }
+
+    /// Leaves a first fragment that passes to a stage, which records it for the later ones.
+    #[inline(always)]
+    pub(crate) fn record_passed_fragment(&mut self, outcome: Outcome) -> Outcome {
+        if self.headers.first_fragment && matches!(outcome, Outcome::Decided(Verdict::Pass)) {
+            self.handoff.pending_rewrite.is_pass = true;
+            return Outcome::Continue(Stage::FirstFragment);
+        }
+        outcome
+    }
+
+    /// Whether a packet of a namespace takes the way through the kernel's stack: it is to, or the
+    /// kernel must see it to know what becomes of it.
+    #[inline(always)]
+    pub(crate) fn goes_by_stack(&self) -> bool {
+        self.settings.via_stack != 0 || self.handoff.port_state == PortState::Unknown
+    }
+
+    /// How a translated packet reaches the inside end of a cable: straight, or by way of the
+    /// kernel's stack, which resolves the Ethernet address.
+    #[inline(always)]
+    pub(crate) const fn way_in(&self, cable: u32, mac: Mac) -> (Exit, Option<Mac>) {
+        if self.settings.via_stack != 0 || cable == 0 {
+            (Exit::Onward, None)
+        } else {
+            (Exit::Peer { cable }, Some(mac))
+        }
+    }
+
+    /// The identification that the packet is to bear when its source becomes `source`.
+    #[inline(always)]
+    pub(crate) fn id_behind(&self, source: Ip4) -> u16 {
+        let headers = self.headers;
+        if !headers.may_be_fragmented || source == headers.source {
+            return headers.id;
+        }
+        let count = self.packet.segments();
+        new_id(self.tables, self.settings, source, headers.destination, headers.protocol, count)
+    }
+
+    /// Whether the packet moves nothing of its flow but clock and counters, which is so for
+    /// nearly all. What moves more is left to a stage: the ways through a connection's states
+    /// are many, and the verifier follows each to the end.
+    #[inline(always)]
+    pub(crate) fn is_steady<F: FlowRef>(&self, flow: &F, direction: Direction) -> bool {
+        let moves = if self.headers.kind.is_tcp() {
+            let Some(segment) = Segment::read_plain(self.packet, self.headers) else {
+                return false;
+            };
+            segment.differs_from(
+                flow.state,
+                match direction {
+                    Direction::Out => flow.sequences().inside,
+                    Direction::In => flow.sequences().remote,
+                },
+            )
+        } else {
+            // Of the kinds that packets are carried for, those begun outside are odd.
+            let answered_by = match direction {
+                Direction::Out => FlowKind::Forward as u8,
+                Direction::In => FlowKind::Masquerade as u8,
+            };
+            let is_from_initiator = (flow.kind ^ answered_by) & 1;
+            // The caller's second packet is what answers a call.
+            let is_second = u32::from(direction == Direction::In && flow.packets_in == 1);
+            u32::from(flow.state ^ FlowState::Replied as u8) * u32::from(is_from_initiator ^ 1)
+                + is_second * u32::from(is_from_initiator)
+        };
+        moves == 0
+    }
+
+    /// Moves a flow's clock and counters, and where the packet may be [`SLOW_PATH`] its state.
+    #[inline(always)]
+    pub(crate) fn update_flow<F: FlowRef, const PATH: bool>(&self, flow: &F, direction: Direction) {
+        if PATH == FAST_PATH {
+            let (seen, bytes) = (Some(self.now), self.headers.bytes);
+            flow.touch(&Touch { direction, state: None, seen, bytes });
+        } else if let Some(packet) = self.observation(direction) {
+            self.tables.update_flow(flow, &packet);
+        }
+    }
+
+    /// The packet as its flow's record depends on it; `None` if its TCP header is cut off.
+    #[inline(always)]
+    fn observation(&self, direction: Direction) -> Option<Observation> {
+        let segment = if self.headers.kind.is_tcp() {
+            Some(Segment::read(self.packet, self.headers)?)
+        } else {
+            None
+        };
+        Some(Observation { direction, segment, now: self.now, bytes: self.headers.bytes })
+    }
+
+    /// Whether the record no longer stands for this packet's connection.
+    #[inline(always)]
+    pub(crate) fn is_flow_over<const PATH: bool>(
+        &self,
+        flow: &FlowHead,
+        from_initiator: bool,
+    ) -> bool {
+        let reopened = from_initiator
+            && self.headers.is_syn()
+            && FlowState::from_number(flow.state).gives_way_to_syn();
+        let is_expired = if PATH == FAST_PATH { is_expired } else { is_expired_out_of_line };
+        reopened || is_expired(flow, self.settings, self.now)
+    }
+
+    /// Begins the draft with what the flow's first packet says.
+    #[inline(always)]
+    pub(crate) fn begin_draft(&mut self, kind: FlowKind) {
+        let draft = &mut self.handoff.draft;
+        let head = FlowHead {
+            protocol: self.headers.protocol,
+            kind: kind as u8,
+            state: FlowState::first(self.headers) as u8,
+            last_seen: self.now,
+            ..FlowHead::default()
+        };
+        let tail = FlowTail {
+            created: self.now,
+            sequences: match Segment::read(self.packet, self.headers) {
+                Some(segment) if self.headers.kind.is_tcp() => tcp_window::begin(kind, &segment),
+                _ => Sequences::default(),
+            },
+            ..FlowTail::default()
+        };
+        *draft = Flow { head, tail };
+        let bytes = self.headers.bytes;
+        match kind {
+            FlowKind::Forward | FlowKind::Admitted => {
+                (draft.packets_in, draft.bytes_in) = (1, bytes);
+            }
+            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host | FlowKind::OtherNat => {
+                (draft.packets_out, draft.bytes_out) = (1, bytes);
+            }
+        }
+    }
+
+    /// Whether the packet belongs to a connection that a socket of the host has, although its
+    /// port is forwarded: such a connection may be older than the forward. A UDP socket need not be
+    /// connected: an answer to what it sent is its own.
+    #[inline(always)]
+    pub(crate) fn is_hosts_own(&self) -> bool {
+        let headers = self.headers;
+        // Only the first packet of a connection from outside can be a SYN.
+        if headers.is_syn() {
+            return false;
+        }
+        let is_connected = self.tables.host_socket(&PortQuery {
+            remote: headers.source,
+            external: headers.destination,
+            remote_port: headers.source_port,
+            external_port: headers.destination_port,
+            protocol: headers.protocol,
+        }) == HostSocket::Connected;
+        is_connected
+            || headers.kind == Kind::Udp
+                && self
+                    .tables
+                    .host_call(&headers.host_call_key())
+                    .is_some_and(|at| is_recent(at, self.now))
+    }
+
+    /// Lets a packet pass whose connection is not recorded, and counts it.
+    #[inline(always)]
+    pub(crate) fn pass_unrecorded(&self) -> Outcome {
+        self.tables.count_drop(DropReason::OtherNatUnrecorded, self.headers.bytes);
+        Outcome::Decided(Verdict::Pass)
+    }
+
+    /// Goes on with a packet that was translated: to the clamp, if it may announce a segment size
+    /// and some rule wants sizes lower. The clamp finds the headers as they came in the scratch.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self, verdict: Verdict) -> Outcome {
+        let Verdict::Redirect(exit) = verdict else { return Outcome::Decided(verdict) };
+        if self.headers.tcp_flags & (SYN | RST) == SYN && self.settings.mss_clamp != 0 {
+            self.handoff.clamp_exit = ParkedExit::park(exit);
+            return Outcome::Continue(Stage::MssClamp);
+        }
+        Outcome::Decided(verdict)
+    }
+}

@@ -1,0 +1,7 @@
+//! ICMP errors: translating those about known flows, sending those of the NAT itself, and the MTU.
+//! Uses every wing down to `context`.
+
+pub(crate) mod mtu;
+pub(crate) mod rewrite_quote;
+pub(crate) mod send_error;
+pub(crate) mod translate;

@@ -1,0 +1,99 @@
+//! When a share of the flow table is used up, or all of it, a record makes room. A sample of records is
+//! looked at. Of those that are over, or that nobody has answered, the one goes that was idle for longest. An
+//! established connection never goes.
+//!
+//! So forged SYNs drive out the half-open connections of other forged SYNs. A caller's connection is open long
+//! before it is the oldest of a sample.
+
+use crate::datapath::tables::flow_table::FlowRef as _;
+use crate::{
+    abi::{DropReason, FlowKind, SAMPLE, Stage, WHOLE_TABLE},
+    datapath::{
+        conntrack::idle::idle_if_evictable, conntrack::record::forget,
+        context::packet_context::PacketContext, context::pending::Eviction,
+        context::verdict::Outcome, new_flow::port_search::Sequence, packet::access::Packet,
+        tables::flow_table::Evictable, tables::kernel::Tables, verifier::verifier_barrier,
+    },
+};
+
+/// 2³² by the golden ratio: steps of that length spread any number of places evenly over the table.
+const GOLDEN: u32 = 0x9e37_79b9;
+
+impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
+    /// Has a record make room if a new flow may not begin for that `reason`, and then has `stage` try again.
+    /// `None` if no record can make room for that reason, or one has for this packet.
+    #[inline(always)]
+    pub(crate) fn make_room(
+        &mut self,
+        reason: DropReason,
+        link: u32,
+        stage: Stage,
+    ) -> Option<Outcome> {
+        let (link, is_unreplied) = match reason {
+            DropReason::TableFull => (WHOLE_TABLE, false),
+            DropReason::Quota => (link, false),
+            // Also where all links together have too many: others are not to lose theirs.
+            DropReason::UnrepliedQuota | DropReason::UnrepliedShare => (link, true),
+            _ => return None,
+        };
+        if self.settings.limits.sample == 0 || self.handoff.eviction.is_done {
+            return None;
+        }
+        self.handoff.eviction =
+            Eviction { wanted: Evictable { link, is_unreplied }, stage, ..Eviction::NONE };
+        Some(Outcome::Continue(Stage::Evict))
+    }
+
+    /// [`Stage::Evict`].
+    #[inline(always)]
+    pub(crate) fn evict(&mut self) -> Outcome {
+        self.handoff.eviction.is_done = true;
+        self.sample_evictable();
+        if verifier_barrier(&self.handoff.eviction.longest) != 0 {
+            self.forget_sampled();
+        }
+        // Where none was found there may be room by now: else the flow is refused there.
+        Outcome::Continue(verifier_barrier(&self.handoff.eviction.stage))
+    }
+
+    /// Notes the place of the record of a sample that may make room and was idle for longest.
+    #[inline(always)]
+    fn sample_evictable(&mut self) {
+        let PacketContext { tables, settings, headers, .. } = *self;
+        // A place that only the holder of the seed can tell, and another one when the same packet comes again.
+        let begin = Sequence::new(settings, headers).place(self.now);
+        for number in 0..SAMPLE {
+            if number >= settings.limits.sample {
+                continue;
+            }
+            let place = begin.wrapping_add(GOLDEN.wrapping_mul(number));
+            let idle = tables.evictable(settings, place, self.handoff.eviction.wanted, self.now);
+            if idle > verifier_barrier(&self.handoff.eviction.longest) {
+                self.handoff.eviction.longest = idle;
+                self.handoff.eviction.place = place;
+            }
+        }
+    }
+
+    /// Forgets the record that was found, if it may make room still.
+    #[inline(always)]
+    fn forget_sampled(&self) {
+        let tables = self.tables;
+        let place = verifier_barrier(&self.handoff.eviction.place);
+        let Some(flow) = tables.sampled_flow(place) else { return };
+        let (version, key) = (flow.version(), flow.key());
+        let wanted = self.handoff.eviction.wanted;
+        if idle_if_evictable(&flow, self.settings, wanted, self.now) == 0 {
+            return;
+        }
+        tables.count_drop(DropReason::Evicted, self.headers.bytes);
+        if flow.kind == FlowKind::Hairpin as u8 {
+            // The record of the other end is of no use without this one.
+            let key = flow.hairpin_peer_key();
+            if let Some(other) = tables.flow(&key) {
+                forget(tables, &key, &other, other.version());
+            }
+        }
+        forget(tables, &key, &flow, version);
+    }
+}

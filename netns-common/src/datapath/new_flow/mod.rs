@@ -1,0 +1,13 @@
+//! The first packet of a flow: SNAT, DNAT, hairpin, and the choice of a port. Uses every wing down
+//! to `fragments`.
+
+pub(crate) mod allocate;
+pub(crate) mod caller_port;
+pub(crate) mod dnat;
+pub(crate) mod eim;
+pub(crate) mod evict;
+pub(crate) mod hairpin;
+pub(crate) mod port_search;
+pub(crate) mod portless;
+pub(crate) mod reclaim;
+pub(crate) mod snat;

@@ -1,0 +1,40 @@
+//! The forward rules as they lie in the maps.
+
+use crate::abi::{Forward, Ip4, Port, RuleId};
+
+/// The forwards as they lie in the maps.
+pub trait ForwardTable {
+    /// What stands for a port in [`FORWARD_PORTS`](crate::abi::maps::FORWARD_PORTS): the rule
+    /// for any address, and [`OF_ADDRESS`].
+    fn port_rules(&self, protocol: u8, port: Port) -> RuleId;
+    /// The rule of a port for just this address.
+    fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId;
+    /// The rule that publishes a port of a target, as [`TARGET_PORTS`](crate::abi::maps::TARGET_PORTS)
+    /// has it.
+    fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId;
+    fn forward(&self, rule: RuleId) -> Option<Forward>;
+    /// Whether an address belongs to one of the rule's CIDRs.
+    fn rule_has(&self, rule: RuleId, address: Ip4) -> bool;
+}
+
+/// Where a forwarded packet goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    pub address: Ip4,
+    pub port: Port,
+    pub rule: RuleId,
+}
+
+/// A port of the host that leads to a port of a target.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// Unspecified: any address of the host.
+    pub(crate) address: Ip4,
+    /// 0: none does.
+    pub(crate) port: Port,
+}
+
+impl Published {
+    pub(crate) const NONE: Self = Self { address: Ip4::UNSPECIFIED, port: Port::ZERO };
+}
