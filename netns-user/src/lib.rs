@@ -6,14 +6,13 @@ pub mod datapath;
 pub mod demo;
 pub mod doctor;
 pub mod files;
-pub mod graph;
 pub mod lab;
 mod locks;
 pub mod net;
 pub mod output;
 mod processes;
-pub mod rules;
 mod shell;
 pub mod step;
 mod threads;
-pub mod topology;
+
+pub use netns_topology::{graph, rules, topology};

@@ -16,8 +16,9 @@ use crate::{
     workspace::{Workspace, output_of},
 };
 
-/// The crates that the program is made of, itself included.
-const CRATES: u64 = 140;
+/// The crates that the program is made of, itself included. Three are of this workspace:
+/// `netns-topology` is apart so that what needs no kernel is built and tested without aya.
+const CRATES: u64 = 141;
 
 /// Bytes of the release build.
 const SIZE: u64 = 16_500_000;

@@ -19,7 +19,7 @@ use crate::{
     graph::{Graph, text::text},
     output::{
         self, Guarded,
-        style::{BAD, FAINT, FIGURE, GOOD, HEADING, paint},
+        style::{BAD, DRAWING, FAINT, FIGURE, GOOD, HEADING, paint},
         terminal,
     },
     step::Place,
@@ -129,7 +129,7 @@ impl<W: Write> Report<W> {
 
     fn picture(&mut self, topology: &Topology) -> io::Result<()> {
         self.heading(&format!("The lab \"{}\"", topology.name))?;
-        for line in text(&Graph::new(topology, true), terminal::width()) {
+        for line in text(&Graph::new(topology, true), terminal::width(), &DRAWING) {
             writeln!(self.out, "{line}")?;
         }
         self.heading("Checks")

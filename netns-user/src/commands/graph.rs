@@ -10,7 +10,7 @@ use crate::{
     files::write_output,
     graph::{Graph, dot, mermaid, svg, text::text},
     lab::{self, LabError},
-    output::{terminal, to_json},
+    output::{style::DRAWING, terminal, to_json},
     topology::Topology,
 };
 
@@ -56,7 +56,7 @@ fn draw(graph: &Graph, args: &GraphArgs) -> String {
         GraphFormat::Text => {
             let in_file = args.output.is_some();
             let width = if in_file { usize::MAX } else { terminal::width() };
-            let lines = text(graph, width).join("\n") + "\n";
+            let lines = text(graph, width, &DRAWING).join("\n") + "\n";
             // Standard output sees to colour by itself.
             if in_file { anstream::adapter::strip_str(&lines).to_string() } else { lines }
         }

@@ -27,6 +27,7 @@ use nix::{
     sched::{CloneFlags, setns, unshare},
 };
 
+pub use netns_topology::topology::namespace_fault as name_fault;
 use socket2::{Domain, Socket, Type};
 
 use super::NetError;
@@ -67,25 +68,6 @@ fn bytes_of_text(text: &str) -> Option<Vec<u8>> {
         bytes.extend(rest.as_bytes());
     }
     (bytes.len() > begin).then_some(bytes)
-}
-
-/// Why `name` cannot name a namespace, if it cannot.
-pub fn name_fault(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("it is empty")
-    } else if name.len() > 255 {
-        Some("it is longer than 255 bytes")
-    } else if name == "." || name == ".." {
-        Some("it names a folder")
-    } else if name.contains('/') {
-        Some("it contains '/'")
-    } else if name.starts_with('-') {
-        Some("it begins with '-', like an option")
-    } else if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        Some("it contains white space")
-    } else {
-        None
-    }
 }
 
 /// Makes a namespace. Its links are only `lo`, which is down.
@@ -378,20 +360,6 @@ fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_are_files_are_fit() {
-        for name in ["red", "a", "host-1", "x.y", &"n".repeat(255)] {
-            assert_eq!(name_fault(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn names_that_are_no_files_are_unfit() {
-        for name in ["", ".", "..", "a/b", "/", "-n", "a b", "a\n", &"n".repeat(256)] {
-            assert!(name_fault(name).is_some(), "{name:?}");
-        }
-    }
 
     #[test]
     fn a_name_that_is_no_text_goes_by_its_escaped_form() {

@@ -7,11 +7,6 @@ pub fn count(number: u64) -> String {
     scaled(number, 100_000, &["", "k", "M", "G", "T", "P"], "")
 }
 
-/// How many there are of something: "1 bridge", "2 bridges".
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
 /// A number of bytes, in powers of ten as network tools count.
 pub fn bytes(number: u64) -> String {
     scaled(number, 1000, &[" B", " kB", " MB", " GB", " TB", " PB"], "")

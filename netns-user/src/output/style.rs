@@ -6,6 +6,7 @@
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Color, Effects, Style};
+use netns_topology::graph::text::Styles;
 
 /// A title.
 pub const HEADING: Style = Style::new().effects(Effects::BOLD);
@@ -21,6 +22,9 @@ pub const FAINT: Style = Style::new().effects(Effects::DIMMED);
 pub const FIGURE: Style = colour(AnsiColor::Cyan);
 /// No colour.
 pub const PLAIN: Style = Style::new();
+
+/// The drawing of a lab.
+pub const DRAWING: Styles = Styles { heading: HEADING, faint: FAINT, namespace: of_namespace };
 
 const fn colour(colour: AnsiColor) -> Style {
     Style::new().fg_color(Some(Color::Ansi(colour)))

@@ -14,7 +14,7 @@ use sheet::{Area, Point, Sheet, escaped, number};
 use style::{SHEET, TEXT, TITLE, fixed, words};
 
 use super::{Graph, Kind};
-use crate::output::counted;
+use crate::counted;
 
 /// Pixels about the picture.
 const MARGIN: f32 = 28.0;

@@ -6,10 +6,7 @@ use super::{
     canvas::{FRAME, Label},
     picture::{Columns, Joint, Line, Picture, uplink_facts, uplink_label, widest},
 };
-use crate::{
-    graph::{Edge, Id, Kind, Link, Node},
-    output::style::{FAINT, HEADING},
-};
+use crate::graph::{Edge, Id, Kind, Link, Node};
 
 /// Rows of an uplink that is plugged into a bridge, with the blank ones about it.
 const PLUG_HEIGHT: usize = 3;
@@ -74,11 +71,15 @@ impl<'a> Picture<'a> {
 
         // The frame comes first, so that cables may cross it.
         let Columns { router: left, trunk, wall, .. } = self.columns;
-        let title = Label::new(HEADING, &router.name);
+        let title = Label::new(self.styles.heading, &router.name);
         self.canvas.frame(left, top, wall - left + 1, bottom - top + 1, &title);
         if has_trunk {
             self.trunk(&bridges, &uplinks);
-            self.canvas.text_before(trunk - 1, work_row, &Label::new(FAINT, graph.work()));
+            self.canvas.text_before(
+                trunk - 1,
+                work_row,
+                &Label::new(self.styles.faint, graph.work()),
+            );
         }
         for group in &groups {
             self.group(group, has_trunk);
@@ -90,7 +91,7 @@ impl<'a> Picture<'a> {
             self.ends.insert((router.id, interface.name.clone()), (row, left));
         }
         for (note, row) in router.notes.iter().zip(notes_row..) {
-            self.canvas.text(left + 2, row, &Label::new(FAINT, note));
+            self.canvas.text(left + 2, row, &Label::new(self.styles.faint, note));
         }
         for exit in &exits {
             self.exit(exit);
@@ -236,7 +237,7 @@ impl<'a> Picture<'a> {
 
     fn group(&mut self, group: &Group<'a>, has_trunk: bool) {
         let Columns { namespace_width, router, bridge, bridge_width, trunk, .. } = self.columns;
-        let title = Label::new(HEADING, &group.bridge.name);
+        let title = Label::new(self.styles.heading, &group.bridge.name);
         self.canvas.frame(bridge, group.row, bridge_width, group.height, &title);
         let line = group.row + 1;
         for (fact, row) in group.bridge.facts().into_iter().zip(line..) {
@@ -277,7 +278,8 @@ impl<'a> Picture<'a> {
         let Columns { trunk, wall, .. } = self.columns;
         for (uplink, row) in &exit.uplinks {
             self.canvas.text_before(trunk - 1, *row, &uplink_label(uplink));
-            self.canvas.text_before(trunk - 1, row + 1, &uplink_facts(uplink));
+            let facts = Label::new(self.styles.faint, uplink_facts(uplink));
+            self.canvas.text_before(trunk - 1, row + 1, &facts);
             self.canvas.across(trunk + 1..wall + 2, *row);
             self.canvas.line(wall, *row, '┼');
         }
@@ -286,7 +288,7 @@ impl<'a> Picture<'a> {
         match &exit.to {
             Way::Words(words) => self.canvas.text(column, first, &Label::plain(words)),
             Way::Box { id, lines } => {
-                let title = Label::new(HEADING, &self.graph[*id].name);
+                let title = Label::new(self.styles.heading, &self.graph[*id].name);
                 let inside =
                     widest(lines.iter().map(|line| line.width()).chain([title.width() + 2]));
                 self.canvas.frame(column, first - 1, inside + FRAME, lines.len() + 2, &title);

@@ -73,7 +73,7 @@ words! {
 
 impl Filtering {
     /// As it lies in the maps.
-    pub(crate) const fn number(self) -> u8 {
+    pub const fn number(self) -> u8 {
         match self {
             Self::AddressAndPortDependent => FilteringNumber::AddressAndPort as u8,
             Self::AddressDependent => FilteringNumber::Address as u8,
@@ -82,7 +82,7 @@ impl Filtering {
     }
 
     /// Of what lies in the maps.
-    pub(crate) const fn from_number(number: u8) -> Self {
+    pub const fn from_number(number: u8) -> Self {
         match FilteringNumber::from_number(number) {
             FilteringNumber::AddressAndPort => Self::AddressAndPortDependent,
             FilteringNumber::Address => Self::AddressDependent,

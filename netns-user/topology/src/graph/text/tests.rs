@@ -4,9 +4,11 @@ use crate::{
     topology::{Router, Topology},
 };
 
+const UNSTYLED: Styles =
+    Styles { heading: style::PLAIN, faint: style::PLAIN, namespace: |_, _| style::PLAIN };
+
 fn plain(topology: &Topology, width: usize) -> String {
-    let text = text(&Graph::new(topology, true), width).join("\n");
-    let text = anstream::adapter::strip_str(&text).to_string();
+    let text = text(&Graph::new(topology, true), width, &UNSTYLED).join("\n");
     text.lines().map(str::trim_end).fold(String::from("\n"), |all, line| all + line + "\n")
 }
 

@@ -12,13 +12,12 @@ use super::{
     values::{host, ip, ips, mtu, optional},
 };
 use crate::{
-    net::netns,
-    output::counted,
+    counted,
     topology::{
         error::Fault,
         file::{GatewayFile, TemplateFile, TopologyFile},
         model::{Bridge, Namespace, NamespacePlug, Route},
-        names::{interface_fault, unknown},
+        names::{interface_fault, namespace_fault, unknown},
     },
 };
 
@@ -228,7 +227,7 @@ fn plan<'e, 'f>(
 /// it gives are checked where they stand.
 fn ends_fit(entry: &Entry<'_>, ends: &Ends, members: u32, faults: &mut Vec<Fault>) -> bool {
     let name = entry.member(members);
-    if let Some(fault) = netns::name_fault(&name) {
+    if let Some(fault) = namespace_fault(&name) {
         // That of a single namespace is reported with all names, and those of members only where
         // they are made.
         if entry.count.is_some() {

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::output::style::{FAINT, PLAIN};
+use super::style::PLAIN;
 
 /// How wide the frame of a box is, both sides and their blanks together.
 pub(super) const FRAME: usize = 4;
@@ -12,9 +12,11 @@ pub(super) const FRAME: usize = 4;
 const TAKEN: char = '\0';
 
 /// Rows of characters, each with its style. Coordinates count from the top left.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Canvas {
     rows: Vec<Vec<(char, Style)>>,
+    /// The style of lines.
+    faint: Style,
 }
 
 /// A text with its style.
@@ -40,6 +42,10 @@ impl Label {
 }
 
 impl Canvas {
+    pub(super) fn new(faint: Style) -> Self {
+        Self { rows: Vec::new(), faint }
+    }
+
     fn put(&mut self, column: usize, row: usize, character: char, style: Style) {
         if self.rows.len() <= row {
             self.rows.resize(row + 1, Vec::new());
@@ -53,7 +59,7 @@ impl Canvas {
 
     /// A single character of a line.
     pub(super) fn line(&mut self, column: usize, row: usize, character: char) {
-        self.put(column, row, character, FAINT);
+        self.put(column, row, character, self.faint);
     }
 
     /// A text whose first character stands at `column`.

@@ -21,12 +21,12 @@ pub use model::{
     AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, NatTimeouts, Outside,
     Plug, Route, Router, Topology, Uplink,
 };
-pub(crate) use names::{interface_fault, lab_fault};
-pub(crate) use networks::Networks;
+pub use names::{interface_fault, lab_fault, namespace_fault};
+pub use networks::Networks;
 pub use schema::schema;
 
 /// The lab that is built when no file is named.
-const LECTURE: &str = include_str!("../../../examples/lecture.toml");
+const LECTURE: &str = include_str!("../../../../examples/lecture.toml");
 
 impl Topology {
     /// Reads and checks a topology file. `origin` is the file's name for errors.

@@ -2,10 +2,8 @@
 
 use anstyle::Style;
 
-use crate::{
-    graph::{Graph, Kind, Link, Node},
-    output::style::{FAINT, HEADING, PLAIN, of_namespace, paint},
-};
+use super::style::{PLAIN, Styles, paint};
+use crate::graph::{Graph, Kind, Link, Node};
 
 /// A line of the tree and those below it.
 struct Branch {
@@ -26,63 +24,64 @@ impl Branch {
 }
 
 /// Its lines with ANSI sequences.
-pub(super) fn tree(graph: &Graph) -> Vec<String> {
+pub(super) fn tree(graph: &Graph, styles: &Styles) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut roots: Vec<Branch> = graph.of(Kind::Router).map(|node| router(graph, node)).collect();
+    let mut roots: Vec<Branch> =
+        graph.of(Kind::Router).map(|node| router(graph, node, styles)).collect();
     roots.extend(
         graph
             .of(Kind::Namespace)
             .filter(|node| !graph.is_plugged(node.id))
-            .map(|node| namespace(graph, node)),
+            .map(|node| namespace(graph, node, styles)),
     );
     let cables = cables(graph);
     if !cables.is_empty() {
-        roots.push(Branch { text: "cables".into(), style: HEADING, below: cables });
+        roots.push(Branch { text: "cables".into(), style: styles.heading, below: cables });
     }
     for root in &roots {
         lines.push(paint(root.style, &root.text));
-        write(&mut lines, &root.below, "");
+        write(&mut lines, &root.below, "", styles.faint);
     }
     lines
 }
 
-fn write(lines: &mut Vec<String>, branches: &[Branch], indent: &str) {
+fn write(lines: &mut Vec<String>, branches: &[Branch], indent: &str, faint: Style) {
     for (place, branch) in branches.iter().enumerate() {
         let (fork, more) =
             if place + 1 == branches.len() { ("╰ ", "  ") } else { ("├ ", "│ ") };
-        let stem = paint(FAINT, format!("{indent}{fork}"));
+        let stem = paint(faint, format!("{indent}{fork}"));
         lines.push(format!("{stem}{}", paint(branch.style, &branch.text)));
-        write(lines, &branch.below, &format!("{indent}{more}"));
+        write(lines, &branch.below, &format!("{indent}{more}"), faint);
     }
 }
 
-fn namespace(graph: &Graph, node: &Node) -> Branch {
+fn namespace(graph: &Graph, node: &Node, styles: &Styles) -> Branch {
     let place = graph.of(Kind::Namespace).position(|other| other.id == node.id);
-    Branch::of(node, of_namespace(&node.name, place.unwrap_or_default()))
+    Branch::of(node, (styles.namespace)(&node.name, place.unwrap_or_default()))
 }
 
-fn router(graph: &Graph, node: &Node) -> Branch {
-    let mut branch = Branch::of(node, HEADING);
+fn router(graph: &Graph, node: &Node, styles: &Styles) -> Branch {
+    let mut branch = Branch::of(node, styles.heading);
     for bridge in graph.inside(node.id, Kind::Bridge) {
-        let mut below = Branch::of(bridge, HEADING);
+        let mut below = Branch::of(bridge, styles.heading);
         for edge in graph.ports(bridge.id) {
             let far = &graph[edge.a.node];
             below.below.push(match edge.link {
                 Link::Plug => {
                     Branch::leaf(format!("{} ◁ {}", edge.b.interface, graph.end(&edge.a)))
                 }
-                Link::Port | Link::Outside | Link::Direct => namespace(graph, far),
+                Link::Port | Link::Outside | Link::Direct => namespace(graph, far, styles),
             });
         }
         branch.below.push(below);
     }
     for uplink in graph.inside(node.id, Kind::Uplink) {
-        let mut below = Branch::of(uplink, HEADING);
+        let mut below = Branch::of(uplink, styles.heading);
         match graph.way_out(uplink.id) {
             Some(edge) if edge.link == Link::Plug => {
                 below.below.push(Branch::leaf(format!("▷ {}", graph.end(&edge.b))));
             }
-            Some(edge) => below.below.push(Branch::of(&graph[edge.b.node], HEADING)),
+            Some(edge) => below.below.push(Branch::of(&graph[edge.b.node], styles.heading)),
             None => {}
         }
         branch.below.push(below);

@@ -8,7 +8,7 @@ use super::{
     words,
 };
 use crate::{
-    output::counted,
+    counted,
     topology::{CableEnd, Far, Outside, Router, Topology, Uplink},
 };
 

@@ -8,18 +8,16 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{
     canvas::{Canvas, FRAME, Label},
     lanes::{Lanes, Span},
+    style::Styles,
 };
-use crate::{
-    graph::{End, Graph, Id, Kind, Link, Node},
-    output::style::{FAINT, PLAIN, of_namespace},
-};
+use crate::graph::{End, Graph, Id, Kind, Link, Node};
 
 /// Columns between a namespace and the router.
 const GAP: usize = 1;
 
 /// Draws the whole lab.
-pub(super) fn picture(graph: &Graph, with_ports: bool) -> Canvas {
-    let mut picture = Picture::new(graph, with_ports);
+pub(super) fn picture(graph: &Graph, with_ports: bool, styles: &Styles) -> Canvas {
+    let mut picture = Picture::new(graph, with_ports, styles);
     let mut row = 0;
     for router in graph.of(Kind::Router) {
         row = picture.router(router, row);
@@ -46,6 +44,7 @@ pub(super) fn picture(graph: &Graph, with_ports: bool) -> Canvas {
 /// A picture in the making.
 pub(super) struct Picture<'a> {
     pub(super) graph: &'a Graph,
+    pub(super) styles: &'a Styles,
     pub(super) canvas: Canvas,
     pub(super) columns: Columns,
     pub(super) with_ports: bool,
@@ -83,10 +82,11 @@ pub(super) enum Joint {
 }
 
 impl<'a> Picture<'a> {
-    fn new(graph: &'a Graph, with_ports: bool) -> Self {
+    fn new(graph: &'a Graph, with_ports: bool, styles: &'a Styles) -> Self {
         let mut picture = Self {
             graph,
-            canvas: Canvas::default(),
+            styles,
+            canvas: Canvas::new(styles.faint),
             columns: Columns::NONE,
             with_ports,
             drawn: HashSet::new(),
@@ -110,7 +110,9 @@ impl<'a> Picture<'a> {
         lines.extend(node.answers.iter().cloned().map(plain));
         let count = (node.count > 1).then(|| format!("{} namespaces", node.count));
         let notes = count.into_iter().chain(node.notes.iter().cloned());
-        lines.extend(notes.map(|note| Line { text: Label::new(FAINT, note), joint: None }));
+        lines.extend(
+            notes.map(|note| Line { text: Label::new(self.styles.faint, note), joint: None }),
+        );
         lines
     }
 
@@ -127,7 +129,7 @@ impl<'a> Picture<'a> {
     /// Draws a namespace's box; its joints too, but not the cables.
     pub(super) fn namespace(&mut self, node: &Node, place: usize, lines: &[Line], row: usize) {
         let width = self.columns.namespace_width;
-        let title = Label::new(of_namespace(&node.name, place), &node.name);
+        let title = Label::new((self.styles.namespace)(&node.name, place), &node.name);
         self.canvas.frame(0, row, width, lines.len() + 2, &title);
         for (line, row) in lines.iter().zip(row + 1..) {
             self.canvas.text(2, row, &line.text);
@@ -144,7 +146,7 @@ impl<'a> Picture<'a> {
 
     /// Where the uplink that is plugged in leads from.
     pub(super) fn plugged_uplink(&self, end: &End) -> Label {
-        Label::new(PLAIN, self.graph.end(end))
+        Label::plain(self.graph.end(end))
     }
 }
 
@@ -162,11 +164,11 @@ pub(super) fn uplink_label(uplink: &Node) -> Label {
 }
 
 /// What else there is to say of an uplink, below its name.
-pub(super) fn uplink_facts(uplink: &Node) -> Label {
+pub(super) fn uplink_facts(uplink: &Node) -> String {
     let further = uplink.further_addresses.iter().map(|address| format!("and {address}"));
     let gateway = uplink.gateway.iter().map(|gateway| format!("via {gateway}"));
     let facts: Vec<String> = further.chain(gateway).chain(uplink.notes.iter().cloned()).collect();
-    Label::new(FAINT, facts.join(", "))
+    facts.join(", ")
 }
 
 pub(super) fn widest(widths: impl Iterator<Item = usize>) -> usize {

@@ -15,7 +15,7 @@ type RouterName<'a> = Option<&'a str>;
 
 /// The networks of a lab, each with the router that leads to it.
 #[derive(Debug)]
-pub(crate) struct Networks<'a> {
+pub struct Networks<'a> {
     uplinks: HashMap<&'a str, RouterName<'a>>,
     /// The routers that have an uplink, each once, in the order of the file.
     with_uplinks: Vec<RouterName<'a>>,
@@ -107,7 +107,7 @@ impl<'a> Networks<'a> {
     }
 
     /// Whether some part of the lab has addresses of the network, or leads to it.
-    pub(crate) fn covers(&self, network: Ipv4Net) -> bool {
+    pub fn covers(&self, network: Ipv4Net) -> bool {
         let led_to = self.bridges.iter().chain(&self.routes).map(|(_, led_to)| led_to);
         led_to.chain(&self.others).any(|other| overlap(*other, network))
     }
@@ -121,7 +121,7 @@ impl<'a> Networks<'a> {
     /// has an uplink and leads to the source by a bridge, a cable or a route. If the file names no
     /// such router, every router that has an uplink: a source may be behind namespaces that
     /// forward, and the file need not say by which router it leaves.
-    pub(crate) fn routers_of_masquerade(&self, rule: &MasqueradeRule) -> Vec<RouterName<'a>> {
+    pub fn routers_of_masquerade(&self, rule: &MasqueradeRule) -> Vec<RouterName<'a>> {
         if let Some(name) = &rule.uplink {
             return self.uplinks.get(name.as_str()).copied().into_iter().collect();
         }
@@ -150,14 +150,14 @@ impl<'a> Networks<'a> {
     }
 
     /// The first of these routers; it is the only one in a file without faults.
-    pub(crate) fn router_of_target(&self, target: Ipv4Addr) -> Option<RouterName<'a>> {
+    pub fn router_of_target(&self, target: Ipv4Addr) -> Option<RouterName<'a>> {
         self.routers_of_target(target).first().copied()
     }
 }
 
 impl Topology {
     /// The networks of the lab. Built once, they serve for many rules.
-    pub(crate) fn networks(&self) -> Networks<'_> {
+    pub fn networks(&self) -> Networks<'_> {
         Networks::new(
             self.routers.iter(),
             self.uplinks.iter(),

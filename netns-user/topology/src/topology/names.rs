@@ -49,7 +49,7 @@ pub(super) fn unknown<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) ->
 
 /// Why `name` cannot name a network interface, if it cannot. The kernel's own rules
 /// (dev_valid_name), and '%', which it takes for a pattern.
-pub(crate) fn interface_fault(name: &str) -> Option<String> {
+pub fn interface_fault(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("it is empty".into())
     } else if name.len() > INTERFACE_MAX {
@@ -67,9 +67,28 @@ pub(crate) fn interface_fault(name: &str) -> Option<String> {
     }
 }
 
+/// Why `name` cannot name a namespace, if it cannot.
+pub fn namespace_fault(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("it is empty")
+    } else if name.len() > 255 {
+        Some("it is longer than 255 bytes")
+    } else if name == "." || name == ".." {
+        Some("it names a folder")
+    } else if name.contains('/') {
+        Some("it contains '/'")
+    } else if name.starts_with('-') {
+        Some("it begins with '-', like an option")
+    } else if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Some("it contains white space")
+    } else {
+        None
+    }
+}
+
 /// Why `name` cannot name a lab, if it cannot. It is a folder in /run and in bpffs, which
 /// refuses dots.
-pub(crate) fn lab_fault(name: &str) -> Option<String> {
+pub fn lab_fault(name: &str) -> Option<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() {
         Some("it is empty".into())
@@ -80,5 +99,24 @@ pub(crate) fn lab_fault(name: &str) -> Option<String> {
     } else {
         let bad = name.chars().find(|c| !fits(*c))?;
         Some(format!("it contains {bad:?}; letters, digits, '-' and '_' are allowed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::namespace_fault;
+
+    #[test]
+    fn names_that_are_files_are_fit() {
+        for name in ["red", "a", "host-1", "x.y", &"n".repeat(255)] {
+            assert_eq!(namespace_fault(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_files_are_unfit() {
+        for name in ["", ".", "..", "a/b", "/", "-n", "a b", "a\n", &"n".repeat(256)] {
+            assert!(namespace_fault(name).is_some(), "{name:?}");
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::Check;
-use crate::{
-    net::netns,
-    topology::{file::Text, names::lab_fault},
+use crate::topology::{
+    file::Text,
+    names::{lab_fault, namespace_fault},
 };
 
 /// A name in use: what bears it and where the file says so.
@@ -73,7 +73,7 @@ impl Check<'_> {
         let mut reported = HashSet::new();
         for named in &all {
             let Named { kind, name, span } = named;
-            if let Some(fault) = netns::name_fault(name)
+            if let Some(fault) = namespace_fault(name)
                 && reported.insert(span.start)
             {
                 self.fault(span.clone(), format!("{kind}: \"{name}\" names no namespace: {fault}"));

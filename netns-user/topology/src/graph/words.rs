@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 
 use super::{Interface, Node, Rule};
 use crate::{
-    output::counted,
+    counted,
     topology::{Route, Topology, Uplink},
 };
 
