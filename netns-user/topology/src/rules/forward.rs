@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ports, list};
 
-/// A protocol that can be forwarded.
+/// A protocol with ports, which can be forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardProtocol {
@@ -61,7 +61,7 @@ impl FromStr for ForwardProtocol {
     }
 }
 
-/// Destination translation: what reaches `ports` of the host goes to `target`.
+/// Destination translation: packets to `ports` of the host go to `target`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ForwardRule {
     pub protocol: ForwardProtocol,
@@ -69,33 +69,33 @@ pub struct ForwardRule {
     pub address: Option<Ipv4Addr>,
     #[serde(rename = "port")]
     pub ports: Ports,
-    /// Where the first port leads; the others lead to those after it.
+    /// The target of the first port. The other ports lead to the ports after it.
     pub target: SocketAddrV4,
-    /// Whom it is for; empty: everybody.
+    /// The sources that it is for; empty: all sources.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub from: BTreeSet<Ipv4Net>,
 }
 
 impl ForwardRule {
-    /// The plain rule: one port of every address, for everybody.
+    /// A rule for one port of every address and for all sources.
     pub fn new(protocol: ForwardProtocol, port: u16, target: SocketAddrV4) -> Self {
         Self { protocol, address: None, ports: port.into(), target, from: BTreeSet::new() }
     }
 
-    /// Where the ports lead; `None` where the target has no ports left for the last.
+    /// The ports of the target; `None` where the last one would be above 65535.
     pub fn target_ports(&self) -> Option<Ports> {
         self.ports.moved_to(self.target.port())
     }
 
-    /// Whether one of its ports is one of the other's, on the same address; no address is one
-    /// of its own, since a rule for an address comes before that for all.
+    /// Whether it has a port in common with another rule on the same address. A rule for every address
+    /// overlaps only another such rule: a rule for one address has precedence over it.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.protocol == other.protocol
             && self.address == other.address
             && self.ports.overlaps(other.ports)
     }
 
-    /// The ports and the address of the host, as far as it is said: `192.168.1.10:80`.
+    /// The host's ports, with its address if the rule has one: `192.168.1.10:80`.
     pub fn listens(&self) -> String {
         let address = self.address.map_or(String::new(), |address| format!("{address}:"));
         format!("{address}{}", self.ports)

@@ -10,48 +10,50 @@ use super::{
     mapping::{Filtering, Mapping, is_default},
 };
 
-/// Source translation: what `source` sends out of `uplink` bears the uplink's address.
+/// Source translation: packets of `source` leave by `uplink` with the uplink's address as their
+/// source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct MasqueradeRule {
     pub source: Ipv4Net,
     /// `None`: every uplink of the lab.
     pub uplink: Option<String>,
-    /// Destinations that are left alone: what goes there keeps its source.
+    /// Destinations that are not translated: packets to them keep their source.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub except: BTreeSet<Ipv4Net>,
-    /// The address that it bears; `None`: the one that the kernel chooses for the destination.
+    /// The new source; `None`: the address that the kernel chooses for the destination.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Ipv4Addr>,
-    /// `None`: the ends of a TCP connection announce what they like.
+    /// `None`: the segment size that a TCP connection announces is not changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mss_clamp: Option<MssClamp>,
-    /// Which outside port an inside port has.
+    /// Which outside port an inside port is mapped to.
     #[serde(skip_serializing_if = "is_default")]
     pub mapping: Mapping,
-    /// Who may use it; says nothing without an endpoint-independent mapping.
+    /// Which remotes can use it. Only an endpoint-independent mapping uses it.
     #[serde(skip_serializing_if = "is_default")]
     pub filtering: Filtering,
 }
 
-/// The largest segment size that ends of TCP connections may announce (RFC 9293 section 3.7.1).
+/// The largest segment size that a TCP connection can announce (RFC 9293 section 3.7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MssClamp {
-    /// What fits the links on the way, of which the uplink and the namespace's cable are known.
+    /// The largest size that fits the uplink and the namespace's cable.
     PathMtu,
-    /// Bytes, of [`MssClamp::BYTES`].
+    /// A number of bytes in [`MssClamp::BYTES`].
     Bytes(u16),
 }
 
 impl MssClamp {
-    /// Linux agrees to none below 88; above 65,495 no IPv4 packet has room for its headers.
+    /// Linux accepts no size below 88. With more than 65,495, an IPv4 packet has no room for its
+    /// headers.
     pub const BYTES: RangeInclusive<u16> = 88..=65_495;
 
-    /// What [`MssClamp::PathMtu`] is written as.
+    /// The word for [`MssClamp::PathMtu`].
     pub const PATH_MTU: &str = "pmtu";
 }
 
 impl MasqueradeRule {
-    /// The plain rule: no exception, the kernel's choice of the address.
+    /// A rule without exceptions, with the address that the kernel chooses.
     pub fn new(source: Ipv4Net, uplink: Option<String>) -> Self {
         Self {
             source,
@@ -105,14 +107,14 @@ impl FromStr for MssClamp {
         bytes.map(Self::Bytes).ok_or_else(|| {
             let (least, most) = (Self::BYTES.start(), Self::BYTES.end());
             format!(
-                "\"{text}\" is no segment size: write {least} to {most}, or \"{}\"",
+                "\"{text}\" is not a segment size: write {least} to {most}, or \"{}\"",
                 Self::PATH_MTU
             )
         })
     }
 }
 
-/// Bytes as a number.
+/// A number of bytes is written as a number.
 impl Serialize for MssClamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -1,4 +1,4 @@
-//! NAT rules as a person writes them; the datapath translates them to map entries.
+//! NAT rules as a person writes them. The datapath translates them into entries of its maps.
 
 mod forward;
 mod mapping;
@@ -17,65 +17,65 @@ pub use mapping::{Filtering, Mapping};
 pub use masquerade::{MasqueradeRule, MssClamp};
 pub use ports::Ports;
 
-/// Networks for a person.
+/// Networks for messages.
 fn list(networks: &BTreeSet<Ipv4Net>) -> String {
     networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A target as it is typed: `ADDRESS:PORT`.
+/// Reads the target of a forward: `ADDRESS:PORT`.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// When it is not valid; the text says how to write it.
 pub fn parse_target(text: &str) -> Result<SocketAddrV4, String> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         return Err(format!("its port is missing: write it like {address}:80"));
     }
-    let target: SocketAddrV4 = text
-        .parse()
-        .map_err(|_| "this is no address and port: write them like 192.168.15.2:80".to_owned())?;
+    let target: SocketAddrV4 = text.parse().map_err(|_| {
+        "this is not an address with a port: write it like 192.168.15.2:80".to_owned()
+    })?;
     match target.port() {
-        0 => Err("port 0 cannot be connected to: give one of 1 to 65535".into()),
+        0 => Err("port 0 cannot be a target: use 1 to 65535".into()),
         _ => Ok(target),
     }
 }
 
-/// The source of a masquerade as it is typed: `NETWORK/LENGTH`.
+/// Reads the source of a masquerade: `NETWORK/LENGTH`.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// When it is not valid; the text says how to write it.
 pub fn parse_source(text: &str) -> Result<Ipv4Net, String> {
-    let like = |net: Ipv4Net| format!("write it like {}", net.trunc());
+    let example = |net: Ipv4Net| format!("write it like {}", net.trunc());
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         let net = Ipv4Net::new(address, 24).map_err(|error| error.to_string())?;
-        return Err(format!("its length is missing: {}", like(net)));
+        return Err(format!("its prefix length is missing: {}", example(net)));
     }
-    text.parse().map_err(|_| "this is no network: write it like 192.168.15.0/24".into())
+    text.parse().map_err(|_| "this is not a network: write it like 192.168.15.0/24".into())
 }
 
-/// The host's address of a forward as it is typed.
+/// Reads the host's address of a forward.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// When it is not valid; the text says how to write it.
 pub fn parse_host_address(text: &str) -> Result<Ipv4Addr, String> {
     match text.parse::<Ipv4Addr>() {
         Ok(Ipv4Addr::UNSPECIFIED) => {
-            Err("leave --address out: the forward is then for every address of the host".into())
+            Err("leave --address out for a forward of every address of the host".into())
         }
         Ok(address) => Ok(address),
-        Err(_) => Err("this is no IPv4 address: write it like 192.168.1.10".into()),
+        Err(_) => Err("this is not an IPv4 address: write it like 192.168.1.10".into()),
     }
 }
 
-/// A network of a rule as it is typed: `NETWORK/LENGTH`, or an address for itself alone.
+/// Reads a network of a rule: `NETWORK/LENGTH`, or an address, which is a network of its own.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// When it is not valid; the text says how to write it.
 pub fn parse_network(text: &str) -> Result<Ipv4Net, String> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         return Ok(address.into());
     }
     let network: Ipv4Net = text.parse().map_err(|_| {
-        "this is no network: write it like 192.168.1.0/24, or an address like 192.168.1.7"
+        "this is not a network: write it like 192.168.1.0/24, or an address like 192.168.1.7"
             .to_owned()
     })?;
     if network != network.trunc() {
@@ -94,10 +94,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistyped_rule_is_shown_how_to_write_it() {
+    fn the_error_for_a_mistyped_value_says_how_to_write_it() {
         let target = |text| parse_target(text).unwrap_err();
         assert!(target("192.168.15.2").ends_with("write it like 192.168.15.2:80"));
-        assert!(target("blue:80").ends_with("write them like 192.168.15.2:80"));
+        assert!(target("blue:80").ends_with("write it like 192.168.15.2:80"));
         assert!(target("192.168.15.2:0").contains("1 to 65535"));
         let source = |text| parse_source(text).unwrap_err();
         assert!(source("192.168.15.0").ends_with("write it like 192.168.15.0/24"));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_well_typed_rule_is_read() {
+    fn valid_values_are_read() {
         assert_eq!(parse_target("192.168.15.2:80"), Ok("192.168.15.2:80".parse().unwrap()));
         assert_eq!(parse_source("192.168.15.0/24"), Ok("192.168.15.0/24".parse().unwrap()));
         assert_eq!(parse_host_address("127.0.0.1"), Ok(Ipv4Addr::LOCALHOST));

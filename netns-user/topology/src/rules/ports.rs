@@ -4,7 +4,7 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-/// One port, or several that follow each other; never port 0.
+/// A range of one or more ports, without port 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ports {
     first: u16,
@@ -12,10 +12,10 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Those that a program needs no rights for.
+    /// The ports that a program can use without privileges.
     pub const UNPRIVILEGED: Self = Self { first: 1024, last: u16::MAX };
 
-    /// `None` where there is no such range.
+    /// The range from `first` to `last`; `None` where it is empty or has port 0.
     pub fn new(first: u16, last: u16) -> Option<Self> {
         (first != 0 && first <= last).then_some(Self { first, last })
     }
@@ -28,12 +28,12 @@ impl Ports {
         self.last
     }
 
-    /// The port, if it is only one.
+    /// The port of a range that has only one.
     pub fn single(self) -> Option<u16> {
         (self.first == self.last).then_some(self.first)
     }
 
-    /// The range of as many ports from `first` on; `None` where ports end before it.
+    /// The range with as many ports from `first` on; `None` where it would end above 65535.
     #[must_use]
     pub fn moved_to(self, first: u16) -> Option<Self> {
         Self::new(first, first.checked_add(self.last - self.first)?)
@@ -51,7 +51,7 @@ impl Ports {
 }
 
 impl From<u16> for Ports {
-    /// One port; of 0 it makes 1.
+    /// A range of one port. Port 0 becomes port 1.
     fn from(port: u16) -> Self {
         Self { first: port.max(1), last: port.max(1) }
     }
@@ -76,9 +76,9 @@ impl FromStr for Ports {
             _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Err(format!("the port {text} does not exist: use 1 to 65535"))
             }
-            _ => {
-                Err(format!("\"{text}\" is no port: write one like 80, or several like 8000-8099"))
-            }
+            _ => Err(format!(
+                "\"{text}\" is not a port: write one like 80, or several like 8000-8099"
+            )),
         };
         let Some((first, last)) = text.split_once('-') else { return port(text).map(Self::from) };
         let (first, last) = (port(first)?, port(last)?);
@@ -87,7 +87,7 @@ impl FromStr for Ports {
     }
 }
 
-/// One port as a number, several as text.
+/// One port is written as a number, several are written as text.
 impl Serialize for Ports {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.single() {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_read_and_written_the_same() {
+    fn ports_are_written_as_they_are_read() {
         for text in ["1", "80", "8000-17999", "1-65535"] {
             assert_eq!(text.parse::<Ports>().unwrap().to_string(), text);
         }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_are_no_ports_is_shown_how_to_write_it() {
+    fn the_error_for_invalid_ports_says_how_to_write_them() {
         let fault = |text: &str| text.parse::<Ports>().unwrap_err();
         assert_eq!(fault("0"), "the port 0 does not exist: use 1 to 65535");
         assert_eq!(fault("65536"), "the port 65536 does not exist: use 1 to 65535");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_moved_as_a_whole_or_not() {
+    fn a_range_is_moved_only_as_a_whole() {
         let ports = Ports::new(8000, 8009).unwrap();
         assert_eq!(ports.moved_to(80), Ports::new(80, 89));
         assert_eq!(ports.moved_to(65_530), None);

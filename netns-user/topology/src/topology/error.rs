@@ -1,8 +1,8 @@
-//! What is wrong with a topology file, and where.
+//! Errors of a topology file, with their positions.
 
 use std::{fmt, ops::Range};
 
-/// A fault found while reading, at a range of bytes.
+/// A fault that was found while reading or checking, at a range of bytes.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) span: Range<usize>,
@@ -15,18 +15,18 @@ impl Fault {
     }
 }
 
-/// One thing that is wrong with a topology file.
+/// A fault of a topology file, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// What is wrong and what to do.
+    /// The fault, and what to do about it.
     pub message: String,
 }
 
-/// All that is wrong with a topology file. Displays one line a problem, each beginning with
+/// All faults of a topology file. It displays one line for each, which begins with
 /// `FILE:LINE:COLUMN:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopologyError {
@@ -44,12 +44,12 @@ impl TopologyError {
                 Problem { line, column, message: fault.message }
             })
             .collect();
-        // A person mends a file from its top; the order of the checks is of no interest.
+        // A person corrects a file from the top down, in whatever order the checks run.
         problems.sort_by_key(|problem| (problem.line, problem.column));
         Self { origin: origin.to_owned(), problems }
     }
 
-    /// In the order of their lines.
+    /// The problems in the order of their lines.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -70,7 +70,7 @@ impl fmt::Display for TopologyError {
 
 impl std::error::Error for TopologyError {}
 
-/// Where the lines of a text begin: a file of many thousand lines may have as many faults.
+/// Where the lines of a text begin. A file of many thousand lines can have as many faults.
 pub(super) struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,

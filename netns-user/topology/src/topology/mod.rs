@@ -1,16 +1,21 @@
-//! What a lab consists of, and how it is read from a TOML file. Pure: no system calls.
+//! The topology: what a lab consists of, and how it is read from a TOML file.
 
 mod check;
-mod choices;
+mod entry;
 mod error;
 mod file;
-mod mend;
+mod limits;
 mod model;
 mod names;
+mod nat_options;
 mod networks;
+mod parts;
 mod read;
+mod recover;
 mod routers;
 mod schema;
+mod subnets;
+mod suggestion;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -18,10 +23,11 @@ mod uplinks;
 
 pub use error::{Problem, TopologyError};
 pub use model::{
-    AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, NatOptions, NatTimeouts, Outside,
-    Plug, Route, Router, Topology, Uplink,
+    AUTO, Bridge, Cable, CableEnd, Far, Namespace, NamespacePlug, Outside, Plug, Route, Router,
+    Topology, Uplink,
 };
 pub use names::{interface_fault, lab_fault, namespace_fault};
+pub use nat_options::{NatOptions, NatTimeouts};
 pub use networks::Networks;
 pub use schema::schema;
 
@@ -29,20 +35,22 @@ pub use schema::schema;
 const LECTURE: &str = include_str!("../../../../examples/lecture.toml");
 
 impl Topology {
-    /// Reads and checks a topology file. `origin` is the file's name for errors.
+    /// Reads and checks a topology file. `origin` is the file's name in errors.
     ///
     /// # Errors
-    /// All that is wrong with the file, each with its line and column. A file that is no TOML is
-    /// not checked any further, and where values are missing or of a wrong kind, not what the
-    /// others mean.
+    /// Everything that is wrong with the file, each with its line and column. Where the file is not
+    /// TOML, or a key is missing or has a value of the wrong type, the meaning of the values is not
+    /// checked.
     pub fn parse(text: &str, origin: &str) -> Result<Self, TopologyError> {
-        let failed = |problems| TopologyError::new(origin, text, problems);
         let mut faults = Vec::new();
-        let file = syntax::read(text, &mut faults);
-        let topology = file.and_then(|file| read::read(text, &file, &mut faults));
+        let topology = syntax::read(text, &mut faults).and_then(|file| {
+            let parts = read::read(&file, &mut faults);
+            check::check(text, &file, &parts, &mut faults);
+            parts.into_topology(file.name.get_ref())
+        });
         match topology {
             Some(topology) if faults.is_empty() => Ok(topology),
-            _ => Err(failed(faults)),
+            _ => Err(TopologyError::new(origin, text, faults)),
         }
     }
 
@@ -51,7 +59,7 @@ impl Topology {
         Self::parse(LECTURE, "lecture.toml").expect("a unit test parses the embedded file")
     }
 
-    /// The file from which this topology would be read, with every default spelled out.
+    /// A topology file of this lab, in which every default is written out.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("the model holds only what TOML can express")
     }

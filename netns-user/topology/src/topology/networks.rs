@@ -1,4 +1,4 @@
-//! The networks of a lab, and the routers that lead to them.
+//! The networks of a lab, and which router leads to each.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,7 +7,10 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::model::{Bridge, Cable, Namespace, Route, Router, Topology, Uplink};
+use super::{
+    model::{Bridge, Cable, Namespace, Route, Router, Topology, Uplink},
+    subnets::overlap,
+};
 use crate::rules::MasqueradeRule;
 
 /// The namespace of a router; `None`: the machine.
@@ -22,12 +25,12 @@ pub struct Networks<'a> {
     bridges: Vec<(RouterName<'a>, Ipv4Net)>,
     /// Subnets of cables that have an end in the router.
     cables: Vec<(RouterName<'a>, Ipv4Net)>,
-    /// Addresses at the other end of these cables, and those of uplinks that are plugged in and
-    /// not in the subnet of their bridge.
+    /// Addresses at the other ends of these cables, and addresses of plugged-in uplinks outside the
+    /// subnet of their bridge.
     far_ends: HashMap<Ipv4Addr, Vec<RouterName<'a>>>,
-    /// Destinations of routes, default routes left out.
+    /// Destinations of routes, without default routes.
     routes: Vec<(RouterName<'a>, Ipv4Net)>,
-    /// Networks of namespaces, to which no router need lead.
+    /// Networks of namespaces, which no router needs to lead to.
     others: Vec<Ipv4Net>,
 }
 
@@ -57,7 +60,7 @@ impl<'a> Networks<'a> {
         let mut seen = HashSet::new();
         for uplink in uplinks {
             let router = uplink.router.as_deref();
-            // Of two with one name, which is reported, the first counts.
+            // Two with one name are a fault that is reported: the first one counts.
             networks.uplinks.entry(&uplink.name).or_insert(router);
             if seen.insert(router) {
                 networks.with_uplinks.push(router);
@@ -81,7 +84,7 @@ impl<'a> Networks<'a> {
         networks
     }
 
-    /// The addresses of an uplink that are not in the subnet of the bridge it is plugged into: the
+    /// The addresses of an uplink outside the subnet of the bridge that it is plugged into. The
     /// bridge's router has a route to each.
     fn add_beyond(&mut self, uplink: &Uplink, router: RouterName<'a>) {
         for address in uplink.addresses_beyond() {
@@ -98,7 +101,7 @@ impl<'a> Networks<'a> {
             if !routers.contains(name) {
                 continue;
             }
-            // Ends with a prefix of 32 bits have a subnet each.
+            // Each end with a prefix length of 32 has a subnet of its own.
             self.cables.extend(subnets().map(|subnet| (Some(name), subnet)));
             if let Some(address) = far.address {
                 self.far_ends.entry(address.addr()).or_default().push(Some(name));
@@ -106,7 +109,7 @@ impl<'a> Networks<'a> {
         }
     }
 
-    /// Whether some part of the lab has addresses of the network, or leads to it.
+    /// Whether a part of the lab has addresses of the network, or leads to it.
     pub fn covers(&self, network: Ipv4Net) -> bool {
         let led_to = self.bridges.iter().chain(&self.routes).map(|(_, led_to)| led_to);
         led_to.chain(&self.others).any(|other| overlap(*other, network))
@@ -117,10 +120,11 @@ impl<'a> Networks<'a> {
         self.far_ends.contains_key(&address)
     }
 
-    /// The routers that a masquerade is for: that of its uplink. Without one, every router that
-    /// has an uplink and leads to the source by a bridge, a cable or a route. If the file names no
-    /// such router, every router that has an uplink: a source may be behind namespaces that
-    /// forward, and the file need not say by which router it leaves.
+    /// The routers that a masquerade is for. With an uplink, that is the uplink's router. Without
+    /// one, it is every router that has an uplink and leads to the source by a bridge, a cable or a
+    /// route. Where no router leads to the source, it is every router that has an uplink: the
+    /// source can be behind namespaces that forward, and the file does not have to say by which
+    /// router it leaves.
     pub fn routers_of_masquerade(&self, rule: &MasqueradeRule) -> Vec<RouterName<'a>> {
         if let Some(name) = &rule.uplink {
             return self.uplinks.get(name.as_str()).copied().into_iter().collect();
@@ -135,8 +139,8 @@ impl<'a> Networks<'a> {
         if leading.is_empty() { with_uplinks().collect() } else { leading }
     }
 
-    /// The routers that have the target of a forward in the subnet of a bridge, or at the other
-    /// end of a cable, each once.
+    /// The routers with the target of a forward in the subnet of a bridge or at the other end of a
+    /// cable, each once.
     pub(super) fn routers_of_target(&self, target: Ipv4Addr) -> Vec<RouterName<'a>> {
         let bridges = self.bridges.iter().filter(|(_, subnet)| subnet.contains(&target));
         let bridges = bridges.map(|(router, _)| *router);
@@ -149,14 +153,14 @@ impl<'a> Networks<'a> {
         routers
     }
 
-    /// The first of these routers; it is the only one in a file without faults.
+    /// The first of these routers. In a file without faults it is the only one.
     pub fn router_of_target(&self, target: Ipv4Addr) -> Option<RouterName<'a>> {
         self.routers_of_target(target).first().copied()
     }
 }
 
 impl Topology {
-    /// The networks of the lab. Built once, they serve for many rules.
+    /// The networks of the lab, to be built once for many rules.
     pub fn networks(&self) -> Networks<'_> {
         Networks::new(
             self.routers.iter(),
@@ -168,12 +172,7 @@ impl Topology {
     }
 }
 
-/// A default route says nothing about where a network is.
+/// The destinations of routes. A default route says nothing about where a network is.
 fn destinations(routes: &[Route]) -> impl Iterator<Item = Ipv4Net> {
     routes.iter().map(|route| route.to).filter(|to| to.prefix_len() > 0)
-}
-
-/// Whether two subnets have addresses in common.
-fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
-    one.contains(&other.network()) || other.contains(&one.network())
 }

@@ -1,4 +1,4 @@
-//! Uplinks: where they lead, and their addresses.
+//! Uplinks: their addresses and their far ends.
 
 use std::net::Ipv4Addr;
 
@@ -7,23 +7,23 @@ use ipnet::Ipv4Net;
 use super::model::{Far, Outside, Plug, Uplink};
 
 impl Uplink {
-    /// The address that the router speaks from where no rule names another.
+    /// The address that the router sends from where no rule names another.
     pub fn primary(&self) -> Option<Ipv4Net> {
         self.addresses.first().copied()
     }
 
-    /// Whether the lab gives it this address.
+    /// Whether the lab assigns it this address.
     pub fn has_address(&self, address: Ipv4Addr) -> bool {
         self.addresses.iter().any(|own| own.addr() == address)
     }
 
-    /// Its addresses that are not in the subnet of the first one. The far end of its cable needs a
-    /// route to each of them.
+    /// Its addresses outside the subnet of the first one. The far end of its cable needs a route to
+    /// each of them.
     pub fn addresses_beyond(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.addresses.iter().map(Ipv4Net::addr).filter(|address| self.is_beyond(*address))
     }
 
-    /// Whether an address is in another subnet than the first one.
+    /// Whether an address is outside the subnet of the first one.
     pub(super) fn is_beyond(&self, address: Ipv4Addr) -> bool {
         self.primary().is_some_and(|primary| !primary.contains(&address))
     }
@@ -36,7 +36,7 @@ impl Uplink {
         }
     }
 
-    /// Where it is plugged in at another router.
+    /// The bridge of another router that it is plugged into.
     pub fn plug(&self) -> Option<&Plug> {
         match &self.far {
             Some(Far::Plug(plug)) => Some(plug),

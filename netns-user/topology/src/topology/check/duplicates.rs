@@ -1,4 +1,4 @@
-//! Addresses: each given once in the networks of a router.
+//! No address is used twice in the networks of a router.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,21 +12,22 @@ use crate::topology::{
     model::{Bridge, Cable},
 };
 
-/// Networks in which an address must be one thing's. Behind two routers may be the same subnets.
+/// Networks in which every address is unique. Two routers can have the same subnets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Area<'a> {
-    /// A router's bridges, uplinks and what is outside of them; `None`: the machine's.
+    /// The bridges and uplinks of a router, and the networks outside; `None`: of the machine.
     Router(Option<&'a str>),
-    /// A namespace that no router has.
+    /// A namespace that is connected to no router.
     Namespace(&'a str),
 }
 
+/// A part of the file that has an address.
 struct Holder<'a> {
     area: Area<'a>,
     address: Ipv4Addr,
     owner: String,
     span: Range<usize>,
-    /// Namespace outside that may have the address by several uplinks.
+    /// The namespace of an outside, which can have the address once for each uplink to it.
     shared: Option<&'a str>,
 }
 
@@ -35,7 +36,7 @@ impl<'a> Check<'a> {
         let mut all = self.bridge_holders();
         all.extend(self.uplink_holders());
         for (entry, members) in self.members() {
-            let span = entry.address.unwrap_or(entry.name).span();
+            let span = entry.keys.address.unwrap_or(entry.name).span();
             for member in members {
                 let Some(plug) = &member.plug else { continue };
                 let Some(bridge) = self.bridges.get(plug.bridge.as_str()) else { continue };
@@ -57,7 +58,7 @@ impl<'a> Check<'a> {
                 seen.insert((*area, *address), holder);
                 continue;
             };
-            // One text may give many, and an address be in two areas.
+            // One text can declare many addresses, and an address can be in two areas.
             let same = shared.is_some() && *shared == first.shared;
             if !same && reported.insert(span.start) {
                 let line = self.line(&first.span);
@@ -67,7 +68,7 @@ impl<'a> Check<'a> {
                     )
                 } else {
                     format!(
-                        "{owner}: the address {address} is that of {} already (line {line}): \
+                        "{owner}: the address {address} already belongs to {} (line {line}): \
                          choose another",
                         first.owner
                     )
@@ -127,8 +128,8 @@ impl<'a> Check<'a> {
         all
     }
 
-    /// A cable's end is in the networks of the router that it is in, or whose bridge its
-    /// namespace is on.
+    /// The end of a cable is in the networks of the router that it is in, or of the router whose
+    /// bridge its namespace is on.
     fn cable_holders(&self) -> Vec<Holder<'a>> {
         let parts = self.parts;
         let routers = parts.routers.iter().flatten().filter_map(|part| part.namespace.as_deref());

@@ -1,4 +1,4 @@
-//! Names of interfaces: fit, and each given once in its namespace.
+//! Names of interfaces are valid, and unique in their namespace.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,33 +8,33 @@ use std::{
 use super::Check;
 use crate::topology::{file::Text, names::interface_fault};
 
-/// An interface: where it is, and where the file says so.
+/// An interface with its namespace, and the position of its name.
 struct Interface<'a> {
-    /// Namespace that it is in; `None`: the machine.
-    place: Option<&'a str>,
-    /// What an error calls it: `uplink`, `bridge`, `port`, `interface`.
+    /// Its namespace; `None`: the machine.
+    namespace: Option<&'a str>,
+    /// Its kind in errors: `uplink`, `bridge`, `port`, `interface`.
     kind: &'static str,
     name: &'a str,
     span: Range<usize>,
 }
 
 impl<'a> Interface<'a> {
-    fn new(place: Option<&'a str>, kind: &'static str, name: &'a Text) -> Self {
-        Self { place, kind, name: name.get_ref(), span: name.span() }
+    fn new(namespace: Option<&'a str>, kind: &'static str, name: &'a Text) -> Self {
+        Self { namespace, kind, name: name.get_ref(), span: name.span() }
     }
 }
 
 impl<'a> Check<'a> {
     pub(super) fn interfaces(&mut self) {
-        self.fit_names();
+        self.valid_interface_names();
         let mut all = self.router_interfaces();
         all.extend(self.far_interfaces());
-        self.unique_in_place(&all);
+        self.unique_in_namespace(&all);
         self.unique_in_lab();
     }
 
-    /// Those that the file gives; those that it leaves out are checked as they are made.
-    fn fit_names(&mut self) {
+    /// Checks the names that the file gives. Other names are checked when they are made.
+    fn valid_interface_names(&mut self) {
         let file = self.file;
         let mut all: Vec<(&str, &Text)> = Vec::new();
         for uplink in &file.uplinks {
@@ -51,28 +51,28 @@ impl<'a> Check<'a> {
         }
         let mut seen = HashSet::new();
         for (kind, text) in all {
-            self.fit_name(kind, text.get_ref(), text);
+            self.valid_interface_name(kind, text.get_ref(), text);
         }
-        // Of the members of one entry, the last has the longest name.
+        // The last member of an entry has the longest name.
         for entry in &self.parts.entries {
             let last = entry.last_member();
-            for (kind, text) in [("interface", entry.interface), ("port", entry.port)] {
-                // Namespaces with one template share its text.
+            for (kind, text) in [("interface", entry.keys.interface), ("port", entry.keys.port)] {
+                // Entries with the same template share its texts.
                 if let Some(text) = text.filter(|text| seen.insert((text.span().start, last))) {
-                    self.fit_name(kind, &entry.fill(text.get_ref(), last), text);
+                    self.valid_interface_name(kind, &entry.with_number(text.get_ref(), last), text);
                 }
             }
         }
     }
 
-    fn fit_name(&mut self, kind: &str, name: &str, text: &Text) {
+    fn valid_interface_name(&mut self, kind: &str, name: &str, text: &Text) {
         if let Some(fault) = interface_fault(name) {
-            let message = format!("{kind} \"{name}\": it names no interface: {fault}");
+            let message = format!("{kind} \"{name}\": it cannot name an interface: {fault}");
             self.fault(text.span(), message);
         }
     }
 
-    /// In the order of the errors: of two with one name, the later is told of.
+    /// The interfaces of routers. Of two with one name, the later one in this order is reported.
     fn router_interfaces(&self) -> Vec<Interface<'a>> {
         let (file, first) = (self.file, self.first_router());
         let router = |text: &'a Option<Text>| {
@@ -90,24 +90,24 @@ impl<'a> Check<'a> {
             let Some(bridge) = self.bridges.get(plug.bridge.as_str()) else { continue };
             let written = part.plug.as_ref().and_then(|part| part.get_ref().port.as_ref());
             let span = written.unwrap_or(&part.name).span();
-            let place = bridge.router.as_deref();
-            all.push(Interface { place, kind: "port", name: &plug.port, span });
+            let namespace = bridge.router.as_deref();
+            all.push(Interface { namespace, kind: "port", name: &plug.port, span });
         }
-        // Whoever gives a name has it; one that is made can be given instead.
+        // A name that the file gives has precedence over one that is made.
         let (written, made): (Vec<_>, Vec<_>) =
-            self.members().partition(|(entry, _)| entry.port.is_some());
+            self.members().partition(|(entry, _)| entry.keys.port.is_some());
         for (entry, members) in written.into_iter().chain(made) {
-            let span = entry.port.unwrap_or(entry.name).span();
+            let span = entry.keys.port.unwrap_or(entry.name).span();
             for plug in members.iter().filter_map(|member| member.plug.as_ref()) {
                 let Some(bridge) = self.bridges.get(plug.bridge.as_str()) else { continue };
-                let place = bridge.router.as_deref();
-                all.push(Interface { place, kind: "port", name: &plug.port, span: span.clone() });
+                let (namespace, span) = (bridge.router.as_deref(), span.clone());
+                all.push(Interface { namespace, kind: "port", name: &plug.port, span });
             }
         }
         all
     }
 
-    /// The far ends of cables, and both of those between namespaces.
+    /// The interfaces of namespaces: the far ends of uplinks and ports, and both ends of cables.
     fn far_interfaces(&self) -> Vec<Interface<'a>> {
         let outsides = self.file.uplinks.iter().filter_map(|part| part.outside.as_ref());
         let outside = |namespace: &'a Text, interface| {
@@ -117,11 +117,11 @@ impl<'a> Check<'a> {
             .map(|part| outside(&part.get_ref().namespace, &part.get_ref().interface))
             .collect();
         for (entry, members) in self.members() {
-            let span = entry.interface.unwrap_or(entry.name).span();
+            let span = entry.keys.interface.unwrap_or(entry.name).span();
             for member in members {
                 let Some(plug) = &member.plug else { continue };
-                let (place, span) = (Some(member.name.as_str()), span.clone());
-                all.push(Interface { place, kind: "interface", name: &plug.interface, span });
+                let (namespace, span) = (Some(member.name.as_str()), span.clone());
+                all.push(Interface { namespace, kind: "interface", name: &plug.interface, span });
             }
         }
         for cable in &self.file.cables {
@@ -131,28 +131,28 @@ impl<'a> Check<'a> {
         all
     }
 
-    fn unique_in_place(&mut self, all: &[Interface<'_>]) {
+    fn unique_in_namespace(&mut self, all: &[Interface<'_>]) {
         let routers: HashSet<Option<&str>> =
             self.parts.routers.iter().flatten().map(|part| part.namespace.as_deref()).collect();
         let mut seen: HashMap<(Option<&str>, &str), &Interface<'_>> = HashMap::new();
         let mut reported = HashSet::new();
         for interface in all {
-            let Interface { place, kind, name, span } = interface;
-            let Some(first) = seen.get(&(*place, *name)) else {
-                seen.insert((*place, *name), interface);
+            let Interface { namespace, kind, name, span } = interface;
+            let Some(first) = seen.get(&(*namespace, *name)) else {
+                seen.insert((*namespace, *name), interface);
                 continue;
             };
-            // One text may name many.
+            // One text can name many.
             if !reported.insert(span.start) {
                 continue;
             }
-            let whose = match place {
-                Some(place) if !routers.contains(&Some(place)) => format!("in \"{place}\""),
+            let whose = match namespace {
+                Some(name) if !routers.contains(&Some(name)) => format!("in \"{name}\""),
                 _ => "of the router".into(),
             };
             let message = format!(
-                "{kind} \"{name}\": an interface {whose} of that name is there already ({}, line \
-                 {}): choose another",
+                "{kind} \"{name}\": another interface {whose} already has this name ({}, line {}): \
+                 choose another",
                 first.kind,
                 self.line(&first.span)
             );
@@ -160,8 +160,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Rules and namespaces call uplinks and bridges by their names alone, whatever router they
-    /// are in. Two in one router are told of already.
+    /// Rules and namespaces name uplinks and bridges without a router. Two with one name in one
+    /// router are reported already.
     fn unique_in_lab(&mut self) {
         let file = self.file;
         let uplinks = file.uplinks.iter().map(|part| ("uplink", &part.name, &part.router));
@@ -176,7 +176,7 @@ impl<'a> Check<'a> {
             };
             if other != router {
                 let message = format!(
-                    "{kind} \"{name}\": another router has one of that name already (line {}): \
+                    "{kind} \"{name}\": another router already has one with this name (line {}): \
                      choose another",
                     self.line(&span)
                 );

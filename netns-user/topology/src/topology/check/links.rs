@@ -1,4 +1,4 @@
-//! Uplinks, cables and entries of namespaces: which keys go together, and where they lead.
+//! Uplinks, cables and namespaces have keys that go together, and lead to something that exists.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,32 +19,32 @@ impl<'a> Check<'a> {
         self.cables();
     }
 
-    /// A router of its own has nothing outside but what the lab makes.
+    /// An uplink of a router namespace, which leads only to what the lab makes.
     fn made_uplink(&mut self, uplink: &UplinkFile) {
         let name = uplink.name.get_ref();
         let span = uplink.name.span();
         if name == AUTO {
             self.fault(
                 span.clone(),
-                "uplink \"auto\" is the machine's own, but the router has a namespace of its own: \
-                 name an interface, or leave router.namespace out",
+                "uplink \"auto\" is an interface of the machine, but the router is a namespace: name \
+                 an interface, or leave router.namespace out",
             );
         }
         if let (Some(_), Some(plug)) = (&uplink.outside, &uplink.plug) {
             let message = format!(
-                "uplink \"{name}\": a cable has one far end: leave out its `outside` or its `plug`"
+                "uplink \"{name}\": its cable has one far end: leave out `outside` or `plug`"
             );
             self.fault(plug.span(), message);
         } else if (uplink.outside.is_none() && uplink.plug.is_none()) || uplink.address.is_none() {
             let message = format!(
-                "uplink \"{name}\": in a router namespace there is nothing at its other end: give \
-                 it an `address`, and an `outside` or a `plug`"
+                "uplink \"{name}\": in a router namespace it leads nowhere by itself: give it an \
+                 `address`, and an `outside` or a `plug`"
             );
             self.fault(span, message);
         }
     }
 
-    /// Of the machine's own uplinks nothing is changed.
+    /// An uplink of the machine, which the lab does not change.
     fn machine_uplink(&mut self, uplink: &UplinkFile) {
         let name = uplink.name.get_ref();
         if let Some(outside) = &uplink.outside {
@@ -63,14 +63,14 @@ impl<'a> Check<'a> {
         ];
         for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
             let message = format!(
-                "uplink \"{name}\": its `{key}` is the machine's own affair: leave it out, or set \
-                 router.namespace"
+                "uplink \"{name}\": the lab cannot set the `{key}` of an interface of the machine: \
+                 leave it out, or set router.namespace"
             );
             self.fault(span, message);
         }
     }
 
-    /// An uplink leads out of its router: not back into it, be it by way of others.
+    /// An uplink does not lead back into its own router, neither directly nor through other routers.
     fn loops(&mut self) {
         let plugged = self.file.uplinks.iter().zip(&self.parts.uplinks);
         let mut leads: HashMap<Option<&str>, Vec<Option<&str>>> = HashMap::new();
@@ -83,7 +83,7 @@ impl<'a> Check<'a> {
                 let how = if from == to {
                     "is in the same router"
                 } else {
-                    "is behind that uplink's own router: packets would go round in circles"
+                    "is behind the uplink's own router, so that packets would loop"
                 };
                 let message = format!(
                     "uplink \"{}\": bridge \"{}\" {how}: plug it into another router's bridge",
@@ -110,7 +110,7 @@ impl<'a> Check<'a> {
         for (_, members) in self.members() {
             known.extend(members.iter().map(|member| member.name.as_str()));
         }
-        // With namespaces that could not be read, nobody knows whom a cable leads to.
+        // A namespace that could not be read may be the one that a cable leads to.
         let complete = parts.namespaces.iter().all(Option::is_some);
         for (part, cable) in self.file.cables.iter().zip(&parts.cables) {
             let ends = [part.a.get_ref(), part.b.get_ref()];
@@ -124,7 +124,7 @@ impl<'a> Check<'a> {
                 && b.prefix_len() < 32
             {
                 let message = format!(
-                    "cable: its ends are in two subnets, {} and {}: give them one",
+                    "cable: its ends are in two subnets, {} and {}: put both in one",
                     a.trunc(),
                     b.trunc()
                 );
@@ -134,23 +134,23 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Keys of a cable without a bridge that it could lead to.
+    /// A namespace without a bridge has no keys of a cable to a bridge.
     pub(super) fn entries(&mut self) {
         let parts = self.parts;
-        for entry in parts.entries.iter().filter(|entry| entry.bridge.is_none()) {
+        for entry in parts.entries.iter().filter(|entry| entry.keys.bridge.is_none()) {
             let keys = [
-                ("address", entry.address.map(toml::Spanned::span)),
-                ("interface", entry.interface.map(toml::Spanned::span)),
-                ("port", entry.port.map(toml::Spanned::span)),
-                ("gateway", entry.gateway.map(toml::Spanned::span)),
-                ("mtu", entry.mtu.map(toml::Spanned::span)),
-                ("source_check", entry.source_check.map(toml::Spanned::span)),
-                ("quota", entry.quota.map(toml::Spanned::span)),
+                ("address", entry.keys.address.map(toml::Spanned::span)),
+                ("interface", entry.keys.interface.map(toml::Spanned::span)),
+                ("port", entry.keys.port.map(toml::Spanned::span)),
+                ("gateway", entry.keys.gateway.map(toml::Spanned::span)),
+                ("mtu", entry.keys.mtu.map(toml::Spanned::span)),
+                ("source_check", entry.keys.source_check.map(toml::Spanned::span)),
+                ("quota", entry.keys.quota.map(toml::Spanned::span)),
             ];
             for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
                 let message = format!(
-                    "{}: `{key}` is of the cable to a bridge: add `bridge`, or leave it out and \
-                     make a [[cable]]",
+                    "{}: `{key}` belongs to the cable to a bridge: add `bridge`, or leave it out and \
+                     add a [[cable]]",
                     entry.owner()
                 );
                 self.fault(span, message);
@@ -159,7 +159,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether one comes from `start` to `goal`.
+/// Whether uplinks lead from router `start` to router `goal`.
 fn leads_to<'a>(
     leads: &HashMap<Option<&'a str>, Vec<Option<&'a str>>>,
     start: Option<&'a str>,

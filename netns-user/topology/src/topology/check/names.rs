@@ -1,4 +1,4 @@
-//! Names of labs and namespaces: fit, each given once, and known where they are referred to.
+//! Names of labs and namespaces are valid and unique, and references lead to something that exists.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,9 +11,9 @@ use crate::topology::{
     names::{lab_fault, namespace_fault},
 };
 
-/// A name in use: what bears it and where the file says so.
+/// A name of a namespace, and its position.
 struct Named {
-    /// What an error calls its bearer: `the router`, `namespace`, …
+    /// The kind of the namespace in errors: `the router`, `namespace`, …
     kind: &'static str,
     name: String,
     span: Range<usize>,
@@ -37,7 +37,7 @@ impl Check<'_> {
         self.references();
     }
 
-    /// Of several routers, only the first can do without a namespace.
+    /// Only the first of several routers can be the machine.
     fn routers(&mut self) {
         for router in self.file.router.0.iter().skip(1) {
             if router.get_ref().namespace.is_none() {
@@ -76,18 +76,19 @@ impl Check<'_> {
             if let Some(fault) = namespace_fault(name)
                 && reported.insert(span.start)
             {
-                self.fault(span.clone(), format!("{kind}: \"{name}\" names no namespace: {fault}"));
+                let message = format!("{kind}: \"{name}\" cannot name a namespace: {fault}");
+                self.fault(span.clone(), message);
             }
             let Some(first) = seen.get(name.as_str()) else {
                 seen.insert(name, named);
                 continue;
             };
-            // Several uplinks may lead to one network outside.
+            // Several uplinks can lead to one network outside.
             let shared = *kind == "outside" && first.kind == "outside";
             if !shared && reported.insert(span.start) {
                 let message = format!(
-                    "{kind} \"{name}\": a namespace of that name is there already ({}, line {}): \
-                     choose another",
+                    "{kind} \"{name}\": another namespace already has this name ({}, line {}): choose \
+                     another",
                     first.kind,
                     self.line(&first.span)
                 );
@@ -96,13 +97,13 @@ impl Check<'_> {
         }
     }
 
-    /// Routers and bridges that are referred to.
+    /// Routers and bridges that are referred to exist.
     fn references(&mut self) {
         let file = self.file;
         let bridges: HashSet<&str> =
             file.bridges.iter().map(|bridge| bridge.name.get_ref().as_str()).collect();
         for entry in &self.parts.entries {
-            if let Some(bridge) = entry.bridge {
+            if let Some(bridge) = entry.keys.bridge {
                 self.reference(&entry.owner(), "bridge", bridge, &bridges);
             }
         }
@@ -129,7 +130,7 @@ impl Check<'_> {
         }
     }
 
-    /// Of what `kind` names, `wanted` must be one.
+    /// `wanted`, the name of a `kind`, is among `known`.
     pub(super) fn reference(
         &mut self,
         owner: &str,

@@ -1,4 +1,4 @@
-//! Sources that leave an uplink untranslated: each once, and none that a masquerade translates.
+//! Sources that leave an uplink untranslated are unique, and no masquerade translates them.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -18,8 +18,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Reports a source that an uplink has twice, and returns all sources with their places in
-    /// the file.
+    /// Reports a source that an uplink has twice. Returns all sources with their positions.
     fn routed_once(&mut self) -> HashMap<(&'a str, Ipv4Net), Range<usize>> {
         let (file, parts) = (self.file, self.parts);
         let mut seen = HashMap::new();
@@ -27,14 +26,14 @@ impl<'a> Check<'a> {
             let Some(Uplink { name, routed, .. }) = uplink else { continue };
             for (text, source) in part.routed.iter().zip(routed) {
                 match seen.entry((name.as_str(), *source)) {
-                    Entry::Vacant(place) => {
-                        place.insert(text.span());
+                    Entry::Vacant(entry) => {
+                        entry.insert(text.span());
                     }
                     Entry::Occupied(first) => {
                         let line = self.line(first.get());
                         let message = format!(
-                            "uplink \"{name}\": routed: {source} is there already (line {line}): \
-                             leave one out"
+                            "uplink \"{name}\": routed: {source} is already in line {line}: leave one \
+                             out"
                         );
                         self.fault(text.span(), message);
                     }
@@ -44,33 +43,33 @@ impl<'a> Check<'a> {
         seen
     }
 
-    /// The same source in both is a contradiction. A part of a masquerade's source is an exception
-    /// to it.
+    /// A source is not both routed and masqueraded at one uplink. A part of a masquerade's source
+    /// can be routed: it is an exception to the masquerade.
     fn routed_or_masqueraded(&mut self, routed: &HashMap<(&str, Ipv4Net), Range<usize>>) {
         let (file, parts) = (self.file, self.parts);
         // The uplinks of a masquerade that names none follow from the networks of the whole file.
-        let complete = self.knows_all_networks();
+        let complete = parts.has_all_networks();
         for (part, rule) in file.masquerades.iter().zip(&parts.masquerades) {
             let Some(rule) = rule else { continue };
             if rule.uplink.is_none() && !complete {
                 continue;
             }
             let routers = self.networks.routers_of_masquerade(rule);
-            let is_its = |uplink: &&Uplink| match &rule.uplink {
+            let is_used = |uplink: &&Uplink| match &rule.uplink {
                 Some(name) => uplink.name == *name,
                 None => routers.contains(&uplink.router.as_deref()),
             };
-            let uplinks = parts.uplinks.iter().flatten().filter(is_its);
+            let uplinks = parts.uplinks.iter().flatten().filter(is_used);
             let both = uplinks.filter_map(|uplink| {
                 Some((&uplink.name, routed.get(&(uplink.name.as_str(), rule.source))?))
             });
-            // One fault is enough to find the others by.
-            if let Some((uplink, place)) = both.into_iter().next() {
+            // One fault of a masquerade is enough.
+            if let Some((uplink, span)) = both.into_iter().next() {
                 let message = format!(
                     "masquerade: {} leaves uplink \"{uplink}\" untranslated (`routed`, line {}): \
                      leave one out",
                     rule.source,
-                    self.line(place)
+                    self.line(span)
                 );
                 self.fault(part.source.span(), message);
             }

@@ -1,4 +1,4 @@
-//! Routes: their next router must be within reach, and none be there twice.
+//! Routes have a next router in reach, and are unique.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,19 +11,15 @@ use toml::Spanned;
 use super::Check;
 use crate::topology::{file::RouteFile, model::Route};
 
-/// The interfaces of a namespace, with their addresses as far as they have any.
+/// The interfaces of a namespace, each with its address if it has one.
 type Interfaces<'a> = Vec<(&'a str, Option<Ipv4Net>)>;
 
 impl<'a> Check<'a> {
-    /// Of the machine's own interfaces the file knows nothing, so its routes are not looked at.
+    /// Routes of the machine are not checked, since the file does not have its interfaces.
     pub(super) fn routes(&mut self) {
         let parts = self.parts;
-        let complete = parts.uplinks.iter().all(Option::is_some)
-            && parts.bridges.iter().all(Option::is_some)
-            && parts.namespaces.iter().all(Option::is_some)
-            && parts.cables.iter().all(Option::is_some);
-        // With an interface that could not be read, nobody knows what is in reach.
-        if !complete {
+        // An interface that could not be read may be the one that reaches the next router.
+        if !parts.has_all_interfaces() {
             return;
         }
         let (interfaces, gateways) = self.all_interfaces();
@@ -37,17 +33,17 @@ impl<'a> Check<'a> {
             self.routes_of(&owner, &part.get_ref().routes, &router.routes, known, gateway);
         }
         let mut faulty = HashSet::new();
-        for (entry, members) in self.members().filter(|(entry, _)| !entry.routes.is_empty()) {
+        for (entry, members) in self.members().filter(|(entry, _)| !entry.routes().is_empty()) {
             for member in members {
                 let before = self.faults.len();
                 let known = interfaces.get(member.name.as_str()).unwrap_or(&nothing);
                 let owner = format!("namespace \"{}\"", member.name);
                 let gateway = member.plug.as_ref().is_some_and(|plug| plug.gateway.is_some());
-                // The members of an entry share its routes, and what is wrong with them.
+                // The members of an entry share its routes and their faults.
                 if faulty.contains(&entry.name.span().start) {
                     break;
                 }
-                self.routes_of(&owner, entry.routes, &member.routes, known, gateway);
+                self.routes_of(&owner, entry.routes(), &member.routes, known, gateway);
                 if self.faults.len() > before {
                     faulty.insert(entry.name.span().start);
                 }
@@ -118,13 +114,13 @@ impl<'a> Check<'a> {
             if let Some(first) = seen.insert((route.to, route.metric), text.to.span()) {
                 let line = self.line(&first);
                 let message = format!(
-                    "{owner}: there is one with the same metric already (line {line}): leave one \
-                     out, or give it another `metric`"
+                    "{owner}: the route in line {line} has the same metric: leave one out, or give \
+                     it another `metric`"
                 );
                 self.fault(text.to.span(), message);
             } else if has_gateway && route.to == Ipv4Net::default() && route.metric == 0 {
                 let message = format!(
-                    "{owner}: its gateway is the default route already: write gateway = false \
+                    "{owner}: its `gateway` already gives it a default route: write gateway = false \
                      for a namespace, leave `gateway` out of an uplink, or give the route a \
                      `metric`"
                 );
@@ -133,6 +129,7 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// The interface of a route exists, and the next router is in a subnet of one that it can use.
     fn reach(&mut self, owner: &str, text: &RouteFile, route: &Route, known: &Interfaces<'_>) {
         if let (Some(interface), Some(text)) = (&route.interface, &text.interface)
             && !known.iter().any(|(name, _)| name == interface)
@@ -156,8 +153,8 @@ impl<'a> Check<'a> {
             // Several addresses of one interface often have one subnet.
             nets.dedup();
             match nets.as_slice() {
-                [] => "no interface that leads there has an address: give it one".to_owned(),
-                nets => format!("no such address is in reach: use one of {}", nets.join(", ")),
+                [] => "no interface of the route has an address: give it one".to_owned(),
+                nets => format!("it is not in reach: use an address of {}", nets.join(", ")),
             }
         } else {
             return;

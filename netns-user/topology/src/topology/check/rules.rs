@@ -1,4 +1,4 @@
-//! Rules: about what is there, each given once.
+//! Rules are about parts that exist, and are unique.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -21,15 +21,14 @@ impl Check<'_> {
         let (file, parts) = (self.file, self.parts);
         let uplinks: HashSet<&str> =
             file.uplinks.iter().map(|uplink| uplink.name.get_ref().as_str()).collect();
-        // With a part that could not be read, nobody knows what is inside.
-        let complete = self.knows_all_networks();
+        // A part that could not be read may have the network.
+        let complete = parts.has_all_networks();
         let mut seen = HashMap::new();
         for (part, rule) in file.masquerades.iter().zip(&parts.masquerades) {
             match &part.uplink {
                 Some(uplink) => self.reference("masquerade", "uplink", uplink, &uplinks),
                 None if file.uplinks.is_empty() => {
-                    let message =
-                        "masquerade: the lab has no uplink to leave by: add an [[uplink]]";
+                    let message = "masquerade: the lab has no uplink: add an [[uplink]]";
                     self.fault(part.source.span(), message);
                 }
                 None => {}
@@ -41,7 +40,7 @@ impl Check<'_> {
                 let nets: Vec<_> =
                     bridges.map(|bridge| bridge.address.trunc().to_string()).collect();
                 let message = format!(
-                    "masquerade: nobody inside has an address of {}: {}",
+                    "masquerade: nothing inside has an address of {}: {}",
                     rule.source,
                     if nets.is_empty() {
                         "add a [[bridge]], a [[cable]] or a route that has it".to_owned()
@@ -55,25 +54,26 @@ impl Check<'_> {
                 && !self.may_be_uplink_address(uplink, to)
             {
                 let message = format!(
-                    "masquerade: the router has no address {to} at {uplink}: use one of the \
-                     uplink's, or leave it out"
+                    "masquerade: uplink \"{uplink}\" does not have the address {to}: use one of its \
+                     addresses, or leave `to` out"
                 );
                 self.fault(text.span(), message);
             }
-            let place = (rule.source, rule.uplink.as_deref());
-            if let Some((other, first)) = seen.insert(place, (rule, span.clone())) {
+            let key = (rule.source, rule.uplink.as_deref());
+            if let Some((other, first)) = seen.insert(key, (rule, span.clone())) {
                 let line = self.line(&first);
                 let message = if other == rule {
-                    format!("the same masquerade is in line {line}: leave one out")
+                    format!("masquerade: line {line} has the same one: leave one out")
                 } else {
-                    format!("`{other}` is in line {line} for the same source: leave one out")
+                    format!("masquerade: line {line} has the same source, `{other}`: leave one out")
                 };
                 self.fault(span, message);
             }
         }
     }
 
-    /// Of an uplink that the lab makes all addresses are in the file.
+    /// Whether an uplink can have an address. The file has all addresses of an uplink that the lab
+    /// makes, and none of the machine's.
     fn may_be_uplink_address(&self, uplink: &str, address: Ipv4Addr) -> bool {
         let named = self.parts.uplinks.iter().flatten().filter(|other| other.name == uplink);
         let mut made = named.filter(|uplink| !uplink.addresses.is_empty()).peekable();
@@ -82,21 +82,21 @@ impl Check<'_> {
 
     fn forwards(&mut self) {
         let (file, parts) = (self.file, self.parts);
-        let known = self.knows_all_networks();
+        let complete = parts.has_all_networks();
         let members = self.members().flat_map(|(_, members)| members);
         let plugs = members.filter_map(|member| Some(member.plug.as_ref()?.address.addr()));
         let uplinks = parts.uplinks.iter().flatten().filter(|uplink| uplink.plug().is_some());
         let uplinks = uplinks.flat_map(|uplink| uplink.addresses.iter().map(Ipv4Net::addr));
-        let somebody: HashSet<Ipv4Addr> = plugs.chain(uplinks).collect();
+        let targets: HashSet<Ipv4Addr> = plugs.chain(uplinks).collect();
         let mut seen: BTreeMap<_, (&ForwardRule, Range<usize>)> = BTreeMap::new();
         for (part, rule) in file.forwards.iter().zip(&parts.forwards) {
             let Some(rule) = rule else { continue };
             let target = *rule.target.ip();
             let routers = self.networks.routers_of_target(target);
-            if known && !somebody.contains(&target) && !self.networks.is_far_end(target) {
+            if complete && !targets.contains(&target) && !self.networks.is_far_end(target) {
                 let message = format!(
-                    "forward: no namespace has the target address {target}: use the address of \
-                     one of them"
+                    "forward: no namespace has the target address {target}: use the address of a \
+                     namespace"
                 );
                 self.fault(part.target.span(), message);
             } else if routers.len() > 1 {
@@ -112,38 +112,38 @@ impl Check<'_> {
                 && !self.may_be_router_address(router, address)
             {
                 let message = format!(
-                    "forward: {address} is no address of the router: use one of an uplink or a \
-                     bridge, or leave it out for all"
+                    "forward: {address} is not an address of the router: use one of an uplink or a \
+                     bridge, or leave it out for all addresses"
                 );
                 self.fault(text.span(), message);
             }
-            // Ranges that have nothing in common are in the order of their first ports.
-            let place = |port: u16| (router, rule.protocol as u8, rule.address, port);
-            let before = seen.range(..=place(rule.ports.last())).next_back();
+            // Ranges that do not overlap are in the order of their first ports.
+            let key = |port: u16| (router, rule.protocol as u8, rule.address, port);
+            let before = seen.range(..=key(rule.ports.last())).next_back();
             let other = before.map(|(_, other)| other).filter(|(other, _)| other.overlaps(rule));
             if let Some((other, span)) = other {
                 let line = self.line(span);
                 let message = match (rule.ports.single(), other.ports.single()) {
                     (Some(port), Some(_)) => format!(
-                        "forward: {} port {port} is forwarded already (line {line}): choose \
+                        "forward: {} port {port} is already forwarded (line {line}): choose \
                          another port",
                         rule.protocol
                     ),
                     _ => format!(
-                        "forward: {} ports {} are forwarded already in part, by `{other}` (line \
-                         {line}): choose others",
+                        "forward: {} ports {} overlap those of `{other}` (line {line}): choose \
+                         others",
                         rule.protocol, rule.ports
                     ),
                 };
                 self.fault(part.port.span(), message);
             } else {
-                seen.insert(place(rule.ports.first()), (rule, part.port.span()));
+                seen.insert(key(rule.ports.first()), (rule, part.port.span()));
             }
         }
     }
 
-    /// Of a router namespace all addresses are in the file; of the machine they are not, nor
-    /// are those known that could not be read.
+    /// Whether a router can have an address. The file has all addresses of a router namespace, and
+    /// not those of the machine. An address that could not be read can be any.
     fn may_be_router_address(&self, router: Option<&str>, address: Ipv4Addr) -> bool {
         let parts = self.parts;
         let uplinks = parts.uplinks.iter().flatten();

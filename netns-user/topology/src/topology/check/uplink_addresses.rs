@@ -1,4 +1,4 @@
-//! Addresses of uplinks: the first one reaches the far end, and the others fit together with it.
+//! The first address of an uplink reaches the far end, and its addresses are consistent.
 
 use ipnet::Ipv4Net;
 
@@ -6,7 +6,7 @@ use super::Check;
 use crate::topology::{
     file::UplinkFile,
     model::{Outside, Uplink},
-    read::has_edges,
+    subnets::{has_edges, overlap},
 };
 
 impl Check<'_> {
@@ -32,25 +32,26 @@ impl Check<'_> {
         }
     }
 
-    /// Two addresses of one interface are in the same subnet, or in subnets that do not overlap.
-    /// A single address (/32) may be anywhere, but not at an edge of another one's subnet.
+    /// Two addresses of one interface are in the same subnet, or in subnets that do not overlap. A
+    /// single address (/32) can be anywhere but at the edge of another one's subnet.
     fn further_addresses(&mut self, part: &UplinkFile, uplink: &Uplink) {
         let name = &uplink.name;
-        for (at, (address, text)) in uplink.addresses.iter().zip(part.addresses()).enumerate() {
+        for (index, (address, text)) in uplink.addresses.iter().zip(part.addresses()).enumerate() {
             let others = || uplink.addresses.iter().filter(|other| other.addr() != address.addr());
             let is_alone = address.prefix_len() == Ipv4Net::default().max_prefix_len();
             let edge = others().find(|net| {
                 has_edges(**net) && [net.network(), net.broadcast()].contains(&address.addr())
             });
-            let earlier = uplink.addresses.iter().take(at);
+            let earlier = uplink.addresses.iter().take(index);
             let other = earlier.filter(|other| {
                 let lengths = [address.prefix_len(), other.prefix_len()];
-                let meet = other.contains(&address.network()) || address.contains(&other.network());
-                lengths[0] != lengths[1] && !lengths.contains(&address.max_prefix_len()) && meet
+                lengths[0] != lengths[1]
+                    && !lengths.contains(&address.max_prefix_len())
+                    && overlap(**other, *address)
             });
             let message = if let Some(net) = edge.filter(|_| is_alone) {
                 format!(
-                    "uplink \"{name}\": the address {address} is of no use, it is the network or \
+                    "uplink \"{name}\": the address {address} cannot be used: it is the network or \
                      broadcast address of {}, the subnet of {net}: choose another",
                     net.trunc()
                 )
@@ -80,7 +81,7 @@ impl Check<'_> {
             return;
         };
         if outside.address.trunc() != net {
-            // Its gateway is then wrong by the same mistake.
+            // The gateway is then wrong for the same reason.
             let reach = |address: &&Ipv4Net| address.trunc() == outside.address.trunc();
             if let Some(better) = uplink.addresses.iter().find(reach) {
                 let message = format!(
@@ -94,8 +95,8 @@ impl Check<'_> {
                 && outside.address.contains(&primary.addr())
             {
                 let message = format!(
-                    "uplink \"{name}\": its first address {primary} has no subnet, so outside \"{}\" \
-                     with {} is not within its reach: write {}/{}",
+                    "uplink \"{name}\": its first address {primary} has no subnet, so that outside \
+                     \"{}\" with {} is out of reach: write {}/{}",
                     outside.namespace,
                     outside.address,
                     primary.addr(),
@@ -115,7 +116,7 @@ impl Check<'_> {
             && gateway != outside.address.addr()
         {
             let message = format!(
-                "uplink \"{name}\": nobody is its gateway {gateway}: outside has the address {}",
+                "uplink \"{name}\": its gateway {gateway} does not exist: outside has the address {}",
                 outside.address.addr()
             );
             self.fault(text.span(), message);

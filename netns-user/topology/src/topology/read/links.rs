@@ -1,4 +1,4 @@
-//! Routers and what hangs on them: uplinks and bridges; cables, and routes of all.
+//! Routers with their uplinks and bridges, cables, and routes.
 
 use ipnet::Ipv4Net;
 use toml::Spanned;
@@ -14,10 +14,10 @@ use crate::topology::{
     names::interface_fault,
 };
 
-/// How a route is written that is for all that no other route has.
+/// The destination of the default route, as it is written.
 const DEFAULT_ROUTE: &str = "default";
 
-/// The namespace of the router that everything belongs to that names none.
+/// The namespace of the first router. Uplinks and bridges that name no router belong to it.
 pub(super) fn first_router(file: &RoutersFile) -> Option<String> {
     file.0.first().and_then(|router| text(router.get_ref().namespace.as_ref()))
 }
@@ -83,11 +83,11 @@ fn addresses(file: &UplinkFile, owner: &str, faults: &mut Vec<Fault>) -> Option<
     if let Some(AddressesFile { texts, span }) = &file.address
         && texts.is_empty()
     {
-        let message = format!("{owner}: its list of addresses is empty: write an address into it");
+        let message = format!("{owner}: its list of addresses is empty: add an address to it");
         faults.push(Fault::new(span.clone(), message));
         return None;
     }
-    // All of them are read before the first failure counts.
+    // Every element is read, so that all faults are reported.
     let read: Vec<_> = file.addresses().iter().map(|text| host(text, owner, faults)).collect();
     read.into_iter().collect()
 }
@@ -113,13 +113,13 @@ fn plug(file: &PlugFile, uplink: &UplinkFile, faults: &mut Vec<Fault>) -> Option
     }
     let name = uplink.name.get_ref();
     let port = format!("veth-{name}-br");
-    // A name that does not fit by itself is reported where it stands.
+    // An uplink's name that is not valid itself is reported with all other names.
     if interface_fault(name).is_none()
         && let Some(fault) = interface_fault(&port)
     {
         let message = format!(
-            "uplink \"{name}\": the port name that goes with it, \"{port}\", does not fit: \
-             {fault}: set `port`"
+            "uplink \"{name}\": the port name made from it, \"{port}\", is not valid: {fault}: set \
+             `port`"
         );
         faults.push(Fault::new(file.bridge.span(), message));
         return None;
@@ -147,7 +147,7 @@ pub(super) fn routes(
     owner: &str,
     faults: &mut Vec<Fault>,
 ) -> Option<Vec<Route>> {
-    // All of them are read before the first failure counts.
+    // Every element is read, so that all faults are reported.
     let read: Vec<_> = files.iter().map(|file| route(file, owner, faults)).collect();
     read.into_iter().collect()
 }

@@ -1,43 +1,19 @@
-//! From the file's text to the model. What cannot be read is reported and left out, so that
+//! From the file's text to the model. A part that cannot be read is reported and left out, so that
 //! the rest of the file can still be checked.
 
-mod entry;
-mod hand_out;
+mod allocate_addresses;
+mod cable_names;
 mod links;
 mod namespaces;
 mod rules;
 mod values;
 
-pub(super) use entry::{COUNT, Entry};
-use hand_out::Given;
-use namespaces::Switch;
-pub(super) use rules::{FLOW_TABLE, QUOTA, TIMEOUT};
-pub(super) use values::{MTU, has_edges};
+use super::{error::Fault, file::TopologyFile, parts::Parts};
+use allocate_addresses::UsedAddresses;
+use namespaces::BridgeKeys;
 
-use super::{
-    check,
-    error::Fault,
-    file::TopologyFile,
-    model::{Bridge, Cable, Namespace, Router, Topology, Uplink},
-};
-use crate::rules::{ForwardRule, MasqueradeRule};
-
-/// The file's parts in the file's order; `None` for those that could not be read.
-#[derive(Debug)]
-pub(super) struct Parts<'f> {
-    pub(super) routers: Vec<Option<Router>>,
-    pub(super) uplinks: Vec<Option<Uplink>>,
-    pub(super) bridges: Vec<Option<Bridge>>,
-    pub(super) entries: Vec<Entry<'f>>,
-    /// For each entry its members.
-    pub(super) namespaces: Vec<Option<Vec<Namespace>>>,
-    pub(super) cables: Vec<Option<Cable>>,
-    pub(super) masquerades: Vec<Option<MasqueradeRule>>,
-    pub(super) forwards: Vec<Option<ForwardRule>>,
-}
-
-/// Reads and checks the whole file. `None` only when there are faults.
-pub(super) fn read(text: &str, file: &TopologyFile, faults: &mut Vec<Fault>) -> Option<Topology> {
+/// Reads all parts of the file.
+pub(super) fn read<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Parts<'f> {
     let nat = rules::nat(&file.nat, faults);
     let first = links::first_router(&file.router);
     let first = first.as_deref();
@@ -52,15 +28,20 @@ pub(super) fn read(text: &str, file: &TopologyFile, faults: &mut Vec<Fault>) -> 
         .iter()
         .map(|part| values::ips(&part.dns, &format!("bridge \"{}\"", part.name.get_ref()), faults))
         .collect();
-    let switches = hand_out::by_name(file, &bridges)
-        .into_iter()
-        .map(|(name, (place, bridge))| (name, Switch { bridge, dns: &dns[place] }))
+    // Two with one name are a fault that is reported: the first one counts.
+    let bridge_keys = bridges
+        .iter()
+        .zip(&dns)
+        .rev()
+        .filter_map(|(bridge, dns)| Some((bridge.as_ref()?, dns)))
+        .map(|(bridge, dns)| (bridge.name.as_str(), BridgeKeys { bridge, dns }))
         .collect();
-    let given = Given::new(&bridges, &uplinks, &cables);
+    let used = UsedAddresses::new(&bridges, &uplinks, &cables);
     let entries = namespaces::entries(file, faults);
-    let namespaces = namespaces::namespaces(&entries, &switches, given, faults);
-    drop(switches);
-    let parts = Parts {
+    let namespaces = namespaces::namespaces(&entries, &bridge_keys, used, faults);
+    drop(bridge_keys);
+    Parts {
+        nat,
         routers,
         uplinks,
         bridges,
@@ -69,17 +50,5 @@ pub(super) fn read(text: &str, file: &TopologyFile, faults: &mut Vec<Fault>) -> 
         cables,
         masquerades: file.masquerades.iter().map(|part| rules::masquerade(part, faults)).collect(),
         forwards: file.forwards.iter().map(|part| rules::forward(part, faults)).collect(),
-    };
-    check::check(text, file, &parts, faults);
-    Some(Topology {
-        name: file.name.get_ref().clone(),
-        nat: nat?,
-        routers: parts.routers.into_iter().collect::<Option<_>>()?,
-        uplinks: parts.uplinks.into_iter().collect::<Option<_>>()?,
-        bridges: parts.bridges.into_iter().collect::<Option<_>>()?,
-        namespaces: parts.namespaces.into_iter().collect::<Option<Vec<_>>>()?.concat(),
-        cables: parts.cables.into_iter().collect::<Option<_>>()?,
-        masquerades: parts.masquerades.into_iter().collect::<Option<_>>()?,
-        forwards: parts.forwards.into_iter().collect::<Option<_>>()?,
-    })
+    }
 }

@@ -1,39 +1,40 @@
-//! The namespaces: entries with their templates become members, each with names and an address.
+//! The namespaces: each entry is combined with its template and resolved into its members, each
+//! with names and an address.
 
 use std::{collections::HashMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
 use super::{
-    entry::{Ends, Entry},
-    hand_out::{Given, Supply, last_host},
+    allocate_addresses::{AddressPool, UsedAddresses},
+    cable_names::CableNames,
     links::routes,
     rules,
-    values::{host, ip, ips, mtu, optional},
+    values::{host, ip, ips, mtu, number, optional},
 };
 use crate::{
     counted,
     topology::{
+        entry::Entry,
         error::Fault,
         file::{GatewayFile, TemplateFile, TopologyFile},
+        limits::{COUNT, MAX_PARTS, NAMESPACE_NAME},
         model::{Bridge, Namespace, NamespacePlug, Route},
-        names::{interface_fault, namespace_fault, unknown},
+        subnets::{address_above, last_host},
+        suggestion::hint,
     },
 };
 
-/// Most namespaces of a lab, with the routes and the name servers of each.
-const MOST_PARTS: u64 = 1 << 17;
-
-/// What a bridge passes on to what is plugged in.
+/// The keys of a bridge that hold for the namespaces on it.
 #[derive(Debug)]
-pub(super) struct Switch<'a> {
+pub(super) struct BridgeKeys<'a> {
     pub(super) bridge: &'a Bridge,
-    /// `None`: it could not be read.
+    /// `None`: they could not be read.
     pub(super) dns: &'a Option<Vec<Ipv4Addr>>,
 }
 
-/// The entries of the file, in its order. Of one without its template little is known, but
-/// enough for its name to be checked.
+/// The entries of the file, in its order. An entry whose template is unknown is kept, so that at
+/// least its name is checked.
 pub(super) fn entries<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Vec<Entry<'f>> {
     let templates: HashMap<&str, &TemplateFile> =
         file.templates.iter().map(|(name, keys)| (name.get_ref().as_str(), keys)).collect();
@@ -44,11 +45,11 @@ pub(super) fn entries<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Ve
         let entry = Entry::new(part, template);
         if let Some(wanted) = wanted.filter(|_| template.is_none()) {
             let name = wanted.get_ref();
-            let hint = unknown(name, templates.keys().copied());
+            let hint = hint(name, templates.keys().copied());
             let message = format!("{}: there is no template \"{name}\": {hint}", entry.owner());
             faults.push(Fault::new(wanted.span(), message));
         }
-        for text in entry.stray_numbers() {
+        for text in entry.names_without_number() {
             let message = format!(
                 "{}: {{}} in \"{}\" stands for the number of a namespace, and there is only one: \
                  set `count`",
@@ -62,11 +63,11 @@ pub(super) fn entries<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Ve
     entries
 }
 
-/// What an entry says, once for all its members.
+/// An entry with its values read, once for all of its members.
 struct Plan<'e, 'f> {
     entry: &'e Entry<'f>,
     members: u32,
-    ends: Ends,
+    cable_names: CableNames,
     forwarding: bool,
     routes: Vec<Route>,
     dns: Vec<Ipv4Addr>,
@@ -75,7 +76,7 @@ struct Plan<'e, 'f> {
 
 struct PlugPlan<'e> {
     bridge: &'e str,
-    /// Of the first member; `None`: handed out.
+    /// The address of the first member; `None`: addresses are allocated.
     first: Option<Ipv4Net>,
     gateway: Option<Ipv4Addr>,
     mtu: Option<u32>,
@@ -86,27 +87,27 @@ struct PlugPlan<'e> {
 /// The members of each entry; `None` for entries that could not be read.
 pub(super) fn namespaces<'a>(
     entries: &'a [Entry<'_>],
-    switches: &HashMap<&'a str, Switch<'a>>,
-    mut given: Given<'a>,
+    bridges: &HashMap<&'a str, BridgeKeys<'a>>,
+    mut used: UsedAddresses<'a>,
     faults: &mut Vec<Fault>,
 ) -> Vec<Option<Vec<Namespace>>> {
-    let mut plans: Vec<_> = entries.iter().map(|entry| plan(entry, switches, faults)).collect();
+    let mut plans: Vec<_> = entries.iter().map(|entry| plan(entry, bridges, faults)).collect();
     limit(&mut plans, faults);
     let mut wanted: HashMap<&str, u64> = HashMap::new();
     for plan in plans.iter().flatten() {
         let Some(plug) = &plan.plug else { continue };
-        let Some(switch) = switches.get(plug.bridge) else { continue };
+        let Some(BridgeKeys { bridge, .. }) = bridges.get(plug.bridge) else { continue };
         match plug.first {
             Some(first) => {
-                let router = switch.bridge.router.as_deref();
-                let all = (0..plan.members).filter_map(|member| nth(first, member));
-                all.for_each(|address| given.add(router, address.addr()));
+                let router = bridge.router.as_deref();
+                let all = (0..plan.members).filter_map(|offset| address_above(first, offset));
+                all.for_each(|address| used.add(router, address.addr()));
             }
             None => *wanted.entry(plug.bridge).or_default() += u64::from(plan.members),
         }
     }
-    let mut supplies: HashMap<&str, Supply<'_>> =
-        switches.iter().map(|(name, switch)| (*name, Supply::new(switch.bridge))).collect();
+    let mut pools: HashMap<&str, AddressPool<'_>> =
+        bridges.iter().map(|(name, keys)| (*name, AddressPool::new(keys.bridge))).collect();
     let mut exhausted = Vec::new();
     let mut made = Vec::with_capacity(plans.len());
     for plan in &plans {
@@ -114,22 +115,21 @@ pub(super) fn namespaces<'a>(
             made.push(None);
             continue;
         };
-        let members = make(plan, &mut supplies, &given);
+        let members = members_of(plan, &mut pools, &used);
         if let (None, Some(plug)) = (&members, &plan.plug)
-            && let Some(supply) = supplies.get(plug.bridge)
+            && let Some(pool) = pools.get(plug.bridge)
             && !exhausted.contains(&plug.bridge)
         {
             exhausted.push(plug.bridge);
-            let span = plan.entry.count.map_or(plan.entry.name.span(), toml::Spanned::span);
             let message = format!(
-                "{}: bridge \"{}\" has room for {}, {} are asked for: give the bridge a larger \
-                 subnet",
+                "{}: bridge \"{}\" has room for {}, but {} need an address: give the bridge a \
+                 larger subnet",
                 plan.entry.owner(),
                 plug.bridge,
-                counted(supply.handed_out() as usize, "namespace"),
+                counted(pool.allocated() as usize, "namespace"),
                 wanted.get(plug.bridge).copied().unwrap_or_default()
             );
-            faults.push(Fault::new(span, message));
+            faults.push(Fault::new(plan.entry.count_span(), message));
         }
         made.push(members);
     }
@@ -139,158 +139,130 @@ pub(super) fn namespaces<'a>(
 /// Drops all plans where together they would make more than a machine has room for.
 fn limit(plans: &mut [Option<Plan<'_, '_>>], faults: &mut Vec<Fault>) {
     let mut parts = 0;
-    for place in 0..plans.len() {
-        let Some(plan) = &plans[place] else { continue };
+    for plan in plans.iter().flatten() {
         let of_each = 1 + plan.routes.len() as u64 + plan.dns.len() as u64;
-        let own = u64::from(plan.members).saturating_mul(of_each);
-        if parts + own <= MOST_PARTS {
-            parts += own;
-            continue;
+        parts += u64::from(plan.members) * of_each;
+        if parts > MAX_PARTS {
+            let message = format!(
+                "{}: with this entry the lab has {parts} namespaces, routes and name servers: at \
+                 most {MAX_PARTS} are allowed",
+                plan.entry.owner(),
+            );
+            faults.push(Fault::new(plan.entry.count_span(), message));
+            // The entries before this one are dropped too.
+            plans.iter_mut().for_each(|plan| *plan = None);
+            return;
         }
-        let span = plan.entry.count.map_or(plan.entry.name.span(), toml::Spanned::span);
-        let message = format!(
-            "{}: with this entry the lab has {} namespaces, routes and name servers: {MOST_PARTS} \
-             are allowed",
-            plan.entry.owner(),
-            parts + own
-        );
-        faults.push(Fault::new(span, message));
-        // Not even those before it are made.
-        plans.iter_mut().for_each(|plan| *plan = None);
-        return;
     }
 }
 
 fn plan<'e, 'f>(
     entry: &'e Entry<'f>,
-    switches: &HashMap<&'e str, Switch<'e>>,
+    bridges: &HashMap<&'e str, BridgeKeys<'e>>,
     faults: &mut Vec<Fault>,
 ) -> Option<Plan<'e, 'f>> {
     let owner = entry.owner();
-    let members = entry.members(faults);
-    let routes = routes(entry.routes, &owner, faults);
-    let dns = optional(entry.dns.as_ref(), |dns| ips(dns, &owner, faults));
-    let mtu = mtu(entry.mtu, &owner, faults);
-    let first = optional(entry.address, |text| host(text, &owner, faults));
-    let quota = optional(entry.quota, |asked| rules::quota(asked, &owner, faults));
-    let gateway = optional(entry.gateway, |gateway| match gateway.get_ref() {
+    let keys = &entry.keys;
+    let members = member_count(entry, faults);
+    let routes = routes(entry.routes(), &owner, faults);
+    let dns = optional(keys.dns, |dns| ips(dns, &owner, faults));
+    let mtu = mtu(keys.mtu, &owner, faults);
+    let first = optional(keys.address, |text| host(text, &owner, faults));
+    let quota = optional(keys.quota, |asked| rules::quota(asked, &owner, faults));
+    let gateway = optional(keys.gateway, |gateway| match gateway.get_ref() {
         GatewayFile::None => Some(None),
         GatewayFile::Address(text) => {
             let text = toml::Spanned::new(gateway.span(), text.clone());
             ip(&text, &owner, faults).map(Some)
         }
     });
-    let Some(bridge) = entry.bridge else {
+    let forwarding = keys.forwarding.copied().unwrap_or_default();
+    let Some(bridge) = keys.bridge else {
         return Some(Plan {
             entry,
             members: members?,
-            ends: Ends::new(entry, 1),
-            forwarding: entry.forwarding,
+            cable_names: CableNames::new(entry, 1),
+            forwarding,
             routes: routes?,
             dns: dns?.unwrap_or_default(),
             plug: None,
         });
     };
     let (members, first) = (members?, first?);
-    let ends = Ends::new(entry, members);
-    let named = ends_fit(entry, &ends, members, faults);
-    // A bridge that is not there, or not readable, is reported for itself.
-    let switch = switches.get(bridge.get_ref().as_str())?;
-    let stays = first.is_none_or(|first| stays_in_subnet(entry, first, members, switch, faults));
+    let cable_names = CableNames::new(entry, members);
+    let has_valid_names = cable_names.are_valid(entry, members, faults);
+    // A bridge that does not exist or could not be read is reported by itself.
+    let BridgeKeys { bridge, dns: bridge_dns } = bridges.get(bridge.get_ref().as_str())?;
+    let fits = first.is_none_or(|first| fits_subnet(entry, first, members, bridge, faults));
     let (gateway, dns) = (gateway?, dns?);
-    if !(named && stays) {
+    if !(has_valid_names && fits) {
         return None;
     }
     let plug = PlugPlan {
-        bridge: bridge.get_ref(),
+        bridge: &bridge.name,
         first,
-        gateway: gateway.unwrap_or(Some(switch.bridge.address.addr())),
-        mtu: mtu?.or(switch.bridge.mtu),
-        source_check: entry.source_check.map(|check| *check.get_ref()),
+        gateway: gateway.unwrap_or(Some(bridge.address.addr())),
+        mtu: mtu?.or(bridge.mtu),
+        source_check: keys.source_check.map(|check| *check.get_ref()),
         quota: quota?,
     };
     Some(Plan {
         entry,
         members,
-        ends,
-        forwarding: entry.forwarding,
+        cable_names,
+        forwarding,
         routes: routes?,
         dns: match dns {
             Some(dns) => dns,
-            None => switch.dns.clone()?,
+            None => bridge_dns.as_ref()?.clone(),
         },
         plug: Some(plug),
     })
 }
 
-/// Names that the file leaves out are made from the namespace's, which may not fit. Those that
-/// it gives are checked where they stand.
-fn ends_fit(entry: &Entry<'_>, ends: &Ends, members: u32, faults: &mut Vec<Fault>) -> bool {
-    let name = entry.member(members);
-    if let Some(fault) = namespace_fault(&name) {
-        // That of a single namespace is reported with all names, and those of members only where
-        // they are made.
-        if entry.count.is_some() {
-            let message = format!("namespace: \"{name}\" names no namespace: {fault}");
-            faults.push(Fault::new(entry.name.span(), message));
-        }
-        return false;
+/// How many members an entry has; `None` when its `count` is out of range.
+fn member_count(entry: &Entry<'_>, faults: &mut Vec<Fault>) -> Option<u32> {
+    let Some(count) = entry.count else { return Some(1) };
+    if entry.names().any(|text| text.get_ref().len() > NAMESPACE_NAME) {
+        // A name that is too long is a fault, which one member shows as well as many.
+        return Some(1);
     }
-    let (interface, port) = (ends.interface(entry, members), ends.port(entry, members));
-    let mut report = |kind: &str, name: &str, fault: &str, keys: &str| {
-        let message = format!(
-            "namespace \"{}\": the {kind} name that goes with it, \"{name}\", does not fit: \
-             {fault}: set {keys}",
-            entry.member(members)
-        );
-        faults.push(Fault::new(entry.name.span(), message));
-        false
-    };
-    let unfit_interface = interface_fault(&interface).filter(|_| entry.interface.is_none());
-    let unfit_port = interface_fault(&port).filter(|_| entry.port.is_none());
-    match (unfit_interface, unfit_port) {
-        // Two faults with one cause.
-        (Some(fault), Some(_)) => report("interface", &interface, &fault, "`interface` and `port`"),
-        (Some(fault), None) => report("interface", &interface, &fault, "`interface`"),
-        (None, Some(fault)) => report("port", &port, &fault, "`port`"),
-        (None, None) => true,
-    }
+    number(count, &COUNT, faults, |count| format!("{}: a count of {count}", entry.owner()))
 }
 
-/// Whether the addresses that follow the first one are still of the subnet. The first one by
-/// itself is checked with those of single namespaces.
-fn stays_in_subnet(
+/// Whether the addresses of all members are in the subnet of their bridge, where the first one is.
+/// Where the first one is not, that is reported with single namespaces.
+fn fits_subnet(
     entry: &Entry<'_>,
     first: Ipv4Net,
     members: u32,
-    switch: &Switch<'_>,
+    bridge: &Bridge,
     faults: &mut Vec<Fault>,
 ) -> bool {
-    let net = switch.bridge.address;
+    let net = bridge.address;
     let (start, last) = (u32::from(first.addr()), last_host(net));
     if !net.contains(&first.addr()) || members - 1 <= last.saturating_sub(start) {
         return true;
     }
     let message = format!(
-        "{}: from {} upwards there is room for {} on bridge \"{}\", {members} are asked \
-         for: begin lower, or give the bridge a larger subnet",
+        "{}: from {} upwards bridge \"{}\" has room for {}, but {members} need an address: begin \
+         lower, or give the bridge a larger subnet",
         entry.owner(),
         first.addr(),
+        bridge.name,
         counted((last - start) as usize + 1, "namespace"),
-        switch.bridge.name
     );
-    let span = entry.count.map_or(entry.name.span(), toml::Spanned::span);
-    faults.push(Fault::new(span, message));
+    faults.push(Fault::new(entry.count_span(), message));
     false
 }
 
-/// `None` when the bridge has no address left.
-fn make(
+/// The members of an entry; `None` when its bridge has too few addresses left.
+fn members_of(
     plan: &Plan<'_, '_>,
-    supplies: &mut HashMap<&str, Supply<'_>>,
-    given: &Given<'_>,
+    pools: &mut HashMap<&str, AddressPool<'_>>,
+    used: &UsedAddresses<'_>,
 ) -> Option<Vec<Namespace>> {
-    let mut supply = plan.plug.as_ref().and_then(|plug| supplies.get_mut(plug.bridge));
+    let mut pool = plan.plug.as_ref().and_then(|plug| pools.get_mut(plug.bridge));
     let mut made = Vec::new();
     for member in 1..=plan.members {
         let plug = match &plan.plug {
@@ -298,11 +270,11 @@ fn make(
             Some(plug) => Some(NamespacePlug {
                 bridge: plug.bridge.to_owned(),
                 address: match plug.first {
-                    Some(first) => nth(first, member - 1)?,
-                    None => supply.as_mut()?.take(given)?,
+                    Some(first) => address_above(first, member - 1)?,
+                    None => pool.as_mut()?.allocate(used)?,
                 },
-                interface: plan.ends.interface(plan.entry, member),
-                port: plan.ends.port(plan.entry, member),
+                interface: plan.cable_names.interface(plan.entry, member),
+                port: plan.cable_names.port(plan.entry, member),
                 gateway: plug.gateway,
                 mtu: plug.mtu,
                 source_check: plug.source_check,
@@ -311,10 +283,10 @@ fn make(
         };
         let mut routes = plan.routes.clone();
         for interface in routes.iter_mut().filter_map(|route| route.interface.as_mut()) {
-            *interface = plan.entry.fill(interface, member);
+            *interface = plan.entry.with_number(interface, member);
         }
         made.push(Namespace {
-            name: plan.entry.member(member),
+            name: plan.entry.member_name(member),
             plug,
             forwarding: plan.forwarding,
             routes,
@@ -322,9 +294,4 @@ fn make(
         });
     }
     Some(made)
-}
-
-fn nth(first: Ipv4Net, number: u32) -> Option<Ipv4Net> {
-    let address = u32::from(first.addr()).checked_add(number)?;
-    Ipv4Net::new(address.into(), first.prefix_len()).ok()
 }

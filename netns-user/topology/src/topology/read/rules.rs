@@ -1,8 +1,7 @@
-//! Masquerades, forwards and the settings of the translation.
+//! Masquerades, forwards, and the settings of the address translation.
 
 use std::str::FromStr;
 
-use netns_common::abi::MAX_FLOWS;
 use toml::Spanned;
 
 use super::values::{cidr, ip, networks, number, optional, ports, target, text};
@@ -11,19 +10,10 @@ use crate::{
     topology::{
         error::Fault,
         file::{ForwardFile, MasqueradeFile, MssClampFile, NatFile, Number, Text, TimeoutsFile},
-        model::{NatOptions, NatTimeouts},
+        limits::{FLOW_TABLE, QUOTA, TIMEOUT},
+        nat_options::{NatOptions, NatTimeouts},
     },
 };
-
-/// Fewest and most connections of a flow table: below, the sweeper has no room to work;
-/// above, the table takes gigabytes of kernel memory.
-pub(in crate::topology) const FLOW_TABLE: std::ops::RangeInclusive<u32> = 64..=MAX_FLOWS;
-
-/// Shortest and longest idle time, in seconds: a week is longer than any connection sleeps.
-pub(in crate::topology) const TIMEOUT: std::ops::RangeInclusive<u32> = 1..=604_800;
-
-/// Fewest and most connections that a namespace may have: one that may have none needs no NAT.
-pub(in crate::topology) const QUOTA: std::ops::RangeInclusive<u32> = 1..=*FLOW_TABLE.end();
 
 pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions> {
     let default = NatOptions::default();
@@ -63,7 +53,7 @@ pub(super) fn nat(file: &NatFile, faults: &mut Vec<Fault>) -> Option<NatOptions>
     })
 }
 
-/// How many connections a namespace may have.
+/// How many connections a namespace can have.
 pub(super) fn quota(asked: &Number, owner: &str, faults: &mut Vec<Fault>) -> Option<u32> {
     number(asked, &QUOTA, faults, |count| format!("{owner}: a quota of {count} connections"))
 }
@@ -76,30 +66,17 @@ fn timeouts(file: &TimeoutsFile, faults: &mut Vec<Fault>) -> Option<NatTimeouts>
             format!("nat: a timeout {key} of {seconds} seconds")
         }),
     };
-    let tcp_opening = read(&file.tcp_opening, "tcp_opening", default.tcp_opening);
-    let tcp_established = read(&file.tcp_established, "tcp_established", default.tcp_established);
-    let tcp_closing = read(&file.tcp_closing, "tcp_closing", default.tcp_closing);
-    let udp_unreplied = read(&file.udp_unreplied, "udp_unreplied", default.udp_unreplied);
-    let udp = read(&file.udp, "udp", default.udp);
-    let udp_question = read(&file.udp_question, "udp_question", default.udp_question);
-    let icmp = read(&file.icmp, "icmp", default.icmp);
-    let sctp_unreplied = read(&file.sctp_unreplied, "sctp_unreplied", default.sctp_unreplied);
-    let sctp = read(&file.sctp, "sctp", default.sctp);
-    let other_unreplied = read(&file.other_unreplied, "other_unreplied", default.other_unreplied);
-    let other = read(&file.other, "other", default.other);
-    Some(NatTimeouts {
-        tcp_opening: tcp_opening?,
-        tcp_established: tcp_established?,
-        tcp_closing: tcp_closing?,
-        udp_unreplied: udp_unreplied?,
-        udp: udp?,
-        udp_question: udp_question?,
-        icmp: icmp?,
-        sctp_unreplied: sctp_unreplied?,
-        sctp: sctp?,
-        other_unreplied: other_unreplied?,
-        other: other?,
-    })
+    macro_rules! read_all {
+        ($($key:ident)+) => {{
+            // Every timeout is read, so that all faults are reported.
+            $(let $key = read(&file.$key, stringify!($key), default.$key);)+
+            Some(NatTimeouts { $($key: $key?,)+ })
+        }};
+    }
+    read_all!(
+        tcp_opening tcp_established tcp_closing udp_unreplied udp udp_question icmp
+        sctp_unreplied sctp other_unreplied other
+    )
 }
 
 pub(super) fn masquerade(file: &MasqueradeFile, faults: &mut Vec<Fault>) -> Option<MasqueradeRule> {
@@ -119,14 +96,14 @@ pub(super) fn masquerade(file: &MasqueradeFile, faults: &mut Vec<Fault>) -> Opti
     let mss_clamp = optional(file.mss_clamp.as_ref(), |asked| mss_clamp(asked, faults));
     let uplink = text(file.uplink.as_ref());
     if let (Some(text), None) = (&file.to, &uplink) {
-        let message = "masquerade: `to` is an address at one uplink: name the `uplink` too";
+        let message = "masquerade: `to` is an address of one uplink: set `uplink` too";
         faults.push(Fault::new(text.span(), message));
     }
     let mapping = choice::<Mapping>(file.mapping.as_ref(), faults);
     let filtering = choice::<Filtering>(file.filtering.as_ref(), faults);
     if let (Some(text), Some(Mapping::AddressAndPortDependent)) = (&file.filtering, mapping) {
-        let message = "masquerade: `filtering` is for mapping = \"endpoint-independent\": otherwise \
-                       only the address and port that was sent to can answer";
+        let message = "masquerade: `filtering` needs mapping = \"endpoint-independent\": with the \
+                       other mapping only the remote address and port of a connection can answer";
         faults.push(Fault::new(text.span(), message));
     }
     Some(MasqueradeRule {
@@ -140,7 +117,7 @@ pub(super) fn masquerade(file: &MasqueradeFile, faults: &mut Vec<Fault>) -> Opti
     })
 }
 
-/// One of a few words; the default where the file has none.
+/// A value that is one of a few words; the default where the file sets none.
 fn choice<T: FromStr<Err = String> + Default>(
     asked: Option<&Text>,
     faults: &mut Vec<Fault>,
@@ -177,7 +154,7 @@ pub(super) fn forward(file: &ForwardFile, faults: &mut Vec<Fault>) -> Option<For
     };
     if rule.target_ports().is_none() {
         let message = format!(
-            "forward: the ports {} have no room at {}: the last would be above 65535",
+            "forward: the ports {} do not fit from {} on: the last one would be above 65535",
             rule.ports, rule.target
         );
         faults.push(Fault::new(file.target.span(), message));

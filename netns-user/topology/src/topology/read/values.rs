@@ -11,16 +11,14 @@ use toml::Spanned;
 use crate::{
     rules::{Ports, parse_network},
     topology::{
-        choices::{NumberOrText, PortsFile},
         error::Fault,
-        file::{Number, Text},
+        file::{Number, NumberOrText, PortsFile, Text},
+        limits::MTU,
+        subnets::has_edges,
     },
 };
 
-/// Fewest bytes that IPv4 asks of a link (RFC 791), and the most that a cable of Linux carries.
-pub(in crate::topology) const MTU: RangeInclusive<u32> = 68..=65_535;
-
-/// Reads what is there; the outer `None` says that it could not be read.
+/// Reads an optional value. The outer `None` means that it could not be read.
 #[expect(clippy::option_option, reason = "absent and unreadable are two things")]
 pub(super) fn optional<S, T>(
     part: Option<&S>,
@@ -36,18 +34,18 @@ pub(super) fn text(text: Option<&Text>) -> Option<String> {
     text.map(|text| text.get_ref().clone())
 }
 
-/// A number of the range; `what` names it: `a flow table of 5 connections`.
+/// A number of the range. `name` names it in the error: `a flow table of 5 connections`.
 pub(super) fn number(
     number: &Number,
     range: &RangeInclusive<u32>,
     faults: &mut Vec<Fault>,
-    what: impl FnOnce(i64) -> String,
+    name: impl FnOnce(i64) -> String,
 ) -> Option<u32> {
     let asked = *number.get_ref();
     let found = u32::try_from(asked).ok().filter(|number| range.contains(number));
     if found.is_none() {
         let (least, most) = (range.start(), range.end());
-        let message = format!("{}: use {least} to {most}", what(asked));
+        let message = format!("{}: use {least} to {most}", name(asked));
         faults.push(Fault::new(number.span(), message));
     }
     found
@@ -81,7 +79,7 @@ pub(super) fn ports(
     None
 }
 
-/// Networks of a rule; an address is one of its own.
+/// Networks of a rule. An address is a network of its own.
 pub(super) fn networks<C: FromIterator<Ipv4Net>>(
     texts: &[Text],
     owner: &str,
@@ -96,7 +94,7 @@ pub(super) fn networks<C: FromIterator<Ipv4Net>>(
             })
             .ok()
     };
-    // All of them are read before the first failure counts.
+    // Every element is read, so that all faults are reported.
     let networks: Vec<_> = texts.iter().map(&mut read).collect();
     networks.into_iter().collect()
 }
@@ -115,7 +113,7 @@ pub(super) fn target(text: &Text, faults: &mut Vec<Fault>) -> Option<SocketAddrV
 }
 
 pub(super) fn ips(texts: &[Text], owner: &str, faults: &mut Vec<Fault>) -> Option<Vec<Ipv4Addr>> {
-    // All of them are read before the first failure counts.
+    // Every element is read, so that all faults are reported.
     let read: Vec<_> = texts.iter().map(|text| ip(text, owner, faults)).collect();
     read.into_iter().collect()
 }
@@ -124,13 +122,11 @@ pub(super) fn ip(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<Ip
     let written = text.get_ref();
     let address = written.parse().ok();
     if address.is_none() {
-        faults.push(Fault::new(text.span(), no_ip(written, owner)));
+        let message =
+            format!("{owner}: \"{written}\" is not an IPv4 address: write it like 192.168.15.1");
+        faults.push(Fault::new(text.span(), message));
     }
     address
-}
-
-pub(super) fn no_ip(written: &str, owner: &str) -> String {
-    format!("{owner}: \"{written}\" is no IPv4 address: write it like 192.168.15.1")
 }
 
 pub(super) fn cidr(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<Ipv4Net> {
@@ -142,7 +138,7 @@ pub(super) fn cidr(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<
              {address}/32 for the address alone"
         ),
         (Err(_), Err(_)) => format!(
-            "{owner}: \"{written}\" is no IPv4 address with a prefix length: write it like \
+            "{owner}: \"{written}\" is not an IPv4 address with a prefix length: write it like \
              192.168.15.1/24"
         ),
     };
@@ -150,26 +146,20 @@ pub(super) fn cidr(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<
     None
 }
 
-/// Whether the subnet's first and last address are no host's. Subnets of one or two addresses
-/// (RFC 3021) have neither.
-pub(in crate::topology) fn has_edges(net: Ipv4Net) -> bool {
-    net.prefix_len() <= 30
-}
-
-/// An address that a host can have, with its subnet.
+/// An address of a host, with its subnet.
 pub(super) fn host(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<Ipv4Net> {
     let net = cidr(text, owner, faults)?;
     let address = net.addr();
     let fault = if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
         "no host can have it"
     } else if has_edges(net) && address == net.network() {
-        "it is the subnet's own (the network address)"
+        "it is the network address of its subnet"
     } else if has_edges(net) && address == net.broadcast() {
-        "it is the subnet's broadcast address"
+        "it is the broadcast address of its subnet"
     } else {
         return Some(net);
     };
-    let message = format!("{owner}: the address {net} is of no use, {fault}: choose another");
+    let message = format!("{owner}: the address {net} cannot be used: {fault}: choose another");
     faults.push(Fault::new(text.span(), message));
     None
 }

@@ -8,7 +8,7 @@ fn overlapping_bridges() {
         "[[namespace]]",
         "[[bridge]]\nname = \"v-net-1\"\naddress = \"10.0.0.129/25\"\n\n[[namespace]]",
         "lab.toml:18:11: bridge \"v-net-1\": its subnet 10.0.0.128/25 overlaps that of bridge \
-         \"v-net-0\" (line 14): give it another one",
+         \"v-net-0\" (line 14): give it another subnet",
     );
 }
 
@@ -45,20 +45,20 @@ fn network_and_broadcast_addresses() {
     spoiled(
         "10.0.0.2/24",
         "10.0.0.0/24",
-        "lab.toml:19:11: namespace \"red\": the address 10.0.0.0/24 is of no use, it is the \
-         subnet's own (the network address): choose another",
+        "lab.toml:19:11: namespace \"red\": the address 10.0.0.0/24 cannot be used: it is the \
+         network address of its subnet: choose another",
     );
     spoiled(
         "10.0.0.2/24",
         "10.0.0.255/24",
-        "lab.toml:19:11: namespace \"red\": the address 10.0.0.255/24 is of no use, it is the \
-         subnet's broadcast address: choose another",
+        "lab.toml:19:11: namespace \"red\": the address 10.0.0.255/24 cannot be used: it is the \
+         broadcast address of its subnet: choose another",
     );
     spoiled(
         "10.0.0.2/24",
         "127.0.0.1/8",
-        "lab.toml:19:11: namespace \"red\": the address 127.0.0.1/8 is of no use, no host can have \
-         it: choose another",
+        "lab.toml:19:11: namespace \"red\": the address 127.0.0.1/8 cannot be used: no host can \
+         have it: choose another",
     );
 }
 
@@ -67,8 +67,8 @@ fn duplicate_addresses() {
     spoiled(
         "10.0.0.2/24",
         "10.0.0.1/24",
-        "lab.toml:19:11: namespace \"red\": the address 10.0.0.1 is that of bridge \"v-net-0\" \
-         already (line 14): choose another",
+        "lab.toml:19:11: namespace \"red\": the address 10.0.0.1 already belongs to bridge \
+         \"v-net-0\" (line 14): choose another",
     );
 }
 
@@ -83,13 +83,13 @@ fn bad_addresses() {
     spoiled(
         "10.0.0.2/24",
         "10.0.0.2/33",
-        "lab.toml:19:11: namespace \"red\": \"10.0.0.2/33\" is no IPv4 address with a prefix \
+        "lab.toml:19:11: namespace \"red\": \"10.0.0.2/33\" is not an IPv4 address with a prefix \
          length: write it like 192.168.15.1/24",
     );
     spoiled(
         "8.8.8.8",
         "dns.example",
-        "lab.toml:10:91: outside \"lan\": \"dns.example\" is no IPv4 address: write it like \
+        "lab.toml:10:91: outside \"lan\": \"dns.example\" is not an IPv4 address: write it like \
          192.168.15.1",
     );
 }
@@ -99,13 +99,13 @@ fn a_gateway_that_is_nobody() {
     spoiled(
         "gateway = \"192.168.1.1\"",
         "gateway = \"192.168.1.2\"",
-        "lab.toml:9:11: uplink \"ens3\": nobody is its gateway 192.168.1.2: outside has the address \
-         192.168.1.1",
+        "lab.toml:9:11: uplink \"ens3\": its gateway 192.168.1.2 does not exist: outside has the \
+         address 192.168.1.1",
     );
     spoiled(
         "gateway = \"10.0.0.2\"",
         "gateway = \"10.0.0.3\"",
-        "lab.toml:27:11: namespace \"blue\": its gateway 10.0.0.3 is not another address of the \
+        "lab.toml:27:11: namespace \"blue\": its gateway 10.0.0.3 must be another address in the \
          subnet of bridge \"v-net-0\", 10.0.0.0/24",
     );
 }
@@ -119,8 +119,8 @@ fn a_simulated_uplink_needs_a_router_namespace() {
         "name = \"auto\"",
         &format!("name = \"auto\"\naddress = \"10.7.0.2/24\"\n{outside}"),
         &[
-            "lab.toml:5:11: uplink \"auto\": its `address` is the machine's own affair: leave it \
-             out, or set router.namespace",
+            "lab.toml:5:11: uplink \"auto\": the lab cannot set the `address` of an interface of \
+             the machine: leave it out, or set router.namespace",
             "lab.toml:6:11: uplink \"auto\": `outside` simulates a network, but the router is the \
              machine itself: leave it out, or set router.namespace",
         ],
@@ -134,10 +134,10 @@ fn a_router_namespace_needs_simulated_uplinks() {
         "[[uplink]]",
         "[router]\nnamespace = \"host\"\n\n[[uplink]]",
         &[
-            "lab.toml:7:8: uplink \"auto\" is the machine's own, but the router has a namespace of \
-             its own: name an interface, or leave router.namespace out",
-            "lab.toml:7:8: uplink \"auto\": in a router namespace there is nothing at its other \
-             end: give it an `address`, and an `outside` or a `plug`",
+            "lab.toml:7:8: uplink \"auto\" is an interface of the machine, but the router is a \
+             namespace: name an interface, or leave router.namespace out",
+            "lab.toml:7:8: uplink \"auto\": in a router namespace it leads nowhere by itself: \
+             give it an `address`, and an `outside` or a `plug`",
         ],
     );
 }

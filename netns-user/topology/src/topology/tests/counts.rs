@@ -59,10 +59,8 @@ fn names_of_cable_ends_fit_all_members() {
     let found = faults("[[namespace]]\nname = \"crimson-web\"\nbridge = \"v-net-0\"\ncount = 2");
     assert_eq!(
         found,
-        [
-            "namespace \"crimson-web-2\": the port name that goes with it, \"crimson-web-2-br\", does \
-          not fit: it has 16 characters, of which Linux allows 15: set `port`"
-        ]
+        ["namespace \"crimson-web-2\": the port name made from it, \"crimson-web-2-br\", is \
+             not valid: it has 16 characters, and Linux allows 15: set `port`"]
     );
 }
 
@@ -83,23 +81,23 @@ fn a_given_address_is_that_of_the_first_member() {
     assert_eq!(found[2][1], "10.0.0.254/24");
     assert_eq!(
         faults(&format!("{entry}address = \"10.0.0.253/24\"")),
-        ["namespace \"web\": from 10.0.0.253 upwards there is room for 2 namespaces on bridge \
-          \"v-net-0\", 3 are asked for: begin lower, or give the bridge a larger subnet"]
+        ["namespace \"web\": from 10.0.0.253 upwards bridge \"v-net-0\" has room for 2 \
+          namespaces, but 3 need an address: begin lower, or give the bridge a larger subnet"]
     );
     assert_eq!(
         faults(&format!("{entry}address = \"10.0.0.254/24\"")),
-        ["namespace \"web\": from 10.0.0.254 upwards there is room for 1 namespace on bridge \
-          \"v-net-0\", 3 are asked for: begin lower, or give the bridge a larger subnet"]
+        [
+            "namespace \"web\": from 10.0.0.254 upwards bridge \"v-net-0\" has room for 1 namespace, \
+          but 3 need an address: begin lower, or give the bridge a larger subnet"
+        ]
     );
     assert_eq!(
         faults(&format!(
             "[[namespace]]\nname = \"x\"\nbridge = \"v-net-0\"\naddress = \
                          \"10.0.0.9/24\"\n{entry}address = \"10.0.0.8/24\""
         )),
-        [
-            "namespace \"web-2\": the address 10.0.0.9 is that of namespace \"x\" already (line 43): \
-          choose another"
-        ]
+        ["namespace \"web-2\": the address 10.0.0.9 already belongs to namespace \"x\" (line \
+             43): choose another"]
     );
 }
 
@@ -108,10 +106,8 @@ fn a_full_subnet() {
     let entry = "[[namespace]]\nname = \"w\"\nbridge = \"v-net-0\"\n";
     assert_eq!(
         faults(&format!("{entry}count = 300")),
-        [
-            "namespace \"w\": bridge \"v-net-0\" has room for 251 namespaces, 300 are asked for: give \
-          the bridge a larger subnet"
-        ]
+        ["namespace \"w\": bridge \"v-net-0\" has room for 251 namespaces, but 300 need an \
+             address: give the bridge a larger subnet"]
     );
     assert_eq!(added(&format!("{entry}count = 251")).len(), 251);
 }
@@ -130,8 +126,10 @@ fn a_member_with_a_name_that_is_taken() {
     let entry = "[[namespace]]\nname = \"w\"\ncount = 3\n[[namespace]]\nname = \"w-2\"\n";
     assert_eq!(
         faults(entry),
-        ["namespace \"w-2\": a namespace of that name is there already (namespace, line 44): \
-          choose another"]
+        [
+            "namespace \"w-2\": another namespace already has this name (namespace, line 44): choose \
+          another"
+        ]
     );
     assert_eq!(
         faults("[[namespace]]\nname = \"w-{}\"\n"),

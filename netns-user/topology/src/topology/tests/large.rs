@@ -50,21 +50,21 @@ fn one_interface_twice_in_a_namespace() {
         "interface = \"eth9\" }\nb = { namespace = \"alone\", interface = \"eth9\" }\n\n[[cable]]\n\
          a = { namespace = \"alone\", interface = \"to-pc\"",
         "\"eth9\" }\n\n",
-        "interface \"eth9\": an interface in \"alone\" of that name is there already (interface, \
+        "interface \"eth9\": another interface in \"alone\" already has this name (interface, \
          line 73): choose another",
     );
     spoiled(
         "{ namespace = \"edge\", interface = \"spy\"",
         "{ namespace = \"edge\", interface = \"br-edge\"",
         "\"br-edge\" }\nb",
-        "interface \"br-edge\": an interface of the router of that name is there already (bridge, \
+        "interface \"br-edge\": another interface of the router already has this name (bridge, \
          line 30): choose another",
     );
     spoiled(
         "interface = \"eth1\"",
         "interface = \"eth0\"",
         "\"eth0\", address = \"192.168.2",
-        "interface \"eth0\": an interface in \"isp\" of that name is there already (interface, line \
+        "interface \"eth0\": another interface in \"isp\" already has this name (interface, line \
          15): choose another",
     );
 }
@@ -75,14 +75,15 @@ fn names_that_two_routers_use() {
         "name = \"br-home\"",
         "name = \"br-edge\"\naddress = \"10.7.0.1/24\"\n[[bridge]]\nname = \"br-home\"",
         "\"br-edge\"\naddress = \"10.7",
-        "bridge \"br-edge\": an interface of the router of that name is there already (bridge, line \
+        "bridge \"br-edge\": another interface of the router already has this name (bridge, line \
          30): choose another",
     );
     let text = LARGE.replacen("name = \"wan\"", "name = \"ens4\"", 1);
     let found = problems(&text);
     assert!(
         found[0].ends_with(
-            "uplink \"ens4\": another router has one of that name already (line 18): choose another"
+            "uplink \"ens4\": another router already has one with this name (line 18): choose \
+             another"
         ),
         "{found:?}"
     );
@@ -111,8 +112,8 @@ fn routers_in_a_circle() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
         found[0].ends_with(
-            "uplink \"back\": bridge \"br-home\" is behind that uplink's own router: packets would \
-             go round in circles: plug it into another router's bridge"
+            "uplink \"back\": bridge \"br-home\" is behind the uplink's own router, so that \
+             packets would loop: plug it into another router's bridge"
         ),
         "{found:?}"
     );
@@ -124,20 +125,20 @@ fn far_ends_of_an_uplink() {
         "plug = { bridge = \"br-edge\" }",
         "",
         "\"wan\"",
-        "uplink \"wan\": in a router namespace there is nothing at its other end: give it an \
-         `address`, and an `outside` or a `plug`",
+        "uplink \"wan\": in a router namespace it leads nowhere by itself: give it an `address`, \
+         and an `outside` or a `plug`",
     );
     let plug = "plug = { bridge = \"br-edge\" }";
     let outside = "outside = { namespace = \"x\", interface = \"e\", address = \"10.10.0.77/24\" }";
     let found = problems(&LARGE.replacen(plug, &format!("{plug}\n{outside}"), 1));
-    let fault = "a cable has one far end: leave out its `outside` or its `plug`";
+    let fault = "its cable has one far end: leave out `outside` or `plug`";
     assert!(found.iter().any(|line| line.ends_with(fault)), "{found:?}");
     spoiled(
         "name = \"wan\"",
         "name = \"wide-area\"",
         "\"br-edge\" }",
-        "uplink \"wide-area\": the port name that goes with it, \"veth-wide-area-br\", does not \
-         fit: it has 17 characters, of which Linux allows 15: set `port`",
+        "uplink \"wide-area\": the port name made from it, \"veth-wide-area-br\", is not valid: \
+         it has 17 characters, and Linux allows 15: set `port`",
     );
 }
 
@@ -173,8 +174,8 @@ fn routes_out_of_reach() {
         "via = \"10.10.0.2\" }]",
         "via = \"10.11.0.2\" }]",
         "\"10.11.0.2\"",
-        "router \"edge\": route to 10.20.0.0/16: via 10.11.0.2: no such address is in reach: use \
-         one of 192.168.1.0/24, 192.168.2.0/24, 10.10.0.0/24",
+        "router \"edge\": route to 10.20.0.0/16: via 10.11.0.2: it is not in reach: use an \
+         address of 192.168.1.0/24, 192.168.2.0/24, 10.10.0.0/24",
     );
     spoiled(
         "interface = \"lan\" }]",
@@ -212,16 +213,16 @@ fn one_route_twice() {
         "{ to = \"10.99.0.0/24\", interface = \"lan\" }",
         "{ to = \"0.0.0.0/0\", interface = \"lan\", metric = 5 }",
         "\"0.0.0.0/0\"",
-        "namespace \"db-1\": route to default: there is one with the same metric already (line \
-         58): leave one out, or give it another `metric`",
+        "namespace \"db-1\": route to default: the route in line 58 has the same metric: leave \
+         one out, or give it another `metric`",
     );
     spoiled(
         "name = \"pc\"\n",
         "name = \"pc\"\nroutes = [{ to = \"default\", via = \"10.20.0.9\" }]\n",
         "\"default\", via = \"10.20",
-        "namespace \"pc\": route to default: its gateway is the default route already: write \
-         gateway = false for a namespace, leave `gateway` out of an uplink, or give the route a \
-         `metric`",
+        "namespace \"pc\": route to default: its `gateway` already gives it a default route: \
+         write gateway = false for a namespace, leave `gateway` out of an uplink, or give the \
+         route a `metric`",
     );
 }
 
@@ -242,14 +243,14 @@ fn addresses_in_one_routers_networks() {
         "address = \"10.10.0.4/24\"",
         "address = \"10.10.0.2/24\"",
         "\"10.10.0.2/24\"\n\n[[namespace]]\nname = \"alone\"",
-        "namespace \"early\": the address 10.10.0.2 is that of uplink \"wan\" already (line 25): \
+        "namespace \"early\": the address 10.10.0.2 already belongs to uplink \"wan\" (line 25): \
          choose another",
     );
     spoiled(
         "address = \"10.30.0.2/30\"",
         "address = \"10.31.0.2/30\"",
         "\"10.31.0.2/30\"",
-        "cable: its ends are in two subnets, 10.30.0.0/30 and 10.31.0.0/30: give them one",
+        "cable: its ends are in two subnets, 10.30.0.0/30 and 10.31.0.0/30: put both in one",
     );
     // Behind another router the same subnet is another network.
     let again = LARGE.replace("10.20.0.1/24", "192.168.1.1/24");
@@ -262,8 +263,8 @@ fn keys_of_a_cable_without_a_bridge() {
         "name = \"alone\"",
         "name = \"alone\"\naddress = \"10.1.0.1/24\"",
         "\"10.1.0.1/24\"",
-        "namespace \"alone\": `address` is of the cable to a bridge: add `bridge`, or leave it out \
-         and make a [[cable]]",
+        "namespace \"alone\": `address` belongs to the cable to a bridge: add `bridge`, or leave \
+         it out and add a [[cable]]",
     );
 }
 
@@ -281,7 +282,7 @@ fn gateways_in_two_ways() {
         "gateway = false",
         "gateway = \"here\"",
         "\"here\"",
-        "namespace \"db-{}\": \"here\" is no IPv4 address: write it like 192.168.15.1",
+        "namespace \"db-{}\": \"here\" is not an IPv4 address: write it like 192.168.15.1",
     );
 }
 

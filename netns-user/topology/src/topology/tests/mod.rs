@@ -134,7 +134,8 @@ source_check = true
     assert_eq!(lab.uplinks[0].plug().unwrap().source_check, Some(false));
     assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
     let stray = "name = \"s\"\n[[namespace]]\nname = \"red\"\nsource_check = false\n";
-    let message = "namespace \"red\": `source_check` is of the cable to a bridge: add `bridge`, or leave it out and make a [[cable]]";
+    let message = "namespace \"red\": `source_check` belongs to the cable to a bridge: add \
+                   `bridge`, or leave it out and add a [[cable]]";
     assert_eq!(problems(stray), [format!("lab.toml:4:16: {message}")]);
 }
 
@@ -169,8 +170,8 @@ quota = 7
     assert_eq!(quotas, [None, Some(3000), Some(7)]);
     assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
     let stray = "name = \"s\"\n[[namespace]]\nname = \"red\"\nquota = 7\n";
-    let message = "namespace \"red\": `quota` is of the cable to a bridge: add `bridge`, or leave \
-                   it out and make a [[cable]]";
+    let message = "namespace \"red\": `quota` belongs to the cable to a bridge: add `bridge`, or \
+                   leave it out and add a [[cable]]";
     assert_eq!(problems(stray), [format!("lab.toml:4:9: {message}")]);
 }
 

@@ -7,33 +7,33 @@ fn duplicate_names() {
     spoiled(
         "name = \"blue\"",
         "name = \"red\"",
-        "lab.toml:22:8: namespace \"red\": a namespace of that name is there already (namespace, \
+        "lab.toml:22:8: namespace \"red\": another namespace already has this name (namespace, \
          line 17): choose another",
     );
     spoiled(
         "namespace = \"lan\"",
         "namespace = \"host\"",
-        "lab.toml:10:25: outside \"host\": a namespace of that name is there already (the router, \
+        "lab.toml:10:25: outside \"host\": another namespace already has this name (the router, \
          line 4): choose another",
     );
     spoiled(
         "port = \"blue-port\"",
         "port = \"veth-red-br\"",
-        "lab.toml:17:8: port \"veth-red-br\": an interface of the router of that name is there \
-         already (port, line 26): choose another",
+        "lab.toml:17:8: port \"veth-red-br\": another interface of the router already has this \
+         name (port, line 26): choose another",
     );
     spoiled(
         "[[namespace]]",
         "[[bridge]]\nname = \"v-net-0\"\naddress = \"10.1.0.1/24\"\n\n[[namespace]]",
-        "lab.toml:17:8: bridge \"v-net-0\": an interface of the router of that name is there \
-         already (bridge, line 13): choose another",
+        "lab.toml:17:8: bridge \"v-net-0\": another interface of the router already has this name \
+         (bridge, line 13): choose another",
     );
 }
 
 #[test]
 fn interface_names() {
     let cases = [
-        ("sixteen-letters-", "it has 16 characters, of which Linux allows 15"),
+        ("sixteen-letters-", "it has 16 characters, and Linux allows 15"),
         ("a/b", "it contains '/'"),
         ("a b", "it contains white space"),
         ("", "it is empty"),
@@ -45,31 +45,37 @@ fn interface_names() {
     ];
     for (name, fault) in cases {
         let expected =
-            format!("lab.toml:25:13: interface \"{name}\": it names no interface: {fault}");
+            format!("lab.toml:25:13: interface \"{name}\": it cannot name an interface: {fault}");
         spoiled("interface = \"eth0\"\n", &format!("interface = \"{name}\"\n"), &expected);
-        let expected = format!("lab.toml:26:8: port \"{name}\": it names no interface: {fault}");
+        let expected = format!(
+            "lab.toml:26:8: port \"{name}\": it cannot name an interface: \
+                                {fault}"
+        );
         spoiled("blue-port", name, &expected);
     }
     spoiled(
         "name = \"red\"",
         "name = \"crimson1\"",
-        "lab.toml:17:8: namespace \"crimson1\": the port name that goes with it, \
-         \"veth-crimson1-br\", does not fit: it has 16 characters, of which Linux allows 15: set \
-         `port`",
+        "lab.toml:17:8: namespace \"crimson1\": the port name made from it, \"veth-crimson1-br\", \
+         is not valid: it has 16 characters, and Linux allows 15: set `port`",
     );
     spoiled(
         "name = \"red\"",
         "name = \"crimsonscarlet\"",
-        "lab.toml:17:8: namespace \"crimsonscarlet\": the interface name that goes with it, \
-         \"veth-crimsonscarlet\", does not fit: it has 19 characters, of which Linux allows 15: \
-         set `interface` and `port`",
+        "lab.toml:17:8: namespace \"crimsonscarlet\": the interface name made from it, \
+         \"veth-crimsonscarlet\", is not valid: it has 19 characters, and Linux allows 15: set \
+         `interface` and `port`",
     );
 }
 
 #[test]
 fn namespace_names() {
     let found = problems(&GOOD.replacen("name = \"red\"", "name = \"a/b\"", 1));
-    assert_eq!(found[0], "lab.toml:17:8: namespace: \"a/b\" names no namespace: it contains '/'");
+    assert_eq!(
+        found[0],
+        "lab.toml:17:8: namespace: \"a/b\" cannot name a namespace: it contains \
+                          '/'"
+    );
 }
 
 #[test]
@@ -117,8 +123,8 @@ fn a_port_name_that_does_not_fit_names_its_key() {
     spoiled(
         "name = \"red\"",
         "name = \"crimsonscarlet\"\ninterface = \"eth0\"",
-        "lab.toml:17:8: namespace \"crimsonscarlet\": the port name that goes with it, \
-         \"veth-crimsonscarlet-br\", does not fit: it has 22 characters, of which Linux allows \
-         15: set `port`",
+        "lab.toml:17:8: namespace \"crimsonscarlet\": the port name made from it, \
+         \"veth-crimsonscarlet-br\", is not valid: it has 22 characters, and Linux allows 15: set \
+         `port`",
     );
 }

@@ -99,7 +99,7 @@ fn a_masquerade_is_for_the_router_of_its_uplink_wherever_its_source_is() {
 
 #[test]
 fn a_masquerade_of_a_source_that_no_part_of_the_file_has() {
-    let expected = "masquerade: nobody inside has an address of 10.96.0.0/24: the bridges have \
+    let expected = "masquerade: nothing inside has an address of 10.96.0.0/24: the bridges have \
                     10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24";
     assert_eq!(problems(&masquerade("10.96.0.0/24")), [format!("lab.toml:64:10: {expected}")]);
 }
@@ -115,8 +115,8 @@ fn a_forward_leads_to_the_other_end_of_a_routers_cable() {
     // The router's own end, and ends of which no router has the other one.
     for target in ["10.7.0.1", "10.99.0.2", "10.97.0.2"] {
         let expected = format!(
-            "lab.toml:66:10: forward: no namespace has the target address {target}: use the address \
-             of one of them"
+            "lab.toml:66:10: forward: no namespace has the target address {target}: use the \
+             address of a namespace"
         );
         assert_eq!(problems(&forward(target)), [expected]);
     }

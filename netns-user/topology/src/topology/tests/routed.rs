@@ -48,14 +48,14 @@ fn they_are_networks() {
     spoiled(
         key,
         &routed("lan"),
-        "lab.toml:9:29: uplink \"ens3\": routed: \"lan\": this is no network: write it like \
+        "lab.toml:9:29: uplink \"ens3\": routed: \"lan\": this is not a network: write it like \
          192.168.1.0/24, or an address like 192.168.1.7",
     );
     spoiled(
         key,
         &routed("203.0.113.0/24"),
-        "lab.toml:9:29: uplink \"ens3\": routed: 203.0.113.0/24 is there already (line 9): leave \
-         one out",
+        "lab.toml:9:29: uplink \"ens3\": routed: 203.0.113.0/24 is already in line 9: leave one \
+         out",
     );
 }
 

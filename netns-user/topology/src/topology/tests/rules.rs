@@ -7,8 +7,8 @@ fn forward_to_nobody() {
     spoiled(
         "10.0.0.3:8080",
         "10.0.0.9:8080",
-        "lab.toml:38:10: forward: no namespace has the target address 10.0.0.9: use the address of \
-         one of them",
+        "lab.toml:38:10: forward: no namespace has the target address 10.0.0.9: use the address \
+         of a namespace",
     );
 }
 
@@ -17,8 +17,8 @@ fn forward_on_an_address_that_the_router_lacks() {
     spoiled(
         "address = \"192.168.1.10\"\n",
         "address = \"192.168.1.11\"\n",
-        "lab.toml:36:11: forward: 192.168.1.11 is no address of the router: use one of an uplink or \
-         a bridge, or leave it out for all",
+        "lab.toml:36:11: forward: 192.168.1.11 is not an address of the router: use one of an \
+         uplink or a bridge, or leave it out for all addresses",
     );
 }
 
@@ -60,7 +60,7 @@ fn the_same_forward_twice() {
     let again = "\n[[forward]]\nprotocol = \"tcp\"\naddress = \"192.168.1.10\"\nport = 80\ntarget = \"10.0.0.2:80\"\n";
     assert_eq!(
         problems(&format!("{GOOD}{again}")),
-        ["lab.toml:43:8: forward: tcp port 80 is forwarded already (line 37): choose another port"]
+        ["lab.toml:43:8: forward: tcp port 80 is already forwarded (line 37): choose another port"]
     );
     let other_protocol = again.replace("tcp", "udp");
     Topology::parse(&format!("{GOOD}{other_protocol}"), "lab.toml").unwrap();
@@ -71,7 +71,7 @@ fn the_same_masquerade_twice() {
     let again = "\n[[masquerade]]\nsource = \"10.0.0.0/24\"\nuplink = \"ens3\"\n";
     assert_eq!(
         problems(&format!("{GOOD}{again}")),
-        ["lab.toml:41:10: the same masquerade is in line 31: leave one out"]
+        ["lab.toml:41:10: masquerade: line 31 has the same one: leave one out"]
     );
 }
 
@@ -80,8 +80,8 @@ fn masquerade_of_nobody() {
     spoiled(
         "source = \"10.0.0.0/24\"",
         "source = \"10.1.0.0/24\"",
-        "lab.toml:31:10: masquerade: nobody inside has an address of 10.1.0.0/24: the bridges have \
-         10.0.0.0/24",
+        "lab.toml:31:10: masquerade: nothing inside has an address of 10.1.0.0/24: the bridges \
+         have 10.0.0.0/24",
     );
 }
 
@@ -135,7 +135,7 @@ fn too_many_bridges() {
         .collect();
     assert_eq!(
         problems(&format!("{GOOD}{bridges}")),
-        ["lab.toml:4:13: router \"host\": 17 bridges: a router can have 16"]
+        ["lab.toml:4:13: router \"host\": 17 bridges: a router can have at most 16"]
     );
 }
 
@@ -158,7 +158,7 @@ fn ports_that_make_no_range() {
         ("\"90-80\"", "the ports 90-80 run backwards: write 80-90"),
         ("\"0-80\"", "the port 0 does not exist: use 1 to 65535"),
         ("\"80-65536\"", "the port 65536 does not exist: use 1 to 65535"),
-        ("\"http\"", "\"http\" is no port: write one like 80, or several like 8000-8099"),
+        ("\"http\"", "\"http\" is not a port: write one like 80, or several like 8000-8099"),
     ] {
         let expected = format!("lab.toml:37:8: forward: {fault}");
         spoiled("port = 80\n", &format!("port = {ports}\n"), &expected);
@@ -166,8 +166,8 @@ fn ports_that_make_no_range() {
     spoiled(
         "port = 80\n",
         "port = \"1-65535\"\n",
-        "lab.toml:38:10: forward: the ports 1-65535 have no room at 10.0.0.3:8080: the last would \
-         be above 65535",
+        "lab.toml:38:10: forward: the ports 1-65535 do not fit from 10.0.0.3:8080 on: the last \
+         one would be above 65535",
     );
 }
 
@@ -184,8 +184,8 @@ fn pitfall_moby_53466_a_range_is_one_rule_and_overlaps_with_no_other() {
     let error = ranges("8000-17999", "17999-18999").unwrap_err().to_string();
     assert!(
         error.contains(
-            "forward: tcp ports 17999-18999 are forwarded already in part, by `forward tcp \
-             192.168.1.10:8000-17999 -> 10.0.0.2:1-10000` (line 43): choose others"
+            "forward: tcp ports 17999-18999 overlap those of `forward tcp 192.168.1.10:8000-17999 \
+             -> 10.0.0.2:1-10000` (line 43): choose others"
         ),
         "{error}"
     );
@@ -203,8 +203,8 @@ fn networks_of_rules() {
     spoiled(
         "source = \"10.0.0.0/24\"\n",
         "source = \"10.0.0.0/24\"\nexcept = [\"lan\"]\n",
-        "lab.toml:32:11: masquerade: \"lan\": this is no network: write it like 192.168.1.0/24, \
-         or an address like 192.168.1.7",
+        "lab.toml:32:11: masquerade: \"lan\": this is not a network: write it like \
+         192.168.1.0/24, or an address like 192.168.1.7",
     );
     let good = GOOD.replacen(
         "source = \"10.0.0.0/24\"\n",
@@ -224,8 +224,8 @@ fn a_fixed_address_that_the_uplink_has_not() {
     spoiled(
         "source = \"10.0.0.0/24\"\n",
         "source = \"10.0.0.0/24\"\nto = \"192.168.1.99\"\n",
-        "lab.toml:32:6: masquerade: the router has no address 192.168.1.99 at ens3: use one of \
-         the uplink's, or leave it out",
+        "lab.toml:32:6: masquerade: uplink \"ens3\" does not have the address 192.168.1.99: use \
+         one of its addresses, or leave `to` out",
     );
 }
 
@@ -236,8 +236,8 @@ fn segment_sizes_that_nobody_has() {
             "source = \"10.0.0.0/24\"\n",
             &format!("source = \"10.0.0.0/24\"\nmss_clamp = {size}\n"),
             &format!(
-                "lab.toml:32:13: masquerade: mss_clamp: \"{told}\" is no segment size: write 88 \
-                 to 65495, or \"pmtu\""
+                "lab.toml:32:13: masquerade: mss_clamp: \"{told}\" is not a segment size: write \
+                 88 to 65495, or \"pmtu\""
             ),
         );
     }
@@ -248,8 +248,10 @@ fn two_masquerades_of_one_source_at_one_uplink() {
     let again = "\n[[masquerade]]\nsource = \"10.0.0.0/24\"\nuplink = \"ens3\"\nmss_clamp = 1400\n";
     assert_eq!(
         problems(&format!("{GOOD}{again}")),
-        ["lab.toml:41:10: `masquerade 10.0.0.0/24 out of ens3` is in line 31 for the same \
-          source: leave one out"]
+        [
+            "lab.toml:41:10: masquerade: line 31 has the same source, `masquerade 10.0.0.0/24 out of \
+          ens3`: leave one out"
+        ]
     );
 }
 
@@ -264,6 +266,6 @@ fn too_many_rules() {
     assert!(Topology::parse(&format!("{GOOD}{most}"), "lab.toml").is_ok());
     assert_eq!(
         problems(&format!("{GOOD}{most}{}", forward(16_382))),
-        ["lab.toml:4:13: router \"host\": 16384 rules: a router can have 16383"]
+        ["lab.toml:4:13: router \"host\": 16384 rules: a router can have at most 16383"]
     );
 }

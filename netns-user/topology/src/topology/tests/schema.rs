@@ -59,7 +59,7 @@ fn every_key_of_the_parser_is_in_the_schema() {
         let text = format!("{before}{line}zzzzzzzz = 1{after}\n");
         let error = Topology::parse(&text, "f").unwrap_err();
         let mut messages = error.problems().iter().map(|problem| &problem.message);
-        let known = messages.find_map(|message| Some(message.split_once("known here are ")?.1));
+        let known = messages.find_map(|message| Some(message.split_once("the keys here are ")?.1));
         let known = known.unwrap_or_else(|| panic!("{error}"));
         let mut known: Vec<&str> = known.split(", ").collect();
         known.sort_unstable();

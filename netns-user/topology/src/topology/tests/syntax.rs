@@ -21,7 +21,7 @@ fn unknown_key_that_looks_like_none() {
     spoiled(
         "protocol = ",
         "xyz = 1\nprotocol = ",
-        "lab.toml:35:1: unknown key \"xyz\": known here are protocol, address, port, target, \
+        "lab.toml:35:1: unknown key \"xyz\": the keys here are protocol, address, port, target, \
          from",
     );
 }
@@ -57,7 +57,7 @@ fn wrong_type() {
             "8.5 is a fraction: write a port, or several in quotes, as \"8000-8099\"",
         ),
         ("name = \"red\"", "name = 7", "7 is a number: write text in quotes"),
-        ("dns = [\"9.9.9.9\"]", "dns = true", "true is true or false: write a list, in [ ]"),
+        ("dns = [\"9.9.9.9\"]", "dns = true", "true is a boolean: write a list, in [ ]"),
     ];
     for (from, to, message) in cases {
         let found = problems(&GOOD.replacen(from, to, 1));

@@ -53,16 +53,14 @@ fn a_rule_that_names_an_address_of_no_uplink() {
     let to = several.replace("uplink = \"ens3\"\n", "uplink = \"ens3\"\nto = \"192.168.1.12\"\n");
     assert_eq!(
         problems(&to),
-        ["lab.toml:33:6: masquerade: the router has no address 192.168.1.12 at ens3: use one of \
-          the uplink's, or leave it out"]
+        ["lab.toml:33:6: masquerade: uplink \"ens3\" does not have the address 192.168.1.12: use \
+          one of its addresses, or leave `to` out"]
     );
     let forward = several.replace("address = \"192.168.1.10\"\n", "address = \"192.168.1.12\"\n");
     assert_eq!(
         problems(&forward),
-        [
-            "lab.toml:36:11: forward: 192.168.1.12 is no address of the router: use one of an uplink \
-          or a bridge, or leave it out for all"
-        ]
+        ["lab.toml:36:11: forward: 192.168.1.12 is not an address of the router: use one of an \
+             uplink or a bridge, or leave it out for all addresses"]
     );
 }
 
@@ -80,8 +78,8 @@ fn forwards_of_one_port_on_two_addresses_do_not_meet() {
     let meet = format!("{apart}{}", forward("192.168.1.11", "\"79-81\""));
     assert_eq!(
         problems(&meet),
-        ["lab.toml:49:8: forward: tcp ports 79-81 are forwarded already in part, by `forward tcp \
-          192.168.1.11:80 -> 10.0.0.2:80` (line 43): choose others"]
+        ["lab.toml:49:8: forward: tcp ports 79-81 overlap those of `forward tcp 192.168.1.11:80 \
+          -> 10.0.0.2:80` (line 43): choose others"]
     );
 }
 
@@ -90,7 +88,7 @@ fn an_empty_list() {
     spoiled(
         ONE,
         "address = []\ngateway",
-        "lab.toml:8:11: uplink \"ens3\": its list of addresses is empty: write an address into it",
+        "lab.toml:8:11: uplink \"ens3\": its list of addresses is empty: add an address to it",
     );
 }
 
@@ -98,11 +96,7 @@ fn an_empty_list() {
 fn a_value_that_is_no_address_and_no_list() {
     let wanted = "write an address in quotes, or a list of them in [ ]";
     spoiled(ONE, "address = 10\ngateway", &format!("lab.toml:8:11: 10 is a number: {wanted}"));
-    spoiled(
-        ONE,
-        "address = true\ngateway",
-        &format!("lab.toml:8:11: true is true or false: {wanted}"),
-    );
+    spoiled(ONE, "address = true\ngateway", &format!("lab.toml:8:11: true is a boolean: {wanted}"));
     spoiled(
         ONE,
         "address = { first = \"192.168.1.10/24\" }\ngateway",
@@ -119,17 +113,17 @@ fn each_of_them_is_one_that_a_host_can_have() {
     assert_eq!(
         faults("\"192.168.1.10/24\", \"192.168.1.0/24\", \"192.168.1.255/24\", \"192.168.1.11\""),
         [
-            "lab.toml:8:31: uplink \"ens3\": the address 192.168.1.0/24 is of no use, it is the \
-             subnet's own (the network address): choose another",
-            "lab.toml:8:49: uplink \"ens3\": the address 192.168.1.255/24 is of no use, it is the \
-             subnet's broadcast address: choose another",
+            "lab.toml:8:31: uplink \"ens3\": the address 192.168.1.0/24 cannot be used: it is the \
+             network address of its subnet: choose another",
+            "lab.toml:8:49: uplink \"ens3\": the address 192.168.1.255/24 cannot be used: it is \
+             the broadcast address of its subnet: choose another",
             "lab.toml:8:69: uplink \"ens3\": 192.168.1.11 has no prefix length: write it like \
              192.168.1.11/24, or 192.168.1.11/32 for the address alone",
         ]
     );
     assert_eq!(
         faults("\"192.168.1.10/24\", \"192.168.1.255/32\""),
-        ["lab.toml:8:31: uplink \"ens3\": the address 192.168.1.255/32 is of no use, it is the \
+        ["lab.toml:8:31: uplink \"ens3\": the address 192.168.1.255/32 cannot be used: it is the \
           network or broadcast address of 192.168.1.0/24, the subnet of 192.168.1.10/24: choose \
           another"]
     );
@@ -147,13 +141,14 @@ fn one_address_twice() {
 fn an_address_that_something_else_has() {
     assert_eq!(
         faults("\"192.168.1.10/24\", \"192.168.1.1/24\""),
-        [
-            "lab.toml:10:62: outside \"lan\": the address 192.168.1.1 is that of uplink \"ens3\" already \
-          (line 8): choose another"
-        ]
+        ["lab.toml:10:62: outside \"lan\": the address 192.168.1.1 already belongs to uplink \
+             \"ens3\" (line 8): choose another"]
     );
     let found = faults("\"192.168.1.10/24\", \"10.0.0.1/32\"");
-    assert!(found.iter().any(|it| it.contains("the address 10.0.0.1 is that of")), "{found:?}");
+    assert!(
+        found.iter().any(|it| it.contains("the address 10.0.0.1 already belongs to")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -161,7 +156,7 @@ fn an_address_in_a_subnet_of_the_router() {
     assert_eq!(
         faults("\"192.168.1.10/24\", \"10.0.0.77/32\""),
         ["lab.toml:8:31: uplink \"ens3\": its subnet 10.0.0.77/32 overlaps that of bridge \
-          \"v-net-0\" (line 14): give it another one"]
+          \"v-net-0\" (line 14): give it another subnet"]
     );
 }
 
@@ -190,7 +185,7 @@ fn a_first_address_from_which_the_outside_is_out_of_reach() {
     assert_eq!(
         faults("\"192.168.1.10/32\""),
         ["lab.toml:8:12: uplink \"ens3\": its first address 192.168.1.10/32 has no subnet, so \
-          outside \"lan\" with 192.168.1.1/24 is not within its reach: write 192.168.1.10/24"]
+          that outside \"lan\" with 192.168.1.1/24 is out of reach: write 192.168.1.10/24"]
     );
 }
 
@@ -200,8 +195,8 @@ fn an_uplink_of_the_machine_gets_no_addresses() {
         OWN,
         "name = \"auto\"",
         "name = \"auto\"\naddress = [\"10.7.0.2/24\", \"10.7.0.3/24\"]",
-        &["lab.toml:5:11: uplink \"auto\": its `address` is the machine's own affair: leave it \
-           out, or set router.namespace"],
+        &["lab.toml:5:11: uplink \"auto\": the lab cannot set the `address` of an interface of \
+           the machine: leave it out, or set router.namespace"],
     );
 }
 
@@ -214,7 +209,7 @@ fn more_addresses_than_a_router_has_room_for() {
     assert!(Topology::parse(&with(&all(254)), "lab.toml").is_ok());
     assert_eq!(
         faults(&all(255)),
-        ["lab.toml:4:13: router \"host\": 257 addresses of uplinks: a router can have 256"]
+        ["lab.toml:4:13: router \"host\": 257 addresses of uplinks: a router can have at most 256"]
     );
 }
 
@@ -259,7 +254,7 @@ outside = { namespace = "lan", interface = "eth1", address = "192.168.2.1/24" }
     assert_eq!(
         found,
         ["lab.toml:45:31: uplink \"wan\": its subnet 198.51.100.1/32 overlaps that of uplink \
-          \"ens3\" (line 8): give it another one"]
+          \"ens3\" (line 8): give it another subnet"]
     );
 }
 

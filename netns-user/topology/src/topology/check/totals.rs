@@ -1,21 +1,12 @@
-//! How much there can be of what.
+//! A router and a bridge have no more parts than they can have.
 
 use std::collections::HashMap;
 
-use netns_common::abi::{MAX_INSIDE_PREFIXES, MAX_RULES, MAX_UPLINKS};
-
 use super::Check;
-
-/// Most ports of a bridge: Linux numbers them with ten bits, and 0 is none
-/// (BR_PORT_BITS in net/bridge/br_private.h).
-const MAX_PORTS: usize = 1023;
-
-/// Most addresses of a router's uplinks: the datapath has room for 1024 addresses of the router and
-/// broadcast addresses of its subnets together (`HOST_ADDRESSES`).
-const MAX_ADDRESSES: usize = 256;
+use crate::topology::limits::{MAX_ADDRESSES, MAX_BRIDGES, MAX_PORTS, MAX_RULES, MAX_UPLINKS};
 
 impl<'a> Check<'a> {
-    pub(super) fn limits(&mut self) {
+    pub(super) fn totals(&mut self) {
         let parts = self.parts;
         let mut bridges: HashMap<Option<&str>, usize> = HashMap::new();
         for bridge in parts.bridges.iter().flatten() {
@@ -28,20 +19,19 @@ impl<'a> Check<'a> {
             *uplinks.entry(uplink.router.as_deref()).or_default() += 1;
         }
         let rules = self.rules_by_router();
-        let most_rules = usize::try_from(MAX_RULES - 1).unwrap_or(usize::MAX);
         let all = [
-            (bridges, MAX_INSIDE_PREFIXES, "bridges"),
+            (bridges, MAX_BRIDGES, "bridges"),
             (uplinks, MAX_UPLINKS, "uplinks"),
             (addresses, MAX_ADDRESSES, "addresses of uplinks"),
-            (rules, most_rules, "rules"),
+            (rules, MAX_RULES, "rules"),
         ];
-        for (counts, most, what) in all {
+        for (counts, most, parts) in all {
             for (router, count) in counts.into_iter().filter(|(_, count)| *count > most) {
                 let whose = match router {
                     Some(router) => format!("router \"{router}\""),
                     None => "the machine as router".to_owned(),
                 };
-                let message = format!("{whose}: {count} {what}: a router can have {most}");
+                let message = format!("{whose}: {count} {parts}: a router can have at most {most}");
                 self.fault(self.router_span(router), message);
             }
         }
@@ -61,7 +51,7 @@ impl<'a> Check<'a> {
         rules
     }
 
-    /// Where the file names a router.
+    /// The position of a router's name.
     fn router_span(&self, router: Option<&str>) -> std::ops::Range<usize> {
         let named = self.file.router.0.iter().filter_map(|part| part.get_ref().namespace.as_ref());
         let mut named = named.filter(|name| Some(name.get_ref().as_str()) == router);
