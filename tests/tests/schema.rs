@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use netns_tests::netns;
 use tempfile::TempDir;
 
-const GOOD: &str = include_str!("../../netns-user/src/topology/tests/labs/good.toml");
-const OWN: &str = include_str!("../../netns-user/src/topology/tests/labs/own.toml");
-const LARGE: &str = include_str!("../../netns-user/src/topology/tests/labs/large.toml");
+const GOOD: &str = include_str!("../../netns-user/topology/src/topology/tests/labs/good.toml");
+const OWN: &str = include_str!("../../netns-user/topology/src/topology/tests/labs/own.toml");
+const LARGE: &str = include_str!("../../netns-user/topology/src/topology/tests/labs/large.toml");
 
 /// Which of these topology files the schema takes, by their names.
 fn verdicts(files: &BTreeMap<String, String>) -> BTreeMap<String, bool> {
