@@ -221,23 +221,10 @@ mod tests {
     #[test]
     fn an_uplink_that_carries_no_packets_of_a_lab_is_refused_with_the_reason() {
         let link = |index, name: &str, kind: Option<&str>, bridge, mac| Link {
-            index,
-            name: name.to_owned(),
             kind: kind.map(str::to_owned),
             mac,
-            mtu: 1500,
-            up: true,
-            state: "up".to_owned(),
             bridge,
-            port_state: None,
-            carrier: true,
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            ipv6: None,
-            forwarding: None,
-            xdp: false,
-            mtu_limits: (None, None),
+            ..Link::sample(index, name)
         };
         let mac = Some(crate::net::Mac([2; 6]));
         let links = [

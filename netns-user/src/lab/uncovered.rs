@@ -147,26 +147,7 @@ mod tests {
 
     /// The links of a machine, with their places in the list as indexes.
     fn links(names: &[&str]) -> Vec<Link> {
-        let link = |(index, name): (u32, &&str)| Link {
-            index,
-            name: (*name).to_owned(),
-            kind: None,
-            mac: None,
-            mtu: 1500,
-            up: true,
-            state: "up".to_owned(),
-            bridge: None,
-            port_state: None,
-            carrier: true,
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            ipv6: None,
-            forwarding: None,
-            xdp: false,
-            mtu_limits: (None, None),
-        };
-        (1..).zip(names).map(link).collect()
+        (1..).zip(names).map(|(index, name)| Link::sample(index, name)).collect()
     }
 
     fn net(text: &str) -> Ipv4Net {

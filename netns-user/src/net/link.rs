@@ -343,4 +343,27 @@ impl Link {
             (true, true) => "up",
         }
     }
+    /// A link for tests: switched on, with a carrier, and with nothing else to tell it from others.
+    #[cfg(test)]
+    pub(crate) fn sample(index: u32, name: &str) -> Self {
+        Self {
+            index,
+            name: name.to_owned(),
+            kind: None,
+            mac: None,
+            mtu: 1500,
+            up: true,
+            state: "up".to_owned(),
+            bridge: None,
+            port_state: None,
+            carrier: true,
+            peer: None,
+            spanning_tree: false,
+            queue: None,
+            ipv6: None,
+            forwarding: None,
+            xdp: false,
+            mtu_limits: (None, None),
+        }
+    }
 }
