@@ -1,9 +1,9 @@
-//! Addresses and uplinks.
+//! Faults of addresses and uplinks.
 
 use super::{GOOD, OWN, problems, spoiled, spoiled_in};
 
 #[test]
-fn overlapping_bridges() {
+fn bridges_must_not_overlap() {
     spoiled(
         "[[namespace]]",
         "[[bridge]]\nname = \"v-net-1\"\naddress = \"10.0.0.129/25\"\n\n[[namespace]]",
@@ -13,13 +13,13 @@ fn overlapping_bridges() {
 }
 
 #[test]
-fn uplink_that_overlaps_a_bridge() {
+fn an_uplink_must_not_overlap_a_bridge() {
     let found = problems(&GOOD.replace("192.168.1.", "10.0.0.1"));
     assert!(found[0].contains("its subnet 10.0.0.0/24 overlaps that of bridge"), "{found:?}");
 }
 
 #[test]
-fn address_outside_its_bridges_subnet() {
+fn an_address_must_be_in_the_subnet_of_its_bridge_or_uplink() {
     spoiled(
         "address = \"10.0.0.2/24\"",
         "address = \"10.0.1.2/24\"",
@@ -41,7 +41,7 @@ fn address_outside_its_bridges_subnet() {
 }
 
 #[test]
-fn network_and_broadcast_addresses() {
+fn a_host_cannot_have_a_network_broadcast_or_loopback_address() {
     spoiled(
         "10.0.0.2/24",
         "10.0.0.0/24",
@@ -63,7 +63,7 @@ fn network_and_broadcast_addresses() {
 }
 
 #[test]
-fn duplicate_addresses() {
+fn an_address_must_be_unique() {
     spoiled(
         "10.0.0.2/24",
         "10.0.0.1/24",
@@ -73,7 +73,7 @@ fn duplicate_addresses() {
 }
 
 #[test]
-fn bad_addresses() {
+fn an_invalid_address_is_reported_with_an_example() {
     spoiled(
         "10.0.0.2/24",
         "10.0.0.2",
@@ -95,7 +95,7 @@ fn bad_addresses() {
 }
 
 #[test]
-fn a_gateway_that_is_nobody() {
+fn a_gateway_must_exist_or_be_in_the_subnet() {
     spoiled(
         "gateway = \"192.168.1.1\"",
         "gateway = \"192.168.1.2\"",
@@ -111,7 +111,7 @@ fn a_gateway_that_is_nobody() {
 }
 
 #[test]
-fn a_simulated_uplink_needs_a_router_namespace() {
+fn an_uplink_of_the_machine_is_not_simulated() {
     let outside =
         "outside = { namespace = \"lan\", interface = \"eth0\", address = \"10.7.0.1/24\" }";
     spoiled_in(
@@ -128,7 +128,7 @@ fn a_simulated_uplink_needs_a_router_namespace() {
 }
 
 #[test]
-fn a_router_namespace_needs_simulated_uplinks() {
+fn an_uplink_of_a_router_namespace_must_be_simulated() {
     spoiled_in(
         OWN,
         "[[uplink]]",

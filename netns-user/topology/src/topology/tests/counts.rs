@@ -1,4 +1,4 @@
-//! Templates, counts, and addresses that are handed out.
+//! Templates, counts and allocated addresses.
 
 use super::{GOOD, LARGE, Topology, problems};
 
@@ -7,8 +7,8 @@ fn with(text: &str) -> Topology {
     Topology::parse(&text, "lab.toml").unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Names, addresses, interfaces and ports of the namespaces from the third on: the good file
-/// has two.
+/// The names, addresses, interfaces and ports of the namespaces that `text` adds to the two of the
+/// good file.
 fn added(text: &str) -> Vec<[String; 4]> {
     let lab = with(text);
     let plugged = lab.plugged().skip(2).map(|(namespace, plug)| {
@@ -18,14 +18,14 @@ fn added(text: &str) -> Vec<[String; 4]> {
     plugged.collect()
 }
 
-/// The faults of an entry after the good file, without file and line.
+/// The faults of an entry that is appended to the good file, without file and line.
 fn faults(text: &str) -> Vec<String> {
     let found = problems(&format!("{GOOD}\n{text}"));
     found.iter().map(|line| line.splitn(4, ':').nth(3).unwrap().trim().to_owned()).collect()
 }
 
 #[test]
-fn members_are_numbered_from_one() {
+fn namespaces_of_a_count_are_numbered_from_one() {
     let entry = "[[namespace]]\nbridge = \"v-net-0\"\ncount = 2\n";
     assert_eq!(
         added(&format!("{entry}name = \"web\"")),
@@ -41,20 +41,20 @@ fn members_are_numbered_from_one() {
 }
 
 #[test]
-fn a_count_of_one_is_numbered_too() {
+fn a_namespace_of_a_count_of_one_is_numbered_too() {
     let entry = "[[namespace]]\nname = \"web\"\nbridge = \"v-net-0\"\ncount = 1\n";
     assert_eq!(added(entry)[0][0], "web-1");
 }
 
 #[test]
-fn names_of_cable_ends_fit_all_members() {
+fn all_namespaces_of_a_count_have_long_names_of_cable_ends_or_all_have_short_ones() {
     let entry = |name: &str, count: u32| {
         let entry = "[[namespace]]\nbridge = \"v-net-0\"\n";
         added(&format!("{entry}count = {count}\nname = \"{name}\""))
     };
     let last = |found: Vec<[String; 4]>| found.last().cloned().unwrap();
     assert_eq!(last(entry("abcde", 9))[2..], ["veth-abcde-9", "veth-abcde-9-br"]);
-    // The tenth would not fit, so the first is called like it.
+    // The long names of the tenth would be too long, so that all have the short ones.
     assert_eq!(entry("abcde", 10)[0][2..], ["eth0", "abcde-1-br"]);
     let found = faults("[[namespace]]\nname = \"crimson-web\"\nbridge = \"v-net-0\"\ncount = 2");
     assert_eq!(
@@ -65,7 +65,7 @@ fn names_of_cable_ends_fit_all_members() {
 }
 
 #[test]
-fn addresses_given_later_are_not_handed_out() {
+fn an_address_that_a_later_namespace_sets_is_not_allocated() {
     let found = added(
         "[[namespace]]\nname = \"web\"\nbridge = \"v-net-0\"\ncount = 3\n\
          [[namespace]]\nname = \"late\"\nbridge = \"v-net-0\"\naddress = \"10.0.0.5/24\"",
@@ -75,7 +75,7 @@ fn addresses_given_later_are_not_handed_out() {
 }
 
 #[test]
-fn a_given_address_is_that_of_the_first_member() {
+fn the_address_of_a_count_is_that_of_its_first_namespace() {
     let entry = "[[namespace]]\nname = \"web\"\nbridge = \"v-net-0\"\ncount = 3\n";
     let found = added(&format!("{entry}address = \"10.0.0.252/24\""));
     assert_eq!(found[2][1], "10.0.0.254/24");
@@ -102,7 +102,7 @@ fn a_given_address_is_that_of_the_first_member() {
 }
 
 #[test]
-fn a_full_subnet() {
+fn a_subnet_must_have_an_address_for_every_namespace() {
     let entry = "[[namespace]]\nname = \"w\"\nbridge = \"v-net-0\"\n";
     assert_eq!(
         faults(&format!("{entry}count = 300")),
@@ -113,7 +113,7 @@ fn a_full_subnet() {
 }
 
 #[test]
-fn counts_out_of_range() {
+fn a_count_must_be_in_range() {
     for count in ["0", "-1", "65537"] {
         let entry = "[[namespace]]\nname = \"w\"\nbridge = \"v-net-0\"\n";
         let found = faults(&format!("{entry}count = {count}"));
@@ -122,7 +122,7 @@ fn counts_out_of_range() {
 }
 
 #[test]
-fn a_member_with_a_name_that_is_taken() {
+fn names_made_from_a_count_must_be_unique() {
     let entry = "[[namespace]]\nname = \"w\"\ncount = 3\n[[namespace]]\nname = \"w-2\"\n";
     assert_eq!(
         faults(entry),
@@ -139,7 +139,7 @@ fn a_member_with_a_name_that_is_taken() {
 }
 
 #[test]
-fn an_unknown_template() {
+fn a_template_must_exist_and_has_no_name_of_its_own() {
     let entry = "[template.server]\nbridge = \"v-net-0\"\n[[namespace]]\nname = \"w\"\n";
     assert_eq!(
         faults(&format!("{entry}template = \"sever\"")),
@@ -151,7 +151,7 @@ fn an_unknown_template() {
 }
 
 #[test]
-fn a_namespace_says_otherwise_than_its_template() {
+fn the_keys_of_a_namespace_override_those_of_its_template() {
     let lab = Topology::parse(LARGE, "f").unwrap();
     let db = lab.namespaces.iter().find(|namespace| namespace.name == "db-2").unwrap();
     let plug = db.plug.as_ref().unwrap();
@@ -159,14 +159,14 @@ fn a_namespace_says_otherwise_than_its_template() {
     assert!(db.dns.is_empty() && db.forwarding);
     let web = lab.namespaces.iter().find(|namespace| namespace.name == "web-3").unwrap();
     let plug = web.plug.as_ref().unwrap();
-    // 10.10.0.2 is the plugged uplink's, 10.10.0.4 is given to another.
+    // The plugged uplink has 10.10.0.2, and another namespace has 10.10.0.4.
     assert_eq!(plug.address.to_string(), "10.10.0.6/24");
     assert_eq!((plug.gateway, plug.mtu), ("10.10.0.1".parse().ok(), Some(1450)));
     assert_eq!(web.dns.len(), 2);
 }
 
 #[test]
-fn ten_thousand_namespaces() {
+fn ten_thousand_namespaces_are_read() {
     let bridges: String = (1..=10)
         .map(|n| {
             format!(
@@ -182,7 +182,7 @@ fn ten_thousand_namespaces() {
 }
 
 #[test]
-fn a_bridge_of_linux_has_1023_ports() {
+fn a_bridge_has_at_most_1023_ports() {
     let text = "name = \"many\"\n[[bridge]]\nname = \"br0\"\naddress = \"10.1.0.1/16\"\n\
                 [[namespace]]\nname = \"w\"\nbridge = \"br0\"\ncount = ";
     assert_eq!(

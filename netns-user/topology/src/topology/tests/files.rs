@@ -1,4 +1,4 @@
-//! The examples and the reference keep step with the parser.
+//! The examples and the reference agree with the parser.
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ fn repository() -> PathBuf {
 }
 
 #[test]
-fn the_examples_are_free_of_faults() {
+fn the_examples_are_valid() {
     let mut labs = Vec::new();
     for entry in fs::read_dir(repository().join("examples")).unwrap() {
         let path = entry.unwrap().path();
@@ -19,7 +19,7 @@ fn the_examples_are_free_of_faults() {
         let lab = Topology::parse(&text, &path.display().to_string())
             .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(Topology::parse(&lab.to_toml(), "again.toml").as_ref(), Ok(&lab));
-        // A lab is found by its name, and an example by its file's.
+        // An example is found by its file name, and its lab by the same name.
         assert_eq!(path.file_stem().unwrap(), lab.name.as_str());
         labs.push((lab.name.clone(), lab.namespaces.len()));
     }
@@ -31,9 +31,9 @@ fn the_examples_are_free_of_faults() {
 }
 
 #[test]
-fn the_reference_has_every_key() {
+fn the_reference_documents_every_key() {
     let text = fs::read_to_string(repository().join("docs/topology.md")).unwrap();
-    // A table of keys each, below the heading with the table's name.
+    // Each section has a table of keys below a heading with the table's name.
     let section = |name: &str| {
         let mut sections = text.split("\n## ").skip(1);
         let found = sections.find(|section| {
@@ -59,7 +59,7 @@ fn the_reference_has_every_key() {
 }
 
 #[test]
-fn the_blocks_of_the_reference_are_free_of_faults() {
+fn the_topologies_in_the_reference_are_valid() {
     let text = fs::read_to_string(repository().join("docs/topology.md")).unwrap();
     let blocks: Vec<&str> = text
         .split("```toml\n")

@@ -1,9 +1,9 @@
-//! Several routers, plugged uplinks, cables and routes.
+//! Faults of several routers, plugged uplinks, cables and routes.
 
 use super::{LARGE, OWN, Topology, problems};
 
-/// Replaces the first `from` of the large file and expects this one problem, at the place
-/// where `at` stands in the spoiled file.
+/// Replaces the first `from` of the large file, and expects this one problem at the position of
+/// `at` in the spoiled file.
 #[track_caller]
 fn spoiled(from: &str, to: &str, at: &str, expected: &str) {
     assert!(LARGE.contains(from), "{from}");
@@ -16,7 +16,7 @@ fn spoiled(from: &str, to: &str, at: &str, expected: &str) {
 }
 
 #[test]
-fn unknown_names() {
+fn references_to_unknown_routers_bridges_and_namespaces_are_reported() {
     spoiled(
         "router = \"home\"\naddress = \"10.10",
         "router = \"hone\"\naddress = \"10.10",
@@ -44,7 +44,7 @@ fn unknown_names() {
 }
 
 #[test]
-fn one_interface_twice_in_a_namespace() {
+fn an_interface_name_must_be_unique_in_its_namespace() {
     spoiled(
         "interface = \"to-pc\"",
         "interface = \"eth9\" }\nb = { namespace = \"alone\", interface = \"eth9\" }\n\n[[cable]]\n\
@@ -70,7 +70,7 @@ fn one_interface_twice_in_a_namespace() {
 }
 
 #[test]
-fn names_that_two_routers_use() {
+fn names_of_bridges_and_uplinks_must_be_unique_in_the_lab() {
     spoiled(
         "name = \"br-home\"",
         "name = \"br-edge\"\naddress = \"10.7.0.1/24\"\n[[bridge]]\nname = \"br-home\"",
@@ -90,10 +90,10 @@ fn names_that_two_routers_use() {
 }
 
 #[test]
-fn plugs_that_lead_back() {
+fn an_uplink_cannot_be_plugged_into_its_own_router() {
     let home = "router = \"home\"\naddress = \"10.10.0.2/24\"";
     let found = problems(&LARGE.replacen(home, &home.replace("home", "edge"), 1));
-    // By the same mistake the router routes to itself.
+    // The other fault is that the router routes to itself.
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(
         found[1],
@@ -103,7 +103,7 @@ fn plugs_that_lead_back() {
 }
 
 #[test]
-fn routers_in_a_circle() {
+fn routers_cannot_be_plugged_into_each_other_in_a_circle() {
     let text = format!(
         "{LARGE}\n[[uplink]]\nname = \"back\"\naddress = \"10.20.0.9/24\"\n\
          plug = {{ bridge = \"br-home\" }}\n"
@@ -120,7 +120,7 @@ fn routers_in_a_circle() {
 }
 
 #[test]
-fn far_ends_of_an_uplink() {
+fn an_uplink_has_exactly_one_far_end_with_a_valid_port_name() {
     spoiled(
         "plug = { bridge = \"br-edge\" }",
         "",
@@ -143,7 +143,7 @@ fn far_ends_of_an_uplink() {
 }
 
 #[test]
-fn the_machine_is_the_first_router_or_none() {
+fn only_the_first_router_can_be_the_machine() {
     let text = format!("{LARGE}[[router]]\nroutes = []\n");
     let found = problems(&text);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -159,7 +159,7 @@ fn the_machine_is_the_first_router_or_none() {
 }
 
 #[test]
-fn a_namespaced_router_behind_the_machine() {
+fn a_router_namespace_can_be_plugged_into_a_bridge_of_the_machine() {
     let home = "\n[[router]]\n\n[[router]]\nnamespace = \"home\"\n\n[[uplink]]\nname = \"wan\"\n\
                 router = \"home\"\naddress = \"10.9.0.2/24\"\nplug = { bridge = \"br0\" }\n";
     let lab = Topology::parse(&format!("{OWN}{home}"), "lab.toml").unwrap();
@@ -169,7 +169,7 @@ fn a_namespaced_router_behind_the_machine() {
 }
 
 #[test]
-fn routes_out_of_reach() {
+fn a_route_must_lead_to_a_router_in_reach() {
     spoiled(
         "via = \"10.10.0.2\" }]",
         "via = \"10.11.0.2\" }]",
@@ -208,7 +208,7 @@ fn routes_out_of_reach() {
 }
 
 #[test]
-fn one_route_twice() {
+fn a_route_must_be_unique_for_its_metric() {
     spoiled(
         "{ to = \"10.99.0.0/24\", interface = \"lan\" }",
         "{ to = \"0.0.0.0/0\", interface = \"lan\", metric = 5 }",
@@ -227,7 +227,7 @@ fn one_route_twice() {
 }
 
 #[test]
-fn mtus_and_metrics_out_of_range() {
+fn mtus_and_metrics_must_be_in_range() {
     spoiled("mtu = 9000", "mtu = 67", "67\n", "cable: an MTU of 67 bytes: use 68 to 65535");
     spoiled(
         "metric = 5",
@@ -238,7 +238,7 @@ fn mtus_and_metrics_out_of_range() {
 }
 
 #[test]
-fn addresses_in_one_routers_networks() {
+fn an_address_must_be_unique_in_the_networks_of_a_router_only() {
     spoiled(
         "address = \"10.10.0.4/24\"",
         "address = \"10.10.0.2/24\"",
@@ -252,13 +252,13 @@ fn addresses_in_one_routers_networks() {
         "\"10.31.0.2/30\"",
         "cable: its ends are in two subnets, 10.30.0.0/30 and 10.31.0.0/30: put both in one",
     );
-    // Behind another router the same subnet is another network.
+    // Another router can have the same subnet for another network.
     let again = LARGE.replace("10.20.0.1/24", "192.168.1.1/24");
     Topology::parse(&again, "lab.toml").unwrap();
 }
 
 #[test]
-fn keys_of_a_cable_without_a_bridge() {
+fn a_namespace_without_a_bridge_has_no_address() {
     spoiled(
         "name = \"alone\"",
         "name = \"alone\"\naddress = \"10.1.0.1/24\"",
@@ -269,7 +269,7 @@ fn keys_of_a_cable_without_a_bridge() {
 }
 
 #[test]
-fn gateways_in_two_ways() {
+fn a_gateway_is_an_address_or_false() {
     let found = problems(&LARGE.replacen("gateway = false", "gateway = true", 1));
     assert!(found[0].contains("write false for no default route"), "{found:?}");
     let found = problems(&LARGE.replacen("gateway = false", "gateway = 7", 1));
@@ -287,7 +287,7 @@ fn gateways_in_two_ways() {
 }
 
 #[test]
-fn unknown_keys_of_routers() {
+fn an_unknown_key_of_a_router_is_reported_at_its_position() {
     let found = problems(&LARGE.replacen("namespace = \"home\"", "namespce = \"home\"", 1));
     assert_eq!(found, ["lab.toml:8:1: unknown key \"namespce\": did you mean \"namespace\"?"]);
     let found = problems(&super::GOOD.replacen("namespace = \"host\"", "namespce = \"host\"", 1));
@@ -295,7 +295,7 @@ fn unknown_keys_of_routers() {
 }
 
 #[test]
-fn a_forward_to_a_plugged_uplink() {
+fn the_router_of_a_forward_has_its_target_on_a_bridge_even_if_that_is_an_uplink() {
     let lab = Topology::parse(LARGE, "f").unwrap();
     let target = *lab.forwards[0].target.ip();
     assert_eq!(lab.router_of_target(target), Some(Some("edge")));
@@ -304,7 +304,7 @@ fn a_forward_to_a_plugged_uplink() {
 }
 
 #[test]
-fn a_forward_to_a_subnet_that_two_routers_have() {
+fn the_target_of_a_forward_cannot_be_behind_two_routers() {
     let twin = LARGE.replacen("10.20.0.1/24", "10.10.0.1/24", 1);
     let found = problems(&twin);
     assert!(
@@ -317,7 +317,7 @@ fn a_forward_to_a_subnet_that_two_routers_have() {
 }
 
 #[test]
-fn masquerades_find_their_routers() {
+fn a_masquerade_is_for_the_routers_that_lead_to_its_source_or_for_that_of_its_uplink() {
     let lab = Topology::parse(LARGE, "f").unwrap();
     assert_eq!(lab.routers_of_masquerade(&lab.masquerades[0]), [Some("edge"), Some("home")]);
     assert_eq!(lab.routers_of_masquerade(&lab.masquerades[1]), [Some("edge")]);

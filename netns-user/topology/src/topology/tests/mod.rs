@@ -1,4 +1,4 @@
-//! One test for each thing that can be wrong with a topology file.
+//! Tests of reading and checking topology files, by the subject of the fault.
 
 mod addresses;
 mod counts;
@@ -15,13 +15,13 @@ mod uplink_addresses;
 use super::*;
 use crate::rules::Ports;
 
-/// The smallest lab with everything in it; tests spoil one line each.
+/// The smallest lab with every kind of part. Tests spoil one line of it.
 const GOOD: &str = include_str!("labs/good.toml");
 
 /// A lab in the machine's own namespace.
 const OWN: &str = include_str!("labs/own.toml");
 
-/// A lab with everything that a lab can have.
+/// A lab with every key that a file can have.
 const LARGE: &str = include_str!("labs/large.toml");
 
 fn problems(text: &str) -> Vec<String> {
@@ -31,7 +31,7 @@ fn problems(text: &str) -> Vec<String> {
     error.to_string().lines().map(str::to_owned).collect()
 }
 
-/// Replaces the first `from` of the good file and expects this one problem.
+/// Replaces the first `from` of the good file, and expects this one problem.
 #[track_caller]
 fn spoiled(from: &str, to: &str, expected: &str) {
     spoiled_in(GOOD, from, to, &[expected]);
@@ -44,7 +44,7 @@ fn spoiled_in(good: &str, from: &str, to: &str, expected: &[&str]) {
 }
 
 #[test]
-fn the_lecture_is_as_drawn() {
+fn the_lecture_has_the_names_addresses_and_rules_of_the_drawing() {
     let lab = Topology::lecture();
     assert_eq!(lab.name, "lecture");
     assert_eq!(lab.namespace_names().collect::<Vec<_>>(), ["host", "lan", "red", "blue"]);
@@ -57,7 +57,7 @@ fn the_lecture_is_as_drawn() {
 }
 
 #[test]
-fn a_topology_survives_its_own_file() {
+fn a_topology_is_unchanged_when_it_is_written_and_read_again() {
     let nat = "[nat]\nflow_table = 4096\nquota = 1000\nunreplied = 100\n\
                source_check = false\nvia_stack = true\nports = \"40000-49999\"\nkeep_parity = true\nkeep_class = true\n\
                [nat.timeouts]\nudp = 30\n";
@@ -99,7 +99,7 @@ fn nat_options_are_read() {
 }
 
 #[test]
-fn a_namespace_and_a_plug_say_for_themselves_whether_they_are_checked() {
+fn a_namespace_and_a_plug_can_set_their_own_source_check() {
     let text = r#"
 name = "checks"
 [[router]]
@@ -140,7 +140,7 @@ source_check = true
 }
 
 #[test]
-fn quotas_follow_the_flow_table_and_a_namespace_may_have_its_own() {
+fn default_quotas_follow_the_flow_table_and_a_namespace_can_set_its_own() {
     let text = r#"
 name = "quotas"
 [router]
@@ -176,7 +176,7 @@ quota = 7
 }
 
 #[test]
-fn auto_is_replaced_in_rules_too() {
+fn auto_is_replaced_also_in_rules() {
     let lab = Topology::parse(OWN, "f").unwrap();
     assert!(lab.has_auto());
     let lab = lab.with_auto("eth7");
@@ -186,7 +186,7 @@ fn auto_is_replaced_in_rules_too() {
 }
 
 #[test]
-fn a_large_lab_survives_its_own_file() {
+fn a_large_lab_is_unchanged_when_it_is_written_and_read_again() {
     let lab = Topology::parse(LARGE, "large.toml").unwrap();
     assert_eq!(Topology::parse(&lab.to_toml(), "again.toml"), Ok(lab));
 }

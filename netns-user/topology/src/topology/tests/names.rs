@@ -1,9 +1,9 @@
-//! Names that do not fit, clash or are of nobody.
+//! Names that are not valid, not unique or not known.
 
 use super::{GOOD, Topology, problems, spoiled};
 
 #[test]
-fn duplicate_names() {
+fn names_of_namespaces_and_interfaces_must_be_unique() {
     spoiled(
         "name = \"blue\"",
         "name = \"red\"",
@@ -31,7 +31,7 @@ fn duplicate_names() {
 }
 
 #[test]
-fn interface_names() {
+fn an_interface_name_must_be_valid() {
     let cases = [
         ("sixteen-letters-", "it has 16 characters, and Linux allows 15"),
         ("a/b", "it contains '/'"),
@@ -69,7 +69,7 @@ fn interface_names() {
 }
 
 #[test]
-fn namespace_names() {
+fn a_namespace_name_must_be_valid() {
     let found = problems(&GOOD.replacen("name = \"red\"", "name = \"a/b\"", 1));
     assert_eq!(
         found[0],
@@ -79,7 +79,7 @@ fn namespace_names() {
 }
 
 #[test]
-fn lab_names() {
+fn a_lab_name_must_be_valid() {
     let cases = [
         ("", "it is empty"),
         ("../etc", "it contains '.'; letters, digits, '-' and '_' are allowed"),
@@ -93,7 +93,7 @@ fn lab_names() {
 }
 
 #[test]
-fn unknown_bridge() {
+fn a_reference_to_an_unknown_bridge_is_answered_with_a_similar_name() {
     spoiled(
         "bridge = \"v-net-0\"",
         "bridge = \"v-net-9\"",
@@ -102,7 +102,7 @@ fn unknown_bridge() {
 }
 
 #[test]
-fn unknown_uplink() {
+fn a_reference_to_an_unknown_uplink_is_answered_with_a_similar_name() {
     spoiled(
         "uplink = \"ens3\"",
         "uplink = \"ens4\"",
@@ -111,7 +111,7 @@ fn unknown_uplink() {
 }
 
 #[test]
-fn interfaces_of_two_namespaces_may_have_one_name() {
+fn interfaces_of_two_namespaces_can_have_the_same_name() {
     let text = GOOD.replacen("name = \"red\"", "name = \"red\"\ninterface = \"eth0\"", 1);
     let lab = Topology::parse(&text.replacen("port = \"blue-port\"\n", "", 1), "f").unwrap();
     let ends = lab.plugged().map(|(_, plug)| (plug.interface.as_str(), plug.port.as_str()));
@@ -119,7 +119,7 @@ fn interfaces_of_two_namespaces_may_have_one_name() {
 }
 
 #[test]
-fn a_port_name_that_does_not_fit_names_its_key() {
+fn the_error_for_a_port_name_that_is_too_long_names_the_key_to_set() {
     spoiled(
         "name = \"red\"",
         "name = \"crimsonscarlet\"\ninterface = \"eth0\"",

@@ -1,4 +1,4 @@
-//! Networks that are on no bridge: behind namespaces that forward, on cables, behind other routers.
+//! Networks without a bridge: behind forwarding namespaces, on cables, and behind other routers.
 
 use super::{Topology, problems};
 
@@ -98,7 +98,7 @@ fn a_masquerade_is_for_the_router_of_its_uplink_wherever_its_source_is() {
 }
 
 #[test]
-fn a_masquerade_of_a_source_that_no_part_of_the_file_has() {
+fn the_source_of_a_masquerade_must_be_in_the_lab() {
     let expected = "masquerade: nothing inside has an address of 10.96.0.0/24: the bridges have \
                     10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24";
     assert_eq!(problems(&masquerade("10.96.0.0/24")), [format!("lab.toml:64:10: {expected}")]);
@@ -109,10 +109,10 @@ fn forward(target: &str) -> String {
 }
 
 #[test]
-fn a_forward_leads_to_the_other_end_of_a_routers_cable() {
+fn a_forward_can_lead_to_the_other_end_of_a_routers_cable() {
     let lab = Topology::parse(&forward("10.7.0.2"), "lab.toml").unwrap();
     assert_eq!(lab.router_of_target(*lab.forwards[0].target.ip()), Some(Some("gw")));
-    // The router's own end, and ends of which no router has the other one.
+    // The router's own end, and ends of cables between other namespaces.
     for target in ["10.7.0.1", "10.99.0.2", "10.97.0.2"] {
         let expected = format!(
             "lab.toml:66:10: forward: no namespace has the target address {target}: use the \
@@ -123,7 +123,7 @@ fn a_forward_leads_to_the_other_end_of_a_routers_cable() {
 }
 
 #[test]
-fn a_forward_to_a_bridge_of_one_router_and_a_cable_of_another() {
+fn the_target_of_a_forward_cannot_be_on_a_bridge_of_one_router_and_a_cable_of_another() {
     let text = forward("10.2.0.9").replacen("10.7.0.2/30", "10.2.0.9/30", 1);
     let found = problems(&text.replacen("10.7.0.1/30", "10.2.0.10/30", 1));
     assert_eq!(

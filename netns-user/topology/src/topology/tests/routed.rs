@@ -1,4 +1,4 @@
-//! Sources that may leave by an uplink untranslated.
+//! Sources that leave by an uplink untranslated.
 
 use super::{GOOD, LARGE, OWN, Topology, problems, spoiled};
 
@@ -12,7 +12,7 @@ fn sources(lab: &Topology) -> Vec<String> {
 }
 
 #[test]
-fn an_uplink_has_them_in_the_order_of_the_file() {
+fn routed_sources_keep_the_order_of_the_file() {
     for text in [GOOD, OWN, LARGE] {
         let text = with_routed(text, r#"["203.0.113.0/24", "0.0.0.0/0", "10.7.7.7"]"#);
         let lab = Topology::parse(&text, "lab.toml").unwrap_or_else(|error| panic!("{error}"));
@@ -22,21 +22,21 @@ fn an_uplink_has_them_in_the_order_of_the_file() {
 }
 
 #[test]
-fn an_uplink_without_them_is_written_without_the_key() {
+fn an_uplink_without_routed_sources_is_written_without_the_key() {
     let lab = Topology::parse(GOOD, "lab.toml").unwrap();
     assert_eq!(sources(&lab), Vec::<String>::new());
     assert!(!lab.to_toml().contains("routed"));
 }
 
 #[test]
-fn routes_of_a_router_are_not_meant_by_it() {
+fn the_routes_of_a_router_are_not_routed_sources() {
     let lab = Topology::parse(LARGE, "lab.toml").unwrap();
     assert!(!lab.routers[0].routes.is_empty());
     assert_eq!(sources(&lab), Vec::<String>::new());
 }
 
 #[test]
-fn they_are_networks() {
+fn routed_sources_are_networks_and_unique() {
     let key = "address = \"192.168.1.10/24\"\n";
     let routed = |text: &str| format!("{key}routed = [\"203.0.113.0/24\", \"{text}\"]\n");
     spoiled(
@@ -60,7 +60,7 @@ fn they_are_networks() {
 }
 
 #[test]
-fn a_source_is_routed_or_masqueraded_at_an_uplink() {
+fn a_source_cannot_be_both_routed_and_masqueraded_at_an_uplink() {
     let expected = |line: usize, uplink: &str| {
         format!(
             "lab.toml:{line}:10: masquerade: 10.0.0.0/24 leaves uplink \"{uplink}\" untranslated \
@@ -70,13 +70,13 @@ fn a_source_is_routed_or_masqueraded_at_an_uplink() {
     let text = with_routed(GOOD, r#"["10.0.0.0/24"]"#);
     assert_eq!(problems(&text), [expected(32, "ens3")]);
     let text = text.replacen("uplink = \"ens3\"\n", "", 1);
-    assert_eq!(problems(&text), [expected(32, "ens3")], "it is for all uplinks");
-    // A part of the masquerade's source is an exception to it.
+    assert_eq!(problems(&text), [expected(32, "ens3")], "the masquerade is for all uplinks");
+    // A part of the masquerade's source is an exception to the masquerade.
     Topology::parse(&with_routed(GOOD, r#"["10.0.0.0/25", "10.0.0.0/8"]"#), "lab.toml").unwrap();
 }
 
 #[test]
-fn a_source_may_be_routed_at_one_uplink_and_masqueraded_at_another() {
+fn a_source_can_be_routed_at_one_uplink_and_masqueraded_at_another() {
     let text = with_routed(LARGE, r#"["10.30.0.0/30"]"#);
     let found = problems(&text);
     assert_eq!(found.len(), 1, "{found:?}");

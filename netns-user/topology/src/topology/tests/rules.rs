@@ -1,9 +1,9 @@
-//! Rules and limits.
+//! Faults of rules, and limits.
 
 use super::{GOOD, Topology, problems, spoiled};
 
 #[test]
-fn forward_to_nobody() {
+fn the_target_of_a_forward_must_be_an_address_of_the_lab() {
     spoiled(
         "10.0.0.3:8080",
         "10.0.0.9:8080",
@@ -13,7 +13,7 @@ fn forward_to_nobody() {
 }
 
 #[test]
-fn forward_on_an_address_that_the_router_lacks() {
+fn the_address_of_a_forward_must_be_one_of_the_router() {
     spoiled(
         "address = \"192.168.1.10\"\n",
         "address = \"192.168.1.11\"\n",
@@ -23,7 +23,7 @@ fn forward_on_an_address_that_the_router_lacks() {
 }
 
 #[test]
-fn ports_that_do_not_exist() {
+fn a_port_must_be_between_1_and_65535() {
     for port in ["0", "65536", "-1"] {
         let expected =
             format!("lab.toml:37:8: forward: the port {port} does not exist: use 1 to 65535");
@@ -37,7 +37,7 @@ fn ports_that_do_not_exist() {
 }
 
 #[test]
-fn target_without_port() {
+fn a_target_must_have_a_port() {
     spoiled(
         "10.0.0.3:8080",
         "10.0.0.3",
@@ -47,7 +47,7 @@ fn target_without_port() {
 }
 
 #[test]
-fn unknown_protocol() {
+fn a_forward_must_have_a_known_protocol() {
     spoiled(
         "\"tcp\"",
         "\"dccp\"",
@@ -56,7 +56,7 @@ fn unknown_protocol() {
 }
 
 #[test]
-fn the_same_forward_twice() {
+fn a_port_can_be_forwarded_only_once_for_each_protocol() {
     let again = "\n[[forward]]\nprotocol = \"tcp\"\naddress = \"192.168.1.10\"\nport = 80\ntarget = \"10.0.0.2:80\"\n";
     assert_eq!(
         problems(&format!("{GOOD}{again}")),
@@ -67,7 +67,7 @@ fn the_same_forward_twice() {
 }
 
 #[test]
-fn the_same_masquerade_twice() {
+fn the_same_masquerade_twice_is_reported() {
     let again = "\n[[masquerade]]\nsource = \"10.0.0.0/24\"\nuplink = \"ens3\"\n";
     assert_eq!(
         problems(&format!("{GOOD}{again}")),
@@ -76,7 +76,7 @@ fn the_same_masquerade_twice() {
 }
 
 #[test]
-fn masquerade_of_nobody() {
+fn the_source_of_a_masquerade_must_be_a_network_of_the_lab() {
     spoiled(
         "source = \"10.0.0.0/24\"",
         "source = \"10.1.0.0/24\"",
@@ -86,7 +86,7 @@ fn masquerade_of_nobody() {
 }
 
 #[test]
-fn masquerade_of_host_bits() {
+fn the_source_of_a_masquerade_must_not_have_host_bits() {
     spoiled(
         "source = \"10.0.0.0/24\"",
         "source = \"10.0.0.7/24\"",
@@ -96,7 +96,7 @@ fn masquerade_of_host_bits() {
 }
 
 #[test]
-fn sizes_of_the_flow_table() {
+fn the_size_of_the_flow_table_must_be_in_range() {
     for size in ["0", "63", "16777217", "-5"] {
         let found = problems(&format!("{GOOD}[nat]\nflow_table = {size}\n"));
         assert_eq!(
@@ -109,7 +109,7 @@ fn sizes_of_the_flow_table() {
 }
 
 #[test]
-fn quotas_are_numbers_of_connections() {
+fn quotas_must_be_in_range() {
     for number in ["0", "16777217", "-5"] {
         let found = problems(&format!("{GOOD}[nat]\nquota = {number}\nunreplied = {number}\n"));
         let range = "use 1 to 16777216";
@@ -129,7 +129,7 @@ fn quotas_are_numbers_of_connections() {
 }
 
 #[test]
-fn too_many_bridges() {
+fn a_router_has_at_most_16_bridges() {
     let bridges: String = (1..=16)
         .map(|n| format!("[[bridge]]\nname = \"br{n}\"\naddress = \"10.{n}.0.1/24\"\n"))
         .collect();
@@ -140,7 +140,7 @@ fn too_many_bridges() {
 }
 
 #[test]
-fn all_faults_are_reported_at_once_from_the_top() {
+fn all_faults_are_reported_at_once_in_the_order_of_the_file() {
     let text = GOOD
         .replacen("name = \"lab\"", "name = \"\"", 1)
         .replacen("10.0.0.2/24", "10.5.0.2/24", 1)
@@ -153,7 +153,7 @@ fn all_faults_are_reported_at_once_from_the_top() {
 const FORWARD: &str = "[[forward]]\nprotocol = \"tcp\"\naddress = \"192.168.1.10\"\n";
 
 #[test]
-fn ports_that_make_no_range() {
+fn ports_must_make_a_range_that_fits_the_target() {
     for (ports, fault) in [
         ("\"90-80\"", "the ports 90-80 run backwards: write 80-90"),
         ("\"0-80\"", "the port 0 does not exist: use 1 to 65535"),
@@ -193,7 +193,7 @@ fn pitfall_moby_53466_a_range_is_one_rule_and_overlaps_with_no_other() {
 }
 
 #[test]
-fn networks_of_rules() {
+fn networks_of_rules_must_be_valid() {
     spoiled(
         "port = 80\n",
         "port = 80\nfrom = [\"10.1.2.3/8\"]\n",
@@ -220,7 +220,7 @@ fn networks_of_rules() {
 }
 
 #[test]
-fn a_fixed_address_that_the_uplink_has_not() {
+fn the_fixed_address_of_a_masquerade_must_be_one_of_the_uplink() {
     spoiled(
         "source = \"10.0.0.0/24\"\n",
         "source = \"10.0.0.0/24\"\nto = \"192.168.1.99\"\n",
@@ -230,7 +230,7 @@ fn a_fixed_address_that_the_uplink_has_not() {
 }
 
 #[test]
-fn segment_sizes_that_nobody_has() {
+fn a_segment_size_must_be_in_range() {
     for (size, told) in [("87", "87"), ("65496", "65496"), ("-1", "-1"), ("\"mtu\"", "mtu")] {
         spoiled(
             "source = \"10.0.0.0/24\"\n",
@@ -244,7 +244,7 @@ fn segment_sizes_that_nobody_has() {
 }
 
 #[test]
-fn two_masquerades_of_one_source_at_one_uplink() {
+fn one_source_has_only_one_masquerade_at_an_uplink() {
     let again = "\n[[masquerade]]\nsource = \"10.0.0.0/24\"\nuplink = \"ens3\"\nmss_clamp = 1400\n";
     assert_eq!(
         problems(&format!("{GOOD}{again}")),
@@ -256,12 +256,12 @@ fn two_masquerades_of_one_source_at_one_uplink() {
 }
 
 #[test]
-fn too_many_rules() {
+fn a_router_has_at_most_16383_rules() {
     let forward = |port: u32| {
         let target = format!("10.0.0.3:{port}");
         format!("[[forward]]\nprotocol = \"udp\"\nport = {port}\ntarget = \"{target}\"\n")
     };
-    // Besides a masquerade and a forward.
+    // The file has a masquerade and a forward already.
     let most: String = (1..=16_381).map(forward).collect();
     assert!(Topology::parse(&format!("{GOOD}{most}"), "lab.toml").is_ok());
     assert_eq!(

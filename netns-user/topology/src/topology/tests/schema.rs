@@ -1,15 +1,15 @@
-//! The schema has every key of the parser, and describes it.
+//! The schema has every key of the parser, with a description.
 
 use serde_json::Value;
 
 use super::{Topology, schema};
 
 #[test]
-fn it_names_its_dialect() {
+fn the_schema_names_its_dialect() {
     assert_eq!(schema()["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }
 
-/// Every object of the schema that has keys, with its keys.
+/// The keys of every object of the schema that has keys.
 fn tables(value: &Value) -> Vec<&serde_json::Map<String, Value>> {
     let mut found = Vec::new();
     match value {
@@ -24,7 +24,7 @@ fn tables(value: &Value) -> Vec<&serde_json::Map<String, Value>> {
 }
 
 #[test]
-fn every_key_is_described() {
+fn the_schema_describes_every_key() {
     let schema = schema();
     let tables = tables(&schema);
     assert_eq!(tables.len(), 15);
@@ -34,7 +34,7 @@ fn every_key_is_described() {
     }
 }
 
-/// The parser names the keys that it knows: the schema has the same ones.
+/// The parser names the keys that it knows in the error for an unknown one.
 #[test]
 fn every_key_of_the_parser_is_in_the_schema() {
     let schema = schema();

@@ -1,9 +1,9 @@
-//! What is no topology file at all.
+//! Files that the parser does not accept.
 
 use super::{GOOD, problems, spoiled};
 
 #[test]
-fn unknown_key_that_looks_like_another() {
+fn an_unknown_key_is_answered_with_a_similar_key() {
     spoiled(
         "answers",
         "awnsers",
@@ -17,7 +17,7 @@ fn unknown_key_that_looks_like_another() {
 }
 
 #[test]
-fn unknown_key_that_looks_like_none() {
+fn an_unknown_key_without_a_similar_one_is_answered_with_all_keys() {
     spoiled(
         "protocol = ",
         "xyz = 1\nprotocol = ",
@@ -27,19 +27,19 @@ fn unknown_key_that_looks_like_none() {
 }
 
 #[test]
-fn missing_key() {
+fn a_missing_key_is_reported() {
     spoiled("name = \"v-net-0\"\n", "", "lab.toml:12:1: the key \"name\" is missing here: add it");
 }
 
 #[test]
-fn syntax_error() {
+fn a_syntax_error_is_reported_at_its_line() {
     let found = problems(&GOOD.replacen("port = 80", "port = ", 1));
     assert_eq!(found.len(), 1);
     assert!(found[0].starts_with("lab.toml:37:"), "{found:?}");
 }
 
 #[test]
-fn wrong_type() {
+fn a_value_of_the_wrong_type_is_reported_with_the_type_to_write() {
     let cases = [
         (
             "[router]",
@@ -73,7 +73,7 @@ fn wrong_type() {
     );
 }
 
-/// What is told of the file with these changes.
+/// The problems of the good file with these changes.
 fn spoiled_by(changes: &[(&str, &str)]) -> Vec<String> {
     let spoil = |text: String, (from, to): &(&str, &str)| {
         assert!(text.contains(from), "{from}");
@@ -83,7 +83,7 @@ fn spoiled_by(changes: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn an_unknown_key_hides_no_other_fault() {
+fn faults_behind_an_unknown_key_are_reported_too() {
     let found = spoiled_by(&[
         ("answers", "awnsers"),
         ("[[bridge]]", "[[bridges]]"),
@@ -102,7 +102,7 @@ fn an_unknown_key_hides_no_other_fault() {
 }
 
 #[test]
-fn a_wrong_value_and_a_missing_key_hide_no_other() {
+fn faults_behind_a_wrong_value_and_a_missing_key_are_reported_too() {
     let found = spoiled_by(&[
         ("name = \"v-net-0\"\n", ""),
         ("name = \"red\"", "name = 7\nmtu = \"big\""),
@@ -127,7 +127,7 @@ fn a_wrong_value_and_a_missing_key_hide_no_other() {
 }
 
 #[test]
-fn a_table_where_a_list_of_them_is_wanted_ends_at_once() {
+fn recovery_ends_in_a_file_of_wrong_types_only() {
     let found = problems("name = 7\nbridge = 5\nuplink = { name = 3 }\ncable = [1, 2]\n");
     assert_eq!(found.len(), 5, "{found:#?}");
 }

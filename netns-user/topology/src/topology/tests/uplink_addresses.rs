@@ -14,7 +14,7 @@ fn faults(addresses: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_uplink_has_one_address_or_a_list_of_them() {
+fn an_uplink_has_one_address_or_a_list() {
     let addresses = |text: &str| {
         let lab = Topology::parse(text, "lab.toml").unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(Topology::parse(&lab.to_toml(), "again.toml").as_ref(), Ok(&lab));
@@ -30,15 +30,15 @@ fn an_uplink_has_one_address_or_a_list_of_them() {
     assert_eq!(beyond, ["198.51.100.1"]);
 }
 
-/// The record of a lab is a topology file: an older version can read that of a lab with one.
+/// The record of a lab is a topology file, which an older version can then read.
 #[test]
-fn one_address_is_written_as_before() {
+fn a_single_address_is_written_without_a_list() {
     let lab = Topology::parse(&with("\"192.168.1.10/24\""), "lab.toml").unwrap();
     assert!(lab.to_toml().contains("address = \"192.168.1.10/24\"\ngateway"), "{}", lab.to_toml());
 }
 
 #[test]
-fn rules_name_any_of_the_addresses() {
+fn rules_can_name_any_address_of_an_uplink() {
     let text = with("\"192.168.1.10/24\", \"192.168.1.11/24\", \"198.51.100.1/32\"")
         .replace("uplink = \"ens3\"\n", "uplink = \"ens3\"\nto = \"198.51.100.1\"\n")
         .replace("address = \"192.168.1.10\"\n", "address = \"192.168.1.11\"\n");
@@ -48,7 +48,7 @@ fn rules_name_any_of_the_addresses() {
 }
 
 #[test]
-fn a_rule_that_names_an_address_of_no_uplink() {
+fn a_rule_cannot_name_an_address_that_no_uplink_has() {
     let several = with("\"192.168.1.10/24\", \"192.168.1.11/24\"");
     let to = several.replace("uplink = \"ens3\"\n", "uplink = \"ens3\"\nto = \"192.168.1.12\"\n");
     assert_eq!(
@@ -65,7 +65,7 @@ fn a_rule_that_names_an_address_of_no_uplink() {
 }
 
 #[test]
-fn forwards_of_one_port_on_two_addresses_do_not_meet() {
+fn forwards_of_one_port_on_two_addresses_do_not_overlap() {
     let forward = |address: &str, port: &str| {
         format!(
             "\n[[forward]]\nprotocol = \"tcp\"\naddress = \"{address}\"\nport = {port}\ntarget = \
@@ -84,7 +84,7 @@ fn forwards_of_one_port_on_two_addresses_do_not_meet() {
 }
 
 #[test]
-fn an_empty_list() {
+fn a_list_of_addresses_must_not_be_empty() {
     spoiled(
         ONE,
         "address = []\ngateway",
@@ -93,7 +93,7 @@ fn an_empty_list() {
 }
 
 #[test]
-fn a_value_that_is_no_address_and_no_list() {
+fn an_address_must_be_text_or_a_list() {
     let wanted = "write an address in quotes, or a list of them in [ ]";
     spoiled(ONE, "address = 10\ngateway", &format!("lab.toml:8:11: 10 is a number: {wanted}"));
     spoiled(ONE, "address = true\ngateway", &format!("lab.toml:8:11: true is a boolean: {wanted}"));
@@ -109,7 +109,7 @@ fn a_value_that_is_no_address_and_no_list() {
 }
 
 #[test]
-fn each_of_them_is_one_that_a_host_can_have() {
+fn each_address_of_an_uplink_must_be_one_that_a_host_can_have() {
     assert_eq!(
         faults("\"192.168.1.10/24\", \"192.168.1.0/24\", \"192.168.1.255/24\", \"192.168.1.11\""),
         [
@@ -130,7 +130,7 @@ fn each_of_them_is_one_that_a_host_can_have() {
 }
 
 #[test]
-fn one_address_twice() {
+fn an_uplink_cannot_have_an_address_twice() {
     let twice = "lab.toml:8:31: uplink \"ens3\": it has the address 192.168.1.10 twice (line 8): \
                  leave one out";
     assert_eq!(faults("\"192.168.1.10/24\", \"192.168.1.10/24\""), [twice]);
@@ -138,7 +138,7 @@ fn one_address_twice() {
 }
 
 #[test]
-fn an_address_that_something_else_has() {
+fn an_uplink_cannot_have_an_address_of_something_else() {
     assert_eq!(
         faults("\"192.168.1.10/24\", \"192.168.1.1/24\""),
         ["lab.toml:10:62: outside \"lan\": the address 192.168.1.1 already belongs to uplink \
@@ -152,7 +152,7 @@ fn an_address_that_something_else_has() {
 }
 
 #[test]
-fn an_address_in_a_subnet_of_the_router() {
+fn an_address_of_an_uplink_cannot_be_in_a_subnet_of_the_router() {
     assert_eq!(
         faults("\"192.168.1.10/24\", \"10.0.0.77/32\""),
         ["lab.toml:8:31: uplink \"ens3\": its subnet 10.0.0.77/32 overlaps that of bridge \
@@ -161,7 +161,7 @@ fn an_address_in_a_subnet_of_the_router() {
 }
 
 #[test]
-fn prefix_lengths_that_do_not_fit_together() {
+fn addresses_in_one_subnet_must_have_the_same_prefix_length() {
     assert_eq!(
         faults("\"192.168.1.10/24\", \"192.168.1.11/25\""),
         [
@@ -174,7 +174,7 @@ fn prefix_lengths_that_do_not_fit_together() {
 }
 
 #[test]
-fn a_first_address_from_which_the_outside_is_out_of_reach() {
+fn the_first_address_of_an_uplink_must_reach_the_outside() {
     assert_eq!(
         faults("\"198.51.100.1/32\", \"192.168.1.10/24\""),
         [
@@ -190,7 +190,7 @@ fn a_first_address_from_which_the_outside_is_out_of_reach() {
 }
 
 #[test]
-fn an_uplink_of_the_machine_gets_no_addresses() {
+fn an_uplink_of_the_machine_cannot_have_addresses() {
     spoiled_in(
         OWN,
         "name = \"auto\"",
@@ -201,7 +201,7 @@ fn an_uplink_of_the_machine_gets_no_addresses() {
 }
 
 #[test]
-fn more_addresses_than_a_router_has_room_for() {
+fn the_uplinks_of_a_router_have_at_most_256_addresses() {
     let many = |count: u8| -> String {
         (0..=count).map(|number| format!(", \"198.51.{number}.1/32\"")).collect()
     };
@@ -213,9 +213,9 @@ fn more_addresses_than_a_router_has_room_for() {
     );
 }
 
-/// The router of the bridge has a route to what is not in the bridge's subnet.
+/// The router of the bridge has a route to the addresses outside the bridge's subnet.
 #[test]
-fn an_uplink_that_is_plugged_in_has_several_addresses() {
+fn a_plugged_uplink_can_have_several_addresses() {
     let one = "address = \"10.10.0.2/24\"\ngateway = \"10.10.0.1\"\nplug";
     let with = |further: &str| {
         LARGE.replace(
@@ -239,7 +239,7 @@ fn an_uplink_that_is_plugged_in_has_several_addresses() {
 }
 
 #[test]
-fn addresses_of_two_routers_outside_of_their_subnets_are_not_the_same() {
+fn two_routers_at_one_outside_cannot_have_the_same_single_address() {
     let second = r#"
 [[router]]
 namespace = "second"
@@ -258,15 +258,14 @@ outside = { namespace = "lan", interface = "eth1", address = "192.168.2.1/24" }
     );
 }
 
-/// Addresses that are handed out leave room for all of an uplink that is plugged in.
 #[test]
-fn no_namespace_gets_an_address_of_an_uplink() {
+fn an_address_of_a_plugged_uplink_is_not_allocated() {
     let one = "address = \"10.10.0.2/24\"\ngateway = \"10.10.0.1\"\nplug";
     let two = "address = [\"10.10.0.2/24\", \"10.10.0.3/24\"]\ngateway = \"10.10.0.1\"\nplug";
-    let handed_out = |text: &str| {
+    let is_allocated = |text: &str| {
         let lab = Topology::parse(text, "lab.toml").unwrap();
         lab.plugged().any(|(_, plug)| plug.address.to_string() == "10.10.0.3/24")
     };
-    assert!(handed_out(LARGE));
-    assert!(!handed_out(&LARGE.replace(one, two)));
+    assert!(is_allocated(LARGE));
+    assert!(!is_allocated(&LARGE.replace(one, two)));
 }
