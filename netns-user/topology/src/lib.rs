@@ -1,5 +1,5 @@
-//! What a lab is: the topology file and its model, the NAT rules, and drawings of the lab.
-//! Pure: no system call, so the tests of this crate need neither root nor the eBPF toolchain.
+//! The model of a lab: the topology file, the NAT rules, and the drawings of a lab.
+//! It makes no system calls, so that its tests need neither root nor the eBPF toolchain.
 
 mod count;
 pub mod graph;

@@ -3,9 +3,8 @@
 use std::{collections::HashMap, net::Ipv4Addr};
 
 use super::{
-    Edge, End, Graph, Id, Interface, Kind, Link, Node,
+    Edge, End, Graph, Id, Interface, Kind, Link, Node, describe,
     fold::{self, Group},
-    words,
 };
 use crate::{
     counted,
@@ -13,7 +12,7 @@ use crate::{
 };
 
 impl Graph {
-    /// The graph of a lab. Folded, namespaces of a large one that are alike share a node.
+    /// The graph of a lab. With `folded`, similar namespaces of a large lab share a node.
     pub fn new(topology: &Topology, folded: bool) -> Self {
         let mut builder = Builder::new(topology);
         for router in &topology.routers {
@@ -24,7 +23,7 @@ impl Graph {
             builder.namespaces(group);
         }
         for uplink in &topology.uplinks {
-            builder.way_out(uplink);
+            builder.far_end(uplink);
         }
         builder.cables();
         builder.graph
@@ -34,10 +33,10 @@ impl Graph {
 struct Builder<'a> {
     topology: &'a Topology,
     graph: Graph,
-    /// Namespaces of every role.
+    /// Namespaces inside, routers and networks outside.
     namespaces: HashMap<&'a str, Id>,
     bridges: HashMap<&'a str, Id>,
-    /// By router and name.
+    /// By their router and name.
     uplinks: HashMap<(Option<&'a str>, &'a str), Id>,
 }
 
@@ -47,7 +46,7 @@ impl<'a> Builder<'a> {
             lab: topology.name.clone(),
             nodes: Vec::new(),
             edges: Vec::new(),
-            rules: words::rules(topology),
+            rules: describe::rules(topology),
             via_stack: topology.nat.via_stack,
         };
         Self {
@@ -87,12 +86,12 @@ impl<'a> Builder<'a> {
         let is_used = topology.bridges_of(name).next().is_some()
             || topology.uplinks_of(name).next().is_some()
             || !router.routes.is_empty();
-        // The machine is there anyway; only what the lab does with it is worth showing.
+        // The machine always exists. It is shown only when the lab does something with it.
         if name.is_none() && !is_used {
             return;
         }
-        let node = self.add(Kind::Router, name.unwrap_or(words::MACHINE));
-        node.notes = router.routes.iter().map(words::route).collect();
+        let node = self.add(Kind::Router, name.unwrap_or(describe::MACHINE));
+        node.notes = router.routes.iter().map(describe::route).collect();
         let id = node.id;
         if let Some(name) = name {
             self.namespaces.insert(name, id);
@@ -101,7 +100,7 @@ impl<'a> Builder<'a> {
             let node = self.add(Kind::Bridge, &bridge.name);
             node.router = Some(id);
             node.address = Some(bridge.address.to_string());
-            node.notes.extend(bridge.mtu.map(words::mtu));
+            node.notes.extend(bridge.mtu.map(describe::mtu));
             let bridge_id = node.id;
             self.bridges.insert(&bridge.name, bridge_id);
         }
@@ -112,7 +111,7 @@ impl<'a> Builder<'a> {
             node.address = addresses.next();
             node.further_addresses = addresses.collect();
             node.gateway = uplink.gateway.map(|gateway| gateway.to_string());
-            node.notes.extend(uplink.mtu.map(words::mtu));
+            node.notes.extend(uplink.mtu.map(describe::mtu));
             let uplink_id = node.id;
             self.uplinks.insert((name, &uplink.name), uplink_id);
         }
@@ -126,12 +125,12 @@ impl<'a> Builder<'a> {
         let node = self.add(Kind::Namespace, range(&names));
         node.count = count;
         let id = node.id;
-        // Of namespaces that are not alike, only what they have in common is told.
+        // For several namespaces, the notes say only what they have in common.
         if group.iter().all(|other| other.forwarding == first.forwarding) && first.forwarding {
             node.notes.push("forwards packets".into());
         }
         if group.iter().all(|other| other.routes == first.routes) {
-            node.notes.extend(first.routes.iter().map(words::route));
+            node.notes.extend(first.routes.iter().map(describe::route));
         }
         if group.iter().all(|other| other.dns == first.dns) && !first.dns.is_empty() {
             let servers: Vec<String> = first.dns.iter().map(ToString::to_string).collect();
@@ -148,7 +147,7 @@ impl<'a> Builder<'a> {
             let interface = range(&interfaces);
             node.interfaces.push(Interface { name: interface.clone(), address: Some(address) });
             let mtu = plug.mtu.filter(|_| plugs.iter().all(|other| other.mtu == plug.mtu));
-            node.notes.extend(mtu.map(words::mtu));
+            node.notes.extend(mtu.map(describe::mtu));
             let port = if count == 1 { plug.port.clone() } else { counted(plugs.len(), "port") };
             edge = Some((interface, port, plug.bridge.as_str(), mtu));
         }
@@ -166,7 +165,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn way_out(&mut self, uplink: &'a Uplink) {
+    /// Connects an uplink with its far end, which the lab makes.
+    fn far_end(&mut self, uplink: &'a Uplink) {
         let key = (uplink.router.as_deref(), uplink.name.as_str());
         let (Some(id), Some(far)) = (self.uplinks.get(&key).copied(), &uplink.far) else { return };
         let near = End { node: id, interface: uplink.name.clone() };
@@ -185,7 +185,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The outside's node, made when it is met first.
+    /// The node of an outside, which the first uplink to it adds.
     fn outside(&mut self, outside: &'a Outside) -> Id {
         let known = self.namespaces.get(outside.namespace.as_str()).copied();
         let id = known.unwrap_or_else(|| self.add(Kind::Outside, &outside.namespace).id);
@@ -204,7 +204,8 @@ impl<'a> Builder<'a> {
     }
 
     fn cables(&mut self) {
-        // Between the same two nodes of which one stands for several, one edge for all cables.
+        // Where a node stands for several namespaces, one edge stands for all of its cables to the
+        // same other node.
         let mut merged: HashMap<(Id, Id), usize> = HashMap::new();
         for cable in &self.topology.cables {
             let a = self.namespaces.get(cable.a.namespace.as_str()).copied();
@@ -218,7 +219,7 @@ impl<'a> Builder<'a> {
             }
             let pair = (a.min(b), a.max(b));
             match merged.get(&pair) {
-                Some(place) => self.graph.edges[*place].count += 1,
+                Some(index) => self.graph.edges[*index].count += 1,
                 None => {
                     merged.insert(pair, self.graph.edges.len());
                     let end = |node| End { node, interface: String::new() };
@@ -228,10 +229,10 @@ impl<'a> Builder<'a> {
         }
         let mut merged: Vec<usize> = merged.into_values().collect();
         merged.sort_unstable();
-        for place in merged {
-            self.name_merged(place);
+        for index in merged {
+            self.name_merged(index);
         }
-        // What namespaces of one node have among themselves is a note of it.
+        // Cables within one node are a note of the node, not an edge.
         self.graph.edges.retain(|edge| edge.a.node != edge.b.node);
     }
 
@@ -241,12 +242,13 @@ impl<'a> Builder<'a> {
         let owner = &mut self.graph.nodes[node.0];
         owner.interfaces.push(interface);
         let mtu = mtu.filter(|_| owner.kind != Kind::Router);
-        owner.notes.extend(mtu.map(|mtu| format!("{} of {}", words::mtu(mtu), end.interface)));
+        owner.notes.extend(mtu.map(|mtu| format!("{} of {}", describe::mtu(mtu), end.interface)));
         End { node, interface: end.interface.clone() }
     }
 
-    fn name_merged(&mut self, place: usize) {
-        let edge = &mut self.graph.edges[place];
+    /// Names the ends of an edge that stands for several cables.
+    fn name_merged(&mut self, index: usize) {
+        let edge = &mut self.graph.edges[index];
         let cables = counted(edge.count, "cable");
         let (a, b) = (edge.a.node, edge.b.node);
         if a == b {
@@ -257,7 +259,7 @@ impl<'a> Builder<'a> {
             let name = format!("{cables} to {}", self.graph[other].name);
             let interface = Interface { name: name.clone(), address: None };
             self.graph.nodes[node.0].interfaces.push(interface);
-            let edge = &mut self.graph.edges[place];
+            let edge = &mut self.graph.edges[index];
             let end = if node == edge.a.node { &mut edge.a } else { &mut edge.b };
             end.interface = name;
         }
@@ -273,7 +275,8 @@ fn range(names: &[&str]) -> String {
     }
 }
 
-/// A dash between addresses that follow each other, dots where some are left out.
+/// The first and the last address: with a dash between them where none is left out, otherwise with
+/// dots.
 fn address_range(mut addresses: Vec<Ipv4Addr>) -> String {
     addresses.sort_unstable();
     let follow = addresses.windows(2).all(|pair| u32::from(pair[1]) - u32::from(pair[0]) == 1);

@@ -1,4 +1,4 @@
-//! A graph in the language of Graphviz.
+//! The drawing of a graph in DOT, the language of Graphviz.
 
 use super::{Graph, Kind, Link, Node};
 
@@ -8,7 +8,7 @@ const STYLE: &str =
   edge [fontname=\"monospace\", fontsize=9, color=\"#64748b\", fontcolor=\"#475569\"]
 ";
 
-/// The graph as text, with a final newline. Its name is the lab's.
+/// The graph as DOT, with a final newline. The graph has the name of the lab.
 pub fn dot(graph: &Graph) -> String {
     let mut text = format!("graph {} {{\n{STYLE}", quoted([graph.lab.clone()]));
     for router in graph.of(Kind::Router) {
@@ -18,10 +18,9 @@ pub fn dot(graph: &Graph) -> String {
             "    label={}; style=rounded; color=\"#94a3b8\"\n",
             quoted([router.name.clone()])
         );
-        let work = [vec![graph.work().to_owned()], router.notes.clone()].concat();
-        text += &format!("    {id} [label={}, {}]\n", quoted(work), look(Kind::Router));
-        let (bridges, uplinks) = (graph.inside(id, Kind::Bridge), graph.inside(id, Kind::Uplink));
-        for part in bridges.chain(uplinks) {
+        let label = quoted(graph.router_lines(router));
+        text += &format!("    {id} [label={label}, {}]\n", style_of(Kind::Router));
+        for part in graph.parts_of(id) {
             text += &format!("    {}\n", statement(part));
         }
         for bridge in graph.inside(id, Kind::Bridge) {
@@ -37,12 +36,13 @@ pub fn dot(graph: &Graph) -> String {
     }
     for edge in &graph.edges {
         let label = quoted([format!("{} - {}", edge.a.interface, edge.b.interface)]);
-        // Namespaces stay below each other, whatever cables they have among themselves.
+        // Cables between namespaces do not move them: all namespaces stay in one column.
         let rank = if edge.link == Link::Direct { ", constraint=false" } else { "" };
         text += &format!("  {} -- {} [label={label}{rank}]\n", edge.a.node, edge.b.node);
     }
     if !graph.rules.is_empty() {
-        // Aligned to the left, a rule a line. Earlier it would be the label of routers too.
+        // Lines that end in \\l are aligned to the left. The label comes last: earlier, it would
+        // become the label of the routers too.
         let rules: String = graph
             .rules
             .iter()
@@ -54,11 +54,11 @@ pub fn dot(graph: &Graph) -> String {
 }
 
 fn statement(node: &Node) -> String {
-    let text = quoted(std::iter::once(node.name.clone()).chain(node.facts()));
-    format!("{} [label={text}, {}]", node.id, look(node.kind))
+    let text = quoted(std::iter::once(node.name.clone()).chain(node.details()));
+    format!("{} [label={text}, {}]", node.id, style_of(node.kind))
 }
 
-fn look(kind: Kind) -> &'static str {
+fn style_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Router => "shape=hexagon, style=filled, fillcolor=\"#e2e8f0\"",
         Kind::Bridge => "style=filled, fillcolor=\"#ccfbf1\"",
@@ -68,13 +68,13 @@ fn look(kind: Kind) -> &'static str {
     }
 }
 
-/// Lines as one string of the language, each centred.
+/// Lines as one DOT string, each centred.
 fn quoted(lines: impl IntoIterator<Item = String>) -> String {
     let lines: Vec<String> = lines.into_iter().map(|line| escaped(&line)).collect();
     format!("\"{}\"", lines.join("\\n"))
 }
 
-/// Besides quotes and backslashes Graphviz reads the entities of HTML.
+/// Escapes what has a meaning in a DOT string: quotes, backslashes and the entities of HTML.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('&', "&amp;")
 }

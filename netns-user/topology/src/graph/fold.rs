@@ -1,25 +1,25 @@
-//! Which namespaces of a large lab are shown as one.
+//! Which namespaces of a large lab share a node.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::topology::{Namespace, Topology};
 
-/// A lab of more namespaces than this is folded.
+/// The number of namespaces above which a lab is folded.
 pub const MAX_DRAWN: usize = 30;
 
-/// Fewer than this, and they are shown as they are.
-const WORTH_IT: usize = 3;
+/// The smallest number of namespaces that share a node.
+const MIN_GROUP: usize = 3;
 
-/// Namespaces that are shown as one, in the order of the file or of their numbers. Never empty.
+/// Namespaces that share a node, in the order of the file or of their numbers. Never empty.
 pub(super) type Group<'a> = Vec<&'a Namespace>;
 
-/// Each namespace by itself.
+/// Each namespace in a group of its own.
 pub(super) fn unfolded(topology: &Topology) -> Vec<Group<'_>> {
     topology.namespaces.iter().map(|namespace| vec![namespace]).collect()
 }
 
-/// Namespaces that differ by a number only become one; where that is not enough, all of a
-/// bridge do, the fullest bridge first.
+/// Groups of namespaces that differ only by a number. Where that is not enough, all namespaces of a
+/// bridge are a group, beginning with the fullest bridge.
 pub(super) fn folded(topology: &Topology) -> Vec<Group<'_>> {
     if topology.namespaces.len() <= MAX_DRAWN {
         return unfolded(topology);
@@ -28,8 +28,8 @@ pub(super) fn folded(topology: &Topology) -> Vec<Group<'_>> {
     if groups.len() <= MAX_DRAWN { groups } else { by_bridge(groups) }
 }
 
-/// A name around its last number: `web-`, 17, `-a`.
-fn around_number(name: &str) -> Option<(&str, u64, &str)> {
+/// A name split at its last number: `web-`, 17, `-a`.
+fn split_at_number(name: &str) -> Option<(&str, u64, &str)> {
     let end = name.rfind(|c: char| c.is_ascii_digit())? + 1;
     let start = name[..end]
         .rfind(|c: char| !c.is_ascii_digit())
@@ -37,8 +37,8 @@ fn around_number(name: &str) -> Option<(&str, u64, &str)> {
     Some((&name[..start], name[start..end].parse().ok()?, &name[end..]))
 }
 
-/// Whether two namespaces are the same but for names and addresses.
-fn alike(one: &Namespace, other: &Namespace) -> bool {
+/// Whether two namespaces differ only by names and addresses.
+fn are_similar(one: &Namespace, other: &Namespace) -> bool {
     let plug = |namespace: &Namespace| {
         namespace.plug.as_ref().map(|plug| (plug.bridge.clone(), plug.gateway, plug.mtu))
     };
@@ -48,6 +48,8 @@ fn alike(one: &Namespace, other: &Namespace) -> bool {
         && one.dns == other.dns
 }
 
+/// Groups of similar namespaces whose names differ only by the last number. A namespace with a
+/// cable of its own stays alone.
 fn numbered(topology: &Topology) -> Vec<Group<'_>> {
     let cabled: HashSet<&str> = topology
         .cables
@@ -55,20 +57,20 @@ fn numbered(topology: &Topology) -> Vec<Group<'_>> {
         .flat_map(|cable| [cable.a.namespace.as_str(), cable.b.namespace.as_str()])
         .collect();
     let mut groups: Vec<Vec<(u64, &Namespace)>> = Vec::new();
-    // Where the groups of a name without its number are.
-    let mut places: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+    // The indexes of the groups with a name, without its number.
+    let mut indexes: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for namespace in &topology.namespaces {
-        let parts = around_number(&namespace.name);
+        let parts = split_at_number(&namespace.name);
         let Some((before, number, after)) = parts.filter(|_| !cabled.contains(&*namespace.name))
         else {
             groups.push(vec![(0, namespace)]);
             continue;
         };
-        let places = places.entry((before, after)).or_default();
-        match places.iter().find(|place| alike(groups[**place][0].1, namespace)) {
-            Some(place) => groups[*place].push((number, namespace)),
+        let indexes = indexes.entry((before, after)).or_default();
+        match indexes.iter().find(|index| are_similar(groups[**index][0].1, namespace)) {
+            Some(index) => groups[*index].push((number, namespace)),
             None => {
-                places.push(groups.len());
+                indexes.push(groups.len());
                 groups.push(vec![(number, namespace)]);
             }
         }
@@ -77,7 +79,7 @@ fn numbered(topology: &Topology) -> Vec<Group<'_>> {
     for mut group in groups {
         group.sort_by_key(|(number, _)| *number);
         let group: Group<'_> = group.into_iter().map(|(_, namespace)| namespace).collect();
-        if group.len() >= WORTH_IT {
+        if group.len() >= MIN_GROUP {
             result.push(group);
         } else {
             result.extend(group.into_iter().map(|namespace| vec![namespace]));
@@ -86,30 +88,31 @@ fn numbered(topology: &Topology) -> Vec<Group<'_>> {
     result
 }
 
+/// Merges the groups of a bridge into one, bridge by bridge, until few enough are left.
 fn by_bridge(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
     let bridge_of = |group: &Group<'_>| group[0].plug.as_ref().map(|plug| plug.bridge.clone());
-    let mut crowds: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    let mut sizes: BTreeMap<Option<String>, usize> = BTreeMap::new();
     for group in &groups {
-        *crowds.entry(bridge_of(group)).or_default() += 1;
+        *sizes.entry(bridge_of(group)).or_default() += 1;
     }
-    let mut fullest: Vec<_> = crowds.into_iter().filter(|(_, crowd)| *crowd >= WORTH_IT).collect();
-    fullest.sort_by_key(|(_, crowd)| std::cmp::Reverse(*crowd));
+    let mut fullest: Vec<_> = sizes.into_iter().filter(|(_, size)| *size >= MIN_GROUP).collect();
+    fullest.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
     let mut excess = groups.len().saturating_sub(MAX_DRAWN);
-    // Where the one group of a bridge is among the results.
+    // The index of the bridge's one group among the results.
     let mut merged: HashMap<Option<String>, Option<usize>> = HashMap::new();
-    for (bridge, crowd) in fullest {
+    for (bridge, size) in fullest {
         if excess == 0 {
             break;
         }
-        excess = excess.saturating_sub(crowd - 1);
+        excess = excess.saturating_sub(size - 1);
         merged.insert(bridge, None);
     }
     let mut result: Vec<Group<'_>> = Vec::new();
     for group in groups {
         match merged.get_mut(&bridge_of(&group)) {
-            Some(Some(place)) => result[*place].extend(group),
-            Some(place @ None) => {
-                *place = Some(result.len());
+            Some(Some(index)) => result[*index].extend(group),
+            Some(index @ None) => {
+                *index = Some(result.len());
                 result.push(group);
             }
             None => result.push(group),
@@ -120,15 +123,15 @@ fn by_bridge(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::around_number;
+    use super::split_at_number;
 
     #[test]
-    fn a_name_is_split_around_its_last_number() {
-        assert_eq!(around_number("web-017"), Some(("web-", 17, "")));
-        assert_eq!(around_number("rack2-é7b"), Some(("rack2-é", 7, "b")));
-        assert_eq!(around_number("42"), Some(("", 42, "")));
-        assert_eq!(around_number("red"), None);
-        // More than a number can hold is a name.
-        assert_eq!(around_number("9999999999999999999999"), None);
+    fn a_name_is_split_at_its_last_number() {
+        assert_eq!(split_at_number("web-017"), Some(("web-", 17, "")));
+        assert_eq!(split_at_number("rack2-é7b"), Some(("rack2-é", 7, "b")));
+        assert_eq!(split_at_number("42"), Some(("", 42, "")));
+        assert_eq!(split_at_number("red"), None);
+        // Digits that are too large for a number are part of the name.
+        assert_eq!(split_at_number("9999999999999999999999"), None);
     }
 }

@@ -1,8 +1,8 @@
-//! A graph as a Mermaid flowchart, as README files and wikis draw it.
+//! The drawing of a graph as a Mermaid flowchart, which README files and wikis display.
 
 use super::{Graph, Kind, Link, Node};
 
-/// Colours that can be read on a light page and on a dark one.
+/// Colours that are readable on a light and on a dark page.
 const CLASSES: &str = "  classDef router fill:#475569,stroke:#334155,color:#ffffff
   classDef bridge fill:#0f766e,stroke:#115e59,color:#ffffff
   classDef uplink fill:#b45309,stroke:#92400e,color:#ffffff
@@ -10,16 +10,15 @@ const CLASSES: &str = "  classDef router fill:#475569,stroke:#334155,color:#ffff
   classDef outside fill:#6d28d9,stroke:#5b21b6,color:#ffffff
 ";
 
-/// The graph as text, with a final newline.
+/// The graph as a Mermaid flowchart, with a final newline.
 pub fn mermaid(graph: &Graph) -> String {
     let mut text = String::from("flowchart LR\n");
     for router in graph.of(Kind::Router) {
         let id = router.id;
         text += &format!("  subgraph router_{id}[\"{}\"]\n", escaped(&router.name));
-        let work = [vec![graph.work().to_owned()], router.notes.clone()].concat();
-        text += &format!("    {id}{{{{\"{}\"}}}}:::router\n", lines(work));
-        let (bridges, uplinks) = (graph.inside(id, Kind::Bridge), graph.inside(id, Kind::Uplink));
-        for part in bridges.chain(uplinks) {
+        let label = lines(graph.router_lines(router));
+        text += &format!("    {id}{{{{\"{label}\"}}}}:::router\n");
+        for part in graph.parts_of(id) {
             text += &format!("    {}\n", shape(part));
         }
         for bridge in graph.inside(id, Kind::Bridge) {
@@ -52,7 +51,7 @@ pub fn mermaid(graph: &Graph) -> String {
 
 fn shape(node: &Node) -> String {
     let (id, class) = (node.id, node.kind.name());
-    let text = lines(std::iter::once(node.name.clone()).chain(node.facts()));
+    let text = lines(std::iter::once(node.name.clone()).chain(node.details()));
     let (open, close) = match node.kind {
         Kind::Uplink => ("([", "])"),
         Kind::Outside => ("[[", "]]"),
@@ -66,10 +65,11 @@ fn lines(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| escaped(&line)).collect::<Vec<_>>().join("<br/>")
 }
 
-/// What means something to Mermaid, or to the HTML that it makes, as its own entities.
+/// Replaces what has a meaning in Mermaid, or in the HTML that it produces, by Mermaid's entities.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |text, c| match c {
-        // What is between it and an n keeps the two from becoming a new line.
+        // Mermaid reads a backslash and an n as a new line, so that a zero-width space follows the
+        // backslash.
         '\\' => text + "#92;#8203;",
         '"' | '#' | '&' | '<' | '>' | '`' | '*' | ';' => text + &format!("#{};", u32::from(c)),
         c => text + &c.to_string(),

@@ -1,15 +1,15 @@
-//! A lab as a graph: nodes, edges and rules as data, and the forms in which it is shown.
-//! Pure: no system calls.
+//! A lab as a graph: nodes, edges and rules as data, and the drawings of it.
 
 mod build;
+mod describe;
 mod dot;
 mod fold;
+mod lanes;
 mod mermaid;
 mod svg;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod words;
 
 use std::{fmt, ops};
 
@@ -20,23 +20,23 @@ pub use fold::MAX_DRAWN;
 pub use mermaid::mermaid;
 pub use svg::svg;
 
-/// What a lab consists of, in an order in which it can be drawn.
+/// The parts of a lab, in an order in which they can be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Graph {
     pub lab: String,
-    /// A router comes before what is in it; namespaces and outsides come last.
+    /// A router comes before its bridges and uplinks; namespaces and outsides come last.
     pub nodes: Vec<Node>,
     pub edges: Vec<Edge>,
     pub rules: Vec<Rule>,
-    /// Whether translated packets take the way through the kernel's stack.
+    /// Whether translated packets pass through the kernel's stack.
     pub via_stack: bool,
 }
 
-/// Names a node in its graph. Shown and serialised like `n3`.
+/// Identifies a node in its graph. It is displayed and serialised like `n3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(usize);
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -49,39 +49,39 @@ pub enum Kind {
     Outside,
 }
 
-/// A part of the lab, or several that are alike.
+/// A part of the lab, or several similar namespaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Node {
     pub id: Id,
     pub kind: Kind,
-    /// Of several: the first and the last.
+    /// For several namespaces: the first and the last name.
     pub name: String,
     /// How many namespaces it stands for.
     pub count: usize,
-    /// What a bridge or an uplink is in.
+    /// The router of a bridge or an uplink.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub router: Option<Id>,
-    /// A bridge's or an uplink's own; an uplink's first one.
+    /// The address of a bridge, or the first address of an uplink.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// An uplink's further ones.
+    /// Further addresses of an uplink.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub further_addresses: Vec<String>,
-    /// An uplink's.
+    /// The gateway of an uplink.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
-    /// Ends of cables in a namespace, whatever its role.
+    /// Ends of cables in a namespace, a router or an outside.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
     /// Further addresses that an outside answers for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
-    /// What else there is to know, a line each: routes, MTU, name servers.
+    /// Routes, MTU, name servers and the like, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// An end of a cable, or those of several namespaces that are alike.
+/// An end of a cable, or the ends of several similar namespaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Interface {
     pub name: String,
@@ -89,7 +89,7 @@ pub struct Interface {
     pub address: Option<String>,
 }
 
-/// What a cable connects.
+/// The kind of a cable: the nodes that it connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Link {
@@ -99,7 +99,7 @@ pub enum Link {
     Outside,
     /// An uplink with a bridge of another router.
     Plug,
-    /// Two namespaces, of whatever role.
+    /// Two namespaces, routers or outsides.
     Direct,
 }
 
@@ -111,19 +111,19 @@ pub struct Edge {
     pub b: End,
     /// How many cables it stands for.
     pub count: usize,
-    /// Bytes; `None`: the kernel's default, or that of the bridge.
+    /// In bytes; `None`: the kernel's default, or that of the bridge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
 }
 
-/// Where a cable ends.
+/// An end of an edge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct End {
     pub node: Id,
     pub interface: String,
 }
 
-/// A NAT rule in words.
+/// A NAT rule as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// "masquerade", "routed" or "forward".
@@ -152,7 +152,7 @@ impl ops::Index<Id> for Graph {
 }
 
 impl Kind {
-    /// What it is called.
+    /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Router => "router",
@@ -170,7 +170,7 @@ impl Graph {
         self.nodes.iter().filter(move |node| node.kind == kind)
     }
 
-    /// The bridges or uplinks in a router.
+    /// The bridges or the uplinks in a router.
     fn inside(&self, router: Id, kind: Kind) -> impl Iterator<Item = &Node> {
         self.of(kind).filter(move |node| node.router == Some(router))
     }
@@ -182,8 +182,8 @@ impl Graph {
         })
     }
 
-    /// Where an uplink leads, if the lab made it.
-    fn way_out(&self, uplink: Id) -> Option<&Edge> {
+    /// The edge from an uplink to its far end. The machine's own uplinks have none.
+    fn uplink_edge(&self, uplink: Id) -> Option<&Edge> {
         self.edges.iter().find(|edge| edge.a.node == uplink && edge.link != Link::Direct)
     }
 
@@ -192,7 +192,7 @@ impl Graph {
         self.edges.iter().filter(|edge| edge.link == Link::Direct)
     }
 
-    /// Whether a cable leads to a bridge from here.
+    /// Whether a node has a cable to a bridge.
     fn is_plugged(&self, node: Id) -> bool {
         self.edges.iter().any(|edge| edge.a.node == node && edge.link == Link::Port)
     }
@@ -208,28 +208,38 @@ impl Graph {
         })
     }
 
-    /// What is at the far end of a cable to or from an outside, for pictures in which only
-    /// uplinks lead there.
-    fn beyond(&self, node: &Node, interface: &str) -> Option<String> {
+    /// Names the far end of a cable between an outside and something else. In pictures, only the
+    /// cables of uplinks to an outside are drawn, so the far ends of others are named.
+    fn far_end_reference(&self, node: &Node, interface: &str) -> Option<String> {
         let own = End { node: node.id, interface: interface.to_owned() };
         let (edge, far) = self.cable_at(&own)?;
         let ends = [node.kind, self[far.node].kind];
         (edge.link == Link::Direct && ends.contains(&Kind::Outside)).then(|| self.end(far))
     }
 
-    /// The end of a cable as one would say it: `red:veth-red`, or of several `200 ports`.
+    /// The end of a cable as text: `red:veth-red`, or `red:200 ports` for several.
     fn end(&self, end: &End) -> String {
         let node = &self[end.node];
         let owner = node.router.map_or(node, |router| &self[router]);
         format!("{}:{}", owner.name, end.interface)
     }
 
-    /// What a router does between its bridges and uplinks.
-    fn work(&self) -> &'static str {
+    /// The function of the routers.
+    fn router_function(&self) -> &'static str {
         match (self.rules.is_empty(), self.via_stack) {
             (true, _) => "routing",
             (false, false) => "routing and NAT",
             (false, true) => "routing and NAT via stack",
         }
+    }
+
+    /// The function and the notes of a router, one line each.
+    fn router_lines(&self, router: &Node) -> Vec<String> {
+        [vec![self.router_function().to_owned()], router.notes.clone()].concat()
+    }
+
+    /// The bridges and then the uplinks of a router.
+    fn parts_of(&self, router: Id) -> impl Iterator<Item = &Node> {
+        self.inside(router, Kind::Bridge).chain(self.inside(router, Kind::Uplink))
     }
 }

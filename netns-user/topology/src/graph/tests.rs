@@ -1,4 +1,4 @@
-//! Labs to draw, and what holds for every form of them.
+//! Sample labs, and tests of the graph and its drawings.
 
 use super::*;
 use crate::rules::MasqueradeRule;
@@ -93,7 +93,7 @@ pub(super) fn cable(a: (&str, &str, &str), b: (&str, &str, &str)) -> Cable {
     Cable { a: end(a), b: end(b), mtu: None }
 }
 
-/// A router at home behind one of a provider, and a cable between two machines at home.
+/// A router at home behind the router of a provider, and a cable between two machines at home.
 pub(super) fn plugged() -> Topology {
     let mut lab = empty("home");
     lab.routers = vec![router("isp"), router("home")];
@@ -117,7 +117,7 @@ pub(super) fn plugged() -> Topology {
     lab
 }
 
-/// Two hundred web servers that are alike, and one that is not.
+/// Many similar web servers, and one namespace that is different.
 pub(super) fn crowd(count: usize) -> Topology {
     let mut lab = empty("crowd");
     lab.routers = vec![router("host")];
@@ -134,10 +134,11 @@ pub(super) fn crowd(count: usize) -> Topology {
     lab
 }
 
-/// Names that mean something in every language: all of it allowed by the kernel.
+/// A name with characters that are special in the drawings' languages. The kernel allows all of
+/// them.
 pub(super) const NASTY: &str = "\"<b>&amp;#;`\\n*]";
 
-/// A lab in which everything bears such a name.
+/// A lab in which everything has such a name.
 pub(super) fn nasty() -> Topology {
     let mut lab = empty("nasty");
     lab.routers = vec![router(&format!("r{NASTY}"))];
@@ -157,7 +158,7 @@ pub(super) fn nasty() -> Topology {
     lab
 }
 
-/// A chain of namespaces, each with a cable to the next: nothing in it is alike.
+/// A chain of namespaces, each with a cable to the next.
 pub(super) fn chain(length: usize) -> Topology {
     let mut lab = empty("chain");
     lab.routers = vec![Router::default()];
@@ -182,13 +183,13 @@ fn an_uplink_has_its_first_address_and_its_further_ones() {
     let uplink = graph.of(Kind::Uplink).next().unwrap();
     assert_eq!(uplink.address.as_deref(), Some("192.168.1.10/24"));
     assert_eq!(uplink.further_addresses, ["198.51.100.1/32"]);
-    assert_eq!(&uplink.facts()[..2], ["192.168.1.10/24", "198.51.100.1/32"]);
-    // In a rule it is the first where the rule names none.
+    assert_eq!(&uplink.details()[..2], ["192.168.1.10/24", "198.51.100.1/32"]);
+    // A rule that names no address has the first one.
     assert!(graph.rules[0].text.ends_with("as 192.168.1.10"), "{}", graph.rules[0].text);
 }
 
 #[test]
-fn rules_tell_what_leaves_untranslated_and_who_is_at_a_cable() {
+fn rules_name_untranslated_sources_and_the_namespace_at_the_end_of_a_cable() {
     let mut lab = Topology::lecture();
     lab.uplinks[0].routed = vec!["10.9.0.0/16".parse().unwrap()];
     lab.cables = vec![cable(("host", "x", "10.7.0.1/30"), ("solo", "y", "10.7.0.2/30"))];
@@ -207,7 +208,7 @@ fn a_lab_that_can_be_drawn_in_full_is_not_folded() {
 }
 
 #[test]
-fn namespaces_that_differ_by_a_number_become_one() {
+fn namespaces_that_differ_only_by_a_number_share_a_node() {
     for count in [200, 1000] {
         let graph = Graph::new(&crowd(count), true);
         let last = format!("web-1 … web-{count}");
@@ -223,7 +224,7 @@ fn namespaces_that_differ_by_a_number_become_one() {
 }
 
 #[test]
-fn gaps_between_addresses_are_dots() {
+fn a_range_of_addresses_with_gaps_is_written_with_dots() {
     let mut lab = crowd(40);
     lab.namespaces.remove(20);
     let graph = Graph::new(&lab, true);
@@ -232,7 +233,7 @@ fn gaps_between_addresses_are_dots() {
 }
 
 #[test]
-fn what_differs_by_more_than_a_number_is_shown() {
+fn namespaces_that_differ_by_more_than_a_number_have_their_own_nodes() {
     let mut lab = crowd(200);
     lab.namespaces[5].forwarding = true;
     lab.namespaces[7].plug.as_mut().unwrap().mtu = Some(9000);
@@ -244,7 +245,7 @@ fn what_differs_by_more_than_a_number_is_shown() {
 }
 
 #[test]
-fn the_fullest_bridge_is_folded_where_names_tell_nothing() {
+fn without_numbers_in_names_the_fullest_bridge_is_folded() {
     let mut lab = empty("names");
     lab.routers = vec![router("host")];
     lab.bridges =
@@ -285,14 +286,14 @@ fn cables_of_folded_namespaces_are_counted() {
         lab.namespaces.push(namespace(&right, "r", &format!("10.1.0.{}/24", place + 1)));
         lab.cables.push(cable((&left, "x", ""), (&right, "x", "")));
     }
-    // One bridge is enough to come below the limit.
+    // Folding one bridge is enough to get below the limit.
     let graph = Graph::new(&lab, true);
     let ladder: usize = graph.direct().map(|edge| edge.count).sum();
     assert_eq!((graph.of(Kind::Namespace).count(), ladder), (21, 20));
 }
 
 #[test]
-fn as_data_every_edge_leads_from_node_to_node() {
+fn every_edge_of_the_serialised_graph_connects_two_nodes() {
     for lab in [Topology::lecture(), plugged(), crowd(200), nasty(), chain(5)] {
         let data = serde_json::to_value(Graph::new(&lab, true)).unwrap();
         let nodes = data["nodes"].as_array().unwrap();
@@ -304,7 +305,7 @@ fn as_data_every_edge_leads_from_node_to_node() {
 }
 
 #[test]
-fn the_lecture_as_mermaid() {
+fn the_lecture_is_drawn_in_mermaid() {
     let expected = r#"flowchart LR
   subgraph router_n0["host"]
     n0{{"routing and NAT"}}:::router
@@ -326,7 +327,7 @@ fn the_lecture_as_mermaid() {
 }
 
 #[test]
-fn names_are_no_mermaid() {
+fn special_characters_in_names_are_escaped_in_mermaid() {
     let text = mermaid(&Graph::new(&nasty(), true));
     for label in text.split('"').skip(1).step_by(2) {
         let plain = label.replace("<br/>", "");
@@ -340,7 +341,7 @@ fn names_are_no_mermaid() {
 }
 
 #[test]
-fn the_lecture_as_dot() {
+fn the_lecture_is_drawn_in_dot() {
     let expected = r##"  subgraph cluster_n0 {
     label="host"; style=rounded; color="#94a3b8"
     n0 [label="routing and NAT", shape=hexagon, style=filled, fillcolor="#e2e8f0"]
@@ -364,7 +365,7 @@ fn the_lecture_as_dot() {
 }
 
 #[test]
-fn names_are_no_dot() {
+fn special_characters_in_names_are_escaped_in_dot() {
     let text = dot(&Graph::new(&nasty(), true));
     assert!(text.contains(r##"label="r\"<b>&amp;amp;#;`\\n*]""##), "{text}");
 }

@@ -17,8 +17,8 @@ pub use mapping::{Filtering, Mapping};
 pub use masquerade::{MasqueradeRule, MssClamp};
 pub use ports::Ports;
 
-/// Networks for messages.
-fn list(networks: &BTreeSet<Ipv4Net>) -> String {
+/// Networks as text, separated by commas.
+pub(crate) fn list(networks: &BTreeSet<Ipv4Net>) -> String {
     networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

@@ -64,7 +64,7 @@ pub struct Uplink {
     pub addresses: Vec<Ipv4Net>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Ipv4Addr>,
-    /// Of both ends of the uplink's cable, in bytes; `None`: the kernel's default.
+    /// The MTU of both ends of the uplink's cable, in bytes; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// Whether translated packets enter the far end of its cable directly.
@@ -121,7 +121,8 @@ pub struct Bridge {
     pub router: Option<String>,
     /// The router's address on it, with the subnet of everything that is plugged in.
     pub address: Ipv4Net,
-    /// Of the bridge, its ports and their far ends, in bytes; `None`: the kernel's default.
+    /// The MTU of the bridge, its ports and their far ends, in bytes; `None`: the kernel's
+    /// default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
 }
@@ -155,7 +156,7 @@ pub struct NamespacePlug {
     /// The gateway of its default route; `None`: it has no default route.
     #[serde(serialize_with = "address_or_false")]
     pub gateway: Option<Ipv4Addr>,
-    /// Of both ends of the cable, in bytes; `None`: the kernel's default.
+    /// The MTU of both ends of the cable, in bytes; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// `None`: as [`NatOptions::source_check`].
@@ -171,7 +172,7 @@ pub struct NamespacePlug {
 pub struct Cable {
     pub a: CableEnd,
     pub b: CableEnd,
-    /// Of both ends, in bytes; `None`: the kernel's default.
+    /// The MTU of both ends, in bytes; `None`: the kernel's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
 }
@@ -194,7 +195,7 @@ pub struct Route {
     pub via: Option<Ipv4Addr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
-    /// Of several routes to one destination, the one with the lowest metric is used.
+    /// The route with the lowest metric is used where several have one destination.
     #[serde(skip_serializing_if = "is_zero")]
     pub metric: u32,
 }

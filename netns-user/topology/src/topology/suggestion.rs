@@ -11,7 +11,7 @@ pub(super) fn nearest<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) ->
     known
         .map(|name| (similarity(wanted, name), name))
         .filter(|(similarity, _)| *similarity >= SIMILAR)
-        // Of several that are equally similar, the first.
+        // The first one of several that are equally similar.
         .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, name)| name)
 }

@@ -1,8 +1,8 @@
-//! The box of a namespace, of a part of a router, or of what is outside.
+//! The box of a namespace, a bridge, an uplink or an outside.
 
 use super::{
     sheet::{Area, Point, Sheet},
-    style::{NAME, SMALL, TEXT, fixed, mark, words},
+    style::{NAME, SMALL, TEXT, fixed_width, mark, prose_width},
 };
 use crate::graph::{Graph, Kind, Node};
 
@@ -14,19 +14,19 @@ const SPACE: f32 = 12.0;
 const HEAD: f32 = 31.0;
 const ROW: f32 = 18.0;
 const FOOT: f32 = 7.0;
-/// Characters of the longest text that is drawn in full.
+/// The number of characters above which a text is shortened.
 const LONGEST: usize = 44;
 
-/// What stands in a box, and how much room it takes.
+/// The content of a box, and its size.
 #[derive(Clone, Debug)]
 pub(super) struct Card {
     kind: Kind,
-    /// How many it stands for.
+    /// How many namespaces it stands for.
     count: usize,
     name: String,
     full_name: String,
     rows: Vec<Row>,
-    /// Pixels that the names of interfaces take, the space behind them included.
+    /// Pixels from the names of interfaces to their addresses.
     indent: f32,
     pub(super) width: f32,
     pub(super) height: f32,
@@ -34,7 +34,7 @@ pub(super) struct Card {
 
 #[derive(Clone, Debug)]
 struct Row {
-    /// Of which interface, as it is called in the graph.
+    /// The interface that the row is about, by its name in the graph.
     interface: Option<String>,
     left: Option<String>,
     text: String,
@@ -58,15 +58,15 @@ impl Card {
                 text: interface.address.clone().unwrap_or_default(),
                 is_muted: false,
             });
-            let beyond = graph.beyond(node, &interface.name);
-            rows.extend(beyond.map(|far| Row::new(format!("▷ {far}"), true)));
+            let reference = graph.far_end_reference(node, &interface.name);
+            rows.extend(reference.map(|far| Row::new(format!("▷ {far}"), true)));
         }
         rows.extend(node.answers.iter().map(|answer| Row::new(answer, false)));
         if node.count > 1 {
             rows.push(Row::new(format!("{} namespaces", node.count), true));
         }
         rows.extend(node.notes.iter().map(|note| Row::new(note, true)));
-        let left = |row: &Row| row.left.as_ref().map(|left| fixed(left, TEXT));
+        let left = |row: &Row| row.left.as_ref().map(|left| fixed_width(left, TEXT));
         let is_pair = |row: &&Row| row.left.is_some() && !row.text.is_empty();
         let indent = rows.iter().filter(is_pair).filter_map(left).fold(0.0, f32::max) + SPACE;
         let mut card = Self {
@@ -79,12 +79,12 @@ impl Card {
             width: 0.0,
             height: 0.0,
         };
-        let caption = card.caption().map_or(0.0, |caption| words(caption, SMALL) + SPACE);
-        let head = fixed(&card.name, NAME) + caption;
+        let caption = card.caption().map_or(0.0, |caption| prose_width(caption, SMALL) + SPACE);
+        let head = fixed_width(&card.name, NAME) + caption;
         let rows = card.rows.iter().map(|row| match (&row.left, row.text.is_empty()) {
-            (Some(left), true) => fixed(left, TEXT),
-            (Some(_), false) => indent + fixed(&row.text, TEXT),
-            (None, _) => fixed(&row.text, TEXT),
+            (Some(left), true) => fixed_width(left, TEXT),
+            (Some(_), false) => indent + fixed_width(&row.text, TEXT),
+            (None, _) => fixed_width(&row.text, TEXT),
         });
         card.width = rows.fold(head, f32::max) + 2.0 * PAD;
         #[expect(clippy::cast_precision_loss, reason = "a box has few rows")]
@@ -93,19 +93,20 @@ impl Card {
         card
     }
 
-    /// What it is, where its place does not tell.
+    /// The kind of the node. Namespaces have none: their place in the picture shows it.
     fn caption(&self) -> Option<&'static str> {
         (self.kind != Kind::Namespace).then(|| self.kind.name())
     }
 
-    /// How far below the upper edge the cable of an interface is; the middle of what has none.
+    /// Pixels from the upper edge to the cable of an interface; to the middle where the card has no
+    /// such interface.
     pub(super) fn joint(&self, interface: &str) -> f32 {
         let row = self.rows.iter().position(|row| row.interface.as_deref() == Some(interface));
         #[expect(clippy::cast_precision_loss, reason = "a box has few rows")]
         row.map_or(self.height / 2.0, |row| HEAD + row as f32 * ROW + ROW / 2.0 - 3.0)
     }
 
-    /// Draws it with its upper left corner at `at`; `width` and `height` may be more than it needs.
+    /// Draws the card in an area, which can be larger than the card.
     pub(super) fn draw(&self, sheet: &mut Sheet, area: Area) {
         let class = self.kind.name();
         if self.count > 1 {
@@ -121,17 +122,17 @@ impl Card {
                 Area { x: area.x + 5.0, y: area.y + 8.0, width: 3.5, height: area.height - 16.0 };
             sheet.rectangle(stripe, mark(&self.name), 1.75);
         }
-        // A tall box has its text in the middle.
+        // In a larger area the text is centred vertically.
         at.y += (area.height - self.height).max(0.0) / 2.0;
-        let width = fixed(&self.name, NAME);
+        let width = fixed_width(&self.name, NAME);
         sheet.text(at, width, "name", &self.name);
         if let Some(caption) = self.caption() {
-            let room = words(caption, SMALL);
+            let room = prose_width(caption, SMALL);
             let x = area.right() - PAD;
             sheet.text(
                 Point { x: x - room * 0.87, y: at.y },
                 room * 0.87,
-                "words small muted",
+                "prose small muted",
                 caption,
             );
         }
@@ -140,11 +141,11 @@ impl Card {
             let class = if row.is_muted { "muted" } else { "" };
             let mut text_at = at;
             if let Some(left) = &row.left {
-                sheet.text(at, fixed(left, TEXT), "muted", left);
+                sheet.text(at, fixed_width(left, TEXT), "muted", left);
                 text_at.x += self.indent;
             }
             if !row.text.is_empty() {
-                sheet.text(text_at, fixed(&row.text, TEXT), class, &row.text);
+                sheet.text(text_at, fixed_width(&row.text, TEXT), class, &row.text);
             }
         }
         if self.name != self.full_name {
@@ -153,7 +154,7 @@ impl Card {
     }
 }
 
-/// Without its middle where it is long.
+/// A text, without its middle if it is long.
 pub(super) fn shorten(text: &str) -> String {
     let length = text.chars().count();
     if length <= LONGEST {

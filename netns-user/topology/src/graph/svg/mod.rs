@@ -1,9 +1,9 @@
-//! A graph as an SVG picture that needs nothing beside it: no script, no font, no link.
+//! The drawing of a graph as SVG. It depends on nothing else: no script, no font, no link.
 
 mod card;
 mod columns;
+mod nesting;
 mod picture;
-mod plan;
 mod router;
 mod sheet;
 mod style;
@@ -11,19 +11,19 @@ mod style;
 mod tests;
 
 use sheet::{Area, Point, Sheet, escaped, number};
-use style::{SHEET, TEXT, TITLE, fixed, words};
+use style::{STYLE_SHEET, TEXT, TITLE, fixed_width, prose_width};
 
 use super::{Graph, Kind};
 use crate::counted;
 
-/// Pixels about the picture.
+/// Pixels around the picture.
 const MARGIN: f32 = 28.0;
-/// Between two rules.
+/// Pixels from one rule to the next.
 const RULE: f32 = 26.0;
-/// More rules than this are counted instead of drawn.
+/// The number of rules above which the rest is only counted.
 const MAX_RULES: usize = 24;
 
-/// The picture as an SVG document, light or dark as the reader's system is.
+/// The picture as an SVG document, which follows the light or dark theme of the reader's system.
 pub fn svg(graph: &Graph) -> String {
     let mut sheet = picture::draw(graph);
     title(&mut sheet, graph);
@@ -38,19 +38,19 @@ pub fn svg(graph: &Graph) -> String {
          class=\"netns\">\n\
          <title id=\"netns-{lab}-title\">Network lab {lab}</title>\n\
          <desc id=\"netns-{lab}-desc\">{desc}</desc>\n\
-         <style>{SHEET}</style>\n\
+         <style>{STYLE_SHEET}</style>\n\
          <rect class=\"sheet\" width=\"{w}\" height=\"{h}\"/>\n\
          <g transform=\"translate({x} {y})\">\n{content}</g>\n</svg>\n",
         w = number(width),
         h = number(height),
         x = number(MARGIN - from.x),
         y = number(MARGIN - from.y),
-        desc = escaped(&description(graph)),
+        desc = escaped(&alternative_text(graph)),
         content = sheet.finish(),
     )
 }
 
-/// What there is, in figures.
+/// The numbers of namespaces, bridges, routers and uplinks.
 fn summary(graph: &Graph) -> String {
     let namespaces: usize = graph.of(Kind::Namespace).map(|node| node.count).sum();
     let mut parts = vec![counted(namespaces, "namespace")];
@@ -63,11 +63,11 @@ fn summary(graph: &Graph) -> String {
     parts.join(" · ")
 }
 
-/// The picture for those who cannot see it.
-fn description(graph: &Graph) -> String {
+/// The text for readers who cannot see the picture.
+fn alternative_text(graph: &Graph) -> String {
     let mut text = summary(graph) + ".";
     for edge in &graph.edges {
-        text += &format!(" {} is connected with {}.", graph.end(&edge.a), graph.end(&edge.b));
+        text += &format!(" {} is connected to {}.", graph.end(&edge.a), graph.end(&edge.b));
     }
     for rule in &graph.rules {
         text += &format!(" {}: {}.", rule.kind, rule.text);
@@ -79,10 +79,10 @@ fn title(sheet: &mut Sheet, graph: &Graph) {
     let (from, _) = sheet.reach();
     let at = Point { x: from.x, y: from.y - 52.0 };
     let name = card::shorten(&graph.lab);
-    sheet.text(at, words(&name, TITLE), "words title", &name);
+    sheet.text(at, prose_width(&name, TITLE), "prose title", &name);
     let summary = summary(graph);
     let below = Point { x: at.x, y: at.y + 22.0 };
-    sheet.text(below, words(&summary, TEXT), "words muted", &summary);
+    sheet.text(below, prose_width(&summary, TEXT), "prose muted", &summary);
 }
 
 fn rules(sheet: &mut Sheet, graph: &Graph) {
@@ -93,13 +93,13 @@ fn rules(sheet: &mut Sheet, graph: &Graph) {
         let badge = Area { x: at.x, y: at.y - 14.0, width, height: 20.0 };
         sheet.rectangle(badge, rule.kind, 10.0);
         let middle = Point { x: at.x + width / 2.0, y: at.y };
-        sheet.centred(middle, "words small inverse", rule.kind);
+        sheet.centred(middle, "prose small inverse", rule.kind);
         let text = Point { x: at.x + width + 12.0, y: at.y };
-        sheet.text(text, fixed(&rule.text, TEXT), "", &rule.text);
+        sheet.text(text, fixed_width(&rule.text, TEXT), "", &rule.text);
         at.y += RULE;
     }
     if let Some(more @ 1..) = graph.rules.len().checked_sub(MAX_RULES) {
-        let words_left = format!("and {}", counted(more, "more rule"));
-        sheet.text(at, words(&words_left, TEXT), "words muted", &words_left);
+        let rest = format!("and {}", counted(more, "more rule"));
+        sheet.text(at, prose_width(&rest, TEXT), "prose muted", &rest);
     }
 }

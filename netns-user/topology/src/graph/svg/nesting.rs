@@ -1,11 +1,11 @@
-//! Which router stands left of which.
+//! Which routers are drawn left of others, among the ports of a bridge.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, Id, Kind, Link};
 
-/// Routers that are drawn among the ports of another's bridge, because all their uplinks are
-/// plugged in there. All others are drawn by themselves.
+/// Routers that are drawn among the ports of another router's bridge, because all of their uplinks
+/// are plugged into it. All other routers are drawn by themselves.
 #[derive(Debug)]
 pub(super) struct Nesting {
     /// The bridge that a router is drawn at.
@@ -19,12 +19,12 @@ impl Nesting {
             .filter_map(|router| Some((router.id, only_bridge(graph, router.id)?)))
             .collect();
         let mut nesting = Self { at };
-        // In a circle, somebody has to be the first.
+        // Routers that are plugged into each other in a circle are drawn by themselves.
         let circular: Vec<Id> = nesting
             .at
             .keys()
             .copied()
-            .filter(|router| nesting.comes_round(graph, *router))
+            .filter(|router| nesting.is_in_circle(graph, *router))
             .collect();
         for router in circular {
             nesting.at.remove(&router);
@@ -37,7 +37,7 @@ impl Nesting {
         self.at.get(&router).copied()
     }
 
-    fn comes_round(&self, graph: &Graph, router: Id) -> bool {
+    fn is_in_circle(&self, graph: &Graph, router: Id) -> bool {
         let mut seen = HashSet::new();
         let mut at = router;
         while let Some(next) = self.bridge_of(at).and_then(|bridge| graph[bridge].router) {
@@ -53,7 +53,7 @@ impl Nesting {
 /// The bridge that all uplinks of a router are plugged into.
 fn only_bridge(graph: &Graph, router: Id) -> Option<Id> {
     let mut bridges = graph.inside(router, Kind::Uplink).map(|uplink| {
-        let edge = graph.way_out(uplink.id)?;
+        let edge = graph.uplink_edge(uplink.id)?;
         (edge.link == Link::Plug).then_some(edge.b.node)
     });
     let first = bridges.next()??;

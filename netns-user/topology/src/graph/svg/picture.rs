@@ -1,48 +1,49 @@
-//! Places everything: routers below each other, what they lead to on their right, cables
-//! between namespaces left of all.
+//! The picture: routers below each other, the far ends of their uplinks on the right, and cables
+//! between namespaces at the left edge.
 
 use std::collections::HashMap;
 
 use super::{
     card::shorten,
-    columns::{Columns, reference_width},
-    plan::Nesting,
-    router::{GAP, STACK},
+    columns::{Columns, GAP, MARGIN, STACK, reference_width},
+    nesting::Nesting,
     sheet::{Area, Point, Sheet},
     style::TEXT,
 };
-use crate::graph::{Graph, Id, Kind, Link};
+use crate::graph::{Graph, Id, Kind, Link, lanes::assign};
 
-/// Pixels from the boxes to the first lane of cables, and from one lane to the next.
+/// Pixels from the boxes to the first lane of cables.
 const LANES: f32 = 26.0;
+/// Pixels from one lane to the next.
 const LANE: f32 = 14.0;
-/// Between what belongs to one router and to the next.
+/// Pixels between two routers with everything that belongs to them.
 const APART: f32 = 28.0;
 
-/// A picture in the making. The right walls of routers that are drawn by themselves are at 0.
+/// A picture that is being drawn. The right walls of routers that are drawn by themselves are at 0.
 pub(super) struct Picture<'a> {
     pub(super) graph: &'a Graph,
     pub(super) sheet: Sheet,
     pub(super) columns: Columns,
     pub(super) nesting: Nesting,
-    /// Where the lines of uplinks begin.
+    /// The points at which the lines of uplinks begin.
     pub(super) uplink_ends: HashMap<Id, Point>,
-    pub(super) exits: Vec<Exit>,
-    /// Where cables between namespaces end.
+    pub(super) open_uplinks: Vec<OpenUplink>,
+    /// The ends of cables between namespaces.
     pub(super) ends: HashMap<(Id, String), Point>,
 }
 
-/// An uplink whose far end is yet to be drawn.
+/// An uplink whose far end is not drawn yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Exit {
-    pub(super) uplink: Id,
+pub(super) struct OpenUplink {
+    pub(super) id: Id,
     pub(super) from: Point,
 }
 
-/// What uplinks lead to.
-enum Goal {
+/// The far end of uplinks.
+enum FarEnd {
     Outside(Id),
-    Elsewhere(String),
+    /// The name of something that is drawn elsewhere, or not at all.
+    Reference(String),
 }
 
 /// The whole lab.
@@ -53,7 +54,7 @@ pub(super) fn draw(graph: &Graph) -> Sheet {
         columns: Columns::of(graph),
         nesting: Nesting::of(graph),
         uplink_ends: HashMap::new(),
-        exits: Vec::new(),
+        open_uplinks: Vec::new(),
         ends: HashMap::new(),
     };
     let mut y = 0.0;
@@ -62,13 +63,13 @@ pub(super) fn draw(graph: &Graph) -> Sheet {
             y = picture.router(router, 0.0, y) + APART;
         }
     }
-    // Where those of the routers farthest left are.
+    // Namespaces without a bridge are below those of the leftmost router.
     let x = -picture.columns.router - GAP - picture.columns.namespace;
     let x = picture.sheet.reach().0.x.min(x);
     for node in graph.of(Kind::Namespace).filter(|node| !graph.is_plugged(node.id)) {
         y = picture.namespace(node.id, x, y).bottom() + STACK;
     }
-    picture.outsides();
+    picture.far_ends();
     picture.cables();
     picture.sheet
 }
@@ -86,43 +87,45 @@ impl Picture<'_> {
         area
     }
 
-    /// Names what is drawn elsewhere, or not at all.
+    /// Names something that is drawn elsewhere, or not at all.
     pub(super) fn reference(&mut self, area: Area, text: &str) {
         self.sheet.rectangle(area, "elsewhere", area.height / 2.0);
         let at = Point { x: area.x + area.width / 2.0, y: area.middle() + TEXT / 3.0 };
         self.sheet.centred(at, "muted", &shorten(text));
     }
 
-    /// What uplinks lead to, each as near to its uplinks as those above leave room.
-    fn outsides(&mut self) {
+    /// The far ends of uplinks, each as near to its uplinks as the ones above it allow.
+    fn far_ends(&mut self) {
         let graph = self.graph;
-        let mut goals: Vec<(Goal, Vec<Exit>)> = Vec::new();
-        for exit in std::mem::take(&mut self.exits) {
-            let goal = self.goal(exit.uplink);
-            let known = goals.iter_mut().find(|(known, _)| match (known, &goal) {
-                (Goal::Outside(known), Goal::Outside(id)) => known == id,
-                (Goal::Outside(_) | Goal::Elsewhere(_), _) => false,
+        let mut far_ends: Vec<(FarEnd, Vec<OpenUplink>)> = Vec::new();
+        for uplink in std::mem::take(&mut self.open_uplinks) {
+            let far_end = self.far_end(uplink.id);
+            let known = far_ends.iter_mut().find(|(known, _)| match (known, &far_end) {
+                (FarEnd::Outside(known), FarEnd::Outside(id)) => known == id,
+                (FarEnd::Outside(_) | FarEnd::Reference(_), _) => false,
             });
             match known {
-                Some((_, exits)) => exits.push(exit),
-                None => goals.push((goal, vec![exit])),
+                Some((_, uplinks)) => uplinks.push(uplink),
+                None => far_ends.push((far_end, vec![uplink])),
             }
         }
         let mut free = f32::MIN;
-        for (goal, exits) in goals {
-            // Half-way between the first and the last.
-            let (first, last) = (exits[0].from, exits[exits.len() - 1].from);
+        for (far_end, uplinks) in far_ends {
+            // In the middle between the first and the last uplink.
+            let (first, last) = (uplinks[0].from, uplinks[uplinks.len() - 1].from);
             let middle = f32::midpoint(first.y, last.y);
-            let x = first.x + super::columns::MARGIN + GAP;
-            let (width, height) = match &goal {
-                Goal::Outside(id) => (self.columns.cards[id].width, self.columns.cards[id].height),
-                Goal::Elsewhere(text) => (reference_width(text), 28.0),
+            let x = first.x + MARGIN + GAP;
+            let (width, height) = match &far_end {
+                FarEnd::Outside(id) => {
+                    (self.columns.cards[id].width, self.columns.cards[id].height)
+                }
+                FarEnd::Reference(text) => (reference_width(text), 28.0),
             };
             let area = Area { x, y: (middle - height / 2.0).max(free), width, height };
             free = area.bottom() + STACK;
-            let card = match &goal {
-                Goal::Outside(id) => Some(self.columns.cards[id].clone()),
-                Goal::Elsewhere(text) => {
+            let card = match &far_end {
+                FarEnd::Outside(id) => Some(self.columns.cards[id].clone()),
+                FarEnd::Reference(text) => {
                     self.reference(area, text);
                     None
                 }
@@ -130,35 +133,37 @@ impl Picture<'_> {
             if let Some(card) = &card {
                 card.draw(&mut self.sheet, area);
             }
-            let one = exits.len() == 1;
-            for exit in exits {
-                let edge = graph.way_out(exit.uplink);
+            let one = uplinks.len() == 1;
+            for uplink in uplinks {
+                let edge = graph.uplink_edge(uplink.id);
                 let y = match (&card, edge) {
                     (Some(card), Some(edge)) if !one => area.y + card.joint(&edge.b.interface),
-                    _ if one && area.y < exit.from.y && exit.from.y < area.bottom() => exit.from.y,
+                    _ if one && area.y < uplink.from.y && uplink.from.y < area.bottom() => {
+                        uplink.from.y
+                    }
                     _ => area.middle(),
                 };
                 let to = Point { x, y };
-                self.sheet.curve(exit.from, to, "way");
-                self.sheet.plug(exit.from);
-                self.sheet.plug(to);
+                self.sheet.curve(uplink.from, to, "way");
+                self.sheet.joint(uplink.from);
+                self.sheet.joint(to);
             }
         }
     }
 
-    fn goal(&self, uplink: Id) -> Goal {
-        match self.graph.way_out(uplink) {
-            None => Goal::Elsewhere("outside of the lab".into()),
+    fn far_end(&self, uplink: Id) -> FarEnd {
+        match self.graph.uplink_edge(uplink) {
+            None => FarEnd::Reference("outside the lab".into()),
             Some(edge)
                 if edge.link == Link::Outside && self.graph[edge.b.node].kind == Kind::Outside =>
             {
-                Goal::Outside(edge.b.node)
+                FarEnd::Outside(edge.b.node)
             }
-            Some(edge) => Goal::Elsewhere(self.graph.end(&edge.b)),
+            Some(edge) => FarEnd::Reference(self.graph.end(&edge.b)),
         }
     }
 
-    /// Cables between namespaces, each in the nearest lane that is free all along.
+    /// Cables between namespaces, each in the free lane that is nearest to the boxes.
     fn cables(&mut self) {
         let end = |id: Id, name: &String| self.ends.get(&(id, name.clone())).copied();
         let mut spans: Vec<(Point, Point)> = self
@@ -172,20 +177,13 @@ impl Picture<'_> {
             .collect();
         spans.sort_by(|(a, b), (c, d)| (b.y - a.y).total_cmp(&(d.y - c.y)));
         let nearest = self.sheet.reach().0.x - LANES;
-        let mut lanes: Vec<Vec<(f32, f32)>> = Vec::new();
-        for (from, to) in spans {
-            let apart = |other: &(f32, f32)| to.y < other.0 || other.1 < from.y;
-            let free = lanes.iter().position(|lane| lane.iter().all(apart));
-            let lane = free.unwrap_or(lanes.len());
-            if lane == lanes.len() {
-                lanes.push(Vec::new());
-            }
-            lanes[lane].push((from.y, to.y));
+        let lanes = assign(spans.iter().map(|(from, to)| (from.y, to.y)));
+        for ((from, to), lane) in spans.into_iter().zip(lanes) {
             #[expect(clippy::cast_precision_loss, reason = "there are few lanes")]
             let x = nearest - lane as f32 * LANE;
             self.sheet.detour(from, x, to, "wire");
-            self.sheet.plug(from);
-            self.sheet.plug(to);
+            self.sheet.joint(from);
+            self.sheet.joint(to);
         }
     }
 }

@@ -1,27 +1,24 @@
-//! Places a router with all that is on its bridges.
+//! A router in the picture, with everything that is plugged into its bridges.
 
 use super::{
     card::shorten,
-    columns::{MARGIN, SPACE, reference_width},
-    picture::{Exit, Picture},
+    columns::{GAP, MARGIN, SPACE, STACK, reference_width},
+    picture::{OpenUplink, Picture},
     sheet::{Area, Point},
-    style::{NAME, TEXT, fixed},
+    style::{NAME, TEXT, fixed_width},
 };
 use crate::graph::{Edge, Id, Kind, Link, Node};
 
-/// Pixels between a namespace and the router.
-pub(super) const GAP: f32 = 56.0;
-/// Between boxes above each other.
-pub(super) const STACK: f32 = 14.0;
-/// Of a router's title, and of a line of text in it.
+/// Height of a router's title.
 const HEAD: f32 = 46.0;
+/// Height of a line of text in a router.
 const LINE: f32 = 24.0;
-/// Of what names something that is drawn elsewhere.
+/// Height of the box that names something drawn elsewhere.
 const REFERENCE: f32 = 28.0;
 
 impl Picture<'_> {
-    /// Draws a router with its right wall at `right` and its upper edge at `top`; tells the lower
-    /// edge of all that belongs to it.
+    /// Draws a router with its right wall at `right` and its upper edge at `top`. Returns the lower
+    /// edge of everything that belongs to it.
     pub(super) fn router(&mut self, router: &Node, right: f32, top: f32) -> f32 {
         let graph = self.graph;
         let left = right - self.columns.router;
@@ -35,34 +32,34 @@ impl Picture<'_> {
         let inner = (top + HEAD, bridges.last().map_or(y, |area| area.bottom()));
         for interface in &router.interfaces {
             let at = Point { x: left, y: y + LINE / 2.0 };
-            let words = shorten(&interface.words());
+            let label = shorten(&interface.describe());
             let text = Point { x: left + MARGIN, y: at.y + 4.0 };
-            self.sheet.text(text, fixed(&words, TEXT), "", &words);
+            self.sheet.text(text, fixed_width(&label, TEXT), "", &label);
             self.ends.insert((router.id, interface.name.clone()), at);
             y += LINE;
         }
         let uplinks = self.uplinks(router, right, inner);
-        let work = self.work(&bridges, &uplinks, left, inner);
-        let parts = uplinks.iter().chain(&work).map(|area| area.bottom() + STACK);
+        let function = self.function(&bridges, &uplinks, left, inner);
+        let parts = uplinks.iter().chain(&function).map(|area| area.bottom() + STACK);
         let mut bottom = parts.fold(y, f32::max);
         for note in &router.notes {
             let note = shorten(note);
             let at = Point { x: left + MARGIN, y: bottom + LINE / 2.0 };
-            self.sheet.text(at, fixed(&note, TEXT), "muted", &note);
+            self.sheet.text(at, fixed_width(&note, TEXT), "muted", &note);
             bottom += LINE - 4.0;
         }
         let height = bottom + if router.notes.is_empty() { 4.0 } else { 10.0 } - top;
         self.sheet.frame(Area { x: left, y: top, width: self.columns.router, height }, "router");
         let name = shorten(&router.name);
-        let width = fixed(&name, NAME);
+        let width = fixed_width(&name, NAME);
         let at = Point { x: left + MARGIN, y: top + 27.0 };
         self.sheet.text(at, width, "name", &name);
         let caption = Point { x: at.x + width + 10.0, y: at.y };
-        self.sheet.text(caption, 40.0, "words small muted", "router");
+        self.sheet.text(caption, 40.0, "prose small muted", "router");
         top + height
     }
 
-    /// A bridge with all that is plugged in, from `top` down; it is as high as these.
+    /// Draws a bridge and everything that is plugged into it, from `top` down.
     fn bridge(&mut self, bridge: &Node, left: f32, top: f32) -> Area {
         let graph = self.graph;
         let mut joints: Vec<(Point, &Edge)> = Vec::new();
@@ -106,8 +103,8 @@ impl Picture<'_> {
             let to = Point { x, y: from.y };
             let class = if edge.link == Link::Plug { "way" } else { "wire" };
             self.sheet.curve(from, to, class);
-            self.sheet.plug(from);
-            self.sheet.plug(to);
+            self.sheet.joint(from);
+            self.sheet.joint(to);
             let label = shorten(&edge.b.interface);
             let at = Point { x: left + 12.0, y: from.y - 6.0 };
             self.sheet.text(at, self.columns.port - 20.0, "small muted", &label);
@@ -115,7 +112,7 @@ impl Picture<'_> {
         area
     }
 
-    /// The uplinks of a router, about the middle of what else is in it.
+    /// Draws the uplinks of a router, centred vertically.
     fn uplinks(&mut self, router: &Node, right: f32, inner: (f32, f32)) -> Vec<Area> {
         let graph = self.graph;
         let uplinks: Vec<&Node> = graph.inside(router.id, Kind::Uplink).collect();
@@ -132,7 +129,7 @@ impl Picture<'_> {
             let end = Point { x: area.right(), y: area.middle() };
             self.uplink_ends.insert(uplink.id, end);
             if !is_nested {
-                self.exits.push(Exit { uplink: uplink.id, from: end });
+                self.open_uplinks.push(OpenUplink { id: uplink.id, from: end });
             }
             y = area.bottom() + STACK;
             areas.push(area);
@@ -140,8 +137,9 @@ impl Picture<'_> {
         areas
     }
 
-    /// What leads from bridges to uplinks.
-    fn work(
+    /// Draws the function of a router, between its bridges and uplinks. A single part has no lines
+    /// to it, and no box for the function.
+    fn function(
         &mut self,
         bridges: &[Area],
         uplinks: &[Area],
@@ -158,10 +156,10 @@ impl Picture<'_> {
         let height = 32.0;
         let lowest = uplinks.last().map_or(inner.1, |area| area.bottom()).max(inner.1);
         let y = (f32::midpoint(inner.0, lowest) - height / 2.0).max(inner.0);
-        let area = Area { x, y, width: self.columns.work, height };
-        self.sheet.rectangle(area, "work", 16.0);
+        let area = Area { x, y, width: self.columns.function, height };
+        self.sheet.rectangle(area, "function", 16.0);
         let text = Point { x: x + area.width / 2.0, y: area.middle() + 4.0 };
-        self.sheet.centred(text, "words inverse", self.graph.work());
+        self.sheet.centred(text, "prose inverse", self.graph.router_function());
         for bridge in bridges {
             let from = Point { x: bridge.right(), y: bridge.middle() };
             self.sheet.curve(from, Point { x, y: area.middle() }, "inner");

@@ -1,8 +1,8 @@
-//! A sheet that boxes, lines and texts are put on, in pixels, and that becomes SVG.
+//! A sheet of boxes, lines and texts, in pixels, which becomes SVG.
 
 use std::fmt::Write as _;
 
-/// A place on the sheet; it may be left of and above the origin.
+/// A point on the sheet. It can be left of and above the origin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
     pub(super) x: f32,
@@ -32,7 +32,7 @@ impl Area {
     }
 }
 
-/// What was put on the sheet, as SVG, and how far it reaches.
+/// The SVG of everything on the sheet, and the area that it covers.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     /// Frames, below everything.
@@ -60,13 +60,14 @@ impl Sheet {
         });
     }
 
-    /// The corners of what there is; the origin when there is nothing.
+    /// The upper left and the lower right corner of everything on the sheet; the origin when it is
+    /// empty.
     pub(super) fn reach(&self) -> (Point, Point) {
         let origin = Point { x: 0.0, y: 0.0 };
         self.reach.unwrap_or((origin, origin))
     }
 
-    /// A frame that others lie upon.
+    /// A frame, which lies below everything else.
     pub(super) fn frame(&mut self, area: Area, class: &str) {
         self.extend(area);
         self.ground += &rectangle(area, class, 14.0);
@@ -78,7 +79,7 @@ impl Sheet {
         self.front += &rectangle(area, class, radius);
     }
 
-    /// A text that begins at `at`, on its base line; `width` is how much room it takes.
+    /// A text whose base line begins at `at`, and its width.
     pub(super) fn text(&mut self, at: Point, width: f32, class: &str, text: &str) {
         self.extend(Area { x: at.x, y: at.y - 12.0, width, height: 16.0 });
         self.put_text(at, class, "start", text);
@@ -104,7 +105,7 @@ impl Sheet {
         );
     }
 
-    /// What is shown when one points at a box.
+    /// A text that is shown when the pointer is over a box.
     pub(super) fn hint(&mut self, area: Area, text: &str) {
         let Area { x, y, width, height } = area;
         let _ = writeln!(
@@ -119,7 +120,7 @@ impl Sheet {
         );
     }
 
-    /// A straight line, or a curve that leaves and arrives level.
+    /// A straight line, or a curve with horizontal ends.
     pub(super) fn curve(&mut self, from: Point, to: Point, class: &str) {
         let path = if (from.y - to.y).abs() < 0.5 {
             format!("M{} {}H{}", number(from.x), number(from.y), number(to.x))
@@ -131,7 +132,7 @@ impl Sheet {
         self.path(&path, class);
     }
 
-    /// From `from` to the left to `x`, up or down, and back to `to`.
+    /// A line from `from` left to `x`, up or down, and right to `to`.
     pub(super) fn detour(&mut self, from: Point, x: f32, to: Point, class: &str) {
         let (upper, lower) = if from.y < to.y { (from, to) } else { (to, from) };
         self.extend(Area { x, y: upper.y, width: 0.0, height: lower.y - upper.y });
@@ -158,12 +159,12 @@ impl Sheet {
     }
 
     /// The end of a cable in a box.
-    pub(super) fn plug(&mut self, at: Point) {
+    pub(super) fn joint(&mut self, at: Point) {
         let (x, y) = (number(at.x), number(at.y));
-        let _ = writeln!(self.front, "<circle cx=\"{x}\" cy=\"{y}\" r=\"3.5\" class=\"plug\"/>");
+        let _ = writeln!(self.front, "<circle cx=\"{x}\" cy=\"{y}\" r=\"3.5\" class=\"joint\"/>");
     }
 
-    /// All of it, lines below boxes.
+    /// Everything on the sheet as SVG, with lines below boxes.
     pub(super) fn finish(self) -> String {
         let Self { ground, lines, front, .. } = self;
         ground + &lines + &front
@@ -181,14 +182,14 @@ fn rectangle(area: Area, class: &str, radius: f32) -> String {
     )
 }
 
-/// At most one digit after the point.
+/// A number with at most one digit after the point.
 pub(super) fn number(value: f32) -> String {
     let text = format!("{value:.1}");
     let short = text.strip_suffix(".0").unwrap_or(&text);
     if short == "-0" { "0".into() } else { short.to_owned() }
 }
 
-/// As text of an XML document, which some control characters cannot be in at all.
+/// Text for an XML document. Control characters are replaced: some are not allowed in XML at all.
 pub(super) fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut all, c| {
         match c {

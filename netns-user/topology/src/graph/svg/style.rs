@@ -1,11 +1,11 @@
 //! Colours and sizes of the picture.
 
-/// Pixels of a character's size that its width is, in a fixed-width font; the widest of the
-/// usual ones has 0.602.
+/// The ratio of width to size of a character in a fixed-width font. The widest common font has
+/// 0.602.
 const FIXED: f32 = 0.615;
 
-/// The same for other text, on average; generous.
-const WORDS: f32 = 0.6;
+/// The same ratio for other text: more than the average.
+const PROSE: f32 = 0.6;
 
 /// Sizes of text in pixels.
 pub(super) const TITLE: f32 = 20.0;
@@ -13,14 +13,14 @@ pub(super) const NAME: f32 = 14.0;
 pub(super) const TEXT: f32 = 12.0;
 pub(super) const SMALL: f32 = 11.0;
 
-/// Width in pixels of a name or an address.
-pub(super) fn fixed(text: &str, size: f32) -> f32 {
+/// The width in pixels of a name or an address.
+pub(super) fn fixed_width(text: &str, size: f32) -> f32 {
     cells(text) * size * FIXED
 }
 
-/// Width in pixels of other text.
-pub(super) fn words(text: &str, size: f32) -> f32 {
-    cells(text) * size * WORDS
+/// The width in pixels of other text.
+pub(super) fn prose_width(text: &str, size: f32) -> f32 {
+    cells(text) * size * PROSE
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a text has few characters")]
@@ -28,11 +28,11 @@ fn cells(text: &str) -> f32 {
     unicode_width::UnicodeWidthStr::width(text) as f32
 }
 
-/// The style sheet. Whatever is inside applies to this picture only, also in the midst of a page.
-pub(super) const SHEET: &str = "
+/// The style sheet. Its rules apply to this picture only, also where it is part of a page.
+pub(super) const STYLE_SHEET: &str = "
 .netns .sheet{fill:#ffffff}
 .netns text{fill:#0f172a;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace;font-size:12px}
-.netns .words{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}
+.netns .prose{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}
 .netns .title{font-size:20px;font-weight:600}
 .netns .name{font-size:14px;font-weight:600}
 .netns .small{font-size:11px}
@@ -41,14 +41,14 @@ pub(super) const SHEET: &str = "
 .netns .wire{fill:none;stroke:#64748b;stroke-width:1.6}
 .netns .way{fill:none;stroke:#b45309;stroke-width:2}
 .netns .inner{fill:none;stroke:#94a3b8;stroke-width:1.6}
-.netns .plug{fill:#64748b;stroke:#ffffff;stroke-width:1}
+.netns .joint{fill:#64748b;stroke:#ffffff;stroke-width:1}
 .netns .namespace{fill:#ffffff;stroke:#94a3b8;stroke-width:1.2}
 .netns .router{fill:#f1f5f9;stroke:#94a3b8;stroke-width:1.2}
 .netns .bridge{fill:#ccfbf1;stroke:#0f766e;stroke-width:1.2}
 .netns .uplink{fill:#fef3c7;stroke:#b45309;stroke-width:1.2}
 .netns .outside{fill:#ede9fe;stroke:#6d28d9;stroke-width:1.2}
 .netns .elsewhere{fill:none;stroke:#94a3b8;stroke-width:1.2;stroke-dasharray:4 3}
-.netns .work{fill:#334155}
+.netns .function{fill:#334155}
 .netns .masquerade{fill:#b45309}
 .netns .routed{fill:#6d28d9}
 .netns .forward{fill:#0f766e}
@@ -67,14 +67,14 @@ pub(super) const SHEET: &str = "
 .netns .wire{stroke:#94a3b8}
 .netns .way{stroke:#f59e0b}
 .netns .inner{stroke:#64748b}
-.netns .plug{fill:#cbd5e1;stroke:#0b1220}
+.netns .joint{fill:#cbd5e1;stroke:#0b1220}
 .netns .namespace{fill:#1b2536;stroke:#56657c}
 .netns .router{fill:#131c2e;stroke:#475569}
 .netns .bridge{fill:#10403c;stroke:#2dd4bf}
 .netns .uplink{fill:#452a0a;stroke:#f59e0b}
 .netns .outside{fill:#2f2058;stroke:#a78bfa}
 .netns .elsewhere{stroke:#64748b}
-.netns .work{fill:#cbd5e1}
+.netns .function{fill:#cbd5e1}
 .netns .masquerade{fill:#f59e0b}
 .netns .routed{fill:#a78bfa}
 .netns .forward{fill:#2dd4bf}
@@ -88,7 +88,7 @@ pub(super) const SHEET: &str = "
 }
 ";
 
-/// The class of the mark on a namespace's box: the colour it is named after.
+/// The class of the mark on a namespace's box: the colour that the namespace is named after.
 pub(super) fn mark(name: &str) -> &'static str {
     match name {
         "red" => "mark-red",

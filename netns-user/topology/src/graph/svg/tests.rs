@@ -3,7 +3,7 @@ use roxmltree::{Document, Node};
 use super::{style::NAME, *};
 use crate::{graph::tests as samples, topology::Topology};
 
-/// Pixels of a character's size that its width is in the widest usual fixed-width font.
+/// The ratio of width to size of a character in the widest common fixed-width font.
 const WIDEST: f32 = 0.602;
 
 fn labs() -> Vec<Topology> {
@@ -27,9 +27,9 @@ fn area(node: Node<'_, '_>) -> Area {
     Area { x: of("x"), y: of("y"), width: of("width"), height: of("height") }
 }
 
-/// The boxes of nodes; those that only stand behind others are left out.
+/// The boxes of nodes, without the boxes behind them that stand for more namespaces.
 fn boxes<'a>(document: &'a Document<'_>) -> Vec<Area> {
-    let classes = ["namespace", "bridge", "uplink", "outside", "elsewhere", "work"];
+    let classes = ["namespace", "bridge", "uplink", "outside", "elsewhere", "function"];
     let of_node = |node: &Node<'a, '_>| {
         node.tag_name().name() == "rect"
             && node.attribute("class").is_some_and(|class| classes.contains(&class))
@@ -37,7 +37,7 @@ fn boxes<'a>(document: &'a Document<'_>) -> Vec<Area> {
     document
         .descendants()
         .filter(of_node)
-        // The front one is followed by something that is no such box, or lies elsewhere.
+        // A box behind is followed by another one of the same width.
         .filter(|node| {
             let next = node.next_sibling_element();
             next.is_none_or(|next| !of_node(&next) || area(next).width != area(*node).width)
@@ -48,7 +48,7 @@ fn boxes<'a>(document: &'a Document<'_>) -> Vec<Area> {
 }
 
 #[test]
-fn the_picture_is_xml_that_needs_nothing_beside_it() {
+fn the_picture_is_valid_xml_without_references() {
     for lab in labs() {
         let text = svg(&Graph::new(&lab, true));
         let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -65,7 +65,7 @@ fn the_picture_is_xml_that_needs_nothing_beside_it() {
 }
 
 #[test]
-fn names_are_shown_as_they_are() {
+fn special_characters_in_names_are_shown() {
     let text = svg(&Graph::new(&samples::nasty(), true));
     let document = Document::parse(&text).unwrap();
     let is_shown = |wanted: &str| {
@@ -130,7 +130,7 @@ fn text_stays_in_its_box() {
         for node in document.descendants().filter(|node| node.tag_name().name() == "text") {
             let words = node.text().unwrap_or_default();
             let class = node.attribute("class").unwrap_or_default();
-            if class.contains("words") || node.attribute("text-anchor").is_some() {
+            if class.contains("prose") || node.attribute("text-anchor").is_some() {
                 continue;
             }
             let size = if class.contains("name") { NAME } else { TEXT };
@@ -158,7 +158,8 @@ fn a_router_stands_left_of_the_one_it_is_plugged_into() {
     routers.sort_by(|one, other| one.x.total_cmp(&other.x));
     let [home, isp] = routers.as_slice() else { panic!("{routers:?}") };
     assert!(home.right() < isp.x);
-    // Its line is level, so it lies within the height of the other.
+    // The line between them is horizontal, so that the nested router lies within the height of the
+    // other.
     assert!(isp.y < home.y && home.bottom() < isp.bottom());
 }
 
@@ -177,12 +178,12 @@ fn each_cable_of_the_lecture_has_its_line() {
     let text = svg(&Graph::new(&Topology::lecture(), true));
     assert_eq!(text.matches("class=\"wire\"").count(), 2);
     assert_eq!(text.matches("class=\"way\"").count(), 1);
-    // Bridge, work, uplink.
+    // From the bridge to the function, and from there to the uplink.
     assert_eq!(text.matches("class=\"inner\"").count(), 2);
 }
 
 #[test]
-fn a_thousand_rules_are_counted() {
+fn of_many_rules_the_last_are_only_counted() {
     let mut lab = Topology::lecture();
     lab.forwards = vec![lab.forwards[0].clone(); 1000];
     let text = svg(&Graph::new(&lab, true));

@@ -1,14 +1,14 @@
-//! A sheet of characters that grows as it is drawn on.
+//! A canvas of characters, which grows as it is drawn on.
 
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::style::PLAIN;
 
-/// How wide the frame of a box is, both sides and their blanks together.
+/// Columns of the frame of a box: both sides and their blanks.
 pub(super) const FRAME: usize = 4;
 
-/// Stands in the second cell of a wide character.
+/// The content of the second cell of a wide character.
 const TAKEN: char = '\0';
 
 /// Rows of characters, each with its style. Coordinates count from the top left.
@@ -35,7 +35,7 @@ impl Label {
         Self::new(PLAIN, text)
     }
 
-    /// Columns it takes.
+    /// Its width in columns.
     pub(super) fn width(&self) -> usize {
         self.text.width()
     }
@@ -62,11 +62,11 @@ impl Canvas {
         self.put(column, row, character, self.faint);
     }
 
-    /// A text whose first character stands at `column`.
+    /// A text that begins at `column`.
     pub(super) fn text(&mut self, column: usize, row: usize, label: &Label) {
         let mut at = column;
         for character in label.text.chars() {
-            // One without a width of its own would need a cell of its own.
+            // A character without a width has no cell of its own.
             let Some(width @ 1..) = character.width() else { continue };
             self.put(at, row, character, label.style);
             for taken in at + 1..at + width {
@@ -76,7 +76,7 @@ impl Canvas {
         }
     }
 
-    /// A piece of a line that may cross another.
+    /// A character of a line that can cross another line.
     pub(super) fn crossing(&mut self, column: usize, row: usize, character: char) {
         let there = self.rows.get(row).and_then(|cells| cells.get(column));
         let crossed = matches!((there, character), (Some(('│', _)), '─') | (Some(('─', _)), '│'));
@@ -92,26 +92,26 @@ impl Canvas {
         }
     }
 
-    /// A text whose last character stands left of `column`.
+    /// A text that ends left of `column`.
     pub(super) fn text_before(&mut self, column: usize, row: usize, label: &Label) {
         self.text(column.saturating_sub(label.width()), row, label);
     }
 
-    /// A level line over `columns`.
+    /// A horizontal line over `columns`.
     pub(super) fn across(&mut self, columns: std::ops::Range<usize>, row: usize) {
         for column in columns {
             self.line(column, row, '─');
         }
     }
 
-    /// An upright line over `rows`.
+    /// A vertical line over `rows`.
     pub(super) fn down(&mut self, column: usize, rows: std::ops::Range<usize>) {
         for row in rows {
             self.line(column, row, '│');
         }
     }
 
-    /// A frame with its title in the upper edge; at least two by two.
+    /// A frame with a title in its upper edge. It has at least two rows and two columns.
     pub(super) fn frame(
         &mut self,
         column: usize,
@@ -134,7 +134,7 @@ impl Canvas {
         self.text(column + 2, row, &spaced);
     }
 
-    /// Columns of the longest row.
+    /// The width of the longest row.
     pub(super) fn width(&self) -> usize {
         self.rows.iter().map(Vec::len).max().unwrap_or_default()
     }

@@ -1,46 +1,37 @@
 //! Cables between namespaces, drawn left of everything else.
 
 use super::canvas::Canvas;
+use crate::graph::lanes::assign;
 
-/// Columns between one lane and the next.
+/// Columns from one lane to the next.
 const PITCH: usize = 2;
 
-/// The rows of the two ends of a cable, upper one first, and the columns at which the boxes
-/// begin, counted from the left edge of the picture without lanes.
+/// The two ends of a cable, each as its row and the column at which its box begins. Columns are
+/// counted from the left edge of the picture without lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct CableSpan {
     pub(super) top: (usize, usize),
     pub(super) bottom: (usize, usize),
 }
 
-/// Lanes for cables, such that none lies upon another.
+/// Cables with their lanes.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    spans: Vec<(Span, usize)>,
+    spans: Vec<(CableSpan, usize)>,
     count: usize,
 }
 
 impl Lanes {
-    /// Gives each cable the lane nearest to the boxes that is free all along.
-    pub(super) fn of(mut spans: Vec<Span>) -> Self {
-        // Short ones first, so that they lie within the long ones.
+    /// Assigns each cable the free lane that is nearest to the boxes.
+    pub(super) fn of(mut spans: Vec<CableSpan>) -> Self {
+        // Short cables come first, so that they lie within the long ones.
         spans.sort_by_key(|span| (span.bottom.0 - span.top.0, span.top.0));
-        let mut lanes: Vec<Vec<Span>> = Vec::new();
-        let mut placed = Vec::new();
-        for span in spans {
-            let apart = |other: &Span| span.bottom.0 < other.top.0 || other.bottom.0 < span.top.0;
-            let free = lanes.iter().position(|lane| lane.iter().all(apart));
-            let lane = free.unwrap_or(lanes.len());
-            if lane == lanes.len() {
-                lanes.push(Vec::new());
-            }
-            lanes[lane].push(span);
-            placed.push((span, lane));
-        }
-        Self { spans: placed, count: lanes.len() }
+        let lanes = assign(spans.iter().map(|span| (span.top.0, span.bottom.0)));
+        let count = lanes.iter().max().map_or(0, |last| last + 1);
+        Self { spans: spans.into_iter().zip(lanes).collect(), count }
     }
 
-    /// Columns they take.
+    /// The width of all lanes in columns.
     pub(super) fn width(&self) -> usize {
         self.count * PITCH
     }

@@ -1,4 +1,4 @@
-//! A graph as text for a terminal: a picture where it fits, else a tree.
+//! The drawing of a graph as text for a terminal: a picture where it fits, otherwise a tree.
 
 mod canvas;
 mod lanes;
@@ -14,8 +14,8 @@ use super::Graph;
 
 /// The graph and its rules as lines with ANSI sequences.
 ///
-/// `width` is that of the terminal, in columns. Names of bridge ports are left out where the
-/// picture would not fit otherwise; where it still does not, the lab is listed as a tree.
+/// `width` is the number of columns of the terminal. Where the picture does not fit, it is drawn
+/// without the names of bridge ports. Where it still does not fit, the lab is listed as a tree.
 pub fn text(graph: &Graph, width: usize, styles: &Styles) -> Vec<String> {
     let picture = [true, false]
         .into_iter()

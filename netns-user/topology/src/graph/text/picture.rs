@@ -1,5 +1,5 @@
-//! A lab as a picture: namespaces on the left, the routers with their bridges in the middle,
-//! what lies beyond their uplinks on the right, cables between namespaces at the left edge.
+//! The picture of a lab: from left to right the cables between namespaces, the namespaces, the
+//! routers with their bridges, and the far ends of the uplinks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     canvas::{Canvas, FRAME, Label},
-    lanes::{Lanes, Span},
+    lanes::{CableSpan, Lanes},
     style::Styles,
 };
 use crate::graph::{End, Graph, Id, Kind, Link, Node};
@@ -22,10 +22,10 @@ pub(super) fn picture(graph: &Graph, with_ports: bool, styles: &Styles) -> Canva
     for router in graph.of(Kind::Router) {
         row = picture.router(router, row);
     }
-    for (place, node) in graph.of(Kind::Namespace).enumerate() {
+    for (index, node) in graph.of(Kind::Namespace).enumerate() {
         if !graph.is_plugged(node.id) {
             let lines = picture.lines(node);
-            picture.namespace(node, place, &lines, row);
+            picture.namespace(node, index, &lines, row);
             row += lines.len() + 2;
         }
     }
@@ -33,7 +33,7 @@ pub(super) fn picture(graph: &Graph, with_ports: bool, styles: &Styles) -> Canva
     let spans = graph.direct().filter_map(|edge| {
         let ends = (ends.remove(&key(&edge.a)), ends.remove(&key(&edge.b)));
         let (Some(a), Some(b)) = ends else { return None };
-        Some(Span { top: a.min(b), bottom: a.max(b) })
+        Some(CableSpan { top: a.min(b), bottom: a.max(b) })
     });
     let lanes = Lanes::of(spans.collect());
     canvas.shift(lanes.width());
@@ -41,16 +41,16 @@ pub(super) fn picture(graph: &Graph, with_ports: bool, styles: &Styles) -> Canva
     canvas
 }
 
-/// A picture in the making.
+/// A picture that is being drawn.
 pub(super) struct Picture<'a> {
     pub(super) graph: &'a Graph,
     pub(super) styles: &'a Styles,
     pub(super) canvas: Canvas,
     pub(super) columns: Columns,
     pub(super) with_ports: bool,
-    /// Outsides that are drawn already.
+    /// Outsides that have been drawn.
     pub(super) drawn: HashSet<Id>,
-    /// Row and column of the ends of cables between namespaces.
+    /// The row and the column of each end of a cable between namespaces.
     pub(super) ends: HashMap<(Id, String), (usize, usize)>,
 }
 
@@ -65,14 +65,14 @@ pub(super) struct Columns {
     pub(super) wall: usize,
 }
 
-/// A line in a namespace's box, and where a cable joins it.
+/// A line in a namespace's box, and the cable that begins at it.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) text: Label,
     pub(super) joint: Option<Joint>,
 }
 
-/// Where a cable leads from a line.
+/// The side to which a cable leads from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Joint {
     /// To the lanes.
@@ -96,12 +96,12 @@ impl<'a> Picture<'a> {
         picture
     }
 
-    /// What stands in a namespace's box.
+    /// The lines in a namespace's box.
     pub(super) fn lines(&self, node: &Node) -> Vec<Line> {
         let plain = |text: String| Line { text: Label::plain(text), joint: None };
         let mut lines = Vec::new();
         for interface in &node.interfaces {
-            let far = self.graph.beyond(node, &interface.name);
+            let far = self.graph.far_end_reference(node, &interface.name);
             let joint = self.joint(node, &interface.name).filter(|_| far.is_none());
             lines.push(Line { text: Label::plain(&interface.name), joint });
             lines.extend(interface.address.iter().cloned().map(plain));
@@ -116,7 +116,7 @@ impl<'a> Picture<'a> {
         lines
     }
 
-    /// Where an interface's cable is drawn.
+    /// The side to which an interface's cable leads.
     fn joint(&self, node: &Node, interface: &str) -> Option<Joint> {
         let own = End { node: node.id, interface: interface.to_owned() };
         match self.graph.cable_at(&own)?.0.link {
@@ -126,10 +126,10 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// Draws a namespace's box; its joints too, but not the cables.
-    pub(super) fn namespace(&mut self, node: &Node, place: usize, lines: &[Line], row: usize) {
+    /// Draws a namespace's box with its joints, without the cables.
+    pub(super) fn namespace(&mut self, node: &Node, index: usize, lines: &[Line], row: usize) {
         let width = self.columns.namespace_width;
-        let title = Label::new((self.styles.namespace)(&node.name, place), &node.name);
+        let title = Label::new((self.styles.namespace)(&node.name, index), &node.name);
         self.canvas.frame(0, row, width, lines.len() + 2, &title);
         for (line, row) in lines.iter().zip(row + 1..) {
             self.canvas.text(2, row, &line.text);
@@ -144,18 +144,18 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// Where the uplink that is plugged in leads from.
+    /// The name of an uplink that is plugged into a bridge.
     pub(super) fn plugged_uplink(&self, end: &End) -> Label {
         Label::plain(self.graph.end(end))
     }
 }
 
-/// How the ends of cables are found again.
+/// The key of a cable's end.
 pub(super) fn key(end: &End) -> (Id, String) {
     (end.node, end.interface.clone())
 }
 
-/// What an uplink is called in the picture.
+/// The name of an uplink, with its address.
 pub(super) fn uplink_label(uplink: &Node) -> Label {
     Label::plain(match &uplink.address {
         Some(address) => format!("{} {address}", uplink.name),
@@ -163,12 +163,12 @@ pub(super) fn uplink_label(uplink: &Node) -> Label {
     })
 }
 
-/// What else there is to say of an uplink, below its name.
-pub(super) fn uplink_facts(uplink: &Node) -> String {
+/// The line below the name of an uplink.
+pub(super) fn uplink_details(uplink: &Node) -> String {
     let further = uplink.further_addresses.iter().map(|address| format!("and {address}"));
     let gateway = uplink.gateway.iter().map(|gateway| format!("via {gateway}"));
-    let facts: Vec<String> = further.chain(gateway).chain(uplink.notes.iter().cloned()).collect();
-    facts.join(", ")
+    let details: Vec<String> = further.chain(gateway).chain(uplink.notes.iter().cloned()).collect();
+    details.join(", ")
 }
 
 pub(super) fn widest(widths: impl Iterator<Item = usize>) -> usize {
@@ -203,20 +203,22 @@ impl Columns {
         let bridges = widest(graph.of(Kind::Bridge).flat_map(|bridge| {
             let own = [bridge.name.width() + 2];
             own.into_iter()
-                .chain(bridge.facts().iter().map(|fact| fact.width()))
+                .chain(bridge.details().iter().map(|line| line.width()))
                 .collect::<Vec<_>>()
         }));
         let bridge_width = if bridges == 0 { 0 } else { bridges + FRAME };
         let router = if namespace_width == 0 { 0 } else { namespace_width + GAP };
         let bridge = router + 1 + port_width;
-        // What stands left of the trunk may need more room than the bridges.
+        // The texts left of the trunk can need more room than the bridges.
         let uplinks = graph.of(Kind::Uplink);
         let uplinks =
-            uplinks.flat_map(|node| [uplink_label(node).width(), uplink_facts(node).width()]);
+            uplinks.flat_map(|node| [uplink_label(node).width(), uplink_details(node).width()]);
         let routers = graph.of(Kind::Router).flat_map(|router| {
-            let ends = router.interfaces.iter().map(|interface| interface.words().width() + 2);
+            let ends = router.interfaces.iter().map(|interface| interface.describe().width() + 2);
             let notes = router.notes.iter().map(|note| note.width() + 1);
-            ends.chain(notes).chain([graph.work().width(), router.name.width()]).collect::<Vec<_>>()
+            ends.chain(notes)
+                .chain([graph.router_function().width(), router.name.width()])
+                .collect::<Vec<_>>()
         });
         let trunk = (bridge + bridge_width + 1).max(router + widest(uplinks.chain(routers)) + 3);
         Self { namespace_width, router, bridge, bridge_width, trunk, wall: trunk + 2 }

@@ -1,75 +1,75 @@
-//! A router in the picture, with all that hangs on it.
+//! A router in the picture, with its bridges, their ports and its uplinks.
 
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     canvas::{FRAME, Label},
-    picture::{Columns, Joint, Line, Picture, uplink_facts, uplink_label, widest},
+    picture::{Columns, Joint, Line, Picture, uplink_details, uplink_label, widest},
 };
 use crate::graph::{Edge, Id, Kind, Link, Node};
 
-/// Rows of an uplink that is plugged into a bridge, with the blank ones about it.
+/// Rows of an uplink that is plugged into a bridge, with a blank row above and below it.
 const PLUG_HEIGHT: usize = 3;
 
-/// A bridge, what is plugged in, and where it is drawn.
-struct Group<'a> {
+/// A bridge with everything that is plugged in, and its rows.
+struct BridgeGroup<'a> {
     bridge: &'a Node,
     ports: Vec<Port<'a>>,
     row: usize,
     height: usize,
 }
 
-/// Something on a bridge.
+/// A port of a bridge.
 struct Port<'a> {
     edge: &'a Edge,
-    /// Of the namespace's box; none for an uplink.
+    /// The lines of the namespace's box; empty for an uplink.
     lines: Vec<Line>,
     height: usize,
 }
 
-/// Uplinks that lead to the same place, each with the row of its line.
-struct Exit<'a> {
+/// Uplinks with the same target, each with the row of its line.
+struct UplinkGroup<'a> {
     uplinks: Vec<(&'a Node, usize)>,
-    to: Way,
-    /// Rows until the next exit can begin.
+    target: Target,
+    /// Rows from the first uplink to the next group.
     height: usize,
 }
 
-/// What is drawn right of an uplink.
-enum Way {
+/// The drawing right of uplinks.
+enum Target {
     /// The outside's box.
-    Box {
-        id: Id,
-        lines: Vec<String>,
-    },
-    Words(String),
+    Box { id: Id, lines: Vec<String> },
+    /// The name of something that is drawn elsewhere, or not at all.
+    Reference(String),
 }
 
-impl Exit<'_> {
+impl UplinkGroup<'_> {
     fn is_box(&self) -> bool {
-        matches!(self.to, Way::Box { .. })
+        matches!(self.target, Target::Box { .. })
     }
 }
 
 impl<'a> Picture<'a> {
-    /// Draws a router whose upper edge is at `top`, and tells the next free row.
+    /// Draws a router with its upper edge at `top`, and returns the next free row.
     pub(super) fn router(&mut self, router: &Node, top: usize) -> usize {
         let graph = self.graph;
-        let groups = self.groups(router, top + 1);
+        let groups = self.bridge_groups(router, top + 1);
         let groups_end = groups.last().map_or(top + 1, |group| group.row + group.height);
         let notes_row = groups_end + router.interfaces.len();
-        let work_row = notes_row + router.notes.len();
-        let exits = self.exits(router, work_row + 1);
-        let uplinks: Vec<usize> =
-            exits.iter().flat_map(|exit| exit.uplinks.iter().map(|(_, row)| *row)).collect();
+        let function_row = notes_row + router.notes.len();
+        let uplink_groups = self.uplink_groups(router, function_row + 1);
+        let uplinks: Vec<usize> = uplink_groups
+            .iter()
+            .flat_map(|group| group.uplinks.iter().map(|(_, row)| *row))
+            .collect();
         let bridges: Vec<usize> = groups.iter().map(|group| group.row + 1).collect();
         let has_trunk = !uplinks.is_empty() || bridges.len() > 1;
-        let bottom = match (uplinks.last(), exits.last()) {
-            (Some(row), Some(exit)) => row + if exit.is_box() { 2 } else { exit.height },
-            _ => work_row + usize::from(has_trunk),
+        let bottom = match (uplinks.last(), uplink_groups.last()) {
+            (Some(row), Some(group)) => row + if group.is_box() { 2 } else { group.height },
+            _ => function_row + usize::from(has_trunk),
         };
 
-        // The frame comes first, so that cables may cross it.
+        // The frame is drawn first, so that cables can cross it.
         let Columns { router: left, trunk, wall, .. } = self.columns;
         let title = Label::new(self.styles.heading, &router.name);
         self.canvas.frame(left, top, wall - left + 1, bottom - top + 1, &title);
@@ -77,39 +77,39 @@ impl<'a> Picture<'a> {
             self.trunk(&bridges, &uplinks);
             self.canvas.text_before(
                 trunk - 1,
-                work_row,
-                &Label::new(self.styles.faint, graph.work()),
+                function_row,
+                &Label::new(self.styles.faint, graph.router_function()),
             );
         }
         for group in &groups {
-            self.group(group, has_trunk);
+            self.draw_bridge_group(group, has_trunk);
         }
         for (interface, row) in router.interfaces.iter().zip(groups_end..) {
             self.canvas.line(left, row, '┼');
             self.canvas.line(left + 1, row, '─');
-            self.canvas.text(left + 3, row, &Label::plain(interface.words()));
+            self.canvas.text(left + 3, row, &Label::plain(interface.describe()));
             self.ends.insert((router.id, interface.name.clone()), (row, left));
         }
         for (note, row) in router.notes.iter().zip(notes_row..) {
             self.canvas.text(left + 2, row, &Label::new(self.styles.faint, note));
         }
-        for exit in &exits {
-            self.exit(exit);
+        for group in &uplink_groups {
+            self.draw_uplink_group(group);
         }
-        let beyond = exits.last().map_or(0, |exit| exit.uplinks[0].1 - 1 + exit.height);
+        let beyond = uplink_groups.last().map_or(0, |group| group.uplinks[0].1 - 1 + group.height);
         (bottom + 1).max(beyond)
     }
 
-    fn groups(&self, router: &Node, first: usize) -> Vec<Group<'a>> {
+    fn bridge_groups(&self, router: &Node, first: usize) -> Vec<BridgeGroup<'a>> {
         let graph = self.graph;
         let mut row = first;
         let mut groups = Vec::new();
         for bridge in graph.inside(router.id, Kind::Bridge) {
             let ports: Vec<Port<'a>> = graph.ports(bridge.id).map(|edge| self.port(edge)).collect();
             // A bridge without cables still has its edges and its address.
-            let own = 2 + bridge.facts().len();
+            let own = 2 + bridge.details().len();
             let height = ports.iter().map(|port| port.height).sum::<usize>().max(own);
-            groups.push(Group { bridge, ports, row, height });
+            groups.push(BridgeGroup { bridge, ports, row, height });
             row += height;
         }
         groups
@@ -124,85 +124,85 @@ impl<'a> Picture<'a> {
         Port { edge, lines, height }
     }
 
-    /// Each uplink with the row of its line; those to the same outside follow each other.
-    fn exits(&mut self, router: &Node, first: usize) -> Vec<Exit<'a>> {
-        let mut exits: Vec<Exit<'a>> = Vec::new();
+    /// The uplinks of a router, grouped by their targets.
+    fn uplink_groups(&mut self, router: &Node, first: usize) -> Vec<UplinkGroup<'a>> {
+        let mut uplink_groups: Vec<UplinkGroup<'a>> = Vec::new();
         for uplink in self.graph.inside(router.id, Kind::Uplink) {
-            let edge = self.graph.way_out(uplink.id);
+            let edge = self.graph.uplink_edge(uplink.id);
             let outside = edge.map(|edge| edge.b.node);
-            let same = exits
-                .iter_mut()
-                .find(|exit| matches!(&exit.to, Way::Box { id, .. } if Some(*id) == outside));
+            let same = uplink_groups.iter_mut().find(
+                |group| matches!(&group.target, Target::Box { id, .. } if Some(*id) == outside),
+            );
             match same {
-                Some(exit) => exit.uplinks.push((uplink, 0)),
+                Some(group) => group.uplinks.push((uplink, 0)),
                 None => {
-                    exits.push(Exit {
+                    uplink_groups.push(UplinkGroup {
                         uplinks: vec![(uplink, 0)],
-                        to: self.way(uplink),
-                        height: 1 + usize::from(uplink_facts(uplink).width() > 0),
+                        target: self.target(uplink),
+                        height: 1 + usize::from(uplink_details(uplink).width() > 0),
                     });
                 }
             }
         }
         let mut row = first;
-        for place in 0..exits.len() {
-            // The box of what is outside begins a row above its first line.
-            let below_words = place > 0 && !exits[place - 1].is_box();
-            let exit = &mut exits[place];
-            row += usize::from(below_words && exit.is_box());
-            if let Way::Box { id, lines } = &mut exit.to {
+        for index in 0..uplink_groups.len() {
+            // The box of an outside begins one row above its first line.
+            let is_below_reference = index > 0 && !uplink_groups[index - 1].is_box();
+            let group = &mut uplink_groups[index];
+            row += usize::from(is_below_reference && group.is_box());
+            if let Target::Box { id, lines } = &mut group.target {
                 let joints;
-                (*lines, joints) = self.outside_lines(*id, &exit.uplinks);
-                for ((_, uplink_row), joint) in exit.uplinks.iter_mut().zip(joints) {
+                (*lines, joints) = self.outside_lines(*id, &group.uplinks);
+                for ((_, uplink_row), joint) in group.uplinks.iter_mut().zip(joints) {
                     *uplink_row = row + joint;
                 }
-                exit.height = lines.len() + 2;
+                group.height = lines.len() + 2;
             } else {
-                exit.uplinks[0].1 = row;
+                group.uplinks[0].1 = row;
             }
-            row += exit.height;
+            row += group.height;
         }
-        exits
+        uplink_groups
     }
 
-    /// Where an uplink leads; a box only the first time.
-    fn way(&mut self, uplink: &Node) -> Way {
-        let Some(edge) = self.graph.way_out(uplink.id) else {
-            return Way::Words("▷".to_owned());
+    /// The target of an uplink. Only the first uplink to an outside has its box.
+    fn target(&mut self, uplink: &Node) -> Target {
+        let Some(edge) = self.graph.uplink_edge(uplink.id) else {
+            return Target::Reference("▷".to_owned());
         };
         let far = &self.graph[edge.b.node];
         if edge.link == Link::Plug {
-            return Way::Words(format!("▷ {} on {}", self.graph.end(&edge.b), far.name));
+            return Target::Reference(format!("▷ {} on {}", self.graph.end(&edge.b), far.name));
         }
         if far.kind == Kind::Outside && self.drawn.insert(far.id) {
-            return Way::Box { id: far.id, lines: Vec::new() };
+            return Target::Box { id: far.id, lines: Vec::new() };
         }
-        Way::Words(format!("▷ {}", self.graph.end(&edge.b)))
+        Target::Reference(format!("▷ {}", self.graph.end(&edge.b)))
     }
 
-    /// What stands in the box of an outside, and which of these lines the uplinks lead to.
+    /// The lines in the box of an outside, and the indexes of the lines that the uplinks lead to.
     fn outside_lines(&self, id: Id, uplinks: &[(&Node, usize)]) -> (Vec<String>, Vec<usize>) {
         let node = &self.graph[id];
         let mut lines = Vec::new();
         let mut joints = Vec::new();
         let own: Vec<&str> = uplinks
             .iter()
-            .filter_map(|(uplink, _)| self.graph.way_out(uplink.id))
+            .filter_map(|(uplink, _)| self.graph.uplink_edge(uplink.id))
             .map(|edge| edge.b.interface.as_str())
             .collect();
-        // First those that the uplinks lead to, in their order.
+        // First the interfaces that the uplinks lead to, in the order of the uplinks.
         let is_own = |name: &str| own.contains(&name);
-        let led = own
+        let connected = own
             .iter()
             .filter_map(|name| node.interfaces.iter().find(|interface| interface.name == **name));
         let others = node.interfaces.iter().filter(|interface| !is_own(&interface.name));
-        for interface in led.chain(others) {
+        for interface in connected.chain(others) {
             if is_own(&interface.name) {
                 joints.push(lines.len());
             }
             lines.push(interface.name.clone());
             lines.extend(interface.address.clone());
-            if let Some(far) = self.graph.beyond(node, &interface.name) {
+            if let Some(far) = self.graph.far_end_reference(node, &interface.name) {
                 lines.push(format!("▷ {far}"));
             }
         }
@@ -211,7 +211,7 @@ impl<'a> Picture<'a> {
         (lines, joints)
     }
 
-    /// The line that all bridges and uplinks of a router hang on.
+    /// The line that connects all bridges and uplinks of a router.
     fn trunk(&mut self, bridges: &[usize], uplinks: &[usize]) {
         let column = self.columns.trunk;
         let rows: Vec<(usize, bool)> = bridges
@@ -221,8 +221,8 @@ impl<'a> Picture<'a> {
             .collect();
         let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return };
         self.canvas.down(column, *first..*last);
-        for (place, (row, is_bridge)) in rows.iter().enumerate() {
-            let joint = match (place == 0, place + 1 == rows.len(), is_bridge) {
+        for (index, (row, is_bridge)) in rows.iter().enumerate() {
+            let joint = match (index == 0, index + 1 == rows.len(), is_bridge) {
                 (true, true, _) => '─',
                 (true, false, true) => '╮',
                 (true, false, false) => '╭',
@@ -235,13 +235,13 @@ impl<'a> Picture<'a> {
         }
     }
 
-    fn group(&mut self, group: &Group<'a>, has_trunk: bool) {
+    fn draw_bridge_group(&mut self, group: &BridgeGroup<'a>, has_trunk: bool) {
         let Columns { namespace_width, router, bridge, bridge_width, trunk, .. } = self.columns;
         let title = Label::new(self.styles.heading, &group.bridge.name);
         self.canvas.frame(bridge, group.row, bridge_width, group.height, &title);
         let line = group.row + 1;
-        for (fact, row) in group.bridge.facts().into_iter().zip(line..) {
-            self.canvas.text(bridge + 2, row, &Label::plain(fact));
+        for (detail, row) in group.bridge.details().into_iter().zip(line..) {
+            self.canvas.text(bridge + 2, row, &Label::plain(detail));
         }
         if has_trunk {
             let right = bridge + bridge_width - 1;
@@ -259,8 +259,8 @@ impl<'a> Picture<'a> {
                 namespace_width
             } else {
                 let node = &self.graph[port.edge.a.node];
-                let place = self.graph.of(Kind::Namespace).position(|other| other.id == node.id);
-                self.namespace(node, place.unwrap_or_default(), &port.lines, row);
+                let index = self.graph.of(Kind::Namespace).position(|other| other.id == node.id);
+                self.namespace(node, index.unwrap_or_default(), &port.lines, row);
                 namespace_width
             };
             self.canvas.across(from..bridge, joint);
@@ -274,20 +274,20 @@ impl<'a> Picture<'a> {
         }
     }
 
-    fn exit(&mut self, exit: &Exit<'a>) {
+    fn draw_uplink_group(&mut self, group: &UplinkGroup<'a>) {
         let Columns { trunk, wall, .. } = self.columns;
-        for (uplink, row) in &exit.uplinks {
+        for (uplink, row) in &group.uplinks {
             self.canvas.text_before(trunk - 1, *row, &uplink_label(uplink));
-            let facts = Label::new(self.styles.faint, uplink_facts(uplink));
-            self.canvas.text_before(trunk - 1, row + 1, &facts);
+            let details = Label::new(self.styles.faint, uplink_details(uplink));
+            self.canvas.text_before(trunk - 1, row + 1, &details);
             self.canvas.across(trunk + 1..wall + 2, *row);
             self.canvas.line(wall, *row, '┼');
         }
         let column = wall + 2;
-        let first = exit.uplinks[0].1;
-        match &exit.to {
-            Way::Words(words) => self.canvas.text(column, first, &Label::plain(words)),
-            Way::Box { id, lines } => {
+        let first = group.uplinks[0].1;
+        match &group.target {
+            Target::Reference(name) => self.canvas.text(column, first, &Label::plain(name)),
+            Target::Box { id, lines } => {
                 let title = Label::new(self.styles.heading, &self.graph[*id].name);
                 let inside =
                     widest(lines.iter().map(|line| line.width()).chain([title.width() + 2]));
@@ -295,7 +295,7 @@ impl<'a> Picture<'a> {
                 for (line, row) in lines.iter().zip(first..) {
                     self.canvas.text(column + 2, row, &Label::plain(line));
                 }
-                for (_, row) in &exit.uplinks {
+                for (_, row) in &group.uplinks {
                     self.canvas.line(column, *row, '┤');
                 }
             }

@@ -13,7 +13,7 @@ fn plain(topology: &Topology, width: usize) -> String {
 }
 
 #[test]
-fn the_lecture() {
+fn the_lecture_is_drawn_as_a_picture() {
     let expected = "
                     ╭─ host ───────────────────────────────╮
 ╭─ red ───────────╮ │                ╭─ v-net-0 ───────╮   │
@@ -36,7 +36,7 @@ forward     tcp port 80 of the host leads to 192.168.15.2:80 in blue
     assert_eq!(plain(&Topology::lecture(), 80), expected);
 }
 
-/// Two bridges, one of them empty, and a machine's own uplink beside the simulated one.
+/// A lab with an empty second bridge, and an uplink of the machine beside the simulated one.
 fn crossroads() -> Topology {
     let mut topology = Topology::lecture();
     topology.routers = vec![Router::default()];
@@ -60,7 +60,7 @@ fn crossroads() -> Topology {
 }
 
 #[test]
-fn every_bridge_and_uplink_hangs_on_one_trunk() {
+fn all_bridges_and_uplinks_of_a_router_are_connected() {
     let expected = "
                     ╭─ this machine ──────────────────────╮
 ╭─ red ───────────╮ │               ╭─ v-net-0 ───────╮   │
@@ -86,14 +86,14 @@ masquerade  192.168.15.0/24 leaves by any uplink as that uplink's address
 }
 
 #[test]
-fn port_names_go_when_room_is_short() {
+fn names_of_ports_are_left_out_in_a_narrow_terminal() {
     let narrow = plain(&Topology::lecture(), 70);
     assert!(!narrow.contains("veth-red-br"), "{narrow}");
     assert!(narrow.lines().take(15).all(|line| line.chars().count() <= 70), "{narrow}");
 }
 
 #[test]
-fn a_router_behind_another_and_a_cable_at_the_edge() {
+fn a_plugged_uplink_is_named_at_both_routers_and_cables_are_drawn_at_the_edge() {
     let expected = "
                       ╭─ isp ───────────────────────────────╮
   ╭─ neighbour ─────╮ │                ╭─ cgn ──────────╮   │
@@ -132,7 +132,7 @@ masquerade  192.168.0.0/24 leaves by wan as 100.64.0.2
 }
 
 #[test]
-fn a_crowd_is_one_box() {
+fn similar_namespaces_share_a_box() {
     let expected = "
                           ╭─ host ─────────────────────────────╮
 ╭─ web-1 … web-200 ─────╮ │              ╭─ v-net-0 ───────╮   │
@@ -153,7 +153,7 @@ fn a_crowd_is_one_box() {
 }
 
 #[test]
-fn cables_cross_without_lying_upon_each_other() {
+fn cables_cross_but_do_not_overlap() {
     let mut lab = samples::empty("cables");
     lab.namespaces = ["a", "b", "c"].map(samples::plain_namespace).to_vec();
     lab.cables = vec![
@@ -181,7 +181,7 @@ fn cables_cross_without_lying_upon_each_other() {
 }
 
 #[test]
-fn a_narrow_terminal_has_a_tree() {
+fn a_terminal_too_narrow_for_the_picture_shows_a_tree() {
     let expected = "
 isp
 ├ cgn
@@ -217,7 +217,7 @@ masquerade  192.168.0.0/24 leaves by wan as 100.64.0.2
 }
 
 #[test]
-fn a_picture_is_never_wider_than_its_terminal() {
+fn a_picture_is_never_wider_than_the_terminal() {
     let labs = [Topology::lecture(), samples::plugged(), samples::crowd(1000), samples::nasty()];
     for lab in labs {
         for width in [0, 20, 60, 80, 120] {
@@ -231,7 +231,7 @@ fn a_picture_is_never_wider_than_its_terminal() {
 }
 
 #[test]
-fn wide_characters_leave_the_frame_straight() {
+fn wide_characters_do_not_move_the_frame() {
     let mut lab = samples::empty("wide");
     lab.namespaces = vec![samples::plain_namespace("東京"), samples::plain_namespace("kyoto")];
     let expected = "

@@ -1,11 +1,11 @@
-//! The lab as a tree, for terminals on which its picture has no room.
+//! The lab as a tree, for terminals that are too narrow for its picture.
 
 use anstyle::Style;
 
 use super::style::{PLAIN, Styles, paint};
 use crate::graph::{Graph, Kind, Link, Node};
 
-/// A line of the tree and those below it.
+/// A line of the tree, and the lines below it.
 struct Branch {
     text: String,
     style: Style,
@@ -18,12 +18,12 @@ impl Branch {
     }
 
     fn of(node: &Node, style: Style) -> Self {
-        let below = node.facts().into_iter().map(Self::leaf).collect();
+        let below = node.details().into_iter().map(Self::leaf).collect();
         Self { text: node.name.clone(), style, below }
     }
 }
 
-/// Its lines with ANSI sequences.
+/// The lines of the tree, with ANSI sequences.
 pub(super) fn tree(graph: &Graph, styles: &Styles) -> Vec<String> {
     let mut lines = Vec::new();
     let mut roots: Vec<Branch> =
@@ -46,9 +46,9 @@ pub(super) fn tree(graph: &Graph, styles: &Styles) -> Vec<String> {
 }
 
 fn write(lines: &mut Vec<String>, branches: &[Branch], indent: &str, faint: Style) {
-    for (place, branch) in branches.iter().enumerate() {
+    for (index, branch) in branches.iter().enumerate() {
         let (fork, more) =
-            if place + 1 == branches.len() { ("╰ ", "  ") } else { ("├ ", "│ ") };
+            if index + 1 == branches.len() { ("╰ ", "  ") } else { ("├ ", "│ ") };
         let stem = paint(faint, format!("{indent}{fork}"));
         lines.push(format!("{stem}{}", paint(branch.style, &branch.text)));
         write(lines, &branch.below, &format!("{indent}{more}"), faint);
@@ -56,8 +56,8 @@ fn write(lines: &mut Vec<String>, branches: &[Branch], indent: &str, faint: Styl
 }
 
 fn namespace(graph: &Graph, node: &Node, styles: &Styles) -> Branch {
-    let place = graph.of(Kind::Namespace).position(|other| other.id == node.id);
-    Branch::of(node, (styles.namespace)(&node.name, place.unwrap_or_default()))
+    let index = graph.of(Kind::Namespace).position(|other| other.id == node.id);
+    Branch::of(node, (styles.namespace)(&node.name, index.unwrap_or_default()))
 }
 
 fn router(graph: &Graph, node: &Node, styles: &Styles) -> Branch {
@@ -77,7 +77,7 @@ fn router(graph: &Graph, node: &Node, styles: &Styles) -> Branch {
     }
     for uplink in graph.inside(node.id, Kind::Uplink) {
         let mut below = Branch::of(uplink, styles.heading);
-        match graph.way_out(uplink.id) {
+        match graph.uplink_edge(uplink.id) {
             Some(edge) if edge.link == Link::Plug => {
                 below.below.push(Branch::leaf(format!("▷ {}", graph.end(&edge.b))));
             }

@@ -72,7 +72,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The interfaces of routers. Of two with one name, the later one in this order is reported.
+    /// The interfaces of routers. Where two have one name, the later one in this
+    /// order is reported.
     fn router_interfaces(&self) -> Vec<Interface<'a>> {
         let (file, first) = (self.file, self.first_router());
         let router = |text: &'a Option<Text>| {

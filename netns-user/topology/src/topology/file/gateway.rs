@@ -10,7 +10,7 @@ use serde::{
 
 use super::values::{Address, inline_schema};
 
-/// What the parser expects for [`GatewayFile`].
+/// How the parser's errors name the values of [`GatewayFile`].
 pub(crate) const GATEWAY: &str = "an address or false";
 
 /// The target of a default route.

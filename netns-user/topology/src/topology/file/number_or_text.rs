@@ -11,10 +11,10 @@ use serde::{
 use super::values::inline_schema;
 use crate::rules::MssClamp;
 
-/// What the parser expects for [`PortsFile`].
+/// How the parser's errors name the values of [`PortsFile`].
 pub(crate) const PORTS: &str = "a port or several, as \"8000-8099\"";
 
-/// What the parser expects for [`MssClampFile`].
+/// How the parser's errors name the values of [`MssClampFile`].
 pub(crate) const MSS_CLAMP: &str = "a number of bytes or \"pmtu\"";
 
 /// A number or text.

@@ -15,10 +15,10 @@ use super::{
     values::{Subnet, Text, inline_schema},
 };
 
-/// What the parser expects for [`RoutersFile`].
+/// How the parser's errors name the values of [`RoutersFile`].
 pub(crate) const ROUTERS: &str = "a table or several";
 
-/// What the parser expects for [`AddressesFile`].
+/// How the parser's errors name the values of [`AddressesFile`].
 pub(crate) const ADDRESSES: &str = "an address or several";
 
 /// `[router]`, or any number of `[[router]]`.

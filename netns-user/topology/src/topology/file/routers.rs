@@ -38,7 +38,7 @@ pub(crate) struct RouteFile {
     #[serde(default)]
     #[schemars(with = "String")]
     pub(crate) interface: Option<Text>,
-    /// Of several routes to one subnet, the one with the lowest metric is used; without it, 0.
+    /// The route with the lowest metric is used where several lead to one subnet; without it, 0.
     #[serde(default)]
     #[schemars(with = "Metric")]
     pub(crate) metric: Option<Number>,
