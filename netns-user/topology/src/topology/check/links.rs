@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Check;
-use crate::topology::{AUTO, file::UplinkFile};
+use crate::topology::{file::UplinkFile, model::AUTO};
 
 impl<'a> Check<'a> {
     pub(super) fn uplinks(&mut self) {
