@@ -21,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace, Args {}: Args) -> Result<ExitCode> {
     // For its own target and by its own compiler: another one has no `core` for BPF, and on the
     // host's target half of the crate's paths would not be compiled. Its own folder, since this
     // compiler's artifacts would push the host's out.
-    let mut bpf = BpfToolchain::ensure(workspace)?.cargo(workspace, "clippy")?;
+    let mut bpf = BpfToolchain::ensure(workspace)?.clippy(workspace)?;
     bpf.args(["--package", EBPF_PACKAGE]);
     bpf.arg("--target-dir").arg(workspace.target().join("bpf-lint"));
     check(bpf.args(["--", "-D", "warnings"]))?;

@@ -131,6 +131,15 @@ impl BpfToolchain {
         Ok(command)
     }
 
+    /// `cargo clippy` for the BPF target. Only this command needs clippy, so its absence is told
+    /// here.
+    pub(crate) fn clippy(&self, workspace: &Workspace) -> Result<Command> {
+        if let Compiler::Reference(words) = &self.compiler {
+            reference::check_clippy(words)?;
+        }
+        self.cargo(workspace, "clippy")
+    }
+
     /// The compiler's flags. Paths are replaced such that the object is the same wherever the
     /// repository, cargo's registry and the compiler are.
     fn flags(&self, workspace: &Workspace) -> Result<Vec<String>> {

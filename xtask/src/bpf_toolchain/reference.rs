@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::{REFERENCE, program_of};
 use crate::{step, workspace::output_of};
@@ -59,8 +59,41 @@ fn has_sources(words: &[String]) -> bool {
             .is_ok_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library/core").is_dir())
 }
 
+/// Fails where the compiler has no clippy.
+pub(super) fn check_clippy(words: &[String]) -> Result<()> {
+    match output_of(program_of(words, "cargo").args(["clippy", "--version"])) {
+        Ok(_) => Ok(()),
+        Err(_) => bail!(without_clippy(words)),
+    }
+}
+
+/// The error of a compiler without clippy.
+fn without_clippy(words: &[String]) -> String {
+    // Without words it is the toolchain in use, whose name may be another one.
+    let toolchain =
+        if words.is_empty() { String::new() } else { format!(" --toolchain {REFERENCE}") };
+    format!(
+        "the toolchain of the eBPF programs, Rust {REFERENCE}, has no clippy, which only \
+         `cargo xtask lint` needs. Please run:\n    rustup component add clippy{toolchain}"
+    )
+}
+
 /// Where the compiler is installed.
 pub(super) fn sysroot(words: &[String]) -> Result<PathBuf> {
     let sysroot = output_of(program_of(words, "rustc").args(["--print", "sysroot"]))?;
     Ok(PathBuf::from(String::from_utf8(sysroot)?.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{by_rustup, check_clippy, without_clippy};
+
+    #[test]
+    fn a_compiler_without_clippy_is_told_with_the_command_that_installs_it() {
+        let error = check_clippy(&["/nowhere/rustup".to_owned()]).expect_err("there is none");
+        assert!(error.to_string().contains("has no clippy"), "{error}");
+        let named = "\n    rustup component add clippy --toolchain 1.95.0";
+        assert!(without_clippy(&by_rustup()).ends_with(named));
+        assert!(without_clippy(&[]).ends_with("\n    rustup component add clippy"));
+    }
 }
