@@ -62,7 +62,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     dispatch(cli.verb).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        let interrupted = error.downcast_ref::<test::Interrupted>();
+        interrupted.map_or(ExitCode::FAILURE, |it| ExitCode::from(it.exit_code()))
     })
 }
 

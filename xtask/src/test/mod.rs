@@ -21,9 +21,11 @@ use crate::{
 
 mod binaries;
 mod counts;
+mod interrupt;
 mod pool;
 
 use binaries::TestBinary;
+pub(crate) use interrupt::Interrupted;
 use pool::{Job, Pool};
 
 /// The tests of the packages, which are made only when one of these is to run.
@@ -59,7 +61,8 @@ const LIMIT_OF_ALL: Duration = Duration::from_secs(7200);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Each test that needs a kernel has a process of its own, and twice as many run at a time as there are
-CPUs: RUST_TEST_THREADS=1 runs one after another. What follows `--` is for the test executables.")]
+CPUs: RUST_TEST_THREADS=1 runs one after another. What follows `--` is for the test executables.
+Ctrl-C kills the tests that run, and names them.")]
 pub(crate) struct Args {
     /// Also what takes long: ten million packets, more kills, other kernels
     #[arg(long)]
@@ -87,7 +90,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         dist::package(workspace, Profile::Debug, &packages_for_tests(workspace))?;
     }
     let limit = if args.all { LIMIT_OF_ALL } else { LIMIT };
-    let (total, failed) = Pool { slots: slots()?, limit }.run(jobs);
+    let (total, failed) = Pool { slots: slots()?, limit }.run(jobs)?;
     if !failed.is_empty() {
         println!("\nfailed:");
         failed.iter().for_each(|name| println!("    {name}"));
@@ -115,7 +118,7 @@ pub(crate) fn run_arbitrary(workspace: &Workspace, packets: u64) -> Result<ExitC
     }
     let wanted = all.len() == ARBITRARY.len();
     // One after another: each keeps every CPU busy.
-    let (total, _) = Pool { slots: 1, limit: Duration::MAX }.run(all);
+    let (total, _) = Pool { slots: 1, limit: Duration::MAX }.run(all)?;
     let all_passed = wanted && total.failed == 0 && total.passed as usize == ARBITRARY.len();
     Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -130,7 +133,7 @@ pub(crate) fn run_package_tests(workspace: &Workspace, packages: &Path) -> Resul
     let mut environment = Environment::new(workspace, &[]);
     environment.set("NETNS_DIST", path::absolute(packages)?.into());
     let jobs = jobs(workspace, &environment, std::slice::from_ref(binary), &[])?;
-    let (total, _) = Pool { slots: slots()?, limit: LIMIT }.run(jobs);
+    let (total, _) = Pool { slots: slots()?, limit: LIMIT }.run(jobs)?;
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

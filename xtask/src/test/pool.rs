@@ -7,7 +7,7 @@ use std::{
     process::{Command, ExitStatus},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI32, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -15,11 +15,16 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 
-use super::counts::Counts;
+use super::{
+    counts::Counts,
+    interrupt::{Interrupted, Watch},
+};
+use crate::root;
 
 /// A process that runs tests, and what it is called.
 pub(super) struct Job {
@@ -41,17 +46,36 @@ type Running = Mutex<HashMap<i32, (Instant, String)>>;
 
 impl Pool {
     /// Runs the jobs in their order and prints a line for each when it ends. Returns what their
-    /// runners counted, and the names of those that failed.
-    pub(super) fn run(self, jobs: Vec<Job>) -> (Counts, Vec<String>) {
+    /// runners counted, and the names of those that failed. Ctrl-C kills all that run.
+    pub(super) fn run(self, jobs: Vec<Job>) -> Result<(Counts, Vec<String>)> {
+        let watch = Watch::begin().context("cannot watch for signals")?;
+        Ok(self.run_until(jobs, watch.signal())?)
+    }
+
+    /// The same, until another thread or a signal handler writes the number of a signal.
+    fn run_until(
+        self,
+        jobs: Vec<Job>,
+        signal: &AtomicI32,
+    ) -> Result<(Counts, Vec<String>), Interrupted> {
         let number = jobs.len();
         let jobs: Vec<_> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
         let next = AtomicUsize::new(0);
         let running = Running::default();
         let total = Mutex::new((Counts::default(), Vec::new()));
+        let is_interrupted = || signal.load(Ordering::Relaxed) != 0;
         let work = || {
-            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while !is_interrupted()
+                && let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+            {
                 let Some(mut job) = locked(job).take() else { continue };
-                let counts = run_one(&mut job, &running);
+                let begin = Instant::now();
+                let ended = output_of(&mut job, &running);
+                // A killed test has no result.
+                if is_interrupted() {
+                    break;
+                }
+                let counts = report(&job, begin.elapsed(), ended);
                 let mut total = locked(&total);
                 total.0 += counts;
                 if counts.failed > 0 {
@@ -59,14 +83,23 @@ impl Pool {
                 }
             }
         };
+        let mut killed = Vec::new();
         thread::scope(|scope| {
             let workers: Vec<_> = (0..self.slots.min(number)).map(|_| scope.spawn(work)).collect();
             while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
-                self.end_those_that_hang(&running);
+                if is_interrupted() {
+                    kill_all(&running, &mut killed);
+                } else {
+                    self.end_those_that_hang(&running);
+                }
                 thread::sleep(Duration::from_millis(100));
             }
         });
-        total.into_inner().unwrap_or_else(PoisonError::into_inner)
+        if is_interrupted() {
+            killed.sort();
+            return Err(Interrupted { signal: signal.load(Ordering::Relaxed), running: killed });
+        }
+        Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Ends what has run for longer than it may.
@@ -76,11 +109,29 @@ impl Pool {
                 continue;
             }
             println!("{name} has not ended in {} s: it is killed", self.limit.as_secs());
-            // With all that it has started, which may hold its output open. It may have ended by
-            // itself in this moment. A process of sudo is root's, and ends only by itself.
-            let _ = killpg(Pid::from_raw(*pid), Signal::SIGKILL);
+            kill(*pid);
             *since = Instant::now();
         }
+    }
+}
+
+/// Kills all processes that run, and adds the names of those that were not killed before. A worker
+/// may start one more after this, so it is called until all workers have ended.
+fn kill_all(running: &Running, killed: &mut Vec<String>) {
+    for (pid, (_, name)) in locked(running).iter() {
+        kill(*pid);
+        if !killed.contains(name) {
+            killed.push(name.clone());
+        }
+    }
+}
+
+/// Kills a process with all that it has started, which may hold its output open.
+fn kill(pid: i32) {
+    // It may have ended by itself in this moment: that is no error. sudo is root's process: only
+    // root can end it, and it hands SIGTERM on to the test, but cannot hand on SIGKILL.
+    if killpg(Pid::from_raw(pid), Signal::SIGKILL) == Err(Errno::EPERM) {
+        let _ = root::command("kill", []).args(["-TERM", "--", &format!("-{pid}")]).output();
     }
 }
 
@@ -88,9 +139,9 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run_one(job: &mut Job, running: &Running) -> Counts {
-    let begin = Instant::now();
-    let (status, output) = match output_of(job, running) {
+/// Prints how a process has ended, and returns what its runner counted.
+fn report(job: &Job, time: Duration, ended: Result<(ExitStatus, String)>) -> Counts {
+    let (status, output) = match ended {
         Ok(ended) => ended,
         Err(error) => {
             println!("{} ... FAILED\n{error:#}", job.name);
@@ -101,7 +152,7 @@ fn run_one(job: &mut Job, running: &Running) -> Counts {
     for found in output.lines().filter_map(Counts::parse) {
         counts += found;
     }
-    let seconds = begin.elapsed().as_secs_f32();
+    let seconds = time.as_secs_f32();
     let has_failed = !status.success() || counts.failed > 0;
     if has_failed && counts.failed == 0 {
         counts += Counts::FAILED;
@@ -145,9 +196,23 @@ fn read_to_end(reader: &mut PipeReader) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{process::Command, time::Duration};
+    use std::{
+        fs, io,
+        process::Command,
+        sync::atomic::{AtomicI32, Ordering},
+        thread,
+        time::Duration,
+    };
 
-    use super::{Counts, Job, Pool};
+    use nix::{
+        sys::{
+            signal::{Signal, kill},
+            stat::Mode,
+        },
+        unistd::{Pid, mkfifo},
+    };
+
+    use super::{Counts, Interrupted, Job, Pool};
 
     const POOL: Pool = Pool { slots: 2, limit: Duration::from_secs(60) };
 
@@ -155,6 +220,10 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         Job { name: name.into(), command, is_shown: false }
+    }
+
+    fn run(pool: Pool, jobs: Vec<Job>) -> (Counts, Vec<String>) {
+        pool.run_until(jobs, &AtomicI32::new(0)).expect("no signal comes")
     }
 
     fn closing(passed: u32, failed: u32) -> String {
@@ -169,7 +238,7 @@ mod tests {
             job("three", "kill -9 $$"),
             job("four", &closing(1, 0)),
         ];
-        let (counts, mut failed) = POOL.run(jobs);
+        let (counts, mut failed) = run(POOL, jobs);
         failed.sort();
         assert_eq!(counts, Counts { passed: 5, failed: 3, skipped: 0 });
         assert_eq!(failed, ["three", "two"]);
@@ -179,14 +248,14 @@ mod tests {
     fn a_program_that_is_not_there_counts_as_failed() {
         let mut job = job("none", "");
         job.command = Command::new("/nowhere/none");
-        let (counts, failed) = POOL.run(vec![job]);
+        let (counts, failed) = run(POOL, vec![job]);
         assert_eq!((counts.failed, failed), (1, vec!["none".to_owned()]));
     }
 
     #[test]
     fn a_process_that_hangs_is_killed_and_counts_as_failed() {
         let pool = Pool { slots: 2, limit: Duration::from_millis(200) };
-        let (counts, failed) = pool.run(vec![job("hangs", "sleep 600 & wait")]);
+        let (counts, failed) = run(pool, vec![job("hangs", "sleep 600 & wait")]);
         assert_eq!((counts.failed, failed), (1, vec!["hangs".to_owned()]));
     }
 
@@ -195,11 +264,47 @@ mod tests {
         // Each waits for the other.
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join("fifo");
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        mkfifo(&fifo, Mode::S_IRWXU).expect("a fifo");
         let jobs = vec![
             job("writes", &format!("echo x > {}; {}", fifo.display(), closing(1, 0))),
             job("reads", &format!("cat {}; {}", fifo.display(), closing(1, 0))),
         ];
-        assert_eq!(POOL.run(jobs).0.passed, 2);
+        assert_eq!(run(POOL, jobs).0.passed, 2);
+    }
+
+    #[test]
+    fn a_signal_kills_what_runs_with_its_children_and_starts_nothing_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("fifo");
+        mkfifo(&fifo, Mode::S_IRWXU).expect("a fifo");
+        let script = format!("sleep 600 & echo $! > {}; wait", fifo.display());
+        let later = folder.path().join("later");
+        let touch = format!("touch {}", later.display());
+        let jobs = vec![job("first", &script), job("second", &touch)];
+        let signal = AtomicI32::new(0);
+        let (ended, child) = thread::scope(|scope| {
+            let pool = scope.spawn(|| Pool { slots: 1, ..POOL }.run_until(jobs, &signal));
+            // The first test is running as soon as it has written.
+            let child = fs::read_to_string(&fifo).expect("the number of its child");
+            signal.store(Signal::SIGINT as i32, Ordering::Relaxed);
+            (pool.join().expect("the pool ends"), child)
+        });
+        let Err(Interrupted { signal, running }) = ended else { panic!("not interrupted") };
+        assert_eq!((signal, running), (Signal::SIGINT as i32, vec!["first".to_owned()]));
+        assert!(!later.exists());
+        let child = Pid::from_raw(child.trim().parse().expect("a number"));
+        assert!(is_gone(child).expect("processes can be asked for"), "{child} still runs");
+    }
+
+    /// Whether a process has ended: at least it is a zombie that nobody has waited for yet.
+    fn is_gone(pid: Pid) -> io::Result<bool> {
+        if kill(pid, None).is_err() {
+            return Ok(true);
+        }
+        match fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) => Ok(stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 }
