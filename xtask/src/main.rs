@@ -20,6 +20,7 @@ mod run;
 mod setup;
 mod step;
 mod test;
+mod tidy;
 mod toolchain;
 mod verify;
 mod weight;
@@ -56,6 +57,8 @@ enum Verb {
     Weight(weight::Args),
     /// Check format and lints, with warnings denied, BPF target included
     Lint(lint::Args),
+    /// Check names in documents, links, circles of imports, length of lines and files
+    Tidy(tidy::Args),
 }
 
 fn main() -> ExitCode {
@@ -81,5 +84,6 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Dist(args) => dist::run(&workspace, &args),
         Verb::Weight(args) => weight::run(&workspace, args),
         Verb::Lint(args) => lint::run(&workspace, args),
+        Verb::Tidy(args) => tidy::run(&workspace, args),
     }
 }

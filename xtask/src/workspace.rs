@@ -45,6 +45,10 @@ impl Workspace {
         package.manifest_path.parent().map(|folder| folder.as_std_path())
     }
 
+    pub(crate) fn packages(&self) -> &[cargo_metadata::Package] {
+        &self.metadata.packages
+    }
+
     /// A package of the workspace.
     pub(crate) fn package(&self, name: &str) -> Option<&cargo_metadata::Package> {
         self.metadata.packages.iter().find(|package| package.name == name)

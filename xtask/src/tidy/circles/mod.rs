@@ -1,0 +1,217 @@
+//! No circle of imports between the files of a crate: each file can be read knowing only those
+//! that it imports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    finding::Finding,
+    rust::line_of,
+    tree::{Tree, folders_of},
+};
+
+mod module;
+mod modules;
+
+use modules::{Modules, Need};
+
+/// A folder whose circles are still to be opened.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    folder: &'static str,
+    /// How many files are in its circles. It may only become less.
+    files: usize,
+    /// The day of the count.
+    since: &'static str,
+}
+
+/// The circles that there are. This list only becomes shorter.
+const KNOWN: &[Known] = &[
+    known("netns-common/src/abi", 3),
+    known("netns-common/src/datapath", 43),
+    known("netns-common/src/model/fuzz", 3),
+    known("netns-ebpf/object/src", 2),
+    known("netns-ebpf/src", 14),
+    known("netns-user/src", 3),
+    known("netns-user/src/commands/exec", 2),
+    known("netns-user/src/datapath", 5),
+    known("netns-user/src/doctor", 15),
+    known("netns-user/src/graph/svg", 2),
+    known("netns-user/src/lab", 20),
+    known("netns-user/src/net/firewall", 3),
+    known("netns-user/src/topology", 11),
+    known("tests/src/bin/netns-bench", 17),
+    known("xtask/src", 5),
+    known("xtask/src/bpf_toolchain", 4),
+];
+
+/// An entry of the list as it was made.
+const fn known(folder: &'static str, files: usize) -> Known {
+    Known { folder, files, since: "2026-11-30" }
+}
+
+/// How many imports of a circle are shown.
+const SHOWN: usize = 40;
+
+/// A circle: files each of which leads to each other one by imports.
+struct Circle<'a> {
+    files: BTreeSet<&'a str>,
+    needs: Vec<Need<'a>>,
+}
+
+/// Checks the crates with these root files.
+pub(super) fn check(tree: &Tree, roots: &[String]) -> Vec<Finding> {
+    let circles = roots.iter().flat_map(|root| circles(Modules::read(tree, root).needs()));
+    judge(tree, &circles.collect::<Vec<_>>(), KNOWN)
+}
+
+/// The circles that these imports make.
+fn circles(needs: Vec<Need<'_>>) -> Vec<Circle<'_>> {
+    let mut imports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for need in &needs {
+        imports.entry(need.from).or_default().insert(need.to);
+    }
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        imports.keys().map(|file| (*file, reached_from(file, &imports))).collect();
+    let leads = |from: &str, to: &str| reached.get(from).is_some_and(|files| files.contains(to));
+    let mut circles: Vec<Circle<'_>> = Vec::new();
+    for file in imports.keys() {
+        let is_known = circles.iter().any(|circle| circle.files.contains(file));
+        if is_known || !leads(file, file) {
+            continue;
+        }
+        let files = reached[file].iter().copied().filter(|other| leads(other, file)).collect();
+        circles.push(Circle { files, needs: Vec::new() });
+    }
+    for need in needs {
+        let circle = circles
+            .iter_mut()
+            .find(|circle| circle.files.contains(need.from) && circle.files.contains(need.to));
+        if let Some(circle) = circle {
+            circle.needs.push(need);
+        }
+    }
+    circles
+}
+
+/// The files that imports lead to, the first one only if they lead back to it.
+fn reached_from<'a>(
+    file: &str,
+    imports: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&str> = vec![file];
+    while let Some(file) = next.pop() {
+        for to in imports.get(file).into_iter().flatten() {
+            if reached.insert(*to) {
+                next.push(to);
+            }
+        }
+    }
+    reached
+}
+
+/// Holds the circles against the list of those that are known.
+fn judge(tree: &Tree, circles: &[Circle<'_>], known: &[Known]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut counts = vec![0; known.len()];
+    for circle in circles {
+        match entry_of(circle, known) {
+            Some(entry) => counts[entry] += circle.files.len(),
+            None => findings.push(found(tree, circle)),
+        }
+    }
+    for (entry, count) in known.iter().zip(counts) {
+        let Known { folder, files, since } = entry;
+        if count == 0 {
+            let message = format!("no circle is left; remove it from KNOWN in {}", file!());
+            findings.push(Finding::new(folder, 1, message));
+        } else if count > *files {
+            let message = format!(
+                "{count} files are in circles of imports, {files} were on {since}; open the new one"
+            );
+            findings.push(Finding::new(folder, 1, message));
+        }
+    }
+    findings
+}
+
+/// The entry of the innermost folder that has all of a circle.
+fn entry_of(circle: &Circle<'_>, known: &[Known]) -> Option<usize> {
+    let is_inside = |entry: &Known| {
+        circle.files.iter().all(|file| folders_of(file).any(|it| it == entry.folder))
+    };
+    let entries = known.iter().enumerate().filter(|(_, entry)| is_inside(entry));
+    entries.max_by_key(|(_, entry)| entry.folder.len()).map(|(index, _)| index)
+}
+
+fn found(tree: &Tree, circle: &Circle<'_>) -> Finding {
+    let line = |need: &Need<'_>| tree.text(need.from).map_or(1, |text| line_of(text, need.at));
+    let mut message = format!(
+        "{} files import each other in a circle; move what both sides need to a file of its own:",
+        circle.files.len()
+    );
+    for need in circle.needs.iter().take(SHOWN) {
+        let Need { from, to, name, .. } = need;
+        message.push_str(&format!("\n    {from}:{}: `{name}` of {to}", line(need)));
+    }
+    if circle.needs.len() > SHOWN {
+        message.push_str(&format!("\n    and {} more", circle.needs.len() - SHOWN));
+    }
+    let first = circle.needs.first();
+    Finding::new(first.map_or("", |need| need.from), first.map_or(1, line), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tree::{Tree, tree},
+        Known, Modules, circles, judge,
+    };
+
+    const A: (&str, &str) = ("src/x/a.rs", "use super::b::f;\npub fn g() {}");
+    const B: (&str, &str) = ("src/x/b.rs", "\nuse super::a::g;\npub fn f() {}");
+
+    fn two_files_in_a_circle() -> Tree {
+        tree(&[("src/lib.rs", "mod x;"), ("src/x/mod.rs", "mod a; mod b; mod c;"), A, B])
+    }
+
+    fn findings(tree: &Tree, known: &[Known]) -> Vec<String> {
+        let circles = circles(Modules::read(tree, "src/lib.rs").needs());
+        judge(tree, &circles, known).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_circle_is_told_with_the_names_that_tie_it() {
+        let wanted = "src/x/a.rs:1: 2 files import each other in a circle; move what both sides \
+                      need to a file of its own:\
+                      \n    src/x/a.rs:1: `f` of src/x/b.rs\
+                      \n    src/x/b.rs:2: `g` of src/x/a.rs";
+        assert_eq!(findings(&two_files_in_a_circle(), &[]), [wanted]);
+    }
+
+    #[test]
+    fn a_file_that_leads_into_a_circle_is_not_of_it() {
+        let tree = tree(&[
+            ("src/lib.rs", "mod x; use x::a::g; fn f() { g() }"),
+            ("src/x/mod.rs", "pub mod a; mod b;"),
+            A,
+            B,
+        ]);
+        assert!(findings(&tree, &[])[0].contains(": 2 files"));
+    }
+
+    #[test]
+    fn a_known_circle_is_no_finding_until_it_grows_or_is_gone() {
+        let tree = two_files_in_a_circle();
+        let known = |folder, files| [Known { folder, files, since: "2026-01-02" }];
+        assert!(findings(&tree, &known("src/x", 2)).is_empty());
+        assert!(findings(&tree, &known("src", 2)).is_empty());
+        let grown = "src/x:1: 2 files are in circles of imports, 1 were on 2026-01-02; open the \
+                     new one";
+        assert_eq!(findings(&tree, &known("src/x", 1)), [grown]);
+        let gone = findings(&tree, &[known("src/x", 2), known("src/y", 3)].concat());
+        let wanted = "src/y:1: no circle is left; remove it from KNOWN in \
+                      xtask/src/tidy/circles/mod.rs";
+        assert_eq!(gone, [wanted]);
+    }
+}
