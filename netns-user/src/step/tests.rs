@@ -1,3 +1,5 @@
+//! Steps as the commands that `--explain` prints.
+
 use std::net::Ipv4Addr;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which routers have a datapath, and what each is configured with.
+
 use super::*;
 
 /// `gw` has no bridge: an uplink, a namespace at a cable, and another router at a second one.

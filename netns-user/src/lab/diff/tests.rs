@@ -1,3 +1,5 @@
+//! The commands that turn one lab into another.
+
 use super::*;
 use crate::{
     lab::pieces::pieces,

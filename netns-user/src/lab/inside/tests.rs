@@ -1,3 +1,5 @@
+//! Which networks are behind a router.
+
 use super::*;
 
 /// A router `gw` with a bridge 10.1.0.0/24, a cable 10.7.0.0/30 and an uplink 10.8.0.2/24.

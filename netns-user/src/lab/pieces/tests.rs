@@ -1,3 +1,5 @@
+//! The pieces that a topology is made of, and their order.
+
 use super::*;
 use crate::{net::Mac, topology::Topology};
 

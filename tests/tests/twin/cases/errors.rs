@@ -1,3 +1,5 @@
+//! ICMP errors from outside and from inside, and the packets that they quote.
+
 use netns_common::{
     abi::Ip4,
     model::{

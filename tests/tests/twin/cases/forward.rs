@@ -1,3 +1,5 @@
+//! Forwarded ports, called from outside and by other namespaces.
+
 use netns_common::{
     abi::Ip4,
     model::{

@@ -1,3 +1,5 @@
+//! Fragments in either order, and packets that are too large for a link.
+
 use netns_common::model::{
     Datagram,
     address::{BLUE, HOST, LAN, RED},

@@ -1,3 +1,5 @@
+//! The fields and options of the IPv4 header.
+
 use netns_common::{
     abi::Ip4,
     model::{

@@ -1,3 +1,5 @@
+//! Protocols other than TCP, UDP and ICMP.
+
 use netns_common::model::{
     address::{BLUE, HOST, LAN, RED},
     ipv4,

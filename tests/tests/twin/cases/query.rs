@@ -1,3 +1,5 @@
+//! ICMP queries and their answers.
+
 use netns_common::model::{
     address::{BLUE, HOST, LAN, RED},
     ipv4,

@@ -1,3 +1,5 @@
+//! Packets that belong to no connection, and addresses that are wrong where they come from.
+
 use netns_common::{
     abi::Ip4,
     model::{

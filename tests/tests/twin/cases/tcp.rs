@@ -1,3 +1,5 @@
+//! TCP connections: their states, resets, sequence numbers and checksums.
+
 use netns_common::model::{
     address::{BLUE, FAR, HOST, LAN, RED},
     flags::{ACK, FIN, RST, SYN},

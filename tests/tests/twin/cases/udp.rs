@@ -1,3 +1,5 @@
+//! UDP datagrams: ports, lengths and checksums.
+
 use netns_common::{
     abi::Ip4,
     model::{

@@ -1,3 +1,5 @@
+//! The frame of the live view: its lines, the room of each part, and its rates.
+
 use std::time::Instant;
 
 use netns_common::abi::FlowKind;

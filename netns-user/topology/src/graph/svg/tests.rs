@@ -1,3 +1,5 @@
+//! The SVG picture of a lab: valid XML, boxes that do not overlap, text inside its box.
+
 use roxmltree::{Document, Node};
 
 use super::{style::NAME, *};

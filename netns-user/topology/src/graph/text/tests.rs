@@ -1,3 +1,5 @@
+//! The picture of a lab in characters, at several widths.
+
 use super::*;
 use crate::{
     graph::tests as samples,
