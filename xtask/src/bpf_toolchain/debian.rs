@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::how_to_install;
+use super::pinned::how_to_install;
 use crate::{packages, workspace::Workspace};
 
 /// Compiler, `core` for BPF, and clippy of the very same version.

@@ -40,7 +40,7 @@ impl Linker {
         if !LLVM_RELEASES.contains(&major) {
             bail!(
                 "the compiler has LLVM {major}, and bpf-linker {VERSION} knows {LLVM_RELEASES:?}: \
-                 change REFERENCE in xtask/src/bpf_toolchain/mod.rs and VERSION in linker.rs \
+                 change REFERENCE in xtask/src/bpf_toolchain/pinned.rs and VERSION in linker.rs \
                  together"
             );
         }

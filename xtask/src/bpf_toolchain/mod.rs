@@ -1,7 +1,7 @@
 //! The toolchain of the eBPF programs. Only a change of their sources needs one: the object that
 //! was built from them is in the repository.
 //!
-//! The reference compiler makes that object: stable Rust [`REFERENCE`] with its sources, from which
+//! The reference compiler makes that object: stable Rust [`REFERENCE`](pinned::REFERENCE) with its sources, from which
 //! cargo builds `core` for the BPF target. Where rustup cannot be had, Debian's compiler for its
 //! browsers does: a `core` built for BPF is packaged for it. The object of another compiler works
 //! as well, but its bytes differ.
@@ -18,27 +18,11 @@ use crate::workspace::{Workspace, output_of};
 
 mod debian;
 mod linker;
+mod pinned;
 mod reference;
 
 use linker::Linker;
-
-/// The version of Rust that the object in the repository is built with. With another one its bytes
-/// differ, and what the verifier makes of them.
-const REFERENCE: &str = "1.95.0";
-
-/// Its LLVM, which is that of Debian's compiler too.
-const REFERENCE_LLVM: u32 = 22;
-
-/// The recipe, for a person whom this command cannot help.
-fn how_to_install() -> String {
-    format!(
-        "the sources of the eBPF programs have changed, and to build them takes Rust {REFERENCE} \
-         with its sources. Please run:\n    \
-         rustup toolchain install {REFERENCE} --profile minimal --component rust-src,clippy\n\
-         (rustup is at https://rustup.rs; on Debian with the bookworm-security or a newer suite, \
-         this command installs packages instead)"
-    )
-}
+use pinned::{REFERENCE_LLVM, program_of};
 
 /// A complete toolchain for the BPF target.
 #[derive(Debug)]
@@ -51,7 +35,7 @@ pub(crate) struct BpfToolchain {
 
 #[derive(Debug)]
 enum Compiler {
-    /// [`REFERENCE`], in the words that call a program of it.
+    /// [`REFERENCE`](pinned::REFERENCE), in the words that call a program of it.
     Reference(Vec<String>),
     /// Debian's, in a folder laid out as rustup has it.
     Debian(PathBuf),
@@ -164,16 +148,6 @@ impl BpfToolchain {
 /// The BPF target of this machine's byte order.
 pub(crate) const fn target() -> &'static str {
     if cfg!(target_endian = "big") { "bpfeb-unknown-none" } else { "bpfel-unknown-none" }
-}
-
-/// A program of a rustup toolchain; without words, the one on PATH.
-fn program_of(words: &[String], program: &str) -> Command {
-    let Some((first, rest)) = words.split_first() else { return Command::new(program) };
-    let mut command = Command::new(first);
-    command.args(rest).arg(program);
-    // Whether it is installed is a question, and must not start a download.
-    command.env("RUSTUP_AUTO_INSTALL", "0");
-    command
 }
 
 fn version_of(compiler: &Compiler) -> Result<String> {

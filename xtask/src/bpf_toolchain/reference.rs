@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Result, bail};
 
-use super::{REFERENCE, program_of};
+use super::pinned::{REFERENCE, program_of};
 use crate::{step, workspace::output_of};
 
 /// The words that call a program of the reference compiler with its sources, installed by rustup

@@ -9,7 +9,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use flate2::Compression;
 
-use super::{NAME, read, tarball::compress};
+use super::{
+    files::{Packed, read},
+    release::NAME,
+    tarball::compress,
+};
 use crate::workspace::{Workspace, output_of};
 
 /// Folders of a package's completions, with the name that a shell looks for.
@@ -18,22 +22,6 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("zsh", "usr/share/zsh/vendor-completions/_netns"),
     ("fish", "usr/share/fish/vendor_completions.d/netns.fish"),
 ];
-
-/// A file of a package.
-#[derive(Clone, Debug)]
-pub(super) struct Packed {
-    /// Relative to the root.
-    pub(super) path: String,
-    pub(super) mode: u32,
-    pub(super) bytes: Vec<u8>,
-}
-
-impl Packed {
-    /// A file that everybody may read.
-    pub(super) fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { path: path.into(), mode: 0o644, bytes: bytes.into() }
-    }
-}
 
 /// Gathers all of them. The program itself says what its manual pages and completions are.
 pub(super) fn gather(

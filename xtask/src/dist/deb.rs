@@ -1,12 +1,11 @@
 //! The Debian package: an ar archive of two tar archives, as deb(5) has it.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use md5::{Digest as _, Md5};
 
 use super::{
-    NAME, Release,
-    contents::Packed,
-    hex,
+    files::{Packed, hex},
+    release::{NAME, Release},
     tarball::{compress, tar},
 };
 
@@ -27,21 +26,6 @@ const DESCRIPTION: &str = " \
 
 pub(super) fn file_name(release: &Release) -> String {
     format!("{NAME}_{}_{}.deb", version(release), release.debian_arch)
-}
-
-/// Debian's name of an architecture that Rust calls `arch`.
-pub(super) fn architecture(arch: &str) -> Result<&'static str> {
-    Ok(match arch {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "arm" => "armhf",
-        "loongarch64" => "loong64",
-        "powerpc64" => "ppc64el",
-        "riscv64" => "riscv64",
-        "s390x" => "s390x",
-        "x86" => "i386",
-        other => bail!("Debian's name for the architecture {other} is not known here"),
-    })
 }
 
 /// What Cargo calls 1.0.0-rc.1 comes before 1.0.0, which Debian writes with a tilde.

@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result};
 use flate2::{Compression, write::GzEncoder};
 use tar::{Builder, EntryType, Header};
 
-use super::{NAME, Release, contents::Packed};
+use super::{
+    files::Packed,
+    release::{NAME, Release},
+};
 
 pub(super) fn file_name(release: &Release) -> String {
     format!("{}.tar.gz", folder(release))

@@ -40,8 +40,6 @@ const KNOWN: &[Known] = &[
     known("netns-user/src/net/firewall", 3),
     known("netns-user/src/topology", 11),
     known("tests/src/bin/netns-bench", 17),
-    known("xtask/src", 5),
-    known("xtask/src/bpf_toolchain", 4),
 ];
 
 /// An entry of the list as it was made.

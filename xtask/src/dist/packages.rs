@@ -1,0 +1,39 @@
+//! Builds the program and makes its packages.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    contents, deb, elf,
+    files::{hex, place, read},
+    release::{NAME, PACKAGE, Release},
+    static_build, tarball,
+};
+use crate::{build::Profile, workspace::Workspace};
+
+/// Builds the program and puts it with its packages into a folder. Returns the files.
+pub(crate) fn package(workspace: &Workspace, profile: Profile, out: &Path) -> Result<Vec<PathBuf>> {
+    let release = Release::of(workspace, profile)?;
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let binary = static_build::build(workspace, profile, PACKAGE, NAME)?;
+    let program = read(&binary)?;
+    elf::is_static(&program).with_context(|| format!("{} is not static", binary.display()))?;
+    let files = contents::gather(workspace, &binary, program.clone())?;
+
+    let mut made = vec![
+        (NAME.to_owned(), program),
+        (deb::file_name(&release), deb::package(&release, &files)?),
+        (tarball::file_name(&release), tarball::archive(&release, &files)?),
+    ];
+    let sums: String = made
+        .iter()
+        .map(|(name, bytes)| format!("{}  {name}\n", hex(&Sha256::digest(bytes))))
+        .collect();
+    made.push(("SHA256SUMS".to_owned(), sums.into_bytes()));
+    made.iter().map(|(name, bytes)| place(out, name, bytes)).collect()
+}
