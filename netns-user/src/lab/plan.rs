@@ -126,7 +126,9 @@ impl Plan {
 
     /// Whether the lab is as it is wanted.
     pub fn is_empty(&self) -> bool {
-        let same = |fate: &DatapathFate| matches!(fate, DatapathFate::Changed(changes) if changes.is_empty());
+        let same = |fate: &DatapathFate| -> bool {
+            matches!(fate, DatapathFate::Changed(changes) if changes.is_empty())
+        };
         self.differences.is_empty()
             && self.removed_datapaths.is_empty()
             && self.closed_gates.is_empty()
@@ -225,7 +227,8 @@ fn datapath_fate(
     let spec = &datapath.spec;
     let place = Place::of(datapath.router.as_deref());
     let replaced = differences.iter().any(|difference| {
-        matches!((&difference.piece, &place), (Piece::Namespace { name, .. }, Place::Namespace(router))
+        let both = (&difference.piece, &place);
+        matches!(both, (Piece::Namespace { name, .. }, Place::Namespace(router))
             if name == router && difference.fate != Fate::Changed)
     });
     let installed = record.datapaths.contains(&spec.lab).then(|| Datapath::open(&spec.lab).ok());

@@ -11,7 +11,10 @@ pub enum NetError {
     #[error("there is no namespace \"{0}\": `netns list` shows those that exist")]
     NoNamespace(String),
     /// The file in /run/netns is there, but no namespace is bound to it.
-    #[error("/run/netns/{0} is no namespace, only a file: delete it (`netns del {word}`)", word = word(.0))]
+    #[error(
+        "/run/netns/{0} is no namespace, only a file: delete it (`netns del {word}`)",
+        word = word(.0)
+    )]
     DeadNamespace(String),
     /// The name is taken.
     #[error(

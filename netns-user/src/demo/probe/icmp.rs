@@ -161,8 +161,8 @@ mod tests {
             let request = echo_request(echo, &payload);
             prop_assert_eq!(checksum(&request), 0);
             let packet = ip(THERE, HERE, &reply_to(&request));
-            let expected =
-                Received { from: THERE, ttl: 64, echo, message: Message::Reply { payload: &payload } };
+            let message = Message::Reply { payload: &payload };
+            let expected = Received { from: THERE, ttl: 64, echo, message };
             prop_assert_eq!(parse(&packet), Some(expected));
         }
 
@@ -181,7 +181,8 @@ mod tests {
             let router = Ipv4Addr::new(192, 168, 15, 5);
             let packet = ip(router, HERE, &sealed(icmp));
             let message = Message::Error { kind, code, destination: THERE };
-            prop_assert_eq!(parse(&packet), Some(Received { from: router, ttl: 64, echo, message }));
+            let expected = Received { from: router, ttl: 64, echo, message };
+            prop_assert_eq!(parse(&packet), Some(expected));
         }
 
         #[test]
