@@ -1,4 +1,5 @@
-//! `cargo xtask lint`: format and clippy, with warnings denied, for the host and for BPF.
+//! `cargo xtask lint`: what `tidy` checks, format and clippy, with warnings denied, for the host and
+//! for BPF.
 
 use std::process::ExitCode;
 
@@ -6,6 +7,7 @@ use anyhow::Result;
 
 use crate::{
     bpf_toolchain::BpfToolchain,
+    tidy,
     workspace::{EBPF_PACKAGE, EVERY_HOST_CRATE, Workspace, check},
 };
 
@@ -13,6 +15,7 @@ use crate::{
 pub(crate) struct Args {}
 
 pub(crate) fn run(workspace: &Workspace, Args {}: Args) -> Result<ExitCode> {
+    tidy::check(workspace)?;
     check(workspace.cargo("fmt").args(["--all", "--check"]))?;
 
     let mut host = workspace.cargo("clippy");

@@ -55,7 +55,7 @@ enum Verb {
     Dist(dist::Args),
     /// Hold size, crates and instructions of the program against their budgets
     Weight(weight::Args),
-    /// Check format and lints, with warnings denied, BPF target included
+    /// Check what `tidy` does, format and lints, with warnings denied, BPF target included
     Lint(lint::Args),
     /// Check names in documents, links, circles of imports, length of lines and files
     Tidy(tidy::Args),
