@@ -1,6 +1,6 @@
 //! Lines of at most 100 columns in Rust sources and Markdown documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     finding::Finding,
@@ -45,7 +45,8 @@ fn check_but(tree: &Tree, documents: &BTreeMap<&str, Document>, left: &[&str]) -
 }
 
 /// The long lines of a source: number and columns. Where a literal goes over the last column, the
-/// line may be long, since rustfmt does not wrap it either.
+/// line may be long, since rustfmt does not wrap it either; so may one in a block of code, or a
+/// figure, of a comment.
 fn in_source(text: &str) -> Vec<(usize, usize)> {
     let long: Vec<_> = long_lines(text).collect();
     if long.is_empty() {
@@ -55,10 +56,30 @@ fn in_source(text: &str) -> Vec<(usize, usize)> {
     let is_in_literal = |at: usize| {
         literals.iter().any(|literal| (literal.at..literal.at + literal.text.len()).contains(&at))
     };
+    let blocks = blocks_of_comments(text);
     long.into_iter()
-        .filter(|(_, line, begin)| can_be_wrapped(line) && !is_in_literal(begin + last(line)))
+        .filter(|(number, line, begin)| {
+            can_be_wrapped(line) && !is_in_literal(begin + last(line)) && !blocks.contains(number)
+        })
         .map(|(number, line, _)| (number, line.chars().count()))
         .collect()
+}
+
+/// The numbers of the lines that are inside a block of code of a comment.
+fn blocks_of_comments(text: &str) -> HashSet<usize> {
+    let mut inside = HashSet::new();
+    let mut is_inside = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let comment = line.trim_start().strip_prefix("//");
+        let comment = comment.map(|text| text.trim_start_matches(['/', '!']).trim_start());
+        match comment {
+            Some(comment) if comment.starts_with("```") => is_inside = !is_inside,
+            Some(_) if is_inside => drop(inside.insert(number)),
+            Some(_) => {}
+            None => is_inside = false,
+        }
+    }
+    inside
 }
 
 /// The long lines of a document, code and tables apart.
@@ -113,7 +134,9 @@ mod tests {
     fn literals_addresses_tables_and_code_may_be_long() {
         let words = "word ".repeat(24);
         let address = format!("https://example.org/{}", "x".repeat(100));
-        let source = format!("//! See\n//! {address}\nconst A: &str = \"{words}\";\n");
+        let source = format!(
+            "//! See\n//! {address}\n//! ```\n//! {words}\n//! ```\nconst A: &str = \"{words}\";\n"
+        );
         assert!(findings("a.rs", &source, &[]).is_empty());
         let text = format!("| {words} |\n\n```\n{words}\n```\n\n- <{address}>\n");
         assert!(findings("a.md", &text, &[]).is_empty());
