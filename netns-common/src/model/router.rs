@@ -6,7 +6,7 @@ use super::{
     tables::MemoryTables,
 };
 use crate::{
-    abi::{Tick, ticks},
+    abi::{Tick, programs, ticks},
     datapath::{
         Outcome, Scratch, Verdict, from_namespace, from_reassembler, from_uplink, stages, to_uplink,
     },
@@ -23,6 +23,18 @@ pub enum Hook {
     ToUplink,
     /// tcx ingress of the link to the reassembler.
     FromReassembler,
+}
+
+impl Hook {
+    /// The name of its entry program.
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::FromNamespace => programs::FROM_NAMESPACE,
+            Self::FromUplink => programs::FROM_UPLINK,
+            Self::ToUplink => programs::TO_UPLINK,
+            Self::FromReassembler => programs::FROM_REASSEMBLER,
+        }
+    }
 }
 
 /// A router that forwards by the datapath's logic.
@@ -49,6 +61,7 @@ impl Router {
         packet.mtus = self.tables.mtus.clone();
         self.tables.begin_packet();
         let scratch = &mut self.scratch;
+        let mut program = hook.program();
         let mut outcome = match hook {
             Hook::FromNamespace => from_namespace(packet, &self.tables, scratch, self.now),
             Hook::FromUplink => from_uplink(packet, &self.tables, scratch, self.now),
@@ -59,6 +72,9 @@ impl Router {
             match outcome {
                 Outcome::Decided(verdict) => return verdict,
                 Outcome::Continue(stage) => {
+                    let is_known = stage.from().contains(&program) || stage.program() == program;
+                    assert!(is_known, "the table of stages has no {stage:?} after {program}");
+                    program = stage.program();
                     outcome = stages::run(stage, packet, &self.tables, scratch, self.now);
                 }
             }
