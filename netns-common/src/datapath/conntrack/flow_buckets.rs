@@ -6,9 +6,9 @@
 
 use crate::{
     abi::BUCKET_ENTRIES,
-    datapath::{
-        conntrack::flow_index::{is_to_be_compared, prefers_first},
-        conntrack::free_record::lowest_free,
+    datapath::conntrack::{
+        flow_index::{is_to_be_compared, prefers_first},
+        free_record::lowest_free,
     },
 };
 

@@ -11,7 +11,7 @@ use crate::{
         Addition, DropReason, FlowHead, FlowKind, FlowState, Load, OTHER_NATS, Protocol,
         SPARED_PART, Settings, Tick, WHOLE_TABLE,
     },
-    datapath::{tables::flow_table::UsageTable, tables::kernel::Tables},
+    datapath::tables::{flow_table::UsageTable, kernel::Tables},
 };
 
 /// What a record counts for.

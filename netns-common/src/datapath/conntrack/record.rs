@@ -3,8 +3,7 @@
 use crate::{
     abi::{Flow, FlowHead, FlowKey, FlowKind, Settings},
     datapath::{
-        conntrack::idle::is_expired,
-        conntrack::quota::QuotaCharge,
+        conntrack::{idle::is_expired, quota::QuotaCharge},
         tables::flow_table::{FlowRef as _, FlowTable, InsertError, Naming, Version},
     },
 };

@@ -2,9 +2,9 @@
 
 use crate::{
     abi::{Direction, FlowState, Tick, Timeouts, ticks},
-    datapath::{
-        packet::headers::{Headers, Kind},
-        packet::wire::{ACK, FIN, RST, SYN},
+    datapath::packet::{
+        headers::{Headers, Kind},
+        wire::{ACK, FIN, RST, SYN},
     },
 };
 

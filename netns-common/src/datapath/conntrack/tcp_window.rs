@@ -7,9 +7,9 @@
 
 use crate::{
     abi::{Direction, FlowKind, FlowState, Sequences, TcpEnd},
-    datapath::{
-        packet::tcp_segment::Segment,
-        packet::wire::{ACK, FIN, RST, SYN},
+    datapath::packet::{
+        tcp_segment::Segment,
+        wire::{ACK, FIN, RST, SYN},
     },
 };
 

@@ -4,8 +4,10 @@ use crate::{
     abi::{FlowKind, FlowState},
     datapath::{
         conntrack::tcp_window,
-        tables::flow_table::{FlowRef, Touch, UsageTable},
-        tables::observation::Observation,
+        tables::{
+            flow_table::{FlowRef, Touch, UsageTable},
+            observation::Observation,
+        },
         verifier::verifier_barrier,
     },
 };

@@ -2,6 +2,7 @@
 //! decision from one program to the next. Uses `packet`, `tables`, `conntrack` and `rules`.
 
 pub(crate) mod ip_id;
+pub(crate) mod known_flow;
 pub(crate) mod packet_context;
 pub(crate) mod pending;
 pub(crate) mod scratch;

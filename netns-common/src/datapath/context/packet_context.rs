@@ -6,21 +6,28 @@ use crate::{
         Sequences, Settings, Stage, Tick,
     },
     datapath::{
-        conntrack::idle::{is_expired, is_expired_out_of_line, is_recent},
-        conntrack::tcp_window,
-        context::ip_id::new_id,
-        context::pending::{ParkedExit, PendingRewrite},
-        context::scratch::{Handoff, Refusal, RefusedAt, Scratch},
-        context::verdict::{Exit, Outcome, Verdict},
-        packet::access::Packet,
-        packet::headers::{Headers, Kind, NoHeaders},
-        packet::rewrite,
-        packet::rewrite::{FAST_PATH, SLOW_PATH, Translation},
-        packet::tcp_segment::Segment,
-        packet::wire::{RST, SYN},
-        tables::flow_table::{FlowRef, Touch},
-        tables::kernel::{HostSocket, PortQuery, PortState, Tables},
-        tables::observation::Observation,
+        conntrack::{
+            idle::{is_expired, is_expired_out_of_line, is_recent},
+            tcp_window,
+        },
+        context::{
+            ip_id::new_id,
+            pending::{ParkedExit, PendingRewrite},
+            scratch::{Handoff, Refusal, RefusedAt, Scratch},
+            verdict::{Exit, Outcome, Verdict},
+        },
+        packet::{
+            access::Packet,
+            headers::{Headers, Kind, NoHeaders},
+            rewrite::{self, FAST_PATH, SLOW_PATH, Translation},
+            tcp_segment::Segment,
+            wire::{RST, SYN},
+        },
+        tables::{
+            flow_table::{FlowRef, Touch},
+            kernel::{HostSocket, PortQuery, PortState, Tables},
+            observation::Observation,
+        },
         verifier::verifier_barrier,
     },
 };
@@ -34,24 +41,6 @@ pub(crate) struct PacketContext<'a, P, T> {
     pub(crate) headers: &'a Headers,
     pub(crate) now: Tick,
     pub(crate) handoff: &'a mut Handoff,
-}
-
-/// The result of forwarding a packet by the record of a flow.
-///
-/// No variant has a payload: the compiler would copy it for the results that have none, and the
-/// verifier refuses to copy what was never written. The hand-off has the payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KnownFlow {
-    /// The record is not of this packet's connection, or no longer valid: look further.
-    Miss,
-    /// The packet is rewritten, and leaves by the exit of its flow. Only on the fast path.
-    Rewritten,
-    /// The packet passes to the kernel's stack, untouched.
-    Pass,
-    /// The packet is dropped and counted: see [`PacketContext::drop_known`].
-    Drop,
-    /// A stage goes on with the packet: see [`PacketContext::next`].
-    Next,
 }
 
 /// The headers of a packet at an ingress hook; the verdict for one that has none.
@@ -85,16 +74,6 @@ pub(crate) fn run_stage<P: Packet, T: Tables>(
     stage(&mut PacketContext { packet, tables, settings, headers, now, handoff })
 }
 
-/// Results as the numbers that a function of the kernel side may return.
-mod code {
-    pub(super) const NONE: u32 = 0;
-    pub(super) const MISS: u32 = 1;
-    pub(super) const REWRITTEN: u32 = 2;
-    pub(super) const PASS: u32 = 3;
-    pub(super) const DROP: u32 = 4;
-    pub(super) const NEXT: u32 = 5;
-}
-
 impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
     #[inline(always)]
     pub(crate) fn new(
@@ -108,100 +87,6 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         handoff.is_for_host = false;
         handoff.is_stale = false;
         Self { packet, tables, settings, headers, now, handoff }
-    }
-
-    /// Does rare work in a function of its own, so that the fast path keeps few registers and
-    /// little stack. The verifier lets a function return nothing but a number.
-    #[inline(always)]
-    pub(crate) fn out_of_line(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Option<KnownFlow>,
-    ) -> Option<KnownFlow> {
-        match self.out_of_line_code(work) {
-            code::NONE => None,
-            code::REWRITTEN => Some(KnownFlow::Rewritten),
-            code::PASS => Some(KnownFlow::Pass),
-            code::DROP => Some(KnownFlow::Drop),
-            code::NEXT => Some(KnownFlow::Next),
-            _ => Some(KnownFlow::Miss),
-        }
-    }
-
-    #[inline(never)]
-    fn out_of_line_code(&mut self, work: impl FnOnce(&mut Self) -> Option<KnownFlow>) -> u32 {
-        match work(self) {
-            None => code::NONE,
-            Some(KnownFlow::Miss) => code::MISS,
-            Some(KnownFlow::Rewritten) => code::REWRITTEN,
-            Some(KnownFlow::Pass) => code::PASS,
-            Some(KnownFlow::Drop) => code::DROP,
-            Some(KnownFlow::Next) => code::NEXT,
-        }
-    }
-
-    /// Drops the packet of a known flow and counts it.
-    #[inline(always)]
-    pub(crate) fn drop_known(&mut self, reason: DropReason) -> KnownFlow {
-        self.drop(reason);
-        self.handoff.dropped = reason as u32;
-        KnownFlow::Drop
-    }
-
-    /// Goes on with a packet that a known flow has forwarded by `exit`, or has not; `None` if the flow
-    /// is not the packet's.
-    #[inline(always)]
-    pub(crate) fn finish_known(
-        &mut self,
-        known: KnownFlow,
-        exit: impl FnOnce(&Self) -> Exit,
-    ) -> Option<Outcome> {
-        Some(match known {
-            KnownFlow::Miss => return None,
-            KnownFlow::Rewritten => {
-                let exit = exit(self);
-                self.finish(Verdict::Redirect(exit))
-            }
-            KnownFlow::Pass => Outcome::Decided(Verdict::Pass),
-            KnownFlow::Drop => Outcome::Decided(self.dropped_verdict()),
-            KnownFlow::Next => Outcome::Continue(verifier_barrier(&self.handoff.next)),
-        })
-    }
-
-    /// As [`Self::finish_known`] on the slow path, where stages do the rewriting, and where the packet may
-    /// be a first fragment: with the stage `otherwise` if the flow is not the packet's.
-    #[inline(always)]
-    pub(crate) fn finish_or(&mut self, known: KnownFlow, otherwise: Stage) -> Outcome {
-        match known {
-            KnownFlow::Miss | KnownFlow::Rewritten => Outcome::Continue(otherwise),
-            KnownFlow::Pass => self.record_passed_fragment(Outcome::Decided(Verdict::Pass)),
-            KnownFlow::Drop => Outcome::Decided(self.dropped_verdict()),
-            KnownFlow::Next => Outcome::Continue(verifier_barrier(&self.handoff.next)),
-        }
-    }
-
-    #[inline(always)]
-    fn dropped_verdict(&self) -> Verdict {
-        Verdict::Drop(DropReason::from_number(verifier_barrier(&self.handoff.dropped)))
-    }
-
-    /// Leaves the packet of a known flow to a stage.
-    #[inline(always)]
-    pub(crate) fn next(&mut self, stage: Stage) -> KnownFlow {
-        self.handoff.next = stage;
-        KnownFlow::Next
-    }
-
-    /// The outcome of a refusal or of a pending rewrite, as the result for a known flow.
-    #[inline(always)]
-    pub(crate) fn known(&mut self, outcome: Outcome) -> KnownFlow {
-        match outcome {
-            Outcome::Continue(stage) => self.next(stage),
-            Outcome::Decided(Verdict::Drop(reason)) => {
-                self.handoff.dropped = reason as u32;
-                KnownFlow::Drop
-            }
-            Outcome::Decided(_) => KnownFlow::Pass,
-        }
     }
 
     /// Drops the packet, which is at the link that it came in by, and has its sender told.
@@ -253,28 +138,6 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
     #[inline(always)]
     const fn rewriting_stage(&self) -> Stage {
         if self.headers.first_fragment { Stage::FirstFragment } else { Stage::Translate }
-    }
-
-    /// Forwards a packet of a known flow by `exit`: rewrites it at once on the [`FAST_PATH`], and leaves
-    /// the rewriting to a stage on the slow path.
-    #[inline(always)]
-    pub(crate) fn rewrite_known<const PATH: bool>(
-        &mut self,
-        to: &Translation,
-        exit: Exit,
-        rule: RuleId,
-    ) -> KnownFlow {
-        if PATH == FAST_PATH {
-            self.tables.count_rule(rule, false, self.headers.bytes);
-            let (id, is_hop) = (self.headers.id, exit.skips_stack());
-            let rewritten = rewrite::apply::<_, PATH>(self.packet, self.headers, to, id, is_hop);
-            return match rewritten {
-                Some(()) => KnownFlow::Rewritten,
-                None => self.drop_known(DropReason::RewriteFailed),
-            };
-        }
-        let outcome = self.rewrite_by_stage(to, ParkedExit::park(exit), rule, false);
-        self.known(outcome)
     }
 
     /// Rewrites the packet as another program has decided.

@@ -6,7 +6,8 @@
 use crate::{
     abi::{Ip4, Mac, NO_RULE, Port, RuleId, Stage, Tick, WHOLE_TABLE},
     datapath::{
-        context::verdict::Exit, packet::quote::Quote, packet::rewrite::Translation,
+        context::verdict::Exit,
+        packet::{quote::Quote, rewrite::Translation},
         tables::flow_table::Evictable,
     },
 };

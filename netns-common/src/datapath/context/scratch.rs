@@ -3,11 +3,15 @@
 use crate::{
     abi::{Flow, FlowKind, Fragment, Ip4, Masquerade, Port, Stage, Tick},
     datapath::{
-        context::pending::{Eviction, ParkedExit, PendingErrorRewrite, PendingRewrite},
-        context::verdict::Exit,
+        context::{
+            pending::{Eviction, ParkedExit, PendingErrorRewrite, PendingRewrite},
+            verdict::Exit,
+        },
         packet::headers::Headers,
-        tables::forward_table::{Published, Target},
-        tables::kernel::PortState,
+        tables::{
+            forward_table::{Published, Target},
+            kernel::PortState,
+        },
     },
 };
 

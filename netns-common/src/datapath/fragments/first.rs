@@ -3,8 +3,10 @@
 use crate::{
     abi::{DropReason, FragmentPlace, FragmentState, Ip4, Stage},
     datapath::{
-        context::packet_context::PacketContext,
-        context::verdict::{Exit, Outcome, Verdict},
+        context::{
+            packet_context::PacketContext,
+            verdict::{Exit, Outcome, Verdict},
+        },
         fragments::table::find_note,
         packet::access::Packet,
         tables::kernel::Tables,

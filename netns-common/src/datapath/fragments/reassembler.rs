@@ -7,13 +7,17 @@ use network_types::eth::EthHdr;
 use crate::{
     abi::{DropReason, FRAGMENT_GROUPS, Fragment, FragmentBudget, FragmentState, Tick},
     datapath::{
-        context::packet_context::{PacketContext, read_headers},
-        context::scratch::Scratch,
-        context::verdict::{Exit, Outcome, Verdict},
+        context::{
+            packet_context::{PacketContext, read_headers},
+            scratch::Scratch,
+            verdict::{Exit, Outcome, Verdict},
+        },
         fragments::table::{LIFETIME, find_reassembled, group},
-        packet::access::Packet,
-        packet::headers::{Headers, Kind},
-        packet::rewrite,
+        packet::{
+            access::Packet,
+            headers::{Headers, Kind},
+            rewrite,
+        },
         tables::kernel::Tables,
     },
 };

@@ -3,12 +3,12 @@
 use crate::{
     abi::{DropReason, Fragment, FragmentPlace, FragmentState, Ip4},
     datapath::{
-        context::packet_context::PacketContext,
-        context::verdict::{Exit, Verdict},
+        context::{
+            packet_context::PacketContext,
+            verdict::{Exit, Verdict},
+        },
         fragments::table::find_note,
-        packet::access::Packet,
-        packet::headers::Headers,
-        packet::rewrite,
+        packet::{access::Packet, headers::Headers, rewrite},
         tables::kernel::Tables,
     },
 };

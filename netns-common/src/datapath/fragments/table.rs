@@ -17,8 +17,10 @@ use crate::{
     },
     datapath::{
         context::packet_context::PacketContext,
-        packet::access::Packet,
-        packet::headers::{Headers, destination_mac, source_mac},
+        packet::{
+            access::Packet,
+            headers::{Headers, destination_mac, source_mac},
+        },
         siphash::siphash13,
         tables::kernel::Tables,
     },

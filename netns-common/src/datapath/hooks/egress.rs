@@ -11,20 +11,26 @@ use network_types::{icmp::Icmpv4Hdr, ip::Ipv4Hdr};
 use crate::{
     abi::{Direction, DropReason, FlowKind, Ip4, Settings, Stage, Tick},
     datapath::{
-        context::packet_context::{KnownFlow, PacketContext},
-        context::pending::ErrorTranslation,
-        context::scratch::Scratch,
-        context::verdict::{Exit, Outcome, Verdict},
-        hooks::reroute::REROUTE,
-        hooks::source_check::address_fault,
+        context::{
+            known_flow::KnownFlow,
+            packet_context::PacketContext,
+            pending::ErrorTranslation,
+            scratch::Scratch,
+            verdict::{Exit, Outcome, Verdict},
+        },
+        hooks::{reroute::REROUTE, source_check::address_fault},
         icmp::translate::about,
-        packet::access::Packet,
-        packet::headers::{Headers, Kind},
-        packet::quote::Quote,
-        packet::rewrite::{FAST_PATH, SLOW_PATH, Translation},
-        tables::flow_table::FlowRef,
-        tables::kernel::Tables,
-        tables::route::{Route, RouteOutcome, RouteQuery},
+        packet::{
+            access::Packet,
+            headers::{Headers, Kind},
+            quote::Quote,
+            rewrite::{FAST_PATH, SLOW_PATH, Translation},
+        },
+        tables::{
+            flow_table::FlowRef,
+            kernel::Tables,
+            route::{Route, RouteOutcome, RouteQuery},
+        },
     },
 };
 

@@ -7,21 +7,26 @@ use network_types::eth::{EthHdr, EtherType};
 use crate::{
     abi::{Direction, DropReason, Endpoint, FlowKind, Ip4, Stage, Tick},
     datapath::{
-        context::packet_context::{KnownFlow, PacketContext, read_headers, run_stage},
-        context::scratch::Scratch,
-        context::verdict::{Exit, Outcome, Verdict},
-        hooks::reroute::REROUTE,
-        hooks::{same_bridge, source_check},
+        context::{
+            known_flow::KnownFlow,
+            packet_context::{PacketContext, read_headers, run_stage},
+            scratch::Scratch,
+            verdict::{Exit, Outcome, Verdict},
+        },
+        hooks::{reroute::REROUTE, same_bridge, source_check},
         icmp::mtu::FITS_EVERY_LINK,
-        packet::access::Packet,
-        packet::headers::{Kind, destination_mac, is_from, source_mac},
-        packet::ip_options,
-        packet::rewrite::{FAST_PATH, SLOW_PATH, Translation},
-        rules::forward,
-        rules::lab_border::is_own_address,
-        tables::flow_table::FlowRef,
-        tables::kernel::{PortState, Tables},
-        tables::route::{RouteOutcome, RouteQuery},
+        packet::{
+            access::Packet,
+            headers::{Kind, destination_mac, is_from, source_mac},
+            ip_options,
+            rewrite::{FAST_PATH, SLOW_PATH, Translation},
+        },
+        rules::{forward, lab_border::is_own_address},
+        tables::{
+            flow_table::FlowRef,
+            kernel::{PortState, Tables},
+            route::{RouteOutcome, RouteQuery},
+        },
     },
 };
 

@@ -7,21 +7,30 @@ use crate::{
     abi::{Direction, DropReason, FlowKind, FlowState, Stage, Tick},
     datapath::{
         conntrack::record::forget,
-        context::packet_context::{KnownFlow, PacketContext, read_headers},
-        context::scratch::Scratch,
-        context::verdict::{Outcome, Verdict},
+        context::{
+            known_flow::KnownFlow,
+            packet_context::{PacketContext, read_headers},
+            scratch::Scratch,
+            verdict::{Outcome, Verdict},
+        },
         hooks::source_check,
         icmp::mtu::FITS_EVERY_LINK,
         new_flow::eim,
-        packet::access::Packet,
-        packet::headers::{Kind, destination_mac},
-        packet::ip_options,
-        packet::rewrite::{FAST_PATH, SLOW_PATH, Translation},
-        rules::forward,
-        rules::lab_border::{is_own_address, leads_inside, may_pass_untranslated},
-        tables::flow_table::FlowRef,
-        tables::kernel::{HostSocket, PortQuery, Tables},
-        tables::route::{RouteOutcome, RouteQuery},
+        packet::{
+            access::Packet,
+            headers::{Kind, destination_mac},
+            ip_options,
+            rewrite::{FAST_PATH, SLOW_PATH, Translation},
+        },
+        rules::{
+            forward,
+            lab_border::{is_own_address, leads_inside, may_pass_untranslated},
+        },
+        tables::{
+            flow_table::FlowRef,
+            kernel::{HostSocket, PortQuery, Tables},
+            route::{RouteOutcome, RouteQuery},
+        },
     },
 };
 

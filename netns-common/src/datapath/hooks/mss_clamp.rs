@@ -8,11 +8,11 @@ use network_types::tcp::TcpHdr;
 use crate::{
     abi::{DropReason, Ip4, Masquerade},
     datapath::{
-        context::packet_context::PacketContext,
-        context::verdict::{Exit, Outcome, Verdict},
-        packet::access::Packet,
-        packet::checksum::Diff,
-        packet::wire::IP_DESTINATION,
+        context::{
+            packet_context::PacketContext,
+            verdict::{Exit, Outcome, Verdict},
+        },
+        packet::{access::Packet, checksum::Diff, wire::IP_DESTINATION},
         rules::masquerade,
         tables::kernel::Tables,
         verifier::verifier_barrier,

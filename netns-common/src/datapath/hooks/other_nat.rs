@@ -8,17 +8,18 @@
 use crate::{
     abi::{Direction, FlowKind, Masquerade, NO_RULE, Port, Stage},
     datapath::{
-        conntrack::idle::is_expired,
-        conntrack::quota,
-        conntrack::record::record,
-        context::packet_context::PacketContext,
-        context::pending::ParkedExit,
-        context::verdict::{Exit, Outcome, Verdict},
-        packet::access::Packet,
-        packet::headers::Kind,
-        packet::rewrite::{SLOW_PATH, Translation},
-        tables::flow_table::FlowRef,
-        tables::kernel::Tables,
+        conntrack::{idle::is_expired, quota, record::record},
+        context::{
+            packet_context::PacketContext,
+            pending::ParkedExit,
+            verdict::{Exit, Outcome, Verdict},
+        },
+        packet::{
+            access::Packet,
+            headers::Kind,
+            rewrite::{SLOW_PATH, Translation},
+        },
+        tables::{flow_table::FlowRef, kernel::Tables},
     },
 };
 

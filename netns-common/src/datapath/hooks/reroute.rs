@@ -4,12 +4,14 @@ use crate::{
     abi::{DropReason, FlowKind, LinkRole, Tick},
     datapath::{
         conntrack::record::forget,
-        context::packet_context::{KnownFlow, PacketContext},
+        context::{known_flow::KnownFlow, packet_context::PacketContext},
         packet::access::Packet,
         rules::{forward, masquerade},
-        tables::flow_table::{FlowRef, Version},
-        tables::kernel::Tables,
-        tables::route::{Route, RouteOutcome, RouteQuery},
+        tables::{
+            flow_table::{FlowRef, Version},
+            kernel::Tables,
+            route::{Route, RouteOutcome, RouteQuery},
+        },
     },
 };
 

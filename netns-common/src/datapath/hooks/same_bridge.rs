@@ -6,12 +6,16 @@
 use crate::{
     abi::{Settings, Stage},
     datapath::{
-        context::packet_context::PacketContext,
-        context::verdict::{Exit, Outcome, Verdict},
+        context::{
+            packet_context::PacketContext,
+            verdict::{Exit, Outcome, Verdict},
+        },
         hooks::source_check,
         icmp::mtu::FITS_EVERY_LINK,
-        packet::access::Packet,
-        packet::headers::{Headers, destination_mac, is_from},
+        packet::{
+            access::Packet,
+            headers::{Headers, destination_mac, is_from},
+        },
         tables::kernel::{PortState, Tables},
     },
 };

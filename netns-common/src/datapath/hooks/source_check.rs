@@ -12,11 +12,12 @@ use network_types::{
 use crate::{
     abi::{BridgePort, DropReason, Ip4, Mac, Port, Settings},
     datapath::{
-        context::packet_context::{KnownFlow, PacketContext},
-        context::verdict::Verdict,
-        packet::access::Packet,
-        packet::headers::{Headers, Kind, is_from},
-        packet::wire::{IP, SCTP_CHECKSUM},
+        context::{known_flow::KnownFlow, packet_context::PacketContext, verdict::Verdict},
+        packet::{
+            access::Packet,
+            headers::{Headers, Kind, is_from},
+            wire::{IP, SCTP_CHECKSUM},
+        },
         tables::kernel::Tables,
     },
 };

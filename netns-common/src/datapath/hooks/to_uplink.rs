@@ -9,17 +9,22 @@ use crate::{
     abi::{Direction, DropReason, FlowKind, Ip4, Settings, Stage, Tick},
     datapath::{
         conntrack::record::forget,
-        context::packet_context::PacketContext,
-        context::scratch::Scratch,
-        context::verdict::{Outcome, Verdict},
-        hooks::egress,
-        hooks::source_check::misplaces_checksum,
-        packet::access::Packet,
-        packet::headers::{Headers, Kind, NoHeaders},
-        packet::wire::{IP_DESTINATION, IP_SOURCE},
+        context::{
+            packet_context::PacketContext,
+            scratch::Scratch,
+            verdict::{Outcome, Verdict},
+        },
+        hooks::{egress, source_check::misplaces_checksum},
+        packet::{
+            access::Packet,
+            headers::{Headers, Kind, NoHeaders},
+            wire::{IP_DESTINATION, IP_SOURCE},
+        },
         rules::lab_border::{came_from_lab, is_lab_link, may_pass_untranslated},
-        tables::flow_table::Touch,
-        tables::kernel::{Tables, has_sockets},
+        tables::{
+            flow_table::Touch,
+            kernel::{Tables, has_sockets},
+        },
     },
 };
 

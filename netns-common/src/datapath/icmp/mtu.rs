@@ -12,12 +12,12 @@ use crate::datapath::tables::flow_table::FlowRef as _;
 use crate::{
     abi::{Direction, DropReason},
     datapath::{
-        context::packet_context::PacketContext,
-        context::pending::ParkedExit,
-        context::verdict::Outcome,
-        packet::access::Packet,
-        packet::rewrite::{SLOW_PATH, Translation},
-        packet::wire::{DONT_FRAGMENT, IP},
+        context::{packet_context::PacketContext, pending::ParkedExit, verdict::Outcome},
+        packet::{
+            access::Packet,
+            rewrite::{SLOW_PATH, Translation},
+            wire::{DONT_FRAGMENT, IP},
+        },
         tables::kernel::Tables,
     },
 };

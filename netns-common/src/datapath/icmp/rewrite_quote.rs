@@ -7,14 +7,19 @@ use network_types::{icmp::Icmpv4Hdr, ip::Ipv4Hdr, tcp::TcpHdr, udp::UdpHdr};
 use crate::{
     abi::{DropReason, Ip4, Mac, Port, RuleId, Stage},
     datapath::{
-        context::packet_context::PacketContext,
-        context::pending::{ErrorTranslation, ParkedExit, PendingErrorRewrite},
-        context::verdict::{Exit, Outcome, Verdict},
-        packet::access::Packet,
-        packet::checksum::Diff,
-        packet::quote::{ICMP, Quote, SCTP, TCP, UDP, UDP_LITE},
-        packet::wire::SCTP_CHECKSUM,
-        packet::{crc32c, rewrite},
+        context::{
+            packet_context::PacketContext,
+            pending::{ErrorTranslation, ParkedExit, PendingErrorRewrite},
+            verdict::{Exit, Outcome, Verdict},
+        },
+        packet::{
+            access::Packet,
+            checksum::Diff,
+            crc32c,
+            quote::{ICMP, Quote, SCTP, TCP, UDP, UDP_LITE},
+            rewrite,
+            wire::SCTP_CHECKSUM,
+        },
         tables::kernel::Tables,
         verifier::verifier_barrier,
     },

@@ -14,15 +14,21 @@ use network_types::{
 use crate::{
     abi::{DropReason, Ip4, Limited, Mac},
     datapath::{
-        context::packet_context::PacketContext,
-        context::scratch::{Refusal, RefusedAt},
-        context::verdict::{Exit, Outcome, Verdict},
-        packet::access::{ENVELOPE, LEAST_QUOTED, MOST_QUOTED, Packet, Plain},
-        packet::checksum::fold,
-        packet::headers::{destination_mac, source_mac},
-        packet::wire::{DONT_FRAGMENT, IP, Ipv4Words, L4, icmp_type},
-        tables::kernel::Tables,
-        tables::route::{RouteOutcome, RouteQuery},
+        context::{
+            packet_context::PacketContext,
+            scratch::{Refusal, RefusedAt},
+            verdict::{Exit, Outcome, Verdict},
+        },
+        packet::{
+            access::{ENVELOPE, LEAST_QUOTED, MOST_QUOTED, Packet, Plain},
+            checksum::fold,
+            headers::{destination_mac, source_mac},
+            wire::{DONT_FRAGMENT, IP, Ipv4Words, L4, icmp_type},
+        },
+        tables::{
+            kernel::Tables,
+            route::{RouteOutcome, RouteQuery},
+        },
     },
 };
 

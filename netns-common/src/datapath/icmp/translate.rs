@@ -10,12 +10,12 @@ use crate::{
     abi::{DropReason, FlowHead, FlowKey, FlowKind, InsideKey, Limited},
     datapath::{
         conntrack::idle::is_expired,
-        context::packet_context::PacketContext,
-        context::pending::ErrorTranslation,
-        context::verdict::{Exit, Outcome, Verdict},
-        packet::access::Packet,
-        packet::quote::Quote,
-        packet::wire::icmp_type,
+        context::{
+            packet_context::PacketContext,
+            pending::ErrorTranslation,
+            verdict::{Exit, Outcome, Verdict},
+        },
+        packet::{access::Packet, quote::Quote, wire::icmp_type},
         tables::{flow_table::FlowRef as _, kernel::Tables},
         verifier::verifier_barrier,
     },

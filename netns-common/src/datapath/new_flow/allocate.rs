@@ -3,14 +3,17 @@
 use crate::{
     abi::{DropReason, FlowKind, Port, Stage},
     datapath::{
-        context::packet_context::PacketContext,
-        context::scratch::{Handoff, RefusedAt},
-        context::verdict::{Exit, Outcome},
-        new_flow::port_search::{Refused, TRIES, Wanted},
-        new_flow::{eim, port_search, portless},
-        packet::access::Packet,
-        packet::headers::Kind,
-        packet::rewrite::Translation,
+        context::{
+            packet_context::PacketContext,
+            scratch::{Handoff, RefusedAt},
+            verdict::{Exit, Outcome},
+        },
+        new_flow::{
+            eim,
+            port_search::{self, Refused, TRIES, Wanted},
+            portless,
+        },
+        packet::{access::Packet, headers::Kind, rewrite::Translation},
         tables::kernel::Tables,
     },
 };

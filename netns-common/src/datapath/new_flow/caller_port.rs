@@ -5,9 +5,11 @@
 use crate::{
     abi::{DropReason, FlowKey, InsideKey, Port, Stage},
     datapath::{
-        conntrack::record::forget, context::packet_context::PacketContext,
-        context::verdict::Outcome, new_flow::port_search::Sequence, packet::access::Packet,
-        packet::rewrite::FAST_PATH, tables::flow_table::FlowRef, tables::kernel::Tables,
+        conntrack::record::forget,
+        context::{packet_context::PacketContext, verdict::Outcome},
+        new_flow::port_search::Sequence,
+        packet::{access::Packet, rewrite::FAST_PATH},
+        tables::{flow_table::FlowRef, kernel::Tables},
         verifier::verifier_barrier,
     },
 };

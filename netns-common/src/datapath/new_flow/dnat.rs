@@ -3,20 +3,23 @@
 use crate::{
     abi::{DropReason, LinkRole, Stage},
     datapath::{
-        conntrack::quota,
-        conntrack::quota::BegunBy,
-        conntrack::record::record,
-        context::packet_context::PacketContext,
-        context::pending::ParkedExit,
-        context::verdict::{Exit, Outcome},
-        icmp::mtu,
-        icmp::mtu::FITS_EVERY_LINK,
-        packet::access::Packet,
-        packet::rewrite::Translation,
+        conntrack::{
+            quota::{self, BegunBy},
+            record::record,
+        },
+        context::{
+            packet_context::PacketContext,
+            pending::ParkedExit,
+            verdict::{Exit, Outcome},
+        },
+        icmp::mtu::{self, FITS_EVERY_LINK},
+        packet::{access::Packet, rewrite::Translation},
         rules::lab_border::{allow_external, leads_inside},
-        tables::flow_table::InsertError,
-        tables::kernel::Tables,
-        tables::route::{RouteOutcome, RouteQuery},
+        tables::{
+            flow_table::InsertError,
+            kernel::Tables,
+            route::{RouteOutcome, RouteQuery},
+        },
     },
 };
 

@@ -14,10 +14,10 @@ use crate::{
         conntrack::record::record,
         new_flow::port_search::{Forwarded, Refused, Sequence, Wanted, is_to_be_had},
         packet::headers::Headers,
-        tables::flow_table::InsertError,
-        tables::forward_table::Target,
-        tables::kernel::Tables,
-        tables::mapping_table::MappingTable,
+        tables::{
+            flow_table::InsertError, forward_table::Target, kernel::Tables,
+            mapping_table::MappingTable,
+        },
     },
 };
 

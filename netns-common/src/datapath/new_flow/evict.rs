@@ -9,10 +9,12 @@ use crate::datapath::tables::flow_table::FlowRef as _;
 use crate::{
     abi::{DropReason, FlowKind, SAMPLE, Stage, WHOLE_TABLE},
     datapath::{
-        conntrack::idle::idle_if_evictable, conntrack::record::forget,
-        context::packet_context::PacketContext, context::pending::Eviction,
-        context::verdict::Outcome, new_flow::port_search::Sequence, packet::access::Packet,
-        tables::flow_table::Evictable, tables::kernel::Tables, verifier::verifier_barrier,
+        conntrack::{idle::idle_if_evictable, record::forget},
+        context::{packet_context::PacketContext, pending::Eviction, verdict::Outcome},
+        new_flow::port_search::Sequence,
+        packet::access::Packet,
+        tables::{flow_table::Evictable, kernel::Tables},
+        verifier::verifier_barrier,
     },
 };
 

@@ -4,20 +4,27 @@
 use crate::{
     abi::{Direction, DropReason, FlowKey, FlowKind, FlowRecord, Ip4, Port, Stage},
     datapath::{
-        conntrack::quota,
-        conntrack::quota::BegunBy,
-        conntrack::record::record,
-        context::packet_context::{KnownFlow, PacketContext},
-        context::pending::ParkedExit,
-        context::verdict::{Exit, Outcome},
-        new_flow::eim,
-        new_flow::port_search::claim_mapped,
-        packet::access::Packet,
-        packet::headers::source_mac,
-        packet::rewrite::{FAST_PATH, SLOW_PATH, Translation},
+        conntrack::{
+            quota::{self, BegunBy},
+            record::record,
+        },
+        context::{
+            known_flow::KnownFlow,
+            packet_context::PacketContext,
+            pending::ParkedExit,
+            verdict::{Exit, Outcome},
+        },
+        new_flow::{eim, port_search::claim_mapped},
+        packet::{
+            access::Packet,
+            headers::source_mac,
+            rewrite::{FAST_PATH, SLOW_PATH, Translation},
+        },
         rules::forward,
-        tables::flow_table::{FlowRef, InsertError},
-        tables::kernel::Tables,
+        tables::{
+            flow_table::{FlowRef, InsertError},
+            kernel::Tables,
+        },
     },
 };
 

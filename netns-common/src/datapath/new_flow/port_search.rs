@@ -10,9 +10,11 @@ use crate::{
         packet::headers::Headers,
         rules::forward,
         siphash::siphash13,
-        tables::flow_table::{FlowTable, InsertError},
-        tables::forward_table::ForwardTable,
-        tables::kernel::{HostSocket, PortQuery, Tables},
+        tables::{
+            flow_table::{FlowTable, InsertError},
+            forward_table::ForwardTable,
+            kernel::{HostSocket, PortQuery, Tables},
+        },
         verifier::verifier_barrier,
     },
 };

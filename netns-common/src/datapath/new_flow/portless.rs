@@ -3,8 +3,10 @@
 use crate::{
     abi::{DropReason, Flow, Port, Settings},
     datapath::{
-        conntrack::record::record, new_flow::port_search::Refused, packet::headers::Headers,
-        tables::flow_table::InsertError, tables::kernel::Tables,
+        conntrack::record::record,
+        new_flow::port_search::Refused,
+        packet::headers::Headers,
+        tables::{flow_table::InsertError, kernel::Tables},
     },
 };
 

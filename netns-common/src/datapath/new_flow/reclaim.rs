@@ -5,14 +5,17 @@ use crate::datapath::tables::flow_table::FlowRef as _;
 use crate::{
     abi::{DropReason, Flow, Port, Stage},
     datapath::{
-        conntrack::idle::idle_if_over,
-        conntrack::record::{forget, record},
-        context::packet_context::PacketContext,
-        context::verdict::Outcome,
+        conntrack::{
+            idle::idle_if_over,
+            record::{forget, record},
+        },
+        context::{packet_context::PacketContext, verdict::Outcome},
         new_flow::port_search::{Forwarded, Sequence, is_to_be_had},
         packet::access::Packet,
-        tables::flow_table::{InsertError, Newcomer},
-        tables::kernel::Tables,
+        tables::{
+            flow_table::{InsertError, Newcomer},
+            kernel::Tables,
+        },
         verifier::verifier_barrier,
     },
 };

@@ -3,18 +3,19 @@
 use crate::{
     abi::{DropReason, Endpoint, FlowKind, Ip4, NO_RULE, Stage},
     datapath::{
-        conntrack::quota,
-        conntrack::quota::BegunBy,
-        context::packet_context::PacketContext,
-        context::verdict::{Exit, Outcome, Verdict},
+        conntrack::quota::{self, BegunBy},
+        context::{
+            packet_context::PacketContext,
+            verdict::{Exit, Outcome, Verdict},
+        },
         icmp::mtu::FITS_EVERY_LINK,
-        packet::access::Packet,
-        packet::headers::Kind,
-        rules::lab_border::{allow_external, is_routed},
-        rules::{forward, masquerade},
-        tables::forward_table::Published,
-        tables::kernel::Tables,
-        tables::route::Route,
+        packet::{access::Packet, headers::Kind},
+        rules::{
+            forward,
+            lab_border::{allow_external, is_routed},
+            masquerade,
+        },
+        tables::{forward_table::Published, kernel::Tables, route::Route},
         verifier::verifier_barrier,
     },
 };

@@ -12,12 +12,10 @@ use network_types::{
 
 use crate::{
     abi::{FlowKey, HostCallKey, InsideKey, Ip4, Mac, Port},
-    datapath::{
-        packet::access::{Packet, Plain},
-        packet::checksum::fold,
-        packet::wire::{
-            ACK, DONT_FRAGMENT, IP, Ipv4Words, L4, RST, SYN, TransportWords, icmp_type,
-        },
+    datapath::packet::{
+        access::{Packet, Plain},
+        checksum::fold,
+        wire::{ACK, DONT_FRAGMENT, IP, Ipv4Words, L4, RST, SYN, TransportWords, icmp_type},
     },
 };
 

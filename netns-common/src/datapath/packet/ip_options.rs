@@ -3,11 +3,11 @@
 
 use crate::{
     abi::DropReason,
-    datapath::{
-        packet::access::Packet,
-        packet::checksum::{Diff, fold},
-        packet::headers::Headers,
-        packet::wire::{IP, L4},
+    datapath::packet::{
+        access::Packet,
+        checksum::{Diff, fold},
+        headers::Headers,
+        wire::{IP, L4},
     },
 };
 

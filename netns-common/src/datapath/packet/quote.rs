@@ -9,7 +9,7 @@ use network_types::{
 
 use crate::{
     abi::{Ip4, Port, Protocol},
-    datapath::{packet::access::Packet, packet::wire::icmp_type},
+    datapath::packet::{access::Packet, wire::icmp_type},
 };
 
 pub(crate) const TCP: u8 = Protocol::Tcp as u8;

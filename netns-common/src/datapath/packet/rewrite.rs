@@ -6,12 +6,12 @@ use network_types::{eth::EthHdr, icmp::Icmpv4Hdr, ip::Ipv4Hdr, tcp::TcpHdr, udp:
 
 use crate::{
     abi::{Ip4, Mac, Port},
-    datapath::{
-        packet::access::{Packet, Plain},
-        packet::checksum::Diff,
-        packet::crc32c,
-        packet::headers::{Headers, Kind},
-        packet::wire::{IP, L4, SCTP_CHECKSUM},
+    datapath::packet::{
+        access::{Packet, Plain},
+        checksum::Diff,
+        crc32c,
+        headers::{Headers, Kind},
+        wire::{IP, L4, SCTP_CHECKSUM},
     },
 };
 

@@ -9,10 +9,10 @@ use network_types::tcp::TcpHdr;
 
 use crate::{
     abi::{FlowState, TcpEnd},
-    datapath::{
-        packet::access::Packet,
-        packet::headers::Headers,
-        packet::wire::{ACK, FIN, L4, RST, SYN},
+    datapath::packet::{
+        access::Packet,
+        headers::Headers,
+        wire::{ACK, FIN, L4, RST, SYN},
     },
 };
 

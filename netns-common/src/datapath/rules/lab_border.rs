@@ -4,11 +4,12 @@
 use crate::{
     abi::{Ip4, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings},
     datapath::{
-        packet::access::Packet,
-        packet::wire::IP_SOURCE,
+        packet::{access::Packet, wire::IP_SOURCE},
         rules::masquerade,
-        tables::kernel::Tables,
-        tables::route::{RouteOutcome, RouteQuery},
+        tables::{
+            kernel::Tables,
+            route::{RouteOutcome, RouteQuery},
+        },
     },
 };
 

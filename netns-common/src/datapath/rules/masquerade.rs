@@ -2,7 +2,7 @@
 
 use crate::{
     abi::{Ip4, LinkRole, Masquerade, NO_RULE, Settings},
-    datapath::{tables::kernel::Tables, tables::route::Route},
+    datapath::tables::{kernel::Tables, route::Route},
 };
 
 /// The rule for what `source` sends out of `uplink`: the longest prefix, and of two as long that

@@ -5,12 +5,12 @@ use crate::{
         BridgePort, DropReason, Endpoint, FlowKey, HostCallKey, Ip4, Limited, LinkRole, Masquerade,
         Port, Protocol, RuleId, Settings, Tick,
     },
-    datapath::{
-        tables::flow_table::FlowTable,
-        tables::forward_table::ForwardTable,
-        tables::fragment_table::FragmentTable,
-        tables::mapping_table::MappingTable,
-        tables::route::{Route, RouteQuery},
+    datapath::tables::{
+        flow_table::FlowTable,
+        forward_table::ForwardTable,
+        fragment_table::FragmentTable,
+        mapping_table::MappingTable,
+        route::{Route, RouteQuery},
     },
 };
 

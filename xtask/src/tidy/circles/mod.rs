@@ -26,19 +26,12 @@ struct Known {
 
 /// The circles that there are. This list only becomes shorter.
 const KNOWN: &[Known] = &[
-    known("netns-common/src/abi", 3),
-    known("netns-common/src/datapath", 43),
-    known("netns-common/src/model/fuzz", 3),
-    known("netns-ebpf/object/src", 2),
-    known("netns-ebpf/src", 14),
     known("netns-user/src", 3),
     known("netns-user/src/commands/exec", 2),
     known("netns-user/src/datapath", 5),
     known("netns-user/src/doctor", 15),
-    known("netns-user/src/graph/svg", 2),
     known("netns-user/src/lab", 20),
     known("netns-user/src/net/firewall", 3),
-    known("netns-user/src/topology", 11),
     known("tests/src/bin/netns-bench", 17),
 ];
 
