@@ -1,14 +1,14 @@
-//! Writing files as root, also in folders of others.
+//! Writes files as root, also in folders of other users.
 //!
-//! The owner of a folder can put links of his own at every name in it that he can guess. So new
-//! content goes into a file of a random name that was not there before (`O_EXCL`), which then
-//! takes the place of the old file. A reader sees the old content or the new, never a part.
+//! The owner of a folder can put a symbolic link at every name in it that he can guess. So new
+//! content goes into a new file with a random name (`O_EXCL`), which then replaces the old file. A
+//! reader sees the old content or the new, never a part.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write as _},
     os::unix::fs::{
-        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
     },
     path::{Path, PathBuf},
 };
@@ -22,22 +22,22 @@ use nix::{
 /// The beginning of the random names of files that are not whole yet.
 pub const UNFINISHED: &str = ".netns-";
 
-/// What every user may read and only root may change, whatever root's umask is.
+/// Modes of files that every user can read and only root can change, independent of the umask.
 const READABLE_FILE: u32 = 0o644;
 const READABLE_FOLDER: u32 = 0o755;
 
 /// The kernel follows no longer chain of symbolic links (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// Puts a file that every user can read at `path`, in the place of whatever was there.
+/// Writes a file that every user can read at `path`, and replaces the old one.
 ///
 /// # Errors
 /// When it cannot be written; then nothing has changed.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
-    put(path, text.as_bytes(), READABLE_FILE)
+    put(path, text.as_bytes(), READABLE_FILE, None)
 }
 
-/// Adds to a file in a folder of root's, which every user can read; makes the file if need be.
+/// Appends to a file that every user can read, in a folder of root. Creates the file if necessary.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -62,35 +62,39 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes what a person asked for to the file that he named: whole or not at all. A device or a
-/// pipe is written to. A symbolic link is followed if it is root's or the caller's own.
+/// Writes the output of a command to the file that the user named, completely or not at all. The
+/// file keeps its mode, owner and group. A device or a pipe is written to. A symbolic link is
+/// followed if it belongs to root or the caller.
 ///
 /// # Errors
-/// When the file cannot be written; a regular file is as it was then.
+/// When the file cannot be written; then a regular file is unchanged.
 pub fn write_output(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = destination(path)?;
     match fs::metadata(&path) {
         Ok(there) if !there.is_file() || is_descriptor(&path) => write_into(&path, content),
-        Ok(there) => put(&path, content, there.mode() & 0o777),
+        Ok(there) => {
+            let owner = Some(Owner { user: there.uid(), group: there.gid() });
+            put(&path, content, there.mode() & 0o777, owner)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            put(&path, content, 0o666 & !own_umask())
+            put(&path, content, 0o666 & !own_umask(), None)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Where a path leads by links that nobody else has made.
+/// The target of a path, if all symbolic links on the way belong to root or the caller.
 fn destination(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let link = match fs::symlink_metadata(&path) {
             Ok(there) if there.is_symlink() && !is_descriptor(&path) => there,
-            // Who cannot look here cannot write here either.
+            // If the path cannot be read, writing it reports the error.
             Ok(_) | Err(_) => return Ok(path),
         };
         if link.uid() != 0 && link.uid() != Uid::effective().as_raw() {
             return Err(io::Error::other(format!(
-                "it is a symbolic link owned by user {}: give the path of its target instead",
+                "it is a symbolic link owned by user {}: name its target instead",
                 link.uid()
             )));
         }
@@ -100,40 +104,54 @@ fn destination(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::ELOOP.into())
 }
 
-/// Whether a path names a file that a process has open, as /dev/stdout does in the end.
+/// Whether a path names an open file of a process. /dev/stdout is a link to such a path.
 fn is_descriptor(path: &Path) -> bool {
     let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
     folder.is_some_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd"))
 }
 
-/// Writes to what is no regular file, or behind what an open one has.
+/// Writes to a device or a pipe, or appends to an open file.
 fn write_into(path: &Path, content: &[u8]) -> io::Result<()> {
-    // This neither makes a file nor empties one that has taken the place meanwhile.
+    // In append mode: this must neither create a file nor truncate one that has just replaced it.
     let mut file = OpenOptions::new().append(true).open(path)?;
     if file.metadata()?.is_file() && !is_descriptor(path) {
-        return Err(io::Error::other("another file has just taken its place: try again"));
+        return Err(io::Error::other("another file has just replaced it: try again"));
     }
     file.write_all(content)
 }
 
-fn put(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+/// The user and the group that a file belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    user: u32,
+    group: u32,
+}
+
+fn put(path: &Path, content: &[u8], mode: u32, owner: Option<Owner>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let (file, new) =
         mkstemp(&folder.unwrap_or(Path::new(".")).join(format!("{UNFINISHED}XXXXXX")))?;
-    let written = fill(file.into(), content, mode).and_then(|()| fs::rename(&new, path));
+    let written = fill(file.into(), content, mode, owner).and_then(|()| fs::rename(&new, path));
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&new);
     }
     written
 }
 
-fn fill(mut file: File, content: &[u8], mode: u32) -> io::Result<()> {
+fn fill(mut file: File, content: &[u8], mode: u32, owner: Option<Owner>) -> io::Result<()> {
     file.write_all(content)?;
+    if let Some(Owner { user, group }) = owner {
+        match fchown(&file, Some(user), Some(group)) {
+            // Only root can give files away: the file of another caller is his own.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            done => done?,
+        }
+    }
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// The mask is read by setting it; no other thread makes files while a result is written.
+/// The umask can only be read by setting it. No other thread creates files at the same time.
 fn own_umask() -> u32 {
     let mask = umask(Mode::from_bits_truncate(0o077));
     umask(mask);
@@ -194,6 +212,27 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
         assert_eq!(mode(&file), 0o640);
         assert_eq!(names(folder.path()), ["drawing", "latest"]);
+    }
+
+    /// As root the old file belongs to somebody else; another user can only own it himself.
+    #[test]
+    fn an_output_file_keeps_its_owner_and_group() {
+        let folder = tempdir().unwrap();
+        let file = folder.path().join("drawing");
+        fs::write(&file, "old").unwrap();
+        if Uid::effective().is_root() {
+            std::os::unix::fs::chown(&file, Some(1234), Some(4321)).unwrap();
+        }
+        let owner = |file: &Path| {
+            let there = fs::metadata(file).unwrap();
+            (there.uid(), there.gid())
+        };
+        let before = owner(&file);
+        write_output(&file, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(owner(&file), before);
+        replace(&file, "state").unwrap();
+        assert_eq!(owner(&file).0, Uid::effective().as_raw(), "a file of netns is its own");
     }
 
     #[test]
