@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DatapathError, pins::pin_error};
+use super::{
+    DatapathError,
+    pins::{make_private, pin_error},
+};
 use crate::locks::{self, Holder, LockError, Patience};
 
 /// An exclusive lock on a folder of pins; it ends when this is dropped, or its process dies.
@@ -23,7 +26,7 @@ impl FolderLock {
         let Self { folder, path } = Self::open(lab, path)?;
         let tell = |holder: Option<&Holder>| {
             let who = holder.map_or_else(|| "another process".to_owned(), Holder::to_string);
-            crate::tell!("waiting for {who}, which changes rules of lab \"{lab}\"");
+            crate::tell!("waiting for {who}, which is changing rules of lab \"{lab}\"");
         };
         let folder = locks::lock(folder, Patience::USUAL, tell, || true);
         let folder = folder.map_err(|error| match error {
@@ -50,7 +53,13 @@ impl FolderLock {
 
     fn open(lab: &str, path: &Path) -> Result<Self, DatapathError> {
         match File::open(path) {
-            Ok(folder) => Ok(Self { folder, path: path.to_owned() }),
+            Ok(folder) => {
+                let lock = Self { folder, path: path.to_owned() };
+                match make_private(path) {
+                    Err(_) if !lock.is_in_place() => Err(DatapathError::NotUp(lab.to_owned())),
+                    narrowed => narrowed.map(|()| lock),
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(DatapathError::NotUp(lab.to_owned()))
             }

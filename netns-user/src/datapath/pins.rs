@@ -1,9 +1,9 @@
 //! Where the kernel keeps a lab's maps and links alive: `/sys/fs/bpf/netns/LAB/vSCHEMA/`.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, Permissions},
     io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -210,6 +210,23 @@ fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(PRIVATE).create(path)
 }
 
+/// Narrows a folder of pins, and those above it up to that of all labs, to their owner. An older
+/// version may have made them such that every user can open them.
+pub(super) fn make_private(folder: &Path) -> Result<(), DatapathError> {
+    narrow(folder, &Path::new(BPFFS).join("netns"))
+        .map_err(|cause| pin_error("set the mode of the folder", folder, cause))
+}
+
+fn narrow(folder: &Path, top: &Path) -> io::Result<()> {
+    for folder in folder.ancestors().take_while(|folder| folder.starts_with(top)) {
+        let mode = fs::metadata(folder)?.mode();
+        if mode & 0o777 & !PRIVATE != 0 {
+            fs::set_permissions(folder, Permissions::from_mode(PRIVATE))?;
+        }
+    }
+    Ok(())
+}
+
 /// Where every user can write to bpffs, somebody may have made the folder before us, and could
 /// take our pins out of it.
 fn require_own(folder: &Path) -> Result<(), DatapathError> {
@@ -226,8 +243,8 @@ fn already_installed(error: io::Error, lab: &Path) -> io::Error {
         return error;
     }
     let remedy = format!(
-        "a lab of that name is already installed: take it down, or remove {} if nothing else is \
-         left of it",
+        "a lab of that name is already installed: take it down, or remove {} if only this folder \
+         is left of it",
         lab.display()
     );
     io::Error::new(error.kind(), remedy)
@@ -251,5 +268,25 @@ fn mount_bpffs() -> Result<(), DatapathError> {
         Ok(()) => Ok(()),
         Err(_) if bpffs_is_mounted() => Ok(()),
         Err(cause) => Err(DatapathError::NoBpffs { path: BPFFS.into(), cause }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_pins_are_narrowed_but_not_those_above() {
+        let bpffs = tempfile::tempdir().unwrap();
+        let of_labs = bpffs.path().join("netns");
+        let maps = of_labs.join("lecture/v1/maps");
+        fs::create_dir_all(&maps).unwrap();
+        let folders = || maps.ancestors().take(5);
+        for folder in folders() {
+            fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        }
+        narrow(&maps, &of_labs).unwrap();
+        let modes = folders().map(|folder| fs::metadata(folder).unwrap().mode() & 0o777);
+        assert_eq!(modes.collect::<Vec<_>>(), [0o700, 0o700, 0o700, 0o700, 0o755]);
     }
 }
