@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds the program and the benchmark for speed, and turns into the latter.
+//! `cargo xtask bench`: builds the program and the benchmark with optimisation, and runs the
+//! benchmark.
 
 use std::{
     ffi::OsString,
@@ -24,7 +25,8 @@ pub(crate) struct Args {
     args: Vec<OsString>,
 }
 
-/// Turns into the benchmark: signals reach it and its exit code is this command's.
+/// Replaces this process by the benchmark, so that it gets the signals and its exit code is
+/// returned.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let netns = build(workspace, Profile::Release)?;
     let mut cargo = workspace.cargo("build");
@@ -32,7 +34,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     check(&mut cargo)?;
 
     let binary = workspace.target().join("release/netns-bench");
-    // Help and wrong arguments are told without a password, and before anything is installed.
+    // Help and errors in the arguments are printed without asking for a password, and before
+    // anything is installed.
     let asks_only = args.args.iter().any(|arg| arg == "--help" || arg == "-h" || arg == "--list");
     if asks_only || !check_arguments(&binary, &args.args)? {
         let error = Command::new(&binary).args(&args.args).exec();
@@ -46,22 +49,22 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Err(error).with_context(|| format!("cannot start {}", binary.display()))
 }
 
-/// Whether the benchmark understands its arguments.
+/// Whether the benchmark accepts its arguments.
 fn check_arguments(binary: &Path, args: &[OsString]) -> Result<bool> {
     let mut command = Command::new(binary);
     let output = command.args(args).arg("--list").output();
     Ok(output.with_context(|| format!("cannot start {}", binary.display()))?.status.success())
 }
 
-/// Installs what is missing: if not all at once, then what there is. The benchmark tells itself what it had
-/// to leave out.
+/// Installs missing tools: all at once or, if that fails, one by one. The benchmark reports the
+/// measurements that it skips because of a missing tool.
 fn install(tools: &[Tool]) {
     if ensure_tools(tools).is_ok() {
         return;
     }
     for tool in tools {
         if let Err(error) = ensure_tools(std::slice::from_ref(tool)) {
-            eprintln!("bench: going on without {}: {error:#}", tool.program());
+            eprintln!("bench: continuing without {}: {error:#}", tool.program());
         }
     }
 }

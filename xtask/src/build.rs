@@ -11,7 +11,7 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Build target/debug/netns instead; the eBPF programs are optimised all the same
+    /// Build target/debug/netns instead; the eBPF programs are always optimised
     #[arg(long)]
     debug: bool,
 }

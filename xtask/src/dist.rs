@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: the program as one static file, with manual pages and completions, as a
-//! Debian package and as a tar archive.
+//! `cargo xtask dist`: builds the program as one static file, and packages it with manual pages and
+//! completions as a Debian package and a tar archive.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -21,21 +21,21 @@ pub(crate) use static_build::build as build_static;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The folder then has the program itself, netns_VERSION_ARCH.deb, netns-VERSION-ARCH.tar.gz and
-SHA256SUMS. The program is built for musl; a missing standard library is installed with rustup.
-Where musl cannot be had, glibc is linked statically in its place, and a line says so. A debug
-build is linked with glibc wherever that has a static library, from what is compiled already.
+The files are the program itself, netns_VERSION_ARCH.deb, netns-VERSION-ARCH.tar.gz and SHA256SUMS.
+The program is built for musl; a missing standard library is installed with rustup. If musl is not
+available, glibc is linked statically instead, and a message says so. A debug build is linked with a
+static glibc if there is one, and reuses compiled crates.
 
-Sources in the same folder give the same files each time they are built: the time of all that is
-packed is that of the last commit, or what SOURCE_DATE_EPOCH says.")]
+The build is reproducible in the same folder: all files in the packages have the time of the last
+commit, or that of SOURCE_DATE_EPOCH.")]
 pub(crate) struct Args {
     /// Folder for the packages [default: target/dist]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Package a debug build, which is there sooner
+    /// Package a debug build, which is faster to make
     #[arg(long)]
     debug: bool,
-    /// Then install the packages in empty roots, and run labs and the demonstration there
+    /// Then install the packages in empty root folders, and run labs and the demonstration there
     #[arg(long)]
     check: bool,
 }

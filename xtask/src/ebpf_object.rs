@@ -1,4 +1,4 @@
-//! `cargo xtask object`: the eBPF object in the repository, built from its sources.
+//! `cargo xtask object`: builds the eBPF object in the repository from its sources.
 
 use std::{
     fs,
@@ -23,16 +23,16 @@ use crate::{
     workspace::{EBPF_PACKAGE, Workspace, name},
 };
 
-/// Sections that nothing reads any more, by the beginning of their names.
+/// Prefixes of the sections that are not needed to load the programs.
 const UNREAD: [&str; 3] = [".debug_", ".rel.debug_", ".rel.BTF"];
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(after_help = "\
-The object is netns-ebpf/object/netns-ebpf.o.gz, and netns-ebpf.record beside it says what it was
-built from. Every command that needs it builds it anew when the sources have changed. Commit both
-with the last of your changes.")]
+The object is netns-ebpf/object/netns-ebpf.o.gz; netns-ebpf.record beside it has the digest of its
+sources. Every command that needs the object rebuilds it when the sources have changed. Commit both
+files with the last commit of a series.")]
 pub(crate) struct Args {
-    /// Change nothing, and fail when the object in the repository is not what the sources give
+    /// Change nothing, and fail when the object in the repository differs from one built now
     #[arg(long)]
     check: bool,
 }
@@ -47,12 +47,12 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has the object in the repository fit its sources: builds it anew if they have changed.
+/// Rebuilds the object in the repository if its sources have changed.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
     match look(workspace)? {
         Committed::Fits(_) => Ok(()),
         Committed::Stale(reason) => {
-            eprintln!("object: building the eBPF programs anew: {reason}");
+            eprintln!("object: rebuilding the eBPF programs: {reason}");
             rebuild(workspace)
         }
     }
@@ -68,14 +68,14 @@ fn rebuild(workspace: &Workspace) -> Result<()> {
     commit(workspace.root(), &object, &record).context("cannot write the eBPF object")?;
     if !toolchain.is_reference() {
         eprintln!(
-            "object: built by {toolchain}, which is not the reference compiler: it runs as well, \
+            "object: built by {toolchain}, which is not the reference compiler: the object works, \
              but do not commit it"
         );
     }
     Ok(())
 }
 
-/// Builds the object in the target folder, and says what it is.
+/// Builds the object in the target folder, and returns it with its record.
 fn build(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<(Vec<u8>, Record)> {
     let sources = sources_digest(workspace.root())?;
     let object = strip(&fs::read(compile(workspace, toolchain)?)?)?;
@@ -105,7 +105,7 @@ fn compile(workspace: &Workspace, toolchain: &BpfToolchain) -> Result<PathBuf> {
             return Ok(executable.into_std_path_buf());
         }
     }
-    bail!("{} has made no executable", name(&cargo))
+    bail!("{} built no executable", name(&cargo))
 }
 
 fn run_to_end(command: &mut Command) -> Result<Vec<u8>> {
@@ -117,15 +117,16 @@ fn run_to_end(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Takes out what only a debugger and a linker read: nine tenths of the object, all of which is
-/// gone through each time it is loaded. BTF, which the kernel reads and shows the source by, stays.
+/// Removes the sections that only a debugger or a linker reads. They are nine tenths of the object,
+/// and all of it is parsed at each load. BTF stays: the kernel reads it and shows the source with
+/// it.
 fn strip(object: &[u8]) -> Result<Vec<u8>> {
     let mut builder = Builder::read(object)?;
     for section in builder.sections.iter_mut() {
         section.delete |= UNREAD.iter().any(|kind| section.name.starts_with(kind.as_bytes()));
     }
     builder.delete_orphans();
-    // LLVM has one table for the names of symbols and of sections, which cannot be written here.
+    // LLVM uses one table for the names of symbols and sections, which this library cannot write.
     let names = builder.sections.add();
     names.name = b".shstrtab"[..].into();
     names.sh_type = SHT_STRTAB;
@@ -135,12 +136,12 @@ fn strip(object: &[u8]) -> Result<Vec<u8>> {
     Ok(stripped)
 }
 
-/// Fails when the object in the repository is not what its sources give.
+/// Fails when the object in the repository differs from the one that its sources give.
 fn check(workspace: &Workspace) -> Result<()> {
     if let Committed::Stale(reason) = look(workspace)? {
         bail!(
-            "the eBPF object in the repository does not fit: {reason}. Build it with \
-             `cargo xtask object`, and commit it"
+            "the eBPF object in the repository is outdated: {reason}. Build it with \
+             `cargo xtask object` and commit it"
         );
     }
     let Committed::Fits(committed) = look(workspace)? else {
@@ -152,8 +153,8 @@ fn check(workspace: &Workspace) -> Result<()> {
     let (object, built) = build(workspace, &toolchain)?;
     if recorded.compiler != built.compiler || recorded.linker != built.linker {
         println!(
-            "object: it fits the digest of its sources. Its bytes were not compared: it was built by \
-             {} with {}, and this machine has {} with {}",
+            "object: its digest matches the sources. Its bytes were not compared: it was built by \
+             {} with {}, but this machine has {} with {}",
             recorded.compiler, recorded.linker, built.compiler, built.linker
         );
         return Ok(());
@@ -161,11 +162,11 @@ fn check(workspace: &Workspace) -> Result<()> {
     let different = compare::differences(&committed, &object)?;
     if !different.is_empty() {
         bail!(
-            "the eBPF object in the repository is not what its sources give: {} differ. Build it \
-             with `cargo xtask object`, and commit it",
+            "the eBPF object in the repository differs from one built now in {}. Build it with \
+             `cargo xtask object` and commit it",
             different.join(", ")
         );
     }
-    println!("object: the object in the repository is what its sources give, byte for byte");
+    println!("object: the object in the repository is identical to one built from its sources");
     Ok(())
 }

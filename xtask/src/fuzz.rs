@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: a search for inputs that break what must hold, guided by coverage, then
+//! `cargo xtask fuzz`: searches for inputs that break an invariant, guided by coverage, then sends
 //! many packets through the kernel and the model, and many frames through a lab that is changed.
 
 use std::{
@@ -16,7 +16,7 @@ use crate::{
     workspace::{Workspace, check},
 };
 
-/// The crate of the fuzz target. It is no member of the workspace.
+/// The crate of the fuzz target, which is not a member of the workspace.
 const FOLDER: &str = "netns-common/fuzz";
 
 /// The target in it.
@@ -25,8 +25,8 @@ const TARGET: &str = "lab";
 /// The longest input, in bytes: some fifty steps.
 const LONGEST: usize = 512;
 
-/// What makes the compiler report to libFuzzer which edges were taken and what was compared.
-/// LLVM does it by itself; the sanitizers, which nightly alone has, are not needed for that.
+/// The compiler flags for libFuzzer's coverage of edges and comparisons. LLVM provides it without
+/// the sanitizers, which need a nightly compiler.
 const INSTRUMENTATION: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -39,28 +39,28 @@ const INSTRUMENTATION: [&str; 7] = [
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An input that breaks something is written to netns-common/fuzz/crashes, where `cargo xtask test`
-replays it from then on, as it does those in netns-common/fuzz/corpus. To see it alone:
+An input that breaks an invariant is written to netns-common/fuzz/crashes. `cargo xtask test`
+replays the inputs there and in netns-common/fuzz/corpus. To run one input:
     cargo xtask fuzz netns-common/fuzz/crashes/FILE
 
-A packet on which the kernel and the model disagree is told with the seed that repeats it:
+A packet on which the kernel and the model differ is printed with the seed that repeats it:
     NETNS_SEED=0x1f cargo xtask test -- arbitrary_packets
 
-A frame that leaves a lab with an inside source, or enters it from outside, is printed with the
-last change of the lab. It depends on timing, so a seed alone does not repeat it:
+A frame that leaves a lab with an inside source address, or enters it with one from outside, is
+printed with the last change of the lab. It depends on timing, so a seed alone does not repeat it:
     NETNS_PACKETS=10000000 cargo xtask test -- whatever_is_sent")]
 pub(crate) struct Args {
-    /// How long to look for new inputs, in seconds; 0 does not look
+    /// Time to search for new inputs, in seconds; 0 skips the search
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     time: u64,
-    /// Number of packets that go through the kernel and the model afterwards, and of frames that
-    /// hostile senders then send through a lab; 0: none
+    /// Number of packets that are then sent through the kernel and the model, and of hostile frames
+    /// that are sent through a lab; 0 skips both
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     packets: u64,
-    /// Keep the inputs that reach something new in netns-common/fuzz/corpus
+    /// Add the inputs that reach new code to netns-common/fuzz/corpus
     #[arg(long)]
     keep: bool,
-    /// Run these inputs and nothing else
+    /// Run only these inputs
     #[arg(value_name = "FILE")]
     inputs: Vec<PathBuf>,
 }
@@ -93,7 +93,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     let host = host()?;
     let folder = workspace.target().join("fuzz");
     let mut cargo = workspace.cargo("build");
-    // With --target the build scripts, which are linked without libFuzzer, are left alone.
+    // With --target the flags do not apply to build scripts, which are linked without libFuzzer.
     cargo
         .args(["--release", "--manifest-path"])
         .arg(workspace.root().join(FOLDER).join("Cargo.toml"))
@@ -104,7 +104,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     Ok(folder.join(host).join("release").join(TARGET))
 }
 
-/// Looks for new inputs, beginning with those at hand.
+/// Searches for new inputs, beginning with the known ones.
 fn explore(workspace: &Workspace, target: &Path, args: &Args) -> Result<()> {
     let kept = workspace.root().join(FOLDER).join("corpus");
     let crashes = workspace.root().join(FOLDER).join("crashes");
@@ -112,7 +112,7 @@ fn explore(workspace: &Workspace, target: &Path, args: &Args) -> Result<()> {
     for folder in [&kept, &crashes, &found] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    println!("fuzz: {} s of looking for inputs that break something", args.time);
+    println!("fuzz: searching for {} s for inputs that break an invariant", args.time);
     let mut prefix = crashes.clone().into_os_string();
     prefix.push("/");
     let mut artifacts = std::ffi::OsString::from("-artifact_prefix=");
@@ -130,16 +130,16 @@ fn explore(workspace: &Workspace, target: &Path, args: &Args) -> Result<()> {
     }
     let result = check(&mut search);
     result.with_context(|| {
-        format!("an input breaks an invariant, see above; it is kept in {}", crashes.display())
+        format!("an input breaks an invariant (see above); it is in {}", crashes.display())
     })?;
     if args.keep { keep(target, &kept, &found) } else { Ok(()) }
 }
 
-/// Adds to the kept inputs those that reach what they do not.
+/// Adds the inputs that reach new code to the kept ones.
 fn keep(target: &Path, kept: &Path, found: &Path) -> Result<()> {
     check(
         Command::new(target)
-            // By edges alone: how often each is taken would keep ten times as many.
+            // Only edges count: with the counts of each edge, ten times as many would be kept.
             .args(["-merge=1", "-use_counters=0", "-use_value_profile=0"])
             .arg(format!("-max_len={LONGEST}"))
             .args([kept, found]),

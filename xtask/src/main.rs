@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask VERB`. One file a verb; what several verbs need is in
+//! The project's commands: `cargo xtask VERB`. Each verb has its own file; shared code is in
 //! `workspace`, `bpf_toolchain`, `packages`, `root` and `step`.
 
 use std::process::ExitCode;
@@ -35,25 +35,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Install what is missing to build the eBPF programs from their sources
+    /// Install the toolchain of the eBPF programs
     Setup(setup::Args),
     /// Build target/release/netns
     Build(build::Args),
     /// Build the eBPF object in the repository from its sources
     Object(ebpf_object::Args),
-    /// Build, then run the demonstration, or `netns ARGS`
+    /// Build, then run `netns demo` or `netns ARGS`
     Run(run::Args),
-    /// Run every test: unit, program and namespace tests
+    /// Run the unit tests and the tests that need a kernel
     Test(test::Args),
-    /// Measure the NAT against the kernel's own, and both against a bare cable
+    /// Measure the speed of this NAT, of netfilter and of a plain cable
     Bench(bench::Args),
-    /// Show what the verifier makes of the programs, that of Linux 6.1 too
+    /// Load the eBPF programs into this kernel and Linux 6.1, and show the cost of verification
     Verify(verify::Args),
-    /// Look for packets that break an invariant, or on which kernel and model disagree
+    /// Search for packets that break an invariant, or on which kernel and model differ
     Fuzz(fuzz::Args),
-    /// Make a static program, a Debian package and a tar archive
+    /// Build a static program, a Debian package and a tar archive
     Dist(dist::Args),
-    /// Hold size, crates and instructions of the program against their budgets
+    /// Compare the size, crates and instructions of the program with their budgets
     Weight(weight::Args),
     /// Check what `tidy` does, format and lints, with warnings denied, BPF target included
     Lint(lint::Args),

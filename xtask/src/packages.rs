@@ -1,4 +1,4 @@
-//! The system's packages: which program is in which, and how they are installed.
+//! The packages of the system: their programs, and how they are installed.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{root, step};
 
-/// The package managers that this project knows.
+/// The supported package managers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manager {
     Apt,
@@ -36,7 +36,7 @@ impl Manager {
 
     fn install_arguments(self) -> &'static [&'static str] {
         match self {
-            // A package that would push another one out is not worth it: then apt-get fails.
+            // apt-get shall fail rather than remove another package.
             Self::Apt => &["install", "--yes", "--no-install-recommends", "--no-remove"],
             Self::Dnf => &["install", "--assumeyes"],
             Self::Pacman => &["--sync", "--noconfirm", "--needed"],
@@ -50,8 +50,8 @@ impl Manager {
     }
 }
 
-/// A program that the tests call, and its package for each manager; `None` where no package is
-/// known to have it. One unknown name would fail the whole run of dnf or pacman.
+/// A program that the tests call, and its package for each manager; `None` if no package is known
+/// to have it. With one unknown name, dnf and pacman install nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tool {
     program: &'static str,
@@ -87,7 +87,7 @@ impl Tool {
     }
 }
 
-/// What the tests measure the program with. The program itself calls none of them.
+/// The programs that the tests call. `netns` itself calls none of them.
 pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool { apt: Some("iputils-ping"), ..Tool::same_everywhere("ping", "iputils") },
     Tool::same_everywhere("curl", "curl"),
@@ -108,7 +108,7 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool { pacman: Some("python"), ..Tool::same_everywhere("python3", "python3") },
     Tool { apk: None, ..Tool::same_everywhere("traceroute", "traceroute") },
     Tool { apt: Some("mtr-tiny"), ..Tool::same_everywhere("mtr", "mtr") },
-    // Finds out how it is translated.
+    // Detects the type of the NAT.
     Tool::of_debian("stun", "stun-client"),
     Tool::same_everywhere("ethtool", "ethtool"),
     Tool { dnf: Some("iproute"), ..Tool::same_everywhere("ip", "iproute2") },
@@ -118,7 +118,7 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
         zypper: Some("procps"),
         ..Tool::same_everywhere("ps", "procps-ng")
     },
-    // Holds topology files against our schema.
+    // Validates topology files with our schema.
     Tool {
         pacman: Some("python-jsonschema"),
         apk: Some("py3-jsonschema"),
@@ -128,7 +128,7 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     Tool::same_everywhere("dpkg", "dpkg"),
     // Reads the graphs that the program writes for it.
     Tool::same_everywhere("dot", "graphviz"),
-    // Take rights away from the program.
+    // Start the program with fewer privileges.
     Tool { apk: Some("setpriv"), ..Tool::same_everywhere("setpriv", "util-linux") },
     Tool { apk: Some("util-linux-misc"), ..Tool::same_everywhere("unshare", "util-linux") },
     Tool {
@@ -138,14 +138,14 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
     },
 ];
 
-/// Of these, what the benchmark needs.
+/// The programs that the benchmark calls.
 pub(crate) fn bench_tools() -> Vec<Tool> {
     const PROGRAMS: [&str; 6] =
         ["ip", "iptables-nft", "iptables-legacy", "nft", "ethtool", "iperf3"];
     TEST_TOOLS.iter().filter(|tool| PROGRAMS.contains(&tool.program)).copied().collect()
 }
 
-/// What the fuzzer's engine, which is C++, is compiled with.
+/// The compiler of the fuzzing engine, which is C++.
 pub(crate) const FUZZ_TOOLS: &[Tool] = &[Tool {
     dnf: Some("gcc-c++"),
     pacman: Some("gcc"),
@@ -153,20 +153,20 @@ pub(crate) const FUZZ_TOOLS: &[Tool] = &[Tool {
     ..Tool::same_everywhere("c++", "g++")
 }];
 
-/// What counts instructions, and what it needs for a lab of its own.
+/// The program that counts instructions, and those that it needs for a lab.
 pub(crate) const WEIGHT_TOOLS: &[Tool] = &[
     Tool::same_everywhere("valgrind", "valgrind"),
     Tool { dnf: Some("iproute"), ..Tool::same_everywhere("ip", "iproute2") },
     Tool { apk: Some("util-linux-misc"), ..Tool::same_everywhere("unshare", "util-linux") },
 ];
 
-/// PATH with the folders of system programs, which a user's PATH lacks on some systems.
+/// PATH with the folders of system programs, which are missing in a user's PATH on some systems.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     let folders: Vec<_> = env::split_paths(&path).collect();
     let missing = system.into_iter().filter(|folder| !folders.contains(folder));
-    // Folders that came out of PATH, and two constants, can always be joined again.
+    // Folders from PATH and two constants can always be joined.
     env::join_paths(folders.iter().cloned().chain(missing)).unwrap_or(path)
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
     which::which_in(program, Some(search_path()), "/").ok()
 }
 
-/// Installs the packages of the tools that are missing, after saying so.
+/// Installs the packages of missing tools, and says so first.
 pub(crate) fn ensure_tools(tools: &[Tool]) -> Result<()> {
     let missing = missing(tools);
     if missing.is_empty() {
@@ -191,10 +191,10 @@ pub(crate) fn ensure_tools(tools: &[Tool]) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    bail!("programs are missing, please install them:\n  {}", lines.join("\n  "))
+    bail!("programs are missing. Please install:\n  {}", lines.join("\n  "))
 }
 
-/// What [`ensure_tools`] would do, in words.
+/// The steps of [`ensure_tools`] in words.
 pub(crate) fn plan_of_tools(tools: &[Tool]) -> Result<Vec<String>> {
     let missing = missing(tools);
     let manager = Manager::find();
@@ -207,7 +207,7 @@ pub(crate) fn plan_of_tools(tools: &[Tool]) -> Result<Vec<String>> {
     Ok(plan)
 }
 
-/// What installing Debian packages would do, in words.
+/// The steps of installing Debian packages in words.
 pub(crate) fn plan_of_debian(packages: &[&str]) -> Result<Vec<String>> {
     plan_of_packages(Manager::Apt, packages)
 }
@@ -232,7 +232,7 @@ fn sorted_out(tools: &[Tool], manager: Option<Manager>) -> (Vec<&'static str>, V
     (packages, tools.iter().filter(|tool| package(tool).is_none()).copied().collect())
 }
 
-/// A tool that this manager does not bring, and why not.
+/// A tool that this manager cannot install, and the reason.
 fn reason(tool: &Tool, manager: Option<Manager>) -> String {
     let Some(manager) = manager else { return tool.program.to_owned() };
     let (program, manager_name) = (tool.program, manager.program());
@@ -242,13 +242,13 @@ fn reason(tool: &Tool, manager: Option<Manager>) -> String {
                 "{program}: {manager_name} has installed {package}, but {program} is not on PATH"
             )
         }
-        None => format!("{program}: no package of {manager_name} is known to have it"),
+        None => format!("{program}: no {manager_name} package is known to have it"),
     }
 }
 
-/// Which of these Debian packages are not installed.
+/// Those of these Debian packages that are not installed.
 pub(crate) fn debian_missing<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
-    // It fails when a package is unknown to it, which is an answer here.
+    // It fails for an unknown package, which then counts as not installed.
     let output = Command::new("dpkg-query")
         .args(["--show", "--showformat", "${Package} ${db:Status-Status}\n"])
         .args(packages)
@@ -260,8 +260,8 @@ pub(crate) fn debian_missing<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
     Ok(packages.iter().copied().filter(|package| !is_installed(package)).collect())
 }
 
-/// Whether apt-get is here and can install all of these packages; asks the archive for newer
-/// lists when the ones at hand do not have them.
+/// Whether apt-get exists and can install all of these packages. Runs `apt-get update` if they are
+/// not in the current lists.
 pub(crate) fn debian_offers(packages: &[&str]) -> Result<bool> {
     if find_program("apt-get").is_none() {
         return Ok(false);
@@ -285,11 +285,11 @@ fn debian_has_candidates(packages: &[&str]) -> Result<bool> {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Candidate: "))
         .filter(|version| *version != "(none)");
-    // A package that apt has never heard of is not listed at all.
+    // apt-cache does not list an unknown package.
     Ok(candidates.count() == packages.len())
 }
 
-/// Installs Debian packages, after saying so.
+/// Installs Debian packages, and says so first.
 pub(crate) fn debian_install(packages: &[&str]) -> Result<()> {
     install(Manager::Apt, packages)
 }
@@ -308,7 +308,7 @@ fn install(manager: Manager, packages: &[&str]) -> Result<()> {
     };
     let first_try = step::run(&what, &mut command());
     if first_try.is_err() && manager == Manager::Apt {
-        // Old lists name versions that the archive has replaced since.
+        // Outdated lists name versions that the archive has replaced.
         update_lists()?;
         return step::run(&what, &mut command());
     }
@@ -356,7 +356,7 @@ mod tests {
         assert_eq!(packages, ["iproute", "nftables"]);
         let [stun] = unknown[..] else { panic!("{unknown:?}") };
         let reason = reason(&stun, Some(Manager::Dnf));
-        assert_eq!(reason, "stun: no package of dnf is known to have it");
+        assert_eq!(reason, "stun: no dnf package is known to have it");
         let (packages, unknown) = sorted_out(&tools, None);
         assert!(packages.is_empty() && unknown.len() == tools.len(), "{packages:?} {unknown:?}");
     }

@@ -1,4 +1,4 @@
-//! Root rights: the build runs as the user, only what needs root goes through sudo.
+//! Root privileges: the build runs as the user, and only commands that need root go through sudo.
 
 use std::{
     ffi::OsStr,
@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::geteuid;
 
-/// Whether this process is root already.
+/// Whether this process is root.
 pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
@@ -20,7 +20,7 @@ pub(crate) fn ensure(purpose: &str) -> Result<()> {
         return Ok(());
     }
     if which::which("sudo").is_err() {
-        bail!("{purpose} needs root, and there is no sudo here: run this command as root");
+        bail!("{purpose} needs root, and sudo is not installed: run this command as root");
     }
     let status = Command::new("sudo")
         .args(["-v", "-p"])
@@ -34,7 +34,7 @@ pub(crate) fn ensure(purpose: &str) -> Result<()> {
     Ok(())
 }
 
-/// A command that runs as root with these variables, which sudo alone would drop.
+/// A command that runs as root with these variables, which sudo would otherwise drop.
 pub(crate) fn command<'a>(
     program: impl AsRef<OsStr>,
     variables: impl IntoIterator<Item = (&'a str, &'a OsStr)>,

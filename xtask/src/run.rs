@@ -1,4 +1,4 @@
-//! `cargo xtask run`: one command from a fresh clone to the demonstration.
+//! `cargo xtask run`: builds and runs the program, by default its demonstration.
 
 use std::{ffi::OsString, os::unix::process::CommandExt as _, process::ExitCode};
 
@@ -12,15 +12,15 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Build with optimisation, which takes longer; the eBPF programs are optimised all the same
+    /// Build with optimisation, which takes longer; the eBPF programs are always optimised
     #[arg(long)]
     release: bool,
-    /// Arguments of `netns`; without any, the demonstration runs
+    /// Arguments of `netns`; without any, `netns demo` is run
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
 
-/// Turns into the program: signals reach it and its exit code is this command's.
+/// Replaces this process by the program, so that it gets the signals and its exit code is returned.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let profile = if args.release { Profile::Release } else { Profile::Debug };
     let binary = build(workspace, profile)?;

@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: what the other verbs need and do by themselves, for its own sake.
+//! `cargo xtask setup`: installs the tools that the other verbs need. They also do so by
+//! themselves.
 
 use std::process::ExitCode;
 
@@ -13,10 +14,10 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also install the programs that the tests call, and load the kernel module that they need
+    /// Also install the programs that the tests call, and load the kernel module br_netfilter
     #[arg(long)]
     tests: bool,
-    /// Print what would be installed or loaded, and change nothing
+    /// Print the steps and change nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -31,11 +32,11 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
         ensure_tools(TEST_TOOLS)?;
         modules::ensure()?;
     }
-    println!("setup: the eBPF programs are built by {toolchain}");
+    println!("setup: the toolchain of the eBPF programs is {toolchain}");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Each step in words, in the order in which `run` does them.
+/// The steps in words, in the order of `run`.
 fn plan(workspace: &Workspace, tests: bool) -> Result<Vec<String>> {
     let mut steps = BpfToolchain::plan(workspace)?;
     if tests {
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_step_has_a_line() {
+    fn a_dry_run_prints_a_line_for_each_step() {
         assert_eq!(render(&[]), "setup: nothing is missing\n");
         let steps = ["install with apt-get: stun-client", "load the kernel module br_netfilter"];
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Long steps: a spinner on a terminal, plain lines elsewhere.
+//! Progress of long commands: a spinner on a terminal, plain lines elsewhere.
 
 use std::{
     collections::VecDeque,
@@ -14,11 +14,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::workspace::name;
 
-/// How much of a failed command's output is shown.
+/// How many lines of output are shown of a command that failed.
 const LINES_ON_FAILURE: usize = 40;
 
-/// Runs a command that takes long and says much: its newest line stands beside the spinner, and
-/// its output is shown only when it fails.
+/// Runs a long command with much output. Its last line is shown beside the spinner; its output is
+/// printed only when it fails.
 pub(crate) fn run(what: &str, command: &mut Command) -> Result<()> {
     let started = Instant::now();
     let spinner = ProgressBar::new_spinner();

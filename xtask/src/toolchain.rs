@@ -11,9 +11,9 @@ pub(crate) fn rustc() -> Command {
     Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
-/// The target that it compiles for when it is not told.
+/// Its default target.
 pub(crate) fn host() -> Result<String> {
     let version = String::from_utf8(output_of(rustc().arg("-vV"))?)?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).context("rustc does not say which host it is for")
+    host.map(str::to_owned).context("`rustc -vV` does not show the host")
 }

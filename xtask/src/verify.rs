@@ -1,5 +1,5 @@
-//! `cargo xtask verify`: what the verifier makes of the programs, that of this kernel and that
-//! of an older one, which runs in a virtual machine.
+//! `cargo xtask verify`: loads the eBPF programs into this kernel and into an older one in a
+//! virtual machine, and shows the cost of verification.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -22,26 +22,26 @@ mod machine;
 
 use machine::Machine;
 
-/// The program that loads the programs, a part of the tests.
+/// The program that loads the eBPF programs; it belongs to the tests.
 const PACKAGE: &str = "netns-tests";
 const PROGRAM: &str = "netns-verify";
 
-/// One of that package's tests: any would do, and this is a small one.
+/// One of the tests of that package. Any would do; this one is small.
 const SOME_TEST: &str = "cli_help";
 
-/// What it says in the end when all is well.
+/// Its last line if every program is accepted.
 const ACCEPTED: &str = "verify: every program is accepted";
 
-/// How long the machine may run: emulated, on a busy host, it takes about 20 s.
+/// The time limit of the virtual machine. Emulated on a busy host, it needs about 20 s.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[command(after_help = "\
-The older kernel is Debian's 6.1. The packages of it, and of qemu where that is not installed, are
-downloaded with apt-get and unpacked under target/verify; nothing is installed. The machine has
-no disk and no network, and needs no rights.")]
+The older kernel is Debian's 6.1. Its package, and those of qemu if that is not installed, are
+downloaded with apt-get and unpacked in target/verify; nothing is installed. The virtual machine has
+no disk and no network, and needs no privileges.")]
 pub(crate) struct Args {
-    /// Only ask the kernel that runs here
+    /// Use only the running kernel
     #[arg(long)]
     here: bool,
 }
@@ -50,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
     root::ensure("cargo xtask verify (it loads eBPF programs)")?;
     ebpf_object::ensure(workspace)?;
     let mut build = workspace.cargo("build");
-    // With a test among the targets, cargo takes the features that all is built with for the tests.
+    // With a test as a target, cargo selects the same features as for the other tests.
     check(build.args(EVERY_HOST_CRATE).args(["--bins", "--test", SOME_TEST]))?;
     check(&mut root::command(workspace.target().join("debug").join(PROGRAM), []))?;
     if args.here {
@@ -65,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the machine and passes on what its only process says.
+/// Runs the virtual machine and prints the output of its only process.
 fn boot(mut machine: Command) -> Result<()> {
     let begin = Instant::now();
     let mut child = machine
@@ -73,7 +73,7 @@ fn boot(mut machine: Command) -> Result<()> {
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start the virtual machine")?;
-    let output = child.stdout.take().context("the machine has no console")?;
+    let output = child.stdout.take().context("the virtual machine has no console")?;
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -99,7 +99,7 @@ fn boot(mut machine: Command) -> Result<()> {
         }
     };
     if timed_out {
-        // It may have ended by itself meanwhile.
+        // Fails if it has just ended by itself.
         let _ = child.kill();
     }
     child.wait()?;
@@ -107,14 +107,14 @@ fn boot(mut machine: Command) -> Result<()> {
         bail!("the virtual machine has not ended within {} s", PATIENCE.as_secs());
     }
     if !accepted {
-        bail!("the older kernel does not accept every program, or never came so far");
+        bail!("the older kernel refused a program, or the virtual machine failed before the end");
     }
-    println!("verify: the machine took {:.0} s", begin.elapsed().as_secs_f32());
+    println!("verify: the virtual machine took {:.0} s", begin.elapsed().as_secs_f32());
     Ok(())
 }
 
-/// A line without what the firmware writes before it: escape sequences, which the kernel does not
-/// write.
+/// A line without the output of the firmware before it, which ends in escape sequences. The kernel
+/// writes none.
 fn without_firmware(line: &str) -> &str {
     let Some((_, rest)) = line.rsplit_once('\u{1b}') else { return line };
     rest.strip_prefix("[2J").or_else(|| rest.strip_prefix('c')).unwrap_or(rest)
@@ -125,7 +125,7 @@ mod tests {
     use super::without_firmware;
 
     #[test]
-    fn only_the_firmwares_escape_sequences_are_cut_off_a_line() {
+    fn the_output_of_the_firmware_is_removed_from_a_line() {
         assert_eq!(without_firmware("claim  31877"), "claim  31877");
         assert_eq!(without_firmware("\u{1b}c\u{1b}[2JLinux 6.1.0"), "Linux 6.1.0");
         assert_eq!(without_firmware("SeaBIOS\u{1b}cadmit 1532"), "admit 1532");

@@ -1,4 +1,5 @@
-//! `cargo xtask weight`: what users wait for and carry about, each held against its budget.
+//! `cargo xtask weight`: compares the size, crates and instructions of the program with their
+//! budgets.
 
 use std::{
     collections::BTreeSet,
@@ -23,11 +24,11 @@ const CRATES: u64 = 141;
 /// Bytes of the release build.
 const SIZE: u64 = 16_500_000;
 
-/// Instructions of user space, as valgrind counts them.
+/// User-space instructions, as valgrind counts them.
 const VERSION: u64 = 1_400_000;
 const FORWARD_ADD: u64 = 3_000_000;
 
-/// Runs a lab in namespaces of its own, and counts the instructions of one command.
+/// Runs a lab in temporary namespaces, and counts the instructions of one command.
 const SCRIPT: &str = r#"set -e
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t bpf bpf /sys/fs/bpf
@@ -41,9 +42,9 @@ valgrind --tool=callgrind --callgrind-out-file=/dev/null "$1" forward add tcp 80
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(after_help = "\
-The release build is counted. Instructions do not depend on what else the machine does, so a figure
-over its budget is a change of the program. If it is worth it, raise the budget in
-xtask/src/weight.rs with the change.")]
+The figures are those of the release build. Instruction counts do not depend on the load of the
+machine, so a figure over its budget comes from a change of the program. If the change is worth it,
+raise the budget in xtask/src/weight.rs in the same commit.")]
 pub(crate) struct Args {}
 
 /// One figure and its budget.
@@ -68,7 +69,7 @@ pub(crate) fn run(workspace: &Workspace, Args {}: Args) -> Result<ExitCode> {
             budget: FORWARD_ADD,
         },
     ];
-    println!("{:<28} {:>11} {:>11}", "", "is", "budget");
+    println!("{:<28} {:>11} {:>11}", "", "figure", "budget");
     for Figure { what, is, budget } in &figures {
         println!("{what:<28} {is:>11} {budget:>11}");
     }
@@ -91,7 +92,7 @@ fn crates(workspace: &Workspace) -> Result<u64> {
     Ok(distinct(&tree))
 }
 
-/// How many different packages cargo lists; one that it has shown already ends in "(*)".
+/// The number of different packages that cargo lists. A package that it repeats ends in "(*)".
 fn distinct(tree: &str) -> u64 {
     let packages: BTreeSet<_> = tree
         .lines()
@@ -129,13 +130,13 @@ fn forward_add(netns: &Path) -> Result<u64> {
     counted(&mut command)
 }
 
-/// The number of instructions that valgrind has told at the end of a command.
+/// The number of instructions that valgrind reports at the end of a command.
 fn counted(command: &mut Command) -> Result<u64> {
     let output = command.output().context("cannot start valgrind")?;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     match (output.status.success(), instructions(&told)) {
         (true, Some(number)) => Ok(number),
-        _ => bail!("valgrind has counted nothing ({}):\n{told}", output.status),
+        _ => bail!("valgrind reported no instructions ({}):\n{told}", output.status),
     }
 }
 
@@ -149,7 +150,7 @@ mod tests {
     use super::{distinct, instructions};
 
     #[test]
-    fn valgrinds_count_is_read() {
+    fn the_instruction_count_is_read_from_the_output_of_valgrind() {
         let told = "added\n==31== Events    : Ir\n==31== Collected : 2507912\n==31==\n";
         assert_eq!(instructions(told), Some(2_507_912));
         assert_eq!(instructions("netns: error"), None);

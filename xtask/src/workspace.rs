@@ -1,4 +1,4 @@
-//! Where things are, and how cargo is called.
+//! The folders and packages of the workspace, and how commands are run.
 
 use std::{
     env,
@@ -9,11 +9,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::{Metadata, MetadataCommand};
 
-/// The crate of the kernel side. It is built for the BPF target only, by `netns-user`'s build
-/// script, so commands over the whole workspace leave it out.
+/// The crate of the eBPF programs. It is built only for the BPF target, so commands on the whole
+/// workspace leave it out.
 pub(crate) const EBPF_PACKAGE: &str = "netns-ebpf";
 
-/// The workspace this command was started in.
+/// The workspace that this program was built from.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     metadata: Metadata,
@@ -25,7 +25,7 @@ impl Workspace {
             .parent()
             .context("the xtask crate is not inside the workspace")?
             .join("Cargo.toml");
-        // Without dependencies nothing is resolved: this takes 0.1 s and needs no network.
+        // Without dependencies, cargo resolves nothing: this takes 0.1 s and needs no network.
         let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
         Ok(Self { metadata })
     }
@@ -34,7 +34,7 @@ impl Workspace {
         self.metadata.workspace_root.as_std_path()
     }
 
-    /// Cargo's target folder, wherever the environment or the configuration put it.
+    /// Cargo's target folder, which the environment or the configuration may have moved.
     pub(crate) fn target(&self) -> &Path {
         self.metadata.target_directory.as_std_path()
     }
@@ -63,15 +63,15 @@ impl Workspace {
     }
 }
 
-/// One and the same set of features, so that no verb compiles a crate again that another verb has
-/// compiled: a crate that is not selected itself would else go without its default ones.
+/// Every verb uses the same set of features, so that no verb compiles again what another one has
+/// compiled: a crate that is not selected itself would otherwise lack its default features.
 pub(crate) const FEATURES: [&str; 2] = ["--features", "netns-common/default,netns-common/model"];
 
 /// Arguments that select every crate but the one for the BPF target.
 pub(crate) const EVERY_HOST_CRATE: [&str; 5] =
     ["--workspace", "--exclude", EBPF_PACKAGE, FEATURES[0], FEATURES[1]];
 
-/// Runs a command whose output is for the person, and fails when it fails.
+/// Runs a command whose output the user sees, and fails when it fails.
 pub(crate) fn check(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", name(command)))?;
     if !status.success() {
@@ -80,7 +80,7 @@ pub(crate) fn check(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as a person would type it.
+/// A command as a user would type it.
 pub(crate) fn name(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
@@ -89,7 +89,7 @@ pub(crate) fn name(command: &Command) -> String {
     format!("`{}`", words.join(" "))
 }
 
-/// What a program writes to its standard output.
+/// Runs a command and returns its standard output.
 pub(crate) fn output_of(command: &mut Command) -> Result<Vec<u8>> {
     let name = name(command);
     let output = command.output().with_context(|| format!("cannot start {name}"))?;

@@ -1,4 +1,4 @@
-//! The compiler that Debian keeps for its browsers, for which a `core` built for BPF is packaged.
+//! Debian's compiler for its browsers, for which a `core` for BPF is packaged.
 
 use std::{
     env,
@@ -14,18 +14,17 @@ use anyhow::{Context as _, Result, bail};
 use super::pinned::how_to_install;
 use crate::{packages, workspace::Workspace};
 
-/// Compiler, `core` for BPF, and clippy of the very same version.
+/// The compiler, its `core` for BPF, and clippy of the same version.
 const PACKAGES: [&str; 3] = ["rustc-web", "libstd-rust-web-dev-bpf", "rust-web-clippy"];
 
-/// Where the compiler is.
+/// The folder of the compiler.
 const PROGRAMS: &str = "/usr/bin";
 
-/// It is a stable compiler. These crates may use unstable features of it all the same. It is a
-/// list rather than `1`, which would let every crate's build script think that it is a nightly one.
+/// The crates that may use unstable features of this stable compiler. With `1` instead of a list,
+/// every build script would take it for a nightly compiler.
 const UNSTABLE_CRATES: &str = "aya_ebpf,aya_ebpf_bindings,aya_ebpf_cty";
 
-/// Installs the packages and returns a folder in which rustc, clippy and cargo are laid out as
-/// rustup has them.
+/// Installs the packages and returns a folder with rustc, clippy and cargo in rustup's layout.
 pub(super) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
     if which::which("dpkg-query").is_err() {
         bail!(how_to_install());
@@ -34,7 +33,7 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
     link_compiler(workspace.target().join("bpf-toolchain").join("debian"))
 }
 
-/// What [`ensure`] would install, in words.
+/// The steps of [`ensure`] in words.
 pub(super) fn plan() -> Result<Vec<String>> {
     if which::which("dpkg-query").is_err() || packages::find_program("apt-get").is_none() {
         bail!(how_to_install());
@@ -61,7 +60,7 @@ pub(super) fn ensure_packages(wanted: &[&str]) -> Result<()> {
 /// `cargo VERB` with this compiler.
 pub(super) fn cargo(folder: &Path, verb: &str) -> Result<Command> {
     let programs = folder.join("bin");
-    // Asked for clippy, cargo might find the cargo-clippy of another toolchain first.
+    // `cargo clippy` might find the cargo-clippy of another toolchain first.
     let program = if verb == "clippy" { "cargo-clippy" } else { "cargo" };
     let mut command = Command::new(programs.join(program));
     command
@@ -72,8 +71,8 @@ pub(super) fn cargo(folder: &Path, verb: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Makes a toolchain folder of Debian's compiler and clippy, and the cargo in use: Debian's own
-/// cargo is another package, and without one rustup would pick any that it has.
+/// Makes a toolchain folder of links to Debian's compiler and clippy, and to the cargo in use:
+/// Debian's cargo is in another package, and without a cargo here rustup would use any that it has.
 fn link_compiler(folder: PathBuf) -> Result<PathBuf> {
     let programs = folder.join("bin");
     fs::create_dir_all(&programs).with_context(|| format!("cannot make {}", programs.display()))?;
@@ -83,7 +82,7 @@ fn link_compiler(folder: PathBuf) -> Result<PathBuf> {
         .map(|program| (program, debian.join(program)));
     let cargo = match env::var_os("CARGO") {
         Some(path) => PathBuf::from(path),
-        None => which::which("cargo").context("there is no cargo on PATH")?,
+        None => which::which("cargo").context("cargo is not on PATH")?,
     };
     for (program, original) in compiler.chain([("cargo", cargo)]) {
         let link = programs.join(program);
@@ -103,5 +102,5 @@ fn path_with(folder: &Path) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = [folder.to_owned()].into_iter().chain(env::split_paths(&path));
     env::join_paths(folders)
-        .with_context(|| format!("{} cannot stand in PATH: it has a colon", folder.display()))
+        .with_context(|| format!("{} has a colon and cannot be added to PATH", folder.display()))
 }

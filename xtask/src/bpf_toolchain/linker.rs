@@ -1,4 +1,4 @@
-//! bpf-linker, which generates the code: built against the LLVM of the compiler.
+//! bpf-linker, which generates the eBPF code. It is built against the LLVM of the compiler.
 
 use std::{
     env, fmt,
@@ -20,7 +20,7 @@ const VERSION: &str = "0.13.0";
 /// The LLVM releases that this version can be built against.
 const LLVM_RELEASES: [u32; 3] = [21, 22, 23];
 
-/// A bpf-linker, in a folder of its own.
+/// A bpf-linker in its own folder.
 #[derive(Debug)]
 pub(super) struct Linker {
     folder: PathBuf,
@@ -35,7 +35,7 @@ impl fmt::Display for Linker {
 }
 
 impl Linker {
-    /// Builds bpf-linker against LLVM `major`, unless it is there and runs.
+    /// Builds bpf-linker against LLVM `major`, unless it exists and runs.
     pub(super) fn ensure(workspace: &Workspace, major: u32) -> Result<Self> {
         if !LLVM_RELEASES.contains(&major) {
             bail!(
@@ -55,7 +55,7 @@ impl Linker {
         install
             .args(["bpf-linker", "--version", VERSION, "--locked", "--force"])
             .args(["--no-default-features", "--features", &format!("llvm-{major}")])
-            // The object it links is the same byte for byte, and it is ready in half the time.
+            // A debug build links the same object byte for byte, and is built in half the time.
             .args(["--profile", "dev", "--root"])
             .arg(&root)
             .env("LLVM_PREFIX", ask(&config, "--prefix")?)
@@ -64,13 +64,13 @@ impl Linker {
         Ok(Self { folder, llvm })
     }
 
-    /// Holds bpf-linker and nothing else, so that it can stand in PATH.
+    /// A folder with only bpf-linker, which can be added to PATH.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-/// What [`Linker::ensure`] would install and build, in words.
+/// The steps of [`Linker::ensure`] in words.
 pub(super) fn plan(workspace: &Workspace, major: u32) -> Result<Vec<String>> {
     let mut steps = Vec::new();
     if find_llvm(major).is_none() && which::which("dpkg-query").is_ok() {
@@ -85,13 +85,13 @@ pub(super) fn plan(workspace: &Workspace, major: u32) -> Result<Vec<String>> {
     Ok(steps)
 }
 
-/// One folder for each LLVM: a linker does not say which it has.
+/// A folder for each LLVM, since bpf-linker does not show which one it uses.
 fn root(workspace: &Workspace, major: u32) -> PathBuf {
     workspace.target().join("bpf-toolchain").join(format!("llvm-{major}"))
 }
 
-/// Whether the right version is in a folder and runs: it is linked with the system's LLVM, so only
-/// running it shows that it still works.
+/// Whether a folder has the right version and it runs. It is linked with the system's LLVM, so only
+/// running it shows whether it still works.
 fn is_there(folder: &Path) -> bool {
     let version = output_of(Command::new(folder.join("bpf-linker")).arg("--version"));
     let version = version.ok().and_then(|version| String::from_utf8(version).ok());
@@ -102,8 +102,8 @@ fn packages_of_llvm(major: u32) -> [String; 2] {
     [format!("llvm-{major}-dev"), format!("libpolly-{major}-dev")]
 }
 
-/// The llvm-config of an LLVM with headers and libraries; on Debian its packages are installed if
-/// need be.
+/// The llvm-config of an LLVM with headers and libraries. On Debian, its packages are installed if
+/// necessary.
 fn ensure_llvm(major: u32) -> Result<PathBuf> {
     if let Some(config) = find_llvm(major)
         && missing_packages(&config, major)?.is_empty()
@@ -117,12 +117,12 @@ fn ensure_llvm(major: u32) -> Result<PathBuf> {
     find_llvm(major).with_context(|| {
         format!(
             "bpf-linker needs LLVM {major} with headers and libraries. Please install it (Fedora: \
-             llvm-devel; Arch Linux: llvm), or set LLVM_PREFIX to where it is"
+             llvm-devel; Arch Linux: llvm), or set LLVM_PREFIX to its folder"
         )
     })
 }
 
-/// Of Debian's LLVM, which is in several packages, those that are not installed.
+/// The packages of Debian's LLVM that are not installed.
 fn missing_packages(config: &Path, major: u32) -> Result<Vec<String>> {
     if !config.starts_with("/usr/lib") || which::which("dpkg-query").is_err() {
         return Ok(Vec::new());
@@ -140,7 +140,7 @@ fn find_llvm(major: u32) -> Option<PathBuf> {
     given.into_iter().chain([debian]).chain(on_path).find(|config| has_headers(config, major))
 }
 
-/// Whether this llvm-config is of that release, and its headers are installed.
+/// Whether this llvm-config belongs to that release, and its headers are installed.
 fn has_headers(config: &Path, major: u32) -> bool {
     let is_of_release = ask(config, "--version")
         .is_ok_and(|version| version.split('.').next() == Some(&major.to_string()));

@@ -1,5 +1,5 @@
-//! The toolchain of the eBPF programs. Only a change of their sources needs one: the object that
-//! was built from them is in the repository.
+//! The toolchain of the eBPF programs. It is needed only after a change of their sources, since the
+//! built object is in the repository.
 //!
 //! The reference compiler makes that object: stable Rust [`REFERENCE`](pinned::REFERENCE) with its sources, from which
 //! cargo builds `core` for the BPF target. Where rustup cannot be had, Debian's compiler for its
@@ -37,7 +37,7 @@ pub(crate) struct BpfToolchain {
 enum Compiler {
     /// [`REFERENCE`](pinned::REFERENCE), in the words that call a program of it.
     Reference(Vec<String>),
-    /// Debian's, in a folder laid out as rustup has it.
+    /// Debian's, in a folder with rustup's layout.
     Debian(PathBuf),
 }
 
@@ -48,8 +48,8 @@ impl fmt::Display for BpfToolchain {
 }
 
 impl BpfToolchain {
-    /// Finds the toolchain, or installs it after saying so. When all is there, this is a look at
-    /// files and versions: no package manager and no network.
+    /// Finds the toolchain, or installs it and says so first. A complete toolchain is recognised by
+    /// files and versions alone, without a package manager or the network.
     pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
         let compiler = match reference::ensure() {
             Some(words) => Compiler::Reference(words),
@@ -61,7 +61,7 @@ impl BpfToolchain {
         Ok(Self { compiler, linker, version: name })
     }
 
-    /// What [`Self::ensure`] would do, in words. Nothing is changed.
+    /// The steps of [`Self::ensure`] in words. Nothing is changed.
     pub(crate) fn plan(workspace: &Workspace) -> Result<Vec<String>> {
         let mut steps = match reference::plan() {
             Some(steps) => steps,
@@ -81,7 +81,7 @@ impl BpfToolchain {
         &self.version
     }
 
-    /// The linker's, and its LLVM's.
+    /// The versions of the linker and of its LLVM.
     pub(crate) fn linker(&self) -> String {
         self.linker.to_string()
     }
@@ -92,7 +92,7 @@ impl BpfToolchain {
             Compiler::Reference(words) => {
                 let mut command = program_of(words, "cargo");
                 command.arg(verb).arg("-Zbuild-std=core");
-                // This compiler is a stable one; so it may use unstable features all the same.
+                // Allows unstable features in this stable compiler.
                 command.env("RUSTC_BOOTSTRAP", "1");
                 command
             }
@@ -100,11 +100,11 @@ impl BpfToolchain {
         };
         command.current_dir(workspace.root());
         command.arg(format!("--target={}", target()));
-        // Set for the host's compiler, perhaps.
+        // These may be set for the host's compiler.
         for variable in ["RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS"] {
             command.env_remove(variable);
         }
-        // Incrementally compiled code differs, and the verifier takes it for other programs.
+        // Incremental compilation gives different code, and a different cost of verification.
         command.env("CARGO_INCREMENTAL", "0");
         command.env("CARGO_ENCODED_RUSTFLAGS", self.flags(workspace)?.join("\x1f"));
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
@@ -155,22 +155,21 @@ fn version_of(compiler: &Compiler) -> Result<String> {
         Compiler::Reference(words) => program_of(words, "rustc"),
         Compiler::Debian(folder) => Command::new(folder.join("bin/rustc")),
     };
-    // Else rustup's rustc would look which toolchain the folder wants.
     Ok(String::from_utf8(output_of(rustc.arg("-vV"))?)?)
 }
 
-/// The LLVM that the linker must have too: the compiler hands it bitcode, which an older LLVM does
-/// not read.
+/// The major version of LLVM, which the linker must have too: it reads the compiler's bitcode,
+/// which an older LLVM cannot.
 fn llvm_major(version: &str) -> Result<u32> {
     let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "));
     let major = llvm.and_then(|llvm| llvm.split('.').next()?.parse().ok());
     let Some(major) = major else {
-        bail!("rustc -vV does not say which LLVM it has:\n{version}");
+        bail!("`rustc -vV` does not show the version of LLVM:\n{version}");
     };
     Ok(major)
 }
 
-/// Where cargo keeps the sources of crates.
+/// The folder in which cargo keeps the sources of crates.
 fn registry() -> Result<PathBuf> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
         let home = env::var_os("HOME")?;

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use super::pinned::{REFERENCE, program_of};
 use crate::{step, workspace::output_of};
 
-/// The words that call a program of the reference compiler with its sources, installed by rustup
-/// if need be. `None` where it cannot be had.
+/// The words of a command line before a program of the reference compiler. It is installed with its
+/// sources by rustup if necessary. `None` if that is not possible.
 pub(super) fn ensure() -> Option<Vec<String>> {
     if let Some(words) = find() {
         return Some(words);
@@ -16,7 +16,7 @@ pub(super) fn ensure() -> Option<Vec<String>> {
     if which::which("rustup").is_err() {
         return None;
     }
-    // The toolchain in use may be that version under another name, as `stable`.
+    // The toolchain in use may be that version under another name, such as `stable`.
     let on_path = Vec::new();
     let (words, arguments) = if is_reference(&on_path) {
         (on_path, vec!["component", "add", "rust-src"])
@@ -29,7 +29,7 @@ pub(super) fn ensure() -> Option<Vec<String>> {
     (installed.is_ok() && has_sources(&words)).then_some(words)
 }
 
-/// The steps by which [`ensure`] would install it; `None` where it cannot be had.
+/// The steps of [`ensure`] in words. `None` if it cannot be installed.
 pub(super) fn plan() -> Option<Vec<String>> {
     if find().is_some() {
         return Some(Vec::new());
@@ -38,7 +38,7 @@ pub(super) fn plan() -> Option<Vec<String>> {
     Some(vec![format!("install with rustup: Rust {REFERENCE} with its sources")])
 }
 
-/// The words that call a program of it where it is installed with its sources.
+/// The words of the command line, if it is installed with its sources.
 fn find() -> Option<Vec<String>> {
     [Vec::new(), by_rustup()].into_iter().find(|words| has_sources(words))
 }

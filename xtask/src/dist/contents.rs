@@ -1,4 +1,4 @@
-//! The files of a package, where Debian has them.
+//! The files of a package, at Debian's paths.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::workspace::{Workspace, output_of};
 
-/// Folders of a package's completions, with the name that a shell looks for.
+/// The paths at which each shell looks for completions.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "usr/share/bash-completion/completions/netns"),
     ("zsh", "usr/share/zsh/vendor-completions/_netns"),
@@ -46,7 +46,7 @@ pub(super) fn gather(
     }
     for (folder, extension) in [("docs", "md"), ("examples", "toml")] {
         for file in files_of(&root.join(folder), extension)? {
-            // As in the sources, where README.md refers to them.
+            // At the same relative paths as in the repository, since README.md refers to them.
             files.push(Packed::new(format!("{doc}/{folder}/{}", file_name(&file)?), read(&file)?));
         }
     }
@@ -55,7 +55,7 @@ pub(super) fn gather(
 
 fn manual_pages(workspace: &Workspace, binary: &Path) -> Result<Vec<PathBuf>> {
     let folder = workspace.target().join("man-pages");
-    // A page of a command that is no more must not stay.
+    // The page of a command that was removed must not stay.
     if folder.exists() {
         fs::remove_dir_all(&folder)
             .with_context(|| format!("cannot empty {}", folder.display()))?;
@@ -68,8 +68,8 @@ fn manual_pages(workspace: &Workspace, binary: &Path) -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// The files of a folder with this extension, in the order of their names. A folder that is
-/// not there has none.
+/// The files of a folder with this extension, sorted by name. A folder that does not exist has
+/// none.
 fn files_of(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -84,14 +84,15 @@ fn files_of(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
 
 fn file_name(path: &Path) -> Result<&str> {
     let name = path.file_name().and_then(|name| name.to_str());
-    name.with_context(|| format!("{} has no plain name", path.display()))
+    name.with_context(|| format!("{} has no valid name", path.display()))
 }
 
-/// In Debian's form: the licences whose text every Debian has are named, the others quoted.
+/// The copyright file in Debian's format. It names licences that every Debian includes, and quotes
+/// the others.
 fn copyright(root: &Path) -> Result<String> {
     let mit = String::from_utf8(read(&root.join("LICENSE-MIT"))?)?;
     let holder = mit.lines().find_map(|line| line.strip_prefix("Copyright (c) "));
-    let holder = holder.context("LICENSE-MIT names no holder of the copyright")?;
+    let holder = holder.context("LICENSE-MIT names no copyright holder")?;
     let text = mit.split_once(holder).map_or(mit.as_str(), |(_, text)| text).trim();
     let quoted: String = text
         .lines()

@@ -1,4 +1,4 @@
-//! The Debian package: an ar archive of two tar archives, as deb(5) has it.
+//! The Debian package: an ar archive of two tar archives (deb(5)).
 
 use anyhow::Result;
 use md5::{Digest as _, Md5};
@@ -9,18 +9,17 @@ use super::{
     tarball::{compress, tar},
 };
 
-/// Neutral, and nobody's mailbox.
+/// A neutral name without a real mailbox.
 const MAINTAINER: &str = "netns developers <netns@localhost>";
 
-/// The long description, each line of it as deb-control(5) wants it.
+/// The long description in the format of deb-control(5).
 const DESCRIPTION: &str = " \
- netns builds whole network labs out of namespaces, virtual cables, bridges and
- a router, from a topology file or step by step, and takes them down again. The
- router's masquerade and port forwards are done by eBPF programs with a
- connection table of their own: no iptables or nftables rule is made, and no
- daemon runs.
+ netns builds network labs of namespaces, virtual cables, bridges and routers,
+ from a topology file or step by step, and takes them down again. Masquerade and
+ port forwards are done by eBPF programs with their own connection table: netns
+ adds no iptables or nftables rules and runs no daemon.
  .
- The program is one static file with its eBPF programs inside. It needs Linux
+ The program is one static file, which includes its eBPF programs. It needs Linux
  6.6 or later and calls no other program.
 ";
 
@@ -55,7 +54,7 @@ pub(super) fn package(release: &Release, files: &[Packed]) -> Result<Vec<u8>> {
     Ok(archive.into_inner()?)
 }
 
-/// There is no `Depends`: the program is static.
+/// The control file. It has no `Depends`, since the program is static.
 fn control(release: &Release, files: &[Packed]) -> String {
     let kibibytes: usize = files.iter().map(|file| file.bytes.len().div_ceil(1024)).sum();
     format!(

@@ -1,4 +1,4 @@
-//! Whether a program runs without anything beside it.
+//! Checks that a program is static.
 
 use anyhow::{Context as _, Result, bail};
 use object::{
@@ -6,12 +6,12 @@ use object::{
     read::elf::{Dyn as _, FileHeader, ProgramHeader as _},
 };
 
-/// Fails, and says what it needs, when a program asks for an interpreter or a library.
+/// Fails when a program needs an interpreter or a library.
 pub(super) fn is_static(program: &[u8]) -> Result<()> {
-    match object::FileKind::parse(program).context("it is no ELF file")? {
+    match object::FileKind::parse(program).context("it is not an ELF file")? {
         object::FileKind::Elf64 => check::<elf::FileHeader64<Endianness>>(program),
         object::FileKind::Elf32 => check::<elf::FileHeader32<Endianness>>(program),
-        other => bail!("it is no ELF file but {other:?}"),
+        other => bail!("it is not an ELF file but {other:?}"),
     }
 }
 
@@ -20,12 +20,12 @@ fn check<Elf: FileHeader<Endian = Endianness>>(program: &[u8]) -> Result<()> {
     let endian = header.endian()?;
     for segment in header.program_headers(endian, program)? {
         if let Some(interpreter) = segment.interpreter(endian, program)? {
-            bail!("it asks for the interpreter {}", String::from_utf8_lossy(interpreter));
+            bail!("it needs the interpreter {}", String::from_utf8_lossy(interpreter));
         }
-        // A static program that can be loaded anywhere has this table too, but no libraries in it.
+        // A static position-independent program has this table too, but without libraries.
         for entry in segment.dynamic(endian, program)?.unwrap_or_default() {
             if entry.tag(endian) == elf::DT_NEEDED {
-                bail!("it asks for libraries of the system");
+                bail!("it needs shared libraries");
             }
         }
     }
@@ -37,8 +37,8 @@ mod tests {
     use super::is_static;
 
     #[test]
-    fn a_program_with_libraries_is_told_apart() {
-        // A test is an ordinary program of its host: dynamic, but where all are static.
+    fn a_dynamic_program_is_an_error() {
+        // This test is itself a dynamic program, except on a host where all programs are static.
         let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         if cfg!(target_feature = "crt-static") {
             is_static(&this).unwrap();
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_none() {
+    fn a_file_that_is_no_program_is_an_error() {
         is_static(b"#!/bin/sh\n").unwrap_err();
     }
 }

@@ -1,4 +1,4 @@
-//! Building the program such that it needs no library of the system.
+//! Builds a static program.
 
 use std::{
     fs,
@@ -38,9 +38,8 @@ pub(crate) fn build(
             "release"
         }
     };
-    // For this target only: the build scripts are programs of the host. It is no variable
-    // either, which the build of the eBPF programs would inherit. What is stripped in the end
-    // need not be made first.
+    // Set for this target only, since build scripts run on the host, and not as a variable, which
+    // the build of the eBPF programs would inherit. Debug information would be stripped anyway.
     let flags = ["target-feature=+crt-static", "strip=symbols", "debuginfo=0"]
         .map(|flag| format!("\"-C{flag}\""));
     cargo.arg("--config").arg(format!("target.{target}.rustflags=[{}]", flags.join(",")));
@@ -48,14 +47,14 @@ pub(crate) fn build(
     Ok(workspace.target().join(target).join(folder).join(program))
 }
 
-/// Links a debug build once more, statically with glibc. Most of what it is linked from is that of the other
-/// verbs, in the same set of features; what the tests' dependencies want with more of them is compiled
-/// once more, since cargo has no set of these for a single program.
+/// Links a debug build again, statically with glibc. It reuses most crates of the other verbs,
+/// which have the same features. Crates that the tests use with more features are compiled again,
+/// since cargo cannot select those features for a single program.
 fn link_again(workspace: &Workspace, package: &str, program: &str) -> Result<PathBuf> {
     let mut cargo = workspace.cargo("rustc");
     cargo.args(["--package", package, "--bin", program]).args(FEATURES);
     check(cargo.args(["--", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"]))?;
-    // The next build puts its own in that place.
+    // A copy, since the next build overwrites the original.
     let folder = workspace.target().join("debug");
     let aside = folder.join("static").join(program);
     let copied = fs::create_dir_all(folder.join("static"))
@@ -64,14 +63,13 @@ fn link_again(workspace: &Workspace, package: &str, program: &str) -> Result<Pat
     Ok(aside)
 }
 
-/// Whether the C compiler knows where a static C library is. Of a file that it does not find it says
-/// no more than the name.
+/// Whether the C compiler finds a static C library. If it does not, it prints only the name.
 fn has_static_c_library() -> bool {
     let answer = Command::new("cc").arg("--print-file-name=libc.a").output();
     answer.is_ok_and(|answer| answer.stdout.starts_with(b"/"))
 }
 
-/// The musl target, its standard library installed if need be; else the host's own.
+/// The musl target, whose standard library is installed if necessary, else the target of the host.
 fn ensure_target() -> Result<String> {
     let host = host()?;
     let musl = musl_of(&host);
@@ -87,14 +85,14 @@ fn ensure_target() -> Result<String> {
     }
     eprintln!(
         "dist: this Rust has no standard library for {musl}, so glibc is linked statically \
-         instead. The program is one static file all the same. For musl, install it with \
-         `rustup target add {musl}`, or from your distribution (Fedora: rust-std-static-{musl}; \
+         instead. The program is still one static file. To use musl, install its library with \
+         `rustup target add {musl}` or from your distribution (Fedora: rust-std-static-{musl}; \
          Arch Linux: rust-musl)"
     );
     Ok(host)
 }
 
-/// The target of the same architecture with musl: x86_64-unknown-linux-gnu has
+/// The musl target of the same architecture: x86_64-unknown-linux-gnu becomes
 /// x86_64-unknown-linux-musl.
 fn musl_of(host: &str) -> String {
     host.replacen("-linux-gnu", "-linux-musl", 1)
@@ -104,7 +102,7 @@ fn musl_of(host: &str) -> String {
 fn is_installed(target: &str) -> Result<bool> {
     let folder = output_of(rustc().args(["--print", "target-libdir", "--target", target]))?;
     let folder = String::from_utf8(folder)?;
-    // A folder that is not there has no library.
+    // A folder that does not exist has no library.
     let files = fs::read_dir(Path::new(folder.trim())).into_iter().flatten().flatten();
     Ok(files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
 }

@@ -1,4 +1,4 @@
-//! Tar archives that are the same for the same files, and the one that is unpacked by hand.
+//! Reproducible tar archives, and the archive for users without dpkg.
 
 use std::{collections::BTreeSet, io::Write as _, path::Path};
 
@@ -19,15 +19,15 @@ fn folder(release: &Release) -> String {
     format!("{NAME}-{}-{}", release.version, release.arch)
 }
 
-/// The files below one folder, placed as /usr/local has them: unpack it there without that
-/// folder, or run the program where it lies.
+/// The files below one folder, with the layout of /usr/local. Users unpack it there without the
+/// folder, or run the program in place.
 pub(super) fn archive(release: &Release, files: &[Packed]) -> Result<Vec<u8>> {
     let folder = folder(release);
     let files: Vec<_> = files
         .iter()
         .map(|file| {
             let path = file.path.strip_prefix("usr/").unwrap_or(&file.path);
-            // Debian's zsh has a folder for packages; others look where zsh itself does.
+            // Only Debian's zsh reads vendor-completions.
             let path = path.replace("zsh/vendor-completions", "zsh/site-functions");
             Packed { path: format!("{folder}/{path}"), ..file.clone() }
         })
@@ -35,8 +35,8 @@ pub(super) fn archive(release: &Release, files: &[Packed]) -> Result<Vec<u8>> {
     compress(&tar(&files, "", release.time)?, release.compression)
 }
 
-/// A tar archive of files and the folders above them, in the order of their names, owned by root.
-/// `prefix` stands before every name.
+/// A tar archive of files and their parent folders, sorted by name and owned by root. Every name
+/// begins with `prefix`.
 pub(super) fn tar(files: &[Packed], prefix: &str, time: u64) -> Result<Vec<u8>> {
     let mut sorted: Vec<_> = files.iter().collect();
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
@@ -68,7 +68,7 @@ fn append(
     bytes: &[u8],
 ) -> Result<()> {
     let mut header = Header::new_gnu();
-    // By hand, since the crate would take the ./ away that dpkg's names begin with.
+    // Written directly, since the crate would remove the ./ at the beginning, which dpkg uses.
     let field = &mut header.as_old_mut().name;
     let place = field.get_mut(..name.len()).with_context(|| format!("{name} is too long"))?;
     place.copy_from_slice(name.as_bytes());
@@ -84,7 +84,7 @@ fn append(
     Ok(archive.append(&header, bytes)?)
 }
 
-/// Compresses without noting when, or from which file.
+/// Compresses with gzip, without a time or a file name in the header.
 pub(super) fn compress(bytes: &[u8], how: Compression) -> Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), how);
     encoder.write_all(bytes)?;
@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_files_does_not_show() {
+    fn the_archive_does_not_depend_on_the_order_of_the_files() {
         let there = [file("usr/bin/b"), file("usr/bin/a"), file("etc/c")];
         let back = [file("etc/c"), file("usr/bin/a"), file("usr/bin/b")];
         assert_eq!(tar(&there, "./", 7).unwrap(), tar(&back, "./", 7).unwrap());
     }
 
     #[test]
-    fn each_folder_comes_once_and_before_its_files() {
+    fn each_folder_is_listed_once_before_its_files() {
         let bytes = tar(&[file("usr/bin/b"), file("usr/bin/a"), file("etc/c")], "./", 7).unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
         let entries: Vec<_> = archive

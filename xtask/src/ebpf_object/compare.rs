@@ -1,19 +1,19 @@
-//! Whether two eBPF objects are the same.
+//! Compares two eBPF objects.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use object::{Object as _, ObjectSection as _};
 
-/// The section of types. LLVM writes some of them in the order of addresses in its own memory, which
-/// differs from run to run: seen with LLVM 22.
+/// The section of types. LLVM 22 writes some of them in the order of addresses in its memory, which
+/// differs from run to run.
 const TYPES: &str = ".BTF";
 
 /// Bytes of the header of [`TYPES`] (linux/btf.h).
 const HEADER: usize = 24;
 
-/// The names of the sections that differ. In the section of types, the names are compared in any
-/// order; all else is compared byte for byte.
+/// The names of the sections that differ. In the section of types, only the sorted names are
+/// compared; the other sections are compared byte for byte.
 pub(super) fn differences(one: &[u8], other: &[u8]) -> Result<Vec<String>> {
     let (one, other) = (sections(one)?, sections(other)?);
     let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
@@ -37,7 +37,7 @@ fn names_of_types(section: &[u8]) -> (usize, Vec<&[u8]>) {
         let bytes = section.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(0, u32::from_ne_bytes) as usize
     };
-    // The offset of the names, behind the header, is its fifth word.
+    // The fifth word of the header is the offset of the names after the header.
     let names = section.get(HEADER + field(16)..).unwrap_or_default();
     let mut names: Vec<_> = names.split(|byte| *byte == 0).collect();
     names.sort_unstable();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn other_code_and_a_missing_section_are_told() {
+    fn different_code_and_a_missing_section_are_reported() {
         let one = elf(&[("classifier", &[1, 2, 3]), ("maps", &[1])]);
         let other = elf(&[("classifier", &[1, 2, 4])]);
         let told = differences(&one, &other).expect("ELF");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn types_may_stand_in_another_order_but_not_have_other_names() {
+    fn types_may_have_another_order_but_not_other_names() {
         let with = |names: &str| elf(&[(".BTF", &types(names))]);
         assert!(differences(&with("a\0bc\0"), &with("bc\0a\0")).expect("ELF").is_empty());
         assert_eq!(differences(&with("a\0bc\0"), &with("a\0bd\0")).expect("ELF"), [".BTF"]);

@@ -1,4 +1,4 @@
-//! The test executables: building them, and the tests that each has.
+//! Builds the test executables and lists their tests.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -15,20 +15,20 @@ use crate::{
     workspace::{EVERY_HOST_CRATE, Workspace, output_of},
 };
 
-/// One test executable, and the folder that its tests expect to be in.
+/// One test executable, and the working directory that its tests expect.
 #[derive(Debug)]
 pub(super) struct TestBinary {
-    /// Its source, from the root of the workspace.
+    /// The path of its source, relative to the workspace.
     pub(super) name: String,
     executable: PathBuf,
     folder: PathBuf,
 }
 
 impl TestBinary {
-    /// Builds all of them, and the program.
+    /// Builds all test executables, and the program.
     pub(super) fn build_all(workspace: &Workspace) -> Result<Vec<Self>> {
-        // The program as well, by the same command: by another one it would be built with other
-        // features of its dependencies, and they twice.
+        // The same command builds the program: with a second command, its dependencies would have
+        // other features and would be built twice.
         let mut cargo = workspace.cargo("build");
         cargo
             .args(["--all-targets", "--message-format=json-render-diagnostics"])
@@ -43,7 +43,7 @@ impl TestBinary {
             };
             let folder = workspace
                 .package_folder(&artifact.package_id)
-                .with_context(|| format!("{} is no package of ours", artifact.package_id))?;
+                .with_context(|| format!("{} is not in the workspace", artifact.package_id))?;
             let source = artifact.target.src_path.as_std_path();
             let name = source.strip_prefix(workspace.root()).unwrap_or(source);
             binaries.push(Self {
@@ -61,8 +61,8 @@ impl TestBinary {
         Ok(binaries)
     }
 
-    /// Whether each of its tests is given a process: those that need a kernel take long, and a
-    /// process that hangs or dies is one test's.
+    /// Whether each of its tests runs in its own process. Tests that need a kernel are long, and a
+    /// process that hangs or crashes must affect only one of them.
     pub(super) fn needs_a_kernel(&self) -> bool {
         self.name.starts_with("tests/tests/")
     }

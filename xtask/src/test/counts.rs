@@ -1,8 +1,8 @@
-//! Counting what test runners say in their closing lines.
+//! Adds up the results in the last lines of the test executables.
 
 use std::{fmt, ops::AddAssign};
 
-/// What the test runners' closing lines add up to.
+/// Numbers of tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) passed: u32,
@@ -51,7 +51,7 @@ mod tests {
     use super::Counts;
 
     #[test]
-    fn closing_lines_are_counted() {
+    fn the_results_are_read_from_the_last_line() {
         let line = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; \
                     finished in 0.10s";
         assert_eq!(Counts::parse(line), Some(Counts { passed: 12, failed: 0, skipped: 1 }));

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is, as root, and one line that counts them.
+//! `cargo xtask test`: runs all tests as root, and prints one line with their number.
 
 use std::{
     env,
@@ -28,31 +28,31 @@ use binaries::TestBinary;
 pub(crate) use interrupt::Interrupted;
 use pool::{Job, Pool};
 
-/// The tests of the packages, which are made only when one of these is to run.
+/// The tests of the packages, which are built only if one of these tests is selected.
 const PACKAGE_TESTS: &str = "tests/tests/dist.rs";
 
 /// The tests of the loaded programs.
 const PROGRAM_TESTS: &str = "tests/tests/programs/main.rs";
 
-/// The tests with arbitrary packets: the file of each, and a part of its name.
+/// The tests with arbitrary packets: the file, and a part of the name.
 const ARBITRARY: [(&str, &str); 2] = [
     (PROGRAM_TESTS, "arbitrary_packets"),
     ("tests/tests/hostile/main.rs", "whatever_is_sent_and_whenever"),
 ];
 
-/// Says how many arbitrary packets each of these tests sends.
+/// The variable with the number of packets that each of these tests sends.
 const PACKETS: &str = "NETNS_PACKETS";
 
-/// Variables that ask a test for more than it does by default, and what `--all` asks for.
+/// Variables that make tests do more than by default, with the values of `--all`.
 const MORE: [(&str, &str); 3] =
     [(PACKETS, "10000000"), ("NETNS_KILLS", "25"), ("NETNS_ROUNDS", "50")];
 
-/// Parts of the names of tests that take longest: begun last, each would keep one CPU busy while
-/// the others are done.
+/// Parts of the names of the longest tests. They start first: if they started last, the other CPUs
+/// would be idle at the end.
 const LONGEST: [&str; 4] =
     ["arbitrary_packets", "whatever_is_sent_and_whenever", "killed", "again_and_again"];
 
-/// How long a test may take. None should take a tenth of it.
+/// The time limit of a test. No test should need a tenth of it.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// The same with `--all`.
@@ -64,7 +64,7 @@ Each test that needs a kernel has a process of its own, and twice as many run at
 CPUs: RUST_TEST_THREADS=1 runs one after another. What follows `--` is for the test executables.
 Ctrl-C kills the tests that run, and names them.")]
 pub(crate) struct Args {
-    /// Also what takes long: ten million packets, more kills, other kernels
+    /// Also run the long tests: ten million packets, more kills, other kernels
     #[arg(long)]
     all: bool,
     /// Arguments of the test executables: a part of the tests' names, --nocapture, …
@@ -83,10 +83,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
     let jobs = jobs(workspace, &environment, &binaries, &args.args)?;
     if jobs.is_empty() {
-        bail!("no test ran: no test's name has what follows `--`");
+        bail!("no test ran: no test has the arguments after `--` in its name");
     }
     if jobs.iter().any(|job| job.name.starts_with(PACKAGE_TESTS)) {
-        println!("dist: making the packages that the tests install");
+        println!("dist: building the packages that the tests install");
         dist::package(workspace, Profile::Debug, &packages_for_tests(workspace))?;
     }
     let limit = if args.all { LIMIT_OF_ALL } else { LIMIT };
@@ -101,7 +101,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(if total.failed == 0 && all_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests with arbitrary packets, each with so many of them, and no other test.
+/// Runs only the tests with arbitrary packets, each with so many of them.
 pub(crate) fn run_arbitrary(workspace: &Workspace, packets: u64) -> Result<ExitCode> {
     root::ensure("sending packets through the kernel (it loads eBPF programs)")?;
     ebpf_object::ensure(workspace)?;
@@ -123,7 +123,7 @@ pub(crate) fn run_arbitrary(workspace: &Workspace, packets: u64) -> Result<ExitC
     Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests of packages on those in a folder, and no other test.
+/// Runs only the tests of packages, with those in a folder.
 pub(crate) fn run_package_tests(workspace: &Workspace, packages: &Path) -> Result<ExitCode> {
     root::ensure("checking the packages (it installs them in empty roots and runs labs there)")?;
     ensure_tools(TEST_TOOLS)?;
@@ -138,11 +138,12 @@ pub(crate) fn run_package_tests(workspace: &Workspace, packages: &Path) -> Resul
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the test executables read of the environment.
+/// The environment variables of the test executables.
 struct Environment(Vec<(String, OsString)>);
 
 impl Environment {
-    /// That of this process, and `more`. sudo would drop what is not named.
+    /// The variables of this process that tests read, and `more`. They are named one by one, since
+    /// sudo drops all others.
     fn new(workspace: &Workspace, more: &[(&str, &str)]) -> Self {
         let own = env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
@@ -157,11 +158,11 @@ impl Environment {
             ("PATH", search_path()),
         ];
         let fixed = fixed.map(|(name, value)| (name.to_owned(), value));
-        // Of two values, the later one holds; a person's is later than that of `--all`.
+        // The last value of a variable is used, so the user's value wins over that of `--all`.
         Self(more.chain(own).chain(fixed).collect())
     }
 
-    /// Sets a variable to another value: of two, the later one holds.
+    /// Sets a variable to another value: the last value is used.
     fn set(&mut self, name: &str, value: OsString) {
         self.0.push((name.to_owned(), value));
     }
@@ -171,24 +172,26 @@ impl Environment {
     }
 }
 
-/// Where the packages are that the tests install. They are of a debug build, which is there
-/// sooner; all else is as in those that are given away.
+/// The folder of the packages that the tests install. Their program is a debug build, which is
+/// faster to make; everything else is as in the released packages.
 fn packages_for_tests(workspace: &Workspace) -> PathBuf {
     workspace.target().join("dist-test")
 }
 
-/// How many tests run at a time: twice as many as there are CPUs, since a third of the time that a
-/// test takes it waits, for an event or for the kernel.
+/// How many tests run at the same time: two per CPU, since a test spends a third of its time
+/// waiting for an event or for the kernel.
 fn slots() -> Result<usize> {
     match env::var("RUST_TEST_THREADS") {
-        Ok(number) => number.parse().ok().filter(|number| *number > 0).with_context(|| {
-            format!("RUST_TEST_THREADS is no number of tests to run at a time: {number}")
-        }),
+        Ok(number) => {
+            number.parse().ok().filter(|number| *number > 0).with_context(|| {
+                format!("RUST_TEST_THREADS must be a number above 0, not {number}")
+            })
+        }
         Err(_) => Ok(2 * thread::available_parallelism().map_or(1, usize::from)),
     }
 }
 
-/// The processes that run the tests which the arguments select.
+/// The processes for the tests that the arguments select.
 fn jobs(
     workspace: &Workspace,
     environment: &Environment,
@@ -219,7 +222,7 @@ fn jobs(
     Ok(jobs)
 }
 
-/// Whether an argument says how a test is run, and not which.
+/// Whether an argument is an option that does not select tests.
 fn is_option_of_a_run(arg: &OsStr) -> bool {
     const OPTIONS: [&str; 4] = ["--nocapture", "--show-output", "--ignored", "--include-ignored"];
     OPTIONS.iter().any(|option| arg == *option)

@@ -1,4 +1,4 @@
-//! One pool for the tests of all executables: as many processes at a time as keep all CPUs busy.
+//! A pool that runs the tests of all executables, with enough processes to keep all CPUs busy.
 
 use std::{
     collections::HashMap,
@@ -26,22 +26,22 @@ use super::{
 };
 use crate::root;
 
-/// A process that runs tests, and what it is called.
+/// A process that runs tests, and its name.
 pub(super) struct Job {
     pub(super) name: String,
     pub(super) command: Command,
-    /// Whether its output is shown when it passes.
+    /// Whether its output is also shown when it passes.
     pub(super) is_shown: bool,
 }
 
-/// The pool: how many processes run at a time, and for how long each may.
+/// The pool: the number of processes at the same time, and the time limit of each.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pool {
     pub(super) slots: usize,
     pub(super) limit: Duration,
 }
 
-/// The processes that run: since when, and by which name.
+/// The running processes by PID: the start, and the name.
 type Running = Mutex<HashMap<i32, (Instant, String)>>;
 
 impl Pool {
@@ -102,7 +102,7 @@ impl Pool {
         Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends what has run for longer than it may.
+    /// Kills processes that have exceeded the time limit.
     fn end_those_that_hang(self, running: &Running) {
         for (pid, (since, name)) in locked(running).iter_mut() {
             if since.elapsed() < self.limit {
@@ -162,7 +162,7 @@ fn report(job: &Job, time: Duration, ended: Result<(ExitStatus, String)>) -> Cou
         Counts { passed: 0, .. } => "skipped",
         Counts { .. } => "ok",
     };
-    // In one call: the lines of others do not come between.
+    // In one call, so that lines of other jobs do not come between.
     if has_failed || job.is_shown {
         println!("{} ... {verdict} ({seconds:.1} s, {status})\n{output}", job.name);
     } else {
@@ -171,14 +171,14 @@ fn report(job: &Job, time: Duration, ended: Result<(ExitStatus, String)>) -> Cou
     counts
 }
 
-/// Runs a process to its end, and returns all that it wrote.
+/// Runs a process to its end, and returns its output.
 fn output_of(job: &mut Job, running: &Running) -> Result<(ExitStatus, String)> {
     let (mut reader, writer) = pipe()?;
     let command = &mut job.command;
     command.stdout(writer.try_clone()?).stderr(writer);
     command.process_group(0);
     let mut child = command.spawn().with_context(|| format!("cannot start {}", job.name))?;
-    // The command has the writing end, and the pipe ends only when nobody has.
+    // Closes the writing end in the command: the pipe ends only when all writing ends are closed.
     *command = Command::new("");
     let pid = i32::try_from(child.id()).context("a process id is no i32")?;
     locked(running).insert(pid, (Instant::now(), job.name.clone()));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_results_of_all_processes_are_added_and_failures_named() {
+    fn the_results_of_all_processes_are_added_and_the_failed_ones_are_named() {
         let jobs = vec![
             job("one", &closing(3, 0)),
             job("two", &format!("{}; exit 101", closing(1, 2))),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_counts_as_failed() {
+    fn a_program_that_does_not_exist_counts_as_failed() {
         let mut job = job("none", "");
         job.command = Command::new("/nowhere/none");
         let (counts, failed) = run(POOL, vec![job]);
@@ -260,8 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn two_slots_run_two_processes_at_a_time() {
-        // Each waits for the other.
+    fn two_slots_run_two_processes_at_the_same_time() {
+        // Each process waits for the other.
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join("fifo");
         mkfifo(&fifo, Mode::S_IRWXU).expect("a fifo");

@@ -1,19 +1,19 @@
-//! The file system of a machine that has one program: an archive as the kernel unpacks it
-//! (Documentation/driver-api/early-userspace/buffer-format.rst, "newc").
+//! The initial file system of a virtual machine with one program, in the kernel's "newc" format
+//! (Documentation/driver-api/early-userspace/buffer-format.rst).
 
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
-/// Kinds of files with their permissions.
+/// Types of files with their permissions.
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const DEVICE: u32 = 0o020_600;
 
-/// The kernel opens /dev/console for its first process before that has mounted anything.
+/// The kernel opens /dev/console for its first process before anything is mounted.
 const CONSOLE: (u32, u32) = (5, 1);
 
-/// Writes an archive that has `program` as the first process.
+/// Writes an archive with `program` as the first process.
 pub(super) fn write(image: &Path, program: &Path) -> Result<()> {
     let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     fs::write(image, archive(&bytes)).with_context(|| format!("cannot write {}", image.display()))
@@ -31,13 +31,14 @@ fn archive(program: &[u8]) -> Vec<u8> {
     archive
 }
 
-/// Appends a file: a header of hexadecimal numbers, the name, and the content, each of the two
+/// Appends a file: a header of hexadecimal numbers, the name and the content. Name and content are
 /// padded to four bytes.
 fn entry(archive: &mut Vec<u8>, name: &str, mode: u32, device: (u32, u32), bytes: &[u8]) {
     let number = u32::try_from(archive.len()).unwrap_or(0);
     let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let name_size = u32::try_from(name.len() + 1).unwrap_or(u32::MAX);
-    // Number, mode, owner, group, links, time, size, its device, device, name, sum.
+    // Number, mode, owner, group, links, time, size, device of the file, device number, length of
+    // the name, checksum.
     let fields = [number, mode, 0, 0, 1, 0, size, 0, 0, device.0, device.1, name_size, 0];
     archive.extend(b"070701");
     for field in fields {
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_begin_at_multiples_of_four_and_have_headers_of_110_bytes() {
+    fn entries_are_aligned_to_four_bytes_and_have_headers_of_110_bytes() {
         let archive = archive(b"12345");
         let text = String::from_utf8_lossy(&archive);
         let begins: Vec<_> = text.match_indices("070701").map(|(at, _)| at).collect();

@@ -1,4 +1,4 @@
-//! A virtual machine with an older kernel: where qemu and that kernel come from.
+//! A virtual machine with an older kernel: finds or downloads qemu and that kernel.
 
 use std::{
     env, fs,
@@ -14,34 +14,34 @@ use crate::{
     workspace::{Workspace, output_of},
 };
 
-/// The kernel's packages in Debian's archive, without the release's number and the rest.
+/// The kernel packages in Debian's archive have a number between these two parts.
 const KERNEL: &str = "linux-image-6.1.0-";
 const FLAVOUR: &str = "-cloud-amd64";
 
 const QEMU_PACKAGE: &str = "qemu-system-x86";
 const QEMU: &str = "qemu-system-x86_64";
 
-/// Where Debian's packages have libraries and the machine's firmware.
+/// The folders of libraries and firmware in Debian's packages.
 const LIBRARIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 const FIRMWARE: [&str; 2] = ["usr/share/qemu", "usr/share/seabios"];
 
-/// Memory of the machine; the program alone has 20 MB, and the verifier needs room.
+/// The memory of the machine. The program alone has 20 MB, and the verifier needs room too.
 const MEGABYTES: &str = "1024";
 
-/// All that is needed to start it.
+/// The files of the virtual machine.
 #[derive(Debug)]
 pub(super) struct Machine {
     folder: PathBuf,
     kernel: PathBuf,
-    /// The folder where qemu's packages are unpacked, where it is not installed.
+    /// The folder with the unpacked packages of qemu, if it is not installed.
     unpacked_qemu: Option<PathBuf>,
 }
 
 impl Machine {
-    /// Finds kernel and qemu, or downloads them after saying so.
+    /// Finds the kernel and qemu, or downloads them and says so first.
     pub(super) fn ensure(workspace: &Workspace) -> Result<Self> {
         if env::consts::ARCH != "x86_64" {
-            bail!("the older kernel is one for x86-64: `cargo xtask verify --here` works here");
+            bail!("the older kernel is for x86-64 only: use `cargo xtask verify --here`");
         }
         let folder = workspace.target().join("verify");
         let kernel = match find_kernel(&folder.join("kernel"))? {
@@ -60,20 +60,20 @@ impl Machine {
         Ok(Self { folder, kernel, unpacked_qemu })
     }
 
-    /// The folder of all that belongs to it.
+    /// The folder of its files.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Starts it with this file system; what its console shows comes on standard output.
+    /// The command that starts it with this file system. Its console is standard output.
     pub(super) fn command(&self, initramfs: &Path) -> Command {
         let mut command = match &self.unpacked_qemu {
             None => Command::new(QEMU),
             Some(root) => {
                 let mut command = Command::new(root.join("usr/bin").join(QEMU));
                 let libraries = LIBRARIES.map(|folder| root.join(folder));
-                // Two folders under target/ can be joined unless it has a colon in its name,
-                // and then qemu says what it misses.
+                // Joining fails only if the target folder has a colon in its name; then qemu
+                // reports the missing libraries.
                 command.env("LD_LIBRARY_PATH", env::join_paths(libraries).unwrap_or_default());
                 for folder in FIRMWARE {
                     command.arg("-L").arg(root.join(folder));
@@ -82,8 +82,8 @@ impl Machine {
             }
         };
         command
-            // Always emulated: it takes seconds, and a /dev/kvm of a nested host may be there and
-            // yet fail halfway, where qemu does not fall back.
+            // Always emulated, which takes only seconds: on a nested host, /dev/kvm may exist and
+            // fail later, and then qemu does not fall back.
             .args(["-accel", "tcg", "-cpu", "max", "-machine", "q35"])
             .args(["-smp", "2", "-m", MEGABYTES, "-nodefaults", "-nographic", "-no-reboot"])
             .args(["-serial", "stdio", "-append", "console=ttyS0 quiet panic=-1", "-kernel"])
@@ -94,7 +94,7 @@ impl Machine {
     }
 }
 
-/// The kernel in a folder where its package is unpacked.
+/// The kernel in the folder of its unpacked package.
 fn find_kernel(folder: &Path) -> Result<Option<PathBuf>> {
     let boot = folder.join("boot");
     if !boot.is_dir() {
@@ -116,8 +116,8 @@ fn download_kernel(folder: &Path) -> Result<PathBuf> {
     let found = String::from_utf8_lossy(&found).into_owned();
     let newest = newest_kernel(&found).with_context(|| {
         format!(
-            "apt knows no package {KERNEL}*{FLAVOUR}, which is in Debian 12: \
-             `cargo xtask verify --here` does without"
+            "apt has no package {KERNEL}*{FLAVOUR}, which is in Debian 12: use \
+             `cargo xtask verify --here`, which does not need it"
         )
     })?;
     let kernel = folder.join("kernel");
@@ -134,7 +134,7 @@ fn newest_kernel(found: &str) -> Option<&str> {
     names.filter(|name| number(name).is_some()).max_by_key(|name| number(name))
 }
 
-/// Unpacks qemu and those of its libraries that are not installed.
+/// Downloads and unpacks qemu and its libraries that are not installed.
 fn download_qemu(folder: &Path, qemu: &Path) -> Result<()> {
     require_apt()?;
     let plan = output_of(Command::new("apt-get").args([
@@ -152,7 +152,7 @@ fn download_qemu(folder: &Path, qemu: &Path) -> Result<()> {
     download(folder, &packages, qemu, "qemu")
 }
 
-/// Downloads packages and unpacks them into a folder that is there whole or not at all.
+/// Downloads packages and unpacks them into a folder, completely or not at all.
 fn download(folder: &Path, packages: &[String], into: &Path, what: &str) -> Result<()> {
     let archives = folder.join("packages");
     let unfinished = into.with_extension("unfinished");
@@ -178,8 +178,8 @@ fn download(folder: &Path, packages: &[String], into: &Path, what: &str) -> Resu
 fn require_apt() -> Result<()> {
     if find_program("apt-get").is_none() || find_program("dpkg-deb").is_none() {
         bail!(
-            "the older kernel comes as a Debian package, and there is no apt-get here: \
-             `cargo xtask verify --here` does without"
+            "the older kernel is a Debian package, and apt-get is not installed: use \
+             `cargo xtask verify --here`, which does not need it"
         );
     }
     Ok(())
