@@ -47,7 +47,7 @@ impl From<LockError> for io::Error {
         match error {
             LockError::Held(holder) => {
                 let who = holder.map_or_else(|| "another process".to_owned(), |it| it.to_string());
-                Self::other(format!("{who} has not released its lock"))
+                Self::other(format!("{who} holds the lock"))
             }
             LockError::Interrupted => Self::from(io::ErrorKind::Interrupted),
             LockError::Io(error) => error,

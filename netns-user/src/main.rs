@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Several faults at once come one a line.
+            // Several errors at once have a line each.
             for line in format!("{error:#}").lines() {
                 tell!("{} {}", paint(BAD, "error:"), escaped(line));
             }
@@ -44,7 +44,7 @@ const FILES: usize = 32;
 fn require_files() -> anyhow::Result<()> {
     let files: io::Result<Vec<UnixDatagram>> =
         (0..FILES).map(|_| UnixDatagram::unbound()).collect();
-    let refused = || format!("cannot have {FILES} files open at once: allow more (`ulimit -n`)");
+    let refused = || format!("cannot open {FILES} files at once: raise the limit (`ulimit -n`)");
     files.map(drop).with_context(refused)
 }
 

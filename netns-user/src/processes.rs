@@ -1,4 +1,4 @@
-//! Processes, as /proc tells of them: who is in a namespace, and how to end them.
+//! Processes in network namespaces, as /proc shows them, and how to end them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -34,9 +34,8 @@ pub(crate) type Identity = (u64, u64);
 /// The namespace of that name.
 pub(crate) fn identity(name: &str) -> Result<Identity, NetError> {
     let file = netns::run_in(name, || fs::metadata("/proc/thread-self/ns/net"))?;
-    let file = file.map_err(|error| {
-        NetError::refused(format!("tell namespace \"{name}\" from others"), error)
-    })?;
+    let file =
+        file.map_err(|error| NetError::refused(format!("identify namespace \"{name}\""), error))?;
     Ok((file.dev(), file.ino()))
 }
 

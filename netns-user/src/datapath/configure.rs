@@ -14,8 +14,8 @@ use nix::ifaddrs::getifaddrs;
 use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, batch, marks, spec::CableSpec};
 use crate::net::{kernel, netns::own_cookie};
 
-/// The kernel whose routing table can be asked for packets with a mark (`BPF_FIB_LOOKUP_MARK`): major,
-/// minor.
+/// The kernel whose routing table can be asked for packets with a mark (`BPF_FIB_LOOKUP_MARK`):
+/// major, minor.
 pub(crate) const ROUTE_MARKS: (u32, u32) = (6, 10);
 
 /// The interfaces of the thread's namespace: index and Ethernet address by name.
@@ -163,8 +163,8 @@ fn fill<T>(
     let count = values.len();
     if count > limit {
         return Err(DatapathError::Limit(format!(
-            "the lab has {count} {what}, the datapath takes at most {limit}: \
-             split the lab, or summarise its subnets"
+            "the lab has {count} {what}, but the datapath can hold at most {limit}: split the lab, \
+             or use fewer and larger subnets"
         )));
     }
     for (slot, value) in slots.iter_mut().zip(values) {

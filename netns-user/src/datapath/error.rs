@@ -16,18 +16,18 @@ pub enum DatapathError {
     #[error("interrupted")]
     Interrupted,
     /// The lab has no datapath, or not any more.
-    #[error("lab \"{0}\" is not up: bring it up with `netns up`")]
+    #[error("lab \"{0}\" is not up: build it with `netns up`")]
     NotUp(String),
     /// This version cannot read its maps.
     #[error(
-        "lab \"{0}\" was made by another version of netns: look at it with that one, or `netns up` of \
-         its file makes its NAT anew, and its connections end"
+        "lab \"{0}\" was made by another version of netns: use that version, or run `netns up` \
+         with its file, which rebuilds the NAT and ends its connections"
     )]
     OtherVersion(String),
     /// The BPF file system is missing and cannot be mounted.
     #[error(
-        "no BPF file system at {path}, and it cannot be mounted ({cause}): \
-         mount it with `mount -t bpf bpf {path}`"
+        "there is no BPF file system at {path}, and mounting it fails ({cause}): mount it with \
+         `mount -t bpf bpf {path}`"
     )]
     NoBpffs { path: PathBuf, cause: nix::Error },
     /// A folder or file of the pins could not be made or removed.
@@ -35,7 +35,7 @@ pub enum DatapathError {
     Pin { action: &'static str, path: PathBuf, cause: io::Error },
     /// The build script of this crate found no object that fits its sources.
     #[error(
-        "this netns was built without its eBPF programs, whose sources had changed: build it \
+        "this netns was built without its eBPF programs, since their sources had changed: build it \
          with `cargo xtask build`"
     )]
     NoObject,
@@ -46,33 +46,33 @@ pub enum DatapathError {
     #[error("cannot load or attach the eBPF program {program}: {}", Chain(cause))]
     Program { program: &'static str, cause: aya::programs::ProgramError },
     /// The kernel refused a program that was only tried.
-    #[error("the kernel refuses the eBPF program {program}: {}", Chain(cause))]
+    #[error("the kernel refused the eBPF program {program}: {}", Chain(cause))]
     Trial { program: String, cause: aya::programs::ProgramError },
     /// A link could not be pinned, replaced or opened.
     #[error("cannot pin the link of {program} at {path}: {message}")]
     Link { program: &'static str, path: PathBuf, message: String },
     /// A map could not be opened, read or written.
-    #[error("map {map}: {}", Chain(cause))]
+    #[error("cannot use the eBPF map {map}: {}", Chain(cause))]
     Map { map: &'static str, cause: aya::maps::MapError },
     /// An interface is not there.
     #[error("there is no interface \"{0}\" in the router's namespace")]
     NoInterface(String),
     /// A file system of control groups is missing.
     #[error(
-        "no cgroup2 file system is mounted: the host's own connections to forwarded ports \
-         need one (`mount -t cgroup2 none /sys/fs/cgroup`)"
+        "no cgroup2 file system is mounted, which the host's own connections to forwarded ports \
+         need: mount one (`mount -t cgroup2 none /sys/fs/cgroup`)"
     )]
     NoCgroup2,
     #[error(
-        "the cgroup2 file system at {0} is hidden by another mount: the host's own connections \
-         to forwarded ports need one that can be reached"
+        "the cgroup2 file system at {0} is hidden by another mount, but the host's own connections \
+         to forwarded ports need it: unmount the other one, or mount cgroup2 elsewhere"
     )]
     HiddenCgroup2(PathBuf),
     /// A control group could not be opened.
     #[error("cannot open the control group {path}: {cause}")]
     Cgroup { path: PathBuf, cause: io::Error },
     /// A system call failed.
-    #[error("{what}: {cause}")]
+    #[error("cannot {what}: {cause}")]
     System { what: &'static str, cause: io::Error },
     /// The kernel does not tell of the router's namespace.
     #[error("{0}")]
@@ -81,7 +81,7 @@ pub enum DatapathError {
     #[error("{}", busy(lab, holder.as_ref(), path))]
     Busy { lab: String, holder: Option<Holder>, path: PathBuf },
     /// A packet log is on already.
-    #[error("another `netns log` of lab \"{0}\" is running: end that one first")]
+    #[error("another `netns log` of lab \"{0}\" is running: end it first")]
     LogRuns(String),
     /// The sweeper's program reported a failure.
     #[error("the kernel refused the timer that removes expired flows: {0}")]
@@ -90,25 +90,28 @@ pub enum DatapathError {
     #[error("{0}")]
     Limit(String),
     /// The rule is there already.
-    #[error("there is already a rule `{existing}`: delete it first")]
+    #[error("the rule `{existing}` already exists: delete it first")]
     RuleExists { existing: String },
     /// The rule is not there.
     #[error("there is no rule `{0}`: `netns nat` lists the rules")]
     NoRule(String),
     /// Of a rule for several ports, some cannot be taken away.
-    #[error("there is no rule `{wanted}`, but `{existing}`: name it by all of its ports, {ports}")]
+    #[error(
+        "there is no rule `{wanted}`, only `{existing}`: a rule can only be deleted with all its \
+         ports, {ports}"
+    )]
     PartOfRule { wanted: String, existing: String, ports: crate::rules::Ports },
     /// A masquerade as an address that the router does not have at the uplink.
     #[error(
-        "the router has no address {address} at {uplink}: its addresses there are {own}, and \
-         `netns addr add` adds another"
+        "the router has no address {address} at {uplink}: use one of {own}, or add the address \
+         with `netns addr add`"
     )]
     NoUplinkAddress { address: std::net::Ipv4Addr, uplink: String, own: String },
     /// A forward on an address that the router does not have.
-    #[error("the host has no address {address}: its addresses are {own}")]
+    #[error("the host has no address {address}: use one of {own}")]
     NoHostAddress { address: std::net::Ipv4Addr, own: String },
     /// A forward leads to an address that no namespace has.
-    #[error("forward to nobody: no namespace of the lab has the address {0}")]
+    #[error("no namespace of the lab has the address {0}: choose another target of the forward")]
     NoTarget(std::net::Ipv4Addr),
 }
 
@@ -123,13 +126,10 @@ fn busy(lab: &str, holder: Option<&Holder>, path: &Path) -> String {
     let since = format!("has changed rules of lab \"{lab}\" for more than a minute");
     match holder {
         Some(holder) => {
-            format!(
-                "{holder} {since}: try again when it has ended, or end it (`kill {}`)",
-                holder.pid
-            )
+            format!("{holder} {since}: wait until it ends, or end it (`kill {}`)", holder.pid)
         }
         None => format!(
-            "another process {since}: `fuser {}` tells which one; try again when it has ended",
+            "another process {since}: wait until it ends (`fuser {}` shows which process it is)",
             path.display()
         ),
     }

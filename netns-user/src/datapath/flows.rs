@@ -260,8 +260,10 @@ const fn protocol_name(number: u8) -> &'static str {
 
 /// The kernel side's clock.
 pub(super) fn now() -> Result<Tick, DatapathError> {
-    let time = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_err(|error| DatapathError::System { what: "CLOCK_MONOTONIC", cause: error.into() })?;
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(|error| DatapathError::System {
+        what: "read CLOCK_MONOTONIC",
+        cause: error.into(),
+    })?;
     let nanoseconds = std::time::Duration::from(time).as_nanos();
     Ok(tick_of(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
 }

@@ -1,4 +1,4 @@
-//! The file systems that keep a lab alive and its socket hooks in place.
+//! Checks the file systems that labs need: bpffs for pins, cgroup2 for socket hooks.
 
 use std::{fs, io};
 
@@ -23,21 +23,21 @@ fn bpffs(state: probe::Bpffs, root: bool, subject: &Subject) -> Finding {
         probe::Bpffs::Mounted => Finding::sound(BPFFS, "mounted at /sys/fs/bpf"),
         probe::Bpffs::Absent => {
             Finding::new(BPFFS, Verdict::Doubtful, "not mounted at /sys/fs/bpf")
-                .meaning("`netns up` mounts it too")
+                .meaning("`netns up` mounts it by itself")
                 .command(MOUNT_BPFFS)
         }
-        probe::Bpffs::Impossible(_) if !root => Finding::unseen(BPFFS, "/sys/fs/bpf", subject),
+        probe::Bpffs::Impossible(_) if !root => Finding::unseen(BPFFS, subject),
         probe::Bpffs::Impossible(error) => {
-            let found = format!("not mounted at /sys/fs/bpf, and it cannot be: {error}");
+            let found = format!("not mounted at /sys/fs/bpf, and mounting it fails: {error}");
             let fault = Finding::new(BPFFS, Verdict::Faulty, found);
-            let meaning = "a lab's programs and maps live there";
+            let meaning = "the programs and maps of labs are pinned there";
             if error.kind() == io::ErrorKind::NotFound {
                 fault
-                    .meaning(format!("{meaning}: /sys is not mounted as it should be"))
+                    .meaning(format!("{meaning}: mount sysfs at /sys first"))
                     .command(format!("mount -t sysfs sysfs /sys && {MOUNT_BPFFS}"))
             } else {
                 fault
-                    .meaning(format!("{meaning}: in a container, it is mounted from outside"))
+                    .meaning(format!("{meaning}: pass it to the container from the machine"))
                     .command("sudo docker run --privileged -v /sys/fs/bpf:/sys/fs/bpf …")
             }
         }
@@ -48,15 +48,16 @@ fn cgroup2(found: &Result<String, DatapathError>, mounts: &str) -> Finding {
     match found {
         Ok(path) => Finding::sound(CGROUP2, format!("mounted at {path}")),
         Err(error) => {
-            // One that cannot be opened does not hinder a second.
+            // A second mount works even where the first one cannot be opened.
             Finding::new(CGROUP2, Verdict::Faulty, error.to_string())
-                .meaning("no lab comes up without it: its socket hooks hang there")
+                .meaning("`netns up` fails without it: the socket hooks are attached there")
                 .command(mount_cgroup2(mounts))
         }
     }
 }
 
-/// Beside the control groups of version 1, and above what hides it, it has a folder of its own.
+/// The mount command. Where something else is mounted at /sys/fs/cgroup, such as cgroup version 1,
+/// cgroup2 gets its own folder there.
 fn mount_cgroup2(mounts: &str) -> String {
     let folder = "/sys/fs/cgroup";
     let taken = mounts.lines().any(|line| line.split(' ').nth(1) == Some(folder));

@@ -1,4 +1,4 @@
-//! Settings of the machine that decide whether packets are passed on.
+//! Checks the settings of the machine that decide whether it forwards packets.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const RP_FILTER: &str = "rp_filter";
 /// Reverse path filter: strict (RFC 3704).
 const STRICT: &str = "1";
 
-pub(super) const OWN_ROUTER: &str = "no matter: the lab routes in a namespace of its own";
+pub(super) const OWN_ROUTER: &str = "not relevant: the lab has its own router namespace";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let read = |key: &str| sysctl::read(key).ok();
@@ -27,7 +27,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     };
     let forwarding = Forwarding {
         on: read(sysctl::IP_FORWARD).is_some_and(|value| value != "0"),
-        // Only root could change it, and whether root can is what counts.
+        // A user who is not root cannot write it anyway, so it is not reported as read-only.
         changeable: !geteuid().is_root()
             || access(Path::new("/proc/sys/net/ipv4/ip_forward"), AccessFlags::W_OK).is_ok(),
         deaf_uplink: uplinks.iter().find(|uplink| !is_on(uplink)).cloned(),
@@ -61,7 +61,7 @@ fn ip_forward(router: Router<'_>, state: &Forwarding) -> Finding {
         let finding = Finding::sound(IP_FORWARD, format!("net.ipv4.ip_forward is {value}"));
         return match router {
             Router::Own => finding.meaning(OWN_ROUTER),
-            _ if !state.on => finding.meaning("`netns up` switches it on, `netns down` off again"),
+            _ if !state.on => finding.meaning("`netns up` sets it to 1, `netns down` back to 0"),
             _ => finding,
         };
     };
@@ -76,30 +76,30 @@ fn forwarding_fault(
     router: Router<'_>,
     state: &Forwarding,
 ) -> Option<(String, &'static str, String)> {
-    const NOTHING_LEAVES: &str = "a lab whose router is the machine gets nothing out or in";
+    const NOTHING_LEAVES: &str = "if the machine is the lab's router, no packet leaves or enters";
     if !state.on {
         if state.living {
             let found = "net.ipv4.ip_forward is 0, and the lab is up".to_owned();
             return Some((found, NOTHING_LEAVES, shell::sysctl("net/ipv4/ip_forward", "1")));
         }
         if !state.changeable {
-            let found = "net.ipv4.ip_forward is 0, and /proc/sys cannot be written".to_owned();
+            let found = "net.ipv4.ip_forward is 0, and /proc/sys is read-only".to_owned();
             return Some((found, NOTHING_LEAVES, "mount -o remount,rw /proc/sys".into()));
         }
-        // Switching it on does so for every interface.
+        // `up` switches it on for every interface.
         return None;
     }
     let uplink = state.deaf_uplink.as_ref()?;
     let has_forwards = matches!(router, Router::Machine(lab) if !lab.forwards.is_empty());
     has_forwards.then(|| {
         let found = format!("on, but off for the uplink \"{uplink}\"");
-        let meaning = "forwarded ports are out of reach from outside";
+        let meaning = "forwarded ports cannot be reached from outside";
         let command = shell::sysctl(&format!("net/ipv4/conf/{uplink}/forwarding"), "1");
         (found, meaning, command)
     })
 }
 
-/// Answers are translated as they come in, before the filter could see them.
+/// A strict filter does not affect labs: replies are translated before the filter sees them.
 fn rp_filter(router: Router<'_>, strict: &[&str]) -> Finding {
     if strict.is_empty() {
         return Finding::sound(RP_FILTER, "not strict");
@@ -108,7 +108,7 @@ fn rp_filter(router: Router<'_>, strict: &[&str]) -> Finding {
     finding.meaning(match router {
         Router::Own => OWN_ROUTER,
         Router::Any | Router::Machine(_) => {
-            "no matter: what is translated is past the filter before it looks"
+            "not relevant: packets are translated before the filter sees them"
         }
     })
 }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_up_can_switch_on_is_no_fault() {
+    fn forwarding_that_up_can_switch_on_is_no_fault() {
         let lab = Topology::lecture();
         let machine = Router::Machine(&lab);
         let off = Forwarding { on: false, ..state() };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strict_filter_is_told_of_and_no_fault() {
+    fn a_strict_filter_is_reported_but_is_no_fault() {
         let finding = rp_filter(Router::Any, &["wan0"]);
         assert_eq!(finding.verdict, Verdict::Sound);
         assert!(finding.found.contains("wan0") && finding.meaning.is_some());

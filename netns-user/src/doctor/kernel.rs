@@ -1,4 +1,4 @@
-//! What the kernel can do: each thing is tried rather than asked for by its version.
+//! Checks the features of the kernel. Each feature is tried, since the version alone says little.
 
 use std::{fs::File, io, path::Path};
 
@@ -24,7 +24,7 @@ pub(super) fn check(subject: &Subject, trial: Trial) -> Vec<Finding> {
     if !geteuid().is_root() {
         let programs = (trial == Trial::All).then_some(PROGRAMS);
         let unseen = programs.into_iter().chain([TCX, SOURCE, FRAGMENTS, LINKS]);
-        findings.extend(unseen.map(|check| Finding::unseen(check, "not tried", subject)));
+        findings.extend(unseen.map(|check| Finding::unseen(check, subject)));
         return findings;
     }
     if trial == Trial::All {
@@ -33,7 +33,7 @@ pub(super) fn check(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings.extend(match netns::run_in_new(in_new_namespace) {
         Ok(findings) => findings,
         Err(error) => {
-            let meaning = "a lab consists of namespaces: the kernel was built without \
+            let meaning = "labs need network namespaces: the kernel was built without \
                            CONFIG_NET_NS, or a container forbids them";
             let fault = Finding::new("namespaces", Verdict::Faulty, error.to_string());
             vec![fault.meaning(meaning).command(built_with("CONFIG_NET_NS"))]
@@ -42,12 +42,12 @@ pub(super) fn check(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings
 }
 
-/// The command that tells whether this kernel was built with an option.
+/// The command that shows whether this kernel was built with an option.
 fn built_with(option: &str) -> String {
     format!("grep {option} /boot/config-$(uname -r)")
 }
 
-/// What is tried where nobody minds.
+/// Checks that make interfaces or attach programs: in a temporary namespace.
 fn in_new_namespace() -> Vec<Finding> {
     vec![
         tcx(probe::tcx()),
@@ -64,8 +64,8 @@ fn version() -> Finding {
     let found = Finding::sound(CHECK, format!("Linux {release}"));
     if kernel::numbers(&release).is_some_and(|numbers| numbers < ROUTE_MARKS) {
         return found.meaning(
-            "routing rules that go by a packet's mark are not followed: Linux 6.10 and newer \
-             tell programs of them",
+            "the NAT ignores routing rules that match a packet mark (`ip rule … fwmark`): this \
+             needs Linux 6.10",
         );
     }
     found
@@ -78,21 +78,20 @@ fn btf(there: bool) -> Finding {
     }
     Finding::new(CHECK, Verdict::Doubtful, format!("there is no {BTF}"))
         .meaning(
-            "the kernel was built without CONFIG_DEBUG_INFO_BTF: labs do without it as long as \
-             the eBPF programs load, tools that look into the kernel do not",
+            "the kernel was built without CONFIG_DEBUG_INFO_BTF: labs work without it if the eBPF \
+             programs load; tracing tools do not",
         )
         .command(built_with("CONFIG_DEBUG_INFO_BTF"))
 }
 
 fn ports(are_shown: bool) -> Finding {
     if are_shown {
-        return Finding::sound(PORTS, "programs see what a bridge does with its ports");
+        return Finding::sound(PORTS, "eBPF programs can read the state of bridge ports");
     }
-    Finding::new(PORTS, Verdict::Doubtful, "programs do not see what a bridge does with its ports")
+    Finding::new(PORTS, Verdict::Doubtful, "eBPF programs cannot read the state of bridge ports")
         .meaning(
-            "packets of labs all go by the bridges, which is slower: the short ways past a bridge need \
-             Linux 6.2 and the kernel's types, those of the module \"bridge\" too \
-             (CONFIG_DEBUG_INFO_BTF_MODULES)",
+            "all packets of labs pass through the bridges, which is slower: bypassing a bridge \
+             needs Linux 6.2 and BTF, also of the module \"bridge\" (CONFIG_DEBUG_INFO_BTF_MODULES)",
         )
         .command("ls /sys/kernel/btf/vmlinux /sys/kernel/btf/bridge")
 }
@@ -103,19 +102,19 @@ fn programs(loaded: &Result<probe::Programs, DatapathError>) -> Vec<Finding> {
         Err(error) => vec![
             Finding::new(PROGRAMS, Verdict::Faulty, error.to_string())
                 .meaning(
-                    "without its programs no lab comes up: where rights are no fault, the kernel \
-                     may say more",
+                    "`netns up` fails without its programs: if \"rights\" shows no fault, the \
+                     kernel log may show the reason",
                 )
                 .command(KERNEL_LOG),
         ],
         Ok(programs) => {
             let count = programs.count;
-            let taken = Finding::sound(PROGRAMS, format!("the verifier takes all {count}"));
+            let taken = Finding::sound(PROGRAMS, format!("the verifier accepts all {count}"));
             let jit = if programs.compiled {
                 Finding::sound(JIT, "on: the programs run as machine code")
             } else {
                 Finding::new(JIT, Verdict::Doubtful, "off: the programs are interpreted")
-                    .meaning("labs work, but each packet costs several times as much")
+                    .meaning("labs work, but each packet takes several times as long")
                     .command("sysctl -w net.core.bpf_jit_enable=1")
             };
             vec![taken, jit]
@@ -125,9 +124,9 @@ fn programs(loaded: &Result<probe::Programs, DatapathError>) -> Vec<Finding> {
 
 fn tcx(tried: io::Result<()>) -> Finding {
     match tried {
-        Ok(()) => Finding::sound(TCX, "programs hang on interfaces by links"),
-        Err(error) => Finding::new(TCX, Verdict::Faulty, format!("cannot be attached: {error}"))
-            .meaning("the programs of a lab hang there: this needs Linux 6.6 and CONFIG_NET_XGRESS")
+        Ok(()) => Finding::sound(TCX, "programs can be attached to interfaces"),
+        Err(error) => Finding::new(TCX, Verdict::Faulty, format!("attaching fails: {error}"))
+            .meaning("labs need tcx hooks, which need Linux 6.6 and CONFIG_NET_XGRESS")
             .command(built_with("CONFIG_NET_XGRESS")),
     }
 }
@@ -138,25 +137,25 @@ fn source(tried: io::Result<bool>) -> Finding {
         Ok(false) => {
             Finding::new(SOURCE, Verdict::Faulty, "bpf_fib_lookup selects no source address")
                 .meaning(
-                    "masquerade would not know which address to take: Linux 6.7 and newer and the \
-                     later releases of 6.6 select it; this shows the kernels of Debian and its like",
+                    "masquerade needs it to find the address of an uplink: boot Linux 6.7, or a \
+                     later release of 6.6; this lists the kernels in Debian and Ubuntu",
                 )
                 .command("apt-cache search '^linux-image-[0-9]'")
         }
-        Err(error) => Finding::new(SOURCE, Verdict::Faulty, format!("cannot be tried: {error}"))
-            .meaning("masquerade asks the kernel's routes for the address to take")
+        Err(error) => Finding::new(SOURCE, Verdict::Faulty, format!("the test fails: {error}"))
+            .meaning("masquerade needs bpf_fib_lookup to find the address of an uplink")
             .command(KERNEL_LOG),
     }
 }
 
 fn fragments(tried: io::Result<()>) -> Finding {
     match tried {
-        Ok(()) => Finding::sound(FRAGMENTS, "a netfilter link can put fragments together"),
+        Ok(()) => Finding::sound(FRAGMENTS, "a netfilter link can reassemble fragments"),
         Err(error) => {
             Finding::new(FRAGMENTS, Verdict::Doubtful, format!("no defragmentation: {error}"))
                 .meaning(
-                    "fragments that arrive before the first one of their packet are dropped; \
-                     fragments in order are translated: putting them together needs Linux 6.6, \
+                    "fragments in order are translated, but those that arrive before the first one \
+                     of their packet are dropped: reassembly needs Linux 6.6, \
                      CONFIG_NETFILTER_BPF_LINK and CONFIG_NF_DEFRAG_IPV4",
                 )
                 .command(built_with("-E 'NETFILTER_BPF_LINK|NF_DEFRAG_IPV4'"))
@@ -168,7 +167,7 @@ fn links(tried: Result<(), NetError>) -> Finding {
     match tried {
         Ok(()) => Finding::sound(LINKS, "veth pairs and bridges can be made"),
         Err(error) => Finding::new(LINKS, Verdict::Faulty, error.to_string())
-            .meaning("the kernel has no module for them, or cannot load it")
+            .meaning("the kernel has no veth or bridge module, or cannot load it")
             .command("modprobe -a veth bridge"),
     }
 }
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_labs_cannot_do_without_is_a_fault() {
+    fn a_missing_feature_is_a_fault_only_if_every_lab_needs_it() {
         for finding in [tcx(Err(unknown())), source(Ok(false)), source(Err(unknown()))] {
             assert_eq!(finding.verdict, Verdict::Faulty, "{finding:?}");
             assert!(finding.command.is_some(), "{finding:?}");
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn interpreted_programs_are_told_of() {
+    fn interpreted_programs_are_a_warning() {
         let findings = programs(&Ok(probe::Programs { count: 3, compiled: false }));
         assert_eq!(findings[0].verdict, Verdict::Sound);
         assert_eq!(findings[1].verdict, Verdict::Doubtful);

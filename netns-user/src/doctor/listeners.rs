@@ -1,23 +1,24 @@
-//! Programs of the router and the ports that the lab forwards: who listens there, and who cannot call.
+//! Checks for programs of a router that listen on a forwarded port, and names those that cannot
+//! connect to a forward.
 
 use super::{Finding, Router, Subject, Verdict};
 use crate::lab::{self, ShadowedListener};
 
 const CHECK: &str = "listeners";
 
-/// Shows who listens.
+/// Shows the listening sockets.
 const LISTENERS: &str = "ss -Hlntup";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let Some(lab) = &subject.lab else { return Vec::new() };
-    // Where the routers are namespaces, nobody listens before they are there.
+    // The routers are namespaces that do not exist yet, so no program listens in them.
     if matches!(subject.router(), Router::Own) && !subject.living {
         return Vec::new();
     }
     let listeners = match lab::shadowed(lab) {
         Ok(found) => judge(&found),
         Err(error) => Finding::new(CHECK, Verdict::Doubtful, error.to_string())
-            .meaning("whether a program listens on a forwarded port is not known: this shows it")
+            .meaning("the listening sockets could not be read; this shows them")
             .command(LISTENERS),
     };
     let mut findings = vec![listeners];
@@ -27,11 +28,11 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     findings
 }
 
-/// What holds for every lab with forwards.
+/// A limit of every lab with forwards.
 fn bound_to_loopback() -> Finding {
-    Finding::sound("loopback", "programs of the router reach forwards, by 127.0.0.1 too").meaning(
-        "but for those that bind their socket to a loopback address before they connect: they get \
-         EINVAL, because Linux sends nothing from such an address to another namespace",
+    Finding::sound("loopback", "programs of the router reach forwards, also at 127.0.0.1").meaning(
+        "exception: a program that binds its socket to a loopback address before it connects gets \
+         EINVAL, since Linux cannot send from a loopback address to another namespace",
     )
 }
 
@@ -42,8 +43,8 @@ fn judge(found: &[ShadowedListener]) -> Finding {
     let words: Vec<String> = found.iter().map(ShadowedListener::in_words).collect();
     Finding::new(CHECK, Verdict::Doubtful, words.join("; "))
         .meaning(
-            "connections that the program has already, and answers to what it sends, stay its \
-             own; for the rest give the forward, or the program, another port",
+            "the program keeps its open connections and gets replies to its own packets, but no \
+             new connections from others: give the forward or the program another port",
         )
         .command(LISTENERS)
 }
@@ -54,7 +55,7 @@ mod tests {
     use crate::topology::Topology;
 
     #[test]
-    fn who_cannot_call_a_forward_is_told_where_there_are_forwards() {
+    fn the_limit_of_loopback_addresses_is_shown_only_for_a_lab_with_forwards() {
         let checks = |lab: Topology| -> Vec<&str> {
             let subject = Subject { lab: Some(lab), file: None, living: true, no_uplink: None };
             check(&subject).iter().map(|finding| finding.check).collect()
@@ -78,8 +79,8 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Doubtful);
         assert_eq!(
             finding.found,
-            "dnsmasq of namespace \"gw\" listens on udp 0.0.0.0:53, but what others send there \
-             goes by \"forward udp 53 -> 10.0.0.2:53\""
+            "dnsmasq in namespace \"gw\" listens on udp 0.0.0.0:53, but \"forward udp 53 -> \
+             10.0.0.2:53\" takes the packets that others send there"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! Whether labs will work on this machine: what was looked at, what was found, what it means,
-//! and what mends it.
+//! Checks whether labs work on this machine. Each check has a finding: its result, its consequence,
+//! and a command that repairs the fault.
 //!
-//! The machine is the namespace of the calling thread. Each group of checks has a file of its
-//! own, where reading and judging are apart; nothing of the machine is changed.
+//! The machine is the namespace of the calling thread. Each group of checks has its own file, in
+//! which reading the machine and judging it are separate functions. Nothing is changed.
 
 mod files;
 mod firewall;
@@ -25,16 +25,16 @@ use crate::{
     topology::{Topology, Uplink},
 };
 
-/// Shows what the kernel has lately complained of.
+/// Shows the last messages of the kernel.
 const KERNEL_LOG: &str = "dmesg | tail -n 20";
 
-/// How a finding counts.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     #[serde(rename = "ok")]
     Sound,
-    /// It works, but not all of it or not for every lab; or it could not be looked at.
+    /// It works only in part or not for every lab, or it could not be checked.
     #[serde(rename = "warning")]
     Doubtful,
     /// It does not work.
@@ -42,16 +42,16 @@ pub enum Verdict {
     Faulty,
 }
 
-/// What one look has shown.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The name of the check.
     pub check: &'static str,
     pub verdict: Verdict,
     pub found: String,
-    /// What it means for labs.
+    /// The consequence for labs.
     pub meaning: Option<String>,
-    /// A command for a shell that mends it, or where no command can, shows what is behind it.
+    /// A shell command that repairs the fault, or shows its cause where no command can repair it.
     pub command: Option<String>,
 }
 
@@ -64,10 +64,10 @@ impl Finding {
         Self::new(check, Verdict::Sound, found)
     }
 
-    /// What only root can look at.
-    fn unseen(check: &'static str, what: &str, subject: &Subject) -> Self {
-        Self::new(check, Verdict::Doubtful, format!("{what}: only root can look"))
-            .meaning("run it with sudo to see")
+    /// A check that needs root.
+    fn unseen(check: &'static str, subject: &Subject) -> Self {
+        Self::new(check, Verdict::Doubtful, "not checked: this needs root")
+            .meaning("run netns doctor with sudo")
             .command(subject.as_root())
     }
 
@@ -82,27 +82,27 @@ impl Finding {
     }
 }
 
-/// What the machine is held against.
+/// The lab that the machine is checked for.
 #[derive(Debug)]
 pub struct Subject {
     /// `None`: labs in general.
     lab: Option<Topology>,
-    /// The topology file, as it was named.
+    /// The topology file, as the user wrote it.
     file: Option<String>,
     /// Whether that lab is up.
     living: bool,
-    /// Why the interface of an uplink "auto" is not known.
+    /// Why no interface was found for an uplink "auto".
     no_uplink: Option<String>,
 }
 
-/// Where a lab routes.
+/// The router of a lab.
 #[derive(Clone, Copy, Debug)]
 enum Router<'a> {
     /// It depends on the lab.
     Any,
-    /// In a namespace of its own: what the machine does to packets is no matter.
+    /// A namespace of the lab: the machine's own settings do not affect the lab's packets.
     Own,
-    /// In the machine's own namespace.
+    /// The machine itself.
     Machine(&'a Topology),
 }
 
@@ -131,7 +131,7 @@ impl Subject {
         self.lab.as_ref().map(|lab| lab.name.as_str())
     }
 
-    /// The command that asks the same as root.
+    /// The command that makes the same checks as root.
     fn as_root(&self) -> String {
         let file = self.file.as_deref().map(shell::word);
         format!("sudo netns doctor{}", file.map_or_else(String::new, |file| format!(" {file}")))
@@ -147,7 +147,7 @@ impl Subject {
 }
 
 impl Router<'_> {
-    /// How something counts that hinders the machine as a router.
+    /// The severity of a fault that affects the machine as a router.
     fn severity(self) -> Verdict {
         match self {
             Self::Any => Verdict::Doubtful,
@@ -157,20 +157,20 @@ impl Router<'_> {
     }
 }
 
-/// The uplinks of a lab that the machine has.
+/// The uplinks of a lab that are interfaces of the machine.
 fn real_uplinks(lab: &Topology) -> impl Iterator<Item = &Uplink> {
     lab.uplinks_of(None).filter(|uplink| uplink.far.is_none())
 }
 
-/// What is tried out.
+/// The checks to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trial {
     All,
-    /// Not the eBPF programs, which take the verifier seconds.
+    /// All but loading the eBPF programs, which takes seconds.
     Quick,
 }
 
-/// Looks at everything.
+/// Makes all checks.
 #[must_use]
 pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     let mut findings = vec![rights::check(subject)];
@@ -188,7 +188,7 @@ pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings
 }
 
-/// Whether nothing is at fault.
+/// Whether no finding is a fault.
 #[must_use]
 pub fn is_sound(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.verdict < Verdict::Faulty)

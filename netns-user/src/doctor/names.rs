@@ -1,4 +1,4 @@
-//! Whether the names that a lab will bear are free.
+//! Checks that the names of a lab's namespaces, interfaces, routes and files are free.
 
 use nix::unistd::geteuid;
 
@@ -11,20 +11,20 @@ use crate::{
 const CHECK: &str = "names";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
-    // The names of labs in general are anybody's.
+    // Labs in general have no names to check.
     let Some(lab) = &subject.lab else { return Vec::new() };
     match lab::obstacles(lab) {
         Ok(found) if found.is_empty() => vec![Finding::sound(
             CHECK,
-            if subject.living { "those of the lab are its own" } else { "none is taken" },
+            if subject.living { "the lab is up and uses them" } else { "none is taken" },
         )],
         Ok(found) => found.iter().map(taken).collect(),
         Err(_) if !geteuid().is_root() => {
-            vec![Finding::unseen(CHECK, "what others have", subject)]
+            vec![Finding::unseen(CHECK, subject)]
         }
         Err(error) => vec![
             Finding::new(CHECK, Verdict::Doubtful, error.to_string())
-                .meaning("whether a name is taken is not known: this shows what there is")
+                .meaning("the existing names could not be read; this shows them")
                 .command("netns list; ip -br link"),
         ],
     }
@@ -37,14 +37,14 @@ fn taken(error: &LabError) -> Finding {
         | LabError::LinkOfLab { lab, .. }
         | LabError::UplinkOfLab { lab, .. }
         | LabError::ForwardOfLab { lab, .. } => {
-            ("the lab is refused while that one is up", format!("netns down {}", shell::word(lab)))
+            ("`netns up` fails while that lab is up", format!("netns down {}", shell::word(lab)))
         }
-        error => ("the lab is refused: if nobody needs what is there, this deletes it", rid(error)),
+        error => ("`netns up` fails; if nobody needs that object, this deletes it", rid(error)),
     };
     finding.meaning(meaning).command(command)
 }
 
-/// The command that deletes what is in the way.
+/// The command that deletes the object in the way.
 fn rid(error: &LabError) -> String {
     match error {
         LabError::NamespaceTaken(name) => format!("netns del {}", shell::word(name)),
@@ -52,7 +52,7 @@ fn rid(error: &LabError) -> String {
         LabError::RouteTaken { to, metric } => format!("ip route del {to} metric {metric}"),
         LabError::FileTaken { path } => format!("rm {}", shell::word(&path.to_string_lossy())),
         LabError::DatapathTaken { lab, .. } => format!("netns down {}", shell::word(lab)),
-        // What cannot be read is told by the command that reads it.
+        // `netns status` shows which record cannot be read.
         _ => "netns status".to_owned(),
     }
 }

@@ -1,4 +1,5 @@
-//! Whether the machine routes packets of the lab by interfaces that no uplink of the lab covers.
+//! Checks whether the machine routes packets of the lab out of interfaces that are no uplinks of
+//! it.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ use crate::{
 
 const CHECK: &str = "other-ways";
 
-/// Shows which tables packets are looked up in, and the routes of all tables.
+/// Shows the routing rules, and the routes of all tables.
 const ROUTES: &str = "ip rule; ip -4 route show table all type unicast";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
@@ -23,7 +24,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         Router::Machine(lab) => match lab::uncovered(lab) {
             Ok(found) => judge(lab, subject, &found, &lab::interfaces_of_other_labs(&lab.name)),
             Err(error) => Finding::new(CHECK, Verdict::Doubtful, error.to_string())
-                .meaning("where the machine routes packets of the lab is not known: this shows it")
+                .meaning("the routes for packets of the lab could not be read; this shows them")
                 .command(ROUTES),
         },
     };
@@ -38,15 +39,14 @@ fn judge(
     of_other_labs: &HashSet<String>,
 ) -> Finding {
     if found.is_empty() {
-        return Finding::sound(CHECK, "the machine routes packets of the lab only by its uplinks");
+        return Finding::sound(CHECK, "all routes for packets of the lab lead to its uplinks");
     }
     let names: Vec<String> = found.iter().map(in_words).collect();
-    let uplinks = if found.len() == 1 { "is no uplink" } else { "are no uplinks" };
+    let uplinks = if found.len() == 1 { "is not an uplink" } else { "are not uplinks" };
     let text = format!("routes lead to {}, which {uplinks} of the lab", names.join(", "));
     let doubt = Finding::new(CHECK, Verdict::Doubtful, text);
-    let advice = "packets of the lab that are routed there are dropped: if namespaces are to \
-                  reach such a network, add an [[uplink]] for its interface, with a masquerade or \
-                  `routed`";
+    let advice = "packets of the lab on such a route are dropped: if namespaces shall reach that \
+                  network, add an [[uplink]] for its interface, with a masquerade or `routed`";
     let is_free = |name: &&String| !of_other_labs.contains(*name);
     let free = found.iter().map(|one| &one.interface).find(is_free);
     match (free, subject.file.as_deref()) {
@@ -58,8 +58,8 @@ fn judge(
         }
         (None, _) => doubt
             .meaning(
-                "packets of the lab that are routed there are dropped, and interfaces of other \
-                 labs cannot become uplinks of this one; this shows the routes",
+                "packets of the lab on such a route are dropped, and an interface of another lab \
+                 cannot become an uplink of this one; this shows the routes",
             )
             .command(ROUTES),
     }
@@ -74,8 +74,8 @@ fn in_words(found: &UncoveredInterface) -> String {
     }
 }
 
-/// The lines of a topology file that make `interface` an uplink. A masquerade without an uplink
-/// holds for this one too.
+/// The lines of a topology file that make `interface` an uplink. Bridges with a masquerade for
+/// every uplink need no rule of their own.
 fn uplink(lab: &Topology, interface: &str) -> Vec<String> {
     let mut lines = vec!["[[uplink]]".to_owned(), format!("name = {interface:?}")];
     for subnet in lab.bridges_of(None).map(|bridge| bridge.address.trunc()) {
@@ -92,7 +92,8 @@ fn uplink(lab: &Topology, interface: &str) -> Vec<String> {
     lines
 }
 
-/// The command that adds lines to a file. The empty line ends a last line that has no end.
+/// The command that appends lines to a file. The empty line comes first, since the last line of the
+/// file may have no line feed.
 fn append(lines: &[String], file: &str) -> String {
     let words = shell::words(std::iter::once("").chain(lines.iter().map(String::as_str)));
     format!("printf '%s\\n' {words} >> {}", shell::word(file))
@@ -145,7 +146,7 @@ mod tests {
     fn uncovered_interfaces_are_named_with_an_example() {
         let finding = judged(&[("wg0", "0.0.0.0/0"), ("docker0", "172.17.0.0/16")], &[]);
         assert_eq!(finding.verdict, Verdict::Doubtful);
-        let found = "routes lead to \"wg0\" (default), \"docker0\" (172.17.0.0/16), which are no \
+        let found = "routes lead to \"wg0\" (default), \"docker0\" (172.17.0.0/16), which are not \
                      uplinks of the lab";
         assert_eq!(finding.found, found);
     }

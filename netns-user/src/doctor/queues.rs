@@ -1,4 +1,4 @@
-//! Whether somebody shapes traffic where little of it passes.
+//! Checks for traffic shaping on router ports, which most packets of a lab bypass.
 
 use super::{Finding, Subject, Verdict, shell};
 use crate::lab::{self, QueueOnPort};
@@ -17,7 +17,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
         ),
         Ok(found) => judge(&found),
         Err(error) => Finding::new(CHECK, Verdict::Doubtful, error.to_string())
-            .meaning("whether an interface of the lab has a queueing discipline is not known")
+            .meaning("the queueing disciplines could not be read; this shows them")
             .command(QUEUES),
     }]
 }
@@ -32,7 +32,7 @@ fn count(found: usize) -> String {
 
 fn judge(found: &[QueueOnPort]) -> Finding {
     let Some(first) = found.first() else {
-        return Finding::sound(CHECK, "no end of a cable in a router has a queueing discipline");
+        return Finding::sound(CHECK, "no router port has a queueing discipline");
     };
     let names: Vec<String> =
         found.iter().map(|one| format!("\"{}\" ({})", one.port, one.kind)).collect();
@@ -45,11 +45,11 @@ fn judge(found: &[QueueOnPort]) -> Finding {
     Finding::new(
         CHECK,
         Verdict::Doubtful,
-        format!("{} {have} that most packets do not pass", names.join(", ")),
+        format!("{} {have}, which most packets bypass", names.join(", ")),
     )
     .meaning(
-        "what the datapath hands to a namespace enters it past the router's end of its cable: shape \
-         at the interface in the namespace, or let the lab go by the stack (`via_stack = true`)",
+        "the datapath delivers packets directly to the namespace's end of the cable: shape traffic \
+         at that end, or set `via_stack = true` in the topology file",
     )
     .command(format!("tc {inside}-s qdisc show dev {}", shell::word(&first.port)))
 }
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Doubtful);
         assert_eq!(
             finding.found,
-            "\"veth-blue-br\" (tbf) has a queueing discipline that most packets do not pass"
+            "\"veth-blue-br\" (tbf) has a queueing discipline, which most packets bypass"
         );
         assert_eq!(finding.command.unwrap(), "tc -n gw -s qdisc show dev veth-blue-br");
     }

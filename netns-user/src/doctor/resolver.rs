@@ -1,4 +1,4 @@
-//! Whether names can be resolved from inside a namespace.
+//! Checks whether programs in a namespace can resolve names.
 
 use std::{fs, net::IpAddr, path::Path};
 
@@ -7,15 +7,15 @@ use super::{Finding, Subject, Verdict, real_uplinks, shell};
 const CHECK: &str = "resolver";
 const LIST: &str = "/etc/resolv.conf";
 
-/// Where systemd-resolved writes the servers that it asks itself.
+/// The upstream name servers of systemd-resolved.
 const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
 
-/// A public server, where the machine names none.
+/// A public name server, for a machine whose own servers are not known.
 const PUBLIC: &str = "9.9.9.9";
 
 pub(super) fn check(subject: &Subject) -> Finding {
     let Ok(list) = fs::read_to_string(LIST) else {
-        return Finding::sound(CHECK, format!("there is no {LIST}: nobody resolves names here"));
+        return Finding::sound(CHECK, format!("there is no {LIST}: this machine uses no DNS"));
     };
     let has_own = |name: &str| Path::new("/etc/netns").join(name).join("resolv.conf").exists();
     let behind = fs::read_to_string(BEHIND_THE_STUB).unwrap_or_default();
@@ -26,7 +26,7 @@ fn servers(list: &str) -> Vec<IpAddr> {
     let words = list.lines().map(str::split_whitespace);
     words
         .filter_map(|mut words| match (words.next(), words.next()) {
-            // A link may stand behind the address of an IPv6 server.
+            // An IPv6 address may end in a zone: fe80::1%eth0.
             (Some("nameserver"), Some(server)) => server.split('%').next()?.parse().ok(),
             _ => None,
         })
@@ -42,40 +42,40 @@ fn judge(list: &str, subject: &Subject, has_own: &dyn Fn(&str) -> bool, behind: 
         let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
         return Finding::sound(CHECK, format!("{LIST} names {}", names.join(", ")));
     };
-    let found = format!("{LIST} names {stub}, where only this machine itself gets an answer");
+    let found = format!("{LIST} names {stub}, which only this machine can reach");
     let doubt = Finding::new(CHECK, Verdict::Doubtful, &found);
     let Some(lab) = &subject.lab else {
         let write = write_servers("NAME", behind);
         return doubt
             .meaning(
-                "names are not resolved inside a namespace that has no servers of its own: give \
-                 them by `dns = [\"9.9.9.9\"]` in the topology file, or to the namespace NAME by \
-                 this command",
+                "names are not resolved in a namespace without its own name servers: set \
+                 `dns = [\"9.9.9.9\"]` in the topology file, or use this command for the namespace \
+                 NAME",
             )
             .command(format!("mkdir -p /etc/netns/NAME && {write}"));
     };
     if real_uplinks(lab).next().is_none() {
-        return Finding::sound(CHECK, found).meaning("no matter: the lab is closed in itself");
+        return Finding::sound(CHECK, found).meaning("not relevant: the lab has no real uplink");
     }
     let without = |name: &&str| !has_own(name);
     let namespaces = lab.namespaces.iter().filter(|namespace| namespace.dns.is_empty());
     let without: Vec<&str> =
         namespaces.map(|namespace| namespace.name.as_str()).filter(without).collect();
     if without.is_empty() {
-        return Finding::sound(CHECK, found).meaning("the namespaces have servers of their own");
+        return Finding::sound(CHECK, found).meaning("the namespaces have their own name servers");
     }
     let write = write_servers("$n", behind);
     let names = shell::words(without.iter().copied());
     doubt
         .meaning(format!(
-            "names are not resolved inside {}: give them servers, as with `dns = \
-             [\"{PUBLIC}\"]` in the topology file",
+            "names are not resolved in {}: set `dns = [\"{PUBLIC}\"]` in the topology file, or use \
+             this command",
             some(&without)
         ))
         .command(format!("for n in {names}; do mkdir -p /etc/netns/$n && {write}; done"))
 }
 
-/// The command that gives a namespace servers: those behind the stub, or a public one.
+/// The command that gives a namespace name servers: those behind the stub, or a public one.
 fn write_servers(namespace: &str, behind: bool) -> String {
     if behind {
         format!("cp {BEHIND_THE_STUB} /etc/netns/{namespace}/resolv.conf")
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stub_is_out_of_reach_unless_the_namespaces_have_their_own() {
+    fn a_stub_resolver_is_a_warning_unless_the_namespaces_have_their_own_servers() {
         let verdict = |subject: &Subject, own| judge(STUB, subject, &|_| own, false).verdict;
         assert_eq!(verdict(&Subject::any_lab(), false), Verdict::Doubtful);
         assert_eq!(verdict(&lab("", ""), false), Verdict::Doubtful);

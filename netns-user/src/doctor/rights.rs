@@ -1,4 +1,4 @@
-//! What the calling process is allowed to do.
+//! Checks the privileges of the calling process.
 
 use std::{fs, io};
 
@@ -9,14 +9,14 @@ use crate::datapath::probe;
 
 const CHECK: &str = "rights";
 
-/// Capabilities that labs need, with their bits (linux/capability.h). The second one holds what
-/// CAP_BPF and CAP_PERFMON are parts of.
+/// Capabilities that labs need, with their bits (linux/capability.h). CAP_SYS_ADMIN includes
+/// CAP_BPF and CAP_PERFMON.
 const NEEDED: [(&str, u32); 2] = [("CAP_NET_ADMIN", 12), ("CAP_SYS_ADMIN", 21)];
 
-/// Begins a container that may do what labs need.
+/// Starts a container with the privileges that labs need.
 const PRIVILEGED: &str = "sudo docker run --privileged …";
 
-/// All users of the machine, as /proc tells who is root for them.
+/// The user map in /proc of a process that is in no user namespace.
 const WHOLE_MACHINE: &str = "0 0 4294967295";
 
 pub(super) fn check(subject: &Subject) -> Finding {
@@ -37,23 +37,23 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     line.map(str::trim)
 }
 
-/// What the kernel says about a process.
+/// The privileges of a process, as /proc shows them.
 #[derive(Clone, Copy, Debug)]
 struct Process {
     root: bool,
-    /// `None` when the kernel does not tell.
+    /// `None` when /proc does not show them.
     capabilities: Option<u64>,
-    /// By seccomp.
+    /// Has a seccomp filter.
     filtered: bool,
-    /// In a user namespace.
+    /// Is in a user namespace.
     contained: bool,
 }
 
 fn judge(process: &Process, bpf: Option<&io::Error>, as_root: &str) -> Finding {
     let fault = |found: String| Finding::new(CHECK, Verdict::Faulty, found);
     if !process.root {
-        return fault("this is not root".into())
-            .meaning("namespaces, links and eBPF programs are made by root")
+        return fault("not root".into())
+            .meaning("only root can make namespaces and links and load eBPF programs")
             .command(as_root);
     }
     let held = process.capabilities.unwrap_or(u64::MAX);
@@ -62,35 +62,35 @@ fn judge(process: &Process, bpf: Option<&io::Error>, as_root: &str) -> Finding {
     if !missing.is_empty() {
         return fault(format!("root, but without {}", missing.join(", ")))
             .meaning(
-                "a container or a service took them away: give them back, by this or by \
-                 `CapabilityBoundingSet=` of the unit",
+                "a container or a systemd unit removed these capabilities: start the container as \
+                 below, or allow them with `CapabilityBoundingSet=` in the unit",
             )
             .command(PRIVILEGED);
     }
     let Some(error) = bpf else {
-        return Finding::sound(CHECK, "root, with all capabilities that labs need");
+        return Finding::sound(CHECK, "root, with all required capabilities");
     };
     if process.contained {
-        return fault(format!("root of a user namespace only, refused bpf(2): {error}"))
+        return fault(format!("root only in a user namespace; the kernel refuses bpf(2): {error}"))
             .meaning(
-                "a container without root on the machine cannot load eBPF programs: run netns on \
-                 the machine itself or in a container that is privileged",
+                "a rootless container cannot load eBPF programs: run netns on the machine itself \
+                 or in a privileged container",
             )
             .command(PRIVILEGED);
     }
-    let found = format!("root, but refused bpf(2): {error}");
+    let found = format!("root, but the kernel refuses bpf(2): {error}");
     if process.filtered {
         return fault(found)
             .meaning(
-                "a seccomp filter of the container or the service stands in the way: run it \
-                 without, or with a filter that allows bpf",
+                "a seccomp filter of the container or the systemd unit is active: run netns \
+                 without it, or with a filter that allows bpf(2)",
             )
             .command("sudo docker run --security-opt seccomp=unconfined …");
     }
     fault(found)
         .meaning(
-            "the kernel was built without CONFIG_BPF_SYSCALL, or a security module refuses: its \
-             log may say which",
+            "the kernel was built without CONFIG_BPF_SYSCALL, or a security module forbids bpf(2): \
+             the kernel log may show which",
         )
         .command(KERNEL_LOG)
 }
@@ -107,18 +107,18 @@ mod tests {
     }
 
     #[test]
-    fn root_that_may_everything_is_sound() {
+    fn root_with_all_capabilities_is_sound() {
         assert_eq!(judge(&ROOT, None, "").verdict, Verdict::Sound);
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_finding_names_the_missing_privilege() {
         let without = Process { capabilities: Some(!(1 << 12)), ..ROOT };
         let cases = [
             (Process { root: false, ..ROOT }, "not root"),
             (without, "CAP_NET_ADMIN"),
             (Process { contained: true, ..ROOT }, "user namespace"),
-            (ROOT, "refused bpf(2)"),
+            (ROOT, "the kernel refuses bpf(2)"),
         ];
         for (process, part) in cases {
             let finding = judge(&process, Some(&refused()), "sudo netns doctor");

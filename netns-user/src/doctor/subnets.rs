@@ -1,4 +1,4 @@
-//! Whether a lab's uplinks are there, and its subnets free.
+//! Checks that the uplinks of a lab exist and that its subnets are free.
 
 use ipnet::Ipv4Net;
 
@@ -15,7 +15,7 @@ const UPLINKS: &str = "uplinks";
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     match subject.router() {
         Router::Any => {
-            let found = "the lecture's lab is closed in itself, and overlaps nothing";
+            let found = "the lecture's lab has no connection to the machine and overlaps nothing";
             vec![Finding::sound(SUBNETS, found)]
         }
         Router::Own => {
@@ -29,7 +29,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
             }
             Err(error) => vec![
                 Finding::new(SUBNETS, Verdict::Doubtful, error.to_string())
-                    .meaning("what the machine reaches is not known: this shows it")
+                    .meaning("the addresses and routes could not be read; this shows them")
                     .command("ip -br address; ip route"),
             ],
         },
@@ -38,7 +38,7 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
 
 struct Machine {
     links: Vec<Link>,
-    /// That of the default route.
+    /// The interface of the default route.
     way_out: Option<String>,
     ways: Ways,
 }
@@ -52,7 +52,7 @@ impl Machine {
         })
     }
 
-    /// An interface that could be the uplink of a lab: best the one that leads out.
+    /// An interface that could be the uplink of a lab, preferably that of the default route.
     fn other_uplink(&self, lab: &Topology) -> Option<&str> {
         let own = |name: &str| {
             lab.bridges.iter().any(|bridge| bridge.name == name)
@@ -68,7 +68,7 @@ impl Machine {
 fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding> {
     let links = &machine.links;
     let fault = |found: String| Finding::new(UPLINKS, Verdict::Faulty, found);
-    // Another uplink for the file, or one for the machine.
+    // Suggests another interface for the file or, if there is none, a new interface.
     let mend = |finding: Finding, wanted: &str, make: String| match (
         machine.other_uplink(lab),
         subject.file.as_deref(),
@@ -76,13 +76,14 @@ fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
         (Some(other), Some(file)) => {
             let change = format!(r#"s/"{wanted}"/"{other}"/g"#);
             let command = format!("sed -i {} {}", shell::word(&change), shell::word(file));
-            finding.meaning(format!("the lab is refused; \"{other}\" is there")).command(command)
+            let meaning = format!("`netns up` fails; this uses \"{other}\" in the file instead");
+            finding.meaning(meaning).command(command)
         }
         _ => finding
-            .meaning("the lab is refused, and there is no other: this makes one to nowhere")
+            .meaning("`netns up` fails, and no other interface exists: this adds one to nowhere")
             .command(make),
     };
-    // Of a kind that labs need anyway; not every kernel has dummies.
+    // A bridge, which labs need anyway: not every kernel has dummy interfaces.
     let lone = |name: &str| {
         let name = shell::word(name);
         format!("ip link add {name} type bridge && ip link set {name} up")
@@ -102,12 +103,12 @@ fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
             }
             Some(_) if let Some(error) = lab::uplink_fault(name, links) => findings.push(
                 Finding::new(UPLINKS, Verdict::Faulty, error.to_string())
-                    .meaning("the lab is refused; this shows the interface")
+                    .meaning("`netns up` fails; this shows the interface")
                     .command(format!("ip -d link show {}", shell::word(name))),
             ),
             Some(link) if !link.up => findings.push(
-                Finding::new(UPLINKS, Verdict::Doubtful, format!("\"{name}\" is switched off"))
-                    .meaning("the lab comes up, but nothing gets out or in there")
+                Finding::new(UPLINKS, Verdict::Doubtful, format!("\"{name}\" is down"))
+                    .meaning("the lab comes up, but no packet passes this uplink")
                     .command(format!("ip link set {} up", shell::word(name))),
             ),
             Some(_) => present.push(format!("\"{name}\"")),
@@ -121,16 +122,16 @@ fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
 
 fn subnets(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding> {
     if subject.living {
-        return vec![Finding::sound(SUBNETS, "the lab is up: its subnets are its own")];
+        return vec![Finding::sound(SUBNETS, "not checked: the lab is up and uses them")];
     }
     let clash = |bridge: &Bridge| {
         let error = machine.ways.check(bridge).err()?;
         let finding = Finding::new(SUBNETS, Verdict::Faulty, error.to_string());
         Some(
             match free(bridge.address.trunc(), lab, &machine.ways.networks().collect::<Vec<_>>()) {
-                None => finding.meaning("the lab is refused"),
+                None => finding.meaning("`netns up` fails"),
                 Some(free) => mend(
-                    finding.meaning(format!("the lab is refused; {free} is free")),
+                    finding.meaning(format!("`netns up` fails; {free} is free")),
                     bridge.address.trunc(),
                     free,
                     subject.file.as_deref(),
@@ -140,13 +141,14 @@ fn subnets(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
     };
     let clashes: Vec<Finding> = lab.bridges_of(None).filter_map(clash).collect();
     if clashes.is_empty() {
-        vec![Finding::sound(SUBNETS, "the machine reaches none of the bridges' otherwise")]
+        vec![Finding::sound(SUBNETS, "no subnet of a bridge overlaps a network of the machine")]
     } else {
         clashes
     }
 }
 
-/// Where a subnet is whole bytes of its addresses, an editor's command can change them all.
+/// Adds a `sed` command that changes the subnet in the file. It works only for prefix lengths of
+/// whole bytes.
 fn mend(finding: Finding, from: Ipv4Net, to: Ipv4Net, file: Option<&str>) -> Finding {
     let bytes = usize::from(from.prefix_len() / 8);
     let (Some(file), 8 | 16 | 24) = (file, from.prefix_len()) else { return finding };
@@ -158,7 +160,7 @@ fn mend(finding: Finding, from: Ipv4Net, to: Ipv4Net, file: Option<&str>) -> Fin
     finding.command(format!("sed -i {} {}", shell::word(&change), shell::word(file)))
 }
 
-/// A private subnet of the same size (RFC 1918) that nobody has.
+/// A free private subnet (RFC 1918) of the same size.
 fn free(wanted: Ipv4Net, lab: &Topology, used: &[Ipv4Net]) -> Option<Ipv4Net> {
     let length = wanted.prefix_len();
     let space: Ipv4Net = if length >= 24 { "192.168.0.0/16" } else { "10.0.0.0/8" }.parse().ok()?;
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_free_subnet_is_of_the_same_size_and_nobodys() {
+    fn a_free_subnet_has_the_same_size_and_overlaps_nothing() {
         let lab = Topology::lecture();
         let used = |text: &str| [net(text)];
         assert_eq!(
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_changed_by_whole_bytes() {
+    fn a_command_changes_a_subnet_of_whole_bytes_in_the_file() {
         let change = |from, to| {
             let finding = Finding::new(SUBNETS, Verdict::Faulty, "");
             mend(finding, net(from), net(to), Some("my lab.toml")).command

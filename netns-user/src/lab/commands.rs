@@ -148,7 +148,7 @@ pub fn undo_commands(topology: &Topology) -> Result<Vec<String>, LabError> {
     }
     if wanted.uses_machine() {
         let setting = sysctl::IP_FORWARD.replace('/', ".");
-        commands.push(format!("# net.{setting} may have been 0 before: set it back if so"));
+        commands.push(format!("# if net.{setting} was 0 before, set it to 0 again"));
     }
     Ok(commands)
 }

@@ -24,19 +24,19 @@ pub enum LabError {
     NotRoot,
     /// `release` is what uname says.
     #[error(
-        "this kernel, Linux {release}, {missing}: boot a newer kernel, `netns doctor` tells all \
-         that a lab needs"
+        "Linux {release} {missing}: boot a newer kernel; `netns doctor` lists everything that labs \
+         need"
     )]
     KernelLacks { release: String, missing: &'static str },
     #[error("no lab is up: `netns up` builds one")]
     NoLab,
-    #[error("several labs are up, say which one: {0}")]
+    #[error("several labs are up: name one of {0}")]
     SeveralLabs(String),
-    #[error("lab \"{0}\" is not up: `netns status` shows those that are")]
+    #[error("lab \"{0}\" is not up: `netns status` lists the labs that are")]
     NotUp(String),
     #[error(
-        "lab \"{0}\" is unfinished, its `up` was interrupted: run it again, or clear the lab with \
-         `netns down {0}`"
+        "lab \"{0}\" is unfinished, because its `up` was interrupted: run `netns up` again, or \
+         remove the lab with `netns down {0}`"
     )]
     Unfinished(String),
     #[error(
@@ -48,96 +48,96 @@ pub enum LabError {
     Busy { holder: Option<Holder>, path: PathBuf },
     #[error(
         "namespace \"{0}\" already exists and is not part of this lab: delete it \
-         (`netns del {word}`) or give yours another name",
+         (`netns del {word}`) or use another name",
         word = word(.0)
     )]
     NamespaceTaken(String),
     #[error(
-        "namespace \"{name}\" already belongs to lab \"{lab}\": take that down \
-         (`netns down {lab}`) or give yours another name"
+        "namespace \"{name}\" already belongs to lab \"{lab}\": take that lab \
+         down (`netns down {lab}`) or use another name"
     )]
     NamespaceOfLab { name: String, lab: String },
     #[error(
-        "interface \"{0}\" already exists and is not part of this lab: delete it if nobody needs it \
-         (`{command}`) or give yours another name",
+        "interface \"{0}\" already exists and is not part of this lab: delete it if nobody needs \
+         it (`{command}`) or use another name",
         command = delete_command(.0)
     )]
     LinkTaken(End),
     #[error(
-        "interface \"{link}\" already belongs to lab \"{lab}\": take that down \
-         (`netns down {lab}`) or give yours another name"
+        "interface \"{link}\" already belongs to lab \"{lab}\": take that lab \
+         down (`netns down {lab}`) or use another name"
     )]
     LinkOfLab { link: End, lab: String },
     #[error(
-        "route to {to} with metric {metric}: this machine already has one: leave it out of the \
-         lab or give it another metric"
+        "this machine already has a route to {to} with metric {metric}: remove it from the lab's \
+         file or use another metric"
     )]
     RouteTaken { to: Ipv4Net, metric: u32 },
     #[error(
-        "bridge \"{bridge}\": its subnet {subnet} overlaps {other}, which this machine reaches \
-         by {by}: give the bridge another subnet"
+        "the subnet {subnet} of bridge \"{bridge}\" overlaps {other}, which this machine reaches \
+         by {by}: use another subnet"
     )]
     SubnetTaken { bridge: String, subnet: Ipv4Net, other: String, by: String },
     #[error(
-        "bridge \"{bridge}\": its subnet {subnet} would cut {connection}: give the bridge another \
-         subnet"
+        "the subnet {subnet} of bridge \"{bridge}\" would cut off {connection}: use another subnet"
     )]
     WouldCut { bridge: String, subnet: Ipv4Net, connection: String },
-    #[error("uplink \"{name}\": this machine has no such interface; it has {present}")]
+    #[error("uplink \"{name}\": this machine has no interface \"{name}\"; it has {present}")]
     NoUplink { name: String, present: String },
     #[error(
-        "uplink \"{uplink}\" is already one of lab \"{lab}\": two labs behind one address would \
-         give out the same ports: take that down (`netns down {lab}`) or make one lab of both"
+        "uplink \"{uplink}\" is already used by lab \"{lab}\", and two labs behind one address \
+         would allocate the same ports: take that lab down (`netns down {lab}`) or merge both"
     )]
     UplinkOfLab { uplink: String, lab: String },
     #[error(
-        "`{wanted}`: lab \"{lab}\" already has `{existing}`: choose another port, or take that \
-         down (`netns down {lab}`)"
+        "`{wanted}` conflicts with `{existing}` of lab \"{lab}\": choose another port, or take \
+         that lab down (`netns down {lab}`)"
     )]
     ForwardOfLab { wanted: ForwardRule, existing: ForwardRule, lab: String },
     #[error(
-        "uplink \"{uplink}\" is a port of the bridge \"{bridge}\", by which the machine's packets \
-         leave: name \"{bridge}\" as the uplink"
+        "uplink \"{uplink}\" is a port of bridge \"{bridge}\", which the machine's packets leave \
+         by: use \"{bridge}\" as the uplink"
     )]
     UplinkIsPort { uplink: String, bridge: String },
     #[error(
-        "uplink \"{uplink}\" has no Ethernet addresses, as a tunnel has none, and a lab's packets \
-         leave as Ethernet frames: name a network card, a veth or a bridge"
+        "uplink \"{uplink}\" has no Ethernet address (it may be a tunnel), but packets of a lab \
+         leave as Ethernet frames: use a network card, a veth or a bridge"
     )]
     UplinkWithoutEthernet { uplink: String },
     #[error("uplink \"auto\": this machine has no default route: name the interface")]
     NoDefaultRoute,
     #[error(
         "uplink \"auto\": the machine's default route leads to several interfaces, {interfaces}: \
-         name each of them that the lab is to leave by as an [[uplink]]"
+         add an [[uplink]] with the name of each that the lab shall use"
     )]
     SeveralDefaultInterfaces { interfaces: String },
-    #[error("{path} already exists and is not part of this lab: delete it or leave `dns` out")]
+    #[error("{path} already exists and is not part of this lab: delete it or remove `dns`")]
     FileTaken { path: PathBuf },
     #[error(
-        "lab \"{lab}\" is already installed at {path}, but has no record here: take it down where \
-         it was brought up, or `netns down {lab}` takes down what is left of it"
+        "lab \"{lab}\" is already installed at {path}, but has no record here: take it down in the \
+         container or machine where it was built, or remove what is left with `netns down {lab}`"
     )]
     DatapathTaken { lab: String, path: PathBuf },
     #[error("interrupted")]
     Interrupted,
-    #[error("cable \"{0}\" carries nothing: its bridge port did not open in time")]
+    #[error("cable \"{0}\" does not work: its bridge port did not begin to forward in time")]
     DeadCable(String),
     /// `action` begins with a verb.
     #[error("cannot {action}: {cause}")]
     File { action: String, cause: io::Error },
     #[error(
-        "the record of lab \"{lab}\" cannot be read ({fault}): `netns down {lab}` takes the lab \
-         down all the same"
+        "the record of lab \"{lab}\" cannot be read ({fault}): take the lab down with \
+         `netns down {lab}`, which works without it"
     )]
     BadRecord { lab: String, fault: String },
     #[error(
-        "lab \"{0}\" was made by another version of netns, whose records this one cannot read: use \
-         that version, or take the lab down (`netns down {0}`)"
+        "lab \"{0}\" was made by another version of netns, and this version cannot read its \
+         record: use that version, or take the lab down (`netns down {0}`)"
     )]
     OtherVersion(String),
     #[error(
-        "the record of lab \"{0}\" is missing: `netns down {0}` removes everything that belongs to it"
+        "the record of lab \"{0}\" is missing: `netns down {0}` removes everything that belongs to \
+         it"
     )]
     LostRecord(String),
     #[error(transparent)]
@@ -177,12 +177,11 @@ impl LabError {
 fn busy(holder: Option<&Holder>, path: &Path) -> String {
     const SINCE: &str = "has built, changed or taken down labs for more than a minute";
     match holder {
-        Some(holder) => format!(
-            "{holder} {SINCE}: try again when it has ended, or end it (`kill {}`)",
-            holder.pid
-        ),
+        Some(holder) => {
+            format!("{holder} {SINCE}: wait until it ends, or end it (`kill {}`)", holder.pid)
+        }
         None => format!(
-            "another process {SINCE}: `fuser {}` tells which one; try again when it has ended",
+            "another process {SINCE}: wait until it ends (`fuser {}` shows which process it is)",
             path.display()
         ),
     }

@@ -12,8 +12,8 @@ const LINKS: &str = "/proc/sys/net/ipv4/conf";
 
 /// What the kernel sets by itself when forwarding is switched on, and `down` sets back.
 pub(super) const EFFECTS: [&str; 2] = [
-    "with it the kernel sets net.ipv4.conf.all.accept_redirects to 0",
-    "with it the kernel sets net.ipv4.conf.*.forwarding to 1",
+    "the kernel then also sets net.ipv4.conf.all.accept_redirects to 0",
+    "the kernel then also sets net.ipv4.conf.*.forwarding to 1",
 ];
 
 /// Switches forwarding on. What the settings were is recorded first.

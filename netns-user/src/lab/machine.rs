@@ -214,7 +214,7 @@ mod tests {
             Ways { reached: Vec::new(), peers }.check(&bridge())
         };
         let error = check("10.1.0.7").unwrap_err().to_string();
-        assert!(error.contains("would cut the connection to 10.1.0.7"), "{error}");
+        assert!(error.contains("would cut off the connection to 10.1.0.7"), "{error}");
         check("10.1.1.7").unwrap();
     }
 
@@ -236,8 +236,8 @@ mod tests {
             link(6, "eth2", None, Some(5), mac),
         ];
         let fault = |name: &str| uplink_fault(name, &links).map(|fault| fault.to_string());
-        assert!(fault("eth0").unwrap().contains("is a port of the bridge \"lan0\""));
-        assert!(fault("tun0").unwrap().contains("has no Ethernet addresses"));
+        assert!(fault("eth0").unwrap().contains("is a port of bridge \"lan0\""));
+        assert!(fault("tun0").unwrap().contains("has no Ethernet address ("));
         for name in ["lan0", "eth1", "eth2", "nowhere"] {
             assert_eq!(fault(name), None);
         }

@@ -174,12 +174,12 @@ impl Plan {
             .collect();
         let network = self.differences.iter().map(|difference| network_line(difference, &made));
         let removed = self.removed_datapaths.iter().map(|name| {
-            line(Verb::Remove, "datapath", name.clone(), "with its connections".to_owned())
+            line(Verb::Remove, "datapath", name.clone(), "its connections end".to_owned())
         });
         let mut changes: Vec<PlannedChange> = network.chain(removed).collect();
         if let Some(on) = self.forwarding {
             let name = "net.ipv4.ip_forward".to_owned();
-            let detail = if on { "0 -> 1" } else { "set back" };
+            let detail = if on { "0 -> 1" } else { "restored" };
             changes.push(line(Verb::Change, "setting", name, detail.to_owned()));
         }
         changes.extend(self.closed_gates.iter().map(|end| {

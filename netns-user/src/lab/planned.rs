@@ -76,7 +76,7 @@ pub(super) fn datapath_lines(
         DatapathFate::Changed(changes) => changes,
         DatapathFate::Installed { replaces } => {
             let (verb, detail) = if *replaces {
-                (Verb::Change, "made anew, its connections end".to_owned())
+                (Verb::Change, "is rebuilt, its connections end".to_owned())
             } else {
                 (Verb::Add, format!("{} connections", spec.flow_capacity))
             };
@@ -120,11 +120,11 @@ pub(super) fn datapath_lines(
             Some(line(Verb::Change, "setting", name, state.to_owned()))
         }
         DatapathChange::Reassembler => {
-            let detail = "puts fragments in order".to_owned();
+            let detail = "reassembles fragments".to_owned();
             Some(line(Verb::Add, "reassembler", spec.lab.clone(), detail))
         }
         DatapathChange::ForwardGuard => {
-            let detail = "stops what no uplink leads out".to_owned();
+            let detail = "drops packets routed out of an interface that is no uplink".to_owned();
             Some(line(Verb::Add, "guard", spec.lab.clone(), detail))
         }
         DatapathChange::Routed { routed, added } => {

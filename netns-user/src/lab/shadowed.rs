@@ -32,12 +32,12 @@ impl ShadowedListener {
         let Self { router, program, listener, forward } = self;
         let program = program.as_deref().unwrap_or("a program");
         let place = match router {
-            None => "this machine".to_owned(),
-            Some(name) => format!("namespace \"{name}\""),
+            None => "on this machine".to_owned(),
+            Some(name) => format!("in namespace \"{name}\""),
         };
         format!(
-            "{program} of {place} listens on {listener}, but what others send there goes by \
-             \"{forward}\""
+            "{program} {place} listens on {listener}, but \"{forward}\" takes the packets that \
+             others send there"
         )
     }
 }
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(
             one.in_words(),
             format!(
-                "{program} of this machine listens on tcp 0.0.0.0:{port}, but what others send \
-                 there goes by \"forward tcp {port} -> 10.0.0.2:80\""
+                "{program} on this machine listens on tcp 0.0.0.0:{port}, but \"forward tcp {port} \
+                 -> 10.0.0.2:80\" takes the packets that others send there"
             )
         );
     }

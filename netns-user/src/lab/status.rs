@@ -155,7 +155,7 @@ fn changed(differences: &[Difference]) -> HashMap<Key, Vec<Deviation>> {
 fn edited(topology: &Topology) -> impl Iterator<Item = Part> {
     let files = resolver::edited(topology).into_iter();
     files.map(|file| {
-        Part::new(PartKind::Resolver, file.display().to_string(), "changed by hand, and kept")
+        Part::new(PartKind::Resolver, file.display().to_string(), "changed by hand; kept")
     })
 }
 

@@ -90,7 +90,7 @@ pub(super) fn wait_for_others() -> Result<bool, LabError> {
 fn lock(goes_on: impl Fn() -> bool) -> Result<File, LabError> {
     let tell = |holder: Option<&Holder>| {
         let who = holder.map_or_else(|| "another process".to_owned(), Holder::to_string);
-        crate::tell!("waiting for {who}, which builds, changes or takes down a lab");
+        crate::tell!("waiting for {who}, which is building, changing or taking down a lab");
     };
     locks::lock(open()?, Patience::USUAL, tell, goes_on).map_err(|error| match error {
         LockError::Held(holder) => LabError::Busy { holder, path: LOCK.into() },

@@ -46,8 +46,8 @@ pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, Lab
         Some(record) if record.is_usable() => change(record, topology, &turn, progress),
         Some(unfinished) => {
             let what = match unfinished.going_down {
-                true => "ending an interrupted `down`",
-                false => "clearing what an interrupted `up` left",
+                true => "finishing an interrupted `down`",
+                false => "removing the rest of an interrupted `up`",
             };
             step(progress, what, || LabError::collect(clear(&unfinished, &turn).errors))?;
             build(topology, &turn, progress)

@@ -41,7 +41,7 @@ impl Netlink {
             .address()
             .add(link.index, IpAddr::V4(address.addr()), address.prefix_len())
             .execute();
-        self.wait(request, || format!("give interface \"{}\" the address {address}", link.name))
+        self.wait(request, || format!("add address {address} to interface \"{}\"", link.name))
     }
 
     /// Takes an address from a link. With the first address of a subnet the kernel takes its
@@ -55,9 +55,7 @@ impl Netlink {
             .address(address.addr(), address.prefix_len())
             .build();
         let request = self.handle().address().del(message).execute();
-        self.wait(request, || {
-            format!("take the address {address} from interface \"{}\"", link.name)
-        })
+        self.wait(request, || format!("delete address {address} of interface \"{}\"", link.name))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::shell::word;
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// Nothing of that name is in /run/netns.
-    #[error("there is no namespace \"{0}\": `netns list` shows those that exist")]
+    #[error("there is no namespace \"{0}\": `netns list` lists the namespaces")]
     NoNamespace(String),
     /// The file in /run/netns is there, but no namespace is bound to it.
     #[error(
@@ -32,7 +32,7 @@ pub enum NetError {
     #[error("cannot {action}: {cause}")]
     Refused { action: String, cause: io::Error },
     /// The kernel's answer made no sense.
-    #[error("cannot {action}: unexpected answer of the kernel: {answer}")]
+    #[error("cannot {action}: the kernel sent an unexpected answer: {answer}")]
     Protocol { action: String, answer: String },
 }
 

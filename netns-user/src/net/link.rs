@@ -239,7 +239,7 @@ impl Netlink {
     pub fn set_up(&self, link: &Link) -> Result<(), NetError> {
         let message = LinkUnspec::new_with_index(link.index).up().build();
         let request = self.handle().link().set(message).execute();
-        self.wait(request, || format!("switch interface \"{}\" on", link.name))
+        self.wait(request, || format!("set interface \"{}\" up", link.name))
     }
 
     /// Switches a link off.
@@ -249,12 +249,12 @@ impl Netlink {
     pub fn set_down(&self, link: &Link) -> Result<(), NetError> {
         let message = LinkUnspec::new_with_index(link.index).down().build();
         let request = self.handle().link().set(message).execute();
-        self.wait(request, || format!("switch interface \"{}\" off", link.name))
+        self.wait(request, || format!("set interface \"{}\" down", link.name))
     }
 
-    /// Sets whether IPv4 packets that come in by a link are forwarded (`conf/LINK/forwarding`). Unlike
-    /// a write to /proc, which the kernel tries again and again while others change links, a request
-    /// waits for its turn.
+    /// Sets whether IPv4 packets that come in by a link are forwarded (`conf/LINK/forwarding`).
+    /// Unlike a write to /proc, which the kernel tries again and again while others change links, a
+    /// request waits for its turn.
     ///
     /// # Errors
     /// When the kernel refuses.

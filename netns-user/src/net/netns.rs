@@ -107,8 +107,9 @@ impl Maker {
     /// As that has; and when the thread cannot come back, which then is of no more use.
     pub fn create_and<T>(&self, name: &str, work: impl FnOnce() -> T) -> Result<T, NetError> {
         let made = leave_for_new(name, work);
-        setns(self.home.as_fd(), CloneFlags::CLONE_NEWNET)
-            .map_err(|error| NetError::refused(format!("come back from \"{name}\""), error))?;
+        setns(self.home.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|error| {
+            NetError::refused(format!("return from namespace \"{name}\""), error)
+        })?;
         made
     }
 }
@@ -261,7 +262,7 @@ impl Visitor {
 /// # Errors
 /// When the kernel refuses.
 pub fn own_cookie() -> Result<u64, NetError> {
-    let refused = |error| NetError::refused("ask for the namespace's cookie", error);
+    let refused = |error| NetError::refused("read the cookie of the namespace", error);
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).map_err(refused)?;
     let mut cookie = 0_u64;
     let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or(0);

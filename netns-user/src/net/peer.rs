@@ -22,7 +22,7 @@ impl Netlink {
     /// # Errors
     /// When the file is no namespace or the kernel refuses.
     pub fn number_of(&self, namespace: &File) -> Result<Option<i32>, NetError> {
-        let action = || "ask for a namespace's number".to_owned();
+        let action = || "read the ID of a namespace".to_owned();
         let descriptor = u32::try_from(namespace.as_raw_fd()).unwrap_or_default();
         let mut question = NsidMessage::default();
         question.attributes.push(NsidAttribute::Fd(descriptor));

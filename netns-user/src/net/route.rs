@@ -27,7 +27,8 @@ pub struct Route {
     pub source: Option<IpAddr>,
     /// The lower metric wins.
     pub metric: u32,
-    /// "unicast", or what else becomes of the packets: "blackhole", "unreachable", "prohibit", "throw".
+    /// "unicast", or what else becomes of the packets: "blackhole", "unreachable", "prohibit",
+    /// "throw".
     pub kind: &'static str,
     /// Whether a person has added it, and neither the kernel nor a program that routes.
     #[serde(skip)]
@@ -136,8 +137,7 @@ fn to_message(
 }
 
 fn in_words(to: Ipv4Net, via: Option<Ipv4Addr>, link: Option<&Link>) -> String {
-    let mut words =
-        if to.prefix_len() == 0 { "to everywhere".to_owned() } else { format!("to {to}") };
+    let mut words = if to.prefix_len() == 0 { "to default".to_owned() } else { format!("to {to}") };
     if let Some(via) = via {
         words += &format!(" via {via}");
     }

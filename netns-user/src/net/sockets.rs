@@ -59,8 +59,8 @@ pub fn connected(protocol: ForwardProtocol) -> Result<Vec<ConnectedSocket>, NetE
     Ok(sockets.collect())
 }
 
-/// The sockets of the calling thread's namespace, of both address families. None of SCTP: to ask for
-/// those loads the kernel's module of the protocol.
+/// The sockets of the calling thread's namespace, of both address families. None of SCTP: to ask
+/// for those loads the kernel's module of the protocol.
 ///
 /// # Errors
 /// When the kernel refuses, as one without `CONFIG_INET_DIAG` does.
@@ -100,7 +100,7 @@ impl ConnectedSocket {
     pub fn end(&self) -> Result<(), NetError> {
         let request = request(self.family, self.protocol, self.id.clone());
         let message = SockDiagDestroy::new(SockDiagMessage::InetRequest(request));
-        let (action, flags) = ("end a connection of a socket", NLM_F_REQUEST | NLM_F_ACK);
+        let (action, flags) = ("close the connection of a socket", NLM_F_REQUEST | NLM_F_ACK);
         match exchange::<_, SockDiagMessage>(NETLINK_SOCK_DIAG, action, flags, message) {
             Ok(_) => Ok(()),
             Err(NetError::Refused { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(()),

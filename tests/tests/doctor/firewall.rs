@@ -109,7 +109,7 @@ fn br_netfilter_alone_brings_the_firewall_onto_a_bridge() {
     inside("red").ping("10.9.1.3").success();
     let mended = doctor_of(&file);
     mended.has("firewall", "ok");
-    mended.says("firewall", &["drops", "no matter"]);
+    mended.says("firewall", &["drops", "not relevant"]);
     mended.is_sound();
 }
 
@@ -166,7 +166,7 @@ fn rules_that_ask_for_more_leave_a_doubt() {
         run(firewall);
         let report = doctor_of(&on_the_machine().write());
         report.has("firewall", "warning");
-        report.says("firewall", &["unless a rule with further conditions"]);
+        report.says("firewall", &["unless a rule with other conditions"]);
         report.is_sound();
     }
 }
@@ -202,7 +202,7 @@ fn a_lab_with_its_own_router_does_not_mind() {
         report.findings("firewall").iter().map(|found| found["verdict"].to_string()).collect()
     };
     assert_eq!(verdicts(&report), ["\"ok\"", "\"ok\""], "{}", report.output);
-    report.says("firewall", &["drops", "no matter", "a namespace of its own"]);
+    report.says("firewall", &["drops", "not relevant", "its own router namespace"]);
     netns(&["up"]).success();
     inside("red").ping("192.168.15.2").success();
     inside("red").ping("8.8.8.8").success();

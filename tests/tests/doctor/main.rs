@@ -140,7 +140,7 @@ fn every_feature_of_the_kernel_is_tried() {
     {
         report.has(check, "ok");
     }
-    report.says("eBPF programs", &["the verifier takes all"]);
+    report.says("eBPF programs", &["the verifier accepts all"]);
     let quick = doctor();
     quick.has("tcx", "ok");
     let findings = quick.value["findings"].as_array().expect("a list");

@@ -50,7 +50,7 @@ fn networkd_is_no_matter_while_no_file_matches() {
     let _networkd = plays("systemd-networkd");
     let report = doctor_of(&on_the_machine().write());
     report.has("systemd-networkd", "ok");
-    report.says("systemd-networkd", &["running, and none of its files"]);
+    report.says("systemd-networkd", &["running, but none of its files matches"]);
 }
 
 #[test]

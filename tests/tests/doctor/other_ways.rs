@@ -5,8 +5,8 @@ use tempfile::NamedTempFile;
 
 use super::{doctor, doctor_of, on_the_machine, run};
 
-const NOTE: &str = "note: packets of the lab to 10.8.0.0/16 are dropped: the machine routes them by \
-                    \"vpn0\", which is no uplink of the lab\n";
+const NOTE: &str = "note: packets of the lab to 10.8.0.0/16 are dropped: the machine routes them \
+                    out of \"vpn0\", which is not an uplink of the lab\n";
 
 /// A second network of the machine, of the host 10.8.0.1 behind the interface vpn0.
 fn with_vpn() {
@@ -126,7 +126,7 @@ fn a_lab_with_its_own_router_has_no_part_in_the_routes_of_the_machine() {
     with_vpn();
     let report = doctor_of(&lecture().write());
     report.has("other-ways", "ok");
-    report.says("other-ways", &["no matter", "a namespace of its own"]);
+    report.says("other-ways", &["not relevant", "its own router namespace"]);
     let up = netns(&["up"]).success();
     assert!(!up.stderr.contains("note:"), "{up}");
     // Uplinks are a lab's, so nothing is said about labs in general.

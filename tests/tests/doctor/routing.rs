@@ -45,7 +45,7 @@ fn an_uplink_that_does_not_forward_keeps_the_outside_from_forwards() {
     let file = on_the_machine().write();
     let report = doctor_of(&file);
     report.has("ip_forward", "fault");
-    report.says("ip_forward", &["wan0", "out of reach from outside"]);
+    report.says("ip_forward", &["wan0", "cannot be reached from outside"]);
     on_the_machine().up().success();
     let _server = inside("red").web_server("10.9.1.2", 80, "from red");
     let url = "http://192.168.1.10:8080/";
@@ -63,7 +63,7 @@ fn a_strict_reverse_path_filter_is_told_of_and_does_no_harm() {
     run("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.wan0.rp_filter=1");
     let report = doctor_of(&on_the_machine().write());
     report.has("rp_filter", "ok");
-    report.says("rp_filter", &["strict on wan0", "no matter"]);
+    report.says("rp_filter", &["strict on wan0", "not relevant"]);
     on_the_machine().up().success();
     inside("red").ping("192.168.1.1").success();
     inside("red").ping("10.9.2.2").success();

@@ -99,8 +99,8 @@ impl Datapath {
         let ids: Vec<RuleId> = ids.take(count).collect();
         if ids.len() < count {
             return Err(DatapathError::Limit(format!(
-                "a lab takes at most {last} rules: delete some first, or forward several ports \
-                 by one rule"
+                "a lab can have at most {last} rules: delete some first, or forward a range of \
+                 ports with one rule"
             )));
         }
         let cpus = nr_cpus()
@@ -109,7 +109,7 @@ impl Datapath {
         let left: BTreeSet<RuleId> = self.rule_networks()?.into_keys().collect();
         for id in &ids {
             let zeros = PerCpuValues::try_from(vec![Counter::default(); cpus])
-                .map_err(|cause| DatapathError::System { what: "per-CPU values", cause })?;
+                .map_err(|cause| DatapathError::System { what: "make per-CPU values", cause })?;
             counters.set(u32::from(*id), zeros, 0).map_err(map_error(maps::RULE_COUNTERS))?;
         }
         let left: Vec<RuleId> = ids.iter().copied().filter(|id| left.contains(id)).collect();

@@ -1,4 +1,4 @@
-//! What a chain does with the first packet from one interface to another.
+//! Evaluates a chain for the first packet of a connection from one interface to another.
 
 use crate::net::firewall::{Action, Chain, Condition, Interface, InterfaceName, Policy};
 
@@ -8,17 +8,17 @@ const DEEPEST: usize = 16;
 /// The index of an interface by its name.
 pub(super) type Indexes<'a> = &'a dyn Fn(&str) -> Option<u32>;
 
-/// What becomes of a packet.
+/// The result of a chain for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     Passes,
-    /// It is dropped, unless a rule accepts it for something that is not known here.
+    /// It is dropped, unless a rule with conditions that are not known here accepts it.
     MayPass,
     Dropped,
 }
 
-/// The fate of the first packet of a connection, of which only its interfaces are known. Rules
-/// that want more of it are taken not to drop it.
+/// Evaluates a chain for the first packet of a connection, of which only the interfaces are known.
+/// Rules with other conditions are assumed not to drop it.
 pub(super) fn fate(
     chains: &[Chain],
     base: &Chain,
@@ -36,7 +36,7 @@ pub(super) fn fate(
     }
 }
 
-/// Whether something holds.
+/// Whether a condition holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Holds {
     No,
@@ -102,7 +102,7 @@ impl Walk<'_> {
         match condition {
             Condition::In(interface) => is(interface, self.from),
             Condition::Out(interface) => is(interface, self.to),
-            // The first packet of a connection is of no old one.
+            // The first packet of a connection is not of an established one.
             Condition::Connection => Holds::No,
             Condition::Other => Holds::Perhaps,
         }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_decides_what_no_rule_does() {
+    fn the_policy_decides_when_no_rule_does() {
         assert_eq!(fate_of(&[chain("F", Some(Policy::Drop), vec![])]), Fate::Dropped);
         assert_eq!(fate_of(&[chain("F", Some(Policy::Accept), vec![])]), Fate::Passes);
     }
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_for_old_connections_lets_no_new_one_pass() {
+    fn a_rule_for_established_connections_does_not_accept_a_new_one() {
         let old = rule(vec![Condition::Connection], Action::Accept);
         assert_eq!(fate_of(&[chain("F", Some(Policy::Drop), vec![old])]), Fate::Dropped);
     }
 
     #[test]
-    fn a_rule_that_wants_more_may_let_it_pass() {
+    fn a_rule_with_other_conditions_may_accept_the_packet() {
         let some = rule(vec![Condition::Other], Action::Accept);
         assert_eq!(fate_of(&[chain("F", Some(Policy::Drop), vec![some])]), Fate::MayPass);
         let some = rule(vec![Condition::Other], Action::Drop);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn chains_that_are_jumped_to_decide_too() {
+    fn a_chain_that_is_jumped_to_decides_too() {
         let docker = |inner| {
             [
                 chain("F", Some(Policy::Drop), vec![rule(vec![], Action::Jump("USER".into()))]),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_are_known_by_beginning_and_index() {
+    fn a_rule_names_interfaces_by_prefix_or_index() {
         let by = |name| {
             let condition = Condition::In(Interface { name, negated: false });
             let base = chain("F", Some(Policy::Drop), vec![rule(vec![condition], Action::Accept)]);

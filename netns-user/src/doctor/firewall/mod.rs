@@ -1,8 +1,9 @@
-//! Firewalls that drop what the machine passes on.
+//! Checks for firewall rules that drop forwarded packets of a lab.
 //!
-//! What is translated, and what goes between two ports of one bridge, goes from one interface
-//! straight to another and meets none of their rules. By the stack go packets between two bridges
-//! of a lab; with `via_stack` the others too, those on one bridge where br_netfilter is on.
+//! Translated packets, and packets between two ports of one bridge, are redirected from interface
+//! to interface and bypass the rules. Packets between two bridges of a lab pass through the
+//! kernel's stack. With `via_stack` the others do too, those on one bridge only where br_netfilter
+//! is on.
 
 mod judge;
 
@@ -24,10 +25,10 @@ const CHECK: &str = "firewall";
 const RULES: &str = "nft list ruleset; iptables-legacy-save";
 const BR_NETFILTER: &str = "br_netfilter";
 
-/// Whether bridged frames pass the rules for packets too.
+/// Whether bridged frames also pass the iptables rules.
 const BRIDGED: &str = "bridge/bridge-nf-call-iptables";
 
-/// A name that no rule is likely to be about.
+/// A name that most likely no rule mentions.
 const ANY_BRIDGE: &str = "netns-doctor";
 
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
@@ -43,19 +44,19 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     findings
 }
 
-/// It is on by default where its module is loaded, as Docker and Kubernetes do.
+/// The setting is on by default once its module is loaded. Docker and Kubernetes load it.
 fn br_netfilter(chains: &[Chain], subject: &Subject, bridged: bool, index: Indexes<'_>) -> Finding {
     if !bridged {
-        return Finding::sound(BR_NETFILTER, "off: bridged frames do not pass the firewall");
+        return Finding::sound(BR_NETFILTER, "off: bridged frames bypass the firewall");
     }
-    let found = "bridge-nf-call-iptables is 1: bridged frames pass the firewall too";
+    let found = "bridge-nf-call-iptables is 1: bridged frames pass through the firewall";
     let bridges: Vec<&str> = match subject.router() {
         Router::Own => return Finding::sound(BR_NETFILTER, found).meaning(OWN_ROUTER),
         Router::Any => vec![ANY_BRIDGE],
         Router::Machine(lab) if lab.nat.via_stack => shared_bridges(lab).collect(),
         Router::Machine(_) => {
             return Finding::sound(BR_NETFILTER, found)
-                .meaning("no matter: what goes between namespaces on one bridge passes it by");
+                .meaning("not relevant: packets between namespaces on one bridge bypass it");
         }
     };
     let drops = |bridge: &&str| {
@@ -66,16 +67,16 @@ fn br_netfilter(chains: &[Chain], subject: &Subject, bridged: bool, index: Index
     };
     if bridges.is_empty() {
         return Finding::sound(BR_NETFILTER, found)
-            .meaning("no matter: no bridge of the lab has two namespaces");
+            .meaning("not relevant: no bridge of the lab has two namespaces");
     }
     if !bridges.iter().any(drops) {
         return Finding::sound(BR_NETFILTER, found)
-            .meaning("no matter: the firewall lets them pass");
+            .meaning("not relevant: the firewall accepts them");
     }
     Finding::new(BR_NETFILTER, Verdict::Doubtful, found)
         .meaning(
-            "with via_stack, the firewall drops them between namespaces on one bridge: a rule \
-             there mends it, or switching this off, unless Docker or Kubernetes rely on it",
+            "with via_stack, the firewall drops packets between namespaces on one bridge: add a \
+             rule that accepts them, or set this to 0 unless Docker or Kubernetes need it",
         )
         .command(shell::sysctl(&format!("net/{BRIDGED}"), "0"))
 }
@@ -91,10 +92,10 @@ fn shared_bridges(lab: &Topology) -> impl Iterator<Item = &str> {
 fn unreadable(error: &NetError, subject: &Subject) -> Finding {
     match error {
         NetError::Refused { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
-            Finding::unseen(CHECK, "rules for packets that are passed on", subject)
+            Finding::unseen(CHECK, subject)
         }
         error => Finding::new(CHECK, Verdict::Doubtful, error.to_string())
-            .meaning("whether it drops what passes between bridges is not known: this shows it")
+            .meaning("the firewall rules could not be read; this shows them")
             .command(RULES),
     }
 }
@@ -118,13 +119,13 @@ fn judge(chains: &[Chain], subject: &Subject, bridged: bool, index: Indexes<'_>)
     vec![Finding::sound(
         CHECK,
         match base().count() {
-            0 => "nothing looks at packets that are passed on",
-            _ => "its rules let the bridges' packets pass",
+            0 => "there are no rules for forwarded packets",
+            _ => "its rules accept packets between bridges",
         },
     )]
 }
 
-/// A chain that drops, as `nft` and `iptables` call it.
+/// Says that a chain drops packets, and names it as `nft` and `iptables` do.
 fn dropping(chain: &Chain) -> String {
     let Chain { table, name, .. } = chain;
     match chain.origin {
@@ -157,21 +158,22 @@ fn for_any(chain: &Chain, router: Router<'_>, bridged: bool) -> Finding {
     }
     let of_bridge = chain.origin == Origin::Nftables(Family::Bridge);
     let lost = match (of_bridge, bridged) {
-        (true, _) => "of a lab with via_stack, namespaces on one bridge do not reach each other",
+        (true, _) => "namespaces on one bridge do not reach each other in a lab with via_stack",
         (false, true) => {
-            "namespaces on different bridges do not reach each other, nor with via_stack those on one"
+            "namespaces on different bridges do not reach each other, and with via_stack neither \
+             do namespaces on one bridge"
         }
         (false, false) => "namespaces on different bridges do not reach each other",
     };
     finding
         .meaning(format!(
-            "where the machine itself is a lab's router, {lost}; translated packets pass it by. \
-             For the lab of a file, this tells the command that mends it"
+            "if the machine is a lab's router, {lost}; translated packets bypass the firewall. For \
+             the lab of a file, this shows the repair command"
         ))
         .command("netns doctor FILE")
 }
 
-/// The pairs of interfaces between which packets of a lab pass a chain.
+/// The pairs of interfaces whose packets pass through a chain.
 struct Ways {
     on_one_bridge: Vec<(String, String)>,
     between_bridges: Vec<(String, String)>,
@@ -184,7 +186,7 @@ impl Ways {
             return Self { on_one_bridge: Vec::new(), between_bridges: Vec::new() };
         }
         if origin == Origin::Nftables(Family::Bridge) {
-            // Each port with the one after it: a rule for one end is a rule for both.
+            // Each port with the next one: the suggested rules accept every port.
             let neighbours = shared_bridges(lab).flat_map(|bridge| {
                 let on = lab.plugged().filter(move |(_, plug)| plug.bridge == bridge);
                 let ports: Vec<&String> = on.map(|(_, plug)| &plug.port).collect();
@@ -230,13 +232,13 @@ fn for_lab(
     };
     let mut meaning = lost.to_owned();
     if verdict == Verdict::Doubtful {
-        meaning += ", unless a rule with further conditions accepts their packets";
+        meaning += ", unless a rule with other conditions accepts their packets";
     }
-    meaning += "; translated packets pass it by";
+    meaning += "; translated packets bypass the firewall";
     Some(Finding::new(CHECK, verdict, dropping(chain)).meaning(meaning).command(accept(chain, lab)))
 }
 
-/// A chain that drops, but nothing of this lab.
+/// A finding for a chain that drops packets, but none of this lab.
 fn passed_by(
     chains: &[Chain],
     chain: &Chain,
@@ -249,15 +251,15 @@ fn passed_by(
     }
     Some(
         Finding::sound(CHECK, dropping(chain))
-            .meaning("no matter: of this lab it would see only packets that nobody translates"),
+            .meaning("not relevant: of this lab, only untranslated packets would pass through it"),
     )
 }
 
-/// The command that puts rules for the lab before all others of the chain.
+/// The command that inserts rules for the lab at the start of the chain.
 fn accept(chain: &Chain, lab: &Topology) -> String {
     let Chain { table, name, .. } = chain;
     if [table, name].iter().any(|name| shell::word(name) != **name) {
-        // No command of `nft` can name such a table.
+        // `nft` cannot name such a table on its command line.
         return RULES.to_owned();
     }
     let rule = |from: &str, to: &str| match chain.origin {
@@ -265,7 +267,7 @@ fn accept(chain: &Chain, lab: &Topology) -> String {
             let place = shell::words(["bridge", table, name]);
             format!(r#"nft "insert rule {place} iifname \"{from}\" accept""#)
         }
-        // What iptables made it should also change.
+        // Chains that iptables made are changed with iptables.
         Origin::Nftables(Family::Ip) if name == "FORWARD" => {
             iptables("iptables-nft", table, from, to)
         }

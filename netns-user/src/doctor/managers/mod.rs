@@ -1,4 +1,4 @@
-//! Programs that configure interfaces, and whether they would touch those of a lab.
+//! Checks whether network managers would change the interfaces of a lab.
 
 mod networkd;
 mod networkmanager;
@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER};
 use crate::topology::Topology;
 
-/// A link that a lab makes in the machine's own namespace.
+/// A link of a lab in the machine's own namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct LabLink {
     name: String,
@@ -22,7 +22,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The kernel's word, which all of them use.
+    /// The kernel's word, which the managers use too.
     fn word(self) -> &'static str {
         match self {
             Self::Bridge => "bridge",
@@ -31,7 +31,7 @@ impl Kind {
     }
 }
 
-/// The bridges and ports of a lab.
+/// The bridges and bridge ports of a lab.
 fn links_of(lab: &Topology) -> Vec<LabLink> {
     let link = |kind| move |name: &String| LabLink { name: name.clone(), kind };
     let bridges = lab.bridges.iter().map(|bridge| &bridge.name).map(link(Kind::Bridge));
@@ -41,7 +41,7 @@ fn links_of(lab: &Topology) -> Vec<LabLink> {
 
 pub(super) fn check(subject: &Subject) -> [Finding; 2] {
     let router = subject.router();
-    // Without a file, names like the lecture's stand for all.
+    // Without a file, the names of the lecture's lab stand for all.
     let lecture = Topology::lecture();
     let lab = match router {
         Router::Machine(lab) => lab,
@@ -73,7 +73,8 @@ fn of(
     }
 }
 
-/// Whether a process of that name is in this thread's network namespace, as far as one may see.
+/// Whether a process of that name is in this thread's network namespace. A process whose namespace
+/// cannot be read counts.
 fn is_running(name: &str) -> bool {
     let namespace = |process: &Path| fs::read_link(process.join("ns/net")).ok();
     let own = namespace(Path::new("/proc/thread-self"));
@@ -84,12 +85,12 @@ fn is_running(name: &str) -> bool {
     })
 }
 
-/// A pattern of file names, as shells have them.
+/// Whether a shell pattern matches a name.
 fn matches(pattern: &str, name: &str) -> bool {
     glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name))
 }
 
-/// The lines of a configuration file as section, key and value.
+/// The entries of a configuration file as section, key and value.
 fn entries(text: &str) -> Vec<(&str, &str, &str)> {
     let mut section = "";
     let mut entries = Vec::new();
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn remarks_are_no_entries() {
+    fn comments_are_no_entries() {
         let text = "# a=b\n[Match]\nName = en* eth*\n;c=d\n[Link]\nUnmanaged=yes\n";
         let expected = [("Match", "Name", "en* eth*"), ("Link", "Unmanaged", "yes")];
         assert_eq!(entries(text), expected);

@@ -1,5 +1,5 @@
-//! systemd-networkd: it configures each interface by the first of its files that matches
-//! (systemd.network(5)), and takes away what it did not put there.
+//! systemd-networkd configures each interface by the first of its files that matches
+//! (systemd.network(5)), and removes addresses that it did not add itself.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -8,7 +8,8 @@ use crate::doctor::shell;
 
 pub(super) const CHECK: &str = "systemd-networkd";
 
-/// Where its files are; of two with one name, the one in the first folder counts.
+/// The folders of its files. Of two files with the same name, the one in the earlier folder is
+/// used.
 const FOLDERS: [&str; 5] = [
     "/etc/systemd/network",
     "/run/systemd/network",
@@ -17,7 +18,7 @@ const FOLDERS: [&str; 5] = [
     "/lib/systemd/network",
 ];
 
-/// Conditions about hardware, which no link of a lab has.
+/// Conditions about hardware, which no link of a lab meets.
 const OF_HARDWARE: [&str; 6] =
     ["MACAddress", "PermanentMACAddress", "Path", "WLANInterfaceType", "SSID", "BSSID"];
 
@@ -41,7 +42,7 @@ pub(super) fn read() -> Vec<NetworkFile> {
             }
         }
     }
-    // An empty file hides those of its name, and is none.
+    // An empty file hides the others with its name.
     files.into_values().filter(|file| !file.text.trim().is_empty()).collect()
 }
 
@@ -58,16 +59,16 @@ pub(super) fn judge(
         .filter(|(_, file)| !leaves_alone(&file.text))
         .collect();
     let Some((_, file)) = touched.first() else {
-        return Finding::sound(CHECK, "running, and none of its files is about a lab's links");
+        return Finding::sound(CHECK, "running, but none of its files matches a lab's links");
     };
     let touched: Vec<&LabLink> = touched.iter().map(|(link, _)| *link).collect();
     let found = format!("running, and {} matches {}", file.path, names(&touched));
     Finding::new(CHECK, severity, found)
-        .meaning("it takes the lab's addresses away, or gives the links its own")
+        .meaning("it removes the lab's addresses, or adds its own to the links")
         .command(mend(links, lab))
 }
 
-/// A file of ours that comes before all others.
+/// The command that writes a file for the lab's links, which comes before all others.
 fn mend(links: &[LabLink], lab: Option<&str>) -> String {
     let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
     let names = if lab.is_some() { names.join(" ") } else { "v-net-* veth-*".to_owned() };
@@ -90,7 +91,7 @@ fn leaves_alone(text: &str) -> bool {
 
 fn matches_link(text: &str, link: &LabLink) -> bool {
     let of_match = entries(text).into_iter().filter(|(section, ..)| *section == "Match");
-    // Values of one key add up, and an empty one forgets those before.
+    // Several lines with one key add up; an empty value discards the earlier ones.
     let mut conditions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (_, key, value) in of_match {
         let values = conditions.entry(key).or_default();
@@ -100,8 +101,8 @@ fn matches_link(text: &str, link: &LabLink) -> bool {
         values.extend(value.split_whitespace());
     }
     conditions.retain(|_, values| !values.is_empty());
-    // Where there is no condition it matches everything; those about the machine are taken
-    // to hold.
+    // Without a condition, a file matches every link. Conditions about the machine are assumed to
+    // be met.
     conditions.iter().all(|(key, values)| match *key {
         "Name" => any(values, &link.name),
         "Kind" => any(values, link.kind.word()),
@@ -117,7 +118,7 @@ fn matches_link(text: &str, link: &LabLink) -> bool {
     })
 }
 
-/// Whether one of the patterns fits; `!` before the first turns them all round.
+/// Whether one of the patterns matches; `!` before the first one negates them all.
 fn any(patterns: &[&str], name: &str) -> bool {
     let negated = patterns.first().is_some_and(|first| first.starts_with('!'));
     let mut patterns = patterns.iter().map(|pattern| pattern.trim_start_matches('!'));

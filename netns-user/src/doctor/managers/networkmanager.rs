@@ -1,5 +1,5 @@
-//! NetworkManager: it leaves alone what its configuration calls unmanaged
-//! (NetworkManager.conf(5)). Others' bridges and veths it usually only watches.
+//! NetworkManager does not touch interfaces that its configuration calls unmanaged
+//! (NetworkManager.conf(5)). It usually only watches bridges and veths that other programs made.
 
 use std::{fs, path::PathBuf};
 
@@ -8,12 +8,12 @@ use crate::doctor::shell;
 
 pub(super) const CHECK: &str = "NetworkManager";
 
-/// Its main file, then folders of which the later ones count more.
+/// Its main file, and its folders in ascending priority.
 const MAIN: &str = "/etc/NetworkManager/NetworkManager.conf";
 const FOLDERS: [&str; 3] =
     ["/usr/lib/NetworkManager/conf.d", "/run/NetworkManager/conf.d", "/etc/NetworkManager/conf.d"];
 
-/// The texts of its files, those that count more last.
+/// The texts of its files in ascending priority.
 pub(super) fn read() -> Vec<String> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for folder in FOLDERS {
@@ -35,13 +35,13 @@ pub(super) fn read() -> Vec<String> {
 pub(super) fn judge(files: &[String], links: &[LabLink], lab: Option<&str>) -> Finding {
     let managed: Vec<&LabLink> = links.iter().filter(|link| !is_unmanaged(files, link)).collect();
     if managed.is_empty() {
-        return Finding::sound(CHECK, "running, and it leaves a lab's links alone");
+        return Finding::sound(CHECK, "running, but configured to ignore a lab's links");
     }
-    let found = format!("running, and nothing keeps it from {}", names(&managed));
+    let found = format!("running, and its configuration does not exclude {}", names(&managed));
     Finding::new(CHECK, Verdict::Doubtful, found)
         .meaning(
-            "it usually only watches links that others made, but a connection profile without \
-             an interface's name may take them over",
+            "it usually only watches such links, but a connection profile without an interface \
+             name may apply to them",
         )
         .command(mend(links, lab))
 }
@@ -84,7 +84,7 @@ fn is_unmanaged(files: &[String], link: &LabLink) -> bool {
     by_section || fits(&list.join(";"), link)
 }
 
-/// Whether a list of devices has the link in it, and does not except it.
+/// Whether a list of devices includes the link and does not except it.
 fn fits(list: &str, link: &LabLink) -> bool {
     let devices = list.split([',', ';']).map(str::trim).filter(|device| !device.is_empty());
     let mut listed = false;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_excepted_is_in_doubt() {
+    fn a_link_that_is_not_unmanaged_is_a_warning() {
         let finding = judge(&[], &[port()], Some("lab"));
         assert_eq!(finding.verdict, Verdict::Doubtful);
         assert!(finding.command.unwrap().contains("interface-name:veth-red-br"));

@@ -45,8 +45,8 @@ impl Survey<'_> {
                     None => "this machine".into(),
                 };
                 let way = match () {
-                    () if look.via_stack => ", via the stack",
-                    () if !shows_bridge_ports() => ", by the bridges",
+                    () if look.via_stack => ", via the network stack",
+                    () if !shows_bridge_ports() => ", via the bridges",
                     () => "",
                 };
                 let order = match look.reassembly {
@@ -57,9 +57,9 @@ impl Survey<'_> {
                 let fault = match () {
                     () if look.other_version => "; made by another version of netns",
                     () if look.half_changed => {
-                        "; a change of its rules was interrupted, `netns up` completes it"
+                        "; a change of its rules was interrupted: `netns up` completes it"
                     }
-                    () if look.has_other_rules => "; its rules are not those of the file",
+                    () if look.has_other_rules => "; its rules differ from the file",
                     () => "",
                 };
                 let detail = format!("programs and maps, in {place}{way}{order}{fault}");
@@ -146,7 +146,7 @@ fn changed_datapath(
     let lab = &datapath.spec.lab;
     let entry = |port: &String| {
         let end = End::new(place.clone(), port);
-        Deviation::new(end, "entry in the tables", "another", "that of the lab")
+        Deviation::new(end, "table entry", "another one", "that of the lab")
     };
     let mut changed = Vec::new();
     let mut others = Vec::new();

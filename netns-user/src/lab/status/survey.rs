@@ -68,7 +68,7 @@ impl Survey<'_> {
             let present = self.world.has(&place);
             let lo = End::new(place, "lo");
             let detail = match self.strangers.contains(name) {
-                true => "replaced: another namespace bears the name".into(),
+                true => "replaced: another namespace has this name".into(),
                 false => detail,
             };
             Part {
@@ -112,7 +112,7 @@ impl Survey<'_> {
                 Some(Far::Outside(outside)) => {
                     format!("{address}cable to {} in {}", outside.interface, outside.namespace)
                 }
-                Some(Far::Plug(plug)) => format!("{address}plugged into {}", plug.bridge),
+                Some(Far::Plug(plug)) => format!("{address}port of {}", plug.bridge),
                 None => "of this machine".into(),
             };
             let way = if uplink.redirect_peer { ", redirect_peer" } else { "" };

@@ -51,7 +51,7 @@ pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
         let bytes = read(table).map_err(|error| NetError::refused(action(), error))?;
         chains.extend(parse(table, &bytes.0, &bytes.1).ok_or_else(|| NetError::Protocol {
             action: action(),
-            answer: "entries that end too early".into(),
+            answer: "an incomplete entry".into(),
         })?);
     }
     Ok(chains)
