@@ -11,9 +11,8 @@ use crate::step::End;
 
 /// Add, delete or list addresses of interfaces
 ///
-/// An address comes with the length of its network: while the interface is on, the namespace
-/// has a route to all of that network. Interfaces are written as NAMESPACE:INTERFACE, those of
-/// this machine without a namespace.
+/// An address has a prefix length. While the interface is up, the namespace has a route to that
+/// subnet. Write an interface as NAMESPACE:INTERFACE, or as INTERFACE for one of this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,26 +24,26 @@ pub struct AddrArgs {
     pub change: AddrChange,
 }
 
-/// What to do with an address.
+/// The actions on addresses.
 #[derive(Debug, Subcommand)]
 pub enum AddrChange {
-    /// Give an interface an address
+    /// Add an address to an interface
     #[command(after_help = "\
 Example:
   netns addr add 192.168.15.1/24 red:veth-red")]
     Add(AddressArgs),
-    /// Take an address from an interface
+    /// Delete an address of an interface
     ///
-    /// Takes an address from an interface, and with it the routes that need it. With the first
-    /// address of a network the kernel takes further ones of the same network too.
+    /// Deletes an address and the routes that depend on it. If it is the first address of its
+    /// subnet, the kernel deletes the other addresses of that subnet too.
     #[command(after_help = "\
 Example:
   netns addr del 192.168.15.1/24 red:veth-red")]
     Del(AddressArgs),
     /// List addresses
     ///
-    /// Lists the addresses of this machine and of all named namespaces, without those that each
-    /// interface or namespace has for itself: loopback, and IPv6 link-local.
+    /// Lists the addresses of this machine and of all named namespaces. Loopback and IPv6
+    /// link-local addresses are left out.
     #[command(after_help = "\
 Examples:
   netns addr list
@@ -52,10 +51,10 @@ Examples:
     List(PlaceArgs),
 }
 
-/// Which address of which interface.
+/// An address and its interface.
 #[derive(Debug, Args)]
 pub struct AddressArgs {
-    /// The address and the length of its network, for example 192.168.15.1/24
+    /// The address and its prefix length, for example 192.168.15.1/24
     #[arg(value_name = "ADDRESS/LENGTH", value_parser = parse_address)]
     pub address: Ipv4Net,
     /// The interface

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::step::End;
 
-/// Add, delete or list bridges, plug interfaces in and out
+/// Add, delete or list bridges, attach and detach their ports
 ///
-/// A bridge is a switch: whatever is plugged in is on one network. It is an interface too, and
-/// with an address of that network the place where it stands takes part in it. Bridges and
-/// interfaces are written as NAMESPACE:INTERFACE, those of this machine without a namespace.
+/// A bridge is a switch: its ports are on one network. A bridge is also an interface. With an
+/// address on the bridge, its own namespace is on that network too. Write a bridge or an interface
+/// as NAMESPACE:INTERFACE, or as INTERFACE for one of this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,12 +24,12 @@ pub struct BridgeArgs {
     pub action: BridgeAction,
 }
 
-/// What to do with bridges.
+/// The actions on bridges.
 #[derive(Debug, Subcommand)]
 pub enum BridgeAction {
-    /// Make a bridge
+    /// Add a bridge
     ///
-    /// Makes a bridge. It is off and has no address, unless --up and an address are given.
+    /// Adds a bridge. Without --up it is down; without an address in the argument it has none.
     #[command(after_help = "\
 Examples:
   netns bridge add v-net-0
@@ -37,18 +37,18 @@ Examples:
     Add(BridgeAddArgs),
     /// Delete a bridge
     ///
-    /// Deletes a bridge. Its ports stay, as interfaces of their own. One that belongs to a lab
-    /// is left alone.
+    /// Deletes a bridge. The interfaces that were its ports stay. A bridge that belongs to a lab is
+    /// not deleted.
     #[command(after_help = "\
 Example:
   netns bridge del host:v-net-0")]
     Del(BridgeDelArgs),
-    /// Plug an interface into a bridge
+    /// Make an interface a port of a bridge
     #[command(after_help = "\
 Example:
   netns bridge attach host:v-net-0 host:veth-red-br")]
     Attach(BridgeAttachArgs),
-    /// Unplug an interface from its bridge
+    /// Detach an interface from its bridge
     #[command(after_help = "\
 Examples:
   netns bridge detach host:veth-red-br
@@ -56,8 +56,8 @@ Examples:
     Detach(BridgeDetachArgs),
     /// List bridges
     ///
-    /// Lists the bridges of this machine and of all named namespaces: whether they are on, their
-    /// addresses, and their ports with what becomes of the frames there.
+    /// Lists the bridges of this machine and of all named namespaces, with their state, MTU,
+    /// addresses and ports. A port that does not forward frames is marked as closed.
     #[command(after_help = "\
 Examples:
   netns bridge list
@@ -65,16 +65,16 @@ Examples:
     List(BridgeListArgs),
 }
 
-/// The bridge to make.
+/// The bridge to add.
 #[derive(Debug, Args)]
 pub struct BridgeAddArgs {
-    /// Where it stands and what it is called, and its address on its network
+    /// Its namespace and name, and perhaps its address
     #[arg(value_name = "[NAMESPACE:]BRIDGE[=ADDRESS/LENGTH]", value_parser = parse_new_end)]
     pub bridge: NewEnd,
-    /// The largest packet that it takes, in bytes; without it, the smallest of its ports'
+    /// MTU in bytes; by default, the smallest MTU of its ports
     #[arg(long, value_name = "BYTES", value_parser = parse_mtu)]
     pub mtu: Option<u32>,
-    /// Switch it on
+    /// Set it up
     #[arg(long)]
     pub up: bool,
     #[command(flatten)]
@@ -91,13 +91,13 @@ pub struct BridgeDelArgs {
     pub changing: Changing,
 }
 
-/// What to plug in where.
+/// The port to attach, and its bridge.
 #[derive(Debug, Args)]
 pub struct BridgeAttachArgs {
     /// The bridge
     #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
     pub bridge: End,
-    /// The interface, which must be where the bridge is
+    /// The interface, in the same namespace as the bridge
     #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
     pub port: End,
     #[command(flatten)]
@@ -106,11 +106,11 @@ pub struct BridgeAttachArgs {
     pub changing: Changing,
 }
 
-/// What to unplug.
+/// The port to detach.
 #[derive(Debug, Args)]
 #[command(allow_missing_positional = true)]
 pub struct BridgeDetachArgs {
-    /// The bridge; may be left out, since an interface is a port of one bridge
+    /// The bridge; optional, since an interface is a port of at most one bridge
     #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
     pub bridge: Option<End>,
     /// The interface
@@ -122,7 +122,7 @@ pub struct BridgeDetachArgs {
     pub changing: Changing,
 }
 
-/// Which bridges to list.
+/// The bridges to list.
 #[derive(Debug, Args)]
 pub struct BridgeListArgs {
     /// Only the bridges of this namespace

@@ -10,8 +10,8 @@ use crate::step::End;
 
 /// Add, delete or list virtual cables
 ///
-/// A virtual cable is a veth pair: two interfaces of which each gets what the other sends.
-/// Interfaces are written as NAMESPACE:INTERFACE, those of this machine without a namespace.
+/// A virtual cable is a veth pair: two interfaces, each of which receives the frames that the other
+/// sends. Write an interface as NAMESPACE:INTERFACE, or as INTERFACE for one of this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,13 +24,13 @@ pub struct CableArgs {
     pub action: CableAction,
 }
 
-/// What to do with cables.
+/// The actions on cables.
 #[derive(Debug, Subcommand)]
 pub enum CableAction {
-    /// Make a cable
+    /// Add a cable
     ///
-    /// Makes a cable between two places. Both ends are off and have no address, unless --up
-    /// and addresses are given. When one step fails, nothing stays.
+    /// Adds a cable between two namespaces. Without --up both ends are down; an end has an address
+    /// only if the argument gives one. If a step fails, everything is undone.
     #[command(after_help = "\
 Examples:
   netns cable add red:veth-red blue:veth-blue
@@ -40,16 +40,15 @@ Examples:
     Add(CableAddArgs),
     /// Delete a cable
     ///
-    /// Deletes a cable by either end; the other end goes with it. One that belongs to a lab
-    /// is left alone.
+    /// Deletes both ends of a cable. Name either end. A cable that belongs to a lab is not deleted.
     #[command(after_help = "\
 Example:
   netns cable del red:veth-red")]
     Del(CableDelArgs),
     /// List cables
     ///
-    /// Lists the cables of which both ends are on this machine or in a named namespace: where
-    /// each end is, whether it is on, and the bridge that it is a port of.
+    /// Lists the cables with both ends on this machine or in named namespaces. Shows the namespace,
+    /// the state and the bridge of each end.
     #[command(after_help = "\
 Examples:
   netns cable list
@@ -57,7 +56,7 @@ Examples:
     List(CableListArgs),
 }
 
-/// The cable to make.
+/// The cable to add.
 #[derive(Debug, Args)]
 pub struct CableAddArgs {
     /// One end
@@ -66,13 +65,13 @@ pub struct CableAddArgs {
     /// The other end
     #[arg(value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]", value_parser = parse_new_end)]
     pub other: NewEnd,
-    /// Plug the end that is in the bridge's place into this bridge
+    /// Attach the end that is in the bridge's namespace to this bridge
     #[arg(long, value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
     pub bridge: Option<End>,
-    /// The largest packet that both ends take, in bytes
+    /// MTU of both ends, in bytes
     #[arg(long, value_name = "BYTES", value_parser = parse_mtu)]
     pub mtu: Option<u32>,
-    /// Switch both ends on
+    /// Set both ends up
     #[arg(long)]
     pub up: bool,
     #[command(flatten)]
@@ -89,7 +88,7 @@ pub struct CableDelArgs {
     pub changing: Changing,
 }
 
-/// Which cables to list.
+/// The cables to list.
 #[derive(Debug, Args)]
 pub struct CableListArgs {
     /// Only cables with an end in this namespace

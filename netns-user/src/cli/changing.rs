@@ -1,23 +1,23 @@
-//! What all commands that change something have in common.
+//! The options of every command that changes something.
 
 use clap::Args;
 
-/// Telling what is done.
+/// Printing the changes as commands.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Changing {
-    /// Print each step as the ip, sysctl or iptables command that it stands for
+    /// Print each step as the equivalent ip, sysctl or iptables command
     #[arg(long)]
     pub explain: bool,
-    /// Print these commands as a script for sh, in which what they cannot do is a comment, and
-    /// change nothing
+    /// Print these commands as a shell script and change nothing; a step that has no equivalent
+    /// command is a comment
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// Changing what belongs to a lab.
+/// Changing an object that belongs to a lab.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Forcing {
-    /// Change it even if it belongs to a lab; `netns status` then reports the change
+    /// Change it even if it belongs to a lab; `netns status` then reports the difference
     #[arg(long)]
     pub force: bool,
 }

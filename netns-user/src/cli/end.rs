@@ -1,5 +1,5 @@
-//! How interfaces, places and addresses are typed: what stands before a colon is the namespace,
-//! and without one it is the machine's own.
+//! How interfaces, destinations and addresses are typed. The part before a colon is the namespace;
+//! without a colon, the machine's own namespace is meant.
 
 use std::net::Ipv4Addr;
 
@@ -7,14 +7,14 @@ use ipnet::Ipv4Net;
 
 use crate::step::{End, Place};
 
-/// An interface to be made, with the address that it is given.
+/// An interface to make, with its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEnd {
     pub end: End,
     pub address: Option<Ipv4Net>,
 }
 
-/// Where a route leads, and the namespace that has it.
+/// The destination of a route, and the namespace that has the route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     pub place: Place,
@@ -25,7 +25,7 @@ pub struct Destination {
 /// `[NAMESPACE:]INTERFACE`
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// A message for the user: the fault and the right form.
 pub(super) fn parse_end(text: &str) -> Result<End, String> {
     let (place, interface) = split(text)?;
     if interface.is_empty() {
@@ -37,7 +37,7 @@ pub(super) fn parse_end(text: &str) -> Result<End, String> {
 /// `[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]`
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// A message for the user: the fault and the right form.
 pub(super) fn parse_new_end(text: &str) -> Result<NewEnd, String> {
     Ok(match text.rsplit_once('=') {
         Some((end, address)) => {
@@ -47,10 +47,10 @@ pub(super) fn parse_new_end(text: &str) -> Result<NewEnd, String> {
     })
 }
 
-/// `[NAMESPACE:]default` or `[NAMESPACE:]NETWORK/LENGTH`; an address alone is a network of one.
+/// `[NAMESPACE:]default` or `[NAMESPACE:]NETWORK/LENGTH`; an address alone has the length 32.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// A message for the user: the fault and the right form.
 pub(super) fn parse_destination(text: &str) -> Result<Destination, String> {
     let (place, to) = split(text)?;
     if to == "default" {
@@ -58,7 +58,7 @@ pub(super) fn parse_destination(text: &str) -> Result<Destination, String> {
     }
     let network = to.parse().or_else(|_| to.parse().map(|address: Ipv4Addr| address.into()));
     let to: Ipv4Net = network.map_err(|_| {
-        format!("\"{to}\" is no network: write it like 192.168.1.0/24, or \"default\"")
+        format!("\"{to}\" is not a network: write it like 192.168.1.0/24, or \"default\"")
     })?;
     if to != to.trunc() {
         return Err(format!("{to} is an address, not a network: did you mean {}?", to.trunc()));
@@ -69,48 +69,50 @@ pub(super) fn parse_destination(text: &str) -> Result<Destination, String> {
 /// `ADDRESS/LENGTH`, of an interface.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// A message for the user: the fault and the right form.
 pub(super) fn parse_address(text: &str) -> Result<Ipv4Net, String> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         return Err(format!(
-            "{address} has no prefix length: write it like {address}/24, or {address}/32 for the \
-             address alone"
+            "{address} has no prefix length: write {address}/24, or {address}/32 for a single \
+             address"
         ));
     }
     let net: Ipv4Net = text.parse().map_err(|_| {
-        format!("\"{text}\" is no IPv4 address with a prefix length: write it like 192.168.15.1/24")
+        format!(
+            "\"{text}\" is not an IPv4 address with a prefix length: write it like 192.168.15.1/24"
+        )
     })?;
     let address = net.addr();
-    // Subnets of one or two addresses (RFC 3021) have neither.
+    // Subnets of one or two addresses (RFC 3021) have neither a network nor a broadcast address.
     let has_edges = net.prefix_len() <= 30;
     let fault = if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
-        "no host can have it"
+        "no host can have this address"
     } else if has_edges && address == net.network() {
-        "it is the subnet's own (the network address)"
+        "it is the network address of the subnet"
     } else if has_edges && address == net.broadcast() {
-        "it is the subnet's broadcast address"
+        "it is the broadcast address of the subnet"
     } else {
         return Ok(net);
     };
-    Err(format!("the address {net} is of no use, {fault}: choose another"))
+    Err(format!("an interface cannot have {net}: {fault}; choose another address"))
 }
 
-/// Bytes that one packet may have at most, of interfaces that are yet to be made.
+/// The MTU of an interface that is still to be made, in bytes.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// A message for the user: the fault and the right form.
 pub(super) fn parse_mtu(text: &str) -> Result<u32, String> {
-    let fault = || "an MTU has 68 to 65535 bytes (1500 is usual)".to_owned();
+    let fault = || "the MTU must be 68 to 65535 bytes (1500 is usual)".to_owned();
     let mtu = text.parse().map_err(|_| fault())?;
     if (68..=65_535).contains(&mtu) { Ok(mtu) } else { Err(fault()) }
 }
 
-/// Names of interfaces and networks have no colon, those of namespaces may.
+/// The name of a namespace may have a colon; the name of an interface and a network have none.
 fn split(text: &str) -> Result<(Place, &str), String> {
     match text.rsplit_once(':') {
         None => Ok((Place::Machine, text)),
         Some(("", _)) => {
-            Err("before the colon a namespace is missing; for this machine leave the colon out"
+            Err("the namespace before the colon is missing: for this machine, leave the colon out"
                 .into())
         }
         Some((namespace, rest)) => Ok((Place::namespace(namespace), rest)),
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_before_the_colon_is_the_namespace() {
+    fn the_part_before_the_colon_is_the_namespace() {
         let red = Place::namespace("red");
         assert_eq!(parse_end("red:veth-red"), Ok(End::new(red.clone(), "veth-red")));
         assert_eq!(parse_end("v-net-0"), Ok(End::new(Place::Machine, "v-net-0")));
@@ -144,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_address_is_told() {
+    fn an_error_says_what_is_wrong_with_an_address() {
         for (text, told) in [
             ("192.168.15.1", "192.168.15.1/24"),
             ("192.168.15.0/24", "network address"),
             ("192.168.15.255/24", "broadcast address"),
-            ("192.168.15.1/33", "no IPv4 address"),
-            ("red", "no IPv4 address"),
+            ("192.168.15.1/33", "not an IPv4 address"),
+            ("red", "not an IPv4 address"),
             ("224.0.0.1/24", "no host"),
         ] {
             let fault = parse_address(text).unwrap_err();
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_is_a_network() {
+    fn a_destination_is_a_network_and_not_an_address_in_it() {
         let fault = parse_destination("red:192.168.1.7/24").unwrap_err();
         assert!(fault.ends_with("did you mean 192.168.1.0/24?"), "{fault}");
         assert_eq!(parse_destination("8.8.8.8").unwrap().to.prefix_len(), 32);

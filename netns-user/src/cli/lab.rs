@@ -1,4 +1,4 @@
-//! Labs as a whole.
+//! The arguments of the commands on whole labs.
 
 use std::path::PathBuf;
 
@@ -6,39 +6,39 @@ use clap::Args;
 
 use super::Changing;
 
-/// Show the lecture's lab at work
+/// Build the lecture's lab, check it and show it at work
 ///
-/// Builds the lecture's lab, draws it, checks one after another what the lecture promises and
-/// shows the rules with their counters. On a terminal it stays with a live view until Ctrl-C.
-/// The lab is torn down in any case.
+/// Builds the lecture's lab, draws it, runs its checks one after another and shows the rules with
+/// their counters. On a terminal, a live view follows until Ctrl-C. The lab is always taken down at
+/// the end.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns demo
-  netns demo --json    the checks with their outcome
+  netns demo --json    the checks and their results
 
-Exit codes: 0 only when every check held; 130 when interrupted before that.")]
+Exit codes: 0 when every check passed, 130 when interrupted, else 1.")]
 pub struct DemoArgs {}
 
 /// Build a lab, or change one that is up
 ///
-/// Builds the lab that a topology file (TOML) describes. It lives on without a process until
-/// `netns down`. When the lab is up already, what differs from the file is added, changed or
-/// removed, and all else keeps its connections. When something fails half-way, everything is
-/// as it was before.
+/// Builds the lab that a topology file (TOML) describes. The lab stays up, without a daemon, until
+/// `netns down`. If the lab is already up, only the differences from the file are applied; the
+/// connections of the unchanged parts continue. If a step fails, all changes are undone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns up                      the lecture's lab: red and blue on a bridge, behind a router
   netns up my.toml              the lab of a file
-  netns up my.toml --dry-run    what it would do, as commands of ip, sysctl and iptables
-  netns up --via-stack          tcpdump and netfilter in the router see what is translated")]
+  netns up my.toml --dry-run    print the equivalent ip, sysctl and iptables commands
+  netns up --via-stack          let tcpdump and netfilter in the router see translated packets")]
 pub struct UpArgs {
-    /// The topology file; without it, the lecture's lab
+    /// The topology file; by default, the lecture's lab
     pub file: Option<PathBuf>,
-    /// Send translated packets through the kernel's stack, whatever the file says
+    /// Send translated packets through the kernel's network stack, even if the file does not
     ///
-    /// As `via_stack = true` under [nat]: tcpdump on the bridges and netfilter see the packets.
+    /// The same as `via_stack = true` under [nat] in the file: tcpdump on the bridges and netfilter
+    /// see the packets.
     #[arg(long)]
     pub via_stack: bool,
     #[command(flatten)]
@@ -47,105 +47,107 @@ pub struct UpArgs {
 
 /// Show what `up` would do
 ///
-/// Shows what `netns up` with the same file would add, change and remove, and changes nothing.
-/// What belongs to a namespace that is added is told with it; parts that are missing from a lab
-/// that is up are added again. Addresses, routes and cables that were added by hand stay; NAT
-/// rules that are not in the file are removed.
+/// Shows the objects that `netns up` would add, change and remove for the same file. Nothing is
+/// changed. The row of a new namespace includes its cables, addresses and routes; --all lists them
+/// one by one. Missing parts of a lab that is up are shown as added. `up` keeps addresses, routes
+/// and cables that were added by hand, but removes NAT rules that are not in the file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns plan my.toml
-  netns plan my.toml --json    the same as data, with the commands that it stands for")]
+  netns plan my.toml --json    the same as data, with the equivalent commands")]
 pub struct PlanArgs {
-    /// The topology file; without it, the lecture's lab
+    /// The topology file; by default, the lecture's lab
     pub file: Option<PathBuf>,
-    /// Send translated packets through the kernel's stack, whatever the file says
+    /// Send translated packets through the kernel's network stack, even if the file does not
     ///
-    /// As `via_stack = true` under [nat]: tcpdump on the bridges and netfilter see the packets.
+    /// The same as `via_stack = true` under [nat] in the file: tcpdump on the bridges and netfilter
+    /// see the packets.
     #[arg(long)]
     pub via_stack: bool,
-    /// Show each part, also of many namespaces
+    /// Show every part, even if there are many
     #[arg(long)]
     pub all: bool,
 }
 
 /// Take a lab down
 ///
-/// Takes down all that belongs to a lab, past whatever is gone already, and reports all that
-/// could not be taken down. A lab that is not up is no error. A lab whose record is lost is
-/// taken down as far as its pins, and the addresses of its links, are known as its own. Processes
-/// in its namespaces are named, and live on unless --kill ends them.
+/// Removes everything that belongs to a lab, even if parts of it are already gone, and reports what
+/// could not be removed. A lab that is not up is no error. If the record of a lab is lost, netns
+/// recognises its parts by the pinned eBPF maps and the Ethernet addresses. Processes in the lab's
+/// namespaces are listed; they keep running unless --kill ends them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns down                      the only lab that is up
   netns down lecture              the lab of that name
-  netns down my.toml              the lab that was built from a file
-  netns down --all --kill         every lab, with the processes in them
-  netns down my.toml --dry-run    also what `up my.toml --dry-run | sh` has made")]
+  netns down my.toml              the lab of a file
+  netns down --all --kill         every lab and the processes in them
+  netns down my.toml --dry-run    commands that also undo `netns up my.toml --dry-run | sh`")]
 pub struct DownArgs {
-    /// Name of the lab, or its topology file; may be left out when only one lab is up
+    /// Name of the lab, or its topology file; optional when only one lab is up
     pub lab: Option<String>,
-    /// Take down every lab that netns has made
+    /// Take down every lab
     #[arg(long, conflicts_with = "lab")]
     pub all: bool,
-    /// End the processes in the lab's namespaces: with SIGTERM, and after 3 seconds with SIGKILL
+    /// End the processes in the lab's namespaces with SIGTERM, and after 3 seconds with SIGKILL
     #[arg(long)]
     pub kill: bool,
     #[command(flatten)]
     pub changing: Changing,
 }
 
-/// Show labs and whether they are as their files say
+/// Show labs and their differences from the topology files
 ///
-/// Shows each lab that is up with its namespaces, uplinks, bridges, cables, datapath and rules,
-/// and what of them is missing, switched off or changed by hand. `netns up` mends what belongs to
-/// the lab. Ends with 1 when something is not as the file says.
+/// Shows the namespaces, uplinks, bridges, cables, datapath and rules of each lab that is up. Parts
+/// that are missing, down or changed by hand are marked; `netns up` repairs them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns status            every lab that is up
-  netns status lecture    one of them")]
+  netns status lecture    one of them
+
+Exit codes: 0 when every lab matches its file, else 1.")]
 pub struct StatusArgs {
-    /// Name of the lab; without it, all labs
+    /// Name of the lab; by default, all labs
     pub lab: Option<String>,
-    /// Show each part, also of labs with many
+    /// Show every part, even if there are many
     #[arg(long)]
     pub all: bool,
 }
 
-/// Tell whether labs will work on this machine
+/// Check whether labs work on this machine
 ///
-/// Looks at the kernel, rights, settings, firewalls, routes and other managers of interfaces, and
-/// tells of each what was found (✓ good, ! in part or not for every lab, ✗ does not work), what it
-/// means, and the command that mends it. With a file: only what matters to that lab. Nothing is
-/// changed.
+/// Checks the kernel, privileges, settings, firewalls, routes and network managers. For each it
+/// prints the result (✓ works, ! works only in part or not for every lab, ✗ does not work), the
+/// consequence, and a command that repairs it or shows more. With a file, only checks that concern
+/// that lab are made. Nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  netns doctor             this machine, for labs in general
-  netns doctor my.toml     this machine, for the lab of a file
+  netns doctor             for labs in general
+  netns doctor my.toml     for the lab of a file
 
-Exit codes: 0 when nothing is at fault, 1 when something is.")]
+Exit codes: 0 when there is no ✗, else 1.")]
 pub struct DoctorArgs {
-    /// The topology file; without it, what matters to any lab
+    /// The topology file; by default, labs in general are meant
     pub file: Option<PathBuf>,
-    /// Leave out what takes time: whether the kernel takes the eBPF programs
+    /// Skip the slow check: whether the kernel's verifier accepts the eBPF programs
     #[arg(long)]
     pub quick: bool,
 }
 
 /// Check a topology file
 ///
-/// Reads a topology file and says what is wrong with it, each fault with its line and column,
-/// or what the lab consists of. Nothing is built, and no rights are needed.
+/// Reads a topology file and prints every error with its line and column, or a summary of the lab.
+/// Nothing is built, and root is not needed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns check my.toml
   netns check my.toml --json    {valid, problems: [{line, column, message}]}
 
-Exit codes: 0 when the file is free of faults, else 1.")]
+Exit codes: 0 when the file has no errors, else 1.")]
 pub struct CheckArgs {
     /// The topology file
     pub file: PathBuf,
@@ -153,12 +155,12 @@ pub struct CheckArgs {
 
 /// Print the JSON Schema of topology files
 ///
-/// Prints the schema (draft 2020-12) of topology files. Editors check and complete TOML by it.
+/// Prints the schema (draft 2020-12) of topology files. Editors use it to check and complete TOML.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   netns schema > netns.schema.json
 
-An editor with Taplo takes it from the first line of a topology file:
+For an editor with Taplo, name the schema in the first line of a topology file:
   #:schema ./netns.schema.json")]
 pub struct SchemaArgs {}

@@ -1,13 +1,13 @@
-//! Settings of interfaces.
+//! The arguments of `netns link`.
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::{Changing, Forcing, PlaceArgs, end::parse_end};
 use crate::step::End;
 
-/// Switch interfaces on and off, set their MTU, list them
+/// Set interfaces up or down, set their MTU, list them
 ///
-/// Interfaces are written as NAMESPACE:INTERFACE, those of this machine without a namespace.
+/// Write an interface as NAMESPACE:INTERFACE, or as INTERFACE for one of this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -19,13 +19,13 @@ pub struct LinkArgs {
     pub change: LinkChange,
 }
 
-/// What to do with an interface.
+/// The actions on interfaces.
 #[derive(Debug, Subcommand)]
 pub enum LinkChange {
-    /// Switch an interface on or off, or set its MTU
+    /// Set an interface up or down, or set its MTU
     ///
-    /// Where a cable to a bridge is complete by it, the command waits until the bridge's port is
-    /// open.
+    /// If both ends of a cable to a bridge are then up, the command waits until the bridge port
+    /// forwards frames.
     #[command(after_help = "\
 Examples:
   netns link set red:veth-red up
@@ -34,8 +34,8 @@ Examples:
     Set(LinkSetArgs),
     /// List interfaces
     ///
-    /// Lists the interfaces of this machine and of all named namespaces: their kind, whether they
-    /// are on, their MTU and Ethernet address, and the bridge that each is a port of.
+    /// Lists the interfaces of this machine and of all named namespaces, with their kind, state,
+    /// MTU and Ethernet address, and the bridge that each is a port of.
     #[command(after_help = "\
 Examples:
   netns link list
@@ -43,7 +43,7 @@ Examples:
     List(PlaceArgs),
 }
 
-/// What to set.
+/// The settings of an interface.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "netns link set [OPTIONS] <[NAMESPACE:]INTERFACE> <STATE|--mtu <BYTES>>"
@@ -53,10 +53,10 @@ pub struct LinkSetArgs {
     /// The interface
     #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
     pub end: End,
-    /// Whether it is on
+    /// The new state
     #[arg(value_name = "STATE")]
     pub state: Option<LinkState>,
-    /// The largest packet that it takes, in bytes
+    /// MTU in bytes
     #[arg(long, value_name = "BYTES")]
     pub mtu: Option<u32>,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub struct LinkSetArgs {
     pub changing: Changing,
 }
 
-/// On or off.
+/// The state of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LinkState {
     Up,

@@ -1,4 +1,4 @@
-//! The command line, as clap reads it.
+//! The command line, as clap parses it.
 
 mod address;
 mod bridge;
@@ -38,11 +38,11 @@ pub use packaging::{CompletionsArgs, ManPagesArgs};
 pub use route::{RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs};
 pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
 
-/// Behind the options that are a command's own.
+/// Places an option behind those of the command itself.
 const LAST: usize = 100;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` ends with the code of its command.";
+Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` returns the code of its command.";
 
 /// Network labs on one Linux machine: namespaces, cables, bridges, a router, and NAT in eBPF
 /// instead of iptables.
@@ -57,7 +57,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Demo(DemoArgs),
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definitions_hold_together() {
+    fn clap_accepts_the_definitions() {
         Cli::command().debug_assert();
     }
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_offered_where_there_is_something_to_show() {
+    fn commands_that_show_something_have_a_json_option() {
         let mut cli = Cli::command();
         cli.build();
         for (name, expected) in [("list", true), ("ps", true), ("exec", false)] {

@@ -1,4 +1,4 @@
-//! Single namespaces.
+//! The arguments of the commands on single namespaces.
 
 use std::ffi::OsString;
 
@@ -6,9 +6,9 @@ use clap::{Arg, ArgAction, Args};
 
 use super::Changing;
 
-/// Make a namespace
+/// Add a namespace
 ///
-/// Makes an empty network namespace, as `ip netns add` does.
+/// Adds an empty network namespace, as `ip netns add` does.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -22,8 +22,8 @@ pub struct AddArgs {
 
 /// Delete a namespace
 ///
-/// Takes the name of a namespace away, as `ip netns del` does. The namespace and its links
-/// are gone as soon as no process is left in it. One that belongs to a lab is left alone.
+/// Removes the name of a namespace, as `ip netns del` does. The kernel deletes the namespace and
+/// its links once no process is left in it. A namespace that belongs to a lab is not deleted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -37,8 +37,8 @@ pub struct DelArgs {
 
 /// List namespaces
 ///
-/// Lists all named network namespaces, those of `ip netns` too: the lab that each belongs
-/// to, its addresses and how many links it has, loopback and the NAT's own included.
+/// Lists all named network namespaces, including those of `ip netns`. Shows the lab, the addresses
+/// and the number of links of each; loopback and the links of the NAT count too.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -48,15 +48,15 @@ pub struct ListArgs {}
 
 /// Run a command in a namespace
 ///
-/// Runs a command inside a namespace, in the place of this program, so that signals and the
-/// exit code are the command's own (a shell shows death by a signal as 128 and its number).
-/// Files in /etc/netns/NAME/ lie over those of /etc meanwhile, resolv.conf for example, and
-/// /sys shows the namespace's links.
+/// Runs a command in a namespace. The command replaces this program, so it gets the signals, and
+/// its exit code is returned (a shell reports death by a signal as 128 plus the signal's number).
+/// The command sees the files of /etc/netns/NAME/ in place of those in /etc, for example
+/// resolv.conf, and the namespace's links in /sys.
 ///
-/// With --isolate the command also has a PID namespace and a /proc of its own, as in a
-/// container: `ps aux` shows nothing but the command (PID 2), what it starts, and a small init
-/// (PID 1) that reaps what is left over. Signals and the exit code are still the command's
-/// own. What it leaves running ends with it. Host name, users, files and IPC stay shared.
+/// With --isolate the command also gets its own PID namespace and /proc, as in a container: `ps
+/// aux` shows only the command (PID 2), its children and a small init (PID 1). Signals and exit
+/// code work as without it. When the command ends, all its children are killed. Host name, users,
+/// files and IPC stay shared with the machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -65,10 +65,10 @@ Examples:
   netns exec --isolate red -- ps aux
 
 Exit codes: those of the command; 126 when it cannot be run, 127 when it is not found.")]
-// The global one would be shown in its help, where it has no meaning.
+// Hides the global --json from the help of `exec`, which ignores it.
 #[command(arg = Arg::new("json").long("json").action(ArgAction::SetTrue).hide(true))]
 pub struct ExecArgs {
-    /// Give it a PID namespace and a /proc of its own too: it sees no other processes
+    /// Also give the command its own PID namespace and /proc, so that it sees no other processes
     #[arg(long)]
     pub isolate: bool,
     /// Name of the namespace
@@ -81,23 +81,23 @@ pub struct ExecArgs {
 
 /// Show links, addresses, routes and neighbours
 ///
-/// Shows the links, addresses, IPv4 routes and neighbours of a namespace. Without a name:
-/// those of the only lab's router, else of the machine itself.
+/// Shows the links, addresses, IPv4 routes and neighbours of a namespace. Without a name it shows
+/// the router of the only lab that is up, else this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  netns show        the router of the only lab that is up, or this machine
+  netns show        the router of the only lab that is up, else this machine
   netns show red")]
 pub struct ShowArgs {
-    /// Name of the namespace; without it, the only lab's router, else the machine
+    /// Name of the namespace; by default, the only lab's router, else this machine
     pub name: Option<String>,
 }
 
 /// Show the processes in a namespace
 ///
-/// Shows the processes whose network namespace it is, whoever has started them. PID is the
-/// number that this shell knows a process by; PID INSIDE the one that it has in a PID namespace
-/// of its own, as under `exec --isolate`. On a terminal, long command lines are cut.
+/// Shows all processes in a network namespace, no matter who started them. PID is the number of the
+/// process on this machine; PID INSIDE is its number in its own PID namespace, as with
+/// `exec --isolate`. On a terminal, long command lines are cut.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -105,13 +105,13 @@ Examples:
   netns ps red
   netns ps red --json")]
 pub struct PsArgs {
-    /// Name of the namespace; without it, all that have a name
+    /// Name of the namespace; by default, all named namespaces
     pub name: Option<String>,
 }
 
-/// Whose things to list.
+/// The namespace to list.
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
-    /// Only those of this namespace
+    /// List only this namespace
     pub namespace: Option<String>,
 }

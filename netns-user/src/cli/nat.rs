@@ -1,4 +1,4 @@
-//! The NAT rules of a living lab.
+//! The arguments of the commands on the NAT rules of a running lab.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -11,14 +11,16 @@ use crate::rules::{
     parse_source, parse_target,
 };
 
-/// Add, delete or list masquerade rules of a living lab
+/// Add, delete or list masquerade rules of a running lab
 ///
-/// What a source sends out of an uplink then bears the uplink's address, so that answers find
-/// their way back. The rule holds at once. Deleting it ends the connections that it made, and no
-/// others. Of several rules for a source, the one of the longest network holds; of two as long,
-/// that of the uplink before that of every uplink. Of several routers it is for the one that has
-/// the uplink, or without --uplink for each that has a bridge in the source. It is in eBPF:
-/// iptables neither shows nor deletes it, and what --explain tells is its equal there.
+/// A masquerade rule gives packets from the source network the uplink's address when they leave by
+/// the uplink, so that replies come back. A new rule takes effect at once. Deleting a rule ends its
+/// own connections only. If several rules match, the longest prefix wins; between equal prefixes, a
+/// rule for one uplink wins over a rule for every uplink.
+///
+/// In a lab with several routers, the rule goes to the router of the uplink, or without --uplink to
+/// every router with a bridge in the source network. The rule is in eBPF, so iptables neither lists
+/// nor deletes it; --explain prints the equivalent iptables rule.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +34,7 @@ pub struct MasqueradeArgs {
     pub change: MasqueradeChange,
 }
 
-/// What to do with a masquerade rule.
+/// The actions on masquerade rules.
 #[derive(Debug, Subcommand)]
 pub enum MasqueradeChange {
     /// Add a masquerade rule
@@ -41,12 +43,12 @@ Examples:
   netns masquerade add 192.168.15.0/24 --uplink ens3
   netns masquerade add 192.168.15.0/24 --mapping endpoint-independent")]
     Add(MasqueradeAddArgs),
-    /// Delete a masquerade rule and end the connections that it made
+    /// Delete a masquerade rule and end its connections
     #[command(after_help = "\
 Example:
   netns masquerade del 192.168.15.0/24")]
     Del(MasqueradeRuleArgs),
-    /// List the masquerade rules, with what they have translated
+    /// List the masquerade rules with their counters
     #[command(after_help = "\
 Example:
   netns masquerade list")]
@@ -58,64 +60,64 @@ Example:
 pub struct MasqueradeAddArgs {
     #[command(flatten)]
     pub rule: MasqueradeRuleArgs,
-    /// A destination that is left alone, such as 10.0.0.0/8: what goes there keeps its source, and
-    /// what comes from there is let in; may be given several times
+    /// A destination network without masquerade, such as 10.0.0.0/8: packets to it keep their
+    /// source address, and packets from it may come in. Can be repeated
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
     pub except: Vec<Ipv4Net>,
-    /// The address to bear: one that the router has at the uplink; without it, the kernel's choice
+    /// The new source address: one of the router's addresses at the uplink; by default, the kernel
+    /// selects it
     #[arg(long, value_name = "ADDRESS", requires = "uplink")]
     pub to: Option<Ipv4Addr>,
-    /// The largest segment that ends of TCP connections may announce, in bytes; pmtu: what fits
-    /// the uplink and the namespace's cable
+    /// Upper limit of the TCP maximum segment size (MSS), in bytes; pmtu derives it from the MTU of
+    /// the uplink and of the namespace's cable
     #[arg(long, value_name = "BYTES|pmtu")]
     pub mss_clamp: Option<MssClamp>,
-    /// Which outside port an inside port has (RFC 4787 section 4.1)
+    /// Mapping of inside ports to external ports (RFC 4787 section 4.1)
     #[arg(long, value_name = "MAPPING", default_value_t)]
     pub mapping: Mapping,
-    /// Who outside may begin a connection to an endpoint-independent mapping (RFC 4787 section 5)
+    /// Filtering: the remote endpoints that may connect to an endpoint-independent mapping (RFC 4787
+    /// section 5)
     #[arg(long, value_name = "FILTERING", default_value_t, requires = "mapping")]
     pub filtering: Filtering,
 }
 
-/// Whose rules to list.
+/// The lab and router whose rules are listed.
 #[derive(Debug, Args)]
 pub struct RuleListArgs {
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME")]
     pub router: Option<String>,
 }
 
-/// Which masquerade rule.
+/// The source and the uplink that name a masquerade rule.
 #[derive(Debug, Args)]
 pub struct MasqueradeRuleArgs {
-    /// The inside network, for example 192.168.15.0/24
+    /// The source network, for example 192.168.15.0/24
     #[arg(value_parser = parse_source)]
     pub source: Ipv4Net,
-    /// The uplink; without it, every uplink
+    /// The uplink; by default, every uplink
     #[arg(long)]
     pub uplink: Option<String>,
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME")]
     pub router: Option<String>,
     #[command(flatten)]
     pub changing: Changing,
 }
 
-/// Add, delete or list port forwards of a living lab
+/// Add, delete or list port forwards of a running lab
 ///
-/// What reaches the port on an address of the host goes to the target: from outside, from
-/// the host itself (127.0.0.1 too) and from the namespaces. Several ports that follow each other
-/// are one rule, and lead to as many of the target. The rule holds at once. Deleting it ends the
-/// connections that it made, and no others. Of several routers it is for the one that has the
-/// target behind it.
+/// Connections to the port on an address of the host go to the target: from outside, from the host
+/// itself (also to 127.0.0.1) and from the namespaces. A range of ports is one rule and goes to an
+/// equally long range at the target. A new rule takes effect at once. Deleting a rule ends its own
+/// connections only. In a lab with several routers, the rule goes to the router that the target is
+/// behind.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -130,7 +132,7 @@ pub struct ForwardArgs {
     pub change: ForwardChange,
 }
 
-/// What to do with a forward rule.
+/// The actions on forward rules.
 #[derive(Debug, Subcommand)]
 pub enum ForwardChange {
     /// Add a port forward
@@ -139,12 +141,12 @@ Examples:
   netns forward add tcp 80 192.168.15.2:80
   netns forward add udp 5000-5009 192.168.15.2:6000 --from 192.168.1.0/24")]
     Add(ForwardAddArgs),
-    /// Delete a port forward and end the connections that it made
+    /// Delete a port forward and end its connections
     #[command(after_help = "\
 Example:
   netns forward del tcp 80")]
     Del(ForwardDelArgs),
-    /// List the port forwards, with what they have translated
+    /// List the port forwards with their counters
     #[command(after_help = "\
 Example:
   netns forward list")]
@@ -156,19 +158,17 @@ Example:
 pub struct ForwardAddArgs {
     #[command(flatten)]
     pub listen: ListenArgs,
-    /// Address and port of a namespace, for example 192.168.15.2:80; of several ports, where the
-    /// first leads
+    /// Address and port in a namespace, for example 192.168.15.2:80; for a range, its first port
     #[arg(value_parser = parse_target)]
     pub target: SocketAddrV4,
-    /// Whom it is for, such as 192.168.1.0/24; for others there is no forward. May be given
-    /// several times; without it, everybody
+    /// A client network that may use the forward, such as 192.168.1.0/24; by default, every client
+    /// may. Can be repeated
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
     pub from: Vec<Ipv4Net>,
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME")]
     pub router: Option<String>,
     #[command(flatten)]
@@ -180,26 +180,25 @@ pub struct ForwardAddArgs {
 pub struct ForwardDelArgs {
     #[command(flatten)]
     pub listen: ListenArgs,
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     #[arg(long)]
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME")]
     pub router: Option<String>,
     #[command(flatten)]
     pub changing: Changing,
 }
 
-/// Where a forward listens.
+/// The protocol, ports and address of a forward on the host.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ListenArgs {
-    /// The protocol whose ports these are
+    /// The protocol
     #[arg(value_enum)]
     pub protocol: ForwardProtocol,
-    /// Port of the host, or several, like 8000-17999
+    /// Port of the host, or a range like 8000-17999
     pub port: Ports,
-    /// Address of the host; without it, every address of the host
+    /// Address of the host; by default, every address of the host
     #[arg(long, value_parser = parse_host_address)]
     pub address: Option<Ipv4Addr>,
 }

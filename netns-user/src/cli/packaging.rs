@@ -1,4 +1,4 @@
-//! The commands that packages are made with.
+//! The arguments of the commands for packagers.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use clap::Args;
 
 /// Print a completion script for a shell
 ///
-/// Prints what the shell needs to complete commands and options at the Tab key. A package has
-/// it in place already.
+/// Prints a script with which the shell completes commands and options at the Tab key. The packages
+/// of netns install it already.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,12 +22,12 @@ pub struct CompletionsArgs {
 
 /// Write the manual pages to a folder
 ///
-/// Writes a page for the program and one for each command: what `--help` says, for packages.
+/// Writes a page for the program and one for each command, with the text of `--help`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   netns man-pages /usr/local/share/man/man1")]
 pub struct ManPagesArgs {
-    /// The folder; it is made if it is not there
+    /// The folder; created if it does not exist
     pub folder: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! Routes.
+//! The arguments of `netns route`.
 
 use std::net::Ipv4Addr;
 
@@ -11,10 +11,9 @@ use super::{
 
 /// Add, delete or list routes
 ///
-/// A route says by which gateway or out of which interface a network is reached. The network is
-/// written with the namespace that has the route, as NAMESPACE:NETWORK/LENGTH, or
-/// NAMESPACE:default for all that no other route is for; without a namespace it is this
-/// machine's.
+/// A route leads to a network by a gateway or out of an interface. Write the destination as
+/// NAMESPACE:NETWORK/LENGTH, or as NAMESPACE:default for the default route. Without a namespace,
+/// the route is one of this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,7 +27,7 @@ pub struct RouteArgs {
     pub change: RouteChange,
 }
 
-/// What to do with a route.
+/// The actions on routes.
 #[derive(Debug, Subcommand)]
 pub enum RouteChange {
     /// Add a route
@@ -41,8 +40,8 @@ Examples:
     Add(RouteAddArgs),
     /// Delete a route
     ///
-    /// Deletes the route to a network. Where there are several, --via, --dev and --metric say
-    /// which.
+    /// Deletes the route to a network. If there are several, select one with --via, --dev or
+    /// --metric.
     #[command(after_help = "\
 Examples:
   netns route del blue:default
@@ -50,8 +49,8 @@ Examples:
     Del(RouteDelArgs),
     /// List routes
     ///
-    /// Lists the IPv4 routes of this machine and of all named namespaces, those that come with an
-    /// address included.
+    /// Lists the IPv4 routes of this machine and of all named namespaces, including those that the
+    /// kernel adds with an address.
     #[command(after_help = "\
 Examples:
   netns route list
@@ -65,16 +64,16 @@ Examples:
                       <--via <ADDRESS>|--dev <INTERFACE>>")]
 #[command(group = ArgGroup::new("way").args(["via", "dev"]).required(true).multiple(true))]
 pub struct RouteAddArgs {
-    /// The network that it leads to, and the namespace that gets it
+    /// The destination, and the namespace that gets the route
     #[arg(value_name = "[NAMESPACE:]NETWORK|default", value_parser = parse_destination)]
     pub to: Destination,
     /// Address of the gateway
     #[arg(long, value_name = "ADDRESS")]
     pub via: Option<Ipv4Addr>,
-    /// The interface, one of that namespace; by a gateway the kernel finds it
+    /// An interface of that namespace; with a gateway, the kernel finds it
     #[arg(long, value_name = "INTERFACE")]
     pub dev: Option<String>,
-    /// Of several routes to a network the one with the lowest metric counts
+    /// Metric; of several routes to a network, the one with the lowest metric is used
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub metric: u32,
     #[command(flatten)]
@@ -86,7 +85,7 @@ pub struct RouteAddArgs {
 /// The route to delete.
 #[derive(Debug, Args)]
 pub struct RouteDelArgs {
-    /// The network that it leads to, and the namespace that has it
+    /// The destination, and the namespace that has the route
     #[arg(value_name = "[NAMESPACE:]NETWORK|default", value_parser = parse_destination)]
     pub to: Destination,
     /// Address of its gateway

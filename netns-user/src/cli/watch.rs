@@ -1,4 +1,4 @@
-//! Looking at the NAT at work.
+//! The arguments of the commands that show the NAT at work.
 
 use clap::{Args, Subcommand};
 
@@ -6,30 +6,29 @@ use super::Changing;
 
 /// Show the NAT rules with their counters
 ///
-/// Shows the masquerade and forward rules of a living lab as the kernel holds them, with the
-/// connections, packets and bytes that each has translated, and what was dropped and why.
-/// Packets and bytes are those of both directions. Each router of the lab has its own.
+/// Shows the masquerade and forward rules of a running lab as they are in the kernel, with the
+/// connections, packets and bytes of each, and the dropped packets by reason. Packets and bytes
+/// count both directions. Each router of the lab has its own rules and counters.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns nat
-  netns nat lecture --json       {lab, masquerades, forwards, drops}; of several routers
-                                 {lab, routers: [{router, masquerades, forwards, drops}]}
-  netns nat --router home        of one router alone, in JSON too")]
+  netns nat lecture --json       {lab, masquerades, forwards, usage, drops}; with several routers
+                                 {lab, routers: [{router, masquerades, forwards, usage, drops}]}
+  netns nat --router home        one router only, in JSON too")]
 pub struct NatArgs {
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME")]
     pub router: Option<String>,
 }
 
 /// Show or flush the connections that the NAT tracks
 ///
-/// Shows each tracked connection: protocol, state, addresses before and after translation,
-/// age, packets and bytes. With `flush`, forgets them all. Of several routers it tells which
-/// one tracks the connection, in JSON as `router`.
+/// Shows each tracked connection: protocol, state, addresses before and after translation, age,
+/// time left, packets and bytes. `flush` forgets them all. In a lab with several routers, it also
+/// shows which router tracks the connection.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -40,16 +39,15 @@ Examples:
 pub struct FlowsArgs {
     #[command(subcommand)]
     pub change: Option<FlowsChange>,
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     #[arg(long, global = true)]
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME", global = true)]
     pub router: Option<String>,
 }
 
-/// What to do with the flows.
+/// The actions on flows.
 #[derive(Debug, Subcommand)]
 pub enum FlowsChange {
     /// Forget all connections
@@ -59,51 +57,48 @@ Example:
     Flush(Changing),
 }
 
-/// Show each packet and what becomes of it
+/// Show each packet and what the NAT does with it
 ///
-/// Writes a line for each packet that a namespace sends or that comes in by an uplink: its
-/// addresses, and whether it was passed to the stack, translated or dropped, and why. The
-/// programs that write it take the place of the others while the command runs, so packets
-/// cost nothing more when it does not. Ends with Ctrl-C. It is about one router at a time:
-/// without --router, the first.
+/// Prints a line for each packet from a namespace or an uplink: its addresses, and whether it was
+/// passed to the network stack, translated or dropped, and why. Ends with Ctrl-C. While the command
+/// runs, logging variants replace the eBPF programs; otherwise logging costs nothing. It shows one
+/// router, by default the first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns log
   netns log lecture --count 10
-  netns log --json     one object a line")]
+  netns log --json     one JSON object per line")]
 pub struct LogArgs {
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME")]
     pub router: Option<String>,
-    /// End after this many packets
+    /// Stop after this many packets
     #[arg(long)]
     pub count: Option<u64>,
 }
 
-/// Watch rules and flows
+/// Show rules and flows live
 ///
-/// Shows once a second the rates of all rules, what is dropped and why, and the busiest flows:
-/// their addresses before and after translation, state, age, packets and bytes. Ends with q,
-/// Esc or Ctrl-C. Where there is no terminal it shows one frame. It is about one router at a
-/// time: without --router, the first.
+/// Shows, updated every second, the rates of all rules, the dropped packets by reason, and the
+/// busiest flows with their addresses before and after translation, state, age, packets and bytes.
+/// Ends with q, Esc or Ctrl-C. Without a terminal it prints one frame. It shows one router, by
+/// default the first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns watch
   netns watch --once lecture
-  netns watch --json   all counters and flows as they stand")]
+  netns watch --json   the current counters and flows")]
 pub struct WatchArgs {
-    /// Name of the lab; may be left out when only one lab is up
+    /// Name of the lab; optional when only one lab is up
     pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
+    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
     #[arg(long, value_name = "NAME")]
     pub router: Option<String>,
-    /// Show one frame, over one second
+    /// Print one frame, with the rates of one second
     #[arg(long)]
     pub once: bool,
 }
