@@ -46,8 +46,8 @@ fn on_a_terminal_it_stays_with_a_live_view_until_control_c() {
     // A serial console does not know its size.
     for size in [(100, 40), (0, 0)] {
         let mut demo = Terminal::start(size, Command::new(netns_path()).arg("demo"));
-        demo.wait_for(&format!("All {CHECKS} checks hold."));
-        demo.wait_for("The lab stands until Ctrl-C.");
+        demo.wait_for(&format!("All {CHECKS} checks passed."));
+        demo.wait_for("The lab stays up until Ctrl-C.");
         for _frame in 0..2 {
             demo.wait_for("lab lecture");
             demo.wait_for("flows (");
@@ -57,7 +57,7 @@ fn on_a_terminal_it_stays_with_a_live_view_until_control_c() {
         demo.press("\u{3}");
         let (status, shown) = demo.finish();
         assert!(status.success(), "{shown}");
-        assert!(shown.trim_end().ends_with("The lab is torn down.\u{1b}[0m"), "{shown:?}");
+        assert!(shown.trim_end().ends_with("The lab is down.\u{1b}[0m"), "{shown:?}");
         assert!(!demo.is_raw());
         before.is_unchanged();
     }

@@ -34,7 +34,7 @@ fn a_dry_run_changes_nothing_and_is_a_script() {
     assert!(inside("red").interfaces().is_empty());
     // It checks what the change itself would meet.
     netns_line("cable add rde:x blue:y --dry-run").fails_with(&["rde"]);
-    netns_line("add red --dry-run").fails_with(&["red", "already exists"]);
+    netns_line("add red --dry-run").fails_with(&["red", "` already exists: delete it first"]);
     netns_line("del green --dry-run").fails_with(&["green"]);
     let script = format!("'{}' {line} | sh", netns_path().display());
     run(None, Command::new("sh").args(["-c", &script])).success();
@@ -74,7 +74,8 @@ fn rules_are_explained_and_tried_out_too() {
     let json = netns_line("forward add tcp 8080 192.168.15.2:80 --explain --json").json();
     assert_eq!(json["port"], 8080, "{json:#}");
     assert_eq!(json["commands"].as_array().map(Vec::len), Some(2), "{json:#}");
-    netns_line("forward add tcp 8080 192.168.15.2:80 --dry-run").fails_with(&["already a rule"]);
+    netns_line("forward add tcp 8080 192.168.15.2:80 --dry-run")
+        .fails_with(&["` already exists: delete it first"]);
     netns_line("forward add tcp 81 10.0.0.9:80 --dry-run").fails_with(&["10.0.0.9"]);
     netns_line("forward del tcp 9 --dry-run").fails_with(&["no rule"]);
     netns_line("masquerade del 192.168.15.0/24 --dry-run").fails_with(&["no rule"]);

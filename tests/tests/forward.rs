@@ -320,7 +320,7 @@ fn a_port_is_given_once_to_two_who_ask_at_once() {
     for port in 8001..=8010 {
         let (added, said) = add_at_once(&[port, port]);
         assert_eq!(added, 1, "{said:?}");
-        assert!(said[0].contains("there is already a rule"), "{said:?}");
+        assert!(said[0].contains("` already exists: delete it first"), "{said:?}");
     }
 }
 
@@ -337,7 +337,7 @@ fn a_rule_for_a_lab_that_goes_down_meanwhile_says_so() {
             return false;
         }
         let is_clear = ["is not up", "no lab is up"].iter().any(|part| added.stderr.contains(part));
-        assert!(is_clear || added.stderr.contains("already a rule"), "{added}");
+        assert!(is_clear || added.stderr.contains("` already exists: delete it first"), "{added}");
         added.stderr.contains("no lab is up")
     });
     assert!(down.finish().0.success());

@@ -127,8 +127,8 @@ fn a_listener_whose_port_is_forwarded_is_named() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _listener = inside("host").run(|| TcpListener::bind("0.0.0.0:8443")).expect("a listener");
-    let note = "of namespace \"host\" listens on tcp 0.0.0.0:8443, but what others send there goes \
-                by \"forward tcp 8443 -> 192.168.15.2:443\"";
+    let note = "in namespace \"host\" listens on tcp 0.0.0.0:8443, but \"forward tcp 8443 -> \
+                192.168.15.2:443\" takes the packets that others send there";
     let added = forward_add("tcp", 8443, "192.168.15.2:443").success();
     assert!(added.stderr.contains(note), "{}", added.stderr);
     let other = forward_add("tcp", 8444, "192.168.15.2:443").success();

@@ -249,7 +249,7 @@ fn kill_a_change_of(rule: &Rule, adds: bool) {
             // The same again: it is done by now, if it was not before.
             _ => {
                 let again = netns(command);
-                let is_done = ["there is already a rule", "there is no rule"];
+                let is_done = ["` already exists: delete it first", "there is no rule"];
                 let is_done = is_done.iter().any(|said| again.stderr.contains(said));
                 assert!(again.status.success() || is_done, "{what}\n{again}");
                 if adds { (&labs.other, true) } else { (&labs.one, false) }

@@ -45,8 +45,10 @@ fn a_link_that_nobody_has_asked_for_is_explained() {
     lab_is_up();
     for line in ["show host", "link list"] {
         let shown = list(line);
-        let explained =
-            shown.stdout.lines().filter(|line| line.contains("leads to the NAT's reassembler"));
+        let explained = shown
+            .stdout
+            .lines()
+            .filter(|line| line.contains("leads to the reassembler of fragments"));
         let names: Vec<_> = explained.filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(names.len(), 1, "{shown}");
         let links = shown.stdout.lines().filter(|line| {
@@ -120,7 +122,7 @@ fn who_may_not_look_inside_is_told_why() {
     let mut command = Command::new(&path);
     let output = run(None, command.uid(65_534).gid(65_534).arg("list")).success();
     has_line(&output, "red - ? ?");
-    assert!(output.stderr.contains("shown to root"), "{output}");
+    assert!(output.stderr.contains("only root sees addresses and links"), "{output}");
     let output = list("list");
     assert!(output.stderr.is_empty(), "{output}");
 }

@@ -208,10 +208,7 @@ fn what_was_added_by_hand_stays_but_for_rules() {
     netns(&["plan"]).success().shows(&["nothing to do"]);
     hand("forward add tcp 8080 192.168.15.1:80");
     let plan = netns(&["plan"]).success();
-    plan.shows(&[
-        "-  rule  forward tcp 8080",
-        "what is not listed stays, also what was added by hand",
-    ]);
+    plan.shows(&["-  rule  forward tcp 8080", "everything else stays, also objects added by hand"]);
     lecture().up().success().shows(&["is changed"]);
     assert_eq!(standing(), by_hand);
     // What the file comes to ask for is the lab's, and goes when it asks no more.

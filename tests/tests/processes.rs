@@ -208,8 +208,8 @@ fn the_host_sees_an_isolated_process_by_another_number() {
 fn ps_shows_who_is_in_which_namespace() {
     let _sandbox = red();
     netns(&["add", "blue"]).success();
-    netns(&["ps"]).success().shows(&["NAMESPACE", "no process is in a named namespace"]);
-    netns(&["ps", "red"]).success().shows(&["COMMAND", "no process is in red"]);
+    netns(&["ps"]).success().shows(&["NAMESPACE", "there is no process in a named namespace"]);
+    netns(&["ps", "red"]).success().shows(&["COMMAND", "there is no process in namespace red"]);
     assert!(rows().is_empty());
     let _in_red = inside("red").start("sleep", &["1111"]);
     let long = format!("2222 {}", "0 ".repeat(200));
@@ -228,7 +228,7 @@ fn ps_shows_who_is_in_which_namespace() {
     assert!(blue.stdout.contains("2222") && !blue.stdout.contains("1111"), "{blue}");
     netns(&["ps", "green"]).fails_with(&["no namespace \"green\""]);
     fs::write("/run/netns/dead", "").expect("a file");
-    netns(&["ps", "dead"]).fails_with(&["dead", "no namespace"]);
+    netns(&["ps", "dead"]).fails_with(&["dead", "is a plain file and not a namespace"]);
     netns(&["ps"]).success().shows(&["1111"]);
 }
 

@@ -109,7 +109,7 @@ fn pitfall_flood_of_syns_and_datagrams_takes_nothing_from_the_neighbour() {
         connection.exchange();
     }
     assert_eq!(usage("blue"), Some((21, 0)));
-    netns(&["nat"]).success().shows(&["connections begun by", "red"]);
+    netns(&["nat"]).success().shows(&["connections by origin", "red"]);
 }
 
 #[test]

@@ -58,7 +58,8 @@ fn a_masquerade_is_added_to_all_of_its_routers_or_to_none() {
     let _sandbox = town_is_up();
     typed("masquerade add 10.0.0.0/8 --router home").success();
     assert_eq!(length(&rules("provider")["masquerades"]), 0);
-    typed("masquerade add 10.0.0.0/8").fails_with(&["already a rule"]);
+    let exists = "the rule `masquerade 10.0.0.0/8 out of any uplink` already exists";
+    typed("masquerade add 10.0.0.0/8").fails_with(&[exists]);
     assert_eq!(length(&rules("provider")["masquerades"]), 0);
     // Of two that differ, one must be chosen.
     typed("masquerade add 10.0.0.0/8 --router provider --uplink core").success();

@@ -146,10 +146,10 @@ fn rules_that_commands_have_changed_are_told_and_are_no_fault() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     netns(&["forward", "add", "tcp", "8080", "192.168.15.1:80"]).success();
-    netns(&["status"]).success().shows(&["lab lecture: up", "its rules are not those of the file"]);
+    netns(&["status"]).success().shows(&["lab lecture: up", "its rules differ from the file"]);
     netns(&["forward", "del", "tcp", "8080"]).success();
     let status = netns(&["status"]).success();
-    assert!(!status.stdout.contains("not those of the file"), "{status}");
+    assert!(!status.stdout.contains("differ from the file"), "{status}");
 }
 
 #[test]

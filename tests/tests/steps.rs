@@ -153,7 +153,7 @@ fn a_bridge_is_made_and_interfaces_are_plugged_in_and_out() {
     assert_eq!(list[0]["bridge"], "v-net-0", "{list:#}");
     assert_eq!(list[0]["addresses"][0], "192.168.15.5/24", "{list:#}");
     assert_eq!(list[0]["ports"][0]["interface"], "veth-red-br", "{list:#}");
-    netns_line("bridge del host:v-net-0").success().shows(&["unplugged: host:veth-red-br"]);
+    netns_line("bridge del host:v-net-0").success().shows(&["detached ports: host:veth-red-br"]);
     assert_eq!(inside("host").interfaces(), ["veth-red-br"]);
 }
 
@@ -252,7 +252,7 @@ fn a_gateway_out_of_reach_is_explained() {
     netns_line("route add red:10.9.0.0/16 --via 10.0.0.1").fails_with(&["10.0.0.1", "itself"]);
     netns_line("route add red:10.9.0.0/16").fails_with_code(2, &["--via", "--dev"]);
     netns_line("route add blue:default --dev b")
-        .fails_with(&["blue:b is off", "link set blue:b up"]);
+        .fails_with(&["blue:b is down", "link set blue:b up"]);
 }
 
 #[test]
@@ -289,18 +289,24 @@ fn what_is_not_there_or_in_the_way_is_named() {
         ("cable add red:a-name-of-16-lett blue:y", &["a-name-of-16-lett", "15"]),
         ("cable add red:x=10.0.0.1/24 blue:y=10.0.0.1/24", &["10.0.0.1", "both ends"]),
         ("cable add red:x blue:y --bridge red:brr", &["red", "\"brr\"", "did you mean \"br\"?"]),
-        ("cable add red:x blue:y --bridge red:veth-red", &["red:veth-red", "no bridge", "has br"]),
+        (
+            "cable add red:x blue:y --bridge red:veth-red",
+            &["red:veth-red", "not a bridge", "has br"],
+        ),
         ("cable add host-end blue:y --bridge red:br", &["red:br", "neither end"]),
         ("cable del red:veth-rde", &["veth-rde", "did you mean \"veth-red\"?"]),
         ("cable del red:br", &["red:br is a bridge", "netns bridge del red:br"]),
-        ("cable del red:lo", &["red:lo is the loopback interface", "no cable"]),
-        ("cable del red:tap0", &["red:tap0", "kind tun", "no cable"]),
+        ("cable del red:lo", &["red:lo is the loopback interface", "not a cable"]),
+        ("cable del red:tap0", &["red:tap0", "kind tun", "not a cable"]),
         ("cable list rde", &["rde", "did you mean"]),
         ("bridge add red:br", &["red:br already exists", "netns bridge del red:br"]),
-        ("bridge del blue:veth-blue", &["blue:veth-blue", "no bridge", "netns bridge add"]),
-        ("bridge attach red:br blue:veth-blue", &["red:br", "blue:veth-blue", "one namespace"]),
-        ("bridge attach red:br red:lo", &["red:lo", "cannot be plugged"]),
-        ("bridge detach red:veth-red", &["red:veth-red", "no bridge"]),
+        ("bridge del blue:veth-blue", &["blue:veth-blue", "not a bridge", "netns bridge add"]),
+        (
+            "bridge attach red:br blue:veth-blue",
+            &["red:br", "blue:veth-blue", "in the namespace of its bridge"],
+        ),
+        ("bridge attach red:br red:lo", &["red:lo", "cannot be a port of a bridge"]),
+        ("bridge detach red:veth-red", &["red:veth-red", "not a port of a bridge"]),
         ("addr add 10.0.0.1/24 red:veth", &["red", "\"veth\"", "it has", "veth-red"]),
     ];
     for (line, parts) in failures {
@@ -310,8 +316,8 @@ fn what_is_not_there_or_in_the_way_is_named() {
         ("cable add red:x=10.0.0.1 blue:y", &["10.0.0.1/24"]),
         ("cable add red:x=10.0.0.0/24 blue:y", &["network address"]),
         ("cable add red:x blue:y --mtu 67", &["68 to 65535"]),
-        ("cable add :x blue:y", &["namespace is missing"]),
-        ("addr add red:veth-red 10.0.0.1/24", &["no IPv4 address"]),
+        ("cable add :x blue:y", &["the namespace before the colon is missing"]),
+        ("addr add red:veth-red 10.0.0.1/24", &["not an IPv4 address"]),
         ("route add red:10.0.0.1/24 --via 10.0.0.2", &["did you mean 10.0.0.0/24?"]),
         ("link set red:veth-red on", &["up, down"]),
     ];
@@ -327,8 +333,8 @@ fn a_network_card_is_never_deleted() {
     let _sandbox = Sandbox::new();
     // No test has a network card; a tun interface has no kind that a command makes either.
     own().command("ip", &["tuntap", "add", "eth7", "mode", "tap"]).success();
-    netns_line("cable del eth7").fails_with(&["eth7", "no cable"]);
-    netns_line("bridge del eth7").fails_with(&["eth7", "no bridge"]);
+    netns_line("cable del eth7").fails_with(&["eth7", "not a cable"]);
+    netns_line("bridge del eth7").fails_with(&["eth7", "not a bridge"]);
     assert_eq!(own().interfaces(), ["eth7"]);
 }
 

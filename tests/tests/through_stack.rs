@@ -144,8 +144,8 @@ fn the_mode_is_told() {
     netns(&["plan", path]).success().shows(&["nat.via_stack", "off -> on"]);
     assert_eq!(nat()["via_stack"], false);
     netns(&["up", path]).success().shows(&["is changed"]);
-    netns(&["status"]).success().shows(&["in router host, via the stack"]);
-    netns(&["nat"]).success().shows(&["packets go through the stack"]);
+    netns(&["status"]).success().shows(&["in router host, via the network stack"]);
+    netns(&["nat"]).success().shows(&["packets pass through the network stack"]);
     netns(&["graph"]).success().shows(&["routing and NAT via stack"]);
     assert_eq!(nat()["via_stack"], true);
     // Without the key, the short way is the one.

@@ -12,7 +12,7 @@ use crate::{
     step::Step,
 };
 
-/// Makes a namespace.
+/// Adds a namespace.
 ///
 /// # Errors
 /// As [`netns::create`].

@@ -17,10 +17,10 @@ use crate::{
     step::Step,
 };
 
-/// Gives an interface an address, or takes it, or lists what there are.
+/// Adds, deletes or lists addresses of interfaces.
 ///
 /// # Errors
-/// When something is in the way or is not there, or the kernel refuses.
+/// When the address exists already or does not exist, or when the kernel refuses.
 pub fn run(args: &AddrArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     match &args.change {
@@ -35,7 +35,7 @@ fn add(args: &AddressArgs) -> anyhow::Result<Change> {
     let mut look = Look::default();
     let link = look.link(end)?;
     if look.addresses(end, &link)?.contains(address) {
-        bail!("{end} has the address {address} already");
+        bail!("{end} already has the address {address}");
     }
     require_free(end, args.forcing)?;
     let step = Step::AddAddress { end: end.clone(), address: *address };
@@ -49,7 +49,7 @@ fn del(args: &AddressArgs) -> anyhow::Result<Change> {
     let held = look.addresses(end, &link)?;
     if !held.contains(address) {
         let has = match held.as_slice() {
-            [] => "it has none".to_owned(),
+            [] => "it has no address".to_owned(),
             some => format!("it has {}", listed(some)),
         };
         bail!("{end} does not have the address {address}: {has}");

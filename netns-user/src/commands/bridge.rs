@@ -25,10 +25,10 @@ use crate::{
     step::{End, Hands, Place, Step, Survey},
 };
 
-/// Adds, deletes or lists bridges, plugs in or out.
+/// Adds, deletes or lists bridges, attaches or detaches ports.
 ///
 /// # Errors
-/// When something is in the way or is not there, or the kernel refuses.
+/// When a name is taken or an object does not exist, or when the kernel refuses.
 pub fn run(args: &BridgeArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     match &args.action {
@@ -43,7 +43,7 @@ pub fn run(args: &BridgeArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn add(args: &BridgeAddArgs) -> anyhow::Result<Change> {
     let end = &args.bridge.end;
     Look::default().require_free(end)?;
-    // The address before the switch: whoever sees the bridge on sees all of it.
+    // The bridge gets its address before it is up, so that a bridge that is up is complete.
     let mut steps = vec![Step::AddBridge { end: end.clone(), mac: None, mtu: args.mtu, up: false }];
     let address = args.bridge.address;
     steps.extend(address.map(|address| Step::AddAddress { end: end.clone(), address }));
@@ -69,7 +69,7 @@ fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
         ports.map(|port| End::new(end.place.clone(), &port.name).to_string()).collect();
     let left = match ports.as_slice() {
         [] => String::new(),
-        some => format!(" (unplugged: {})", some.join(", ")),
+        some => format!(" (detached ports: {})", some.join(", ")),
     };
     Ok(Change {
         steps: vec![Step::DeleteLink { end: end.clone() }],
@@ -86,23 +86,23 @@ fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
     let link = look.link(port)?;
     if bridge.place != port.place {
         bail!(
-            "bridge {bridge} is in {}, interface {port} in {}: a port and its bridge are in one \
-             namespace; a cable leads from one to another (`netns cable add`)",
+            "bridge {bridge} is in {}, but interface {port} is in {}: a port must be in the \
+             namespace of its bridge; add a cable between the two (`netns cable add`)",
             bridge.place,
             port.place
         );
     }
     if link.is(BRIDGE) || link.name == "lo" {
-        bail!("{port} is {}: that cannot be plugged into a bridge", what(&link));
+        bail!("{port} is {}, which cannot be a port of a bridge", what(&link));
     }
     if let Some(index) = link.bridge {
         let links = look.links(&port.place)?;
         let other = links.iter().find(|link| link.index == index);
         if other == Some(&bridge_link) {
-            bail!("{port} is a port of bridge {bridge} already");
+            bail!("{port} is already a port of bridge {bridge}");
         }
         bail!(
-            "{port} is plugged into {} already: unplug it first (`netns bridge detach {}`)",
+            "{port} is already a port of {}: detach it first (`netns bridge detach {}`)",
             other.map_or("another bridge", |other| &other.name),
             shell::word(&port.to_string())
         );
@@ -124,13 +124,13 @@ fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
     let links = look.links(&port.place)?;
     let bridge = links.iter().find(|other| Some(other.index) == link.bridge);
     let Some(bridge) = bridge.filter(|bridge| bridge.is(BRIDGE)) else {
-        bail!("{port} is plugged into no bridge: `netns bridge list` shows the ports");
+        bail!("{port} is not a port of a bridge: `netns bridge list` shows the ports");
     };
     let bridge = End::new(port.place.clone(), &bridge.name);
     if let Some(named) = args.bridge.as_ref().filter(|named| **named != bridge) {
         bail!(
-            "{port} is a port of bridge {bridge}, not of {named}: `netns bridge detach {}` \
-             unplugs it",
+            "{port} is a port of bridge {bridge}, not of {named}: detach it with \
+             `netns bridge detach {}`",
             shell::word(&port.to_string())
         );
     }
@@ -191,7 +191,7 @@ fn list(args: &BridgeListArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Without the one that every interface makes for itself (IPv6, link-local).
+/// The addresses of an interface, without its IPv6 link-local one.
 fn addresses(hands: &mut Hands, place: &Place, index: u32) -> Result<Vec<IpNet>, NetError> {
     let all = hands.at(place)?.addresses()?.into_iter();
     let own = all.filter(|held| held.link == index).map(|held| held.address);

@@ -24,7 +24,7 @@ use crate::{
 /// Adds, deletes or lists cables.
 ///
 /// # Errors
-/// When something is in the way or is not there, or the kernel refuses.
+/// When a name is taken or an object does not exist, or when the kernel refuses.
 pub fn run(args: &CableArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     match &args.action {
@@ -40,14 +40,14 @@ fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
     look.require_free(&one.end)?;
     look.require_free(&other.end)?;
     if one.end == other.end {
-        bail!("both ends would be called {}: give one of them another name", one.end);
+        bail!("both ends have the name {}: use another name for one of them", one.end);
     }
     if let (Some(address), Some(same)) = (one.address, other.address)
         && address.addr() == same.addr()
     {
-        bail!("both ends would have the address {}: give one of them another", address.addr());
+        bail!("both ends have the address {}: use another for one of them", address.addr());
     }
-    // The end that is plugged in is the near one.
+    // The near end is the one that becomes a port.
     let (near, far) = match &args.bridge {
         None => (one, other),
         Some(bridge) => {
@@ -56,13 +56,13 @@ fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
                 (true, false) => (one, other),
                 (false, true) => (other, one),
                 (false, false) => bail!(
-                    "bridge {bridge} is in {}, and neither end of the cable is: a port and its \
-                     bridge are in one namespace",
+                    "bridge {bridge} is in {}, but neither end of the cable is: a port must be in \
+                     the namespace of its bridge",
                     bridge.place
                 ),
                 (true, true) => bail!(
-                    "both ends are where bridge {bridge} is: leave --bridge out and attach one \
-                     of them (`netns bridge attach {} {}`)",
+                    "both ends are in the namespace of bridge {bridge}: leave --bridge out and \
+                     attach one of them (`netns bridge attach {} {}`)",
                     shell::word(&bridge.to_string()),
                     shell::word(&one.end.to_string())
                 ),
@@ -92,11 +92,11 @@ fn del(args: &CableDelArgs) -> anyhow::Result<Change> {
     let link = look.link(end)?;
     if !link.is(VETH) {
         let hint = if link.is(BRIDGE) {
-            format!("`netns bridge del {}` deletes it", shell::word(&end.to_string()))
+            format!("delete it with `netns bridge del {}`", shell::word(&end.to_string()))
         } else {
-            "this command deletes nothing but cables".to_owned()
+            "this command only deletes cables".to_owned()
         };
-        bail!("{end} is {}, no cable: {hint}", what(&link));
+        bail!("{end} is {} and not a cable: {hint}", what(&link));
     }
     let far = look.hands.far_end(end, &link)?.map(|(far, _)| far);
     require_unowned(end)?;

@@ -1,5 +1,5 @@
-//! What all commands that change something do: tell the commands that it stands for, do it, and
-//! say what was done.
+//! The common part of all commands that change something: print the equivalent commands, make the
+//! change and print the result.
 
 use std::process::ExitCode;
 
@@ -12,22 +12,22 @@ use crate::{
     step::{Hands, Step, apply_all},
 };
 
-/// A change made of steps, checked as far as it can be without making it.
+/// A change made of steps. It is checked as far as possible before it is made.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) steps: Vec<Step>,
-    /// What will have been done, in a word: "added", "deleted", …
+    /// The result in a word: "added", "deleted", …
     pub(super) outcome: &'static str,
-    /// What it is done to, for a person.
+    /// The changed object, for the text.
     pub(super) object: String,
-    /// What it is done to, for a program: the fields of an object.
+    /// The changed object, for JSON: the fields of an object.
     pub(super) fields: Value,
 }
 
-/// Makes a change, or tells of it, as `changing` wants it.
+/// Makes a change or prints its commands, as `changing` says.
 ///
 /// # Errors
-/// Of the step that fails; those before it have been taken back.
+/// The error of the step that fails; the steps before it have been undone.
 pub(super) fn carry_out(
     changing: Changing,
     json: bool,
@@ -37,7 +37,7 @@ pub(super) fn carry_out(
     let commands: Vec<String> = steps.iter().flat_map(Step::commands).collect();
     let act = || {
         apply_all(&steps)?;
-        // The change stands; a port that cannot be waited for opens all the same.
+        // The change is made. A port whose state cannot be watched begins to forward anyway.
         let _ = Hands::new().await_ports(&steps);
         insert(&mut fields, "outcome", json!(outcome));
         Ok(fields)
@@ -45,11 +45,11 @@ pub(super) fn carry_out(
     perform(changing, json, &commands, act, |_| format!("{outcome}: {object}\n"))
 }
 
-/// Tells `commands` if it is wanted, and does what they stand for unless it is not. What is
-/// printed as text with them is a script: the outcome is a comment in it.
+/// Prints `commands` if that is wanted, and calls `act` except in a dry run. Text that is printed
+/// with the commands is a script, in which the result is a comment.
 ///
 /// # Errors
-/// Those of `act`, or when standard output takes it not.
+/// Those of `act`, and when standard output cannot be written.
 pub(super) fn perform<T: Serialize>(
     changing: Changing,
     json: bool,

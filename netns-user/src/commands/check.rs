@@ -11,11 +11,10 @@ use crate::{
     topology::{Problem, Topology},
 };
 
-/// Tells whether a topology file is free of faults, and changes nothing. With `json`, faults
-/// are a result too.
+/// Checks a topology file and changes nothing. With `json`, the errors in the file are a result.
 ///
 /// # Errors
-/// When the file cannot be read; without `json`, all its faults.
+/// When the file cannot be read; without `json`, all errors in the file.
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     let origin = args.file.display().to_string();
     let text = read_text(&args.file)?;
@@ -35,7 +34,7 @@ pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What the lab has, leaving out what it has none of.
+/// The number of parts of each kind, without the kinds that the lab does not have.
 fn summary(lab: &Topology) -> String {
     let routers = lab.routers.iter().filter(|router| router.namespace.is_some());
     let parts = [
@@ -43,14 +42,14 @@ fn summary(lab: &Topology) -> String {
         (routers.count(), "router"),
         (lab.uplinks.len(), "uplink"),
         (lab.bridges.len(), "bridge"),
-        (lab.cables.len(), "further cable"),
+        (lab.cables.len(), "direct cable"),
         (lab.masquerades.len(), "masquerade"),
         (lab.forwards.len(), "forward"),
     ];
     let there = parts.into_iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = there.map(|(count, what)| counted(count, what)).collect();
-    let parts = if parts.is_empty() { "nothing in it".to_owned() } else { parts.join(", ") };
-    let on_machine = if lab.uses_machine() { ", with this machine as router" } else { "" };
+    let parts = if parts.is_empty() { "empty".to_owned() } else { parts.join(", ") };
+    let on_machine = if lab.uses_machine() { "; this machine is a router" } else { "" };
     format!("lab \"{}\": {parts}{on_machine}", lab.name)
 }
 
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_summary_counts_what_is_there() {
+    fn a_summary_counts_the_parts_of_each_kind() {
         assert_eq!(
             summary(&Topology::lecture()),
             "lab \"lecture\": 2 namespaces, 1 router, 1 uplink, 1 bridge, 1 masquerade, 1 forward"
@@ -67,9 +66,9 @@ mod tests {
         let own = "name = \"own\"\n[[bridge]]\nname = \"br0\"\naddress = \"10.9.0.1/24\"\n";
         assert_eq!(
             summary(&Topology::parse(own, "own.toml").unwrap()),
-            "lab \"own\": 1 bridge, with this machine as router"
+            "lab \"own\": 1 bridge; this machine is a router"
         );
         let empty = Topology::parse("name = \"empty\"\n", "empty.toml").unwrap();
-        assert_eq!(summary(&empty), "lab \"empty\": nothing in it");
+        assert_eq!(summary(&empty), "lab \"empty\": empty");
     }
 }

@@ -1,4 +1,4 @@
-//! `netns completions`: what a shell needs to complete our commands and options.
+//! `netns completions`: the completion script for a shell.
 
 use std::process::ExitCode;
 
@@ -10,13 +10,15 @@ use crate::{
     commands::print_text,
 };
 
+/// Prints the script.
+///
 /// # Errors
-/// When standard output takes it not.
+/// When it cannot be written to standard output.
 pub fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut command = Cli::command();
     command.set_bin_name("netns");
     command.build();
-    // Not straight to standard output: a reader that has seen enough is no fault.
+    // Not written directly to standard output, since a closed pipe must not be an error.
     let mut script = Vec::new();
     args.shell.try_generate(&command, &mut script)?;
     print_text(&String::from_utf8(script)?)?;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{cli::DelArgs, lab, step::Step};
 
-/// Takes the name of a namespace away.
+/// Removes the name of a namespace.
 ///
 /// # Errors
 /// When it belongs to a lab, and as [`crate::net::netns::delete`].

@@ -1,4 +1,4 @@
-//! `netns demo`: the lecture's lab, built, drawn, checked and torn down.
+//! `netns demo`: builds the lecture's lab, draws it, checks it and takes it down.
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -26,34 +26,34 @@ use crate::{
     topology::Topology,
 };
 
-/// The exit code of a shell for a program that Ctrl-C ended.
+/// The exit code that a shell reports for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Columns for a check's name.
+/// Columns of a check's name.
 const NAME: usize = 31;
 
-/// Plays the demonstration. Success only when every check held.
+/// Runs the demonstration. Succeeds only when every check passed.
 ///
 /// # Errors
 /// When the lab cannot be built, or something other than a check fails.
 pub fn run(json: bool) -> anyhow::Result<ExitCode> {
-    // First of all, before any thread starts.
+    // Before any thread starts, so that every thread inherits the blocked signals.
     let interrupt = Interrupt::watch()?;
     let topology = Topology::lecture();
     let cast = Cast::of(&topology)?;
-    // The steps are off the screen again before anything else is written.
+    // The progress of the steps is cleared from the screen before anything else is written.
     let stage = Stage::raise(&topology, &Steps::new())?;
     let played = play(&topology, &cast, &stage, &interrupt, json);
     let struck = stage.strike();
     let code = played.map_err(|error| match error.downcast::<io::Error>() {
-        // Elsewhere a reader that has seen enough is no failure; here it is one, since
-        // success says that every check held.
-        Ok(error) => anyhow!("the demonstration broke off: {error}"),
+        // Other commands treat a closed pipe as success. Here it is a failure, since success means
+        // that every check passed.
+        Ok(error) => anyhow!("the demonstration was cut short: {error}"),
         Err(error) => error,
     })?;
     struck?;
     if !json {
-        writeln!(output::stdout(), "{}", paint(FAINT, "The lab is torn down."))?;
+        writeln!(output::stdout(), "{}", paint(FAINT, "The lab is down."))?;
     }
     Ok(code)
 }
@@ -78,7 +78,7 @@ fn play(
             Moment::Begins(check) => out.begin(check),
             Moment::Ended(verdict) => out.end(verdict),
         })?;
-        // What the checks found is told in any case.
+        // The results are shown even if the rules cannot be read.
         let rules = nat::render(topology);
         if let Ok(table) = &rules {
             out.rules(table)?;
@@ -97,17 +97,17 @@ fn play(
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The live view over a little traffic, until somebody ends it.
+/// Shows the live view with a little traffic, until a key or a signal ends it.
 fn stay(
     topology: &Topology,
     cast: &Cast,
     stage: &Stage<'_>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
-    writeln!(output::stdout(), "{}\n", paint(FAINT, "The lab stands until Ctrl-C."))?;
+    writeln!(output::stdout(), "{}\n", paint(FAINT, "The lab stays up until Ctrl-C."))?;
     let title = format!("lab {}", cast.lab);
     thread::scope(|scope| {
-        // Dropped at the end of this closure, in a panic too, and that ends the traffic.
+        // Dropped at the end of this closure, even in a panic, which ends the traffic.
         let (_stop, stopped) = mpsc::channel();
         scope.spawn(move || trickle(stage, cast, &stopped));
         let mut source = live::LivingLab::open(&topology.name, Place::of(topology.first_router()))?;
@@ -115,10 +115,10 @@ fn stay(
     })
 }
 
-/// The demonstration in words and pictures.
+/// The printed report of the demonstration.
 struct Report<W: Write> {
     out: Guarded<W>,
-    /// Whether a line may be written over.
+    /// Whether a line can be overwritten.
     in_place: bool,
 }
 
@@ -172,7 +172,7 @@ impl<W: Write> Report<W> {
         }
         match failed.as_slice() {
             [] if done == planned => {
-                writeln!(self.out, "{}", paint(GOOD, format!("All {done} checks hold.")))
+                writeln!(self.out, "{}", paint(GOOD, format!("All {done} checks passed.")))
             }
             [] => Ok(()),
             failed => {
@@ -210,17 +210,17 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_names_what_failed() {
+    fn the_summary_names_the_failed_checks() {
         let verdicts = [verdict("a", true), verdict("b", false), verdict("c", false)];
         assert_eq!(
             written(|report| report.summary(&verdicts, 3)),
             "\n2 of 3 checks failed: b; c\n"
         );
-        assert_eq!(written(|report| report.summary(&verdicts[..1], 1)), "\nAll 1 checks hold.\n");
+        assert_eq!(written(|report| report.summary(&verdicts[..1], 1)), "\nAll 1 checks passed.\n");
     }
 
     #[test]
-    fn checks_that_were_not_made_do_not_hold() {
+    fn an_interrupted_summary_does_not_say_that_all_checks_passed() {
         assert_eq!(
             written(|report| report.summary(&[verdict("a", true)], 3)),
             "\nInterrupted after 1 of 3 checks.\n"

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// All that was found, as JSON shows it.
+/// All findings, as JSON shows them.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     /// `None`: labs in general.
@@ -30,7 +30,7 @@ struct Report<'a> {
 /// Fewest columns that text is wrapped to.
 const NARROWEST: usize = 30;
 
-/// Examines the machine; fails when something is at fault.
+/// Checks the machine. The exit code is 1 when a finding is a fault.
 ///
 /// # Errors
 /// When the file cannot be read or is faulty.
@@ -47,7 +47,7 @@ pub fn run(args: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Columns of the terminal; elsewhere lines are as long as they are.
+/// Columns of the terminal; elsewhere lines are not wrapped.
 fn width() -> usize {
     if io::stdout().is_terminal() { terminal::width().max(NARROWEST) } else { usize::MAX }
 }
@@ -64,7 +64,7 @@ fn render(findings: &[Finding], lab: Option<&str>, width: usize) -> String {
         if let Some(meaning) = &finding.meaning {
             paragraph(&mut text, &space, indent, FAINT, meaning, width);
         }
-        // Not wrapped: it is to be copied.
+        // Not wrapped, so that it can be copied.
         if let Some(command) = &finding.command {
             text += &format!("{space}{} {}\n", paint(FAINT, "$"), paint(FIGURE, command));
         }
@@ -87,13 +87,13 @@ fn summary(findings: &[Finding], lab: Option<&str>) -> String {
     let verb = if lab.is_some() { "works" } else { "work" };
     let remarks = match doubts {
         0 => String::new(),
-        1 => "; 1 thing to look at (!)".to_owned(),
-        many => format!("; {many} things to look at (!)"),
+        1 => "; 1 warning (!)".to_owned(),
+        many => format!("; {many} warnings (!)"),
     };
     match faults {
         0 => format!("{}{remarks}", paint(GOOD, format!("{what} {verb} on this machine"))),
-        1 => format!("{}{remarks}", paint(BAD, "1 fault to mend first (✗)")),
-        many => format!("{}{remarks}", paint(BAD, format!("{many} faults to mend first (✗)"))),
+        1 => format!("{}{remarks}", paint(BAD, "1 fault to repair first (✗)")),
+        many => format!("{}{remarks}", paint(BAD, format!("{many} faults to repair first (✗)"))),
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
          `netns up` mounts it
          $ mount -t bpf bpf /sys/fs/bpf
 
-labs work on this machine; 1 thing to look at (!)
+labs work on this machine; 1 warning (!)
 ";
         assert_eq!(plain(&[doubt], 30), expected);
     }
@@ -168,6 +168,6 @@ labs work on this machine; 1 thing to look at (!)
     fn faults_are_counted() {
         let faults = [finding(Verdict::Faulty, None, None), finding(Verdict::Sound, None, None)];
         assert!(!doctor::is_sound(&faults));
-        assert!(plain(&faults, usize::MAX).ends_with("\n1 fault to mend first (✗)\n"));
+        assert!(plain(&faults, usize::MAX).ends_with("\n1 fault to repair first (✗)\n"));
     }
 }

@@ -12,12 +12,13 @@ use crate::{
     topology::Topology,
 };
 
-/// What happened to a lab, as JSON shows it.
+/// The result for a lab, as JSON shows it.
 #[derive(Debug, Serialize)]
 struct Done {
     lab: Option<String>,
     outcome: &'static str,
-    /// Processes in its namespaces: ended ones with --kill, else those that live on.
+    /// The processes in its namespaces: with --kill those that were ended, else those that still
+    /// run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     processes: Vec<Inhabitant>,
 }
@@ -78,7 +79,7 @@ fn only_lab() -> anyhow::Result<Option<String>> {
     }
 }
 
-/// The commands for a lab that is up, or for one that a script of `up --dry-run` has made.
+/// The commands for a lab that is up, or for one that was made by a script of `up --dry-run`.
 fn commands(
     name: Option<&str>,
     topology: Option<&Topology>,
@@ -109,7 +110,7 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
         for name in &names {
             match down(name, args.kill) {
                 Ok(one) => done.push(one),
-                // The others go all the same.
+                // The other labs are still taken down.
                 Err(error) => {
                     failed = Some(match failed {
                         None => error,
@@ -119,7 +120,7 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
             }
         }
         if failed.is_some() {
-            // The error takes the place of what is printed otherwise.
+            // Standard output stays empty on an error, so the successes go to standard error.
             done.iter().for_each(|one| crate::tell!("{}", one.in_words().trim_end()));
         }
         failed.map_or(Ok(done), Err)
@@ -130,41 +131,37 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Takes one lab down, and tells on standard error what is left of it.
+/// Takes one lab down, and reports on standard error what remains of it.
 fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     let lab = Some(name.to_owned());
     let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
     let TakenDown { strangers, edited, processes, was_lost } = taken;
     for stranger in strangers {
-        crate::tell!(
-            "warning: namespace \"{stranger}\" is not the one that the lab made, and was left alone"
-        );
+        crate::tell!("warning: namespace \"{stranger}\" was not deleted: the lab did not make it");
     }
     for file in edited {
-        crate::tell!(
-            "note: {} was changed by hand since `netns up` wrote it, and stays",
-            file.display()
-        );
+        crate::tell!("note: {} was not deleted: it was changed by hand", file.display());
     }
     if was_lost {
         crate::tell!(
-            "warning: the record of lab \"{name}\" could not be read: netns removed what it \
-             recognised as part of the lab; `netns list` shows the namespaces that remain"
+            "warning: the record of lab \"{name}\" could not be read: netns removed the objects \
+             that it recognised as part of the lab; `netns list` shows the remaining namespaces"
         );
     }
     for Inhabitant { namespace, pid, command } in &processes {
         match kill {
             true => crate::tell!("ended: process {pid} ({command}) in {namespace}"),
             false => crate::tell!(
-                "note: process {pid} ({command}) still runs in namespace \"{namespace}\", which has lost \
-                 its name and exists until the process ends: `kill {pid}` ends it"
+                "note: process {pid} ({command}) still runs in namespace \"{namespace}\", which \
+                 now has no name and exists until the process ends: end it with `kill {pid}`"
             ),
         }
     }
     Ok(Done { lab, outcome: "down", processes })
 }
 
-/// Names of labs have neither dots nor slashes; a file may have neither, too.
+/// Whether an argument names a file. Names of labs have neither dots nor slashes, but a file may
+/// have none either.
 pub(super) fn is_file(argument: &str) -> bool {
     !LabRecord::exists(argument) && (argument.contains(['.', '/']) || Path::new(argument).is_file())
 }

@@ -24,7 +24,7 @@ use crate::{
     step::flush_command,
 };
 
-/// A connection, and of several routers the one that tracks it.
+/// A connection, with the router that tracks it in a lab with several routers.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ struct Row<'a> {
     flow: &'a FlowStatus,
 }
 
-/// Shows the connections that the NAT tracks, busiest first, or forgets them.
+/// Shows the connections that the NAT tracks, busiest first, or flushes them.
 ///
 /// # Errors
 /// When no lab can be chosen or its flow table cannot be read.
@@ -56,8 +56,8 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
             format!("{} flushed\n", counted(flushed.unwrap_or(usize::MAX), "flow"))
         });
     }
-    // Of a connection no more than its numbers is kept, since there may be a million. Rows and
-    // their text are made one at a time.
+    // There may be a million connections, so only their numbers are kept. Rows and their text are
+    // made one at a time.
     let mut flows = Vec::new();
     for (number, router) in (0_u32..).zip(&routers) {
         router.open()?.each_flow(|flow| flows.push((number, flow)))?;
@@ -128,7 +128,7 @@ fn ends(flow: &FlowStatus) -> (String, String) {
     }
 }
 
-/// Whole seconds: the table's clock is no finer.
+/// In whole seconds, which is the resolution of the flow table.
 fn age(seconds: u32) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -136,7 +136,7 @@ fn age(seconds: u32) -> String {
     }
 }
 
-/// A port of 0 is none: the remote of an ICMP query.
+/// The remote of an ICMP query has port 0, which is not shown.
 fn end(end: SocketAddrV4) -> String {
     if end.port() == 0 { end.ip().to_string() } else { end.to_string() }
 }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_shown_by_the_port_that_the_target_knows() {
+    fn a_client_is_shown_after_translation_with_the_port_that_the_target_sees() {
         let remote_inside = "192.168.1.1:50123".parse().unwrap();
         let flow = FlowStatus { remote_inside, ..flow(FlowKind::Forward) };
         let (before, after) = ends(&flow);

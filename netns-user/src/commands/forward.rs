@@ -19,7 +19,7 @@ use crate::{
     topology::Topology,
 };
 
-/// Adds, deletes or lists port forwards of a living lab.
+/// Adds, deletes or lists port forwards of a running lab.
 ///
 /// # Errors
 /// When no lab can be chosen, the rule makes no sense in it, or the kernel refuses.
@@ -43,7 +43,7 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     if rule.target_ports().is_none() {
         bail!(
-            "`{} {}` has no room at {}: the last port would be above 65535",
+            "`{} {}` does not fit at {}: the last port would be above 65535",
             rule.protocol,
             rule.ports,
             rule.target
@@ -56,24 +56,27 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let commands = forward_command(&router.place, &rule, true);
     let act = || {
         router.work(|datapath| datapath.add_forwards(rules))?;
-        // The rule is there, whether or not the listeners can be read.
+        // The rule is in place even if the listeners cannot be read.
         tell_shadowed(&lab::shadowed_by(&router.place, rules).unwrap_or_default());
         Ok(&rule)
     };
     perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
 }
 
-/// How many programs are named whose ports are forwarded.
+/// The notes name so many programs whose ports are forwarded, and count the rest.
 const NAMED: usize = 5;
 
-/// Tells of programs that get no new connection any more.
+/// Names programs that no longer get new connections.
 pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
     let (named, more) = shadowed.split_at(shadowed.len().min(NAMED));
     for one in named {
         crate::tell!("note: {}", one.in_words());
     }
     if !more.is_empty() {
-        crate::tell!("note: and {} more: `netns doctor FILE` names all such programs", more.len());
+        crate::tell!(
+            "note: there are {} more such programs: `netns doctor FILE` names them all",
+            more.len()
+        );
     }
 }
 
@@ -98,8 +101,8 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
             let several: Vec<LivingRouter> =
                 found.into_iter().chain(last).map(|(router, _)| router).collect();
             bail!(
-                "forward {protocol} {port} is a rule of several routers: say with --router of \
-                 which: {}",
+                "several routers have the rule `forward {protocol} {port}`: select one with \
+                 --router: {}",
                 names(&several)
             );
         }
@@ -122,7 +125,7 @@ fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The router that has the target behind it.
+/// The router that the target is behind.
 fn router_of(
     topology: &Topology,
     rule: &ForwardRule,
@@ -130,7 +133,7 @@ fn router_of(
 ) -> anyhow::Result<LivingRouter> {
     let target = *rule.target.ip();
     let mut found = routers(topology, name)?;
-    // One that is named is asked itself who is behind it.
+    // With one router, its datapath checks the target itself.
     if found.len() > 1 {
         found.retain(|router| has_behind(topology, router, target));
     }
@@ -139,11 +142,7 @@ fn router_of(
         (Some(only), true) => Ok(only),
         (Some(last), false) => {
             found.push(last);
-            bail!(
-                "{target} is behind several routers: say with --router which of them is to \
-                 forward: {}",
-                names(&found)
-            )
+            bail!("{target} is behind several routers: select one with --router: {}", names(&found))
         }
     }
 }

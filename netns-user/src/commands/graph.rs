@@ -39,7 +39,7 @@ fn topology(lab: Option<&str>) -> anyhow::Result<Topology> {
         lab => match lab::choose(lab) {
             Ok(record) => Ok(record.topology),
             Err(LabError::NoLab) => {
-                crate::tell!("no lab is up: this is the one that `netns up` builds");
+                crate::tell!("no lab is up: this is the lab that `netns up` builds");
                 Ok(Topology::lecture())
             }
             Err(error) => Err(error.into()),
@@ -63,7 +63,7 @@ fn draw(graph: &Graph, args: &GraphArgs) -> String {
     }
 }
 
-/// What a file's ending says about its form.
+/// The format that belongs to a file's extension.
 fn format_of(file: &Path) -> Option<GraphFormat> {
     match file.extension()?.to_str()? {
         "svg" => Some(GraphFormat::Svg),
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_of_a_file_tells_its_form() {
+    fn the_extension_of_a_file_decides_its_format() {
         let of = |name: &str| format_of(Path::new(name));
         assert_eq!(of("lab.svg"), Some(GraphFormat::Svg));
         assert_eq!(of("lab.gv"), Some(GraphFormat::Dot));

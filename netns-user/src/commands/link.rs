@@ -17,10 +17,10 @@ use crate::{
     step::Step,
 };
 
-/// Switches an interface on or off, sets its MTU, or lists what there are.
+/// Sets an interface up or down, sets its MTU, or lists interfaces.
 ///
 /// # Errors
-/// When it is not there, or the kernel refuses.
+/// When there is no such interface, or the kernel refuses.
 pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     match &args.change {
@@ -39,7 +39,7 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
         let (least, most) = link.mtu_limits;
         let (least, most) = (least.unwrap_or(0), most.unwrap_or(u32::MAX));
         if !(least..=most).contains(&mtu) {
-            bail!("{end} takes an MTU of {least} to {most} bytes, not {mtu}");
+            bail!("the MTU of {end} must be {least} to {most} bytes, not {mtu}");
         }
         steps.push(Step::SetMtu { end: end.clone(), mtu });
         told.push(format!("MTU {mtu}"));

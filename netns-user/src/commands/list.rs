@@ -17,9 +17,9 @@ use crate::{
 struct Row {
     name: String,
     lab: Option<String>,
-    /// Without those that every namespace has for itself: loopback and link-local.
+    /// Without loopback and link-local addresses.
     addresses: Vec<IpNet>,
-    /// `None` for who may not look inside.
+    /// `None` if the namespace cannot be entered.
     links: Option<usize>,
 }
 
@@ -33,7 +33,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     for name in netns::list()? {
         let lab = labs.iter().find(|lab| lab.owns(&name));
         let lab = lab.map(|lab| lab.name().to_owned());
-        // Who may not enter, and what is no namespace, is listed all the same.
+        // A namespace that cannot be entered, and a file that is none, are listed too.
         let (addresses, links) = match inside(&name) {
             Ok((addresses, links)) => (addresses, Some(links)),
             Err(_) => (Vec::new(), None),
@@ -41,7 +41,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
         rows.push(Row { name, lab, addresses, links });
     }
     if rows.iter().any(|row| row.links.is_none()) && lab::require_root().is_err() {
-        crate::tell!("note: what is inside of namespaces is shown to root (`sudo netns list`)");
+        crate::tell!("note: only root sees addresses and links (`sudo netns list`)");
     }
     print(json, &rows, |rows| render(rows))?;
     Ok(ExitCode::SUCCESS)
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_line_up() {
+    fn a_namespace_that_cannot_be_entered_is_listed_with_question_marks() {
         let row = |name: &str, lab: Option<&str>, addresses: &[&str], links| Row {
             name: name.into(),
             lab: lab.map(Into::into),

@@ -1,4 +1,4 @@
-//! `netns addr list`, `netns link list`, `netns route list`: one thing of all places.
+//! `netns addr list`, `netns link list`, `netns route list`: one kind of object in all namespaces.
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ use crate::{
     step::{End, Hands, Place},
 };
 
-/// What is listed, and the namespace that has it.
+/// A listed object, and the namespace that has it.
 #[derive(Debug, Serialize)]
 struct Row<T> {
     /// `None`: this machine.
@@ -31,7 +31,7 @@ impl<T> Row<T> {
     }
 }
 
-/// Lists addresses, without those that every interface or namespace has for itself.
+/// Lists addresses, without loopback and link-local ones.
 ///
 /// # Errors
 /// When there is no such namespace, or the kernel refuses.
@@ -68,7 +68,7 @@ pub(super) fn list_links(args: &PlaceArgs, json: bool) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists routes, as they are typed.
+/// Lists routes, with destinations as the user types them.
 ///
 /// # Errors
 /// When there is no such namespace, or the kernel refuses.
@@ -85,8 +85,8 @@ pub(super) fn list_routes(args: &PlaceArgs, json: bool) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Of one namespace, or of the machine and all that have a name. One that is gone meanwhile, and
-/// a file that is no namespace, is left out.
+/// The rows of one namespace, or of the machine and all named namespaces. A namespace that was
+/// deleted in the meantime, and a file that is no namespace, are left out.
 fn rows<T>(args: &PlaceArgs, part: impl Fn(View) -> Vec<T>) -> anyhow::Result<Vec<Row<T>>> {
     let places = match &args.namespace {
         Some(name) => {

@@ -1,4 +1,4 @@
-//! `netns log [LAB]`: each packet and what becomes of it.
+//! `netns log [LAB]`: each packet, and what the NAT does with it.
 
 use std::{
     collections::HashMap, fmt, io::Write, os::fd::AsFd as _, process::ExitCode, sync::mpsc,
@@ -22,11 +22,11 @@ use crate::{
     output::{self, text_of_bytes, write_json_line},
 };
 
-/// How soon it is noticed that the lab was taken down: bpffs tells nobody.
+/// How often it is checked whether the lab is still up: bpffs sends no events.
 const ATTENTION: Duration = Duration::from_millis(500);
 
-/// Writes a line for each packet until Ctrl-C, or until there are as many as asked for. Of
-/// several routers it is the first one's packets, unless another is named.
+/// Prints a line for each packet until Ctrl-C, or until the requested number is reached. In a lab
+/// with several routers it shows the packets of the named router, or else of the first.
 ///
 /// # Errors
 /// When no lab can be chosen, or the kernel refuses the programs that log.
@@ -46,14 +46,14 @@ pub fn run(args: &LogArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints lines as they come. `of` says which router of the lab it is, where there are several.
+/// Prints lines as they come. `of` names the router in a lab with several.
 async fn follow(
     router: &LivingRouter,
     of: &str,
     lab: &str,
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
-    // From here on a signal ends the log in order, with the silent programs put back.
+    // From here on a signal ends the log cleanly: the programs without logging are restored.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -76,7 +76,7 @@ async fn follow(
             _ = terminate.recv() => break,
             _ = hangup.recv() => break,
             guard = ready.readable() => {
-                // Before the lines are taken: one that comes meanwhile wakes again.
+                // First, so that a line which comes while the others are read wakes it again.
                 guard?.clear_ready();
                 session.flush();
                 printer.print_all(&lines)?;
@@ -92,7 +92,7 @@ async fn follow(
     Ok(session.stop()?)
 }
 
-/// Takes the kernel's lines.
+/// Receives the lines of the kernel.
 struct Sink(mpsc::Sender<String>);
 
 impl Log for Sink {
@@ -101,14 +101,14 @@ impl Log for Sink {
     }
 
     fn log(&self, record: &Record<'_>) {
-        // Nobody listens any more only when the session is about to end.
+        // Fails only when the session is ending and the receiver is gone.
         let _ = self.0.send(record.args().to_string());
     }
 
     fn flush(&self) {}
 }
 
-/// A line of the log in its parts; those that an action does not have are absent.
+/// A line of the log in its parts; the parts that an action does not have are absent.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct LogLine {
     hook: String,
@@ -116,16 +116,16 @@ struct LogLine {
     source: String,
     destination: String,
     action: Action,
-    /// Of what was translated.
+    /// Of a translated packet.
     new_source: Option<String>,
     new_destination: Option<String>,
-    /// Where it was sent, by name.
+    /// The name of the link that the packet was sent to.
     link: Option<String>,
-    /// Of a drop.
+    /// Of a dropped packet.
     reason: Option<String>,
 }
 
-/// What became of a packet.
+/// The verdict of the NAT on a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Action {
@@ -141,7 +141,7 @@ impl fmt::Display for LogLine {
         let Self { hook, protocol, source, destination, .. } = self;
         write!(f, "{hook:<14} {protocol:<4} {source} > {destination} ")?;
         match self.action {
-            Action::Passed => f.write_str("passed to the stack"),
+            Action::Passed => f.write_str("passed to the network stack"),
             Action::Dropped => write!(f, "dropped: {}", part(&self.reason)),
             Action::Translated => {
                 let [source, destination] = [&self.new_source, &self.new_destination].map(part);
@@ -151,11 +151,11 @@ impl fmt::Display for LogLine {
     }
 }
 
-/// Brings lines into a form for people, or for programs.
+/// Prints lines as text or as JSON.
 struct Printer {
     json: bool,
     links: HashMap<u32, String>,
-    /// How many more lines to print; `None` for no end.
+    /// How many more lines to print; `None`: no limit.
     left: Option<u64>,
 }
 
@@ -216,25 +216,25 @@ impl Printer {
     fn link(&self, index: &str) -> String {
         // Links count from 1.
         if index == "0" {
-            return "the stack".to_owned();
+            return "the network stack".to_owned();
         }
         let name = index.parse().ok().and_then(|index: u32| self.links.get(&index));
         name.cloned().unwrap_or_else(|| format!("link {index}"))
     }
 }
 
-/// The name of the reason that the kernel gives by its number.
+/// The name of a drop reason, by its number.
 fn reason_name(number: &str) -> String {
     let reason = number.parse().map(|number| DropReason::from_number(number).name());
     reason.unwrap_or(number).to_owned()
 }
 
-/// A port of 0 is none.
+/// A port of 0 means that there is none.
 fn end(text: &str) -> String {
     text.strip_suffix(":0").unwrap_or(text).to_owned()
 }
 
-/// The names of the router's links by their index.
+/// The names of the router's links by index.
 fn link_names(router: &LivingRouter) -> anyhow::Result<HashMap<u32, String>> {
     let names = || {
         let links = if_nameindex()?;
@@ -279,11 +279,12 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_through_the_stack_names_the_stack() {
+    fn a_packet_that_continues_through_the_stack_says_so() {
         let line = "from_uplink proto 17 8.8.8.8:53 > 192.168.1.10:4000 \
                     became 8.8.8.8:53 > 192.168.15.1:4000 to link 0";
         let parsed = printer().parse(line).unwrap();
-        assert!(parsed.to_string().ends_with("> 192.168.15.1:4000 to the stack"), "{parsed}");
+        let text = parsed.to_string();
+        assert!(text.ends_with("> 192.168.15.1:4000 to the network stack"), "{text}");
     }
 
     #[test]
@@ -295,11 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_passed_is_told_so() {
+    fn a_packet_that_is_passed_to_the_stack_says_so() {
         let line = "from_uplink proto 1 192.168.1.1:0 > 192.168.1.10:7 passed to the stack";
         let parsed = printer().parse(line).unwrap();
         assert_eq!(parsed.action, Action::Passed);
-        assert!(parsed.to_string().ends_with("192.168.1.1 > 192.168.1.10:7 passed to the stack"));
+        let end = "192.168.1.1 > 192.168.1.10:7 passed to the network stack";
+        assert!(parsed.to_string().ends_with(end), "{parsed}");
     }
 
     #[test]

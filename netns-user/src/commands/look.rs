@@ -1,4 +1,4 @@
-//! Looking at what is there before something is changed, and saying what is in the way.
+//! Looks up interfaces before a change, and reports conflicts.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use crate::{
     topology::interface_fault,
 };
 
-/// Of how many letters one may be wrong, missing, too many or in its neighbour's place for a
-/// name to be taken for a mistyped one.
+/// A name counts as mistyped if it has at most one slip in this many letters: a wrong, missing,
+/// additional or swapped letter.
 const LETTERS_A_SLIP: usize = 3;
 
 /// How many names an error lists.
 const LISTED: usize = 10;
 
-/// Eyes on the places of the machine.
+/// Access to the interfaces of all namespaces.
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub(super) hands: Hands,
 }
 
 impl Look {
-    /// The links of a place.
+    /// The links of a namespace.
     pub(super) fn links(&mut self, place: &Place) -> anyhow::Result<Vec<Link>> {
         if let Place::Namespace(name) = place {
             require_namespace(name)?;
@@ -56,13 +56,13 @@ impl Look {
         let bridges: Vec<&str> =
             links.iter().filter(|link| link.is(BRIDGE)).map(|link| link.name.as_str()).collect();
         let there = match bridges.as_slice() {
-            [] => "has none: `netns bridge add` makes one".to_owned(),
+            [] => "has no bridge: add one with `netns bridge add`".to_owned(),
             some => format!("has {}", listed(some)),
         };
-        bail!("{end} is {}, no bridge; {} {there}", what(&link), end.place)
+        bail!("{end} is {} and not a bridge; {} {there}", what(&link), end.place)
     }
 
-    /// That an interface of this name can be made.
+    /// Fails when an interface of this name cannot be made.
     pub(super) fn require_free(&mut self, end: &End) -> anyhow::Result<()> {
         let links = self.links(&end.place)?;
         if let Some(fault) = interface_fault(&end.interface) {
@@ -92,7 +92,7 @@ impl Look {
     }
 }
 
-/// That there is a namespace of this name.
+/// Fails when there is no namespace of this name.
 pub(super) fn require_namespace(name: &str) -> anyhow::Result<()> {
     if netns::exists(name) {
         return Ok(());
@@ -102,17 +102,17 @@ pub(super) fn require_namespace(name: &str) -> anyhow::Result<()> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let hint = did_you_mean(name, &names).unwrap_or_else(|| {
         let name = shell::word(name);
-        format!("`netns add {name}` makes it, `netns list` shows those that exist")
+        format!("add it with `netns add {name}`, or see `netns list`")
     });
     bail!("there is no namespace \"{name}\": {hint}")
 }
 
-/// What a link is, for an error.
+/// The kind of a link, for an error.
 pub(super) fn what(link: &Link) -> String {
     match link.kind.as_deref() {
         Some(VETH) => "an end of a cable".into(),
         Some(BRIDGE) => "a bridge".into(),
-        Some(kind) => format!("an interface of the kind {kind}"),
+        Some(kind) => format!("an interface of kind {kind}"),
         None if link.name == "lo" => "the loopback interface".into(),
         None => "a network card".into(),
     }
@@ -124,7 +124,7 @@ fn did_you_mean(wanted: &str, known: &[&str]) -> Option<String> {
     (slips * LETTERS_A_SLIP <= wanted.len()).then(|| format!("did you mean \"{best}\"?"))
 }
 
-/// Some of the names, and how many more there are.
+/// The first names, and how many there are.
 pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
     let mut text: Vec<String> = names.iter().take(LISTED).map(ToString::to_string).collect();
     if names.len() > LISTED {

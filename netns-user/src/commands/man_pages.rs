@@ -1,5 +1,5 @@
-//! `netns man-pages`: a manual page for the program and one for each command, as `--help` has
-//! them. It is for those who make packages.
+//! `netns man-pages`: writes a manual page for the program and one for each command, with the text
+//! of `--help`. It is for packagers.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::{
     files::write_output,
 };
 
-/// Writes the pages into a folder, which is made if it is not there.
+/// Writes the pages into a folder, which is created if it does not exist.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -28,7 +28,7 @@ pub fn run(args: &ManPagesArgs) -> anyhow::Result<ExitCode> {
     let folder = &args.folder;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut command = Cli::command().disable_help_subcommand(true);
-    // Gives each command its full name, and the options that all have.
+    // Gives each command its full name and the global options.
     command.build();
     write_pages(&command, None, folder)?;
     Ok(ExitCode::SUCCESS)
@@ -48,7 +48,7 @@ fn write_pages(command: &Command, parent: Option<&str>, folder: &Path) -> anyhow
 
 fn render(command: &Command, parent: Option<&str>, page: &mut dyn Write) -> io::Result<()> {
     let man = Man::new(command.clone())
-        // An empty date would be left out of the line, and what follows take its place.
+        // An empty date would be left out, and the next field would take its place.
         .date(" ")
         .source(concat!("netns ", env!("CARGO_PKG_VERSION")))
         .manual("Network labs");
@@ -66,7 +66,7 @@ fn render(command: &Command, parent: Option<&str>, page: &mut dyn Write) -> io::
         rest.control("SH", [heading.to_uppercase().as_str()]);
         let is_example = heading.starts_with("Example");
         if is_example {
-            // Columns and lines stay as they are.
+            // Keeps columns and line breaks.
             rest.control("nf", []);
         }
         for line in lines {
@@ -83,7 +83,7 @@ fn render(command: &Command, parent: Option<&str>, page: &mut dyn Write) -> io::
     rest.to_writer(page)
 }
 
-/// Divides the end of a help text at its headings, which begin a line and end in a colon.
+/// Splits the end of a help text at its headings, which begin a line and end in a colon.
 fn sections(text: &str) -> Vec<(&str, Vec<&str>)> {
     let mut sections: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty()) {

@@ -19,7 +19,7 @@ use crate::{
     topology::Topology,
 };
 
-/// Adds, deletes or lists masquerade rules of a living lab.
+/// Adds, deletes or lists masquerade rules of a running lab.
 ///
 /// # Errors
 /// When no lab can be chosen, the rule makes no sense in it, or the kernel refuses.
@@ -41,8 +41,8 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
             && wanted.filtering != Filtering::default()
         {
             bail!(
-                "--filtering {} is for `--mapping endpoint-independent`: otherwise only the address \
-                 and port that was sent to can answer",
+                "--filtering {} works only with `--mapping endpoint-independent`: with any other \
+                 mapping, only the remote address and port can send replies",
                 wanted.filtering
             );
         }
@@ -82,13 +82,13 @@ fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Adds the rule to all of the routers, or to none.
+/// Adds the rule to all the routers, or to none.
 fn add(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
     for (done, router) in routers.iter().enumerate() {
         if let Err(error) =
             router.work(|datapath| datapath.add_masquerades(std::slice::from_ref(rule)))
         {
-            // The first error is the one that tells.
+            // The first error is the one to report.
             let _ = del(&routers[..done], rule);
             return Err(error);
         }
@@ -100,7 +100,7 @@ fn del(routers: &[LivingRouter], rule: &MasqueradeRule) -> anyhow::Result<()> {
     routers.iter().try_for_each(|router| router.work(|datapath| datapath.remove_masquerade(rule)))
 }
 
-/// The routers that a new rule is for: that of its uplink, or all that lead to its source.
+/// The routers of a new rule: the one with its uplink, or all that lead to its source.
 fn routers_for(
     topology: &Topology,
     rule: &MasqueradeRule,
@@ -112,13 +112,13 @@ fn routers_for(
         chosen.iter().filter(|router| its.contains(&router.namespace())).cloned().collect();
     if fit.is_empty() {
         let why = match &rule.uplink {
-            Some(uplink) => format!("uplink \"{uplink}\" is none of its own"),
+            Some(uplink) => format!("it has no uplink \"{uplink}\""),
             None if chosen.iter().all(|router| !has_uplink(topology, router)) => {
                 "it has no uplink".to_owned()
             }
             None => format!("another router leads to {}", rule.source),
         };
-        bail!("`{rule}` is not for router \"{}\": {why}", names(&chosen));
+        bail!("`{rule}` does not apply to router \"{}\": {why}", names(&chosen));
     }
     Ok(fit)
 }
@@ -127,8 +127,7 @@ fn has_uplink(topology: &Topology, router: &LivingRouter) -> bool {
     topology.uplinks_of(router.namespace()).next().is_some()
 }
 
-/// The rule that is meant, and the routers that have it: without an uplink it is the source
-/// that names it.
+/// The rule to delete, and the routers that have it. Without an uplink, the source selects it.
 fn find(
     topology: &Topology,
     wanted: &MasqueradeRule,
@@ -144,21 +143,21 @@ fn find(
         };
         let mut meant: Vec<MasqueradeRule> =
             rules.into_iter().map(|status| status.rule).filter(is_meant).collect();
-        // Without --uplink the rule for every uplink is meant, if there is one.
+        // Without --uplink, a rule for every uplink comes first.
         if let Some(at) = meant.iter().position(|rule| rule.uplink == wanted.uplink) {
             meant.swap(0, at);
             meant.truncate(1);
         }
         if let [one, other, ..] = meant.as_slice() {
-            bail!("`{one}` and `{other}` have that source: say with --uplink which one");
+            bail!("`{one}` and `{other}` have this source: select one with --uplink");
         }
         let Some(rule) = meant.pop() else { continue };
         match &mut found {
             None => found = Some((rule, vec![router])),
             Some((first, routers)) if *first == rule => routers.push(router),
             Some((first, routers)) => bail!(
-                "`{first}` of router \"{}\" and `{rule}` of router \"{}\" have that source: say \
-                 with --uplink or --router which one",
+                "`{first}` of router \"{}\" and `{rule}` of router \"{}\" have this source: select \
+                 one with --uplink or --router",
                 names(routers),
                 router.name()
             ),
@@ -167,7 +166,7 @@ fn find(
     found.ok_or_else(|| anyhow!(DatapathError::NoRule(wanted.to_string())))
 }
 
-/// The rule, if it makes sense in this lab.
+/// The rule, if it is valid in this lab.
 fn checked(args: &MasqueradeRuleArgs, topology: &Topology) -> anyhow::Result<MasqueradeRule> {
     let source = args.source;
     if source != source.trunc() {
@@ -181,11 +180,11 @@ fn checked(args: &MasqueradeRuleArgs, topology: &Topology) -> anyhow::Result<Mas
             topology.bridges.iter().map(|bridge| bridge.address.trunc().to_string()).collect();
         let known = match bridges.is_empty() {
             true => String::new(),
-            false => format!(": its bridges have {}", bridges.join(", ")),
+            false => format!("; its bridges have {}", bridges.join(", ")),
         };
         bail!(
-            "masquerade source {source}: no bridge, cable or route of lab \"{}\" has an address of \
-             it{known}",
+            "masquerade source {source} is not in a network of lab \"{}\": no bridge, cable or \
+             route has an address in it{known}",
             topology.name
         );
     }
@@ -194,7 +193,7 @@ fn checked(args: &MasqueradeRuleArgs, topology: &Topology) -> anyhow::Result<Mas
             topology.uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
         if !uplinks.contains(&name.as_str()) {
             bail!(
-                "lab \"{}\" has no uplink \"{name}\": its uplinks are {}",
+                "lab \"{}\" has no uplink \"{name}\": use one of {}",
                 topology.name,
                 uplinks.join(", ")
             );

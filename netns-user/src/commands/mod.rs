@@ -1,4 +1,4 @@
-//! The commands of `netns`, a file each: what they print and the code they end with.
+//! The commands of `netns`, one per file: their output and their exit code.
 
 pub mod add;
 pub mod address;
@@ -52,10 +52,10 @@ use crate::{
     topology::Topology,
 };
 
-/// Prints a result: as JSON, or as `text` says.
+/// Prints a result, as JSON or as the text that `text` makes of it.
 ///
 /// # Errors
-/// When standard output takes it not.
+/// When it cannot be written to standard output.
 pub(crate) fn print<T: Serialize>(
     json: bool,
     value: &T,
@@ -67,7 +67,7 @@ pub(crate) fn print<T: Serialize>(
 /// Prints a result as JSON.
 ///
 /// # Errors
-/// When standard output takes it not.
+/// When it cannot be written to standard output.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = output::json_stdout();
     write_json(&mut out, value)?;
@@ -81,14 +81,14 @@ fn print_text(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A living datapath, without what a log that was killed left in it.
+/// The datapath of a running lab. If a `netns log` was killed, its programs are replaced first.
 fn open_datapath(name: &str) -> Result<Datapath, DatapathError> {
     let datapath = Datapath::open(name)?;
     datapath.end_dead_log()?;
     Ok(datapath)
 }
 
-/// Bytes of a topology file. A device may have no end.
+/// The largest topology file, in bytes: reading a device may never end.
 const LARGEST_FILE: u64 = 4_000_000;
 
 fn read_topology(file: &Path) -> anyhow::Result<Topology> {
@@ -103,12 +103,12 @@ fn read_text(file: &Path) -> anyhow::Result<String> {
     let length = open.take(LARGEST_FILE + 1).read_to_end(&mut bytes).with_context(action)?;
     if length as u64 > LARGEST_FILE {
         let most = output::bytes(LARGEST_FILE);
-        anyhow::bail!("{} is larger than {most}, which no topology file is", file.display());
+        anyhow::bail!("{} is larger than {most}: it is no topology file", file.display());
     }
     String::from_utf8(bytes).with_context(action)
 }
 
-/// The lab of a file, or the lecture's, with what the command line says otherwise.
+/// The lab of a file, or the lecture's lab, with the options of the command line.
 fn wanted(file: Option<&Path>, via_stack: bool) -> anyhow::Result<Topology> {
     let mut topology = file.map_or_else(|| Ok(Topology::lecture()), read_topology)?;
     topology.nat.via_stack |= via_stack;

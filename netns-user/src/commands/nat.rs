@@ -21,7 +21,7 @@ use crate::{
     topology::Topology,
 };
 
-/// The rules of a lab and what they have done: of its only router, or of each.
+/// The rules of a lab with their counters: those of its only router, or those of each router.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Nat {
@@ -46,7 +46,7 @@ struct RouterRules {
 /// The rules of a router.
 #[derive(Debug, Serialize)]
 struct Rules {
-    /// Whether translated packets take the way through the kernel's stack.
+    /// Whether translated packets pass through the kernel's network stack.
     via_stack: bool,
     masquerades: Vec<RuleStatus<MasqueradeRule>>,
     forwards: Vec<RuleStatus<ForwardRule>>,
@@ -54,16 +54,16 @@ struct Rules {
     drops: Vec<DropStatus>,
 }
 
-/// What somebody has in the flow table.
+/// The connections of one cable or uplink in the flow table.
 #[derive(Debug, Serialize)]
 struct Usage {
-    /// Who is at the end of the cable; `None`: it is no cable to a namespace.
+    /// The namespace at the end of the cable; `None`: it is no cable to a namespace.
     namespace: Option<String>,
     #[serde(flatten)]
     status: UsageStatus,
 }
 
-/// Shows the NAT rules of a living lab with their counters, and what was dropped.
+/// Shows the NAT rules of a running lab with their counters, and the dropped packets.
 ///
 /// # Errors
 /// When no lab can be chosen or its datapath cannot be read.
@@ -74,7 +74,7 @@ pub fn run(args: &NatArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rules of a living lab as text.
+/// The rules of a running lab as text.
 ///
 /// # Errors
 /// When its datapath cannot be read.
@@ -108,7 +108,7 @@ fn rules(topology: &Topology, router: &LivingRouter) -> anyhow::Result<Rules> {
         let owner = status.interface.as_deref().and_then(|port| owners.get(port));
         Usage { namespace: owner.map(ToString::to_string), status }
     };
-    // Names of interfaces are known where the interfaces are.
+    // Interface indexes have names only in the router's own namespace.
     router.work(|datapath| {
         Ok(Rules {
             via_stack: datapath.settings()?.via_stack != 0,
@@ -138,14 +138,15 @@ fn text(nat: &Nat) -> String {
 fn tables(nat: &Rules) -> String {
     let mut text = String::new();
     if nat.via_stack {
-        text += &format!("{}\n\n", paint(HEADING, "packets go through the stack"));
+        text +=
+            &format!("{}\n\n", paint(HEADING, "via_stack: packets pass through the network stack"));
     }
     text += &format!("{}\n", paint(HEADING, "masquerade"));
     text += &masquerade_table(&nat.masquerades);
     text += &format!("\n{}\n", paint(HEADING, "forward"));
     text += &forward_table(&nat.forwards);
     if !nat.usage.is_empty() {
-        text += &format!("\n{}\n", paint(HEADING, "connections begun by"));
+        text += &format!("\n{}\n", paint(HEADING, "connections by origin"));
         text += &usage_table(&nat.usage);
     }
     if !nat.drops.is_empty() {
@@ -163,14 +164,14 @@ fn tables(nat: &Rules) -> String {
     text
 }
 
-/// Who has how many connections, and how many he may have.
+/// The connections and quotas of each namespace and uplink.
 fn usage_table(usage: &[Usage]) -> String {
     let rows = usage.iter().map(|Usage { namespace, status }| {
         let name = match (namespace, &status.interface) {
             (Some(namespace), _) => namespace.clone(),
-            (None, Some(interface)) => format!("by {interface}"),
+            (None, Some(interface)) => format!("from {interface}"),
             (None, None) if status.of_other_nats => "other NATs".into(),
-            (None, None) => "elsewhere".into(),
+            (None, None) => "others".into(),
         };
         [
             name,
@@ -180,16 +181,16 @@ fn usage_table(usage: &[Usage]) -> String {
             count(status.unreplied_quota.into()),
         ]
     });
-    table(&["WHO", "FLOWS", "UNREPLIED", "QUOTA", "OF UNREPLIED"], rows)
+    table(&["ORIGIN", "FLOWS", "UNREPLIED", "QUOTA", "UNREPLIED QUOTA"], rows)
 }
 
-/// Masquerade rules and what they have done.
+/// Masquerade rules with their counters.
 pub(super) fn masquerade_table(rules: &[RuleStatus<MasqueradeRule>]) -> String {
     let rows = rules.iter().map(|status| {
         let MasqueradeRule { source, uplink, except, to, mss_clamp, mapping, filtering } =
             &status.rule;
         let mut more: Vec<String> = to.iter().map(|to| format!("as {to}")).collect();
-        more.extend(except.iter().map(|network| format!("not to {network}")));
+        more.extend(except.iter().map(|network| format!("except to {network}")));
         more.extend(mss_clamp.iter().map(|clamp| format!("mss {clamp}")));
         if *mapping == Mapping::EndpointIndependent {
             more.push(format!("{mapping} mapping, {filtering} filtering"));
@@ -203,17 +204,17 @@ pub(super) fn masquerade_table(rules: &[RuleStatus<MasqueradeRule>]) -> String {
             more.join(", "),
         ]
     });
-    // A column that says nothing is none.
+    // The column of options is left out if no rule has options.
     let plain = |status: &RuleStatus<MasqueradeRule>| {
         let MasqueradeRule { source, uplink, .. } = &status.rule;
         status.rule == MasqueradeRule::new(*source, uplink.clone())
     };
-    let heads = ["FLOWS", "PKTS", "BYTES", "SOURCE", "UPLINK", "HOW"];
+    let heads = ["FLOWS", "PKTS", "BYTES", "SOURCE", "UPLINK", "OPTIONS"];
     let columns = if rules.iter().all(plain) { 5 } else { 6 };
     table(&heads[..columns], rows.map(|row| row.into_iter().take(columns)))
 }
 
-/// Forward rules and what they have done.
+/// Forward rules with their counters.
 pub(super) fn forward_table(rules: &[RuleStatus<ForwardRule>]) -> String {
     let rows = rules.iter().map(|status| {
         let ForwardRule { protocol, address, ports, from, .. } = &status.rule;
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_and_drops_stand_in_tables() {
+    fn rules_usage_and_drops_are_shown_in_tables() {
         let rules = Rules {
             via_stack: true,
             masquerades: vec![RuleStatus {
@@ -285,7 +286,7 @@ mod tests {
         assert_eq!(
             anstream::adapter::strip_str(&text(&Nat::One { lab: "lab".into(), rules })).to_string(),
             "\
-packets go through the stack
+via_stack: packets pass through the network stack
 
 masquerade
 FLOWS  PKTS  BYTES  SOURCE           UPLINK
@@ -295,10 +296,10 @@ forward
 FLOWS  PKTS   BYTES  PROTO  HOST    TARGET
     1    10  1.2 kB  tcp    any:80  192.168.15.2:80
 
-connections begun by
-WHO      FLOWS  UNREPLIED  QUOTA  OF UNREPLIED
-by ens3      1          0  65536         16384
-red         70         20  65536         16384
+connections by origin
+ORIGIN     FLOWS  UNREPLIED  QUOTA  UNREPLIED QUOTA
+from ens3      1          0  65536            16384
+red           70         20  65536            16384
 
 dropped
 PKTS  BYTES  REASON         MEANING

@@ -1,4 +1,4 @@
-//! What belongs to labs, and is not changed by hand just so.
+//! Protects objects of labs against changes by hand.
 
 use anyhow::bail;
 
@@ -10,36 +10,35 @@ use crate::{
     topology::Topology,
 };
 
-/// Refuses to delete what a lab has made, `netns down` does that, and what it leads out by.
+/// Refuses to delete an interface that a lab has made or uses as its uplink.
 pub(super) fn require_unowned(end: &End) -> anyhow::Result<()> {
     for record in readable_records()? {
         if owns(&record, end) {
             let lab = record.name();
             bail!(
-                "{end} belongs to lab \"{lab}\": `netns down {lab}` takes the lab down, with \
-                 this interface"
+                "{end} belongs to lab \"{lab}\": take the lab down (`netns down {lab}`), which \
+                 deletes this interface too"
             );
         }
         if leads_out_by(&record.topology, end) {
             let lab = record.name();
             bail!(
-                "{end} is an uplink of lab \"{lab}\", which is cut off without it: take the lab \
-                 down first (`netns down {lab}`)"
+                "{end} is an uplink of lab \"{lab}\": take the lab down first (`netns down {lab}`)"
             );
         }
     }
     Ok(())
 }
 
-/// Refuses to change an interface of a lab, or an address or a route of it, unless it is forced.
+/// Refuses to change an interface of a lab, or its addresses and routes, unless --force is given.
 pub(super) fn require_free(end: &End, forcing: Forcing) -> anyhow::Result<()> {
     if forcing.force {
         return Ok(());
     }
     if let Some(lab) = readable_records()?.iter().find(|record| has(record, end)) {
         bail!(
-            "{end} belongs to lab \"{}\": change the lab's file and run `netns up FILE`, or repeat \
-             this with --force: `netns status` then tells of it",
+            "{end} belongs to lab \"{}\": change the lab's file and run `netns up FILE`, or use \
+             --force, after which `netns status` reports the difference",
             lab.name()
         );
     }
@@ -51,14 +50,14 @@ pub(super) fn require_no_lab(namespace: &str) -> anyhow::Result<()> {
     if let Some(lab) = readable_records()?.iter().find(|record| record.owns(namespace)) {
         let lab = lab.name();
         bail!(
-            "namespace \"{namespace}\" belongs to lab \"{lab}\": take it out of the lab's file and \
+            "namespace \"{namespace}\" belongs to lab \"{lab}\": remove it from the lab's file and \
              run `netns up FILE`, or take the lab down (`netns down {lab}`)"
         );
     }
     Ok(())
 }
 
-/// Whether it is an interface of the machine's that the lab has as its uplink.
+/// Whether it is an interface of the machine that the lab uses as an uplink.
 fn leads_out_by(topology: &Topology, end: &End) -> bool {
     let mut uplinks = topology.uplinks_of(None);
     end.place == Place::Machine
@@ -66,7 +65,7 @@ fn leads_out_by(topology: &Topology, end: &End) -> bool {
 }
 
 fn owns(record: &LabRecord, end: &End) -> bool {
-    // A namespace that only bears the name of the lab's is somebody else's.
+    // Another namespace with the same name does not belong to the lab.
     end.place.name().is_none_or(|name| record.owns(name))
         && interfaces(&record.topology).contains(&(end.place.clone(), end.interface.as_str()))
 }
@@ -110,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interface_of_the_machines_is_used_as_an_uplink() {
+    fn only_an_uplink_on_the_machine_itself_is_protected() {
         let text = "name = \"x\"\n[[uplink]]\nname = \"wan\"\n";
         let topology = Topology::parse(text, "x.toml").unwrap();
         assert!(leads_out_by(&topology, &End::new(Place::Machine, "wan")));
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn all_interfaces_of_the_lectures_lab_are_its_own() {
+    fn every_interface_of_the_lectures_lab_is_known_to_belong_to_it() {
         let topology = Topology::lecture();
         let mut ends: Vec<String> = interfaces(&topology)
             .into_iter()

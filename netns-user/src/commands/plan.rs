@@ -15,13 +15,13 @@ use crate::{
     },
 };
 
-/// From how many namespaces on those of one kind are told of in one line.
+/// From this many changes of one kind on, they are shown in one line.
 const MANY: usize = 20;
 
-/// Shows what `up` would add, change and remove.
+/// Shows the objects that `up` would add, change and remove.
 ///
 /// # Errors
-/// When the file is faulty, something is in the lab's way, or the kernel refuses to tell.
+/// When the file is faulty, a name of the lab is taken, or the kernel cannot be asked.
 pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let plan = lab::plan(&topology)?;
@@ -42,10 +42,10 @@ pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn render(lab: &str, changes: &[PlannedChange], all: bool) -> String {
     if changes.is_empty() {
-        return format!("lab \"{lab}\" is as it should be: nothing to do\n");
+        return format!("lab \"{lab}\" matches its file: nothing to do\n");
     }
     let folded = if all { Vec::new() } else { many(changes) };
-    // What belongs to a namespace that is added goes without saying.
+    // The parts of a new namespace are not listed one by one.
     let shown = changes.iter().filter(|change| {
         (all || change.part_of.is_none()) && !folded.contains(&(change.verb, change.kind))
     });
@@ -64,7 +64,7 @@ fn render(lab: &str, changes: &[PlannedChange], all: bool) -> String {
     text
 }
 
-/// A namespace is told of with the addresses that it gets.
+/// The row of a change. The row of a new namespace shows its addresses.
 fn row(change: &PlannedChange, all: &[PlannedChange]) -> [String; 4] {
     let PlannedChange { verb, kind, name, detail, .. } = change;
     let mut words = vec![detail.clone()];
@@ -78,7 +78,7 @@ fn row(change: &PlannedChange, all: &[PlannedChange]) -> [String; 4] {
     [sign(*verb).to_owned(), (*kind).to_owned(), name.clone(), words.join(", ")]
 }
 
-/// What there is too much of to tell one by one.
+/// One row for all changes of a kind.
 fn folded_row(verb: Verb, kind: &str, changes: &[PlannedChange]) -> [String; 4] {
     let of_kind = changes
         .iter()
@@ -105,7 +105,7 @@ fn style(verb: Verb) -> Style {
     }
 }
 
-/// The kinds of which there are too many to tell one by one.
+/// The kinds with too many changes to list one by one.
 fn many(changes: &[PlannedChange]) -> Vec<(Verb, &'static str)> {
     let mut counts: BTreeMap<(&'static str, u8), (Verb, usize)> = BTreeMap::new();
     for change in changes.iter().filter(|change| change.part_of.is_none()) {
@@ -119,7 +119,7 @@ fn summary(changes: &[PlannedChange]) -> String {
     let own = || changes.iter().filter(|change| change.part_of.is_none());
     let count = |verb| own().filter(|change| change.verb == verb).count();
     format!(
-        "{} to add, {} to change, {} to remove; what is not listed stays, also what was added by hand",
+        "{} to add, {} to change, {} to remove; everything else stays, also objects added by hand",
         count(Verb::Add),
         count(Verb::Change),
         count(Verb::Remove)
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_a_new_namespace_is_told_with_it() {
+    fn the_row_of_a_new_namespace_shows_its_addresses() {
         let changes = [
             change(Verb::Remove, "cable", "host:a - red:b", None),
             change(Verb::Add, "namespace", "green", None),
@@ -158,13 +158,13 @@ lab lab:
    PART       NAME            DETAIL
 -  cable      host:a - red:b
 +  namespace  green           10.0.0.3/24
-1 to add, 0 to change, 1 to remove; what is not listed stays, also what was added by hand
+1 to add, 0 to change, 1 to remove; everything else stays, also objects added by hand
 "
         );
     }
 
     #[test]
-    fn many_of_a_kind_are_one_line() {
+    fn many_changes_of_a_kind_are_one_line() {
         let names: Vec<String> = (1..=30).map(|number| format!("web-{number}")).collect();
         let changes: Vec<PlannedChange> =
             names.iter().map(|name| change(Verb::Add, "namespace", name, None)).collect();

@@ -1,4 +1,4 @@
-//! `netns ps [NAME]`: the host's view of the processes in namespaces.
+//! `netns ps [NAME]`: the processes in namespaces, as the machine sees them.
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 struct Row {
     namespace: String,
-    /// As `netns` itself sees it.
+    /// In the PID namespace of `netns`.
     pid: i32,
     /// `None`: it is in the same PID namespace as `netns`.
     pid_inside: Option<i32>,
@@ -33,7 +33,7 @@ struct Row {
     command: String,
 }
 
-/// Shows who is in a namespace, or in all of them.
+/// Shows the processes in a namespace, or in all of them.
 ///
 /// # Errors
 /// When there is no such namespace or /proc cannot be read.
@@ -46,7 +46,7 @@ pub fn run(args: &PsArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
         None => {
             for name in netns::list()? {
-                // What is no namespace, or is one no more, has nobody in it.
+                // A file that is not, or no longer, a namespace has no processes.
                 if let Ok(identity) = identity(&name) {
                     namespaces.entry(identity).or_default().push(name);
                 }
@@ -63,7 +63,7 @@ fn read(namespaces: &BTreeMap<Identity, Vec<String>>) -> anyhow::Result<Vec<Row>
     let uptime = Uptime::current().context("cannot read /proc/uptime")?.uptime;
     let mut users = Users::default();
     let mut rows = Vec::new();
-    // A process that cannot be read has ended while we look, or is about to.
+    // A process that cannot be read has just ended, or is about to.
     for process in process::all_processes().context("cannot read /proc")?.flatten() {
         let Some(names) = network_of(&process).and_then(|identity| namespaces.get(&identity))
         else {
@@ -76,13 +76,13 @@ fn read(namespaces: &BTreeMap<Identity, Vec<String>>) -> anyhow::Result<Vec<Row>
     Ok(rows)
 }
 
-/// All about a process but its namespace's name.
+/// The row of a process, without the name of its namespace.
 fn describe(process: &Process, uptime: f64, users: &mut Users) -> procfs::ProcResult<Row> {
     let status = status_of(process)?;
     let stat = process.stat()?;
     let started = Duration::from_secs(stat.starttime / ticks_per_second());
     let uptime = Duration::try_from_secs_f64(uptime).unwrap_or_default();
-    // Its number in each PID namespace that it is in, ours first.
+    // Its number in each of its PID namespaces, ours first.
     let numbers = status.nspid.unwrap_or_default();
     Ok(Row {
         namespace: String::new(),
@@ -94,7 +94,7 @@ fn describe(process: &Process, uptime: f64, users: &mut Users) -> procfs::ProcRe
     })
 }
 
-/// Names of users, each asked for once.
+/// A cache of the names of users.
 #[derive(Debug, Default)]
 struct Users(BTreeMap<u32, String>);
 
@@ -126,14 +126,14 @@ fn render(rows: &[Row], only: Option<&str>) -> String {
     let mut text = table(headers, cells);
     if rows.is_empty() {
         text += &match only {
-            Some(name) => format!("no process is in {name}\n"),
-            None => "no process is in a named namespace\n".to_owned(),
+            Some(name) => format!("there is no process in namespace {name}\n"),
+            None => "there is no process in a named namespace\n".to_owned(),
         };
     }
     text
 }
 
-/// Whole seconds: the start is known in no finer steps.
+/// In whole seconds, which is how precisely the start is known.
 fn age(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -173,12 +173,12 @@ red        4711  1           root  1m15s  x
     }
 
     #[test]
-    fn that_nobody_is_there_is_said() {
+    fn a_namespace_without_processes_is_reported() {
         assert_eq!(
             render(&[], Some("red")),
-            "PID  PID INSIDE  USER  AGE  COMMAND\nno process is in red\n"
+            "PID  PID INSIDE  USER  AGE  COMMAND\nthere is no process in namespace red\n"
         );
-        assert!(render(&[], None).ends_with("no process is in a named namespace\n"));
+        assert!(render(&[], None).ends_with("there is no process in a named namespace\n"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
 /// Adds, deletes or lists routes.
 ///
 /// # Errors
-/// When something is in the way or is not there, or the kernel refuses.
+/// When a route exists already or does not exist, or when the kernel refuses.
 pub fn run(args: &RouteArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     match &args.change {
@@ -42,13 +42,13 @@ fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
         let end = End::new(place.clone(), name);
         if !look.link(&end)?.up {
             let word = shell::word(&end.to_string());
-            bail!("{end} is off: switch it on first (`netns link set {word} up`)");
+            bail!("{end} is down: set it up first (`netns link set {word} up`)");
         }
     }
     if let Some(taken) = table.to(*to).find(|route| route.metric == args.metric) {
         bail!(
-            "{place} has a route to {} already, {}: delete it (`netns route del {}`) or give this \
-             one another --metric",
+            "{place} already has a route to {}, {}: delete it (`netns route del {}`) or use \
+             another --metric",
             name(*to),
             table.way(taken),
             shell::word(&typed(place, *to))
@@ -56,13 +56,12 @@ fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
     }
     if let Some(via) = args.via {
         if table.addresses.iter().any(|own| own.addr() == via) {
-            bail!("{via} is an address of {place} itself: a gateway is somebody else");
+            bail!("{via} is an address of {place} itself: a gateway must be another host");
         }
         if table.towards(via, args.dev.as_deref()).is_none() {
             bail!(
-                "the gateway {via} is on no network that {place} is connected to: give one of its \
-                 interfaces an address of that network (`netns addr add`) and switch it on \
-                 (`netns link set … up`)"
+                "the gateway {via} is on no network of {place}: add an address of that network to \
+                 one of its interfaces (`netns addr add`) and set it up (`netns link set … up`)"
             );
         }
     }
@@ -95,7 +94,7 @@ fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
         several => {
             let ways: Vec<String> = several.iter().map(|route| table.way(route)).collect();
             bail!(
-                "{place} has several routes to {}: say which (--via, --dev, --metric): {}",
+                "{place} has several routes to {}: select one with --via, --dev or --metric: {}",
                 name(*to),
                 listed(&ways)
             );
@@ -103,7 +102,7 @@ fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
     };
     if route.kind != "unicast" {
         bail!(
-            "the route to {} is of the kind {}: `ip route del` deletes it",
+            "the route to {} is of type {}: delete it with `ip route del`",
             name(*to),
             route.kind
         );
@@ -140,7 +139,7 @@ fn change(place: &Place, route: Route, outcome: &'static str) -> Change {
     Change { steps: vec![step], outcome, object, fields }
 }
 
-/// The routes of a place, and what is needed to understand them.
+/// The routes of a namespace, with its links and addresses.
 struct Table {
     routes: Vec<net::Route>,
     links: Vec<Link>,
@@ -178,7 +177,7 @@ impl Table {
         })
     }
 
-    /// How a route leads there.
+    /// The gateway, interface and metric of a route.
     fn way(&self, route: &net::Route) -> String {
         let mut words = Vec::new();
         words.extend(route.gateway.map(|gateway| format!("via {gateway}")));
@@ -200,20 +199,16 @@ impl Table {
                 format!("{to} {}", self.way(route))
             })
             .collect();
-        if all.is_empty() {
-            "it has none at all".into()
-        } else {
-            format!("it has {}", listed(&all))
-        }
+        if all.is_empty() { "it has no routes".into() } else { format!("it has {}", listed(&all)) }
     }
 }
 
-/// A destination, for a person.
+/// A destination for a message.
 fn name(to: Ipv4Net) -> String {
     if to.prefix_len() == 0 { "default".into() } else { to.to_string() }
 }
 
-/// A destination, as it is typed.
+/// A destination as the user types it.
 fn typed(place: &Place, to: Ipv4Net) -> String {
     place.name().map_or_else(|| name(to), |namespace| format!("{namespace}:{}", name(to)))
 }

@@ -1,5 +1,4 @@
-//! The routers of a living lab that have something to translate, each with a datapath of its
-//! own.
+//! The routers of a running lab that have a datapath.
 
 use anyhow::bail;
 
@@ -12,19 +11,19 @@ use crate::{
     topology::Topology,
 };
 
-/// A router of a living lab.
+/// A router of a running lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LivingRouter {
     pub(super) place: Place,
-    /// What its datapath is called.
+    /// The name of its datapath.
     pub(super) datapath: String,
 }
 
-/// The routers of a lab in the order of its file, those that have nobody to translate for left
-/// out; only the one named, if one is.
+/// The routers of a lab in the order of its file, or only the named one. Routers without a datapath
+/// are left out.
 ///
 /// # Errors
-/// When there is none, or none of that name.
+/// When there is no such router.
 pub(super) fn routers(
     topology: &Topology,
     name: Option<&str>,
@@ -35,8 +34,7 @@ pub(super) fn routers(
     match name {
         None if all.is_empty() => {
             bail!(
-                "lab \"{lab}\" has no router with a bridge, or with an uplink and a cable: there is \
-                 nothing to translate"
+                "lab \"{lab}\" has no NAT: no router of it has a bridge, or an uplink and a cable"
             )
         }
         None => Ok(all),
@@ -47,18 +45,14 @@ pub(super) fn routers(
                 .iter()
                 .any(|router| of(router.namespace.as_deref()) == name) =>
             {
-                bail!(
-                    "router \"{name}\" has no bridge, and no uplink with a cable: there is nothing \
-                     to translate"
-                )
+                bail!("router \"{name}\" has no NAT: it has no bridge, and no uplink with a cable")
             }
-            None => bail!("lab \"{lab}\" has no router \"{name}\": its routers are {busy}"),
+            None => bail!("lab \"{lab}\" has no router \"{name}\": use one of {busy}"),
         },
     }
 }
 
-/// The one that is meant where there can be only one: that of the name, or the first. The
-/// others' names come with it.
+/// The named router, or the first one, and the names of the others.
 ///
 /// # Errors
 /// As [`routers`].
@@ -71,18 +65,18 @@ pub(super) fn first_router(
     Ok((first, all.iter().map(|router| router.name().to_owned()).collect()))
 }
 
-/// Says which of several routers is looked at, and how to look at another.
+/// Says which of several routers is shown, and how to see another.
 pub(super) fn tell_others(router: &LivingRouter, others: &[String]) {
     if !others.is_empty() {
         crate::tell!(
-            "this is router \"{}\" alone: with --router there are {} too",
+            "this shows router \"{}\" only; --router selects another: {}",
             router.name(),
             others.join(", ")
         );
     }
 }
 
-/// The names of routers, for a person.
+/// The names of routers as a list.
 pub(super) fn names(routers: &[LivingRouter]) -> String {
     routers.iter().map(LivingRouter::name).collect::<Vec<_>>().join(", ")
 }
@@ -97,28 +91,28 @@ fn all(topology: &Topology) -> Vec<LivingRouter> {
     .collect()
 }
 
-/// What the router in a namespace is called. No lab has the machine and a namespace of that
-/// name as routers.
+/// The name of the router in a namespace. No lab has both the machine and a namespace called
+/// "machine" as routers.
 fn of(namespace: Option<&str>) -> &str {
     namespace.unwrap_or(MACHINE)
 }
 
-/// What the machine is called as a router.
+/// The name of the machine as a router.
 pub(super) const MACHINE: &str = "machine";
 
 impl LivingRouter {
-    /// What it is called.
+    /// Its name.
     pub(super) fn name(&self) -> &str {
         of(self.place.name())
     }
 
-    /// The namespace that it is; `None`: the machine's own.
+    /// Its namespace; `None`: the machine's own.
     pub(super) fn namespace(&self) -> Option<&str> {
         self.place.name()
     }
 
-    /// Its datapath, without what a log that was killed left in it. While somebody makes it
-    /// anew, it is waited for.
+    /// Its datapath. If a `netns log` was killed, its programs are replaced first; if another
+    /// process is rebuilding the datapath, this waits.
     pub(super) fn open(&self) -> anyhow::Result<Datapath> {
         match open_datapath(&self.datapath) {
             Err(DatapathError::NotUp(_)) if lab::wait_for_changes()? => {
@@ -128,14 +122,14 @@ impl LivingRouter {
         }
     }
 
-    /// Makes its rules whole before one is changed: an earlier change may have been killed. Not
-    /// where nothing is to be changed.
+    /// Repairs its rules before one is changed, since an earlier change may have been killed. A dry
+    /// run repairs nothing.
     pub(super) fn mend(&self, changing: Changing) -> anyhow::Result<()> {
         if changing.dry_run { Ok(()) } else { self.work(Datapath::mend_rules) }
     }
 
-    /// Works on its datapath where it is. A lab that goes down meanwhile is told of as such,
-    /// whatever of it was missed first.
+    /// Runs `work` on its datapath, in its namespace. If that fails because the lab was taken down
+    /// in the meantime, the error says so.
     pub(super) fn work<T: Send>(
         &self,
         work: impl FnOnce(&Datapath) -> Result<T, DatapathError> + Send,

@@ -8,7 +8,7 @@ use crate::topology;
 /// Prints the JSON Schema of topology files.
 ///
 /// # Errors
-/// When standard output takes it not.
+/// When it cannot be written to standard output.
 pub fn run() -> anyhow::Result<ExitCode> {
     print_json(&topology::schema())?;
     Ok(ExitCode::SUCCESS)

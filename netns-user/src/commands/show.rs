@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// All that is shown of a namespace, with interfaces by name.
+/// Everything that is shown of a namespace, with interfaces by name.
 #[derive(Debug, Serialize)]
 pub(super) struct View {
     /// `None`: the machine's own.
@@ -57,7 +57,7 @@ struct NeighbourView {
     state: String,
 }
 
-/// Shows what a namespace has.
+/// Shows the links, addresses, routes and neighbours of a namespace.
 ///
 /// # Errors
 /// When there is no such namespace or it may not be entered.
@@ -81,7 +81,7 @@ pub fn run(args: &ShowArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 impl View {
-    /// What the namespace of the connection has.
+    /// Reads everything in the namespace of the netlink socket.
     pub(super) fn of(namespace: Option<String>, netlink: &Netlink) -> Result<Self, NetError> {
         let links = netlink.links()?;
         let name = |index: u32| {
@@ -115,10 +115,10 @@ impl View {
     }
 }
 
-/// What of a link stands in a table.
+/// The columns of a link in a table.
 pub(super) const LINK_HEADERS: [&str; 6] = ["LINK", "KIND", "STATE", "MTU", "MAC", "PORT OF"];
 
-/// What of a route stands in a table.
+/// The columns of a route in a table.
 pub(super) const ROUTE_HEADERS: [&str; 6] = ["ROUTE", "VIA", "LINK", "SOURCE", "METRIC", "KIND"];
 
 impl LinkView {
@@ -127,7 +127,7 @@ impl LinkView {
         [
             link.name.clone(),
             link.kind.clone().unwrap_or_else(dash),
-            // The kernel's word for loopback is "unknown".
+            // Not the kernel's word, which is "unknown" for loopback.
             link.condition().to_owned(),
             link.mtu.to_string(),
             mac(link.mac),
@@ -152,12 +152,12 @@ impl RouteView {
     }
 }
 
-/// A line for each link that nobody has asked for.
+/// A line that explains each link of the NAT's reassembler.
 pub(super) fn reassemblers<'a>(links: impl Iterator<Item = &'a LinkView>) -> String {
     links
         .filter(|LinkView { link, .. }| is_reassemblers(link))
         .map(|LinkView { link, .. }| {
-            format!("{} leads to the NAT's reassembler, which puts fragments in order\n", link.name)
+            format!("{} belongs to the NAT: it leads to the reassembler of fragments\n", link.name)
         })
         .collect()
 }

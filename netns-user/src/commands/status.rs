@@ -12,14 +12,14 @@ use crate::{
     },
 };
 
-/// From how many on parts of one kind are told of in one row.
+/// From this many parts of one kind on, they are shown in one row.
 const MANY: usize = 20;
 
-/// Shows labs with their parts; fails when one is not whole. Of records that cannot be read it
-/// warns.
+/// Shows labs with their parts, and warns of records that cannot be read. The exit code is 1 when a
+/// lab is damaged.
 ///
 /// # Errors
-/// When the lab is not up or the kernel refuses to tell.
+/// When the lab is not up or the kernel cannot be asked.
 pub fn run(args: &StatusArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let records = match &args.lab {
@@ -33,8 +33,7 @@ pub fn run(args: &StatusArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The records, of labs that nobody changes right now. Those that are taken down meanwhile are
-/// left out.
+/// The records after every running change has ended. Labs that were taken down are left out.
 fn settled(records: Vec<LabRecord>) -> Result<Vec<LabRecord>, LabError> {
     let settled = records.into_iter().map(|record| match lab::settled(record) {
         Err(LabError::NotUp(_)) => Ok(None),
@@ -67,12 +66,12 @@ fn render_lab(text: &mut String, lab: &LabStatus, all: bool) {
     let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
     let verdict = match counts.as_slice() {
         _ if !lab.complete => {
-            paint(BAD, "unfinished: its `up` or `down` was interrupted, run it again")
+            paint(BAD, "unfinished: its `up` or `down` was interrupted; run it again")
         }
         _ if lab.other_version => paint(
             BAD,
-            "made by another version of netns: look at it with that one, or `netns up` makes its \
-             NAT anew, and its connections end",
+            "made by another version of netns: use that version, or run `netns up`, which rebuilds \
+             the NAT and ends its connections",
         ),
         [] => paint(GOOD, "up"),
         [_, ..] => paint(BAD, format!("damaged, {}", counts.join(", "))),
@@ -102,7 +101,7 @@ fn row(part: &Part) -> [String; 4] {
     [part.kind.name().to_owned(), part.name.clone(), state.to_owned(), words.join("; ")]
 }
 
-/// The rows of all parts; of many in succession that are of one kind and there, one row.
+/// The rows of all parts. Many successive parts of one kind that work share a row.
 fn folded(parts: &[Part]) -> Vec<[String; 4]> {
     let alike = |one: &Part, other: &Part| one.kind == other.kind && one.works() && other.works();
     let groups = parts.chunk_by(alike);
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn many_parts_are_one_row_but_for_those_that_are_missing() {
+    fn many_parts_share_a_row_but_missing_ones_have_their_own() {
         let mut parts: Vec<Part> = (1..=60).map(|n| part(&format!("web-{n}"), true)).collect();
         parts[29].present = false;
         let rows = folded(&parts);
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_shown() {
+    fn a_missing_part_is_shown_and_the_lab_is_damaged() {
         let lab = LabStatus {
             lab: "lab".into(),
             complete: true,

@@ -1,4 +1,4 @@
-//! Progress of longer work, on standard error.
+//! Progress of longer operations, on standard error.
 
 use std::{
     fmt::Write,
@@ -19,31 +19,32 @@ use crate::{
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(80);
 
-/// A step of one piece.
+/// A step that is not counted.
 const SPINNER: &str = "{spinner} {wide_msg}";
 
-/// A step of several parts; the bar takes what the rest leaves of the terminal's width.
+/// A step of several parts. The bar takes the rest of the terminal's width.
 const BAR: &str = "{spinner} {msg}  {wide_bar}  {pos}/{len}{rate}{left}";
 
-/// The same where a bar has no room.
+/// The same on a terminal that is too narrow for a bar.
 const FIGURES: &str = "{spinner} {wide_msg} {pos}/{len}";
 
-/// Columns of all that stands beside the step's name, with a bar that is long enough to see.
+/// Columns beside the step's name: a bar of useful length, the count, the rate and the time left.
 const BESIDE: usize = 52;
 
-/// Steps of fewer parts are over before a line about a tenth of them is read.
+/// Without a terminal, only steps of at least so many parts print a line per tenth: shorter ones
+/// end before such a line is read.
 const MANY: usize = 100;
 
-/// Shows steps: in place on a terminal, a line each elsewhere, and for a step of many parts
-/// a line for each tenth.
+/// Shows steps. On a terminal they replace each other; elsewhere each has a line, and a step of
+/// many parts has a line per tenth.
 #[derive(Debug)]
 pub struct Steps {
-    /// `None` where nobody sees it move.
+    /// `None` where standard error is no terminal.
     bar: Option<ProgressBar>,
-    /// Of the terminal, at this moment.
+    /// The current width of the terminal.
     columns: fn() -> usize,
     counted: Mutex<Option<Counted>>,
-    /// `None` where nothing but its end ends the work.
+    /// `None` if the operation cannot be interrupted.
     interrupt: Option<Interrupt>,
 }
 
@@ -52,12 +53,12 @@ pub struct Steps {
 struct Counted {
     step: String,
     all: usize,
-    /// How many tenths of it have been told.
+    /// How many tenths of it have been reported.
     tenths: usize,
 }
 
 impl Counted {
-    /// Whether another tenth is full; the last one is told by the step's end.
+    /// Whether another tenth is complete. The last one is reported by the end of the step.
     fn reaches(&mut self, done: usize) -> bool {
         let tenths = done * 10 / self.all.max(1);
         let is_new = self.all >= MANY && tenths > self.tenths && tenths < 10;
@@ -67,7 +68,7 @@ impl Counted {
 }
 
 impl Steps {
-    /// For a terminal or not, as standard error is.
+    /// Shows steps on standard error, which may be a terminal.
     #[must_use]
     pub fn new() -> Self {
         Self::on(io::stderr().is_terminal().then(ProgressDrawTarget::stderr), terminal::width)
@@ -82,7 +83,7 @@ impl Steps {
         Self { bar, columns, counted: Mutex::new(None), interrupt: None }
     }
 
-    /// Work that an interrupt ends early.
+    /// Shows the steps of an operation that can be interrupted.
     #[must_use]
     pub fn until(interrupt: &Interrupt) -> Self {
         let mut steps = Self::new();
@@ -90,7 +91,7 @@ impl Steps {
         steps
     }
 
-    /// Counts the parts of a step; says whether a line is due where there is no terminal.
+    /// Counts the parts of a step. Returns whether a line is due where there is no terminal.
     fn count(&self, step: &str, done: usize, all: usize) -> bool {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = |counted: &&mut Counted| counted.step == step && counted.all == all;
@@ -102,7 +103,7 @@ impl Steps {
                 bar.set_message(step.to_owned());
                 let has_room = step.width() + BESIDE <= (self.columns)();
                 bar.set_style(if has_room { bar_style() } else { style(FIGURES) });
-                // Rate and time left are this step's.
+                // The rate and the time left are those of this step.
                 bar.reset_eta();
                 bar.reset_elapsed();
             }
@@ -113,7 +114,7 @@ impl Steps {
         counted.as_mut().is_some_and(|counted| counted.reaches(done))
     }
 
-    /// The next step may be of one piece.
+    /// Ends the counting: the next step may not be counted.
     fn end_count(&self) {
         *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Some(bar) = &self.bar {
@@ -122,7 +123,7 @@ impl Steps {
     }
 }
 
-/// Indicatif's own style is as good, should it not like the template.
+/// Falls back to the default style if indicatif refuses the template.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -199,12 +200,12 @@ mod tests {
 
     const STEP: &str = "1000 namespaces";
 
-    /// What a terminal of this many columns shows after the work.
+    /// The text on a terminal of this many columns after the work.
     fn shown(columns: fn() -> usize, work: impl FnOnce(&Steps)) -> (String, Steps, InMemoryTerm) {
         let terminal = InMemoryTerm::new(5, u16::try_from(columns()).unwrap());
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
         let steps = Steps::on(Some(target), columns);
-        // What is drawn must not depend on when.
+        // The drawing must not depend on time.
         steps.bar.as_ref().unwrap().disable_steady_tick();
         work(&steps);
         steps.bar.as_ref().unwrap().force_draw();
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn many_parts_are_a_bar_as_wide_as_the_terminal() {
+    fn a_counted_step_has_a_bar_as_wide_as_the_terminal() {
         let widths: [fn() -> usize; 2] = [|| 70, || 120];
         for columns in widths {
             let (text, ..) = shown(columns, |steps| {
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_each_tenth_is_told_once() {
+    fn without_a_terminal_each_tenth_is_reported_once() {
         let steps = Steps::on(None, || 80);
         let told =
             |all| (0..all).filter(|done| steps.count("step", *done, all)).collect::<Vec<_>>();

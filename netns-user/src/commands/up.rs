@@ -13,13 +13,13 @@ use crate::{
     topology::Topology,
 };
 
-/// What a shell adds to the number of the signal that ended a program.
+/// A shell reports a program that a signal ended as this plus the number of the signal.
 const SIGNALLED: u8 = 128;
 
-/// How many interfaces without an uplink are named.
+/// The notes name so many interfaces without an uplink, and count the rest.
 const NAMED: usize = 5;
 
-/// Builds the lab of a file, or the lecture's.
+/// Builds the lab of a file, or the lecture's lab.
 ///
 /// # Errors
 /// As [`lab::up`], and when the file cannot be read or is faulty.
@@ -29,12 +29,12 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         true => lab::plan(&topology)?.commands(),
         false => Vec::new(),
     };
-    // Half-way through, a signal would leave half a lab.
-    let interrupt = Interrupt::watch().context("cannot listen for signals")?;
+    // A signal must not end the process in the middle, with half a lab.
+    let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let name = &topology.name;
     let act = || {
         let outcome = build(&topology, &interrupt)?;
-        // The lab is up, whether or not the routes of the machine can be read.
+        // The lab is up even if the routes of the machine cannot be read.
         let uncovered = uncovered(name).unwrap_or_default();
         let shadowed = lab::shadowed(&topology).unwrap_or_default();
         if outcome != UpOutcome::AlreadyUp && !json {
@@ -50,7 +50,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match perform(args.changing, json, &commands, act, text) {
         Err(error) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
-            crate::tell!("interrupted: lab \"{name}\" is as it was before");
+            crate::tell!("interrupted: all changes to lab \"{name}\" are undone");
             let code = |signal| ExitCode::from(SIGNALLED + signal);
             Ok(interrupt.signal().map_or(ExitCode::FAILURE, code))
         }
@@ -58,16 +58,17 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What was done, as JSON shows it.
+/// The result, as JSON shows it.
 #[derive(Debug, Serialize)]
 struct Done<'a> {
     lab: &'a str,
     outcome: UpOutcome,
-    /// Where the machine routes packets of the lab that the datapath drops.
+    /// Interfaces without an uplink to which the machine routes packets of the lab: they are
+    /// dropped.
     uncovered: Vec<UncoveredInterface>,
-    /// Programs that get no new connection, since their ports are forwarded.
+    /// Programs that get no new connections, since their ports are forwarded.
     shadowed: Vec<ShadowedListener>,
-    /// Files of the lab's that were changed by hand, and are kept.
+    /// Files of the lab that were changed by hand, and are kept.
     edited: Vec<PathBuf>,
 }
 
@@ -76,7 +77,7 @@ impl Done<'_> {
         match self.outcome {
             UpOutcome::Built => "is up",
             UpOutcome::Changed => "is changed",
-            UpOutcome::AlreadyUp => "is up already: nothing to do",
+            UpOutcome::AlreadyUp => "is already up: nothing to do",
         }
     }
 }
@@ -90,18 +91,18 @@ fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabErr
     Ok(outcome)
 }
 
-/// The interfaces that no uplink of the lab covers, as it is up.
+/// The interfaces that routes lead to and that are no uplinks of the lab.
 fn uncovered(lab: &str) -> Result<Vec<UncoveredInterface>, LabError> {
     // The record names the interface that "auto" stands for.
     lab::uncovered(&LabRecord::load(lab)?.topology)
 }
 
-/// Tells which files of the lab's somebody has changed by hand, so that they are kept.
+/// Names the files of the lab that were changed by hand and are therefore kept.
 pub(super) fn tell_edited(edited: &[PathBuf]) {
     for file in edited {
         crate::tell!(
-            "note: {} was changed by hand since `netns up` wrote it, and is kept; without it, \
-             `netns up` writes it again",
+            "note: {} was changed by hand, so `netns up` keeps it; delete it to have it written \
+             again",
             file.display()
         );
     }
@@ -119,13 +120,13 @@ fn notes(uncovered: &[UncoveredInterface]) -> String {
             format!("to {destination}")
         };
         text += &format!(
-            "note: packets of the lab {packets} are dropped: the machine routes them by \
-             \"{interface}\", which is no uplink of the lab\n"
+            "note: packets of the lab {packets} are dropped: the machine routes them out of \
+             \"{interface}\", which is not an uplink of the lab\n"
         );
     }
     if !more.is_empty() {
         text += &format!(
-            "note: and {} more: `netns doctor FILE` names all such interfaces\n",
+            "note: there are {} more such interfaces: `netns doctor FILE` names them all\n",
             more.len()
         );
     }
@@ -147,8 +148,8 @@ mod tests {
         assert_eq!(
             notes(&found),
             "\
-note: packets of the lab on the default route are dropped: the machine routes them by \"tun0\", which is no uplink of the lab
-note: packets of the lab to 10.8.0.0/16 are dropped: the machine routes them by \"wg0\", which is no uplink of the lab
+note: packets of the lab on the default route are dropped: the machine routes them out of \"tun0\", which is not an uplink of the lab
+note: packets of the lab to 10.8.0.0/16 are dropped: the machine routes them out of \"wg0\", which is not an uplink of the lab
 "
         );
         assert_eq!(notes(&[]), "");
@@ -160,8 +161,7 @@ note: packets of the lab to 10.8.0.0/16 are dropped: the machine routes them by 
             (0..8).map(|number| uncovered(&format!("br{number}"), "10.8.0.0/16")).collect();
         let notes = notes(&found);
         assert_eq!(notes.lines().count(), 6, "{notes}");
-        assert!(
-            notes.ends_with("note: and 3 more: `netns doctor FILE` names all such interfaces\n")
-        );
+        let last = "note: there are 3 more such interfaces: `netns doctor FILE` names them all\n";
+        assert!(notes.ends_with(last), "{notes}");
     }
 }

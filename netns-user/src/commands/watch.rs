@@ -1,4 +1,4 @@
-//! `netns watch`: rates of rules, drops and flows of a living lab.
+//! `netns watch`: rates of rules, drops and flows of a running lab.
 
 use std::process::ExitCode;
 
@@ -16,8 +16,8 @@ use crate::{
     output::terminal,
 };
 
-/// Shows the lab full-screen until a key ends it; one frame only when asked, or where nobody
-/// sits at a terminal; the bare counters as JSON. Of several routers it shows the first, and
+/// Shows the lab full-screen until a key ends it. With `--once` or without a terminal it prints one
+/// frame, with `--json` the bare counters. In a lab with several routers it shows the first and
 /// names the others.
 ///
 /// # Errors

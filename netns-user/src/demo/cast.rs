@@ -1,4 +1,4 @@
-//! Who plays which part: the demonstration needs a few roles and takes them from the lab.
+//! The roles of the demonstration, such as client and server, assigned to parts of the lab.
 
 use std::{
     collections::BTreeSet,
@@ -10,10 +10,10 @@ use crate::{
     topology::{Namespace, NamespacePlug, Topology},
 };
 
-/// Where something happens.
+/// The namespace in which a check runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The namespace that routes, or the machine's own.
+    /// The router's namespace, or the machine's own.
     Router,
     Namespace(String),
 }
@@ -26,41 +26,41 @@ pub struct Actor {
     pub address: Ipv4Addr,
 }
 
-/// The parts of the lecture, played by one lab.
+/// The roles, as one lab fills them.
 #[derive(Clone, Debug)]
 pub struct Cast {
     pub lab: String,
     /// The lecture's host.
     pub host: String,
-    /// The address that the outside knows.
+    /// The address of the host on its uplink.
     pub host_address: Ipv4Addr,
-    /// The lecture's red: asks.
+    /// The lecture's red: sends requests.
     pub client: Actor,
-    /// The lecture's blue: the forward leads to its web server.
+    /// The lecture's blue: runs the web server that the forward leads to.
     pub server: Actor,
     /// The lecture's LAN.
     pub outside: Actor,
     /// An address beyond the LAN.
     pub beyond: Option<Ipv4Addr>,
     pub masquerade: MasqueradeRule,
-    /// The port on the host, and where it leads.
+    /// The forwarded port of the host, and the target.
     pub port: u16,
     pub target: SocketAddrV4,
-    /// Names of all interfaces of the lab.
+    /// The names of all interfaces of the lab.
     pub interfaces: BTreeSet<String>,
 }
 
-/// A lab that the demonstration cannot be played in.
+/// A lab that lacks a role of the demonstration.
 #[derive(Debug, thiserror::Error)]
-#[error("lab \"{lab}\" cannot be demonstrated: it has no {missing}")]
+#[error("lab \"{lab}\" cannot be used for the demonstration: it has no {missing}")]
 pub struct CastError {
     lab: String,
     missing: &'static str,
 }
 
 impl Cast {
-    /// Casts the parts: the server is who the first TCP forward leads to, the client is the
-    /// first of the others, the outside is the first simulated one.
+    /// Assigns the roles. The server is the target of the first TCP forward, the client is the
+    /// first other namespace, and the outside is the first simulated one.
     pub fn of(topology: &Topology) -> Result<Self, CastError> {
         let missing = |missing| CastError { lab: topology.name.clone(), missing };
         let forward = topology
@@ -75,7 +75,7 @@ impl Cast {
         let server = topology
             .plugged()
             .find(|(_, plug)| plug.address.addr() == *forward.target.ip())
-            .ok_or_else(|| missing("namespace with the address its forward leads to"))?;
+            .ok_or_else(|| missing("namespace with the address of its forward's target"))?;
         let client = topology
             .plugged()
             .find(|(namespace, _)| namespace.name != server.0.name)
@@ -107,14 +107,14 @@ impl Cast {
         })
     }
 
-    /// Addresses outside that anybody behind the masquerade should reach.
+    /// The outside addresses that a namespace behind the masquerade should reach.
     pub fn destinations(&self) -> Vec<Ipv4Addr> {
         std::iter::once(self.outside.address).chain(self.beyond).collect()
     }
 }
 
 impl Actor {
-    /// Where it lives.
+    /// Its namespace.
     pub fn place(&self) -> Place {
         Place::Namespace(self.namespace.clone())
     }
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lecture_has_all_parts() {
+    fn the_lectures_lab_fills_all_roles() {
         let cast = Cast::of(&Topology::lecture()).unwrap();
         assert_eq!(cast.client.namespace, "red");
         assert_eq!(cast.server.namespace, "blue");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_follow_the_forward_not_the_order() {
+    fn the_forward_decides_which_namespace_is_the_server() {
         let mut topology = Topology::lecture();
         topology.namespaces.reverse();
         let cast = Cast::of(&topology).unwrap();
@@ -168,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn an_error_names_the_missing_role() {
         let mut topology = Topology::lecture();
         topology.uplinks[0].far = None;
         let error = Cast::of(&topology).unwrap_err().to_string();
         assert_eq!(
             error,
-            "lab \"lecture\" cannot be demonstrated: it has no uplink with an outside"
+            "lab \"lecture\" cannot be used for the demonstration: it has no uplink with an outside"
         );
     }
 }

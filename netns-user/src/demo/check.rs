@@ -1,4 +1,4 @@
-//! A check as data, and how its findings are judged.
+//! The checks as data, and the evaluation of their results.
 
 use std::{
     collections::BTreeSet,
@@ -15,30 +15,30 @@ use super::{
 };
 use crate::output;
 
-/// Something that the lab promises.
+/// A property that the lab must have.
 #[derive(Clone, Debug)]
 pub struct Check {
     pub name: String,
-    /// Why it is so, in one clause.
+    /// The reason, in one clause.
     pub shows: String,
     pub act: Act,
 }
 
-/// What is done to find out.
+/// The action of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Changes the masquerade rule, then pings all addresses at the same time.
+    /// Changes the masquerade rule, then pings all addresses in parallel.
     Ping { rule: RuleChange, from: Place, to: Vec<Ipv4Addr>, expect: Reach },
-    /// Lists the interfaces of each place; its own must be there, and no other one of the lab's.
+    /// Lists the interfaces of each namespace: its own must be listed, and no other one of the lab.
     Interfaces { of: Vec<(Place, String)>, lab: BTreeSet<String> },
-    /// Gets a page; the server in `from_namespace` must have answered, and must have seen
-    /// `client` where that is known beforehand.
+    /// Gets a web page: the server in `from_namespace` must answer, and must see the address
+    /// `client` if one is given.
     Fetch { from: Place, address: SocketAddrV4, from_namespace: String, client: Option<Ipv4Addr> },
-    /// Ends the listening outside: it must have heard this source only.
+    /// Ends the packet capture outside: this must be the only source address.
     Heard { only: Ipv4Addr },
 }
 
-/// What happens to the living lab's masquerade rule before a check.
+/// The change of the masquerade rule before a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleChange {
     None,
@@ -46,22 +46,22 @@ pub enum RuleChange {
     Add,
 }
 
-/// What pings are expected to meet.
+/// The expected result of a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     Reply,
     NoReply,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     pub ok: bool,
-    /// The measured figure, or what was found instead.
+    /// The measured figure, or the unexpected result.
     pub figure: String,
 }
 
-/// A check with its outcome, as `--json` shows it.
+/// A check with its result, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     pub name: String,
@@ -75,19 +75,19 @@ impl Outcome {
         Self { ok, figure: figure.into() }
     }
 
-    /// A check that could not be carried out does not hold.
+    /// A check that could not be carried out has failed.
     pub fn failed(error: &anyhow::Error) -> Self {
         Self::new(false, format!("{error:#}"))
     }
 }
 
-/// Judges pings to several addresses; one figure each.
+/// Evaluates pings to several addresses, with a figure for each.
 pub fn judge_pings(expect: Reach, answers: &[(Ipv4Addr, Result<Answer, PingError>)]) -> Outcome {
     let ok = answers.iter().all(|(_, answer)| {
         let replied = matches!(answer, Ok(Answer::Reply { .. }));
         match expect {
             Reach::Reply => replied,
-            // A ping that could not even be sent says nothing about the way.
+            // Without a socket nothing was sent, so no reply proves nothing.
             Reach::NoReply => !replied && !matches!(answer, Err(PingError::Socket(_))),
         }
     });
@@ -106,7 +106,7 @@ fn ping_figure(answer: &Result<Answer, PingError>) -> String {
         Ok(Answer::Refused { from, kind, code }) => {
             format!("{} from {from}", refusal(*kind, *code))
         }
-        Ok(Answer::Silence { .. }) => "no answer".to_owned(),
+        Ok(Answer::Silence { .. }) => "no reply".to_owned(),
         Err(PingError::Send { source, .. }) => source.to_string(),
         Err(error) => error.to_string(),
     }
@@ -124,9 +124,9 @@ fn refusal(kind: u8, code: u8) -> String {
     }
 }
 
-/// Judges lists of interfaces: for each namespace its own interface, and those that were seen.
-/// Of the lab's it may see its own only. Interfaces that the lab did not make are no fault: the
-/// kernel gives each new namespace a sit0, a tunl0 or a gre0 while the module is loaded.
+/// Evaluates lists of interfaces: for each namespace its own interface, and those that it sees. Of
+/// the lab's interfaces it may see only its own. Other interfaces are no fault: the kernel adds
+/// sit0, tunl0 or gre0 to each new namespace while the module is loaded.
 pub fn judge_interfaces(seen: &[(&str, &str, Vec<String>)], lab: &BTreeSet<String>) -> Outcome {
     let ok = seen.iter().all(|(_, own, seen)| {
         seen.iter().any(|name| name == own)
@@ -139,7 +139,7 @@ pub fn judge_interfaces(seen: &[(&str, &str, Vec<String>)], lab: &BTreeSet<Strin
     Outcome::new(ok, figures.join(" · "))
 }
 
-/// Judges a page: status 200, from the right server, which saw the right client.
+/// Evaluates a page: status 200, from the right server, which saw the right client.
 pub fn judge_page(
     page: &Result<Page, HttpError>,
     namespace: &str,
@@ -156,16 +156,16 @@ pub fn judge_page(
         output::duration(page.elapsed)
     );
     let Some(greeting) = Greeting::read(&page.body) else {
-        return Outcome::new(false, format!("{figure}, but not a page of ours"));
+        return Outcome::new(false, format!("{figure}, but from another web server"));
     };
     if greeting.namespace != namespace {
         return Outcome::new(false, format!("{figure}, but from {}", greeting.namespace));
     }
     let ok = page.status == 200 && client.is_none_or(|client| client == greeting.client);
-    Outcome::new(ok, format!("{figure}, saw {}", greeting.client))
+    Outcome::new(ok, format!("{figure}, client {}", greeting.client))
 }
 
-/// Judges what was heard outside: at least one packet, and all from `only`.
+/// Evaluates the packets captured outside: at least one, and all from `only`.
 pub fn judge_sources(sources: &Sources, only: Ipv4Addr) -> Outcome {
     let figures: Vec<String> = sources
         .iter()
@@ -175,7 +175,7 @@ pub fn judge_sources(sources: &Sources, only: Ipv4Addr) -> Outcome {
         })
         .collect();
     let ok = sources.len() == 1 && sources.contains_key(&only);
-    let figure = if figures.is_empty() { "no packet at all".into() } else { figures.join(" · ") };
+    let figure = if figures.is_empty() { "no packets".into() } else { figures.join(" · ") };
     Outcome::new(ok, figure)
 }
 
@@ -204,19 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn several_pings_must_all_be_answered() {
+    fn each_of_several_pings_must_have_a_reply() {
         let outcome = judge_pings(Reach::Reply, &[(LAN, reply()), (DNS, silence())]);
-        assert_eq!(outcome, Outcome::new(false, "192.168.1.1 0.041 ms · 8.8.8.8 no answer"));
+        assert_eq!(outcome, Outcome::new(false, "192.168.1.1 0.041 ms · 8.8.8.8 no reply"));
     }
 
     #[test]
-    fn silence_must_be_everywhere() {
+    fn no_ping_may_have_a_reply_when_none_is_expected() {
         assert!(judge_pings(Reach::NoReply, &[(LAN, silence()), (DNS, silence())]).ok);
         assert!(!judge_pings(Reach::NoReply, &[(LAN, silence()), (DNS, reply())]).ok);
     }
 
     #[test]
-    fn a_refusal_is_no_reply_and_names_who_refused() {
+    fn an_icmp_error_is_no_reply_and_names_its_sender() {
         let refused = Ok(Answer::Refused { from: HOST, kind: 3, code: 1 });
         let outcome = judge_pings(Reach::NoReply, &[(LAN, refused)]);
         assert_eq!(outcome, Outcome::new(true, "host unreachable from 192.168.1.10"));
@@ -258,7 +258,7 @@ mod tests {
         };
         let body = "namespace blue\nclient 192.168.1.1:40000\n";
         let outcome = judge_page(&page(200, body), "blue", Some(LAN));
-        assert_eq!(outcome, Outcome::new(true, "HTTP 200, 40 B in 0.800 ms, saw 192.168.1.1"));
+        assert_eq!(outcome, Outcome::new(true, "HTTP 200, 40 B in 0.800 ms, client 192.168.1.1"));
         assert!(judge_page(&page(200, body), "blue", None).ok);
         assert!(!judge_page(&page(200, body), "red", None).ok);
         assert!(!judge_page(&page(200, body), "blue", Some(HOST)).ok);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lan_must_have_heard_the_host_and_nobody_else() {
+    fn all_packets_outside_must_have_the_hosts_address() {
         let heard = Sources::from([(HOST, 12)]);
         assert_eq!(judge_sources(&heard, HOST), Outcome::new(true, "12 packets from 192.168.1.10"));
         let leaked = Sources::from([(HOST, 12), (Ipv4Addr::new(192, 168, 15, 2), 1)]);

@@ -1,4 +1,4 @@
-//! A wish to stop: Ctrl-C, `kill`, or the terminal going away.
+//! Signals that ask the program to stop: Ctrl-C, `kill`, or a closed terminal.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// Tells whether SIGINT, SIGTERM or SIGHUP arrived.
+/// Records whether SIGINT, SIGTERM or SIGHUP arrived.
 #[derive(Clone, Debug)]
 pub struct Interrupt(Arc<AtomicU8>);
 
@@ -19,10 +19,10 @@ pub struct Interrupt(Arc<AtomicU8>);
 const NONE: u8 = 0;
 
 impl Interrupt {
-    /// From now on these signals no longer end the process, they only raise the flag.
+    /// From now on these signals no longer end the process but only set a flag.
     ///
-    /// Call it before any other thread is started: threads inherit that the signals are
-    /// blocked, and a signal goes to any thread that does not block it.
+    /// Call it before any other thread is started: threads inherit the blocked signals, and the
+    /// kernel delivers a signal to any thread that does not block it.
     pub fn watch() -> io::Result<Self> {
         let signals: SigSet =
             [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
@@ -38,7 +38,7 @@ impl Interrupt {
         Ok(Self(requested))
     }
 
-    /// Whether somebody wants an end.
+    /// Whether a signal has arrived.
     pub fn requested(&self) -> bool {
         self.signal().is_some()
     }

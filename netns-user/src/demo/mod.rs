@@ -1,4 +1,4 @@
-//! The lecture's lab, shown and proven.
+//! The demonstration: the checks of the lecture's lab and the live view.
 
 mod cast;
 pub mod check;

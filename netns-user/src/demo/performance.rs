@@ -1,4 +1,4 @@
-//! The checks, carried out one after another on a living lab.
+//! Carries out the checks one after another on a running lab.
 
 use std::{
     io,
@@ -23,33 +23,33 @@ use super::{
     stage::Stage,
 };
 
-/// For what should be answered; generous, since a loaded machine may be slow.
+/// Time limit of requests that should have a reply: long, since a loaded machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// For what should not: answers here take far less than a millisecond.
+/// Time limit of requests that should have none: replies here take far less than a millisecond.
 const SILENCE: Duration = Duration::from_millis(400);
-/// Echoes per ping that should be answered; the fastest is shown.
+/// Echo requests per ping that should have a reply. The fastest is shown.
 const ECHOES: u32 = 3;
 
-/// What there is to report.
+/// An event to report.
 #[derive(Clone, Copy, Debug)]
 pub enum Moment<'a> {
     Begins(&'a Check),
     Ended(&'a Verdict),
 }
 
-/// A lab with everything in place for its checks.
+/// A lab with the web servers and the packet capture for its checks.
 #[derive(Debug)]
 pub struct Performance<'a> {
     stage: &'a Stage<'a>,
     cast: &'a Cast,
-    /// Only one check asks it, and that ends it.
+    /// Ended by the one check that reads it.
     sniffer: Option<Sniffer>,
-    /// They run as long as this.
+    /// They run until this is dropped.
     _servers: [WebServer; 2],
 }
 
 impl<'a> Performance<'a> {
-    /// Starts the web servers inside and outside, and the listening outside.
+    /// Starts the web servers inside and outside, and the packet capture outside.
     pub fn prepare(stage: &'a Stage<'a>, cast: &'a Cast) -> anyhow::Result<Self> {
         let sniffer = Sniffer::start(&cast.outside.namespace, &cast.outside.interface)?;
         let outside = SocketAddrV4::new(cast.outside.address, OUTSIDE_PORT);
@@ -60,8 +60,7 @@ impl<'a> Performance<'a> {
         Ok(Self { stage, cast, sniffer: Some(sniffer), _servers: servers })
     }
 
-    /// Carries out all checks, whatever becomes of each; stops between two of them when
-    /// interrupted.
+    /// Carries out all checks, also after one has failed. An interrupt stops it between two checks.
     pub fn run(
         &mut self,
         interrupt: &Interrupt,
@@ -109,14 +108,15 @@ impl<'a> Performance<'a> {
                 Ok(judge_page(&page, from_namespace, *client))
             }
             Act::Heard { only } => {
-                let sniffer = self.sniffer.take().context("the listening has ended already")?;
+                let sniffer =
+                    self.sniffer.take().context("the packet capture has already ended")?;
                 Ok(judge_sources(&sniffer.finish()?, *only))
             }
         }
     }
 }
 
-/// Pings all addresses side by side; each thread inherits this one's namespace.
+/// Pings all addresses in parallel. Each thread inherits the namespace of this one.
 fn ping_all(
     destinations: &[Ipv4Addr],
     expect: Reach,

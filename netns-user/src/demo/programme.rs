@@ -1,4 +1,4 @@
-//! The lecture's checks, in its order.
+//! The checks of the lecture, in its order.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -7,10 +7,10 @@ use super::{
     check::{Act, Check, Reach, RuleChange},
 };
 
-/// Where the web server outside listens.
+/// The port of the web server outside.
 pub const OUTSIDE_PORT: u16 = 8080;
 
-/// Every check for this cast. The one that ends the listening comes last.
+/// All checks for these roles. The check that ends the packet capture is the last one.
 pub fn programme(cast: &Cast) -> Vec<Check> {
     let (client, server) = (&cast.client.namespace, &cast.server.namespace);
     let (host, outside) = (&cast.host, &cast.outside.namespace);
@@ -24,7 +24,7 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
     let list = [
         (
             format!("{client} pings {server}"),
-            "two cables into one bridge make a network".to_owned(),
+            "two namespaces on one bridge are on one network".to_owned(),
             Act::Ping {
                 rule: RuleChange::None,
                 from: cast.client.place(),
@@ -43,8 +43,8 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
             },
         ),
         (
-            "each sees its interfaces only".to_owned(),
-            "a namespace hides the interfaces of all others, the host's included".to_owned(),
+            "each sees only its interfaces".to_owned(),
+            "a namespace sees no interface of the host or of another namespace".to_owned(),
             Act::Interfaces {
                 of: [&cast.client, &cast.server]
                     .map(|actor| (actor.place(), actor.interface.clone()))
@@ -53,8 +53,8 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
             },
         ),
         (
-            format!("{server} pings outside, no rule"),
-            format!("{outside} knows no way back to an inside address"),
+            format!("{server}: no reply without a rule"),
+            "the router lets no packet leave with an inside address".to_owned(),
             Act::Ping {
                 rule: RuleChange::Remove,
                 from: cast.server.place(),
@@ -64,7 +64,7 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
         ),
         (
             format!("{server} pings outside, masqueraded"),
-            "with the host's address on its packets the answers find back".to_owned(),
+            "replies come back, since its packets have the host's address".to_owned(),
             Act::Ping {
                 rule: RuleChange::Add,
                 from: cast.server.place(),
@@ -74,7 +74,7 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
         ),
         (
             format!("{server} gets a page from {outside}"),
-            format!("a server in {outside} takes {host} for its client"),
+            format!("the server in {outside} sees {host} as its client"),
             Act::Fetch {
                 from: cast.server.place(),
                 address: SocketAddrV4::new(cast.outside.address, OUTSIDE_PORT),
@@ -84,7 +84,7 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
         ),
         (
             format!("{outside} gets {host_socket}"),
-            format!("the forward leads to {server}, which sees the real client"),
+            format!("the forward leads to {server}, which sees the real client address"),
             fetch(cast.outside.place(), host_socket, Some(cast.outside.address)),
         ),
         (
@@ -94,17 +94,17 @@ pub fn programme(cast: &Cast) -> Vec<Check> {
         ),
         (
             format!("{host} gets 127.0.0.1:{}", cast.port),
-            "and so does its loopback address".to_owned(),
+            "and so do its connections to a loopback address".to_owned(),
             fetch(Place::Router, SocketAddrV4::new(Ipv4Addr::LOCALHOST, cast.port), None),
         ),
         (
             format!("{client} gets {host_socket}"),
-            format!("from inside, through the host's address, back inside to {server}"),
+            format!("from inside to the host's address, and back inside to {server} (hairpin)"),
             fetch(cast.client.place(), host_socket, None),
         ),
         (
-            format!("{outside} heard only {host}"),
-            "every packet of all the above, counted on the wire by its source".to_owned(),
+            format!("{outside} saw only {host}"),
+            "all packets of these checks, captured outside and counted by source".to_owned(),
             Act::Heard { only: cast.host_address },
         ),
     ];
@@ -117,7 +117,7 @@ mod tests {
     use crate::topology::Topology;
 
     #[test]
-    fn the_rule_is_back_before_anything_needs_it_and_listening_ends_last() {
+    fn the_rule_is_added_again_before_a_check_needs_it_and_the_capture_ends_last() {
         let checks = programme(&Cast::of(&Topology::lecture()).unwrap());
         let place = |wanted: fn(&Act) -> bool| checks.iter().position(|check| wanted(&check.act));
         let without =
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_fit_eighty_columns() {
+    fn the_texts_of_all_checks_fit_into_eighty_columns() {
         for check in programme(&Cast::of(&Topology::lecture()).unwrap()) {
             assert!(check.name.chars().count() <= 31, "{}", check.name);
             assert!(check.shows.chars().count() <= 74, "{}", check.shows);

@@ -1,4 +1,4 @@
-//! The small web server that the lab's port forward leads to.
+//! A small web server in a namespace, as the target of the lab's port forward.
 
 use std::{
     convert::Infallible,
@@ -16,30 +16,29 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::net::{NetError, netns};
 
-/// How long to leave the network alone after it refused to accept a connection, which
-/// happens when the process is out of file descriptors.
+/// The pause after a failed accept(2), which happens when the process has no free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A web server on a thread of its own inside a namespace; it ends when dropped.
+/// A web server on its own thread in a namespace. It ends when it is dropped.
 #[derive(Debug)]
 pub struct WebServer {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Why a server does not run.
+/// An error while starting a web server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    #[error("no web server in {namespace}: {source}")]
+    #[error("cannot start a web server in {namespace}: {source}")]
     Namespace { namespace: String, source: NetError },
-    /// Usually the port is taken.
-    #[error("no web server in {namespace}: cannot listen on {address}: {source}")]
+    /// Usually the port is in use.
+    #[error("cannot start a web server in {namespace}: cannot listen on {address}: {source}")]
     Listen { namespace: String, address: SocketAddrV4, source: io::Error },
-    #[error("no web server in {namespace}: its thread ended before it listened")]
+    #[error("cannot start a web server in {namespace}: its thread ended unexpectedly")]
     Gone { namespace: String },
 }
 
-/// What a page of ours says.
+/// The content of a page of this web server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
     /// The namespace of the server.
@@ -54,7 +53,7 @@ impl Greeting {
         format!("Hello from a network namespace.\nnamespace {namespace}\nclient {client}\n")
     }
 
-    /// Reads a page; `None` when it is not one of ours.
+    /// Reads a page; `None` if another web server sent it.
     pub fn read(page: &str) -> Option<Self> {
         let field = |name: &str| page.lines().find_map(|line| line.strip_prefix(name));
         let client: SocketAddrV4 = field("client ")?.parse().ok()?;
@@ -63,7 +62,7 @@ impl Greeting {
 }
 
 impl WebServer {
-    /// Listens on `address` inside `namespace`; connections are accepted once this returns.
+    /// Listens on `address` in `namespace`. Connections are accepted from the moment this returns.
     pub fn start(namespace: &str, address: SocketAddrV4) -> Result<Self, ServerError> {
         let (stop, stopped) = oneshot::channel();
         let (ready, readiness) = mpsc::channel();
@@ -74,7 +73,7 @@ impl WebServer {
             let entered = netns::run_in(&name, move || {
                 if let Err(source) = serve(&inside, address, &listening, stopped) {
                     let namespace = inside.to_string();
-                    // The starter waits for this, unless it has gone: then nobody asks.
+                    // Fails only if the starting thread has ended.
                     let _ = listening.send(Err(ServerError::Listen { namespace, address, source }));
                 }
             });
@@ -93,7 +92,7 @@ impl WebServer {
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        // Either fails only when the thread has ended already, which is what is wanted.
+        // Both fail only if the thread has already ended, which is no error.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);
     }
@@ -123,7 +122,7 @@ fn serve(
     })
 }
 
-/// Serves one connection beside the others; a client that breaks off concerns nobody else.
+/// Serves one connection in parallel with the others. If it breaks, the others continue.
 fn answer(namespace: Arc<str>, stream: tokio::net::TcpStream, client: SocketAddr) {
     tokio::spawn(async move {
         let service = service_fn(|_request| {

@@ -1,4 +1,4 @@
-//! A listener on a wire that notes every IPv4 source address that comes in.
+//! A packet capture that counts incoming packets by their IPv4 source address.
 
 use std::{
     collections::BTreeMap,
@@ -21,14 +21,14 @@ use nix::{
 
 use crate::net::{NetError, netns};
 
-/// Room for bursts, so that no packet goes by unseen; the kernel caps it.
+/// Large enough for bursts, so that no packet is missed. The kernel limits it.
 const RECEIVE_BUFFER: usize = 4 << 20;
 const IP_HEADER: usize = 20;
 
-/// How many packets came from each source address.
+/// The number of packets from each source address.
 pub type Sources = BTreeMap<Ipv4Addr, u64>;
 
-/// Listens on one interface of a namespace until it is asked for what it saw.
+/// A capture on one interface of a namespace.
 #[derive(Debug)]
 pub struct Sniffer {
     namespace: String,
@@ -36,21 +36,21 @@ pub struct Sniffer {
     thread: JoinHandle<Result<Sources, SnifferError>>,
 }
 
-/// Why nothing could be heard.
+/// An error of a packet capture.
 #[derive(Debug, thiserror::Error)]
 pub enum SnifferError {
-    #[error("cannot listen in {namespace}: {source}")]
+    #[error("cannot capture packets in {namespace}: {source}")]
     Namespace { namespace: String, source: NetError },
-    #[error("cannot listen on {interface} in {namespace}: {errno}")]
+    #[error("cannot capture packets at {interface} in {namespace}: {errno}")]
     Interface { namespace: String, interface: String, errno: Errno },
-    #[error("cannot listen in {namespace}: {source}")]
+    #[error("cannot capture packets in {namespace}: {source}")]
     Pipe { namespace: String, source: io::Error },
-    #[error("the listener in {namespace} ended unexpectedly")]
+    #[error("the packet capture in {namespace} ended unexpectedly")]
     Gone { namespace: String },
 }
 
 impl Sniffer {
-    /// Starts to listen; whatever arrives after this returned is noted.
+    /// Starts the capture. It counts every packet that arrives after this has returned.
     pub fn start(namespace: &str, interface: &str) -> Result<Self, SnifferError> {
         let (stopped, stop) = io::pipe()
             .map_err(|source| SnifferError::Pipe { namespace: namespace.to_owned(), source })?;
@@ -59,7 +59,7 @@ impl Sniffer {
         let thread = thread::spawn(move || {
             let listen = || -> nix::Result<Sources> {
                 let (wire, index) = open(&interface)?;
-                // Fails only when the starter has gone, and then so has the pipe.
+                // Fails only if the starting thread has ended, which also closes the pipe.
                 let _ = ready.send(());
                 record(&wire, index, &stopped)
             };
@@ -77,7 +77,7 @@ impl Sniffer {
         }
     }
 
-    /// Stops, and says what was seen.
+    /// Stops the capture and returns the counts.
     pub fn finish(self) -> Result<Sources, SnifferError> {
         drop(self.stop);
         let namespace = self.namespace;
@@ -85,7 +85,7 @@ impl Sniffer {
     }
 }
 
-/// A socket that sees IP packets without their Ethernet headers, and the interface's index.
+/// A socket that receives packets without their Ethernet headers, and the index of the interface.
 fn open(interface: &str) -> nix::Result<(OwnedFd, usize)> {
     let index = if_nametoindex(interface)?;
     let wire = socket(
@@ -98,7 +98,7 @@ fn open(interface: &str) -> nix::Result<(OwnedFd, usize)> {
     Ok((wire, usize::try_from(index).map_err(|_| Errno::EOVERFLOW)?))
 }
 
-/// Notes sources until `stopped` hangs up, then whatever is still queued.
+/// Counts packets until `stopped` is closed, and then those that are still queued.
 fn record(wire: &OwnedFd, index: usize, stopped: &impl AsFd) -> nix::Result<Sources> {
     let mut sources = Sources::new();
     loop {
@@ -134,7 +134,7 @@ fn drain(wire: &OwnedFd, index: usize, sources: &mut Sources) -> nix::Result<()>
     }
 }
 
-/// A socket for every protocol is also shown what this side sends.
+/// A packet socket for every protocol also receives outgoing packets.
 fn is_incoming(link: &LinkAddr) -> bool {
     link.pkttype() != libc::PACKET_OUTGOING
 }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ipv4_has_a_source_here() {
+    fn only_an_ipv4_packet_has_a_source_address() {
         let mut packet = [0; IP_HEADER];
         packet[12..16].copy_from_slice(&[192, 168, 1, 10]);
         let ipv4 = 0x0800_u16.to_be();

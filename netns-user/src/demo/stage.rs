@@ -1,4 +1,4 @@
-//! The living lab under the demonstration: raised, changed, and always struck again.
+//! The lab of the demonstration: built, changed, and always taken down at the end.
 
 use anyhow::{Context as _, anyhow};
 
@@ -13,7 +13,7 @@ use crate::{
     topology::Topology,
 };
 
-/// A lab that is torn down when this is dropped, however that comes about.
+/// A lab that is taken down when this is dropped, even by a panic.
 #[derive(Debug)]
 pub struct Stage<'a> {
     topology: &'a Topology,
@@ -21,19 +21,19 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Builds the lab. One that lives already is left alone, since it would be torn down.
+    /// Builds the lab. Fails if it is already up, since it would be taken down at the end.
     pub fn raise(topology: &'a Topology, progress: &dyn Progress) -> anyhow::Result<Self> {
         let name = &topology.name;
         let taken = || {
             anyhow!(
-                "lab \"{name}\" is up already and the demonstration would tear it down: \
+                "lab \"{name}\" is already up, and the demonstration would take it down: run \
                  `netns down {name}` first"
             )
         };
         if is_standing(name)? {
             return Err(taken());
         }
-        // From here on: `up` cleans up after its errors, but not after a panic.
+        // Before `up`, which cleans up after its errors but not after a panic.
         let mut stage = Self { topology, standing: true };
         match lab::up(topology, progress) {
             Ok(UpOutcome::Built) => Ok(stage),
@@ -48,15 +48,15 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Tears the lab down and reports what went wrong with it.
+    /// Takes the lab down and reports errors.
     pub fn strike(mut self) -> anyhow::Result<()> {
         self.standing = false;
         lab::down(&self.topology.name, false)
-            .with_context(|| format!("cannot tear down lab \"{}\"", self.topology.name))?;
+            .with_context(|| format!("cannot take down lab \"{}\"", self.topology.name))?;
         Ok(())
     }
 
-    /// Runs `work` on a thread inside `place`.
+    /// Runs `work` on a thread in `place`.
     pub fn within<T: Send>(
         &self,
         place: &cast::Place,
@@ -68,13 +68,13 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Adds a masquerade rule to the living lab.
+    /// Adds a masquerade rule to the running lab.
     pub fn masquerade(&self, rule: &MasqueradeRule) -> anyhow::Result<()> {
         self.change(|datapath| datapath.add_masquerades(std::slice::from_ref(rule)))
             .with_context(|| format!("cannot add \"{rule}\""))
     }
 
-    /// Takes a masquerade rule from the living lab.
+    /// Removes a masquerade rule of the running lab.
     pub fn unmasquerade(&self, rule: &MasqueradeRule) -> anyhow::Result<()> {
         self.change(|datapath| datapath.remove_masquerade(rule))
             .with_context(|| format!("cannot remove \"{rule}\""))
@@ -99,13 +99,13 @@ impl Drop for Stage<'_> {
         if self.standing
             && let Err(error) = lab::down(&self.topology.name, false)
         {
-            // An error or a panic is on its way already; this one must not replace it.
-            crate::tell!("{} {error}", paint(BAD, "while tearing down:"));
+            // Another error or a panic is already being reported; this must not replace it.
+            crate::tell!("{} {error}", paint(BAD, "error while taking the lab down:"));
         }
     }
 }
 
-/// Whether the lab is up; one whose building was interrupted is not.
+/// Whether the lab is up. A lab with an interrupted `up` is not.
 fn is_standing(name: &str) -> anyhow::Result<bool> {
     let labs = LabRecord::list().context("cannot list the labs")?;
     Ok(labs.iter().any(|lab| lab.is_settled() && lab.topology.name == name))

@@ -1,4 +1,4 @@
-//! A little traffic, so that the live view after the checks has something to show.
+//! A little traffic for the live view after the checks.
 
 use std::{
     net::SocketAddrV4,
@@ -11,11 +11,11 @@ use super::{cast::Cast, probe, stage::Stage};
 const INTERVAL: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Pings outwards and gets pages inwards until the sender of `stop` is gone.
+/// Pings from inside and gets pages from outside until the sender of `stop` is dropped.
 pub fn trickle(stage: &Stage<'_>, cast: &Cast, stop: &Receiver<()>) {
     let page = SocketAddrV4::new(cast.host_address, cast.port);
     while stop.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        // What fails here shows in the view as traffic that is missing.
+        // Errors are ignored: the view then shows no traffic.
         for destination in cast.destinations() {
             let _ = stage.within(&cast.client.place(), || probe::ping(destination, PATIENCE));
         }

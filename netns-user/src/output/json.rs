@@ -1,4 +1,4 @@
-//! `--json`: the same facts for a program to read.
+//! `--json`: results for programs.
 
 use std::io::{self, Write};
 
@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::visible::is_unsafe;
 
-/// Writes `value` as indented JSON, with a final newline. Strings are whole; what a terminal would
-/// obey in them is written as `\u001b`.
+/// Writes `value` as indented JSON, with a final newline. Strings are complete; control characters
+/// in them are escaped, as in `\u001b`.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -37,7 +37,7 @@ pub fn write_json_line(out: impl Write, value: &impl Serialize) -> io::Result<()
     writeln!(out)
 }
 
-/// An array whose items are made while it is written: never all of them are in memory.
+/// An array whose items are made while it is written, so that they are never all in memory.
 #[derive(Debug)]
 pub struct Items<F>(pub F);
 
@@ -51,12 +51,13 @@ where
     }
 }
 
-/// A writer of JSON that escapes what `serde_json` does not. Outside of strings all is ASCII.
+/// A writer of JSON that escapes the characters that `serde_json` leaves as they are. Outside of
+/// strings, JSON is ASCII.
 struct Safe<W>(W);
 
 impl<W: Write> Write for Safe<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Nearly all is ASCII, of which `serde_json` escapes all but one control character.
+        // Nearly all text is ASCII, of which `serde_json` escapes all control characters but DEL.
         if bytes.is_ascii() && !bytes.contains(&b'\x7f') {
             self.0.write_all(bytes)?;
             return Ok(bytes.len());
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_are_whole_and_safe_on_a_terminal() {
+    fn strings_are_complete_and_safe_on_a_terminal() {
         let name = "ev\u{1b}]0;\u{7f}\u{9b}\u{202e}\u{e0001}\n\"ä";
         let mut line = Vec::new();
         write_json_line(&mut line, &[name]).unwrap();

@@ -1,4 +1,4 @@
-//! How results look: tables, numbers and colour.
+//! The format of results: tables, numbers, colour and JSON.
 
 mod json;
 mod numbers;

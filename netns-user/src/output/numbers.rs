@@ -1,8 +1,8 @@
-//! Figures in the fewest characters that still tell them apart.
+//! Short forms of counts, sizes, rates and durations.
 
 use std::time::Duration;
 
-/// A number of things: in full up to five digits, then in thousands, millions, ….
+/// A count: in full up to five digits, then in thousands, millions, ….
 pub fn count(number: u64) -> String {
     scaled(number, 100_000, &["", "k", "M", "G", "T", "P"], "")
 }
@@ -12,13 +12,13 @@ pub fn bytes(number: u64) -> String {
     scaled(number, 1000, &[" B", " kB", " MB", " GB", " TB", " PB"], "")
 }
 
-/// Bits per second, from the bytes that passed in a time; no time means no rate.
+/// Bits per second, from the bytes in a time. If the time is 0, the rate is 0.
 pub fn bits_per_second(bytes: u64, elapsed: Duration) -> String {
     let rate = per_second(bytes, elapsed).saturating_mul(8);
     scaled(rate, 1000, &[" ", " k", " M", " G", " T", " P"], "bit/s")
 }
 
-/// Packets per second, from the packets that passed in a time; no time means no rate.
+/// Packets per second, from the packets in a time. If the time is 0, the rate is 0.
 pub fn packets_per_second(packets: u64, elapsed: Duration) -> String {
     count(per_second(packets, elapsed))
 }
@@ -32,12 +32,12 @@ fn per_second(amount: u64, elapsed: Duration) -> u64 {
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-/// `number` with the first suffix that makes it short; in full below `from`.
+/// `number` with the first suffix that makes it short enough; in full below `from`.
 fn scaled(number: u64, from: u64, suffixes: &[&str], unit: &str) -> String {
     if number < from {
         return format!("{number}{}{unit}", suffixes[0]);
     }
-    // Tenths are counted before the unit is chosen, so that 999.96 k becomes 1.0 M.
+    // Rounded before the unit is chosen, so that 999.96 k becomes 1.0 M.
     let mut tenths = u128::from(number) * 10;
     let mut step = 0;
     while tenths >= 10_000 && step + 1 < suffixes.len() {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_stay_in_full_while_they_are_short() {
+    fn counts_are_in_full_up_to_five_digits() {
         assert_eq!(count(0), "0");
         assert_eq!(count(99_999), "99999");
         assert_eq!(count(100_000), "100k");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_round_into_the_next_unit() {
+    fn bytes_are_rounded_up_to_the_next_unit() {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1000), "1.0 kB");
         assert_eq!(bytes(99_949), "99.9 kB");
@@ -99,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_no_rate() {
+    fn the_rate_of_no_time_is_0() {
         assert_eq!(packets_per_second(10, Duration::ZERO), "0");
     }
 
     #[test]
-    fn durations_keep_two_units() {
+    fn durations_have_at_most_two_units() {
         assert_eq!(duration(Duration::from_micros(41)), "0.041 ms");
         assert_eq!(duration(Duration::from_micros(1_234)), "1.23 ms");
         assert_eq!(duration(Duration::from_micros(12_345)), "12 ms");

@@ -1,5 +1,5 @@
-//! The one way to standard output and standard error. Whatever is written goes through
-//! [`guarded`], and colours only reach a terminal that wants them.
+//! All output to standard output and standard error. It passes through [`guarded`], and colours are
+//! written only to a terminal that supports them.
 
 use std::{
     fmt,
@@ -11,22 +11,22 @@ use super::{
     visible::{is_plain, text_of_bytes},
 };
 
-/// Standard output. A line is written when it is complete, or when this is flushed.
+/// Standard output. A line is written once it is complete, or on a flush.
 #[must_use]
 pub fn stdout() -> Guarded<impl Write> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     Guarded::new(anstream::stdout())
 }
 
-/// Standard output for JSON, which has neither styles nor anything that a terminal obeys
-/// ([`super::write_json`]). It is to be flushed.
+/// Standard output for JSON, which has neither styles nor control characters
+/// ([`super::write_json`]). The caller must flush it.
 #[must_use]
 pub fn json_stdout() -> BufWriter<Stdout> {
     BufWriter::new(io::stdout())
 }
 
-/// Writes a line to standard error. Where nobody can read it, it is lost: what it tells of must
-/// not fail for that.
+/// Writes a line to standard error. An error of the write is ignored, since a lost message must not
+/// make the command fail.
 pub fn tell(text: fmt::Arguments<'_>) {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     let mut out = Guarded::new(anstream::stderr());
@@ -41,12 +41,11 @@ macro_rules! tell {
     };
 }
 
-/// A writer that lets lines and styles through and makes all else visible that a terminal would
-/// obey.
+/// A writer that passes lines and styles, and makes all other control characters visible.
 #[derive(Debug)]
 pub struct Guarded<W: Write> {
     out: W,
-    /// What is yet to be written: a character or a style may come in pieces.
+    /// Bytes that are not written yet: a character or a style may come in pieces.
     begun: Vec<u8>,
 }
 
@@ -55,7 +54,7 @@ impl<W: Write> Guarded<W> {
         Self { out, begun: Vec::new() }
     }
 
-    /// Goes back to the beginning of the line, to write over what is there.
+    /// Moves the cursor to the beginning of the line, so that the line is overwritten.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_a_terminal_obeys_gets_through() {
+    fn control_characters_do_not_get_through() {
         let text = written(|out| {
             writeln!(out, "ev\u{1b}]0;PWN\u{7}il").unwrap();
             out.write_all(b"\xff\x1b").unwrap();

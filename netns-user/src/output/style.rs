@@ -1,7 +1,7 @@
-//! Colour, always written as ANSI sequences.
+//! Colours, always written as ANSI sequences.
 //!
-//! Whoever prints goes through [`anstream`], which strips them where the output is not a
-//! terminal or `NO_COLOR` is set; nothing else decides about colour.
+//! All output goes through [`anstream`], which removes them if it is not a terminal or if
+//! `NO_COLOR` is set. No other code decides about colour.
 
 use std::fmt::Display;
 
@@ -10,15 +10,15 @@ use netns_topology::graph::text::Styles;
 
 /// A title.
 pub const HEADING: Style = Style::new().effects(Effects::BOLD);
-/// What is as it should be.
+/// A success.
 pub const GOOD: Style = colour(AnsiColor::Green);
-/// What is not.
+/// A failure.
 pub const BAD: Style = colour(AnsiColor::Red).effects(Effects::BOLD);
-/// What works, but not wholly.
+/// A warning.
 pub const WARNING: Style = colour(AnsiColor::Yellow).effects(Effects::BOLD);
-/// What explains; readable without it.
+/// An explanation that the reader can skip.
 pub const FAINT: Style = Style::new().effects(Effects::DIMMED);
-/// A number that was measured.
+/// A measured number.
 pub const FIGURE: Style = colour(AnsiColor::Cyan);
 /// No colour.
 pub const PLAIN: Style = Style::new();
@@ -35,7 +35,7 @@ pub fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The style of a namespace's name: the colour it is named after, else one by its place.
+/// The style of a namespace's name: the colour of that name, else one by its position.
 pub fn of_namespace(name: &str, place: usize) -> Style {
     const OTHERS: [AnsiColor; 4] =
         [AnsiColor::Yellow, AnsiColor::Magenta, AnsiColor::Cyan, AnsiColor::Green];
@@ -56,13 +56,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paint_resets_what_it_set() {
+    fn a_painted_text_ends_in_a_reset() {
         assert_eq!(paint(GOOD, "ok"), "\u{1b}[32mok\u{1b}[0m");
         assert_eq!(paint(PLAIN, "ok"), "ok");
     }
 
     #[test]
-    fn stripping_leaves_the_text() {
+    fn stripping_a_painted_text_leaves_the_text() {
         let painted = format!("{} {}", paint(HEADING, "a"), paint(of_namespace("red", 0), "b"));
         assert_eq!(anstream::adapter::strip_str(&painted).to_string(), "a b");
     }

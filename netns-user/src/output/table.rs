@@ -1,4 +1,4 @@
-//! Tables in the manner of `iptables -nvL`: aligned columns, no lines.
+//! Tables like those of `iptables -nvL`: aligned columns without lines.
 
 use std::{
     borrow::Cow,
@@ -12,17 +12,17 @@ use super::{escaped, visible::is_plain};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
-/// Before what goes on from the line above.
+/// The indentation of the second and further lines of a row.
 const INDENT: &str = "  ";
-/// What of a long last column must have room, or it goes on a line of its own.
+/// A long last column stays on the line if at least so many characters of it fit.
 const USEFUL: usize = 24;
 
-/// The rows below their headers, each line without trailing blanks, with a final newline.
+/// The headers and rows, without trailing blanks, with a final newline.
 ///
-/// A column of which every cell is a figure (digits, perhaps a fraction and a unit) is
-/// aligned to the right. On a terminal, a last column that does not fit is cut, and where all
-/// else does not fit either, the columns stand in several lines, the headers likewise. In a pipe
-/// all is whole and on one line. What a terminal would obey in a cell is made visible.
+/// A column of figures (digits, perhaps with a fraction and a unit) is aligned to the right. On a
+/// terminal, a last column that does not fit is cut; if the other columns do not fit either,
+/// headers and rows take several lines. In a pipe, cells are complete and each row is one line.
+/// Control characters in a cell are made visible.
 pub fn table<R, C>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String
 where
     R: IntoIterator<Item = C>,
@@ -45,8 +45,8 @@ where
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Writes a table of so many rows that their text should not be in memory at once. `rows` makes
-/// them twice: the first time for the widths of the columns.
+/// Writes a table with many rows, without keeping their text in memory. `rows` is called twice: the
+/// first time to find the widths of the columns.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -67,7 +67,7 @@ where
 fn terminal_columns() -> u16 {
     let is_terminal = io::stdout().is_terminal();
     let size = is_terminal.then(|| crossterm::terminal::size().ok()).flatten();
-    // A terminal without a size, like that of a serial line, says 0: that is unknown.
+    // A terminal that does not know its size, such as a serial console, reports 0.
     size.map(|(columns, _)| columns).filter(|columns| *columns > 0).unwrap_or(u16::MAX)
 }
 
@@ -114,11 +114,11 @@ where
     Ok(())
 }
 
-/// What is known of a column.
+/// The properties of a column.
 #[derive(Debug)]
 struct Column {
     width: usize,
-    /// Whether there is a cell, and every one is a figure or empty.
+    /// Whether a cell is not empty.
     has_cells: bool,
     has_words: bool,
 }
@@ -138,7 +138,7 @@ impl Column {
         self.has_cells && !self.has_words
     }
 
-    /// Makes it narrower. A figure stays whole: one that is cut would be another.
+    /// Makes it narrower, unless it is a column of figures: a figure that is cut would be wrong.
     fn cut(&mut self, width: usize) {
         if self.width > width && !self.is_of_figures() {
             self.width = width;
@@ -166,10 +166,10 @@ impl Column {
     }
 }
 
-/// Which columns stand together on a line.
+/// The ranges of columns that share a line.
 fn lines(columns: &mut [Column], width: u16) -> Vec<Range<usize>> {
     let width = if width == u16::MAX { usize::MAX } else { width.into() };
-    // The last column gives way first.
+    // The last column is cut first.
     let others =
         columns.split_last().map_or(0, |(_, others)| others.iter().map(|c| c.width + GAP).sum());
     if let Some(last) = columns.last_mut()
@@ -193,12 +193,12 @@ fn lines(columns: &mut [Column], width: u16) -> Vec<Range<usize>> {
     starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
-/// Columns of a terminal that a text takes.
+/// The width of a text on a terminal.
 fn width_of(text: &str) -> usize {
     if is_plain(text.as_bytes()) { text.len() } else { text.width() }
 }
 
-/// `text` with an ellipsis for what does not fit.
+/// `text`, cut with an ellipsis if it does not fit.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -213,8 +213,8 @@ fn cut(text: &str, width: usize) -> String {
     kept.chain(['…']).collect()
 }
 
-/// Digits with at most one point, then perhaps a unit, or a length of time in two units; an
-/// address is not a figure.
+/// Whether a cell is a figure: digits with at most one point and perhaps a unit, or a duration in
+/// two units. An address is not a figure.
 fn is_figure(cell: &str) -> bool {
     let unit = cell.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let number = &cell[..cell.len() - unit.len()];
@@ -261,7 +261,7 @@ PID  COMMAND
     }
 
     #[test]
-    fn what_does_not_fit_on_a_line_goes_on_in_the_next() {
+    fn columns_that_do_not_fit_continue_on_the_next_line() {
         let path = "192.168.15.1:40000 > 192.168.1.1:80";
         let headers = ["PROTO", "STATE", "BEFORE", "AFTER", "PKTS"];
         let text = table_within(60, &headers, [["tcp", "ESTABLISHED", path, path, "9"]]);
@@ -289,7 +289,7 @@ tcp    ESTABLISHED  192.168.15.1:40000 > 192.168.1.1:80
     }
 
     #[test]
-    fn what_a_terminal_obeys_is_seen_in_a_cell_and_counts_for_its_width() {
+    fn a_control_character_in_a_cell_is_visible_and_counts_for_its_width() {
         let text = table_within(80, &["LINK", "KIND"], [["ev\u{1b}]0;\u{7}", "veth"], ["lo", "-"]]);
         assert_eq!(
             text,

@@ -1,17 +1,17 @@
 //! The size of the terminal.
 
-/// Columns and rows of a terminal that does not know its size, as of a serial console.
+/// Columns and rows of a terminal that does not know its size, such as a serial console.
 const USUAL: (u16, u16) = (80, 24);
 
-/// Columns and rows of the terminal; 80 and 24 where it does not tell or there is none.
+/// Columns and rows of the terminal; 80 and 24 if they are unknown or there is no terminal.
 #[must_use]
 pub fn size() -> (u16, u16) {
-    // `crossterm::terminal::size` would start tput(1) where there is no terminal.
+    // `crossterm::terminal::size` would run tput(1) if there is no terminal.
     let size = crossterm::terminal::window_size();
     known(size.map_or((0, 0), |size| (size.columns, size.rows)))
 }
 
-/// Columns of the terminal, for text that has to fit.
+/// Columns of the terminal.
 #[must_use]
 pub fn width() -> usize {
     size().0.into()
@@ -26,7 +26,7 @@ mod tests {
     use super::known;
 
     #[test]
-    fn a_side_without_a_length_has_the_usual_one() {
+    fn unknown_columns_or_rows_have_the_usual_number() {
         assert_eq!(known((0, 0)), (80, 24));
         assert_eq!(known((0, 50)), (80, 50));
         assert_eq!(known((132, 0)), (132, 24));

@@ -1,13 +1,12 @@
-//! Text of others, as a terminal may have it.
+//! Makes control characters in text visible.
 //!
-//! Names of interfaces, processes and files are chosen by people who need not be trusted, and
-//! may hold what a terminal obeys. Here such characters become visible: `\x1b`, `\u{202e}`.
+//! Names of interfaces, processes and files are chosen by people who need not be trusted, and may
+//! contain characters that control a terminal. They are written as `\x1b` or `\u{202e}`.
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// Whether a terminal or a reader would take the character for something else than a letter:
-/// control characters, line separators, what changes the direction of the text, and what is not
-/// seen at all.
+/// Whether a character could mislead a terminal or a reader: control characters, line separators,
+/// marks that change the direction of text, and invisible characters.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -26,12 +25,12 @@ pub fn is_unsafe(c: char) -> bool {
         )
 }
 
-/// Whether all of `text` is plain ASCII, as nearly every name is: that is soon seen.
+/// Whether `text` is printable ASCII. This is a fast check that nearly every name passes.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// `text` on one line, with nothing in it that a terminal obeys.
+/// `text` on one line, with visible control characters.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if is_plain(text.as_bytes()) || !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -41,9 +40,8 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Text that may have lines and the styles of [`super::style`], and nothing else that a terminal
-/// obeys. It is the last look at everything that is printed; names of others went through
-/// [`escaped`] before.
+/// `text` with only line feeds and the styles of [`super::style`] as control characters. It is the
+/// last check of all output; foreign names have passed through [`escaped`] before.
 pub fn guarded(text: &str) -> Cow<'_, str> {
     let is_harmless = |c: char| c == '\n' || !is_unsafe(c);
     if text.chars().all(is_harmless) {
@@ -63,7 +61,7 @@ pub fn guarded(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Bytes as text. Those that are no UTF-8 are escaped, so that different names stay different.
+/// Bytes as text. Invalid UTF-8 is escaped, so that different names stay different.
 pub fn text_of_bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -88,8 +86,8 @@ fn push(text: &mut String, c: char) {
     };
 }
 
-/// How long the style is that `text` begins with: `ESC [ numbers m`, of those that
-/// [`super::style`] has. None of them hides text.
+/// The length of the style at the beginning of `text`: `ESC [ numbers m` with the numbers that
+/// [`super::style`] uses. None of them hides text.
 fn style_length(text: &str) -> Option<usize> {
     let numbers = text.strip_prefix("\u{1b}[")?;
     let numbers = &numbers[..numbers.find('m')?];
@@ -105,14 +103,14 @@ mod tests {
     use crate::output::style::{BAD, FAINT, FIGURE, GOOD, HEADING, WARNING, of_namespace, paint};
 
     #[test]
-    fn what_a_terminal_obeys_is_made_visible() {
+    fn control_characters_are_made_visible() {
         assert_eq!(escaped("ev\u{1b}]0;PWN\u{7}il"), "ev\\x1b]0;PWN\\x07il");
         assert_eq!(escaped("a\nb\tc\rd\u{7f}\u{9b}2J"), "a\\nb\\tc\\rd\\x7f\\x9b2J");
         assert_eq!(escaped("\u{202e}gpj.exe\u{200b}"), "\\u{202e}gpj.exe\\u{200b}");
     }
 
     #[test]
-    fn letters_of_every_script_stay() {
+    fn letters_of_every_script_are_unchanged() {
         for text in ["eth0", "äöü", "网络命名空间", "a\\b", "👩‍💻", ""] {
             assert_eq!(escaped(text), text);
             assert_eq!(guarded(text), text);
@@ -120,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn own_styles_and_lines_pass_the_guard_and_nothing_else_does() {
+    fn only_own_styles_and_line_feeds_pass_the_guard() {
         let styles = [HEADING, GOOD, BAD, WARNING, FAINT, FIGURE, of_namespace("red", 0)];
         for style in styles {
             let text = format!("{}\nnext\n", paint(style, "text"));
@@ -134,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_stay_apart() {
+    fn different_bytes_that_are_no_text_stay_different() {
         assert_eq!(text_of_bytes(b"eth\xff"), "eth\\xff");
         assert_ne!(text_of_bytes(b"\xff"), text_of_bytes(b"\xfe"));
         assert_eq!(text_of_bytes("ä\u{1b}".as_bytes()), "ä\u{1b}");

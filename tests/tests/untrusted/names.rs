@@ -86,7 +86,7 @@ fn an_interface_whose_name_or_alias_is_no_text_is_shown_and_can_be_changed() {
     netns(&["show", "red"]).success().shows(&["ev\\xffil", "veth-red", "10.9.9.9", "10.9.8.7"]);
     netns(&["link", "set", "red:veth-red", "up", "--force"]).success();
     netns(&["status"]).success();
-    netns(&["up"]).success().shows(&["up already"]);
+    netns(&["up"]).success().shows(&["is already up"]);
     let json = netns(&["show", "red", "--json"]).json();
     let links = json["links"].as_array().expect("links");
     assert!(links.iter().any(|link| link["name"] == "ev\\xffil"), "{json:#}");
@@ -127,7 +127,7 @@ time.sleep(600)";
     let mut process = inside("host").start("python3", &["-uc", script]);
     process.wait_for("ready");
     let added = netns(&["forward", "add", "tcp", "8080", "192.168.15.2:80"]).success();
-    assert!(added.stderr.contains("\\x1b]0;PWN\\x07 of namespace \"host\" listens"), "{added}");
+    assert!(added.stderr.contains("\\x1b]0;PWN\\x07 in namespace \"host\" listens"), "{added}");
     has_no_control_character(&added);
     has_no_control_character(&on_terminal(&["doctor"]));
 }

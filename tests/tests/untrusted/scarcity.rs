@@ -50,7 +50,7 @@ fn where_few_files_can_be_open_each_command_ends_with_an_error_that_says_so() {
     for limit in [4, 12] {
         for command in COMMANDS {
             let output = after(&format!("ulimit -n {limit}"), command);
-            output.fails_with(&["cannot have 32 files open", "ulimit -n"]);
+            output.fails_with(&["cannot open 32 files at once", "ulimit -n"]);
         }
     }
     // Nothing was begun.

@@ -1,10 +1,10 @@
 //! `netns exec --isolate`: a PID namespace and a /proc for the command.
 //!
-//! Three processes: this one, which stays outside and watches; an init, which is PID 1 inside;
-//! and the command, a child of ours and not of the init. PID 1 is not the command itself, because
-//! the kernel keeps every signal from PID 1 that it does not handle: `sleep` could not be
-//! interrupted. The init reaps what the command leaves behind, and all that is inside dies with
-//! it. It dies with us, however we end.
+//! There are three processes: this one, which stays outside and watches; an init, which is PID 1
+//! inside; and the command, a child of this process and not of the init. The command itself is not
+//! PID 1, because the kernel discards every signal to PID 1 that it does not handle: `sleep` could
+//! not be interrupted. The init reaps orphans of the command. When it dies, the kernel kills every
+//! process inside, and it dies with this process, however that ends.
 
 use std::{
     ffi::CStr,
@@ -34,18 +34,18 @@ use procfs::process::Process;
 
 use super::{cannot_run, mounts, own_mounts, terminal::Terminal};
 
-/// What the init says when all is mounted; anything else is why it is not.
+/// The message of the init when everything is mounted; any other message is an error.
 const READY: &str = "ready";
 
-/// Runs the command in the namespace `name`, with a PID namespace and a /proc of its own, to its
-/// end, and ends as it does.
+/// Runs the command in the namespace `name` with its own PID namespace and /proc, waits for its
+/// end, and ends with the same exit code or signal.
 ///
 /// # Errors
-/// When the kernel refuses something; then the command has not run.
+/// When the kernel refuses a step; then the command has not run.
 pub(super) fn run(name: &str, namespace: File, mut command: Command) -> anyhow::Result<ExitCode> {
     let mut terminal = Terminal::open();
     let inherited = SigSet::thread_get_mask().context("cannot read the signal mask")?;
-    // Where it is ignored, the kernel would not tell how the command ends.
+    // If it were ignored, the kernel would not report how the command ends.
     default_action(Signal::SIGCHLD)?;
     SigSet::all().thread_block().context("cannot block signals")?;
     let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC)
@@ -68,7 +68,7 @@ pub(super) fn run(name: &str, namespace: File, mut command: Command) -> anyhow::
     if let Some(terminal) = &terminal {
         terminal.take_back();
     }
-    // Nothing that the command has started is left when we are gone.
+    // Kills all remaining processes of the command.
     drop(init);
     match end.context("cannot wait for the command")? {
         End::Code(code) => Ok(ExitCode::from(code)),
@@ -106,18 +106,18 @@ impl Init {
 
 impl Drop for Init {
     fn drop(&mut self) {
-        // It cannot be gone: until we wait for it, its number is its own.
+        // Its PID cannot have been reused: it is a child that was not waited for.
         let _ = kill(self.0, Signal::SIGKILL);
-        // Returns when the last process inside is gone.
+        // Returns when the last process inside has ended.
         while waitpid(self.0, None) == Err(Errno::EINTR) {}
     }
 }
 
-/// The life of PID 1.
+/// The code of PID 1.
 fn be_init(name: &str, namespace: &File, mut report: PipeWriter) -> ! {
     let ready = prepare(name, namespace);
     let text = ready.as_ref().map_or_else(|why| format!("{why:#}"), |()| READY.to_owned());
-    // Who cannot be told has died before it could take us along.
+    // The parent died before PDEATHSIG was set.
     if report.write_all(text.as_bytes()).is_err() || ready.is_err() {
         process::exit(1);
     }
@@ -128,35 +128,36 @@ fn be_init(name: &str, namespace: &File, mut report: PipeWriter) -> ! {
 }
 
 fn prepare(name: &str, namespace: &File) -> anyhow::Result<()> {
-    prctl::set_pdeathsig(Signal::SIGKILL).context("cannot ask for the end with its parent")?;
-    // A name is for the eye; without it all works as well.
+    prctl::set_pdeathsig(Signal::SIGKILL).context("cannot set PDEATHSIG")?;
+    // The name is cosmetic, so an error is ignored.
     let _ = take_name();
     setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
         .with_context(|| format!("cannot enter namespace \"{name}\""))?;
     mounts::sys(name)?;
     mounts::lay_over_etc(name)?;
     mounts::proc()?;
-    // The kernel reaps for who ignores it.
+    // The kernel reaps the children of a process that ignores SIGCHLD.
     // SAFETY: no handler is installed or replaced.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.context("cannot ignore SIGCHLD")?;
-    // A reader of the command's output waits for the end of the command's, not of ours.
+    // The init must not keep the command's output open: a reader waits until all writers have
+    // closed.
     let nothing = File::options().read(true).write(true).open("/dev/null");
     let nothing = nothing.context("cannot open /dev/null")?;
     dup2_stdin(&nothing)
         .and_then(|()| dup2_stdout(&nothing))
         .and_then(|()| dup2_stderr(&nothing))
-        .context("cannot let go of the output")
+        .context("cannot close the output")
 }
 
-/// Has `ps` show the init as what it is, instead of as a second `netns exec`.
+/// Makes `ps` show the init as `netns-init`, and not as a second `netns exec`.
 fn take_name() -> anyhow::Result<()> {
     const NAME: &CStr = c"netns-init";
     prctl::set_name(NAME)?;
     let stat = Process::myself()?.stat()?;
     let (Some(start), Some(end)) = (stat.arg_start, stat.arg_end) else { return Ok(()) };
     let length = usize::try_from(end.saturating_sub(start))?;
-    // The command line is memory of ours. When its last byte is not zero, the kernel takes the
-    // text up to the first zero for the title that a program has given itself.
+    // The command line is in this process's memory. If its last byte is not zero, the kernel shows
+    // the text up to the first zero, which is how programs set their title.
     let mut title = vec![0; length];
     if let Some((last, most)) = title.split_last_mut()
         && let Some(place) = most.get_mut(..NAME.count_bytes())
@@ -208,19 +209,19 @@ fn watch(
     }
 }
 
-/// What the terminal sends, it has sent to the command as well; and what the command sends to
-/// its whole group is not for itself once more.
+/// Passes a signal on to the command, unless it has it already: the terminal sends its signals to
+/// the whole process group, and so may the command itself.
 fn pass_on(signal: &siginfo, command: Pid) {
     let sender = Pid::from_raw(signal.ssi_pid.cast_signed());
     if signal.ssi_code > 0 || sender == command {
         return;
     }
-    // SAFETY: the call touches no memory. The command is our child and not waited for yet, so the
-    // number is its own. Real-time signals have no name in `Signal`.
+    // SAFETY: the call touches no memory. The command is our child and was not waited for yet, so
+    // its PID cannot have been reused. Real-time signals have no name in `Signal`.
     unsafe { libc::kill(command.as_raw(), signal.ssi_signo.cast_signed()) };
 }
 
-/// The shell that has started us gets the terminal, until it continues us.
+/// Stops with the command. The shell that started us gets the terminal until it continues us.
 fn stop_with(command: Pid, signal: Signal, terminal: Option<&mut Terminal>) -> nix::Result<()> {
     let holder = terminal.as_deref().and_then(Terminal::take_back);
     raise(signal)?;
@@ -235,17 +236,17 @@ fn stop_with(command: Pid, signal: Signal, terminal: Option<&mut Terminal>) -> n
     kill(command, Signal::SIGCONT)
 }
 
-/// Ends as the command has: the shell reports the signal, and a script that was interrupted
+/// Ends by the same signal as the command, so that the shell reports it and an interrupted script
 /// stops.
 fn die_by(signal: Signal) -> anyhow::Result<ExitCode> {
-    // If there was a core to dump, the command has dumped it.
-    prctl::set_dumpable(false).context("cannot do without a core dump")?;
+    // The command has dumped its own core.
+    prctl::set_dumpable(false).context("cannot disable the core dump")?;
     if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
         default_action(signal)?;
     }
-    raise(signal).context("cannot end by a signal")?;
+    raise(signal).context("cannot raise a signal")?;
     SigSet::from(signal).thread_unblock().context("cannot unblock a signal")?;
-    // Still here: as PID 1 of a container.
+    // Reached only as PID 1 of a container, which ignores the signal.
     let number = u8::try_from(signal as i32).unwrap_or(0);
     Ok(ExitCode::from(128 + number))
 }

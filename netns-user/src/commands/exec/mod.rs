@@ -19,7 +19,7 @@ use nix::{
 
 use crate::{cli::ExecArgs, lab, net::netns};
 
-/// What a shell answers for a command that cannot be run, and for one that is not there.
+/// The exit codes of a shell for a command that cannot be run, and for one that does not exist.
 const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
@@ -45,14 +45,14 @@ pub fn run(args: &ExecArgs) -> anyhow::Result<ExitCode> {
     Ok(cannot_run(program, &command.exec()))
 }
 
-/// From here on, mounts are this process's own.
+/// Gives this process its own mount namespace.
 fn own_mounts() -> anyhow::Result<()> {
-    unshare(CloneFlags::CLONE_NEWNS).context("cannot leave the mount namespace")?;
+    unshare(CloneFlags::CLONE_NEWNS).context("cannot create a mount namespace")?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
         .context("cannot make the mounts private")
 }
 
-/// Says why the command does not run, and answers as a shell does.
+/// Reports why the command does not run, and returns the exit code of a shell.
 fn cannot_run(program: &OsStr, error: &io::Error) -> ExitCode {
     let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
     crate::tell!("error: cannot run {}: {error}", program.display());

@@ -1,5 +1,5 @@
-//! What a command sees below /sys, /etc and /proc. All of it is mounted in a mount namespace that
-//! the caller has made for the command.
+//! The mounts of a command: /sys, /etc and /proc, in a mount namespace that the caller has made for
+//! the command.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,15 +15,15 @@ use nix::{
     sys::statvfs::{FsFlags, statvfs},
 };
 
-/// Mounts a /proc that shows the processes of the caller's PID namespace over the old one. What
-/// was mounted below that is out of sight then: it belonged to the other processes' view.
+/// Mounts a /proc that shows the processes of the caller's PID namespace over the old one. Mounts
+/// below the old one are hidden then, since they belong to the view of other processes.
 pub(super) fn proc() -> anyhow::Result<()> {
     let usual = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), usual | read_only("/proc"), None::<&str>)
         .context("cannot mount /proc")
 }
 
-/// A read-only instance cannot be shadowed by a writable one.
+/// The kernel refuses to cover a read-only instance with a writable one.
 fn read_only(path: &str) -> MsFlags {
     match statvfs(path) {
         Ok(old) if old.flags().contains(FsFlags::ST_RDONLY) => MsFlags::MS_RDONLY,
@@ -31,20 +31,20 @@ fn read_only(path: &str) -> MsFlags {
     }
 }
 
-/// Mounts a sysfs that shows the links of this namespace over the old one, and what was
-/// mounted below that (bpffs, cgroups, …) below the new one again.
+/// Mounts a sysfs that shows the links of this namespace over the old one. The mounts below the old
+/// one (bpffs, cgroups, …) are repeated below the new one.
 pub(super) fn sys(name: &str) -> anyhow::Result<()> {
     let inner = mounts_below_sys().context("cannot read the mounts")?;
     match mount(Some(name), "/sys", Some("sysfs"), read_only("/sys"), None::<&str>) {
         Ok(()) => {}
-        // It shows this namespace already: the caller is in it.
+        // The old one already shows this namespace, since the caller is in it.
         Err(Errno::EBUSY) => return Ok(()),
         Err(error) => return Err(error).context("cannot mount /sys"),
     }
     for (path, old) in inner {
         let from = format!("/proc/self/fd/{}", old.as_raw_fd());
         match mount(Some(from.as_str()), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
-            // The new sysfs has no such folder: nobody can look for it there.
+            // The new sysfs may lack a folder; then there is no place for the mount.
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot mount {}", path.display()));
@@ -54,15 +54,15 @@ pub(super) fn sys(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is mounted below /sys, outermost first, opened.
+/// The mounts below /sys as open files, outermost first.
 fn mounts_below_sys() -> io::Result<Vec<(PathBuf, File)>> {
     let mut found = Vec::new();
     for line in fs::read_to_string("/proc/self/mountinfo")?.lines() {
-        // The fifth field is where it is mounted (proc_pid_mountinfo(5)).
+        // The fifth field is the mount point (proc_pid_mountinfo(5)).
         let Some(path) = line.split(' ').nth(4).filter(|path| path.starts_with("/sys/")) else {
             continue;
         };
-        // O_PATH: a place to mount from; automounts and the like are not set off.
+        // O_PATH is enough to mount from, and does not trigger automounts.
         match OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path) {
             Ok(file) => found.push((PathBuf::from(path), file)),
             // Hidden below another mount.
@@ -73,7 +73,7 @@ fn mounts_below_sys() -> io::Result<Vec<(PathBuf, File)>> {
     Ok(found)
 }
 
-/// Lays the files of /etc/netns/NAME/ over those of /etc, by iproute2's convention.
+/// Bind-mounts the files of /etc/netns/NAME/ over those of /etc, as iproute2 does.
 pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
     let folder = Path::new("/etc/netns").join(name);
     let action = || format!("cannot read {}", folder.display());
@@ -87,15 +87,16 @@ pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
         let Some(file) = from.file_name() else { continue };
         let over = Path::new("/etc").join(file);
         if let Err(error) = lay(&from, &over) {
-            // As iproute2 does: the command may well not need the file.
-            crate::tell!("warning: cannot lay {} over {}: {error}", from.display(), over.display());
+            // Not an error, as with iproute2: the command may not need the file.
+            let (from, over) = (from.display(), over.display());
+            crate::tell!("warning: cannot mount {from} over {over}: {error}");
         }
     }
     Ok(())
 }
 
-/// Lays one file over another. A link is covered itself, and not the file that it leads to: the
-/// kernel ends a mount on a file that somebody replaces, as systemd-resolved does with its own.
+/// Mounts one file over another. If that is a symbolic link, the link itself is covered and not its
+/// target: the kernel removes a mount when its target is replaced, which systemd-resolved does.
 fn lay(from: &Path, over: &Path) -> io::Result<()> {
     let flags = libc::O_PATH | libc::O_NOFOLLOW;
     let covered = OpenOptions::new().read(true).custom_flags(flags).open(over)?;

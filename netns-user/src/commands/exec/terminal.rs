@@ -1,8 +1,8 @@
 //! The terminal on which `netns exec --isolate` was started.
 //!
-//! The command stays in our process group, so that what the terminal sends reaches it as it
-//! would without us. A shell inside makes groups of its own and gives the terminal to them, but
-//! it cannot give it back: the group it had it from has no number in its PID namespace.
+//! The command stays in our process group, so that it gets the signals of the terminal as it would
+//! without us. A shell inside makes its own process groups and gives them the terminal, but it
+//! cannot give it back: our process group has no number in its PID namespace.
 
 use std::fs::File;
 
@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 pub(super) struct Terminal {
     tty: File,
     group: Pid,
-    /// Whether it was our group's when we were last started or continued.
+    /// Whether our group was in the foreground when we were started or last continued.
     is_ours: bool,
 }
 
@@ -26,8 +26,8 @@ impl Terminal {
         Some(terminal)
     }
 
-    /// Takes it back from a group inside, which is returned. One that went to the background
-    /// meanwhile leaves it to whoever has it.
+    /// Takes the terminal back from a group inside, and returns that group. If we were put in the
+    /// background in the meantime, the terminal stays where it is.
     ///
     /// SIGTTOU must be blocked.
     pub(super) fn take_back(&self) -> Option<Pid> {
@@ -35,17 +35,17 @@ impl Terminal {
         (self.is_ours && self.give(self.group)).then_some(holder)
     }
 
-    /// After the process was continued: gives it to the group that had it before, if it was
-    /// continued in the foreground.
+    /// After the process was continued: if it is in the foreground, gives the terminal to the group
+    /// that had it before.
     pub(super) fn continued(&mut self, before: Option<Pid>) {
         self.is_ours = self.foreground() == Some(self.group);
         if let Some(before) = before.filter(|_| self.is_ours) {
-            // A group that is gone needs no terminal.
+            // Fails if that group has ended, which is no error.
             self.give(before);
         }
     }
 
-    /// When a shell may have moved us from the background to the foreground.
+    /// Checks whether a shell has moved us to the foreground.
     pub(super) fn look(&mut self) {
         self.is_ours |= self.foreground() == Some(self.group);
     }

@@ -1,4 +1,4 @@
-//! One frame as lines: what changed between two snapshots.
+//! One frame of the live view as lines: the rates between two snapshots.
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
@@ -11,9 +11,9 @@ use crate::output::{
     table_within,
 };
 
-/// From this width on a flow takes one line.
+/// From this width on, a flow has one line.
 const WIDE: usize = 124;
-/// A table's share of the lines at least, even on a small terminal.
+/// The minimum of lines for a table on a small terminal.
 const LEAST_ROWS: usize = 2;
 
 /// The frame, at most `width` columns and `height` lines, with ANSI sequences.
@@ -31,7 +31,7 @@ pub fn render(
     let mut lines = vec![frame.title(title), (PLAIN, String::new())];
     let share = (height.saturating_sub(8) / 3).max(LEAST_ROWS);
     let drops = frame.drops(share);
-    // What drops and flows leave free is for the rules; each with a line between.
+    // The rules get the lines that drops and flows leave free, with a line between the tables.
     let others = lines.len() + 1 + drops.len() + 1 + frame.lines_of_all_flows();
     lines.extend(frame.rules(height.saturating_sub(others).max(share + 1)));
     lines.push((PLAIN, String::new()));
@@ -61,7 +61,7 @@ impl Frame<'_> {
         (HEADING, format!("{title}{}{right}", " ".repeat(self.width.saturating_sub(used).max(2))))
     }
 
-    /// The busiest rules that fit into so many lines, and how many more there are.
+    /// The busiest rules that fit into so many lines, and the number of the others.
     fn rules(&self, lines: usize) -> Vec<Line> {
         let earlier: HashMap<u32, &RuleSample> = self
             .before
@@ -100,8 +100,8 @@ impl Frame<'_> {
         table
     }
 
-    /// The rules' table without the last columns where it is too wide: a figure that is cut
-    /// would be another figure.
+    /// The table of rules, without its last columns if it is too wide: a figure that is cut off
+    /// would be wrong.
     fn whole_columns(&self, rows: &[[String; 6]]) -> Vec<Line> {
         const HEADERS: [&str; 6] = ["RULE", "PKT/S", "RATE", "FLOWS", "PKTS", "BYTES"];
         let mut columns = HEADERS.len();
@@ -165,7 +165,7 @@ impl Frame<'_> {
                 let old = earlier.get(&flow.identity()).filter(|old| flow.is_same(old));
                 let packets = grown(flow.packets, old.map_or(0, |old| old.packets));
                 let octets = grown(flow.bytes, old.map_or(0, |old| old.bytes));
-                // What began before the first snapshot is not new.
+                // A flow from before the first snapshot has no rate yet.
                 if self.before.is_none() { (0, 0, flow) } else { (packets, octets, flow) }
             })
             .collect();
@@ -208,7 +208,7 @@ impl Frame<'_> {
         lines
     }
 
-    /// A heading and at most so many rows; no cell is wrapped.
+    /// A heading and at most so many rows. No cell is wrapped.
     fn table<R: IntoIterator<Item = String>>(
         &self,
         headers: &[&str],
@@ -222,12 +222,12 @@ impl Frame<'_> {
     }
 }
 
-/// By how much a counter grew; one that was reset counts from 0.
+/// The growth of a counter. A counter that was reset counts from 0.
 fn grown(now: u64, before: u64) -> u64 {
     now.checked_sub(before).unwrap_or(now)
 }
 
-/// Whole seconds: a flow's age is no measurement.
+/// The age of a flow in whole seconds.
 fn age(age: Duration) -> String {
     match age.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),

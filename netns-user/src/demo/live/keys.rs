@@ -1,7 +1,7 @@
-//! What is typed at a raw terminal.
+//! Reads keys from a raw terminal.
 //!
-//! Read here rather than with crossterm, whose reader never returns once the terminal has
-//! gone away: the lab would stay behind.
+//! crossterm is not used, since its reader never returns once the terminal is closed, and the lab
+//! would stay up.
 
 use std::{io, os::fd::AsFd as _, time::Duration};
 
@@ -14,7 +14,7 @@ use nix::{
 const CONTROL_C: u8 = 3;
 const ESCAPE: u8 = 27;
 
-/// Waits at most so long for somebody to end the view, or for the terminal to go away.
+/// Waits at most so long for a key that ends the view, or for the terminal to be closed.
 pub(super) fn is_farewell_within(time: Duration) -> io::Result<bool> {
     let stdin = io::stdin();
     let mut events = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
@@ -26,7 +26,7 @@ pub(super) fn is_farewell_within(time: Duration) -> io::Result<bool> {
     }
     let mut typed = [0; 64];
     match read(stdin.as_fd(), &mut typed) {
-        // A terminal that went away is at its end for ever, or refuses.
+        // A closed terminal is at its end, or returns an error.
         Ok(0) | Err(Errno::EIO) => Ok(true),
         Ok(length) => Ok(is_farewell(&typed[..length])),
         Err(Errno::EINTR | Errno::EAGAIN) => Ok(false),
@@ -34,7 +34,8 @@ pub(super) fn is_farewell_within(time: Duration) -> io::Result<bool> {
     }
 }
 
-/// q, Ctrl-C, or Esc by itself: it also begins what arrow keys send.
+/// Whether q, Ctrl-C or Esc was typed. Esc counts only by itself, since arrow keys also begin with
+/// it.
 fn is_farewell(typed: &[u8]) -> bool {
     typed == [ESCAPE]
         || (!typed.starts_with(&[ESCAPE])
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_some_keys_end_the_view() {
+    fn only_q_control_c_and_escape_end_the_view() {
         for typed in [&b"q"[..], b"\x03", b"\x1b", b"aq"] {
             assert!(is_farewell(typed), "{typed:?}");
         }

@@ -1,4 +1,4 @@
-//! The datapath at work: rates of rules and flows, once a second.
+//! The live view: rates of rules, drops and flows, updated once a second.
 
 mod frame;
 mod keys;
@@ -18,17 +18,17 @@ use screen::Screen;
 pub use snapshot::{DropSample, FlowSample, RuleSample, Snapshot, Source};
 pub use source::LivingLab;
 
-/// From one frame to the next.
+/// The time from one frame to the next.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How soon a wish to stop is noticed.
+/// How often it is checked whether the view should stop.
 const ATTENTION: Duration = Duration::from_millis(100);
 
-/// Whether somebody sits at a terminal, with a keyboard.
+/// Whether standard input and output are a terminal.
 pub fn is_interactive() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal()
 }
 
-/// One frame over an interval, as text with ANSI sequences, `width` columns wide.
+/// One frame with the rates of one interval, as text with ANSI sequences, `width` columns wide.
 pub fn one_frame(title: &str, source: &mut dyn Source, width: usize) -> anyhow::Result<String> {
     let before = source.sample()?;
     thread::sleep(INTERVAL);
@@ -37,7 +37,7 @@ pub fn one_frame(title: &str, source: &mut dyn Source, width: usize) -> anyhow::
     Ok(lines.iter().fold(String::new(), |text, line| text + line + "\n"))
 }
 
-/// Shows frames on the terminal until q, Esc or Ctrl-C is pressed, or `stop` says so.
+/// Shows frames on the terminal until q, Esc or Ctrl-C is pressed, or until `stop` returns true.
 pub fn watch(
     title: &str,
     source: &mut dyn Source,

@@ -1,4 +1,4 @@
-//! The terminal as a canvas, given back however the program ends.
+//! Draws frames on the terminal, and restores the terminal however the program ends.
 
 use std::{
     io::{self, Stdout, Write as _},
@@ -22,23 +22,23 @@ use crossterm::{
 
 use crate::output::{guarded, terminal};
 
-/// Whether the terminal is ours just now, and whether all of it.
+/// Whether the view is using the terminal, and whether it uses the alternate screen.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static WHOLE: AtomicBool = AtomicBool::new(false);
 
-/// Lines of a view below other text: little enough to leave that text in sight.
+/// Lines of a view below other text: few enough to keep that text in sight.
 const BELOW_HEIGHT: u16 = 18;
 
-/// Which part of the terminal to draw on.
+/// The part of the terminal to draw on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
-    /// All of it; what was there comes back in the end.
+    /// All of it. The earlier content comes back at the end.
     Whole,
-    /// Some lines below what was printed so far; the last frame stays.
+    /// Some lines below the earlier text. The last frame stays.
     Below,
 }
 
-/// A terminal in raw mode without a cursor; dropping it restores what was.
+/// A terminal in raw mode without a cursor. Dropping it restores the terminal.
 #[derive(Debug)]
 pub(super) struct Screen {
     out: Stdout,
@@ -56,7 +56,7 @@ impl Screen {
         let mut out = io::stdout();
         let coloured = AutoStream::choice(&out) != ColorChoice::Never;
         enable_raw_mode()?;
-        // From here on dropping it undoes whatever of this succeeded.
+        // From here on, dropping it undoes the steps that succeeded.
         TAKEN.store(true, Ordering::Relaxed);
         WHOLE.store(area == Area::Whole, Ordering::Relaxed);
         let screen = Self { out: io::stdout(), coloured, area, drawn: 0, size: (0, 0) };
@@ -67,19 +67,19 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Whether the last frame was made for another size.
+    /// Whether the terminal's size has changed since the last frame.
     pub(super) fn is_resized(&self) -> bool {
         terminal::size() != self.size
     }
 
-    /// Draws the lines that `render` makes for at most this many columns and rows.
+    /// Draws the lines that `render` makes for the current columns and rows.
     pub(super) fn show(
         &mut self,
         render: impl FnOnce(usize, usize) -> Vec<String>,
     ) -> io::Result<()> {
         self.size = terminal::size();
         let (width, height) = self.size;
-        // The line below the frame is where the cursor rests.
+        // The cursor stays on the line below the frame.
         let height = match self.area {
             Area::Whole => height,
             Area::Below => BELOW_HEIGHT.min(height.saturating_sub(1)),
@@ -92,7 +92,7 @@ impl Screen {
             Area::Below => {}
         }
         for (row, line) in lines.iter().enumerate() {
-            // On the last row of the terminal a line feed would scroll it.
+            // A line feed after the last row would scroll the terminal.
             if row > 0 {
                 queue!(self.out, Print("\r\n"))?;
             }
@@ -125,7 +125,7 @@ fn restore() {
     if !TAKEN.swap(false, Ordering::Relaxed) {
         return;
     }
-    // A terminal that went away has nothing left to restore.
+    // Fails if the terminal is closed, and then there is nothing to restore.
     if WHOLE.load(Ordering::Relaxed) {
         let _ = execute!(io::stdout(), LeaveAlternateScreen);
     }
@@ -133,7 +133,7 @@ fn restore() {
     let _ = disable_raw_mode();
 }
 
-/// A message on the alternate screen would vanish with it.
+/// Restores the terminal before a panic message, which would vanish with the alternate screen.
 fn restore_before_panic_messages() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,4 @@
-//! What the datapath has counted up to one moment.
+//! The counters and flows of the datapath at one moment.
 
 use std::{
     net::SocketAddrV4,
@@ -8,7 +8,7 @@ use std::{
 use netns_common::abi::FlowKind;
 use serde::{Serialize, Serializer};
 
-/// Gives a snapshot whenever asked; the living datapath, or a test.
+/// A source of snapshots: a running datapath, or a test.
 pub trait Source {
     /// Reads all counters and flows now.
     fn sample(&mut self) -> anyhow::Result<Snapshot>;
@@ -20,19 +20,19 @@ pub struct Snapshot {
     #[serde(skip)]
     pub at: Instant,
     pub rules: Vec<RuleSample>,
-    /// Reasons that never occurred may be left out.
+    /// Reasons that never occurred may be missing.
     pub drops: Vec<DropSample>,
-    /// All flows, or as many as one cares to show, in any order.
+    /// All flows, or some of them, in any order.
     pub flows: Vec<FlowSample>,
     pub flow_count: u64,
-    /// How many flows there may be.
+    /// The largest possible number of flows.
     pub capacity: u64,
 }
 
-/// A rule and what it has translated since it was made; bytes of IP packets.
+/// A rule with its counters since it was added. Bytes are those of IP packets.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleSample {
-    /// The same in every snapshot, and no other rule's.
+    /// Identifies the rule in every snapshot.
     pub id: u32,
     pub rule: String,
     pub flows: u64,
@@ -40,7 +40,7 @@ pub struct RuleSample {
     pub bytes: u64,
 }
 
-/// A reason and what was dropped for it since the lab was made; bytes of IP packets.
+/// A drop reason with its counters since the lab was built. Bytes are those of IP packets.
 #[derive(Clone, Debug, Serialize)]
 pub struct DropSample {
     pub reason: &'static str,
@@ -48,8 +48,8 @@ pub struct DropSample {
     pub bytes: u64,
 }
 
-/// One connection. The ports of ICMP queries are the identifier inside and outside, and 0
-/// at the remote end.
+/// One connection. For an ICMP query, the inside and external ports are its identifiers, and the
+/// remote port is 0.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowSample {
     pub protocol: &'static str,
@@ -59,16 +59,16 @@ pub struct FlowSample {
     pub inside: SocketAddrV4,
     pub external: SocketAddrV4,
     pub remote: SocketAddrV4,
-    /// Since it began; in JSON, whole seconds.
+    /// Since its first packet; in JSON, in whole seconds.
     #[serde(serialize_with = "whole_seconds")]
     pub age: Duration,
-    /// Both directions together.
+    /// The sum of both directions.
     pub packets: u64,
     pub bytes: u64,
 }
 
 impl FlowSample {
-    /// Whether both are the same connection at different moments.
+    /// Whether `other` is the same connection at an earlier moment.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.identity() == other.identity() && other.age <= self.age
     }
@@ -77,7 +77,7 @@ impl FlowSample {
         (self.protocol, self.inside, self.external, self.remote)
     }
 
-    /// The way of its first packet; `⇒` stands where one end was written over.
+    /// The addresses of its first packet; `⇒` stands where the packet was translated.
     pub(super) fn path(&self) -> String {
         let (inside, external, remote) = (end(self.inside), end(self.external), end(self.remote));
         match self.kind {

@@ -1,4 +1,4 @@
-//! The living datapath as a source of snapshots.
+//! A running datapath as a source of snapshots.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ pub struct LivingLab {
 }
 
 impl LivingLab {
-    /// Opens the datapath of that name, which is at `place`, and clears what a log that was
-    /// killed left in it.
+    /// Opens the datapath of that name in the namespace `place`. If a `netns log` was killed, its
+    /// programs are replaced first.
     ///
     /// # Errors
     /// When there is none.

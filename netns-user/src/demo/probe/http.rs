@@ -1,4 +1,4 @@
-//! One page over HTTP.
+//! Gets one page over HTTP.
 
 use std::{
     io,
@@ -11,38 +11,37 @@ use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// More than any page of ours; a stranger's server must not fill the memory.
+/// Larger than any page of our web server. Another server must not fill the memory.
 const LONGEST_PAGE: usize = 64 * 1024;
 
-/// An answer to a request, of whatever status.
+/// A response, of any status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     pub status: u16,
     pub body: String,
-    /// From before the connection was asked for until the page was complete.
+    /// From the start of the connection until the page was complete.
     pub elapsed: Duration,
 }
 
-/// Why there is no page.
+/// An error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    #[error("cannot start: {0}")]
+    #[error("cannot start an HTTP client: {0}")]
     Runtime(#[source] io::Error),
-    /// Refused, or the kernel has no way there.
+    /// For example, the port is closed or there is no route.
     #[error("cannot connect to {address}: {source}")]
     Connect { address: SocketAddrV4, source: io::Error },
     #[error("no page from {address} within {} ms", deadline.as_millis())]
     Deadline { address: SocketAddrV4, deadline: Duration },
-    #[error("{address} does not speak HTTP as expected: {source}")]
+    #[error("{address} does not answer with HTTP: {source}")]
     Protocol { address: SocketAddrV4, source: hyper::Error },
-    #[error("the page from {address} broke off: {source}")]
+    #[error("the page from {address} is incomplete: {source}")]
     Body { address: SocketAddrV4, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 /// Gets `/` from `address` on a new connection, within `deadline`.
 ///
-/// Blocks on a runtime of its own: the sockets must be made by this very thread, whose
-/// namespace they take.
+/// Blocks on its own runtime: this thread must make the sockets, since they get its namespace.
 pub fn get(address: SocketAddrV4, deadline: Duration) -> Result<Page, HttpError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -63,7 +62,7 @@ async fn fetch(address: SocketAddrV4) -> Result<Page, HttpError> {
         .map_err(|source| HttpError::Connect { address, source })?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
-    // Its errors reach the request below as well.
+    // Its errors also reach the request below.
     tokio::spawn(connection);
     let request = Request::get("/")
         .header(header::HOST, address.to_string())
@@ -119,26 +118,26 @@ mod tests {
     }
 
     #[test]
-    fn a_page_cut_short_is_no_page() {
+    fn an_incomplete_page_is_an_error() {
         let error = answered(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello").unwrap_err();
         assert!(matches!(error, HttpError::Body { .. }), "{error}");
     }
 
     #[test]
-    fn another_protocol_is_named_as_such() {
+    fn a_server_that_does_not_answer_with_http_is_an_error() {
         let error = answered(b"SSH-2.0-OpenSSH_9.9\r\n").unwrap_err();
         assert!(matches!(error, HttpError::Protocol { .. }), "{error}");
     }
 
     #[test]
-    fn a_silent_server_is_left_at_the_deadline() {
+    fn a_request_to_a_silent_server_ends_at_the_deadline() {
         let (_listener, address) = listen();
         let error = get(address, Duration::from_millis(50)).unwrap_err();
         assert!(matches!(error, HttpError::Deadline { .. }), "{error}");
     }
 
     #[test]
-    fn a_closed_port_refuses() {
+    fn a_closed_port_refuses_the_connection() {
         let (listener, address) = listen();
         drop(listener);
         let error = get(address, Duration::from_secs(10)).unwrap_err();

@@ -1,4 +1,4 @@
-//! ICMP messages as bytes (RFC 792): echo requests out, replies and errors in.
+//! ICMP messages as bytes (RFC 792): writes echo requests, and reads replies and errors.
 
 use std::net::Ipv4Addr;
 
@@ -11,18 +11,18 @@ const HEADER: usize = 8;
 const IP_HEADER: usize = 20;
 const PROTOCOL_ICMP: u8 = 1;
 
-/// What tells one echo from another.
+/// Identifies an echo request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EchoId {
     pub id: u16,
     pub sequence: u16,
 }
 
-/// An ICMP message that may concern an echo of ours.
+/// An ICMP message that may belong to one of our echo requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Received<'a> {
     pub from: Ipv4Addr,
-    /// Time to live that was left on arrival.
+    /// The time to live on arrival.
     pub ttl: u8,
     pub echo: EchoId,
     pub message: Message<'a>,
@@ -52,11 +52,11 @@ pub(super) fn echo_request(echo: EchoId, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Reads what a raw socket received, IP header included.
+/// Reads a message from a raw socket, with its IP header.
 ///
-/// `None` for what is damaged, or is neither an echo reply nor an error about an echo
-/// request. The checksum is verified here because a raw socket is handed the message
-/// before the kernel looks at it: a translator that corrupts it must not pass unnoticed.
+/// `None` if it is damaged, or neither an echo reply nor an error about an echo request. The
+/// checksum is verified here because the kernel has not yet checked a message that a raw socket
+/// receives, and a NAT that corrupts it must be noticed.
 pub(super) fn parse(packet: &[u8]) -> Option<Received<'_>> {
     let (ip, icmp) = split_ip(packet)?;
     if checksum(icmp) != 0 {
@@ -79,7 +79,7 @@ pub(super) fn parse(packet: &[u8]) -> Option<Received<'_>> {
     Some(Received { from: address(ip, 12)?, ttl: ip[8], echo, message })
 }
 
-/// The IPv4 header and what follows it, when that is ICMP. A quoted packet may be cut.
+/// The IPv4 header and the ICMP message after it. A quoted packet may be truncated.
 fn split_ip(packet: &[u8]) -> Option<(&[u8], &[u8])> {
     let first = *packet.first()?;
     let header = usize::from(first & 0x0f) * 4;
@@ -104,7 +104,7 @@ fn address(ip: &[u8], offset: usize) -> Option<Ipv4Addr> {
     Some(octets.into())
 }
 
-/// The internet checksum (RFC 1071); 0 over a message that bears its right checksum.
+/// The Internet checksum (RFC 1071): 0 over a message with a correct checksum.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| {
         u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()]))
@@ -148,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn checksum_is_that_of_rfc_1071() {
+    fn the_checksum_is_that_of_the_example_in_rfc_1071() {
         assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
     }
 
     proptest! {
         #[test]
-        fn a_reply_carries_back_what_was_asked(
+        fn a_reply_has_the_payload_of_the_request(
             id: u16, sequence: u16, payload in vec(any::<u8>(), 0..200),
         ) {
             let echo = EchoId { id, sequence };
@@ -186,7 +186,7 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_is_noticed(bit in 0_usize..(HEADER + 16) * 8) {
+        fn a_message_with_a_flipped_bit_is_discarded(bit in 0_usize..(HEADER + 16) * 8) {
             let request = echo_request(EchoId { id: 1, sequence: 2 }, &[9; 16]);
             let mut packet = ip(THERE, HERE, &reply_to(&request));
             packet[IP_HEADER + bit / 8] ^= 1 << (bit % 8);
@@ -194,13 +194,13 @@ mod tests {
         }
 
         #[test]
-        fn no_input_breaks_it(bytes in vec(any::<u8>(), 0..80)) {
+        fn no_input_causes_a_panic(bytes in vec(any::<u8>(), 0..80)) {
             let _ = parse(&bytes);
         }
     }
 
     #[test]
-    fn a_request_is_no_answer() {
+    fn an_echo_request_is_no_reply() {
         let request = echo_request(EchoId { id: 1, sequence: 2 }, b"");
         assert_eq!(parse(&ip(HERE, THERE, &request)), None);
     }

@@ -1,16 +1,15 @@
-//! The interfaces that can be seen.
+//! Lists the interfaces of the current namespace.
 
 use nix::net::if_::if_nameindex;
 
-/// The kernel did not list its interfaces.
+/// The kernel refused to list the interfaces.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list the interfaces: {0}")]
 pub struct InterfacesError(#[from] nix::Error);
 
-/// Names of all interfaces of the current namespace, in the order of their indexes.
+/// The names of all interfaces of the current namespace, in the order of their indexes.
 ///
-/// Asked of the kernel through a socket: `/sys` would still show the namespace that it
-/// was mounted in.
+/// They are read through a socket, since `/sys` shows the namespace in which it was mounted.
 pub fn interfaces() -> Result<Vec<String>, InterfacesError> {
     let listed = if_nameindex()?;
     let mut interfaces: Vec<(u32, String)> = listed
@@ -24,7 +23,7 @@ pub fn interfaces() -> Result<Vec<String>, InterfacesError> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_loopback_is_always_there() {
+    fn the_loopback_interface_is_listed() {
         assert!(super::interfaces().unwrap().contains(&"lo".to_owned()));
     }
 }

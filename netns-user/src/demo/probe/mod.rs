@@ -1,7 +1,7 @@
-//! Questions put to the network, each from the namespace of the thread that asks.
+//! Network probes, which run in the namespace of the calling thread.
 //!
-//! A probe opens its own sockets, keeps nothing between calls and always ends by its
-//! deadline, so that any number of them may run side by side.
+//! A probe opens its own sockets, keeps no state between calls and ends by its deadline, so many
+//! probes can run in parallel.
 
 mod http;
 mod icmp;

@@ -1,4 +1,4 @@
-//! An echo request and whatever comes of it.
+//! Sends an ICMP echo request and waits for the reply.
 
 use std::{
     io,
@@ -12,39 +12,39 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::icmp::{self, EchoId, Message};
 
-/// As many bytes as `ping` sends by default.
+/// Payload bytes, as many as `ping` sends by default.
 const PAYLOAD: usize = 56;
 
-/// What became of an echo request.
+/// The result of an echo request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The destination sent the payload back.
     Reply {
-        /// From just before the request was sent until the reply was read.
+        /// From the sending of the request until the reply was read.
         round_trip: Duration,
-        /// Time to live that the reply arrived with.
+        /// The time to live of the reply on arrival.
         ttl: u8,
     },
-    /// Somebody on the way sent an ICMP error (RFC 792 type and code).
+    /// A router or the destination sent an ICMP error (RFC 792 type and code).
     Refused { from: Ipv4Addr, kind: u8, code: u8 },
-    /// Nothing came in this time.
+    /// Nothing came until the deadline.
     Silence { waited: Duration },
 }
 
-/// Why a ping could not be made.
+/// An error of a ping.
 #[derive(Debug, thiserror::Error)]
 pub enum PingError {
     /// Raw sockets need CAP_NET_RAW.
     #[error("cannot open a raw ICMP socket: {0}")]
     Socket(#[source] io::Error),
-    /// The kernel has no way to the destination.
+    /// For example, the kernel has no route to the destination.
     #[error("cannot send to {destination}: {source}")]
     Send { destination: Ipv4Addr, source: io::Error },
     #[error("cannot receive from {destination}: {source}")]
     Receive { destination: Ipv4Addr, source: io::Error },
 }
 
-/// Sends one echo request and waits for its answer, at most `deadline`.
+/// Sends one echo request and waits for its reply, at most `deadline`.
 pub fn ping(destination: Ipv4Addr, deadline: Duration) -> Result<Answer, PingError> {
     let receive_error = |source| PingError::Receive { destination, source };
     let socket =
@@ -89,9 +89,9 @@ pub fn ping(destination: Ipv4Addr, deadline: Duration) -> Result<Answer, PingErr
     }
 }
 
-/// The fastest of `tries` echoes, or the first answer that is no reply.
+/// The fastest of `tries` replies, or the first result that is no reply.
 ///
-/// The first echo also resolves Ethernet addresses and wakes idle CPUs.
+/// The first request is slower, since it also resolves Ethernet addresses and wakes idle CPUs.
 pub fn best_of(tries: u32, destination: Ipv4Addr, deadline: Duration) -> Result<Answer, PingError> {
     let mut best = ping(destination, deadline)?;
     for _ in 1..tries {
@@ -104,8 +104,8 @@ pub fn best_of(tries: u32, destination: Ipv4Addr, deadline: Duration) -> Result<
     Ok(best)
 }
 
-/// Unlike any other of this process, and most likely of others: a raw socket hears
-/// everybody's replies.
+/// An identifier that this process has not used yet, and that others most likely do not use: a raw
+/// socket receives all ICMP replies.
 fn unused_id() -> u16 {
     static COUNT: AtomicU16 = AtomicU16::new(0);
     let [low, high, ..] = std::process::id().to_le_bytes();
