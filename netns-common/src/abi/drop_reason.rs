@@ -1,4 +1,4 @@
-//! Why the datapath dropped a packet: named, numbered, counted.
+//! The reasons why the datapath drops packets, with number, name and meaning.
 
 macro_rules! drop_reasons {
     ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
@@ -39,94 +39,96 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
-    /// The IPv4 header is damaged or the packet is shorter than its headers say.
+    /// The IPv4 header is invalid, or the packet is shorter than its headers say.
     Malformed = 0, "malformed";
-    /// A fragment of a packet that would have to be translated, without the one that has the
-    /// ports, or of a protocol whose ports cannot be changed in fragments (SCTP).
+    /// A fragment that must be translated, but its first fragment, which has the ports, is missing;
+    /// or an SCTP fragment, whose ports cannot be rewritten.
     Fragment = 1, "fragment";
-    /// A protocol that no address can be changed under, bound for an uplink: its checksum
-    /// covers addresses in a way of its own, or it protects them.
+    /// To an uplink, with a protocol that NAT would break: it authenticates the addresses, or its
+    /// checksum covers them in its own way.
     UnsupportedProtocol = 2, "unsupported-protocol";
-    /// An ICMP message from inside that belongs to no translated connection.
+    /// An ICMP message from inside that belongs to no translated connection or query.
     UnrelatedIcmp = 3, "unrelated-icmp";
-    /// The IPv4 source is not an address of the namespace at the end of this cable.
+    /// The source address is not one of the namespace at the end of this cable.
     SpoofedSource = 4, "spoofed-source";
-    /// No masquerade rule covers this source on this uplink.
+    /// No masquerade rule matches this source and this uplink.
     NoMasquerade = 5, "no-masquerade";
-    /// Every external port that was tried is taken.
+    /// Every external port that was tried is in use.
     PortsExhausted = 6, "ports-exhausted";
     /// The flow table is full.
     TableFull = 7, "table-full";
-    /// From the uplink towards an inside address.
+    /// From an uplink, with an inside address as destination.
     InsideDestination = 8, "inside-destination";
-    /// From the uplink with an inside source.
+    /// From an uplink, with an inside address as source.
     InsideSource = 9, "inside-source";
-    /// Would have left by an uplink untranslated.
+    /// Would have left by an uplink without translation.
     Leak = 10, "leak";
-    /// The time to live of an inbound packet of a translated connection ran out.
+    /// The time to live of a packet of a translated connection expired.
     TtlExceeded = 11, "ttl-exceeded";
-    /// The kernel has no route to the destination or forbids it.
+    /// The kernel has no route to the destination, or the route forbids it.
     NoRoute = 12, "no-route";
-    /// The packet could not be rewritten.
+    /// The kernel refused to rewrite the packet.
     RewriteFailed = 13, "rewrite-failed";
-    /// A packet of no known connection to a forwarded port that cannot begin one.
+    /// The packet belongs to no known connection and cannot begin one.
     NoFlow = 14, "no-flow";
-    /// From an address that no packet on a wire can have: of no network, loopback, multicast,
-    /// reserved, broadcast, or the host's own.
+    /// The source address is invalid on a network: unspecified, loopback, multicast, reserved,
+    /// broadcast, or one of the host's own.
     Martian = 15, "martian";
-    /// A fragment before the first of its datagram, and its source has too many unfinished
-    /// datagrams already.
+    /// A fragment that came before the first one of its datagram, from a source with too many
+    /// incomplete datagrams.
     FragmentFlood = 16, "fragment-flood";
-    /// The kernel routes the packet out of the lab by a link that is not an uplink of the lab.
+    /// The kernel routes it out of an interface that is not an uplink of the lab.
     NoUplink = 17, "no-uplink";
-    /// IPv6, which the lab does not speak.
+    /// An IPv6 packet: labs have only IPv4.
     Ipv6 = 18, "ipv6";
-    /// The sender asks for a checksum to be written where its transport header has none.
+    /// The sender asks for a checksum at an offset where the transport header has none.
     ChecksumOffset = 19, "checksum-offset";
-    /// An ICMP error about a translated connection whose checksum, or that of the IPv4
-    /// header in it, is wrong.
+    /// An ICMP error about a translated connection, with a wrong checksum of its own or of the IPv4
+    /// header inside.
     BadIcmpChecksum = 20, "bad-icmp-checksum";
-    /// An ICMP error about packet sizes that came too often or, counted besides the packet it
-    /// was about, an ICMP error that the NAT did not send because it had sent many.
+    /// One ICMP error too many: a "fragmentation needed" from outside, or an error that the NAT
+    /// would have sent itself (then the dropped packet is counted too).
     IcmpRateLimit = 21, "icmp-rate-limit";
-    /// An ICMP error about packet sizes that cannot be true of the connection it names.
+    /// A "fragmentation needed" that cannot be true of the connection that it names.
     ForgedTooBig = 22, "forged-too-big";
-    /// Larger than the cable to its namespace carries, and not to be fragmented.
+    /// Larger than the MTU of the cable to its namespace, with "don't fragment" set.
     TooLarge = 23, "too-large";
-    /// A new connection beyond the quota of its namespace, or of its uplink if it comes from outside.
+    /// A new connection beyond the quota of its namespace or, from outside, of its uplink.
     Quota = 24, "quota";
-    /// A new connection while too many of the same namespace have no answer, or too many calls from
-    /// outside by the same uplink are half-open.
+    /// A new connection, but too many of this namespace are unanswered, or too many from outside by
+    /// this uplink are half-open.
     UnrepliedQuota = 25, "unreplied-quota";
-    /// A new connection while half of the flow table has no answer, and this namespace has its part of that.
+    /// The limit for unanswered connections is reached, and this namespace has used its share.
     UnrepliedShare = 26, "unreplied-share";
-    /// To an endpoint-independent mapping, from somebody whom its filtering keeps out.
+    /// To an endpoint-independent mapping, from a remote endpoint that its filtering does not
+    /// admit.
     Filtered = 27, "filtered";
-    /// A connection that began while the flow table was given another size: for a moment none can.
+    /// A new connection while the flow table was being resized.
     Resizing = 28, "resizing";
-    /// Not dropped, but counted: a packet of another NAT on the machine, whose connection has no
-    /// record, since as many have one as may, or a connection of the lab has its port.
+    /// Counted, not dropped: a packet of another NAT on this machine without a record of its
+    /// connection. The limit of such records is reached, or a connection of the lab uses the port.
     OtherNatUnrecorded = 29, "other-nat-unrecorded";
-    /// The cable is pulled out of its bridge, or the bridge or the port is switched off.
+    /// The port is detached from its bridge, or the bridge or the port is down.
     PortClosed = 30, "port-closed";
-    /// Not dropped, but counted: the first packet of a connection for which an older one, that was over or
-    /// that nobody had answered, was forgotten.
+    /// Counted, not dropped: the first packet of a connection that took the record of an older one,
+    /// which was closed or unanswered.
     Evicted = 31, "evicted";
     /// The program that was to go on with the packet could not be run: its tail call failed, as while a
     /// lab is being taken down.
     TailCallFailed = 32, "tail-call-failed";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";
-    /// ARP that claims addresses which the namespace at the end of this cable does not have.
+    /// An ARP packet with a sender address that the namespace at the end of this cable does not
+    /// have.
     SpoofedArp = 37, "spoofed-arp";
     /// The checksum of the IPv4 header is wrong.
     BadChecksum = 38, "bad-checksum";
-    /// The sender names the routers that the packet is to pass (IPv4 source route).
+    /// The packet has an IPv4 source route option.
     SourceRoute = 39, "source-route";
-    /// Of a protocol without ports, towards a remote that another end has it with already.
+    /// Another namespace already has a flow of this protocol, which has no ports, with that remote.
     ProtocolTaken = 40, "protocol-taken";
-    /// Towards a loopback address or one of no network.
+    /// The destination is a loopback address or an unspecified one.
     MartianDestination = 41, "martian-destination";
-    /// The time to live was up before the packet was sent.
+    /// The packet arrived with a time to live of 0.
     NoTimeToLive = 42, "no-time-to-live";
 }
