@@ -388,7 +388,7 @@ fn a_network_card_that_is_a_port_of_a_bridge_is_refused_as_an_uplink() {
             .namespace("red", "br-own", "10.60.0.2/24")
             .masquerade("10.60.0.0/24", uplink)
     };
-    let reason = "\"ens3\" is a port of the bridge \"lan0\"";
+    let reason = "\"ens3\" is a port of bridge \"lan0\"";
     of("ens3").up().fails_with(&[reason, "name \"lan0\" as the uplink"]);
     before.is_unchanged();
     let file = of("ens3").write();
