@@ -10,6 +10,7 @@ mod machine;
 mod netfilter;
 mod pings;
 mod program;
+pub mod programs;
 mod providers;
 mod rules;
 mod running;

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let netns = build(workspace, Profile::Release)?;
     let mut cargo = workspace.cargo("build");
-    cargo.args(["--release", "--package", "netns-tests", "--bin", "netns-bench"]);
+    cargo.args(["--release", "--package", "netns-bench", "--bin", "netns-bench"]);
     check(&mut cargo)?;
 
     let binary = workspace.target().join("release/netns-bench");

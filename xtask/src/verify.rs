@@ -22,11 +22,11 @@ mod machine;
 
 use machine::Machine;
 
-/// The program that loads the eBPF programs; it belongs to the tests.
-const PACKAGE: &str = "netns-tests";
+/// The program that loads the programs, and its package.
+const PACKAGE: &str = "netns-bench";
 const PROGRAM: &str = "netns-verify";
 
-/// One of the tests of that package. Any would do; this one is small.
+/// A test of the package `netns-tests`: any would do, and this is a small one.
 const SOME_TEST: &str = "cli_help";
 
 /// Its last line if every program is accepted.

@@ -17,12 +17,9 @@ use netns_common::{
     abi::{Filtering, Limits, RuleId},
     model::{Random, rules},
 };
-use netns_tests::number;
+use netns_tests::{number, programs::router};
 
-use crate::{
-    both::{Both, CompareTables},
-    place::router,
-};
+use crate::both::{Both, CompareTables};
 
 /// How many packets there are at least, unless NETNS_PACKETS says how many.
 const PACKETS: usize = 200_000;

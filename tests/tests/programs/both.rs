@@ -20,8 +20,7 @@ use netns_common::{
         lecture_tables, rules,
     },
 };
-
-use crate::kernel::Kernel;
+use netns_tests::programs::Kernel;
 
 /// Steps that share one flow table; it is emptied after them.
 const SEQUENCE: usize = 250;

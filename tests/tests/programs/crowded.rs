@@ -11,8 +11,7 @@ use netns_common::{
     datapath::BucketPair,
     model::{Hook, Places, VecPacket, address, ipv4},
 };
-
-use crate::{kernel::Kernel, place::router};
+use netns_tests::programs::{Kernel, router};
 
 const DNS: u16 = 53;
 

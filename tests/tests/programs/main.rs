@@ -7,8 +7,6 @@ mod arbitrary;
 mod both;
 mod budget;
 mod crowded;
-mod kernel;
-mod place;
 
 use std::time::Duration;
 
@@ -20,10 +18,9 @@ use netns_common::{
     datapath::{Exit, Verdict},
     model::{Datagram, Hook, address, flags, ipv4},
 };
-use netns_tests::Sandbox;
+use netns_tests::{Sandbox, programs::router};
 use netns_user::datapath::probe::{self, Verified};
 use nix::sys::utsname::uname;
-use place::router;
 
 #[test]
 fn the_kernel_accepts_every_program_within_its_budget() {

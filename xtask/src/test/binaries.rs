@@ -15,7 +15,10 @@ use crate::{
     workspace::{EVERY_HOST_CRATE, Workspace, output_of},
 };
 
-/// One test executable, and the working directory that its tests expect.
+/// The folders of the tests that need a kernel.
+const KERNEL_TESTS: [&str; 2] = ["tests/tests/", "tests/bench/tests/"];
+
+/// One test executable, and the folder that its tests expect to be in.
 #[derive(Debug)]
 pub(super) struct TestBinary {
     /// The path of its source, relative to the workspace.
@@ -64,7 +67,7 @@ impl TestBinary {
     /// Whether each of its tests runs in its own process. Tests that need a kernel are long, and a
     /// process that hangs or crashes must affect only one of them.
     pub(super) fn needs_a_kernel(&self) -> bool {
-        self.name.starts_with("tests/tests/")
+        KERNEL_TESTS.iter().any(|folder| self.name.starts_with(folder))
     }
 
     /// The names of the tests that `args` select.
