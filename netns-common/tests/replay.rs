@@ -28,7 +28,7 @@ fn replay(folder: &str) -> Vec<Report> {
 }
 
 #[test]
-fn every_input_of_the_corpus_leaves_the_invariants_alone() {
+fn every_input_of_the_corpus_keeps_the_invariants() {
     let reports = replay("corpus");
     let packets: usize = reports.iter().map(|report| report.packets).sum();
     let redirected: usize = reports.iter().map(|report| report.redirected).sum();
@@ -38,7 +38,7 @@ fn every_input_of_the_corpus_leaves_the_invariants_alone() {
 }
 
 #[test]
-fn what_broke_an_invariant_once_does_so_no_more() {
+fn inputs_that_once_broke_an_invariant_keep_it_now() {
     let reports = replay("crashes");
     assert!(!reports.is_empty(), "the folder has at least the input that proved the target");
 }

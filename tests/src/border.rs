@@ -1,4 +1,5 @@
-//! A lab with a router of either kind, and somebody outside who listens for inside addresses.
+//! The lab of the border tests, with a router of either kind, and a listener outside that fails on
+//! inside addresses.
 
 use std::fmt;
 
@@ -7,15 +8,15 @@ use crate::{
     ports_settle,
 };
 
-/// Lets pass what bears an inside source, and the frame that ends a [`Capture`].
+/// A filter that passes packets with an inside source, and the frame that ends a [`Capture`].
 const INSIDE_SOURCES: &str = "(src net 10.0.0.0/8 or ether proto 0x88b5) and";
 
-/// Which namespace is the router of a lab.
+/// Whether a lab has a router namespace or uses the machine as its router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouterKind {
-    /// One that the lab makes.
+    /// A namespace that the lab makes.
     Namespace,
-    /// The machine's own.
+    /// The machine's own namespace.
     Machine,
 }
 
@@ -30,8 +31,8 @@ impl RouterKind {
     }
 
     /// A lab "border" without rules. Its uplink `wan` has the address 192.168.1.10 and leads to the
-    /// namespace `outside`, which is 192.168.1.1 and 8.8.8.8. Its bridge `br0` is 10.1.0.1; red is
-    /// 10.1.0.2 and blue 10.1.0.3. The machine is given its uplink here.
+    /// namespace `outside`, which has 192.168.1.1 and 8.8.8.8. Its bridge `br0` has 10.1.0.1; red has
+    /// 10.1.0.2 and blue 10.1.0.3. If the machine is the router, this also makes its uplink.
     #[must_use]
     #[track_caller]
     pub fn lab(self, sandbox: &Sandbox) -> LabFile {
@@ -51,7 +52,7 @@ impl RouterKind {
     }
 
     /// Adds an uplink `wan2` to a lab. Its address is 198.51.100.10, and it leads to 198.51.100.1
-    /// in the namespace `outside`. The machine is given the link here.
+    /// in the namespace `outside`. If the machine is the router, this also makes the link.
     #[must_use]
     #[track_caller]
     pub fn with_second_uplink(self, lab: &LabFile) -> LabFile {
@@ -68,8 +69,8 @@ impl RouterKind {
         }
     }
 
-    /// Plugs a cable into the lab's bridge that is not in its file. At the other end is the
-    /// namespace `guest`. It is 10.1.0.50, and 10.5.0.2 of a network that the router knows to be on
+    /// Plugs a cable that is not in the lab's file into its bridge. At the other end is the
+    /// namespace `guest` with 10.1.0.50, and 10.5.0.2 of a network that the router has a route to on
     /// the bridge.
     #[track_caller]
     pub fn plug_in_a_guest(self) {
@@ -88,7 +89,7 @@ impl RouterKind {
     }
 
     /// Gives the router a link `vpn` that is not in the file of its lab. It leads to the namespace
-    /// `elsewhere`, which is 172.20.0.1 and 8.8.8.8 and sends all answers back.
+    /// `elsewhere`, which has 172.20.0.1 and 8.8.8.8 and sends all answers back by it.
     #[track_caller]
     pub fn link_elsewhere(self) {
         ip(&own(), "netns add elsewhere");
@@ -129,7 +130,7 @@ impl fmt::Display for RouterKind {
     }
 }
 
-/// Does a test once with each kind of router, each time on a machine of its own.
+/// Runs a test once with each kind of router, each time in a new sandbox.
 #[track_caller]
 pub fn with_each_router(test: impl Fn(RouterKind, &Sandbox)) {
     for router in [RouterKind::Namespace, RouterKind::Machine] {
@@ -153,8 +154,8 @@ pub fn ip(place: &Inside, arguments: &str) {
 pub struct Leaks(Capture);
 
 impl Inside {
-    /// Starts to listen for packets with an inside source. `any` is every interface, and those that
-    /// come later.
+    /// Starts to listen for packets with an inside source. `any` is every interface, including later
+    /// ones.
     #[must_use]
     #[track_caller]
     pub fn listen_for_leaks(&self, interface: &str) -> Leaks {

@@ -1,42 +1,41 @@
-//! What passes an interface, as tcpdump tells it.
+//! Records the packets that pass an interface, with tcpdump.
 
 use nix::sys::signal::Signal;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{Inside, Running, bind_to_interface};
 
-/// The first of the EtherTypes for experiments (IEEE 802): nobody answers it, and no stack of
-/// ours looks at it.
+/// The first EtherType for experiments (IEEE 802): no stack answers it.
 const EXPERIMENT: [u8; 2] = [0x88, 0xb5];
 
-/// How tcpdump names that type.
+/// How tcpdump prints that type.
 const TOLD: &str = "(0x88b5)";
 
 /// The shortest frame that Ethernet allows, without its check sequence, in bytes.
 const SHORTEST: usize = 60;
 
-/// Up to 2,048 bytes of a packet, and 8 MiB for what was not read yet: 4,096 packets. Without
-/// these there is room for eight.
+/// Records up to 2,048 bytes of a packet, with a buffer of 8 MiB for 4,096 packets. The default
+/// buffer holds eight.
 const ROOM: [&str; 4] = ["-s", "2048", "-B", "8192"];
 
-/// A recording of tcpdump's, one line a packet.
+/// A running tcpdump that prints one line for each packet.
 #[derive(Debug)]
 pub struct Capture {
     tcpdump: Running,
-    /// Sends the last frame; also when the namespace has lost its name since.
+    /// Sends the last frame, even if the namespace has lost its name since.
     last: Socket,
 }
 
 impl Inside {
-    /// Starts to record what passes an interface, but for IPv6; nothing sent after this returns
-    /// is missed. `any` is every interface.
+    /// Starts to record the packets of an interface, without IPv6. Every packet sent after this
+    /// returns is recorded. `any` is every interface.
     #[track_caller]
     #[must_use]
     pub fn capture(&self, interface: &str) -> Capture {
         self.capture_with(interface, &[])
     }
 
-    /// The same with more arguments of tcpdump's, such as `-vv`.
+    /// The same with further arguments of tcpdump, such as `-vv`.
     #[track_caller]
     #[must_use]
     pub fn capture_with(&self, interface: &str, more: &[&str]) -> Capture {
@@ -56,12 +55,12 @@ impl Capture {
         self.tcpdump.wait_for(part)
     }
 
-    /// Ends the recording and returns all of it: each packet that was there before this call.
-    /// tcpdump forgets at its end what it has not read yet, so the last that it must have read
-    /// is a frame of our own.
+    /// Ends the recording and returns every packet from before this call. At its end tcpdump drops
+    /// packets that it has not read yet. Therefore this sends a frame of its own and waits until
+    /// tcpdump has read it.
     ///
     /// # Panics
-    /// When the frame cannot be sent, as where the interface is down.
+    /// When the frame cannot be sent, for example because the interface is down.
     #[track_caller]
     #[must_use]
     pub fn stop(mut self) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Being in a namespace.
+//! Runs code in a namespace.
 
 use std::{fs::File, io, os::fd::OwnedFd};
 
@@ -6,19 +6,19 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::Inside;
 
-/// Work and tools in the namespace /run/netns/NAME.
+/// Code and tools in the namespace /run/netns/NAME.
 #[must_use]
 pub fn inside(name: &str) -> Inside {
     Inside::new(Some(name))
 }
 
-/// Work and tools in the namespace of the test's own machine.
+/// Code and tools in the namespace of the test's own machine.
 #[must_use]
 pub fn own() -> Inside {
     Inside::new(None)
 }
 
-/// Does `work` on this thread while it is in a namespace; `None` is where it is already.
+/// Runs `work` on this thread in a namespace; `None` is the namespace that it is in already.
 ///
 /// # Panics
 /// When there is no such namespace.
@@ -27,7 +27,7 @@ pub fn enter<T>(name: Option<&str>, work: impl FnOnce() -> T) -> T {
     try_enter(name, work).unwrap_or_else(|error| panic!("enter namespace {name}: {error}"))
 }
 
-/// The same for a namespace that may not exist at this moment.
+/// The same for a namespace that may be missing.
 ///
 /// # Errors
 /// When there is no such namespace.
@@ -40,7 +40,7 @@ pub fn try_enter<T>(name: &str, work: impl FnOnce() -> T) -> io::Result<T> {
     Ok(result)
 }
 
-/// Where the thread goes back to, also when the work panics.
+/// The namespace that the thread returns to, even if the work panics.
 struct Home(OwnedFd);
 
 impl Drop for Home {

@@ -1,4 +1,4 @@
-//! The flow table in the kernel, as the maps have it.
+//! The flow table in the kernel, read from its maps.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub struct FlowTable {
 }
 
 impl FlowTable {
-    /// That of a living lab.
+    /// The table of a lab that is up.
     pub fn of(lab: &str) -> Self {
         let folder = Datapath::pins_of(lab).join(format!("v{SCHEMA}/maps"));
         Self::take(|name| {
@@ -36,7 +36,7 @@ impl FlowTable {
         })
     }
 
-    /// That of which `map` gives the maps by their names.
+    /// The table whose maps `map` returns by name.
     pub fn take(mut map: impl FnMut(&str) -> Map) -> Self {
         let layout: Array<MapData, FlowLayout> = array(map(maps::FLOW_LAYOUT));
         Self {
@@ -50,7 +50,7 @@ impl FlowTable {
         }
     }
 
-    /// The records that are taken, with their numbers.
+    /// The records in use, with their numbers.
     fn taken(&self) -> impl Iterator<Item = (u32, FlowKey, Flow)> {
         let words = (0..).zip(self.words.iter()).filter_map(|(number, word)| {
             let taken = word.expect("a word").taken;
@@ -77,7 +77,7 @@ impl FlowTable {
         self.records().into_iter().collect()
     }
 
-    /// The connections whose ports had to change, as the inside calls them.
+    /// The connections with a translated port, by their inside key.
     pub fn moved_flows(&self) -> HashMap<InsideKey, FlowKey> {
         if self.has_moved.get(&0, 0).expect("a word") == 0 {
             return HashMap::new();
@@ -93,12 +93,12 @@ impl FlowTable {
             .collect()
     }
 
-    /// The same as a list, in which a key may be twice.
+    /// The same as a list, in which a key may occur twice.
     pub fn records(&self) -> Vec<(FlowKey, Flow)> {
         self.taken().map(|(_, key, flow)| (key, flow)).collect()
     }
 
-    /// How it lies.
+    /// The sizes of the table.
     pub const fn layout(&self) -> FlowLayout {
         self.layout
     }
@@ -108,7 +108,7 @@ impl FlowTable {
         self.index.iter().map(|bucket| usize::from(bucket.expect("a bucket").overflow_count)).sum()
     }
 
-    /// Changes every record, while no packet is about.
+    /// Changes every record. No packet may be on its way meanwhile.
     pub fn edit(&mut self, edit: impl Fn(&FlowKey, &mut Flow)) {
         let taken: Vec<_> = self.taken().collect();
         for (number, key, mut flow) in taken {
@@ -119,7 +119,7 @@ impl FlowTable {
         }
     }
 
-    /// Asserts that the summaries tell of just those words of which all records are taken.
+    /// Asserts that the bitmap summary marks exactly the words of the bitmap that are full.
     pub fn assert_summed_up(&self) {
         for (number, word) in (0..).zip(self.words.iter()) {
             let taken = word.expect("a word").taken;
@@ -129,7 +129,7 @@ impl FlowTable {
         }
     }
 
-    /// Asserts that nothing of a flow is left: no record is taken, and none is named.
+    /// Asserts that the table is empty: no record is in use, and the index has no entry.
     pub fn assert_empty(&self) {
         self.assert_summed_up();
         for word in self.words.iter() {

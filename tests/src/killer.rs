@@ -1,4 +1,4 @@
-//! Kills the program at one of the system calls by which it changes something (ptrace(2)).
+//! Kills the program at a chosen system call that changes something (ptrace(2)).
 
 use std::{
     collections::HashMap,
@@ -19,10 +19,10 @@ use nix::{
 
 use crate::netns_path;
 
-/// Commands of bpf(2) that only look.
+/// Commands of bpf(2) that only read.
 const LOOKS: [u64; 11] = [1, 4, 7, 11, 12, 13, 14, 15, 16, 19, 24];
 
-/// System calls that change what others see. Opening a file may make it.
+/// System calls with an effect outside the process. Opening a file may create it.
 const CHANGES: [i64; 18] = [
     libc::SYS_bpf,
     libc::SYS_openat,
@@ -44,20 +44,20 @@ const CHANGES: [i64; 18] = [
     libc::SYS_setsockopt,
 ];
 
-/// How a command ended that was to be killed.
+/// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Killed {
-    /// When it was about to make this call, or had made it.
+    /// It was killed at this moment: before or after a system call.
     At(u32),
-    /// It ended before; it had this many moments to be killed at.
+    /// It ended by itself after this many moments.
     Never(u32),
 }
 
-/// Runs `netns ARGUMENTS` and kills it at its `at`th moment: each system call that changes
-/// something has two, before it and behind it. With `None` it comes to its end.
+/// Runs `netns ARGUMENTS` and kills it at its `at`th moment. Each system call that changes something
+/// has two moments: before it and after it. With `None` the command runs to its end.
 ///
 /// # Panics
-/// When it cannot be started or traced, or fails by itself.
+/// When the command cannot be started or traced, or fails by itself.
 #[track_caller]
 #[must_use]
 #[expect(clippy::zombie_processes, reason = "it is waited for as ptrace(2) wants it")]
@@ -76,7 +76,7 @@ pub fn kill_at(arguments: &[&str], at: Option<u32>) -> Killed {
     go_on(child, None);
     let mut moments = Moments::default();
     loop {
-        // Children of other threads are those of other tests.
+        // Children of other threads belong to other tests.
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
         match waitpid(None, Some(flags)).expect("the traced program") {
             WaitStatus::Exited(pid, code) if pid == child => {
@@ -95,7 +95,7 @@ pub fn kill_at(arguments: &[&str], at: Option<u32>) -> Killed {
                 }
             }
             WaitStatus::PtraceEvent(pid, ..) => go_on(pid, None),
-            // Each new thread stops once.
+            // Each new thread stops once at its start.
             WaitStatus::Stopped(pid, Signal::SIGSTOP) => go_on(pid, None),
             WaitStatus::Stopped(pid, signal) => go_on(pid, Some(signal)),
             _ => {}
@@ -103,7 +103,7 @@ pub fn kill_at(arguments: &[&str], at: Option<u32>) -> Killed {
     }
 }
 
-/// A thread that has just died, with all others, needs nothing.
+/// Continues a thread. One that has died meanwhile is no error.
 fn go_on(pid: Pid, signal: Option<Signal>) {
     match ptrace::syscall(pid, signal) {
         Ok(()) | Err(Errno::ESRCH) => {}
@@ -111,20 +111,20 @@ fn go_on(pid: Pid, signal: Option<Signal>) {
     }
 }
 
-/// The moments that were so far.
+/// Counts the moments so far.
 #[derive(Debug, Default)]
 struct Moments {
     count: u32,
-    /// Whether the call that a thread is in changes something.
+    /// Whether the system call that a thread is in changes something.
     changing: HashMap<Pid, bool>,
 }
 
 impl Moments {
-    /// Whether the stop of a thread at a system call is a moment.
+    /// Whether this stop of a thread is a moment.
     fn is_one(&mut self, pid: Pid) -> bool {
         let Ok(stop) = ptrace::syscall_info(pid) else { return false };
         if stop.op == libc::PTRACE_SYSCALL_INFO_ENTRY {
-            // SAFETY: the kernel has written the part of the union that belongs to an entry.
+            // SAFETY: at an entry the kernel fills this member of the union.
             let entry = unsafe { stop.u.entry };
             let number = i64::try_from(entry.nr).unwrap_or(-1);
             let changes = match number {

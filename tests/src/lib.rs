@@ -1,10 +1,11 @@
-//! What the tests are written with: a machine of their own for each test, the program under
-//! test, and the foreign tools that measure it.
+//! The library of the tests: a sandbox that plays the machine, the program under test, and the
+//! foreign tools that judge it.
 
 mod border;
 mod capture;
 mod enter;
 mod flow_table;
+mod host_state;
 mod killer;
 mod machine;
 mod netfilter;
@@ -16,7 +17,6 @@ mod rules;
 mod running;
 mod sandbox;
 mod seccomp;
-mod standing;
 mod stun;
 mod terminal;
 mod tools;
@@ -32,6 +32,7 @@ pub use border::{Leaks, RouterKind, ip, link_to_outside, with_each_router};
 pub use capture::Capture;
 pub use enter::{enter, inside, own, try_enter};
 pub use flow_table::FlowTable;
+pub use host_state::{host_state, ports_settle};
 pub use killer::{Killed, kill_at};
 pub use machine::Machine;
 pub use netfilter::{netfilter_lab, netfilter_rule};
@@ -40,9 +41,8 @@ pub use program::{Output, is_killed_after, lab_is_up, netns, netns_path, run};
 pub use providers::{lead_to_the_second, servers_of_both, two_providers};
 pub use rules::{count, dropped, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
-pub use sandbox::{HURRY, Sandbox};
+pub use sandbox::{RCU_EXPEDITED, Sandbox};
 pub use seccomp::{BPF_LINK_CREATE, refuse_bpf};
-pub use standing::{ports_settle, standing};
 pub use stun::StunServer;
 pub use terminal::Terminal;
 pub use tools::{Inside, WebServer};

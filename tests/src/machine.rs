@@ -1,4 +1,4 @@
-//! A picture of the machine, to be compared with a later one.
+//! A snapshot of the machine, for comparison with a later one.
 
 use std::{
     collections::BTreeSet,
@@ -6,16 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{HURRY, own};
+use crate::{RCU_EXPEDITED, own};
 
-/// Folders that may stay when all that was in them is gone.
+/// Folders that may remain empty.
 const MAY_STAY: [&str; 2] = ["/sys/fs/bpf/netns", "/run/netns-labs"];
 
 /// Values that the kernel itself changes while it works.
 const RESTLESS: [&str; 3] = ["nf_conntrack_count", "stat_refresh", "tcp_fastopen_key"];
 
-/// Everything of the test's machine that a lab could leave behind. Two are equal when nothing
-/// has come and nothing has gone.
+/// Everything that a lab could leave behind on the test's machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     pub namespaces: BTreeSet<PathBuf>,
@@ -27,7 +26,7 @@ pub struct Machine {
     pub records: BTreeSet<PathBuf>,
     pub mounts: BTreeSet<String>,
     pub sysctls: BTreeSet<String>,
-    pub hurry: String,
+    pub rcu_expedited: String,
     pub processes: BTreeSet<String>,
 }
 
@@ -47,7 +46,7 @@ impl Machine {
             records: files_below("/run/netns-labs"),
             mounts: mounts(),
             sysctls: sysctls(),
-            hurry: fs::read_to_string(HURRY).expect("the setting"),
+            rcu_expedited: fs::read_to_string(RCU_EXPEDITED).expect("the setting"),
             processes: processes(),
         }
     }
@@ -71,7 +70,11 @@ impl Machine {
         for (what, before, after) in pairs {
             assert_eq!(before, after, "{what} before and after");
         }
-        assert_eq!(self.hurry.trim_end(), now.hurry.trim_end(), "{HURRY} before and after");
+        assert_eq!(
+            self.rcu_expedited.trim_end(),
+            now.rcu_expedited.trim_end(),
+            "{RCU_EXPEDITED} before and after"
+        );
         let changed: Vec<_> = self.sysctls.symmetric_difference(&now.sysctls).collect();
         assert!(changed.is_empty(), "sysctls before and after: {changed:#?}");
     }
@@ -79,7 +82,7 @@ impl Machine {
 
 fn lines_of_ip(arguments: &[&str]) -> Vec<String> {
     let output = own().command("ip", arguments).success();
-    // Lifetimes count down, and the order of addresses says nothing.
+    // Lifetimes count down, and the order of addresses does not matter.
     let mut lines: Vec<_> = output
         .stdout
         .lines()
@@ -97,7 +100,7 @@ fn files_below(folder: &str) -> BTreeSet<PathBuf> {
 }
 
 fn collect(folder: &Path, found: &mut BTreeSet<PathBuf>) {
-    // A folder that is not there has no files.
+    // A missing folder has no files.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -107,7 +110,7 @@ fn collect(folder: &Path, found: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// Mount points with what is mounted there.
+/// Mount points with the file system that is mounted there.
 fn mounts() -> BTreeSet<String> {
     let table = fs::read_to_string("/proc/thread-self/mountinfo").expect("the mounts");
     let mount = |line: &str| {
@@ -125,7 +128,7 @@ fn sysctls() -> BTreeSet<String> {
         if RESTLESS.iter().any(|part| name.contains(part)) {
             return None;
         }
-        // Some can only be written.
+        // Some settings are write-only.
         let value = fs::read_to_string(&path).ok()?;
         Some(format!("{name} = {}", value.trim_end()))
     };

@@ -1,9 +1,9 @@
-//! A lab whose router is the kernel's, with rules of iptables: what ours is held against.
+//! The reference lab: its router translates with iptables rules.
 
 use crate::{Inside, inside, ip, own, set};
 
-/// Builds the lecture's lab, without the program, and its router's rules of the nat table. Its
-/// namespaces have the lecture's names and a "t-" before them: `t-host` is the router.
+/// Builds the lecture's lab without `netns`, with these rules in the nat table of its router. Its
+/// namespaces have the lecture's names with the prefix "t-": `t-host` is the router.
 #[track_caller]
 pub fn netfilter_lab(rules: &[&str]) {
     for name in ["t-host", "t-red", "t-blue", "t-lan"] {
@@ -18,7 +18,7 @@ pub fn netfilter_lab(rules: &[&str]) {
         let end = inside(&format!("t-{name}"));
         ip(&router, &format!("link add veth-{name}-br type veth peer veth-{name} netns t-{name}"));
         ip(&router, &format!("link set veth-{name}-br master v-net-0 up"));
-        // For a namespace that calls its own forward.
+        // Needed when a namespace connects to its own forward.
         ip(&router, &format!("link set veth-{name}-br type bridge_slave hairpin on"));
         ip(&end, &format!("addr add {address}/24 dev veth-{name}"));
         ip(&end, &format!("link set veth-{name} up"));

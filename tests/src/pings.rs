@@ -1,4 +1,4 @@
-//! Pings one after another, beside what a test does.
+//! A ping that runs in the background of a test.
 
 use std::{
     collections::BTreeSet,
@@ -14,21 +14,21 @@ use crate::{Inside, Running};
 pub struct Pings(Running);
 
 impl Pings {
-    /// The first one has been answered when this returns.
+    /// Starts the pings and waits for the first answer.
     #[must_use]
     #[track_caller]
     pub fn start(from: &Inside, to: &str) -> Self {
-        // With the time in front of each answer.
+        // `-D` prints the time before each answer.
         let mut pings = from.start("ping", &["-n", "-D", "-i", "0.01", to]);
         pings.wait_for("icmp_seq=1 ");
         Self(pings)
     }
 
-    /// Ends them when one more has been answered. Those after the last answer may still be on
-    /// their way, however long the machine takes, and are not missed.
+    /// Waits for one more answer and ends the pings. Pings sent after the last answer may still be
+    /// on their way and do not count as lost.
     ///
     /// # Panics
-    /// When no answer comes any more, or one is missing among those that came.
+    /// When no more answer arrives, or one is missing among those that arrived.
     #[track_caller]
     pub fn end_without_loss(mut self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs_f64();

@@ -1,4 +1,4 @@
-//! Running a command to its end, and what is expected of it.
+//! Runs a command to its end and checks its result.
 
 use std::{
     env, fmt,
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::running::{Name, Running};
 
-/// The program under test: what NETNS_BIN names, else the one that cargo has built beside.
+/// The program under test: NETNS_BIN, or else the one in cargo's target folder.
 ///
 /// # Panics
 /// When it has not been built.
@@ -29,7 +29,7 @@ pub fn netns_path() -> PathBuf {
     path
 }
 
-/// Starts `netns ARGUMENTS` and kills it after `moment`; whether it had not ended before.
+/// Starts `netns ARGUMENTS` and kills it after `moment`. Returns false if it had already ended.
 ///
 /// # Panics
 /// When it cannot be started.
@@ -42,7 +42,7 @@ pub fn is_killed_after(arguments: &[&str], moment: Duration) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .expect("the program");
-    // The moment is the matter of the test: nothing is waited for.
+    // The time itself is what the test varies: there is no event to wait for.
     thread::sleep(moment);
     child.kill().expect("a child");
     child.wait().expect("a child").signal() == Some(Signal::SIGKILL as i32)
@@ -55,10 +55,10 @@ fn beside_the_tests() -> PathBuf {
     profile.join("netns")
 }
 
-/// The test binary that holds tests of others once more, for labs with `via_stack`.
+/// The prefix of the test executable that repeats tests of others with `via_stack`.
 const VIA_STACK: &str = "via_stack-";
 
-/// Whether every lab of this test binary is to send translated packets through the stack.
+/// Whether this test executable builds every lab with `via_stack`.
 fn is_via_stack() -> bool {
     let test = env::current_exe().expect("the path of this test");
     test.file_name().is_some_and(|name| name.to_string_lossy().starts_with(VIA_STACK))
@@ -89,7 +89,7 @@ pub fn run(namespace: Option<&str>, command: &mut Command) -> Output {
     Output { command, status, stdout, stderr }
 }
 
-/// What a command has left to look at.
+/// The status and output of a command.
 #[derive(Clone, Debug)]
 pub struct Output {
     pub command: String,
@@ -99,6 +99,8 @@ pub struct Output {
 }
 
 impl Output {
+    /// Expects that the command has succeeded.
+    ///
     /// # Panics
     /// When it has failed.
     #[track_caller]
@@ -107,7 +109,7 @@ impl Output {
         self
     }
 
-    /// Expects exit code 1 and an error that says all of `parts`.
+    /// Expects exit code 1 and an error that contains all of `parts`.
     ///
     /// # Panics
     /// When it succeeded, or failed in another way.
@@ -116,10 +118,10 @@ impl Output {
         self.fails_with_code(1, parts)
     }
 
-    /// Expects this exit code and an error that says all of `parts`.
+    /// Expects this exit code and an error that contains all of `parts`.
     ///
     /// # Panics
-    /// When it ended otherwise.
+    /// When it ended in another way.
     #[track_caller]
     pub fn fails_with_code(self, code: i32, parts: &[&str]) -> Self {
         assert_eq!(self.status.code(), Some(code), "{self}\nexpected exit code {code}");
@@ -155,10 +157,10 @@ impl Output {
         self.status.code().or_else(signal).expect("a code or a signal")
     }
 
-    /// Its output as JSON, of a command that must have succeeded.
+    /// Expects success, and returns the output as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// When the command failed or the output is not JSON.
     #[track_caller]
     #[must_use]
     pub fn json(self) -> Value {

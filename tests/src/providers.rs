@@ -8,14 +8,14 @@ use crate::{inside, ip, lab, outside};
 const PROVIDERS: [&str; 2] = ["na", "nb"];
 
 /// Builds a lab whose router "gw" has two uplinks: `isp-a` (192.0.2.2) with the default route, and
-/// `isp-b` (198.51.100.2). Beyond each is the same server, 8.8.8.8, in the namespaces `na` and `nb`.
-/// Its bridge is 10.1.0.1; red is 10.1.0.2 and blue 10.1.0.3. `rules` are more lines of its file.
+/// `isp-b` (198.51.100.2). Behind each is a server 8.8.8.8, in the namespaces `na` and `nb`. Its
+/// bridge has 10.1.0.1; red has 10.1.0.2 and blue 10.1.0.3. `rules` are further lines of its file.
 #[track_caller]
 pub fn two_providers(rules: &str) {
     let lab = lab("providers")
         .router("gw")
         .uplink("isp-a", "192.0.2.2/24", &outside("na", "192.0.2.1/24", &[]))
-        // Without a gateway, for which there is no word: no route leads by it.
+        // As TOML text, since `LabFile` cannot express an uplink without a gateway.
         .text("[[uplink]]")
         .text("name = \"isp-b\"")
         .text("address = \"198.51.100.2/24\"")
@@ -30,8 +30,8 @@ pub fn two_providers(rules: &str) {
     }
 }
 
-/// Adds a second default route to the router of [`two_providers`], by `isp-b` and in a table of its
-/// own, and a rule of `ip rule` that leads there.
+/// Adds a routing table with a default route by `isp-b` to the router of [`two_providers`], and an
+/// `ip rule` with this selector for that table.
 #[track_caller]
 pub fn lead_to_the_second(rule: &str) {
     let gateway = inside("gw");
@@ -39,7 +39,7 @@ pub fn lead_to_the_second(rule: &str) {
     ip(&gateway, &format!("rule add {rule} table 100"));
 }
 
-/// Sockets of the server at this port, behind the one provider and behind the other.
+/// Sockets of both servers at this port: behind the first provider and behind the second.
 #[must_use]
 #[track_caller]
 pub fn servers_of_both(port: u16) -> [UdpSocket; 2] {

@@ -1,24 +1,24 @@
-//! The commands that change a living lab's rules, and what it says about them.
+//! The commands that change and list the rules of a lab that is up.
 
 use serde_json::Value;
 
 use crate::{Output, netns};
 
-/// `netns forward add PROTOCOL PORT TARGET`, on the only lab.
+/// `netns forward add PROTOCOL PORT TARGET` for the only lab.
 #[must_use]
 #[track_caller]
 pub fn forward_add(protocol: &str, port: u16, target: &str) -> Output {
     netns(&["forward", "add", protocol, &port.to_string(), target])
 }
 
-/// `netns forward del PROTOCOL PORT`, on the only lab.
+/// `netns forward del PROTOCOL PORT` for the only lab.
 #[must_use]
 #[track_caller]
 pub fn forward_del(protocol: &str, port: u16) -> Output {
     netns(&["forward", "del", protocol, &port.to_string()])
 }
 
-/// `netns masquerade add|del SOURCE --uplink UPLINK`, on the only lab.
+/// `netns masquerade add|del SOURCE --uplink UPLINK` for the only lab.
 #[must_use]
 #[track_caller]
 pub fn masquerade(verb: &str, source: &str, uplink: &str) -> Output {
@@ -35,7 +35,7 @@ pub fn nat() -> Value {
 /// The connection records.
 ///
 /// # Panics
-/// When they are no list.
+/// When the output is not a list.
 #[must_use]
 #[track_caller]
 pub fn flows() -> Vec<Value> {
@@ -43,10 +43,10 @@ pub fn flows() -> Vec<Value> {
     flows.as_array().unwrap_or_else(|| panic!("no list of flows: {flows:#}")).clone()
 }
 
-/// How many packets the only lab has dropped for a reason; of several routers, the first one.
+/// How many packets the first router of the only lab has dropped for a reason.
 ///
 /// # Panics
-/// When the program does not say.
+/// When the output does not contain the counter.
 #[must_use]
 #[track_caller]
 pub fn dropped(reason: &str) -> u64 {
@@ -59,7 +59,7 @@ pub fn dropped(reason: &str) -> u64 {
 /// A counter of a rule or of a drop.
 ///
 /// # Panics
-/// When there is none of that name.
+/// When there is no counter of that name.
 #[must_use]
 #[track_caller]
 pub fn count(of: &Value, name: &str) -> u64 {

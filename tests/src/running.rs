@@ -1,4 +1,4 @@
-//! A process that runs beside the test.
+//! A process that runs in the background of a test.
 
 use std::{
     fmt,
@@ -20,21 +20,21 @@ use nix::{
 
 use crate::{enter, wait::DEADLINE};
 
-/// Which of its outputs a line is from.
+/// The output that a line was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Channel {
     Stdout,
     Stderr,
 }
 
-/// A running process with its descendants; all are killed when this is dropped, so none keeps
-/// a namespace of the test alive.
+/// A running process with its descendants. Dropping this kills them all, so that none keeps a
+/// namespace of the test alive.
 #[derive(Debug)]
 pub struct Running {
     name: String,
     child: Child,
     lines: Receiver<(Channel, String)>,
-    /// What it said so far.
+    /// Its output so far.
     said: Vec<(Channel, String)>,
 }
 
@@ -59,10 +59,10 @@ impl Running {
         Self { name, child, lines, said: Vec::new() }
     }
 
-    /// Waits until it says something, and returns that line.
+    /// Waits for a line of output that contains the text, and returns that line.
     ///
     /// # Panics
-    /// When it ends or the deadline passes before.
+    /// When the process ends or the deadline passes before.
     #[track_caller]
     pub fn wait_for(&mut self, part: &str) -> String {
         let deadline = Instant::now() + DEADLINE;
@@ -80,20 +80,20 @@ impl Running {
         }
     }
 
-    /// Sends it, and not its descendants, a signal.
+    /// Sends the process, but not its descendants, a signal.
     ///
     /// # Panics
-    /// When it is not there any more.
+    /// When the process has ended.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         nix::sys::signal::kill(self.pid(), signal)
             .unwrap_or_else(|error| panic!("signal to {self}: {error}"));
     }
 
-    /// Whether it has ended by now.
+    /// Whether the process has ended.
     ///
     /// # Panics
-    /// When the kernel does not tell.
+    /// When waitpid(2) fails.
     #[track_caller]
     pub fn has_ended(&mut self) -> bool {
         let status = self.child.try_wait();
@@ -104,10 +104,10 @@ impl Running {
         Pid::from_raw(self.child.id().try_into().expect("a process id fits"))
     }
 
-    /// Waits for its end; both texts are complete then.
+    /// Waits for its end and returns its complete output.
     ///
     /// # Panics
-    /// When it does not end in time, or leaves a process behind that holds its output open.
+    /// When it does not end in time, or a process that it leaves behind keeps its output open.
     #[track_caller]
     pub fn finish(mut self) -> (ExitStatus, String, String) {
         let deadline = Instant::now() + DEADLINE;
@@ -130,7 +130,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself, and then there is nobody to kill or to wait for.
+        // It may have ended already; then there is no process to kill or to wait for.
         let _ = killpg(self.pid(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
@@ -143,13 +143,13 @@ impl fmt::Display for Running {
     }
 }
 
-/// What the child does before it is the command: it dies with the test, and ends by the signals
-/// that end a program, which whoever started the tests may ignore (a shell does for what it runs
-/// in the background, and nohup).
+/// Prepares the child before exec: it dies with the test, and the signals that end a program have
+/// their default action, which nohup or a shell that runs the tests in the background may have
+/// changed.
 pub(crate) fn begin() -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
     for ending in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
-        // SAFETY: the default is no handler.
+        // SAFETY: this sets the default action and installs no handler.
         unsafe { signal(ending, SigHandler::SigDfl)? };
     }
     Ok(())

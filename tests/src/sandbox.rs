@@ -1,4 +1,4 @@
-//! A machine of its own for one test.
+//! The sandbox: a machine of its own for each test.
 
 use std::{
     ffi::CString,
@@ -17,25 +17,26 @@ use nix::{
 
 use crate::{own, wait::DEADLINE};
 
-/// Whether the kernel's grace periods hurry.
-pub const HURRY: &str = "/sys/kernel/rcu_expedited";
+/// The kernel setting that makes RCU grace periods short.
+pub const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
 
-/// The calling thread in a mount and a network namespace of its own, with an empty /run/netns,
-/// an empty bpffs and nothing but a loopback interface. What the test calls 'the machine' is
-/// this; the real one is never touched. Names cannot clash between tests that run in parallel,
-/// and when the last process and thread in here end, the kernel clears everything away: also
-/// after a panic.
+/// Puts the calling thread into new mount and network namespaces with an empty /run/netns, an empty
+/// bpffs and only a loopback interface. This is the machine that a test talks about; the real one is
+/// never touched. Names cannot clash between tests that run in parallel. When the last process and
+/// thread in the sandbox end, the kernel removes everything, also after a panic.
 #[derive(Debug)]
 pub struct Sandbox {
     mounts: OwnedFd,
     network: OwnedFd,
-    /// Namespaces belong to the thread that entered them.
+    /// Namespaces belong to the thread that has entered them.
     not_send: PhantomData<*const ()>,
 }
 
 impl Sandbox {
+    /// Makes a sandbox.
+    ///
     /// # Panics
-    /// Without root: a test that cannot run has not passed.
+    /// Without root: a test that cannot run must not pass.
     #[must_use]
     pub fn new() -> Self {
         assert!(
@@ -51,18 +52,18 @@ impl Sandbox {
         mount_on("none", "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, "");
         without_mounts_below_run();
         mount_on("tmpfs", "/run", Some("tmpfs"), MsFlags::empty(), "mode=755");
-        // A mount point of its own, as `ip netns` would make it: so that the first namespace
-        // leaves no more mounts behind than the second.
+        // A mount point of its own, as `ip netns` makes it with the first namespace. Otherwise the
+        // first namespace would leave more mounts behind than the second.
         fs::create_dir("/run/netns").expect("/run/netns");
         mount_on("tmpfs", "/run/netns", Some("tmpfs"), MsFlags::empty(), "mode=755");
         mount_on("bpf", "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), "mode=700");
         without_name_servers();
-        without_hurry();
+        replace_rcu_expedited();
         own().command("ip", &["link", "set", "lo", "up"]).success();
         sandbox
     }
 
-    /// Makes /etc writable without writing to the machine's.
+    /// Makes /etc writable without changing the real machine's.
     pub fn private_etc(&self) {
         for folder in ["/run/etc-upper", "/run/etc-work"] {
             fs::create_dir(folder).expect("a folder in a new tmpfs");
@@ -71,13 +72,13 @@ impl Sandbox {
         mount_on("overlay", "/etc", Some("overlay"), MsFlags::empty(), options);
     }
 
-    /// Gives the machine's own setting of the kernel's grace periods back, for one who measures
-    /// how fast it is and is alone.
-    pub fn with_hurry(&self) {
-        umount2(HURRY, MntFlags::MNT_DETACH).expect("the file that stands for the setting");
+    /// Makes the real [`RCU_EXPEDITED`] visible again, for the benchmark: it measures times and runs
+    /// alone.
+    pub fn with_rcu_expedited(&self) {
+        umount2(RCU_EXPEDITED, MntFlags::MNT_DETACH).expect("the file that stands for the setting");
     }
 
-    /// Takes /sys/fs/bpf away, such that nobody can put it back; cgroups stay.
+    /// Removes /sys/fs/bpf so that no one can mount it again; cgroups stay.
     pub fn without_bpffs(&self) {
         fs::create_dir("/run/sys-fs").expect("/run/sys-fs");
         mount_on("tmpfs", "/run/sys-fs", Some("tmpfs"), MsFlags::empty(), "mode=755");
@@ -89,14 +90,14 @@ impl Sandbox {
         mount_on("none", "/sys/fs", None, read_only, "");
     }
 
-    /// Gives the machine an uplink to a network that consists of one host, the namespace
-    /// `outside` at 192.168.1.1: as on a real machine, where the lab did not make the uplink.
+    /// Gives the machine an uplink to the namespace `outside`, which has 192.168.1.1: as on a real
+    /// machine, where the lab does not make the uplink.
     pub fn with_uplink(&self, uplink: &str) {
         let ip = |line: &str| {
             own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
         };
-        // An IPv6 address settles by itself, some time after its link is up, and would be a
-        // difference between before and after.
+        // An IPv6 address becomes valid some time after its link is up, and would be a difference
+        // between two snapshots.
         fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("a setting");
         ip("netns add outside");
         ip(&format!("link add {uplink} type veth peer name eth0 netns outside"));
@@ -123,8 +124,7 @@ impl Drop for Sandbox {
         // The test runner may use this thread for the next test.
         let folder = std::env::current_dir();
         let home = setns(&self.network, CloneFlags::CLONE_NEWNET)
-            // Threads that this one has started may still share its working folder, and such a
-            // thread cannot change its mounts.
+            // A thread that shares its working folder with others cannot enter a mount namespace.
             .and_then(|()| unshare(CloneFlags::CLONE_FS))
             .and_then(|()| setns(&self.mounts, CloneFlags::CLONE_NEWNS))
             .map_err(std::io::Error::from)
@@ -136,38 +136,39 @@ impl Drop for Sandbox {
     }
 }
 
-/// Detaches the machine's mounts below /run: its named namespaces, its containers. Behind the new
-/// /run nobody would see them, but the list of mounts has them, and the kernel takes one out of it
-/// whenever the machine deletes that namespace.
+/// Unmounts everything below the real machine's /run: its named namespaces, its containers. The new
+/// /run hides these mounts, but the list of mounts still shows them, and it changes whenever the
+/// machine deletes such a namespace.
 fn without_mounts_below_run() {
     let table = fs::read_to_string("/proc/thread-self/mountinfo").expect("the mounts");
     let points = table.lines().filter_map(|line| line.split(' ').nth(4));
     let below: Vec<&str> = points.filter(|point| point.starts_with("/run/")).collect();
-    // The last ones lie on top of the others.
+    // The last mounts lie on top of the others.
     for point in below.into_iter().rev() {
         match umount2(point, MntFlags::MNT_DETACH) {
-            // It went with another one, or the machine has taken it away at this moment.
+            // It disappeared with another mount, or the machine has just removed it.
             Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
             Err(error) => panic!("detach {point}: {error}"),
         }
     }
 }
 
-/// Nobody in here can reach the machine's name servers, and some tools ask them first and wait:
-/// an empty list is answered at once.
+/// Empties the list of name servers. None of them is reachable from the sandbox, and some tools would
+/// query them and wait.
 fn without_name_servers() {
     let list = Path::new("/etc/resolv.conf");
-    // With systemd-resolved it is a link into the old /run, and leads nowhere by now.
+    // With systemd-resolved it is a link into the old /run, which is hidden now.
     if list.exists() {
         fs::write("/run/resolv.conf", "").expect("a file in a new tmpfs");
         mount_on("/run/resolv.conf", "/etc/resolv.conf", None, MsFlags::MS_BIND, "");
     }
 }
 
-/// The kernel has one such setting for all tests, and for the real machine: a file stands for it.
-fn without_hurry() {
+/// Puts a plain file in the place of [`RCU_EXPEDITED`], since the kernel has only one such setting
+/// for all tests and the real machine.
+fn replace_rcu_expedited() {
     fs::write("/run/rcu_expedited", "0\n").expect("a file in a new tmpfs");
-    mount_on("/run/rcu_expedited", HURRY, None, MsFlags::MS_BIND, "");
+    mount_on("/run/rcu_expedited", RCU_EXPEDITED, None, MsFlags::MS_BIND, "");
 }
 
 fn mount_on(source: &str, target: &str, kind: Option<&str>, flags: MsFlags, options: &str) {

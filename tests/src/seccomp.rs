@@ -1,4 +1,4 @@
-//! A kernel that refuses bpf(2), or one of its commands: a filter by seccomp.
+//! A seccomp filter that makes bpf(2), or one of its commands, fail.
 
 use std::{io, os::unix::process::CommandExt as _, process::Command};
 
@@ -7,12 +7,12 @@ use nix::libc;
 /// `BPF_LINK_CREATE` of linux/bpf.h.
 pub const BPF_LINK_CREATE: u32 = 28;
 
-/// Where `struct seccomp_data` has the number of the system call and the lower half of its first
+/// Offsets in `struct seccomp_data`: the number of the system call, and the lower half of its first
 /// argument.
 const NUMBER: u32 = 0;
 const FIRST_ARGUMENT: u32 = if cfg!(target_endian = "little") { 16 } else { 20 };
 
-/// Lets the kernel refuse bpf(2) to a program with this error, all of it or one command.
+/// Makes bpf(2), or one of its commands, fail with this error in a program.
 pub fn refuse_bpf(program: &mut Command, command: Option<u32>, error: i32) -> &mut Command {
     let number = u32::try_from(libc::SYS_bpf).expect("the number of a system call");
     let mut code = vec![load(NUMBER), skip_unless(number, if command.is_some() { 3 } else { 1 })];
@@ -43,7 +43,7 @@ fn load(offset: u32) -> libc::sock_filter {
     instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, offset)
 }
 
-/// Goes on if the word is `value`, else skips so many instructions.
+/// Continues if the word is `value`, else skips `count` instructions.
 fn skip_unless(value: u32, count: u8) -> libc::sock_filter {
     instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, count, value)
 }

@@ -1,5 +1,5 @@
-//! A STUN server with two addresses and two ports (RFC 3489 section 8), as a client asks for that
-//! wants to know how it is translated.
+//! A STUN server with two addresses and two ports (RFC 3489 section 8), by which a client finds out
+//! how it is translated.
 
 use std::{
     io,
@@ -14,17 +14,17 @@ use std::{
 
 use crate::inside;
 
-/// The ports of the service, its own and the other.
+/// The two ports of the server.
 const PORTS: [u16; 2] = [3478, 3479];
 
-/// How often a server that waits looks whether it is to end.
+/// How often a waiting server checks whether it must end.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Type of a message: a question, and its answer.
+/// Message types: request and response.
 const BINDING_REQUEST: [u8; 2] = [0, 1];
 const BINDING_RESPONSE: [u8; 2] = [1, 1];
 
-/// Types of attributes.
+/// Attribute types.
 const MAPPED_ADDRESS: u16 = 1;
 const CHANGE_REQUEST: u16 = 3;
 const SOURCE_ADDRESS: u16 = 4;
@@ -44,10 +44,10 @@ pub struct StunServer {
 }
 
 impl StunServer {
-    /// Answers at both ports of both addresses, which are addresses of that namespace.
+    /// Starts a server on both ports of both addresses of a namespace.
     ///
     /// # Panics
-    /// When a socket cannot be had.
+    /// When a socket cannot be bound.
     #[must_use]
     pub fn start(namespace: &str, addresses: [Ipv4Addr; 2]) -> Self {
         let bind = |address, port| {
@@ -74,13 +74,13 @@ impl Drop for StunServer {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // What it panicked with is told already.
+            // A panic of the thread has already printed its message.
             let _ = thread.join();
         }
     }
 }
 
-/// Answers what comes to one of the sockets. The bits of its number: its address, and its port.
+/// Answers requests to one of the sockets. The bits of its number select its address and port.
 fn serve(sockets: &[UdpSocket], own: usize, ends: &AtomicBool) {
     let mut packet = [0; 512];
     while !ends.load(Ordering::Relaxed) {
@@ -107,7 +107,7 @@ fn serve(sockets: &[UdpSocket], own: usize, ends: &AtomicBool) {
                 (CHANGED_ADDRESS, at(own ^ 3)),
             ],
         );
-        // Who asks in vain asks again.
+        // A client that gets no answer sends its request again.
         let _ = sockets[answering].send_to(&answer, client);
     }
 }
@@ -136,7 +136,7 @@ fn response(transaction: &[u8], attributes: &[(u16, SocketAddrV4)]) -> Vec<u8> {
     let mut body = Vec::new();
     for (kind, address) in attributes {
         body.extend(kind.to_be_bytes());
-        // Eight bytes, of IPv4.
+        // Eight bytes of value; the family is IPv4.
         body.extend([0, 8, 0, 1]);
         body.extend(address.port().to_be_bytes());
         body.extend(address.ip().octets());

@@ -1,4 +1,4 @@
-//! A program at a terminal, as a person would sit there.
+//! A program at a pseudo-terminal.
 
 use std::{
     fs::File,
@@ -22,21 +22,22 @@ use nix::{
 
 use crate::{running, wait::DEADLINE};
 
-/// A running program whose three standard files are a pseudo-terminal of its own. It is killed
-/// when this is dropped.
+/// A running program with a pseudo-terminal as standard input, output and error. Dropping this kills
+/// it.
 #[derive(Debug)]
 pub struct Terminal {
     child: Child,
     keyboard: File,
     screen: Receiver<Vec<u8>>,
-    /// Everything that was written to the screen so far, escape sequences included.
+    /// Everything written to the screen so far, including escape sequences.
     shown: Vec<u8>,
-    /// How much of it `wait_for` has gone past.
+    /// How much of it `wait_for` has searched.
     read: usize,
 }
 
 impl Terminal {
-    /// Starts a program at a terminal of so many columns and rows; (0, 0) is one without a size.
+    /// Starts a program at a terminal with this number of columns and rows; (0, 0) means that the
+    /// terminal does not know its size.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -48,13 +49,13 @@ impl Terminal {
         let copy = || slave.try_clone().expect("a file");
         command.stdin(copy()).stdout(copy()).stderr(copy()).env("TERM", "xterm");
         if !command.get_envs().any(|(name, _)| name == "NO_COLOR") {
-            // The tests do not go by the taste of who runs them.
+            // The preference of the person who runs the tests must not matter.
             command.env_remove("NO_COLOR");
         }
         // SAFETY: between fork and exec it makes system calls and allocates nothing.
         unsafe { command.pre_exec(sit_down) };
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        // With the last copy here the screen would never end. The command keeps its own three.
+        // The command has its own copies. With one left here, reading the screen would never end.
         drop(slave);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let keyboard = File::from(master);
@@ -62,7 +63,7 @@ impl Terminal {
         let mut output = keyboard.try_clone().expect("a file");
         thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // A terminal that nobody sits at any more ends with EIO.
+            // Reading fails with EIO when the program has closed the terminal.
             while let Ok(length @ 1..) = output.read(&mut bytes) {
                 if sender.send(bytes[..length].to_vec()).is_err() {
                     break;
@@ -72,7 +73,7 @@ impl Terminal {
         Self { child, keyboard, screen, shown: Vec::new(), read: 0 }
     }
 
-    /// Waits until the screen shows something that it has not shown before the last such wait.
+    /// Waits until the screen shows a text after the text of the last wait.
     ///
     /// # Panics
     /// When the program ends or the deadline passes before.
@@ -107,7 +108,7 @@ impl Terminal {
     /// Sends the program a signal.
     ///
     /// # Panics
-    /// When it is not there any more.
+    /// When the program has ended.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap_or_else(|error| panic!("{signal}: {error}"));
@@ -152,13 +153,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended by itself, and then there is nobody to kill or to wait for.
+        // It may have ended already; then there is no process to kill or to wait for.
         let _ = killpg(self.pid(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }
 
-/// Makes the terminal the one of a new session, so that Ctrl-C and `/dev/tty` are the program's.
+/// Makes the terminal the controlling one of a new session, so that Ctrl-C and `/dev/tty` work.
 fn sit_down() -> io::Result<()> {
     setsid()?;
     // SAFETY: the request takes a number, and changes nothing of this program's memory.

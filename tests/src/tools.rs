@@ -1,4 +1,4 @@
-//! Foreign tools, each in a namespace.
+//! Foreign tools in namespaces.
 
 use std::{fs, process::Command};
 
@@ -11,13 +11,14 @@ use crate::{
     wait::DEADLINE,
 };
 
-/// The loopback, and what the kernel adds while the module of such tunnels is loaded.
+/// The loopback, and the tunnel interfaces that the kernel adds to every namespace while their
+/// modules are loaded.
 const IN_EVERY_NAMESPACE: [&str; 10] = [
     "lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "sit0", "ip6tnl0", "ip6gre0",
     "ip6_vti0",
 ];
 
-/// Work in one namespace.
+/// A namespace in which code and tools run.
 #[derive(Clone, Debug)]
 pub struct Inside {
     name: Option<String>,
@@ -32,7 +33,7 @@ impl Inside {
         self.name.as_deref()
     }
 
-    /// Does `work` on this thread while it is in the namespace.
+    /// Runs `work` on this thread in the namespace.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         enter(self.name(), work)
     }
@@ -44,14 +45,14 @@ impl Inside {
         run(self.name(), Command::new(program).args(arguments))
     }
 
-    /// Starts a program that the test ends.
+    /// Starts a program in the background.
     #[track_caller]
     #[must_use]
     pub fn start(&self, program: &str, arguments: &[&str]) -> Running {
         Running::start(self.name(), Command::new(program).args(arguments))
     }
 
-    /// One ping, which ends with its answer.
+    /// Sends one ping and waits for its answer.
     #[track_caller]
     #[must_use]
     pub fn ping(&self, address: &str) -> Output {
@@ -59,18 +60,18 @@ impl Inside {
         self.command("ping", &["-n", "-c", "1", "-W", &limit, address])
     }
 
-    /// Whether one ping is answered within a second, for who asks again and again.
+    /// Whether one ping is answered within a second, for polling.
     #[track_caller]
     #[must_use]
     pub fn is_answered(&self, address: &str) -> bool {
         self.command("ping", &["-n", "-c", "1", "-W", "1", address]).status.success()
     }
 
-    /// Pings that nobody must answer; that somebody on the way refuses them is no answer.
+    /// Sends pings that must not be answered. An ICMP error from a router on the way is no answer.
     ///
     /// # Panics
-    /// When somebody does, and when nobody was asked: an address that is none, or no route to it, would
-    /// let pass any test of what does not get through.
+    /// When a ping is answered, or was never sent: with an invalid address or without a route the
+    /// check would prove nothing.
     #[track_caller]
     pub fn cannot_ping(&self, address: &str) {
         let output = self.command("ping", &["-n", "-c", "2", "-i", "0.2", "-W", "1", address]);
@@ -78,20 +79,20 @@ impl Inside {
         assert!(is_silent, "{output}\nexpected no answer");
     }
 
-    /// Pings with this many bytes in its packet, which nobody may cut into fragments.
+    /// Pings with a packet of this many bytes and the DF flag.
     ///
     /// # Panics
-    /// When there are fewer bytes than the headers have.
+    /// When the headers alone are longer.
     #[track_caller]
     #[must_use]
     pub fn ping_whole(&self, to: &str, bytes: u32) -> Output {
-        // 20 bytes are the IPv4 header, 8 that of ICMP.
+        // The IPv4 header has 20 bytes, the ICMP header 8.
         let size = bytes.checked_sub(28).expect("room for the headers").to_string();
         let limit = DEADLINE.as_secs().to_string();
         self.command("ping", &["-n", "-c1", "-W", &limit, "-Mdo", "-s", &size, to])
     }
 
-    /// The addresses of the routers on the way, and the end of it.
+    /// The addresses of the routers on the path and of its end.
     ///
     /// # Panics
     /// When `traceroute` fails.
@@ -113,7 +114,7 @@ impl Inside {
         self.command("curl", &arguments)
     }
 
-    /// The names of the interfaces, sorted, without those that every namespace has.
+    /// The sorted names of the interfaces, without those that every namespace has.
     #[track_caller]
     #[must_use]
     pub fn interfaces(&self) -> Vec<String> {
@@ -126,10 +127,10 @@ impl Inside {
         names
     }
 
-    /// Fails unless netfilter has no rule here, neither iptables' nor nftables'.
+    /// Checks that the namespace has no rules of iptables or nftables.
     ///
     /// # Panics
-    /// When there is one.
+    /// When it has some.
     #[track_caller]
     pub fn has_no_netfilter_rules(&self) {
         for tool in [&["iptables-save"][..], &["nft", "list", "ruleset"]] {
@@ -138,7 +139,7 @@ impl Inside {
         }
     }
 
-    /// Starts a web server whose only page is `text`; it listens when this returns.
+    /// Starts a web server with the page `text`. It listens when this returns.
     #[track_caller]
     #[must_use]
     pub fn web_server(&self, address: &str, port: u16, text: &str) -> WebServer {
@@ -153,7 +154,7 @@ impl Inside {
     }
 }
 
-/// A web server of Python's.
+/// A web server in Python.
 #[derive(Debug)]
 pub struct WebServer {
     server: Running,

@@ -1,4 +1,4 @@
-//! Topology files, written as one would draw them.
+//! A builder of topology files.
 
 use std::fmt::Write as _;
 
@@ -6,26 +6,25 @@ use tempfile::NamedTempFile;
 
 use crate::{Output, netns};
 
-/// A topology file in the making.
+/// A topology file.
 #[derive(Clone, Debug)]
 pub struct LabFile {
     text: String,
 }
 
-/// A lab of this name, with nothing in it yet. Without [`LabFile::router`] the machine's own
-/// namespace is the router.
+/// An empty lab with this name. Without [`LabFile::router`] the machine is its router.
 #[must_use]
 pub fn lab(name: &str) -> LabFile {
     LabFile { text: format!("name = \"{name}\"\n") }
 }
 
-/// A whole topology file, for what [`lab`] has no words for.
+/// A topology file from its text, for what [`lab`] cannot express.
 #[must_use]
 pub fn lab_file(text: &str) -> LabFile {
     LabFile { text: text.to_owned() }
 }
 
-/// The lecture's lab, as the program has it built in.
+/// The lecture's lab, which is also built into the program.
 #[must_use]
 pub fn lecture() -> LabFile {
     lab("lecture")
@@ -38,7 +37,7 @@ pub fn lecture() -> LabFile {
         .forward("tcp", 80, "192.168.15.2:80")
 }
 
-/// A provider with a street, and a home in that street. Behind both is a 10.0.0.0/8.
+/// Two routers in a row: a home behind a provider. Both have inside networks in 10.0.0.0/8.
 #[must_use]
 pub fn town() -> LabFile {
     lab_file(TOWN)
@@ -85,8 +84,7 @@ bridge = "br-home"
 address = "10.1.0.2/24"
 "#;
 
-/// The simulated network at the other end of an uplink: one host, and the addresses beyond it
-/// that it answers for.
+/// The simulated outside of an uplink: one host, and further addresses that it answers for.
 #[must_use]
 pub fn outside(namespace: &str, address: &str, answers: &[&str]) -> String {
     format!(
@@ -109,7 +107,7 @@ impl LabFile {
         self.with("[router]", &[("namespace", &quoted(namespace))])
     }
 
-    /// An uplink that the lab simulates: its gateway is the host outside.
+    /// Adds an uplink with a simulated outside, whose host is the gateway.
     #[must_use]
     pub fn uplink(self, name: &str, address: &str, outside: &str) -> Self {
         let gateway = outside
@@ -127,7 +125,7 @@ impl LabFile {
         )
     }
 
-    /// An uplink that the machine has.
+    /// Adds an uplink that the machine already has.
     #[must_use]
     pub fn own_uplink(self, name: &str) -> Self {
         self.with("[[uplink]]", &[("name", &quoted(name))])
@@ -146,7 +144,7 @@ impl LabFile {
         )
     }
 
-    /// Many namespaces of one name, with the addresses that are handed out.
+    /// Adds `count` namespaces with numbered names and consecutive addresses.
     #[must_use]
     pub fn many(self, name: &str, bridge: &str, count: usize) -> Self {
         let (name, bridge, count) = (quoted(name), quoted(bridge), count.to_string());
@@ -170,17 +168,17 @@ impl LabFile {
         )
     }
 
-    /// A line of TOML at the end.
+    /// Appends TOML text.
     #[must_use]
     pub fn text(mut self, line: &str) -> Self {
         writeln!(self.text, "{line}").expect("text grows");
         self
     }
 
-    /// Replaces the first `from`, to spoil a good file.
+    /// Replaces the first occurrence of `from`.
     ///
     /// # Panics
-    /// When it is not there.
+    /// When there is none.
     #[must_use]
     #[track_caller]
     pub fn replace(self, from: &str, to: &str) -> Self {
@@ -188,10 +186,10 @@ impl LabFile {
         Self { text: self.text.replacen(from, to, 1) }
     }
 
-    /// Where the first `part` begins, as `LINE:COLUMN`.
+    /// The position of the first `part`, as `LINE:COLUMN`.
     ///
     /// # Panics
-    /// When it is not there.
+    /// When there is none.
     #[must_use]
     #[track_caller]
     pub fn position(&self, part: &str) -> String {
@@ -202,7 +200,7 @@ impl LabFile {
         format!("{}:{}", before.matches('\n').count() + 1, at - line_start + 1)
     }
 
-    /// As a file for the program.
+    /// Writes a temporary file.
     ///
     /// # Panics
     /// When it cannot be written.
@@ -213,7 +211,7 @@ impl LabFile {
         file
     }
 
-    /// `netns up` with this file.
+    /// Runs `netns up` with this file.
     ///
     /// # Panics
     /// When the file cannot be written.

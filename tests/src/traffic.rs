@@ -1,4 +1,4 @@
-//! Traffic that is checked to the last bit, made by threads inside the namespaces.
+//! Streams and datagrams between namespaces, compared byte by byte.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -19,11 +19,11 @@ use crate::{Inside, enter, wait::DEADLINE};
 /// One block of a stream.
 const BLOCK: usize = 1 << 20;
 
-/// How often a waiting echo server looks whether it should end.
+/// How often a waiting echo server checks whether it must end.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// A stream of bytes that both ends know: blocks cut out of one noise, each elsewhere, so that
-/// no two neighbours are equal and lost, doubled, moved or changed bytes show.
+/// A stream of bytes that both ends can compute. Its blocks are taken from different places of one
+/// random sequence, so that lost, repeated, moved and changed bytes are detected.
 #[derive(Debug)]
 pub struct Stream {
     noise: Vec<u8>,
@@ -38,7 +38,7 @@ impl Default for Stream {
 impl Stream {
     #[must_use]
     pub fn new() -> Self {
-        // Marsaglia's xorshift; a fixed seed, since a failure must come back.
+        // Marsaglia's xorshift with a fixed seed, so that failures are reproducible.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut noise = Vec::with_capacity(2 * BLOCK);
         while noise.len() < 2 * BLOCK {
@@ -51,14 +51,14 @@ impl Stream {
     }
 
     fn block(&self, number: usize) -> &[u8] {
-        // A prime step walks through all places before it comes back to the first.
+        // A step that is prime visits all offsets before it returns to the first.
         let start = number.wrapping_mul(4_099) % BLOCK;
         &self.noise[start..start + BLOCK]
     }
 }
 
-/// Sends blocks while `more` of the number sent so far holds, then closes its direction.
-/// Returns the bytes sent.
+/// Sends blocks while `more(blocks sent)` is true, then closes its direction. Returns the number of
+/// bytes sent.
 ///
 /// # Errors
 /// When the connection breaks.
@@ -76,7 +76,8 @@ pub fn send_stream(
     Ok(length(blocks))
 }
 
-/// Receives until the other end closes, and compares every byte. Returns the bytes received.
+/// Receives until the other end closes, and compares every byte. Returns the number of bytes
+/// received.
 ///
 /// # Errors
 /// When the connection breaks.
@@ -117,12 +118,11 @@ fn length(blocks: usize) -> u64 {
     (blocks * BLOCK) as u64
 }
 
-/// Sends so many blocks of 1 MiB by one connection, from a place to an address that is called, where
-/// in another place somebody listens; all of it arrives bit for bit. Returns the caller as he is
-/// seen there.
+/// Sends `blocks` blocks of 1 MiB over one connection from a namespace to an address, which leads to
+/// a listener in another namespace. Returns the client's address as the listener sees it.
 ///
 /// # Panics
-/// When nobody answers, or anything else arrives.
+/// When the connection fails, or a byte differs.
 #[track_caller]
 pub fn stream_whole(
     (from, called): (&Inside, &str),
@@ -145,10 +145,10 @@ pub fn stream_whole(
     caller
 }
 
-/// Connects from a given port; the socket gives up at the deadline.
+/// Connects from a given port; operations of the socket time out at the deadline.
 ///
 /// # Errors
-/// When nobody answers.
+/// When the connection fails.
 pub fn connect_from(port: u16, to: &str) -> io::Result<TcpStream> {
     let to: SocketAddr = to.parse().map_err(io::Error::other)?;
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
@@ -161,13 +161,13 @@ pub fn connect_from(port: u16, to: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Accepts one connection, waiting no longer than the deadline.
+/// Accepts one connection, waiting until the deadline at most.
 ///
 /// # Errors
-/// When nobody comes.
+/// When no client connects.
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let socket = Socket::from(listener.try_clone()?);
-    // On Linux this is the limit of accept too.
+    // On Linux the read timeout also applies to accept.
     socket.set_read_timeout(Some(DEADLINE))?;
     let (stream, peer) = listener.accept()?;
     stream.set_read_timeout(Some(DEADLINE))?;
@@ -175,10 +175,10 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     Ok((stream, peer))
 }
 
-/// Sends a word to the server's end of a connection, and the same one back.
+/// Sends a word to the server's end of a connection and back.
 ///
 /// # Panics
-/// When one of them is closed, or gets anything else.
+/// When an end is closed, or receives something else.
 #[track_caller]
 pub fn exchange(client: &mut TcpStream, server: &mut TcpStream, word: &[u8]) {
     let goes = |from: &mut TcpStream, to: &mut TcpStream| {
@@ -191,7 +191,7 @@ pub fn exchange(client: &mut TcpStream, server: &mut TcpStream, word: &[u8]) {
     goes(server, client);
 }
 
-/// A UDP server in a namespace that sends everything back, until it is dropped.
+/// A UDP echo server in a namespace; it runs until it is dropped.
 #[derive(Debug)]
 pub struct UdpEcho {
     peers: Receiver<SocketAddr>,
@@ -200,10 +200,10 @@ pub struct UdpEcho {
 }
 
 impl UdpEcho {
-    /// Listens when this returns.
+    /// Starts the server. It listens when this returns.
     ///
     /// # Panics
-    /// When the address is taken.
+    /// When the address is in use.
     #[must_use]
     #[track_caller]
     pub fn start(namespace: &str, address: &str) -> Self {
@@ -216,7 +216,7 @@ impl UdpEcho {
         let server = std::thread::spawn(move || {
             let mut datagram = [0; 2048];
             while !is_over.load(Ordering::Relaxed) {
-                // Without a datagram there is nothing to do but look up.
+                // After a timeout, check again whether to end.
                 let Ok((length, peer)) = socket.recv_from(&mut datagram) else { continue };
                 let answered = socket.send_to(&datagram[..length], peer);
                 if answered.is_err() || sender.send(peer).is_err() {
@@ -227,10 +227,10 @@ impl UdpEcho {
         Self { peers, ended, server: Some(server) }
     }
 
-    /// Waits for a datagram and returns whom it came from.
+    /// Waits for a datagram and returns its source.
     ///
     /// # Panics
-    /// When none comes.
+    /// When none arrives.
     #[track_caller]
     #[must_use]
     pub fn next_peer(&self) -> SocketAddr {
@@ -242,7 +242,7 @@ impl Drop for UdpEcho {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
         if let Some(server) = self.server.take() {
-            // A panic of the server has been printed by itself.
+            // A panic of the thread has already printed its message.
             let _ = server.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Sockets of UDP in namespaces, and what their ends say to each other.
+//! UDP sockets in namespaces, and exchanges between them.
 
 use std::{
     fmt::Debug,
@@ -12,10 +12,10 @@ use crate::{
 };
 
 impl Inside {
-    /// A socket of this namespace, which waits for a datagram until the deadline.
+    /// Binds a socket in this namespace; receiving times out at the deadline.
     ///
     /// # Panics
-    /// When the address is taken, or is none of this namespace.
+    /// When the address is in use, or does not belong to this namespace.
     #[track_caller]
     #[must_use]
     pub fn udp(&self, address: impl ToSocketAddrs + Debug) -> UdpSocket {
@@ -27,24 +27,24 @@ impl Inside {
     }
 }
 
-/// What a socket receives, and from whom.
+/// The next datagram of a socket, and its source.
 ///
 /// # Panics
-/// When nothing comes.
+/// When none arrives.
 #[track_caller]
 #[must_use]
 pub fn receive_bytes(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    // As much as a datagram carries: a shorter buffer would hide what is behind its end.
+    // As long as the longest datagram: a shorter buffer would hide excess bytes.
     let mut buffer = vec![0; 1 << 16];
     let (length, sender) = socket.recv_from(&mut buffer).expect("a datagram");
     buffer.truncate(length);
     (buffer, sender)
 }
 
-/// The text that a socket receives, and from whom.
+/// The text of the next datagram of a socket, and its source.
 ///
 /// # Panics
-/// When nothing comes.
+/// When none arrives.
 #[track_caller]
 #[must_use]
 pub fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
@@ -52,11 +52,11 @@ pub fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
     (String::from_utf8_lossy(&bytes).into_owned(), sender)
 }
 
-/// Expects that for some time no datagram comes, and none is there. The socket waits until the
-/// deadline again afterwards.
+/// Expects that no datagram arrives for [`SILENCE`](crate::SILENCE). Afterwards the socket waits
+/// until the deadline again.
 ///
 /// # Panics
-/// When there is one, or an error.
+/// When a datagram or an error arrives.
 #[track_caller]
 pub fn receives_nothing(socket: &UdpSocket) {
     socket.set_read_timeout(Some(SILENCE)).expect("a timeout");
@@ -69,20 +69,20 @@ pub fn receives_nothing(socket: &UdpSocket) {
     socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
 }
 
-/// Asks a server at its own address: [`ask_at`].
+/// [`ask_at`] with the server's own address.
 ///
 /// # Panics
-/// When one of them does not get what the other has sent, or from elsewhere.
+/// When an end does not receive what the other has sent, or receives it from another address.
 #[track_caller]
 pub fn ask(client: &UdpSocket, server: &UdpSocket, question: &str) -> SocketAddr {
     ask_at(client, &server.local_addr().expect("an address").to_string(), server, question)
 }
 
-/// Asks at an address that leads to the server, and gets the answer to this very question, from
-/// where it has asked. Returns the client as the server has seen it.
+/// Sends a question to an address that leads to the server, and expects the server's answer from
+/// that address. Returns the client's address as the server sees it.
 ///
 /// # Panics
-/// When one of them does not get what the other has sent, or from elsewhere.
+/// When an end does not receive what the other has sent, or receives it from another address.
 #[track_caller]
 pub fn ask_at(client: &UdpSocket, called: &str, server: &UdpSocket, question: &str) -> SocketAddr {
     client.send_to(question.as_bytes(), called).expect("to ask");
@@ -95,11 +95,11 @@ pub fn ask_at(client: &UdpSocket, called: &str, server: &UdpSocket, question: &s
     seen
 }
 
-/// Asks at an address that leads to a [`UdpEcho`](crate::UdpEcho), and gets back what was sent, from
-/// where it was sent to.
+/// Sends a datagram to an address that leads to a [`UdpEcho`](crate::UdpEcho), and expects it back
+/// from that address.
 ///
 /// # Panics
-/// When nothing comes, or anything else.
+/// When nothing or something else arrives.
 #[track_caller]
 pub fn ask_echo(client: &UdpSocket, called: &str) {
     client.send_to(b"who am I?", called).expect("to ask");

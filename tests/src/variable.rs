@@ -1,8 +1,8 @@
-//! Numbers that the environment gives to a test.
+//! Numbers from environment variables.
 
 use std::env;
 
-/// A number in the environment, decimal or hexadecimal; `None` if the variable is not set.
+/// The number in an environment variable, decimal or hexadecimal; `None` if it is not set.
 ///
 /// # Panics
 /// When it is not a number.

@@ -1,23 +1,23 @@
-//! Waiting for what has no event of its own, never longer than a deadline.
+//! Polls for conditions that have no event to wait for.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-/// Longer than anything in these tests takes on a busy machine.
+/// The longest wait: longer than anything in these tests takes on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long what must not come is waited for.
+/// How long to wait for a packet that must not arrive.
 pub const SILENCE: Duration = Duration::from_millis(500);
 
-/// How long a poll that found nothing is put off.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks again and again until it holds.
+/// Polls until the condition is true.
 ///
 /// # Panics
-/// When it does not hold in time.
+/// When it does not become true before the deadline.
 #[track_caller]
 pub fn eventually(what: &str, deadline: Duration, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();

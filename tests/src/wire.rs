@@ -1,4 +1,4 @@
-//! The bare end of a cable: whole packets in and out, and no stack that answers by itself.
+//! A packet socket at the end of a cable: whole packets in and out, without a stack that answers.
 
 use std::{
     fs,
@@ -22,17 +22,17 @@ const ETHERNET: usize = 14;
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IGMP: u8 = 2;
 
-/// Room for what arrives between two looks, in bytes.
+/// The receive buffer in bytes.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
-/// Marks the echoes of [`Wire::settle`] among all others.
+/// The payload of the echoes of [`Wire::settle`].
 const MARK: &[u8; 8] = b"settled?";
 
 /// A packet socket on an interface.
 #[derive(Debug)]
 pub struct Wire {
     socket: Socket,
-    /// The interface's address, and that of the neighbour whom frames are sent to.
+    /// The MAC addresses of the interface and of the neighbour that frames are sent to.
     own: Mac,
     neighbour: Mac,
     marks: u16,
@@ -42,7 +42,7 @@ impl Wire {
     /// Opens an interface of a namespace; frames go to `neighbour`.
     ///
     /// # Panics
-    /// Without such an interface.
+    /// When the interface is missing.
     #[must_use]
     #[track_caller]
     pub fn open(place: &Inside, interface: &str, neighbour: Mac) -> Self {
@@ -52,7 +52,7 @@ impl Wire {
         Self { socket, own: mac_of(place, interface), neighbour, marks: 0 }
     }
 
-    /// Sends a packet, which begins with its IPv4 header.
+    /// Sends a packet; the bytes begin with its IPv4 header.
     ///
     /// # Panics
     /// When the kernel refuses it.
@@ -62,7 +62,7 @@ impl Wire {
         self.socket.send(&frame).unwrap_or_else(|error| panic!("{} bytes: {error}", frame.len()));
     }
 
-    /// Sends a frame: what comes after its Ethernet addresses.
+    /// Sends a frame; the bytes begin after its MAC addresses.
     ///
     /// # Panics
     /// When the kernel refuses it.
@@ -72,7 +72,7 @@ impl Wire {
         self.socket.send(&frame).unwrap_or_else(|error| panic!("{} bytes: {error}", frame.len()));
     }
 
-    /// Sends a packet, or does not when the way is full.
+    /// Sends a packet; returns false if the queue is full.
     pub fn try_send(&self, packet: &[u8]) -> bool {
         self.socket.send(&self.frame(packet)).is_ok()
     }
@@ -81,9 +81,9 @@ impl Wire {
         [&self.neighbour[..], &self.own, &IPV4, packet].concat()
     }
 
-    /// Waits until all that was sent before has had its effect, here and at this end, and
-    /// returns the IPv4 packets that have arrived since the last time. The router is asked for
-    /// an echo: `from` is this end's address and `router` the router's.
+    /// Waits until all packets that were sent before have had their effect, and returns the IPv4
+    /// packets that have arrived since the last call. For this it pings the router: `from` is the
+    /// address of this end and `router` that of the router.
     ///
     /// # Panics
     /// When the router does not answer.
@@ -104,12 +104,11 @@ impl Wire {
         }
     }
 
-    /// The next IPv4 packet, without bytes that only fill its frame; `None` for other frames
-    /// and after a while without any. What the kernel tells of its multicast groups at times
-    /// of its own (IGMP) does not count.
+    /// The next IPv4 packet without padding; `None` for other frames and after a timeout. IGMP
+    /// reports, which the kernel sends by itself, do not count.
     pub fn next(&self) -> Option<Vec<u8>> {
         let mut frame = vec![0; 1 << 16];
-        // No event, or none yet.
+        // A timeout, or no frame yet.
         let length = (&self.socket).read(&mut frame).ok()?;
         frame.truncate(length);
         if frame.len() < ETHERNET + 20 || frame[12..14] != IPV4 || frame[23] == IGMP {
@@ -120,7 +119,7 @@ impl Wire {
     }
 }
 
-/// A socket that sends whole frames and hears what comes in, not what goes out.
+/// A socket that sends whole frames and receives incoming frames only.
 fn bound(interface: &str) -> io::Result<Socket> {
     let all = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(all))))?;
@@ -131,13 +130,13 @@ fn bound(interface: &str) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Makes a packet socket leave out the frames that its own namespace sends.
+/// Makes a packet socket ignore frames that its own namespace sends.
 ///
 /// # Errors
 /// When the kernel refuses it.
 pub fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
     let on: libc::c_int = 1;
-    // SAFETY: the value is an int, as the option asks for, and lives during the call.
+    // SAFETY: the option takes an int, and the value outlives the call.
     let set = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -150,29 +149,29 @@ pub fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Binds a packet socket to an interface of the namespace that the thread is in, to hear a
-/// protocol, which is in network byte order; 0 is none.
+/// Binds a packet socket to an interface of the thread's namespace, for a protocol in network byte
+/// order; with 0 it receives nothing.
 ///
 /// # Errors
-/// Without such an interface.
+/// When the interface is missing.
 pub fn bind_to_interface(socket: &Socket, interface: &str, protocol: u16) -> io::Result<()> {
     let index = i32::try_from(if_nametoindex(interface)?).map_err(io::Error::other)?;
     bind_to_index(socket, index, protocol)
 }
 
-/// Binds a packet socket to the interface with this index; 0 is every interface, also those that
-/// the namespace gets later.
+/// Binds a packet socket to the interface with this index; 0 is every interface, including later
+/// ones.
 ///
 /// # Errors
-/// Without such an interface.
+/// When the interface is missing.
 pub fn bind_to_index(socket: &Socket, index: i32, protocol: u16) -> io::Result<()> {
-    // SAFETY: all zeroes are a valid sockaddr_ll: it consists of integers.
+    // SAFETY: a sockaddr_ll consists of integers, so all zeroes are a valid value.
     let mut link: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
     link.sll_family = libc::AF_PACKET as u16;
     link.sll_protocol = protocol;
     link.sll_ifindex = index;
-    // SAFETY: `storage` has room for every kind of address; the length is that of what was
-    // written.
+    // SAFETY: `storage` has room for every kind of address, and the length is that of the written
+    // address.
     let ((), address) = unsafe {
         SockAddr::try_init(|storage, length| {
             storage.cast::<libc::sockaddr_ll>().write(link);
@@ -183,10 +182,10 @@ pub fn bind_to_index(socket: &Socket, index: i32, protocol: u16) -> io::Result<(
     socket.bind(&address)
 }
 
-/// The Ethernet address of an interface.
+/// The MAC address of an interface.
 ///
 /// # Panics
-/// Without such an interface.
+/// When the interface is missing.
 #[must_use]
 #[track_caller]
 pub fn mac_of(place: &Inside, interface: &str) -> Mac {
@@ -197,7 +196,7 @@ pub fn mac_of(place: &Inside, interface: &str) -> Mac {
     octets.try_into().expect("six octets")
 }
 
-/// A kernel setting of the namespace that the thread is in.
+/// Sets a kernel setting in the thread's namespace.
 ///
 /// # Panics
 /// When there is no such setting.

@@ -1,4 +1,4 @@
-//! XDP programs, as somebody in a namespace would attach them.
+//! Attaches an XDP program in a namespace.
 
 use std::{
     ffi::{c_long, c_uint},
@@ -16,21 +16,21 @@ const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_XDP: u32 = 37;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 
-/// What an XDP program does with all that comes in (`enum xdp_action` of linux/bpf.h).
+/// The action of the XDP program for every packet (`enum xdp_action` of linux/bpf.h).
 #[derive(Clone, Copy, Debug)]
 pub enum XdpAction {
     Drop = 1,
     Pass = 2,
 }
 
-/// A native XDP program on an interface, until this is dropped.
+/// A native XDP program on an interface. Dropping this detaches it.
 #[derive(Debug)]
 pub struct Xdp {
     _link: File,
 }
 
 impl Xdp {
-    /// Attaches it to an interface of this thread's namespace.
+    /// Attaches a program to an interface of the thread's namespace.
     ///
     /// # Panics
     /// When the kernel refuses it.
@@ -70,11 +70,10 @@ impl Request {
 
     fn call(&self, command: c_long) -> io::Result<File> {
         let size = c_uint::try_from(self.0.len()).expect("a short request");
-        // SAFETY: the kernel reads as many bytes as it is told, and what they point at outlives the
-        // call.
+        // SAFETY: the kernel reads `size` bytes, and everything they point at outlives the call.
         let answer = unsafe { libc::syscall(libc::SYS_bpf, command, self.0.as_ptr(), size) };
         match i32::try_from(answer) {
-            // SAFETY: the kernel has opened it for nobody else.
+            // SAFETY: the kernel has just opened this descriptor, and no one else owns it.
             Ok(descriptor) if descriptor >= 0 => Ok(unsafe { File::from_raw_fd(descriptor) }),
             _ => Err(io::Error::last_os_error()),
         }

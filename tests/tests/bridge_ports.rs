@@ -1,12 +1,12 @@
-//! A bridge is a bridge: what somebody does to a port of it, or to the whole, holds for the packets
-//! that would otherwise take a short way past it.
+//! The state of a bridge and its ports also applies to packets on the fast path, which bypasses the
+//! bridge.
 
 use netns_tests::{
     DEADLINE, Inside, LabFile, Sandbox, Xdp, XdpAction, ask_at, dropped, eventually, inside, ip,
     lab, mac_of, outside,
 };
 
-/// Red and blue on one bridge, and a service of blue that the outside reaches by a forward.
+/// Red and blue on one bridge, and a forward to a server in blue.
 fn red_and_blue() -> LabFile {
     lab("ports")
         .router("gw")
@@ -18,7 +18,7 @@ fn red_and_blue() -> LabFile {
         .forward("udp", 53, "10.1.0.3:53")
 }
 
-/// Who reaches whom.
+/// The namespaces of the lab, with checks of which one reaches which.
 struct Ends {
     red: Inside,
     blue: Inside,
@@ -27,8 +27,7 @@ struct Ends {
 }
 
 impl Ends {
-    /// A lab in which all is well, and everybody has met everybody: neighbours are known, and so are the
-    /// connections.
+    /// Builds the lab and sends traffic between all ends, so that neighbours and flows are known.
     fn up(lab: &LabFile) -> Self {
         lab.up().success();
         let ends = Self {
@@ -42,7 +41,8 @@ impl Ends {
         ends
     }
 
-    /// A port that is plugged in again forwards as soon as its link is seen to be up.
+    /// Checks that every end reaches every other. A port that was plugged in again forwards as soon as
+    /// the bridge sees its link up.
     #[track_caller]
     fn are_well(&self) {
         let (red, blue) = (&self.red, &self.blue);
@@ -51,7 +51,7 @@ impl Ends {
         self.reaches(red, &["8.8.8.8"]);
     }
 
-    /// A call from outside to a forward reaches blue and is answered, and so does one of red.
+    /// Calls the forward from outside and from red: both reach blue and are answered.
     #[track_caller]
     fn answers_calls(&self) {
         let server = self.blue.udp("10.1.0.3:53");
@@ -78,8 +78,8 @@ impl Ends {
     }
 }
 
-/// What somebody does to blue's cable so that nothing passes, and how it is undone. A link that is up
-/// again forwards some time later, whatever was set meanwhile: that is the last.
+/// Commands that cut blue's cable off, and commands that restore it. A link that comes up again
+/// forwards only some time later, so that case is the last one.
 const CUTS: [(&str, &str); 4] = [
     (
         "link set veth-blue-br type bridge_slave state 1",
@@ -91,7 +91,7 @@ const CUTS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn who_is_cut_off_from_its_bridge_reaches_nobody_until_that_is_undone() {
+fn a_namespace_cut_off_from_its_bridge_reaches_no_one_until_it_is_reconnected() {
     let _sandbox = Sandbox::new();
     let ends = Ends::up(&red_and_blue());
     ip(&ends.router, "link add other type bridge");
@@ -107,9 +107,9 @@ fn who_is_cut_off_from_its_bridge_reaches_nobody_until_that_is_undone() {
     }
 }
 
-/// Without its bridge the port is an interface of the router, which answers and routes.
+/// Outside its bridge the port is a plain interface of the router, which would answer and route.
 #[test]
-fn the_router_takes_nothing_from_a_pulled_cable() {
+fn the_router_accepts_no_packet_from_an_unplugged_port() {
     let _sandbox = Sandbox::new();
     let ends = Ends::up(&red_and_blue());
     ip(&ends.router, "link set veth-blue-br nomaster");
@@ -124,7 +124,7 @@ fn the_router_takes_nothing_from_a_pulled_cable() {
 }
 
 #[test]
-fn a_namespace_on_another_bridge_may_bear_no_other_address() {
+fn a_namespace_moved_to_another_bridge_cannot_use_another_address() {
     let _sandbox = Sandbox::new();
     let ends = Ends::up(&red_and_blue());
     ip(&ends.router, "link add other type bridge");
@@ -137,7 +137,7 @@ fn a_namespace_on_another_bridge_may_bear_no_other_address() {
 }
 
 #[test]
-fn at_a_locked_port_the_bridge_decides() {
+fn a_locked_bridge_port_is_left_to_the_bridge() {
     let _sandbox = Sandbox::new();
     let ends = Ends::up(&red_and_blue());
     let blue = mac_of(&ends.blue, "veth-blue").map(|byte| format!("{byte:02x}")).join(":");
@@ -152,7 +152,7 @@ fn at_a_locked_port_the_bridge_decides() {
 }
 
 #[test]
-fn nobody_on_a_bridge_that_is_switched_off_reaches_anybody() {
+fn namespaces_on_a_bridge_that_is_down_reach_no_one() {
     let _sandbox = Sandbox::new();
     let ends = Ends::up(&red_and_blue());
     ip(&ends.router, "link set br0 down");
@@ -163,11 +163,11 @@ fn nobody_on_a_bridge_that_is_switched_off_reaches_anybody() {
 }
 
 #[test]
-fn two_isolated_ports_reach_the_world_and_not_each_other() {
+fn two_isolated_ports_reach_the_outside_but_not_each_other() {
     let _sandbox = Sandbox::new();
     let ends = Ends::up(&red_and_blue());
     ip(&ends.router, "link set veth-blue-br type bridge_slave isolated on");
-    // Only between two isolated ports nothing passes.
+    // The bridge blocks only packets between two isolated ports.
     ends.are_well();
     ip(&ends.router, "link set veth-red-br type bridge_slave isolated on");
     ends.reaches_none(&ends.red, &["10.1.0.3"]);
@@ -177,7 +177,7 @@ fn two_isolated_ports_reach_the_world_and_not_each_other() {
 }
 
 #[test]
-fn a_native_xdp_program_of_a_namespace_sees_what_comes_in() {
+fn a_native_xdp_program_of_a_namespace_sees_incoming_packets() {
     let _sandbox = Sandbox::new();
     let ends = Ends::up(&red_and_blue());
     let program = ends.blue.run(|| Xdp::attach("veth-blue", XdpAction::Drop));
@@ -191,7 +191,7 @@ fn a_native_xdp_program_of_a_namespace_sees_what_comes_in() {
 }
 
 #[test]
-fn a_point_to_point_cable_that_is_switched_off_carries_nothing() {
+fn a_point_to_point_cable_that_is_down_carries_no_packets() {
     let _sandbox = Sandbox::new();
     lab("point")
         .router("gw")

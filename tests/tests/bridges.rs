@@ -1,15 +1,15 @@
-//! Bridges and what is plugged into them.
+//! Bridges and their ports: MTU, attach and detach.
 
 use netns_tests::{Sandbox, inside, lab, netns, outside};
 use serde_json::Value;
 
-/// `netns` with a line of words, which does it.
+/// Runs `netns` with the words of a line and expects success.
 #[track_caller]
 fn done(line: &str) {
     netns(&line.split(' ').collect::<Vec<_>>()).success();
 }
 
-/// What `ip` says of the MTU of an interface.
+/// The MTU of an interface, from `ip`.
 #[track_caller]
 fn mtu(namespace: &str, interface: &str) -> Value {
     inside(namespace).command("ip", &["-j", "link", "show", "dev", interface]).json()[0]["mtu"]
@@ -17,10 +17,10 @@ fn mtu(namespace: &str, interface: &str) -> Value {
 }
 
 #[test]
-fn a_bridge_keeps_the_mtu_that_was_asked_for() {
+fn a_bridge_keeps_its_configured_mtu() {
     let _sandbox = Sandbox::new();
     done("add host");
-    // 1500 is what a bridge has anyway, but without being asked it takes that of its ports.
+    // A bridge without a configured MTU starts at 1500 and takes over the MTU of its ports.
     for (bridge, asked, of_port) in
         [("br-small", 1400, 1500), ("br-large", 9000, 1500), ("br-plain", 1500, 1400)]
     {
@@ -41,7 +41,7 @@ fn a_bridge_keeps_the_mtu_that_was_asked_for() {
 }
 
 #[test]
-fn a_labs_bridge_keeps_its_mtu_beside_ports_of_another() {
+fn a_bridge_of_a_lab_keeps_its_mtu_when_ports_have_another() {
     let _sandbox = Sandbox::new();
     let lab = lab("sizes")
         .router("host")
@@ -56,7 +56,7 @@ fn a_labs_bridge_keeps_its_mtu_beside_ports_of_another() {
 }
 
 #[test]
-fn a_port_is_unplugged_with_or_without_its_bridge() {
+fn bridge_detach_works_with_and_without_the_name_of_the_bridge() {
     let _sandbox = Sandbox::new();
     for line in ["add host", "bridge add host:br", "bridge add host:other"] {
         done(line);

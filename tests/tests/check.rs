@@ -1,4 +1,4 @@
-//! `netns check` and `netns schema`: what they say, to people and to programs.
+//! The output of `netns check` and `netns schema`, as text and as JSON.
 
 use netns_tests::{LabFile, Output, Sandbox, lecture, netns};
 
@@ -9,7 +9,7 @@ fn check(file: &LabFile, options: &[&str]) -> Output {
 }
 
 #[test]
-fn a_good_file_is_summed_up() {
+fn check_summarizes_a_valid_file() {
     check(&lecture(), &[]).success().shows(&[
         "lab \"lecture\"",
         "2 namespaces",
@@ -24,7 +24,7 @@ fn a_good_file_is_summed_up() {
 }
 
 #[test]
-fn every_fault_is_told_with_its_place() {
+fn check_reports_every_error_with_line_and_column() {
     let file = lecture()
         .replace("192.168.15.2/24", "192.168.16.2/24")
         .replace("protocol = \"tcp\"", "protocol = \"icmp\"");
@@ -45,13 +45,13 @@ fn every_fault_is_told_with_its_place() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn check_names_a_missing_file() {
     netns(&["check", "/nowhere/lab.toml"]).fails_with(&["cannot read /nowhere/lab.toml"]);
     netns(&["check"]).fails_with_code(2, &["<FILE>"]);
 }
 
 #[test]
-fn checking_builds_nothing() {
+fn check_changes_nothing_on_the_machine() {
     let _sandbox = Sandbox::new();
     let before = netns_tests::Machine::now();
     check(&lecture(), &[]).success();
@@ -59,12 +59,12 @@ fn checking_builds_nothing() {
 }
 
 #[test]
-fn the_schema_is_one_and_describes_the_tables_of_a_file() {
+fn schema_prints_a_json_schema_with_every_table() {
     let schema = netns(&["schema"]).json();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     for table in ["name", "router", "uplink", "bridge", "namespace", "masquerade", "forward"] {
         assert!(schema["properties"][table].is_object(), "{table} in {schema:#}");
     }
-    // It is JSON with the option and without it.
+    // The output is JSON with and without the option.
     assert_eq!(netns(&["schema", "--json"]).json(), schema);
 }

@@ -1,5 +1,5 @@
-//! Every kind of bad file, bad argument and bad place to run in: the message names the object
-//! and where it stands, and nothing is left half made.
+//! Errors for invalid files, arguments and environments: the message names the object and its
+//! position, and nothing is left half made.
 
 use std::{
     fs,
@@ -13,8 +13,8 @@ use netns_tests::{
 };
 use nix::libc;
 
-/// Expects that `netns up` refuses the file at the first `place`, saying all of `parts`, and
-/// makes nothing.
+/// Expects that `netns up` refuses the file at the first `place`, that its error contains all of
+/// `parts`, and that it makes nothing.
 #[track_caller]
 fn refused_at(file: &LabFile, place: &str, parts: &[&str]) {
     let _sandbox = Sandbox::new();
@@ -25,48 +25,48 @@ fn refused_at(file: &LabFile, place: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn a_missing_file_is_an_error() {
     netns(&["up", "/nonexistent/lab.toml"]).fails_with(&["/nonexistent/lab.toml", "No such file"]);
 }
 
 #[test]
-fn a_file_that_is_no_toml() {
+fn a_file_that_is_not_toml_is_an_error() {
     let file = lecture().replace("name = \"lecture\"", "name = = \"lecture\"");
     refused_at(&file, "= \"lecture\"", &[]);
 }
 
 #[test]
-fn an_unknown_key() {
+fn an_unknown_key_is_an_error() {
     let file = lecture().replace("gateway =", "gatway =");
     refused_at(&file, "gatway", &["gatway", "gateway"]);
 }
 
 #[test]
-fn an_unknown_table() {
+fn an_unknown_table_is_an_error() {
     let file = lecture().replace("[[bridge]]", "[[brigde]]");
     refused_at(&file, "brigde", &["brigde", "bridge"]);
 }
 
 #[test]
-fn a_missing_key() {
+fn a_missing_key_is_an_error() {
     let file = lecture().replace("address = \"192.168.15.5/24\"\n", "");
     refused_at(&file, "[[bridge]]", &["address", "missing"]);
 }
 
 #[test]
-fn overlapping_subnets() {
+fn overlapping_subnets_are_an_error() {
     let file = lecture().bridge("v-net-1", "192.168.15.129/25");
     let place = "\"192.168.15.129/25\"";
     refused_at(&file, place, &["v-net-1", "192.168.15.128/25", "overlap", "v-net-0"]);
 }
 
 #[test]
-fn duplicate_namespaces() {
+fn duplicate_namespaces_are_an_error() {
     let file = lecture().namespace("red", "v-net-0", "192.168.15.3/24").replace(
         "name = \"red\"\nbridge = \"v-net-0\"\naddress = \"192.168.15.3/24\"",
         "address = \"192.168.15.3/24\"\nbridge = \"v-net-0\"\nname =  \"red\"",
     );
-    // Two blanks tell the second from the first.
+    // Two blanks distinguish the second namespace from the first.
     let second = file.position("name =  \"red\"");
     let line = second.split(':').next().expect("a line").to_owned();
     let _sandbox = Sandbox::new();
@@ -74,60 +74,60 @@ fn duplicate_namespaces() {
 }
 
 #[test]
-fn duplicate_bridges() {
+fn duplicate_bridges_are_an_error() {
     let file = lecture().bridge("v-net-0", "10.1.0.1/24");
     let _sandbox = Sandbox::new();
     file.up().fails_with(&["bridge \"v-net-0\"", "already"]);
 }
 
 #[test]
-fn duplicate_addresses() {
+fn duplicate_addresses_are_an_error() {
     let file = lecture().replace("192.168.15.2/24", "192.168.15.1/24");
     let _sandbox = Sandbox::new();
     file.up().fails_with(&["blue", "192.168.15.1", "red"]);
 }
 
 #[test]
-fn an_interface_name_over_15_characters() {
+fn an_interface_name_over_15_characters_is_an_error() {
     let file = lecture().replace("name = \"v-net-0\"", "name = \"a-bridge-too-far\"");
     let place = "\"a-bridge-too-far\"";
     refused_at(&file, place, &["a-bridge-too-far", "16 characters", "15"]);
 }
 
 #[test]
-fn a_namespace_name_whose_interface_does_not_fit() {
+fn a_namespace_name_too_long_for_its_interface_is_an_error() {
     let file = lecture().namespace("crimsonscarlet", "v-net-0", "192.168.15.3/24");
     let place = "\"crimsonscarlet\"";
     refused_at(&file, place, &["veth-crimsonscarlet", "15", "interface"]);
 }
 
 #[test]
-fn an_address_outside_its_bridges_subnet() {
+fn an_address_outside_the_subnet_of_its_bridge_is_an_error() {
     let file = lecture().namespace("green", "v-net-0", "192.168.16.3/24");
     let place = "\"192.168.16.3/24\"";
     refused_at(&file, place, &["green", "192.168.16.3", "v-net-0", "192.168.15.0/24"]);
 }
 
 #[test]
-fn an_address_that_is_none() {
+fn a_malformed_address_is_an_error() {
     let file = lecture().namespace("green", "v-net-0", "192.168.15.300/24");
     refused_at(&file, "\"192.168.15.300/24\"", &["green", "192.168.15.300/24"]);
 }
 
 #[test]
-fn a_bridge_that_nobody_made() {
+fn an_undefined_bridge_is_an_error() {
     let file = lecture().namespace("green", "v-net-7", "192.168.15.3/24");
     refused_at(&file, "\"v-net-7\"", &["green", "v-net-7", "v-net-0"]);
 }
 
 #[test]
-fn a_forward_to_nobody() {
+fn a_forward_to_an_address_of_no_namespace_is_an_error() {
     let file = lecture().forward("tcp", 8080, "192.168.15.77:80");
     refused_at(&file, "\"192.168.15.77:80\"", &["forward", "192.168.15.77"]);
 }
 
 #[test]
-fn a_port_of_zero() {
+fn port_zero_is_an_error() {
     let file = lecture().forward("tcp", 0, "192.168.15.1:80");
     let place = "0\ntarget = \"192.168.15.1:80\"";
     refused_at(&file, place, &["forward", "port 0", "1 to 65535"]);
@@ -136,26 +136,26 @@ fn a_port_of_zero() {
 }
 
 #[test]
-fn an_unknown_protocol() {
+fn an_unknown_protocol_is_an_error() {
     let file = lecture().forward("dccp", 8080, "192.168.15.2:80");
     refused_at(&file, "\"dccp\"", &["dccp", "tcp", "udp"]);
 }
 
 #[test]
-fn a_port_that_is_forwarded_twice() {
+fn a_port_forwarded_twice_is_an_error() {
     let file = lecture().forward("tcp", 80, "192.168.15.1:80");
     let _sandbox = Sandbox::new();
     file.up().fails_with(&["tcp port 80", "already"]);
 }
 
 #[test]
-fn a_masquerade_out_of_an_unknown_uplink() {
+fn a_masquerade_of_an_unknown_uplink_is_an_error() {
     let file = lecture().masquerade("192.168.15.0/25", "ens4");
     refused_at(&file, "\"ens4\"", &["masquerade", "ens4", "ens3"]);
 }
 
 #[test]
-fn all_faults_of_a_file_are_reported_together() {
+fn all_errors_of_a_file_are_reported_together() {
     let file = lecture()
         .namespace("green", "v-net-0", "192.168.16.3/24")
         .masquerade("192.168.15.0/25", "ens4")
@@ -165,7 +165,7 @@ fn all_faults_of_a_file_are_reported_together() {
 }
 
 #[test]
-fn a_lab_that_is_not_up() {
+fn a_command_for_a_lab_that_is_not_up_is_an_error() {
     let _sandbox = Sandbox::new();
     for command in [&["nat"][..], &["flows"], &["flows", "flush"]] {
         netns(command).fails_with(&["no lab is up", "netns up"]);
@@ -176,7 +176,7 @@ fn a_lab_that_is_not_up() {
 }
 
 #[test]
-fn bad_rules_for_a_living_lab() {
+fn invalid_rules_for_a_lab_that_is_up_are_errors() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     forward_add("tcp", 80, "192.168.15.1:80").fails_with(&["tcp", "80", "already"]);
@@ -200,7 +200,7 @@ fn bad_rules_for_a_living_lab() {
 }
 
 #[test]
-fn namespaces_that_are_not_there() {
+fn missing_namespaces_are_errors() {
     let _sandbox = Sandbox::new();
     for command in [&["del", "ghost"][..], &["show", "ghost"], &["exec", "ghost", "--", "true"]] {
         netns(command).fails_with(&["no namespace \"ghost\""]);
@@ -208,7 +208,7 @@ fn namespaces_that_are_not_there() {
 }
 
 #[test]
-fn names_that_are_no_names() {
+fn invalid_names_are_errors() {
     let _sandbox = Sandbox::new();
     for name in ["a/b", "..", ""] {
         netns(&["add", name]).fails_with(&[&format!("{name:?}"), "namespace"]);
@@ -216,9 +216,9 @@ fn names_that_are_no_names() {
 }
 
 #[test]
-fn not_root() {
+fn a_command_without_root_is_an_error() {
     let _sandbox = Sandbox::new();
-    // In a place that everybody may enter.
+    // In a folder that every user may enter.
     let copy = "/run/netns-copy";
     fs::copy(netns_path(), copy).expect("a copy of the program");
     fs::set_permissions(copy, fs::Permissions::from_mode(0o755)).expect("a mode");
@@ -231,7 +231,7 @@ fn not_root() {
 }
 
 #[test]
-fn no_bpffs() {
+fn up_without_a_bpffs_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.without_bpffs();
     let before = Machine::now();
@@ -240,7 +240,7 @@ fn no_bpffs() {
 }
 
 #[test]
-fn a_kernel_that_cannot_attach_programs_to_interfaces() {
+fn a_kernel_without_tcx_is_an_error() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     let release = own().command("uname", &["-r"]).success().stdout;
@@ -254,7 +254,7 @@ fn a_kernel_that_cannot_attach_programs_to_interfaces() {
 }
 
 #[test]
-fn a_lab_in_the_way_of_the_machines_own_network() {
+fn a_lab_that_overlaps_the_network_of_the_machine_is_an_error() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("up0");
     let before = Machine::now();

@@ -1,10 +1,10 @@
-//! What the program says about itself, and its exit codes.
+//! Help, version, completions, and the exit codes of usage errors.
 
 use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Command};
 
 use netns_tests::{netns, netns_path, run};
 
-/// Every command there is.
+/// Every command.
 const COMMANDS: &[&[&str]] = &[
     &["up"],
     &["plan"],
@@ -61,7 +61,7 @@ fn every_command_has_help_with_an_example() {
         let examples: Vec<&str> = shown.take_while(|line| line.starts_with(' ')).collect();
         let title = if examples.len() == 1 { "Example:" } else { "Examples:" };
         assert!(help.stdout.lines().any(|line| line == title), "{help}");
-        // What is said of examples stands in a column.
+        // The explanations of examples are aligned in one column.
         let columns: BTreeSet<_> =
             examples.iter().filter_map(|line| line.rfind("   ").map(|at| at + 3)).collect();
         assert!(columns.len() <= 1 || command == ["nat"], "{columns:?}: {help}");
@@ -69,7 +69,7 @@ fn every_command_has_help_with_an_example() {
 }
 
 #[test]
-fn options_of_all_commands_stand_behind_those_of_one() {
+fn help_lists_global_options_after_those_of_the_command() {
     for command in [&["up"][..], &["status"], &["graph"], &["flows"], &["masquerade", "add"]] {
         let help = netns(&[command, &["-h"]].concat()).success();
         let place = |option| help.stdout.find(option).expect("an option");
@@ -81,12 +81,12 @@ fn options_of_all_commands_stand_behind_those_of_one() {
 }
 
 #[test]
-fn the_overview_names_every_command_and_no_other() {
+fn help_lists_every_command_and_no_other() {
     let overview = netns(&["--help"]).success();
     let lines = overview.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
     let shown: BTreeSet<_> = lines
         .take_while(|line| !line.is_empty())
-        // Lines that go on with the text above are indented more.
+        // Continuation lines are indented more.
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
@@ -96,31 +96,31 @@ fn the_overview_names_every_command_and_no_other() {
 }
 
 #[test]
-fn the_help_of_exec_offers_no_json() {
+fn help_of_exec_has_no_json_option() {
     let help = netns(&["exec", "--help"]).success().shows(&["--isolate"]);
     assert!(!help.stdout.contains("--json"), "{help}");
     netns(&["ps", "--help"]).success().shows(&["--json"]);
 }
 
 #[test]
-fn without_a_command_it_shows_help_and_fails() {
+fn netns_without_a_command_prints_help_and_fails() {
     let output = netns(&[]);
     assert_eq!(output.status.code(), Some(2), "{output}");
     assert!(output.stderr.contains("Usage:"), "{output}");
 }
 
 #[test]
-fn an_unknown_command_is_wrong_usage() {
+fn an_unknown_command_is_a_usage_error() {
     netns(&["pu"]).fails_with_code(2, &["unrecognized subcommand 'pu'", "Usage:"]);
 }
 
 #[test]
-fn an_unknown_option_is_wrong_usage() {
+fn an_unknown_option_is_a_usage_error() {
     netns(&["up", "--frobnicate"]).fails_with_code(2, &["--frobnicate", "Usage:"]);
 }
 
 #[test]
-fn a_missing_argument_is_wrong_usage() {
+fn a_missing_argument_is_a_usage_error() {
     netns(&["add"]).fails_with_code(2, &["NAME"]);
     netns(&["exec", "red"]).fails_with_code(2, &["CMD"]);
     netns(&["forward", "add"]).fails_with_code(2, &["Usage:"]);
@@ -131,8 +131,8 @@ fn help_and_version_need_no_root() {
     let folder = tempfile::Builder::new().prefix("netns").tempdir_in("/tmp").expect("a folder");
     let executable = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), executable()).expect("a mode");
-    // By another process: a file that this one has written may still be open for writing in a
-    // child of another test, and such a file cannot be run.
+    // Copied by another process: a file that this process has written may still be open for writing
+    // in a child of another test, and such a file cannot be executed.
     let path = folder.path().join("netns");
     run(None, Command::new("cp").arg(netns_path()).arg(&path)).success();
     std::fs::set_permissions(&path, executable()).expect("a mode");
@@ -142,7 +142,7 @@ fn help_and_version_need_no_root() {
     }
 }
 
-/// The script for a shell, in a file.
+/// The completion script for a shell, in a file.
 fn completions(shell: &str) -> tempfile::NamedTempFile {
     let script = netns(&["completions", shell]).success();
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -150,10 +150,10 @@ fn completions(shell: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// What bash offers for the last of these words at the Tab key.
+/// The completions that bash offers for the last of these words.
 fn bash_offers(words: &[&str]) -> Vec<String> {
     let file = completions("bash");
-    // `complete -p` names the function that bash calls with the command and the last two words.
+    // `complete -p` prints the function that bash calls with the command and the last two words.
     let complete = "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
                     function=$(complete -p netns | sed 's/.*-F \\([^ ]*\\) .*/\\1/'); \
                     $function netns \"${@: -1}\" \"${@: -2:1}\"; \
@@ -175,8 +175,7 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(bash_offers(&["netns", "completions", "z"]), ["zsh"]);
 }
 
-/// Each shell reads its script without an error, where there is such a shell; for all of them it
-/// names every command.
+/// Each shell that is installed reads its script without an error.
 #[test]
 fn the_completions_of_each_shell_name_every_command() {
     for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {

@@ -1,5 +1,5 @@
-//! docs/rfc-compliance.md and the tests agree: every requirement has its row, what is said to
-//! hold is shown by tests that exist, and what a test is named for is said to hold.
+//! Keeps docs/rfc-compliance.md and the tests consistent: every requirement has a row, a requirement
+//! that holds lists tests that exist, and a test named for a requirement is listed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +10,8 @@ use std::{
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const DOCUMENT: &str = "docs/rfc-compliance.md";
 
-/// Every section of the document with the requirements that it must have a row for: those that
-/// the RFCs number, with their letters, and names for those that they do not number.
+/// Every section of the document with the requirements that need a row: the numbers and letters of
+/// the RFCs, and names for requirements without a number.
 const SECTIONS: [(&str, &[&str]); 8] = [
     (
         "RFC 4787",
@@ -221,7 +221,7 @@ fn every_requirement_has_one_row() {
 }
 
 #[test]
-fn what_holds_is_shown_by_tests_and_what_does_not_by_none() {
+fn a_requirement_that_holds_has_tests_and_one_that_does_not_has_none() {
     let tests = tests();
     for row in rows() {
         let name = row.name();
@@ -239,7 +239,7 @@ fn what_holds_is_shown_by_tests_and_what_does_not_by_none() {
 }
 
 #[test]
-fn what_a_test_is_named_for_is_in_the_table() {
+fn every_test_named_for_a_requirement_is_in_the_table() {
     let named: BTreeSet<String> = rows().into_iter().flat_map(|row| row.tests).collect();
     let is_of_a_requirement = |test: &&String| {
         let digits = |prefix: &str| {

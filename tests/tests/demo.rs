@@ -1,4 +1,4 @@
-//! The demonstration, end to end, as `cargo xtask run` starts it.
+//! The demonstration, as `cargo xtask run` starts it.
 
 use std::{
     fs,
@@ -9,14 +9,14 @@ use std::{
 use netns_tests::{Machine, Running, Sandbox, Terminal, inside, lab_is_up, netns, netns_path, own};
 use nix::sys::signal::Signal;
 
-/// How many checks there are: what the lecture asks for, from wherever it says.
+/// The number of checks.
 const CHECKS: usize = 11;
 
-/// How often the demonstration is started that was over before it was told to end.
+/// How often the demonstration is started again if it ended before it was terminated.
 const ATTEMPTS: usize = 5;
 
 #[test]
-fn without_a_terminal_it_runs_its_checks_and_ends() {
+fn demo_without_a_terminal_runs_its_checks_and_ends() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     let demo = netns(&["demo"]).success();
@@ -29,7 +29,7 @@ fn without_a_terminal_it_runs_its_checks_and_ends() {
 }
 
 #[test]
-fn its_checks_are_there_as_json() {
+fn demo_prints_its_checks_as_json() {
     let _sandbox = Sandbox::new();
     let checks = netns(&["demo", "--json"]).json();
     let list = checks.as_array().expect("a list of checks");
@@ -40,10 +40,10 @@ fn its_checks_are_there_as_json() {
 }
 
 #[test]
-fn on_a_terminal_it_stays_with_a_live_view_until_control_c() {
+fn demo_on_a_terminal_shows_a_live_view_until_control_c() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
-    // A serial console does not know its size.
+    // (0, 0): a serial console does not know its size.
     for size in [(100, 40), (0, 0)] {
         let mut demo = Terminal::start(size, Command::new(netns_path()).arg("demo"));
         demo.wait_for(&format!("All {CHECKS} checks passed."));
@@ -64,7 +64,7 @@ fn on_a_terminal_it_stays_with_a_live_view_until_control_c() {
 }
 
 #[test]
-fn it_fails_when_a_check_fails() {
+fn demo_fails_when_a_check_fails() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     let failed = (0..ATTEMPTS).any(|_| {
@@ -81,7 +81,7 @@ fn it_fails_when_a_check_fails() {
     assert!(failed, "the cable was pulled too late each time");
 }
 
-/// A folder with every program of the machine; each of them only leaves a mark.
+/// A PATH with a trap for every program of the machine. A trap only leaves a mark.
 fn traps(mark: &str) -> String {
     let folder = "/run/traps";
     fs::create_dir(folder).expect("a folder in a new tmpfs");
@@ -91,7 +91,7 @@ fn traps(mark: &str) -> String {
     for programs in ["/usr/bin", "/usr/sbin", "/bin", "/sbin"] {
         for program in fs::read_dir(programs).into_iter().flatten().flatten() {
             let name = program.file_name();
-            // Several folders have a program of the same name, or are the same.
+            // Several folders may contain a program of this name.
             let _ = symlink(&trap, format!("{folder}/{}", name.display()));
         }
     }
@@ -99,14 +99,14 @@ fn traps(mark: &str) -> String {
 }
 
 #[test]
-fn it_needs_no_other_program() {
+fn demo_runs_no_other_program() {
     let _sandbox = Sandbox::new();
     let mut demo = Command::new(netns_path());
     netns_tests::run(None, demo.arg("demo").env("PATH", "/nonexistent")).success();
 }
 
 #[test]
-fn netns_calls_no_other_program() {
+fn netns_runs_no_other_program() {
     let _sandbox = Sandbox::new();
     let path = traps("/run/called");
     let with_traps = |line: &str| {
@@ -119,20 +119,20 @@ fn netns_calls_no_other_program() {
         with_traps(line);
     }
     assert_eq!(fs::read_to_string("/run/called").unwrap_or_default(), "");
-    // The traps do catch.
+    // A trap leaves its mark.
     let mut shell = Command::new("/bin/sh");
     netns_tests::run(None, shell.args(["-c", "tput cols"]).env("PATH", &path)).success();
     assert_eq!(fs::read_to_string("/run/called").expect("a mark"), "/run/traps/tput cols\n");
 }
 
 #[test]
-fn it_tears_down_when_it_is_told_to_end() {
+fn demo_takes_its_lab_down_when_it_is_terminated() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let _sandbox = Sandbox::new();
         let before = Machine::now();
         let was_ended = (0..ATTEMPTS).any(|_| {
             let mut demo = Running::start(None, Command::new(netns_path()).arg("demo"));
-            // The first check has been made: it is in the midst of them.
+            // After the first check the demonstration is in the middle of its work.
             demo.wait_for("✓");
             demo.signal(signal);
             let (status, ..) = demo.finish();
@@ -144,7 +144,7 @@ fn it_tears_down_when_it_is_told_to_end() {
 }
 
 #[test]
-fn it_leaves_a_lab_that_is_up_alone() {
+fn demo_leaves_a_lab_that_is_up_alone() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let up = Machine::now();

@@ -1,4 +1,4 @@
-//! What `cargo xtask dist` gives away: the package, installed where there is nothing else.
+//! The packages of `cargo xtask dist`, installed in an otherwise empty root.
 
 use std::{
     collections::BTreeSet,
@@ -14,16 +14,16 @@ use nix::{
     unistd::pivot_root,
 };
 
-/// Where the package puts the program.
+/// The path of the program in the package.
 const PROGRAM: &str = "/usr/bin/netns";
 
-/// The folder that `cargo xtask test` has the packages made in.
+/// The folder with the packages that `cargo xtask test` makes.
 fn packages() -> PathBuf {
     let folder = env::var_os("NETNS_DIST");
     folder.expect("NETNS_DIST names the folder of the packages: use `cargo xtask test`").into()
 }
 
-/// The only file there whose name ends so.
+/// The only package whose file name has this ending.
 fn package(end: &str) -> PathBuf {
     let folder = packages();
     let version = env!("CARGO_PKG_VERSION");
@@ -37,7 +37,7 @@ fn package(end: &str) -> PathBuf {
     package
 }
 
-/// Runs a tool of the machine's; `{}` among the words stands for the path.
+/// Runs a tool of the machine; the word `{}` stands for the path.
 #[track_caller]
 fn tool(program: &str, words: &str, path: &Path) -> Output {
     let path = path.to_str().expect("a plain path");
@@ -62,12 +62,12 @@ fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// A root with no file in it, where dpkg has then installed the package.
+/// An empty root in which dpkg has installed the package.
 fn installed() -> PathBuf {
     let root = Path::new("/run/root");
     fs::create_dir(root).expect("a folder in a new tmpfs");
     mount(Some("tmpfs"), root, Some("tmpfs"), MsFlags::empty(), Some("mode=755")).expect("a root");
-    // What dpkg calls an empty system.
+    // The files that dpkg needs in an empty system.
     for folder in ["var/lib/dpkg/info", "var/lib/dpkg/updates"] {
         fs::create_dir_all(root.join(folder)).expect("a folder");
     }
@@ -78,8 +78,8 @@ fn installed() -> PathBuf {
     root.to_owned()
 }
 
-/// Makes a folder the root of this thread's mounts, with what the kernel shows and nothing more
-/// of the machine. The sandbox's end undoes it.
+/// Makes a folder the root of this thread's mounts, with the kernel's file systems and nothing else
+/// of the machine. The end of the sandbox undoes it.
 fn move_into(root: &Path) {
     for folder in ["proc", "sys", "dev", "old"] {
         fs::create_dir(root.join(folder)).expect("a mount point");
@@ -89,7 +89,7 @@ fn move_into(root: &Path) {
     mount(Some("sysfs"), &root.join("sys"), Some("sysfs"), none, None::<&str>).expect("/sys");
     let cgroup = root.join("sys/fs/cgroup");
     mount(Some("cgroup2"), &cgroup, Some("cgroup2"), none, None::<&str>).expect("cgroups");
-    // The standard input of what a test runs, and what the NAT's seed is drawn from.
+    // The standard input of programs that a test runs, and the source of the NAT's seed.
     for device in ["dev/null", "dev/urandom"] {
         let device = (Path::new("/").join(device), root.join(device));
         fs::write(&device.1, "").expect("a mount point");
@@ -109,7 +109,7 @@ fn here(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_package_runs_the_lab_in_a_root_that_has_nothing_else() {
+fn the_package_runs_the_lab_in_an_otherwise_empty_root() {
     let _sandbox = Sandbox::new();
     move_into(&installed());
     let entries = fs::read_dir("/").expect("/").map(|entry| entry.expect("an entry").file_name());
@@ -129,10 +129,10 @@ fn the_package_runs_the_lab_in_a_root_that_has_nothing_else() {
 }
 
 #[test]
-fn a_program_that_needs_a_library_does_not_run_there() {
+fn a_dynamically_linked_program_does_not_run_in_the_empty_root() {
     let _sandbox = Sandbox::new();
     let root = installed();
-    // Bash is linked with libraries on every system that the tests run on.
+    // Bash is dynamically linked on every system that the tests run on.
     let bash = own().command("bash", &["-c", "type -P bash"]).success().stdout;
     fs::copy(bash.trim_end(), root.join("usr/bin/bash")).expect("a copy");
     move_into(&root);
@@ -160,12 +160,12 @@ fn every_command_has_a_manual_page() {
     assert!(page.contains(".SH EXAMPLES\n.nf\nnetns forward add tcp 80 192.168.15.2:80"), "{page}");
 }
 
-/// Adds the pages that the commands below `path` should have, as `--help` lists them.
+/// Adds the names of the manual pages of all commands below `path`, as `--help` lists them.
 fn name_pages(path: &[&str], pages: &mut BTreeSet<String>) {
     let help = netns(&[path, &["--help"]].concat()).success().stdout;
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     for line in commands.take_while(|line| !line.is_empty()) {
-        // A line that goes on with the text above is indented more.
+        // A continuation line is indented more.
         let Some(line) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else {
             continue;
         };
@@ -179,14 +179,14 @@ fn name_pages(path: &[&str], pages: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn the_completions_are_where_the_shells_look() {
+fn the_package_puts_completions_where_shells_look() {
     let _sandbox = Sandbox::new();
     let root = installed();
     for file in ["zsh/vendor-completions/_netns", "fish/vendor_completions.d/netns.fish"] {
         let script = fs::read_to_string(root.join("usr/share").join(file)).expect(file);
         assert!(script.contains("masquerade"), "{file}: {script}");
     }
-    // As bash does at the Tab key.
+    // The completion as bash runs it.
     let script = root.join("usr/share/bash-completion/completions/netns");
     let complete = "source \"$0\"; COMP_WORDS=(netns forward a); COMP_CWORD=2; \
                     _netns netns a forward; echo \"${COMPREPLY[@]}\"";
@@ -208,7 +208,7 @@ fn the_archive_has_the_same_files_as_the_package() {
     let archive = Path::new("/run/archive");
     let packed = files_below(&root.join("usr"));
     assert!(packed.contains(Path::new("bin/netns")), "{packed:#?}");
-    // Only Debian has a folder of its own for it.
+    // Only Debian has a separate folder for completions of zsh.
     let unpacked = |path: &PathBuf| match path.strip_prefix("share/zsh/vendor-completions") {
         Ok(name) => Path::new("share/zsh/site-functions").join(name),
         Err(_) => path.clone(),
@@ -224,7 +224,7 @@ fn the_archive_has_the_same_files_as_the_package() {
 }
 
 #[test]
-fn the_sums_are_those_of_the_files() {
+fn the_checksums_match_the_files() {
     let _sandbox = Sandbox::new();
     let folder = packages();
     let sums = fs::read_to_string(folder.join("SHA256SUMS")).expect("SHA256SUMS");

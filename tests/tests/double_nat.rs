@@ -1,11 +1,11 @@
-//! A home behind a provider's own translation: each connection is translated twice.
+//! A home behind the NAT of its provider: each connection is translated twice.
 
 use netns_tests::{
     LabFile, Sandbox, Stream, accept, connect_from, dropped, inside, ip, lab_file, receive_stream,
     send_stream,
 };
 
-/// A home behind a provider's own translation (RFC 6598): laptop - home - provider - net.
+/// A home behind a carrier-grade NAT (RFC 6598): laptop - home - provider - net.
 fn home_behind_provider() -> LabFile {
     lab_file(
         r#"
@@ -59,7 +59,7 @@ target = "192.168.1.7:80"
 }
 
 #[test]
-fn a_client_behind_two_translations_reaches_the_outside() {
+fn a_client_behind_two_nats_reaches_the_outside() {
     let _sandbox = Sandbox::new();
     home_behind_provider().up().success();
     assert_eq!(inside("laptop").hops("8.8.8.8"), ["192.168.1.1", "100.64.0.1", "8.8.8.8"]);
@@ -68,11 +68,11 @@ fn a_client_behind_two_translations_reaches_the_outside() {
         inside(from).curl("http://8.8.8.8/").success().shows(&["far away"]);
         assert_eq!(far.next_client(), "192.0.2.2", "{from}");
     }
-    // Between the two, it is the home's address.
+    // Between the two NATs, the source is the home's address.
     let mut near = inside("street").web_server("100.64.0.9", 80, "next door");
     inside("laptop").curl("http://100.64.0.9/").success().shows(&["next door"]);
     assert_eq!(near.next_client(), "100.64.0.2");
-    // Nobody comes in by himself, not even who knows the way.
+    // A host outside cannot connect to the inside, even with a route.
     ip(&inside("street"), "route add 192.168.1.0/24 via 100.64.0.2");
     ip(&inside("net"), "route add 100.64.0.0/24 via 192.0.2.2");
     inside("street").cannot_ping("192.168.1.7");
@@ -81,7 +81,7 @@ fn a_client_behind_two_translations_reaches_the_outside() {
 }
 
 #[test]
-fn a_server_behind_two_translations_is_reached_by_two_forwards() {
+fn a_server_behind_two_nats_is_reached_through_two_forwards() {
     let _sandbox = Sandbox::new();
     home_behind_provider().up().success();
     let mut server = inside("laptop").web_server("192.168.1.7", 80, "from the laptop");
@@ -89,7 +89,7 @@ fn a_server_behind_two_translations_is_reached_by_two_forwards() {
         ("net", "http://192.0.2.2:8080/", "192.0.2.1"),
         ("street", "http://100.64.0.2:8081/", "100.64.0.9"),
         ("provider", "http://192.0.2.2:8080/", "100.64.0.1"),
-        // Out and by both forwards in again: it looks like the provider's outside (RFC 4787).
+        // Out and back through both forwards: the source is the provider's outside (RFC 4787).
         ("laptop", "http://192.0.2.2:8080/", "192.0.2.2"),
     ] {
         inside(from).curl(url).success().shows(&["from the laptop"]);
@@ -101,11 +101,11 @@ fn a_server_behind_two_translations_is_reached_by_two_forwards() {
 }
 
 #[test]
-fn a_router_behind_a_router_cannot_lie_about_its_address() {
+fn a_router_behind_a_router_cannot_spoof_its_address() {
     let _sandbox = Sandbox::new();
     home_behind_provider().up().success();
     inside("home").command("ip", &["addr", "add", "9.9.9.9/32", "dev", "lo"]).success();
-    // So that the gateway is known, and no ARP comes first.
+    // Resolves the gateway, so that no ARP comes first.
     inside("home").ping("8.8.8.8").success();
     let lie = inside("home").command("ping", &["-c2", "-i0.2", "-W1", "-I9.9.9.9", "8.8.8.8"]);
     assert!(!lie.status.success(), "{lie}");
@@ -113,7 +113,7 @@ fn a_router_behind_a_router_cannot_lie_about_its_address() {
 }
 
 #[test]
-fn a_megabyte_crosses_two_translations_bit_for_bit() {
+fn a_megabyte_crosses_two_nats_unchanged() {
     let _sandbox = Sandbox::new();
     home_behind_provider().up().success();
     let bind = || std::net::TcpListener::bind("8.8.8.8:7000");

@@ -1,17 +1,17 @@
-//! Each file of examples/ as a lab that does what its comments promise.
+//! Builds each file in examples/ and checks what its comments promise.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use netns_tests::{
-    LabFile, Machine, Sandbox, UdpEcho, ask_echo, inside, ip, lab_file, lecture as lecture_file,
-    nat, netns, own, ports_settle, standing,
+    LabFile, Machine, Sandbox, UdpEcho, ask_echo, host_state, inside, ip, lab_file,
+    lecture as lecture_file, nat, netns, own, ports_settle,
 };
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
 
-/// Brings up a file of examples/, which `netns check` has nothing against.
+/// Checks and builds a file of examples/.
 #[track_caller]
 fn example_is_up(name: &str) {
     let path = folder().join(name);
@@ -22,7 +22,7 @@ fn example_is_up(name: &str) {
 }
 
 #[test]
-fn each_example_has_its_test_here() {
+fn every_example_has_a_test() {
     let tests = include_str!("examples.rs");
     let files = fs::read_dir(folder()).expect("examples/").flatten();
     let names: Vec<String> =
@@ -33,7 +33,7 @@ fn each_example_has_its_test_here() {
     }
 }
 
-/// The addresses that a namespace has, but for those of loopback.
+/// The addresses of a namespace without those of loopback.
 fn addresses(namespace: &str) -> Vec<String> {
     let links = inside(namespace).command("ip", &["-json", "-4", "address", "show"]).json();
     let links = links.as_array().expect("a list").iter().filter(|link| link["ifname"] != "lo");
@@ -68,7 +68,7 @@ fn lecture() {
     before.is_unchanged();
 }
 
-/// The file in README.md.
+/// The topology file in README.md.
 fn of_the_readme() -> LabFile {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let text = fs::read_to_string(path).expect("README.md");
@@ -76,13 +76,13 @@ fn of_the_readme() -> LabFile {
     lab_file(block.expect("a topology file"))
 }
 
-/// The lab of the lecture is written down in several places.
+/// The lecture's lab is written down in several places.
 #[test]
-fn the_built_in_lab_is_the_one_of_the_example_the_readme_and_the_tests() {
+fn the_built_in_lab_equals_the_example_the_readme_and_the_lab_of_the_tests() {
     let _sandbox = Sandbox::new();
     netns(&["up"]).success();
     ports_settle();
-    let built_in = standing();
+    let built_in = host_state();
     let example = folder().join("lecture.toml");
     let example = lab_file(&fs::read_to_string(example).expect("the example"));
     for file in [example, of_the_readme(), lecture_file()] {
@@ -92,7 +92,7 @@ fn the_built_in_lab_is_the_one_of_the_example_the_readme_and_the_tests() {
         netns(&["down"]).success();
         file.up().success();
         ports_settle();
-        assert_eq!(standing(), built_in);
+        assert_eq!(host_state(), built_in);
         netns(&["plan"]).success().shows(&["lab \"lecture\"", "nothing to do"]);
     }
 }
@@ -103,7 +103,7 @@ fn two_bridges() {
     example_is_up("two-bridges.toml");
     assert_eq!(addresses("alice"), ["10.1.0.2/24"]);
     assert_eq!(addresses("bob"), ["10.1.0.3/24"]);
-    // Both ways, by the router, and under the real address.
+    // In both directions through the router, without translation.
     assert_eq!(inside("alice").hops("10.2.0.10"), ["10.1.0.1", "10.2.0.10"]);
     assert_eq!(inside("print").hops("10.1.0.3"), ["10.2.0.1", "10.1.0.3"]);
     for (server, address, client, client_address) in
@@ -122,11 +122,11 @@ fn two_bridges() {
 fn two_bridges_of_two_sizes() {
     let _sandbox = Sandbox::new();
     example_is_up("two-bridges.toml");
-    // 20 bytes are the IPv4 header, 8 that of ICMP.
+    // The IPv4 header has 20 bytes, the ICMP header 8.
     inside("files").ping_whole("10.2.0.11", 9000).success();
     inside("alice").ping_whole("10.1.0.3", 1500).success();
     inside("alice").ping_whole("10.2.0.10", 1500).success();
-    // The router tells the servers that the office is a smaller network.
+    // The router tells the servers the smaller MTU of the office.
     let refused = inside("files").ping_whole("10.1.0.2", 9000);
     assert!(!refused.status.success(), "{refused}");
     refused.shows(&["From 10.2.0.1", "mtu = 1500"]);
@@ -155,7 +155,7 @@ fn many() {
     let ports = inside("many-gw").interfaces();
     assert_eq!(ports.iter().filter(|port| port.starts_with('p')).count(), 200, "{ports:?}");
     assert!(ports.contains(&"p1".to_owned()) && ports.contains(&"p200".to_owned()), "{ports:?}");
-    // One rule is for all of them.
+    // One rule covers all of them.
     let rules = nat();
     assert_eq!(rules["masquerades"].as_array().map(Vec::len), Some(1), "{rules:#}");
     let mut outside = inside("many-net").web_server("8.8.8.8", 80, "from outside");
@@ -187,13 +187,13 @@ fn two_uplinks() {
         inside(client).ping("198.51.100.1").success();
         inside(client).ping("192.0.2.1").success();
     }
-    // The second's packets are smaller, and a sender is told so.
+    // The second uplink has a smaller MTU, and a sender learns it.
     inside("desk").ping_whole("8.8.8.8", 1500).success();
     let refused = inside("desk").ping_whole("203.0.113.1", 1500);
     assert!(!refused.status.success(), "{refused}");
     refused.shows(&["mtu = 1492"]);
     inside("desk").ping_whole("203.0.113.1", 1492).success();
-    // The shop is open on the first only, from inside too.
+    // The shop is published on the first uplink only, also for callers from inside.
     let _shop = inside("shop").web_server("10.50.0.20", 443, "the shop");
     for from in ["internet", "desk"] {
         inside(from).curl("http://192.0.2.2:443/").success().shows(&["the shop"]);
@@ -204,7 +204,7 @@ fn two_uplinks() {
 }
 
 #[test]
-fn two_uplinks_stand_in_for_each_other() {
+fn each_of_two_uplinks_takes_over_when_the_other_fails() {
     let _sandbox = Sandbox::new();
     example_is_up("two-uplinks.toml");
     let mut far = inside("internet").web_server("8.8.8.8", 80, "far away");
@@ -222,7 +222,7 @@ fn two_uplinks_stand_in_for_each_other() {
     client_is_seen_as("192.0.2.2");
     edge("link set isp-a down");
     client_is_seen_as("198.51.100.2");
-    // `up` mends what has come undone.
+    // `up` restores the routes that were lost.
     edge("link set isp-a up");
     example_is_up("two-uplinks.toml");
     client_is_seen_as("192.0.2.2");
@@ -247,7 +247,7 @@ fn lab_host() {
     inside("lab-db").ping("192.168.1.1").fails_with_code(2, &["Network is unreachable"]);
     inside("lab-db").ping("10.60.0.10").success();
     inside("lab-db").ping("10.60.0.1").success();
-    // Forwards: from outside, from the machine itself, from a namespace.
+    // The forward works from outside, from the machine itself, and from a namespace.
     let web = inside("lab-web").web_server("10.60.0.10", 80, "from the lab");
     for (place, url) in [
         (inside("outside"), "http://192.168.1.10:8080/"),

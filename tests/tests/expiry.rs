@@ -1,4 +1,4 @@
-//! Expired connections go by themselves, with no process of the program's about.
+//! Expired connections are removed by the kernel, without a running process of netns.
 
 use std::net::UdpSocket;
 
@@ -8,21 +8,21 @@ use netns_tests::{
 };
 
 #[test]
-fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
+fn expired_flows_and_their_index_entries_are_removed_by_the_kernel() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    // From one port of two namespaces to one place: the second one's port has to change.
+    // Two namespaces send from the same port to the same remote: the second port is translated.
     for (namespace, address) in [("red", "192.168.15.1"), ("blue", "192.168.15.2")] {
         let socket = inside(namespace).run(|| UdpSocket::bind((address, 40_000)));
         socket.expect("a socket").send_to(b"hello", "192.168.1.1:9").expect("a datagram");
     }
     let mut table = FlowTable::of("lecture");
-    // A program on another CPU may still be at the second datagram.
+    // Another CPU may still process the second datagram.
     eventually("both are recorded", DEADLINE, || {
         table.flows().len() >= 2 && !table.moved_flows().is_empty()
     });
     assert_eq!((table.flows().len(), table.moved_flows().len()), (2, 1));
-    // One of them was last seen a long time ago.
+    // Makes the last packet of one of them old.
     let is_port_translated = |key: &FlowKey, flow: &Flow| flow.inside_port != key.external_port;
     table.edit(|key, flow| {
         if is_port_translated(key, flow) {
@@ -36,7 +36,7 @@ fn the_kernel_sweeps_expired_flows_and_their_moved_ports() {
 }
 
 #[test]
-fn rfc4787_req5b_the_timers_are_those_of_the_file() {
+fn rfc4787_req5b_timeouts_of_the_file_are_applied() {
     let _sandbox = Sandbox::new();
     let timers =
         |seconds: u32| lecture().text(&format!("[nat.timeouts]\nudp_unreplied = {seconds}"));
@@ -46,7 +46,7 @@ fn rfc4787_req5b_the_timers_are_those_of_the_file() {
     socket.send_to(b"hello", "192.168.1.1:9").expect("a datagram");
     let left = || flows()[0]["expires_seconds"].as_u64().expect("a number");
     assert!(left() <= 7, "{}", left());
-    // On the living lab, and for its connections.
+    // The change applies to a lab that is up and to its connections.
     let file = timers(3_000).write();
     let path = file.path().to_str().expect("a plain path");
     netns(&["plan", path]).success().shows(&["nat.timeouts.udp_unreplied", "7 s -> 3000 s"]);
@@ -54,7 +54,7 @@ fn rfc4787_req5b_the_timers_are_those_of_the_file() {
     socket.send_to(b"hello", "192.168.1.1:9").expect("a datagram");
     assert!((2_900..=3_000).contains(&left()), "{}", left());
     netns(&["flows"]).success().shows(&["LEFT"]);
-    // And it goes when its time is up, with no process of ours about.
+    // The flow expires without a running process of netns.
     timers(1).up().success();
     eventually("the flow is forgotten", DEADLINE, || flows().is_empty());
 }

@@ -1,18 +1,19 @@
-//! `up` and `down` told as the commands of other programs, which then do the same.
+//! `up` and `down` explained as commands of other programs, which have the same result.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
 use netns_tests::{
-    DEADLINE, LabFile, Machine, Sandbox, eventually, inside, lab, lecture, netns, outside, own,
-    ports_settle, run, standing,
+    DEADLINE, LabFile, Machine, Sandbox, eventually, host_state, inside, lab, lecture, netns,
+    outside, own, ports_settle, run,
 };
 
-/// As a person pipes it: all of it, and the first failure ends it.
+/// Runs a script as a person pipes it to a shell; the first failure ends it.
 fn shell(script: &str) {
     run(None, Command::new("sh").args(["-ec", script])).success();
 }
 
-/// Brings a lab to another file, once by `netns` and once by what it says that it would do.
+/// Changes a lab to another file, once with `netns` and once with the commands that it prints, and
+/// compares the results.
 #[track_caller]
 fn the_commands_change_the_same(from: &LabFile, to: &LabFile) -> String {
     let (script, ours) = {
@@ -20,13 +21,13 @@ fn the_commands_change_the_same(from: &LabFile, to: &LabFile) -> String {
         from.up().success();
         let script = dry_run(to);
         to.up().success();
-        (script, standing())
+        (script, host_state())
     };
     let _second = Sandbox::new();
     from.up().success();
     shell(&script);
     ports_settle();
-    assert_eq!(ours, standing(), "{script}");
+    assert_eq!(ours, host_state(), "{script}");
     script
 }
 
@@ -35,7 +36,7 @@ fn dry_run(lab: &LabFile) -> String {
     netns(&["up", "--dry-run", file.path().to_str().expect("a path")]).success().stdout
 }
 
-/// Two bridges, an MTU, a cable of its own, routes and name servers.
+/// A lab with two bridges, an MTU, a point-to-point cable, routes and name servers.
 fn crossroads() -> LabFile {
     lab("crossroads")
         .router("host")
@@ -63,12 +64,12 @@ fn the_commands_build_the_same(lab: &LabFile) {
         let script = dry_run(lab);
         before.is_unchanged();
         lab.up().success();
-        (script, standing())
+        (script, host_state())
     };
     let _second = Sandbox::new();
     shell(&script);
     ports_settle();
-    let theirs = standing();
+    let theirs = host_state();
     let only_ours: Vec<_> = ours.difference(&theirs).collect();
     let only_theirs: Vec<_> = theirs.difference(&ours).collect();
     assert!(
@@ -88,7 +89,7 @@ fn at_uplink(addresses: &[&str]) -> LabFile {
 }
 
 #[test]
-fn the_commands_of_up_give_an_uplink_all_its_addresses() {
+fn the_commands_of_up_add_all_addresses_of_an_uplink() {
     the_commands_build_the_same(&at_uplink(&[
         "192.168.1.10/24",
         "192.168.1.11/24",
@@ -97,19 +98,19 @@ fn the_commands_of_up_give_an_uplink_all_its_addresses() {
 }
 
 #[test]
-fn the_commands_of_a_change_give_and_take_addresses_of_an_uplink() {
+fn the_commands_of_a_change_add_and_remove_addresses_of_an_uplink() {
     let from = at_uplink(&["192.168.1.10/24", "192.168.1.11/24", "198.51.100.1/32"]);
     let to = at_uplink(&["192.168.1.12/24", "192.168.1.11/24", "198.51.100.2/32"]);
     the_commands_change_the_same(&from, &to);
 }
 
 #[test]
-fn the_commands_of_up_build_a_lab_with_everything() {
+fn the_commands_of_up_build_a_lab_that_uses_every_feature() {
     the_commands_build_the_same(&crossroads());
 }
 
 #[test]
-fn the_commands_of_a_change_make_the_same_of_a_lab() {
+fn the_commands_of_a_change_have_the_same_result_as_up() {
     let changed = lecture().replace("192.168.15.1/24", "192.168.15.77/24").namespace(
         "green",
         "v-net-0",
@@ -119,7 +120,7 @@ fn the_commands_of_a_change_make_the_same_of_a_lab() {
 }
 
 #[test]
-fn what_of_a_change_is_for_no_other_program_is_a_comment() {
+fn steps_that_no_other_program_can_do_are_printed_as_comments() {
     let from = lecture().namespace("green", "v-net-0", "192.168.15.3/24");
     let to = lecture()
         .namespace("grey", "v-net-0", "192.168.15.4/24")
@@ -136,7 +137,7 @@ fn what_of_a_change_is_for_no_other_program_is_a_comment() {
     ] {
         assert!(told.contains(line), "{line}:\n{script}");
     }
-    // It went with its interface.
+    // The address disappeared with its interface.
     assert!(!script.contains("taken off"), "{script}");
     assert!(
         script.contains("# in eBPF: ip netns exec host iptables -t nat -D PREROUTING"),
@@ -144,7 +145,7 @@ fn what_of_a_change_is_for_no_other_program_is_a_comment() {
     );
 }
 
-/// The machine itself is the router, by an uplink that it has.
+/// A lab with the machine as its router and an existing uplink.
 fn of_the_machine() -> LabFile {
     lab("own")
         .own_uplink("wan0")
@@ -160,7 +161,7 @@ fn machine_has_an_uplink() {
 }
 
 #[test]
-fn every_setting_that_the_machine_gets_and_gets_back_is_told() {
+fn explain_prints_every_setting_that_up_changes_and_down_restores() {
     let _sandbox = Sandbox::new();
     machine_has_an_uplink();
     let before = Machine::now().sysctls;
@@ -183,57 +184,57 @@ fn every_setting_that_the_machine_gets_and_gets_back_is_told() {
         assert!(script.contains(told), "{line}:\n{script}");
     }
     assert!(changed.len() >= 3, "{changed:#?}");
-    // Another lab of the machine's still needs them.
+    // Another lab on the machine still needs the settings.
     let other = lab_beside();
     other.up().success();
     let down = netns(&["down", "own", "--dry-run"]).success();
     assert!(!down.stdout.contains("sysctl"), "{down}");
     netns(&["down", "beside"]).success();
     shell(&netns(&["down", "own", "--dry-run"]).success().stdout);
-    // The kernel takes the ends of cables away some time after the namespaces.
+    // The kernel removes cable ends some time after their namespaces.
     eventually("the settings are as before", DEADLINE, || Machine::now().sysctls == before);
     netns(&["down", "own"]).success();
 }
 
-/// A lab of the machine's that needs no uplink of its own.
+/// A second lab on the machine, without an uplink.
 fn lab_beside() -> LabFile {
     lab("beside").bridge("br-beside", "10.8.0.1/24").namespace("blue", "br-beside", "10.8.0.2/24")
 }
 
 #[test]
-fn a_machine_that_is_no_router_any_more_is_set_back_by_the_commands() {
+fn the_commands_of_a_change_restore_a_machine_that_stops_being_the_router() {
     let inside = of_the_machine().router("host").replace(
         "name = \"wan0\"",
         "name = \"wan0\"\naddress = \"192.168.1.10/24\"\noutside = { namespace = \"lan\", interface = \"eth0\", address = \"192.168.1.1/24\" }",
     );
     let _sandbox = Sandbox::new();
     machine_has_an_uplink();
-    let before = standing();
+    let before = host_state();
     of_the_machine().up().success();
     let script = dry_run(&inside);
     shell(&script);
     let machine = |facts: &BTreeSet<String>| {
         facts.iter().filter(|fact| fact.starts_with([':', ' '])).cloned().collect::<Vec<_>>()
     };
-    assert_eq!(machine(&before), machine(&standing()), "{script}");
+    assert_eq!(machine(&before), machine(&host_state()), "{script}");
 }
 
 #[test]
-fn the_commands_of_down_leave_nothing() {
+fn the_commands_of_down_remove_everything() {
     let _sandbox = Sandbox::new();
-    let before = standing();
+    let before = host_state();
     lecture().up().success();
     let up = Machine::now();
     let script = netns(&["down", "--dry-run"]).success().stdout;
     up.is_unchanged();
     shell(&script);
-    assert_eq!(before, standing(), "{script}");
+    assert_eq!(before, host_state(), "{script}");
     assert!(!fs::exists("/sys/fs/bpf/netns/lecture").expect("a path"), "{script}");
     netns(&["down", "lecture"]).success();
 }
 
 #[test]
-fn an_explained_up_tells_and_does() {
+fn up_with_explain_prints_the_commands_and_builds_the_lab() {
     let _sandbox = Sandbox::new();
     let file = lecture().write();
     let path = file.path().to_str().expect("a path");
@@ -246,7 +247,7 @@ fn an_explained_up_tells_and_does() {
 }
 
 #[test]
-fn the_commands_of_up_translate_as_well_with_iptables() {
+fn the_commands_of_up_translate_with_iptables() {
     let _sandbox = Sandbox::new();
     let script = dry_run(&lecture());
     shell(&script);

@@ -1,19 +1,19 @@
-//! Single changes by hand, told as the commands of other programs: tried out and explained.
+//! `--dry-run` and `--explain` of single steps: the commands of other programs for the same change.
 
 use std::process::Command;
 
 use netns_tests::{
-    Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, ports_settle, run, standing,
+    Machine, Output, Sandbox, host_state, inside, lab_is_up, netns, netns_path, ports_settle, run,
 };
 
-/// `netns` with a line of words.
+/// Runs `netns` with the words of a line.
 #[track_caller]
 fn netns_line(line: &str) -> Output {
     netns(&line.split(' ').collect::<Vec<_>>())
 }
 
 #[test]
-fn a_dry_run_changes_nothing_and_is_a_script() {
+fn a_dry_run_prints_a_script_and_changes_nothing() {
     let _sandbox = Sandbox::new();
     netns_line("add red").success();
     netns_line("add blue").success();
@@ -32,7 +32,7 @@ fn a_dry_run_changes_nothing_and_is_a_script() {
     assert_eq!(json, serde_json::json!({ "commands": commands }));
     before.is_unchanged();
     assert!(inside("red").interfaces().is_empty());
-    // It checks what the change itself would meet.
+    // A dry run makes the same checks as the change itself.
     netns_line("cable add rde:x blue:y --dry-run").fails_with(&["rde"]);
     netns_line("add red --dry-run").fails_with(&["red", "already exists"]);
     netns_line("del green --dry-run").fails_with(&["green"]);
@@ -43,7 +43,7 @@ fn a_dry_run_changes_nothing_and_is_a_script() {
 }
 
 #[test]
-fn rules_are_explained_and_tried_out_too() {
+fn rules_can_be_explained_and_dry_run() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let rules = || netns_line("nat --json").json();
@@ -81,7 +81,7 @@ fn rules_are_explained_and_tried_out_too() {
     netns_line("masquerade del 192.168.15.0/24 --dry-run").fails_with(&["no rule"]);
 }
 
-/// The whole lecture's network, and some more: each kind of step at least once.
+/// The lecture's network and more: each kind of step at least once.
 const LECTURE: &str = "\
 add red
 add blue
@@ -129,7 +129,7 @@ link set lan:veth-two down --mtu 1300
 route add default --via 10.1.0.2";
 
 #[test]
-fn the_explained_commands_build_what_we_build() {
+fn the_explained_commands_build_the_same_network() {
     let mut script = String::from("set -e\n");
     let ours = {
         let _sandbox = Sandbox::new();
@@ -137,16 +137,16 @@ fn the_explained_commands_build_what_we_build() {
             let told = netns_line(&format!("{line} --explain")).success().stdout;
             let commands = told.lines().filter(|line| !line.starts_with('#')).count();
             assert!(commands > 0, "{line}: nothing was explained");
-            // As it is: what is no command is a comment.
+            // The output is a script: lines that are not commands are comments.
             script += &told;
         }
-        standing()
+        host_state()
     };
     assert!(ours.len() >= 30, "too little stands: {ours:#?}");
     let _second = Sandbox::new();
     run(None, Command::new("sh").args(["-c", &script])).success();
     ports_settle();
-    let theirs = standing();
+    let theirs = host_state();
     let only_ours: Vec<_> = ours.difference(&theirs).collect();
     let only_theirs: Vec<_> = theirs.difference(&ours).collect();
     assert!(

@@ -1,5 +1,5 @@
-//! Floods from inside and from outside, as fast as raw sockets go, beside connections that must
-//! not notice. They last some seconds; `NETNS_FLOOD_SECONDS=60` makes it a minute.
+//! Floods from inside and outside at the full rate of raw sockets must not affect other connections.
+//! They last some seconds; `NETNS_FLOOD_SECONDS=60` makes it a minute.
 
 use std::{
     env,
@@ -25,23 +25,23 @@ use netns_tests::{
     netns, receive_stream, send_stream,
 };
 
-/// How long the floods last unless the environment says otherwise.
+/// How long the floods last, unless the environment sets another time.
 const SECONDS: u64 = 10;
 
-/// Fewer packets than this in all would be no flood, however busy the machine is.
+/// The least number of packets that counts as a flood.
 const FLOOD: u64 = 50_000;
 
-/// How long the machine has for so many.
+/// The time limit for sending that many.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The server's port of the transfer, and the one of the connection that is kept alive.
+/// The server ports of the transfer and of the connection that stays open.
 const TRANSFER: u16 = 7000;
 const KEPT: u16 = 7001;
 
-/// One packet after another of a flood.
+/// A generator of the packets of a flood.
 type Next = fn(&mut Random) -> Vec<u8>;
 
-/// Somebody outside who is not there.
+/// An outside address that no host has.
 fn nobody(random: &mut Random) -> Ip4 {
     Ip4::new(203, 0, 113, random.u8())
 }
@@ -50,13 +50,13 @@ fn outside(random: &mut Random) -> Ip4 {
     if random.one_in(2) { LAN } else { nobody(random) }
 }
 
-/// A TCP header's sequence number, in a packet without IP options. The checksum is wrong after
-/// that; it is for routers, which do not look at it, and is made right by the difference.
+/// Sets the sequence number in a packet without IP options, and updates the TCP checksum by the
+/// difference.
 fn with_sequence(mut packet: Vec<u8>, sequence: u32) -> Vec<u8> {
     let old = u16::from_be_bytes([packet[36], packet[37]]);
     let [a, b, c, d] = sequence.to_be_bytes();
     packet[24..28].copy_from_slice(&[a, b, c, d]);
-    // RFC 1624: what was 1 is now this number.
+    // RFC 1624: the old value was 1.
     let words = [!1, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
     let mut sum = u32::from(!old) + words.iter().map(|word| u32::from(*word)).sum::<u32>();
     while sum > 0xffff {
@@ -67,24 +67,24 @@ fn with_sequence(mut packet: Vec<u8>, sequence: u32) -> Vec<u8> {
     packet
 }
 
-/// What red sends: each kind by itself would be a flood.
+/// The packets that red sends; each kind alone would be a flood.
 const FROM_RED: [Next; 8] = [
     |random| ipv4(RED, outside(random)).tcp(random.u16(), random.u16(), SYN).bytes(),
     |random| ipv4(RED, outside(random)).udp(random.u16(), random.u16()).payload(9).bytes(),
     |random| ipv4(RED, outside(random)).echo_request(random.u16()).bytes(),
     |random| ipv4(RED, LAN).udp(random.u16(), 9).payload(64).fragment(0, true).bytes(),
     |random| ipv4(RED, LAN).udp(1, 9).payload(64).fragment(random.u16() % 8000 + 1, true).bytes(),
-    // Errors about what blue may have received, and resets in its name.
+    // Errors about packets that blue may have received, and resets with blue's address.
     |random| {
         let asked = ipv4(LAN, BLUE).tcp(TRANSFER, random.u16(), ACK).frame([0; 6], [0; 6], 1);
         ipv4(RED, LAN).error(3, 3, &asked, 20).bytes()
     },
     |random| ipv4(BLUE, LAN).tcp(random.u16(), TRANSFER, RST).bytes(),
-    // To the forward, by way of the router.
+    // To the forward at the router's address.
     |random| ipv4(RED, HOST).tcp(random.u16(), 80, SYN).bytes(),
 ];
 
-/// What comes from outside, some of it in the name of the server that blue talks to.
+/// The packets from outside, some of them with the address of the server that blue talks to.
 const FROM_LAN: [Next; 8] = [
     |random| ipv4(nobody(random), HOST).tcp(random.u16(), 80, SYN).bytes(),
     |random| ipv4(nobody(random), HOST).tcp(random.u16(), random.u16(), SYN).bytes(),
@@ -98,7 +98,7 @@ const FROM_LAN: [Next; 8] = [
     |random| {
         ipv4(LAN, HOST).tcp(1, 1, ACK).payload(64).fragment(random.u16() % 8000 + 1, true).bytes()
     },
-    // Fragmentation needed, to 68 bytes, about connections that blue may have.
+    // Fragmentation needed with an MTU of 68, about connections that blue may have.
     |random| {
         let port = if random.one_in(2) { TRANSFER } else { KEPT };
         let sent = ipv4(HOST, LAN).tcp(random.u16(), port, ACK).frame([0; 6], [0; 6], 1);
@@ -111,7 +111,7 @@ const FROM_LAN: [Next; 8] = [
     },
 ];
 
-/// The MTU of an ICMP error whose field was 0 so far (RFC 1191).
+/// Sets the MTU of an ICMP error whose field is 0 (RFC 1191).
 fn with_mtu(mut packet: Vec<u8>, mtu: u16) -> Vec<u8> {
     packet[26..28].copy_from_slice(&mtu.to_be_bytes());
     packet[22..24].fill(0);
@@ -129,7 +129,7 @@ fn flood(wire: &Wire, kinds: &[Next], seed: u64, goes_on: &AtomicBool, sent: &At
     }
 }
 
-/// Ends the floods, also when an assertion fails.
+/// Ends the floods when it is dropped, even if an assertion fails.
 struct Ending<'a>(&'a AtomicBool);
 
 impl Drop for Ending<'_> {
@@ -146,7 +146,7 @@ fn wire(place: &Inside, interface: &str, of_router: &str) -> Wire {
 fn floods_from_both_sides_leave_established_connections_alone() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    // The runner passes it on empty when nobody has set it.
+    // The test runner passes an empty variable if it is not set.
     let seconds = env::var("NETNS_FLOOD_SECONDS").unwrap_or_default();
     let seconds = if seconds.is_empty() {
         SECONDS
@@ -168,7 +168,7 @@ fn floods_from_both_sides_leave_established_connections_alone() {
     let mut transfer = connect(TRANSFER);
     let (mut receiving, _) = accept(&listener).expect("a connection");
 
-    // What the LAN hears, and not what it says: an inside source must not be there.
+    // Packets that the LAN receives; none may have an inside source.
     let filter = "src net 192.168.15.0/24 or (udp and src 192.168.1.10 and dst port 9999)";
     let leaks = ["-n", "-l", "--immediate-mode", "-Z", "root", "-Q", "in", "-i", "eth0", filter];
     let mut leaks = inside("lan").start("tcpdump", &leaks);
@@ -204,7 +204,7 @@ fn floods_from_both_sides_leave_established_connections_alone() {
     let packets = packets.into_inner();
     assert!(packets > FLOOD, "{packets} packets are no flood");
 
-    // The end of what there was to hear.
+    // Marks the end of the recording.
     let host = inside("host").run(|| UdpSocket::bind("192.168.1.10:0")).expect("a socket");
     host.send_to(b"end", "192.168.1.1:9999").expect("a datagram");
     leaks.wait_for("192.168.1.1.9999");

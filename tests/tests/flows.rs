@@ -1,4 +1,4 @@
-//! What the program tells about its rules and connections.
+//! Counters of rules, and the list of connections.
 
 use std::{
     collections::HashSet,
@@ -49,13 +49,13 @@ fn a_forward_counts_flows_packets_and_bytes() {
     }
     let after = rule();
     assert_eq!(count(&after, "flows"), 3, "{after:#}");
-    // Three packets are the least that one direction of a request needs.
+    // One direction of a request needs at least three packets.
     assert!(count(&after, "packets") >= 9, "{after:#}");
     assert!(count(&after, "bytes") >= 9 * 40, "{after:#}");
 }
 
 #[test]
-fn flows_tell_what_is_masqueraded() {
+fn flows_lists_masqueraded_connections() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
@@ -68,7 +68,7 @@ fn flows_tell_what_is_masqueraded() {
             let mut word = [0; 4];
             served.read_exact(&mut word).expect("four bytes");
             served.write_all(&word).expect("an answer");
-            // The connection stays open until its record was looked at.
+            // Keeps the connection open until the test has read its record.
             is_seen.recv().expect("a word");
         });
         let mut stream =
@@ -98,7 +98,7 @@ fn flows_tell_what_is_masqueraded() {
 }
 
 #[test]
-fn flows_tell_what_is_forwarded() {
+fn flows_lists_forwarded_connections() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
@@ -116,7 +116,7 @@ fn flows_tell_what_is_forwarded() {
 }
 
 #[test]
-fn flushed_flows_are_gone_and_new_ones_come() {
+fn new_flows_begin_after_a_flush() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("red").ping("8.8.8.8").success();
@@ -128,15 +128,15 @@ fn flushed_flows_are_gone_and_new_ones_come() {
 }
 
 #[test]
-fn a_table_of_many_flows_is_told_and_flushed_whole() {
+fn a_large_flow_table_is_listed_and_flushed_completely() {
     const PORTS: std::ops::RangeInclusive<u16> = 10_001..=30_000;
     let _sandbox = Sandbox::new();
     lecture().text("[nat]\nquota = 100000\nunreplied = 100000").up().success();
-    // Both from one port, so that the second one's are moved.
+    // Both namespaces use the same port, so the ports of the second are translated.
     for namespace in ["red", "blue"] {
         let socket = inside(namespace).run(|| UdpSocket::bind("0.0.0.0:5000")).expect("a socket");
         for port in PORTS {
-            // Full queues are waited for.
+            // Sending blocks while queues are full.
             socket.send_to(b"x", ("192.168.1.1", port)).expect("a datagram");
         }
     }
@@ -147,7 +147,7 @@ fn a_table_of_many_flows_is_told_and_flushed_whole() {
     assert_eq!(pairs.len(), all.len(), "each once");
     netns(&["flows", "flush"]).success().shows(&[&all.len().to_string()]);
     assert!(flows().is_empty());
-    // Nothing is left of the moved ports either: blue has its own again.
+    // The entries of translated ports are gone too: blue keeps its port now.
     let socket = inside("blue").run(|| UdpSocket::bind("0.0.0.0:5000")).expect("a socket");
     socket.send_to(b"x", ("192.168.1.1", 10_001)).expect("a datagram");
     assert_eq!(flows()[0]["external"], "192.168.1.10:5000");
@@ -162,6 +162,6 @@ fn an_established_connection_survives_a_flush_of_its_record() {
         inside("red").run(|| connect_from(40_000, "192.168.1.1:7000")).expect("a connection");
     let (mut served, _) = accept(&listener).expect("a connection");
     netns(&["flows", "flush"]).success();
-    // A packet in mid-flow from inside picks the connection up again, on its old port.
+    // The next packet from inside recreates the flow with its old port.
     exchange(&mut stream, &mut served, b"more");
 }

@@ -1,4 +1,4 @@
-//! Port forwards: what reaches the host's port reaches the namespace, from everywhere.
+//! Port forwards, from outside, from the host and from namespaces.
 
 use std::{
     net::TcpListener,
@@ -13,7 +13,7 @@ use netns_tests::{
     send_stream, stream_whole,
 };
 
-/// How many blocks of a mebibyte are more than 1 GB.
+/// The number of blocks of 1 MiB that make more than 1 GB.
 const GIGABYTE: usize = 1_000;
 
 /// How often other forwards change while one is in use.
@@ -29,15 +29,15 @@ fn a_web_server_inside_is_reached_from_everywhere() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let mut server = inside("blue").web_server("192.168.15.2", 80, "from blue");
-    // Outside, whose address the server sees.
+    // From outside; the server sees the client's address.
     inside("lan").curl("http://192.168.1.10/").success().shows(&["from blue"]);
     assert_eq!(server.next_client(), "192.168.1.1");
-    // The host itself, by each of its addresses.
+    // From the host itself, by each of its addresses.
     for address in ["192.168.1.10", "127.0.0.1", "192.168.15.5"] {
         inside("host").curl(&format!("http://{address}/")).success().shows(&["from blue"]);
         server.next_client();
     }
-    // A namespace beside it, by the host's address and directly.
+    // From another namespace, by the host's addresses and directly.
     for address in ["192.168.1.10", "192.168.15.5", "192.168.15.2"] {
         inside("red").curl(&format!("http://{address}/")).success().shows(&["from blue"]);
         server.next_client();
@@ -45,7 +45,7 @@ fn a_web_server_inside_is_reached_from_everywhere() {
 }
 
 #[test]
-fn a_namespace_reaches_itself_through_the_forward() {
+fn a_namespace_reaches_itself_through_a_forward() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
@@ -86,7 +86,7 @@ fn a_port_of_an_address_without_a_route_is_not_hijacked() {
 }
 
 #[test]
-fn the_lan_sees_only_the_host() {
+fn the_lan_sees_only_the_address_of_the_host() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
@@ -98,7 +98,7 @@ fn the_lan_sees_only_the_host() {
 }
 
 #[test]
-fn netfilter_has_no_rule_meanwhile() {
+fn the_router_has_no_netfilter_rules() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
@@ -109,7 +109,7 @@ fn netfilter_has_no_rule_meanwhile() {
 }
 
 #[test]
-fn a_forward_works_when_it_is_there_and_not_before_or_after() {
+fn a_forward_works_only_from_add_to_del() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _server = inside("red").web_server("192.168.15.1", 8000, "from red");
@@ -132,20 +132,20 @@ fn a_forward_works_when_it_is_there_and_not_before_or_after() {
 }
 
 #[test]
-fn a_forward_of_one_address_leaves_the_others_alone() {
+fn a_forward_of_one_address_does_not_affect_other_addresses() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _server = inside("red").web_server("192.168.15.1", 8000, "from red");
     let add = ["forward", "add", "tcp", "8080", "192.168.15.1:8000", "--address", "127.0.0.1"];
     netns(&add).success();
     inside("host").curl("http://127.0.0.1:8080/").success().shows(&["from red"]);
-    // What is published to the host alone is not for the LAN.
+    // A port published on loopback only is closed to the LAN.
     inside("lan").curl("http://192.168.1.10:8080/").fails_with_code(7, &[]);
     inside("host").curl("http://192.168.1.10:8080/").fails_with_code(7, &[]);
 }
 
 #[test]
-fn pitfall_netavark_904_traffic_to_somebody_else_on_that_port_is_not_taken() {
+fn pitfall_netavark_904_transit_traffic_on_a_forwarded_port_is_not_hijacked() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _inside = inside("blue").web_server("192.168.15.2", 80, "from blue");
@@ -170,7 +170,7 @@ fn datagrams_are_forwarded_and_answered() {
 }
 
 #[test]
-fn a_gigabyte_arrives_bit_for_bit() {
+fn a_gigabyte_arrives_unchanged() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let (lan, blue) = (inside("lan"), inside("blue"));
@@ -181,7 +181,7 @@ fn a_gigabyte_arrives_bit_for_bit() {
 }
 
 #[test]
-fn a_forward_in_use_is_not_disturbed_by_changes_of_others() {
+fn a_forward_in_use_is_not_disturbed_by_changes_of_other_forwards() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let listener = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
@@ -199,7 +199,7 @@ fn a_forward_in_use_is_not_disturbed_by_changes_of_others() {
             send_stream(&mut stream, content, |_| changing.load(Ordering::Relaxed))
                 .expect("a stream")
         });
-        // It stops the sender also when a change fails.
+        // Stops the sender even if a change fails.
         let stop = StopOnDrop(changing);
         for change in 0..CHANGES {
             forward_add("tcp", 9_000 + change, "192.168.15.1:80").success();
@@ -227,7 +227,7 @@ impl Drop for StopOnDrop<'_> {
 }
 
 #[test]
-fn pitfall_moby_44742_a_published_port_that_moves_takes_new_datagrams_along() {
+fn pitfall_moby_44742_datagrams_follow_a_forward_to_its_new_target() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let socket = inside("lan").udp("192.168.1.1:4000");
@@ -239,7 +239,7 @@ fn pitfall_moby_44742_a_published_port_that_moves_takes_new_datagrams_along() {
     let _ = red.next_peer();
     forward_del("udp", 5353).success();
     forward_add("udp", 5353, "192.168.15.2:53").success();
-    // The very same socket: an old record must not lead it to the old place.
+    // The same socket again: its old record must not lead to the old target.
     ask();
     let _ = blue.next_peer();
 }
@@ -258,10 +258,10 @@ fn pitfall_cilium_34041_a_masqueraded_connection_never_gets_a_forwarded_port() {
 }
 
 #[test]
-fn a_closed_port_inside_refuses() {
+fn a_forward_to_a_closed_port_refuses_connections() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    // Nobody listens in blue: its reset must reach the client.
+    // No server listens in blue: its reset must reach the client.
     inside("lan").curl("http://192.168.1.10/").fails_with_code(7, &[]);
     forward_add("udp", 5353, "192.168.15.2:53").success();
     let socket = inside("lan").udp("0.0.0.0:0");
@@ -282,8 +282,8 @@ fn traceroute_from_outside_ends_at_the_host() {
     assert!(route.stdout.lines().last().is_some_and(|hop| hop.contains("192.168.1.10")), "{route}");
 }
 
-/// Starts `netns forward add` for each port at once; how many have succeeded, and what the
-/// others said.
+/// Starts `netns forward add` for each port at the same time. Returns how many succeeded, and the
+/// errors of the others.
 fn add_at_once(ports: &[u16]) -> (usize, Vec<String>) {
     let start = |port: &u16| {
         let port = port.to_string();
@@ -297,7 +297,7 @@ fn add_at_once(ports: &[u16]) -> (usize, Vec<String>) {
 }
 
 #[test]
-fn rules_that_are_added_at_once_count_each_for_itself() {
+fn rules_added_concurrently_have_separate_counters() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
@@ -306,7 +306,7 @@ fn rules_that_are_added_at_once_count_each_for_itself() {
     for port in ports {
         inside("lan").curl(&format!("http://192.168.1.10:{port}/")).success();
     }
-    // Two rules of one number would count for each other.
+    // Two rules with the same number would share a counter.
     let rules = nat();
     for rule in rules["forwards"].as_array().expect("rules") {
         assert_eq!(count(rule, "flows"), u64::from(rule["port"] != 80), "{rules:#}");
@@ -314,7 +314,7 @@ fn rules_that_are_added_at_once_count_each_for_itself() {
 }
 
 #[test]
-fn a_port_is_given_once_to_two_who_ask_at_once() {
+fn a_port_forwarded_concurrently_is_forwarded_once() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     for port in 8001..=8010 {
@@ -325,14 +325,14 @@ fn a_port_is_given_once_to_two_who_ask_at_once() {
 }
 
 #[test]
-fn a_rule_for_a_lab_that_goes_down_meanwhile_says_so() {
+fn a_rule_added_while_its_lab_goes_down_is_an_error() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let down = Running::start(None, Command::new(netns_path()).arg("down"));
     eventually("the lab is down", DEADLINE, || {
         let added = forward_add("tcp", 8080, "192.168.15.2:80");
         if added.status.success() {
-            // It may go down right now.
+            // The lab may already be down.
             let _ = forward_del("tcp", 8080);
             return false;
         }

@@ -1,4 +1,4 @@
-//! Datagrams in fragments through a living lab: real stacks, and senders that shuffle.
+//! Fragmented datagrams through a lab, from real stacks and in arbitrary order.
 
 use std::{
     io::{Read as _, Write as _},
@@ -19,17 +19,17 @@ use netns_tests::{
     lab_is_up, lecture, mac_of, nat, netns, own, receive_bytes, set,
 };
 
-/// More than one frame, less than a socket's usual buffer.
+/// A payload that needs several fragments and fits the default socket buffer.
 const LARGE: usize = 8_000;
 
-/// Bytes of payload of a fragment.
+/// The payload of a fragment in bytes.
 const PIECE: usize = 1_000;
 
 fn udp(namespace: &str, port: u16) -> UdpSocket {
     inside(namespace).udp(("0.0.0.0", port))
 }
 
-/// The wire of a namespace, straight to the router.
+/// A wire from a namespace to the router.
 fn wire_of(namespace: &str) -> Wire {
     match namespace {
         "lan" => Wire::open(&inside("lan"), "eth0", mac_of(&inside("host"), "ens3")),
@@ -40,7 +40,7 @@ fn wire_of(namespace: &str) -> Wire {
     }
 }
 
-/// The fragments of a datagram, in order, each beginning with its IPv4 header.
+/// The fragments of a datagram in order; each begins with its IPv4 header.
 fn fragments(datagram: &Datagram) -> Vec<Vec<u8>> {
     let frame = datagram.frame([2; 6], [2; 6], 0);
     split(&frame, PIECE).iter().map(|piece| piece.network().to_vec()).collect()
@@ -56,7 +56,7 @@ fn send(wire: &Wire, packets: &[Vec<u8>]) {
     packets.iter().for_each(|packet| wire.send(packet));
 }
 
-/// What a datagram of UDP brings its receiver.
+/// The UDP payload of a datagram.
 fn data(datagram: &Datagram) -> Vec<u8> {
     datagram.bytes()[28..].to_vec()
 }
@@ -70,7 +70,8 @@ fn drops(reason: &str) -> u64 {
 #[track_caller]
 fn large_ping(namespace: &str, address: &str, bytes: usize) {
     let bytes = bytes.to_string();
-    // Each by itself: once one is answered, `ping` gives the others no more than its time.
+    // One ping at a time: after an answer, `ping` waits for the others only for the time of that
+    // round trip.
     for _ in 0..2 {
         let arguments = ["-c", "1", "-W", "60", "-s", &bytes, address];
         inside(namespace).command("ping", &arguments).success().shows(&[" 0% packet loss"]);
@@ -83,7 +84,7 @@ fn rfc4787_req14_large_pings_pass() {
     lab_is_up();
     large_ping("red", "192.168.1.1", 20_000);
     large_ping("blue", "8.8.8.8", 60_000);
-    // The host's own, from both sides.
+    // To the host itself, from both sides.
     large_ping("red", "192.168.15.5", 20_000);
     large_ping("lan", "192.168.1.10", 20_000);
     large_ping("host", "192.168.1.1", 20_000);
@@ -110,7 +111,7 @@ fn rfc4787_req14_large_datagrams_pass_both_ways() {
     let (answer, from) = receive_bytes(&lan);
     assert_eq!((&answer[..], from.to_string().as_str()), (&noise[3..], "192.168.1.10:5353"));
 
-    // From one namespace to another by way of the host.
+    // From one namespace to another by the host's address.
     red.send_to(&noise[4..], "192.168.1.10:5353").expect("a datagram");
     let (asked, from) = receive_bytes(&blue);
     assert_eq!(asked, &noise[4..]);
@@ -156,7 +157,7 @@ fn rfc4787_req14_fragments_arrive_in_any_order() {
     let _ = receive_bytes(&lan);
     let mut random = Random::new(15);
     for id in 0..20 {
-        // An answer, to a forward, and what is the host's own; all of them at once.
+        // An answer, a datagram for a forward, and one for the host, interleaved.
         let answer = ipv4(LAN, HOST).udp(7000, 40_000).id(3 * id).payload(LARGE);
         let call = ipv4(LAN, HOST).udp(7001, 5353).id(3 * id + 1).payload(LARGE + 1);
         let own = ipv4(LAN, HOST).udp(7002, 6000).id(3 * id + 2).payload(LARGE + 2);
@@ -173,7 +174,7 @@ fn rfc4787_req14_fragments_arrive_in_any_order() {
 }
 
 #[test]
-fn rfc4787_req14_fragments_turn_around_in_any_order() {
+fn rfc4787_req14_fragments_of_a_hairpin_pass_in_any_order() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     forward_add("udp", 5353, "192.168.15.2:53").success();
@@ -196,14 +197,13 @@ fn rfc4787_req14_fragments_of_the_largest_datagram_leave_last_first() {
     assert_eq!(receive_bytes(&lan).0, data(&datagram));
 }
 
-/// As a packet of the wire says it, without what the way changes: time to live, identification,
-/// checksum, source.
+/// The header fields that the path does not change: without TTL, ID, checksum and source.
 fn header(packet: &[u8]) -> (u8, u8, Vec<u8>) {
     (packet[1], packet[8], packet[16..20].to_vec())
 }
 
 #[test]
-fn a_detour_changes_nothing_but_what_a_straight_way_does() {
+fn a_reassembled_packet_is_translated_like_an_unfragmented_one() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let (_lan, wire, mut seen) = (udp("lan", 5353), wire_of("red"), wire_of("lan"));
@@ -237,8 +237,8 @@ fn rfc4787_req14_a_tcp_segment_in_fragments_passes_in_any_order() {
     lab_is_up();
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
     let wire = wire_of("red");
-    // Red's own stack knows nothing of the connection, and would reset it. Without an address it
-    // answers no ARP either, which the router's stack asks where the answer goes through it.
+    // Red's own stack does not know the connection and would reset it, so its address is removed.
+    // Then it does not answer ARP either, so the router gets a static neighbour entry.
     let mac = mac_of(&inside("red"), "veth-red").map(|octet| format!("{octet:02x}")).join(":");
     let neighbour = ["neighbour", "replace", "192.168.15.1", "lladdr", &mac, "dev", "v-net-0"];
     inside("host").command("ip", &neighbour).success();
@@ -285,13 +285,13 @@ fn tcp_checksum(source: Ip4, destination: Ip4, tcp: &[u8]) -> u16 {
 }
 
 #[test]
-fn rfc4787_req14a_a_flood_of_reds_fragments_leaves_blues_datagrams_alone() {
+fn rfc4787_req14a_a_fragment_flood_of_red_does_not_affect_datagrams_of_blue() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let (lan, red, blue) = (udp("lan", 5353), wire_of("red"), wire_of("blue"));
     let flood = |from: u16| {
         for id in from..from + 2_000 {
-            // Never the first.
+            // Without the first fragment.
             let datagram = ipv4(RED, LAN).udp(1, 2).id(id).payload(2 * PIECE);
             red.try_send(&fragments(&datagram)[1]);
         }
@@ -302,7 +302,7 @@ fn rfc4787_req14a_a_flood_of_reds_fragments_leaves_blues_datagrams_alone() {
         send(&blue, &last_first(&datagram));
         assert_eq!(receive_bytes(&lan).0, data(&datagram), "round {round}");
         large_ping("blue", "192.168.1.1", 20_000);
-        // Red's own in order pass as well.
+        // Fragments of red in order pass as well.
         let datagram = ipv4(RED, LAN).udp(40_001, 5353).id(60_000 + round).payload(LARGE);
         send(&red, &fragments(&datagram));
         assert_eq!(receive_bytes(&lan).0, data(&datagram), "round {round}");
@@ -312,7 +312,7 @@ fn rfc4787_req14a_a_flood_of_reds_fragments_leaves_blues_datagrams_alone() {
 }
 
 #[test]
-fn rfc4787_req14a_a_flood_from_outside_leaves_the_inside_alone() {
+fn rfc4787_req14a_a_fragment_flood_from_outside_does_not_affect_the_inside() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let (lan, outside, blue) = (udp("lan", 5353), wire_of("lan"), wire_of("blue"));
@@ -330,14 +330,14 @@ fn rfc4787_req14a_a_flood_from_outside_leaves_the_inside_alone() {
     }
 }
 
-/// Names of the links of a namespace that lead to reassemblers.
+/// The names of a namespace's links to reassemblers.
 fn links_to_reassemblers(namespace: Option<&str>) -> Vec<String> {
     let links = namespace.map_or_else(own, inside).interfaces();
     links.into_iter().filter(|name| name.starts_with("frag-")).collect()
 }
 
 #[test]
-fn a_reassembler_is_seen_by_its_link_alone_and_goes_with_its_lab() {
+fn a_reassembler_is_visible_only_as_a_link_and_is_removed_with_its_lab() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan");
     let before = Machine::now();
@@ -356,7 +356,7 @@ fn a_reassembler_is_seen_by_its_link_alone_and_goes_with_its_lab() {
 }
 
 #[test]
-fn a_broken_reassembler_is_told_of_and_repaired() {
+fn status_reports_a_broken_reassembler_and_up_repairs_it() {
     let _sandbox = Sandbox::new();
     let file = lecture();
     file.up().success();

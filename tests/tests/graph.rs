@@ -1,4 +1,4 @@
-//! `netns graph`: which lab it draws, in which form, and where to.
+//! `netns graph`: the choice of the lab, the output formats, and the output file.
 
 use std::{fs, path::Path};
 
@@ -10,14 +10,14 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn without_a_lab_it_draws_the_lectures_and_says_so() {
+fn graph_without_a_lab_draws_the_lectures_lab_and_says_so() {
     let _sandbox = Sandbox::new();
     let output = netns(&["graph"]).success().shows(&["╭─ red ──", "veth-red-br", "masquerade"]);
     assert!(output.stderr.contains("no lab is up"), "{output}");
 }
 
 #[test]
-fn the_drawing_in_the_readme_is_the_one_that_graph_shows() {
+fn the_drawing_in_the_readme_is_the_output_of_graph() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(path).expect("README.md");
     let drawn =
@@ -32,7 +32,7 @@ fn the_drawing_in_the_readme_is_the_one_that_graph_shows() {
 }
 
 #[test]
-fn a_living_lab_is_drawn_as_it_was_built() {
+fn graph_draws_a_lab_that_is_up_as_it_was_built() {
     let _sandbox = Sandbox::new();
     lecture().replace("name = \"red\"", "name = \"crimson\"").up().success();
     for arguments in [&["graph"][..], &["graph", "lecture"]] {
@@ -42,7 +42,7 @@ fn a_living_lab_is_drawn_as_it_was_built() {
 }
 
 #[test]
-fn a_file_is_drawn_without_being_built() {
+fn graph_draws_a_file_without_building_it() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let far = outside("lan", "192.168.1.1/24", &[]);
@@ -56,7 +56,7 @@ fn a_file_is_drawn_without_being_built() {
 }
 
 #[test]
-fn a_lab_that_is_not_there_is_an_error() {
+fn graph_of_a_missing_lab_is_an_error() {
     let _sandbox = Sandbox::new();
     netns(&["graph", "nowhere"]).fails_with(&["\"nowhere\"", "not up"]);
     netns(&["graph", "/nonexistent.toml"]).fails_with(&["/nonexistent.toml", "No such file"]);
@@ -65,7 +65,7 @@ fn a_lab_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn of_several_labs_one_must_be_named() {
+fn graph_needs_a_name_if_several_labs_are_up() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let second = lab("second").router("gate").bridge("office", "10.0.0.254/24");
@@ -75,7 +75,7 @@ fn of_several_labs_one_must_be_named() {
 }
 
 #[test]
-fn the_ending_of_the_output_file_says_its_form() {
+fn graph_chooses_the_format_by_the_file_extension() {
     let _sandbox = Sandbox::new();
     let folder = tempfile::tempdir().expect("a folder");
     let beginnings =
@@ -88,7 +88,7 @@ fn the_ending_of_the_output_file_says_its_form() {
         assert!(drawing.starts_with(beginning), "{ending}: {drawing}");
         assert!(!drawing.contains('\u{1b}'), "{ending}: {drawing}");
     }
-    // What is asked for counts more than the ending.
+    // `--format` overrides the file extension.
     let file = folder.path().join("lab.svg");
     netns(&["graph", "-f", "dot", "-o", text(&file)]).success();
     assert!(fs::read_to_string(&file).expect("the drawing").starts_with("graph "));
@@ -97,20 +97,20 @@ fn the_ending_of_the_output_file_says_its_form() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_an_error() {
+fn an_output_file_that_cannot_be_written_is_an_error() {
     let _sandbox = Sandbox::new();
     netns(&["graph", "-o", "/nonexistent/lab.svg"])
         .fails_with(&["cannot write /nonexistent/lab.svg", "No such file"]);
     let folder = tempfile::tempdir().expect("a folder");
     netns(&["graph", "-o", text(folder.path())]).fails_with(&[text(folder.path()), "directory"]);
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
-    // What is no plain file stays what it is.
+    // A device is written to and not replaced.
     netns(&["graph", "-o", "/dev/null"]).success();
     assert!(!Path::new("/dev/null").is_file());
 }
 
 #[test]
-fn as_data_it_has_nodes_edges_and_rules() {
+fn graph_as_json_has_nodes_edges_and_rules() {
     let _sandbox = Sandbox::new();
     let graph = netns(&["graph", "--json"]).json();
     let names: Vec<&str> = graph["nodes"]
@@ -127,7 +127,7 @@ fn as_data_it_has_nodes_edges_and_rules() {
 }
 
 #[test]
-fn graphviz_reads_what_is_written_for_it() {
+fn graphviz_reads_the_dot_output() {
     let _sandbox = Sandbox::new();
     let nasty = "\\\"<b>&amp;#\\\\n";
     let file = lecture()
@@ -142,16 +142,16 @@ fn graphviz_reads_what_is_written_for_it() {
     let objects = judged["objects"].as_array().expect("objects");
     let label =
         |object: &serde_json::Value| object["label"].as_str().unwrap_or_default().to_owned();
-    // Graphviz keeps its own escapes; the name is behind one for a line's end.
+    // Graphviz keeps its escapes; the name comes before one for a line break.
     let red = objects.iter().map(label).find(|label| label.starts_with("red"));
     let red = red.expect("a node for red");
     assert!(red.contains("\"<b>&amp;amp;#\\\\n 192.168.15.1/24"), "{red}");
-    // The frame of the router, and six nodes of which one stands for its work.
+    // The frame of the router and six nodes, one of which stands for routing and NAT.
     assert_eq!(objects.len(), 7, "{judged}");
 }
 
 #[test]
-fn two_hundred_namespaces_are_one_box_or_each_its_own() {
+fn graph_draws_two_hundred_namespaces_as_one_box_or_separately() {
     let mut file = lab("crowd").router("host").bridge("v-net-0", "10.0.0.254/24");
     for number in 1..=200 {
         file = file.namespace(&format!("web-{number}"), "v-net-0", &format!("10.0.0.{number}/24"));

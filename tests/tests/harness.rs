@@ -1,4 +1,4 @@
-//! That the tests' own means can be trusted: what they would not see, no test could find.
+//! Tests of the test library itself: a fault that it does not notice, no test could find.
 
 use std::{io::ErrorKind, net::UdpSocket, sync::mpsc::channel, thread};
 
@@ -20,7 +20,7 @@ fn cable() {
 }
 
 #[test]
-fn a_sandbox_begins_with_a_loopback_and_nothing_else() {
+fn a_new_sandbox_has_only_a_loopback() {
     let _sandbox = Sandbox::new();
     assert!(own().interfaces().is_empty());
     assert_eq!(own().command("ip", &["netns"]).success().stdout, "");
@@ -30,7 +30,7 @@ fn a_sandbox_begins_with_a_loopback_and_nothing_else() {
 
 #[test]
 fn a_sandbox_does_not_notice_namespaces_that_come_and_go_on_the_machine() {
-    // It stands for the machine, whose namespaces a person may change at any time.
+    // This sandbox plays the real machine, where a person may change namespaces at any time.
     let _machine = Sandbox::new();
     ip(&own(), "netns add early");
     let (ready, is_ready) = channel();
@@ -59,13 +59,13 @@ fn a_sandbox_does_not_notice_namespaces_that_come_and_go_on_the_machine() {
 #[test]
 fn tunnels_that_the_kernel_puts_into_every_namespace_are_not_listed() {
     let _sandbox = Sandbox::new();
-    // Their names are enough: not every kernel has tunnels.
+    // A link with such a name is enough: not every kernel has tunnels.
     ip(&own(), "link add sit0 type veth peer name own0");
     assert_eq!(own().interfaces(), ["own0"]);
 }
 
 #[test]
-fn what_appears_and_stays_is_seen() {
+fn machine_notices_everything_that_a_test_leaves_behind() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     own().command("ip", &["netns", "add", "stray"]).success();
@@ -87,7 +87,7 @@ fn what_appears_and_stays_is_seen() {
 }
 
 #[test]
-fn netfilter_rules_are_seen() {
+fn the_check_for_netfilter_rules_notices_a_table() {
     let _sandbox = Sandbox::new();
     own().command("nft", &["add", "table", "ip", "stray"]).success();
     let found = std::panic::catch_unwind(|| own().has_no_netfilter_rules());
@@ -95,26 +95,26 @@ fn netfilter_rules_are_seen() {
 }
 
 #[test]
-fn a_ping_that_is_answered_or_never_sent_is_no_silence() {
+fn cannot_ping_fails_if_the_ping_is_answered_or_never_sent() {
     let _sandbox = Sandbox::new();
     cable();
-    // Nobody is there, and nobody who would say so.
+    // No host has the address.
     inside("left").cannot_ping("10.9.0.3");
-    // Somebody is there, and forbids it.
+    // A router rejects the packet.
     ip(&inside("right"), "route add prohibit 10.9.1.0/24");
     inside("right").run(|| set("ipv4/ip_forward", "1"));
     ip(&inside("left"), "route add 10.9.1.0/24 via 10.9.0.2");
     inside("left").cannot_ping("10.9.1.1");
-    // An answer, no route, and no address.
+    // A host that answers, an address without a route, and an invalid address.
     for address in ["10.9.0.2", "8.8.8.8", "10.9.0.2.1"] {
         let found = std::panic::catch_unwind(|| inside("left").cannot_ping(address));
         assert!(found.is_err(), "{address} passes for one that does not answer");
     }
 }
 
-/// A burst has room, and tcpdump has not read all of it when it is told to end.
+/// The buffer holds a burst, and tcpdump has not read all of it when it is stopped.
 #[test]
-fn a_capture_has_all_that_was_sent_before_its_end() {
+fn a_capture_has_every_packet_sent_before_it_stops() {
     let _sandbox = Sandbox::new();
     cable();
     inside("right").command("ip", &["link", "set", "lo", "up"]).success();
@@ -152,7 +152,7 @@ fn foreign_tools_see_each_other_over_a_cable() {
 }
 
 #[test]
-fn streams_and_datagrams_are_compared() {
+fn streams_and_datagrams_arrive_over_a_cable() {
     let _sandbox = Sandbox::new();
     cable();
     let address = "10.9.0.2:7000";

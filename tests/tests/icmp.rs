@@ -133,7 +133,7 @@ fn learnt_mtu(namespace: &str, to: &str) -> String {
 }
 
 #[test]
-fn rfc4787_req13_the_size_of_a_way_outside_is_learnt_inside() {
+fn rfc4787_req13_a_namespace_learns_the_path_mtu_outside() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     far_is_there();
@@ -143,7 +143,7 @@ fn rfc4787_req13_the_size_of_a_way_outside_is_learnt_inside() {
 }
 
 #[test]
-fn rfc4787_req13_the_size_of_a_cable_is_learnt_outside() {
+fn rfc4787_req13_the_outside_learns_the_mtu_of_a_cable() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     far_is_there();
@@ -158,7 +158,7 @@ fn rfc4787_req13_the_size_of_a_cable_is_learnt_outside() {
 }
 
 #[test]
-fn rfc4787_req13_the_size_of_a_cable_is_learnt_by_another_namespace() {
+fn rfc4787_req13_another_namespace_learns_the_mtu_of_a_cable() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     set_mtu("host", "veth-blue-br", SMALL);
@@ -167,7 +167,7 @@ fn rfc4787_req13_the_size_of_a_cable_is_learnt_by_another_namespace() {
 }
 
 #[test]
-fn rfc4787_req13a_what_may_be_fragmented_arrives_whole() {
+fn rfc4787_req13a_a_datagram_without_df_is_fragmented_and_arrives() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     forward_add("udp", 5353, "192.168.15.2:53").success();
@@ -227,7 +227,7 @@ struct TcpOrUdp {
 }
 
 #[test]
-fn the_routers_own_errors_have_right_checksums_with_and_without_offloads() {
+fn icmp_errors_of_the_router_have_correct_checksums_with_and_without_offloads() {
     const UDP: TcpOrUdp = TcpOrUdp { protocol: 17, port: 5353 };
     const TCP: TcpOrUdp = TcpOrUdp { protocol: 6, port: 80 };
     let _sandbox = Sandbox::new();

@@ -14,7 +14,7 @@ fn log(arguments: &[&str]) -> Running {
 }
 
 #[test]
-fn the_log_tells_what_becomes_of_each_packet() {
+fn the_log_shows_the_outcome_of_each_packet() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let running = log(&["--count", "2", "--json"]);
@@ -54,7 +54,7 @@ fn the_log_names_the_reason_of_a_drop() {
 }
 
 #[test]
-fn a_connection_outlives_the_log_that_began_and_ended_beside_it() {
+fn a_connection_survives_the_start_and_end_of_a_log() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let pings = Pings::start(&inside("red"), "8.8.8.8");
@@ -66,7 +66,7 @@ fn a_connection_outlives_the_log_that_began_and_ended_beside_it() {
 }
 
 #[test]
-fn one_log_at_a_time() {
+fn only_one_log_runs_at_a_time() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let first = log(&[]);
@@ -77,7 +77,7 @@ fn one_log_at_a_time() {
 }
 
 #[test]
-fn what_a_killed_log_left_is_cleared_by_the_next_command() {
+fn the_next_command_removes_the_programs_of_a_killed_log() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let is_logging = || {
@@ -113,7 +113,7 @@ fn a_log_ends_with_its_lab() {
 }
 
 #[test]
-fn one_frame_of_the_watch_shows_rules_and_flows() {
+fn watch_once_and_watch_json_show_rules_and_flows() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("red").ping("8.8.8.8").success();
@@ -135,7 +135,7 @@ const OLD_PAGE: &str = "\u{1b}[?1049l";
 const CURSOR: &str = "\u{1b}[?25h";
 
 #[test]
-fn the_watch_draws_frames_on_a_terminal_until_a_key_ends_it() {
+fn watch_on_a_terminal_refreshes_until_a_key_ends_it() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("red").ping("8.8.8.8").success();
@@ -159,7 +159,7 @@ fn the_watch_draws_frames_on_a_terminal_until_a_key_ends_it() {
 }
 
 #[test]
-fn the_watch_ends_when_it_is_told_to_and_gives_the_terminal_back() {
+fn watch_restores_the_terminal_when_it_is_terminated() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let mut terminal = Terminal::start((80, 24), Command::new(netns_path()).arg("watch"));
@@ -171,7 +171,7 @@ fn the_watch_ends_when_it_is_told_to_and_gives_the_terminal_back() {
 }
 
 #[test]
-fn colour_is_for_terminals_that_have_not_declined_it() {
+fn colour_is_used_only_on_terminals_without_no_color() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     for command in ["status", "nat", "graph"] {

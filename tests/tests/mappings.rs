@@ -57,7 +57,7 @@ fn a_stun_client_sees_a_filter_by_address_and_port() {
 }
 
 #[test]
-fn a_living_lab_learns_what_its_rules_did_not_want_before() {
+fn up_switches_mappings_on_and_off_for_a_lab_that_is_up() {
     let _sandbox = Sandbox::new();
     lab("", false).up().success();
     assert!(!verdict().contains("Independent Filter"), "as masquerade does");
@@ -78,7 +78,7 @@ fn a_living_lab_learns_what_its_rules_did_not_want_before() {
 }
 
 #[test]
-fn a_change_of_the_mapping_ends_what_the_rule_made_and_nothing_else() {
+fn a_change_of_the_mapping_ends_only_the_connections_of_the_rule() {
     let _sandbox = Sandbox::new();
     lab("mapping = \"endpoint-independent\"\nfiltering = \"endpoint-independent\"", false)
         .up()
@@ -98,7 +98,7 @@ fn a_change_of_the_mapping_ends_what_the_rule_made_and_nothing_else() {
 }
 
 #[test]
-fn a_filter_without_a_mapping_is_wrong_on_the_command_line() {
+fn a_filter_without_a_mapping_is_a_usage_error() {
     let _sandbox = Sandbox::new();
     lab("", false).up().success();
     netns(&["masquerade", "add", "10.0.0.0/8", "--filtering", "address-dependent"])

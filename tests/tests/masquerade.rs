@@ -50,7 +50,7 @@ fn talk(stream: &mut TcpStream, word: &[u8; 4]) {
 }
 
 #[test]
-fn outside_is_reached_with_the_rule_and_not_without() {
+fn the_outside_is_reached_only_with_a_masquerade() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     masquerade("del", "192.168.15.0/24", "ens3").success();
@@ -71,7 +71,7 @@ fn outside_is_reached_with_the_rule_and_not_without() {
 }
 
 #[test]
-fn what_was_deleted_is_told() {
+fn masquerade_del_prints_the_deleted_rule() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     netns(&["masquerade", "del", "192.168.15.0/24"])
@@ -80,7 +80,7 @@ fn what_was_deleted_is_told() {
 }
 
 #[test]
-fn the_lan_sees_only_the_host() {
+fn the_lan_sees_only_the_address_of_the_host() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let mut web = inside("lan").web_server("192.168.1.1", 80, "from the LAN");
@@ -99,7 +99,7 @@ fn the_lan_sees_only_the_host() {
 }
 
 #[test]
-fn netfilter_has_no_rule_meanwhile() {
+fn the_router_has_no_netfilter_rules() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("red").ping("8.8.8.8").success();
@@ -108,7 +108,7 @@ fn netfilter_has_no_rule_meanwhile() {
 }
 
 #[test]
-fn a_gigabyte_arrives_bit_for_bit() {
+fn a_gigabyte_arrives_unchanged() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let address = "192.168.1.1:7000";
@@ -119,7 +119,7 @@ fn a_gigabyte_arrives_bit_for_bit() {
 }
 
 #[test]
-fn a_gigabyte_comes_in_bit_for_bit() {
+fn a_gigabyte_download_arrives_unchanged() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
@@ -155,7 +155,7 @@ fn parallel_streams_of_iperf_pass_both_ways() {
 }
 
 #[test]
-fn the_same_source_port_twice_to_the_same_remote() {
+fn two_namespaces_use_the_same_tcp_port_to_the_same_remote() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
@@ -179,7 +179,7 @@ fn the_same_source_port_twice_to_the_same_remote() {
 }
 
 #[test]
-fn the_same_udp_port_and_the_same_ping_twice() {
+fn two_namespaces_use_the_same_udp_port_and_echo_identifier() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let echo = UdpEcho::start("lan", "192.168.1.1:5353");
@@ -205,7 +205,7 @@ fn the_same_udp_port_and_the_same_ping_twice() {
 }
 
 #[test]
-fn a_closed_port_outside_refuses() {
+fn a_refusal_of_a_closed_port_outside_reaches_the_namespace() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let socket = inside("red").udp("0.0.0.0:0");
@@ -220,7 +220,7 @@ fn a_closed_port_outside_refuses() {
 }
 
 #[test]
-fn traceroute_shows_the_router_and_then_the_lan() {
+fn traceroute_shows_the_router_and_the_destination() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     for probe in [&[][..], &["-I"], &["-T", "-p", "9"]] {
@@ -237,7 +237,7 @@ fn traceroute_shows_the_router_and_then_the_lan() {
 }
 
 #[test]
-fn a_packet_too_big_for_the_way_is_answered_by_the_router() {
+fn the_router_answers_a_packet_that_exceeds_the_path_mtu() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     for (namespace, link) in [("host", "ens3"), ("lan", "eth0")] {
@@ -271,7 +271,7 @@ fn pitfall_spoof_a_namespace_cannot_send_with_the_address_of_another() {
 }
 
 #[test]
-fn pitfall_martian_what_nobody_asked_for_does_not_come_in() {
+fn pitfall_martian_packets_from_outside_to_inside_addresses_are_dropped() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let route = ["route", "add", "192.168.15.0/24", "via", "192.168.1.10"];
@@ -287,7 +287,7 @@ fn pitfall_martian_what_nobody_asked_for_does_not_come_in() {
 }
 
 #[test]
-fn a_lab_with_other_names_and_addresses_works_the_same() {
+fn a_lab_with_other_names_and_addresses_works() {
     let _sandbox = Sandbox::new();
     lab("office")
         .router("gate")

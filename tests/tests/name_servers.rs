@@ -49,7 +49,7 @@ fn seen_in_red() -> String {
 }
 
 #[test]
-fn up_and_down_keep_a_file_that_was_edited_and_tell_of_it() {
+fn up_and_down_keep_an_edited_resolv_conf_and_say_so() {
     let _sandbox = sandbox();
     let lab = with_server("9.9.9.9");
     let first = lab.up().success();
@@ -75,7 +75,7 @@ fn up_and_down_keep_a_file_that_was_edited_and_tell_of_it() {
 }
 
 #[test]
-fn servers_that_change_in_the_file_replace_an_edit() {
+fn new_servers_in_the_topology_replace_an_edited_resolv_conf() {
     let _sandbox = sandbox();
     with_server("9.9.9.9").up().success();
     fs::write(FILE, EDIT).expect("a private file");
@@ -91,7 +91,7 @@ fn servers_that_change_in_the_file_replace_an_edit() {
 }
 
 #[test]
-fn files_that_a_lab_has_left_do_not_block_up() {
+fn files_left_by_an_earlier_lab_do_not_block_up() {
     let _sandbox = sandbox();
     let lab = with_server("9.9.9.9");
     lab.up().success();
@@ -117,7 +117,7 @@ fn files_that_a_lab_has_left_do_not_block_up() {
 }
 
 #[test]
-fn a_file_is_replaced_and_never_written_over() {
+fn a_resolv_conf_is_replaced_and_never_overwritten() {
     let _sandbox = sandbox();
     with_server("9.9.9.9").up().success();
     let reader = fs::File::open(FILE).expect("a file");
@@ -130,7 +130,7 @@ fn a_file_is_replaced_and_never_written_over() {
 }
 
 #[test]
-fn a_link_in_the_place_of_the_file_is_kept_and_never_written_through() {
+fn a_symbolic_link_as_resolv_conf_is_kept_and_never_followed() {
     let _sandbox = sandbox();
     let lab = with_server("9.9.9.9");
     lab.up().success();
@@ -152,7 +152,7 @@ fn a_link_in_the_place_of_the_file_is_kept_and_never_written_through() {
 }
 
 #[test]
-fn commands_keep_their_name_servers_when_the_file_behind_the_machines_link_is_replaced() {
+fn exec_keeps_its_name_servers_when_the_machines_resolv_conf_is_replaced() {
     let _sandbox = sandbox();
     with_server("9.9.9.9").up().success();
     fs::create_dir_all("/run/stub").expect("a folder");

@@ -18,7 +18,7 @@ fn ip_netns_list() -> Vec<String> {
 }
 
 #[test]
-fn what_netns_makes_ip_netns_uses() {
+fn ip_netns_uses_namespaces_made_by_netns() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     netns(&["add", "red"]).success();
@@ -30,7 +30,7 @@ fn what_netns_makes_ip_netns_uses() {
 }
 
 #[test]
-fn what_ip_netns_makes_netns_uses() {
+fn netns_uses_namespaces_made_by_ip_netns() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     own().command("ip", &["netns", "add", "blue"]).success();
@@ -43,7 +43,7 @@ fn what_ip_netns_makes_netns_uses() {
 }
 
 #[test]
-fn a_name_is_given_once() {
+fn a_namespace_name_cannot_be_used_twice() {
     let _sandbox = Sandbox::new();
     netns(&["add", "red"]).success();
     netns(&["add", "red"]).fails_with(&["red", "already exists"]);
@@ -52,7 +52,7 @@ fn a_name_is_given_once() {
 }
 
 #[test]
-fn the_list_says_what_is_in_a_namespace() {
+fn list_shows_the_contents_of_a_namespace() {
     let _sandbox = Sandbox::new();
     let empty = netns(&["list", "--json"]).json();
     assert_eq!(empty.as_array().map(Vec::len), Some(0), "{empty:#}");
@@ -70,7 +70,7 @@ fn the_list_says_what_is_in_a_namespace() {
 }
 
 #[test]
-fn exec_is_inside() {
+fn exec_runs_its_command_in_the_namespace() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let links = netns(&["exec", "red", "--", "ip", "-br", "link"]).success();
@@ -81,7 +81,7 @@ fn exec_is_inside() {
 }
 
 #[test]
-fn exec_ends_as_its_command_ends() {
+fn exec_ends_with_the_status_of_its_command() {
     let _sandbox = Sandbox::new();
     netns(&["add", "red"]).success();
     for code in [0, 1, 7, 255] {
@@ -95,7 +95,7 @@ fn exec_ends_as_its_command_ends() {
 }
 
 #[test]
-fn exec_passes_arguments_input_and_output_on() {
+fn exec_passes_arguments_input_and_output_through() {
     let _sandbox = Sandbox::new();
     netns(&["add", "red"]).success();
     let output = netns(&["exec", "red", "--", "printf", "%s|", "a b", "--json", "-x"]).success();
@@ -105,7 +105,7 @@ fn exec_passes_arguments_input_and_output_on() {
 }
 
 #[test]
-fn signals_reach_the_command() {
+fn exec_passes_signals_to_its_command() {
     let _sandbox = Sandbox::new();
     netns(&["add", "red"]).success();
     let script = "trap 'echo caught; exit 9' TERM; echo ready; sleep 1000 >/dev/null 2>&1 & wait";
@@ -139,7 +139,7 @@ fn exec_sees_the_namespaces_own_resolv_conf() {
 }
 
 #[test]
-fn the_labs_dns_servers_are_in_resolv_conf() {
+fn resolv_conf_lists_the_dns_servers_of_the_lab() {
     let sandbox = Sandbox::new();
     sandbox.private_etc();
     let before = Machine::now();
@@ -154,7 +154,7 @@ fn the_labs_dns_servers_are_in_resolv_conf() {
 }
 
 #[test]
-fn show_tells_links_addresses_routes_and_neighbours() {
+fn show_lists_links_addresses_routes_and_neighbours() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("red").ping("192.168.15.2").success();
@@ -174,7 +174,7 @@ fn show_tells_links_addresses_routes_and_neighbours() {
 }
 
 #[test]
-fn a_namespace_in_use_goes_when_its_last_process_ends() {
+fn a_deleted_namespace_in_use_disappears_with_its_last_process() {
     let _sandbox = Sandbox::new();
     netns(&["add", "red"]).success();
     let sleeper = inside("red").start("sleep", &["1000"]);

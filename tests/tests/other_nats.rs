@@ -43,7 +43,7 @@ fn ask_by_machine(client: &UdpSocket, server: &UdpSocket, question: &str) -> Soc
 }
 
 #[test]
-fn a_container_and_a_namespace_get_their_own_answers_whoever_asked_first() {
+fn a_container_and_a_namespace_with_the_same_port_get_their_own_answers() {
     let (_sandbox, lab) = with_container();
     lab.up().success();
     let container = inside("box").udp("172.17.0.2:123");
@@ -71,7 +71,7 @@ fn a_container_and_a_namespace_get_their_own_answers_whoever_asked_first() {
 }
 
 #[test]
-fn their_tcp_connections_from_one_port_live_side_by_side() {
+fn tcp_connections_of_a_container_and_a_namespace_from_one_port_coexist() {
     let (_sandbox, lab) = with_container();
     lab.up().success();
     for order in [["box", "red"], ["red", "box"]] {
@@ -93,7 +93,7 @@ fn their_tcp_connections_from_one_port_live_side_by_side() {
 }
 
 #[test]
-fn their_pings_of_one_identifier_are_all_answered() {
+fn pings_of_a_container_and_a_namespace_with_one_identifier_are_answered() {
     let (_sandbox, lab) = with_container();
     lab.up().success();
     for identifier in ["4242", "4243"] {
@@ -109,7 +109,7 @@ fn their_pings_of_one_identifier_are_all_answered() {
 }
 
 #[test]
-fn an_answer_to_a_container_is_no_call_to_a_forward() {
+fn an_answer_to_a_container_does_not_reach_a_forward() {
     let (_sandbox, lab) = with_container();
     lab.up().success();
     netns(&["forward", "add", "udp", "1024-65535", "10.60.0.2:1024"]).success();

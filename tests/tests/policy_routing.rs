@@ -19,7 +19,7 @@ fn seen(client: &UdpSocket, server: &UdpSocket) -> String {
 }
 
 #[test]
-fn a_rule_for_a_source_decides_by_which_uplink_it_leaves() {
+fn an_ip_rule_for_a_source_selects_the_uplink() {
     let _sandbox = Sandbox::new();
     two_providers(MASQUERADE);
     lead_to_the_second("from 10.1.0.3");
@@ -32,7 +32,7 @@ fn a_rule_for_a_source_decides_by_which_uplink_it_leaves() {
 }
 
 #[test]
-fn a_rule_for_a_protocol_and_a_port_decides_too() {
+fn an_ip_rule_for_a_protocol_and_port_selects_the_uplink() {
     let _sandbox = Sandbox::new();
     two_providers(MASQUERADE);
     lead_to_the_second("ipproto udp dport 443");
@@ -42,7 +42,7 @@ fn a_rule_for_a_protocol_and_a_port_decides_too() {
 }
 
 #[test]
-fn a_rule_for_a_type_of_service_decides_by_the_first_packet() {
+fn an_ip_rule_for_a_tos_selects_the_uplink_by_the_first_packet() {
     let _sandbox = Sandbox::new();
     two_providers(MASQUERADE);
     lead_to_the_second("tos 0x10");
@@ -55,7 +55,7 @@ fn a_rule_for_a_type_of_service_decides_by_the_first_packet() {
 }
 
 #[test]
-fn a_rule_that_comes_later_moves_a_connection_to_the_other_uplink() {
+fn an_ip_rule_added_later_moves_a_connection_to_the_other_uplink() {
     let _sandbox = Sandbox::new();
     two_providers(MASQUERADE);
     let blue = inside("blue").udp("10.1.0.3:0");

@@ -62,7 +62,7 @@ fn an_isolated_command_sees_itself_and_no_other() {
 }
 
 #[test]
-fn an_isolated_command_has_the_namespaces_proc_and_sys() {
+fn an_isolated_command_has_proc_and_sys_of_its_namespace() {
     let _sandbox = red();
     inside("red")
         .command("ip", &["link", "add", "veth7", "type", "veth", "peer", "veth8"])
@@ -79,7 +79,7 @@ fn an_isolated_command_has_the_namespaces_proc_and_sys() {
 }
 
 #[test]
-fn an_isolated_command_ends_as_it_would_alone() {
+fn exec_isolate_ends_with_the_status_of_its_command() {
     let _sandbox = red();
     let before = Machine::now();
     for code in [0, 1, 7, 255] {
@@ -99,7 +99,7 @@ fn an_isolated_command_ends_as_it_would_alone() {
 }
 
 #[test]
-fn input_reaches_an_isolated_command() {
+fn standard_input_reaches_an_isolated_command() {
     let _sandbox = red();
     let mut command = Command::new(netns_path());
     command.args(["exec", "--isolate", "red", "--", "tr", "a-z", "A-Z"]);
@@ -129,7 +129,7 @@ fn signals_reach_an_isolated_command() {
 }
 
 #[test]
-fn nothing_outlives_an_isolating_exec() {
+fn no_process_outlives_exec_isolate() {
     let _sandbox = red();
     for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGHUP] {
         // The second ignores what asks it to end, and is no child of the command.
@@ -150,7 +150,7 @@ fn nothing_outlives_an_isolating_exec() {
 }
 
 #[test]
-fn an_orphan_is_reaped_inside() {
+fn an_orphan_of_an_isolated_command_is_reaped() {
     let _sandbox = red();
     // The shell has waited for its parent, so that it is nobody's but the init's.
     let script = "orphan=$(sleep 1000 >/dev/null & echo $!); grep PPid /proc/$orphan/status; \
@@ -159,7 +159,7 @@ fn an_orphan_is_reaped_inside() {
 }
 
 #[test]
-fn ctrl_c_interrupts_what_handles_no_signal() {
+fn ctrl_c_interrupts_an_isolated_command_without_a_handler() {
     let _sandbox = red();
     let terminal = "\
 import os, pty, sys
@@ -182,7 +182,7 @@ print('ended by', os.WTERMSIG(os.waitpid(pid, 0)[1]))
 }
 
 #[test]
-fn the_host_sees_an_isolated_process_by_another_number() {
+fn the_host_sees_an_isolated_process_under_another_pid() {
     let _sandbox = red();
     let mut running = start_isolated("echo inside $$; exec sleep 1234");
     running.wait_for("inside 2");
@@ -205,7 +205,7 @@ fn the_host_sees_an_isolated_process_by_another_number() {
 }
 
 #[test]
-fn ps_shows_who_is_in_which_namespace() {
+fn ps_shows_the_processes_of_each_namespace() {
     let _sandbox = red();
     netns(&["add", "blue"]).success();
     netns(&["ps"]).success().shows(&["NAMESPACE", "there is no process in a named namespace"]);
@@ -252,7 +252,7 @@ fn twenty_isolated_commands_do_not_see_each_other() {
 }
 
 #[test]
-fn a_namespace_can_be_entered_from_within_itself() {
+fn exec_enters_a_namespace_from_within_itself() {
     let _sandbox = Sandbox::new();
     netns(&["add", "red"]).success();
     let netns_path = netns_path();

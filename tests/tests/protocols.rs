@@ -89,7 +89,7 @@ fn whole_sctp(ip: &[u8]) -> (u16, u16) {
 }
 
 #[test]
-fn rfc3828_udp_lite_goes_out_and_comes_in() {
+fn rfc3828_udp_lite_is_translated_in_both_directions() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let server = socket("lan", Type::DGRAM, UDP_LITE, &end(LAN, 5004));
@@ -117,7 +117,7 @@ fn rfc3828_udp_lite_goes_out_and_comes_in() {
 }
 
 #[test]
-fn rfc9260_sctp_goes_out_and_comes_in_with_its_checksum() {
+fn rfc9260_sctp_is_translated_in_both_directions_with_a_correct_checksum() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let server = socket("lan", Type::RAW, SCTP, &end(LAN, 0));
@@ -141,7 +141,7 @@ fn rfc9260_sctp_goes_out_and_comes_in_with_its_checksum() {
 }
 
 #[test]
-fn pitfall_einat_and_cilium_15890_other_protocols_go_by_address_or_not_at_all() {
+fn pitfall_einat_and_cilium_15890_other_protocols_are_translated_by_address_or_dropped() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let capture = inside("lan").capture("eth0");
@@ -168,7 +168,7 @@ fn pitfall_einat_and_cilium_15890_other_protocols_go_by_address_or_not_at_all() 
 }
 
 #[test]
-fn a_namespace_that_takes_another_address_is_not_heard_until_the_file_allows_it() {
+fn a_namespace_with_a_changed_mac_address_is_dropped_until_the_file_allows_it() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("red").ping("8.8.8.8").success();
@@ -189,7 +189,7 @@ fn a_namespace_that_takes_another_address_is_not_heard_until_the_file_allows_it(
 }
 
 #[test]
-fn a_namespace_cannot_claim_anothers_address_by_arp() {
+fn a_namespace_cannot_claim_the_address_of_another_by_arp() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("red")

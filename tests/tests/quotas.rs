@@ -80,7 +80,7 @@ fn datagrams(ports: std::ops::Range<u16>) {
 }
 
 #[test]
-fn pitfall_flood_of_syns_and_datagrams_takes_nothing_from_the_neighbour() {
+fn pitfall_flood_of_one_namespace_does_not_affect_its_neighbour() {
     let _sandbox = Sandbox::new();
     lecture().text("[nat]\nflow_table = 4096\nquota = 300\nunreplied = 100").up().success();
     let listener = server();
@@ -113,7 +113,7 @@ fn pitfall_flood_of_syns_and_datagrams_takes_nothing_from_the_neighbour() {
 }
 
 #[test]
-fn rfc6888_req4_who_has_all_his_connections_keeps_them_and_is_told_that_there_are_no_more() {
+fn rfc6888_req4_a_namespace_at_its_quota_keeps_its_flows_and_gets_icmp_errors_for_new_ones() {
     let _sandbox = Sandbox::new();
     let lab = lecture().replace("name = \"red\"", "name = \"red\"\nquota = 20");
     lab.up().success();
@@ -144,7 +144,7 @@ fn rfc6888_req4_who_has_all_his_connections_keeps_them_and_is_told_that_there_ar
 }
 
 #[test]
-fn nothing_is_counted_of_what_is_over() {
+fn expired_connections_do_not_count_towards_the_quota() {
     let _sandbox = Sandbox::new();
     lecture().up().success();
     inside("red").ping("8.8.8.8").success();
@@ -160,7 +160,7 @@ fn nothing_is_counted_of_what_is_over() {
 
 /// The kernel does not count what is removed by a program: it finds out.
 #[test]
-fn what_is_flushed_is_not_counted_for_long() {
+fn flushed_connections_stop_counting_towards_the_quota() {
     let _sandbox = Sandbox::new();
     lecture().text("[nat]\nquota = 50").up().success();
     datagrams(20_000..20_050);

@@ -21,7 +21,7 @@ fn times(lines: &[String], part: &str) -> usize {
 }
 
 #[test]
-fn what_is_translated_does_not_pass_the_uplinks_cable() {
+fn translated_packets_bypass_the_cable_of_the_uplink() {
     let _sandbox = Sandbox::new();
     entering().up().success();
     // The first one has the router ask for the next hop's Ethernet address.
@@ -38,7 +38,7 @@ fn what_is_translated_does_not_pass_the_uplinks_cable() {
 
 /// The kernel looks after the Ethernet addresses of its neighbours when it sends to them.
 #[test]
-fn connections_are_opened_by_way_of_the_kernels_neighbour() {
+fn the_first_packets_of_a_connection_use_the_neighbour_table() {
     let _sandbox = Sandbox::new();
     entering().up().success();
     let mut web = inside("lan").web_server("192.168.1.1", 80, "from the LAN");
@@ -70,7 +70,7 @@ fn connections_from_outside_are_answered() {
 }
 
 #[test]
-fn a_far_end_with_another_ethernet_address_is_reached_all_the_same() {
+fn a_far_end_with_a_changed_mac_address_is_still_reached() {
     let _sandbox = Sandbox::new();
     entering().up().success();
     inside("red").ping("8.8.8.8").success();
@@ -101,7 +101,7 @@ fn large_packets_and_fragments_arrive_whole() {
 /// The far end is the port of a bridge, where the next router's programs are. What is for the
 /// bridge itself enters it; what is for others on the bridge goes by the cable.
 #[test]
-fn an_uplink_that_is_plugged_into_a_bridge_is_entered_too() {
+fn redirect_peer_works_for_an_uplink_in_a_bridge() {
     let _sandbox = Sandbox::new();
     let masqueraded = town().masquerade("10.1.0.0/24", "wan").masquerade("10.64.0.0/24", "core");
     enters(enters(masqueraded, "wan"), "core").up().success();
@@ -119,7 +119,7 @@ fn an_uplink_that_is_plugged_into_a_bridge_is_entered_too() {
 }
 
 #[test]
-fn the_option_is_told_and_can_be_changed() {
+fn redirect_peer_is_shown_and_can_be_changed() {
     let _sandbox = Sandbox::new();
     lecture().up().success();
     inside("red").ping("8.8.8.8").success();
@@ -143,7 +143,7 @@ fn the_option_is_told_and_can_be_changed() {
 
 /// The kernel's route says that packets are to bear an inside address: no flow begins so.
 #[test]
-fn nothing_with_an_inside_source_enters_the_far_end() {
+fn no_packet_with_an_inside_source_enters_the_far_end() {
     let _sandbox = Sandbox::new();
     entering().up().success();
     inside("red").ping("8.8.8.8").success();

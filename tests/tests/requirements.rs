@@ -38,7 +38,7 @@ fn wire_of_the_lan() -> Wire {
 }
 
 #[test]
-fn rfc4787_req2_all_flows_of_a_namespace_bear_one_address() {
+fn rfc4787_req2_all_flows_of_a_namespace_have_one_outside_address() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let near = UdpEcho::start("lan", "192.168.1.1:5353");
@@ -57,7 +57,7 @@ fn rfc4787_req2_all_flows_of_a_namespace_bear_one_address() {
 }
 
 #[test]
-fn rfc4787_req11_a_conflict_of_ports_changes_no_other_flow() {
+fn rfc4787_req11_a_port_conflict_does_not_change_other_flows() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let near = UdpEcho::start("lan", "192.168.1.1:5353");
@@ -99,7 +99,7 @@ fn pitfall_cilium_19908_the_first_packet_is_not_lost() {
 }
 
 #[test]
-fn pitfall_cilium_10645_a_strict_reverse_path_filter_is_in_nobodys_way() {
+fn pitfall_cilium_10645_a_strict_reverse_path_filter_drops_nothing() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     inside("host").run(|| {
@@ -116,7 +116,7 @@ fn pitfall_cilium_10645_a_strict_reverse_path_filter_is_in_nobodys_way() {
 }
 
 #[test]
-fn pitfall_cilium_47425_a_stray_packet_changes_nothing_for_the_next_connection() {
+fn pitfall_cilium_47425_a_stray_packet_does_not_affect_the_next_connection() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
@@ -149,7 +149,7 @@ fn pitfall_cilium_47425_a_stray_packet_changes_nothing_for_the_next_connection()
 }
 
 #[test]
-fn pitfall_moby_41872_a_forward_of_the_loopback_address_is_the_hosts_alone() {
+fn pitfall_moby_41872_a_forward_of_loopback_is_reachable_only_from_the_host() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let server = UdpEcho::start("blue", "192.168.15.2:53");

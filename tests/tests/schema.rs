@@ -49,7 +49,7 @@ fn is_checked(text: &str) -> bool {
 }
 
 #[test]
-fn the_schema_is_a_schema() {
+fn the_schema_is_valid() {
     // jsonschema checks a schema against its own dialect before it uses it.
     let schema = netns(&["schema"]).json();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
@@ -58,7 +58,7 @@ fn the_schema_is_a_schema() {
 }
 
 #[test]
-fn the_schema_takes_what_check_takes() {
+fn the_schema_accepts_files_that_check_accepts() {
     let one = "address = \"192.168.1.10/24\"";
     let several = LARGE.replace(one, "address = [\"192.168.1.10/24\", \"198.51.100.1/32\"]");
     let mut files = BTreeMap::new();
@@ -79,7 +79,7 @@ fn the_schema_takes_what_check_takes() {
 }
 
 #[test]
-fn the_schema_refuses_what_check_refuses() {
+fn the_schema_rejects_files_that_check_rejects() {
     let cases = [
         ("name = \"wan\"", "nmae = \"wan\""),
         ("mtu = 9000", "mtu = 67"),
@@ -110,7 +110,7 @@ fn the_schema_refuses_what_check_refuses() {
 }
 
 #[test]
-fn the_schema_takes_lists_of_routed_networks_only() {
+fn the_schema_accepts_routed_networks_only_as_a_list() {
     let with =
         |list: &str| GOOD.replacen("[[uplink]]\n", &format!("[[uplink]]\nrouted = {list}\n"), 1);
     let lists = [

@@ -1,8 +1,8 @@
 //! `netns status` of a lab that somebody has changed by hand.
 
 use netns_tests::{
-    DEADLINE, Output, Sandbox, Xdp, XdpAction, eventually, inside, lab, lab_is_up, lecture, netns,
-    own, ports_settle, standing,
+    DEADLINE, Output, Sandbox, Xdp, XdpAction, eventually, host_state, inside, lab, lab_is_up,
+    lecture, netns, own, ports_settle,
 };
 
 /// A command that a person types, word by word.
@@ -76,10 +76,10 @@ const CHANGES: [(&str, &[&str]); 13] = [
 ];
 
 #[test]
-fn what_somebody_has_changed_is_told_and_set_back_by_up() {
+fn status_reports_changes_by_hand_and_up_reverts_them() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let whole = standing();
+    let whole = host_state();
     for (change, told) in CHANGES {
         run(change);
         status_tells(told);
@@ -89,7 +89,7 @@ fn what_somebody_has_changed_is_told_and_set_back_by_up() {
         netns(&["status"]).success().shows(&["lab lecture: up"]);
         netns(&["plan"]).success().shows(&["nothing to do"]);
         ports_settle();
-        let now = standing();
+        let now = host_state();
         let different: Vec<_> = now.symmetric_difference(&whole).collect();
         assert!(different.is_empty(), "{change}\n{different:#?}\n{plan}");
         inside("red").ping("8.8.8.8").success();
@@ -98,7 +98,7 @@ fn what_somebody_has_changed_is_told_and_set_back_by_up() {
 }
 
 #[test]
-fn a_change_that_somebody_takes_back_is_not_told() {
+fn status_does_not_report_a_change_that_was_reverted() {
     let _sandbox = Sandbox::new();
     lecture().replace("name = \"red\"", "name = \"red\"\nmtu = 1400").up().success();
     netns(&["status"]).success();
@@ -109,7 +109,7 @@ fn a_change_that_somebody_takes_back_is_not_told() {
 }
 
 #[test]
-fn programs_for_json_get_each_deviation_with_what_is_and_what_should_be() {
+fn the_json_of_status_has_actual_and_expected_values() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     run("ip -n blue link set veth-blue mtu 1300");
@@ -126,7 +126,7 @@ fn programs_for_json_get_each_deviation_with_what_is_and_what_should_be() {
 
 /// They are somebody else's, and `up` leaves them alone.
 #[test]
-fn a_queueing_discipline_and_an_xdp_program_are_told_until_they_go() {
+fn status_reports_a_queueing_discipline_and_an_xdp_program_until_they_are_removed() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     run("tc -n red qdisc add dev veth-red root pfifo");
@@ -142,7 +142,7 @@ fn a_queueing_discipline_and_an_xdp_program_are_told_until_they_go() {
 }
 
 #[test]
-fn rules_that_commands_have_changed_are_told_and_are_no_fault() {
+fn status_lists_rules_changed_by_commands_without_calling_them_faults() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     netns(&["forward", "add", "tcp", "8080", "192.168.15.1:80"]).success();
@@ -153,7 +153,7 @@ fn rules_that_commands_have_changed_are_told_and_are_no_fault() {
 }
 
 #[test]
-fn a_lab_on_the_machine_tells_of_its_bridge_and_of_the_machines_forwarding() {
+fn status_of_a_lab_on_the_machine_covers_its_bridge_and_forwarding() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     let lab = lab("own")
@@ -162,7 +162,7 @@ fn a_lab_on_the_machine_tells_of_its_bridge_and_of_the_machines_forwarding() {
         .namespace("in", "br-own", "10.9.0.2/24")
         .masquerade("10.9.0.0/24", "wan0");
     lab.up().success();
-    let whole = standing();
+    let whole = host_state();
     netns(&["status"]).success();
     for (change, told) in [
         ("ip link set br-own address 02:00:00:00:00:97", "MAC of br-own is 02:00:00:00:00:97"),
@@ -175,7 +175,7 @@ fn a_lab_on_the_machine_tells_of_its_bridge_and_of_the_machines_forwarding() {
         netns(&["status"]).success();
         inside("in").ping("192.168.1.1").success();
     }
-    let now = standing();
+    let now = host_state();
     let different: Vec<_> = now.symmetric_difference(&whole).collect();
     assert!(different.is_empty(), "{different:#?}");
     // A bridge that somebody has made in its place is not the lab's.

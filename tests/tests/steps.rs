@@ -75,7 +75,7 @@ fn a_cable_joins_two_namespaces() {
 }
 
 #[test]
-fn a_cable_is_made_in_one_go() {
+fn cable_add_can_set_addresses_and_bring_both_ends_up() {
     let _sandbox = Sandbox::new();
     namespaces(&["red", "blue"]);
     let ends = "red:veth-red=192.168.15.1/24 blue:veth-blue=192.168.15.2/24";
@@ -158,7 +158,7 @@ fn a_bridge_is_made_and_interfaces_are_plugged_in_and_out() {
 }
 
 #[test]
-fn without_a_namespace_it_is_the_machines_own() {
+fn a_step_without_a_namespace_applies_to_the_machine() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     netns_line("add red").success();
@@ -176,7 +176,7 @@ fn without_a_namespace_it_is_the_machines_own() {
 }
 
 #[test]
-fn the_first_packet_after_a_port_is_complete_gets_through() {
+fn the_first_packet_through_a_new_bridge_port_arrives() {
     let _sandbox = Sandbox::new();
     namespaces(&["host", "red"]);
     netns_line("bridge add host:br=10.0.0.254/24 --up").success();
@@ -195,7 +195,7 @@ fn the_first_packet_after_a_port_is_complete_gets_through() {
 }
 
 #[test]
-fn addresses_come_and_go() {
+fn addresses_can_be_added_and_deleted() {
     let _sandbox = Sandbox::new();
     netns_line("add red").success();
     netns_line("addr add 8.8.8.8/32 red:lo").success();
@@ -208,7 +208,7 @@ fn addresses_come_and_go() {
 }
 
 #[test]
-fn routes_come_and_go() {
+fn routes_can_be_added_and_deleted() {
     let _sandbox = Sandbox::new();
     namespaces(&["red", "blue"]);
     netns_line("cable add red:r=10.0.0.1/24 blue:b=10.0.0.2/24 --up").success();
@@ -239,7 +239,7 @@ fn routes_come_and_go() {
 }
 
 #[test]
-fn a_gateway_out_of_reach_is_explained() {
+fn the_error_for_an_unreachable_gateway_says_what_to_do() {
     let _sandbox = Sandbox::new();
     namespaces(&["red", "blue"]);
     netns_line("cable add red:r=10.0.0.1/24 blue:b").success();
@@ -256,7 +256,7 @@ fn a_gateway_out_of_reach_is_explained() {
 }
 
 #[test]
-fn links_are_switched_and_their_mtu_is_set() {
+fn links_can_be_switched_on_and_off_and_get_an_mtu() {
     let _sandbox = Sandbox::new();
     netns_line("add red").success();
     netns_line("link set red:lo up").success().shows(&["set: red:lo up"]);
@@ -270,7 +270,7 @@ fn links_are_switched_and_their_mtu_is_set() {
 }
 
 #[test]
-fn what_is_not_there_or_in_the_way_is_named() {
+fn errors_name_missing_and_conflicting_objects() {
     let _sandbox = Sandbox::new();
     namespaces(&["red", "blue"]);
     netns_line("bridge add red:br").success();
@@ -339,7 +339,7 @@ fn a_network_card_is_never_deleted() {
 }
 
 #[test]
-fn what_belongs_to_a_lab_is_not_deleted() {
+fn steps_refuse_to_delete_objects_of_a_lab() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     for line in [
@@ -358,7 +358,7 @@ fn what_belongs_to_a_lab_is_not_deleted() {
 }
 
 #[test]
-fn steps_that_fail_half_way_are_taken_back() {
+fn steps_that_fail_half_way_are_rolled_back() {
     let _sandbox = Sandbox::new();
     netns_line("add red").success();
     let before = Machine::now();

@@ -9,7 +9,7 @@ use netns_tests::{
 };
 
 #[test]
-fn each_lab_of_the_manual_can_be_built() {
+fn every_lab_in_the_manual_can_be_built() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/topology.md");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -28,7 +28,7 @@ fn each_lab_of_the_manual_can_be_built() {
 }
 
 #[test]
-fn two_routers_may_have_the_same_networks_and_one_outside() {
+fn two_routers_can_have_the_same_inside_networks_and_one_outside() {
     let _sandbox = Sandbox::new();
     let mut text = "name = \"twins\"\n".to_owned();
     for number in [1, 2] {
@@ -65,7 +65,7 @@ uplink = "up{number}"
 }
 
 #[test]
-fn a_namespace_that_forwards_is_a_router_of_its_own() {
+fn a_namespace_with_forwarding_on_is_a_router() {
     let _sandbox = Sandbox::new();
     let chain = lab_file(
         r#"
@@ -142,7 +142,7 @@ b = {{ namespace = "site", interface = "eth0", address = "10.99.0.2/24" }}
 }
 
 #[test]
-fn a_router_has_routes_of_its_own() {
+fn routes_of_a_router_in_the_file_are_applied() {
     let _sandbox = Sandbox::new();
     site_behind_a_namespace(false).up().success();
     assert_eq!(inside("desk").hops("10.99.0.2"), ["10.2.0.1", "10.1.0.5", "10.99.0.2"]);
@@ -155,7 +155,7 @@ fn a_router_has_routes_of_its_own() {
 }
 
 #[test]
-fn counts_templates_and_addresses_that_are_handed_out() {
+fn counts_and_templates_allocate_addresses_in_order() {
     let sandbox = Sandbox::new();
     sandbox.private_etc();
     lab_file(
@@ -262,7 +262,7 @@ target = "192.168.15.2:80"
 }
 
 #[test]
-fn three_labs_do_not_know_of_each_other() {
+fn three_labs_do_not_affect_each_other() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
     for number in 1..=3 {

@@ -88,7 +88,7 @@ fn has_nothing_to_do(lab: &LabFile) {
 }
 
 #[test]
-fn each_namespace_leaves_by_the_address_that_its_rule_names() {
+fn each_namespace_uses_the_uplink_address_of_its_masquerade() {
     let _sandbox = Sandbox::new();
     three().up().success();
     assert_eq!(seen_from("red"), "192.168.1.11");
@@ -109,7 +109,7 @@ fn each_namespace_leaves_by_the_address_that_its_rule_names() {
 }
 
 #[test]
-fn the_outside_reaches_every_address() {
+fn the_outside_reaches_every_address_of_an_uplink() {
     let _sandbox = Sandbox::new();
     three().up().success();
     for address in ["192.168.1.10", "192.168.1.11", "198.51.100.1"] {
@@ -118,7 +118,7 @@ fn the_outside_reaches_every_address() {
 }
 
 #[test]
-fn a_forward_is_for_the_address_that_it_names() {
+fn a_forward_applies_only_to_its_address() {
     let _sandbox = Sandbox::new();
     let lab = forward(three(), 8080, "192.168.1.11", "192.168.15.2:8080");
     let lab = forward(lab, 8080, "198.51.100.1", "192.168.15.3:8080");
@@ -141,7 +141,7 @@ fn a_forward_is_for_the_address_that_it_names() {
 
 /// An address for one namespace alone: a masquerade and forwards of all ports.
 #[test]
-fn one_namespace_has_an_address_to_itself() {
+fn a_namespace_can_have_an_uplink_address_to_itself() {
     let _sandbox = Sandbox::new();
     let all = |lab: LabFile, protocol: &str| {
         lab.text("[[forward]]")
@@ -163,7 +163,7 @@ fn one_namespace_has_an_address_to_itself() {
 }
 
 #[test]
-fn addresses_come_and_go_while_connections_by_the_others_live() {
+fn up_adds_and_removes_uplink_addresses_without_ending_other_connections() {
     let _sandbox = Sandbox::new();
     let by_second = |addresses: &[&str]| masquerade(with(addresses), "192.168.15.1", SECOND);
     let lab = by_second(&[FIRST, SECOND, BEYOND]);
@@ -197,7 +197,7 @@ fn addresses_come_and_go_while_connections_by_the_others_live() {
 }
 
 #[test]
-fn a_new_address_serves_new_rules_at_once() {
+fn rules_can_use_a_new_uplink_address_at_once() {
     let _sandbox = Sandbox::new();
     with(&[FIRST]).up().success();
     let lab = forward(three(), 8080, "198.51.100.1", "192.168.15.3:8080");
@@ -215,7 +215,7 @@ fn a_new_address_serves_new_rules_at_once() {
 }
 
 #[test]
-fn further_addresses_outlive_the_first_one() {
+fn secondary_addresses_survive_the_removal_of_the_primary_one() {
     let _sandbox = Sandbox::new();
     let by_second = |addresses: &[&str]| masquerade(with(addresses), "192.168.15.1", SECOND);
     by_second(&[FIRST, SECOND, THIRD]).up().success();
@@ -232,7 +232,7 @@ fn further_addresses_outlive_the_first_one() {
 }
 
 #[test]
-fn another_address_becomes_the_first() {
+fn up_can_make_another_address_the_primary_one() {
     let _sandbox = Sandbox::new();
     let lab = |addresses: &[&str]| masquerade(with(addresses), "192.168.15.1", BEYOND);
     lab(&[FIRST, SECOND, BEYOND]).up().success();
@@ -259,7 +259,7 @@ fn another_address_becomes_the_first() {
 }
 
 #[test]
-fn an_address_that_was_taken_by_hand_is_given_again() {
+fn up_restores_an_address_removed_by_hand() {
     let _sandbox = Sandbox::new();
     let lab = three();
     lab.up().success();
@@ -279,7 +279,7 @@ fn an_address_that_was_taken_by_hand_is_given_again() {
 
 /// An address that was added by hand belongs to the lab once the file names it, and so do its rules.
 #[test]
-fn an_address_that_was_added_by_hand_is_taken_over_with_its_rules() {
+fn up_adopts_an_address_added_by_hand() {
     let _sandbox = Sandbox::new();
     with(&[FIRST]).up().success();
     netns(&["addr", "add", SECOND, "host:ens3", "--force"]).success();
@@ -302,7 +302,7 @@ fn an_address_that_was_added_by_hand_is_taken_over_with_its_rules() {
 
 /// The record of a lab is a topology file: one that an older version wrote has one address.
 #[test]
-fn a_record_with_a_single_address_is_read() {
+fn a_record_of_an_older_version_with_one_address_is_read() {
     let _sandbox = Sandbox::new();
     with(&[FIRST]).up().success();
     let record = fs::read_to_string("/run/netns-labs/lecture/topology.toml").expect("a record");
@@ -316,7 +316,7 @@ fn a_record_with_a_single_address_is_read() {
 }
 
 #[test]
-fn all_addresses_are_shown() {
+fn every_command_that_shows_an_uplink_shows_all_its_addresses() {
     let _sandbox = Sandbox::new();
     let lab = three();
     let file = lab.write();

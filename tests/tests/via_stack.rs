@@ -13,33 +13,33 @@ mod flows;
 mod forward;
 #[path = "fragments.rs"]
 mod fragments;
-#[path = "host_beside.rs"]
-mod host_beside;
+#[path = "host_traffic.rs"]
+mod host_traffic;
 #[path = "icmp.rs"]
 mod icmp;
-#[path = "inside/main.rs"]
-mod inside;
+#[path = "lab_border/main.rs"]
+mod lab_border;
+#[path = "leaks_during_changes.rs"]
+mod leaks_during_changes;
+#[path = "machine_as_router.rs"]
+mod machine_as_router;
 #[path = "masquerade.rs"]
 mod masquerade;
-#[path = "moments.rs"]
-mod moments;
 #[path = "other_nats.rs"]
 mod other_nats;
-#[path = "own_router.rs"]
-mod own_router;
 #[path = "policy_routing.rs"]
 mod policy_routing;
+#[path = "port_ownership.rs"]
+mod port_ownership;
 #[path = "protocols.rs"]
 mod protocols;
 #[path = "quotas.rs"]
 mod quotas;
-#[path = "room.rs"]
-mod room;
-#[path = "routers.rs"]
-mod routers;
-#[path = "rule_kinds.rs"]
-mod rule_kinds;
+#[path = "reclaim_and_evict.rs"]
+mod reclaim_and_evict;
+#[path = "rule_options.rs"]
+mod rule_options;
+#[path = "two_routers.rs"]
+mod two_routers;
 #[path = "uplink_addresses.rs"]
 mod uplink_addresses;
-#[path = "whose_port.rs"]
-mod whose_port;

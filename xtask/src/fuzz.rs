@@ -44,7 +44,7 @@ replays the inputs there and in netns-common/fuzz/corpus. To run one input:
     cargo xtask fuzz netns-common/fuzz/crashes/FILE
 
 A packet on which the kernel and the model differ is printed with the seed that repeats it:
-    NETNS_SEED=0x1f cargo xtask test -- arbitrary_packets
+    NETNS_SEED=0x1f cargo xtask test -- agree_on_random_packets
 
 A frame that leaves a lab with an inside source address, or enters it with one from outside, is
 printed with the last change of the lab. It depends on timing, so a seed alone does not repeat it:

@@ -48,7 +48,7 @@ fn callers_are_served_during_a_flood_of_forged_syns_that_are_answered() {
 }
 
 #[test]
-fn a_caller_with_a_long_way_completes_while_a_flood_fills_the_share() {
+fn a_caller_with_a_long_round_trip_completes_while_a_flood_fills_the_share() {
     let mut lab = lab(Limits { half_open: 300, ..Limits::default() });
     let mut calls = Vec::new();
     for number in 0..1200_u16 {
@@ -72,7 +72,7 @@ fn a_caller_with_a_long_way_completes_while_a_flood_fills_the_share() {
 }
 
 #[test]
-fn a_full_table_makes_room_by_what_is_over_and_never_by_what_is_open() {
+fn a_full_table_evicts_closed_connections_and_never_open_ones() {
     let mut lab = lab(Limits::default());
     // A sample meets each of so few.
     lab.router.tables.capacity = 40;
@@ -96,7 +96,7 @@ fn a_full_table_makes_room_by_what_is_over_and_never_by_what_is_open() {
 }
 
 #[test]
-fn a_rst_or_a_fin_of_one_end_makes_room_only_after_ten_seconds_of_silence() {
+fn a_connection_reset_or_half_closed_is_evicted_only_after_ten_seconds_of_silence() {
     for (flag, seconds) in [(FIN, 10), (RST, 20)] {
         let mut lab = lab(Limits::default());
         lab.router.tables.capacity = 1;
@@ -111,7 +111,7 @@ fn a_rst_or_a_fin_of_one_end_makes_room_only_after_ten_seconds_of_silence() {
 }
 
 #[test]
-fn the_quota_of_a_namespace_makes_room_by_its_own_records_only() {
+fn a_namespace_at_its_quota_evicts_only_its_own_records() {
     let mut lab = lab(Limits { quota: 20, unreplied: 10, ..Limits::default() });
     lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
     for port in 41_000..41_100 {
@@ -131,7 +131,7 @@ fn the_quota_of_a_namespace_makes_room_by_its_own_records_only() {
 }
 
 #[test]
-fn a_connection_between_namespaces_makes_room_with_both_its_records() {
+fn evicting_a_connection_between_namespaces_frees_both_records() {
     let mut lab = lab(Limits { quota: 4, ..Limits::default() });
     for port in [40_000, 40_001, 40_002] {
         lab.red(&ipv4(RED, HOST).tcp(port, 80, SYN)).reached(BLUE, (HOST, port), (BLUE, 80));
@@ -168,7 +168,7 @@ fn callers_are_served_during_floods_that_a_target_answers_in_any_way() {
 }
 
 #[test]
-fn the_answer_to_a_call_that_made_room_begins_nothing() {
+fn an_answer_to_an_evicted_call_begins_no_flow() {
     let mut lab = Lab::new();
     let late = ipv4(BLUE, FAR).tcp(80, 40_000, SYN | ACK);
     lab.blue(&late).dropped(DropReason::NoFlow);
@@ -176,7 +176,7 @@ fn the_answer_to_a_call_that_made_room_begins_nothing() {
 }
 
 #[test]
-fn at_a_full_table_a_connection_between_namespaces_gets_both_its_records() {
+fn a_connection_between_namespaces_gets_both_records_at_a_full_table() {
     let mut lab = lab(Limits::default());
     lab.router.tables.capacity = 3;
     for port in [40_000, 40_001] {
@@ -188,7 +188,7 @@ fn at_a_full_table_a_connection_between_namespaces_gets_both_its_records() {
 }
 
 #[test]
-fn each_new_connection_may_have_one_record_make_room() {
+fn each_new_connection_evicts_at_most_one_record() {
     // By its cable, and from the stack out of the uplink, where nothing has come by a cable before.
     for by_stack in [false, true] {
         let mut lab = lab(Limits { unreplied: 2, ..Limits::default() });

@@ -7,11 +7,11 @@ use netns_common::{
     model::{Routes, Way, rules},
 };
 
-use crate::errors::quoted;
+use crate::icmp_errors::quoted;
 use crate::lab::{ACK, BLUE, FAR, FIN, HOST, LAN, Lab, RED, RST, SYN, ipv4, tcp};
 
 #[test]
-fn a_forwarded_port_leads_to_its_target_and_answers_bear_the_hosts_address() {
+fn a_forwarded_port_reaches_its_target_and_answers_have_the_hosts_address() {
     let mut lab = Lab::new();
     let request = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
     request.reached(BLUE, (LAN, 50_000), (BLUE, 80));
@@ -27,7 +27,7 @@ fn a_forwarded_port_leads_to_its_target_and_answers_bear_the_hosts_address() {
 }
 
 #[test]
-fn a_forward_may_lead_to_another_port() {
+fn a_forward_may_change_the_port() {
     let mut lab = Lab::new();
     let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN));
     request.reached(BLUE, (FAR, 50_000), (BLUE, 80));
@@ -39,7 +39,7 @@ fn a_forward_may_lead_to_another_port() {
 
 /// Blue's port 80 has two ports of the host. One caller calls both from one port.
 #[test]
-fn a_caller_that_would_look_the_same_inside_gets_another_source_port() {
+fn a_caller_whose_tuple_is_taken_inside_gets_another_source_port() {
     let mut lab = Lab::new();
     let first = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     first.reached(BLUE, (FAR, 50_000), (BLUE, 80));
@@ -59,7 +59,7 @@ fn a_caller_that_would_look_the_same_inside_gets_another_source_port() {
 }
 
 #[test]
-fn as_many_callers_as_have_ports_of_the_host_are_told_apart_inside() {
+fn one_caller_on_many_ports_of_one_target_is_kept_apart_inside() {
     let mut lab = Lab::new();
     for number in 0..40 {
         lab.forward(20 + number, tcp(9000 + number..=9000 + number, 80));
@@ -100,7 +100,7 @@ fn second_of_two_calls(lab: &mut Lab, first: u16, second: u16) -> u16 {
 }
 
 #[test]
-fn the_target_of_a_call_begins_a_connection_of_its_own_to_the_callers_port() {
+fn the_target_of_a_call_can_connect_to_the_callers_port() {
     let mut lab = Lab::new();
     let seen = second_of_two_calls(&mut lab, 8080, 80);
     assert_ne!(seen, 50_000);
@@ -113,7 +113,7 @@ fn the_target_of_a_call_begins_a_connection_of_its_own_to_the_callers_port() {
 }
 
 #[test]
-fn a_caller_that_calls_again_is_let_in_whatever_port_the_target_has_seen() {
+fn a_caller_that_reconnects_is_accepted_with_its_translated_source_port() {
     let mut lab = Lab::new();
     let seen = second_of_two_calls(&mut lab, 80, 8080);
     assert_ne!(seen, 50_000);
@@ -126,7 +126,7 @@ fn a_caller_that_calls_again_is_let_in_whatever_port_the_target_has_seen() {
 }
 
 #[test]
-fn an_error_about_a_call_by_another_source_port_has_the_right_ports() {
+fn an_error_about_a_call_with_a_translated_source_port_has_the_original_ports() {
     let mut lab = Lab::new();
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     let call = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN));
@@ -160,7 +160,7 @@ fn traffic_without_a_route_is_not_hijacked_either() {
 }
 
 #[test]
-fn a_broadcast_to_a_forwarded_port_is_the_hosts() {
+fn a_broadcast_to_a_forwarded_port_reaches_the_host() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, Ip4::new(192, 168, 15, 255)).udp(50_000, 5353)).passed();
     lab.outside(&ipv4(LAN, Ip4::new(192, 168, 1, 255)).udp(50_000, 5353)).passed();
@@ -174,14 +174,14 @@ fn an_address_that_the_host_has_lost_is_not_forwarded() {
 }
 
 #[test]
-fn another_protocol_on_a_forwarded_port_is_the_hosts() {
+fn another_protocol_on_a_forwarded_port_reaches_the_host() {
     let mut lab = Lab::new();
     lab.outside(&ipv4(FAR, HOST).udp(50_000, 80)).passed();
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 5353, SYN)).passed();
 }
 
 #[test]
-fn a_forward_of_one_address_comes_before_one_of_all() {
+fn a_forward_of_one_address_precedes_one_of_all_addresses() {
     let mut lab = Lab::new();
     lab.forward(9, Forward { address: HOST, target: RED, ..tcp(80..=80, 8000) });
     let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
@@ -190,7 +190,7 @@ fn a_forward_of_one_address_comes_before_one_of_all() {
 }
 
 #[test]
-fn a_target_that_is_on_no_cable_has_no_route() {
+fn a_forward_to_a_target_without_a_cable_has_no_route() {
     let mut lab = Lab::new();
     lab.router.tables.endpoints.remove(&BLUE);
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN)).dropped(DropReason::NoRoute);
@@ -198,7 +198,7 @@ fn a_target_that_is_on_no_cable_has_no_route() {
 }
 
 #[test]
-fn a_reset_begins_no_connection() {
+fn a_reset_to_a_forward_begins_no_flow() {
     let mut lab = Lab::new();
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, RST)).dropped(DropReason::NoFlow);
     assert_eq!(lab.flow_count(), 0);
@@ -219,7 +219,7 @@ fn a_packet_of_a_forwarded_connection_never_reaches_the_hosts_stack() {
 }
 
 #[test]
-fn a_caller_that_no_route_leads_back_to_is_dropped() {
+fn a_caller_without_a_route_back_is_dropped() {
     let mut lab = Lab::new();
     let uplink = lab.places.uplink.index;
     lab.router.tables.routes = Routes::new(&[uplink, 10]).with(HOST, 32, Way::Local);
@@ -240,7 +240,7 @@ fn with_two_addresses() -> Lab {
 }
 
 #[test]
-fn one_caller_by_two_addresses_of_the_host_is_two_connections() {
+fn calls_to_two_addresses_of_the_host_are_two_connections() {
     let mut lab = with_two_addresses();
     let first = lab.outside(&ipv4(LAN, HOST).tcp(50_000, 80, SYN));
     let second = lab.outside(&ipv4(LAN, SECOND).tcp(50_000, 80, SYN));
@@ -254,7 +254,7 @@ fn one_caller_by_two_addresses_of_the_host_is_two_connections() {
 }
 
 #[test]
-fn one_caller_by_two_addresses_reaches_the_target_of_each() {
+fn calls_to_two_addresses_of_the_host_reach_their_own_targets() {
     let mut lab = with_two_addresses();
     let udp = Forward { protocol: Protocol::Udp.number(), ..tcp(4500..=4500, 4500) };
     lab.forward(20, Forward { address: HOST, target: RED, ..udp });
@@ -272,7 +272,7 @@ fn one_caller_by_two_addresses_reaches_the_target_of_each() {
 }
 
 #[test]
-fn no_packet_from_outside_comes_from_a_martian() {
+fn packets_from_outside_with_a_martian_source_are_dropped() {
     let mut lab = Lab::new();
     for source in [[127, 0, 0, 1], [0, 0, 0, 1], [224, 0, 0, 1], [255, 255, 255, 255]] {
         let [a, b, c, d] = source;

@@ -100,7 +100,7 @@ fn rfc4787_req14_answers_in_fragments_arrive_in_any_order() {
 /// What is too large for the uplink and may be cut goes to the stack whole, or in the pieces that
 /// it came in.
 #[test]
-fn rfc4787_req14_what_the_stack_cuts_to_size_leaves_translated() {
+fn rfc4787_req14_fragments_made_by_the_stack_leave_translated() {
     let mut way = Way::new();
     let whole = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(4 * PIECE));
     let at = way.lab.places.uplink.index;
@@ -135,7 +135,7 @@ fn rfc4787_req14_a_forwards_datagrams_pass_in_any_order_both_ways() {
 }
 
 #[test]
-fn rfc4787_req14_datagrams_between_namespaces_turn_around_in_any_order() {
+fn rfc4787_req14_fragments_of_a_hairpin_pass_in_any_order_in_the_model() {
     let mut way = Way::new();
     let request = way.red(&ipv4(RED, HOST).udp(40_000, 5353).payload(4 * PIECE));
     for order in orders(&split(&request, PIECE)) {
@@ -169,7 +169,7 @@ fn rfc4787_req14_the_hosts_own_datagrams_reach_it_untouched_in_any_order() {
 }
 
 #[test]
-fn rfc4787_req14_datagrams_among_each_other_keep_apart() {
+fn rfc4787_req14_interleaved_datagrams_are_kept_apart() {
     let mut random = Random::new(14);
     for round in 0..200 {
         let mut way = Way::new();
@@ -210,7 +210,7 @@ fn rfc4787_req14_datagrams_among_each_other_keep_apart() {
 }
 
 #[test]
-fn a_note_about_a_datagram_does_not_stand_for_the_next_of_its_number() {
+fn a_fragment_entry_does_not_apply_to_the_next_datagram_with_the_same_id() {
     let mut way = Way::new();
     let frame = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(3 * PIECE));
     let fragments = split(&frame, PIECE);
@@ -226,7 +226,7 @@ fn a_note_about_a_datagram_does_not_stand_for_the_next_of_its_number() {
 }
 
 #[test]
-fn a_first_fragment_alone_leaves_at_once() {
+fn a_first_fragment_leaves_without_waiting_for_the_others() {
     let mut way = Way::new();
     let frame = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(3 * PIECE));
     way.send(Hook::FromNamespace, [split(&frame, PIECE)[0].clone()]);
@@ -279,7 +279,7 @@ fn times_to_live_of_later_fragments_count_down() {
 }
 
 #[test]
-fn without_a_reassembler_only_what_is_in_order_passes() {
+fn without_a_reassembler_only_fragments_in_order_pass() {
     let mut way = Way::new();
     way.lab.router.tables.settings.reassembler = 0;
     let frame = way.red(&ipv4(RED, FAR).udp(40_000, 53).payload(3 * PIECE));
@@ -292,7 +292,7 @@ fn without_a_reassembler_only_what_is_in_order_passes() {
 }
 
 #[test]
-fn what_the_reassembler_was_not_given_does_not_come_from_it() {
+fn a_packet_forged_as_coming_from_the_reassembler_is_dropped() {
     let mut way = Way::new();
     let stray = |packet: &Datagram| VecPacket::new(way.red(packet).bytes().to_vec(), 20);
     let whole = stray(&ipv4(RED, FAR).udp(40_000, 53));
@@ -317,7 +317,7 @@ fn flood(way: &mut Way, count: u16, frame: impl Fn(&Way, u16) -> VecPacket, hook
 }
 
 #[test]
-fn rfc4787_req14a_a_flood_from_red_leaves_blues_datagrams_alone() {
+fn rfc4787_req14a_a_fragment_flood_of_red_does_not_displace_datagrams_of_blue() {
     [SHORT, VIA_STACK].into_iter().for_each(a_flood_from_red_leaves_others_alone);
 }
 
@@ -356,7 +356,7 @@ fn a_flood_from_red_leaves_others_alone(via_stack: u8) {
 }
 
 #[test]
-fn rfc4787_req14a_a_flood_from_outside_takes_no_place_from_a_datagram_on_its_way() {
+fn rfc4787_req14a_a_fragment_flood_from_outside_does_not_displace_a_pending_datagram() {
     let mut way = Way::new();
     way.send(Hook::FromNamespace, [way.red(&ipv4(RED, FAR).udp(40_000, 53))]);
     way.out.clear();
@@ -374,7 +374,7 @@ fn rfc4787_req14a_a_flood_from_outside_takes_no_place_from_a_datagram_on_its_way
 }
 
 #[test]
-fn rfc4787_req14a_notes_and_budgets_are_bounded() {
+fn rfc4787_req14a_the_fragment_table_and_its_budgets_are_bounded() {
     let mut way = Way::new();
     flood(
         &mut way,

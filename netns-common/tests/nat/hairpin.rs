@@ -55,7 +55,7 @@ fn a_namespace_may_call_its_own_forward() {
 }
 
 #[test]
-fn two_callers_with_the_same_port_are_told_apart() {
+fn two_hairpin_callers_with_the_same_port_are_kept_apart() {
     let mut lab = Lab::new();
     let first = lab.red(&ipv4(RED, HOST).udp(40_000, 5353));
     let second = lab.blue(&ipv4(BLUE, HOST).udp(40_000, 5353));
@@ -84,7 +84,7 @@ fn resets_to_a_forward_are_dropped() {
 }
 
 #[test]
-fn what_is_for_the_host_itself_is_left_to_it() {
+fn a_packet_for_the_host_itself_is_left_to_the_host() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, HOST).tcp(40_000, 22, SYN)).passed();
     lab.red(&ipv4(RED, BRIDGE).udp(40_000, 53)).passed();

@@ -37,7 +37,7 @@ fn each_way(lab: &mut Lab, change: impl Fn(Datagram) -> Datagram) -> Vec<Sent> {
 }
 
 #[test]
-fn what_begins_a_tcp_connection_bears_a_syn() {
+fn the_first_packet_of_a_tcp_connection_has_a_syn() {
     const FIN: u8 = 1;
     let lab = Lab::new();
     let opens = |packet: Datagram| is_tcp_opening(&from_red(&lab, &packet));
@@ -56,7 +56,7 @@ fn what_begins_a_tcp_connection_bears_a_syn() {
 }
 
 #[test]
-fn rfc1812_a_wrong_header_checksum_is_dropped_everywhere() {
+fn rfc1812_a_wrong_header_checksum_is_dropped_at_every_hook() {
     let mut lab = Lab::new();
     let open = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
     lab.answer(&open);
@@ -84,7 +84,7 @@ fn rfc1812_a_wrong_header_checksum_is_dropped_everywhere() {
 }
 
 #[test]
-fn rfc7126_source_routes_are_dropped_everywhere() {
+fn rfc7126_source_routes_are_dropped_at_every_hook() {
     for kind in [131, 137] {
         for padding in 0..4 {
             let mut lab = Lab::new();
@@ -99,7 +99,7 @@ fn rfc7126_source_routes_are_dropped_everywhere() {
 }
 
 #[test]
-fn options_that_are_no_source_routes_pass() {
+fn ip_options_other_than_source_routes_pass() {
     // Record route, time stamp, router alert, an unknown one, and one behind the end.
     let options: [&[u8]; 5] = [
         &[7, 7, 4, 0, 0, 0, 0],
@@ -117,7 +117,7 @@ fn options_that_are_no_source_routes_pass() {
 }
 
 #[test]
-fn options_that_do_not_fit_are_dropped() {
+fn malformed_ip_options_are_dropped() {
     for options in [[7, 0, 0, 0], [7, 1, 0, 0], [1, 7, 4, 0], [1, 1, 1, 7], [200, 255, 0, 0]] {
         let mut lab = Lab::new();
         for sent in each_way(&mut lab, |packet| packet.raw_options(&options)) {
@@ -127,7 +127,7 @@ fn options_that_do_not_fit_are_dropped() {
 }
 
 #[test]
-fn rfc1122_a_packet_without_time_to_live_is_dropped_everywhere() {
+fn rfc1122_a_packet_with_a_ttl_of_0_is_dropped_at_every_hook() {
     let mut lab = Lab::new();
     let sent = each_way(&mut lab, |packet| packet.ttl(0));
     for sent in &sent {
@@ -138,7 +138,7 @@ fn rfc1122_a_packet_without_time_to_live_is_dropped_everywhere() {
 }
 
 #[test]
-fn rfc2474_and_rfc3168_services_and_congestion_marks_are_kept() {
+fn rfc2474_and_rfc3168_dscp_and_ecn_are_kept() {
     for service in 0..=u8::MAX {
         let mut lab = Lab::new();
         for sent in each_way(&mut lab, |packet| packet.service(service)) {
@@ -149,7 +149,7 @@ fn rfc2474_and_rfc3168_services_and_congestion_marks_are_kept() {
 }
 
 #[test]
-fn whether_a_packet_may_be_fragmented_is_kept() {
+fn the_df_flag_is_kept() {
     for dont_fragment in [false, true] {
         let mut lab = Lab::new();
         let change = |packet: Datagram| if dont_fragment { packet.dont_fragment() } else { packet };

@@ -26,7 +26,7 @@ fn connected(protocol: Protocol, port: u16, remote: (Ip4, u16)) -> HostSocket {
 }
 
 #[test]
-fn cve_2021_3773_a_namespace_cannot_lie_in_wait_for_answers_to_the_host() {
+fn cve_2021_3773_a_namespace_cannot_intercept_answers_to_the_host() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(45_000, 53)).left_as((HOST, 45_000), (FAR, 53));
     lab.router.tables.host_sockets.insert(connected(Protocol::Udp, 45_000, (FAR, 53)));
@@ -39,7 +39,7 @@ fn cve_2021_3773_a_namespace_cannot_lie_in_wait_for_answers_to_the_host() {
 }
 
 #[test]
-fn cve_2021_3773_holds_for_identifiers_of_echoes_too() {
+fn cve_2021_3773_a_namespace_cannot_intercept_echo_replies_to_the_host() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).echo_request(4242));
     host(&mut lab, &ipv4(HOST, FAR).echo_request(4242)).passed();
@@ -55,7 +55,7 @@ fn cve_2021_3773_holds_for_identifiers_of_echoes_too() {
 }
 
 #[test]
-fn what_namespaces_send_does_not_take_their_flows_away() {
+fn packets_of_a_namespace_do_not_remove_its_flows() {
     let mut lab = Lab::new();
     let sent = lab.red(&ipv4(RED, FAR).udp(45_000, 53));
     let mut frame = sent.after.clone();
@@ -65,7 +65,7 @@ fn what_namespaces_send_does_not_take_their_flows_away() {
 }
 
 #[test]
-fn a_connection_of_the_host_that_is_older_than_the_forward_goes_on() {
+fn a_connection_of_the_host_older_than_a_forward_continues() {
     let mut lab = Lab::new();
     // The lecture forwards port 80, and udp 5353; the host has them towards these remotes.
     lab.router.tables.host_sockets = [
@@ -114,7 +114,7 @@ fn forward_range(lab: &mut Lab) {
 }
 
 #[test]
-fn an_answer_to_an_unconnected_socket_of_the_host_is_not_a_call_to_a_forward() {
+fn an_answer_to_an_unconnected_socket_of_the_host_does_not_reach_a_forward() {
     let mut lab = Lab::new();
     forward_range(&mut lab);
     let answer = ipv4(FAR, HOST).udp(53, 45_000);
@@ -131,7 +131,7 @@ fn an_answer_to_an_unconnected_socket_of_the_host_is_not_a_call_to_a_forward() {
 }
 
 #[test]
-fn a_record_that_is_over_gives_way_to_a_service_of_the_host() {
+fn a_closed_flow_gives_its_port_back_to_a_service_of_the_host() {
     for over in [FlowState::TimeWait, FlowState::Reset, FlowState::RemoteClosed] {
         let mut lab = Lab::new();
         lab.red(&ipv4(RED, FAR).tcp(8443, 40_000, SYN)).left_as((HOST, 8443), (FAR, 40_000));
@@ -152,7 +152,7 @@ fn a_record_that_is_over_gives_way_to_a_service_of_the_host() {
 }
 
 #[test]
-fn a_living_connection_does_not_give_way_to_a_service_of_the_host() {
+fn an_open_flow_keeps_its_port_against_a_service_of_the_host() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).tcp(8443, 40_000, SYN));
     lab.router.tables.edit_flows(|flow| flow.state = FlowState::Established as u8);
@@ -166,7 +166,7 @@ fn a_living_connection_does_not_give_way_to_a_service_of_the_host() {
 }
 
 #[test]
-fn forwards_of_nearly_all_ports_refuse_no_connection_towards_a_remote_that_has_room() {
+fn connections_find_a_port_when_nearly_all_are_forwarded() {
     let mut lab = Lab::new();
     let protocol = Protocol::Udp.number();
     lab.forward(11, Forward { protocol, ..tcp(1024..=65_535, 1024) });
@@ -178,7 +178,7 @@ fn forwards_of_nearly_all_ports_refuse_no_connection_towards_a_remote_that_has_r
 }
 
 #[test]
-fn a_forwarded_port_is_the_last_resort() {
+fn a_forwarded_port_is_allocated_only_as_a_last_resort() {
     let mut lab = Lab::new();
     let protocol = Protocol::Udp.number();
     lab.forward(11, Forward { protocol, ..tcp(30_000..=65_535, 30_000) });

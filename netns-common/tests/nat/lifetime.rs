@@ -27,7 +27,7 @@ fn a_connection_goes_through_its_states() {
 }
 
 #[test]
-fn rfc5382_req2_simultaneous_open_is_carried() {
+fn rfc5382_req2_simultaneous_open_is_translated() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
     for (from_red, flags) in [(false, SYN), (true, SYN | ACK), (false, SYN | ACK), (true, ACK)] {
@@ -42,7 +42,7 @@ fn rfc5382_req2_simultaneous_open_is_carried() {
 }
 
 #[test]
-fn rfc7857_req2_a_reset_is_carried_and_its_record_stays_for_four_minutes() {
+fn rfc7857_req2_a_reset_is_forwarded_and_its_record_stays_for_four_minutes() {
     let mut lab = Lab::new();
     open(&mut lab);
     lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, RST)).reached(RED, (FAR, 443), (RED, 40_000));
@@ -55,7 +55,7 @@ fn rfc7857_req2_a_reset_is_carried_and_its_record_stays_for_four_minutes() {
 }
 
 #[test]
-fn rfc7857_req5_a_repeated_reset_keeps_nothing_alive() {
+fn rfc7857_req5_a_repeated_reset_does_not_refresh_the_flow() {
     let mut lab = Lab::new();
     open(&mut lab);
     for _ in 0..3 {
@@ -66,7 +66,7 @@ fn rfc7857_req5_a_repeated_reset_keeps_nothing_alive() {
 }
 
 #[test]
-fn a_syn_on_a_closing_flow_begins_afresh() {
+fn a_syn_on_a_closing_flow_restarts_it() {
     for close in [FIN | ACK, RST] {
         let mut lab = Lab::new();
         open(&mut lab);
@@ -83,7 +83,7 @@ fn a_syn_on_a_closing_flow_begins_afresh() {
 }
 
 #[test]
-fn a_callers_syn_on_a_closing_forward_begins_afresh() {
+fn a_callers_syn_on_a_closing_forwarded_flow_restarts_it() {
     let mut lab = Lab::new();
     let request = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     lab.answer(&request);
@@ -95,7 +95,7 @@ fn a_callers_syn_on_a_closing_forward_begins_afresh() {
 }
 
 #[test]
-fn a_syn_on_a_closing_moved_flow_begins_afresh_and_leaves_one_moved_port() {
+fn a_syn_on_a_closing_flow_with_a_translated_port_restarts_it_with_one_index_entry() {
     let mut lab = Lab::new();
     open(&mut lab);
     lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
@@ -107,7 +107,7 @@ fn a_syn_on_a_closing_moved_flow_begins_afresh_and_leaves_one_moved_port() {
 }
 
 #[test]
-fn an_expired_record_is_free_for_others_without_a_sweep() {
+fn an_expired_record_is_reused_without_a_sweep() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     lab.router.wait(121);
@@ -132,7 +132,7 @@ fn with_successor() -> (Lab, FlowKey, Flow) {
 /// Two CPUs find the same record expired: one has begun a flow of its own in its place when the other
 /// comes to remove it.
 #[test]
-fn a_flow_that_another_cpu_begins_in_the_place_of_an_expired_one_stays() {
+fn a_flow_that_another_cpu_puts_into_an_expired_record_stays() {
     let (mut lab, key, _) = with_successor();
     let other = lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
     assert_eq!(lab.router.tables.flows()[&key].inside, RED);
@@ -142,7 +142,7 @@ fn a_flow_that_another_cpu_begins_in_the_place_of_an_expired_one_stays() {
 }
 
 #[test]
-fn a_sweep_removes_nothing_that_began_meanwhile() {
+fn a_sweep_does_not_remove_flows_that_begin_during_it() {
     let (mut lab, key, flow) = with_successor();
     lab.router.tables.sweep(lab.router.now);
     assert_eq!(lab.only_flow(), (key, flow));
@@ -150,7 +150,7 @@ fn a_sweep_removes_nothing_that_began_meanwhile() {
 }
 
 #[test]
-fn what_is_for_a_flow_that_goes_meanwhile_is_given_to_nobody() {
+fn packets_of_a_flow_that_is_being_removed_are_not_delivered() {
     let mut lab = Lab::new();
     let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     lab.router.tables.loses.set(true);
@@ -160,7 +160,7 @@ fn what_is_for_a_flow_that_goes_meanwhile_is_given_to_nobody() {
 }
 
 #[test]
-fn an_expired_flow_lets_nothing_in() {
+fn an_expired_flow_accepts_no_packets_from_outside() {
     let mut lab = Lab::new();
     let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     lab.router.wait(121);
@@ -184,7 +184,7 @@ fn rfc4787_req5_and_req6_a_udp_flow_lives_five_minutes_after_its_last_packet() {
 }
 
 #[test]
-fn rfc4787_req5a_one_question_and_one_answer_are_forgotten_after_half_a_minute() {
+fn rfc4787_req5a_a_single_query_and_answer_expire_after_half_a_minute() {
     // What the question is for, and whether it is forgotten.
     for (port, is_forgotten) in [(53, true), (1023, true), (1024, false)] {
         let mut lab = Lab::new();
@@ -215,7 +215,7 @@ fn rfc5382_req5_an_idle_connection_lives_two_hours_and_four_minutes() {
 }
 
 #[test]
-fn rfc5508_req2_an_echo_may_be_answered_for_a_minute() {
+fn rfc5508_req2_an_echo_can_be_answered_for_a_minute() {
     let mut lab = Lab::new();
     let ping = lab.red(&ipv4(RED, FAR).echo_request(7));
     lab.router.wait(59);
@@ -225,7 +225,7 @@ fn rfc5508_req2_an_echo_may_be_answered_for_a_minute() {
 }
 
 #[test]
-fn the_clock_may_wrap() {
+fn flows_survive_a_wrap_of_the_clock() {
     let mut lab = Lab::new();
     lab.router.now = u32::MAX - 3;
     let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
@@ -235,7 +235,7 @@ fn the_clock_may_wrap() {
 }
 
 #[test]
-fn a_reset_from_inside_begins_nothing() {
+fn a_reset_from_inside_begins_no_flow() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).tcp(40_000, 443, RST)).dropped(DropReason::NoFlow);
     assert_eq!(lab.flow_count(), 0);

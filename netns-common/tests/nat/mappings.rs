@@ -41,7 +41,7 @@ fn rfc4787_req1_an_inside_port_has_one_outside_port_whatever_it_talks_to() {
 }
 
 #[test]
-fn rfc5382_req1_tcp_is_mapped_by_its_inside_end_too() {
+fn rfc5382_req1_tcp_has_endpoint_independent_mappings_too() {
     let mut lab = mapped(Filtering::AddressAndPort);
     lab.blue(&ipv4(BLUE, FAR).tcp(5000, 80, SYN)).left_as((HOST, 5000), (FAR, 80));
     let first = lab.red(&ipv4(RED, FAR).tcp(5000, 80, SYN)).head().source_port.number();
@@ -49,7 +49,7 @@ fn rfc5382_req1_tcp_is_mapped_by_its_inside_end_too() {
 }
 
 #[test]
-fn rfc5508_req1a_an_identifier_is_mapped_whoever_is_asked() {
+fn rfc5508_req1a_an_echo_identifier_is_mapped_independently_of_the_destination() {
     let mut lab = mapped(Filtering::AddressAndPort);
     lab.blue(&ipv4(BLUE, FAR).echo_request(7)).left_as((HOST, 7), (FAR, 0));
     let first = lab.red(&ipv4(RED, FAR).echo_request(7)).head().source_port.number();
@@ -75,7 +75,7 @@ fn rfc4787_req3_and_rfc5382_req7_no_outside_port_is_given_to_two_inside_ports() 
 }
 
 #[test]
-fn flows_of_a_plain_masquerade_leave_mapped_ports_alone() {
+fn flows_without_mappings_do_not_use_mapped_ports() {
     let mut lab = mapped(Filtering::Endpoint);
     lab.red(&ipv4(RED, FAR).udp(5000, 53)).left_as((HOST, 5000), (FAR, 53));
     lab.masquerade().endpoint_independent = 0;
@@ -84,7 +84,7 @@ fn flows_of_a_plain_masquerade_leave_mapped_ports_alone() {
 }
 
 #[test]
-fn rfc4787_req8_and_rfc6888_req7_anybody_may_answer_without_filtering() {
+fn rfc4787_req8_and_rfc6888_req7_any_remote_may_answer_without_filtering() {
     let (mut lab, moved) = with_moved_port(Filtering::Endpoint);
     let call = ipv4(STRANGER, HOST).udp(9, moved);
     let called = lab.outside(&call);
@@ -97,7 +97,7 @@ fn rfc4787_req8_and_rfc6888_req7_anybody_may_answer_without_filtering() {
 }
 
 #[test]
-fn rfc5382_req3_a_call_from_outside_opens_a_connection() {
+fn rfc5382_req3_a_call_from_outside_to_a_mapping_opens_a_connection() {
     let mut lab = mapped(Filtering::Endpoint);
     lab.red(&ipv4(RED, FAR).tcp(5000, 80, SYN));
     let call = lab.outside(&ipv4(STRANGER, HOST).tcp(9, 5000, SYN).numbers(100, 0));
@@ -121,7 +121,7 @@ fn rfc4787_req8_any_port_of_an_address_that_was_sent_to_may_answer() {
 }
 
 #[test]
-fn rfc5382_req4_a_call_that_is_filtered_gets_no_answer() {
+fn rfc5382_req4_a_filtered_call_gets_no_answer() {
     let mut lab = mapped(Filtering::AddressAndPort);
     lab.red(&ipv4(RED, FAR).tcp(5000, 80, SYN)).left_as((HOST, 5000), (FAR, 80));
     let call = lab.outside(&ipv4(FAR, HOST).tcp(81, 5000, SYN));
@@ -131,14 +131,14 @@ fn rfc5382_req4_a_call_that_is_filtered_gets_no_answer() {
 }
 
 #[test]
-fn a_reset_from_a_stranger_begins_nothing() {
+fn a_reset_to_a_mapping_begins_no_flow() {
     let mut lab = mapped(Filtering::Endpoint);
     lab.red(&ipv4(RED, FAR).tcp(5000, 80, SYN));
     lab.outside(&ipv4(STRANGER, HOST).tcp(9, 5000, RST)).dropped(DropReason::NoFlow);
 }
 
 #[test]
-fn what_is_no_mapping_is_the_hosts_own() {
+fn packets_to_a_port_without_a_mapping_reach_the_host() {
     let mut lab = mapped(Filtering::Endpoint);
     lab.red(&ipv4(RED, FAR).udp(5000, 53));
     lab.outside(&ipv4(STRANGER, HOST).udp(9, 5001)).passed();
@@ -149,7 +149,7 @@ fn what_is_no_mapping_is_the_hosts_own() {
 }
 
 #[test]
-fn a_socket_of_the_host_comes_before_a_mapping_that_is_older() {
+fn a_socket_of_the_host_precedes_an_older_mapping() {
     let mut lab = mapped(Filtering::Endpoint);
     lab.red(&ipv4(RED, FAR).udp(5000, 53));
     lab.router.tables.host_sockets.insert(HostSocket {
@@ -164,7 +164,7 @@ fn a_socket_of_the_host_comes_before_a_mapping_that_is_older() {
 }
 
 #[test]
-fn a_forward_comes_before_a_mapping_and_is_no_mapping() {
+fn a_forward_precedes_a_mapping_and_creates_none() {
     let mut lab = mapped(Filtering::Endpoint);
     // 5353 is forwarded to blue.
     let moved = lab.red(&ipv4(RED, FAR).udp(5353, 53)).head().source_port.number();
@@ -187,7 +187,7 @@ fn a_forward_comes_before_a_mapping_and_is_no_mapping() {
 }
 
 #[test]
-fn rfc4787_req9_two_mappings_talk_to_each_other_by_their_outside_ends() {
+fn rfc4787_req9_two_mappings_can_hairpin_by_their_outside_ends() {
     let (mut lab, moved) = with_moved_port(Filtering::Endpoint);
     // Blue has port 5000 outside, red another.
     let call = lab.blue(&ipv4(BLUE, HOST).udp(5000, moved));
@@ -198,13 +198,13 @@ fn rfc4787_req9_two_mappings_talk_to_each_other_by_their_outside_ends() {
 }
 
 #[test]
-fn a_hairpin_is_filtered_as_a_call_from_outside() {
+fn a_hairpin_to_a_mapping_is_filtered_like_a_call_from_outside() {
     let (mut lab, moved) = with_moved_port(Filtering::AddressAndPort);
     lab.blue(&ipv4(BLUE, HOST).udp(6000, moved)).dropped(DropReason::Filtered);
 }
 
 #[test]
-fn rfc6888_req8_a_mapping_rests_for_two_minutes_when_its_flows_are_over() {
+fn rfc6888_req8_a_mapping_is_held_for_two_minutes_after_its_last_flow() {
     let mut lab = mapped(Filtering::Endpoint);
     lab.red(&ipv4(RED, FAR).udp(5000, 53));
     let begin = lab.router.now;
@@ -238,7 +238,7 @@ fn a_mapping_lives_as_long_as_any_of_its_flows() {
 }
 
 #[test]
-fn a_mapping_of_the_past_gives_way_and_leads_nowhere() {
+fn an_expired_mapping_is_replaced_and_accepts_no_packets() {
     let (mut lab, moved) = with_moved_port(Filtering::Endpoint);
     lab.router.wait(1_000);
     lab.outside(&ipv4(STRANGER, HOST).udp(9, moved)).passed();
@@ -247,7 +247,7 @@ fn a_mapping_of_the_past_gives_way_and_leads_nowhere() {
 }
 
 #[test]
-fn a_full_range_refuses_a_mapping_and_a_full_table_too() {
+fn a_mapping_is_refused_when_ports_or_the_table_run_out() {
     let mut lab = mapped(Filtering::Endpoint);
     (lab.router.tables.settings.port_min, lab.router.tables.settings.port_max) = (5000, 5000);
     lab.red(&ipv4(RED, FAR).udp(5000, 53)).left_as((HOST, 5000), (FAR, 53));
@@ -264,7 +264,7 @@ fn a_full_range_refuses_a_mapping_and_a_full_table_too() {
 }
 
 #[test]
-fn a_mapping_works_through_the_stack_too() {
+fn a_mapping_works_with_via_stack() {
     let mut lab = mapped(Filtering::Endpoint);
     lab.router.tables.settings.via_stack = 1;
     lab.red(&ipv4(RED, FAR).udp(5000, 53)).passed();

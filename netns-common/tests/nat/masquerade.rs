@@ -21,7 +21,7 @@ fn a_neighbour_on_the_uplink_is_its_own_next_hop() {
 }
 
 #[test]
-fn udp_and_echo_keep_port_and_identifier_too() {
+fn udp_keeps_its_port_and_echo_its_identifier() {
     let mut lab = Lab::new();
     let datagram = lab.red(&ipv4(RED, FAR).udp(5000, 53).payload(33));
     datagram.left_as((HOST, 5000), (FAR, 53));
@@ -33,7 +33,7 @@ fn udp_and_echo_keep_port_and_identifier_too() {
 }
 
 #[test]
-fn a_second_namespace_with_the_same_port_gets_another_and_answers_find_their_way() {
+fn a_second_namespace_with_the_same_port_gets_another_and_its_answers() {
     for protocol in ["tcp", "udp", "echo"] {
         let mut lab = Lab::new();
         let begin = |source| match protocol {
@@ -59,7 +59,7 @@ fn a_second_namespace_with_the_same_port_gets_another_and_answers_find_their_way
 }
 
 #[test]
-fn rfc7857_req3_a_port_serves_several_destinations() {
+fn rfc7857_req3_a_port_is_shared_by_several_destinations() {
     let mut lab = Lab::new();
     let first = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     let second = lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53));
@@ -70,7 +70,7 @@ fn rfc7857_req3_a_port_serves_several_destinations() {
 }
 
 #[test]
-fn rfc6888_req15_a_moved_port_cannot_be_told_without_the_seed() {
+fn rfc6888_req15_an_allocated_port_cannot_be_predicted_without_the_seed() {
     let moved = |seed| {
         let mut lab = Lab::new();
         lab.router.tables.settings.seed = seed;
@@ -82,7 +82,7 @@ fn rfc6888_req15_a_moved_port_cannot_be_told_without_the_seed() {
 }
 
 #[test]
-fn rfc768_a_udp_checksum_of_none_stays_none() {
+fn rfc768_an_absent_udp_checksum_stays_absent() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     // By its own port, and by another one.
@@ -110,7 +110,7 @@ fn rfc768_a_computed_udp_checksum_of_0_becomes_all_ones() {
 }
 
 #[test]
-fn ip_options_are_stepped_over() {
+fn a_packet_with_ip_options_is_translated() {
     let mut lab = Lab::new();
     for words in 1..=10 {
         let request = lab.red(&ipv4(RED, FAR).options(words).tcp(40_000, 443, SYN).payload(3));
@@ -125,7 +125,7 @@ fn ip_options_are_stepped_over() {
 }
 
 #[test]
-fn a_checksum_that_hardware_completes_holds_the_new_pseudo_header_and_no_ports() {
+fn a_checksum_offload_gets_the_new_pseudo_header_sum() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
     let partial = |source, destination| {
@@ -146,7 +146,7 @@ fn a_checksum_that_hardware_completes_holds_the_new_pseudo_header_and_no_ports()
 }
 
 #[test]
-fn the_rule_counts_flows_packets_and_bytes_of_ip() {
+fn a_masquerade_counts_flows_packets_and_ip_bytes() {
     let mut lab = Lab::new();
     let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53).payload(72));
     lab.answer(&request);
@@ -158,7 +158,7 @@ fn the_rule_counts_flows_packets_and_bytes_of_ip() {
 }
 
 #[test]
-fn bytes_are_counted_beyond_four_gigabytes() {
+fn byte_counters_exceed_four_gigabytes() {
     let mut lab = Lab::new();
     let request = lab.red(&ipv4(RED, FAR).udp(40_000, 53).payload(72));
     lab.answer(&request);
@@ -186,7 +186,7 @@ fn the_padding_of_a_short_frame_is_not_counted() {
 }
 
 #[test]
-fn a_connection_in_the_middle_of_its_life_is_picked_up() {
+fn an_established_connection_without_a_record_is_picked_up() {
     let mut lab = Lab::new();
     let sent = lab.red(&ipv4(RED, FAR).tcp(40_000, 443, ACK));
     sent.left_as((HOST, 40_000), (FAR, 443));

@@ -15,7 +15,7 @@ fn to_blue(lab: &mut Lab, packet: &Datagram, mac: Mac) -> Sent {
 }
 
 #[test]
-fn a_neighbour_on_the_bridge_is_reached_without_the_bridge() {
+fn a_neighbour_on_the_bridge_is_reached_directly() {
     let mut lab = Lab::new();
     let Places { blue_mac, blue_port, .. } = lab.places;
     for packet in [ipv4(RED, BLUE).tcp(40_000, 80, SYN), ipv4(RED, BLUE).echo_request(7)] {
@@ -27,7 +27,7 @@ fn a_neighbour_on_the_bridge_is_reached_without_the_bridge() {
 }
 
 #[test]
-fn what_is_not_for_a_neighbour_is_left_to_the_bridge() {
+fn packets_not_for_a_neighbour_are_left_to_the_bridge() {
     let mut lab = Lab::new();
     let Places { blue_mac, blue_port, .. } = lab.places;
     let datagram = ipv4(RED, BLUE).udp(40_000, 53);
@@ -47,7 +47,7 @@ fn what_is_not_for_a_neighbour_is_left_to_the_bridge() {
 }
 
 #[test]
-fn a_neighbour_is_reached_whatever_prefix_it_is_in() {
+fn a_neighbour_in_any_prefix_is_reached_directly() {
     let mut lab = Lab::new();
     let Places { blue_mac, blue_port, .. } = lab.places;
     let settings = &mut lab.router.tables.settings;
@@ -58,7 +58,7 @@ fn a_neighbour_is_reached_whatever_prefix_it_is_in() {
 }
 
 #[test]
-fn a_packet_for_an_inside_prefix_may_be_of_a_flow_all_the_same() {
+fn a_packet_to_an_inside_prefix_can_belong_to_a_flow() {
     let mut lab = Lab::new();
     // The remote's prefix is one that is never let out: that of the uplink's own network.
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
@@ -69,7 +69,7 @@ fn a_packet_for_an_inside_prefix_may_be_of_a_flow_all_the_same() {
 }
 
 #[test]
-fn a_neighbour_hears_nothing_from_a_false_source() {
+fn a_neighbour_gets_no_packet_with_a_spoofed_source() {
     let mut lab = Lab::new();
     let blue_mac = lab.places.blue_mac;
     to_blue(&mut lab, &ipv4(FAR, BLUE).udp(1, 2), blue_mac).dropped(DropReason::SpoofedSource);
@@ -96,7 +96,7 @@ fn a_neighbour_is_left_to_the_bridge_unless_both_ports_are_open() {
 }
 
 #[test]
-fn a_namespace_whose_cable_is_pulled_sends_nothing() {
+fn packets_of_an_unplugged_port_are_dropped() {
     let mut lab = Lab::new();
     let datagram = ipv4(RED, FAR).udp(40_000, 53);
     lab.red(&datagram).left_as((HOST, 40_000), (FAR, 53));
@@ -109,7 +109,7 @@ fn a_namespace_whose_cable_is_pulled_sends_nothing() {
 }
 
 #[test]
-fn a_namespace_on_another_bridge_keeps_to_its_own_addresses() {
+fn a_namespace_moved_to_another_bridge_cannot_use_other_addresses() {
     let mut lab = Lab::new();
     let red_port = lab.places.red_port;
     lab.router.tables.port_states.insert(red_port, PortState::Elsewhere);
@@ -119,7 +119,7 @@ fn a_namespace_on_another_bridge_keeps_to_its_own_addresses() {
 }
 
 #[test]
-fn the_kernel_routes_for_a_port_of_which_it_does_not_show_what_it_does() {
+fn packets_of_a_port_with_unknown_flags_are_left_to_the_kernel() {
     let mut lab = Lab::new();
     let red_port = lab.places.red_port;
     lab.router.tables.port_states.insert(red_port, PortState::Unknown);

@@ -6,7 +6,7 @@ use netns_common::{
 };
 
 use crate::{
-    errors::quoted,
+    icmp_errors::quoted,
     lab::{ACK, BLUE, FAR, FIN, HOST, LAN, Lab, RED, SYN, Sent, ipv4, tcp},
 };
 
@@ -59,7 +59,7 @@ fn a_connection_of_another_nat_keeps_its_port_and_one_of_the_lab_gets_another() 
 }
 
 #[test]
-fn a_connection_of_another_nat_that_comes_second_gets_another_port_outside() {
+fn a_later_connection_of_another_nat_gets_another_port() {
     for (kind, request, answer) in KINDS {
         let mut lab = machine();
         let first = lab.red(&request(RED, FAR));
@@ -82,7 +82,7 @@ fn a_connection_of_another_nat_that_comes_second_gets_another_port_outside() {
 }
 
 #[test]
-fn an_answer_to_another_nat_is_no_call_to_a_forward() {
+fn an_answer_to_another_nat_does_not_reach_a_forward() {
     let mut lab = machine();
     let udp = Forward { protocol: Protocol::Udp.number(), ..tcp(40_000..=50_000, 40_000) };
     lab.forward(20, udp);
@@ -97,7 +97,7 @@ fn an_answer_to_another_nat_is_no_call_to_a_forward() {
 }
 
 #[test]
-fn an_error_about_another_nats_packet_has_the_port_that_it_knows() {
+fn an_error_about_a_packet_of_another_nat_has_the_port_of_that_nat() {
     let mut lab = machine();
     lab.red(&ipv4(RED, FAR).udp(5000, 123));
     let sent = other(&mut lab, &ipv4(HOST, FAR).udp(5000, 123));
@@ -115,7 +115,7 @@ fn an_error_about_another_nats_packet_has_the_port_that_it_knows() {
 }
 
 #[test]
-fn fragments_of_another_nat_pass_and_their_first_gets_the_other_port() {
+fn fragments_of_another_nat_pass_and_the_first_gets_the_translated_port() {
     let mut lab = machine();
     lab.red(&ipv4(RED, FAR).udp(5000, 123));
     let first = ipv4(HOST, FAR).udp(5000, 123).payload(64).id(7).fragment(0, true);
@@ -125,7 +125,7 @@ fn fragments_of_another_nat_pass_and_their_first_gets_the_other_port() {
 }
 
 #[test]
-fn connections_of_other_nats_have_a_limit_of_their_own() {
+fn connections_of_other_nats_have_a_separate_limit() {
     let mut lab = machine();
     lab.router.tables.settings.limits =
         Limits { quota: 2, unreplied: 2, unreplied_share: 2, other_nats: 3, ..Limits::default() };
@@ -163,7 +163,7 @@ fn a_connection_of_another_nat_lives_as_long_as_netfilter_remembers_it() {
 }
 
 #[test]
-fn what_leaves_with_an_address_that_is_not_the_routers_is_not_another_nats() {
+fn only_packets_with_a_router_address_and_ports_are_taken_for_another_nats() {
     let mut lab = machine();
     other(&mut lab, &ipv4(Ip4::new(172, 17, 0, 2), FAR).udp(5000, 123)).passed();
     other(&mut lab, &ipv4(HOST, FAR).protocol(47)).passed();
@@ -186,7 +186,7 @@ fn packets_of_the_lab_are_never_taken_for_another_nats() {
 }
 
 #[test]
-fn a_packet_of_the_host_ends_what_another_nat_had_under_its_port() {
+fn a_packet_of_the_host_ends_another_nats_flow_on_its_port() {
     let mut lab = machine();
     other(&mut lab, &ipv4(HOST, FAR).udp(5000, 123)).passed();
     let places = lab.places;
@@ -209,7 +209,7 @@ fn with_closed_connection() -> Lab {
 }
 
 #[test]
-fn a_syn_of_another_nat_does_not_go_by_a_port_that_the_lab_is_just_closing() {
+fn a_syn_of_another_nat_does_not_use_a_port_that_the_lab_is_closing() {
     let mut lab = with_closed_connection();
     let opening = other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, SYN));
     let (from, to) = opening.ends();
@@ -220,7 +220,7 @@ fn a_syn_of_another_nat_does_not_go_by_a_port_that_the_lab_is_just_closing() {
 }
 
 #[test]
-fn an_open_connection_of_another_nat_keeps_its_port_whatever_the_lab_has() {
+fn an_open_connection_of_another_nat_keeps_its_port_against_the_lab() {
     let mut lab = machine();
     lab.red(&ipv4(RED, FAR).tcp(5000, 443, SYN));
     // It is older than the lab, which has not seen it begin.
@@ -229,7 +229,7 @@ fn an_open_connection_of_another_nat_keeps_its_port_whatever_the_lab_has() {
 }
 
 #[test]
-fn a_connection_of_another_nat_that_begins_anew_goes_by_one_port() {
+fn a_restarted_connection_of_another_nat_uses_one_port() {
     let mut lab = with_closed_connection();
     let first = other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, SYN));
     let port = first.ends().0.1;
@@ -265,7 +265,7 @@ fn two_connections_of_other_nats_never_share_a_port() {
 }
 
 #[test]
-fn what_comes_by_an_uplink_and_leaves_by_one_is_another_nats() {
+fn a_packet_from_uplink_to_uplink_is_taken_for_another_nats() {
     let mut lab = machine();
     let places = lab.places;
     let frame = ipv4(HOST, FAR).udp(5000, 123);
@@ -276,7 +276,7 @@ fn what_comes_by_an_uplink_and_leaves_by_one_is_another_nats() {
 }
 
 #[test]
-fn another_nat_leaves_the_ports_of_mappings_alone() {
+fn another_nat_does_not_get_the_port_of_a_mapping() {
     let mut lab = machine();
     lab.router.tables.settings.mappings = 1;
     lab.router.tables.settings.port_min = 7000;

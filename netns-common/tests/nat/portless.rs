@@ -11,7 +11,7 @@ use crate::lab::{BLUE, FAR, HOST, LAN, Lab, RED, ipv4};
 const GRE: u8 = 47;
 
 #[test]
-fn a_protocol_without_ports_is_translated_by_address_both_ways() {
+fn a_protocol_without_ports_is_translated_by_address_in_both_directions() {
     for protocol in [4, 41, GRE, 50, 89, 115, 253, 255] {
         let mut lab = Lab::new();
         let sent = lab.red(&ipv4(RED, FAR).protocol(protocol).payload(30));
@@ -30,7 +30,7 @@ fn a_protocol_without_ports_is_translated_by_address_both_ways() {
 }
 
 #[test]
-fn a_second_inside_host_towards_the_same_remote_is_dropped() {
+fn a_second_namespace_with_the_same_remote_and_protocol_is_dropped() {
     let mut lab = Lab::new();
     let gre = |source, remote| ipv4(source, remote).protocol(GRE).payload(30);
     lab.red(&gre(RED, FAR)).left_as((HOST, 0), (FAR, 0));
@@ -48,7 +48,7 @@ fn a_second_inside_host_towards_the_same_remote_is_dropped() {
 }
 
 #[test]
-fn einat_and_cilium_15890_a_protocol_that_no_address_can_be_changed_under_never_leaks() {
+fn einat_and_cilium_15890_a_protocol_whose_address_cannot_be_translated_is_dropped() {
     let mut lab = Lab::new();
     for protocol in [33, 51, 139] {
         let sent = lab.red(&ipv4(RED, FAR).protocol(protocol).payload(30));
@@ -72,7 +72,7 @@ fn einat_and_cilium_15890_no_protocol_leaves_with_an_inside_source() {
 }
 
 #[test]
-fn what_is_of_no_flow_goes_to_the_host() {
+fn packets_of_no_flow_reach_the_host() {
     let mut lab = Lab::new();
     lab.outside(&ipv4(FAR, HOST).protocol(GRE)).passed();
     lab.red(&ipv4(RED, FAR).protocol(GRE));
@@ -84,7 +84,7 @@ fn what_is_of_no_flow_goes_to_the_host() {
 }
 
 #[test]
-fn cve_2021_3773_the_hosts_own_tunnel_takes_its_answers_back() {
+fn cve_2021_3773_a_tunnel_of_the_host_gets_its_answers() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).protocol(GRE));
     let places = lab.places;

@@ -46,7 +46,7 @@ impl Lab {
 }
 
 #[test]
-fn rfc6888_req4_a_namespace_has_so_many_connections_and_no_more() {
+fn rfc6888_req4_a_namespace_has_at_most_its_quota_of_connections() {
     let mut lab = limited(10, 1000, 1000);
     let sent: Vec<_> = (0..10).map(|n| lab.red(&ipv4(RED, FAR).udp(40_000 + n, 53))).collect();
     for (port, sent) in (40_000..).zip(&sent) {
@@ -89,7 +89,7 @@ fn rfc6888_req4_a_namespace_may_have_a_quota_of_its_own() {
 }
 
 #[test]
-fn a_place_of_the_quota_is_free_when_a_connection_is_over() {
+fn a_closed_connection_frees_its_share_of_the_quota() {
     let mut lab = limited(1, 1000, 1000);
     lab.red(&ipv4(RED, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
     lab.red(&ipv4(RED, FAR).udp(40_001, 53)).dropped(DropReason::Quota);
@@ -100,7 +100,7 @@ fn a_place_of_the_quota_is_free_when_a_connection_is_over() {
 }
 
 #[test]
-fn pitfall_flood_unreplied_connections_of_one_namespace_leave_those_of_others_alone() {
+fn pitfall_flood_unreplied_connections_of_one_namespace_do_not_affect_others() {
     let mut lab = limited(500, 100, 400);
     let old = lab.blue(&ipv4(BLUE, FAR).tcp(40_000, 443, SYN));
     lab.answer(&old);
@@ -123,7 +123,7 @@ fn pitfall_flood_unreplied_connections_of_one_namespace_leave_those_of_others_al
 }
 
 #[test]
-fn pitfall_flood_from_outside_leaves_what_namespaces_begin_alone() {
+fn pitfall_flood_from_outside_does_not_affect_connections_of_namespaces() {
     let mut lab = limited(500, 100, 400);
     for port in 1..=2000 {
         lab.outside(&ipv4(FAR, HOST).tcp(port, 80, SYN));
@@ -137,7 +137,7 @@ fn pitfall_flood_from_outside_leaves_what_namespaces_begin_alone() {
 }
 
 #[test]
-fn pitfall_flood_of_several_leaves_half_of_the_table_to_answered_connections() {
+fn pitfall_flood_of_several_senders_leaves_half_of_the_table_to_answered_connections() {
     let mut lab = limited(500, 160, 150);
     for port in 1..=500 {
         lab.red(&ipv4(RED, FAR).udp(port, 53));
@@ -158,7 +158,7 @@ fn pitfall_flood_of_several_leaves_half_of_the_table_to_answered_connections() {
 }
 
 #[test]
-fn pitfall_flood_a_reset_of_the_callers_own_is_no_answer() {
+fn pitfall_flood_a_reset_by_the_caller_does_not_count_as_an_answer() {
     let mut lab = limited(500, 10, 400);
     for port in 1..=100 {
         lab.red(&ipv4(RED, FAR).tcp(port, 443, SYN));
@@ -171,7 +171,7 @@ fn pitfall_flood_a_reset_of_the_callers_own_is_no_answer() {
 }
 
 #[test]
-fn every_kind_of_connection_counts_for_whoever_began_it() {
+fn every_kind_of_connection_counts_for_its_initiator() {
     let mut lab = Lab::new();
     let masqueraded = lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     let forwarded = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
@@ -206,7 +206,7 @@ fn every_kind_of_connection_counts_for_whoever_began_it() {
 }
 
 #[test]
-fn a_call_by_datagrams_is_answered_when_its_caller_sends_again() {
+fn a_udp_call_counts_as_answered_when_its_caller_sends_again() {
     let mut lab = Lab::new();
     let question = ipv4(FAR, HOST).udp(50_000, 5353);
     let sent = lab.outside(&question);
@@ -233,7 +233,7 @@ fn a_connection_that_two_cpus_begin_at_once_counts_once() {
 }
 
 #[test]
-fn a_record_that_finds_no_room_for_its_moved_port_counts_for_nobody() {
+fn a_flow_that_finds_no_index_entry_for_its_translated_port_is_not_counted() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
     lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53));
@@ -252,7 +252,7 @@ fn a_record_that_finds_no_room_for_its_moved_port_counts_for_nobody() {
 
 /// Records that somebody removes who counts nothing.
 #[test]
-fn a_sweep_sets_right_what_was_counted_of_records_that_are_gone() {
+fn a_sweep_corrects_the_count_of_removed_records() {
     let mut lab = limited(10, 1000, 1000);
     for port in 40_000..40_010 {
         lab.red(&ipv4(RED, FAR).udp(port, 53));

@@ -41,14 +41,14 @@ fn full() -> Lab {
 const LATER: u32 = 0x0009_0000;
 
 #[test]
-fn an_established_connection_never_gives_way() {
+fn an_established_connection_is_never_reclaimed() {
     let mut lab = full();
     lab.router.wait(3_000);
     blue(&mut lab, LATER).dropped(DropReason::PortsExhausted);
 }
 
 #[test]
-fn a_connection_that_both_ends_have_closed_gives_way_at_once() {
+fn a_connection_closed_by_both_ends_is_reclaimed_at_once() {
     let mut lab = full();
     lab.red(&red(FIN | ACK));
     lab.outside(&ipv4(FAR, HOST).tcp(443, 50_000, FIN | ACK).numbers(2, 0x0001_0002));
@@ -59,7 +59,7 @@ fn a_connection_that_both_ends_have_closed_gives_way_at_once() {
 }
 
 #[test]
-fn a_port_is_used_again_towards_a_remote_when_the_sequence_numbers_have_advanced_only() {
+fn a_port_is_reused_towards_a_remote_only_if_sequence_numbers_advanced() {
     let mut lab = full();
     lab.red(&red(FIN | ACK));
     lab.outside(&ipv4(FAR, HOST).tcp(443, 50_000, FIN | ACK).numbers(2, 0x0001_0002));
@@ -70,7 +70,7 @@ fn a_port_is_used_again_towards_a_remote_when_the_sequence_numbers_have_advanced
 }
 
 #[test]
-fn a_connection_that_one_end_has_closed_or_reset_gives_way_after_some_time_without_data() {
+fn a_half_closed_or_reset_connection_is_reclaimed_after_some_time_without_data() {
     for (flags, seconds) in [(FIN | ACK, 10), (RST, 20)] {
         let mut lab = full();
         lab.red(&red(flags));
@@ -82,7 +82,7 @@ fn a_connection_that_one_end_has_closed_or_reset_gives_way_after_some_time_witho
 }
 
 #[test]
-fn a_connection_whose_reset_was_forged_does_not_give_way_while_data_flows() {
+fn a_connection_with_a_forged_reset_is_not_reclaimed_while_data_flows() {
     let mut lab = full();
     lab.red(&red(RST));
     for number in 0..12 {
@@ -94,7 +94,7 @@ fn a_connection_whose_reset_was_forged_does_not_give_way_while_data_flows() {
 }
 
 #[test]
-fn a_refused_connection_gives_way_at_once_and_an_unanswered_datagram_after_half_a_minute() {
+fn a_refused_connection_is_reclaimed_at_once_and_an_unanswered_datagram_after_half_a_minute() {
     let mut lab = narrow();
     lab.red(&ipv4(RED, FAR).tcp(40_000, 443, SYN));
     lab.outside(&ipv4(FAR, HOST).tcp(443, 40_000, SYN | ACK));
@@ -126,7 +126,7 @@ impl Lab {
 }
 
 #[test]
-fn the_oldest_of_those_that_are_over_gives_way() {
+fn the_oldest_closed_connection_is_reclaimed() {
     let mut lab = Lab::new();
     (lab.router.tables.settings.port_min, lab.router.tables.settings.port_max) = (50_000, 50_003);
     for port in [40_000, 50_000, 50_001, 50_002, 50_003] {

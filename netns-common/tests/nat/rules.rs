@@ -33,7 +33,7 @@ fn pitfall_moby_53466_ten_thousand_ports_are_one_rule() {
 }
 
 #[test]
-fn pitfall_cilium_34041_no_port_of_a_range_is_given_to_a_namespace() {
+fn pitfall_cilium_34041_no_port_of_a_forwarded_range_is_allocated() {
     let mut lab = Lab::new();
     lab.forward(RANGE, tcp(40_000..=65_535, 1));
     lab.forward(OTHER, Forward { address: HOST, ..tcp(30_000..=30_000, 1) });
@@ -46,7 +46,7 @@ fn pitfall_cilium_34041_no_port_of_a_range_is_given_to_a_namespace() {
 }
 
 #[test]
-fn a_rule_of_one_address_takes_ports_out_of_a_range_of_all() {
+fn a_forward_of_one_address_overrides_a_range_of_all_addresses() {
     let mut lab = Lab::new();
     lab.forward(RANGE, tcp(1000..=1999, 1000));
     lab.forward(OTHER, Forward { address: HOST, target: RED, ..tcp(1500..=1500, 22) });
@@ -61,7 +61,7 @@ fn a_rule_of_one_address_takes_ports_out_of_a_range_of_all() {
 }
 
 #[test]
-fn a_forward_with_sources_is_none_for_others() {
+fn a_forward_with_sources_does_not_apply_to_other_sources() {
     let mut lab = Lab::new();
     lab.forward(RANGE, Forward { restricted: 1, ..tcp(2200..=2201, 22) });
     lab.prefix(RANGE, LAN, 24);
@@ -89,7 +89,7 @@ fn pitfall_netavark_904_transit_traffic_to_a_port_of_a_range_is_not_hijacked() {
 }
 
 #[test]
-fn pitfall_moby_41872_what_is_published_on_loopback_is_not_reached_from_outside() {
+fn pitfall_moby_41872_a_port_published_on_loopback_is_unreachable_from_outside() {
     let mut lab = Lab::new();
     lab.forward(RANGE, Forward { address: LOCALHOST, ..tcp(3000..=3099, 80) });
     lab.outside(&ipv4(LAN, HOST).tcp(50_000, 3000, SYN)).passed();
@@ -106,7 +106,7 @@ fn pitfall_moby_41872_what_is_published_on_loopback_is_not_reached_from_outside(
 }
 
 #[test]
-fn the_hosts_own_connections_follow_ranges_and_sources() {
+fn connections_of_the_host_follow_ranges_and_sources_of_forwards() {
     let mut lab = Lab::new();
     lab.forward(RANGE, Forward { restricted: 1, ..tcp(3000..=3099, 80) });
     lab.prefix(RANGE, LAN, 24);
@@ -119,7 +119,7 @@ fn the_hosts_own_connections_follow_ranges_and_sources() {
 }
 
 #[test]
-fn an_excluded_destination_sees_the_inside_and_may_answer_it() {
+fn packets_to_an_excepted_destination_are_not_translated_and_are_answered() {
     let mut lab = Lab::new();
     lab.masquerade().excludes = 1;
     lab.prefix(rules::MASQUERADE, FAR, 24);
@@ -144,7 +144,7 @@ fn an_excluded_destination_sees_the_inside_and_may_answer_it() {
 }
 
 #[test]
-fn an_excluded_destination_uses_a_forward_all_the_same() {
+fn an_excepted_destination_can_use_a_forward() {
     let mut lab = Lab::new();
     lab.masquerade().excludes = 1;
     lab.prefix(rules::MASQUERADE, FAR, 24);
@@ -154,7 +154,7 @@ fn an_excluded_destination_uses_a_forward_all_the_same() {
 }
 
 #[test]
-fn a_fixed_address_is_borne_from_the_first_packet_to_the_last() {
+fn a_fixed_address_is_used_from_the_first_packet_to_the_last() {
     let mut lab = Lab::new();
     let fixed = Ip4::new(192, 168, 1, 20);
     lab.masquerade().to = fixed;
@@ -176,7 +176,7 @@ fn a_fixed_address_is_borne_from_the_first_packet_to_the_last() {
 }
 
 #[test]
-fn one_source_has_a_rule_for_each_uplink() {
+fn one_source_can_have_a_rule_for_each_uplink() {
     let mut lab = Lab::new();
     let uplink = lab.places.uplink.index;
     let fixed = Ip4::new(192, 168, 1, 20);

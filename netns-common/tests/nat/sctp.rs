@@ -28,7 +28,7 @@ fn rfc9260_an_association_keeps_its_port_and_its_answers_come_back() {
 }
 
 #[test]
-fn rfc9260_another_port_comes_with_its_checksum() {
+fn rfc9260_a_translated_port_updates_the_checksum() {
     let mut lab = Lab::new();
     lab.router.tables.mtus = Mtus::new(&[(lab.places.uplink.index, 65_535)]);
     lab.red(&ipv4(RED, FAR).sctp(40_000, 5060, INIT));
@@ -44,7 +44,7 @@ fn rfc9260_another_port_comes_with_its_checksum() {
 }
 
 #[test]
-fn rfc9260_a_checksum_behind_options_too() {
+fn rfc9260_the_checksum_is_updated_behind_ip_options() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).sctp(40_000, 5060, INIT));
     for words in 1..=10 {
@@ -70,7 +70,7 @@ fn rfc9260_a_wrong_checksum_stays_wrong() {
 }
 
 #[test]
-fn xdp_tutorial_160_a_checksum_that_hardware_computes_stays_0() {
+fn xdp_tutorial_160_an_offloaded_checksum_stays_0() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).sctp(40_000, 5060, INIT));
     let places = lab.places;
@@ -84,7 +84,7 @@ fn xdp_tutorial_160_a_checksum_that_hardware_computes_stays_0() {
 }
 
 #[test]
-fn a_forwarded_port_leads_to_its_target() {
+fn sctp_reaches_the_target_of_a_forward() {
     let mut lab = Lab::new();
     let init = lab.outside(&ipv4(LAN, HOST).sctp(50_000, 5060, INIT).payload(20));
     init.reached(BLUE, (LAN, 50_000), (BLUE, 5061));
@@ -99,7 +99,7 @@ fn a_forwarded_port_leads_to_its_target() {
 }
 
 #[test]
-fn a_fragment_is_not_given_another_port() {
+fn an_sctp_fragment_keeps_its_port() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).sctp(40_000, 5060, INIT));
     let first = ipv4(BLUE, FAR).sctp(40_000, 5060, DATA).payload(64).fragment(0, true);
@@ -107,7 +107,7 @@ fn a_fragment_is_not_given_another_port() {
 }
 
 #[test]
-fn it_has_timeouts_of_its_own() {
+fn sctp_has_its_own_timeouts() {
     let mut lab = Lab::new();
     let init = lab.red(&ipv4(RED, FAR).sctp(40_000, 5060, INIT));
     lab.router.wait(239);
@@ -122,7 +122,7 @@ fn it_has_timeouts_of_its_own() {
 }
 
 #[test]
-fn a_header_that_is_cut_short_is_malformed() {
+fn a_truncated_sctp_header_is_malformed() {
     let mut lab = Lab::new();
     let places = lab.places;
     for length in 0..12 {

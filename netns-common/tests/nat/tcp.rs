@@ -37,7 +37,7 @@ fn open(lab: &mut Lab, bytes: u32) -> (u32, u32) {
 }
 
 #[test]
-fn rfc5961_a_rst_outside_the_window_is_carried_and_moves_no_state() {
+fn rfc5961_a_rst_outside_the_window_is_forwarded_without_a_state_change() {
     let mut lab = Lab::new();
     let (red, far) = open(&mut lab, 5_000_000);
     let before = lab.only_flow().1;
@@ -70,7 +70,7 @@ fn rfc7857_rst_within_the_window_starts_the_closing_timer() {
 }
 
 #[test]
-fn pitfall_redan_guessed_resets_delete_no_mapping() {
+fn pitfall_redan_resets_with_guessed_numbers_remove_no_flow() {
     let mut lab = Lab::new();
     let (red, far) = open(&mut lab, 1_000_000);
     // Every number that is not within four units of 64 KiB, 4096 of them.
@@ -105,7 +105,7 @@ fn pitfall_redan_forged_data_does_not_move_the_window_for_a_reset() {
 }
 
 #[test]
-fn rfc7857_rst_is_no_end_when_the_connection_goes_on() {
+fn rfc7857_a_connection_that_continues_after_a_rst_is_kept() {
     let mut lab = Lab::new();
     let (red, far) = open(&mut lab, 0);
     lab.outside(&from_far(RST, far, 0));
@@ -123,7 +123,7 @@ fn rfc7857_rst_is_no_end_when_the_connection_goes_on() {
 }
 
 #[test]
-fn pitfall_redan_a_forged_fin_does_not_close_a_connection_whose_data_goes_on() {
+fn pitfall_redan_a_forged_fin_does_not_close_a_connection_that_still_sends() {
     for is_inside in [true, false] {
         let mut lab = Lab::new();
         let (red, far) = open(&mut lab, 500_000);
@@ -167,7 +167,7 @@ fn pitfall_redan_a_forged_fin_does_not_close_a_connection_whose_data_goes_on() {
 }
 
 #[test]
-fn a_refused_connection_is_told_by_what_it_was_asked() {
+fn a_refusal_is_recognised_by_the_number_it_acknowledges() {
     for (flags, acknowledged, state) in [
         (RST | ACK, RED_FIRST.wrapping_add(1), FlowState::Aborted),
         (RST | ACK, RED_FIRST.wrapping_add(0x0100_0000), FlowState::SynSent),
@@ -182,7 +182,7 @@ fn a_refused_connection_is_told_by_what_it_was_asked() {
 }
 
 #[test]
-fn a_caller_that_gives_up_at_once_is_believed() {
+fn a_reset_right_after_the_syn_is_accepted() {
     let mut lab = Lab::new();
     lab.red(&from_red(SYN, RED_FIRST, 0));
     lab.red(&from_red(RST, RED_FIRST.wrapping_add(1), 0));
@@ -190,7 +190,7 @@ fn a_caller_that_gives_up_at_once_is_believed() {
 }
 
 #[test]
-fn rfc5382_req2_simultaneous_open_with_numbers_of_their_own() {
+fn rfc5382_req2_simultaneous_open_tracks_both_sequence_numbers() {
     let mut lab = Lab::new();
     let (red, far) = (RED_FIRST.wrapping_add(1), FAR_FIRST.wrapping_add(1));
     lab.red(&from_red(SYN, RED_FIRST, 0));
@@ -204,7 +204,7 @@ fn rfc5382_req2_simultaneous_open_with_numbers_of_their_own() {
 }
 
 #[test]
-fn a_syn_that_is_repeated_with_another_number_begins_anew() {
+fn a_syn_with_another_sequence_number_restarts_the_flow() {
     let mut lab = Lab::new();
     lab.red(&from_red(SYN, 0x7000_0000, 0));
     lab.red(&from_red(SYN, RED_FIRST, 0));
@@ -232,7 +232,7 @@ fn a_connection_whose_record_was_lost_is_picked_up_without_a_reset() {
 }
 
 #[test]
-fn a_peer_that_no_longer_knows_a_picked_up_connection_may_say_so() {
+fn a_peer_may_reset_a_picked_up_connection() {
     let mut lab = Lab::new();
     lab.red(&from_red(ACK, 0x0100_0000, 0x0200_0000));
     assert_eq!(lab.only_state(), FlowState::PickedUp);
@@ -244,7 +244,7 @@ fn a_peer_that_no_longer_knows_a_picked_up_connection_may_say_so() {
 }
 
 #[test]
-fn pitfall_a_reused_tuple_starts_afresh_and_inherits_no_closing_timer() {
+fn pitfall_a_reused_tuple_does_not_inherit_the_closing_timer() {
     let mut lab = Lab::new();
     let (red, far) = open(&mut lab, 0);
     lab.red(&from_red(FIN | ACK, red, far));
@@ -258,7 +258,7 @@ fn pitfall_a_reused_tuple_starts_afresh_and_inherits_no_closing_timer() {
 }
 
 #[test]
-fn pitfall_cilium_47425_a_stray_late_packet_is_translated_and_nothing_slips_past() {
+fn pitfall_cilium_47425_a_late_packet_is_translated_and_never_leaks() {
     let mut lab = Lab::new();
     let (red, far) = open(&mut lab, 0);
     lab.red(&from_red(FIN | ACK, red, far));
@@ -279,7 +279,7 @@ fn pitfall_cilium_47425_a_stray_late_packet_is_translated_and_nothing_slips_past
 }
 
 #[test]
-fn pitfall_cilium_8740_33074_a_closed_connection_holds_its_port_for_no_other_destination() {
+fn pitfall_cilium_8740_33074_a_closed_connection_does_not_block_its_port_for_other_destinations() {
     let mut lab = Lab::new();
     let (red, far) = open(&mut lab, 0);
     lab.red(&from_red(RST, red, 0));
@@ -296,7 +296,7 @@ fn pitfall_cilium_8740_33074_a_closed_connection_holds_its_port_for_no_other_des
 }
 
 #[test]
-fn the_timers_are_those_of_the_settings() {
+fn timeouts_follow_the_settings() {
     let mut lab = Lab::new();
     let timeouts = &mut lab.router.tables.settings.timeouts;
     timeouts.tcp_opening = ticks(5);

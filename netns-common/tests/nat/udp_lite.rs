@@ -8,7 +8,7 @@ use netns_common::{
 use crate::lab::{BLUE, FAR, HOST, LAN, Lab, RED, ipv4, tcp};
 
 #[test]
-fn rfc3828_whatever_the_checksum_covers_it_stays_right() {
+fn rfc3828_the_checksum_stays_correct_for_every_coverage() {
     for coverage in [0, 8, 9, 20, 41] {
         let mut lab = Lab::new();
         let packet = |source| ipv4(source, FAR).udp_lite(40_000, 5004, coverage).payload(33);
@@ -38,7 +38,7 @@ fn rfc3828_a_computed_checksum_of_0_becomes_all_ones() {
 }
 
 #[test]
-fn its_ports_are_not_those_of_udp() {
+fn udp_lite_ports_are_separate_from_udp_ports() {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
     lab.blue(&ipv4(BLUE, FAR).udp_lite(40_000, 53, 0)).left_as((HOST, 40_000), (FAR, 53));
@@ -53,7 +53,7 @@ fn its_ports_are_not_those_of_udp() {
 }
 
 #[test]
-fn rfc3828_a_checksum_of_0_is_not_made_right() {
+fn rfc3828_a_checksum_of_0_is_not_corrected() {
     let mut lab = Lab::new();
     let places = lab.places;
     let packet = ipv4(RED, FAR).udp_lite(40_000, 53, 0).payload(5);

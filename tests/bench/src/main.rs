@@ -68,7 +68,7 @@ fn run(args: &args::Args) -> Result<()> {
     let machine = thread::spawn(move || wait_for_modes.recv().map(|()| machine::Machine::now()));
     // All networks are made in here. The kernel removes them when this process ends, also by Ctrl-C.
     let sandbox = Sandbox::new();
-    sandbox.with_hurry();
+    sandbox.with_rcu_expedited();
     let record = rounds::measure(args, || {
         // The thread waits for this message, so it is still there.
         let _ = modes_built.send(());

@@ -1,4 +1,4 @@
-//! The benchmark, at its smallest: that it measures, tells what it could not, and leaves nothing.
+//! Short runs of the benchmark: it measures every workload and reports modes that it cannot measure.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ fn bench() -> Command {
 }
 
 #[test]
-fn the_smallest_run_measures_every_mode_or_says_why_not() {
+fn every_mode_is_measured_or_reported_as_missing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let json = folder.path().join("bench.json");
     let report = folder.path().join("report");
@@ -51,7 +51,7 @@ fn the_smallest_run_measures_every_mode_or_says_why_not() {
 }
 
 #[test]
-fn what_the_way_of_packets_takes_is_measured() {
+fn workloads_of_the_packet_path_give_figures() {
     figures(&[
         ("forward-only-1", &["cable", "routed", IPTABLES, "ours"]),
         ("rules-1", &[IPTABLES, "ours"]),
@@ -62,12 +62,12 @@ fn what_the_way_of_packets_takes_is_measured() {
 }
 
 #[test]
-fn what_a_table_of_connections_takes_is_measured() {
+fn workloads_of_the_connection_table_give_figures() {
     figures(&[("new-flows-10k", &[IPTABLES, "ours"]), ("flow-table", &["ours"])]);
 }
 
 #[test]
-fn labs_and_published_ports_are_measured() {
+fn workloads_of_labs_and_published_ports_give_figures() {
     let page = figures(&[
         ("publish-1", &["ours"]),
         ("publish-100", &["ours"]),
@@ -79,29 +79,31 @@ fn labs_and_published_ports_are_measured() {
 
 const IPTABLES: &str = "iptables-nft-nobrnf";
 
-/// Does works in few modes: each has its figures in these of them. Returns the page of plots.
-fn figures(works: &[(&str, &[&str])]) -> String {
+/// Runs workloads in few modes and expects figures of each in the given modes. Returns the HTML
+/// report.
+fn figures(workloads: &[(&str, &[&str])]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let json = folder.path().join("bench.json");
     let mut command = bench();
     command.args(["--rounds", "1", "--window", "20"]).arg("--json").arg(&json);
     command.arg("--report").arg(folder.path());
-    command.args(works.iter().flat_map(|(work, _)| ["--only", *work]));
+    command.args(workloads.iter().flat_map(|(workload, _)| ["--only", *workload]));
     let modes = ["cable", "routed", IPTABLES, "iptables-nft", "ours"];
     command.args(modes.iter().flat_map(|mode| ["--mode", *mode]));
     let output = run(None, &mut command).success();
     let record: Value =
         serde_json::from_slice(&std::fs::read(&json).expect("the results")).expect("JSON");
     let results = record["results"].as_array().expect("results");
-    for (work, modes) in works {
-        let of_work: Vec<_> = results.iter().filter(|result| result["work"] == *work).collect();
+    for (workload, modes) in workloads {
+        let of_workload: Vec<_> =
+            results.iter().filter(|result| result["work"] == *workload).collect();
         for mode in *modes {
             assert!(
-                of_work.iter().any(|result| result["mode"] == *mode),
-                "{work}, {mode}: {output}"
+                of_workload.iter().any(|result| result["mode"] == *mode),
+                "{workload}, {mode}: {output}"
             );
         }
-        for result in of_work {
+        for result in of_workload {
             measured(result, 1);
         }
     }
@@ -112,14 +114,14 @@ fn measured(result: &Value, rounds: usize) {
     assert_eq!(result["samples"].as_array().map(Vec::len), Some(rounds), "{result}");
     assert_eq!(result["errors"], serde_json::json!([]), "{result}");
     let figure = |name: &str| result["summary"][name].as_f64().expect("a figure");
-    // The clock of CPU time may not have moved within so short a sample.
+    // CPU time is counted in ticks, and so short a sample may have none.
     let least = if result["metric"] == "CPU" { 0.0 } else { f64::MIN_POSITIVE };
     assert!(figure("min") >= least, "{result}");
     assert!(figure("min") <= figure("median") && figure("median") <= figure("max"), "{result}");
 }
 
 #[test]
-fn a_work_that_is_not_there_is_wrong_usage() {
+fn an_unknown_workload_is_a_usage_error() {
     let output = run(None, bench().args(["--only", "nothing"]));
     assert_eq!(output.status.code(), Some(2), "{output}");
     assert!(output.stderr.contains("udp-1"), "{output}");

@@ -1,4 +1,4 @@
-//! The loaded programs and their maps, run over one packet at a time.
+//! Runs the loaded programs over one packet at a time, and reads and changes their maps.
 
 use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
@@ -25,18 +25,18 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::FlowTable;
 
-/// Size of `struct __sk_buff` and places of two of its words (linux/bpf.h).
+/// The size of `struct __sk_buff` and the offsets of two of its words (linux/bpf.h).
 const CONTEXT: usize = 192;
 const INGRESS_IFINDEX: usize = 36;
 const IFINDEX: usize = 40;
 
-/// The largest frame that comes back: more than any test sends.
+/// The size of the output buffer: more than any test sends.
 const LARGEST: usize = 4096;
 
-/// The lab's name in the pins, of which each sandbox has its own.
+/// The name of the lab in the pins; each sandbox has its own bpffs.
 const LAB: &str = "programs";
 
-/// What a program did with a packet.
+/// The result of one run of a program.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ran {
     /// 0 pass, 2 drop, 7 redirect (linux/pkt_cls.h).
@@ -44,7 +44,7 @@ pub struct Ran {
     pub bytes: Vec<u8>,
 }
 
-/// The datapath of the lecture's lab in the kernel, attached nowhere.
+/// The datapath of the lecture's lab, loaded but not attached.
 #[expect(missing_debug_implementations, reason = "the maps have no Debug")]
 pub struct Kernel {
     object: Ebpf,
@@ -61,7 +61,8 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Must run in the router; takes the place of the one that was there before.
+    /// Loads the datapath in the thread's namespace, which must be the router. It replaces an earlier
+    /// one.
     pub fn install(places: &Places, capacity: u32) -> Self {
         Datapath::remove(LAB).expect("no pins left");
         let (datapath, mut object) =
@@ -94,7 +95,7 @@ impl Kernel {
         map.set(0, settings, 0).expect("new settings");
     }
 
-    /// The clock of flows.
+    /// The current time of the flow timers.
     pub fn now() -> Tick {
         let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("a clock");
         tick_of(Duration::from(time).as_nanos().try_into().expect("centuries of uptime"))
@@ -137,7 +138,7 @@ impl Kernel {
         self.flows.flows()
     }
 
-    /// The same as a list, in which a key may be twice.
+    /// The same as a list, in which a key may occur twice.
     pub fn records(&self) -> Vec<(FlowKey, Flow)> {
         self.flows.records()
     }
@@ -151,7 +152,7 @@ impl Kernel {
         self.flows.overflow_count()
     }
 
-    /// Forgets the flows that there are, while packets may begin others.
+    /// Removes all flows while packets may begin new ones.
     pub fn forget_all(&self) {
         self.datapath.flush_flows().expect("fewer flows");
     }
@@ -190,7 +191,7 @@ impl Kernel {
         slots.map(|(link, slot)| (link, slot.usage)).collect()
     }
 
-    /// Changes what is known of every datagram.
+    /// Changes every entry of the fragment table.
     pub fn edit_fragments(&mut self, edit: impl Fn(&mut Fragment)) {
         for (place, mut fragment) in self.fragments() {
             edit(&mut fragment);
@@ -232,7 +233,7 @@ impl Kernel {
         sum(&self.drop_counters, reason as u32)
     }
 
-    /// Sets what each CPU may do of every kind of ICMP error.
+    /// Sets the rate limit of every kind of ICMP error on each CPU.
     pub fn set_allowances(&mut self, bucket: Bucket) {
         let cpus = nr_cpus().expect("the number of CPUs");
         for kind in 0..Limited::COUNT {
@@ -241,7 +242,7 @@ impl Kernel {
         }
     }
 
-    /// How often a program ran, and for how long; counted while statistics are on.
+    /// How often a program has run, and for how long, while statistics were on.
     pub fn run_time(&self, name: &str) -> (u64, Duration) {
         let info = self.classifier(name).info().expect("what the kernel knows of a program");
         (info.run_count(), info.run_time())
@@ -257,7 +258,7 @@ fn sum(counters: &PerCpuArray<MapData, Counter>, index: u32) -> Counter {
     })
 }
 
-/// The lab of `netns_common::model::lecture_tables`, as the program is told it.
+/// The specification of the lab that `netns_common::model::lecture_tables` describes.
 fn spec(places: &Places, flow_capacity: u32) -> DatapathSpec {
     let cable = |namespace: &str, address: &str, mac| CableSpec {
         port: format!("veth-{namespace}-br"),

@@ -1,4 +1,4 @@
-//! The router of the lecture's lab, alone in namespaces of its own.
+//! Builds the router of the lecture's lab without the other namespaces.
 
 use std::fs;
 
@@ -9,8 +9,8 @@ use netns_common::{
 
 use crate::{Sandbox, own};
 
-/// What `ip` is told. The far ends of the cables stay where they are: no packet is sent, and
-/// the kernel's routes do not depend on them.
+/// Commands of `ip`. The far ends of the cables stay in the router's namespace: no packet is sent,
+/// and the kernel's routes do not depend on them.
 const LINES: &str = "\
 link add v-net-0 type bridge
 link add veth-red-br type veth peer name veth-red
@@ -35,7 +35,7 @@ route add default via 192.168.1.1";
 /// Makes the calling thread the router until the sandbox is dropped.
 pub fn router() -> (Sandbox, Places) {
     let sandbox = Sandbox::new();
-    // Of the thread's own namespace: /proc/sys/net is.
+    // /proc/sys/net shows the thread's own namespace.
     set("net/ipv6/conf/default/disable_ipv6", "1");
     set("net/ipv4/ip_forward", "1");
     for line in LINES.lines() {

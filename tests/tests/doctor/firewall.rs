@@ -1,5 +1,5 @@
-//! Firewalls that drop what the machine passes on. What the doctor says is held against what
-//! happens to a lab that is up.
+//! Checks of firewalls that drop forwarded packets. Each verdict is compared with what happens to the
+//! packets of a lab that is up.
 
 use netns_tests::{LabFile, Sandbox, inside, lab, lecture, netns};
 
@@ -7,7 +7,7 @@ use super::{Report, doctor, doctor_of, on_the_machine, run};
 
 const BRIDGED: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 
-/// Firewalls that let nothing through, each as another tool makes it.
+/// Firewalls that drop everything, as different tools make them.
 const DROPPING: [&str; 7] = [
     "iptables-nft -P FORWARD DROP",
     "iptables-legacy -P FORWARD DROP",
@@ -32,7 +32,7 @@ fn bridged_frames_are_filtered(on: bool) {
     std::fs::write(BRIDGED, if on { "1" } else { "0" }).expect("br_netfilter is in the kernel");
 }
 
-/// A lab with one bridge, whose packets take the way through the stack.
+/// A lab with one bridge and `via_stack`.
 fn with_one_bridge() -> LabFile {
     lab("own")
         .own_uplink("wan0")
@@ -43,13 +43,13 @@ fn with_one_bridge() -> LabFile {
         .text("[nat]\nvia_stack = true")
 }
 
-/// Red reaches the outside whatever the firewall does.
+/// Checks that red reaches the outside in spite of the firewall.
 fn the_outside_is_reached() {
     inside("red").ping("192.168.1.1").success();
 }
 
 #[test]
-fn each_firewall_is_seen_and_mended_by_the_command() {
+fn doctor_sees_each_firewall_and_its_command_opens_it() {
     for firewall in DROPPING {
         let sandbox = Sandbox::new();
         sandbox.with_uplink("wan0");
@@ -78,7 +78,7 @@ fn each_firewall_is_seen_and_mended_by_the_command() {
 }
 
 #[test]
-fn between_bridges_it_matters_even_without_br_netfilter() {
+fn a_firewall_between_bridges_matters_even_without_br_netfilter() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     bridged_frames_are_filtered(false);
@@ -94,7 +94,7 @@ fn between_bridges_it_matters_even_without_br_netfilter() {
 }
 
 #[test]
-fn br_netfilter_alone_brings_the_firewall_onto_a_bridge() {
+fn a_firewall_applies_within_a_bridge_only_with_br_netfilter() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     bridged_frames_are_filtered(true);
@@ -114,7 +114,7 @@ fn br_netfilter_alone_brings_the_firewall_onto_a_bridge() {
 }
 
 #[test]
-fn the_command_for_one_bridge_opens_nothing_else() {
+fn the_firewall_command_for_one_bridge_opens_nothing_else() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     bridged_frames_are_filtered(true);
@@ -128,7 +128,7 @@ fn the_command_for_one_bridge_opens_nothing_else() {
 }
 
 #[test]
-fn rules_for_frames_are_seen_too() {
+fn doctor_sees_bridge_family_rules_that_drop() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     bridged_frames_are_filtered(false);
@@ -145,7 +145,7 @@ fn rules_for_frames_are_seen_too() {
 }
 
 #[test]
-fn rules_that_ask_for_more_leave_a_doubt() {
+fn firewall_rules_with_unknown_matches_give_a_warning() {
     let accepting = [
         "iptables-nft -P FORWARD DROP; iptables-nft -A FORWARD -s 10.9.0.0/16 -j ACCEPT",
         "iptables-legacy -P FORWARD DROP; iptables-legacy -A FORWARD -s 10.9.0.0/16 -j ACCEPT",
@@ -172,7 +172,7 @@ fn rules_that_ask_for_more_leave_a_doubt() {
 }
 
 #[test]
-fn rules_for_the_bridges_are_understood() {
+fn doctor_understands_firewall_rules_that_accept_the_bridges() {
     let accepting = [
         "iptables-nft -P FORWARD DROP; iptables-nft -A FORWARD -i br-+ -j ACCEPT",
         "iptables-legacy -P FORWARD DROP; iptables-legacy -A FORWARD -i br-+ -j ACCEPT",
@@ -194,7 +194,7 @@ fn rules_for_the_bridges_are_understood() {
 }
 
 #[test]
-fn a_lab_with_its_own_router_does_not_mind() {
+fn a_firewall_of_the_machine_does_not_affect_a_lab_with_a_router_namespace() {
     let _sandbox = Sandbox::new();
     run("iptables-nft -P FORWARD DROP; iptables-legacy -P FORWARD DROP");
     let report = doctor_of(&lecture().write());
@@ -206,6 +206,6 @@ fn a_lab_with_its_own_router_does_not_mind() {
     netns(&["up"]).success();
     inside("red").ping("192.168.15.2").success();
     inside("red").ping("8.8.8.8").success();
-    // Without a file it is told of, as not every lab is like that.
+    // Without a file the doctor warns, because other labs may be affected.
     assert_eq!(verdicts(&doctor()), ["\"warning\"", "\"warning\""]);
 }

@@ -1,19 +1,20 @@
-//! `netns doctor`: each fault is provoked, seen, and mended by the very command that it prints.
+//! `netns doctor`: a test causes a fault, the doctor reports it, and the command that it prints
+//! repairs it.
 
-mod files;
+mod file_systems;
 mod firewall;
-mod managers;
-mod names;
-mod other_ways;
-mod queues;
-mod rights;
+mod name_conflicts;
+mod network_managers;
+mod privileges;
+mod queueing_disciplines;
 mod routing;
+mod uncovered_interfaces;
 
 use netns_tests::{LabFile, Machine, Output, Sandbox, lab, lecture, netns, netns_path, own};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-/// The doctor's report, and the code that it ended with.
+/// The doctor's report and exit code.
 struct Report {
     value: Value,
     output: Output,
@@ -29,7 +30,7 @@ impl Report {
         report
     }
 
-    /// Whatever is no "ok" bears a command.
+    /// Checks that every finding but "ok" has a command.
     #[track_caller]
     fn mends_all(&self) {
         for finding in self.value["findings"].as_array().expect("a list") {
@@ -46,7 +47,7 @@ impl Report {
         found
     }
 
-    /// The first finding of a check, which has to be of this verdict.
+    /// Expects this verdict in the first finding of a check.
     #[track_caller]
     fn has(&self, check: &str, verdict: &str) -> &Value {
         let finding = self.findings(check)[0];
@@ -86,8 +87,8 @@ impl Report {
     }
 }
 
-/// `netns doctor`, about labs in general. Trying the programs again for each fault that has
-/// nothing to do with them would take minutes.
+/// `netns doctor` without a file. It does not load the programs, because that would take minutes in
+/// all these tests.
 #[track_caller]
 fn doctor() -> Report {
     Report::of(netns(&["doctor", "--quick", "--json"]))
@@ -105,7 +106,7 @@ fn run(line: &str) {
     own().command("sh", &["-ec", line]).success();
 }
 
-/// A lab whose router is the machine: red and blue on one bridge, green on another.
+/// A lab with the machine as its router: red and blue on one bridge, green on another.
 fn on_the_machine() -> LabFile {
     lab("own")
         .own_uplink("wan0")
@@ -119,7 +120,7 @@ fn on_the_machine() -> LabFile {
 }
 
 #[test]
-fn a_sound_machine_has_no_fault_and_is_left_as_it_was() {
+fn doctor_finds_no_fault_on_a_sound_machine_and_changes_nothing() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     let before = Machine::now();
@@ -133,7 +134,7 @@ fn a_sound_machine_has_no_fault_and_is_left_as_it_was() {
 }
 
 #[test]
-fn every_feature_of_the_kernel_is_tried() {
+fn doctor_tries_every_kernel_feature() {
     let _sandbox = Sandbox::new();
     let report = Report::of(netns(&["doctor", "--json"]));
     for check in ["kernel", "BTF", "eBPF programs", "eBPF JIT", "tcx", "route lookup", "fragments"]
@@ -148,7 +149,7 @@ fn every_feature_of_the_kernel_is_tried() {
 }
 
 #[test]
-fn the_text_has_marks_and_no_colour_in_a_pipe() {
+fn doctor_prints_marks_without_colour_to_a_pipe() {
     let _sandbox = Sandbox::new();
     run(
         "nft add table ip f; nft 'add chain ip f pass { type filter hook forward priority 0; policy drop; }'",
@@ -164,7 +165,7 @@ fn the_text_has_marks_and_no_colour_in_a_pipe() {
 }
 
 #[test]
-fn a_faulty_file_is_refused() {
+fn doctor_refuses_an_invalid_file() {
     let _sandbox = Sandbox::new();
     let file = on_the_machine().replace("10.9.1.1/24", "10.9.1.1/99").write();
     netns(&["doctor", file.path().to_str().expect("a plain path")]).fails_with(&["br-a", "/99"]);

@@ -1,4 +1,4 @@
-//! Settings, routes and interfaces of a machine that is a lab's router.
+//! Checks of settings, routes and interfaces of a machine that is the router of a lab.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use netns_tests::{Sandbox, inside, netns, own};
 use super::{doctor, doctor_of, on_the_machine, run};
 
 #[test]
-fn forwarding_is_switched_on_by_up_and_missed_when_it_goes() {
+fn up_enables_forwarding_and_doctor_reports_when_it_is_off_again() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     let file = on_the_machine().write();
@@ -38,7 +38,7 @@ fn forwarding_that_is_off_for_new_interfaces_does_not_matter_to_a_lab() {
 }
 
 #[test]
-fn an_uplink_that_does_not_forward_keeps_the_outside_from_forwards() {
+fn an_uplink_with_forwarding_off_makes_forwards_unreachable() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     run("sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.wan0.forwarding=0");
@@ -57,7 +57,7 @@ fn an_uplink_that_does_not_forward_keeps_the_outside_from_forwards() {
 }
 
 #[test]
-fn a_strict_reverse_path_filter_is_told_of_and_does_no_harm() {
+fn doctor_mentions_a_strict_reverse_path_filter_that_does_no_harm() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     run("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.wan0.rp_filter=1");
@@ -72,7 +72,7 @@ fn a_strict_reverse_path_filter_is_told_of_and_does_no_harm() {
 }
 
 #[test]
-fn an_overlapping_route_is_a_fault_and_the_file_is_mended() {
+fn doctor_reports_a_route_that_overlaps_the_lab() {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan0");
     run("ip route add 10.9.1.0/25 dev wan0");
@@ -85,12 +85,12 @@ fn an_overlapping_route_is_a_fault_and_the_file_is_mended() {
     doctor_of(&file).has("subnets", "ok");
     netns(&["up", file.path().to_str().expect("a plain path")]).success();
     inside("red").ping("192.168.1.1").success();
-    // The lab's own subnets are not in its way.
+    // The subnets of the lab itself are no conflict.
     doctor_of(&file).is_sound();
 }
 
 #[test]
-fn an_uplink_has_to_be_there() {
+fn doctor_reports_a_missing_uplink() {
     let sandbox = Sandbox::new();
     let file = on_the_machine().write();
     let report = doctor_of(&file);
@@ -117,7 +117,7 @@ fn an_uplink_has_to_be_there() {
 }
 
 #[test]
-fn a_stub_resolver_is_out_of_reach_from_a_namespace() {
+fn doctor_reports_a_stub_resolver_that_namespaces_cannot_reach() {
     let sandbox = Sandbox::new();
     sandbox.private_etc();
     sandbox.with_uplink("wan0");

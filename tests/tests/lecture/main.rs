@@ -71,7 +71,7 @@ fn follow(entry: &Entry) -> Result<(), String> {
 }
 
 #[test]
-fn the_document_shows_what_the_program_does() {
+fn every_output_in_the_lecture_matches_the_program() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/lecture.md");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let entries = entries(&text);

@@ -136,7 +136,7 @@ fn matches(pattern: &[Line<'_>], lines: &[&str]) -> bool {
 }
 
 #[test]
-fn a_difference_is_seen() {
+fn a_wildcard_matches_any_text_and_nothing_else_differs() {
     let pattern = Pattern::new(&["a … c", "…", "e"]);
     assert!(pattern.matches(&["a bb c", "e"]));
     assert!(pattern.matches(&["a b c", "d", "d", "e"]));
@@ -154,7 +154,7 @@ fn a_difference_is_seen() {
 }
 
 #[test]
-fn a_table_must_be_aligned_alike() {
+fn table_columns_must_have_the_same_alignment() {
     let exact = Pattern::new(&["PID  COMMAND", " 12  sh"]);
     assert!(exact.matches(&["PID  COMMAND", " 12  sh"]));
     assert!(!exact.matches(&["PID  COMMAND", "12   sh"]));

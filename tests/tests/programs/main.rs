@@ -3,16 +3,16 @@
 //! The object is loaded and configured as for a living lab, in a namespace whose routes the
 //! model's table repeats, and each packet goes through both.
 
-mod arbitrary;
-mod both;
 mod budget;
-mod crowded;
+mod flow_table_contention;
+mod kernel_and_model;
+mod random_packets;
 
 use std::time::Duration;
 
 use aya::sys::{Stats, enable_stats};
-use both::Both;
 use budget::Budget;
+use kernel_and_model::Both;
 use netns_common::{
     abi::programs,
     datapath::{Exit, Verdict},
@@ -41,7 +41,7 @@ fn the_kernel_accepts_every_program_within_its_budget() {
 }
 
 #[test]
-fn a_budget_is_narrow_on_the_reference_kernel_only() {
+fn a_verifier_budget_is_tight_only_on_the_reference_kernel() {
     let of = |release| Budget::of("mss_clamp").expect("a budget").on(release);
     let elsewhere = of("7.0.0");
     assert!(of("6.18.44-fc-v669") < elsewhere);
@@ -51,7 +51,7 @@ fn a_budget_is_narrow_on_the_reference_kernel_only() {
 
 /// Prints figures; what is too slow is for the benchmarks to say.
 #[test]
-fn an_established_flow_is_carried_both_ways() {
+fn an_established_flow_is_forwarded_in_both_directions() {
     const ROUNDS: u32 = 2_000;
     let (_sandbox, places) = router();
     let mut both = Both::new(&places, 4096);

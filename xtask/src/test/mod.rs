@@ -34,10 +34,10 @@ const PACKAGE_TESTS: &str = "tests/tests/dist.rs";
 /// The tests of the loaded programs.
 const PROGRAM_TESTS: &str = "tests/tests/programs/main.rs";
 
-/// The tests with arbitrary packets: the file, and a part of the name.
+/// The tests with random packets: the file of each, and a part of its name that no other test has.
 const ARBITRARY: [(&str, &str); 2] = [
-    (PROGRAM_TESTS, "arbitrary_packets"),
-    ("tests/tests/hostile/main.rs", "whatever_is_sent_and_whenever"),
+    (PROGRAM_TESTS, "agree_on_random_packets"),
+    ("tests/tests/hostile_traffic/main.rs", "whatever_is_sent"),
 ];
 
 /// The variable with the number of packets that each of these tests sends.
@@ -47,10 +47,15 @@ const PACKETS: &str = "NETNS_PACKETS";
 const MORE: [(&str, &str); 3] =
     [(PACKETS, "10000000"), ("NETNS_KILLS", "25"), ("NETNS_ROUNDS", "50")];
 
-/// Parts of the names of the longest tests. They start first: if they started last, the other CPUs
-/// would be idle at the end.
-const LONGEST: [&str; 4] =
-    ["arbitrary_packets", "whatever_is_sent_and_whenever", "killed", "again_and_again"];
+/// Parts of the names of the longest tests. They begin first: begun last, each would keep one CPU
+/// busy while the others are idle.
+const LONGEST: [&str; 5] = [
+    "random_packets",
+    "whatever_is_sent",
+    "crash_recovery",
+    "leaks_during_changes",
+    "repeated_up_and_down",
+];
 
 /// The time limit of a test. No test should need a tenth of it.
 const LIMIT: Duration = Duration::from_secs(600);

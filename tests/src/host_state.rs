@@ -1,0 +1,78 @@
+//! The state of all namespaces of a test's machine, for comparison.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::Value;
+
+use crate::{DEADLINE, eventually, inside, own};
+
+/// Waits until all bridge ports forward, which takes a moment after a cable is plugged in.
+///
+/// # Panics
+/// When a port does not forward in time.
+#[track_caller]
+pub fn ports_settle() {
+    eventually("ports settle", DEADLINE, || {
+        !host_state().iter().any(|fact| fact.contains(" port ") && !fact.contains("forwarding"))
+    });
+}
+
+/// The links of each namespace with their settings, addresses and routes, a line for each.
+///
+/// # Panics
+/// When `ip` fails.
+#[must_use]
+pub fn host_state() -> BTreeSet<String> {
+    let mut names: Vec<Option<String>> = vec![None];
+    let entries = fs::read_dir("/run/netns").expect("namespaces").flatten();
+    names.extend(entries.map(|entry| entry.file_name().into_string().ok()));
+    let mut facts = BTreeSet::new();
+    for name in names {
+        let place = name.as_deref().map_or_else(own, inside);
+        let name = name.unwrap_or_default();
+        let links = place.command("ip", &["-j", "-d", "addr", "show"]).json();
+        // The link to the reassembler belongs to the datapath, like the programs.
+        let is_networks =
+            |link: &&Value| link["ifname"].as_str().is_some_and(|name| !name.starts_with("frag-"));
+        for link in links.as_array().expect("links").iter().filter(is_networks) {
+            let of = |key: &str| link[key].to_string();
+            let (kind, up) = (link["linkinfo"]["info_kind"].to_string(), is_up(link));
+            let (link_name, mtu, master) = (of("ifname"), of("mtu"), of("master"));
+            facts.insert(format!(
+                "{name}:{link_name} {kind} up={up} mtu={mtu} master={master} {:?}",
+                ipv4(link)
+            ));
+        }
+        // Without a bridge port, `bridge` prints nothing, not even JSON.
+        let ports = place.command("bridge", &["link", "show"]).success().stdout;
+        facts.extend(ports.lines().map(|port| {
+            // `7: veth-red-br@if3: <FLAGS> …`, without the indexes.
+            let words: Vec<&str> = port.split_whitespace().skip(1).collect();
+            let port = words[0].split(['@', ':']).next().unwrap_or_default();
+            format!("{name} port {port} {}", words[1..].join(" "))
+        }));
+        let forwarding = place.command("cat", &["/proc/sys/net/ipv4/ip_forward"]).success().stdout;
+        facts.insert(format!("{name} ip_forward {}", forwarding.trim()));
+        let ipv6 = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+        let ipv6 = place.command("cat", &[ipv6]).success().stdout;
+        facts.insert(format!("{name} disable_ipv6 {}", ipv6.trim()));
+        let routes = place.command("ip", &["-j", "-4", "route", "show"]).json();
+        for route in routes.as_array().expect("routes") {
+            let of = |key: &str| format!("{key}={} ", route[key]);
+            let keys = ["dst", "gateway", "dev", "scope", "metric", "prefsrc"];
+            facts.insert(format!("{name} route {}", keys.map(of).concat()));
+        }
+    }
+    facts
+}
+
+fn is_up(link: &Value) -> bool {
+    link["flags"].as_array().expect("flags").iter().any(|flag| flag == "UP")
+}
+
+fn ipv4(link: &Value) -> Vec<String> {
+    let all = link["addr_info"].as_array().expect("addresses").iter();
+    all.filter(|held| held["family"] == "inet")
+        .map(|held| format!("{}/{}", held["local"].as_str().unwrap_or("?"), held["prefixlen"]))
+        .collect()
+}
