@@ -36,11 +36,11 @@ pub fn host_state() -> BTreeSet<String> {
             |link: &&Value| link["ifname"].as_str().is_some_and(|name| !name.starts_with("frag-"));
         for link in links.as_array().expect("links").iter().filter(is_networks) {
             let of = |key: &str| link[key].to_string();
-            let (kind, up) = (link["linkinfo"]["info_kind"].to_string(), is_up(link));
+            let (kind, up) = (link["linkinfo"]["info_kind"].to_string(), is_link_up(link));
             let (link_name, mtu, master) = (of("ifname"), of("mtu"), of("master"));
             facts.insert(format!(
                 "{name}:{link_name} {kind} up={up} mtu={mtu} master={master} {:?}",
-                ipv4(link)
+                ipv4_of_link(link)
             ));
         }
         // Without a bridge port, `bridge` prints nothing, not even JSON.
@@ -66,11 +66,35 @@ pub fn host_state() -> BTreeSet<String> {
     facts
 }
 
-fn is_up(link: &Value) -> bool {
+/// Expects the same state in two sandboxes: one built by `netns`, one by the commands of a script.
+///
+/// # Panics
+/// When the states differ; prints the differences and the script.
+#[track_caller]
+pub fn assert_same_state(ours: &BTreeSet<String>, theirs: &BTreeSet<String>, script: &str) {
+    let only_ours: Vec<_> = ours.difference(theirs).collect();
+    let only_theirs: Vec<_> = theirs.difference(ours).collect();
+    assert!(
+        only_ours.is_empty() && only_theirs.is_empty(),
+        "only ours: {only_ours:#?}\nonly theirs: {only_theirs:#?}\n{script}"
+    );
+}
+
+/// Whether a link is up, from its JSON by `ip -j addr`.
+///
+/// # Panics
+/// When this is not the JSON of a link.
+#[must_use]
+pub fn is_link_up(link: &Value) -> bool {
     link["flags"].as_array().expect("flags").iter().any(|flag| flag == "UP")
 }
 
-fn ipv4(link: &Value) -> Vec<String> {
+/// The IPv4 addresses of a link with their prefix lengths, from its JSON by `ip -j addr`.
+///
+/// # Panics
+/// When this is not the JSON of a link.
+#[must_use]
+pub fn ipv4_of_link(link: &Value) -> Vec<String> {
     let all = link["addr_info"].as_array().expect("addresses").iter();
     all.filter(|held| held["family"] == "inet")
         .map(|held| format!("{}/{}", held["local"].as_str().unwrap_or("?"), held["prefixlen"]))

@@ -32,12 +32,12 @@ pub use border::{Leaks, RouterKind, ip, link_to_outside, with_each_router};
 pub use capture::Capture;
 pub use enter::{enter, inside, own, try_enter};
 pub use flow_table::FlowTable;
-pub use host_state::{host_state, ports_settle};
+pub use host_state::{assert_same_state, host_state, ipv4_of_link, is_link_up, ports_settle};
 pub use killer::{Killed, kill_at};
 pub use machine::Machine;
 pub use netfilter::{netfilter_lab, netfilter_rule};
 pub use pings::Pings;
-pub use program::{Output, is_killed_after, lab_is_up, netns, netns_path, run};
+pub use program::{Output, is_killed_after, lab_is_up, netns, netns_line, netns_path, run};
 pub use providers::{lead_to_the_second, servers_of_both, two_providers};
 pub use rules::{count, dropped, flows, forward_add, forward_del, masquerade, nat};
 pub use running::Running;
@@ -46,7 +46,9 @@ pub use seccomp::{BPF_LINK_CREATE, refuse_bpf};
 pub use stun::StunServer;
 pub use terminal::Terminal;
 pub use tools::{Inside, WebServer};
-pub use topology::{LabFile, lab, lab_file, lecture, outside, town};
+pub use topology::{
+    LabFile, lab, lab_file, lab_on_machine, lecture, outside, town, town_with_networks,
+};
 pub use traffic::{
     Stream, UdpEcho, accept, connect_from, exchange, receive_stream, send_stream, stream_whole,
 };

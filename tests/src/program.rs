@@ -73,6 +73,13 @@ pub fn netns(arguments: &[&str]) -> Output {
     run(None, Command::new(netns_path()).args(arguments).args(mode))
 }
 
+/// Runs `netns` with the words of a line to its end.
+#[track_caller]
+#[must_use]
+pub fn netns_line(line: &str) -> Output {
+    netns(&line.split(' ').collect::<Vec<_>>())
+}
+
 /// Builds the lecture's lab.
 #[track_caller]
 pub fn lab_is_up() {

@@ -43,6 +43,25 @@ pub fn town() -> LabFile {
     lab_file(TOWN)
 }
 
+/// [`town`] with other networks, each given by its first three bytes.
+#[must_use]
+pub fn town_with_networks(street: &str, home: &str) -> LabFile {
+    lab_file(
+        &TOWN.replace("10.64.0.", &format!("{street}.")).replace("10.1.0.", &format!("{home}.")),
+    )
+}
+
+/// A lab "own" with the machine as its router and this uplink. Its bridge `br-own` has 10.9.0.1; red
+/// has 10.9.0.2.
+#[must_use]
+pub fn lab_on_machine(uplink: &str) -> LabFile {
+    lab("own")
+        .own_uplink(uplink)
+        .bridge("br-own", "10.9.0.1/24")
+        .namespace("red", "br-own", "10.9.0.2/24")
+        .masquerade("10.9.0.0/24", uplink)
+}
+
 const TOWN: &str = r#"name = "town"
 
 [[router]]

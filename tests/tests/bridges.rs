@@ -1,12 +1,12 @@
 //! Bridges and their ports: MTU, attach and detach.
 
-use netns_tests::{Sandbox, inside, lab, netns, outside};
+use netns_tests::{Sandbox, inside, lab, netns, netns_line, outside};
 use serde_json::Value;
 
 /// Runs `netns` with the words of a line and expects success.
 #[track_caller]
 fn done(line: &str) {
-    netns(&line.split(' ').collect::<Vec<_>>()).success();
+    netns_line(line).success();
 }
 
 /// The MTU of an interface, from `ip`.

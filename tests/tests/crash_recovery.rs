@@ -9,8 +9,8 @@ use std::{
 };
 
 use netns_tests::{
-    Killed, LabFile, Machine, Sandbox, accept, flows, inside, kill_at, lab, lecture, netns, number,
-    own, receive, receives_nothing,
+    Killed, LabFile, Machine, Sandbox, accept, flows, inside, kill_at, lab_on_machine, lecture,
+    netns, number, own, receive, receives_nothing,
 };
 use tempfile::NamedTempFile;
 
@@ -49,17 +49,12 @@ fn larger_lecture() -> LabFile {
     lecture().text("[nat]\nflow_table = 8192")
 }
 
-/// A lab with the machine as its router.
-fn own_lab() -> LabFile {
-    lab("own")
-        .own_uplink("wan")
-        .bridge("br-own", "10.9.0.1/24")
-        .namespace("red", "br-own", "10.9.0.2/24")
-        .masquerade("10.9.0.0/24", "wan")
-}
-
 fn other_own_lab() -> LabFile {
-    own_lab().namespace("blue", "br-own", "10.9.0.3/24").forward("tcp", 80, "10.9.0.3:80")
+    lab_on_machine("wan").namespace("blue", "br-own", "10.9.0.3/24").forward(
+        "tcp",
+        80,
+        "10.9.0.3:80",
+    )
 }
 
 /// The command that is killed.
@@ -175,7 +170,7 @@ fn on_the_machine(victim: Victim) {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("wan");
     own().command("sysctl", &["-qw", "net.ipv4.ip_forward=0"]).success();
-    kill_and_look(&Labs::write(&own_lab(), &other_own_lab()), victim, "192.168.1.1");
+    kill_and_look(&Labs::write(&lab_on_machine("wan"), &other_own_lab()), victim, "192.168.1.1");
 }
 
 /// A rule that is added and deleted, and the check that it works.

@@ -4,7 +4,7 @@
 use std::fs;
 
 use netns_tests::{
-    LabFile, Machine, Running, Sandbox, inside, lab, lab_is_up, lecture, netns, own,
+    LabFile, Machine, Running, Sandbox, inside, lab, lab_is_up, lab_on_machine, lecture, netns, own,
 };
 use serde_json::json;
 
@@ -19,12 +19,7 @@ fn second() -> LabFile {
 
 /// A lab with the machine as its router.
 fn own_lab() -> LabFile {
-    lab("own")
-        .own_uplink("wan")
-        .bridge("br-own", "10.9.0.1/24")
-        .namespace("green", "br-own", "10.9.0.2/24")
-        .masquerade("10.9.0.0/24", "wan")
-        .forward("tcp", 8080, "10.9.0.2:80")
+    lab_on_machine("wan").replace("\"red\"", "\"green\"").forward("tcp", 8080, "10.9.0.2:80")
 }
 
 fn sleeper(namespace: &str) -> Running {

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use netns_tests::{
-    DEADLINE, LabFile, Machine, Sandbox, eventually, host_state, inside, lab, lecture, netns,
-    outside, own, ports_settle, run,
+    DEADLINE, LabFile, Machine, Sandbox, assert_same_state, eventually, host_state, inside, lab,
+    lab_on_machine, lecture, netns, outside, own, ports_settle, run,
 };
 
 /// Runs a script as a person pipes it to a shell; the first failure ends it.
@@ -69,13 +69,7 @@ fn the_commands_build_the_same(lab: &LabFile) {
     let _second = Sandbox::new();
     shell(&script);
     ports_settle();
-    let theirs = host_state();
-    let only_ours: Vec<_> = ours.difference(&theirs).collect();
-    let only_theirs: Vec<_> = theirs.difference(&ours).collect();
-    assert!(
-        only_ours.is_empty() && only_theirs.is_empty(),
-        "only ours: {only_ours:#?}\nonly theirs: {only_theirs:#?}\n{script}"
-    );
+    assert_same_state(&ours, &host_state(), &script);
 }
 
 #[test]
@@ -145,15 +139,6 @@ fn steps_that_no_other_program_can_do_are_printed_as_comments() {
     );
 }
 
-/// A lab with the machine as its router and an existing uplink.
-fn of_the_machine() -> LabFile {
-    lab("own")
-        .own_uplink("wan0")
-        .bridge("br-own", "10.9.0.1/24")
-        .namespace("red", "br-own", "10.9.0.2/24")
-        .masquerade("10.9.0.0/24", "wan0")
-}
-
 fn machine_has_an_uplink() {
     for line in ["link add wan0 type bridge", "addr add 10.1.0.2/24 dev wan0", "link set wan0 up"] {
         own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
@@ -165,7 +150,7 @@ fn explain_prints_every_setting_that_up_changes_and_down_restores() {
     let _sandbox = Sandbox::new();
     machine_has_an_uplink();
     let before = Machine::now().sysctls;
-    let lab = of_the_machine();
+    let lab = lab_on_machine("wan0");
     let script = dry_run(&lab);
     lab.up().success();
     let of = |sysctls: &BTreeSet<String>| {
@@ -203,14 +188,14 @@ fn lab_beside() -> LabFile {
 
 #[test]
 fn the_commands_of_a_change_restore_a_machine_that_stops_being_the_router() {
-    let inside = of_the_machine().router("host").replace(
+    let inside = lab_on_machine("wan0").router("host").replace(
         "name = \"wan0\"",
         "name = \"wan0\"\naddress = \"192.168.1.10/24\"\noutside = { namespace = \"lan\", interface = \"eth0\", address = \"192.168.1.1/24\" }",
     );
     let _sandbox = Sandbox::new();
     machine_has_an_uplink();
     let before = host_state();
-    of_the_machine().up().success();
+    lab_on_machine("wan0").up().success();
     let script = dry_run(&inside);
     shell(&script);
     let machine = |facts: &BTreeSet<String>| {

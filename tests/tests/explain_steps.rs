@@ -3,14 +3,9 @@
 use std::process::Command;
 
 use netns_tests::{
-    Machine, Output, Sandbox, host_state, inside, lab_is_up, netns, netns_path, ports_settle, run,
+    Machine, Sandbox, assert_same_state, host_state, inside, lab_is_up, netns_line, netns_path,
+    ports_settle, run,
 };
-
-/// Runs `netns` with the words of a line.
-#[track_caller]
-fn netns_line(line: &str) -> Output {
-    netns(&line.split(' ').collect::<Vec<_>>())
-}
 
 #[test]
 fn a_dry_run_prints_a_script_and_changes_nothing() {
@@ -146,11 +141,5 @@ fn the_explained_commands_build_the_same_network() {
     let _second = Sandbox::new();
     run(None, Command::new("sh").args(["-c", &script])).success();
     ports_settle();
-    let theirs = host_state();
-    let only_ours: Vec<_> = ours.difference(&theirs).collect();
-    let only_theirs: Vec<_> = theirs.difference(&ours).collect();
-    assert!(
-        only_ours.is_empty() && only_theirs.is_empty(),
-        "only ours: {only_ours:#?}\nonly theirs: {only_theirs:#?}\n{script}"
-    );
+    assert_same_state(&ours, &host_state(), &script);
 }

@@ -1,11 +1,6 @@
 //! Commands for single steps refuse to change objects of a lab without `--force`.
 
-use netns_tests::{Machine, Output, Sandbox, lab_is_up, netns};
-
-#[track_caller]
-fn run(line: &str) -> Output {
-    netns(&line.split(' ').collect::<Vec<_>>())
-}
+use netns_tests::{Machine, Sandbox, lab_is_up, netns_line};
 
 /// Each command, and how `netns status` reports its change.
 const COMMANDS: [(&str, &[&str]); 8] = [
@@ -29,17 +24,17 @@ fn changing_an_object_of_a_lab_needs_force_and_status_reports_it() {
     for (command, told) in COMMANDS {
         let before = Machine::now();
         for suffix in ["", " --dry-run"] {
-            run(&format!("{command}{suffix}")).fails_with(&[
+            netns_line(&format!("{command}{suffix}")).fails_with(&[
                 "belongs to lab \"lecture\"",
                 "netns up FILE",
                 "--force",
             ]);
         }
         before.is_unchanged();
-        run(&format!("{command} --force")).success();
-        run("status").shows(told);
-        run("up").success();
-        run("status").success();
+        netns_line(&format!("{command} --force")).success();
+        netns_line("status").shows(told);
+        netns_line("up").success();
+        netns_line("status").success();
     }
 }
 
@@ -47,10 +42,10 @@ fn changing_an_object_of_a_lab_needs_force_and_status_reports_it() {
 fn attaching_a_port_to_a_bridge_of_a_lab_needs_force() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    run("cable add host:p red:q").success();
-    run("bridge attach host:v-net-0 host:p").fails_with(&["host:v-net-0 belongs to lab"]);
-    run("bridge attach host:v-net-0 host:p --force").success();
-    run("bridge detach host:p").fails_with(&["host:v-net-0 belongs to lab"]);
+    netns_line("cable add host:p red:q").success();
+    netns_line("bridge attach host:v-net-0 host:p").fails_with(&["host:v-net-0 belongs to lab"]);
+    netns_line("bridge attach host:v-net-0 host:p --force").success();
+    netns_line("bridge detach host:p").fails_with(&["host:v-net-0 belongs to lab"]);
 }
 
 #[test]
@@ -59,17 +54,17 @@ fn del_refuses_a_namespace_of_a_lab() {
     lab_is_up();
     let before = Machine::now();
     for name in ["red", "host", "lan"] {
-        run(&format!("del {name}")).fails_with(&[
+        netns_line(&format!("del {name}")).fails_with(&[
             &format!("namespace \"{name}\" belongs to lab \"lecture\""),
             "netns up FILE",
             "netns down lecture",
         ]);
     }
     before.is_unchanged();
-    run("down").success();
+    netns_line("down").success();
     // A new namespace with that name belongs to the person who made it.
-    run("add red").success();
-    run("del red").success();
+    netns_line("add red").success();
+    netns_line("del red").success();
 }
 
 #[test]
@@ -87,7 +82,7 @@ fn changing_an_object_made_by_hand_in_a_lab_namespace_needs_no_force() {
         "link set red:x --mtu 1400",
         "link set red:x down",
     ] {
-        run(line).success();
+        netns_line(line).success();
     }
-    run("status").success().shows(&["lab lecture: up"]);
+    netns_line("status").success().shows(&["lab lecture: up"]);
 }

@@ -1,5 +1,5 @@
-//! ICMP errors with real kernels at both ends: routes that are traced, path MTU discovery,
-//! and checksums as a receiver sees them.
+//! ICMP errors with real kernels at both ends: traceroute, path MTU discovery, and checksums as a
+//! receiver sees them.
 
 use std::{
     io::{ErrorKind, Write},
@@ -15,13 +15,13 @@ use netns_tests::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Blocks of a mebibyte.
+/// Blocks of 1 MiB.
 const TWO_MEGABYTES: usize = 2;
 
-/// What the smaller link carries.
+/// The MTU of the smaller link.
 const SMALL: &str = "1280";
 
-/// A further network behind `lan`, which becomes a router: `far` has 10.9.0.2.
+/// Adds a network behind `lan`, which becomes a router: `far` has 10.9.0.2.
 fn far_is_there() {
     let ip = |line: &str| {
         own().command("ip", &line.split(' ').collect::<Vec<_>>()).success();
@@ -41,7 +41,7 @@ fn set_mtu(namespace: &str, link: &str, mtu: &str) {
     inside(namespace).command("ip", &["link", "set", link, "mtu", mtu]).success();
 }
 
-/// The addresses that a trace from a namespace shows, one a hop.
+/// The address of each hop, from traceroute.
 #[track_caller]
 fn traced(from: &str, probe: &[&str], to: &str) -> Vec<String> {
     let arguments = ["-n", "-q", "1", "-w", "3", "-m", "6", to];
@@ -50,7 +50,7 @@ fn traced(from: &str, probe: &[&str], to: &str) -> Vec<String> {
     lines.filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
 }
 
-/// The same by mtr, which ends at the first hop that has the target's address.
+/// The same from mtr, which ends at the first hop with the target's address.
 #[track_caller]
 fn traced_by_mtr(from: &str, probe: &[&str], to: &str) -> Vec<String> {
     let arguments = ["-n", "-r", "-c", "1", "-G", "3", "-m", "6", to];
@@ -81,12 +81,12 @@ fn traceroute_and_mtr_show_every_hop_from_outside_to_a_forwarded_port() {
     forward_add("udp", 5353, "192.168.15.2:53").success();
     let _web = inside("blue").web_server("192.168.15.2", 80, "from blue");
     let _echo = UdpEcho::start("blue", "192.168.15.2:53");
-    // The router and what is behind it have one address.
+    // The router and the target behind it have the same address.
     let hops = ["10.9.0.1", "192.168.1.10", "192.168.1.10"];
     for probe in [&["-T", "-p", "80"][..], &["-U", "-p", "5353"]] {
         assert_eq!(traced("far", probe, "192.168.1.10"), hops, "traceroute {probe:?}");
     }
-    // An echo is for the router itself.
+    // An echo request reaches the router itself.
     assert_eq!(traced("far", &["-I"], "192.168.1.10"), hops[..2]);
     for probe in [&[][..], &["--tcp", "-P", "80"], &["--udp", "-P", "5353"]] {
         assert_eq!(traced_by_mtr("far", probe, "192.168.1.10"), hops[..2], "mtr {probe:?}");
@@ -123,7 +123,7 @@ fn transfer(sender: &str, receiver: &str, listen: &str, connect: &str, upload: b
     assert_eq!((here, there), (2 << 20, 2 << 20));
 }
 
-/// The MTU that the way to an address was found to have.
+/// The path MTU that the kernel has learned for an address.
 #[track_caller]
 fn learnt_mtu(namespace: &str, to: &str) -> String {
     let route = inside(namespace).command("ip", &["route", "get", to]).success().stdout;
@@ -147,11 +147,11 @@ fn rfc4787_req13_the_outside_learns_the_mtu_of_a_cable() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     far_is_there();
-    // The host's side only: so blue goes on offering what its own side takes.
+    // On the host's side only, so that blue still offers the MSS of its own side.
     set_mtu("host", "veth-blue-br", SMALL);
     transfer("far", "blue", "192.168.15.2:80", "192.168.1.10:80", true);
     assert_eq!(learnt_mtu("far", "192.168.1.10"), SMALL);
-    // And for what was called from inside.
+    // The same for connections from inside.
     set_mtu("host", "veth-red-br", SMALL);
     transfer("lan", "red", "192.168.1.1:7000", "192.168.1.1:7000", false);
     assert_eq!(learnt_mtu("lan", "192.168.1.10"), SMALL);
@@ -176,7 +176,7 @@ fn rfc4787_req13a_a_datagram_without_df_is_fragmented_and_arrives() {
     inside("lan").command("sysctl", &["-q", "-w", "net.ipv4.ip_no_pmtu_disc=1"]).success();
     let client = inside("lan").udp("192.168.1.1:0");
     let sent: Vec<u8> = (0..1_450_u32).map(|at| (at * 7 + at / 256) as u8).collect();
-    // The first datagram begins the flow, the second is of a known one.
+    // The first datagram begins the flow, the second belongs to a known flow.
     for _ in 0..2 {
         client.send_to(&sent, "192.168.1.10:5353").expect("a datagram");
         let (received, from) = receive_bytes(&server);
@@ -185,7 +185,7 @@ fn rfc4787_req13a_a_datagram_without_df_is_fragmented_and_arrives() {
     }
 }
 
-/// A socket that is given every ICMP message which a namespace gets, as it came.
+/// A raw socket that receives every ICMP message of a namespace.
 fn raw_socket(namespace: &str) -> UdpSocket {
     let open = || Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4));
     let socket = inside(namespace).run(open).expect("a raw socket");
@@ -193,7 +193,7 @@ fn raw_socket(namespace: &str) -> UdpSocket {
     socket.into()
 }
 
-/// Waits for an error about a packet to `port`, and holds both checksums against its bytes.
+/// Waits for an error about a packet to `port`, and verifies both checksums.
 #[track_caller]
 fn time_exceeded(raw: &UdpSocket, from: &str, about: &TcpOrUdp) {
     let deadline = Instant::now() + DEADLINE;
@@ -235,10 +235,10 @@ fn icmp_errors_of_the_router_have_correct_checksums_with_and_without_offloads() 
     forward_add("udp", 5353, "192.168.15.2:53").success();
     let _echo = UdpEcho::start("blue", "192.168.15.2:53");
     let web = inside("blue").run(|| TcpListener::bind("192.168.15.2:80")).expect("a listener");
-    // The stack, where it is the one that answers, tells a receiver six errors and then one a second.
+    // With `via_stack` the stack sends the errors, and limits them to six and then one per second.
     inside("host").run(|| set("ipv4/icmp_ratelimit", "0"));
-    // What the sender left to be completed must not be completed over the quotation when the
-    // router sends, which its own offloads would hide.
+    // A checksum that the sender left to its link must not be completed inside the quote. Offloads
+    // of the router would hide that.
     for (sender, sends) in [("on", "on"), ("on", "off"), ("off", "off")] {
         inside("host").command("ethtool", &["-K", "ens3", "tx", sends]).success();
         for (namespace, link, router) in
@@ -259,7 +259,7 @@ fn icmp_errors_of_the_router_have_correct_checksums_with_and_without_offloads() 
             let _accepted = accept(&web).expect("a connection");
             stream.set_ttl(1).expect("a time to live");
             stream.set_nonblocking(true).expect("a mode");
-            // A short segment, and then as many as are sent as one.
+            // A short segment, and a GSO packet of many segments.
             for length in [5, 100_000] {
                 match stream.write(&vec![0xa5; length]) {
                     Ok(_) => {}

@@ -1,4 +1,4 @@
-//! `up` that a signal ends half-way.
+//! `netns up` that is interrupted, killed or stopped half-way.
 
 use std::{fs, os::unix::process::ExitStatusExt as _, process::Command, thread, time::Duration};
 
@@ -8,10 +8,10 @@ use netns_tests::{
 };
 use nix::sys::signal::Signal;
 
-/// How often `up` is started that was over before its signal came.
+/// How often `up` is started again if it ended before its signal.
 const ATTEMPTS: usize = 5;
 
-/// Starts the lecture's `up` and kills it when a namespace is there.
+/// Starts `up` of the lecture's lab and kills it when this namespace exists.
 fn up_is_killed_at(namespace: &str) {
     let file = format!("/run/netns/{namespace}");
     let was_killed = (0..ATTEMPTS).any(|_| {
@@ -32,7 +32,7 @@ fn up_is_killed_at(namespace: &str) {
 fn a_lab_whose_up_was_killed_can_be_taken_down_and_built() {
     let _sandbox = Sandbox::new();
     let before = Machine::now();
-    // At its first namespace it is in the midst of it.
+    // Kills `up` when the first, a middle and the last namespace appear.
     for appears in ["host", "lan", "blue"] {
         up_is_killed_at(appears);
         netns(&["down", "lecture"]).success();
@@ -49,7 +49,7 @@ fn sigint_ends_up_between_two_namespaces() {
     let large = (0..100).fold(lecture(), |lab, number| {
         lab.namespace(&format!("n{number}"), "v-net-0", &format!("192.168.15.{}/24", 100 + number))
     });
-    // What it says once all namespaces are made.
+    // The line that `up` prints when all namespaces are made.
     let all_made = "network: done";
     let whole = large.up().success();
     assert!(whole.stderr.contains(all_made), "{whole}");
@@ -79,7 +79,7 @@ fn sigint_ends_up_between_two_namespaces() {
 #[test]
 fn down_after_a_killed_up_keeps_a_foreign_namespace_of_the_same_name() {
     let _sandbox = Sandbox::new();
-    // Host is known to be made when red is there.
+    // The namespace `host` is made before red.
     up_is_killed_at("red");
     for command in ["del", "add"] {
         own().command("ip", &["netns", command, "host"]).success();
@@ -89,7 +89,7 @@ fn down_after_a_killed_up_keeps_a_foreign_namespace_of_the_same_name() {
     assert_eq!(inside("host").interfaces(), ["mine"]);
 }
 
-/// The verifier gives up when a signal comes, also one that only stops or continues the process.
+/// A signal interrupts the verifier, even if it only stops or continues the process.
 #[test]
 fn up_that_is_stopped_and_continued_completes() {
     const STOPS: u32 = 60;

@@ -1,4 +1,4 @@
-//! Labs come up whole, stay, and go without a trace.
+//! The life of a lab: `up` builds all of it, it stays, and `down` removes every trace.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn the_lectures_lab_has_the_drawn_links_and_addresses() {
     assert_eq!(inside("blue").interfaces(), ["veth-blue"]);
     assert_eq!(inside("lan").interfaces(), ["eth0"]);
     let router = inside("host").interfaces();
-    // Besides the link to the reassembler.
+    // Without the link to the reassembler.
     let drawn: Vec<_> = router.iter().filter(|name| !name.starts_with("frag-")).collect();
     assert_eq!(drawn, ["ens3", "v-net-0", "veth-blue-br", "veth-red-br"]);
     let addresses = [
@@ -48,7 +48,7 @@ fn namespaces_ping_each_other_and_the_host() {
 fn up_without_a_file_builds_the_lectures_lab() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    // Equal topologies are one and the same lab, and building it again changes nothing.
+    // `up` with an equal topology changes nothing.
     lecture().up().success();
 }
 
@@ -179,7 +179,7 @@ fn two_labs_can_be_up_at_the_same_time() {
     second.up().success();
     inside("red").ping("8.8.8.8").success();
     inside("cat").ping("8.8.8.8").success();
-    // With two labs, which one?
+    // With two labs the command needs a name.
     netns(&["nat"]).fails_with(&["lecture", "second"]);
     netns(&["down"]).fails_with(&["lecture", "second"]);
     netns(&["down", "lecture"]).success();
@@ -251,7 +251,7 @@ fn down_keeps_a_foreign_namespace_of_the_same_name() {
 #[test]
 fn a_failed_up_leaves_nothing_behind() {
     let _sandbox = Sandbox::new();
-    // Something stands where the record of the datapath is to be: the last step fails.
+    // A folder in the place of the pins makes the last step fail.
     fs::create_dir("/sys/fs/bpf/netns").expect("a folder in bpffs");
     let read_only = ["-t", "tmpfs", "-o", "ro", "tmpfs", "/sys/fs/bpf/netns"];
     own().command("mount", &read_only).success();
@@ -341,7 +341,7 @@ fn the_uplink_auto_is_the_one_of_the_default_route() {
     netns(&["status"]).success().shows(&["up0"]);
 }
 
-/// In each of them, also where the kernel has the settings of many to look through.
+/// In each of them, even with many namespaces.
 #[test]
 fn ipv6_is_off_in_every_namespace() {
     const MANY: usize = 70;

@@ -1,4 +1,4 @@
-//! Commands that meet another one at work: they wait for it, and say so.
+//! The lock on labs: a command waits for another one that is at work, and says so.
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 
@@ -7,10 +7,10 @@ use netns_tests::{
 };
 use nix::sys::signal::Signal;
 
-/// A user without rights.
+/// A user without privileges.
 const NOBODY: u32 = 65_534;
 
-/// Starts `netns ARGUMENTS` and stops it at work, once `is_at_work` says that it is.
+/// Starts `netns ARGUMENTS` and stops it (SIGSTOP) when `is_at_work` is true.
 fn stopped(arguments: &[&str], is_at_work: impl FnMut() -> bool) -> Running {
     let running = Running::start(None, Command::new(netns_path()).args(arguments));
     eventually("the command is at work", DEADLINE, is_at_work);
@@ -18,7 +18,7 @@ fn stopped(arguments: &[&str], is_at_work: impl FnMut() -> bool) -> Running {
     running
 }
 
-/// Many namespaces, which take a while to make.
+/// A lab of many namespaces, which takes a while to build.
 fn large() -> LabFile {
     lecture().bridge("br-many", "10.9.0.1/16").many("many", "br-many", 40)
 }
@@ -60,7 +60,7 @@ fn an_up_that_waits_for_the_lock_can_be_interrupted() {
     assert!(status.success(), "{said}");
 }
 
-/// What anybody may open, anybody may lock.
+/// A user can lock every file that he can open.
 #[test]
 fn other_users_cannot_block_up_by_taking_the_lock() {
     const LOCK: &str = "

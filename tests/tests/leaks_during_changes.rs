@@ -1,5 +1,5 @@
-//! The border of a lab in time: while a lab is changed, taken down or killed on the way, nothing
-//! leaves with an inside source. Two senders in a namespace send without pause.
+//! While a lab is changed or taken down, or such a command is killed, no packet leaves with an inside
+//! source. Two senders in a namespace send all the time.
 
 use std::{
     io::{Read as _, Write as _},
@@ -20,16 +20,16 @@ use netns_tests::{
 /// How many ports each sender sends to, in one burst.
 const PORTS: u16 = 10;
 
-/// How long a sender rests after a burst.
+/// The pause of a sender after a burst.
 const REST: Duration = Duration::from_millis(1);
 
-/// Packets outside that show that the load gets there.
+/// How many packets must arrive outside, so that the load proves something.
 const MANY: u64 = 1_000;
 
 /// How often each command is killed.
 const KILLS: u32 = 5;
 
-/// Two senders in a namespace, until this is dropped.
+/// Two senders in a namespace. Dropping this stops them.
 struct Load {
     going: Arc<AtomicBool>,
     senders: Vec<JoinHandle<()>>,
@@ -47,7 +47,7 @@ impl Load {
                     for (address, port) in
                         to.iter().flat_map(|to| (9000..9000 + PORTS).map(move |port| (*to, port)))
                     {
-                        // While there is no way, the datagram is lost.
+                        // Without a route the datagram is lost.
                         let _ = socket.send_to(&[0; 64], (address, port));
                     }
                     thread::park_timeout(REST);
@@ -63,27 +63,27 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.going.store(false, Ordering::Relaxed);
         for sender in self.senders.drain(..) {
-            // A panic of the sender has been printed by itself.
+            // A panic of the thread has already printed its message.
             let _ = sender.join();
         }
     }
 }
 
-/// Packets that have come to the outside by an interface.
+/// How many packets have arrived outside at an interface.
 fn arrived(interface: &str) -> u64 {
     let links = ["-json", "-stats", "link", "show", "dev", interface];
     let links = inside("outside").command("ip", &links).json();
     links[0]["stats64"]["rx"]["packets"].as_u64().expect("a number")
 }
 
-/// Waits until the load comes to the outside by an interface.
+/// Waits until the load arrives outside at an interface.
 #[track_caller]
 fn load_arrives(interface: &str) {
     let before = arrived(interface);
     eventually("the load arrives", DEADLINE, || arrived(interface) > before + MANY);
 }
 
-/// The lab of a router, whose masquerade is for all of its uplinks.
+/// A lab whose masquerade covers all uplinks.
 fn lab_of(router: RouterKind, sandbox: &Sandbox) -> LabFile {
     router.lab(sandbox).text("[[masquerade]]\nsource = \"10.1.0.0/24\"")
 }
@@ -143,7 +143,7 @@ fn nothing_leaves_untranslated_while_the_flow_table_changes() {
                 while going.load(Ordering::Relaxed) {
                     talk(&mut connect());
                     begun.fetch_add(1, Ordering::Relaxed);
-                    // Connections that are over count for the quota of red for some minutes.
+                    // Closed connections count towards the quota of red for some minutes.
                     thread::park_timeout(REST);
                 }
             });
@@ -165,7 +165,7 @@ fn nothing_leaves_untranslated_while_the_flow_table_changes() {
     });
 }
 
-/// Ends what runs beside, also when the test fails.
+/// Stops the background threads when it is dropped, even if the test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -272,7 +272,7 @@ fn nothing_leaves_untranslated_while_a_deleted_uplink_is_made_anew() {
     });
 }
 
-/// Moments all over the time that a command takes.
+/// Times spread over the duration of a command.
 fn moments(command: impl FnOnce()) -> impl Iterator<Item = Duration> {
     let begin = Instant::now();
     command();

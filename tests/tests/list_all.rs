@@ -1,14 +1,16 @@
-//! What is there, told of all places at once.
+//! Commands that list the objects of all namespaces.
 
-use netns_tests::{Machine, Output, Sandbox, inside, lab_is_up, netns, netns_path, run};
+use netns_tests::{
+    Machine, Output, Sandbox, inside, lab_is_up, netns, netns_line, netns_path, run,
+};
 use std::{os::unix::process::CommandExt as _, process::Command};
 
 #[track_caller]
 fn list(line: &str) -> Output {
-    netns(&line.split(' ').collect::<Vec<_>>()).success()
+    netns_line(line).success()
 }
 
-/// Whether there is a line of just these words.
+/// Expects a line with exactly these words.
 #[track_caller]
 fn has_line(output: &Output, words: &str) {
     let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -95,7 +97,7 @@ fn every_listing_command_prints_json() {
 fn a_lab_stays_up_after_its_shell_is_gone() {
     let _sandbox = Sandbox::new();
     let before = Machine::now().processes;
-    // The shell that it is built from is gone, too.
+    // Built from a shell that has ended.
     let up = format!("{} up", netns_path().display());
     run(None, Command::new("sh").args(["-c", &up])).success();
     assert_eq!(Machine::now().processes, before);

@@ -1,4 +1,4 @@
-//! Looking at the datapath while it works: `netns log` and `netns watch`.
+//! `netns log` and `netns watch`.
 
 use std::process::Command;
 
@@ -88,7 +88,7 @@ fn the_next_command_removes_the_programs_of_a_killed_log() {
     for command in [&["nat"][..], &["flows"], &["watch", "--json"], &forward] {
         assert!(!is_logging());
         let running = log(&[]);
-        // While a log lives nobody takes its programs away.
+        // Commands do not remove the programs of a running log.
         netns(&["nat"]).success();
         assert!(is_logging());
         running.signal(Signal::SIGKILL);
@@ -129,7 +129,7 @@ fn watch_once_and_watch_json_show_rules_and_flows() {
     assert_eq!(counters["flows"][0]["protocol"], "icmp", "{counters:#}");
 }
 
-/// What a terminal is told to show another page, and its old one again with the cursor.
+/// Escape sequences that switch to the alternate screen, and back with the cursor shown.
 const OTHER_PAGE: &str = "\u{1b}[?1049h";
 const OLD_PAGE: &str = "\u{1b}[?1049l";
 const CURSOR: &str = "\u{1b}[?25h";

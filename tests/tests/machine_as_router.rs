@@ -1,22 +1,22 @@
-//! A lab whose router is the machine's own namespace; the test's machine plays the machine.
+//! Labs with the machine itself as their router.
 
 use std::fs;
 
 use netns_tests::{DEADLINE, LabFile, Machine, Sandbox, eventually, inside, lab, netns, own};
 
-/// An uplink that the machine has, and a neighbour at its far end.
+/// Gives the machine an uplink with a neighbour at its far end.
 fn machine_has_an_uplink() {
     let ip = |words: &str| {
         own().command("ip", &words.split(' ').collect::<Vec<_>>()).success();
     };
-    // Addresses that settle by themselves would be a difference between before and after.
+    // IPv6 addresses become valid by themselves, which would be a difference between snapshots.
     fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("a setting");
     ip("netns add street");
     ip("link add wan0 type veth peer name eth0 netns street");
     ip("addr add 10.1.0.2/24 dev wan0");
     ip("-n street addr add 10.1.0.1/24 dev eth0");
     ip("-n street link set lo up");
-    // The far end first: a route of a link without a carrier would be a difference, too.
+    // The far end first: a route over a link without carrier would be a difference, too.
     ip("-n street link set eth0 up");
     ip("link set wan0 up");
     ip("route add default via 10.1.0.1");
@@ -65,12 +65,12 @@ fn a_process_in_another_namespace_is_not_redirected_to_the_forward() {
     let _sandbox = Sandbox::new();
     netns(&["up"]).success();
     let _server = inside("blue").web_server("192.168.15.2", 80, "from blue");
-    // The same address and port means another thing elsewhere.
+    // The same address and port in another namespace is another service.
     inside("lan").command("curl", &["-sS", "-m20", "http://127.0.0.1/"]).fails_with_code(7, &[]);
     inside("host").curl("http://127.0.0.1/").success().shows(&["from blue"]);
 }
 
-/// A lab of the machine's own namespace that differs from others in its number.
+/// One of several labs on the machine; its names and addresses contain the number.
 fn own_lab(number: u8, uplink: &str) -> LabFile {
     lab(&format!("own{number}"))
         .own_uplink(uplink)

@@ -1,5 +1,5 @@
-//! A lab on a machine that has work of its own: an uplink, a firewall, strict settings, and the
-//! connection over which one works on it. The test's machine plays it.
+//! A lab on a machine with an uplink, a firewall, strict settings and an SSH connection changes none
+//! of them.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ const DOCKER: &str = "
     IPTABLES -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
     IPTABLES -t nat -A DOCKER -i docker0 -j RETURN";
 
-/// Lines of commands on the machine.
+/// Runs lines of commands on the machine.
 #[track_caller]
 fn machine(lines: &str) {
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -42,7 +42,7 @@ fn set(key: &str, value: &str) {
     fs::write(format!("/proc/sys/net/{key}"), value).expect("a setting");
 }
 
-/// A machine with an uplink `ens3` to the namespace `outside`, and a bridge of Docker's.
+/// A machine with an uplink `ens3` to the namespace `outside`, and a bridge like Docker's.
 fn with_work_of_its_own() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("ens3");
@@ -58,7 +58,7 @@ fn with_work_of_its_own() -> Sandbox {
     sandbox
 }
 
-/// Bridge and uplink of the machine, and two namespaces.
+/// A lab on the machine with two namespaces, at the uplink of the default route.
 fn own_lab() -> LabFile {
     lab("own")
         .own_uplink("auto")
@@ -69,7 +69,7 @@ fn own_lab() -> LabFile {
         .forward("tcp", 8080, "10.60.0.2:80")
 }
 
-/// A connection from outside to a server of the machine, as SSH makes it.
+/// A connection from outside to a server on the machine, like one of SSH.
 struct Session {
     client: TcpStream,
     server: TcpStream,
@@ -84,7 +84,7 @@ impl Session {
         Self { client, server }
     }
 
-    /// Bytes both ways, all on the connection that was opened.
+    /// Sends bytes in both directions over the connection.
     #[track_caller]
     fn goes_on(&mut self) {
         exchange(&mut self.client, &mut self.server, b"whoami");
@@ -109,7 +109,8 @@ fn firewall() -> Vec<String> {
     .collect()
 }
 
-/// Up, traffic of every kind, a change and down; nothing of the machine's own notices.
+/// Builds a lab, sends traffic of every kind, changes the lab and takes it down, and checks that the
+/// machine is unchanged.
 #[track_caller]
 fn a_lab_comes_and_goes() {
     let mut session = Session::open();
@@ -210,7 +211,7 @@ fn a_drop_policy_stops_bridged_packets_with_br_netfilter_and_doctor_says_so() {
     inside("red").ping("10.60.0.3").success();
     machine("iptables-nft -P FORWARD DROP");
     set("bridge/bridge-nf-call-iptables", "1");
-    // What goes straight to its neighbour, or out, meets no rule.
+    // Packets on the fast path pass no rule of the firewall.
     inside("red").ping("10.60.0.3").success();
     inside("red").ping("192.168.1.1").success();
     let by_the_stack = own_lab().text("[nat]\nvia_stack = true");
@@ -234,7 +235,7 @@ fn is_refused(file: &LabFile, parts: &[&str]) {
 fn a_subnet_that_overlaps_a_route_of_the_machine_is_refused() {
     let _sandbox = with_work_of_its_own();
     let plain = |subnet: &str| lab("own").own_uplink("ens3").bridge("br-own", subnet);
-    // Of a link, of a route, a part of one, and all around one.
+    // Equal to the subnet of a link, equal to a route, inside one, and around one.
     for (subnet, by) in [
         ("172.17.0.9/16", "docker0"),
         ("192.168.1.129/25", "ens3"),
@@ -243,7 +244,7 @@ fn a_subnet_that_overlaps_a_route_of_the_machine_is_refused() {
     ] {
         is_refused(&plain(subnet), &["br-own", "overlaps", by]);
     }
-    // A change is no way around it.
+    // A change of a lab is refused as well.
     own_lab().up().success();
     let before = Machine::now();
     let moved = own_lab().bridge("br-two", "10.77.3.1/24");
@@ -274,7 +275,7 @@ print(s.recv(5).decode(), flush=True)
     );
     served.write_all(b"still").expect("an answer");
     colleague.wait_for("still");
-    // Without it, nothing is in the way.
+    // Without the connection, `up` succeeds.
     drop((served, listener));
     let (status, ..) = colleague.finish();
     assert!(status.success());
@@ -355,11 +356,11 @@ fn a_forward_takes_a_port_that_the_machine_listens_on_until_it_is_deleted() {
     let _machine = own().web_server("0.0.0.0", 8080, "from the machine");
     own_lab().up().success();
     let _server = inside("red").web_server("10.60.0.2", 80, "from red");
-    // New connections are the forward's, those that were there stay the machine's.
+    // New connections go to the forward, open ones stay with the machine.
     for place in [inside("outside"), own()] {
         place.curl("http://192.168.1.10:8080/").success().shows(&["from red"]);
     }
-    // It still listens, and has its port back when the rule is gone.
+    // The machine still listens, and gets its port back with the end of the rule.
     netns(&["forward", "del", "tcp", "8080"]).success();
     for place in [inside("outside"), inside("blue"), own()] {
         place.curl("http://192.168.1.10:8080/").success().shows(&["from the machine"]);
@@ -394,7 +395,7 @@ fn an_interface_in_a_bridge_is_refused_as_uplink() {
     let file = of("ens3").write();
     let doctor = netns(&["doctor", "--quick", file.path().to_str().expect("a path")]);
     assert!(!doctor.status.success() && doctor.stdout.contains(reason), "{doctor}");
-    // By the bridge the lab reaches the world.
+    // With the bridge as uplink the lab reaches the outside.
     of("lan0").up().success();
     inside("red").ping("192.168.1.1").success();
 }

@@ -1,4 +1,4 @@
-//! Endpoint-independent mappings, judged by a STUN client that finds out how it is translated.
+//! Endpoint-independent mappings, checked with a STUN client that determines the kind of NAT.
 
 use std::net::TcpListener;
 
@@ -10,17 +10,17 @@ use nix::sys::socket::{getsockopt, sockopt::TcpMaxSeg};
 /// The addresses of the server outside.
 const SERVER: [&str; 2] = ["192.168.1.1", "8.8.8.8"];
 
-/// The lecture's lab with more keys of its masquerade, and of its `[nat]`.
+/// The lecture's lab with further keys of its masquerade and of `[nat]`.
 fn lab(masquerade: &str, via_stack: bool) -> LabFile {
     let uplink = "uplink = \"ens3\"\n";
     let lab = lecture().replace(uplink, &format!("{uplink}{masquerade}\n"));
     if via_stack { lab.text("[nat]\nvia_stack = true") } else { lab }
 }
 
-/// What the client in red says of the way out.
+/// The kind of NAT that the STUN client in red reports.
 fn verdict() -> String {
     let _server = StunServer::start("lan", SERVER.map(|address| address.parse().unwrap()));
-    // Its exit code is the kind of NAT.
+    // The exit code of the client is the kind of NAT.
     let output = inside("red").command("stun", &[SERVER[0], "-p", "40000"]);
     let line = output.stdout.lines().find(|line| line.starts_with("Primary:"));
     line.unwrap_or_else(|| panic!("no verdict: {output}")).to_owned()
@@ -72,7 +72,7 @@ fn up_switches_mappings_on_and_off_for_a_lab_that_is_up() {
         let (accepted, _) = accept(&listener).expect("a connection");
         let size = getsockopt(&accepted, TcpMaxSeg).expect("its segment size");
         assert!(size <= 1200, "{round}: {size} bytes");
-        // And it forgets it again.
+        // And switches it off again.
         lab("", false).up().success();
     }
 }

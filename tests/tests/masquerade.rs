@@ -1,4 +1,4 @@
-//! Masquerade: what leaves bears the host's address, and its answers come back.
+//! Masquerade: packets leave with the host's address, and their answers come back.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -12,10 +12,10 @@ use netns_tests::{
     stream_whole,
 };
 
-/// How many blocks of a mebibyte are more than 1 GB.
+/// The number of blocks of 1 MiB that make more than 1 GB.
 const GIGABYTE: usize = 1_000;
 
-/// What an inside address looks like in a recording.
+/// The beginning of an inside address in a recording.
 const INSIDE: &str = "192.168.15.";
 
 #[track_caller]
@@ -28,7 +28,7 @@ fn shows_only_the_hosts_address(packets: &[String]) {
     );
 }
 
-/// A server in `lan` that echoes what one connection after another sends, once each.
+/// Echoes one message of each connection in turn, and returns the clients' addresses.
 fn echo_connections(listener: &TcpListener, connections: usize) -> Vec<String> {
     let mut open = Vec::new();
     for _ in 0..connections {
@@ -36,7 +36,7 @@ fn echo_connections(listener: &TcpListener, connections: usize) -> Vec<String> {
         let mut word = [0; 4];
         stream.read_exact(&mut word).expect("four bytes");
         stream.write_all(&word).expect("an answer");
-        // Kept, so that all are there at the same time.
+        // Kept, so that all connections are open at the same time.
         open.push((stream, peer.to_string()));
     }
     open.into_iter().map(|(_, peer)| peer).collect()
@@ -91,7 +91,7 @@ fn the_lan_sees_only_the_address_of_the_host() {
     inside("red").curl("http://192.168.1.1/").success().shows(&["from the LAN"]);
     assert_eq!(web.next_client(), "192.168.1.10");
     ask_echo(&inside("blue").udp("0.0.0.0:4000"), "192.168.1.1:5353");
-    // The port is kept where nothing is in its way.
+    // The port is kept unless it is in use.
     assert_eq!(echo.next_peer().to_string(), "192.168.1.10:4000");
 
     capture.wait_for("192.168.1.10.4000");
@@ -194,7 +194,7 @@ fn two_namespaces_use_the_same_udp_port_and_echo_identifier() {
     let peers = [echo.next_peer(), echo.next_peer()];
     assert_ne!(peers[0], peers[1]);
 
-    // Echo is told apart by its identifier, which is here the same.
+    // Both pings have the same echo identifier.
     let pings = ["red", "blue"].map(|namespace| {
         inside(namespace).start("ping", &["-n", "-c", "3", "-i", "0.2", "-e", "77", "192.168.1.1"])
     });
@@ -211,7 +211,7 @@ fn a_refusal_of_a_closed_port_outside_reaches_the_namespace() {
     let socket = inside("red").udp("0.0.0.0:0");
     socket.connect("192.168.1.1:9").expect("an address");
     socket.send(b"anybody?").expect("a datagram");
-    // Port unreachable came back, with the datagram as red had sent it.
+    // A port unreachable error arrives and quotes the datagram as red has sent it.
     let error = socket.recv(&mut [0; 16]).expect_err("nobody listens");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 
@@ -249,7 +249,7 @@ fn the_router_answers_a_packet_that_exceeds_the_path_mtu() {
         refused.stdout.contains("Frag needed") && refused.stdout.contains("mtu = 1300"),
         "{refused}"
     );
-    // TCP learns the size of the way, and what is to arrive arrives.
+    // TCP learns the path MTU, and the page arrives.
     let _web = inside("lan").web_server("192.168.1.1", 80, &"x".repeat(100_000));
     let page = inside("red").curl("http://192.168.1.1/").success();
     assert!(page.stdout.trim_end().len() == 100_000, "{} bytes", page.stdout.len());
@@ -303,7 +303,7 @@ fn a_lab_with_other_names_and_addresses_works() {
     let mut capture = inside("isp").capture("eth0");
     inside("ann").ping("1.1.1.1").success();
     inside("bob").ping("9.9.9.9").success();
-    // From floor to floor the router routes, and nothing is translated.
+    // Between its bridges the router routes without translation.
     inside("ann").ping("172.16.2.1").success();
     capture.wait_for("10.0.0.2 > 9.9.9.9");
     let packets = capture.stop();

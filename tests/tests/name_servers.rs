@@ -1,5 +1,5 @@
-//! The name servers of a lab's namespaces, in /etc/netns/NAME/resolv.conf, when people have edited,
-//! replaced or left those files.
+//! The name servers of namespaces, in /etc/netns/NAME/resolv.conf: files that were edited, replaced or
+//! left behind.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use netns_tests::{LabFile, Output, Running, Sandbox, lecture, netns, netns_path,
 const FILE: &str = "/etc/netns/red/resolv.conf";
 const EDIT: &str = "nameserver 1.1.1.1\n";
 
-/// A machine whose /etc is its own.
+/// A sandbox with a private /etc.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.private_etc();
@@ -42,7 +42,7 @@ fn tells_of_the_edit(output: &Output) {
     assert!(output.stderr.contains(&told), "expected {told:?}: {output}");
 }
 
-/// What a command in red reads.
+/// The resolv.conf that a command in red reads.
 #[track_caller]
 fn seen_in_red() -> String {
     netns(&["exec", "red", "--", "cat", "/etc/resolv.conf"]).success().stdout
@@ -54,7 +54,7 @@ fn up_and_down_keep_an_edited_resolv_conf_and_say_so() {
     let lab = with_server("9.9.9.9");
     let first = lab.up().success();
     assert!(!first.stderr.contains(FILE), "nobody has edited it: {first}");
-    // With the first line of ours, and without it.
+    // With and without our first line.
     for edit in [content().replace("9.9.9.9", "8.8.4.4"), EDIT.to_owned()] {
         fs::write(FILE, &edit).expect("a private file");
         let planned = plan(&lab);
@@ -84,7 +84,7 @@ fn new_servers_in_the_topology_replace_an_edited_resolv_conf() {
     let up = other.up().success();
     assert!(!up.stderr.contains(FILE), "the edit is gone: {up}");
     assert!(content().contains("nameserver 8.8.8.8\n"), "{}", content());
-    // The file of the lab is the lab's again.
+    // The file belongs to the lab again.
     plan(&other).shows(&["nothing to do"]);
     netns(&["down"]).success();
     assert!(!Path::new(FILE).exists(), "resolv.conf stays behind");
@@ -97,8 +97,7 @@ fn files_left_by_an_earlier_lab_do_not_block_up() {
     lab.up().success();
     let written = content();
     netns(&["down"]).success();
-    // Of an earlier lab that no `down` has met, of a writer who was killed, and of an older
-    // version that was killed.
+    // Files of an earlier lab without `down`, of a killed writer, and of a killed older version.
     let left = ["", &written.replace("9.9.9.9", "8.8.8.8"), &written];
     for text in left {
         fs::create_dir_all("/etc/netns/red").expect("a private folder");
@@ -106,7 +105,7 @@ fn files_left_by_an_earlier_lab_do_not_block_up() {
         fs::write("/etc/netns/red/.netns-x1", "name").expect("a private file");
         lab.up().success();
         assert_eq!(content(), written, "after {text:?}");
-        // While the lab is up, a file that is gone or empty is written again.
+        // While the lab is up, `up` rewrites a missing or empty file.
         fs::write(FILE, "").expect("a private file");
         plan(&lab).shows(&["name servers"]);
         lab.up().success();
@@ -139,12 +138,12 @@ fn a_symbolic_link_as_resolv_conf_is_kept_and_never_followed() {
     symlink("/etc/shared.conf", FILE).expect("a link");
     tells_of_the_edit(&lab.up().success());
     assert_eq!(seen_in_red(), EDIT);
-    // New servers take the place of the link; the file behind it is somebody else's.
+    // New servers replace the link; its target is not changed.
     with_server("8.8.8.8").up().success();
     assert_eq!(fs::read_to_string("/etc/shared.conf").expect("a file"), EDIT);
     assert!(seen_in_red().contains("nameserver 8.8.8.8\n"));
     netns(&["down"]).success();
-    // A link that leads nowhere is somebody's too.
+    // A dangling link is kept as well.
     fs::create_dir_all("/etc/netns/red").expect("a private folder");
     symlink("/etc/nowhere.conf", FILE).expect("a link");
     lab.up().fails_with(&[FILE, "not part of this lab"]);
@@ -171,7 +170,7 @@ fn exec_keeps_its_name_servers_when_the_machines_resolv_conf_is_replaced() {
         fs::write("/run/go", "go on\n").expect("a reader");
         running.wait_for("nameserver 9.9.9.9");
     }
-    // Not even a link that leads nowhere is in the way.
+    // A dangling link does not hinder `exec` either.
     fs::remove_dir_all("/run/stub").expect("a folder");
     assert!(seen_in_red().contains("nameserver 9.9.9.9\n"));
 }

@@ -1,4 +1,4 @@
-//! Namespaces by hand: the same ones as those of `ip netns`, both ways.
+//! Commands for single namespaces, which are compatible with `ip netns`.
 
 use std::fs;
 
@@ -75,7 +75,7 @@ fn exec_runs_its_command_in_the_namespace() {
     lab_is_up();
     let links = netns(&["exec", "red", "--", "ip", "-br", "link"]).success();
     assert!(links.stdout.contains("veth-red") && !links.stdout.contains("blue"), "{links}");
-    // /sys belongs to a namespace too.
+    // /sys shows the namespace, too.
     let links = netns(&["exec", "red", "--", "ls", "/sys/class/net"]).success();
     assert_eq!(links.stdout.split_whitespace().collect::<Vec<_>>(), ["lo", "veth-red"], "{links}");
 }
@@ -165,7 +165,7 @@ fn show_lists_links_addresses_routes_and_neighbours() {
         "192.168.15.5",
         "192.168.15.2",
     ]);
-    // Without a name: the lab's router.
+    // Without a name it shows the lab's router.
     netns(&["show"]).success().shows(&["v-net-0", "veth-red-br", "ens3", "192.168.1.10/24"]);
     let json = netns(&["show", "red", "--json"]).json();
     for part in ["links", "addresses", "routes", "neighbours"] {

@@ -1,4 +1,4 @@
-//! A lab on a machine where another NAT, as Docker's, works at the same uplink.
+//! A lab on a machine with another NAT at the same uplink, such as Docker's.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
@@ -7,8 +7,8 @@ use netns_tests::{
     netns, own, receive, set,
 };
 
-/// A container's namespace `box` at 172.17.0.2, behind a bridge with a masquerade of its own, at
-/// the uplink of the machine; and a lab there, red being 10.60.0.2.
+/// A machine with a container `box` (172.17.0.2) behind a bridge with an iptables masquerade, and a
+/// lab at the same uplink, in which red has 10.60.0.2.
 fn with_container() -> (Sandbox, LabFile) {
     let sandbox = Sandbox::new();
     sandbox.with_uplink("ens3");
@@ -34,7 +34,8 @@ fn with_container() -> (Sandbox, LabFile) {
     (sandbox, lab)
 }
 
-/// Asks a server, which sees the machine's address; the end that the server has seen.
+/// Sends a query to a server, which must see the machine's address. Returns the source that the
+/// server sees.
 #[track_caller]
 fn ask_by_machine(client: &UdpSocket, server: &UdpSocket, question: &str) -> SocketAddr {
     let end = ask(client, server, question);
@@ -61,7 +62,7 @@ fn a_container_and_a_namespace_with_the_same_port_get_their_own_answers() {
                 [ask_by_machine(&container, &server, "container"), red]
             };
             assert_ne!(ends[0], ends[1], "turn {turn}");
-            // Who was first has its own port outside.
+            // The first one keeps its port outside.
             let first = ends[usize::from(!container_first)];
             assert_eq!(first.to_string(), "192.168.1.10:123", "turn {turn}");
         }
@@ -98,7 +99,7 @@ fn pings_of_a_container_and_a_namespace_with_one_identifier_are_answered() {
     lab.up().success();
     for identifier in ["4242", "4243"] {
         let names = if identifier == "4242" { ["box", "red"] } else { ["red", "box"] };
-        // Both at once: each has the identifier while the other asks.
+        // Both at once, with the same identifier.
         let ping = ["-e", identifier, "-i", "0.05", "-c", "10", "-W", "60", "192.168.1.1"];
         let running = names.map(|name| inside(name).start("ping", &ping));
         for (name, ping) in names.into_iter().zip(running) {
@@ -119,7 +120,7 @@ fn an_answer_to_a_container_does_not_reach_a_forward() {
     for _ in 0..3 {
         ask_by_machine(&container, &server, "container");
     }
-    // Somebody else calls the forward by the same port.
+    // Another remote reaches the forward on the same port.
     let caller = inside("outside").udp("192.168.1.1:7002");
     caller.send_to(b"call", "192.168.1.10:45000").expect("to call");
     assert_eq!(receive(&red).0, "call");

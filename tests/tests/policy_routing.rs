@@ -1,4 +1,4 @@
-//! Rules of policy routing (`ip rule`) decide by which of two uplinks a connection leaves.
+//! Policy routing: rules of `ip rule` select the uplink of a connection.
 
 use std::{net::UdpSocket, time::Duration};
 
@@ -6,13 +6,14 @@ use netns_tests::{
     DEADLINE, Sandbox, ask, eventually, inside, lead_to_the_second, servers_of_both, two_providers,
 };
 
-/// The rule of the lab's file: who leaves by either uplink bears its address.
+/// A masquerade without an uplink: packets get the address of the uplink that they leave by.
 const MASQUERADE: &str = "[[masquerade]]\nsource = \"10.1.0.0/24\"";
 
-/// How long a server that may be the wrong one listens.
+/// How long to wait at a server that may not be the right one.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// A namespace asks a server, which is behind one of the providers; the address that it has seen.
+/// Sends a query to 8.8.8.8, which exists behind both providers. Returns the source that the server
+/// sees.
 #[track_caller]
 fn seen(client: &UdpSocket, server: &UdpSocket) -> String {
     ask(client, server, "question").ip().to_string()

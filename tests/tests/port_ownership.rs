@@ -1,6 +1,5 @@
-//! Whose a port of the router's address is: a socket's of the router, a namespace's, or a
-//! forward's. What is true of our router here is true of one with iptables rules as well: each test
-//! runs on both.
+//! Who owns a port of the router's address: a socket of the router, a namespace, or a forward. Each
+//! test runs on our router and on one with iptables rules, and both must behave alike.
 
 use std::{
     io::Read as _,
@@ -12,7 +11,7 @@ use netns_tests::{
     netfilter_lab, netfilter_rule, netns, receive,
 };
 
-/// Whose NAT the router of the lecture's lab has.
+/// The NAT of the router: ours, or iptables.
 #[derive(Clone, Copy, Debug)]
 enum Router {
     Ours,
@@ -78,12 +77,12 @@ fn on_both(test: impl Fn(Router)) {
     }
 }
 
-/// What happens in some order, all by one port.
+/// Events on one port, which happen in different orders.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A socket of the router, which is not connected, asks.
+    /// An unconnected socket of the router sends a query.
     HostAsks,
-    /// A namespace asks the same server.
+    /// A namespace sends a query to the same server.
     RedAsks,
     /// The port is forwarded to another namespace.
     RuleComes,
@@ -133,7 +132,7 @@ fn host_namespace_and_forward_on_one_port_get_their_own_answers() {
                 ask(&red, &server, "red again");
                 ask(&host, &server, "host again");
             }
-            // Nobody has asked this one: it calls the forward, although the router has a socket.
+            // A remote without a flow reaches the forward, although the router has a socket.
             let caller = ask_at(&stranger, &format!("192.168.1.10:{port}"), &blue, "a call");
             assert_eq!(caller, stranger.local_addr().unwrap());
         }
@@ -143,9 +142,8 @@ fn host_namespace_and_forward_on_one_port_get_their_own_answers() {
 /// The router's second address.
 const SECOND: &str = "192.168.1.11";
 
-/// Somebody in the LAN calls two ports or addresses of the router by turns, from one port of its own:
-/// by UDP with the socket `caller`, and by TCP. `calls`: what is called, and which namespace answers
-/// at which port.
+/// Calls two ports or addresses of the router in turn from one port of the LAN, with UDP (the socket
+/// `caller`) and TCP. `calls` holds each called address, and the namespace and port that answer.
 fn call_by_turns(router: Router, caller: &UdpSocket, calls: &[(&str, u16, &str, &str)]) {
     let mut servers: Vec<(&str, UdpSocket, TcpListener)> = Vec::new();
     for (.., name, at) in calls {
@@ -172,7 +170,7 @@ fn call_by_turns(router: Router, caller: &UdpSocket, calls: &[(&str, u16, &str, 
         assert_eq!(String::from_utf8_lossy(&word), *at);
         open.push((client, served));
     }
-    // All are open, and each is its own.
+    // All connections are open at once and stay separate.
     for (number, (client, served)) in open.iter_mut().enumerate() {
         let number = u8::try_from(number).expect("a small number");
         exchange(client, served, &[number]);
@@ -186,7 +184,7 @@ fn calls_from_one_port_to_two_addresses_of_the_router_are_two_connections() {
         for protocol in ["udp", "tcp"] {
             router.forward(protocol, "192.168.1.10", 4500, "192.168.15.1:4500");
             router.forward(protocol, SECOND, 4500, "192.168.15.2:4500");
-            // Here both lead to one service.
+            // Here both forwards lead to one service.
             router.forward(protocol, "192.168.1.10", 4501, "192.168.15.2:4501");
             router.forward(protocol, SECOND, 4501, "192.168.15.2:4501");
         }
@@ -227,14 +225,14 @@ fn a_published_server_sends_from_its_published_port_if_the_numbers_are_equal() {
         for question in ["register", "invite"] {
             assert_eq!(ask(&red, &server, question).to_string(), "192.168.1.10:5060");
         }
-        // Who calls it meets the same end.
+        // A call to the published port reaches the same socket.
         let caller = router.udp("lan", "192.168.1.1:5071");
         caller.send_to(b"call", "192.168.1.10:5060").expect("to call");
         assert_eq!(receive(&red).0, "call");
     });
 }
 
-/// Netfilter does so for equal numbers only.
+/// Netfilter does this for equal numbers only.
 #[test]
 fn a_published_server_sends_from_its_published_port_if_the_numbers_differ() {
     let _sandbox = Sandbox::new();
@@ -250,7 +248,7 @@ fn a_published_server_sends_from_its_published_port_if_the_numbers_differ() {
     ] {
         assert_eq!(ask(&router.udp(name, own), &server, "hello").to_string(), seen);
     }
-    // Another end of the same number has it as its own.
+    // A socket on a port that is not published keeps its number.
     let blue = router.udp("red", "192.168.15.1:6354");
     blue.send_to(b"hello", "192.168.1.1:5070").expect("to send");
     assert_eq!(receive(&server).1.to_string(), "192.168.1.10:6354");

@@ -1,4 +1,4 @@
-//! Processes in namespaces: `exec --isolate` from within, `ps` from without.
+//! Processes in namespaces: `exec --isolate` and `ps`.
 
 use std::{
     fs,
@@ -31,12 +31,12 @@ fn isolated(script: &str) -> netns_tests::Output {
     netns(&["exec", "--isolate", "red", "--", "sh", "-c", script])
 }
 
-/// What `netns ps red` tells.
+/// The rows of `netns ps red`.
 fn rows() -> Vec<Value> {
     netns(&["ps", "red", "--json"]).json().as_array().expect("a list").clone()
 }
 
-/// The host's number of the process in red with this command line.
+/// The host's PID of the process in red with this command line.
 fn pid_of(command: &str) -> i32 {
     let rows = rows();
     let row = rows.iter().find(|row| row["command"] == command);
@@ -56,7 +56,7 @@ fn an_isolated_command_sees_itself_and_no_other() {
         let numbers = lines.iter().map(|line| line.split_whitespace().nth(1));
         assert_eq!(numbers.collect::<Vec<_>>(), [Some("1"), Some("2")], "{output}");
     }
-    // Without the option it is as it was.
+    // Without the option a command sees all processes.
     let output = netns(&["exec", "red", "--", "ps", "-e"]).success();
     assert!(output.stdout.lines().count() > 3, "{output}");
 }
@@ -71,7 +71,7 @@ fn an_isolated_command_has_proc_and_sys_of_its_namespace() {
         isolated("readlink /proc/self; tail -n +3 /proc/self/net/dev; ls /sys/class/net");
     let own_number = own_number.success().shows(&["veth7:", "lo:", "\nveth7\n"]);
     assert!(own_number.stdout.starts_with("3\n"), "{own_number}");
-    // What lies on the old /proc is out of the way, and the machine's is untouched.
+    // Mounts on the old /proc are not visible, and the machine's /proc is unchanged.
     own().command("mount", &["-t", "tmpfs", "none", "/proc/sys"]).success();
     isolated("cat /proc/sys/net/ipv4/ip_forward").success().shows(&["0"]);
     own().command("umount", &["/proc/sys"]).success();
@@ -132,7 +132,7 @@ fn signals_reach_an_isolated_command() {
 fn no_process_outlives_exec_isolate() {
     let _sandbox = red();
     for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGHUP] {
-        // The second ignores what asks it to end, and is no child of the command.
+        // The second process ignores SIGTERM and SIGHUP, and is no child of the command.
         let script = "(setsid sh -c 'trap \"\" TERM HUP; echo ready; while :; do sleep 1000; done' \
                       </dev/null 2>/dev/null &); exec sleep 1000";
         let mut running = start_isolated(script);
@@ -144,7 +144,7 @@ fn no_process_outlives_exec_isolate() {
         running.signal(signal);
         let (status, ..) = running.finish();
         assert!(!status.success());
-        // SIGKILL leaves it to the kernel, which takes a moment.
+        // After SIGKILL the kernel ends the processes, which takes a moment.
         eventually("all are gone", DEADLINE, || rows().is_empty());
     }
 }
@@ -152,7 +152,7 @@ fn no_process_outlives_exec_isolate() {
 #[test]
 fn an_orphan_of_an_isolated_command_is_reaped() {
     let _sandbox = red();
-    // The shell has waited for its parent, so that it is nobody's but the init's.
+    // The shell has waited for the orphan's parent, so the init is its parent now.
     let script = "orphan=$(sleep 1000 >/dev/null & echo $!); grep PPid /proc/$orphan/status; \
                   kill $orphan; until ! test -e /proc/$orphan; do sleep 0.02; done; echo reaped";
     isolated(script).success().shows(&["PPid:\t1\n", "reaped"]);
@@ -174,7 +174,7 @@ print('ended by', os.WTERMSIG(os.waitpid(pid, 0)[1]))
 ";
     let program = netns_path();
     let program = program.to_str().expect("a plain path");
-    // A shell that waits for its last command would do the work of the terminal's signal.
+    // `exec`: a waiting shell would end its child by itself.
     let script = "echo ready; exec sleep 1000";
     let command = [program, "exec", "--isolate", "red", "--", "sh", "-c", script];
     let arguments = [&["-c", terminal][..], &command].concat();
@@ -198,7 +198,7 @@ fn the_host_sees_an_isolated_process_under_another_pid() {
     assert_eq!(init["command"], "netns-init");
     let text = netns(&["ps", "red"]).success().shows(&["PID INSIDE", "sleep 1234"]);
     assert!(!text.stdout.contains("NAMESPACE"), "{text}");
-    // By that number it can be ended, as any process.
+    // With that PID it can be killed like any process.
     kill(Pid::from_raw(pid), Signal::SIGTERM).expect("a process of that number");
     let (status, ..) = running.finish();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
@@ -221,7 +221,7 @@ fn ps_shows_the_processes_of_each_namespace() {
     });
     let text = netns(&["ps"]).success();
     assert!(!text.stdout.contains("3333"), "{text}");
-    // In a pipe nothing is cut.
+    // In a pipe no column is truncated.
     assert!(text.stdout.contains(long.trim_end()), "{text}");
     assert!(rows().iter().all(|row| row["pid_inside"].is_null()), "{:#?}", rows());
     let blue = netns(&["ps", "blue"]).success();
@@ -245,7 +245,7 @@ fn twenty_isolated_commands_do_not_see_each_other() {
         running.wait_for("ready");
         let (status, stdout, stderr) = running.finish();
         assert_eq!(status.code(), i32::try_from(number).ok(), "{stderr}");
-        // The init and the shell.
+        // Only the init and the shell.
         assert_eq!(stdout, "ready\n2\n");
     }
     before.is_unchanged();

@@ -1,4 +1,4 @@
-//! Protocols beside TCP, UDP and ICMP, and senders that lie, in namespaces.
+//! Protocols other than TCP, UDP and ICMP, and spoofed addresses.
 
 use std::{
     io::{ErrorKind, Read as _},
@@ -25,7 +25,7 @@ fn end(address: Ipv4Addr, port: u16) -> SockAddr {
     SocketAddr::V4(SocketAddrV4::new(address, port)).into()
 }
 
-/// A socket inside a namespace, bound to an address and port there.
+/// A socket in a namespace, bound to an address and port.
 fn socket(namespace: &str, kind: Type, protocol: i32, bound: &SockAddr) -> Socket {
     inside(namespace).run(|| {
         let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::from(protocol)));
@@ -36,7 +36,7 @@ fn socket(namespace: &str, kind: Type, protocol: i32, bound: &SockAddr) -> Socke
     })
 }
 
-/// The next packet, and who it is from.
+/// The next packet and its source.
 fn receive(socket: &Socket) -> (Vec<u8>, SocketAddrV4) {
     let mut buffer = [MaybeUninit::uninit(); 2048];
     let (_, from) = socket.peek_from(&mut buffer).expect("a packet");
@@ -59,14 +59,14 @@ fn drops(reason: &str) -> u64 {
     drops.find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
 }
 
-/// What the datapath drops is counted a moment later than it is sent.
+/// Waits until the datapath has counted a drop.
 #[track_caller]
 fn is_dropped(reason: &str) {
     eventually(&format!("a drop for {reason}"), DEADLINE, || drops(reason) > 0);
     netns(&["nat"]).success().shows(&[reason]);
 }
 
-/// An SCTP packet with one chunk, its checksum in place.
+/// An SCTP packet with one chunk and a correct checksum.
 fn sctp(source: u16, destination: u16, value: &[u8]) -> Vec<u8> {
     let mut packet = [source.to_be_bytes(), destination.to_be_bytes()].concat();
     packet.extend([0, 0, 0, 9, 0, 0, 0, 0, 0, 3]);
@@ -77,7 +77,7 @@ fn sctp(source: u16, destination: u16, value: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Ports of an SCTP packet that a raw socket got with its IPv4 header.
+/// The ports of an SCTP packet that a raw socket has received with its IPv4 header.
 #[track_caller]
 fn whole_sctp(ip: &[u8]) -> (u16, u16) {
     let mut packet = ip[usize::from(ip[0] & 15) * 4..].to_vec();
@@ -93,7 +93,7 @@ fn rfc3828_udp_lite_is_translated_in_both_directions() {
     let _sandbox = Sandbox::new();
     lab_is_up();
     let server = socket("lan", Type::DGRAM, UDP_LITE, &end(LAN, 5004));
-    // Both have one port: the second one's has to move.
+    // Both namespaces use the same port: the second port is translated.
     for namespace in ["red", "blue"] {
         let bound = end(Ipv4Addr::UNSPECIFIED, 40_000);
         let client = socket(namespace, Type::DGRAM, UDP_LITE, &bound);
@@ -153,12 +153,12 @@ fn pitfall_einat_and_cilium_15890_other_protocols_are_translated_by_address_or_d
     assert_eq!((*from.ip(), &packet[20..]), (HOST, &[0, 0, 0x08, 0, 1, 2, 3][..]));
     server.send_to(&[0, 0, 0x08, 0, 9], &end(HOST, 0)).expect("answered");
     assert_eq!(*receive(&red).1.ip(), LAN);
-    // A second end towards the same remote.
+    // A second namespace towards the same remote.
     let blue = socket("blue", Type::RAW, GRE, &any());
     blue.send_to(&[0, 0, 0x08, 0, 4], &end(LAN, 0)).expect("sent");
     is_dropped("protocol-taken");
     nothing_comes(&server);
-    // What no address can be changed under.
+    // A protocol whose address cannot be translated.
     let dccp = socket("red", Type::RAW, 33, &any());
     dccp.send_to(&[7; 16], &end(LAN, 0)).expect("sent");
     is_dropped("unsupported-protocol");
@@ -173,7 +173,7 @@ fn a_namespace_with_a_changed_mac_address_is_dropped_until_the_file_allows_it() 
     lab_is_up();
     inside("red").ping("8.8.8.8").success();
     inside("red").ping("192.168.15.2").success();
-    // Blue's neighbours keep what they know of red.
+    // The neighbour entries for red stay unchanged.
     let link = ["link", "set", "veth-red", "address", "02:00:00:00:00:99"];
     inside("red").command("ip", &link).success();
     inside("red").cannot_ping("8.8.8.8");
@@ -184,7 +184,7 @@ fn a_namespace_with_a_changed_mac_address_is_dropped_until_the_file_allows_it() 
     let path = file.path().to_str().expect("a plain path");
     netns(&["plan", path]).success().shows(&["source_check of veth-red-br", "off"]);
     lab.up().success();
-    // Red may be at its last question, of several in vain, who the gateway is.
+    // Red may still wait for the answers to earlier ARP requests.
     eventually("red is heard", DEADLINE, || inside("red").is_answered("8.8.8.8"));
 }
 
@@ -195,7 +195,7 @@ fn a_namespace_cannot_claim_the_address_of_another_by_arp() {
     inside("red")
         .command("ip", &["address", "add", "192.168.15.2/32", "dev", "veth-red"])
         .success();
-    // So that the gateway is known, and no ARP comes first.
+    // Resolves the gateway, so that no ARP comes first.
     inside("red").ping("8.8.8.8").success();
     let as_blue = |to| {
         let ping = ["-n", "-c", "1", "-W", "1", "-I", "192.168.15.2", to];
@@ -203,10 +203,10 @@ fn a_namespace_cannot_claim_the_address_of_another_by_arp() {
     };
     as_blue("8.8.8.8");
     is_dropped("spoofed-source");
-    // Asking for somebody, with blue's address as its own.
+    // An ARP request with blue's address as sender.
     as_blue("192.168.15.77");
     is_dropped("spoofed-arp");
-    // Its own is as good as ever, and so is blue.
+    // Red's own address and blue still work.
     inside("red").ping("8.8.8.8").success();
     inside("blue").ping("8.8.8.8").success();
 }

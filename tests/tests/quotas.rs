@@ -1,4 +1,4 @@
-//! What one namespace may have in the flow table, and what others have of that.
+//! The quota of a namespace in the flow table, and its protection of other namespaces.
 
 use std::{
     io,
@@ -17,10 +17,10 @@ use netns_tests::{
 };
 use serde_json::Value;
 
-/// Who listens in the LAN.
+/// The server in the LAN.
 const SERVER: &str = "192.168.1.1:7000";
 
-/// Addresses as a wire takes them.
+/// Addresses in the form that a wire needs.
 const RED_END: [u8; 4] = [192, 168, 15, 1];
 const ROUTER: [u8; 4] = [192, 168, 15, 5];
 
@@ -43,7 +43,7 @@ impl Connection {
         inside(from).run(|| connect_from(0, SERVER))
     }
 
-    /// A word there and back.
+    /// Sends a word there and back.
     fn exchange(&mut self) {
         exchange(&mut self.client, &mut self.server, b"here");
     }
@@ -53,7 +53,7 @@ fn server() -> TcpListener {
     inside("lan").run(|| TcpListener::bind(SERVER)).expect("a listener")
 }
 
-/// What a namespace has; `None` if it has nothing.
+/// The counts of a namespace; `None` if it has no connections.
 fn usage(namespace: &str) -> Option<(u64, u64)> {
     let nat = nat();
     let usage = nat["usage"].as_array().expect("a list");
@@ -67,11 +67,11 @@ fn dropped(reason: &str) -> u64 {
     drops.find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
 }
 
-/// Datagrams from red to ports that differ, none of which is answered.
+/// Sends datagrams from red to different ports, none of which is answered.
 fn datagrams(ports: std::ops::Range<u16>) {
     let socket = inside("red").run(|| UdpSocket::bind("192.168.15.1:40000")).expect("a socket");
     for port in ports {
-        // Told that one before was refused, the socket says so instead.
+        // An ICMP error about an earlier datagram makes this send fail.
         let to = ("192.168.1.1", port);
         if socket.send_to(b"hello", to).is_err() {
             socket.send_to(b"hello", to).expect("a datagram");
@@ -103,7 +103,7 @@ fn pitfall_flood_of_one_namespace_does_not_affect_its_neighbour() {
         new.push(Connection::open("blue", &listener));
     }
     assert_eq!(usage("red").expect("a flood").1, 100);
-    // Nearly all were sent in spite of that: an older one made room for each.
+    // Nearly all were sent in spite of the quota: each evicted an older one.
     assert!(dropped("unreplied-quota") < 5_000, "{:#}", nat());
     for connection in &mut new {
         connection.exchange();
@@ -126,7 +126,7 @@ fn rfc6888_req4_a_namespace_at_its_quota_keeps_its_flows_and_gets_icmp_errors_fo
     reds.iter_mut().chain(&mut blues).for_each(Connection::exchange);
     assert_eq!((usage("red"), usage("blue")), (Some((20, 0)), Some((30, 0))));
 
-    // A change is for the living lab, and keeps what it has.
+    // A change applies to the lab that is up and keeps its connections.
     let wider = lab.replace("quota = 20", "quota = 25").text("[nat]\nunreplied = 1000");
     let file = wider.write();
     let path = file.path().to_str().expect("a plain path");
@@ -137,7 +137,7 @@ fn rfc6888_req4_a_namespace_at_its_quota_keeps_its_flows_and_gets_icmp_errors_fo
     reds.extend((0..5).map(|_| Connection::open("red", &listener)));
     Connection::try_open("red").expect_err("no more than 25");
     reds.iter_mut().chain(&mut blues).for_each(Connection::exchange);
-    // As all others.
+    // Back to the default.
     lecture().up().success().shows(&["is changed"]);
     reds.push(Connection::open("red", &listener));
     assert_eq!(usage("red"), Some((26, 0)));
@@ -150,7 +150,7 @@ fn expired_connections_do_not_count_towards_the_quota() {
     inside("red").ping("8.8.8.8").success();
     datagrams(20_000..20_100);
     assert!(usage("red").is_some());
-    // Only now, or it might be over before it was looked at.
+    // Set only now: otherwise the flow might expire before the test reads it.
     let timers = "[nat.timeouts]\nudp_unreplied = 1\nudp = 1\nicmp = 1";
     lecture().text(timers).up().success().shows(&["is changed"]);
     eventually("what is over is not counted", DEADLINE, || {
@@ -158,7 +158,7 @@ fn expired_connections_do_not_count_towards_the_quota() {
     });
 }
 
-/// The kernel does not count what is removed by a program: it finds out.
+/// A flush by a program does not update the counts; the sweeper of the kernel corrects them.
 #[test]
 fn flushed_connections_stop_counting_towards_the_quota() {
     let _sandbox = Sandbox::new();

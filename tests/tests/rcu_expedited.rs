@@ -1,5 +1,5 @@
-//! The kernel's grace periods, which large labs have hurried: a setting of the whole machine, so
-//! that each way to end has to set it back. In a sandbox it is a file that does nothing.
+//! `/sys/kernel/rcu_expedited`, which large labs set while they are built or taken down. It belongs to
+//! the whole machine, so every end of a command must restore it. In a sandbox it is a plain file.
 
 use std::{fs, os::unix::process::ExitStatusExt as _, process::Command, time::SystemTime};
 
@@ -9,10 +9,10 @@ use netns_tests::{
 };
 use nix::sys::signal::Signal;
 
-/// As many ports as it takes for a hurry.
+/// The number of ports from which a command sets it.
 const MANY: usize = 64;
 
-/// How often a command is started that was over its hurry before the test saw it.
+/// How often a command is started again if it had restored the setting before the test saw it.
 const ATTEMPTS: usize = 5;
 
 fn large(name: &str, ports: usize) -> LabFile {
@@ -32,14 +32,14 @@ fn start(arguments: &[&str]) -> Running {
     Running::start(None, Command::new(netns_path()).args(arguments))
 }
 
-/// When the setting was last written: also by a hurry that is over.
+/// When the setting was last written, even if it is restored by now.
 fn written() -> SystemTime {
     fs::metadata(RCU_EXPEDITED).and_then(|file| file.modified()).expect("the setting")
 }
 
-/// Starts the command and waits until the kernel is hurried; `None` if that was not seen before
-/// the command's end.
-fn hurrying(arguments: &[&str]) -> Option<Running> {
+/// Starts the command and waits until it has set the setting; `None` if the command ended before that
+/// was seen.
+fn expediting(arguments: &[&str]) -> Option<Running> {
     let mut running = start(arguments);
     let mut is_hurried = false;
     eventually("the kernel is hurried", DEADLINE, || {
@@ -49,17 +49,17 @@ fn hurrying(arguments: &[&str]) -> Option<Running> {
     is_hurried.then_some(running)
 }
 
-/// Sends the command the signal in its hurry; whether that ended it. If not it came too late.
+/// Sends the command a signal while the setting is on. Returns whether the signal ended it.
 fn is_interrupted(arguments: &[&str], signal: Signal) -> bool {
-    hurrying(arguments).is_some_and(|running| {
+    expediting(arguments).is_some_and(|running| {
         running.signal(signal);
         !running.finish().0.success()
     })
 }
 
-/// Kills the command in its hurry; whether the setting was left as it was then.
+/// Kills the command while the setting is on. Returns whether the setting stayed on.
 fn is_killed(arguments: &[&str]) -> bool {
-    hurrying(arguments).is_some_and(|running| {
+    expediting(arguments).is_some_and(|running| {
         running.signal(Signal::SIGKILL);
         let (status, ..) = running.finish();
         status.signal() == Some(Signal::SIGKILL as i32) && setting() == "1"
@@ -114,7 +114,7 @@ fn a_failed_up_of_a_large_lab_restores_rcu_expedited() {
     let before = Machine::now();
     let last = written();
     large("many", MANY).up().fails_with(&["cgroup"]);
-    assert_ne!(written(), last, "it has failed before its hurry");
+    assert_ne!(written(), last, "it has failed before it wrote the setting");
     before.is_unchanged();
 }
 
@@ -153,7 +153,7 @@ fn rcu_expedited_left_set_by_a_killed_command_is_restored_by_the_next() {
     let path = file.path().to_str().expect("a path");
     let small = lecture().write();
     let small = small.path().to_str().expect("a path");
-    // Also those of another lab.
+    // A command for another lab restores it as well.
     for next in [["down", "many"], ["down", "lecture"], ["up", small]] {
         let killed = (0..ATTEMPTS).any(|_| {
             let is_killed = is_killed(&["up", path]);

@@ -1,4 +1,4 @@
-//! New connections find room when what fills it is over.
+//! New connections reclaim the ports and evict the records of closed connections.
 
 use std::{
     io::Read as _,
@@ -14,11 +14,11 @@ use netns_tests::{
     Sandbox, Wire, accept, connect_from, dropped, exchange, flows, inside, lecture, mac_of, nat,
 };
 
-/// How many ports the router has to give.
+/// The number of ports that the router can allocate.
 const PORTS: u16 = 50;
 
-/// Connects from these ports to the LAN, one after the other, and closes each connection when the
-/// server has.
+/// Connects from these ports to the LAN, one after the other. Each connection is closed after the
+/// server has closed it.
 fn call(name: &str, ports: std::ops::Range<u16>) {
     for port in ports {
         let connect = || connect_from(port, "192.168.1.1:7000");
@@ -41,20 +41,19 @@ fn ports_of_closed_connections_are_reused() {
             stream.shutdown(Shutdown::Write).expect("to end it");
         }
     });
-    // Each takes its own port, until none is left.
+    // Each connection keeps its port, until none is left.
     call("red", 40_000..40_000 + PORTS);
-    // The same ports, all of which are in records of connections that are over.
+    // The same ports: all are in records of closed connections.
     call("blue", 40_000..40_020);
     served.join().expect("every connection");
 }
 
-/// How many records the flow table has where forged SYNs come, and how many of these half-open calls may
-/// have.
+/// The records in the flow table, and how many of them half-open calls may use.
 const RECORDS: u32 = 1024;
 const HALF_OPEN: usize = 256;
 
-/// Sends SYNs to the forwarded port, each from a source that does not exist, until the router has had
-/// them all.
+/// Sends SYNs to the forwarded port, each from a source that does not exist, and waits until the router
+/// has processed them.
 fn forge(wire: &mut Wire, random: &mut Random, count: usize) {
     for _ in 0..count {
         let source = Ip4::new(100, 64, random.u8(), random.u8());
@@ -76,7 +75,7 @@ fn callers_are_served_during_and_after_a_flood_of_forged_syns() {
         forge(&mut wire, &mut random, 300);
         let caller = inside("lan").run(|| TcpStream::connect("192.168.1.10:80")).expect("a call");
         open.push((caller, accept(&listener).expect("the call").0));
-        // Also those that were open before.
+        // Connections from before the flood still work.
         for (caller, called) in &mut open {
             exchange(caller, called, b"x");
         }

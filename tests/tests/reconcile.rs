@@ -1,4 +1,4 @@
-//! `up` of a lab that is up: what has changed is applied, and all else keeps its connections.
+//! `up` of a lab that is up applies the differences; everything else keeps its connections.
 
 use std::{
     fs,
@@ -9,17 +9,17 @@ use std::{
 
 use netns_tests::{
     DEADLINE, LabFile, Machine, Pings, Sandbox, Stream, accept, connect_from, eventually, flows,
-    host_state, inside, lab_is_up, lecture, netns, own, receive_stream, send_stream,
+    host_state, inside, lab_is_up, lecture, netns, netns_line, own, receive_stream, send_stream,
 };
 
-/// `netns` with a lab's file.
+/// Runs a command of `netns` with a lab's file.
 #[track_caller]
 fn with_file(command: &str, lab: &LabFile) -> netns_tests::Output {
     let file = lab.write();
     netns(&[command, file.path().to_str().expect("a plain path")])
 }
 
-/// Changes the living lab, and looks whether it is then as if it had been built so.
+/// Changes the lab, and compares it with a lab built from the new file.
 #[track_caller]
 fn change_to(lab: &LabFile) {
     let before = Machine::now();
@@ -32,7 +32,7 @@ fn change_to(lab: &LabFile) {
     lab.up().success().shows(&["nothing to do"]);
 }
 
-/// The labs that the lecture's becomes, one after another. Red and blue stay as they are.
+/// Files that the lecture's lab is changed to, one after another. Red and blue stay unchanged.
 fn changes() -> Vec<LabFile> {
     let green = lecture().namespace("green", "v-net-0", "192.168.15.3/24");
     vec![
@@ -56,7 +56,7 @@ fn changes() -> Vec<LabFile> {
     ]
 }
 
-/// A transfer from one namespace to an address at which another one listens.
+/// A transfer from one namespace to an address that leads to a listener in another one.
 fn transfer(from: &str, to: (&str, &str), by: &str, content: &Stream, going: &AtomicBool) -> u64 {
     let listener = inside(to.0).run(|| TcpListener::bind(to.1)).expect("a listener");
     thread::scope(|scope| {
@@ -72,7 +72,7 @@ fn transfer(from: &str, to: (&str, &str), by: &str, content: &Stream, going: &At
     })
 }
 
-/// Ends what runs beside, also when a change fails.
+/// Stops the background threads when it is dropped, even if a change fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -96,7 +96,7 @@ fn transfers_continue_unchanged_while_the_lab_changes() {
         let transfers =
             ways.map(|(from, to, by)| scope.spawn(move || transfer(from, to, by, content, going)));
         let stop = Stop(going);
-        // The transfers are under way before the first change.
+        // The transfers run before the first change.
         eventually("the connections are tracked", DEADLINE, || flows().len() >= 2);
         for lab in changes() {
             change_to(&lab);
@@ -148,7 +148,7 @@ fn connections_of_removed_objects_are_forgotten() {
     let left = flows();
     assert_eq!(left.len(), 1, "{left:#?}");
     assert!(left[0]["inside"].to_string().contains("192.168.15.1:"), "{left:#?}");
-    // With its rule the other one goes too.
+    // Without its rule the other connection ends too.
     lecture()
         .replace("[[masquerade]]\nsource = \"192.168.15.0/24\"\nuplink = \"ens3\"", "")
         .up()
@@ -174,8 +174,8 @@ fn up_repairs_objects_broken_by_hand() {
     ];
     for (program, arguments) in breaks {
         own().command(program, arguments).success();
-        // The cable of a namespace that is deleted goes a moment later. A router without a name goes
-        // with its datapath.
+        // The cable of a deleted namespace disappears a moment later. A router without a name
+        // disappears with its datapath.
         eventually("the cable of what is gone is gone", DEADLINE, || {
             let is_there = |name| fs::exists(format!("/run/netns/{name}")).expect("a path");
             is_there("blue")
@@ -199,7 +199,7 @@ fn up_repairs_objects_broken_by_hand() {
 fn up_keeps_objects_added_by_hand_but_removes_rules() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    let hand = |line: &str| drop(netns(&line.split(' ').collect::<Vec<_>>()).success());
+    let hand = |line: &str| drop(netns_line(line).success());
     hand("addr add 10.7.0.1/24 red:veth-red --force");
     hand("route add red:10.8.0.0/16 --via 10.7.0.2 --force");
     hand("route add red:10.9.0.0/16 --via 192.168.15.5 --force");
@@ -211,7 +211,7 @@ fn up_keeps_objects_added_by_hand_but_removes_rules() {
     plan.shows(&["-  rule  forward tcp 8080", "everything else stays, also objects added by hand"]);
     lecture().up().success().shows(&["is changed"]);
     assert_eq!(host_state(), by_hand);
-    // What the file comes to ask for is the lab's, and goes when it asks no more.
+    // An object that the file then names belongs to the lab, and is removed with its entry.
     let asked = lecture().replace(
         "name = \"red\"",
         "name = \"red\"\nroutes = [{ to = \"10.9.0.0/16\", via = \"192.168.15.5\" }]",
@@ -230,7 +230,7 @@ fn a_change_that_the_kernel_refuses_is_rolled_back() {
     inside("red").ping("8.8.8.8").success();
     let before = Machine::now();
     let stood = host_state();
-    // A gateway for multicast is what only the kernel objects to.
+    // Only the kernel refuses a gateway for a multicast destination.
     let green = lecture().namespace("green", "v-net-0", "192.168.15.3/24");
     let impossible = green.namespace("grey", "v-net-0", "192.168.15.4/24").replace(
         "name = \"grey\"",

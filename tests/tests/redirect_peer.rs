@@ -1,21 +1,21 @@
-//! Uplinks whose far end is entered at once: what goes there, by which way, and what does not.
+//! Uplinks with `redirect_peer`: which packets enter the far end directly, and which take the cable.
 
 use netns_tests::{
     DEADLINE, LabFile, Sandbox, eventually, inside, lecture, netns, stream_whole, town,
 };
 
-/// The lecture's lab with the option.
+/// The lecture's lab with `redirect_peer`.
 fn entering() -> LabFile {
     enters(lecture(), "ens3")
 }
 
-/// A lab with the option at one of its uplinks.
+/// A lab with `redirect_peer` at one of its uplinks.
 fn enters(lab: LabFile, uplink: &str) -> LabFile {
     let name = format!("name = \"{uplink}\"");
     lab.replace(&name, &format!("{name}\nredirect_peer = true"))
 }
 
-/// How many lines of a recording have this in them.
+/// How many lines of a recording contain this text.
 fn times(lines: &[String], part: &str) -> usize {
     lines.iter().filter(|line| line.contains(part)).count()
 }
@@ -24,19 +24,19 @@ fn times(lines: &[String], part: &str) -> usize {
 fn translated_packets_bypass_the_cable_of_the_uplink() {
     let _sandbox = Sandbox::new();
     entering().up().success();
-    // The first one has the router ask for the next hop's Ethernet address.
+    // The first packet makes the router resolve the next hop.
     inside("red").ping("8.8.8.8").success();
     let (near, far) = (inside("host").capture("ens3"), inside("lan").capture("eth0"));
     inside("red").command("ping", &["-c", "3", "-i", "0.2", "8.8.8.8"]).success();
     let (near, far) = (near.stop(), far.stop());
     let (request, reply) = ("192.168.1.10 > 8.8.8.8: ICMP echo request", "ICMP echo reply");
     assert_eq!((times(&near, request), times(&far, request)), (0, 3), "{near:#?}\n{far:#?}");
-    // What comes in does, and the host sees it.
+    // Incoming packets take the cable, and the host sees them.
     assert_eq!((times(&near, reply), times(&far, reply)), (3, 3), "{near:#?}\n{far:#?}");
     assert_eq!(times(&far, "192.168.15."), 0, "{far:#?}");
 }
 
-/// The kernel looks after the Ethernet addresses of its neighbours when it sends to them.
+/// The kernel keeps neighbour entries up to date when it sends to the neighbours itself.
 #[test]
 fn the_first_packets_of_a_connection_use_the_neighbour_table() {
     let _sandbox = Sandbox::new();
@@ -49,7 +49,7 @@ fn the_first_packets_of_a_connection_use_the_neighbour_table() {
     let near = near.stop();
     let from_us = |line: &&String| line.contains("192.168.1.10.") && !line.contains("1.1.80 >");
     let ours: Vec<_> = near.iter().filter(from_us).collect();
-    // One that is lost is sent again.
+    // A lost SYN is sent again.
     assert!(!ours.is_empty() && ours.iter().all(|line| line.contains("Flags [S]")), "{near:#?}");
 }
 
@@ -65,7 +65,7 @@ fn connections_from_outside_are_answered() {
     let answers: Vec<_> = near.iter().filter(|line| line.contains("1.10.80 >")).collect();
     let opens = |line: &&String| line.contains("Flags [S.]");
     assert!(!answers.is_empty() && answers.iter().all(opens), "{near:#?}");
-    // Hairpins leave by no uplink.
+    // A hairpin does not use the uplink.
     inside("red").curl("http://192.168.1.10/").success().shows(&["from blue"]);
 }
 
@@ -78,7 +78,7 @@ fn a_far_end_with_a_changed_mac_address_is_still_reached() {
     inside("host").command("ip", &["neigh", "flush", "dev", "ens3"]).success();
     let mut near = inside("host").capture("ens3");
     let _pings = inside("red").start("ping", &["-i", "0.1", "8.8.8.8"]);
-    // What was known of the old one is forgotten within a second; then it is the kernel's way.
+    // The old MAC address is forgotten within a second; then packets take the cable.
     near.wait_for("192.168.1.10 > 8.8.8.8: ICMP echo request");
     near.wait_for("8.8.8.8 > 192.168.1.10: ICMP echo reply");
 }
@@ -98,8 +98,8 @@ fn large_packets_and_fragments_arrive_whole() {
     assert!(near.iter().all(opens), "nothing else passes the cable: {near:#?}");
 }
 
-/// The far end is the port of a bridge, where the next router's programs are. What is for the
-/// bridge itself enters it; what is for others on the bridge goes by the cable.
+/// The far end is the port of a bridge of the next router. Packets for the bridge itself enter it;
+/// packets for others on the bridge take the cable.
 #[test]
 fn redirect_peer_works_for_an_uplink_in_a_bridge() {
     let _sandbox = Sandbox::new();
@@ -141,7 +141,7 @@ fn redirect_peer_is_shown_and_can_be_changed() {
     assert!(!netns(&["status"]).success().stdout.contains("redirect_peer"));
 }
 
-/// The kernel's route says that packets are to bear an inside address: no flow begins so.
+/// The source address of the kernel's route is an inside address: no flow may begin with it.
 #[test]
 fn no_packet_with_an_inside_source_enters_the_far_end() {
     let _sandbox = Sandbox::new();

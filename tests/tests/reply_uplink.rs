@@ -1,4 +1,5 @@
-//! By which uplink a call from outside is answered. With `via_stack` that is the kernel's choice.
+//! Answers to a call from outside leave by the uplink that the call came in by. With `via_stack` the
+//! kernel selects the uplink.
 
 use std::net::UdpSocket;
 
@@ -18,11 +19,11 @@ fn answers_leave_by_the_uplink_that_the_call_came_in_by() {
             ask_at(caller, called, &red, "call");
         }
     };
-    // As routers with two providers have it: what bears an address leaves by its uplink.
+    // The usual rule on a router with two providers: each source address leaves by its own uplink.
     lead_to_the_second("from 198.51.100.2");
     called(&by_a, "192.0.2.2:5353");
     called(&by_b, "198.51.100.2:5353");
-    // Or by a second default route, which counts for nothing but what must leave by that uplink.
+    // Without the rule: a second default route with a higher metric is enough.
     let gateway = inside("gw");
     ip(&gateway, "rule del table 100");
     ip(&gateway, "route add default via 198.51.100.1 dev isp-b metric 1000");

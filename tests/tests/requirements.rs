@@ -1,4 +1,4 @@
-//! What the RFCs and other systems' bugs ask, seen from outside, with real sockets.
+//! Requirements of RFCs, and bugs of other systems, tested with real sockets.
 
 use std::{
     io::{Read, Write},
@@ -25,14 +25,14 @@ fn udp(namespace: &str, port: u16) -> UdpSocket {
     inside(namespace).udp(("0.0.0.0", port))
 }
 
-/// Asks an echo server, and returns whom it saw.
+/// Sends a datagram to an echo server, and returns the source that the server sees.
 #[track_caller]
 fn ask(socket: &UdpSocket, server: &UdpEcho, address: &str) -> SocketAddr {
     ask_echo(socket, address);
     server.next_peer()
 }
 
-/// From the LAN straight to the router.
+/// A wire from the LAN to the router.
 fn wire_of_the_lan() -> Wire {
     Wire::open(&inside("lan"), "eth0", mac_of(&inside("host"), "ens3"))
 }
@@ -67,7 +67,7 @@ fn rfc4787_req11_a_port_conflict_does_not_change_other_flows() {
     assert_eq!(reds.port(), 4000);
     let blues = ask(&blue, &near, "192.168.1.1:5353");
     assert_ne!(blues.port(), 4000);
-    // What was there before goes on as it was, and what is new is treated as if nothing was.
+    // Existing flows keep their ports, and new flows to other remotes keep theirs as well.
     assert_eq!(ask(&red, &near, "192.168.1.1:5353"), reds);
     assert_eq!(ask(&blue, &near, "192.168.1.1:5353"), blues);
     assert_eq!(ask(&red, &far, "8.8.8.8:5353").port(), 4000);
@@ -87,7 +87,7 @@ fn pitfall_cilium_19908_the_first_packet_is_not_lost() {
             inside(namespace).command("ip", &["neigh", "flush", "all"]).success();
         }
     };
-    // One datagram each way, which nobody repeats.
+    // One datagram in each direction, without a retransmission.
     for _ in 0..5 {
         nobody_is_known();
         ask(&red, &outside, "192.168.1.1:5353");
@@ -121,7 +121,7 @@ fn pitfall_cilium_47425_a_stray_packet_does_not_affect_the_next_connection() {
     lab_is_up();
     let listener = inside("lan").run(|| TcpListener::bind("192.168.1.1:7000")).expect("a listener");
     let echo = UdpEcho::start("lan", "192.168.1.1:5353");
-    // As if connections had been here before, whose last packets are late.
+    // Late packets of earlier connections.
     let wire = wire_of_the_lan();
     for flags in [ACK, SYN | ACK, RST, SYN] {
         wire.send(&ipv4(LAN, HOST).tcp(7000, 40_000, flags).bytes());
@@ -156,15 +156,15 @@ fn pitfall_moby_41872_a_forward_of_loopback_is_reachable_only_from_the_host() {
     let add = ["forward", "add", "udp", "8053", "192.168.15.2:53", "--address", "127.0.0.1"];
     netns(&add).success();
     let host = udp("host", 0);
-    // A neighbour that writes the loopback address into its packets must not get in, and
-    // neither one that calls the port at the host's own address.
+    // A neighbour that sends to the loopback address must not get in, and neither one that uses the
+    // host's own address.
     wire_of_the_lan().send(&ipv4(LAN, LOOPBACK).udp(4000, 8053).bytes());
     let to_host = mac_of(&inside("host"), "v-net-0");
     let red = Wire::open(&inside("red"), "veth-red", to_host);
     red.send(&ipv4(RED, LOOPBACK).udp(4000, 8053).bytes());
     udp("lan", 0).send_to(b"unasked", "192.168.1.10:8053").expect("a datagram");
     udp("red", 0).send_to(b"unasked", "192.168.1.10:8053").expect("a datagram");
-    // The server tells of whom it hears in the order in which it hears them.
+    // The server reports its clients in the order of their datagrams.
     let first = ask(&host, &server, "127.0.0.1:8053");
     let own = host.local_addr().expect("an address").port();
     assert_eq!(first.to_string(), format!("192.168.15.5:{own}"));

@@ -1,5 +1,5 @@
-//! Forwards of ranges and for some sources; masquerades with exceptions, fixed addresses and
-//! limits on segments: on a living lab, with real traffic.
+//! Forwards of ranges and for some sources; masquerades with exceptions, fixed addresses and an MSS
+//! limit, with real traffic.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -14,15 +14,13 @@ use netns_tests::{
     inside, lab_is_up, lecture, nat, netns, receive_stream, send_stream, stream_whole,
 };
 
-/// How long a packet that must not arrive is waited for.
+/// How long to wait for a packet that must not arrive.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// The forwards of a lab that has all the rules it may have: besides them there are a masquerade and
-/// a forward.
+/// The number of forwards that fill the table of rules, together with a masquerade and a forward.
 const MANY: u16 = 16_381;
 
-/// How long the publishing of a range may take, and how often it is tried: another process may
-/// have the machine in between.
+/// The time limit for publishing a range, and how often it is tried: the machine may be busy.
 const AT_ONCE: Duration = Duration::from_secs(2);
 const ATTEMPTS: usize = 5;
 
@@ -31,7 +29,7 @@ fn up(lab: &LabFile) {
     lab.up().success();
 }
 
-/// Asks a UDP server, and tells who answered; `None` when nobody does.
+/// Sends a query to a UDP server and returns the source of the answer; `None` without an answer.
 #[track_caller]
 fn ask(socket: &UdpSocket, server: &str) -> Option<SocketAddr> {
     socket.send_to(b"who?", server).expect("a datagram");
@@ -53,7 +51,7 @@ fn udp(place: &str, address: &str, wait: Duration) -> UdpSocket {
 fn pitfall_moby_53466_ten_thousand_ports_are_published_at_once() {
     let _sandbox = Sandbox::new();
     lab_is_up();
-    // The first time the program is read from the disk.
+    // The first run reads the program from disk.
     netns(&["forward", "list"]).success();
     let publish = || {
         let begin = Instant::now();
@@ -80,7 +78,7 @@ fn pitfall_moby_53466_ten_thousand_ports_are_published_at_once() {
             assert_eq!(by.map(|by| by.to_string()), Some(server.clone()), "from {place}");
         }
     }
-    // Those of the host are its own sockets' affair, and none of the flow table.
+    // Connections of the host go through the socket hooks and have no records.
     assert_eq!(count(&nat()["forwards"][1], "flows"), 10);
     netns(&["forward", "del", "udp", "9000"])
         .fails_with_code(1, &["`forward udp 8000-17999 -> 192.168.15.2:8000-17999`"]);
@@ -142,7 +140,7 @@ fn a_forward_with_sources_accepts_only_those_sources() {
     assert_eq!(rule["from"], serde_json::json!(["192.168.1.0/24", "192.168.15.2/32"]));
     netns(&["forward", "list"]).success().shows(&["FROM", "192.168.1.0/24, 192.168.15.2/32"]);
     netns(&["forward", "del", "udp", "5353"]).success();
-    // Its sources are not those of the next rule with its number.
+    // A new rule with the same number does not inherit the sources.
     netns(&add).success();
     assert!(asks("red", DEADLINE));
 }
@@ -158,7 +156,7 @@ fn pitfall_moby_41872_a_port_published_on_loopback_is_unreachable_from_the_lan()
     inside("host").curl("http://192.168.1.10:3000/").fails_with_code(7, &[]);
     inside("lan").curl("http://192.168.1.10:3000/").fails_with_code(7, &[]);
     inside("red").curl("http://192.168.1.10:3000/").fails_with_code(7, &[]);
-    // A neighbour on the LAN who sends packets for 127.0.0.1 to the router.
+    // A neighbour on the LAN sends packets for 127.0.0.1 to the router.
     let lan = inside("lan");
     for setting in ["all", "eth0"] {
         let key = format!("net.ipv4.conf.{setting}.route_localnet=1");
@@ -231,7 +229,7 @@ fn pitfall_moby_53384_a_changed_rule_ends_only_its_own_connections() {
             up(&with("192.168.15.2:6000", ""));
             assert!(ask(&peer, "192.168.1.10:6000").is_some());
             let _ = blue.next_peer();
-            // A change of the masquerade is none of the forwards.
+            // A change of the masquerade does not change the forwards.
             let changed = with("192.168.15.2:6000", "except = [\"10.0.0.0/8\"]\n");
             let before = rule_flows();
             up(&changed);
@@ -247,7 +245,7 @@ fn pitfall_moby_53384_a_changed_rule_ends_only_its_own_connections() {
     assert!(received > 1 << 20);
 }
 
-/// How many connections of forwards there are.
+/// The number of connections of forwards.
 fn rule_flows() -> usize {
     flows().iter().filter(|flow| flow["kind"] == "forward").count()
 }
@@ -275,7 +273,7 @@ fn only_excepted_networks_see_the_address_of_the_namespace() {
     assert_eq!(far.next_peer().to_string(), "192.168.15.1:4000");
     assert!(ask(&red, "192.168.1.1:53").is_some());
     assert_eq!(near.next_peer().to_string(), "192.168.1.10:4000");
-    // The other way, and TCP.
+    // The other direction, and TCP.
     inside("red").ping("8.8.8.8").success();
     inside("lan").command("ping", &["-c1", "-W2", "-I", "8.8.8.8", "192.168.15.1"]).success();
     inside("lan").cannot_ping("192.168.15.1");
@@ -283,7 +281,7 @@ fn only_excepted_networks_see_the_address_of_the_namespace() {
     let _stream = inside("red").run(|| connect_from(0, "8.8.8.8:80")).expect("a connection");
     let (_, peer) = accept(&listener).expect("a connection");
     assert_eq!(peer.ip().to_string(), "192.168.15.1");
-    // Without the exception no inside address leaves.
+    // Without the exception no packet leaves with an inside address.
     up(&lecture());
     assert!(ask(&red, "8.8.8.8:53").is_some());
     assert_eq!(far.next_peer().to_string(), "192.168.1.10:4000");
@@ -306,7 +304,7 @@ fn a_masquerade_with_a_fixed_address_uses_it() {
     let mut stream = inside("red").run(|| connect_from(0, "8.8.8.8:80")).expect("a connection");
     let (mut server, peer) = accept(&listener).expect("a connection");
     assert_eq!(peer.ip().to_string(), "192.168.1.20");
-    // Past the times at which the way is looked up anew, about once a second.
+    // Longer than the interval at which routes are looked up again, about a second.
     eventually("a connection of some seconds", DEADLINE, || {
         stream.write_all(b"ping").expect("four bytes");
         server.read_exact(&mut [0; 4]).expect("four bytes");
@@ -316,7 +314,7 @@ fn a_masquerade_with_a_fixed_address_uses_it() {
         count(flow, "age_seconds") >= 3
     });
     inside("blue").ping("8.8.8.8").success();
-    // By a forward of that address, from inside and outside.
+    // Through a forward of that address, from inside and outside.
     let _web = inside("blue").web_server("192.168.15.2", 80, "from blue");
     inside("red").curl("http://192.168.1.20/").success().shows(&["from blue"]);
     inside("lan").curl("http://192.168.1.20/").success().shows(&["from blue"]);
@@ -340,7 +338,7 @@ fn the_mss_is_clamped_in_both_directions() {
     stream_whole((&inside("red"), "8.8.8.8:81"), (&inside("lan"), "8.8.8.8:81"), 2);
 }
 
-/// The largest segment that a connection sends, without options, in bytes.
+/// The MSS of a connection, without options, in bytes.
 fn segment(stream: &TcpStream) -> u32 {
     nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::TcpMaxSeg).expect("a size")
 }

@@ -1,5 +1,5 @@
-//! `netns schema` held against topology files by a foreign validator: it takes what `netns check`
-//! takes, and refuses what `netns check` refuses.
+//! A foreign validator applies `netns schema` to topology files: it accepts and rejects the same files
+//! as `netns check`.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
@@ -10,13 +10,13 @@ const GOOD: &str = include_str!("../../netns-user/topology/src/topology/tests/la
 const OWN: &str = include_str!("../../netns-user/topology/src/topology/tests/labs/own.toml");
 const LARGE: &str = include_str!("../../netns-user/topology/src/topology/tests/labs/large.toml");
 
-/// Which of these topology files the schema takes, by their names.
+/// Whether the schema accepts each of these topology files, by name.
 fn verdicts(files: &BTreeMap<String, String>) -> BTreeMap<String, bool> {
     let folder = TempDir::new().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let schema = path("schema");
     fs::write(&schema, &netns(&["schema"]).success().stdout).expect("written");
-    // The machine's own Python has the package, whatever else PATH leads to.
+    // The package is installed for the system's Python, which may not be the first in PATH.
     let mut validator = Command::new("/usr/bin/jsonschema");
     validator.args(["--output", "pretty"]);
     for (name, text) in files {
@@ -41,7 +41,7 @@ fn verdicts(files: &BTreeMap<String, String>) -> BTreeMap<String, bool> {
     verdicts
 }
 
-/// Whether `netns check` takes a topology file.
+/// Whether `netns check` accepts a topology file.
 fn is_checked(text: &str) -> bool {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), text).expect("written");

@@ -1,11 +1,11 @@
-//! `netns status` of a lab that somebody has changed by hand.
+//! `netns status` of a lab that was changed by hand.
 
 use netns_tests::{
     DEADLINE, Output, Sandbox, Xdp, XdpAction, eventually, host_state, inside, lab, lab_is_up,
     lecture, netns, own, ports_settle,
 };
 
-/// A command that a person types, word by word.
+/// Runs the words of a command line.
 #[track_caller]
 fn run(line: &str) -> Output {
     let (program, arguments) = line.split_once(' ').expect("a command with arguments");
@@ -17,7 +17,7 @@ fn run(line: &str) -> Output {
     .success()
 }
 
-/// `netns status`, which finds the lab other than its file has it.
+/// Runs `netns status`, which must report deviations from the file.
 #[track_caller]
 fn status_tells(parts: &[&str]) {
     let status = netns(&["status"]);
@@ -25,7 +25,7 @@ fn status_tells(parts: &[&str]) {
     status.shows(parts);
 }
 
-/// Each change by hand of the lecture's lab, and what `netns status` says of it.
+/// Changes of the lecture's lab by hand, and what `netns status` reports for each.
 const CHANGES: [(&str, &[&str]); 13] = [
     (
         "ip -n red link set veth-red address 02:00:00:00:00:99",
@@ -124,7 +124,7 @@ fn the_json_of_status_has_actual_and_expected_values() {
     assert_eq!(changed, [&expected]);
 }
 
-/// They are somebody else's, and `up` leaves them alone.
+/// They do not belong to the lab, so `up` leaves them alone.
 #[test]
 fn status_reports_a_queueing_discipline_and_an_xdp_program_until_they_are_removed() {
     let _sandbox = Sandbox::new();
@@ -178,7 +178,7 @@ fn status_of_a_lab_on_the_machine_covers_its_bridge_and_forwarding() {
     let now = host_state();
     let different: Vec<_> = now.symmetric_difference(&whole).collect();
     assert!(different.is_empty(), "{different:#?}");
-    // A bridge that somebody has made in its place is not the lab's.
+    // A bridge that was made by hand in its place does not belong to the lab.
     run("ip link del br-own");
     run("ip link add br-own type bridge");
     status_tells(&["br-own", "MISSING"]);

@@ -1,39 +1,24 @@
-//! Single changes by hand: cables, bridges, addresses, routes, links. Judged by `ip`.
+//! Commands for single steps: cables, bridges, addresses, routes, links. Checked with `ip`.
 
 use std::collections::BTreeSet;
 
-use netns_tests::{Machine, Output, Sandbox, inside, lab_is_up, netns, own};
+use netns_tests::{
+    Machine, Sandbox, inside, ipv4_of_link, is_link_up, lab_is_up, netns, netns_line, own,
+};
 use netns_user::step::{End, Place, Step, apply_all};
 use serde_json::Value;
 
-/// `netns` with a line of words.
-#[track_caller]
-fn netns_line(line: &str) -> Output {
-    netns(&line.split(' ').collect::<Vec<_>>())
-}
-
-/// Namespaces of these names.
+/// Makes namespaces with these names.
 fn namespaces(names: &[&str]) {
     names.iter().for_each(|name| drop(netns(&["add", name]).success()));
 }
 
-/// What `ip` knows of one interface.
+/// The JSON of an interface, from `ip -j addr`.
 #[track_caller]
 fn link(namespace: &str, interface: &str) -> Value {
     let shown =
         inside(namespace).command("ip", &["-j", "-d", "addr", "show", "dev", interface]).json();
     shown[0].clone()
-}
-
-fn is_up(link: &Value) -> bool {
-    link["flags"].as_array().expect("flags").iter().any(|flag| flag == "UP")
-}
-
-fn ipv4(link: &Value) -> Vec<String> {
-    let all = link["addr_info"].as_array().expect("addresses").iter();
-    all.filter(|held| held["family"] == "inet")
-        .map(|held| format!("{}/{}", held["local"].as_str().unwrap_or("?"), held["prefixlen"]))
-        .collect()
 }
 
 fn ipv4_routes(namespace: &str) -> BTreeSet<String> {
@@ -59,14 +44,17 @@ fn a_cable_joins_two_namespaces() {
     for (namespace, interface) in [("red", "veth-red"), ("blue", "veth-blue")] {
         let link = link(namespace, interface);
         assert_eq!(link["linkinfo"]["info_kind"], "veth", "{link:#}");
-        assert!(!is_up(&link) && ipv4(&link).is_empty(), "more than was asked for: {link:#}");
+        assert!(
+            !is_link_up(&link) && ipv4_of_link(&link).is_empty(),
+            "more than was asked for: {link:#}"
+        );
     }
     netns_line("addr add 192.168.15.1/24 red:veth-red").success();
     netns_line("addr add 192.168.15.2/24 blue:veth-blue").success();
     netns_line("link set red:veth-red up").success();
     netns_line("link set blue:veth-blue up").success();
     inside("red").ping("192.168.15.2").success();
-    // By its other end.
+    // Deleted by its other end.
     netns_line("cable del blue:veth-blue")
         .success()
         .shows(&["deleted: cable blue:veth-blue - red:veth-red"]);
@@ -83,15 +71,15 @@ fn cable_add_can_set_addresses_and_bring_both_ends_up() {
     inside("red").ping("192.168.15.2").success();
     let link = link("blue", "veth-blue");
     assert_eq!(link["mtu"], 1400, "{link:#}");
-    assert_eq!(ipv4(&link), ["192.168.15.2/24"]);
+    assert_eq!(ipv4_of_link(&link), ["192.168.15.2/24"]);
 }
 
 #[test]
 fn the_list_finds_both_ends_of_each_cable() {
     let _sandbox = Sandbox::new();
     namespaces(&["red", "blue", "green", "grey", "lost"]);
-    // Indexes repeat from namespace to namespace: by them alone, blue's first interface could
-    // be an end of the first cable or of the second.
+    // Interface indexes repeat in each namespace: by index alone, blue's first interface could be an end
+    // of the first or of the second cable.
     let pairs = [("red", "blue"), ("green", "grey"), ("blue", "green"), ("green", "red")];
     for (one, other) in pairs {
         netns_line(&format!("cable add {one}:to-{other} {other}:to-{one}")).success();
@@ -100,7 +88,7 @@ fn the_list_finds_both_ends_of_each_cable() {
     netns_line("cable add mine red:yours").success();
     netns_line("bridge add red:br").success();
     netns_line("bridge attach red:br red:here-a").success();
-    // With a far end that has no name any more: not both ends can be told.
+    // The far end is in a namespace without a name, so only one end can be listed.
     netns_line("cable add red:alone lost:far").success();
     let holder = inside("lost").start("sleep", &["1000"]);
     netns_line("del lost").success();
@@ -140,8 +128,8 @@ fn a_bridge_is_made_and_interfaces_are_plugged_in_and_out() {
     let bridge = link("host", "v-net-0");
     assert_eq!(bridge["linkinfo"]["info_kind"], "bridge", "{bridge:#}");
     assert_eq!(bridge["mtu"], 1400, "{bridge:#}");
-    assert_eq!(ipv4(&bridge), ["192.168.15.5/24"]);
-    assert!(is_up(&bridge), "{bridge:#}");
+    assert_eq!(ipv4_of_link(&bridge), ["192.168.15.5/24"]);
+    assert!(is_link_up(&bridge), "{bridge:#}");
     netns_line("cable add red:veth-red host:veth-red-br").success();
     netns_line("bridge attach host:v-net-0 host:veth-red-br").success();
     assert_eq!(link("host", "veth-red-br")["master"], "v-net-0");
@@ -182,12 +170,12 @@ fn the_first_packet_through_a_new_bridge_port_arrives() {
     netns_line("bridge add host:br=10.0.0.254/24 --up").success();
     for round in 0..10 {
         netns_line("cable add red:r=10.0.0.1/24 host:p --bridge host:br").success();
-        // Whichever end is the last one.
+        // Either end may be the last one that comes up.
         let ends = if round % 2 == 0 { ["red:r", "host:p"] } else { ["host:p", "red:r"] };
         for end in ends {
             netns(&["link", "set", end, "up"]).success();
         }
-        // Less time than it takes to ask a second time for the address.
+        // Less time than the interval between two ARP requests.
         let ping = ["-n", "-c", "1", "-W", "0.7", "10.0.0.254"];
         inside("red").command("ping", &ping).success();
         netns_line("cable del red:r").success();
@@ -200,11 +188,11 @@ fn addresses_can_be_added_and_deleted() {
     netns_line("add red").success();
     netns_line("addr add 8.8.8.8/32 red:lo").success();
     netns_line("addr add 10.0.0.1/24 red:lo").success();
-    assert_eq!(ipv4(&link("red", "lo")), ["8.8.8.8/32", "10.0.0.1/24"]);
+    assert_eq!(ipv4_of_link(&link("red", "lo")), ["8.8.8.8/32", "10.0.0.1/24"]);
     netns_line("addr add 8.8.8.8/32 red:lo").fails_with(&["red:lo", "8.8.8.8/32", "already"]);
     netns_line("addr del 8.8.8.8/32 red:lo").success();
     netns_line("addr del 8.8.8.8/32 red:lo").fails_with(&["red:lo", "it has 10.0.0.1/24"]);
-    assert_eq!(ipv4(&link("red", "lo")), ["10.0.0.1/24"]);
+    assert_eq!(ipv4_of_link(&link("red", "lo")), ["10.0.0.1/24"]);
 }
 
 #[test]
@@ -243,7 +231,7 @@ fn the_error_for_an_unreachable_gateway_says_what_to_do() {
     let _sandbox = Sandbox::new();
     namespaces(&["red", "blue"]);
     netns_line("cable add red:r=10.0.0.1/24 blue:b").success();
-    // Off: no network is reached yet.
+    // While the link is down no network is reachable.
     let unreachable = ["10.0.0.2", "namespace \"red\"", "netns addr add", "netns link set"];
     netns_line("route add red:default --via 10.0.0.2").fails_with(&unreachable);
     netns_line("link set red:r up").success();
@@ -260,10 +248,10 @@ fn links_can_be_switched_on_and_off_and_get_an_mtu() {
     let _sandbox = Sandbox::new();
     netns_line("add red").success();
     netns_line("link set red:lo up").success().shows(&["set: red:lo up"]);
-    assert!(is_up(&link("red", "lo")));
+    assert!(is_link_up(&link("red", "lo")));
     netns_line("link set red:lo down --mtu 9000").success();
     let lo = link("red", "lo");
-    assert!(!is_up(&lo) && lo["mtu"] == 9000, "{lo:#}");
+    assert!(!is_link_up(&lo) && lo["mtu"] == 9000, "{lo:#}");
     netns_line("cable add red:a red:b").success();
     netns_line("link set red:a --mtu 70000").fails_with(&["red:a", "68 to 65535", "70000"]);
     netns_line("link set red:a").fails_with_code(2, &["STATE", "--mtu"]);
@@ -331,7 +319,7 @@ fn errors_name_missing_and_conflicting_objects() {
 #[test]
 fn a_network_card_is_never_deleted() {
     let _sandbox = Sandbox::new();
-    // No test has a network card; a tun interface has no kind that a command makes either.
+    // A tap interface plays the network card: no command of netns makes one either.
     own().command("ip", &["tuntap", "add", "eth7", "mode", "tap"]).success();
     netns_line("cable del eth7").fails_with(&["eth7", "not a cable"]);
     netns_line("bridge del eth7").fails_with(&["eth7", "not a bridge"]);
@@ -352,7 +340,7 @@ fn steps_refuse_to_delete_objects_of_a_lab() {
         netns_line(line).fails_with(&["belongs to lab \"lecture\"", "netns down lecture"]);
     }
     inside("red").ping("192.168.15.2").success();
-    // What was added to a lab by hand is not its own.
+    // A cable that was added by hand does not belong to the lab.
     netns_line("cable add red:own blue:own").success();
     netns_line("cable del red:own").success();
 }

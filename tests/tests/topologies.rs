@@ -1,5 +1,5 @@
-//! Labs of other shapes than the lecture's: several routers, one behind another, cables without
-//! a bridge, several outsides, several labs.
+//! Other topologies than the lecture's: several routers, routers in a row, point-to-point cables,
+//! several outsides, several labs.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -93,7 +93,7 @@ b = { namespace = "right", interface = "eth0", address = "10.0.2.2/30" }
     assert_eq!(inside("right").hops("10.0.1.1"), ["10.0.2.1", "10.0.1.1"]);
     inside("left").ping_whole("10.0.1.2", 1500).success();
     inside("left").ping_whole("10.0.2.2", 1400).success();
-    // The kernel has not forgotten what it was told, and says so itself.
+    // The kernel has cached the path MTU and rejects the packet itself.
     let too_long = inside("right").ping_whole("10.0.2.1", 1401);
     assert!(!too_long.status.success(), "{too_long}");
     let refused = inside("left").ping_whole("10.0.2.2", 1401);
@@ -101,13 +101,13 @@ b = { namespace = "right", interface = "eth0", address = "10.0.2.2/30" }
     refused.shows(&["mtu = 1400"]);
     let routes = inside("right").command("ip", &["route"]).success();
     routes.shows(&["10.0.1.0/30 via 10.0.2.1 dev eth0", "metric 7"]);
-    // It is the key that makes it one.
+    // Without the key it does not forward.
     chain.replace("forwarding = true\n", "").up().success();
     inside("left").ping("10.0.1.2").success();
     inside("left").cannot_ping("10.0.2.2");
 }
 
-/// A site behind a namespace of a bridge, which is the way there for the router and all behind it.
+/// A site behind a namespace on a bridge; the router has a route to it through that namespace.
 fn site_behind_a_namespace(source_check: bool) -> LabFile {
     lab_file(&format!(
         r#"
@@ -147,7 +147,7 @@ fn routes_of_a_router_in_the_file_are_applied() {
     site_behind_a_namespace(false).up().success();
     assert_eq!(inside("desk").hops("10.99.0.2"), ["10.2.0.1", "10.1.0.5", "10.99.0.2"]);
     inside("site").ping("10.2.7.7").success();
-    // What a namespace forwards bears other addresses than its own.
+    // Packets that a namespace forwards have other source addresses, so the source check drops them.
     site_behind_a_namespace(true).up().success();
     inside("desk").cannot_ping("10.99.0.2");
     assert!(dropped("spoofed-source") > 0, "{:#}", nat());
@@ -202,7 +202,7 @@ bridge = "br0"
         let address = link["addr_info"][0]["local"].as_str().expect("an address").to_owned();
         (address, link["mtu"].as_u64().expect("an MTU"))
     });
-    // From the lowest, past the bridge's own and what is given further down.
+    // From the lowest address, without that of the bridge and those given explicitly.
     let expected = [1, 2, 6, 4, 5, 7, 8].map(|last| format!("10.1.0.{last}"));
     assert_eq!(addresses.clone().map(|(address, _)| address), expected);
     let mtus = addresses.map(|(_, mtu)| mtu);
@@ -227,7 +227,7 @@ bridge = "br0"
     inside("plain").ping_whole("10.1.0.4", 1300).success();
 }
 
-/// A lab with networks that all others have too, and names that none of them has.
+/// One of several labs with the same networks and different names.
 fn lab_number(number: u8) -> LabFile {
     lab_file(&format!(
         r#"
@@ -284,7 +284,7 @@ fn three_labs_do_not_affect_each_other() {
         assert_eq!(count(&nat["forwards"][0], "flows"), 1, "{nat:#}");
     };
     (1..=3).for_each(works);
-    // One goes, the others stay as they are, and their connections with them.
+    // When one lab goes down, the others and their connections stay.
     let bind = || std::net::TcpListener::bind("192.168.1.1:7000");
     let listener = inside("net3").run(bind).expect("a listener");
     let mut client =

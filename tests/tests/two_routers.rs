@@ -1,10 +1,10 @@
-//! A lab of two routers, one behind the other: each has rules and connections of its own.
+//! A lab with two routers in a row: each has its own rules and connections.
 
 use std::process::Command;
 
 use netns_tests::{
-    DEADLINE, Output, Running, Sandbox, count, eventually, inside, netns, netns_path, stream_whole,
-    town,
+    DEADLINE, Output, Running, Sandbox, count, eventually, inside, netns_line, netns_path,
+    stream_whole, town,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -15,13 +15,9 @@ fn town_is_up() -> Sandbox {
     sandbox
 }
 
-fn typed(line: &str) -> Output {
-    netns(&line.split(' ').collect::<Vec<_>>())
-}
-
 /// The rules of one router.
 fn rules(router: &str) -> Value {
-    typed(&format!("nat --router {router} --json")).json()
+    netns_line(&format!("nat --router {router} --json")).json()
 }
 
 fn length(list: &Value) -> usize {
@@ -32,42 +28,42 @@ fn length(list: &Value) -> usize {
 fn masquerade_add_applies_to_the_routers_of_that_network() {
     let _sandbox = town_is_up();
     inside("laptop").cannot_ping("8.8.8.8");
-    let explained = typed("masquerade add 10.1.0.0/24 --uplink wan --explain").success();
+    let explained = netns_line("masquerade add 10.1.0.0/24 --uplink wan --explain").success();
     explained.shows(&["ip netns exec home iptables -t nat -A POSTROUTING -s 10.1.0.0/24 -o wan"]);
     assert_eq!(length(&rules("home")["masquerades"]), 1);
     assert_eq!(length(&rules("provider")["masquerades"]), 0);
     inside("laptop").ping("10.64.0.3").success();
     inside("laptop").cannot_ping("8.8.8.8");
-    // No uplink is named: it is for all that have a bridge in there.
-    typed("masquerade add 10.0.0.0/8").success();
+    // Without an uplink the rule applies to all routers with a bridge in that network.
+    netns_line("masquerade add 10.0.0.0/8").success();
     inside("laptop").ping("8.8.8.8").success();
     for router in ["home", "provider"] {
         let last = rules(router)["masquerades"].as_array().expect("a list").last().cloned();
         assert_eq!(last.expect("a rule")["source"], "10.0.0.0/8");
     }
-    typed("masquerade del 10.0.0.0/8").success();
+    netns_line("masquerade del 10.0.0.0/8").success();
     assert_eq!(length(&rules("provider")["masquerades"]), 0);
     assert_eq!(length(&rules("home")["masquerades"]), 1);
-    typed("masquerade del 10.1.0.0/24").success();
+    netns_line("masquerade del 10.1.0.0/24").success();
     assert_eq!(length(&rules("home")["masquerades"]), 0);
-    typed("masquerade del 10.1.0.0/24").fails_with(&["masquerade 10.1.0.0/24", "netns nat"]);
+    netns_line("masquerade del 10.1.0.0/24").fails_with(&["masquerade 10.1.0.0/24", "netns nat"]);
 }
 
 #[test]
 fn masquerade_add_changes_all_selected_routers_or_none() {
     let _sandbox = town_is_up();
-    typed("masquerade add 10.0.0.0/8 --router home").success();
+    netns_line("masquerade add 10.0.0.0/8 --router home").success();
     assert_eq!(length(&rules("provider")["masquerades"]), 0);
     let exists = "the rule `masquerade 10.0.0.0/8 out of any uplink` already exists";
-    typed("masquerade add 10.0.0.0/8").fails_with(&[exists]);
+    netns_line("masquerade add 10.0.0.0/8").fails_with(&[exists]);
     assert_eq!(length(&rules("provider")["masquerades"]), 0);
-    // Of two that differ, one must be chosen.
-    typed("masquerade add 10.0.0.0/8 --router provider --uplink core").success();
-    typed("masquerade del 10.0.0.0/8").fails_with(&["home", "provider", "--router"]);
-    typed("masquerade del 10.0.0.0/8 --uplink core").success();
+    // If two routers have different rules, one must be selected.
+    netns_line("masquerade add 10.0.0.0/8 --router provider --uplink core").success();
+    netns_line("masquerade del 10.0.0.0/8").fails_with(&["home", "provider", "--router"]);
+    netns_line("masquerade del 10.0.0.0/8 --uplink core").success();
     assert_eq!(length(&rules("provider")["masquerades"]), 0);
     assert_eq!(length(&rules("home")["masquerades"]), 1);
-    let wrong = typed("masquerade add 10.1.0.0/24 --uplink wan --router provider");
+    let wrong = netns_line("masquerade add 10.1.0.0/24 --uplink wan --router provider");
     wrong.fails_with(&["provider", "wan"]);
 }
 
@@ -75,42 +71,42 @@ fn masquerade_add_changes_all_selected_routers_or_none() {
 fn forward_add_selects_the_router_of_the_target() {
     let _sandbox = town_is_up();
     let _server = inside("laptop").web_server("10.1.0.2", 80, "from the laptop");
-    typed("forward add tcp 80 10.1.0.2:80 --explain")
+    netns_line("forward add tcp 80 10.1.0.2:80 --explain")
         .success()
         .shows(&["ip netns exec home iptables"]);
     assert_eq!(length(&rules("home")["forwards"]), 1);
     assert_eq!(length(&rules("provider")["forwards"]), 0);
     inside("next").curl("http://10.64.0.2/").success().shows(&["from the laptop"]);
-    // The home's uplink is behind the provider.
-    typed("forward add tcp 80 10.64.0.2:80").success();
+    // The target is the home's uplink, which is behind the provider.
+    netns_line("forward add tcp 80 10.64.0.2:80").success();
     assert_eq!(length(&rules("provider")["forwards"]), 1);
     inside("net").curl("http://192.0.2.2/").success().shows(&["from the laptop"]);
-    typed("forward del tcp 80").fails_with(&["--router", "home", "provider"]);
-    typed("forward del tcp 80 --router home").success();
-    typed("forward del tcp 80").success();
+    netns_line("forward del tcp 80").fails_with(&["--router", "home", "provider"]);
+    netns_line("forward del tcp 80 --router home").success();
+    netns_line("forward del tcp 80").success();
     assert_eq!(length(&rules("provider")["forwards"]), 0);
-    typed("forward del tcp 80").fails_with(&["no rule", "forward tcp 80"]);
-    typed("forward add tcp 80 10.1.0.9:80").fails_with(&["10.1.0.9"]);
+    netns_line("forward del tcp 80").fails_with(&["no rule", "forward tcp 80"]);
+    netns_line("forward add tcp 80 10.1.0.9:80").fails_with(&["10.1.0.9"]);
 }
 
 #[test]
 fn nat_and_flows_list_every_router() {
     let _sandbox = town_is_up();
-    typed("masquerade add 10.0.0.0/8").success();
+    netns_line("masquerade add 10.0.0.0/8").success();
     inside("laptop").ping("8.8.8.8").success();
-    typed("nat").success().shows(&["router provider\n", "router home\n", "10.0.0.0/8"]);
-    let nat = typed("nat --json").json();
+    netns_line("nat").success().shows(&["router provider\n", "router home\n", "10.0.0.0/8"]);
+    let nat = netns_line("nat --json").json();
     let routers = nat["routers"].as_array().expect("routers").clone();
     let names: Vec<&Value> = routers.iter().map(|router| &router["router"]).collect();
     assert_eq!(names, ["provider", "home"]);
     for router in &routers {
         assert_eq!(count(&router["masquerades"][0], "flows"), 1, "{nat:#}");
     }
-    // One alone has the form of a lab with one.
+    // With `--router` the JSON has the form of a lab with one router.
     assert_eq!(rules("home")["lab"], "town");
     assert!(rules("home")["routers"].is_null());
 
-    let flows = typed("flows --json").json();
+    let flows = netns_line("flows --json").json();
     let mut ends: Vec<(&str, &str)> = flows
         .as_array()
         .expect("flows")
@@ -122,31 +118,31 @@ fn nat_and_flows_list_every_router() {
         .collect();
     ends.sort_unstable();
     assert_eq!(ends, [("home", "10.1.0.2"), ("provider", "10.64.0.2")]);
-    typed("flows").success().shows(&["ROUTER", "provider", "home"]);
-    let home = typed("flows --router home --json").json();
+    netns_line("flows").success().shows(&["ROUTER", "provider", "home"]);
+    let home = netns_line("flows --router home --json").json();
     assert_eq!(length(&home), 1);
     assert!(home[0]["router"].is_null());
 
-    typed("flows flush --router home").success().shows(&["1 flow flushed"]);
-    assert_eq!(length(&typed("flows --json").json()), 1);
+    netns_line("flows flush --router home").success().shows(&["1 flow flushed"]);
+    assert_eq!(length(&netns_line("flows --json").json()), 1);
     inside("laptop").ping("8.8.8.8").success();
-    let flushed = typed("flows flush --explain").success();
+    let flushed = netns_line("flows flush --explain").success();
     flushed.shows(&["exec provider conntrack -F", "exec home conntrack -F", "flows flushed"]);
-    assert_eq!(length(&typed("flows --json").json()), 0);
+    assert_eq!(length(&netns_line("flows --json").json()), 0);
 }
 
 #[test]
 fn watch_and_log_show_one_router() {
     let _sandbox = town_is_up();
-    typed("masquerade add 10.0.0.0/8").success();
+    netns_line("masquerade add 10.0.0.0/8").success();
     inside("laptop").ping("8.8.8.8").success();
-    let first = typed("watch --json").success();
+    let first = netns_line("watch --json").success();
     assert!(first.stderr.contains("provider") && first.stderr.contains("home"), "{first}");
     let inside_of =
         |output: Output| output.json()["flows"][0]["inside"].as_str().expect("an end").to_owned();
     assert!(inside_of(first).starts_with("10.64.0.2:"));
-    assert!(inside_of(typed("watch --json --router home")).starts_with("10.1.0.2:"));
-    typed("watch --once --router home").success().shows(&["router home", "10.1.0.2"]);
+    assert!(inside_of(netns_line("watch --json --router home")).starts_with("10.1.0.2:"));
+    netns_line("watch --once --router home").success().shows(&["router home", "10.1.0.2"]);
 
     let mut log = Running::start(
         None,
@@ -159,7 +155,7 @@ fn watch_and_log_show_one_router() {
     let leaves = |line: &str| line.contains("10.1.0.2") && line.ends_with("to wan");
     assert!(stdout.lines().any(leaves), "{stdout}");
 
-    // Each has a log of its own, and one that was killed is cleared of each.
+    // Each router has its own log, and what a killed log leaves is removed for each.
     let logs = ["home", "provider"].map(|router| {
         let mut log =
             Running::start(None, Command::new(netns_path()).args(["log", "--router", router]));
@@ -170,7 +166,7 @@ fn watch_and_log_show_one_router() {
         log.signal(Signal::SIGKILL);
     }
     drop(logs);
-    typed("nat").success();
+    netns_line("nat").success();
     for name in ["town", "town@home"] {
         let datapath = netns_user::datapath::Datapath::open(name).expect("a datapath");
         eventually("the log is cleared", DEADLINE, || !datapath.is_logging().expect("an answer"));
@@ -191,11 +187,11 @@ fn the_error_for_an_unknown_router_lists_the_known_ones() {
         "forward add tcp 80 10.1.0.2:80 --router office",
         "forward del tcp 80 --router office",
     ] {
-        typed(command).fails_with(&["office", "town", "provider, home"]);
+        netns_line(command).fails_with(&["office", "town", "provider, home"]);
     }
 }
 
-/// A home behind a provider's bridge, with an address that is not in the bridge's subnet.
+/// A home on its provider's bridge, with one address outside the subnet of the bridge.
 #[test]
 fn an_uplink_in_a_bridge_can_have_several_addresses() {
     const RULES: &str = r#"

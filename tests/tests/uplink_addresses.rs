@@ -1,5 +1,5 @@
-//! Several addresses of one uplink: rules that name each of them, with real sockets, and `up` of a
-//! living lab that gives and takes them one by one.
+//! Several addresses of one uplink: rules that name them, with real sockets, and `up` that adds and
+//! removes them.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use netns_tests::{
 const FIRST: &str = "192.168.1.10/24";
 const SECOND: &str = "192.168.1.11/24";
 const THIRD: &str = "192.168.1.12/24";
-/// In no subnet of the network outside.
+/// An address outside the subnet of the uplink.
 const BEYOND: &str = "198.51.100.1/32";
 
 /// The lecture's lab with these addresses at its uplink, and a third namespace.
@@ -34,13 +34,13 @@ fn forward(lab: LabFile, port: u16, address: &str, target: &str) -> LabFile {
     lab.forward("tcp", port, target).text(&format!("address = \"{address}\""))
 }
 
-/// Red leaves by the second address, blue by the third and green by the first.
+/// A lab in which red uses the second address, blue the third and green the first.
 fn three() -> LabFile {
     let lab = with(&[FIRST, SECOND, BEYOND]);
     masquerade(masquerade(lab, "192.168.15.1", SECOND), "192.168.15.2", BEYOND)
 }
 
-/// The addresses of the router's uplink, in the kernel's order.
+/// The addresses of the router's uplink in the kernel's order.
 fn held() -> Vec<String> {
     let told = inside("host").command("ip", &["-4", "-j", "addr", "show", "dev", "ens3"]).json();
     let all = told[0]["addr_info"].as_array().expect("a list").clone();
@@ -50,14 +50,14 @@ fn held() -> Vec<String> {
     all.iter().map(text).collect()
 }
 
-/// The address that a namespace bears outside, where its datagram arrives.
+/// The source address of a namespace's datagram outside.
 #[track_caller]
 fn seen_from(namespace: &str) -> String {
     let (server, client) = (inside("lan").udp("192.168.1.1:0"), inside(namespace).udp("0.0.0.0:0"));
     ask(&client, &server, "who?").ip().to_string()
 }
 
-/// A connection over which nothing has been sent yet.
+/// An open connection.
 struct Connection {
     near: TcpStream,
     far: TcpStream,
@@ -72,7 +72,7 @@ impl Connection {
         Self { near, far }
     }
 
-    /// Sends something there and back.
+    /// Sends a word there and back.
     #[track_caller]
     fn lives(&mut self) {
         exchange(&mut self.near, &mut self.far, b"ping");
@@ -176,7 +176,7 @@ fn up_adds_and_removes_uplink_addresses_without_ending_other_connections() {
         connection.lives();
         connection
     });
-    // One less and one more.
+    // One address is removed and one is added.
     let lab = by_second(&[FIRST, SECOND, THIRD]);
     let file = lab.write();
     let path = file.path().to_str().expect("a plain path");
@@ -206,7 +206,7 @@ fn rules_can_use_a_new_uplink_address_at_once() {
     let (lan, green) = (inside("lan"), inside("green"));
     stream_whole((&lan, "198.51.100.1:8080"), (&green, "192.168.15.3:8080"), 1);
     has_nothing_to_do(&lab);
-    // And back: the rules go with their addresses.
+    // Back again: the rules are removed with their addresses.
     with(&[FIRST]).up().success().shows(&["is changed"]);
     assert_eq!(held(), [FIRST]);
     assert_eq!(seen_from("blue"), "192.168.1.10");
@@ -226,7 +226,7 @@ fn secondary_addresses_survive_the_removal_of_the_primary_one() {
     lab.up().success().shows(&["is changed"]);
     assert_eq!(held(), [SECOND, THIRD]);
     connection.lives();
-    // Where no rule names an address, it is the first of the list.
+    // A rule without an address uses the first one.
     assert_eq!(seen_from("green"), "192.168.1.11");
     has_nothing_to_do(&lab);
 }
@@ -250,7 +250,7 @@ fn up_can_make_another_address_the_primary_one() {
     by_rule.lives();
     called.lives();
     has_nothing_to_do(&swapped);
-    // A new one before all.
+    // A new address before all others.
     let new = lab(&[THIRD, SECOND, FIRST, BEYOND]);
     new.up().success().shows(&["is changed"]);
     assert_eq!(seen_from("green"), "192.168.1.12");
@@ -277,7 +277,7 @@ fn up_restores_an_address_removed_by_hand() {
     }
 }
 
-/// An address that was added by hand belongs to the lab once the file names it, and so do its rules.
+/// An address that was added by hand belongs to the lab, with its rules, once the file names it.
 #[test]
 fn up_adopts_an_address_added_by_hand() {
     let _sandbox = Sandbox::new();
@@ -295,12 +295,12 @@ fn up_adopts_an_address_added_by_hand() {
     assert!(rules.to_string().contains("192.168.1.11"), "{rules}");
     assert_eq!(held(), [FIRST, SECOND]);
     has_nothing_to_do(&lab);
-    // From here on it is the lab's.
+    // Now the address belongs to the lab.
     with(&[FIRST]).up().success().shows(&["is changed"]);
     assert_eq!(held(), [FIRST]);
 }
 
-/// The record of a lab is a topology file: one that an older version wrote has one address.
+/// The record of a lab is a topology file. A record of an older version has one address.
 #[test]
 fn a_record_of_an_older_version_with_one_address_is_read() {
     let _sandbox = Sandbox::new();

@@ -1,5 +1,5 @@
-//! The tests of what the datapath does with packets once more, for labs whose translated packets
-//! take the way through the kernel's stack: by its name, this binary has each lab made so.
+//! Repeats the tests of the datapath with `via_stack`: the test library recognises this executable by
+//! its name and builds every lab with that option.
 
 #[path = "bridge_ports.rs"]
 mod bridge_ports;

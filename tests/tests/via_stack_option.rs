@@ -1,4 +1,4 @@
-//! The way through the kernel's stack: who sees the packets there, and changing over to it.
+//! The option `via_stack`: netfilter and tcpdump see the packets, and a change of it keeps connections.
 
 use std::{
     net::TcpListener,
@@ -15,7 +15,7 @@ fn via_stack(lab: LabFile) -> LabFile {
     lab.text("[nat]\nvia_stack = true")
 }
 
-/// Counts what netfilter forwards in the router, and what its connection tracking makes of it.
+/// Makes netfilter count forwarded packets in the router by their conntrack state.
 fn netfilter_counts() {
     let rules = "table ip watch {
         chain forward {
@@ -28,7 +28,7 @@ fn netfilter_counts() {
     inside("host").command("nft", &[rules]).success();
 }
 
-/// Packets that a rule has counted.
+/// The number of packets that a rule has counted.
 fn counted(comment: &str) -> u64 {
     let ruleset = inside("host").command("nft", &["--json", "list", "ruleset"]).json();
     let objects = ruleset["nftables"].as_array().expect("a list").clone();
@@ -84,7 +84,7 @@ fn netfilter_can_reject_packets_with_via_stack() {
     inside("blue").ping("8.8.8.8").success();
 }
 
-/// systemd sets it on each interface.
+/// systemd sets this filter on each interface.
 #[test]
 fn pitfall_cilium_10645_a_strict_reverse_path_filter_passes_both_directions_with_via_stack() {
     let _sandbox = Sandbox::new();
@@ -96,7 +96,7 @@ fn pitfall_cilium_10645_a_strict_reverse_path_filter_passes_both_directions_with
     let _web = inside("blue").web_server("192.168.15.2", 80, "from blue");
     inside("red").ping("8.8.8.8").success();
     inside("lan").curl("http://192.168.1.10/").success().shows(&["from blue"]);
-    // The host calls itself: never by the stack's way, where it would be a martian.
+    // A hairpin bypasses the stack, which would drop it as a martian.
     inside("red").curl("http://192.168.1.10/").success().shows(&["from blue"]);
 }
 
@@ -148,7 +148,7 @@ fn via_stack_is_shown_and_can_be_changed() {
     netns(&["nat"]).success().shows(&["packets pass through the network stack"]);
     netns(&["graph"]).success().shows(&["routing and NAT via stack"]);
     assert_eq!(nat()["via_stack"], true);
-    // Without the key, the short way is the one.
+    // Without the key the fast path is the default.
     lecture().up().success().shows(&["is changed"]);
     assert_eq!(nat()["via_stack"], false);
     netns(&["up", "--via-stack"]).success().shows(&["is changed"]);
@@ -156,8 +156,7 @@ fn via_stack_is_shown_and_can_be_changed() {
     netns(&["up", "--via-stack"]).success().shows(&["nothing to do"]);
 }
 
-/// The stack saw the packet as it is inside, and quotes that: outside it must be told about the
-/// packet that was sent.
+/// The stack quotes the packet as it is inside; the error must quote the packet as it is outside.
 #[test]
 fn rfc5508_req5_an_error_of_the_routers_stack_quotes_the_packet_as_the_outside_sent_it() {
     let _sandbox = Sandbox::new();
@@ -180,7 +179,7 @@ fn rfc4787_req13_path_mtu_discovery_from_outside_works_with_via_stack() {
     const BLOCKS: usize = 2;
     let _sandbox = Sandbox::new();
     via_stack(lecture()).up().success();
-    // Narrower than both ends know.
+    // A smaller MTU than both ends know.
     inside("host").command("ip", &["link", "set", "v-net-0", "mtu", "1280"]).success();
     let (lan, blue) = (inside("lan"), inside("blue"));
     stream_whole((&lan, "192.168.1.10:80"), (&blue, "192.168.15.2:80"), BLOCKS);

@@ -83,21 +83,10 @@ pub(crate) fn lab_file(network: &Network) -> String {
 
 /// The topology file of the lab.
 pub(crate) fn lab_text(network: &Network) -> String {
-    let Network { client, neighbour, server, router, .. } = network;
-    let (nat, uplink) = (network.mode.nat_keys(network.kind), network.mode.uplink_keys());
+    let Network { client, neighbour, .. } = network;
+    let router = router_text(network);
     format!(
-        r#"name = "{router}"
-[nat]
-{nat}
-[router]
-namespace = "{router}"
-routes = [{{ to = "{SINK}", via = "{SINK_HOP}" }}]
-[[uplink]]
-name = "ens3"
-address = "{UPLINK}/24"
-gateway = "{SERVER}"
-{uplink}
-outside = {{ namespace = "{server}", interface = "eth0", address = "{SERVER}/24" }}
+        r#"{router}
 [[bridge]]
 name = "v-net-0"
 address = "192.168.15.5/24"
@@ -117,6 +106,26 @@ address = "{NEIGHBOUR}/24"
 source = "192.168.15.0/24"
 uplink = "ens3"
 "#
+    )
+}
+
+/// The part of the topology file that all labs share: the name, the router and its uplink.
+pub(crate) fn router_text(network: &Network) -> String {
+    let Network { server, router, .. } = network;
+    let (nat, uplink) = (network.mode.nat_keys(network.kind), network.mode.uplink_keys());
+    format!(
+        r#"name = "{router}"
+[nat]
+{nat}
+[router]
+namespace = "{router}"
+routes = [{{ to = "{SINK}", via = "{SINK_HOP}" }}]
+[[uplink]]
+name = "ens3"
+address = "{UPLINK}/24"
+gateway = "{SERVER}"
+{uplink}
+outside = {{ namespace = "{server}", interface = "eth0", address = "{SERVER}/24" }}"#
     )
 }
 

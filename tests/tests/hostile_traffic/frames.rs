@@ -1,5 +1,5 @@
-//! The frames of a hostile sender: arbitrary IPv4 packets and fragments, IPv6, ARP and noise.
-//! Some are behind VLAN tags, some are damaged, cut off or padded.
+//! The frames of a hostile sender: random IPv4 packets and fragments, IPv6, ARP and noise. Some are
+//! behind VLAN tags, some are damaged, truncated or padded.
 
 use netns_common::{
     abi::{Ip4, Mac},
@@ -7,14 +7,14 @@ use netns_common::{
 };
 
 /// The type of service of IPv4 packets from outside that have an inside address. No other sender
-/// sets it, so it shows that a packet came in, or that somebody answered one: answers copy it.
+/// sets it. It shows that such a packet came in or was answered: answers copy it.
 pub(crate) const MARK: u8 = 0xfc;
 
 /// The length of an Ethernet header, and that of the longest frame without tags.
 const ETHERNET: usize = 14;
 const LONGEST: usize = 1514;
 
-/// Few values of each, so that packets of different senders belong to one flow or one datagram.
+/// Few different values, so that packets of different senders belong to one flow or datagram.
 const PORTS: [u16; 10] = [40_000, 40_001, 40_002, 40_003, 53, 80, 7000, 0, 7, 65_535];
 const IDS: [u16; 8] = [0, 1, 2, 3, 4, 5, 6, 0xffff];
 const TCP_FLAGS: [u8; 6] = [

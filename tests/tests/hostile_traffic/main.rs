@@ -1,4 +1,4 @@
-//! Hostile senders on both sides of a router, as fast as raw sockets are. At the same time `netns`
+//! Hostile senders on both sides of a router send at the full rate of raw sockets, while `netns`
 //! changes the lab, takes it down and builds it. `NETNS_PACKETS=1000000` sends a million frames.
 
 mod frames;

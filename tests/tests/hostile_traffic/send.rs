@@ -1,5 +1,5 @@
-//! Hostile senders. Each sends in its namespace until the namespace is deleted, and goes on in the
-//! namespace that `up` makes in its place.
+//! Hostile senders. Each sends in its namespace until the namespace is deleted, and continues in the
+//! next namespace of that name.
 
 use std::{
     io,
@@ -35,7 +35,7 @@ const FAR: Ip4 = Ip4::new(10, 9, 0, 2);
 const WAN: Ip4 = Ip4::new(192, 0, 2, 10);
 const NET: Ip4 = Ip4::new(192, 0, 2, 1);
 const ANSWERS: Ip4 = Ip4::new(8, 8, 8, 8);
-/// Addresses of no network: one that is public, and one that only looks like an inside one.
+/// Addresses that no host has: a public one, and one in an inside range.
 const ABSENT: Ip4 = Ip4::new(203, 0, 113, 9);
 const ABSENT_INSIDE: Ip4 = Ip4::new(10, 200, 0, 1);
 /// Free addresses of the uplink's network and of the bridge's.

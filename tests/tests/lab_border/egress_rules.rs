@@ -1,4 +1,5 @@
-//! The three ways in which a packet of the lab may leave the router.
+//! The three kinds of rules that let a packet of the lab leave: a masquerade, a routed network, and
+//! an exception of a masquerade.
 
 use std::net::TcpListener;
 
@@ -43,7 +44,7 @@ fn no_packet_leaves_after_its_masquerade_is_deleted() {
 #[test]
 fn a_routed_source_leaves_untranslated_and_is_reached_from_outside() {
     with_each_router(|router, sandbox| {
-        // It is an exception to the masquerade of its network.
+        // The routed address is an exception to the masquerade of its network.
         let plain = router.lab(sandbox).masquerade("10.1.0.0/24", "wan");
         with_routed(plain.clone(), &["10.1.0.2/32"]).up().success();
         outside_knows_the_way_in();
@@ -109,7 +110,7 @@ fn a_route_to_a_network_does_not_let_its_packets_leave_untranslated() {
         inside("red").ping("8.8.8.8").success();
         is_refused("far", &["8.8.8.8"]);
         assert_eq!(dropped("no-masquerade"), 1, "{:#}", nat());
-        // Back into the lab it may go, and nobody outside comes in by the route.
+        // The route works within the lab, and hosts outside cannot use it.
         inside("far").ping("10.1.0.3").success();
         inside("outside").cannot_ping("10.9.0.2");
         leaks.were_none();

@@ -1,4 +1,4 @@
-//! Links of the router that are not uplinks of the lab: nothing of the lab leaves by them.
+//! Links of the router that are not uplinks of the lab: no packet of the lab leaves by them.
 
 use netns_tests::{
     LabFile, RouterKind, Sandbox, count, dropped, inside, ip, lab, nat, netns, own,
@@ -16,7 +16,7 @@ fn a_packet_routed_to_a_foreign_link_is_rejected_with_an_icmp_error() {
         inside("red").ping("8.8.8.8").success();
         is_refused("red", &["172.20.0.1"]);
         assert_eq!(dropped("no-uplink"), 1, "{:#}", nat());
-        // A connection stays in the lab too when a route comes to lead elsewhere.
+        // Packets of a known connection stay in the lab too after a route changes to such a link.
         ip(&router.place(), "route add 8.8.8.8/32 via 172.20.0.1");
         is_refused("red", &["8.8.8.8"]);
         netns(&["nat"]).success().shows(&["no-uplink"]);
@@ -24,7 +24,7 @@ fn a_packet_routed_to_a_foreign_link_is_rejected_with_an_icmp_error() {
     });
 }
 
-/// Leads packets with a mark to `elsewhere`, and has iptables mark what comes from the bridge.
+/// Routes packets with a mark to `elsewhere`, and marks packets from the bridge with iptables.
 fn mark_what_comes_from_the_bridge(router: RouterKind) {
     router.link_elsewhere();
     let place = router.place();
@@ -38,7 +38,7 @@ fn mark_what_comes_from_the_bridge(router: RouterKind) {
 #[test]
 fn an_iptables_mark_cannot_route_a_namespace_out_of_a_foreign_link() {
     with_each_router(|router, sandbox| {
-        // By the short way no rule of iptables sees the packet.
+        // On the fast path no rule of iptables sees the packet.
         let lab = router.lab(sandbox).masquerade("10.1.0.0/24", "wan");
         lab.text("[nat]\nvia_stack = true").up().success();
         mark_what_comes_from_the_bridge(router);
@@ -65,8 +65,8 @@ fn an_iptables_mark_cannot_route_a_foreign_port_out_of_a_foreign_link() {
     });
 }
 
-/// The machine's second uplink, `corp`, to the namespace of the same name, 198.51.100.1, which
-/// answers strangers too.
+/// Adds a second uplink `corp` to the machine. It leads to the namespace `corp` with 198.51.100.1,
+/// which answers every source.
 fn machine_has_a_second_uplink() {
     ip(&own(), "netns add corp");
     ip(&own(), "link add corp type veth peer name eth0 netns corp");
@@ -77,7 +77,7 @@ fn machine_has_a_second_uplink() {
     ip(&inside("corp"), "route add default via 198.51.100.10");
 }
 
-/// A second lab of the machine, at its second uplink.
+/// A second lab on the machine, at its second uplink.
 fn second_lab() -> LabFile {
     lab("second")
         .own_uplink("corp")
@@ -86,7 +86,7 @@ fn second_lab() -> LabFile {
         .masquerade("10.2.0.0/24", "corp")
 }
 
-/// How many packets one of several labs has dropped since none of its links was an uplink.
+/// How many packets a lab has dropped because their route leads to no uplink of it.
 fn dropped_without_uplink(lab: &str) -> u64 {
     let nat = netns(&["nat", lab, "--json"]).json();
     let mut drops = nat["drops"].as_array().expect("a list").iter();
@@ -116,7 +116,7 @@ fn two_labs_on_the_machine_cannot_reach_each_other_or_use_each_others_uplink() {
     corp.were_none();
     outside.were_none();
 
-    // The second lab goes, and its uplink is no way out for the first.
+    // After the second lab is down, the first still cannot use that uplink.
     netns(&["down", "second"]).success();
     let corp = inside("corp").listen_for_leaks("eth0");
     is_refused("red", &["198.51.100.1"]);

@@ -1,4 +1,4 @@
-//! Packets that do not come from the lab leave the router as they are.
+//! Packets that do not come from the lab leave the router unchanged.
 
 use netns_common::{abi::Ip4, model::ipv4};
 use netns_tests::{
@@ -9,7 +9,7 @@ use super::seen_by;
 
 const NOBODY: Ip4 = Ip4::UNSPECIFIED;
 
-/// All packets that the only lab has dropped.
+/// The number of packets that the only lab has dropped for any reason.
 fn dropped_at_all() -> u64 {
     let nat = nat();
     let drops = nat["drops"].as_array().expect("a list").iter();
@@ -24,7 +24,7 @@ fn dhcp_and_igmp_packets_of_the_router_leave_unchanged() {
         let wire = Wire::open(&router.place(), "wan", [0xff; 6]);
         wire.send(&ipv4(NOBODY, Ip4::BROADCAST).udp(68, 67).payload(300).bytes());
         capture.wait_for("0.0.0.0.68 > 255.255.255.255.67");
-        // A report of a group (IGMPv2): a kind, a time, a checksum and the group.
+        // An IGMPv2 report: type, time, checksum and group.
         let groups = Ip4::new(224, 0, 0, 251);
         let mut report = ipv4(NOBODY, groups).ttl(1).protocol(2).payload(8).bytes();
         report[20..].copy_from_slice(&[0x16, 0, 0x09, 0x04, 224, 0, 0, 251]);
@@ -46,7 +46,7 @@ fn a_socket_of_the_router_may_send_from_any_address_of_the_router() {
     });
 }
 
-/// A container of the machine, on a bridge that is not the lab's.
+/// A container on the machine, on a bridge that does not belong to the lab.
 fn container_of_the_machine() -> Inside {
     for line in [
         "netns add box",

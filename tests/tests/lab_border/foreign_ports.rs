@@ -1,4 +1,4 @@
-//! A port of the lab's bridge that is not the lab's: its packets leave by the lab's rules as well.
+//! A foreign port on the lab's bridge: the rules of the lab also apply to its packets.
 
 use netns_tests::{RouterKind, UdpEcho, dropped, inside, ip, nat, stream_whole, with_each_router};
 
@@ -34,7 +34,7 @@ fn packets_of_a_foreign_port_without_a_masquerade_are_rejected_with_an_icmp_erro
     });
 }
 
-/// Lets packets with any source in, which a kernel that checks their way back would drop.
+/// Switches the reverse path filter off, which would drop packets with other sources.
 fn without_reverse_path_filter(router: RouterKind) {
     router.place().run(|| {
         for link in ["all", "br0"] {

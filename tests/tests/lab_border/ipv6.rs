@@ -1,4 +1,4 @@
-//! IPv6, which labs do not speak: none of it passes a cable, whatever the machine has switched on.
+//! Labs do not use IPv6: no IPv6 packet passes a cable, even if the machine has IPv6 on.
 
 use std::{io::ErrorKind, net::UdpSocket};
 
@@ -23,7 +23,7 @@ fn octets(address: Ip6) -> Vec<u8> {
     address.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
 
-/// An IPv6 packet, whose checksum is put `place` bytes behind the header.
+/// An IPv6 packet with its checksum `place` bytes behind the IPv6 header.
 fn packet(source: Ip6, destination: Ip6, protocol: u8, body: &[u8], place: usize) -> Vec<u8> {
     let length = u16::try_from(body.len()).expect("a short packet").to_be_bytes();
     let addresses = [octets(source), octets(destination)].concat();
@@ -41,7 +41,7 @@ fn datagram(source: Ip6, destination: Ip6) -> Vec<u8> {
     packet(source, destination, UDP, &udp, 6)
 }
 
-/// Says that its sender is a router, and how to get an address (RFC 4861 section 4.2).
+/// A router advertisement with a prefix (RFC 4861 section 4.2).
 fn router_advertisement(sender: Mac) -> Vec<u8> {
     let lifetime = 1800_u16.to_be_bytes();
     let mut body = [&[134, 0, 0, 0, 64, 8][..], &lifetime, &[0; 8], &[1, 1], &sender].concat();
@@ -51,7 +51,7 @@ fn router_advertisement(sender: Mac) -> Vec<u8> {
     packet(RED_LINK, ALL_NODES, ICMPV6, &body, 2)
 }
 
-/// Switches IPv6 on as most machines have it, also for links that are yet to come.
+/// Switches IPv6 on, as on most machines, also for later links.
 fn switch_ipv6_on(place: &Inside) {
     place.run(|| {
         for scope in ["all", "default"] {
@@ -61,7 +61,7 @@ fn switch_ipv6_on(place: &Inside) {
     });
 }
 
-/// Sends a packet bare and behind a priority tag, and waits until both are counted as dropped.
+/// Sends a packet without and with a priority tag, and waits until both are counted as dropped.
 #[track_caller]
 fn send_and_wait_for_the_drops(wire: &Wire, packet: &[u8]) {
     let before = dropped("ipv6");
@@ -71,7 +71,7 @@ fn send_and_wait_for_the_drops(wire: &Wire, packet: &[u8]) {
     assert_eq!(dropped("ipv6"), before + 2, "{:#}", nat());
 }
 
-/// Routes and addresses of IPv6, without lifetimes.
+/// The IPv6 routes and addresses, without lifetimes.
 fn ipv6_state(place: &Inside) -> Vec<String> {
     let mut state = Vec::new();
     for arguments in [["-6", "-o", "route", "show"], ["-6", "-o", "addr", "show"]] {
@@ -85,7 +85,7 @@ fn ipv6_state(place: &Inside) -> Vec<String> {
     state
 }
 
-/// Waits until no address is looked for on the link any more (RFC 4862 section 5.4).
+/// Waits until duplicate address detection ends (RFC 4862 section 5.4).
 fn addresses_settle(place: &Inside) {
     eventually("addresses settle", DEADLINE, || {
         let addresses = place.command("ip", &["-6", "addr", "show"]).success().stdout;
@@ -93,7 +93,7 @@ fn addresses_settle(place: &Inside) {
     });
 }
 
-/// A lab of the machine, which has IPv6 on, and red's wire to it.
+/// Runs a test with a lab on a machine with IPv6 on, and with a wire from red to the machine.
 fn on_the_machine(test: impl Fn(&Wire)) {
     let sandbox = netns_tests::Sandbox::new();
     let lab = RouterKind::Machine.lab(&sandbox).masquerade("10.1.0.0/24", "wan");
@@ -110,7 +110,7 @@ fn a_router_advertisement_from_a_namespace_does_not_configure_the_machine() {
         let before = ipv6_state(&own());
         let advertisement = router_advertisement(mac_of(&inside("red"), "veth-red"));
         send_and_wait_for_the_drops(wire, &advertisement);
-        // To all nodes by their group's Ethernet address, as stacks send it.
+        // To the multicast MAC address of all nodes, as stacks send it.
         let group = Wire::open(&inside("red"), "veth-red", [0x33, 0x33, 0, 0, 0, 1]);
         send_and_wait_for_the_drops(&group, &advertisement);
         addresses_settle(&own());
@@ -128,12 +128,12 @@ fn ipv6_is_off_on_the_labs_links_in_the_machines_namespace() {
         }
         let addresses = own().command("ip", &["-6", "-o", "addr", "show"]).success().stdout;
         assert!(!addresses.contains("br0") && !addresses.contains("veth-"), "{addresses}");
-        // The machine's own links keep it.
+        // The machine's own links keep IPv6.
         assert!(addresses.contains("wan"), "{addresses}");
     });
 }
 
-/// The address that a link gives itself (RFC 4291 appendix A).
+/// The link-local address for a MAC address (RFC 4291 appendix A).
 fn link_local(mac: Mac) -> Ip6 {
     let [a, b, c, d, e, f] = mac.map(u16::from);
     [0xfe80, 0, 0, 0, (a ^ 2) << 8 | b, c << 8 | 0xff, 0xfe00 | d, e << 8 | f]
@@ -188,7 +188,7 @@ fn a_namespace_cannot_leave_by_ipv6_if_the_machine_forwards_it() {
         ip(&place, "-6 addr add 2001:db8:1::10/64 dev wan nodad");
         ip(&outside, "-6 addr add 2001:db8:1::1/64 dev eth0 nodad");
         place.command("ping", &["-n", "-c1", "-W60", "2001:db8:1::1"]).success();
-        // `Capture` leaves IPv6 out unless it is told otherwise.
+        // `Capture` ignores IPv6 by default.
         let mut capture = outside.capture_with("eth0", &["ip6 or"]);
         let wire = Wire::open(&inside("red"), "veth-red", mac_of(&place, "br0"));
         send_and_wait_for_the_drops(&wire, &datagram(RED, OUTSIDE));

@@ -1,4 +1,4 @@
-//! Addresses that an uplink is given after `netns up`, which no other `up` has to follow.
+//! Addresses that are added to an uplink after `netns up` work without another `up`.
 
 use netns_tests::{UdpEcho, inside, ip, netns, stream_whole, with_each_router};
 
@@ -15,7 +15,7 @@ fn a_forward_may_name_an_address_that_is_added_to_the_uplink_later() {
         for from in [inside("outside"), inside("blue"), router.place()] {
             from.curl("http://192.168.1.20:8080/").success().shows(&["from red"]);
         }
-        // The rule is for that address alone.
+        // The rule applies only to that address.
         let other = ["-sS", "-m20", "http://192.168.1.10:8080/"];
         inside("outside").command("curl", &other).fails_with_code(7, &[]);
     });
@@ -30,7 +30,8 @@ fn a_forward_of_all_addresses_covers_an_address_added_later() {
         for from in [inside("outside"), inside("blue")] {
             from.curl("http://192.168.1.20:8080/").success().shows(&["from red"]);
         }
-        // No packet tells the router's own programs: they learn it from the next command.
+        // Connections of the router itself send no packet to learn from; the next command updates the
+        // addresses.
         netns(&["status"]).success();
         router.place().curl("http://192.168.1.20:8080/").success().shows(&["from red"]);
     });
@@ -63,7 +64,7 @@ fn an_uplink_that_changes_its_address_masquerades_with_the_new_one() {
         assert_eq!(seen_by(&echo, &red, "8.8.8.8:5353").ip().to_string(), EXTERNAL);
         let leaks = inside("outside").listen_for_leaks("eth0");
         let place = router.place();
-        // As a DHCP client does.
+        // As a DHCP client changes it.
         ip(&place, "addr del 192.168.1.10/24 dev wan");
         ip(&place, "addr add 192.168.1.30/24 dev wan");
         ip(&place, "route add default via 192.168.1.1");

@@ -17,7 +17,7 @@ use netns_tests::{Inside, LabFile, UdpEcho, ask_echo, inside, ip};
 /// The router's address at its uplink.
 const EXTERNAL: &str = "192.168.1.10";
 
-/// Pings once, and expects the answer that a filter forbids it (ICMP 3/13).
+/// Pings once and expects an ICMP error "communication administratively prohibited" (3/13).
 #[track_caller]
 fn is_refused(from: &str, arguments: &[&str]) {
     let ping = [&["-n", "-c", "1", "-W", "60"][..], arguments].concat();
@@ -26,7 +26,7 @@ fn is_refused(from: &str, arguments: &[&str]) {
     output.shows(&["Packet filtered"]);
 }
 
-/// Pings with more bytes than one frame carries, which may be fragmented.
+/// Sends pings without DF that are larger than one frame.
 #[track_caller]
 fn ping_in_fragments(from: &str, to: &str) {
     for bytes in ["1420", "4000"] {
@@ -35,7 +35,7 @@ fn ping_in_fragments(from: &str, to: &str) {
     }
 }
 
-/// Sends a datagram to an echo server, and returns the sender as the server saw it.
+/// Sends a datagram to an echo server, and returns the source that the server sees.
 #[track_caller]
 fn seen_by(server: &UdpEcho, from: &Inside, to: &str) -> SocketAddr {
     ask_echo(&from.udp("0.0.0.0:0"), to);
@@ -60,12 +60,12 @@ b = { namespace = "far", interface = "eth0", address = "10.9.0.2/24" }
         )
 }
 
-/// Lets sources leave by the uplink untranslated.
+/// Adds networks that leave by the uplink untranslated.
 fn with_routed(lab: LabFile, networks: &[&str]) -> LabFile {
     lab.replace("name = \"wan\"", &format!("name = \"wan\"\nrouted = {networks:?}"))
 }
 
-/// Lets the outside send to inside addresses by way of the router.
+/// Adds a route from the outside to inside addresses through the router.
 fn outside_knows_the_way_in() {
     ip(&inside("outside"), "route add 10.0.0.0/8 via 192.168.1.10");
 }

@@ -1,4 +1,4 @@
-//! Masquerades of networks that are on no bridge of the router.
+//! Masquerades of networks that are not on a bridge of the router.
 
 use netns_tests::{
     Inside, LabFile, RouterKind, Sandbox, dropped, inside, ip, lab, nat, outside, stream_whole,
@@ -7,7 +7,7 @@ use netns_tests::{
 
 use super::{EXTERNAL, is_refused, ping_in_fragments, with_a_network_behind_red};
 
-/// Makes the uplink carry less than the cables of the lab, so that the router has to fragment.
+/// Gives the uplink a smaller MTU than the cables, so that the router has to fragment.
 fn narrow(router: &Inside) {
     ip(router, "link set wan mtu 1400");
     ip(&inside("outside"), "link set eth0 mtu 1400");
@@ -35,7 +35,7 @@ fn packets_of_a_network_behind_a_namespace_leave_translated() {
     });
 }
 
-/// A router whose only links are its uplink and cables to two namespaces.
+/// A router without a bridge: an uplink and point-to-point cables to two namespaces.
 fn without_a_bridge() -> LabFile {
     let mut file = lab("border").router("gw").uplink(
         "wan",
@@ -70,7 +70,7 @@ fn packets_of_a_namespace_on_a_point_to_point_cable_leave_translated() {
     leaks.were_none();
 }
 
-/// A home that leaves translation to its provider.
+/// A home that routes without NAT; its provider translates.
 fn town_with_a_routed_home(routed: &str) -> LabFile {
     town()
         .replace(

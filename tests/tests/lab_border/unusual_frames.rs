@@ -1,4 +1,4 @@
-//! Frames that no stack sends by itself: tags, stray fragments, and misplaced checksums.
+//! Frames that no stack sends by itself: priority tags, stray fragments, misplaced checksums.
 
 use std::net::IpAddr;
 
@@ -27,12 +27,12 @@ const TAG: [u8; 4] = [0x81, 0x00, 0x00, 0x00];
 const URGENT: [u8; 4] = [0x81, 0x00, 0xa0, 0x00];
 const PROVIDERS: [u8; 4] = [0x88, 0xa8, 0x00, 0x00];
 
-/// From the outside straight to the router.
+/// A wire from outside to the router.
 fn wire_outside(router: RouterKind) -> Wire {
     Wire::open(&inside("outside"), "eth0", mac_of(&router.place(), "wan"))
 }
 
-/// From a namespace on the bridge straight to the router.
+/// A wire from a namespace on the bridge to the router.
 fn wire_inside(router: RouterKind, namespace: &str, interface: &str) -> Wire {
     Wire::open(&inside(namespace), interface, mac_of(&router.place(), "br0"))
 }
@@ -62,7 +62,7 @@ fn a_priority_tag_does_not_hide_a_packet_from_outside() {
             }
         }
         wire.settle(NEXT.octets(), ROUTER.octets());
-        // By the forward one does get in.
+        // A packet to the forward gets in.
         wire.send(&ipv4(NEXT, ROUTER).udp(4321, 5353).payload(4).bytes());
         red.recv(&mut [0; 4]).expect("a datagram");
         let packets = capture.stop();
@@ -83,7 +83,7 @@ fn a_packet_with_a_priority_tag_leaves_without_the_tag() {
             inside(name).ping("8.8.8.8").success();
             let wire = wire_inside(router, name, interface);
             let packet = ipv4(source, FAR).udp(port, 5353).payload(8).bytes();
-            // The first of a connection, and one of a connection that is known.
+            // The first packet of a connection, and one of a known connection.
             for _ in 0..2 {
                 wire.send_frame(&[&URGENT[..], &IPV4, &packet[..]].concat());
                 assert_eq!(echo.next_peer().to_string(), format!("192.168.1.10:{port}"));
@@ -107,7 +107,7 @@ fn a_fragment_from_outside_is_not_joined_with_fragments_of_a_namespace() {
         let mut red = wire_inside(router, "red", "veth-red");
         let mut outside = wire_outside(router);
         for id in [777, 778] {
-            // Without a checksum, the server would take what an attacker has sent.
+            // Without a UDP checksum the server would accept the attacker's bytes.
             let datagram = ipv4(RED, FAR).udp_without_checksum(5001, 53).id(id);
             let datagram = datagram.payload(WHOLE - 8);
             let pieces = split(&datagram.frame([2; 6], [2; 6], 0), 208);
@@ -128,8 +128,8 @@ fn a_fragment_from_outside_is_not_joined_with_fragments_of_a_namespace() {
     });
 }
 
-/// Sends a frame whose checksum is yet to be computed: over all from byte `start` on, to be written
-/// `offset` bytes behind it.
+/// Sends a frame with checksum offload: the kernel computes the checksum from byte `start` on and
+/// writes it `offset` bytes behind `start`.
 #[track_caller]
 fn send_with_pending_checksum(
     (place, interface): (&Inside, &str),
@@ -137,7 +137,7 @@ fn send_with_pending_checksum(
     start: u16,
     offset: u16,
 ) {
-    // struct virtio_net_hdr: flags, kind of segmentation, two lengths of it, and the place.
+    // struct virtio_net_hdr: flags, segmentation type and its two lengths, then start and offset.
     let mut header = vec![1, 0, 0, 0, 0, 0];
     header.extend(start.to_ne_bytes());
     header.extend(offset.to_ne_bytes());
@@ -161,19 +161,19 @@ fn send_with_pending_checksum(
     });
 }
 
-/// Lets red and a foreign port send datagrams with checksums that are yet to be written, in the
-/// right place and in wrong ones. Only those with the right place arrive, with these sources.
+/// Sends datagrams with checksum offload from red and a foreign port, with correct and with wrong
+/// offsets. Only those with the correct offset arrive, with these sources.
 #[track_caller]
 fn only_checksums_in_their_place_leave(router: RouterKind, red: Ip4, guest: Ip4) {
     const ETHERNET: u16 = 14;
     const UDP: u16 = ETHERNET + 20;
-    // The start is behind the Ethernet header, as the kernel asks for.
+    // The kernel counts the start from behind the Ethernet header.
     const BEGIN: u16 = 20;
     const SOURCE: u16 = ETHERNET + 12 - BEGIN;
     router.plug_in_a_guest();
     outside_knows_the_way_in();
     let place = router.place();
-    // So that the kernel writes checksums before the packet leaves.
+    // Without this offload the kernel writes checksums before the packet leaves.
     place.command("ethtool", &["-K", "wan", "tx", "off"]).success();
     let echo = UdpEcho::start("outside", "8.8.8.8:5353");
     let capture = inside("outside").capture("eth0");
@@ -189,7 +189,7 @@ fn only_checksums_in_their_place_leave(router: RouterKind, red: Ip4, guest: Ip4)
             let packet = ipv4(source, FAR).udp(port, 5353).payload(64).bytes();
             let mut frame = [&bridge[..], &own, &IPV4, &packet].concat();
             if start == UDP {
-                // The sender leaves the sum of the pseudo header there.
+                // With offload the field holds the sum of the pseudo-header.
                 let sum = pseudo_header(source, FAR, 72);
                 frame[40..42].copy_from_slice(&sum.to_be_bytes());
             }
@@ -197,7 +197,7 @@ fn only_checksums_in_their_place_leave(router: RouterKind, red: Ip4, guest: Ip4)
         };
         send(4000, UDP, 6);
         assert_eq!(echo.next_peer().ip(), IpAddr::from(outside.octets()), "{name}");
-        // In a connection that is known, and in one that would begin.
+        // For a known connection and for a new one.
         for port in [4000, 4001] {
             for (start, offset) in [(BEGIN, SOURCE), (BEGIN, SOURCE + 2), (UDP, 0)] {
                 send(port, start, offset);
@@ -233,7 +233,7 @@ fn a_misplaced_checksum_offload_does_not_change_a_routed_source() {
     });
 }
 
-/// The sum over addresses, protocol and length of UDP, without its complement.
+/// The sum of the UDP pseudo-header, not complemented.
 fn pseudo_header(source: Ip4, destination: Ip4, length: u16) -> u16 {
     let mut bytes = [source.octets(), destination.octets()].concat();
     bytes.extend([0, 17]);

@@ -1,4 +1,4 @@
-//! docs/lecture.md, as a student would follow it: what it tells to type shows what it says.
+//! Runs the commands of docs/lecture.md and compares their output with the document.
 
 use std::{
     env, fs,
@@ -13,7 +13,7 @@ mod pattern;
 
 use pattern::Pattern;
 
-/// What a student types, and what is shown then.
+/// A command of the document and its expected output.
 #[derive(Debug, Default)]
 struct Entry {
     line: usize,
@@ -21,7 +21,7 @@ struct Entry {
     shown: Vec<String>,
 }
 
-/// All that stands in ```console blocks.
+/// The commands in all ```console blocks.
 fn entries(text: &str) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut is_console = false;
@@ -52,10 +52,10 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// Whether the command shows what the document says; else what it shows.
+/// Runs the command and compares its output. The error is the actual output.
 fn follow(entry: &Entry) -> Result<(), String> {
     let output = run(None, &mut shell(&format!("{} 2>&1", entry.command)));
-    // A blank line at the end is not to be seen on paper.
+    // Blank lines at the end do not matter.
     let shown: Vec<&str> = output.stdout.trim_end().lines().map(str::trim_end).collect();
     let expected: Vec<&str> = entry.shown.iter().map(String::as_str).collect();
     if Pattern::new(&expected).matches(&shown) {
@@ -86,7 +86,7 @@ fn every_output_in_the_lecture_matches_the_program() {
             is_starting = true;
             continue;
         }
-        // A student types slowly: what was started in the background is there by then.
+        // Retried, because a server started in the background may not listen yet.
         let started = Instant::now();
         let patience = if is_starting { DEADLINE } else { Duration::ZERO };
         eventually(&entry.command, DEADLINE * 2, || match follow(entry) {

@@ -1,11 +1,11 @@
-//! What the document says that a command shows, and whether it does.
+//! The expected output of a command in the document, and the comparison with the actual one.
 
 use std::collections::BTreeSet;
 
-/// Stands for what is different each time: within a line for any text, alone for any lines.
+/// The wildcard for output that varies: within a line for any text, alone for any lines.
 const WILDCARD: &str = "…";
 
-/// The lines of the document below a command.
+/// The expected lines below a command.
 #[derive(Debug)]
 pub(crate) struct Pattern<'a> {
     lines: Vec<Line<'a>>,
@@ -14,15 +14,15 @@ pub(crate) struct Pattern<'a> {
 #[derive(Debug)]
 struct Line<'a> {
     text: &'a str,
-    /// It is in a table with a wildcard, whose columns are as wide as what is in them.
+    /// Whether the line is in a table with a wildcard; its columns are as wide as their content.
     is_loose: bool,
 }
 
-/// A row or the header of a table: its cells with their first column and the one behind.
+/// A row or header of a table: the start and end column of each cell.
 type Cells = Vec<(usize, usize)>;
 
 impl<'a> Pattern<'a> {
-    /// A table begins with its header, and ends with the next empty line.
+    /// Finds the tables: each begins with its header and ends at the next empty line.
     pub(crate) fn new(lines: &[&'a str]) -> Self {
         let mut pattern = Vec::new();
         let mut rest = lines;
@@ -36,8 +36,8 @@ impl<'a> Pattern<'a> {
         Self { lines: pattern }
     }
 
-    /// Whether these lines are what it says, blank by blank; in a table with a wildcard word by
-    /// word, with each column aligned alike.
+    /// Whether these lines match exactly; in a table with a wildcard, whether the words match and
+    /// each column has the same alignment.
     pub(crate) fn matches(&self, shown: &[&str]) -> bool {
         matches(&self.lines, shown) && self.tables_are_aligned_as_in(shown)
     }
@@ -57,12 +57,12 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// Words with one blank between.
+/// The words of a line, separated by single blanks.
 fn words(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Several words or more, in capitals only.
+/// Whether a line is the header of a table: several words in capitals.
 fn is_header(line: &str) -> bool {
     line.trim().contains("  ") && !line.contains(|c: char| !(c.is_ascii_uppercase() || c == ' '))
 }
@@ -72,8 +72,7 @@ fn table<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
     &lines[..length]
 }
 
-/// How each column of a table can be aligned, as far as its rows tell. Those with an empty cell
-/// tell nothing.
+/// The possible alignments of each column, from its rows. Rows with an empty cell are ignored.
 fn alignments(table: &[&str]) -> Vec<BTreeSet<&'static str>> {
     let rows: Vec<Cells> = table.iter().map(|line| cells(line)).collect();
     let Some((header, rows)) = rows.split_first() else { return Vec::new() };
@@ -92,7 +91,7 @@ fn alignments(table: &[&str]) -> Vec<BTreeSet<&'static str>> {
     (0..header.len()).map(of_column).collect()
 }
 
-/// What stands between two blanks or more.
+/// The cells of a row, which are separated by two or more blanks.
 fn cells(line: &str) -> Cells {
     let mut cells: Cells = Vec::new();
     for (at, _) in line.chars().enumerate().filter(|(_, c)| *c != ' ') {

@@ -1,5 +1,5 @@
-//! The flow table where it is crowded: keys that share a bucket of its index, and CPUs that begin
-//! and forget the same flows at once.
+//! Contention in the flow table: keys that share a bucket of its index, and CPUs that insert and remove
+//! the same flows at the same time.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -15,10 +15,10 @@ use netns_tests::programs::{Kernel, router};
 
 const DNS: u16 = 53;
 
-/// Ticks after which every flow is over.
+/// Ticks after which every flow has expired.
 const LONG_AGO: u32 = 1 << 20;
 
-/// Redirected (linux/pkt_cls.h).
+/// The action "redirect" (linux/pkt_cls.h).
 const REDIRECTED: u32 = 7;
 
 fn query(places: &Places, source: Ip4, port: u16) -> VecPacket {
@@ -31,7 +31,7 @@ fn query(places: &Places, source: Ip4, port: u16) -> VecPacket {
     packet.frame(mac, places.bridge.mac, link)
 }
 
-/// What the flow of a query of red is called outside.
+/// The key of the flow of a query of red.
 const fn key(port: u16) -> FlowKey {
     let (remote, external) = (address::FAR, address::HOST);
     FlowKey::new(remote, Port::new(DNS), external, Port::new(port), Protocol::Udp.number())
@@ -57,7 +57,7 @@ fn flows_that_share_a_bucket_are_found_and_removed() {
     }
     assert_eq!(kernel.flows().len(), FLOWS);
     assert!(kernel.overflow_count() >= FLOWS - 14, "a bucket has room for 14");
-    // Every one is found, from either side, and none is begun again.
+    // Every flow is found from both sides, and none is inserted twice.
     for port in &ports {
         let again = kernel.run(Hook::FromNamespace, &query(&places, address::RED, *port));
         assert_eq!(again.action, REDIRECTED, "{port}");
@@ -66,19 +66,19 @@ fn flows_that_share_a_bucket_are_found_and_removed() {
     let flows = kernel.flows();
     assert_eq!(flows.len(), FLOWS);
     assert!(flows.values().all(|flow| (flow.packets_out, flow.packets_in) == (2, 1)), "{flows:?}");
-    // blue's ports have to change, and are named by what blue calls them.
+    // The ports of blue are translated, and indexed by blue's own ports as well.
     for port in &ports {
         kernel.run(Hook::FromNamespace, &query(&places, address::BLUE, *port));
         kernel.run(Hook::FromNamespace, &query(&places, address::BLUE, *port));
     }
     assert_eq!((kernel.flows().len(), kernel.moved_flows().len()), (2 * FLOWS, FLOWS));
-    // Asserts that nothing is left.
+    // The flush also asserts that nothing is left.
     kernel.flush();
 }
 
 #[test]
 fn every_record_of_the_flow_table_can_be_used_and_reused() {
-    // The last word has some that are none.
+    // The last word of the bitmap has bits without a record.
     const CAPACITY: usize = 1_000;
     let (_sandbox, places) = router();
     let mut kernel = Kernel::install(&places, u32::try_from(CAPACITY).expect("few"));
@@ -91,7 +91,7 @@ fn every_record_of_the_flow_table_can_be_used_and_reused() {
         begins(kernel, address::RED, 9_000);
         refused() == before + 1
     };
-    // Of flows that are answered, one end may have all.
+    // Answered flows of one namespace may fill the whole table.
     let mut ports = (10_000_u16..).filter(|port| {
         let begun = begins(&kernel, address::RED, *port);
         begun && kernel.run(Hook::FromUplink, &answer(&places, *port)).action == REDIRECTED
@@ -101,7 +101,7 @@ fn every_record_of_the_flow_table_can_be_used_and_reused() {
     assert_eq!(kernel.flows().len(), CAPACITY);
     kernel.assert_summed_up();
     assert!(is_refused(&kernel));
-    // One that is over gives its record back to the only one who asks for it by its key.
+    // An expired record is reused only by a new flow with the same key.
     for over in [10_000, 10_063, 10_500, last] {
         kernel.edit_flows(|flow| {
             if flow.inside_port == Port::new(over) {
@@ -119,7 +119,7 @@ fn every_record_of_the_flow_table_can_be_used_and_reused() {
 #[test]
 fn cpus_that_insert_and_remove_the_same_flows_at_once_leave_nothing_behind() {
     const ROUNDS: usize = 40;
-    // More than the table holds, so that its last records are fought for as well.
+    // More than the table holds, so that CPUs compete for its last records as well.
     const PORTS: std::ops::Range<u16> = 20_000..20_090;
     let (_sandbox, places) = router();
     let mut kernel = Kernel::install(&places, 128);
@@ -131,7 +131,7 @@ fn cpus_that_insert_and_remove_the_same_flows_at_once_leave_nothing_behind() {
     };
     thread::scope(|scope| {
         let begin = &begin;
-        // Two with the same packets, one whose ports have to change, and one that forgets.
+        // Two threads with the same packets, one with translated ports, and one that removes flows.
         let beginners = [address::RED, address::RED, address::BLUE];
         let beginners = beginners.map(|source| scope.spawn(move || begin(source)));
         scope.spawn(|| {
@@ -140,7 +140,7 @@ fn cpus_that_insert_and_remove_the_same_flows_at_once_leave_nothing_behind() {
             }
         });
         let ends = beginners.map(thread::ScopedJoinHandle::join);
-        // Whatever they came to: else the fourth would go on for ever.
+        // Set even after a failure: otherwise the fourth thread would never end.
         is_over.store(true, Ordering::Relaxed);
         for end in ends {
             end.expect("packets");

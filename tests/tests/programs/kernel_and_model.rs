@@ -1,4 +1,4 @@
-//! The loaded programs and the model side by side: the same packets, the same outcome.
+//! Runs the loaded programs and the model side by side and compares the outcome of each packet.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,16 +22,16 @@ use netns_common::{
 };
 use netns_tests::programs::Kernel;
 
-/// Steps that share one flow table; it is emptied after them.
+/// The number of steps in a sequence; the flow table is flushed after each sequence.
 const SEQUENCE: usize = 250;
 
-/// Seconds of a pause of length 1.
+/// The seconds of a pause of length 1.
 const PAUSE: u32 = 45;
 
-/// How far the clocks of the two may be apart, in ticks.
+/// The largest difference between the clocks of kernel and model, in ticks.
 const CLOCK_SKEW: Tick = 4;
 
-/// How often a sequence is run at most whose failures a pause of the process explains.
+/// How often a sequence is run at most if a pause of the process may explain its failure.
 const ATTEMPTS: usize = 5;
 
 /// A port that sockets of the host own.
@@ -40,9 +40,9 @@ const OWNED_PORT: u16 = 40_001;
 /// When tables and counters are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CompareTables {
-    /// Once for many packets: none of what they did escapes it, and it is quick.
+    /// Once for many packets. This notices every difference and is fast.
     AfterSequence,
-    /// To find the packet.
+    /// After each packet, to find the one with the difference.
     AfterEachStep,
 }
 
@@ -52,13 +52,13 @@ pub(crate) struct Both {
     capacity: u32,
     kernel: Kernel,
     model: Router,
-    /// How often each outcome was seen: a hook, and a verdict in a word.
+    /// How often each outcome was seen: the hook, and the verdict in a word.
     outcomes: HashMap<(Hook, String), usize>,
-    /// The rules that have begun a connection in kernels and models before these.
+    /// The rules that have begun a connection in earlier kernels and models.
     begun: HashSet<RuleId>,
-    /// What [`Both::map_ports`] was told last.
+    /// The last argument of [`Both::map_ports`].
     mapped: Option<Option<Filtering>>,
-    /// Whether so much time has passed within a packet that the clocks may be apart.
+    /// Whether a packet took so long that the clocks may differ.
     disturbed: bool,
     sockets: Option<(TcpListener, UdpSocket)>,
 }
@@ -70,11 +70,11 @@ impl Debug for Both {
 }
 
 impl Both {
-    /// Must run in the router.
+    /// Loads both. Must run in the router.
     pub(crate) fn new(places: &Places, capacity: u32) -> Self {
         let mut kernel = Kernel::install(places, capacity);
         let mut tables = lecture_tables(places, capacity as usize);
-        // The seed is the kernel's: so port choices agree.
+        // The seed of the kernel, so that both allocate the same ports.
         lecture_rules(&mut tables);
         tables.settings = Settings { reassembler: places.reassembler, ..kernel.settings() };
         kernel.set_settings(tables.settings);
@@ -111,9 +111,9 @@ impl Both {
         }
     }
 
-    /// A new kernel and a new model in the place of these, with the same settings.
+    /// Replaces the kernel and the model with new ones that have the same settings.
     fn renew(&mut self) {
-        // Their ports are those that the next ones want.
+        // Frees the ports for the next sockets.
         self.sockets = None;
         let new = Self::new(&self.places, self.capacity);
         let old = mem::replace(self, new);
@@ -126,14 +126,14 @@ impl Both {
         }
     }
 
-    /// Runs a sequence of arbitrary packets, and returns how many there were.
+    /// Runs a sequence of random packets, and returns how many there were.
     ///
-    /// Verdicts and bytes are compared for each packet, what is counted and the tables when
-    /// `tables` says. Where the machine has paused in a packet, a difference may be that of the
-    /// clocks: then the sequence is run once more from the beginning.
+    /// Verdicts and bytes are compared for each packet; counters and tables when `tables` says so. If
+    /// the process was paused during a packet, a difference may come from the clocks: then the sequence
+    /// is run again from the beginning.
     ///
     /// # Panics
-    /// At the first difference: says the seed and the packet.
+    /// At the first difference; prints the seed and the packet.
     pub(crate) fn run_sequence(&mut self, seed: u64, tables: CompareTables) -> usize {
         for _ in 1..ATTEMPTS {
             self.disturbed = false;
@@ -150,7 +150,7 @@ impl Both {
     }
 
     fn try_sequence(&mut self, seed: u64, tables: CompareTables) -> usize {
-        // The choice of ports is part of what the seed repeats.
+        // The seed also determines the allocation of ports.
         self.change_settings(|settings| settings.seed = [seed, !seed]);
         let mut generator = Generator::new(self.places, seed);
         let mut packets = 0;
@@ -158,8 +158,8 @@ impl Both {
             let what = || format!("seed {seed:#x}, step {number}");
             match generator.step() {
                 Step::Packet(hook, packet) => {
-                    // The two count on clocks that differ a little, and the kernel on each CPU
-                    // apart; so all that is left to them is to take one, or to find none.
+                    // The clocks differ a little, and the kernel has a bucket for each CPU. So the
+                    // buckets are either full or empty, and both sides agree.
                     self.fill_allowances(number % 8 != 0);
                     let (verdict, after) = self.run(hook, &packet, &what);
                     generator.observe(verdict, &after);
@@ -177,7 +177,7 @@ impl Both {
         packets
     }
 
-    /// Runs one packet through both, and compares what becomes of it.
+    /// Runs one packet through both, and compares the outcomes.
     pub(crate) fn run(
         &mut self,
         hook: Hook,
@@ -188,7 +188,7 @@ impl Both {
         let mut after = packet.clone();
         let verdict = self.model.run(hook, &mut after);
         let ran = self.kernel.run(hook, packet);
-        // One tick less: the coarse clock is behind the one that the kernel's programs read.
+        // One tick less: the coarse clock is behind the clock of the programs.
         self.disturbed |= Kernel::now().wrapping_sub(self.model.now) >= CLOCK_SKEW;
         let action = match verdict {
             Verdict::Pass | Verdict::Redirect(Exit::Onward) => u32::MAX,
@@ -208,7 +208,7 @@ impl Both {
         (verdict, after)
     }
 
-    /// The outcomes that were seen, as "FromNamespace out".
+    /// The outcomes that were seen, for example "FromNamespace out".
     pub(crate) fn outcomes(&self) -> HashSet<String> {
         self.outcomes.keys().map(|(hook, kind)| format!("{hook:?} {kind}")).collect()
     }
@@ -218,7 +218,7 @@ impl Both {
         self.kernel.set_settings(self.model.tables.settings);
     }
 
-    /// Gives every masquerade endpoint-independent mappings, or none.
+    /// Switches endpoint-independent mappings of every masquerade on or off.
     pub(crate) fn map_ports(&mut self, filtering: Option<Filtering>) {
         let edit = |rule: &mut Masquerade| {
             rule.endpoint_independent = u8::from(filtering.is_some());
@@ -231,7 +231,7 @@ impl Both {
         }
     }
 
-    /// Lets ICMP errors of every kind pass, or none.
+    /// Fills or empties the rate limits of ICMP errors.
     pub(crate) fn fill_allowances(&mut self, full: bool) {
         let spent = if full { 0 } else { u32::MAX / 2 };
         let bucket = Bucket { spent, at: Kernel::now() };
@@ -242,7 +242,7 @@ impl Both {
         }
     }
 
-    /// Lets the flows grow older, and carry nearly as many bytes as half a counter holds.
+    /// Makes the flows older, and their byte counters nearly half full.
     fn pause(&mut self, length: u32) {
         let age = |flow: &mut Flow| {
             flow.last_seen = flow.last_seen.wrapping_sub(ticks(PAUSE * length));
@@ -263,7 +263,7 @@ impl Both {
         self.model.tables.edit_fragments(age);
     }
 
-    /// Flows, packets and bytes of every counter, since the lab was made.
+    /// Compares flows, packets and bytes of every counter.
     fn compare_counters(&self, what: &str) {
         let (kernel, model) = (&self.kernel, &self.model.tables);
         for reason in DropReason::ALL {
@@ -290,7 +290,7 @@ impl Both {
         compare(&kernel, &model, |a, b| a == b, &format!("usage, {what}"));
     }
 
-    /// How many flows there are.
+    /// The number of flows.
     pub(crate) fn flow_count(&self) -> usize {
         self.model.tables.flows().len()
     }
@@ -305,7 +305,7 @@ impl Both {
     }
 }
 
-/// A verdict in a word; a redirect by its way.
+/// A verdict in a word; a redirect by its exit.
 fn kind(verdict: Verdict) -> String {
     let word = match verdict {
         Verdict::Pass => "pass",
@@ -319,7 +319,7 @@ fn kind(verdict: Verdict) -> String {
     word.to_owned()
 }
 
-/// The two read their clocks one after the other.
+/// Compares two flows; kernel and model read their clocks one after the other, so times may differ.
 fn same_flow(a: &Flow, b: &Flow) -> bool {
     let near = |a: Tick, b: Tick| a.abs_diff(b) <= CLOCK_SKEW;
     let timeless = |flow: &Flow| {

@@ -1,7 +1,7 @@
-//! The programs as the kernel runs them, held against the model.
+//! The programs in the kernel, compared with the model.
 //!
-//! The object is loaded and configured as for a living lab, in a namespace whose routes the
-//! model's table repeats, and each packet goes through both.
+//! The object is loaded and configured as for a lab, in a namespace with the same routes as the
+//! model's table, and each packet goes through both.
 
 mod budget;
 mod flow_table_contention;
@@ -49,7 +49,7 @@ fn a_verifier_budget_is_tight_only_on_the_reference_kernel() {
     assert_eq!(of("6.1.0-56-cloud-amd64"), elsewhere);
 }
 
-/// Prints figures; what is too slow is for the benchmarks to say.
+/// Also prints run times, without a limit: the benchmark judges speed.
 #[test]
 fn an_established_flow_is_forwarded_in_both_directions() {
     const ROUNDS: u32 = 2_000;
@@ -64,7 +64,7 @@ fn an_established_flow_is_forwarded_in_both_directions() {
     let answer = answer.frame(places.lan_mac, places.uplink.mac, places.uplink.index);
     let (verdict, _) = both.run(Hook::FromUplink, &answer, &|| "answer".to_owned());
     assert_eq!(verdict, Verdict::Redirect(Exit::Peer { cable: places.red_port }));
-    // In the midst of the connection, where nothing moves its state.
+    // An established connection: these packets do not change its state.
     let request = ipv4(address::RED, address::FAR).dont_fragment().tcp(40_000, 443, flags::ACK);
     let request = request.frame(places.red_mac, places.bridge.mac, places.red_port);
     both.run(Hook::FromNamespace, &request, &|| "established".to_owned());
@@ -72,7 +72,7 @@ fn an_established_flow_is_forwarded_in_both_directions() {
     let answer = answer.frame(places.lan_mac, places.uplink.mac, places.uplink.index);
 
     let statistics = enable_stats(Stats::RunTime).expect("statistics");
-    // What may be fragmented pays for an identification of its own, nobody else.
+    // Only packets without DF need a new IP ID.
     let fragile = ipv4(address::RED, address::FAR).tcp(40_000, 443, flags::ACK);
     let fragile = fragile.frame(places.red_mac, places.bridge.mac, places.red_port);
     let ways = [

@@ -1,4 +1,4 @@
-//! Arbitrary packets, each through the kernel and through the model.
+//! Random packets, each through the kernel and through the model.
 
 use std::{
     collections::HashSet,
@@ -21,17 +21,17 @@ use netns_tests::{number, programs::router};
 
 use crate::kernel_and_model::{Both, CompareTables};
 
-/// How many packets there are at least, unless NETNS_PACKETS says how many.
+/// The least number of packets, unless NETNS_PACKETS is set.
 const PACKETS: usize = 200_000;
 
-/// Sequences whose seeds never change: what must be seen, they show.
+/// The number of sequences with fixed seeds; they reach every outcome in the lists below.
 const FIXED_SEEDS: u64 = 200;
 
-/// Records that fit into the flow table of a roomy lab, and of a narrow one.
+/// The records in the flow table of a large lab, and of a small one.
 const ROOMY: u32 = 4096;
 const NARROW: u32 = 9;
 
-/// Outcomes that arbitrary packets must have reached.
+/// Outcomes that random packets must reach.
 const SEEN: [&str; 43] = [
     "FromNamespace answered ttl-exceeded",
     "FromNamespace bad-icmp-checksum",
@@ -78,7 +78,7 @@ const SEEN: [&str; 43] = [
     "ToUplink pass",
 ];
 
-/// The same for packets that take the way through the stack.
+/// The same with `via_stack`.
 const SEEN_VIA_STACK: [&str; 13] = [
     "FromNamespace in",
     "FromNamespace pass",
@@ -181,7 +181,7 @@ fn kernel_and_model_agree_when_links_reach_their_quota() {
     let seen = both.outcomes();
     for reason in ["quota", "unreplied-quota", "unreplied-share"] {
         for outcome in ["FromNamespace answered", "FromUplink", "ToUplink"] {
-            // Calls have a share of their own.
+            // Calls from outside have a separate share.
             if (outcome, reason) != ("FromUplink", "unreplied-share") {
                 assert_seen(&seen, &[&format!("{outcome} {reason}")]);
             }
@@ -233,12 +233,12 @@ fn kernel_and_model_agree_with_endpoint_independent_mappings() {
     }
 }
 
-/// What the workers share.
+/// The state that the workers share.
 struct Seeds {
     next: AtomicU64,
-    /// Where the seeds of this run begin.
+    /// The first seed of this run.
     base: u64,
-    /// The one sequence to run.
+    /// The seed of the only sequence to run, if one was given.
     only: Option<u64>,
     wanted: usize,
     packets: AtomicUsize,
@@ -264,7 +264,7 @@ impl Seeds {
         Self { only: Some(seed), ..Self::new(1) }
     }
 
-    /// The next seed, until there were enough packets.
+    /// The next seed; `None` after enough packets.
     fn next(&self) -> Option<u64> {
         let enough = self.packets.load(Ordering::Relaxed) >= self.wanted;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -291,7 +291,7 @@ fn work(seeds: &Seeds) {
             Err(cause) => {
                 seeds.failed.store(true, Ordering::Relaxed);
                 eprintln!("once more, comparing tables after each packet:");
-                // Its sockets have the ports that the next one wants.
+                // Frees the ports of its sockets for the next one.
                 drop(both);
                 let again = AssertUnwindSafe(|| {
                     Both::new(&places, ROOMY).run_sequence(seed, CompareTables::AfterEachStep)
@@ -309,12 +309,12 @@ fn work(seeds: &Seeds) {
     seen.extend(both.outcomes().into_iter().chain(rules));
 }
 
-/// What is seen when a rule begins a connection.
+/// The outcome that stands for a connection begun by a rule.
 fn begun(rule: RuleId) -> String {
     format!("rule {rule}")
 }
 
-/// Agreement about packets that were never tried says nothing.
+/// Checks that the outcomes were reached: agreement proves nothing for packets that were never sent.
 fn assert_seen(seen: &HashSet<String>, expected: &[&str]) {
     for outcome in expected {
         assert!(seen.contains(*outcome), "no packet with the outcome '{outcome}': {seen:#?}");

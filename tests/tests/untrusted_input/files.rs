@@ -1,4 +1,4 @@
-//! Files that `netns` writes in folders of others, and who can read and change them.
+//! Files that `netns` writes in folders of other users, and the permissions of its own files.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ fn graph_does_not_follow_symbolic_links_of_other_users() {
     netns(&["graph", "-o", text(&drawing)])
         .fails_with(&[text(&drawing), "symbolic link owned by user 65534"]);
     assert_eq!(fs::read_to_string(&precious).expect("the file"), "precious");
-    // Names that are easy to guess, for the file that is written first.
+    // Links at guessable names of the temporary file.
     fs::remove_file(&drawing).expect("the link");
     for ending in [".new", ".tmp", "~"] {
         symlink(&precious, folder.path().join(format!("lab.svg{ending}"))).expect("a link");
@@ -52,7 +52,7 @@ fn graph_writes_to_a_pipe_and_to_standard_output() {
     assert!(reader.join().expect("a reader").starts_with("<svg "));
     netns(&["graph", "-f", "dot", "-o", "/dev/stdout"]).success().shows(&["graph \"lecture\" {"]);
     netns(&["graph", "-f", "dot", "-o", "/dev/fd/1"]).success().shows(&["graph \"lecture\" {"]);
-    // What is in the file before stays, as with any program that adds to its output.
+    // With `>>` the old content of the file stays.
     let file = folder.path().join("file");
     let script =
         format!("echo before > {0}; \"$1\" graph -f dot -o /dev/stdout >> {0}", text(&file));
@@ -61,7 +61,7 @@ fn graph_writes_to_a_pipe_and_to_standard_output() {
     assert!(written.starts_with("before\ngraph \"lecture\" {"), "{written}");
 }
 
-/// All that is below a folder, and the folder itself.
+/// A folder and everything below it.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -118,7 +118,7 @@ fn a_symbolic_link_as_resolv_conf_is_not_written_through() {
     symlink(&elsewhere, link).expect("a link that leads nowhere");
     file.up().fails_with(&["/etc/netns/red/resolv.conf already exists"]);
     assert!(!elsewhere.exists());
-    // Not even where it leads to a file that looks like one of ours.
+    // Not even if its target looks like one of our files.
     fs::write(&elsewhere, "# written by `netns up`, deleted by `netns down`\n").expect("a file");
     file.up().fails_with(&["/etc/netns/red/resolv.conf already exists"]);
     assert!(link.is_symlink() && elsewhere.is_file());

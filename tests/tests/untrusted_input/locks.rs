@@ -1,4 +1,4 @@
-//! Locks of root's, which other users try to take.
+//! Locks of root that other users try to take.
 
 use std::{
     fs::{self, File, Permissions},

@@ -1,5 +1,5 @@
-//! What others choose, and a root who runs `netns` must not fall for: names, links in their folders,
-//! sizes, and an environment that has run out.
+//! Input that other users control and that must not harm root who runs `netns`: names, links in their
+//! folders, sizes, and exhausted resources.
 
 mod files;
 mod locks;

@@ -1,10 +1,10 @@
-//! How much memory a large table takes.
+//! The memory that `netns flows` needs for a large table.
 
 use std::net::UdpSocket;
 
 use netns_tests::{Sandbox, inside, lecture, netns_path, own};
 
-/// Runs a program and prints the most memory that it had, in kB.
+/// Runs a program and prints its peak memory in kB.
 const MEASURE: &str = "import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
@@ -19,7 +19,7 @@ fn kilobytes(arguments: &[&str]) -> u64 {
 #[test]
 fn flows_takes_a_few_hundred_bytes_of_memory_per_flow() {
     const FLOWS: u64 = 20_000;
-    /// What is kept of a flow, twice: a list that grows is copied.
+    /// The memory of a flow, twice: a list is copied when it grows.
     const BYTES_A_FLOW: u64 = 350;
     let _sandbox = Sandbox::new();
     lecture().text("[nat]\nquota = 131072\nunreplied = 131072").up().success();
@@ -29,7 +29,7 @@ fn flows_takes_a_few_hundred_bytes_of_memory_per_flow() {
         let socket = inside("red").run(|| UdpSocket::bind(("0.0.0.0", port))).expect("a socket");
         for number in 0..FLOWS / 2 {
             let to = u16::try_from(10_000 + number).expect("a port");
-            // Full queues are waited for.
+            // Sending blocks while queues are full.
             socket.send_to(b"x", ("192.168.1.1", to)).expect("a datagram");
         }
     }

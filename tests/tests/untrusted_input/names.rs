@@ -1,22 +1,21 @@
-//! Names that hold what a terminal obeys, or are no text.
+//! Names with terminal escape sequences, and names that are not UTF-8.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, process::Command};
 
 use netns_tests::{Output, Sandbox, inside, lab_is_up, lecture, netns, netns_path, own, run};
 
-/// Sets a terminal's title.
+/// A name that sets the title of a terminal.
 const EVIL: &str = "ev\u{1b}]0;PWN\u{7}il";
 const SHOWN: &str = "ev\\x1b]0;PWN\\x07il";
 
-/// Runs a tool in the namespace red, with arguments that need not be text.
+/// Runs a tool in the namespace red, with arguments that may be any bytes.
 fn in_red(program: &str, arguments: &[&[u8]]) {
     let mut command = Command::new(program);
     command.args(arguments.iter().map(|argument| OsStr::from_bytes(argument)));
     run(Some("red"), &mut command).success();
 }
 
-/// Runs `netns` on a terminal without a size, and returns what it has written there, without
-/// colours.
+/// Runs `netns` on a terminal without a size, and returns its output without colours.
 fn on_terminal(arguments: &[&str]) -> Output {
     const SPAWN: &str = "import os, pty, sys
 sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
@@ -27,7 +26,7 @@ sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     output
 }
 
-/// Text without the sequences that choose colours.
+/// Removes colour sequences from a text.
 fn without_colours(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -60,11 +59,11 @@ fn a_terminal_gets_no_control_character_from_an_interfaces_name() {
         let shown = netns(arguments).success().shows(&[SHOWN]);
         has_no_control_character(&shown);
     }
-    // Errors and what they propose too.
+    // Errors and their proposals are escaped as well.
     let failed = on_terminal(&["link", "set", "red:nothing", "up"]);
     assert!(failed.stdout.contains(SHOWN), "{failed}");
     has_no_control_character(&failed);
-    // In JSON the name is whole.
+    // JSON has the complete name.
     let json = netns(&["show", "red", "--json"]).success();
     has_no_control_character(&json);
     let json = json.json();
@@ -79,7 +78,7 @@ fn an_interface_with_a_non_utf8_name_or_alias_is_shown_and_can_be_changed() {
     in_red("ip", &[b"link", b"add", b"ev\xffil", b"type", b"bridge"]);
     in_red("ip", &[b"addr", b"add", b"10.9.9.9/24", b"dev", b"ev\xffil"]);
     in_red("ip", &[b"link", b"add", b"plain", b"type", b"bridge"]);
-    // Without its name being odd, a link can have an odd alias, and an address an odd label.
+    // A link with a normal name can have an unusual alias, and an address an unusual label.
     in_red("ip", &[b"link", b"set", b"dev", b"veth-red", b"alias", b"\xff\xfe"]);
     let label = b"veth-red:\xff";
     in_red("ip", &[b"addr", b"add", b"10.9.8.7/24", b"dev", b"veth-red", b"label", label]);
@@ -159,7 +158,7 @@ fn names_cannot_inject_commands_into_a_printed_script() {
         for option in ["--explain", "--dry-run"] {
             let script = netns(&["up", option, path]).success().stdout;
             let folder = tempfile::tempdir().expect("a folder");
-            // Each program is one that does nothing: what else happens is the fault of a name.
+            // Every program in the script does nothing, so any other effect comes from a name.
             let nothing = "ip() { :; }; sysctl() { :; }; iptables() { :; }; mkdir() { :; }";
             std::fs::write(folder.path().join("script"), format!("{nothing}\n{script}"))
                 .expect("a script");

@@ -1,10 +1,10 @@
-//! Where files, memory or a place to write to have run out, and files that ask for more than there is.
+//! Limits of open files, memory and output, and topology files that exceed them.
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use netns_tests::{Output, Sandbox, lab, lab_is_up, lecture, netns_path, own};
 
-/// What a shell sets before it becomes `netns ARGUMENTS`, and redirections of it.
+/// Runs `netns ARGUMENTS`, which may end with redirections, in a shell after a setting such as ulimit.
 fn after(setting: &str, arguments: &str) -> Output {
     let script = format!("{setting}; exec \"$0\" {arguments}");
     let program = netns_path();
@@ -53,7 +53,7 @@ fn commands_report_when_the_limit_of_open_files_is_reached() {
             output.fails_with(&["cannot open 32 files at once", "ulimit -n"]);
         }
     }
-    // Nothing was begun.
+    // The failed command has changed nothing.
     after(":", "status").success();
 }
 
@@ -72,7 +72,7 @@ fn a_failed_write_to_standard_output_is_an_error_and_no_panic() {
     }
 }
 
-/// A file that is refused, with a gigabyte of memory, and why.
+/// Expects that a file is refused with a gigabyte of memory, and with this error.
 #[track_caller]
 fn is_refused(file: &Path, parts: &[&str]) {
     let arguments = format!("check {}", file.display());
@@ -127,7 +127,7 @@ fn a_large_invalid_file_is_refused_within_a_gigabyte_of_memory() {
         let output = after("ulimit -v 1000000", &format!("check {}", file.display()));
         output.fails_with(&["lab.toml:1:"]);
     }
-    // What is good is still good.
+    // A valid file is still accepted.
     let good = lecture().write();
     after("ulimit -v 1000000", &format!("check {}", good.path().display())).success();
 }

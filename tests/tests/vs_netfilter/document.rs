@@ -1,4 +1,4 @@
-//! docs/differences-from-netfilter.md, whose tables are the list of what may differ.
+//! The accepted differences: the tables in docs/differences-from-netfilter.md.
 
 use std::{collections::BTreeSet, fs};
 
@@ -7,7 +7,7 @@ use crate::{exchange::Difference, labs::Mode};
 const DOCUMENT: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/differences-from-netfilter.md");
 
-/// Marks a row of what the stack does as netfilter's does, when packets take the way through it.
+/// Marks a row that does not apply with `via_stack`.
 const STRAIGHT_ONLY: &str = " †";
 
 /// Every row of the document's tables.

@@ -1,4 +1,4 @@
-//! One case: packets through both labs, and what is different about what arrives.
+//! One case: sends packets through both labs and records the differences of the packets that arrive.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -8,7 +8,7 @@ use crate::{
     packet::{ID, Ip},
 };
 
-/// Something that arrives otherwise in one lab than in the other; a row of the document.
+/// A difference between the packets that arrive in the two labs; a row of the document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Difference {
     pub case: String,
@@ -26,7 +26,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The labs, and what was seen so far.
+/// The labs, and the results so far.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     labs: [Lab; 2],
@@ -34,7 +34,7 @@ pub(crate) struct Exchange {
     last: [[Option<Ip>; 3]; 2],
     pub case: String,
     pub differences: BTreeSet<Difference>,
-    /// How many packets arrived alike.
+    /// How many packets arrived without a difference.
     pub alike: usize,
 }
 
@@ -59,7 +59,7 @@ impl Exchange {
         self.step(step, from, &[packets, packets].map(<[Ip]>::to_vec));
     }
 
-    /// Sends what is made of the last packet that arrived there, in each lab of its own.
+    /// Sends an answer to the last packet that arrived at this end, in each lab to its own.
     pub(crate) fn answer(&mut self, step: &str, from: At, make: impl Fn(&Ip) -> Ip) {
         let answers = self.last.each_ref().map(|last| {
             let last = last[from as usize].as_ref();
@@ -129,7 +129,7 @@ impl Exchange {
                     self.differences.insert(of_every_case(&name));
                     continue;
                 }
-                // A port that was drawn by lot is another one the next time.
+                // A random port differs in each run.
                 let drawn = name == "source port" && at == At::Lan;
                 let is_moved = drawn && Ip(ours.clone()).source_port() != sent[0][0].source_port();
                 let mine = if is_moved { "another".to_owned() } else { mine };
@@ -139,7 +139,8 @@ impl Exchange {
         }
     }
 
-    /// Towards the LAN, and of a hairpin towards both of its ends.
+    /// Whether packets arrive at this end with an outside address: in the LAN, and at both ends of a
+    /// hairpin.
     fn leaves_under_an_outside_address(&self, at: At) -> bool {
         at == At::Lan || self.case.starts_with("hairpin")
     }
@@ -156,7 +157,7 @@ impl Exchange {
     }
 }
 
-/// As it stands in a table: long payloads are told apart by their beginnings.
+/// The text for a table: of long payloads only the beginning.
 fn short(mut text: String) -> String {
     if text.is_empty() {
         return "empty".to_owned();
@@ -168,7 +169,7 @@ fn short(mut text: String) -> String {
     text
 }
 
-/// What RFC 6864 asks of us in every case alike: it stands in the document once.
+/// The name of the case for the IP ID (RFC 6864), which differs in every case and is listed once.
 pub(crate) const EVERY_CASE: &str = "every";
 
 fn of_every_case(field: &str) -> Difference {
@@ -178,7 +179,7 @@ fn of_every_case(field: &str) -> Difference {
     Difference { case, step, at, what, ours, netfilters }
 }
 
-/// Whether netfilter has left an ID as some packet of this step or of one before had it.
+/// Whether netfilter has kept the IP ID of a packet of this or an earlier step.
 fn is_as_sent(field: &str, sent: &[Vec<Ip>; 2], theirs: &[u8]) -> bool {
     let id = |packet: &[u8]| u16::from_be_bytes([packet[4], packet[5]]);
     match field {
@@ -191,10 +192,10 @@ fn may_be_fragmented(packet: &[u8]) -> bool {
     packet.get(6).is_some_and(|flags| flags & 0x40 == 0)
 }
 
-/// Whether both routers are free in the choice of this value: a port that neither could keep,
-/// and the ID of a packet that the router made itself.
+/// Whether both routers may choose this value: a port that neither could keep, and the IP ID of a
+/// packet that the router has made itself.
 fn is_chosen(name: &str, at: At, sent: &[Vec<Ip>; 2], ours: &[u8], theirs: &[u8]) -> bool {
-    // Protocol and, of ICMP, the type: a translation changes neither.
+    // The protocol, and the type of ICMP: a translation changes neither.
     let kind = |packet: &[u8]| (packet[9], (packet[9] == 1).then(|| packet.get(20).copied()));
     let is_own = |packet: &[u8]| sent.iter().flatten().all(|sent| kind(&sent.0) != kind(packet));
     match name {

@@ -1,4 +1,4 @@
-//! A packet as named fields.
+//! Splits a packet into named fields.
 
 use netns_common::model::checksum;
 
@@ -7,7 +7,7 @@ use crate::packet::ID;
 /// Names and values, in the order of the packet.
 pub(crate) type Fields = Vec<(String, String)>;
 
-/// What a packet is, in a few words.
+/// A short description of a packet.
 pub(crate) fn summary(packet: &[u8]) -> String {
     let l4 = usize::from(packet[0] & 0x0f) * 4;
     let fragment = u16::from_be_bytes([packet[6], packet[7]]) & 0x3fff;
@@ -117,7 +117,7 @@ fn ip(fields: &mut Fields, prefix: &str, packet: &[u8]) {
             } else if is_whole {
                 add("udp checksum", valid(with_pseudo() == 0));
             } else {
-                // What cannot be computed is compared as it stands.
+                // A checksum that cannot be computed is compared as a number.
                 add("udp checksum", hex(&body[6..8]));
             }
         }

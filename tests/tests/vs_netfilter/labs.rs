@@ -1,4 +1,4 @@
-//! Two labs of one shape: ours, and one whose router is the kernel's with iptables rules.
+//! Two labs with the same topology: ours, and one whose router uses iptables.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use netns_common::{
 };
 use netns_tests::{Inside, Wire, forward_add, inside, mac_of, netfilter_lab, netns, set};
 
-/// Where packets begin and end.
+/// The ends of the labs, where packets are sent and received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
     Red,
@@ -35,7 +35,7 @@ impl At {
         }
     }
 
-    /// Its address, the router's that it knows, and the router's interface on its side.
+    /// The address of the end, the address of its gateway, and the router's interface towards it.
     fn link(self) -> (Ip4, Ip4, &'static str) {
         match self {
             Self::Red => (RED, BRIDGE, "v-net-0"),
@@ -45,33 +45,33 @@ impl At {
     }
 }
 
-/// What the iptables router has in place of our rules.
+/// The rules of the iptables router, which correspond to ours.
 const RULES: [&str; 6] = [
     "-A POSTROUTING -s 192.168.15.0/24 -o ens3 -j MASQUERADE",
     "-A PREROUTING -d 192.168.1.10 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.2:80",
     "-A PREROUTING -d 192.168.1.10 -p udp --dport 5353 -j DNAT --to-destination 192.168.15.2:53",
-    // Without these, the answer of a namespace to another goes past the router.
+    // Without these, the answer of one namespace to another bypasses the router.
     "-A POSTROUTING -s 192.168.15.0/24 -d 192.168.15.2 -p tcp --dport 80 -j MASQUERADE",
     "-A POSTROUTING -s 192.168.15.0/24 -d 192.168.15.2 -p udp --dport 53 -j MASQUERADE",
-    // Conntrack works in a namespace from the first rule that needs it.
+    // Conntrack starts in a namespace with the first rule that needs it.
     "-A OUTPUT -d 192.168.1.10 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.2:80",
 ];
 
-/// Which way what our router translates takes.
+/// The path of translated packets through our router: directly, or with `via_stack`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Straight,
     ViaStack,
 }
 
-/// A lab with bare ends.
+/// A lab whose ends are packet sockets without a stack.
 #[derive(Debug)]
 pub(crate) struct Lab {
     wires: [Wire; 3],
 }
 
 impl Lab {
-    /// The program's.
+    /// The lab of `netns`.
     pub(crate) fn ours(mode: Mode) -> Self {
         netns(match mode {
             Mode::Straight => &["up"],
@@ -82,27 +82,27 @@ impl Lab {
         Self::bare("")
     }
 
-    /// The kernel's.
+    /// The lab with iptables.
     pub(crate) fn netfilters() -> Self {
         netfilter_lab(&RULES);
         Self::bare("t-")
     }
 
-    /// Takes the addresses of the ends away, so that their stacks are silent, and tells the
-    /// router where they are, since nobody answers ARP any more.
+    /// Removes the addresses of the ends, so that their stacks do not answer, and gives the router static
+    /// neighbour entries for them.
     fn bare(prefix: &str) -> Self {
         let place = |name: &str| inside(&format!("{prefix}{name}"));
         let router = place("host");
         router.run(|| {
-            // Errors that the router makes are compared, not counted: none has a limit.
+            // No rate limit, because every ICMP error of the router is compared.
             set("ipv4/icmp_ratemask", "0");
-            // Both look at sources alike and advise nobody: these are settings of the stack.
+            // The same source checks in both stacks, and no redirects.
             for link in ["all", "default", "ens3", "v-net-0"] {
                 set(&format!("ipv4/conf/{link}/rp_filter"), "0");
                 set(&format!("ipv4/conf/{link}/send_redirects"), "0");
             }
             if Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
-                // Bridged packets are the bridge's, whatever else the machine does.
+                // br_netfilter off, whatever the machine's default is.
                 set("bridge/bridge-nf-call-iptables", "0");
             }
         });
@@ -119,12 +119,12 @@ impl Lab {
             Wire::open(&end, at.interface(), mac_of(&router, link))
         };
         let mut lab = Self { wires: At::ALL.map(wire) };
-        // A bridge floods what is for an end that it has not heard of.
+        // Teaches the bridge the MAC addresses of all ends; it floods frames to unknown ones.
         At::ALL.iter().for_each(|at| drop(lab.settle(*at)));
         lab
     }
 
-    /// What has arrived at an end when all that was sent before has had its effect.
+    /// The packets that have arrived at an end, after all packets sent before have had their effect.
     fn settle(&mut self, at: At) -> Vec<Vec<u8>> {
         let (own, router, _) = at.link();
         self.wires[at as usize].settle(own.octets(), router.octets())
@@ -136,7 +136,7 @@ impl Lab {
             self.wires[from as usize].send(packet);
         }
         let mut arrived: [Vec<Vec<u8>>; 3] = Default::default();
-        // Whatever the packets have become is before the echo in every queue.
+        // The packets are ahead of the echo in every queue.
         for at in [&[from][..], &At::ALL].concat() {
             let settled = self.settle(at);
             arrived[at as usize].extend(settled);

@@ -1,6 +1,6 @@
-//! The same traffic through our router and through the kernel's with iptables rules, compared
-//! field by field. What may differ stands, with its reason, in
-//! docs/differences-from-netfilter.md; anything else is a bug.
+//! Sends the same packets through our router and through one with iptables, and compares the results
+//! field by field. docs/differences-from-netfilter.md lists the accepted differences with their
+//! reasons; every other difference is a bug.
 
 mod cases;
 mod document;
@@ -25,22 +25,21 @@ use crate::{
     labs::Mode,
 };
 
-/// Packets that one CPU sends and forwards stay in their order; those of two may not.
+/// Pins the thread to its CPU: packets of one CPU stay in order, those of two may not.
 fn stay_on_this_cpu() {
     let mut only = CpuSet::new();
     only.set(sched_getcpu().expect("this CPU")).expect("a CPU");
     sched_setaffinity(Pid::from_raw(0), &only).expect("this thread on one CPU");
 }
 
-/// Compares a group's cases, whichever way what our router translates takes.
+/// Compares a group's cases in both modes of our router.
 #[track_caller]
 fn compare(group: Group) {
     compare_in(Mode::Straight, group);
     compare_in(Mode::ViaStack, group);
 }
 
-/// Runs a group's cases, each with flows of its own, and holds what differs against the
-/// document.
+/// Runs a group's cases, each with its own flows, and compares the differences with the document.
 #[track_caller]
 fn compare_in(mode: Mode, group: Group) {
     let _sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Packets with every field at hand: the model's, edited, with their checksums made anew.
+//! Edits packets of the model's builder field by field and updates their checksums.
 
 use netns_common::{
     abi::Ip4,
@@ -53,12 +53,12 @@ impl Ip {
         self.word(self.l4() + 4)
     }
 
-    /// Writes bytes at an offset and makes the checksums anew.
+    /// Writes bytes at an offset and updates the checksums.
     pub(crate) fn with(self, at: usize, bytes: &[u8]) -> Self {
         self.damaged(at, bytes).summed()
     }
 
-    /// Writes bytes at an offset and leaves the checksums as they were.
+    /// Writes bytes at an offset without updating the checksums.
     pub(crate) fn damaged(mut self, at: usize, bytes: &[u8]) -> Self {
         self.0[at..at + bytes.len()].copy_from_slice(bytes);
         self
@@ -117,7 +117,7 @@ impl Ip {
         self.damaged(at, &wrong.to_be_bytes())
     }
 
-    /// Makes the checksums of the IP header and, unless it is a fragment, of TCP, UDP and ICMP.
+    /// Computes the checksums of the IP header and, unless it is a fragment, of TCP, UDP and ICMP.
     fn summed(mut self) -> Self {
         let l4 = self.l4().min(self.0.len());
         self.0[10..12].fill(0);
@@ -127,7 +127,7 @@ impl Ip {
             return self;
         }
         let at = match self.0[9] {
-            // What is cut short has no checksum to make.
+            // A truncated packet has no checksum.
             _ if self.0.len() < l4 + 8 => return self,
             TCP => l4 + 16,
             UDP if self.word(l4 + 6) != 0 => l4 + 6,
@@ -151,8 +151,7 @@ impl Ip {
         [&self.0[12..20], &[0, self.0[9]], &length.to_be_bytes()].concat()
     }
 
-    /// Takes the packet apart into fragments that carry at most `size` bytes each, a multiple
-    /// of eight (RFC 791).
+    /// Splits the packet into fragments of at most `size` bytes, a multiple of eight (RFC 791).
     pub(crate) fn fragments(&self, size: usize) -> Vec<Self> {
         let l4 = self.l4();
         let (header, body) = self.0.split_at(l4);
@@ -166,7 +165,7 @@ impl Ip {
         body.chunks(size).enumerate().map(fragment).collect()
     }
 
-    /// An ICMP error of `from` to `to` that quotes so many bytes after this packet's IP header.
+    /// An ICMP error from `from` to `to` that quotes this many bytes after this packet's IP header.
     pub(crate) fn error(
         &self,
         (from, to): (Ip4, Ip4),

@@ -93,20 +93,10 @@ fn down(network: &Network, namespaces: u16) -> Result<()> {
 }
 
 fn lab_text(network: &Network, namespaces: u16) -> String {
-    let Network { server, router, client_address, .. } = network;
-    let nat = network.mode.nat_keys(network.kind);
+    let Network { client_address, .. } = network;
+    let router = topology::router_text(network);
     format!(
-        r#"name = "{router}"
-[nat]
-{nat}
-[router]
-namespace = "{router}"
-routes = [{{ to = "{SINK}", via = "{SINK_HOP}" }}]
-[[uplink]]
-name = "ens3"
-address = "{UPLINK}/24"
-gateway = "{SERVER}"
-outside = {{ namespace = "{server}", interface = "eth0", address = "{SERVER}/24" }}
+        r#"{router}
 [[bridge]]
 name = "v-net-0"
 address = "{BRIDGE}/16"

@@ -15,7 +15,7 @@ use crate::{
     packet::{Ip, segment},
 };
 
-/// A router on the way, which no flow knows.
+/// A router on the path that has no flow itself.
 const HOP: Ip4 = Ip4::new(10, 99, 0, 1);
 
 /// Every error of RFC 792, RFC 1122 and RFC 1812 that quotes a packet.
@@ -42,11 +42,10 @@ const KINDS: [(u8, u8); 20] = [
     (12, 1),
 ];
 
-/// How much of the packet is quoted after its IP header: RFC 792's eight bytes, odd and even
-/// amounts, all of it.
+/// The number of quoted bytes after the IP header: the eight of RFC 792, odd and even numbers, all.
 const QUOTED: [usize; 5] = [8, 9, 20, 29, 1000];
 
-/// What goes into the four bytes after the checksum: for 3/4 the MTU, for 12/0 the pointer.
+/// The four bytes after the checksum: for 3/4 the MTU, for 12/0 the pointer.
 fn rest(kind: (u8, u8)) -> [u8; 4] {
     match kind {
         (3, 4) => [0, 0, 5, 0],
@@ -55,7 +54,7 @@ fn rest(kind: (u8, u8)) -> [u8; 4] {
     }
 }
 
-/// Errors about a packet as it left, from the hop before it and from its destination.
+/// Sends every error about a packet as it left, from a hop on the path and from its destination.
 fn all_kinds(x: &mut Exchange, packet: &Ip) {
     for kind in KINDS {
         for quoted in QUOTED {
@@ -67,7 +66,7 @@ fn all_kinds(x: &mut Exchange, packet: &Ip) {
     }
 }
 
-/// As the packet left the router: its time to live is one less.
+/// The packet as it left the router: with the TTL decremented.
 fn left(packet: Ip) -> Ip {
     packet.with(8, &[63])
 }
@@ -129,7 +128,7 @@ pub(super) fn wrong_inner_checksums(x: &mut Exchange) {
     let error = |asked: &Ip| asked.error((HOP, HOST), (3, 1), [0; 4], 1000);
     x.send("of udp", Lan, error(&asked().wrong_checksum()));
     x.send("of ip", Lan, error(&asked().damaged(10, &[0xba, 0xad])));
-    // A router may have changed what it quotes before it said so.
+    // A router may have changed the packet before it quotes it.
     x.send("changed time to live", Lan, error(&asked().damaged(8, &[1])));
     x.send("good", Lan, error(&asked()));
 }

@@ -83,7 +83,7 @@ pub(super) fn other_protocol(x: &mut Exchange) {
     x.send("tcp to a port of udp", Lan, segment((LAN, 25_012), (HOST, 5353), SYN, (1, 0), 0));
 }
 
-/// Not to the host, but on to somebody else: a router passes it on as it is.
+/// Transit traffic, not to the host: a router forwards it unchanged.
 pub(super) fn transit(x: &mut Exchange) {
     x.send("out to the same port", Red, segment((RED, 25_013), (FAR, 80), SYN, (1, 0), 0));
     x.send("from outside to outside", Lan, segment((LAN, 25_013), (FAR, 80), SYN, (1, 0), 0));
@@ -96,7 +96,7 @@ pub(super) fn hairpin_tcp(x: &mut Exchange) {
     x.answer("data back", Blue, |data: &Ip| answer(data, ACK, (501, 121)));
 }
 
-/// Back to where it seems to come from.
+/// An answer to the source of a packet.
 fn answer(to: &Ip, flags: u8, numbers: (u32, u32)) -> Ip {
     let octets: [u8; 4] = to.0[12..16].try_into().expect("an address");
     segment(

@@ -26,7 +26,7 @@ fn back(port: u16) -> Datagram {
     ipv4(LAN, HOST).udp(7000, port)
 }
 
-/// The fragments, of 1,000 bytes each, with an ID of their own.
+/// The fragments of a packet, 1,000 bytes each, with this IP ID.
 fn torn(packet: impl Into<Ip>, id: u16) -> Vec<Ip> {
     packet.into().id(id).fragments(1000)
 }
@@ -84,7 +84,7 @@ pub(super) fn missing(x: &mut Exchange) {
     x.send_all("without the last", Red, &fragments[..2]);
 }
 
-/// Sets what the uplink and all links inside carry, in both labs.
+/// Sets the MTU of the uplink and of all inside links in both labs.
 fn narrow(uplink: &str, inside: &str) {
     for (prefix, router) in ["", "t-"].into_iter().zip(routers()) {
         let set = |place: &Inside, link: &str, mtu: &str| {

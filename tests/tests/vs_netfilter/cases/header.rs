@@ -61,7 +61,7 @@ pub(super) fn traceroute(x: &mut Exchange) {
         let syn = segment((RED, 22_007 + hop), (FAR, 80), SYN, (1, 0), 0);
         x.send("tcp", Red, syn.with(8, &[ttl]));
     }
-    // What the next hop says.
+    // Errors of the next hop.
     let probes: [Ip; 3] = [
         ipv4(HOST, FAR).udp(22_005, 33_436).payload(32).ttl(1).into(),
         ipv4(HOST, FAR).echo_request(22_006).payload(32).ttl(1).into(),
@@ -108,7 +108,7 @@ pub(super) fn timestamp(x: &mut Exchange) {
     let option = [68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     let address_only = Ip::from(out(22_024)).ip_options(&option);
     x.send("ping, that all may see it", Red, ipv4(RED, LAN).echo_request(22_024));
-    // A prespecified hop that is nobody (flag 3): no router fills it in.
+    // A prespecified address that no router has (flag 3): no router fills it in.
     let nobody = [68, 12, 5, 3, 203, 0, 113, 9, 0, 0, 0, 0];
     x.send("of nobody", Red, address_only.with(20, &nobody));
 }
@@ -135,7 +135,7 @@ pub(super) fn wrong_checksum(x: &mut Exchange) {
     x.send("in", Lan, Ip::from(back(22_027)).damaged(10, &[0xba, 0xad]));
 }
 
-/// Bytes behind the packet, as in a frame that was too short.
+/// Padding behind the packet, as in a frame of the minimum length.
 pub(super) fn filled_frame(x: &mut Exchange) {
     let filled = |mut packet: Ip| {
         packet.0.extend([0xaa; 18]);

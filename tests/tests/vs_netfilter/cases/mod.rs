@@ -1,4 +1,4 @@
-//! What is sent, as a table.
+//! The table of all cases.
 
 mod errors;
 mod forward;
@@ -33,7 +33,7 @@ pub(crate) enum Group {
 pub(crate) struct Case {
     pub group: Group,
     pub name: &'static str,
-    /// Nothing arrives in either lab, and that is what it shows.
+    /// Whether the case is that no packet arrives in either lab.
     pub is_silent: bool,
     pub run: fn(&mut Exchange),
 }

@@ -64,7 +64,7 @@ pub(super) fn martians(x: &mut Exchange) {
     x.send("to 0.0.0.0", Red, ipv4(RED, Ip4::UNSPECIFIED).udp(28_007, 9));
 }
 
-/// A network that the router refuses to route to, by a route of its own.
+/// A network with an unreachable route on the router.
 pub(super) fn no_route(x: &mut Exchange) {
     for router in crate::labs::routers() {
         let route = ["route", "add", "unreachable", "203.0.113.0/24"];

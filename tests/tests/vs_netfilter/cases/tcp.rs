@@ -16,17 +16,17 @@ const URG: u8 = 0x20;
 const ECE: u8 = 0x40;
 const CWR: u8 = 0x80;
 
-/// From red, by this port of its own.
+/// A segment from red with this source port.
 fn out(port: u16, flags: u8, numbers: (u32, u32), payload: usize) -> Ip {
     segment((RED, port), (LAN, 7000), flags, numbers, payload)
 }
 
-/// Back to it.
+/// A segment back to red.
 fn back(port: u16, flags: u8, numbers: (u32, u32), payload: usize) -> Ip {
     segment((LAN, 7000), (HOST, port), flags, numbers, payload)
 }
 
-/// Opens a connection: the numbers are 101 from inside and 501 from outside after that.
+/// Opens a connection. The next sequence numbers are 101 from inside and 501 from outside.
 fn open(x: &mut Exchange, port: u16) {
     x.send("syn", Red, out(port, SYN, (100, 0), 0));
     x.send("syn+ack", Lan, back(port, SYN | ACK, (500, 101), 0));

@@ -86,7 +86,7 @@ pub(super) fn port_0(x: &mut Exchange) {
 }
 
 pub(super) fn broadcast(x: &mut Exchange) {
-    // Something that arrives, so that the silence of the others counts.
+    // A packet that arrives, so that the silence of the others proves something.
     x.send("to the router", Red, ipv4(RED, BRIDGE).udp(21_011, 7));
     x.send("to all", Red, ipv4(RED, Ip4::BROADCAST).udp(21_011, 7000));
     x.send("to the subnet", Red, ipv4(RED, SUBNET).udp(21_011, 7000));
