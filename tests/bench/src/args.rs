@@ -4,6 +4,7 @@ use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
 use crate::{
     modes::Mode,
+    readme,
     workloads::{WORKLOADS, Workload},
 };
 
@@ -11,6 +12,7 @@ const EXAMPLES: &str = "Examples:
   cargo xtask bench --quick
   cargo xtask bench --json bench.json --report bench/
   cargo xtask bench --only udp-1 --only tcp
+  cargo xtask bench --readme
   cargo xtask bench --list
 
 docs/bench.md describes the workloads, the modes and the JSON file.";
@@ -42,6 +44,10 @@ pub(crate) struct Args {
     /// Write a page with plots to this folder, which is made if it is missing
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+    /// Write the headline figures into README.md, and the plot beside docs/bench.md, of the
+    /// repository in this folder; without other options, only what they need is run
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
+    pub(crate) readme: Option<PathBuf>,
     /// List the workloads and run none
     #[arg(long)]
     pub(crate) list: bool,
@@ -60,7 +66,11 @@ impl Args {
 
     /// The modes to measure in.
     pub(crate) fn modes(&self) -> Vec<Mode> {
-        let wanted = |mode: &Mode| self.mode.is_empty() || self.mode.contains(mode);
+        let wanted = |mode: &Mode| match (&self.mode[..], &self.readme) {
+            ([], Some(_)) => readme::modes().any(|name| name == mode.name()),
+            ([], None) => true,
+            (chosen, _) => chosen.contains(mode),
+        };
         Mode::ALL.into_iter().filter(wanted).collect()
     }
 
@@ -89,7 +99,9 @@ impl Args {
     /// The workloads to run, in their order in the table.
     pub(crate) fn workloads(&self) -> Vec<&'static Workload> {
         let wanted = |workload: &&Workload| {
-            if self.only.is_empty() {
+            if self.only.is_empty() && self.readme.is_some() {
+                readme::workloads().any(|name| name == workload.name)
+            } else if self.only.is_empty() {
                 !(self.quick && workload.is_long)
             } else {
                 self.only.iter().any(|name| workload.is_called(name))

@@ -24,6 +24,7 @@ mod modes;
 mod networks;
 mod programs;
 mod progress;
+mod readme;
 mod record;
 mod report;
 mod rounds;
@@ -61,6 +62,8 @@ fn run(args: &args::Args) -> Result<()> {
         Output::of(folder.join("index.html"))
     });
     let report = report.transpose()?;
+    // Absolute, since the sandbox changes the mounts.
+    let repository = args.readme.as_ref().map(std::path::absolute).transpose()?;
     cpu::choose()?;
 
     // A namespace does not show all settings, so a thread that stays outside reads them.
@@ -84,6 +87,9 @@ fn run(args: &args::Args) -> Result<()> {
             writeln!(files, "{}", output.file.display())?;
             written = written.and(output.write(&text));
         }
+    }
+    if let Some(root) = &repository {
+        written = written.and(readme::write(root, &record));
     }
     // Printed even if the files could not be written: the table is then all that is left.
     print(&text_table::render(&record), if written.is_ok() { &files } else { "" });

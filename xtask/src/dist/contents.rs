@@ -44,7 +44,9 @@ pub(super) fn gather(
     for name in ["README.md", "CHANGELOG.md"] {
         files.push(Packed::new(format!("{doc}/{name}"), read(&root.join(name))?));
     }
-    for (folder, extension) in [("docs", "md"), ("examples", "toml")] {
+    for (folder, extension) in
+        [("docs", "md"), ("docs", "svg"), ("docs/design", "md"), ("examples", "toml")]
+    {
         for file in files_of(&root.join(folder), extension)? {
             // At the same relative paths as in the repository, since README.md refers to them.
             files.push(Packed::new(format!("{doc}/{folder}/{}", file_name(&file)?), read(&file)?));
