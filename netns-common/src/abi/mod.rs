@@ -16,6 +16,7 @@ mod mapping;
 mod net;
 #[cfg(feature = "aya")]
 mod pod;
+mod rule_id;
 mod rules;
 mod stage;
 mod usage;
@@ -47,9 +48,10 @@ pub use lab::{
 pub use limit::{Bucket, ICMP_BURST, ICMP_PER_TICK, Limited};
 pub use mapping::{Filtering, MAPPING_REST, MAPPINGS_OF_FLOW, Mapping, MappingKey};
 pub use net::{Ip4, Mac, Port, Prefix, Protocol};
+pub use rule_id::{NO_RULE, RuleId};
 pub use rules::{
     AddressPage, Counter, Forward, MAX_RULE_PREFIXES, MAX_RULES, Masquerade, MasqueradeKey,
-    NO_RULE, OF_ADDRESS, PAGE, PAGES, PortPage, RuleId, RulePrefix, page_of,
+    OF_ADDRESS, PAGE, PAGES, PortPage, RulePrefix, page_of,
 };
 pub use stage::{REPORT, STAGE_SLOTS, Stage};
 pub use usage::{

@@ -1,13 +1,6 @@
 //! The NAT rules as the kernel looks them up, and their counters.
 
-use super::{Ip4, Port, Protocol, Settings};
-
-/// Index of a rule in the counters; given out by userspace, from 1. Masquerades and forwards
-/// share the numbers.
-pub type RuleId = u16;
-
-/// The id of no rule.
-pub const NO_RULE: RuleId = 0;
+use super::{Ip4, NO_RULE, Port, Protocol, RuleId, Settings};
 
 /// How many rules one lab may have, [`NO_RULE`] included. Each has 24 bytes of counters for each
 /// CPU, from the start.
