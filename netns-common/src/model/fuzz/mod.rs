@@ -1,29 +1,24 @@
-//! Any bytes as the life of a lab: packets in any order, and what must hold after each of them.
+//! Interprets any bytes as a sequence of packets through a lab, and checks the lab after each
+//! packet.
 //!
 //! The fuzz target (`netns-common/fuzz`) and the test that replays its corpus both call
 //! [`run`], so an input means the same to both.
 
 mod check;
 mod input;
+mod offsets;
+mod reply;
+mod session;
 mod steps;
 
-use std::vec::Vec;
+use self::{input::Input, session::Session};
 
-use self::{input::Input, steps::Session};
+pub use self::session::Report;
 
-/// What an input did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Packets that met a hook, answers to others included.
-    pub packets: usize,
-    /// How many of them were redirected.
-    pub redirected: usize,
-}
-
-/// Lives through what the bytes say.
+/// Runs the steps that the bytes select, and checks the lab after each of them.
 ///
 /// # Panics
-/// When something does not hold that must: the message says what, and of which packet.
+/// When a check fails: the message names the condition and the packet.
 pub fn run(bytes: &[u8]) -> Report {
     let mut input = Input::new(bytes);
     let mut session = Session::new(&mut input);
@@ -31,14 +26,4 @@ pub fn run(bytes: &[u8]) -> Report {
         session.step(&mut input);
     }
     session.finish()
-}
-
-/// Keeps the last few of many.
-const MEMORY: usize = 16;
-
-fn remember<T>(memory: &mut Vec<T>, item: T) {
-    if memory.len() == MEMORY {
-        memory.remove(0);
-    }
-    memory.push(item);
 }

@@ -1,12 +1,15 @@
-//! What can happen in a lab, by the bytes of an input.
+//! The steps of a session: each byte of the input selects what happens next in the lab.
 
-use std::vec::Vec;
-
-use super::{Report, check, input::Input, remember};
+use super::{
+    check,
+    input::Input,
+    offsets::{DESTINATION, SOURCE, address_at},
+    reply,
+    session::{Report, Session, remember},
+};
 use crate::{
-    abi::{Filtering, Ip4, Limits, Port, Protocol},
-    datapath::{Exit, Verdict},
-    model::{Datagram, Hook, HostSocket, Mtus, Places, Router, VecPacket, address, flags, ipv4},
+    abi::Ip4,
+    model::{Datagram, Hook, VecPacket, address, flags, ipv4},
 };
 
 const PORTS: [u16; 10] = [40_000, 443, 40_001, 80, 8080, 5353, 53, 40_002, 0, 65_535];
@@ -30,78 +33,8 @@ const ERRORS: [u8; 5] = [3, 11, 12, 4, 5];
 /// Seconds: below and above each of the timeouts.
 const WAITS: [u32; 8] = [1, 5, 31, 61, 121, 301, 8_000, 500_000];
 
-/// A packet that was let through.
-#[derive(Clone, Debug)]
-pub(super) struct Passed {
-    pub(super) hook: Hook,
-    pub(super) before: VecPacket,
-    pub(super) after: VecPacket,
-    pub(super) exit: Exit,
-}
-
-/// A lab, and what it has seen.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) router: Router,
-    pub(super) places: Places,
-    sent: Vec<(Hook, VecPacket)>,
-    passed: Vec<Passed>,
-    report: Report,
-}
-
 impl Session {
-    /// The lecture's lab, more or less.
-    pub(super) fn new(input: &mut Input<'_>) -> Self {
-        let mut router = Router::lecture();
-        let places = Places::default();
-        let unusual = input.byte();
-        let has = |bit: u8| unusual & (1 << bit) != 0;
-        if has(0) {
-            router.tables.capacity = 5;
-        }
-        if has(1) {
-            let settings = &mut router.tables.settings;
-            (settings.port_min, settings.port_max) = (40_000, 40_003);
-        }
-        if has(2) {
-            router.tables.settings.source_check = 0;
-        }
-        if has(3) {
-            let narrow = [(places.uplink.index, 1280), (places.red_port, 1280)];
-            router.tables.mtus = Mtus::new(&narrow);
-        }
-        if has(4) {
-            router.tables.host_sockets = [Protocol::Tcp, Protocol::Udp]
-                .map(|protocol| HostSocket {
-                    protocol: protocol.number(),
-                    address: Ip4::UNSPECIFIED,
-                    port: Port::new(40_001),
-                    remote: None,
-                })
-                .into();
-        }
-        router.tables.settings.via_stack = u8::from(has(5));
-        if has(6) {
-            router.tables.settings.mappings = 1;
-            let filtering = if has(7) { Filtering::Address } else { Filtering::Endpoint };
-            for (.., rule) in &mut router.tables.masquerades {
-                (rule.endpoint_independent, rule.filtering) = (1, filtering as u8);
-            }
-        }
-        if has(7) {
-            router.tables.settings.limits = Limits {
-                quota: 4,
-                unreplied: 2,
-                unreplied_share: 3,
-                half_open: 2,
-                other_nats: 2,
-                sample: 0,
-            };
-        }
-        Self { router, places, sent: Vec::new(), passed: Vec::new(), report: Report::default() }
-    }
-
-    /// What happens next.
+    /// Sends one packet, or lets time pass.
     pub(super) fn step(&mut self, input: &mut Input<'_>) {
         let (hook, mut packet) = match input.byte() % 10 {
             0..=2 => self.a_namespace_sends(input),
@@ -113,7 +46,7 @@ impl Session {
             _ => {
                 let seconds = input.of(&WAITS);
                 self.router.wait(seconds);
-                // The kernel side's timer, which may be late.
+                // The sweeper's timer, which may be late.
                 if input.chance(128) {
                     self.router.tables.sweep(self.router.now);
                 }
@@ -125,35 +58,21 @@ impl Session {
         }
         remember(&mut self.sent, (hook, packet.clone()));
         let passed = self.run(hook, packet);
-        // What answers change is part of what may happen.
+        // An answer changes the state of the flow, so it is sent only now and then.
         if let Ok(passed) = passed
             && input.chance(128)
         {
-            check::answer_returns(self, &passed);
-            check::error_returns(self, &passed);
+            reply::answer_returns(self, &passed);
+            reply::error_returns(self, &passed);
         }
     }
 
-    /// Checks what is true of the whole, and tells what there was.
+    /// Checks the tables of the lab; returns the counts.
     pub(super) fn finish(self) -> Report {
         check::inside_names(&self.router);
         check::mappings(&self.router);
         check::usage(&self.router);
         self.report
-    }
-
-    /// Runs a packet and checks what became of it; returns it if it was let through, and else
-    /// the verdict.
-    pub(super) fn run(&mut self, hook: Hook, before: VecPacket) -> Result<Passed, Verdict> {
-        let mut after = before.clone();
-        let verdict = self.router.run(hook, &mut after);
-        self.report.packets += 1;
-        check::packet(&self.router, hook, &before, &after, verdict);
-        let Verdict::Redirect(exit) = verdict else { return Err(verdict) };
-        self.report.redirected += 1;
-        let passed = Passed { hook, before, after, exit };
-        remember(&mut self.passed, passed.clone());
-        Ok(passed)
     }
 
     fn a_namespace_sends(&mut self, input: &mut Input<'_>) -> (Hook, VecPacket) {
@@ -224,46 +143,6 @@ impl Session {
         packet.from_host = input.chance(64);
         (hook, packet)
     }
-
-    /// A frame from where a packet came out, back to the router.
-    pub(super) fn back(&self, passed: &Passed, packet: &Datagram) -> (Hook, VecPacket) {
-        match (passed.hook, passed.exit) {
-            (_, Exit::Neighbour { .. } | Exit::Ingress { .. }) | (Hook::ToUplink, Exit::Onward) => {
-                (Hook::FromUplink, self.uplink_frame(packet))
-            }
-            (_, Exit::Peer { cable }) => {
-                (Hook::FromNamespace, self.cable_frame(cable == self.places.red_port, packet))
-            }
-            // The stack takes it in, and the answer out again.
-            (_, Exit::Onward) => (Hook::ToUplink, self.forwarded(&self.cable_frame(true, packet))),
-        }
-    }
-
-    /// What a namespace sent, as the stack forwards it.
-    fn forwarded(&self, packet: &VecPacket) -> VecPacket {
-        VecPacket::new(packet.bytes().to_vec(), self.places.uplink.index)
-    }
-
-    fn cable_frame(&self, red: bool, packet: &Datagram) -> VecPacket {
-        let Places { red_mac, blue_mac, red_port, blue_port, bridge, .. } = self.places;
-        let (mac, link) = if red { (red_mac, red_port) } else { (blue_mac, blue_port) };
-        packet.frame(mac, bridge.mac, link)
-    }
-
-    fn uplink_frame(&self, packet: &Datagram) -> VecPacket {
-        let Places { uplink, lan_mac, .. } = self.places;
-        packet.frame(lan_mac, uplink.mac, uplink.index)
-    }
-}
-
-/// Offsets in an IPv4 packet.
-pub(super) const SOURCE: usize = 12;
-pub(super) const DESTINATION: usize = 16;
-
-/// An address in an IPv4 packet, read without the datapath's help.
-pub(super) fn address_at(packet: &VecPacket, offset: usize) -> Option<Ip4> {
-    let octets = packet.network().get(offset..offset + 4)?;
-    Some(Ip4::new(octets[0], octets[1], octets[2], octets[3]))
 }
 
 /// One of those that are remembered, the newest first.
