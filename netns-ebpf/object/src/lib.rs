@@ -4,6 +4,7 @@
 //! record of the sources and the compiler that it was built from. The build script of `netns-user`
 //! embeds it while the sources are the recorded ones. `cargo xtask object` builds it anew.
 
+mod hex;
 mod record;
 mod sources;
 
@@ -16,6 +17,7 @@ use std::{
 use flate2::{Compression, GzBuilder, read::GzDecoder};
 use sha2::{Digest as _, Sha256};
 
+use hex::hex;
 pub use record::Record;
 pub use sources::{digest as sources_digest, inputs};
 
@@ -85,10 +87,6 @@ pub fn commit(root: &Path, object: &[u8], record: &Record) -> io::Result<()> {
 /// The digest of an object's bytes, as its record has it.
 pub fn object_digest(object: &[u8]) -> String {
     hex(&Sha256::digest(object))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

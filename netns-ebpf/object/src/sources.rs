@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::hex;
+use crate::hex::hex;
 
 /// Files and folders, from the root of the repository.
 const SOURCES: [&str; 5] = [
