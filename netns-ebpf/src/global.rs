@@ -1,5 +1,6 @@
-//! Global functions (`BPF_FUNC_GLOBAL`, kernel 5.6): the verifier checks each once in a program, and
-//! not again for every call. They take numbers and pointers to whole values, and return a number.
+//! Global functions (`BPF_FUNC_GLOBAL`, kernel 5.6): the verifier checks each once in a program,
+//! and not again for every call. They take numbers and pointers to whole values, and return a
+//! number.
 
 use netns_common::{
     abi::{FlowKey, Tick},

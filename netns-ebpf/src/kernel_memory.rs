@@ -19,8 +19,8 @@ pub(crate) unsafe fn cast_to_kernel(ctx: &TcContext) -> *const u8 {
     unsafe { cast(ctx.as_ptr()) }
 }
 
-/// What is at an address, as a structure of the kernel: the verifier makes no instruction of it but a
-/// move.
+/// What is at an address, as a structure of the kernel: the verifier makes no instruction of it but
+/// a move.
 ///
 /// # Safety
 /// The loader must have replaced the marks by the kernel function and by the number of the type.

@@ -30,13 +30,13 @@ use aya_ebpf::{macros::classifier, programs::TcContext};
 use netns_common::{datapath, for_each_stage};
 use program::{end, run};
 
-/// tcx ingress of a cable's host side: what a namespace sends.
+/// tcx ingress of a cable's host side: packets that a namespace sends.
 #[classifier]
 pub(crate) fn from_namespace(ctx: TcContext) -> i32 {
     end(&ctx, run!(&ctx, datapath::from_namespace))
 }
 
-/// tcx ingress of an uplink: what the outside sends.
+/// tcx ingress of an uplink: packets from outside.
 #[classifier]
 pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
     end(&ctx, run!(&ctx, datapath::from_uplink))

@@ -1,8 +1,8 @@
 //! What the kernel does with frames at a cable's host side. Programs read it in the kernel's own
 //! structures: the device of that link, its port of a bridge, and the bridge.
 //!
-//! Nothing may pass a cable that is pulled out of its bridge, or a bridge that is switched off. So a packet
-//! takes a way past the bridge only where the bridge would carry it too.
+//! Nothing may pass a cable that is pulled out of its bridge, or a bridge that is switched off. So
+//! a packet takes a way past the bridge only where the bridge would carry it too.
 
 use aya_ebpf::{bindings::TC_ACT_OK, macros::classifier, programs::TcContext};
 use netns_common::{
@@ -25,14 +25,15 @@ const FORWARDING: u8 = 3;
 /// `BR_ISOLATED` of linux/if_bridge.h (kernel 4.18): nothing between two such ports.
 const ISOLATED: u64 = 1 << 16;
 
-/// `BR_PORT_LOCKED` of linux/if_bridge.h (kernel 5.18): the bridge takes only what it knows the sender of.
+/// `BR_PORT_LOCKED` of linux/if_bridge.h (kernel 5.18): the bridge takes only what it knows the
+/// sender of.
 const LOCKED: u64 = 1 << 21;
 
 /// `BROPT_VLAN_ENABLED` of net/bridge/br_private.h: what passes hangs on VLANs.
 const VLAN_ENABLED: u64 = 1;
 
-/// What the kernel does with what comes by a cable's host side. The device that the packet came by is
-/// noted, if it was not yet.
+/// What the kernel does with what comes by a cable's host side. The device that the packet came by
+/// is noted, if it was not yet.
 #[inline(always)]
 pub(crate) fn of_sender(ctx: &TcContext, link: u32) -> PortState {
     if known(link).is_none() {
@@ -44,8 +45,8 @@ pub(crate) fn of_sender(ctx: &TcContext, link: u32) -> PortState {
     }
 }
 
-/// What the kernel does with what is sent to the far end of a cable. A native XDP program there sees what
-/// comes by the cable, and nothing that enters the far end past it.
+/// What the kernel does with what is sent to the far end of a cable. A native XDP program there
+/// sees what comes by the cable, and nothing that enters the far end past it.
 #[inline(always)]
 pub(crate) fn of_receiver(link: u32) -> PortState {
     match known(link) {
@@ -119,11 +120,12 @@ fn has_native_xdp(device: u64) -> bool {
         || read::<u64>(far_end, field::DEVICE_XDP_LINK) != 0
 }
 
-/// A member of the kernel's structure at an address. A structure that is gone reads as anything, and memory
-/// that is gone as 0. All members are 0 where the kernel does not show where they lie.
+/// A member of the kernel's structure at an address. A structure that is gone reads as anything,
+/// and memory that is gone as 0. All members are 0 where the kernel does not show where they lie.
 #[inline(always)]
 fn read<T: Copy>(address: u64, field: KernelField) -> T {
-    // SAFETY: the loader has put the member's offset there, and the kernel makes a load that faults 0.
+    // SAFETY: the loader has put the member's offset there, and the kernel makes a load that
+    // faults 0.
     unsafe { member(cast_to_type(address, field.read_as), field) }
 }
 

@@ -59,9 +59,9 @@ pub(crate) fn redirect_ingress(link: u32) -> i32 {
     unsafe { bpf_redirect(link, u64::from(BPF_F_INGRESS)) as i32 }
 }
 
-/// Moves the packet into the namespace at the far end of `cable` where the cable's port is open. Where the
-/// bridge decides frame by frame, it is handed the packet. The link to the reassembler, which is no port of
-/// the lab, is always entered.
+/// Moves the packet into the namespace at the far end of `cable` where the cable's port is open.
+/// Where the bridge decides frame by frame, it is handed the packet. The link to the reassembler,
+/// which is no port of the lab, is always entered.
 #[inline(always)]
 pub(crate) fn redirect_in(ctx: &TcContext, cable: u32) -> i32 {
     match port_state::of_receiver(cable) {

@@ -176,8 +176,8 @@ pub struct Flow {
     pub tail: FlowTail,
 }
 
-/// The part of a connection's record that every packet reads or writes. With its key it fills one cache
-/// line, a [`FlowRecord`](super::FlowRecord).
+/// The part of a connection's record that every packet reads or writes. With its key it fills one
+/// cache line, a [`FlowRecord`](super::FlowRecord).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowHead {

@@ -103,8 +103,8 @@ pub const RECORDS_OF_WORD: u32 = u64::BITS;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowSummary {
-    /// The kernel's `bpf_spin_lock`. Whoever has taken the last record of a word or has given one of
-    /// them back looks at the word again while it is held.
+    /// The kernel's `bpf_spin_lock`. Whoever has taken the last record of a word or has given one
+    /// of them back looks at the word again while it is held.
     pub lock: u32,
     pub padding: u32,
     /// A bit for each, the first word's being the lowest.

@@ -1,12 +1,12 @@
-//! Members of the kernel's own structures that programs read. Their offsets differ from kernel to kernel, so
-//! the programs are compiled with marks, and the loader replaces these.
+//! Members of the kernel's own structures that programs read. Their offsets differ from kernel to
+//! kernel, so the programs are compiled with marks, and the loader replaces these.
 
 /// In the place of the number of a helper: `bpf_cast_to_kern_ctx` (kernel 6.2), which makes of a
 /// program's context the kernel's `struct sk_buff`.
 pub const CAST_TO_KERNEL: u32 = 0x6e65_7401;
 
-/// In the place of the number of a helper: `bpf_rdonly_cast` (kernel 6.2), which makes of any address a
-/// structure that can be read. A load that would fault reads 0.
+/// In the place of the number of a helper: `bpf_rdonly_cast` (kernel 6.2), which makes of any
+/// address a structure that can be read. A load that would fault reads 0.
 pub const CAST_TO_TYPE: u32 = 0x6e65_7402;
 
 /// A member of a structure, in the place of its offset.
@@ -69,8 +69,8 @@ pub mod field {
         NETWORK_HEADER = 0x7e36, "sk_buff" PACKET, "network_header" + 0;
     }
 
-    // `xdp_state` has an entry for each mode, with a pointer to a program and one to a link. That of native
-    // programs (`XDP_MODE_DRV`) is the second.
+    // `xdp_state` has an entry for each mode, with a pointer to a program and one to a link. That
+    // of native programs (`XDP_MODE_DRV`) is the second.
     fields! {
         PORT:
         PACKET_DEVICE = 0x7e48, "sk_buff" PACKET, "dev" + 0;
@@ -93,15 +93,16 @@ pub mod field {
 pub mod number {
     use super::{KernelNumber, KernelNumberOf};
 
-    /// A packet, as [`CAST_TO_KERNEL`](super::CAST_TO_KERNEL) gives it: no program needs the number.
+    /// A packet, as [`CAST_TO_KERNEL`](super::CAST_TO_KERNEL) gives it: no program needs the
+    /// number.
     pub const PACKET: KernelNumber =
         KernelNumber { mark: 0x6e65_7410, is: KernelNumberOf::Type("sk_buff") };
 
     pub const DEVICE: KernelNumber =
         KernelNumber { mark: 0x6e65_7411, is: KernelNumberOf::Type("net_device") };
 
-    /// A structure that consists of words. The verifier does not know the types of modules, so what a module
-    /// may have is read as words of this one.
+    /// A structure that consists of words. The verifier does not know the types of modules, so what
+    /// a module may have is read as words of this one.
     pub const WORDS: KernelNumber =
         KernelNumber { mark: 0x6e65_7412, is: KernelNumberOf::Type("pt_regs") };
 

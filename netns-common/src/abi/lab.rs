@@ -112,7 +112,8 @@ pub struct Timeouts {
     pub udp_unreplied: u32,
     /// UDP (RFC 4787 REQ-5c: 5 minutes).
     pub udp: u32,
-    /// UDP of one question to a port below 1024, and one answer (RFC 4787 REQ-5a allows less there).
+    /// UDP of one question to a port below 1024, and one answer (RFC 4787 REQ-5a allows less
+    /// there).
     pub udp_question: u32,
     /// ICMP queries (RFC 5508 REQ-2: at least 60 seconds).
     pub icmp: u32,

@@ -94,16 +94,16 @@ pub mod maps {
     pub const ENDPOINTS: &str = "ENDPOINTS";
     /// Index of a cable's host side to [`BridgePort`](super::BridgePort).
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
-    /// The number of a cable's host side, modulo [`PORT_DEVICES_KNOWN`](super::PORT_DEVICES_KNOWN), to its
-    /// [`PortDevice`](super::PortDevice). Links that share a place push each other out.
+    /// The number of a cable's host side, modulo [`PORT_DEVICES_KNOWN`](super::PORT_DEVICES_KNOWN),
+    /// to its [`PortDevice`](super::PortDevice). Links that share a place push each other out.
     pub const PORT_DEVICES: &str = "PORT_DEVICES";
     /// Addresses of the router's links, each to a [`LinkAddress`](super::LinkAddress).
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
     /// Index of a link of the router to its [`LinkRole`](super::LinkRole), as a word. Others have
     /// none.
     pub const LINK_ROLES: &str = "LINK_ROLES";
-    /// A bit for each link below [`LINKS_NOTED`](super::LINKS_NOTED), 64 in a word, which is set once a
-    /// program has found the link to be the lab's: a faster answer than [`LINK_ROLES`] and
+    /// A bit for each link below [`LINKS_NOTED`](super::LINKS_NOTED), 64 in a word, which is set
+    /// once a program has found the link to be the lab's: a faster answer than [`LINK_ROLES`] and
     /// [`BRIDGE_PORTS`].
     pub const LAB_LINKS: &str = "LAB_LINKS";
     /// The addresses that translated packets bear outside, besides
@@ -240,8 +240,8 @@ pub mod programs {
     pub const REPORT: &str = "report";
     /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
-    /// Run by a test run as if a packet came by a cable's host side: notes where the kernel has that
-    /// device, in [`maps::PORT_DEVICES`](super::maps::PORT_DEVICES).
+    /// Run by a test run as if a packet came by a cable's host side: notes where the kernel has
+    /// that device, in [`maps::PORT_DEVICES`](super::maps::PORT_DEVICES).
     pub const NOTE_PORT: &str = "note_port";
     /// Run by a test run: forgets the flows whose keys the packet consists of.
     pub const FORGET_FLOWS: &str = "forget_flows";

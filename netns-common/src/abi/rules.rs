@@ -151,9 +151,9 @@ impl Forward {
         Some(Port::new(self.first.wrapping_add(offset)))
     }
 
-    /// Whether the pages of the host's ports do not tell by which port of the host the outside knows
-    /// a port of the target: it has another number, or belongs to a single address. One of loopback
-    /// or of an inside address is unknown outside.
+    /// Whether the pages of the host's ports do not tell by which port of the host the outside
+    /// knows a port of the target: it has another number, or belongs to a single address. One of
+    /// loopback or of an inside address is unknown outside.
     pub fn needs_target_page(&self, settings: &Settings) -> bool {
         let inside = settings.inside.iter().take(settings.inside_count as usize);
         let is_unknown_outside =

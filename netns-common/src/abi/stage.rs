@@ -3,15 +3,15 @@
 //! Each is a program of its own, reached by a tail call: it has the kernel's 512 bytes of stack to
 //! itself, and the verifier follows it once, not once for each path that leads to it.
 //!
-//! [`for_each_stage!`](crate::for_each_stage) hands the table to a macro. From it come [`Stage`], the
-//! datapath's function for each stage, the programs, and their verifier budgets.
+//! [`for_each_stage!`](crate::for_each_stage) hands the table to a macro. From it come [`Stage`],
+//! the datapath's function for each stage, the programs, and their verifier budgets.
 
 /// Hands the table of stages to a macro.
 ///
 /// A row has the purpose of the stage, its variant of [`Stage`](crate::abi::Stage), the name of its
-/// program (the kernel keeps 15 bytes), the programs that go on with it, how often one packet may run
-/// it, and its budget: how many instructions the verifier may follow, on the reference kernel of the
-/// budget test.
+/// program (the kernel keeps 15 bytes), the programs that go on with it, how often one packet may
+/// run it, and its budget: how many instructions the verifier may follow, on the reference kernel
+/// of the budget test.
 #[macro_export]
 macro_rules! for_each_stage {
     ($macro:path) => {
@@ -20,14 +20,16 @@ macro_rules! for_each_stage {
             SameBridge = same_bridge, from [from_namespace], runs 1, budget 2_000;
             /// A fragment that a namespace sends.
             OutboundFragment = outbound_fragment, from [from_namespace], runs 1, budget 21_500;
-            /// A packet of a namespace that the fast path does not handle: with IP options, a fragment,
-            /// of another protocol, or one that changes the state of its flow.
+            /// A packet of a namespace that the fast path does not handle: with IP options, a
+            /// fragment, of another protocol, or one that changes the state of its flow.
             OutboundSlow = outbound_slow,
                 from [from_namespace, same_bridge, outbound_fragment], runs 1, budget 23_000;
-            /// A packet of a namespace: forwarded to its own bridge, or by a flow with a translated port.
+            /// A packet of a namespace: forwarded to its own bridge, or by a flow with a translated
+            /// port.
             OutboundLookup = outbound_lookup,
                 from [from_namespace, outbound_slow], runs 1, budget 18_500;
-            /// A packet of a known connection from one namespace to a forward of another, off the fast path.
+            /// A packet of a known connection from one namespace to a forward of another, off the
+            /// fast path.
             HairpinForward = hairpin_forward,
                 from [outbound_slow, outbound_lookup], runs 1, budget 14_000;
             /// The first packet of a flow that a namespace begins.
@@ -35,8 +37,8 @@ macro_rules! for_each_stage {
                 from [outbound_lookup, hairpin_forward, evict], runs 1, budget 34_500;
             /// An ICMP error that a namespace sends.
             OutboundError = outbound_error, from [outbound_begin], runs 1, budget 10_500;
-            /// A frame of a namespace or an uplink that holds no IPv4 packet, or whose cable is not in
-            /// its bridge.
+            /// A frame of a namespace or an uplink that holds no IPv4 packet, or whose cable is not
+            /// in its bridge.
             OtherFrame = other_frame, from [from_namespace, from_uplink], runs 1, budget 1_000;
             /// A fragment from an uplink.
             InboundFragment = inbound_fragment, from [from_uplink], runs 1, budget 14_000;
@@ -52,12 +54,12 @@ macro_rules! for_each_stage {
                 budget 11_000;
             /// An ICMP error that came in by an uplink.
             InboundError = inbound_error, from [inbound_begin], runs 1, budget 14_000;
-            /// A packet of a known flow whose TTL has run out, or that is larger than the MTU of its
-            /// cable.
+            /// A packet of a known flow whose TTL has run out, or that is larger than the MTU of
+            /// its cable.
             TtlOrMtu = ttl_or_mtu, from [from_uplink, inbound_slow], runs 1, budget 6_500;
-            /// A packet at an uplink that the fast path of the egress guard cannot judge: its source is
-            /// no first address of an uplink and in no inside prefix, or a rule lets it leave
-            /// untranslated.
+            /// A packet at an uplink that the fast path of the egress guard cannot judge: its
+            /// source is no first address of an uplink and in no inside prefix, or a rule lets it
+            /// leave untranslated.
             EgressGuard = egress_guard, from [to_uplink], runs 1, budget 9_000;
             /// A packet of another NAT on the machine that leaves by an uplink.
             OtherNatOut = other_nat_out, from [egress_guard], runs 1, budget 17_000;
@@ -71,7 +73,8 @@ macro_rules! for_each_stage {
             OwnError = own_error, from [to_uplink, other_nat_out], runs 1, budget 7_000;
             /// An ICMP query of the router itself whose identifier a namespace had.
             HostQuery = host_query, from [to_uplink], runs 1, budget 6_000;
-            /// Endpoint-independent filtering: a packet to an external port that may have a mapping.
+            /// Endpoint-independent filtering: a packet to an external port that may have a
+            /// mapping.
             EifAdmit = eif_admit, from [outbound_begin, inbound_begin], runs 1, budget 2_000;
             /// DNAT: records the flow of a caller outside to the target of a forward or mapping.
             Dnat = dnat, from [inbound_begin, eif_admit, evict], runs 5, budget 52_000;
@@ -86,7 +89,8 @@ macro_rules! for_each_stage {
             AllocatePort = allocate_port,
                 from [outbound_begin, egress_begin, other_nat_out, hairpin_caller, evict],
                 runs 13, budget 32_500;
-            /// Takes over the port of a connection that is over, once every port that was tried is taken.
+            /// Takes over the port of a connection that is over, once every port that was tried is
+            /// taken.
             Reclaim = reclaim, from [allocate_port], runs 2, budget 52_000;
             /// A connection from one namespace to a forward of another: the flow of the target.
             HairpinTarget = hairpin_target,

@@ -6,12 +6,12 @@ pub const WHOLE_TABLE: u32 = u32::MAX;
 /// The key of what is counted for other NATs of the machine. No link has this index.
 pub const OTHER_NATS: u32 = u32::MAX - 1;
 
-/// Which part of the flow table the half-open calls by one uplink may have. Of the usual table that is what
-/// 10,000 calls a second fill in three seconds.
+/// Which part of the flow table the half-open calls by one uplink may have. Of the usual table that
+/// is what 10,000 calls a second fill in three seconds.
 pub const HALF_OPEN_PART: u32 = 4;
 
-/// How many records are looked at for one that makes room. When a quarter of the table is half-open, some 16
-/// of them are.
+/// How many records are looked at for one that makes room. When a quarter of the table is
+/// half-open, some 16 of them are.
 pub const SAMPLE: u32 = 64;
 
 /// Which part of the flow table connections of other NATs may have.
@@ -37,8 +37,8 @@ pub struct Limits {
     pub half_open: u32,
     /// Of all other NATs of the machine together.
     pub other_nats: u32,
-    /// How many records are looked at for one that makes room when a limit is reached: at most [`SAMPLE`].
-    /// 0: no record makes room.
+    /// How many records are looked at for one that makes room when a limit is reached: at most
+    /// [`SAMPLE`]. 0: no record makes room.
     pub sample: u32,
 }
 

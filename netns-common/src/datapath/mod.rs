@@ -1,11 +1,11 @@
-//! The NAT as pure logic: the kernel programs and the host model run this very code.
+//! The NAT as pure logic: the kernel programs and the host model run the same code.
 //!
 //! Each hook decides first and applies last: a packet is passed untouched, or rewritten and
-//! redirected, or dropped with a reason; a packet that goes through the stack is rewritten and
-//! goes on. Helpers of the kernel invalidate packet pointers, and a packet that was half
-//! rewritten must never reach the stack.
+//! redirected, or dropped with a reason; a packet that goes through the stack is rewritten and goes
+//! onward. Helpers of the kernel invalidate packet pointers, and a half rewritten packet must never
+//! reach the stack.
 //!
-//! The folders follow the data. Each uses only those before it: [`packet`], [`tables`],
+//! The folders follow the path of a packet. Each uses only those before it: [`packet`], [`tables`],
 //! [`conntrack`], [`rules`], [`context`], [`icmp`], [`fragments`], [`new_flow`], [`hooks`],
 //! [`stages`]. `siphash` and `verifier` are below all of them.
 

@@ -57,8 +57,8 @@ pub struct MemoryTables {
     pub host_sockets: HashSet<HostSocket>,
     /// The datagrams that sockets of the host have sent, by the key of an answer.
     pub host_calls: HashMap<HostCallKey, Tick>,
-    /// How many records the flow table and the table of translated ports each hold; mappings have room
-    /// for as many flows.
+    /// How many records the flow table and the table of translated ports each hold; mappings have
+    /// room for as many flows.
     pub capacity: usize,
     /// By [`Limited`].
     pub allowances: [Cell<Bucket>; Limited::COUNT as usize],

@@ -139,8 +139,8 @@ fn evicting_a_connection_between_namespaces_frees_both_records() {
     assert_eq!(lab.flow_count(), 4);
 }
 
-/// Sends 2,000 packets of sources that do not exist, each of which blue answers as `answer` says, and
-/// calls blue between them.
+/// Sends 2,000 packets of sources that do not exist, each of which blue answers as `answer` says,
+/// and calls blue between them.
 fn callers_are_served_during(packet: impl Fn(Ip4, u16) -> Datagram, is_reset: bool) {
     let mut lab = lab(Limits { quota: 400, half_open: 100, ..Limits::default() });
     for number in 0..2000_u16 {

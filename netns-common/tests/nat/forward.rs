@@ -87,8 +87,8 @@ fn a_caller_keeps_its_port_inside_once_the_other_call_is_over() {
     assert_eq!(lab.flow_count(), 1, "the records of both are gone");
 }
 
-/// A call by `first` and one by `second`, ports of the host that lead to one of blue, from one port of
-/// the caller. The first is over and forgotten; the port that blue sees in the second.
+/// A call by `first` and one by `second`, ports of the host that lead to one of blue, from one port
+/// of the caller. The first is over and forgotten; the port that blue sees in the second.
 fn second_of_two_calls(lab: &mut Lab, first: u16, second: u16) -> u16 {
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, first, SYN)).reached(BLUE, (FAR, 50_000), (BLUE, 80));
     let call = lab.outside(&ipv4(FAR, HOST).tcp(50_000, second, SYN));

@@ -117,8 +117,8 @@ fn an_expired_record_is_reused_without_a_sweep() {
     lab.answer(&other).reached(BLUE, (FAR, 53), (BLUE, 40_000));
 }
 
-/// Red's flow is expired, and another CPU begins it anew in the same place just before it is removed: it
-/// with its key.
+/// Red's flow is expired, and another CPU begins it anew in the same place just before it is
+/// removed: it with its key.
 fn with_successor() -> (Lab, FlowKey, Flow) {
     let mut lab = Lab::new();
     lab.red(&ipv4(RED, FAR).udp(40_000, 53));
@@ -129,8 +129,8 @@ fn with_successor() -> (Lab, FlowKey, Flow) {
     (lab, key, flow)
 }
 
-/// Two CPUs find the same record expired: one has begun a flow of its own in its place when the other
-/// comes to remove it.
+/// Two CPUs find the same record expired: one has begun a flow of its own in its place when the
+/// other comes to remove it.
 #[test]
 fn a_flow_that_another_cpu_puts_into_an_expired_record_stays() {
     let (mut lab, key, _) = with_successor();

@@ -122,8 +122,8 @@ proptest! {
             let verdict = router.run(Hook::FromUplink, &mut answer);
             let sent = Headers::read(before).expect("an IPv4 packet");
             let got = Headers::read(&answer).expect("an IPv4 packet");
-            // Without the check of sources, a packet may bear the address of another cable or of none.
-            // Its answers go back by its own cable, or where that address is.
+            // Without the check of sources, a packet may bear the address of another cable or of
+            // none. Its answers go back by its own cable, or where that address is.
             let is_checked = router.tables.settings.source_check != 0;
             let end = router.tables.endpoints.get(&sent.source).copied();
             let back = Exit::Peer { cable: netns_common::datapath::Packet::link(before) };

@@ -185,7 +185,8 @@ fn every_kind_of_connection_counts_for_its_initiator() {
         lab.answer(sent);
         lab.counts_are_right();
     }
-    // A call is none of the whole table's that are without an answer, and none is answered by a SYN-ACK.
+    // A call is none of the whole table's that are without an answer, and none is answered by a
+    // SYN-ACK.
     assert_eq!(lab.loads(), [(4, 1), (0, 0), (1, 1), (5, 1)]);
     lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, ACK));
     lab.counts_are_right();

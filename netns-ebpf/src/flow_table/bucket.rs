@@ -32,8 +32,8 @@ pub(super) fn generation_of(pair: &BucketPair) -> u16 {
     }
 }
 
-/// Changes a bucket while its lock is held, in which nothing may be called; false if there is no such
-/// bucket.
+/// Changes a bucket while its lock is held, in which nothing may be called; false if there is no
+/// such bucket.
 #[inline(always)]
 pub(super) fn locked(bucket: u32, change: impl FnOnce(&mut Bucket) -> bool) -> bool {
     let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };

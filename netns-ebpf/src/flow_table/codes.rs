@@ -1,5 +1,5 @@
-//! The numbers that functions of the flow table return: the verifier lets a function that it follows
-//! by itself return nothing else.
+//! The numbers that functions of the flow table return: the verifier lets a function that it
+//! follows by itself return nothing else.
 
 /// No record.
 pub(crate) const NONE: u32 = u32::MAX;

@@ -104,8 +104,8 @@ impl Buckets for Index {
     }
 }
 
-/// Has an entry of a bucket be another, if it is the one expected; whether it was. `place` is a word,
-/// since of one that is made a word the compiler checks the one and uses the other.
+/// Has an entry of a bucket be another, if it is the one expected; whether it was. `place` is a
+/// word, since of one that is made a word the compiler checks the one and uses the other.
 #[inline(always)]
 pub(super) fn replace(bucket: u32, place: u64, old: u32, new: u32) -> bool {
     let place = place as usize;
@@ -121,8 +121,8 @@ pub(super) fn replace(bucket: u32, place: u64, old: u32, new: u32) -> bool {
     })
 }
 
-/// Takes what a place names out of the index, if it is there still and was last met at `last_seen`: a
-/// record that was given back and taken again by another CPU was met since. Whether it was.
+/// Takes what a place names out of the index, if it is there still and was last met at `last_seen`:
+/// a record that was given back and taken again by another CPU was met since. Whether it was.
 #[inline(always)]
 pub(super) fn take_out<W: LookupKey>(wanted: *const W, place: EntryRef, last_seen: Tick) -> bool {
     // SAFETY: as in `locate_in_first`.
@@ -139,8 +139,8 @@ pub(super) fn take_out<W: LookupKey>(wanted: *const W, place: EntryRef, last_see
     true
 }
 
-/// The same for an entry of a bucket; 1 if it was. A function of its own, since its callers have little of
-/// the stack left.
+/// The same for an entry of a bucket; 1 if it was. A function of its own, since its callers have
+/// little of the stack left.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn erase(bucket: u32, place: u64, entry: u32, last_seen: Tick) -> i32 {

@@ -128,9 +128,9 @@ extern "C" fn take_out_flow(key: *const FlowKey, place: u64, last_seen: Tick) ->
     i32::from(is_out)
 }
 
-/// Has the record of a connection found under its inside name too: [`DONE`], [`EXISTS`] if another has
-/// the name and `takes_over` is 0, or [`FULL`], also if there is no such record, as another CPU has
-/// forgotten it by now.
+/// Has the record of a connection found under its inside name too: [`DONE`], [`EXISTS`] if another
+/// has the name and `takes_over` is 0, or [`FULL`], also if there is no such record, as another CPU
+/// has forgotten it by now.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn index_translated(
@@ -139,8 +139,8 @@ pub(crate) extern "C" fn index_translated(
     takes_over: u32,
 ) -> i32 {
     let mut named = NONE;
-    // Another CPU may forget and begin the connection between the look-up and the naming, which then
-    // names what is no more.
+    // Another CPU may forget and begin the connection between the look-up and the naming, which
+    // then names what is no more.
     for _ in 0..ATTEMPTS {
         let record = record_at(locate_flow(of_flow));
         if record == NONE {

@@ -14,11 +14,12 @@ use netns_common::{
 use super::key::LookupKey as _;
 use crate::{maps, racy::racy};
 
-/// A record in the flow table. Its memory is never freed. One whose flow another CPU forgets meanwhile
-/// may be taken for another flow, and what is read then is of that one: who gives a packet to an inside end
-/// by it asks [`FlowRef::was_of`]. What is written then goes to that one too: a packet's counts, a state,
-/// a way out. It takes a flow that is forgotten within the nanoseconds that a packet of it takes, and a table
-/// so full that its record is the next to be taken.
+/// A record in the flow table. Its memory is never freed. One whose flow another CPU forgets
+/// meanwhile may be taken for another flow, and what is read then is of that one: who gives a
+/// packet to an inside end by it asks [`FlowRef::was_of`]. What is written then goes to that one
+/// too: a packet's counts, a state, a way out. It takes a flow that is forgotten within the
+/// nanoseconds that a packet of it takes, and a table so full that its record is the next to be
+/// taken.
 pub(crate) struct FlowPointer<'a> {
     record: *mut FlowRecord,
     number: u32,

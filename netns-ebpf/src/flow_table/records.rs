@@ -19,8 +19,8 @@ use crate::{maps, racy::racy};
 /// How often another CPU may take a record first.
 const RACES: u32 = 4;
 
-/// Says in a word's summary whether all its records are taken. Two locks cannot be held at once, so it
-/// comes after each change that matters, and looks at the word again: the last one is right.
+/// Says in a word's summary whether all its records are taken. Two locks cannot be held at once, so
+/// it comes after each change that matters, and looks at the word again: the last one is right.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sum_up(number: u32) -> i32 {
@@ -58,8 +58,8 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
     let bit = 1_u64 << (record % RECORDS_OF_WORD);
     let taken = racy!(word, taken);
     // SAFETY: as in `locked`. The record is written while the lock is held, so that it is whole
-    // for whoever finds an entry that is put under another lock after this one; and before its bit, for
-    // the sweeper, which goes by that.
+    // for whoever finds an entry that is put under another lock after this one; and before its bit,
+    // for the sweeper, which goes by that.
     unsafe {
         lock(&raw mut (*word).lock);
         let is_free = (*word).taken & bit == 0;

@@ -55,8 +55,8 @@ pub(crate) static FLOW_LAYOUT: Array<FlowLayout> = Array::with_max_entries(1, 0)
 #[map]
 pub(crate) static FLOW_CURSORS: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 
-/// Whether a port ever had to change. Until then no new flow looks for one, which is at another part
-/// of megabytes each time.
+/// Whether a port ever had to change. Until then no new flow looks for one, which is at another
+/// part of megabytes each time.
 #[map]
 pub(crate) static HAS_TRANSLATED: Array<u32> = Array::with_max_entries(1, 0);
 

@@ -40,7 +40,7 @@ pub(crate) fn host_address(address: Ip4) -> u32 {
     unsafe { maps::HOST_ADDRESSES.get(address) }.map_or(0, |of_link| of_link.kind)
 }
 
-/// When a socket of the host last sent a datagram whose answer has this key.
+/// The time when a socket of the host last sent a datagram whose answer has this key.
 #[inline(always)]
 pub(crate) fn host_call(key: &HostCallKey) -> Option<Tick> {
     // SAFETY: copied at once. An entry that is reused meanwhile gives another time, of a call as

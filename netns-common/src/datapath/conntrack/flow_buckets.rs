@@ -1,8 +1,9 @@
 //! Putting entries into the flow table's index and taking them out, while other CPUs do the same.
 //!
-//! A bucket has a lock, and no two can be held at once. So what concerns both buckets of a key is done
-//! in steps, between which anybody may look. What must always hold: every entry in a second bucket
-//! is counted in the first before it is there, or look-ups would not go to it.
+//! A bucket has a lock, and a program can hold only one lock at a time. So a change of both buckets
+//! of a key takes several steps, and other CPUs may read the buckets between them. The invariant:
+//! an entry in a second bucket is counted in the first bucket before it is written, since look-ups
+//! would not read the second bucket otherwise.
 
 use crate::{
     abi::BUCKET_ENTRIES,
@@ -12,41 +13,43 @@ use crate::{
     },
 };
 
-/// What came of putting an entry.
+/// The result of inserting an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     Done,
-    /// Something was put under keys of the same first bucket meanwhile: maybe the same key.
+    /// Another CPU inserted a key with the same first bucket since the generation was read. It may
+    /// be the same key.
     Changed,
     /// Neither bucket has room.
     Full,
 }
 
-/// The buckets of the index, each of whose generation is made while the bucket's lock is held.
+/// The buckets of the index. Every change is made while the lock of its bucket is held.
 pub trait Buckets {
-    /// Which entries are in use, a bit each; all, if there is no such bucket.
+    /// The entries in use, one bit each. All bits are set if the bucket does not exist.
     fn in_use(&self, bucket: u32) -> u64;
 
-    /// If nothing was put under keys of this first bucket since `generation` was read and the place is
-    /// free, puts an entry there and counts a change; whether it did.
+    /// Writes an entry and counts a change, if no key of this first bucket was inserted since
+    /// `generation` was read and the place is free. Returns whether it did.
     fn put(&self, bucket: u32, place: u32, entry: u32, generation: u16) -> bool;
 
-    /// If nothing was put under keys of this first bucket since `generation` was read, counts one more key
-    /// as being in its second; whether it did.
+    /// Counts one more key in the second bucket, if no key of this first bucket was inserted since
+    /// `generation` was read. Returns whether it did.
     fn reserve(&self, bucket: u32, generation: u16) -> bool;
 
-    /// If nothing was put under keys of this first bucket since `generation` was read, counts a change;
-    /// whether it did.
+    /// Counts a change, if no key of this first bucket was inserted since `generation` was read.
+    /// Returns whether it did.
     fn commit(&self, bucket: u32, generation: u16) -> bool;
 
-    /// Counts one key less as being in its second bucket.
+    /// Counts one key less in the second bucket.
     fn release(&self, bucket: u32);
 
-    /// Has an entry be another, 0 being none, if it is the one expected; whether it was.
+    /// Replaces the entry `old` by `new` (0 empties the place). Returns false if another entry is
+    /// there.
     fn replace(&self, bucket: u32, place: u32, old: u32, new: u32) -> bool;
 }
 
-/// Puts an entry into the index, unless anything was put under keys of its first bucket after
+/// Inserts an entry into the index, unless a key of its first bucket was inserted since
 /// `generation` was read.
 #[inline(always)]
 pub fn put_entry<B: Buckets>(
@@ -77,7 +80,8 @@ pub fn put_entry<B: Buckets>(
     if buckets.put(first, place, entry, generation) { Put::Done } else { Put::Changed }
 }
 
-/// The same in a second bucket. What counts is when the first bucket says that there was a change.
+/// As [`put_entry`], in the second bucket. The insertion takes effect when the first bucket counts
+/// the change.
 #[inline(always)]
 fn put_into_second<B: Buckets>(
     buckets: &B,
@@ -104,7 +108,8 @@ fn put_into_second<B: Buckets>(
         buckets.release(first);
         return Put::Changed;
     }
-    // Who found it meanwhile and took it out has counted it off, and freed its record as well.
+    // If another CPU has removed the entry by now, it has also released the count and freed the
+    // record.
     Put::Done
 }
 
@@ -126,8 +131,8 @@ mod tests {
 
     const FIRST: u32 = 0;
     const SECOND: u32 = 1;
-    /// The key that is put, and those that are there already: an entry is a key and a number, which
-    /// tells one insertion from another.
+    /// The inserted key; smaller keys are there before. An entry holds a key and a number, which
+    /// distinguishes two insertions of one key.
     const KEY: u32 = 99;
 
     fn entry(key: u32, number: u32) -> u32 {
@@ -136,7 +141,7 @@ mod tests {
 
     type Deed = Box<dyn Fn(&Index)>;
 
-    /// Two buckets, and what another CPU does before a step.
+    /// Two buckets, and the action of another CPU before a step.
     struct Index {
         buckets: RefCell<[FlowBucket; 2]>,
         step: Cell<usize>,
@@ -144,7 +149,7 @@ mod tests {
     }
 
     impl Index {
-        /// With so many keys, put one after another.
+        /// An index into which `keys` keys were inserted one after another.
         fn of(keys: u32) -> Self {
             let index = Self {
                 buckets: RefCell::default(),
@@ -176,7 +181,7 @@ mod tests {
             self.buckets.borrow()[0].generation
         }
 
-        /// As a look-up does it.
+        /// Finds a key in the way that a look-up does.
         fn find(&self, key: u32) -> Option<(u32, u32, u32)> {
             let buckets = self.buckets.borrow();
             let of_bucket = |bucket: u32| {
@@ -260,7 +265,7 @@ mod tests {
         }
     }
 
-    /// What other CPUs may do between two steps of one that puts [`KEY`].
+    /// The actions of other CPUs between two steps of the insertion of [`KEY`].
     fn deeds() -> Vec<(&'static str, Deed)> {
         vec![
             ("nothing", Box::new(|_| {})),
@@ -315,7 +320,7 @@ mod tests {
         let of_key = all.iter().filter(|there| (**there >> 16) & 0x7fff == KEY).count();
         assert!(of_key <= 1, "{context}: the key is there twice");
         assert_ne!(outcome, Put::Full, "{context}");
-        // What was put can be taken out again, all of it.
+        // Every inserted key can be removed again.
         let keys: Vec<_> = all.iter().map(|there| (there >> 16) & 0x7fff).collect();
         keys.iter().for_each(|key| index.remove(*key));
         assert_eq!((index.all(), index.overflow()), (vec![], (0, 0)), "{context}");

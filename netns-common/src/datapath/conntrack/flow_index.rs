@@ -1,37 +1,39 @@
-//! Where in the flow table's index a connection may be.
+//! The two buckets of the flow table's index in which a connection may be.
 //!
-//! Each key has two buckets. It is put into the first while that has room to spare, then into
-//! the one that has more; a look-up goes to the second only if some key of the first was put there.
+//! Each key has two buckets. It is inserted into the first while that one is not nearly full, and
+//! otherwise into the emptier one. A look-up reads the second bucket only if a key of the first was
+//! inserted there.
 
 use crate::abi::{BUCKET_ENTRIES, FlowKey, FlowLayout, InsideKey};
 
-/// The bit of every entry that is one.
+/// The bit that is set in every entry in use.
 const IN_USE: u32 = 1 << 31;
 
-/// The bit of entries under what the inside calls a connection whose port had to change.
+/// The bit of entries for the look-up by translated port: their key is the inside key of a
+/// connection whose port was translated.
 const TRANSLATED: u32 = 1 << 30;
 
-/// With so many entries in use, a bucket is compared with the other.
+/// From this number of entries in use on, an insertion compares the first bucket with the second.
 const ROOM_TO_SPARE: u32 = 10;
 
-/// Where a key may be, and what its entry says beside its record.
+/// The two buckets of a key, and the bits that its entry has besides the number of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketPair {
     /// A bucket.
     pub first: u32,
-    /// Another, or by chance the same.
+    /// The second bucket; by chance it may be the first one.
     pub second: u32,
-    /// For the place where the search for a free record begins: see
+    /// A hash that selects where the search for a free record begins: see
     /// [`first_record`](super::first_record).
     pub start: u32,
-    /// What an entry says beside its record, and which of its bits say it: double words, since the
-    /// target compares these only.
+    /// The bits of an entry besides the number of the record, and the mask of these bits. They have
+    /// 64 bits, because the BPF target compares only those directly.
     mark: u64,
     mark_bits: u64,
 }
 
 impl BucketPair {
-    /// Of a connection as the outside calls it.
+    /// The buckets of a flow by its outside key.
     #[inline(always)]
     pub fn of_flow(layout: &FlowLayout, key: &FlowKey) -> Self {
         let ports = ports(key.remote_port.to_network(), key.external_port.to_network());
@@ -39,8 +41,9 @@ impl BucketPair {
         Self::new(layout, hash(layout.seed, first, u64::from(key.protocol)), 0)
     }
 
-    /// Of a connection that has the same ports inside and outside, as the inside calls it: the one
-    /// by which the outside calls it. Neither the inside nor the external address is in the hash.
+    /// The buckets of a flow whose ports are the same inside and outside, by its inside key. They
+    /// are those of its outside key, because the hash has neither the inside nor the external
+    /// address.
     #[inline(always)]
     pub fn of_kept(layout: &FlowLayout, key: &InsideKey) -> Self {
         let ports = ports(key.seen_port.to_network(), key.inside_port.to_network());
@@ -48,7 +51,7 @@ impl BucketPair {
         Self::new(layout, hash(layout.seed, first, u64::from(key.protocol)), 0)
     }
 
-    /// Of a connection one of whose ports had to change, as the inside calls it.
+    /// The buckets of a flow with a translated port, by its inside key.
     #[inline(always)]
     pub fn of_translated(layout: &FlowLayout, key: &InsideKey) -> Self {
         let ports = ports(key.inside_port.to_network(), key.seen_port.to_network());
@@ -61,7 +64,8 @@ impl BucketPair {
     #[inline(always)]
     fn new(layout: &FlowLayout, hash: u64, kind: u32) -> Self {
         let mark = (hash as u32 & !(IN_USE | TRANSLATED)) | IN_USE | kind;
-        // The buckets by the upper half, which the mark does not tell; the other by all of it.
+        // The upper half selects the first bucket, and it is not part of the bits in the entry. All
+        // bits select the second.
         let other = hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
         let upper = |hash: u64| (hash >> 32) as u32;
         Self {
@@ -73,13 +77,13 @@ impl BucketPair {
         }
     }
 
-    /// The entry that names a record.
+    /// The entry for a record.
     #[inline(always)]
     pub const fn entry(&self, record: u32) -> u32 {
         self.mark as u32 | record
     }
 
-    /// The record that an entry names, if it may be that of the key: nearly always it is.
+    /// The record of an entry, if its other bits match the key. Another key matches only rarely.
     #[inline(always)]
     pub const fn record(&self, entry: u32) -> Option<u32> {
         if (entry as u64 ^ self.mark) & self.mark_bits == 0 {
@@ -90,27 +94,26 @@ impl BucketPair {
     }
 }
 
-/// The record that an entry of a connection whose port had to change names, by its inside name.
+/// The record of an entry for the look-up by translated port; `None` for other entries.
 pub const fn translated_record(layout: &FlowLayout, entry: u32) -> Option<u32> {
     let kind = entry & (IN_USE | TRANSLATED);
     if kind == IN_USE | TRANSLATED { Some(entry & layout.record_bits) } else { None }
 }
 
-/// Whether to put a new key into its first bucket rather than its second, by which entries of
-/// each are in use.
+/// Whether a new key belongs into its first bucket, given the entries in use of both buckets.
 #[inline(always)]
 pub(crate) const fn prefers_first(first: u64, second: u64) -> bool {
     !is_to_be_compared(first) || first.count_ones() <= second.count_ones()
 }
 
-/// Whether a first bucket with these entries in use is to be compared with the second.
+/// Whether a first bucket with these entries in use must be compared with the second.
 #[inline(always)]
 pub(crate) const fn is_to_be_compared(first: u64) -> bool {
     first.count_ones() >= ROOM_TO_SPARE
 }
 
-/// Which entries of a bucket are in use, a bit each. Without a branch for any: the verifier would
-/// follow every combination.
+/// The entries of a bucket in use, one bit each. It has no branch for an entry, because the
+/// verifier would follow every combination.
 #[inline(always)]
 pub fn in_use(entries: impl Fn(usize) -> u32) -> u64 {
     (0..BUCKET_ENTRIES).fold(0, |found, place| found | (u64::from(entries(place) >> 31) << place))
@@ -121,15 +124,15 @@ fn ports(a: u16, b: u16) -> u64 {
     (u64::from(a) << 16) | u64::from(b)
 }
 
-/// A number below `count`, by a hash: scaled, not reduced by division.
+/// A number below `count` from a hash, by scaling instead of division.
 #[inline(always)]
 pub(crate) const fn scale(hash: u32, count: u32) -> u32 {
     ((hash as u64 * count as u64) >> 32) as u32
 }
 
-/// A hash of two words under a secret: multiplication by a secret odd number, folded, and again.
-/// It is computed for every packet, so it is cheaper than one that keeps its secret from who sees
-/// what it gives; nobody outside sees a bucket.
+/// A hash of two words with a secret: it multiplies by a secret odd number, folds, and repeats
+/// both. It is computed for every packet, so it is cheap. It would not keep its secret from an
+/// observer of the results, but nobody outside can observe the buckets.
 #[inline(always)]
 fn hash(seed: [u64; 2], first: u64, second: u64) -> u64 {
     let mut hash = (first ^ seed[0]).wrapping_mul(seed[1] | 1);
@@ -166,7 +169,7 @@ mod tests {
         InsideKey::new(address, key.external_port, key.remote, key.remote_port, key.protocol)
     }
 
-    /// Puts a key into an index, as the programs do.
+    /// Inserts a key into an index, as the programs do.
     fn put(index: &mut [FlowBucket], spot: &BucketPair, record: u32) -> bool {
         let used = |bucket: u32| in_use(|place| index[bucket as usize].entries[place]);
         let (of_first, of_second) = (used(spot.first), used(spot.second));
@@ -254,7 +257,7 @@ mod tests {
         assert!(same.count() < 20);
     }
 
-    /// Keys that differ in one bit fall into buckets as if they had nothing in common.
+    /// The buckets of keys that differ in one bit are independent of each other.
     #[test]
     fn every_bit_of_a_key_counts() {
         let layout = FlowLayout::of(1 << 17, SEED);

@@ -1,21 +1,22 @@
-//! Where in the flow table a free record is looked for.
+//! The search for a free record of the flow table.
 //!
-//! The search begins behind the record that this CPU took last. So connections that begin together
-//! lie together, in few lines of the cache and few pages, and a record that is given back is taken
-//! again after all others.
+//! The search begins after the record that this CPU took last. So connections that begin at the
+//! same time are near each other in memory, in few cache lines and pages. A freed record is reused
+//! only after all the others.
 
 use crate::{
     abi::{RECORDS_OF_WORD, WORDS_OF_SUMMARY},
     datapath::conntrack::flow_index::scale,
 };
 
-/// How many words with room are tried: of the first only what lies behind is wanted, and the last
-/// of a table may speak of records that are none.
+/// How many words with a free record a search tries. The first may have its free records before the
+/// start of the search, and the last word of a table may have bits without a record.
 pub const WORDS_TRIED: u32 = 4;
 
-/// Where to begin, if the record taken last was the one before `next`, which is 0 if there was none:
-/// then by a hash, so that each CPU begins elsewhere. So it is, too, when another CPU has just taken the
-/// record that was found: the two would meet again at the next.
+/// The record to begin at. It is `next`, the one after the record that this CPU took last. If
+/// `next` is 0, this CPU took none yet, and a hash selects the record, so that each CPU begins
+/// elsewhere. Callers also pass 0 when another CPU has just taken the record that was found:
+/// otherwise the two CPUs would compete for the next record too.
 #[inline(always)]
 pub const fn first_record(next: u32, hash: u32, words: u32) -> u32 {
     if next != 0 {
@@ -24,8 +25,8 @@ pub const fn first_record(next: u32, hash: u32, words: u32) -> u32 {
     scale(hash, words) * RECORDS_OF_WORD
 }
 
-/// The search for a word that has a free record, from one on and round to the beginning, by the
-/// summaries.
+/// The search for a word with a free record by the summaries. It begins at one word and wraps
+/// around.
 #[derive(Clone, Copy, Debug)]
 pub struct FreeScan {
     word: u32,
@@ -38,27 +39,27 @@ impl FreeScan {
         Self { word: if word < words { word } else { 0 }, words }
     }
 
-    /// How many more summaries are looked at behind the first: those of the whole table, and the first once
-    /// more, of which only a part counted. 33 of a table as it is by default, 4,096 of the largest, which take
-    /// some ten microseconds when it is full.
+    /// How many summaries the search reads after the first: all of the table, and the first once
+    /// more, of which only a part counted before. This is 33 for a table of the default size and
+    /// 4,096 for the largest, which takes some ten microseconds when the table is full.
     #[inline(always)]
     pub const fn rest(&self) -> u32 {
         self.words.div_ceil(WORDS_OF_SUMMARY)
     }
 
-    /// The number of the summary to look at.
+    /// The number of the summary to read next.
     #[inline(always)]
     pub const fn summary(&self) -> u32 {
         self.word / WORDS_OF_SUMMARY
     }
 
-    /// The word with room that a summary tells of, which says which of its words have none; else
-    /// goes on to the next.
+    /// The first word with a free record in a summary, whose set bits `full` are the words without
+    /// one. `None` advances to the next summary.
     #[inline(always)]
     pub const fn look(&mut self, full: u64) -> Option<u32> {
         let first = self.summary() * WORDS_OF_SUMMARY;
         let place = lowest_free_from(full, self.word - first);
-        // The last summary may speak of words that are none.
+        // The last summary may have bits without a word.
         if place < WORDS_OF_SUMMARY && first + place < self.words {
             return Some(first + place);
         }
@@ -68,16 +69,16 @@ impl FreeScan {
     }
 }
 
-/// The lowest place of 64 that is not taken, from the place `first` on, which is one; 64 if all are.
+/// The lowest free place of 64 from `first` on, which is below 64; 64 if none is free.
 #[inline(always)]
 pub const fn lowest_free_from(taken: u64, first: u32) -> u32 {
     lowest_free(taken | ((1 << first) - 1))
 }
 
-/// The lowest place of 64 that is not taken; 64 if all are.
+/// The lowest free place of 64; 64 if none is free.
 #[inline(always)]
 pub(crate) const fn lowest_free(taken: u64) -> u32 {
-    // Those below it: the target has no instruction that finds a bit.
+    // Counts the bits below it, because the BPF target has no instruction that finds a bit.
     (taken & !taken.wrapping_add(1)).count_ones()
 }
 
@@ -89,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// A table's words and summaries, as the programs change them.
+    /// The words and summaries of a table, changed as the programs change them.
     struct Words {
         taken: Vec<u64>,
         full: Vec<u64>,
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_table_is_filled_to_its_last_record_by_several_cpus() {
-        // From where they begin, they meet each other's blocks sooner or later.
+        // Wherever the CPUs begin, they reach each other's records in the end.
         let sizes = [1, 64, 1_000, 1 << 17, 200_001, 1 << 20, 1 << 21];
         for (records, seed) in sizes.into_iter().flat_map(|size| [(size, 1), (size, 7)]) {
             let mut words = Words::of(records);

@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// How long a flow may be idle, in ticks.
+/// How long a flow may be idle, in [ticks](Tick).
 #[inline(always)]
 pub fn timeout_of(flow: &FlowHead, settings: &Settings) -> Tick {
     let timeouts = settings.timeouts_of(flow.kind);
@@ -22,7 +22,7 @@ pub fn timeout_of(flow: &FlowHead, settings: &Settings) -> Tick {
     FlowState::from_number(flow.state).timeout(flow.protocol, timeouts)
 }
 
-/// Whether a flow is one question to a service of a well-known port, and one answer, as of DNS or NTP.
+/// Whether a flow is one question to a well-known port and at most one answer, as with DNS and NTP.
 #[inline(always)]
 fn is_question(flow: &FlowHead) -> bool {
     /// The first port that is not well-known (RFC 6335 section 6).
@@ -35,7 +35,7 @@ fn is_question(flow: &FlowHead) -> bool {
     flow.packets_in == 1 && flow.packets_out == 1 && service.number() < REGISTERED
 }
 
-/// For how long a flow was idle, in ticks.
+/// How long a flow has been idle, in ticks.
 #[inline(always)]
 pub(crate) fn idle_time(flow: &FlowHead, now: Tick) -> Tick {
     let idle = now.wrapping_sub(flow.last_seen);
@@ -56,7 +56,7 @@ pub fn is_expired(flow: &FlowHead, settings: &Settings, now: Tick) -> bool {
     idle_time(flow, now) > timeout_of(flow, settings)
 }
 
-/// For how long a record was idle, and one tick more; 0 if it must not make room.
+/// How long a record has been idle, in ticks, plus one; 0 if it must not be evicted.
 #[inline(always)]
 pub fn idle_if_evictable<F: FlowRef>(
     flow: &F,
@@ -66,14 +66,14 @@ pub fn idle_if_evictable<F: FlowRef>(
 ) -> Tick {
     let Evictable { link, is_unreplied } = wanted;
     let charge = QuotaCharge::of(flow);
-    // Those of the machine's own connections and of other NATs are not the lab's to end.
+    // The lab must not end connections of the machine itself and of other NATs.
     let is_of_lab = charge.records != 0 && flow.kind != FlowKind::OtherNat as u8;
     let is_asked_for = link == WHOLE_TABLE || charge.link == link;
     if !is_of_lab || !is_asked_for || is_unreplied && !charge.is_unreplied {
         return 0;
     }
     let idle = idle_time(flow, now);
-    // For the second record of a connection between namespaces the first must not go.
+    // The first record of a connection between namespaces must not be evicted for the second.
     if link == WHOLE_TABLE && idle == 0 {
         return 0;
     }
@@ -82,22 +82,22 @@ pub fn idle_if_evictable<F: FlowRef>(
     if charge.is_unreplied || is_over() { idle + 1 } else { 0 }
 }
 
-/// How long nothing must have been sent after the FIN of one end: it may be forged, or the other end
-/// goes on (ReDAN, NDSS 2025).
+/// How long a connection must be silent after the FIN of one end, in ticks. The FIN may be forged,
+/// or the other end may still send (ReDAN, NDSS 2025).
 const ONE_SIDED: Tick = ticks(10);
 
-/// The same after a RST. Data does not move the clock of a record that is reset before it shows,
-/// after ten seconds, that the RST was forged.
+/// The same after a RST. Data refreshes a reset record only when it shows, after ten seconds, that
+/// the RST was forged.
 const RESET: Tick = ticks(20);
 
-/// How long a connection that nobody has answered has at least to be opened.
+/// The least time that an unanswered connection has for its handshake, in ticks.
 const UNANSWERED: Tick = ticks(3);
 
-/// The same of datagrams: their receivers do not tell a late answer to somebody else.
+/// The same for datagrams, whose receivers cannot recognise a late answer to somebody else.
 const UNANSWERED_DATAGRAM: Tick = ticks(30);
 
-/// For how long the connection of an external port was idle, and one tick more; [`Tick::MAX`] if
-/// none has the port, 0 if the connection must not give way to `newcomer`.
+/// How long the connection of an external port has been idle, in ticks, plus one. [`Tick::MAX`] if
+/// no connection has the port; 0 if `newcomer` must not take it.
 #[inline(always)]
 pub fn reclaimable<T: FlowTable>(tables: &T, key: &FlowKey, newcomer: Newcomer) -> Tick {
     match tables.flow(key) {
@@ -106,7 +106,8 @@ pub fn reclaimable<T: FlowTable>(tables: &T, key: &FlowKey, newcomer: Newcomer) 
     }
 }
 
-/// For how long a connection has been idle, at least one tick, if it may give way.
+/// How long a connection has been idle, in ticks and at least one; `None` if `newcomer` must not
+/// take its port.
 #[inline(always)]
 pub(crate) fn idle_if_over<F: FlowRef>(flow: &F, newcomer: Newcomer) -> Option<Tick> {
     let is_of_lab = flow.kind == FlowKind::Masquerade as u8 || flow.kind == FlowKind::Hairpin as u8;
@@ -116,15 +117,16 @@ pub(crate) fn idle_if_over<F: FlowRef>(flow: &F, newcomer: Newcomer) -> Option<T
     (is_of_lab && idle >= least && may_go_on).then_some(idle + 1)
 }
 
-/// For how long a connection that is over, or that nobody has answered, must have been idle before another
-/// takes its port; `None` for one that goes on.
+/// How long a closed or unanswered connection must be idle before another may take its port, in
+/// ticks; `None` for an open one.
 #[inline(always)]
 pub(crate) fn least_idle<F: FlowRef>(flow: &F) -> Option<Tick> {
-    // The remote has sent nothing but its refusal, and no sequence number.
+    // The remote has sent only a RST, without a sequence number to compare with.
     let is_refused =
         flow.packets_out == 1 && flow.packets_in == 1 && flow.sequences().remote.sequence == 0;
     Some(match FlowState::from_number(flow.state) {
-        // The oldest comes first: one whose last acknowledgement is on the way is hardly met.
+        // The oldest is taken first, so a connection whose last acknowledgement is still under way
+        // is hardly ever taken.
         FlowState::TimeWait => 0,
         FlowState::Aborted if is_refused => 0,
         FlowState::Reset | FlowState::Aborted => RESET,
@@ -135,9 +137,9 @@ pub(crate) fn least_idle<F: FlowRef>(flow: &F) -> Option<Tick> {
     })
 }
 
-/// Whether the sequence numbers of a new TCP connection are beyond those of the old one, as far as
-/// they are kept: only then a remote that remembers the old one takes the new one (RFC 9293 section
-/// 3.10.7.4, RFC 6191).
+/// Whether the sequence numbers of a new TCP connection are above those of the old one, as far as
+/// they are recorded. Only then does a remote that remembers the old connection accept the new one
+/// (RFC 9293 section 3.10.7.4, RFC 6191).
 #[inline(always)]
 fn advances<F: FlowRef>(newcomer: Newcomer, flow: &F) -> bool {
     newcomer.sequence.is_none_or(|sequence| {
@@ -146,8 +148,8 @@ fn advances<F: FlowRef>(newcomer: Newcomer, flow: &F) -> bool {
     })
 }
 
-/// Whether what came is an answer to a datagram that was sent at a time (RFC 4787 REQ-5: two
-/// minutes). Another CPU's clock may be a tick ahead.
+/// Whether a packet at `now` can be an answer to a datagram sent at the time `at` (RFC 4787 REQ-5:
+/// two minutes). The clock of another CPU may be a tick ahead.
 #[inline(always)]
 pub(crate) const fn is_recent(at: Tick, now: Tick) -> bool {
     const LONGEST: Tick = ticks(120);

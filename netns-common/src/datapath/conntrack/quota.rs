@@ -1,10 +1,10 @@
-//! What each link has in the flow table, so that what one namespace begins, however much it is,
-//! leaves room for the others (RFC 6888 REQ-4).
+//! How many records of the flow table each link uses. The quotas keep one namespace from using the
+//! room of the others (RFC 6888 REQ-4).
 //!
-//! A flow counts for the link by which its first packet came in. Counted is when a record is
-//! made, when it is answered for the first time and when it is removed, none of which is the
-//! way of an established flow. The sweeper meets every record anyway and sets right what was
-//! lost, as when somebody else has removed a record.
+//! A flow counts for the link by which its first packet came in. The counts change when a record is
+//! made, when it is answered for the first time and when it is removed, so never for a packet of an
+//! established flow. The sweeper visits every record anyway and corrects the counts, such as after
+//! a record was removed from outside the programs.
 
 use crate::{
     abi::{
@@ -14,23 +14,23 @@ use crate::{
     datapath::tables::{flow_table::UsageTable, kernel::Tables},
 };
 
-/// What a record counts for.
+/// The share of the quotas that one record uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaCharge {
     pub link: u32,
-    /// 0: it counts for nobody.
+    /// Index of the link that the record counts for; 0: none.
     pub records: u32,
-    /// Whether only the end that began the flow was heard so far. An answer is one whatever it
-    /// says: else a connection that its own end resets would count as answered. A TCP connection
-    /// that the outside begins is answered when it is open, any other when its caller has sent again:
-    /// a forged source is sent answers too.
+    /// Whether the flow is unanswered: only its initiator has sent so far. Any packet of the other
+    /// end is an answer; otherwise a connection that its own end resets would count as answered. A
+    /// TCP connection from outside is answered when it is open, and any other flow from outside
+    /// when its caller sends again: a forged source receives answers too, but sends nothing more.
     pub is_unreplied: bool,
     /// Whether the outside began it.
     pub is_call: bool,
 }
 
 impl QuotaCharge {
-    /// What a record of the table counts for.
+    /// The share of the quotas that a record of the table uses.
     #[inline(always)]
     pub const fn of(flow: &FlowHead) -> Self {
         const MASQUERADE: u8 = FlowKind::Masquerade as u8;
@@ -38,9 +38,9 @@ impl QuotaCharge {
         const OTHER_NAT: u8 = FlowKind::OtherNat as u8;
         let (link, records, is_unreplied) = match flow.kind {
             MASQUERADE => (flow.cable, 1, flow.packets_in == 0),
-            // With that of the other end, which follows.
+            // The record of the other end follows and counts for this one too.
             HAIRPIN => (flow.cable, 2, flow.packets_in == 0),
-            // Whether somebody answers is the other NAT's affair.
+            // The other NAT has limits of its own for unanswered flows.
             OTHER_NAT => (OTHER_NATS, 1, false),
             kind if FlowKind::is_begun_outside(kind) && flow.egress != 0 => {
                 let is_unreplied = if flow.protocol == Protocol::Tcp as u8 {
@@ -55,7 +55,7 @@ impl QuotaCharge {
         Self { link, records, is_unreplied, is_call: FlowKind::is_begun_outside(flow.kind) }
     }
 
-    /// Whether a packet that leads to `state` is the answer that the flow was without.
+    /// Whether a packet that leads to `state` is the first answer to the flow.
     #[inline(always)]
     fn is_settled_by(self, flow: &FlowHead, state: FlowState, from_initiator: bool) -> bool {
         if !self.is_call {
@@ -64,7 +64,7 @@ impl QuotaCharge {
         if state.is_of_tcp() {
             return !state.is_half_open();
         }
-        // With this packet.
+        // This packet answers it.
         let (from_caller, from_target) = if from_initiator {
             (flow.packets_in >= 1, flow.packets_out >= 1)
         } else {
@@ -73,8 +73,8 @@ impl QuotaCharge {
         from_caller && from_target
     }
 
-    /// Calls without an answer have a share of their own, so for the whole table they count as answered from
-    /// the beginning.
+    /// Unanswered flows from outside have a share of their own, so in the counts of the whole table
+    /// they are answered from the start.
     #[inline(always)]
     fn add<T: UsageTable>(self, tables: &T, addition: Addition) {
         if self.records == 0 {
@@ -103,7 +103,7 @@ impl QuotaCharge {
     }
 }
 
-/// Counts the answer to a flow, if a packet that leads it to `state` is that.
+/// Counts the answer to a flow, if a packet that leads to `state` is its first answer.
 #[inline(always)]
 pub fn settle<T: UsageTable>(tables: &T, flow: &FlowHead, state: FlowState, from_initiator: bool) {
     let charge = QuotaCharge::of(flow);
@@ -116,7 +116,8 @@ pub fn settle<T: UsageTable>(tables: &T, flow: &FlowHead, state: FlowState, from
 /// Whether no flow may begin, since the flow table is being copied.
 #[inline(always)]
 pub(crate) const fn is_paused(settings: &Settings, now: Tick) -> bool {
-    // Most have never been paused. What is more than half of all time ahead has passed.
+    // Most tables have never been paused. A time more than half the range of a tick ahead is in the
+    // past.
     settings.paused_until != 0 && settings.paused_until.wrapping_sub(now) < Tick::MAX / 2
 }
 
@@ -131,11 +132,11 @@ pub(crate) fn has_room_for_other_nat<T: UsageTable>(
     !is_paused(settings, now) && flows < u64::from(settings.limits.other_nats)
 }
 
-/// Who begins a flow.
+/// The side that begins a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BegunBy {
     Inside,
-    /// The outside calls: half-open calls of an uplink have a share of their own.
+    /// The outside: half-open flows of an uplink have a share of their own.
     Outside,
 }
 

@@ -1,4 +1,4 @@
-//! Making and forgetting the records of connections.
+//! Inserting and removing the records of connections.
 
 use crate::{
     abi::{Flow, FlowHead, FlowKey, FlowKind, Settings},
@@ -8,8 +8,8 @@ use crate::{
     },
 };
 
-/// Inserts a record. One in its place gives way if [`gives_way`] says so, unless another CPU has begun
-/// the same connection by another packet a moment ago.
+/// Inserts a record. It replaces an existing record of the key if [`gives_way`] permits that,
+/// unless another CPU has just recorded the same connection for another packet.
 #[inline(always)]
 pub(crate) fn record<T: FlowTable>(
     tables: &T,
@@ -17,7 +17,7 @@ pub(crate) fn record<T: FlowTable>(
     key: &FlowKey,
     flow: &Flow,
 ) -> Result<(), InsertError> {
-    // Nearly always there is none, and the insertion has to look as well.
+    // Nearly always the key has no record, and the insertion looks for one anyway.
     if let Err(error) = tables.insert_flow(key, flow) {
         if error == InsertError::Full {
             return Err(error);
@@ -39,16 +39,16 @@ pub(crate) fn record<T: FlowTable>(
     Ok(())
 }
 
-/// Whether a record makes room for a new one: it is expired, or of the same connection, of which
-/// the caller has decided that it begins afresh.
+/// Whether a new record may replace this one: this one is expired, or it is of the same connection,
+/// which the caller has found to be a new one.
 #[inline(always)]
 fn gives_way(settings: &Settings, old: &FlowHead, new: &FlowHead) -> bool {
     is_same(old, new) || is_expired(old, settings, new.last_seen)
 }
 
-/// Whether two records under one key are of the same connection. What the outside begins is known by
-/// its key alone. What the inside begins may find a call under its key: the remote end is the same,
-/// but the inside end knows it by another port.
+/// Whether two records under one key are of the same connection. The key alone identifies a flow
+/// from outside. A flow from inside may find a flow from outside under its key: the remote is the
+/// same, but the inside end knows it by another port.
 #[inline(always)]
 fn is_same(old: &FlowHead, new: &FlowHead) -> bool {
     old.inside == new.inside
@@ -57,29 +57,30 @@ fn is_same(old: &FlowHead, new: &FlowHead) -> bool {
             || old.seen_port.to_network() == new.seen_port.to_network())
 }
 
-/// Whether a record of the same end is no older than a new one: as far as the clock tells, both begin.
+/// Whether a record of the same inside end is as new as the new one, within the precision of the
+/// clock.
 #[inline(always)]
 fn has_just_begun(old: &FlowHead, new: &FlowHead) -> bool {
     old.state == new.state && old.last_seen == new.last_seen
 }
 
-/// Removes a record and its second entry in the index, if the record still is of the version that was
-/// judged. Another CPU may have put another record in its place, which stays.
+/// Removes a record and its second entry in the index, if it still has the version that was judged.
+/// A record that another CPU has put in its place stays.
 #[inline(always)]
 pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead, version: Version) {
     if flow.is_port_translated(key.remote_port, key.external_port) {
-        // While the record says whose it is. A later flow of the same inside end may have taken the
-        // name over.
+        // This must come before the record is freed, which identifies the entry. A later flow of
+        // the same inside end may have taken over the inside key.
         tables.remove_translated(&flow.inside_key(key.remote), version);
     }
-    // Before the place in the table may be another flow's.
+    // This must come before another flow can take the record.
     let charge = QuotaCharge::of(flow);
     if tables.remove_flow(key, version) {
         charge.end(tables);
     }
 }
 
-/// Has a record whose ports changed found as the inside calls it, or removes it.
+/// Adds the entry by translated port for a record, or removes the record if that fails.
 #[inline(always)]
 fn record_moved<T: FlowTable>(
     tables: &T,
@@ -89,7 +90,7 @@ fn record_moved<T: FlowTable>(
     if !flow.is_port_translated(key.remote_port, key.external_port) {
         return Ok(());
     }
-    // Of one inside end there may be two calls from one port, which are two connections.
+    // An inside end may have two flows from outside by one port, which are two connections.
     let naming =
         if FlowKind::is_begun_outside(flow.kind) { Naming::Leave } else { Naming::TakeOver };
     let named = tables.index_translated(&flow.inside_key(key.remote), key, naming);

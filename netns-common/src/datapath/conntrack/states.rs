@@ -8,11 +8,12 @@ use crate::{
     },
 };
 
-/// How long after a RST a segment is no straggler any more, in ticks: about ten seconds.
+/// How long after a RST a segment may still be a straggler sent before it, in ticks: about ten
+/// seconds.
 const STRAGGLING: Tick = ticks(10);
 
 impl FlowState {
-    /// The state of a flow that `headers` begins.
+    /// The state of a flow whose first packet has these headers.
     #[inline(always)]
     pub const fn first(headers: &Headers) -> Self {
         match headers.kind {
@@ -44,7 +45,7 @@ impl FlowState {
         matches!(self, Self::SynSent | Self::SynReceived | Self::PickedUp | Self::Aborted)
     }
 
-    /// Whether it is a state of TCP.
+    /// Whether this is a state of TCP.
     #[inline(always)]
     pub const fn is_of_tcp(self) -> bool {
         !matches!(self, Self::Unreplied | Self::Replied)
@@ -59,8 +60,8 @@ impl FlowState {
     /// The state after a plausible TCP segment (RFC 9293 section 3.3.2 as a middlebox sees it;
     /// RFC 5382 REQ-2 asks for simultaneous open too). `idle`: ticks since the flow was seen.
     ///
-    /// A connection that goes on after a RST was not reset (RFC 6146 section 3.5.2.2, state
-    /// TRANS): what comes later than any straggler shows it.
+    /// A connection that continues after a RST was not reset (RFC 6146 section 3.5.2.2, state
+    /// TRANS): a segment that is too late to be a straggler shows it.
     #[inline(always)]
     pub(crate) const fn next_tcp(
         self,
@@ -78,7 +79,7 @@ impl FlowState {
                 Self::Established.after_fin(direction, tcp_flags)
             }
             Self::SynSent if !from_initiator && tcp_flags & SYN != 0 => Self::SynReceived,
-            // Its other end acknowledges a forged SYN too (RFC 5961 section 4).
+            // The other end acknowledges a forged SYN too (RFC 5961 section 4).
             Self::SynReceived if from_initiator && tcp_flags & (SYN | ACK) == ACK => {
                 Self::Established.after_fin(direction, tcp_flags)
             }
@@ -105,8 +106,8 @@ impl FlowState {
         }
     }
 
-    /// The state of a connection whose one end goes on with data: if that end is said to have closed
-    /// its direction, it has not, and the FIN was forged.
+    /// The state of a connection after one end has sent new data. If that end counts as closed, its
+    /// FIN was forged.
     #[inline(always)]
     pub(crate) const fn going_on(self, direction: Direction) -> Self {
         match (self, direction) {
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn only_the_end_that_calls_opens_a_connection() {
-        // The called end acknowledges a second SYN with other numbers.
+        // The called end acknowledges a second SYN with different numbers.
         let called = walk(FlowKind::Forward, FlowState::SynSent, &[(Out, SYN | ACK), (Out, ACK)]);
         assert_eq!(called, FlowState::SynReceived);
         assert_eq!(walk(FlowKind::Forward, called, &[(In, ACK)]), FlowState::Established);

@@ -1,9 +1,8 @@
-//! What the NAT remembers of the sequence numbers of a TCP connection, so that a segment of a
-//! stranger who guessed addresses and ports does not move its state (RFC 5961; ReDAN, NDSS
-//! 2025).
+//! The recorded sequence numbers of a TCP connection. They keep an attacker who guessed addresses
+//! and ports from changing its state (RFC 5961; ReDAN, NDSS 2025).
 //!
-//! Numbers are kept in units of 64 KiB, their upper halves: a blind guess has to hit one in
-//! some twenty thousand, and a flow grows by eight bytes.
+//! The record holds the upper halves of the numbers, in units of 64 KiB. So a blind guess succeeds
+//! once in some twenty thousand times, and a record grows by only eight bytes.
 
 use crate::{
     abi::{Direction, FlowKind, FlowState, Sequences, TcpEnd},
@@ -13,25 +12,26 @@ use crate::{
     },
 };
 
-/// How far a number may be beyond the last that was seen, in units. Only the beginning of a
-/// segment is kept, and a segment is not longer than one unit.
+/// How far a number may be above the last recorded one, in units. The record has only the beginning
+/// of a segment, and a segment is no longer than one unit.
 const SLACK: u16 = 1;
 
-/// The largest window there is, in units: 1 GiB (RFC 7323 section 2.3).
+/// The largest possible window, in units: 1 GiB (RFC 7323 section 2.3).
 const LARGEST_WINDOW: u16 = 0x4000;
 
-/// What a segment says about its flow.
+/// The result of comparing a segment with its flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
     pub(crate) sequences: Sequences,
-    /// Whether its numbers are such as the end that it bears the address of would send.
+    /// Whether its numbers are plausible for the end whose address it has.
     pub(crate) is_plausible: bool,
-    /// Whether its sender goes on with data beyond all that was seen of it: it has closed nothing.
+    /// Whether it has data above everything its sender has sent so far, so that the sender has not
+    /// closed its direction.
     pub(crate) goes_on: bool,
 }
 
-/// The sequence numbers of a flow that `segment` begins. What the other end has not said yet
-/// follows from what is said to it: nothing before this segment is of the connection.
+/// The sequence numbers of a flow whose first segment is `segment`. The numbers of the silent end
+/// follow from this segment, because nothing before it belongs to the connection.
 #[inline(always)]
 pub(crate) const fn begin(kind: FlowKind, segment: &Segment) -> Sequences {
     let sender = TcpEnd { sequence: segment.sequence, acknowledged: segment.acknowledged };
@@ -44,7 +44,7 @@ pub(crate) const fn begin(kind: FlowKind, segment: &Segment) -> Sequences {
     }
 }
 
-/// Holds a segment of a flow against what was seen before.
+/// Compares a segment of a flow with the recorded numbers.
 #[inline(always)]
 pub(crate) fn observe(
     sequences: Sequences,
@@ -80,7 +80,8 @@ fn judge(
     let acknowledges = segment.flags & ACK != 0;
     if segment.flags & RST != 0 {
         let is_plausible = if matches!(state, FlowState::SynSent) && !from_initiator {
-            // The only thing it can know is what it was asked (RFC 9293 section 3.5.2).
+            // An end without the connection knows only the number that it answers (RFC 9293 section
+            // 3.5.2).
             acknowledges && is_between(segment.acknowledged, other.sequence, other.sequence)
         } else {
             is_between(segment.sequence, other.acknowledged.wrapping_sub(SLACK), sender.sequence)
@@ -93,7 +94,7 @@ fn judge(
         if !is_plausible || (from_initiator && matches!(state, FlowState::SynReceived)) {
             return (is_plausible, sender, other);
         }
-        // Nothing before its first number is of the connection.
+        // Nothing before its first number belongs to the connection.
         let acknowledged = if acknowledges { segment.acknowledged } else { sender.acknowledged };
         return (
             true,
@@ -116,13 +117,13 @@ fn judge(
     (true, sender, other)
 }
 
-/// Whether a number is within two others, the later one with slack. Numbers wrap.
+/// Whether a number is between two others, with [`SLACK`] after the later one. Numbers wrap.
 #[inline(always)]
 const fn is_between(number: u16, first: u16, last: u16) -> bool {
     number.wrapping_sub(first) <= last.wrapping_add(SLACK).wrapping_sub(first)
 }
 
-/// The later of two numbers less than half of all numbers apart.
+/// The later of two numbers that are less than half the number space apart.
 #[inline(always)]
 const fn later(a: u16, b: u16) -> u16 {
     if b.wrapping_sub(a) < 0x8000 { b } else { a }

@@ -1,4 +1,4 @@
-//! Updating the record of a flow by a packet: its state, its clock and its counters.
+//! Updating the record of a flow for a packet: its state, its time and its counters.
 
 use crate::{
     abi::{FlowKind, FlowState},
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Writes into a flow's record what a packet changes.
+/// Updates the record of a flow for a packet.
 #[inline(always)]
 pub fn update_flow<T: UsageTable, F: FlowRef>(tables: &T, flow: &F, packet: &Observation) {
     let &Observation { direction, segment, now, bytes } = packet;
@@ -28,7 +28,8 @@ pub fn update_flow<T: UsageTable, F: FlowRef>(tables: &T, flow: &F, packet: &Obs
     let before = FlowState::from_number(verifier_barrier(&flow.state));
     let mut state = before;
     let mut alive = true;
-    // As two options: a pair of both takes 32 bytes more of the stack, which inbound_fragment has not.
+    // Two options, not one of a pair: that would take 32 more bytes of stack than
+    // `inbound_fragment` has.
     if let Some(segment) = segment
         && let Some(observed) = observed
     {
@@ -39,8 +40,8 @@ pub fn update_flow<T: UsageTable, F: FlowRef>(tables: &T, flow: &F, packet: &Obs
                 state = state.going_on(direction);
             }
         }
-        // A segment that does not keep the flow alive still starts the timer of a new state (RFC 7857
-        // section 2.2).
+        // A segment that does not keep the flow alive still starts the timer of a new state (RFC
+        // 7857 section 2.2).
         let keeps_alive = !segment.is_rst() && !before.is_reset();
         alive = keeps_alive || state as u8 != before as u8;
     } else if !from_initiator {

@@ -1,23 +1,23 @@
 //! The identification of IPv4 packets behind a shared address (RFC 6864 section 5.3).
 //!
-//! A receiver puts fragments together by source, destination, protocol and identification.
-//! Behind the NAT several senders have one source, so that what may be in fragments is given
-//! a new identification, which is unique for those three. An atomic packet (not to be
-//! fragmented, and no fragment) keeps its own, which nobody asks for.
+//! A receiver puts fragments together by source, destination, protocol and identification. Behind
+//! the NAT several senders share one source address. So a packet that is or may become fragments
+//! gets a new identification, which is unique for the other three. An atomic packet (no fragment,
+//! and fragmentation forbidden) keeps its own, which no receiver reads.
 
 use crate::{
     abi::{IP_ID_COUNTERS, Ip4, Settings},
     datapath::{siphash::siphash13, tables::kernel::Tables},
 };
 
-/// Tells these hashes from those that ports are drawn from.
+/// Separates these hashes from the ones that ports are drawn from.
 const DOMAIN: u64 = 1 << 63;
 
-/// Takes identifications, in network byte order, for the `count` packets that a datagram will
-/// become (more than 1 with segmentation offload); they follow on the one that is returned.
+/// Allocates consecutive identifications for the `count` packets that a datagram becomes (more than
+/// 1 with segmentation offload), and returns the first, in network byte order.
 ///
-/// Counted on from a place that only the holder of the seed can tell, by a counter that some
-/// destinations share: an observer of one learns little about the others.
+/// The seed determines a secret start for each destination, and several destinations share a
+/// counter. So an observer of one destination learns little about the others.
 #[inline(always)]
 pub(crate) fn new_id<T: Tables>(
     tables: &T,

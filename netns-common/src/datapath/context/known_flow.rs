@@ -1,4 +1,4 @@
-//! The result of forwarding a packet by the record of a flow, and how the packet goes on with it.
+//! The result of forwarding a packet by the record of a flow, and the next step for the packet.
 
 use crate::{
     abi::{DropReason, RuleId, Stage},
@@ -23,7 +23,7 @@ use crate::{
 /// verifier refuses to copy what was never written. The hand-off has the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KnownFlow {
-    /// The record is not of this packet's connection, or no longer valid: look further.
+    /// The record is not of this packet's connection, or is no longer valid: the look-up goes on.
     Miss,
     /// The packet is rewritten, and leaves by the exit of its flow. Only on the fast path.
     Rewritten,
@@ -46,8 +46,8 @@ mod code {
 }
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Does rare work in a function of its own, so that the fast path keeps few registers and
-    /// little stack. The verifier lets a function return nothing but a number.
+    /// Does rare work in a separate function, so that the fast path uses few registers and little
+    /// stack. The verifier permits a function to return only a number.
     #[inline(always)]
     pub(crate) fn out_of_line(
         &mut self,
@@ -83,8 +83,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         KnownFlow::Drop
     }
 
-    /// Goes on with a packet that a known flow has forwarded by `exit`, or has not; `None` if the flow
-    /// is not the packet's.
+    /// Finishes a packet by the result for its known flow, with the exit `exit`; `None` if the
+    /// record is not of the packet's connection.
     #[inline(always)]
     pub(crate) fn finish_known(
         &mut self,
@@ -103,8 +103,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         })
     }
 
-    /// As [`Self::finish_known`] on the slow path, where stages do the rewriting, and where the packet may
-    /// be a first fragment: with the stage `otherwise` if the flow is not the packet's.
+    /// As [`Self::finish_known`] on the slow path, where stages do the rewriting and where the
+    /// packet may be a first fragment. The stage `otherwise` goes on if the record is not of the
+    /// packet's connection.
     #[inline(always)]
     pub(crate) fn finish_or(&mut self, known: KnownFlow, otherwise: Stage) -> Outcome {
         match known {
@@ -127,7 +128,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         KnownFlow::Next
     }
 
-    /// The outcome of a refusal or of a pending rewrite, as the result for a known flow.
+    /// Converts the outcome of a refusal or of a pending rewrite into the result for a known flow.
     #[inline(always)]
     pub(crate) fn known(&mut self, outcome: Outcome) -> KnownFlow {
         match outcome {
@@ -140,8 +141,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// Forwards a packet of a known flow by `exit`: rewrites it at once on the [`FAST_PATH`], and leaves
-    /// the rewriting to a stage on the slow path.
+    /// Forwards a packet of a known flow by `exit`: rewrites it at once on the [`FAST_PATH`], and
+    /// leaves the rewriting to a stage on the slow path.
     #[inline(always)]
     pub(crate) fn rewrite_known<const PATH: bool>(
         &mut self,

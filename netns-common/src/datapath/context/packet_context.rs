@@ -1,4 +1,4 @@
-//! One packet on its way through a hook, and the operations that all hooks share.
+//! One packet in a hook, and the operations that all hooks share.
 
 use crate::{
     abi::{
@@ -32,12 +32,12 @@ use crate::{
     },
 };
 
-/// One packet on its way through a hook.
+/// One packet in a hook.
 pub(crate) struct PacketContext<'a, P, T> {
     pub(crate) packet: &'a mut P,
     pub(crate) tables: &'a T,
     pub(crate) settings: &'a Settings,
-    /// The headers as the packet came, before any rewriting.
+    /// The headers of the packet before any rewriting.
     pub(crate) headers: &'a Headers,
     pub(crate) now: Tick,
     pub(crate) handoff: &'a mut Handoff,
@@ -89,16 +89,16 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         Self { packet, tables, settings, headers, now, handoff }
     }
 
-    /// Drops the packet, which is at the link that it came in by, and has its sender told.
+    /// Drops the packet at its ingress link, and sends an ICMP error to its sender.
     #[inline(always)]
     pub(crate) fn refuse(&mut self, reason: DropReason) -> Outcome {
         self.refuse_at(RefusedAt::Ingress, reason)
     }
 
-    /// The same wherever the packet has got to.
+    /// As [`Self::refuse`], at any point of the path.
     #[inline(always)]
     pub(crate) fn refuse_at(&mut self, at: RefusedAt, reason: DropReason) -> Outcome {
-        // In a moment it will do: a sender that is told gives up.
+        // The condition is over in a moment, but a sender that gets an error gives up.
         if matches!(reason, DropReason::Resizing) {
             return Outcome::Decided(self.drop(reason));
         }
@@ -113,8 +113,9 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         Verdict::Drop(reason)
     }
 
-    /// Leaves the rewriting of the packet to a stage, which also counts it for its rule. The verifier
-    /// follows each path through a decision to its end: the rewriting is behind that end.
+    /// Leaves the rewriting of the packet to a stage, which also counts it for its rule. The
+    /// verifier follows each path of a decision to the end of the program, so the rewriting is in
+    /// another program.
     #[inline(always)]
     pub(crate) fn rewrite_by_stage(
         &mut self,
@@ -126,7 +127,7 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         let headers = self.headers;
         let moves = headers.source_port != to.source_port
             || headers.destination_port != to.destination_port;
-        // Its checksum covers all of the datagram.
+        // The SCTP checksum covers the whole datagram, of which a fragment has only a part.
         if headers.first_fragment && headers.kind == Kind::Sctp && moves {
             return Outcome::Decided(self.drop(DropReason::Fragment));
         }
@@ -134,13 +135,14 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         Outcome::Continue(self.rewriting_stage())
     }
 
-    /// The stage that rewrites the packet. A first fragment is recorded before, for the later ones.
+    /// The stage that rewrites the packet. A first fragment is recorded before that, for the later
+    /// ones.
     #[inline(always)]
     const fn rewriting_stage(&self) -> Stage {
         if self.headers.first_fragment { Stage::FirstFragment } else { Stage::Translate }
     }
 
-    /// Rewrites the packet as another program has decided.
+    /// Applies the pending rewrite of another program.
     #[inline(always)]
     pub(crate) fn translate(&mut self) -> Outcome {
         let pending_rewrite = self.handoff.pending_rewrite;
@@ -159,7 +161,8 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         self.finish(verdict)
     }
 
-    /// Leaves a first fragment that passes to a stage, which records it for the later ones.
+    /// Leaves a first fragment that passes untranslated to a stage, which records it for the later
+    /// ones.
     #[inline(always)]
     pub(crate) fn record_passed_fragment(&mut self, outcome: Outcome) -> Outcome {
         if self.headers.first_fragment && matches!(outcome, Outcome::Decided(Verdict::Pass)) {
@@ -169,15 +172,15 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         outcome
     }
 
-    /// Whether a packet of a namespace takes the way through the kernel's stack: it is to, or the
-    /// kernel must see it to know what becomes of it.
+    /// Whether a packet of a namespace goes through the kernel's stack: because of the setting, or
+    /// because the kernel must see each frame of its bridge port.
     #[inline(always)]
     pub(crate) fn goes_by_stack(&self) -> bool {
         self.settings.via_stack != 0 || self.handoff.port_state == PortState::Unknown
     }
 
-    /// How a translated packet reaches the inside end of a cable: straight, or by way of the
-    /// kernel's stack, which resolves the Ethernet address.
+    /// How a translated packet reaches the inside end of a cable: directly, or through the kernel's
+    /// stack, which resolves the Ethernet address.
     #[inline(always)]
     pub(crate) const fn way_in(&self, cable: u32, mac: Mac) -> (Exit, Option<Mac>) {
         if self.settings.via_stack != 0 || cable == 0 {
@@ -187,7 +190,7 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         }
     }
 
-    /// The identification that the packet is to bear when its source becomes `source`.
+    /// The identification for the packet when its source becomes `source`.
     #[inline(always)]
     pub(crate) fn id_behind(&self, source: Ip4) -> u16 {
         let headers = self.headers;
@@ -198,9 +201,9 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         new_id(self.tables, self.settings, source, headers.destination, headers.protocol, count)
     }
 
-    /// Whether the packet moves nothing of its flow but clock and counters, which is so for
-    /// nearly all. What moves more is left to a stage: the ways through a connection's states
-    /// are many, and the verifier follows each to the end.
+    /// Whether the packet changes only the time and the counters of its flow, as nearly all packets
+    /// do. Other packets are left to a stage: the paths through the states of a connection are
+    /// many, and the verifier follows each to the end.
     #[inline(always)]
     pub(crate) fn is_steady<F: FlowRef>(&self, flow: &F, direction: Direction) -> bool {
         let moves = if self.headers.kind.is_tcp() {
@@ -215,13 +218,14 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
                 },
             )
         } else {
-            // Of the kinds that packets are carried for, those begun outside are odd.
+            // The numbers of the kinds that begin outside are odd, among those whose packets are
+            // forwarded.
             let answered_by = match direction {
                 Direction::Out => FlowKind::Forward as u8,
                 Direction::In => FlowKind::Masquerade as u8,
             };
             let is_from_initiator = (flow.kind ^ answered_by) & 1;
-            // The caller's second packet is what answers a call.
+            // A flow from outside counts as answered with the second packet of its caller.
             let is_second = u32::from(direction == Direction::In && flow.packets_in == 1);
             u32::from(flow.state ^ FlowState::Replied as u8) * u32::from(is_from_initiator ^ 1)
                 + is_second * u32::from(is_from_initiator)
@@ -229,7 +233,7 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         moves == 0
     }
 
-    /// Moves a flow's clock and counters, and where the packet may be [`SLOW_PATH`] its state.
+    /// Updates the time and counters of a flow, and on the [`SLOW_PATH`] its state.
     #[inline(always)]
     pub(crate) fn update_flow<F: FlowRef, const PATH: bool>(&self, flow: &F, direction: Direction) {
         if PATH == FAST_PATH {
@@ -240,7 +244,7 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         }
     }
 
-    /// The packet as its flow's record depends on it; `None` if its TCP header is cut off.
+    /// The parts of the packet that update its flow; `None` if its TCP header is cut off.
     #[inline(always)]
     fn observation(&self, direction: Direction) -> Option<Observation> {
         let segment = if self.headers.kind.is_tcp() {
@@ -251,7 +255,7 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         Some(Observation { direction, segment, now: self.now, bytes: self.headers.bytes })
     }
 
-    /// Whether the record no longer stands for this packet's connection.
+    /// Whether the recorded connection is over, so that this packet belongs to another one.
     #[inline(always)]
     pub(crate) fn is_flow_over<const PATH: bool>(
         &self,
@@ -265,7 +269,7 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         reopened || is_expired(flow, self.settings, self.now)
     }
 
-    /// Begins the draft with what the flow's first packet says.
+    /// Starts the draft of a record from the first packet of the flow.
     #[inline(always)]
     pub(crate) fn begin_draft(&mut self, kind: FlowKind) {
         let draft = &mut self.handoff.draft;
@@ -296,9 +300,9 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
         }
     }
 
-    /// Whether the packet belongs to a connection that a socket of the host has, although its
-    /// port is forwarded: such a connection may be older than the forward. A UDP socket need not be
-    /// connected: an answer to what it sent is its own.
+    /// Whether the packet belongs to a socket of the host although its port is forwarded: the
+    /// connection may be older than the forward. A UDP socket need not be connected to get the
+    /// answers to its datagrams.
     #[inline(always)]
     pub(crate) fn is_hosts_own(&self) -> bool {
         let headers = self.headers;
@@ -321,15 +325,16 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
                     .is_some_and(|at| is_recent(at, self.now))
     }
 
-    /// Lets a packet pass whose connection is not recorded, and counts it.
+    /// Passes a packet whose connection is not recorded, and counts it.
     #[inline(always)]
     pub(crate) fn pass_unrecorded(&self) -> Outcome {
         self.tables.count_drop(DropReason::OtherNatUnrecorded, self.headers.bytes);
         Outcome::Decided(Verdict::Pass)
     }
 
-    /// Goes on with a packet that was translated: to the clamp, if it may announce a segment size
-    /// and some rule wants sizes lower. The clamp finds the headers as they came in the scratch.
+    /// Finishes a translated packet. The `mss_clamp` stage follows if the packet may announce a
+    /// segment size and some rule clamps sizes; it reads the original headers from the scratch
+    /// memory.
     #[inline(always)]
     pub(crate) fn finish(&mut self, verdict: Verdict) -> Outcome {
         let Verdict::Redirect(exit) = verdict else { return Outcome::Decided(verdict) };

@@ -1,4 +1,4 @@
-//! The memory by which the programs that a packet goes through hand on what they found.
+//! The memory that passes results from one program of a packet to the next.
 
 use crate::{
     abi::{Flow, FlowKind, Fragment, Ip4, Masquerade, Port, Stage, Tick},
@@ -17,8 +17,8 @@ use crate::{
 
 /// Memory outside the stack for one packet at a time.
 ///
-/// Its content is unknown to the kernel's verifier: a stage that reads the headers from here is
-/// verified once, not once for each path that leads to it. And the kernel's stack has 512 bytes.
+/// The verifier does not know its content. So a stage that reads the headers from here is verified
+/// once, not once for each path that leads to it. It also relieves the stack, which has 512 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Scratch {
@@ -27,7 +27,7 @@ pub struct Scratch {
     pub(crate) handoff: Handoff,
 }
 
-/// What one program finds and a later one needs.
+/// The results of one program that a later one needs.
 ///
 /// Each field says who writes and who reads it. The entry programs clear `is_for_host` and
 /// `is_stale`; every other field is written before it is read.
@@ -62,13 +62,13 @@ pub(crate) struct Handoff {
     pub(crate) fragment: Fragment,
     /// The exit of a new flow's first packet. Written before the allocate stages, read after them.
     pub(crate) exit: ParkedExit,
-    /// The stage that the packet of a known flow is left to. Written by the flow's forwarding, read by
-    /// the program that looked the flow up.
+    /// The stage that the packet of a known flow is left to. Written by the flow's forwarding, read
+    /// by the program that looked the flow up.
     pub(crate) next: Stage,
     /// The number of the reason that such a packet is dropped for. Written and read as `next`.
     pub(crate) dropped: u32,
-    /// The link and the next hop that such a packet leaves by. The next hop is unspecified where the
-    /// packet enters another namespace. Written and read as `next`.
+    /// The link and the next hop that such a packet leaves by. The next hop is unspecified where
+    /// the packet enters another namespace. Written and read as `next`.
     pub(crate) exit_link: u32,
     pub(crate) exit_next_hop: Ip4,
     /// The exit of a packet whose segment size may be clamped. Written by whoever goes on with
@@ -82,8 +82,8 @@ pub(crate) struct Handoff {
     /// Whether the routing table says that the packet is for the host itself. Written by
     /// `outbound_begin`, read by `outbound_error` and `eif_admit`.
     pub(crate) is_for_host: bool,
-    /// Whether `forward` is the target of a mapping. Written with it, read by the stages that insert
-    /// the record.
+    /// Whether `forward` is the target of a mapping. Written with it, read by the stages that
+    /// insert the record.
     pub(crate) is_admitted: bool,
     /// Whether the packet's record no longer stands, because its flow must leave with another
     /// address. Written by `follow_route`, read by the begin stages, which remove the record.
@@ -118,13 +118,13 @@ impl Handoff {
     }
 }
 
-/// Why a packet is dropped, as its sender is told.
+/// The reason for a drop, for the ICMP error to the sender.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal {
     /// The number of a [`DropReason`](crate::abi::DropReason).
     pub(crate) reason: u32,
-    /// The largest packet that would have passed, in bytes; 0 where that does not matter.
+    /// The largest packet that would have passed, in bytes of IP; 0 if the size is not the reason.
     pub(crate) mtu: u32,
     pub(crate) at: RefusedAt,
 }
@@ -133,9 +133,9 @@ pub(crate) struct Refusal {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedAt {
-    /// At the link that it came in by.
+    /// At its ingress link.
     Ingress = 0,
-    /// At an uplink: the stack has forwarded it.
+    /// At the egress of an uplink, after the stack has forwarded it.
     Egress = 1,
 }
 

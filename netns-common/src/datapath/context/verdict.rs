@@ -2,7 +2,7 @@
 
 use crate::abi::{DropReason, Ip4, Stage};
 
-/// What becomes of a packet.
+/// The verdict on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It goes on to the kernel's stack, untouched.
@@ -15,7 +15,7 @@ pub enum Verdict {
     Answer(DropReason, Exit),
 }
 
-/// Where one program's work on a packet ended.
+/// The result of one program's work on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The packet has its verdict.
@@ -28,13 +28,13 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// By `link` to the neighbour `next_hop`; the kernel resolves it and writes the Ethernet
-    /// addresses. An unspecified address: to the next hop of the kernel's own route.
+    /// addresses. If `next_hop` is unspecified, the kernel uses the next hop of its own route.
     Neighbour { link: u32, next_hop: Ip4 },
     /// Into the namespace at the far end of a cable.
     Peer { cable: u32 },
-    /// In by `link` once more.
+    /// Into the ingress of `link` again.
     Ingress { link: u32 },
-    /// Where it was going: into the kernel's stack, or out of the link that it is leaving by.
+    /// Onward in its direction: into the kernel's stack at ingress, out of the link at egress.
     Onward,
 }
 

@@ -1,4 +1,4 @@
-//! A first fragment: the table remembers how it is translated, for the later ones.
+//! The first fragment of a datagram: the table records how it is translated, for the later ones.
 
 use crate::{
     abi::{DropReason, FragmentPlace, FragmentState, Ip4, Stage},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Notes how a first fragment is translated, or that it passes, for those that follow.
+    /// Records how a first fragment is translated, or that it passes, for the later ones.
     #[inline(always)]
     pub(crate) fn first_fragment(&mut self) -> Outcome {
         let pending_rewrite = self.handoff.pending_rewrite;
@@ -52,8 +52,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         Outcome::Continue(Stage::Translate)
     }
 
-    /// The identification of the datagram behind `source`: if its first fragment has come before,
-    /// the one that it was given then, which others may bear already.
+    /// The identification of the datagram behind `source`. If the first fragment came before, it is
+    /// the one allocated then, because later fragments may already have left with it.
     #[inline(always)]
     fn fragment_id(&self, source: Ip4, place: FragmentPlace) -> u16 {
         let known = find_note(self.tables, self.settings, self.headers, self.now, place);

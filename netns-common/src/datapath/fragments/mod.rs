@@ -1,5 +1,5 @@
-//! Fragments: the note about each datagram, and the way through the reassembler for fragments that
-//! come out of order. Uses every wing down to `context`.
+//! Fragments: the record of each datagram, and the detour through the reassembler for fragments
+//! that come out of order. Uses all folders up to `context`, in the order of [`datapath`](super).
 
 pub(crate) mod first;
 pub(crate) mod reassembler;

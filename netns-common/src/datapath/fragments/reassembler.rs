@@ -22,19 +22,18 @@ use crate::{
     },
 };
 
-/// How long the reassembler waits for the rest of a datagram (`net.ipv4.ipfrag_time`), in
-/// seconds. RFC 791 suggests 15, for a whole path; what is out of order at a router comes
-/// within milliseconds.
+/// How long the reassembler waits for the rest of a datagram (`net.ipv4.ipfrag_time`), in seconds.
+/// RFC 791 suggests 15 for a whole path; fragments out of order reach a router within milliseconds.
 pub const RESPITE_SECONDS: u32 = 4;
 
-/// What the sources of a group may have in the reassembler, in bytes of its memory: the largest
-/// datagram in fragments for Ethernet, and some more.
+/// The reassembler memory that the sources of a group may use, in bytes: enough for the largest
+/// datagram in Ethernet fragments, and some more.
 const BUDGET: u32 = 128 << 10;
 
-/// What the kernel needs for a fragment besides its bytes.
+/// The memory that the kernel needs for a fragment besides its data, in bytes.
 const OVERHEAD: u32 = 800;
 
-/// The time to live on the way to the reassembler, which as a router counts it down.
+/// The TTL of packets to the reassembler, which decrements it as a router does.
 const DETOUR_TTL: u8 = 64;
 
 /// The reassembler's memory in bytes (`net.ipv4.ipfrag_high_thresh`): enough for every group at
@@ -42,12 +41,12 @@ const DETOUR_TTL: u8 = 64;
 pub const REASSEMBLER_MEMORY: u32 = 2 * 2 * FRAGMENT_GROUPS * BUDGET;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// A later fragment of which nothing is known: it and all others of its datagram go to the
+    /// Handles a later fragment of an unknown datagram: it and all others of the datagram go to the
     /// reassembler.
     #[inline(always)]
     pub(crate) fn begin_reassembly(&mut self) -> Verdict {
         let verdict = self.redirect_to_reassembler();
-        // The budget comes first: it bounds how often a place is taken.
+        // Check the budget first, since it limits how often a source takes a place in the table.
         if matches!(verdict, Verdict::Redirect(_)) {
             if self.begin_fragment_note(FragmentState::Detour).is_none() {
                 return self.drop(DropReason::Malformed);
@@ -84,8 +83,8 @@ const fn cost(headers: &Headers) -> u32 {
     headers.bytes + OVERHEAD
 }
 
-/// Goes on to the period of `now`. What was charged two periods ago is gone: a period is longer
-/// than the reassembler waits.
+/// Advances to the period of `now`. Charges of two periods ago are dropped, because a period is
+/// longer than the reassembler waits.
 #[inline(always)]
 const fn turn_over(budget: &mut FragmentBudget, now: Tick) {
     let period = now / LIFETIME;
@@ -108,7 +107,7 @@ const fn charge(budget: &mut FragmentBudget, cost: u32, now: Tick) -> bool {
     true
 }
 
-/// Gives back what was charged for a fragment that has returned.
+/// Refunds the charge for a fragment that has returned.
 #[inline(always)]
 const fn credit(budget: &mut FragmentBudget, cost: u32, now: Tick) {
     turn_over(budget, now);
@@ -117,8 +116,8 @@ const fn credit(budget: &mut FragmentBudget, cost: u32, now: Tick) {
     budget.current = budget.current.saturating_sub(rest);
 }
 
-/// Decides about a packet from the reassembler: a fragment of a datagram that is whole by now
-/// goes in once more by the link that it came in by, as it was then.
+/// Handles a packet from the reassembler: a fragment of a now complete datagram enters again at its
+/// original link, with its original frame.
 #[inline(always)]
 pub fn from_reassembler<P: Packet, T: Tables>(
     packet: &mut P,
@@ -153,7 +152,7 @@ pub fn from_reassembler<P: Packet, T: Tables>(
     })
 }
 
-/// Makes the frame what it was before its detour.
+/// Restores the frame as it was before its detour.
 #[inline(always)]
 fn restore<P: Packet, T: Tables>(
     context: &mut PacketContext<'_, P, T>,
@@ -186,7 +185,7 @@ mod tests {
     fn rfc4787_req14a_what_never_returns_is_forgotten_after_two_periods() {
         let mut budget = FragmentBudget::default();
         assert!(charge(&mut budget, BUDGET, NOW + LIFETIME - 1));
-        // The reassembler may have it for nearly a period more.
+        // The reassembler may hold it for nearly one more period.
         assert!(!charge(&mut budget, 1, NOW + LIFETIME));
         assert!(!charge(&mut budget, 1, NOW + 2 * LIFETIME - 1));
         assert!(charge(&mut budget, BUDGET, NOW + 2 * LIFETIME));

@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// What a fragment's datagram has begun with, if it has. `from_namespace`: it came by a cable,
-    /// which must be the one that the others came by.
+    /// Forwards a fragment by the record of its datagram; `None` if there is none.
+    /// `from_namespace`: it came by a cable, which must be the cable of the first fragment.
     #[inline(always)]
     pub(crate) fn resume_fragment(&mut self, from_namespace: bool) -> Option<Verdict> {
         let headers = self.headers;
@@ -39,7 +39,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// The same where the kernel's stack sends a fragment out: the first one comes first there.
+    /// The same for a fragment that the kernel's stack sends out, where the first fragment comes
+    /// first.
     #[inline(always)]
     pub(crate) fn resume_egress_fragment(&mut self) -> Option<Verdict> {
         let headers = self.headers;
@@ -52,7 +53,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let leaving = FragmentPlace::Leaving;
         let found = find_note(self.tables, self.settings, headers, self.now, leaving)?;
         self.tables.count_rule(found.rule, false, headers.bytes);
-        // A note about a datagram that leaves has no exit: the packet goes on where it was going.
+        // The record of a datagram at egress has no exit: its packets go onward.
         Some(match translate(self.packet, headers, &found) {
             Some(()) => Verdict::Redirect(Exit::Onward),
             None => self.drop(DropReason::RewriteFailed),
@@ -74,8 +75,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         if translate(self.packet, headers, found).is_none() {
             return self.drop(DropReason::RewriteFailed);
         }
-        // Made as late as can be: the compiler copies what a variant does not have, and the verifier
-        // refuses that.
+        // Built as late as possible: the compiler copies fields that a variant does not have, and
+        // the verifier refuses such a copy.
         Verdict::Redirect(if link == 0 {
             Exit::Onward
         } else if next_hop == Ip4::UNSPECIFIED {
@@ -86,7 +87,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     }
 }
 
-/// Writes addresses and identification of a later fragment. `None` leaves it half written.
+/// Writes the addresses and the identification of a later fragment. After `None` it is half written
+/// and must be dropped.
 #[inline(always)]
 pub(crate) fn translate<P: Packet>(
     packet: &mut P,

@@ -1,14 +1,13 @@
 //! Fragments (RFC 4787 REQ-14): only the first one of a datagram has the ports.
 //!
-//! In order, the first one is translated as any packet and leaves a note of it in a table; the
-//! others follow the note. When another one comes first, nobody can tell yet where it belongs:
-//! it goes to the reassembler, a namespace whose stack puts the datagram together and sends it
-//! back in order, and all others of that datagram after it. What comes back enters again by the
-//! link that it first came in by.
+//! If the fragments come in order, the first is translated like any packet and recorded in a table,
+//! and the others are translated by this record. If another one comes first, its flow is still
+//! unknown. It and all others of the datagram go to the reassembler, a namespace whose stack joins
+//! them and sends them back in order. They enter again at their original link.
 //!
-//! REQ-14a: table and reassembler are shared out among groups of sources. A source behind a
-//! cable is in one by its cable; one outside by a keyed hash of its address. Who floods takes
-//! places of its own group alone, and only so much of the reassembler's memory.
+//! REQ-14a: the table and the reassembler are divided among groups of sources. The cable selects
+//! the group of an inside source, and a keyed hash of the address that of an outside source. A
+//! flood uses only the places of its own group, and a limited part of the reassembler's memory.
 
 use crate::{
     abi::{
@@ -26,15 +25,16 @@ use crate::{
     },
 };
 
-/// How long a note about a datagram stands, in ticks (4.3 s): longer than the reassembler
-/// waits, and a sender that counts to 65,536 in less has other troubles (RFC 6864).
+/// How long the record of a datagram is valid, in ticks (4.3 s). This is longer than the
+/// reassembler waits, and a sender must not repeat an identification so soon (RFC 6864).
 pub(crate) const LIFETIME: Tick = 32;
 
-/// For how long a translated datagram keeps its place against one that is left to the stack, in
-/// ticks: its fragments follow each other closely.
+/// How long a translated datagram keeps its place against one that is left to the stack, in ticks.
+/// The fragments of a datagram follow each other closely.
 const IN_FLIGHT: Tick = 2;
 
-/// How many places a datagram may have: two that come at the same time seldom lack one.
+/// How many places a datagram may take, so that datagrams at the same time hardly ever run out of
+/// them.
 const CHOICES: u32 = 4;
 
 /// The group of a source.
@@ -49,7 +49,7 @@ pub(crate) fn group<T: Tables>(tables: &T, settings: &Settings, source: Ip4) -> 
     }
 }
 
-/// The places that the datagram of a packet may have.
+/// The places of the table that the datagram of a packet may take.
 #[derive(Clone, Copy)]
 struct Places {
     first: u32,
@@ -77,8 +77,8 @@ impl Places {
     }
 }
 
-/// Whether a note is about the datagram of a packet, wherever that was seen. Two comparisons
-/// of words, since the verifier follows each one's two ways at every place.
+/// Whether a record is of the datagram of a packet, at any place. It has only two comparisons,
+/// because the verifier follows both branches of each at every place of the table.
 #[inline(always)]
 fn is_same_datagram(fragment: &Fragment, headers: &Headers) -> bool {
     let words = |source: Ip4, destination: Ip4, id, protocol| {
@@ -95,7 +95,7 @@ const fn is_at(fragment: &Fragment, place: FragmentPlace) -> bool {
 }
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Puts the note that was begun into the place of the datagram, or a free one, or the oldest.
+    /// Writes the drafted record into the place of the datagram, or a free place, or the oldest.
     #[inline(always)]
     pub(crate) fn write_fragment_note(&mut self) {
         let (headers, tables, now) = (self.headers, self.tables, self.now);
@@ -119,13 +119,14 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                     best = place;
                     break;
                 }
-                // Each place has a note of its own. A datagram that goes through the stack has two of
-                // them, and a forged fragment from outside does not replace that of a namespace.
+                // Each [`FragmentPlace`] has its own record. A datagram that goes through the stack
+                // has two, and a forged fragment from outside does not replace the record of a
+                // namespace.
                 continue;
             }
             let age = age(&old, now);
-            // An address that nobody has translated anything for may send first fragments without
-            // end: they take no place from a translated datagram that is on its way.
+            // A source without a translated flow may send any number of first fragments. They must
+            // not take the place of a translated datagram whose fragments still come.
             let is_kept =
                 is_pass && old.state == FragmentState::Translated as u8 && age < IN_FLIGHT;
             if !is_kept && (best == u32::MAX || age > best_age) {
@@ -145,7 +146,7 @@ const fn age(fragment: &Fragment, now: Tick) -> Tick {
     if age > Tick::MAX / 2 { 0 } else { age }
 }
 
-/// The note about the datagram of a fragment, among the notes of one place.
+/// The record of a fragment's datagram at one [`FragmentPlace`].
 #[inline(always)]
 pub(crate) fn find_note<'a, T: Tables>(
     tables: &'a T,
@@ -157,8 +158,8 @@ pub(crate) fn find_note<'a, T: Tables>(
     find_note_where(tables, settings, headers, now, |note| is_at(note, place))
 }
 
-/// The note about the datagram of a packet from the reassembler, which may have come in by a
-/// cable or by an uplink.
+/// The record of the datagram of a packet from the reassembler, which originally came in by a cable
+/// or an uplink.
 #[inline(always)]
 pub(crate) fn find_reassembled<'a, T: Tables>(
     tables: &'a T,
@@ -192,7 +193,7 @@ fn find_note_where<'a, T: Tables>(
 }
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Where a packet has come in.
+    /// The side where the packet came in.
     #[inline(always)]
     pub(crate) fn fragment_place(&self) -> FragmentPlace {
         if self.settings.is_uplink(self.packet.link()) {
@@ -202,7 +203,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// Begins a note about the packet's datagram.
+    /// Drafts the record of the packet's datagram.
     #[inline(always)]
     pub(crate) fn begin_fragment_note(&mut self, state: FragmentState) -> Option<()> {
         let headers = self.headers;

@@ -1,8 +1,8 @@
 //! tcx egress of an uplink: translating what the kernel's stack forwarded.
 //!
-//! The stack has routed the packet, counted its time to live down and cut it to size. So it is
-//! rewritten where it is, and goes on. What cannot be translated is dropped: nothing leaves
-//! with an inside source, nor does an error that quotes an inside address.
+//! The stack has routed the packet, decremented its TTL and fragmented it if necessary. So it is
+//! rewritten in place, and goes onward. A packet that cannot be translated is dropped: no packet
+//! leaves with an inside source, and no error leaves that quotes an inside address.
 
 use core::mem::offset_of;
 
@@ -34,10 +34,10 @@ use crate::{
     },
 };
 
-/// The bits of the type of service without those of congestion notification (RFC 2474, RFC 3168).
+/// The bits of the type of service that are the DSCP; the others are ECN (RFC 2474, RFC 3168).
 const DSCP: u8 = 0xfc;
 
-/// A packet with an inside source that is about to leave.
+/// Handles a packet with an inside source that is about to leave.
 #[inline(always)]
 pub(crate) fn translate<P: Packet, T: Tables>(
     packet: &mut P,
@@ -104,12 +104,13 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             return self.next(Stage::EgressLookup);
         }
         let link = self.packet.link();
-        // The stack may route packets of another type of service another way: the connection keeps the
-        // address that it began with.
+        // The stack may route packets by their type of service: the connection keeps the address of
+        // its first packet.
         let is_as_first = (headers.tos ^ flow.tos) & DSCP == 0;
         let is_due = flow.egress != link || self.now / REROUTE != flow.last_seen / REROUTE;
         if is_as_first && is_due {
-            // The stack has routed it: only the source address and the next hop are asked for.
+            // The stack has chosen the link; only the source address and the next hop are looked
+            // up.
             let route = self.egress_route(&self.flow_route_query(flow));
             if route.outcome == RouteOutcome::Forward {
                 self.follow_route(flow, &route);
@@ -147,7 +148,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// A packet of no flow.
+    /// Handles a packet without a flow.
     #[inline(always)]
     fn begin_egress(&mut self) -> Outcome {
         let headers = self.headers;
@@ -158,18 +159,19 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         if let Some(reason) = address_fault(headers) {
             return Outcome::Decided(self.drop(reason));
         }
-        // Nobody could answer from a group's address, and what is for one is not translated.
+        // No answer can come from a multicast address, so packets to one are not translated.
         if headers.destination.is_multicast_or_broadcast() {
             return Outcome::Decided(self.drop(DropReason::Leak));
         }
         if self.settings.is_inside(headers.destination) {
             return Outcome::Decided(self.drop(DropReason::NoRoute));
         }
-        // The stack sends the first one first.
+        // The stack sends the first fragment first.
         if headers.kind == Kind::LaterFragment {
             return Outcome::Decided(self.drop(DropReason::Fragment));
         }
-        // Without one it is behind a namespace that routes: the stack knows the way back.
+        // A source without an endpoint is behind a namespace that routes: the stack knows the route
+        // back.
         let end = tables.endpoint(headers.source).unwrap_or_default();
         if headers.kind == Kind::IcmpError {
             return Outcome::Continue(Stage::EgressError);
@@ -181,9 +183,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.begin_masqueraded(&route, end, Exit::Onward)
     }
 
-    /// The route out of the link that the stack has chosen. If the kernel does not give it when it is
-    /// asked here, as one of a table that a rule for an interface leads to, the packet leaves all the
-    /// same, with the link's first address; not if it is for the router itself.
+    /// The route by the link that the stack has chosen. The look-up here may not find it, for
+    /// example if a rule for an interface selects its table. Then the packet leaves with the first
+    /// address of the link, unless it is for the router itself.
     #[inline(always)]
     fn egress_route(&self, query: &RouteQuery) -> Route {
         let PacketContext { tables, settings, headers, .. } = *self;
@@ -202,7 +204,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// An ICMP error of a namespace (RFC 5508 REQ-5).
+    /// Translates an ICMP error of a namespace (RFC 5508 REQ-5).
     #[inline(always)]
     pub(crate) fn egress_error(&mut self) -> Outcome {
         let cable = self.tables.endpoint(self.headers.source).unwrap_or_default().cable;
@@ -219,8 +221,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         translated.unwrap_or_else(|| Outcome::Decided(self.drop(reason)))
     }
 
-    /// An ICMP error that the stack makes about a packet which had been translated before: it
-    /// quotes what the stack saw.
+    /// Translates an ICMP error that the stack made about a translated packet: it quotes the packet
+    /// as the stack saw it.
     #[inline(always)]
     pub(crate) fn own_error(&mut self) -> Outcome {
         let headers = self.headers;
@@ -245,7 +247,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         })
     }
 
-    /// Sends an error on, with the quoted packet as its sender sent it. `None` if that sender is
+    /// Forwards an error, with the quoted packet as its sender sent it. `None` if that sender is
     /// not outside.
     #[inline(always)]
     fn send_translated_error<F: FlowRef>(

@@ -1,4 +1,4 @@
-//! tcx ingress of a cable's host side: what a namespace sends.
+//! tcx ingress of a cable's host side: packets that a namespace sends.
 
 use core::mem::offset_of;
 
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Decides about a packet that a namespace sent, and applies it.
+/// Handles a packet that a namespace sent: decides, and applies the decision.
 #[inline(always)]
 pub fn from_namespace<P: Packet, T: Tables>(
     packet: &mut P,
@@ -41,7 +41,8 @@ pub fn from_namespace<P: Packet, T: Tables>(
     enter::<_, _, FAST_PATH>(packet, tables, scratch, now)
 }
 
-/// The same without a fast path, for programs that may be slow.
+/// As the entry without `_slow`, but every packet takes the slow path: for the programs of the
+/// packet log.
 #[inline(always)]
 pub fn from_namespace_slow<P: Packet, T: Tables>(
     packet: &mut P,
@@ -153,9 +154,9 @@ pub fn other_frame<P: Packet, T: Tables>(
 }
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// An IPv4 packet of a namespace whose cable is not in the bridge of the lab. Out of its bridge,
-    /// the port is an interface of the router, which would route the packet. At another bridge, the
-    /// packet passes with its own addresses.
+    /// The verdict on an IPv4 packet of a namespace whose cable is not in the bridge of the lab.
+    /// Without a bridge, the port is an interface of the router, which would route the packet. At
+    /// another bridge, the packet passes with its own addresses.
     #[inline(always)]
     fn unplugged_port(&self) -> Verdict {
         if self.handoff.port_state == PortState::Closed {
@@ -241,7 +242,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.rewrite_known::<PATH>(&to, exit, flow.rule)
     }
 
-    /// A packet whose TTL has run out: the stack answers, unless the packet was sent with a TTL of 0.
+    /// Handles a packet whose TTL has run out: the stack answers it, unless it was sent with a TTL
+    /// of 0.
     #[inline(always)]
     fn expired_ttl(&mut self) -> KnownFlow {
         if self.headers.ttl == 0 {
@@ -275,7 +277,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// A packet of no flow.
+    /// Handles a packet without a flow.
     #[inline(always)]
     fn begin_outbound(&mut self) -> Outcome {
         let headers = self.headers;
@@ -296,7 +298,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                 self.handoff.is_for_host = true;
                 self.begin_towards_host()
             }
-            // The stack answers with the right ICMP error.
+            // The stack drops it and sends the right ICMP error.
             RouteOutcome::Refused => Outcome::Decided(Verdict::Pass),
             RouteOutcome::Forward if headers.ttl <= 1 => Outcome::Decided(Verdict::Pass),
             RouteOutcome::Forward if !self.settings.is_uplink(route.egress) => {
@@ -305,12 +307,13 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                     None => Outcome::Decided(Verdict::Pass),
                 }
             }
-            // Translated when it leaves.
+            // The egress hook translates it.
             RouteOutcome::Forward if self.goes_by_stack() => Outcome::Decided(match headers.kind {
                 Kind::LaterFragment => self.begin_reassembly(),
                 _ => Verdict::Pass,
             }),
-            // A rule for the source leads elsewhere what is for another network of the lab.
+            // A routing rule for the source may lead packets for another network of the lab
+            // elsewhere.
             RouteOutcome::Forward if self.settings.is_inside(headers.destination) => {
                 Outcome::Decided(self.drop(DropReason::NoRoute))
             }
@@ -333,14 +336,14 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         is_own_address(tables, self.headers.destination, bridge)
     }
 
-    /// Towards the host itself: a forwarded port leads back into a namespace, anything else is
-    /// for the stack.
+    /// Handles a packet for the host itself: a forwarded port leads back into a namespace, and
+    /// everything else passes to the stack.
     #[inline(always)]
     fn begin_towards_host(&mut self) -> Outcome {
         let headers = self.headers;
         let tables = self.tables;
         match headers.kind {
-            // Without its ports nobody knows whether it is for the host.
+            // Without its ports the receiver is unknown: the host, or a namespace.
             Kind::LaterFragment if tables.is_host_address(headers.destination) => {
                 return Outcome::Decided(self.begin_reassembly());
             }
@@ -359,7 +362,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let verdict = match target {
             None if self.settings.mappings != 0 => return Outcome::Continue(Stage::EifAdmit),
             None => Verdict::Pass,
-            // Broadcast, loopback, or no route: the stack's to refuse.
+            // Broadcast, loopback, or no route: left to the stack, which refuses it.
             Some(_) if !self.is_for_own_address() => Verdict::Pass,
             Some(_) if self.is_hosts_own() => Verdict::Pass,
             Some(_) if headers.is_rst() => self.drop(DropReason::NoFlow),

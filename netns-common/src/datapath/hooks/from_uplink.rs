@@ -1,7 +1,7 @@
-//! tcx ingress of an uplink: what the outside sends.
+//! tcx ingress of an uplink: packets from outside.
 //!
-//! A packet of a translated flow never reaches the host's own sockets, which know nothing of the
-//! connection and would answer with a RST: it skips the stack, or is forwarded by it.
+//! A packet of a translated flow must never reach the host's own sockets, which do not know the
+//! connection and would answer with a RST. It skips the stack, or the stack forwards it.
 
 use crate::{
     abi::{Direction, DropReason, FlowKind, FlowState, Stage, Tick},
@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// Decides about a packet that came in by an uplink, and applies it.
+/// Handles a packet that came in by an uplink: decides, and applies the decision.
 #[inline(always)]
 pub fn from_uplink<P: Packet, T: Tables>(
     packet: &mut P,
@@ -45,7 +45,8 @@ pub fn from_uplink<P: Packet, T: Tables>(
     enter::<_, _, FAST_PATH>(packet, tables, scratch, now)
 }
 
-/// The same without a fast path, for programs that may be slow.
+/// As the entry without `_slow`, but every packet takes the slow path: for the programs of the
+/// packet log.
 #[inline(always)]
 pub fn from_uplink_slow<P: Packet, T: Tables>(
     packet: &mut P,
@@ -147,8 +148,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     fn forward_inbound<F: FlowRef, const PATH: bool>(&mut self, flow: &F) -> KnownFlow {
         let headers = self.headers;
         let begun_outside = FlowKind::is_begun_outside(flow.kind);
-        // A connection between namespaces has no packets from outside. The host's own packets are
-        // for the stack.
+        // A connection between namespaces has no packets from outside, and packets of the host's
+        // own flows are for the stack.
         let is_inner = flow.egress == 0 || flow.kind == FlowKind::Host as u8;
         if is_inner {
             return if flow.kind == FlowKind::OtherNat as u8 {
@@ -177,7 +178,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             destination_port: flow.inside_port,
             mac,
         };
-        // The record may have become another flow's: then the packet is not for this inside end.
+        // Another flow may have taken the record by now; then the packet is not for this inside
+        // end.
         if !flow.was_of(&headers.inbound_key()) {
             return KnownFlow::Miss;
         }
@@ -185,9 +187,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.rewrite_known::<PATH>(&to, exit, flow.rule)
     }
 
-    /// Whether a record of a connection that is over makes room for a socket of the host, which waits
-    /// for the caller that begins another one: the service may have been there before the namespace
-    /// took its port.
+    /// Whether the record of a closed connection gives way to a listening socket of the host,
+    /// because the packet begins a new connection. The service may be older than the namespace's
+    /// use of its port.
     #[inline(always)]
     fn gives_way_to_host<F: FlowRef>(&self, flow: &F) -> bool {
         let state = FlowState::from_number(flow.state);
@@ -203,7 +205,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         true
     }
 
-    /// A packet of no flow.
+    /// Handles a packet without a flow.
     #[inline(always)]
     fn begin_inbound(&mut self) -> Outcome {
         let headers = self.headers;
@@ -215,20 +217,20 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             return Outcome::Decided(self.drop(DropReason::InsideSource));
         }
         if self.is_for_inside() {
-            // What is not translated outwards has answers that bear the inside's own address.
+            // Answers to packets that left untranslated have an inside destination.
             let (settings, link) = (self.settings, self.packet.link());
             if may_pass_untranslated(tables, settings, link, headers.destination, headers.source) {
                 return Outcome::Decided(Verdict::Pass);
             }
             return Outcome::Decided(self.drop(DropReason::InsideDestination));
         }
-        // Group addresses are the host's own affair.
+        // Packets to multicast addresses are for the host.
         if destination_mac(self.packet).is_none_or(|mac| mac[0] & 1 != 0) {
             return Outcome::Decided(Verdict::Pass);
         }
         match headers.kind {
             Kind::IcmpError => return Outcome::Continue(Stage::InboundError),
-            // Without its ports nobody knows whether it is for the host.
+            // Without its ports the receiver is unknown: the host, or a namespace.
             Kind::LaterFragment if self.is_not_forwarded() => {
                 return Outcome::Decided(self.begin_reassembly());
             }
@@ -264,8 +266,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         Outcome::Decided(self.drop(refusal))
     }
 
-    /// Whether the source of a packet from outside is inside. The routing table is asked only where
-    /// more than the prefixes can tell: packets for the host itself, which are most, do without.
+    /// Whether the source of a packet from outside is an inside address. The routing table is asked
+    /// only if the prefixes do not decide; most packets are for the host itself and need no
+    /// look-up.
     #[inline(always)]
     fn is_from_inside(&self) -> bool {
         let (headers, settings) = (self.headers, self.settings);
@@ -283,13 +286,13 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                 && leads_inside(tables, headers.destination, self.packet.link())
     }
 
-    /// A packet to an address of the host, from outside or from a namespace, to a port that is not
-    /// forwarded: an inside end may have it as its mapping.
+    /// Handles a packet to an address of the host and a port without a forward, from outside or
+    /// from a namespace: an endpoint-independent mapping may have the port.
     #[inline(always)]
     fn begin_mapped(&mut self) -> Outcome {
         let headers = self.headers;
         let tables = self.tables;
-        // Somebody inside calls by the host's own address.
+        // The caller is inside and uses an address of the host.
         let is_from_inside = self.handoff.is_for_host;
         let remote = if is_from_inside { headers.destination } else { headers.source };
         let Some(admitted) = eim::admit(tables, headers, remote, self.now) else {
@@ -300,7 +303,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         } else {
             self.is_for_host_address()
         };
-        // A socket of the host may be younger than the mapping.
+        // A socket of the host may be newer than the mapping, and comes first.
         if !is_for_host || self.has_host_socket() {
             return Outcome::Decided(Verdict::Pass);
         }
@@ -321,7 +324,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         Outcome::Decided(self.drop(reason))
     }
 
-    /// Whether a socket of the host waits for the packet, or is connected with its sender.
+    /// Whether a socket of the host listens for the packet, or is connected to its sender.
     #[inline(always)]
     fn has_host_socket(&self) -> bool {
         let headers = self.headers;
@@ -343,8 +346,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         route.outcome == RouteOutcome::Local
     }
 
-    /// Whether the destination is an address of the host: a port matches only there, so that
-    /// transit traffic is not hijacked.
+    /// Whether the destination is an address of the host. Forwards apply only there, so that
+    /// transit traffic is not redirected.
     #[inline(always)]
     fn is_for_host_address(&self) -> bool {
         self.is_not_forwarded()

@@ -1,5 +1,5 @@
-//! The hooks: what each does with a packet, from its entry program to the flow that carries it or
-//! the new flow that it begins. Uses every other wing.
+//! The hooks: each handles a packet from its entry program to the flow that forwards it, or to the
+//! new flow that it begins. Uses all other folders.
 
 pub(crate) mod egress;
 pub(crate) mod from_namespace;

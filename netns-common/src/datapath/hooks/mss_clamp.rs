@@ -1,5 +1,5 @@
-//! Lowering the segment size that the ends of a TCP connection announce (RFC 9293 section
-//! 3.7.1), for links beyond which larger segments are lost.
+//! Lowering the maximum segment size that the ends of a TCP connection announce (RFC 9293 section
+//! 3.7.1), for paths that lose larger segments.
 
 use core::mem::offset_of;
 
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// IPv4 and TCP headers without options: what the announced size leaves out.
+/// Bytes of the IPv4 and TCP headers without options, which the announced size does not count.
 const HEADERS: u32 = 40;
 
-/// The smallest size that is asked for: Linux agrees to none below (`TCP_MIN_MSS`).
+/// The smallest size that is written, in bytes: Linux accepts none below (`TCP_MIN_MSS`).
 const LEAST: u32 = 88;
 
 /// Kinds of TCP options (RFC 9293 section 3.1).
@@ -32,7 +32,7 @@ const NOTHING: u8 = 1;
 
 const SEGMENT_SIZE: u8 = 2;
 
-/// Bytes of the fixed TCP header, and the most that its options take.
+/// Bytes of the fixed TCP header, and of the longest options.
 const FIXED: usize = 20;
 
 const MOST_OPTIONS: usize = 40;
@@ -47,8 +47,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         })
     }
 
-    /// Lowers what a SYN or its answer announces, if a masquerade of its inside end wants it. The
-    /// packet bears its new addresses, and the headers are those that it came with.
+    /// Lowers the size that a SYN or SYN-ACK announces, if the masquerade of its inside end clamps
+    /// sizes. The packet has its new addresses already, and the headers are the original ones.
     #[inline(always)]
     fn lower_mss(&mut self) -> Option<()> {
         let came_by = self.packet.link();
@@ -57,9 +57,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             Exit::Peer { cable } => {
                 (Ip4::from_network(self.packet.load(IP_DESTINATION)?), came_by, cable)
             }
-            // No SYN of which more is to be read.
+            // Only a SYN or SYN-ACK with a whole header announces a size.
             Exit::Ingress { .. } => return Some(()),
-            // At an uplink, in or out.
+            // The packet enters or leaves by an uplink.
             Exit::Onward => {
                 let inside = if self.settings.is_inside(self.headers.source) {
                     self.headers.source
@@ -70,7 +70,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                 (inside, came_by, cable)
             }
         };
-        // Between namespaces nothing is masqueraded.
+        // Packets between namespaces are not masqueraded.
         if !self.settings.is_uplink(uplink) {
             return Some(());
         }
@@ -93,7 +93,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
         self.packet.store_at(offset, most.to_be())?;
         let (old, new) = (announced.to_be(), most.to_be());
-        // On an odd offset its bytes belong to two words of the sum.
+        // At an odd offset, its bytes belong to two words of the sum.
         let diff = if (offset - l4).is_multiple_of(2) {
             Diff::NONE.half(old, new)
         } else {
@@ -103,9 +103,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     }
 }
 
-/// Where the announced segment size stands, and what it is. `None` where there is none, or where
-/// the options make no sense. The packet ends at `packet_end`; its frame may be longer. `place` is
-/// memory for the place that was got to: the verifier need not tell the ways there apart.
+/// The offset of the announced segment size, and the size. `None` if there is none, or if the
+/// options are malformed. The packet ends at `packet_end`; its frame may be longer. `place` holds
+/// the current offset in memory, so that the verifier merges the paths to it.
 #[inline(always)]
 fn find<P: Packet>(
     packet: &P,
@@ -119,7 +119,7 @@ fn find<P: Packet>(
         return None;
     }
     *place = FIXED as u8;
-    // Each step takes an option, a byte long at least.
+    // Each step reads an option, which has at least one byte.
     for _ in 0..MOST_OPTIONS {
         let at = usize::from(verifier_barrier(place));
         if at + 1 >= end {

@@ -1,9 +1,9 @@
-//! Connections of other NATs on the machine, as Docker, libvirt and podman have them: they leave by
-//! an uplink with an address of the router.
+//! Connections of other NATs on the machine, such as those of Docker, libvirt and podman. They
+//! leave by an uplink with an address of the router.
 //!
-//! They are recorded, so that no connection of the lab gets their port and their answers are taken
-//! for nothing else. One that begins with a port that a connection of the lab has already gets
-//! another one outside, as netfilter would give it if it had made both.
+//! They are recorded, so that no connection of the lab gets their port, and so that their answers
+//! are recognised. If a connection of the lab has the port already, the new one gets another
+//! external port, as it would if netfilter had made both.
 
 use crate::{
     abi::{Direction, FlowKind, Masquerade, NO_RULE, Port, Stage},
@@ -26,21 +26,22 @@ use crate::{
 const PASS: Outcome = Outcome::Decided(Verdict::Pass);
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Whether a record is a living connection of another NAT.
+    /// Whether a record is a current connection of another NAT.
     #[inline(always)]
     fn is_other_nats_flow<F: FlowRef>(&self, flow: &F, from_initiator: bool) -> bool {
         flow.kind == FlowKind::OtherNat as u8
             && !self.is_flow_over::<SLOW_PATH>(flow, from_initiator)
     }
 
-    /// A packet that leaves with an address of the router, and is neither a socket's nor the lab's.
+    /// Handles a packet that leaves with an address of the router, and comes neither from a socket
+    /// of the host nor from the lab.
     #[inline(always)]
     pub(crate) fn other_nat_out(&mut self) -> Outcome {
         self.handoff.eviction.is_done = false;
         let headers = self.headers;
         let tables = self.tables;
         match headers.kind {
-            // It may quote a packet that came in by another port.
+            // The error may quote a packet that came in by another port.
             Kind::IcmpError => return Outcome::Continue(Stage::OwnError),
             Kind::Query => {}
             kind if kind.has_ports() => {}
@@ -53,7 +54,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                 self.update_flow::<_, SLOW_PATH>(&flow, Direction::Out);
                 return PASS;
             }
-            // Of others that are over, a SYN of this one says nothing.
+            // A SYN of another NAT does not show that the recorded connection is over.
             is_taken = flow.is_port_translated() || flow.kind != FlowKind::OtherNat as u8;
             is_taken = is_taken && !is_expired(&flow, self.settings, self.now);
         }
@@ -70,7 +71,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             };
             return self.rewrite_by_stage(&to, ParkedExit::NONE, NO_RULE, false);
         }
-        // The far end of an open connection knows it by its port. Another port would end it.
+        // The remote knows an open connection by its port, so another port would break it.
         let is_open = headers.kind.is_tcp() && !headers.is_syn();
         if is_taken && is_open || !quota::has_room_for_other_nat(tables, self.settings, self.now) {
             return self.pass_unrecorded();
@@ -82,7 +83,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         draft.seen_port = headers.destination_port;
         draft.external = headers.source;
         if is_taken {
-            // By no rule, which maps nothing.
+            // No rule applies, so the flow has no mapping.
             self.handoff.masquerade = Masquerade::default();
             let stage =
                 if self.settings.mappings == 0 { Stage::AllocatePort } else { Stage::AllocateEim };
@@ -94,7 +95,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// An answer: to the stack, where the other NAT waits for it.
+    /// Handles an answer: it passes to the stack, where the other NAT translates it.
     #[inline(always)]
     pub(crate) fn other_nat_in(&mut self) -> Outcome {
         let headers = self.headers;

@@ -1,4 +1,4 @@
-//! Where the packets of a flow leave: the routing table is asked again while the flow is in use.
+//! The route of a flow, which is looked up again while the flow is in use.
 
 use crate::{
     abi::{DropReason, FlowKind, LinkRole, Tick},
@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-/// How often a flow in use asks the routing table anew, in ticks: about once a second.
+/// How often the route of a flow in use is looked up again, in ticks: about once a second.
 pub(crate) const REROUTE: Tick = 8;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Checks that a flow still leaves as the routing table says; `None` if the packet goes on by its
+    /// Looks up the route of a flow again when it is due; `None` if the packet is forwarded by the
     /// record.
     #[inline(always)]
     pub(crate) fn reroute<F: FlowRef>(&mut self, flow: &F) -> Option<KnownFlow> {
@@ -42,13 +42,13 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             let outcome = self.refuse(reason);
             return Some(self.known(outcome));
         }
-        // The stack answers with the right ICMP error.
+        // The stack drops it and sends the right ICMP error.
         let is_begun_inside = !FlowKind::is_begun_outside(flow.kind);
         is_begun_inside.then_some(KnownFlow::Pass)
     }
 
-    /// The route of an answer. The uplink that has the called address carries it, if the kernel has a route by that
-    /// uplink for a packet with this source. Else the kernel chooses.
+    /// The route of an answer. It leaves by the uplink that has the called address, if the kernel
+    /// has a route by that uplink for a packet with this source. Otherwise the kernel chooses.
     #[inline(always)]
     fn reply_route<F: FlowRef>(&mut self, flow: &F, bridge: u32) -> Route {
         let tables = self.tables;
@@ -64,22 +64,24 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         tables.route(&query, bridge)
     }
 
-    /// The look-up of the route for a packet of a flow. Its type of service is that of the flow's first packet.
+    /// The route query for a packet of a flow. Its type of service is that of the flow's first
+    /// packet.
     #[inline(always)]
     pub(crate) fn flow_route_query<F: FlowRef>(&self, flow: &F) -> RouteQuery {
         RouteQuery { tos: flow.tos, ..RouteQuery::of(self.headers, self.packet.mark()) }
     }
 
-    /// Writes where the packets of a flow leave by now. A masquerade that would bear another
-    /// address there is marked as stale: [`forget_stale`].
+    /// Writes the new route into the record of a flow. If a masqueraded flow would have another
+    /// external address there, its record is marked as stale: see [`Self::forget_stale`].
     #[inline(always)]
     pub(crate) fn follow_route<F: FlowRef>(&mut self, flow: &F, route: &Route) {
-        // The address of a connection from outside is the one that was called; only the way back may
-        // change.
+        // The external address of a connection from outside is the called one; only the route back
+        // may change.
         let keeps = FlowKind::is_begun_outside(flow.kind) || {
             let rule = masquerade::find(self.tables, route.egress, flow.inside);
             let PacketContext { tables, settings, .. } = *self;
-            // Also when it is published on another address since it began.
+            // This includes an inside end that was published on another address since the flow
+            // began.
             let is_borne = flow.external == masquerade::usual_address(rule.to, route) || {
                 let on = forward::published_on(tables, flow);
                 flow.external == masquerade::address(tables, settings, rule.to, on, route)
@@ -94,8 +96,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// Forgets the packet's record, if that was marked as stale. The programs that mark it have too
-    /// little of the stack left for that.
+    /// Removes the packet's record if it was marked as stale. The programs that mark it have too
+    /// little stack left to remove it.
     #[inline(always)]
     pub(crate) fn forget_stale(&mut self) {
         if !self.handoff.is_stale {
@@ -117,8 +119,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// Towards a link that is no uplink: between inside networks there is nothing to translate, and
-    /// nothing leaves the lab by a link of others.
+    /// Why a packet must not leave by a link that is no uplink. Packets between inside networks
+    /// pass untranslated, and no packet leaves the lab by a link of others.
     #[inline(always)]
     pub(crate) fn other_link_fault(&self, route: &Route) -> Option<DropReason> {
         let role = self.tables.link_role(route.egress);

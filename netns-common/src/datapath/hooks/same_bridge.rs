@@ -1,7 +1,6 @@
-//! From namespace to namespace on one bridge: what the bridge would carry goes straight into the
-//! other end's cable.
+//! Packets between namespaces on one bridge, which are redirected into the receiver's cable.
 //!
-//! Nothing is rewritten, so whatever speaks against the short way leaves a packet to the bridge.
+//! Nothing is rewritten, so every packet that does not qualify passes to the bridge.
 
 use crate::{
     abi::{Settings, Stage},
@@ -20,8 +19,8 @@ use crate::{
     },
 };
 
-/// Whether a packet is for the first of the inside prefixes, which is all that most labs have:
-/// then a neighbour is looked for before a flow is.
+/// Whether a packet is for the first inside prefix, the only one of most labs: then the neighbour
+/// is looked up before the flow.
 #[inline(always)]
 pub(crate) fn is_likely(settings: &Settings, headers: &Headers) -> bool {
     settings.inside_count != 0 && settings.inside[0].contains(headers.destination)
@@ -33,17 +32,17 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     pub(crate) fn same_bridge(&mut self) -> Outcome {
         match self.forward_on_bridge() {
             Some(verdict) => Outcome::Decided(verdict),
-            // With what is as it should be, the rare work costs next to nothing.
+            // The slow path adds next to no cost to the usual packets.
             None => Outcome::Continue(Stage::OutboundSlow),
         }
     }
 
-    /// Hands a packet to its neighbour. `None` if it is for nobody on the same bridge.
+    /// Redirects a packet to its receiver. `None` if the receiver is not on the same bridge.
     #[inline(always)]
     pub(crate) fn forward_on_bridge(&mut self) -> Option<Verdict> {
         let headers = self.headers;
         let tables = self.tables;
-        // Most are for the outside.
+        // Most packets are for the outside.
         if !self.settings.is_inside(headers.destination) {
             return None;
         }
@@ -62,7 +61,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             }
             bridge => bridge,
         };
-        // A bridge sends nothing back where it came from.
+        // A bridge sends no frame back to its own port.
         if bridge != to.bridge || to.cable == link {
             return None;
         }
@@ -77,8 +76,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         Some(Verdict::Redirect(Exit::Peer { cable: to.cable }))
     }
 
-    /// The bridge on which a packet's sender is that who it says it is, as each cable would find;
-    /// 0 if that has to be looked at more closely.
+    /// The bridge of a packet's sender if its source addresses are those of its cable; 0 if the
+    /// full source check has to decide.
     #[inline(always)]
     fn bridge_of_sender(&self, link: u32) -> u32 {
         let headers = self.headers;

@@ -1,4 +1,4 @@
-//! Who a frame says that it is from: what a cable and an uplink may carry.
+//! The source check: which sender addresses a cable and an uplink accept.
 
 use core::mem::offset_of;
 
@@ -31,11 +31,11 @@ const DHCP_SERVER: Port = Port::new(67);
 /// The DHCP client's port.
 const DHCP_CLIENT: Port = Port::new(68);
 
-/// IGMP (RFC 3376), whose senders need no address yet.
+/// IGMP (RFC 3376), whose senders may have no address yet.
 const IGMP: u8 = 2;
 
-/// A frame that holds no IPv4 packet, or one in a VLAN. From a cable it is bridged, never
-/// translated; from an uplink it is for the stack.
+/// The verdict on a frame without an IPv4 packet, or with one in a VLAN. From a cable it is
+/// bridged, never translated; from an uplink it passes to the stack.
 #[inline(always)]
 pub(crate) fn of_other_frame<P: Packet, T: Tables>(packet: &P, tables: &T) -> Verdict {
     let port = tables.bridge_port(packet.link());
@@ -49,7 +49,7 @@ pub(crate) fn of_other_frame<P: Packet, T: Tables>(packet: &P, tables: &T) -> Ve
     })
 }
 
-/// Why a cable does not carry a frame.
+/// The reason why a cable does not accept a frame.
 #[inline(always)]
 fn frame_fault<P: Packet, T: Tables>(
     packet: &P,
@@ -76,9 +76,8 @@ fn frame_fault<P: Packet, T: Tables>(
     None
 }
 
-/// Whether the stack would find a packet behind a tag that nobody has looked at. The kernel has
-/// taken one tag off before the hook; if that was a priority tag (VLAN 0), the stack goes on with
-/// the next.
+/// Whether the frame hides a packet behind a second VLAN tag. The kernel has removed one tag before
+/// the hook; if that was a priority tag (VLAN 0), the stack also removes the next.
 #[inline(always)]
 fn is_hidden<P: Packet>(packet: &P) -> bool {
     let ether_type: Option<u16> = packet.load(offset_of!(EthHdr, ether_type));
@@ -88,8 +87,8 @@ fn is_hidden<P: Packet>(packet: &P) -> bool {
     ether_type.is_some_and(is_vlan) && !packet.is_tagged()
 }
 
-/// ARP says who has an address. The sender's is its own, or none while it asks whether
-/// somebody else has it (RFC 5227 section 2.1.1).
+/// The reason why a cable does not accept an ARP message. The sender address must be the
+/// namespace's own, or 0.0.0.0 in a probe for a conflict (RFC 5227 section 2.1.1).
 #[inline(always)]
 fn arp_fault<P: Packet, T: Tables>(
     packet: &P,
@@ -99,8 +98,8 @@ fn arp_fault<P: Packet, T: Tables>(
     const KIND: usize = IP;
     const SENDER_MAC: usize = IP + offset_of!(ArpHdr, sha);
     const SENDER: usize = IP + offset_of!(ArpHdr, spa);
-    // One after the other: the compiler else computes with what was not read, and the verifier
-    // refuses that.
+    // Read one after the other: otherwise the compiler computes with values that were not read,
+    // which the verifier refuses.
     let Some(ARP_ETHERNET_IPV4) = packet.load(KIND) else { return Some(DropReason::Malformed) };
     let Some(sender) = packet.load(SENDER) else { return Some(DropReason::Malformed) };
     let mac: Option<Mac> = packet.load(SENDER_MAC);
@@ -114,7 +113,7 @@ fn arp_fault<P: Packet, T: Tables>(
 }
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Why a cable does not carry a packet; `port` is its end.
+    /// The reason why a cable does not accept a packet; `port` is its host side.
     #[inline(always)]
     pub(crate) fn source_fault(&self, port: &BridgePort) -> Option<DropReason> {
         let headers = self.headers;
@@ -135,8 +134,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         None
     }
 
-    /// Judges a packet of a known flow whose Ethernet source is not the one that the flow began with;
-    /// `None` if the packet may go on.
+    /// Judges a packet of a known flow whose Ethernet source is not the one that the flow began
+    /// with; `None` if the packet may go on.
     #[inline(always)]
     pub(crate) fn foreign_mac(&mut self) -> Option<KnownFlow> {
         let port = self.tables.bridge_port(self.packet.link())?;
@@ -145,8 +144,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     }
 }
 
-/// What is wrong with the addresses and the time to live of a packet of no flow, wherever it
-/// came from.
+/// The fault in the addresses or the TTL of a packet without a flow, from any side.
 #[inline(always)]
 pub(crate) fn address_fault(headers: &Headers) -> Option<DropReason> {
     if headers.source.is_martian() && !is_without_address(headers) {
@@ -161,9 +159,9 @@ pub(crate) fn address_fault(headers: &Headers) -> Option<DropReason> {
     None
 }
 
-/// Whether the sender of a packet asks for a checksum to be written where none belongs: into the
-/// IPv4 header, or over the ports. It would be written behind the guard's back, when the packet
-/// leaves. The packet inside a tunnel has its own, further on.
+/// Whether the pending checksum of a packet would overwrite its IPv4 header or its ports. The
+/// kernel would write it when the packet leaves, after the egress guard. The pending checksum of a
+/// packet inside a tunnel is further back.
 #[inline(always)]
 pub(crate) fn misplaces_checksum<P: Packet>(
     packet: &P,
@@ -183,7 +181,7 @@ pub(crate) fn misplaces_checksum<P: Packet>(
     start < transport || (start == transport && offset != field)
 }
 
-/// Whether a sender without an address may send this, to its own link: DHCP (RFC 2131 section
+/// Whether a sender without an address may send this packet on its own link: DHCP (RFC 2131 section
 /// 4.1) and IGMP (RFC 3376 section 4.2.13).
 #[inline(always)]
 fn is_without_address(headers: &Headers) -> bool {

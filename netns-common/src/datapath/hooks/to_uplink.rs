@@ -1,4 +1,4 @@
-//! tcx egress of an uplink: nothing of the lab leaves untranslated, but where a rule says so.
+//! tcx egress of an uplink: no packet of the lab leaves untranslated, unless a rule permits it.
 
 use core::mem::offset_of;
 
@@ -28,10 +28,10 @@ use crate::{
     },
 };
 
-/// The guard. Every packet that leaves by the uplink's cable passes it, the redirected ones too.
-/// Packets of the lab leave with an address of the router, or because a rule lets them leave as
-/// they are; what the stack forwarded from the lab is translated here. Packets of others that
-/// share the machine pass. The clock is read for the few that need it.
+/// The egress guard. Every packet that leaves by the uplink runs through it, including redirected
+/// ones. Packets of the lab leave with an address of the router, or untranslated if a rule permits
+/// it; packets that the stack forwarded from the lab are translated here. Packets of others that
+/// share the machine pass. The clock is read only for the few packets that need it.
 #[inline(always)]
 pub fn to_uplink<P: Packet, T: Tables>(
     packet: &mut P,
@@ -45,7 +45,7 @@ pub fn to_uplink<P: Packet, T: Tables>(
     }
     let Some(settings) = tables.settings() else { return Outcome::Decided(Verdict::Pass) };
     let Some(source) = packet.load(IP_SOURCE).map(Ip4::from_network) else {
-        // An IPv4 frame too short to have a source is of no use to anybody beyond the uplink.
+        // An IPv4 frame too short to have a source is useless beyond the uplink.
         return Outcome::Decided(drop(packet, tables, DropReason::Malformed));
     };
     let ingress = packet.ingress_link();
@@ -57,7 +57,7 @@ pub fn to_uplink<P: Packet, T: Tables>(
             Outcome::Continue(Stage::EgressGuard)
         };
     }
-    // What bears an inside prefix comes from the lab by whatever link it came.
+    // A packet with an inside source comes from the lab, whatever its ingress link is.
     if !settings.is_inside(source) {
         if is_from_host {
             return own(packet, tables, scratch, clock());
@@ -146,7 +146,7 @@ fn drop<P: Packet, T: Tables>(packet: &P, tables: &T, reason: DropReason) -> Ver
     Verdict::Drop(reason)
 }
 
-/// A packet of the host itself.
+/// Handles a packet of the host itself.
 #[inline(always)]
 fn own<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch, now: Tick) -> Outcome {
     match Headers::read(packet) {
@@ -163,7 +163,7 @@ fn own<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch, now:
     Outcome::Decided(Verdict::Pass)
 }
 
-/// Whether a rule lets a packet leave as it is.
+/// Whether a rule permits a packet to leave untranslated.
 #[inline(always)]
 fn may_leave<P: Packet, T: Tables>(
     packet: &P,
@@ -177,10 +177,9 @@ fn may_leave<P: Packet, T: Tables>(
     })
 }
 
-/// A connection of the host itself takes its port back from a namespace's flow, whose answers
-/// it would otherwise be given: a namespace must not be able to lie in wait for them
-/// (CVE-2021-3773). The namespace's next packet finds another port. Whether the connection is to
-/// be recorded.
+/// Removes a namespace's flow that has the port of a connection of the host. Otherwise the
+/// namespace would receive the answers to the host, for which it could lie in wait (CVE-2021-3773).
+/// The namespace's next packet gets another port. Returns whether the connection must be recorded.
 #[inline(always)]
 fn give_way_to_host<T: Tables>(headers: &Headers, tables: &T, now: Tick) -> bool {
     let key = headers.outbound_key(headers.source);
@@ -190,9 +189,9 @@ fn give_way_to_host<T: Tables>(headers: &Headers, tables: &T, now: Tick) -> bool
         flow.touch(&Touch { direction, state: None, seen: Some(now), bytes: headers.bytes });
         return false;
     }
-    // One that another CPU carries a packet of at this moment may stay: until the host's next packet.
+    // A flow whose packet another CPU handles at this moment may stay until the host's next packet.
     forget(tables, &key, &flow, flow.version());
-    // Sockets tell who has a port; nothing but a record tells who has an identifier.
+    // The socket tables show which ports are in use; only a record shows that an identifier is.
     !has_sockets(headers.protocol)
 }
 
@@ -208,7 +207,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         draft.inside_port = headers.source_port;
         draft.seen_port = headers.destination_port;
         draft.external = headers.source;
-        // Full table or not, the host's packet goes its way.
+        // The host's packet passes even if the table is full.
         let _ = tables.insert_flow(&headers.outbound_key(headers.source), draft);
         Outcome::Decided(Verdict::Pass)
     }

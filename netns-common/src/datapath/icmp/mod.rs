@@ -1,5 +1,5 @@
 //! ICMP errors: translating those about known flows, sending those of the NAT itself, and the MTU.
-//! Uses every wing down to `context`.
+//! Uses all folders up to `context`, in the order of [`datapath`](super).
 
 pub(crate) mod mtu;
 pub(crate) mod rewrite_quote;

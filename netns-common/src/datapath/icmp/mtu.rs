@@ -1,8 +1,8 @@
-//! Packets that are larger than the cable into their namespace carries.
+//! Packets that are larger than the MTU of the cable into their namespace.
 //!
-//! One that must not be fragmented is refused, so that its sender learns the size of the way
-//! (RFC 1191, RFC 4787 REQ-13). Another one from outside is translated and left to the stack,
-//! which fragments it (REQ-13a).
+//! A packet that must not be fragmented is refused, so that its sender learns the path MTU (RFC
+//! 1191, RFC 4787 REQ-13). Any other packet from outside is translated and left to the stack, which
+//! fragments it (REQ-13a).
 
 use core::mem::offset_of;
 
@@ -22,11 +22,11 @@ use crate::{
     },
 };
 
-/// A packet no larger than this fits every link; larger ones are held against the MTU of
-/// theirs (RFC 791: every host must accept 576 bytes, and no link in use is smaller).
+/// A packet of at most this size, in bytes, fits every link, so its MTU is not looked up (RFC 791:
+/// every host must accept 576 bytes, and no link in use is smaller).
 pub(crate) const FITS_EVERY_LINK: u32 = 576;
 
-/// Whether its sender forbids that it is fragmented.
+/// Whether the sender forbids fragmentation of the packet.
 #[inline(always)]
 pub(crate) fn is_indivisible<P: Packet>(packet: &P) -> bool {
     let fragment: Option<u16> = packet.load(IP + offset_of!(Ipv4Hdr, frags));
@@ -34,8 +34,8 @@ pub(crate) fn is_indivisible<P: Packet>(packet: &P) -> bool {
 }
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Whether a packet from another namespace is to be refused for its size. One that may be
-    /// fragmented goes on whole: it meets no link on its way.
+    /// Whether a packet from another namespace must be refused because of its size. One that may be
+    /// fragmented is delivered whole: no physical link is between the two.
     #[inline(always)]
     pub(crate) fn is_size_refused(&self, cable: u32) -> bool {
         self.headers.bytes > FITS_EVERY_LINK
@@ -43,7 +43,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             && is_indivisible(self.packet)
     }
 
-    /// Drops the packet and has its sender told which size would have passed.
+    /// Drops the packet and sends an ICMP error with the MTU of the cable.
     #[inline(always)]
     pub(crate) fn refuse_size(&mut self, cable: u32) -> Outcome {
         let outcome = self.refuse(DropReason::TooLarge);
@@ -51,7 +51,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         outcome
     }
 
-    /// A packet of a known flow whose time is up or that is too large for its cable.
+    /// Handles a packet of a known flow whose TTL has run out or that is too large for its cable.
     #[inline(always)]
     pub(crate) fn ttl_or_mtu(&mut self) -> Outcome {
         let headers = self.headers;
@@ -60,7 +60,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
         let key = headers.inbound_key();
         let Some(flow) = self.tables.flow(&key) else {
-            // Another CPU has removed it this very moment.
+            // Another CPU has just removed the record.
             return Outcome::Decided(self.drop(DropReason::NoFlow));
         };
         if is_indivisible(self.packet) {

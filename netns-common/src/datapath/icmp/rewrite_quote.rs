@@ -25,12 +25,13 @@ use crate::{
     },
 };
 
-/// The bit of a fragment that others follow (RFC 791).
+/// The `more fragments` bit (RFC 791).
 const MORE_FRAGMENTS: u16 = 0x2000;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Leaves it to a stage to translate the error whose quotation was read last: the ways to the
-    /// decision are many, and the rewriting has as many, each of which the verifier follows.
+    /// Leaves the rewriting of an error, whose quotation was read last, to a stage. Both the
+    /// decision and the rewriting have many paths, and in one program the verifier would follow
+    /// every combination.
     #[inline(always)]
     pub(crate) fn translate_error(
         &mut self,
@@ -64,8 +65,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     }
 }
 
-/// Corrects the checksum of a quoted SCTP packet, if it is quoted, and returns the edits of
-/// the message with this one. A fragment does not tell how long its packet was.
+/// Corrects the checksum of a quoted SCTP packet if the quotation includes it, and returns the sum
+/// of all edits of the message. It leaves a fragment alone, because the length of its packet is
+/// unknown.
 #[inline(always)]
 fn sctp_checksum<P: Packet>(
     packet: &mut P,
@@ -134,7 +136,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                 };
                 packet
                     .store_at(quote.l4() + offset_of!(Icmpv4Hdr, data), identifier.to_network())?;
-                // Of a message that is all zero the checksum is 0xffff, which no edit would leave alone.
+                // A message of zeroes has the checksum 0xffff, which an edit would change.
                 let is_kept = quote.source_port == to.quoted_source_port
                     && quote.destination_port == to.quoted_destination_port;
                 ((!is_kept).then_some(offset_of!(Icmpv4Hdr, check)), ports(Diff::NONE))

@@ -1,8 +1,8 @@
-//! ICMP errors that the NAT itself sends: to the sender of a packet that it drops.
+//! ICMP errors that the NAT itself sends to the sender of a dropped packet.
 //!
-//! The stack of the host sends them for what it forwards. A translated packet never meets the
-//! stack, which would not know the connection, so the datapath makes the error of the very
-//! frame: the packet as its sender sent it becomes the content of an answer to it.
+//! The host's stack sends errors for the packets that it forwards. A translated packet skips the
+//! stack, which does not know the connection. So the datapath turns the frame itself into the
+//! error: the packet, as its sender sent it, becomes the quotation.
 
 use core::mem::offset_of;
 
@@ -32,14 +32,14 @@ use crate::{
     },
 };
 
-/// Time to live of what the router sends (RFC 1700).
+/// The TTL of the router's own packets (RFC 1700).
 const TTL: u8 = 64;
 
 /// Precedence "internetwork control" (RFC 1812 section 4.3.2.5).
 const PRECEDENCE: u8 = 0xc0;
 
-/// What an error has of the type of service of the packet that it is about: neither the
-/// precedence nor the bits of congestion notification.
+/// The bits of the type of service that an error copies from its packet: neither the precedence nor
+/// ECN.
 const TYPE_OF_SERVICE: u8 = 0x1c;
 
 /// The header of an ICMP error.
@@ -59,7 +59,7 @@ unsafe impl Plain for IcmpWords {}
 
 const _: () = assert!(size_of::<IcmpWords>() + Ipv4Hdr::LEN == ENVELOPE);
 
-/// An error, as type and code of ICMP.
+/// The ICMP type and code of an error.
 struct Message {
     kind: u8,
     code: u8,
@@ -67,7 +67,7 @@ struct Message {
 }
 
 impl Message {
-    /// The error that tells a sender why its packet was dropped.
+    /// The error for a drop reason.
     #[inline(always)]
     const fn about(reason: DropReason) -> Self {
         match reason {
@@ -77,14 +77,14 @@ impl Message {
             DropReason::TooLarge => {
                 Self { kind: icmp_type::UNREACHABLE, code: 4, limit: Limited::FragmentationNeeded }
             }
-            // Something is used up: communication administratively prohibited (RFC 5508
-            // REQ-8, RFC 1812 section 5.2.7.1).
+            // A resource is used up: communication administratively prohibited (RFC 5508 REQ-8, RFC
+            // 1812 section 5.2.7.1).
             _ => Self { kind: icmp_type::UNREACHABLE, code: 13, limit: Limited::Prohibited },
         }
     }
 }
 
-/// Where an answer goes, and which address it is from.
+/// The exit and the source address of an ICMP error.
 struct Return {
     source: Ip4,
     exit: Exit,
@@ -97,13 +97,13 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         Outcome::Decided(self.answer_refused())
     }
 
-    /// The packet is counted as dropped in any case; the error is sent on in its place.
+    /// Counts the packet as dropped, and sends the error in its place if it may.
     #[inline(always)]
     fn answer_refused(&mut self) -> Verdict {
         let Refusal { reason, mtu, at } = self.handoff.refusal;
         let reason = DropReason::from_number(reason);
         if self.headers.ttl == 0 {
-            // No router on the way can have let it pass.
+            // A broken header never gets an answer, because no router can have forwarded it.
             return self.drop(DropReason::NoTimeToLive);
         }
         let dropped = self.drop(reason);
@@ -119,8 +119,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// The way to the sender; `None` if it must not be answered (RFC 1122 section 3.2.2, RFC 1812
-    /// section 4.3.2.7).
+    /// The exit to the sender; `None` if the sender must not be answered (RFC 1122 section 3.2.2,
+    /// RFC 1812 section 4.3.2.7).
     #[inline(always)]
     fn way_to_sender(&self, at: RefusedAt) -> Option<Return> {
         let headers = self.headers;
@@ -140,32 +140,31 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let port = tables.bridge_port(link);
         let query = RouteQuery::to(headers.source);
         let route = tables.route(&query, port.map_or(link, |port| port.bridge));
-        // A broadcast address, or one that no answer would reach.
+        // The source is a broadcast address, or unreachable.
         let leads_out = self.settings.is_uplink(route.egress);
         if route.outcome != RouteOutcome::Forward || (at == RefusedAt::Egress && leads_out) {
             return None;
         }
         Some(match port {
-            // The way that the stack would send errors of its own.
+            // The route that the stack would use for errors of its own.
             _ if at == RefusedAt::Egress => {
-                // By a route of its own: the packet has one already, whose next hop the kernel would ask
-                // for if it does not know the neighbour yet.
+                // Looked up explicitly: the packet already has a route, whose next hop the kernel
+                // would otherwise resolve if it does not know the neighbour yet.
                 let exit = Exit::Neighbour { link: route.egress, next_hop: Ip4::UNSPECIFIED };
                 Return { source: route.source, exit }
             }
             Some(_) => Return { source: route.source, exit: Exit::Peer { cable: link } },
             None => {
-                // Where the way back is not by an uplink, the answer goes where the packet came
-                // from.
+                // If the route back is not by an uplink, the answer returns to the ingress link.
                 let (link, next_hop) =
                     if leads_out { (route.egress, route.next_hop) } else { (link, headers.source) };
-                // The address that was called: the one that the sender knows the router by.
+                // The called address is the one by which the sender knows the router.
                 Return { source: headers.destination, exit: Exit::Neighbour { link, next_hop } }
             }
         })
     }
 
-    /// Makes the packet the content of an error to its sender.
+    /// Turns the packet into the quotation of an error to its sender.
     #[inline(always)]
     fn write_error(&mut self, message: &Message, mtu: u32, source: Ip4) -> Option<()> {
         let headers = self.headers;
@@ -185,7 +184,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                 version_length: 0x45,
                 tos: PRECEDENCE | (tos & TYPE_OF_SERVICE),
                 total_length: ((ENVELOPE + quoted) as u16).to_be(),
-                // One that is never fragmented needs no number (RFC 6864 section 4.1).
+                // A packet that is never fragmented needs no identification (RFC 6864 section 4.1).
                 id: 0,
                 fragment: DONT_FRAGMENT.to_be(),
                 ttl: TTL,

@@ -1,8 +1,8 @@
 //! ICMP errors about translated connections (RFC 5508 section 4).
 //!
-//! An error quotes the packet it is about as it was seen where the error arose, so the
-//! quotation is translated back along with the outer header. Errors neither refresh nor end
-//! a flow (REQ-6). What is quoted may be as short as eight bytes of the transport header.
+//! An error quotes its packet as the sender of the error received it, so the quotation is
+//! translated back along with the outer header. Errors neither refresh nor end a flow (REQ-6). The
+//! quotation may have only eight bytes of the transport header.
 
 use network_types::icmp::Icmpv4Hdr;
 
@@ -21,25 +21,25 @@ use crate::{
     },
 };
 
-/// The code of an unreachable destination: fragmentation needed, and forbidden.
+/// The code of "destination unreachable": fragmentation is needed but forbidden.
 const FRAGMENTATION_NEEDED: u8 = 4;
 
 /// Offset of the next hop's MTU in an ICMP header (RFC 1191 section 4).
 const NEXT_HOP_MTU: usize = 6;
 
-/// No link that carries IPv4 carries less than this (RFC 791 section 3.2).
+/// The smallest MTU of a link for IPv4, in bytes (RFC 791 section 3.2).
 const LEAST_MTU: u16 = 68;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// An error that came in by an uplink: to the inside end of the flow it is about, or to the
-    /// host if it is about none.
+    /// Handles an error that came in by an uplink: it goes to the inside end of the quoted flow, or
+    /// to the host if there is no such flow.
     #[inline(always)]
     pub(crate) fn inbound_error(&mut self) -> Outcome {
         const PASS: Outcome = Outcome::Decided(Verdict::Pass);
         let headers = self.headers;
         let tables = self.tables;
         let Some(quote) = self.read_quote() else { return PASS };
-        // The quoted packet went out: its source is the flow's external end.
+        // The quoted packet was outbound: its source is the external address of the flow.
         let (remote, remote_port) = (quote.destination, quote.destination_port);
         let key =
             FlowKey::new(remote, remote_port, quote.source, quote.source_port, quote.protocol);
@@ -60,8 +60,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         if let Some(reason) = self.error_fault(&quote) {
             return Outcome::Decided(self.drop(reason));
         }
-        // Anybody may send these, and they slow a connection down: not faster than any path
-        // changes.
+        // Anybody may forge these, and they slow a connection down, so they are limited to a rate
+        // that no change of a path exceeds.
         if self.is_too_big() && !tables.take_allowance(Limited::FragmentationNeededIn, self.now) {
             return Outcome::Decided(self.drop(DropReason::IcmpRateLimit));
         }
@@ -79,8 +79,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.translate_error(to, mac, exit, flow.rule)
     }
 
-    /// An error that a namespace sends about a packet which reached it through the NAT, or to
-    /// the host about one of the host's own.
+    /// Handles an error that a namespace sends, about a packet that reached it through the NAT or
+    /// about one of the host itself.
     #[inline(always)]
     pub(crate) fn outbound_error(&mut self) -> Outcome {
         if let Some(outcome) = self.translate_outbound_error() {
@@ -96,8 +96,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     }
 }
 
-/// The flow of a quoted packet that had come in: its destination is the flow's inside end.
-/// `may_tell`: whether the sender of the error may tell about such a flow.
+/// The flow of a quoted inbound packet, whose destination is the inside end of the flow.
+/// `may_tell`: whether the sender may report errors about such a flow.
 #[inline(always)]
 pub(crate) fn about<'a, P: Packet, T: Tables>(
     context: &PacketContext<'a, P, T>,
@@ -112,7 +112,7 @@ pub(crate) fn about<'a, P: Packet, T: Tables>(
             && context.headers.destination == quote.source
             && !is_expired(flow, context.settings, context.now)
     };
-    // As for packets: the record under the end's own ports comes first, unless it is over.
+    // As for packets, the record of a flow that kept its ports comes first, unless it is over.
     if let Some(flow) = tables.flow_with_kept_port(&key)
         && is_current(&flow)
     {
@@ -122,7 +122,7 @@ pub(crate) fn about<'a, P: Packet, T: Tables>(
 }
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// `None` if the error is about no flow.
+    /// Translates an error about an inbound packet. `None` if the error is about no flow.
     #[inline(always)]
     fn translate_outbound_error(&mut self) -> Option<Outcome> {
         let headers = self.headers;
@@ -148,7 +148,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             let exit = Exit::Neighbour { link: flow.egress, next_hop: flow.next_hop };
             return Some(self.translate_error(to, None, exit, flow.rule));
         }
-        // The other end is a namespace too: on to it by its own record (REQ-7).
+        // The other end is a namespace too: its own record translates the error for it (REQ-7).
         let other_key = flow.hairpin_peer_key();
         let other = tables.flow(&other_key)?;
         to.destination = other.inside;
@@ -163,7 +163,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         Some(self.translate_error(to, Some(mac), exit, flow.rule))
     }
 
-    /// The packet that this ICMP error quotes; `None` where it quotes too little, or no packet.
+    /// The packet that this ICMP error quotes; `None` if the quotation is too short or no IPv4
+    /// packet.
     #[inline(always)]
     pub(crate) fn read_quote(&mut self) -> Option<Quote> {
         let headers = self.headers;
@@ -175,7 +176,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         Some(verifier_barrier(&self.handoff.error_rewrite.quote))
     }
 
-    /// Why an error about a known flow must not be translated.
+    /// The reason why an error about a known flow must not be translated.
     #[inline(always)]
     pub(crate) fn error_fault(&self, quote: &Quote) -> Option<DropReason> {
         if !self.has_right_checksums(quote) {
@@ -198,15 +199,14 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             && self.packet.sum(message, length) == RIGHT
     }
 
-    /// Whether the error says that its packet needed fragmentation.
+    /// Whether the error is "fragmentation needed".
     #[inline(always)]
     fn is_too_big(&self) -> bool {
         let type_and_code: Option<[u8; 2]> = self.packet.load_at(self.headers.l4 as usize);
         type_and_code == Some([icmp_type::UNREACHABLE, FRAGMENTATION_NEEDED])
     }
 
-    /// Whether such an error names a size that a link may have. Routers from before RFC 1191
-    /// name none, which is 0.
+    /// Whether such an error names a possible MTU. Routers older than RFC 1191 name 0.
     #[inline(always)]
     fn has_possible_mtu(&self) -> bool {
         let mtu: Option<u16> = self.packet.load_at(self.headers.l4 as usize + NEXT_HOP_MTU);

@@ -1,4 +1,5 @@
-//! Giving a new flow its external port: one attempt a stage run, until a port is free.
+//! Allocating the external port of a new flow: one attempt in each run of the stage, until a port
+//! is free.
 
 use crate::{
     abi::{DropReason, FlowKind, Port, Stage},
@@ -19,8 +20,9 @@ use crate::{
 };
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Has a stage find an external port for the flow that is drafted, whose first packet then leaves
-    /// by `exit`: the one that its inside end is `published` by, if there is one, before its own.
+    /// Starts the stage that allocates an external port for the drafted flow, whose first packet
+    /// then leaves by `exit`. The port that publishes the inside end (`published`) is tried before
+    /// the flow's own port.
     #[inline(always)]
     pub(crate) fn start_allocation(
         &mut self,
@@ -61,8 +63,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.after_attempt(Stage::AllocateEim, claimed)
     }
 
-    /// Goes on once an attempt is made: with the packet, or by the same stage with the next attempt.
-    /// A loop would be as good, but for the verifier, which follows each round of it.
+    /// Continues after an attempt: with the packet, or with the next attempt in another run of the
+    /// stage. It is no loop, because the verifier would follow each iteration.
     #[inline(always)]
     fn after_attempt(&mut self, stage: Stage, claimed: Result<Port, Refused>) -> Outcome {
         let reason = match claimed {
@@ -71,7 +73,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
                 self.handoff.attempt += 1;
                 return Outcome::Continue(stage);
             }
-            // A mapped port stands for more than this remote: none gives way.
+            // A mapping serves all remotes, so its port is not reclaimed.
             Err(Refused::Taken) if stage as u32 == Stage::AllocatePort as u32 => {
                 self.handoff.attempt = 0;
                 return Outcome::Continue(Stage::Reclaim);
@@ -82,7 +84,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.make_room(reason, 0, stage).unwrap_or_else(|| self.give_up_allocation(reason))
     }
 
-    /// Ends the search for an external port of the flow that is drafted.
+    /// Ends the search for an external port of the drafted flow without success.
     #[inline(always)]
     pub(crate) fn give_up_allocation(&mut self, reason: DropReason) -> Outcome {
         if self.handoff.draft.kind == FlowKind::OtherNat as u8 {
@@ -92,7 +94,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.refuse_new_flow(reason, skips_stack)
     }
 
-    /// Sends the first packet of a flow on its way by the external port that was claimed for it.
+    /// Forwards the first packet of a flow with the external port that was claimed for it.
     #[inline(always)]
     pub(crate) fn send_first_packet(&mut self, external_port: Port) -> Outcome {
         let headers = self.headers;
@@ -113,7 +115,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.rewrite_by_stage(&translation, exit, rule, true)
     }
 
-    /// Drops the first packet of a flow that cannot begin, and has its sender told.
+    /// Drops the first packet of a flow that cannot begin, and sends an ICMP error to its sender.
     #[inline(always)]
     pub(crate) fn refuse_new_flow(&mut self, reason: DropReason, skips_stack: bool) -> Outcome {
         let place = if skips_stack { RefusedAt::Ingress } else { RefusedAt::Egress };

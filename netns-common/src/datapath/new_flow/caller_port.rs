@@ -1,6 +1,7 @@
-//! The port by which a forward's target knows its caller: the caller's own, unless the target has a
-//! connection with that address and port already, by another port of the host. Then it is another
-//! one, as with netfilter: the target could not tell the two apart.
+//! The port by which the target of a forward sees its caller. It is the caller's own, unless the
+//! target already has a connection with that address and port through another port of the host.
+//! Then another port replaces it, as with netfilter, because the target could not distinguish the
+//! two connections.
 
 use crate::{
     abi::{DropReason, FlowKey, InsideKey, Port, Stage},
@@ -14,17 +15,17 @@ use crate::{
     },
 };
 
-/// How many attempts are made to find such a port, the caller's own first.
+/// How many attempts a search makes, the caller's own port first.
 const TRIES: u32 = Stage::Dnat.runs();
 
 const _: () = assert!(Stage::HairpinTarget.runs() == TRIES);
 
-/// How many ports each of the others looks at.
+/// How many ports each later attempt checks.
 const PORTS_OF_ATTEMPT: u32 = 12;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// The port for the call of `key` to the forward that was found, by this attempt; `None` if all
-    /// that it looks at are taken.
+    /// The port of this attempt for the connection `key` to the forward; `None` if all ports that
+    /// it checks are taken.
     #[inline(always)]
     pub(crate) fn find_caller_port(&mut self, key: &FlowKey) -> Option<Port> {
         self.handoff.caller_port = Port::ZERO;
@@ -35,12 +36,12 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         } else {
             self.search_caller_port(key);
         }
-        // To the verifier both ways are one from here on.
+        // The verifier merges both paths here.
         let found = verifier_barrier(&self.handoff.caller_port);
         (found != Port::ZERO).then_some(found)
     }
 
-    /// Goes on with the next attempt, by the same stage.
+    /// Makes the next attempt in another run of the stage.
     #[inline(always)]
     pub(crate) fn try_another_caller_port(&mut self, stage: Stage, reason: DropReason) -> Outcome {
         self.handoff.attempt += 1;
@@ -74,15 +75,16 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             .is_some_and(|flow| self.is_live_rival(key, &flow))
     }
 
-    /// Whether a record of the target lives, and is another than that of the call. One that gives way
-    /// to it is forgotten: the target's answers can go by one of the two only.
+    /// Whether a record is a current connection of the target other than the new one. A record that
+    /// gives way to the new one is removed, because the target's answers can belong to only one of
+    /// them.
     #[inline(always)]
     fn is_live_rival<F: FlowRef>(&self, key: &FlowKey, flow: &F) -> bool {
         let (version, other) = (flow.version(), flow.key());
         if other == *key {
             return false;
         }
-        // Inlined, since little of the stack is left here.
+        // Inlined, because little stack is left here.
         let is_over = self.is_flow_over::<FAST_PATH>(flow, true);
         if is_over {
             forget(self.tables, &other, flow, version);
@@ -90,7 +92,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         !is_over
     }
 
-    /// Looks for a free port among those of an attempt, and handoff it.
+    /// Searches the ports of an attempt for a free one, and writes it to the hand-off.
     #[inline(always)]
     fn search_caller_port(&mut self, key: &FlowKey) {
         let attempt = self.handoff.attempt;
@@ -103,14 +105,14 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             attempt as u8,
         );
         for number in 0..PORTS_OF_ATTEMPT {
-            // As where an external port is looked for.
+            // As in the search for an external port.
             if verifier_barrier(&self.handoff.caller_port) != Port::ZERO {
                 continue;
             }
             let port = sequence.port(number);
             let inside = self.caller_inside_key(key, port);
             let tables = self.tables;
-            // Another CPU may have recorded this very call by another packet.
+            // Another CPU may have just recorded the same connection for another packet.
             let is_free_of =
                 |found: Option<T::FlowRef<'_>>| found.is_none_or(|flow| flow.key() == *key);
             if is_free_of(tables.flow_with_kept_port(&inside))

@@ -48,7 +48,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
         let bridge = tables.bridge_port(target.cable).map_or(0, |port| port.bridge);
         let link = self.packet.link();
-        // The way that an answer of the target would take by itself.
+        // The route that an answer of the target would take by default.
         let query = RouteQuery {
             source: forward.address,
             destination: headers.source,
@@ -58,15 +58,15 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             ..RouteQuery::default()
         };
         let mut reply = tables.route(&query, bridge);
-        // A rule for the target's address must not hide that the caller's is inside.
+        // A routing rule for the target's address must not hide that the caller is inside.
         let is_led_inside = reply.outcome == RouteOutcome::Forward
             && tables.link_role(reply.egress) == Some(LinkRole::Lab);
         if is_led_inside || leads_inside(tables, headers.source, bridge) {
             return Outcome::Decided(self.drop(DropReason::InsideSource));
         }
         if reply.outcome != RouteOutcome::Forward || reply.egress != link {
-            // The uplink that the call came by carries the answer, if there is a route by it for a packet whose
-            // source is the called address.
+            // The answer leaves by the uplink of the call, if there is a route by it for a packet
+            // whose source is the called address.
             let (source, source_port) = (headers.destination, headers.destination_port);
             let by_same = tables.route_by(&RouteQuery { source, source_port, ..query }, link);
             if by_same.outcome == RouteOutcome::Forward {
@@ -74,10 +74,10 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             }
         }
         if reply.outcome != RouteOutcome::Forward {
-            // A broadcast address, or one that no answer would reach.
+            // The source is a broadcast address, or unreachable.
             return Outcome::Decided(self.drop(DropReason::NoRoute));
         }
-        // Where the way back is not by an uplink, replies go where the packet came from.
+        // If the route back is not by an uplink, answers return to the ingress link.
         let (egress, next_hop) = if self.settings.is_uplink(reply.egress) {
             (reply.egress, reply.next_hop)
         } else {

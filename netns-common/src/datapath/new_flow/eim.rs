@@ -1,9 +1,10 @@
-//! Endpoint-independent mappings: an inside port has one external port, whatever it talks to
-//! (RFC 4787 REQ-1), and no other inside port has it (REQ-3). Who outside may use it without
-//! having been sent to is the rule's filtering (REQ-8).
+//! Endpoint-independent mappings: an inside port has one external port for all remotes (RFC 4787
+//! REQ-1), and no other inside port has it (REQ-3). The filtering of the rule decides which remotes
+//! may send to it first (REQ-8).
 //!
-//! Flows have records of their own as under any masquerade, so no packet of a known flow looks
-//! here. A mapping stands as long as one of its flows, and rests for a while.
+//! Flows have records of their own as under any masquerade, so packets of known flows need no
+//! mapping. A mapping lives as long as one of its flows; after that its port stays unused for a
+//! while.
 
 use crate::{
     abi::{
@@ -21,9 +22,9 @@ use crate::{
     },
 };
 
-/// Records `flow` under the external port of its inside end; when it has none, under that of this
-/// attempt, which becomes its mapping. A flow of a plain masquerade gets a port that is
-/// no mapping. Returns the port.
+/// Records `flow` under the external port of its inside end. Without a mapping, the port of this
+/// attempt becomes the mapping. A flow of a plain masquerade gets a port without a mapping. Returns
+/// the port.
 #[inline(always)]
 pub(crate) fn claim<T: Tables>(
     tables: &T,
@@ -62,7 +63,7 @@ pub(crate) fn claim<T: Tables>(
     };
     match recorded {
         Ok(()) => Ok(key.external_port),
-        // Another port would be another mapping.
+        // Another port would be a second mapping.
         Err(Refused::Taken) if standing.is_some() => {
             Err(Refused::Because(DropReason::PortsExhausted))
         }
@@ -70,7 +71,7 @@ pub(crate) fn claim<T: Tables>(
     }
 }
 
-/// Records a flow, and its mapping if it has one that is not there.
+/// Records a flow, and its mapping if that is not recorded yet.
 #[inline(always)]
 fn join<T: Tables>(
     tables: &T,
@@ -99,7 +100,7 @@ fn join<T: Tables>(
         Ok(()) if mapping.filtering == Filtering::Address as u8 => {
             let (port, protocol) = (key.external_port, key.protocol);
             let contact = MappingKey::contact(flow.external, port, protocol, key.remote);
-            // Without it that remote may only answer, from the port that it was sent to.
+            // Without it the remote may only answer from the port that was sent to.
             let _ = tables.insert_mapping(&contact, mapping);
             Ok(())
         }
@@ -132,10 +133,10 @@ pub(crate) fn of_inside<T: MappingTable>(
     (is_same(&mapping, &found) && !is_over(&mapping, now)).then_some(mapping)
 }
 
-/// Where a packet that `remote` sent to an external port leads. `None` if no mapping has it.
+/// The mapping for a packet from `remote` to an external port. `None` if no mapping has the port.
 ///
 /// # Errors
-/// When the mapping's filtering keeps `remote` out.
+/// If the filtering of the mapping does not admit `remote`.
 #[inline(always)]
 pub(crate) fn admit<T: MappingTable>(
     tables: &T,
@@ -164,16 +165,16 @@ pub(crate) fn admit<T: MappingTable>(
     })
 }
 
-/// Whether a mapping has had no living flow for so long that its port is free.
+/// Whether a mapping has been without flows for so long that its port is free.
 #[inline(always)]
 pub fn is_over(mapping: &Mapping, now: Tick) -> bool {
     let idle = now.wrapping_sub(mapping.last_seen);
-    // Another CPU may have stamped it after this one read its clock.
+    // Another CPU may have refreshed it after this one read its clock.
     idle <= Tick::MAX / 2 && idle > MAPPING_REST
 }
 
-/// Keeps what a living flow needs: its mapping, and that its remote was sent to. The sweeper
-/// calls this for every flow.
+/// Refreshes the entries of a current flow: its mapping, and its contact with the remote. The
+/// sweeper calls this for every flow.
 #[inline(always)]
 pub fn keep<T: MappingTable>(tables: &T, key: &FlowKey, flow: &FlowHead, now: Tick) {
     let is_mapped = !matches!(
@@ -196,8 +197,8 @@ pub fn keep<T: MappingTable>(tables: &T, key: &FlowKey, flow: &FlowHead, now: Ti
     }
 }
 
-/// Removes an entry that has no use any more. The sweeper calls this for every entry, after it
-/// has seen every flow.
+/// Removes an entry that is over. The sweeper calls this for every entry, after it has visited
+/// every flow.
 #[inline(always)]
 pub fn sweep<T: MappingTable>(tables: &T, key: &MappingKey, entry: &Mapping, now: Tick) {
     let is_useless = if key.is_inside() {

@@ -1,9 +1,9 @@
-//! When a share of the flow table is used up, or all of it, a record makes room. A sample of records is
-//! looked at. Of those that are over, or that nobody has answered, the one goes that was idle for longest. An
-//! established connection never goes.
+//! Eviction: when a share of the flow table, or the whole table, is used up, a record makes room.
+//! The stage examines a sample of records, and evicts the closed or unanswered one that was idle
+//! for longest. An established connection is never evicted.
 //!
-//! So forged SYNs drive out the half-open connections of other forged SYNs. A caller's connection is open long
-//! before it is the oldest of a sample.
+//! So forged SYNs evict the half-open connections of other forged SYNs. The connection of a real
+//! caller is open long before it is the oldest of a sample.
 
 use crate::datapath::tables::flow_table::FlowRef as _;
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
 const GOLDEN: u32 = 0x9e37_79b9;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Has a record make room if a new flow may not begin for that `reason`, and then has `stage` try again.
-    /// `None` if no record can make room for that reason, or one has for this packet.
+    /// Evicts a record if a new flow cannot begin for this `reason`, and then runs `stage` again.
+    /// `None` if an eviction does not help, or if this packet had one already.
     #[inline(always)]
     pub(crate) fn make_room(
         &mut self,
@@ -34,7 +34,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let (link, is_unreplied) = match reason {
             DropReason::TableFull => (WHOLE_TABLE, false),
             DropReason::Quota => (link, false),
-            // Also where all links together have too many: others are not to lose theirs.
+            // This also applies if all links together reach a limit: no link may evict records of
+            // others.
             DropReason::UnrepliedQuota | DropReason::UnrepliedShare => (link, true),
             _ => return None,
         };
@@ -54,15 +55,15 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         if verifier_barrier(&self.handoff.eviction.longest) != 0 {
             self.forget_sampled();
         }
-        // Where none was found there may be room by now: else the flow is refused there.
+        // Even if none was found, there may be room by now; otherwise that stage refuses the flow.
         Outcome::Continue(verifier_barrier(&self.handoff.eviction.stage))
     }
 
-    /// Notes the place of the record of a sample that may make room and was idle for longest.
+    /// Writes the place of the longest idle record of a sample that may be evicted to the hand-off.
     #[inline(always)]
     fn sample_evictable(&mut self) {
         let PacketContext { tables, settings, headers, .. } = *self;
-        // A place that only the holder of the seed can tell, and another one when the same packet comes again.
+        // The seed keeps the places secret, and each repetition of a packet samples others.
         let begin = Sequence::new(settings, headers).place(self.now);
         for number in 0..SAMPLE {
             if number >= settings.limits.sample {
@@ -77,7 +78,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// Forgets the record that was found, if it may make room still.
+    /// Removes the record that was found, if it may still be evicted.
     #[inline(always)]
     fn forget_sampled(&self) {
         let tables = self.tables;
@@ -90,7 +91,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
         tables.count_drop(DropReason::Evicted, self.headers.bytes);
         if flow.kind == FlowKind::Hairpin as u8 {
-            // The record of the other end is of no use without this one.
+            // The record of the other end is useless without this one.
             let key = flow.hairpin_peer_key();
             if let Some(other) = tables.flow(&key) {
                 forget(tables, &key, &other, other.version());

@@ -1,5 +1,5 @@
-//! From one namespace to a forward, or a mapping, of another: both ends see the host's address that
-//! was called (RFC 4787 REQ-9, RFC 5382 REQ-8).
+//! Hairpin connections: from one namespace to a forward or mapping of another. Both ends see the
+//! called address of the host (RFC 4787 REQ-9, RFC 5382 REQ-8).
 
 use crate::{
     abi::{Direction, DropReason, FlowKey, FlowKind, FlowRecord, Ip4, Port, Stage},
@@ -29,8 +29,8 @@ use crate::{
 };
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Forwards a packet whose remote is the host itself, that is, a forward of another namespace:
-    /// out by one record and in by the other (RFC 4787 REQ-9).
+    /// Forwards a packet of a hairpin connection: the record of the sender translates it outbound,
+    /// and that of the receiver inbound (RFC 4787 REQ-9).
     #[inline(always)]
     pub(crate) fn forward_hairpin_flow<F: FlowRef, const PATH: bool>(
         &mut self,
@@ -81,13 +81,13 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             Some(flow) => Some(flow),
             None => tables.flow_with_translated_port(&key).filter(|flow| self.is_hairpin(flow)),
         };
-        // Another CPU may have removed it this very moment.
+        // Another CPU may have just removed it.
         let Some(flow) = found else { return Outcome::Continue(Stage::OutboundBegin) };
         let known = self.forward_hairpin_flow::<_, SLOW_PATH>(&flow);
         self.finish_or(known, Stage::OutboundBegin)
     }
 
-    /// Whether a record is that of the packet's connection to a forward of another namespace.
+    /// Whether a record belongs to the packet's hairpin connection.
     #[inline(always)]
     fn is_hairpin(&self, flow: &FlowRecord) -> bool {
         let begun_inside = !FlowKind::is_begun_outside(flow.kind);
@@ -96,8 +96,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             && !self.is_flow_over::<SLOW_PATH>(flow, begun_inside)
     }
 
-    /// Begins a connection of one namespace to a forward: a record for each of its ends, both
-    /// seen from the host's address that was called. Here that of the caller.
+    /// Begins a hairpin connection with the record of the caller. Each end has a record, whose
+    /// remote is the called address of the host.
     #[inline(always)]
     pub(crate) fn hairpin_caller(&mut self) -> Outcome {
         let headers = self.headers;
@@ -140,13 +140,13 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             let published =
                 forward::published(tables, headers.protocol, headers.source, headers.source_port)
                     .map_or(Port::ZERO, |published| published.port);
-            // A namespace may call itself by the port that it is published by. That connection has two records,
-            // which must not have the same port.
+            // A namespace may call itself by the port that publishes it. That connection has two
+            // records, which must have different ports.
             let port = if published == headers.destination_port { Port::ZERO } else { published };
             let exit = Exit::Peer { cable: target.cable };
             return self.start_allocation(Stage::AllocatePort, exit, port);
         };
-        // By the port that all the others know it by (RFC 4787 REQ-9a).
+        // The port that publishes the caller to all others (RFC 4787 REQ-9a).
         match claim_mapped(tables, self.settings, headers, flow, &mapping) {
             Ok(port) => {
                 self.handoff.external_port = port;
@@ -157,7 +157,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         }
     }
 
-    /// Goes on with such a connection once its caller has a port.
+    /// Adds the record of the target once the caller has a port.
     #[inline(always)]
     pub(crate) fn hairpin_target(&mut self) -> Outcome {
         let headers = self.headers;
@@ -188,7 +188,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         flow.external = headers.destination;
         flow.cable = target.cable;
         flow.rule = forward.rule;
-        // If it fails, the caller's record stays until it expires: its next packet finds it and tries again.
+        // If this fails, the caller's record stays until it expires, and the caller's next packet
+        // tries again.
         match record(tables, self.settings, &key, &self.handoff.draft) {
             Ok(()) => {}
             Err(InsertError::Exists) => return self.refuse(DropReason::PortsExhausted),

@@ -1,4 +1,4 @@
-//! Choosing the external port of a flow: its own where possible, else a bounded search.
+//! Choosing the external port of a flow: its own if possible, otherwise by a bounded search.
 
 use crate::{
     abi::{
@@ -19,26 +19,25 @@ use crate::{
     },
 };
 
-/// How many attempts are made to find a port for a flow, its own first.
+/// How many attempts a search makes, the flow's own port first.
 pub(crate) const TRIES: u32 = Stage::AllocatePort.runs();
 
 const _: () = assert!(Stage::AllocateEim.runs() == TRIES);
 
-/// From this attempt on, each looks at several ports before it tries one.
+/// From this attempt on, each checks several ports before it tries to record one.
 const SEARCH: u32 = 2;
 
-/// How many ports such an attempt looks at. Towards a remote that has 19 of 20 ports in use already,
-/// all attempts together find none once in 10,000 times.
+/// How many ports such an attempt checks. If 19 of 20 ports towards a remote are in use, all
+/// attempts together fail once in 10,000 times.
 const PORTS_OF_ATTEMPT: u32 = 19;
 
-/// From this attempt on, forwarded ports are good enough: those that have no connection with the
-/// remote.
+/// From this attempt on, forwarded ports without a connection with the remote are used too.
 const LAST_RESORT: u32 = 10;
 
 /// Why a flow was not recorded under a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Somebody else has the port, and another may be free.
+    /// The port is in use, and another may be free.
     Taken,
     /// No port would do.
     Because(DropReason),
@@ -48,33 +47,32 @@ impl From<InsertError> for Refused {
     #[inline(always)]
     fn from(error: InsertError) -> Self {
         match error {
-            // Maybe only just now, on another CPU.
+            // Perhaps another CPU has just taken the port.
             InsertError::Exists => Self::Taken,
             InsertError::Full => Self::Because(DropReason::TableFull),
         }
     }
 }
 
-/// Which external port an attempt is to try.
+/// The external port that an attempt tries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
-    /// From 0 on.
+    /// The number of the attempt, from 0 on.
     pub(crate) attempt: u32,
-    /// The port that the inside end is published by; 0: none.
+    /// The port that publishes the inside end; 0: none.
     pub(crate) published: Port,
     /// A port that a search has found; 0: none.
     pub(crate) found: Port,
 }
 
 impl Wanted {
-    /// Whether this attempt is that of the published port. A forward leads there: that is why it is
-    /// wanted.
+    /// Whether this attempt tries the published port, which is a forwarded one by nature.
     #[inline(always)]
     pub(crate) fn is_published(&self) -> bool {
         self.attempt == 0 && self.published != Port::ZERO
     }
 
-    /// Whether this attempt is that of the flow's own port, which comes after a published one.
+    /// Whether this attempt tries the flow's own port, which comes after a published one.
     #[inline(always)]
     pub(crate) fn is_own(&self, own: Port) -> bool {
         let has_other = self.published != Port::ZERO && self.published != own;
@@ -113,10 +111,10 @@ pub(crate) fn claim<T: Tables>(
     Ok(key.external_port)
 }
 
-/// Looks for a free port among those of an attempt, and writes it to `found`; [`Port::ZERO`] if
-/// there is none. A port is free if no flow to the remote has it. Before the last resort it must
-/// not be forwarded either. The port is kept in memory: to the verifier each round of the loop is
-/// then like the one before.
+/// Searches the ports of an attempt for a free one, and writes it to `found`; [`Port::ZERO`] if
+/// there is none. A port is free if no flow to the remote has it, and before [`LAST_RESORT`] no
+/// forward either. The port is in memory, so that each iteration of the loop looks the same to the
+/// verifier.
 #[inline(always)]
 pub(crate) fn search<T: Tables>(
     tables: &T,
@@ -130,12 +128,12 @@ pub(crate) fn search<T: Tables>(
     if attempt < SEARCH {
         return;
     }
-    // A walk of its own: one may come by few places only.
+    // Each attempt has a walk of its own, because one walk may visit only few places.
     let (remote, port) = (headers.destination, headers.destination_port);
     let sequence = Sequence::towards(settings, headers, remote, port, attempt as u8);
     let mut key = headers.outbound_key(external);
     for number in 0..PORTS_OF_ATTEMPT {
-        // Left early, the loop would have as many ends, each of which the verifier follows.
+        // The loop does not end early, because the verifier would follow each of its ends.
         if verifier_barrier(found) != Port::ZERO {
             continue;
         }
@@ -146,8 +144,8 @@ pub(crate) fn search<T: Tables>(
     }
 }
 
-/// Whether no connection with the remote has an external port, and no forward has it, unless
-/// forwarded ports may be taken too.
+/// Whether an external port is free: no connection with the remote has it, and no forward either,
+/// unless `even_forwarded` permits forwarded ports.
 #[inline(always)]
 pub fn is_port_free<T: FlowTable + ForwardTable>(
     tables: &T,
@@ -158,17 +156,17 @@ pub fn is_port_free<T: FlowTable + ForwardTable>(
     (even_forwarded || !is_forwarded) && tables.flow(key).is_none()
 }
 
-/// Where a forward may lead what the remote sends to an external port.
+/// The permitted target of a forward of the external port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Forwarded {
-    /// Nowhere: there must be no forward.
+    /// None: the port must not be forwarded.
     Nobody,
-    /// To the flow's own inside end.
+    /// The flow's own inside end.
     Itself,
     Anybody,
 }
 
-/// Whether what the remote sends to the external port is forwarded to nobody else than it may be.
+/// Whether the external port has no forward for the remote except a permitted one.
 #[inline(always)]
 fn is_forwarded_as<T: Tables>(
     tables: &T,
@@ -207,7 +205,7 @@ pub(crate) fn claim_mapped<T: Tables>(
 }
 
 /// Whether the external port of `key` may be given to `flow` if no other flow has it: no socket of
-/// the host has it, nor another forward than there may be.
+/// the host uses it, and no forward except a permitted one.
 #[inline(always)]
 pub(crate) fn is_to_be_had<T: Tables>(
     tables: &T,
@@ -230,20 +228,20 @@ pub(crate) fn is_to_be_had<T: Tables>(
         && tables.host_socket(&query) == HostSocket::None
 }
 
-/// The ports to try for a flow that cannot keep its own: a walk through the range from a
-/// place and in steps that only the holder of the seed can tell (RFC 6056 section 3.3.4).
+/// The ports to try for a flow that cannot keep its own: a walk through the range, whose start and
+/// step only the holder of the seed knows (RFC 6056 section 3.3.4).
 pub(crate) struct Sequence {
     start: u32,
     step: u32,
     first: u16,
     span: u32,
-    /// Which bits of a place in the range are free, and what the others are: where parity is to be
-    /// kept, the places of the flow's own are all even, or all odd.
+    /// The variable bits of a place in the range, and the values of the others. To keep parity, the
+    /// places for a flow are all even or all odd.
     free: u32,
     fixed: u32,
 }
 
-/// Where ports below 1024 are chosen: the lower half has the best known services.
+/// The range of chosen ports below 1024: the lower half has the best known services.
 const PRIVILEGED: (u16, u16) = (512, 1023);
 
 impl Sequence {
@@ -252,8 +250,8 @@ impl Sequence {
         Self::towards(settings, headers, headers.destination, headers.destination_port, 0)
     }
 
-    /// The same ports for an inside end whatever it talks to: two CPUs that look for the port
-    /// of one mapping at once find the same.
+    /// The ports for a mapping do not depend on the remote, so two CPUs that search for one mapping
+    /// at the same time find the same port.
     #[inline(always)]
     pub(crate) fn of_mapping(settings: &Settings, headers: &Headers) -> Self {
         Self::towards(settings, headers, Ip4::UNSPECIFIED, Port::ZERO, 0)
@@ -286,7 +284,7 @@ impl Sequence {
         let parity = u32::from(settings.port_keep & KEEP_PARITY);
         Self {
             start: (hash >> 32) as u32,
-            // Odd, so that the walk meets no 32-bit place twice.
+            // Odd, so that the walk visits no 32-bit place twice.
             step: hash as u32 | 1,
             first,
             span: u32::from(last.saturating_sub(first)) + 1,
@@ -295,13 +293,13 @@ impl Sequence {
         }
     }
 
-    /// A place of the walk, in numbers of 32 bits.
+    /// A place of the walk, as a 32-bit number.
     #[inline(always)]
     pub(crate) const fn place(&self, number: u32) -> u32 {
         self.start.wrapping_add(self.step.wrapping_mul(number))
     }
 
-    /// [`Port::ZERO`] where the range has none of that parity.
+    /// The port of an attempt; [`Port::ZERO`] if the range has none of that parity.
     #[inline(always)]
     pub(crate) fn port(&self, attempt: u32) -> Port {
         let place = self.place(attempt);

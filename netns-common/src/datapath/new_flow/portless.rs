@@ -10,8 +10,8 @@ use crate::{
     },
 };
 
-/// Records the flow of a protocol without ports. A remote tells its peers apart by address
-/// alone, and all inside ends have one.
+/// Records the flow of a protocol without ports. A remote distinguishes its peers only by address,
+/// and all inside ends share one.
 #[inline(always)]
 pub(crate) fn claim<T: Tables>(
     tables: &T,

@@ -1,5 +1,5 @@
-//! When every external port towards a remote is taken, connections that are over give way, and those
-//! that nobody has answered: the oldest of a few. An established one never does.
+//! Reclaiming ports: when every external port towards a remote is taken, the oldest closed or
+//! unanswered connection of a sample gives way. An established one never does.
 
 use crate::datapath::tables::flow_table::FlowRef as _;
 use crate::{
@@ -20,13 +20,13 @@ use crate::{
     },
 };
 
-/// How many attempts are made, each with a sample of its own.
+/// How many attempts the stage makes, each with a sample of its own.
 const TRIES: u32 = Stage::Reclaim.runs();
 
 /// How many connections a sample has.
 const SAMPLE: u32 = 14;
 
-/// The numbers of walks through the ports that no other search takes.
+/// The number of the first walk through the ports that no other search uses.
 const WALKS: u8 = 200;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
@@ -65,8 +65,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         self.give_up_allocation(DropReason::PortsExhausted)
     }
 
-    /// Notes the port of the connection of a sample that has been over for longest, or one that has
-    /// become free meanwhile; [`Port::ZERO`] if there is none.
+    /// Writes the port of the sampled connection that has been over for longest, or a port that has
+    /// become free, to the hand-off; [`Port::ZERO`] if there is none.
     #[inline(always)]
     fn sample_reclaimable(&mut self) {
         self.handoff.external_port = Port::ZERO;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// Towards an uplink: begins a masqueraded flow of the namespace at `end`.
+    /// Begins a masqueraded flow of the namespace at `end` towards an uplink.
     #[inline(always)]
     pub(crate) fn begin_masqueraded(
         &mut self,
@@ -32,12 +32,12 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let headers = self.headers;
         let tables = self.tables;
         if is_routed(tables, self.settings, route.egress, headers.source) {
-            // Whatever it is: the stack routes it, and the guard lets it out.
+            // For every protocol: the stack routes the packet, and the egress guard permits it.
             return Outcome::Decided(Verdict::Pass);
         }
         self.handoff.masquerade = masquerade::find(tables, route.egress, headers.source);
-        // Read back from memory, whose content the verifier does not know: to it, all ways that led
-        // to a rule are one from here on.
+        // Read back from memory, whose content the verifier does not know, so that it merges all
+        // paths to a rule here.
         let rule = &self.handoff.masquerade;
         let (id, to) = (rule.rule, rule.to);
         if id == NO_RULE {
@@ -91,7 +91,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         flow.cable = end.cable;
         flow.rule = id;
         let is_mapped = self.settings.mappings != 0 && headers.kind != Kind::Portless;
-        // Also by a rule that maps nothing: it has to keep off the ports of those that do.
+        // This includes rules without mappings: their flows must not take the ports of mappings.
         let stage = if is_mapped { Stage::AllocateEim } else { Stage::AllocatePort };
         self.start_allocation(stage, exit, published.port)
     }

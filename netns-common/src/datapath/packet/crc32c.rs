@@ -64,8 +64,8 @@ fn shift(length: u32) -> u32 {
     crc32c_product(low, high)
 }
 
-/// [`multiply`] as one function instead of four copies of its loop. In a program of the kernel it is
-/// a global function, which the verifier checks once.
+/// [`multiply`] as one function instead of four copies of its loop. In a program of the kernel it
+/// is a global function, which the verifier checks once.
 #[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
 #[inline(never)]
 extern "C" fn crc32c_product(a: u32, b: u32) -> u32 {

@@ -312,8 +312,8 @@ impl Headers {
             && (kind.is_query() || matches!(kind, Kind::Tcp | Kind::Udp))
     }
 
-    /// The key of an outbound packet's flow whose source is translated to `external`, if it keeps its
-    /// port.
+    /// The key of an outbound packet's flow whose source is translated to `external`, if it keeps
+    /// its port.
     #[inline(always)]
     pub const fn outbound_key(&self, external: Ip4) -> FlowKey {
         let Self { destination, destination_port, source_port, protocol, .. } = *self;

@@ -80,8 +80,8 @@ pub(crate) fn came_from_lab<T: Tables>(tables: &T, settings: &Settings, ingress:
 }
 
 /// Whether what comes by a link is the lab's, so that it leaves by an uplink translated by the lab:
-/// a cable, a bridge or the link to the reassembler. Links of other NATs on the machine are not, nor
-/// are uplinks: what comes by one and leaves by another is another NAT's.
+/// a cable, a bridge or the link to the reassembler. Links of other NATs on the machine are not,
+/// nor are uplinks: what comes by one and leaves by another is another NAT's.
 #[inline(always)]
 pub(crate) fn is_lab_link<T: Tables>(tables: &T, settings: &Settings, link: u32) -> bool {
     tables.link_role(link) == Some(LinkRole::Lab)

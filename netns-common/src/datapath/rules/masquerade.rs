@@ -6,8 +6,8 @@ use crate::{
 };
 
 /// The rule for what `source` sends out of `uplink`: the longest prefix, and of two as long that
-/// of this uplink before that of any. Without one, that of [`NO_RULE`](crate::abi::NO_RULE), each of
-/// whose bytes is written: the verifier refuses what an `Option` leaves out.
+/// of this uplink before that of any. Without one, that of [`NO_RULE`](crate::abi::NO_RULE), each
+/// of whose bytes is written: the verifier refuses what an `Option` leaves out.
 #[inline(always)]
 pub(crate) fn find<T: Tables>(tables: &T, uplink: u32, source: Ip4) -> Masquerade {
     let any = tables.masquerade(0, source).unwrap_or_default();

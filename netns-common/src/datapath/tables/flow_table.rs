@@ -22,8 +22,8 @@ pub struct Touch {
     pub bytes: u32,
 }
 
-/// Which record it is that was found, and how it was then: nothing else is removed when it is judged to
-/// be over, whatever other CPUs have put in its place meanwhile.
+/// Which record it is that was found, and how it was then: nothing else is removed when it is
+/// judged to be over, whatever other CPUs have put in its place meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// No other record has it at the same time.
@@ -36,8 +36,8 @@ pub trait FlowRef: Deref<Target = FlowRecord> {
     /// To be had before the record is judged.
     fn version(&self) -> Version;
 
-    /// Whether what was read from it before was of this connection: another CPU may have forgotten it and taken
-    /// the record for another meanwhile.
+    /// Whether what was read from it before was of this connection: another CPU may have forgotten
+    /// it and taken the record for another meanwhile.
     fn was_of(&self, key: &FlowKey) -> bool;
 
     /// What was seen of the ends of a TCP connection.
@@ -78,7 +78,7 @@ pub trait UsageTable {
     /// Adds to the counts of a link.
     fn add_usage(&self, link: u32, addition: Addition);
 
-    /// Counts the answer to a flow, if a packet that leads it to `state` is that.
+    /// Counts the answer to a flow, if a packet that leads to `state` is its first answer.
     fn settle<F: FlowRef>(&self, flow: &F, state: FlowState, from_initiator: bool);
 }
 
@@ -102,7 +102,7 @@ pub trait FlowTable: UsageTable {
     /// room.
     fn evictable(&self, settings: &Settings, place: u32, wanted: Evictable, now: Tick) -> Tick;
 
-    /// Writes into a flow's record what a packet changes.
+    /// Updates the record of a flow for a packet.
     fn update_flow<F: FlowRef>(&self, flow: &F, packet: &Observation);
 
     /// For how long the connection of an external port was idle, and one tick more;

@@ -9,8 +9,8 @@ pub trait ForwardTable {
     fn port_rules(&self, protocol: u8, port: Port) -> RuleId;
     /// The rule of a port for just this address.
     fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId;
-    /// The rule that publishes a port of a target, as [`TARGET_PORTS`](crate::abi::maps::TARGET_PORTS)
-    /// has it.
+    /// The rule that publishes a port of a target, as
+    /// [`TARGET_PORTS`](crate::abi::maps::TARGET_PORTS) has it.
     fn target_rule(&self, target: Ip4, protocol: u8, port: Port) -> RuleId;
     fn forward(&self, rule: RuleId) -> Option<Forward>;
     /// Whether an address belongs to one of the rule's CIDRs.

@@ -24,8 +24,8 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn endpoint(&self, address: Ip4) -> Option<Endpoint>;
     fn bridge_port(&self, link: u32) -> Option<BridgePort>;
 
-    /// What the kernel does with what the namespace behind a cable sends. `link` is the cable's host side,
-    /// by which the packet came.
+    /// What the kernel does with what the namespace behind a cable sends. `link` is the cable's
+    /// host side, by which the packet came.
     fn sender_state(&self, link: u32) -> PortState;
     /// What it does with what is sent to the namespace behind a cable.
     fn receiver_state(&self, link: u32) -> PortState;
@@ -61,13 +61,13 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn route(&self, query: &RouteQuery, link: u32) -> Route;
     /// The kernel's route for a packet out of `egress`, and no other link.
     fn route_by(&self, query: &RouteQuery, egress: u32) -> Route;
-    /// When a socket of the host last sent a datagram whose answer has this key.
+    /// The time when a socket of the host last sent a datagram whose answer has this key.
     fn host_call(&self, key: &HostCallKey) -> Option<Tick>;
     /// The socket of the host that packets to this port from this remote are for.
     fn host_socket(&self, port: &PortQuery) -> HostSocket;
 
-    /// Whether no connection with the remote has an external port, and no forward has it, unless
-    /// forwarded ports may be taken too.
+    /// Whether an external port is free: no connection with the remote has it, and no forward
+    /// either, unless `even_forwarded` permits forwarded ports.
     fn is_port_free(&self, key: &FlowKey, even_forwarded: bool) -> bool;
 
     /// Whether one more ICMP error of this kind may pass on this CPU; it is then counted.
@@ -82,8 +82,8 @@ pub trait Tables: FlowTable + ForwardTable + FragmentTable + MappingTable {
     fn count_drop(&self, reason: DropReason, bytes: u32);
 }
 
-/// What the kernel does with frames between a cable's host side and its bridge. The router takes the place
-/// of the bridge at a point-to-point cable.
+/// What the kernel does with frames between a cable's host side and its bridge. The router takes
+/// the place of the bridge at a point-to-point cable.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortState {
@@ -92,7 +92,8 @@ pub enum PortState {
     Open = 0,
     /// It carries them to and from the router, but not between every two ports.
     Isolated = 1,
-    /// It decides frame by frame, or programs cannot see what it does. The kernel must see each frame.
+    /// It decides frame by frame, or programs cannot see what it does. The kernel must see each
+    /// frame.
     Unknown = 2,
     /// The link belongs to something else by now, such as another bridge.
     Elsewhere = 3,
