@@ -1,6 +1,6 @@
 //! SipHash-1-3 (Aumasson, Bernstein 2012), a keyed hash.
 
-/// SipHash-1-3 of two words: a keyed hash that cannot be run backwards to its key.
+/// SipHash-1-3 of two words: a keyed hash that does not reveal its key.
 #[inline(always)]
 pub(crate) fn siphash13(seed: [u64; 2], message: [u64; 2]) -> u64 {
     let mut v = [

@@ -1,5 +1,5 @@
-//! The stages as functions, and running them one after the other: all from the table in
-//! [`for_each_stage!`](crate::for_each_stage).
+//! The stages as functions, and the dispatch that runs them one after the other, both from the
+//! table in [`for_each_stage!`](crate::for_each_stage).
 
 use crate::{
     abi::{Stage, Tick},
@@ -17,7 +17,7 @@ macro_rules! define_functions {
         from [$($from:ident),+ $(,)?], runs $runs:literal, budget $budget:literal;)+) => {
         $(define_functions!(@one $variant $name);)+
 
-        /// Runs a stage. The kernel side has a program for each instead.
+        /// Runs a stage. The kernel side has a program for each stage instead.
         pub fn run<P: Packet, T: Tables>(
             stage: Stage,
             packet: &mut P,
@@ -28,7 +28,7 @@ macro_rules! define_functions {
             match stage { $(Stage::$variant => $name(packet, tables, scratch, now),)+ }
         }
     };
-    // These two read the packet themselves: what they are run for may have no headers yet.
+    // These two read the packet themselves, because its headers may not be in the scratch memory.
     (@one $variant:ident other_frame) => {
         pub use hooks::from_namespace::other_frame;
     };

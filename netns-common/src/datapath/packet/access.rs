@@ -1,9 +1,9 @@
 //! Access to the bytes and the metadata of one packet, as a trait.
 
-/// A type that any bytes of its size are a valid value of, and that has no padding.
+/// A type for which all bytes of its size are a valid value, and which has no padding.
 ///
 /// # Safety
-/// Implementors promise just that: the kernel side reads them straight from the packet.
+/// Implementors guarantee this: the kernel side reads such values directly from the packet.
 pub unsafe trait Plain: Copy {}
 
 // SAFETY: integers and arrays of bytes have no padding and no invalid bit patterns.
@@ -18,40 +18,40 @@ unsafe impl Plain for u32 {}
 // SAFETY: as above.
 unsafe impl<const N: usize> Plain for [u8; N] {}
 
-/// The headers of an ICMP error: IPv4 and ICMP.
+/// Bytes of the headers of an ICMP error: IPv4 and ICMP.
 pub const ENVELOPE: usize = 28;
 
-/// An IPv4 header and the eight bytes that every error holds (RFC 792).
+/// Bytes of an IPv4 header and of the eight bytes after it that every error quotes (RFC 792).
 pub const LEAST_QUOTED: usize = 28;
 
-/// As much of a packet as an error of 576 bytes has room for (RFC 1812 section 4.3.2.3).
+/// The most bytes of a packet that an error of 576 bytes can quote (RFC 1812 section 4.3.2.3).
 pub const MOST_QUOTED: usize = 576 - ENVELOPE;
 
 /// An Ethernet frame. Offsets count from its first byte.
 pub trait Packet {
-    /// Length of the frame in bytes; of a GSO packet, the whole of it.
+    /// Length of the frame in bytes; for a GSO packet, of all its segments together.
     fn length(&self) -> u32;
 
-    /// The link it came in by (ingress) or goes out by (egress).
+    /// Index of the link: the ingress link at ingress hooks, the egress link at egress hooks.
     fn link(&self) -> u32;
 
-    /// Whether it carries the tag of a VLAN outside its bytes. A priority tag (VLAN 0) is
-    /// none: the stack takes it off and goes on as without.
+    /// Whether it has a VLAN tag outside its bytes. A priority tag (VLAN 0) does not count: the
+    /// stack removes and ignores it.
     fn is_tagged(&self) -> bool;
 
-    /// At an egress hook: the link that it came in by; 0 if a socket of the host made it.
+    /// At an egress hook: index of the ingress link; 0 if a socket of the host sent the packet.
     fn ingress_link(&self) -> u32;
 
-    /// Its mark, by which rules of policy routing may tell it from others; 0: none.
+    /// Its mark, which routing rules may match; 0: none.
     fn mark(&self) -> u32;
 
-    /// Where a checksum is yet to be written (`CHECKSUM_PARTIAL`): the offset of the first byte
-    /// that it covers, and from there that of its field. `None` if none is, or that cannot be
-    /// known. `partial`: [`Settings::checksum_partial`].
+    /// The pending checksum (`CHECKSUM_PARTIAL`): the offset of the first byte that it covers, and
+    /// the offset of its field from there. `None` if none is pending, or if programs cannot read
+    /// it. `partial`: [`Settings::checksum_partial`].
     fn pending_checksum(&self, partial: u8) -> Option<(u32, u32)>;
 
-    /// How many packets it becomes when it is sent: more than 1 with segmentation offload.
-    /// May be 0 for one.
+    /// How many packets it becomes when it is sent: more than 1 with segmentation offload. 0 may
+    /// stand for 1.
     fn segments(&self) -> u32;
 
     /// Whether it, or each of its segments, is larger than the MTU of `link`.
@@ -61,13 +61,13 @@ pub trait Packet {
     fn mtu(&self, link: u32) -> u32;
 
     /// The ones' complement sum of `length` bytes from an even `offset` on, folded to 16 bits:
-    /// 0xffff where a right checksum is among them (RFC 1071). `None` if the frame is shorter.
+    /// 0xffff if a correct checksum is among them (RFC 1071). `None` if the frame is shorter.
     fn sum(&self, offset: usize, length: usize) -> Option<u16>;
 
-    /// Makes the packet the content of another: puts [`ENVELOPE`] bytes between the Ethernet
-    /// header and the packet, and cuts the packet after `length` bytes, at least
-    /// [`LEAST_QUOTED`] and at most [`MOST_QUOTED`]. The frame has no offloads afterwards.
-    /// `None` leaves it unusable: it must then be dropped.
+    /// Turns the packet into the content of another: inserts [`ENVELOPE`] bytes between the
+    /// Ethernet header and the packet, and cuts the packet after `length` bytes, at least
+    /// [`LEAST_QUOTED`] and at most [`MOST_QUOTED`]. The frame has no offloads afterwards. After
+    /// `None` it is unusable and must be dropped.
     fn enclose(&mut self, length: usize) -> Option<()>;
 
     /// Reads at a constant offset within the first 54 bytes.

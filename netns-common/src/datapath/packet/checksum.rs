@@ -1,16 +1,16 @@
-//! Incremental checksums (RFC 1071, RFC 1624): the sum over what changed, not over the packet.
+//! Incremental checksums (RFC 1071, RFC 1624): the sum over the changed words, not over the packet.
 //!
-//! Words are taken as they lie in the packet; a ones' complement sum does not depend on the
+//! Words are summed in the byte order of the packet; a ones' complement sum does not depend on the
 //! byte order as long as all words share it.
 
-/// The difference that an edit makes to a ones' complement sum, unfolded.
+/// The change of a ones' complement sum by an edit, unfolded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Diff(u32);
 
 impl Diff {
     pub const NONE: Self = Self(0);
 
-    /// From a sum of any words.
+    /// A difference from a sum of any words.
     #[inline(always)]
     pub(crate) const fn from_sum(sum: u64) -> Self {
         Self(sum as u32).add((sum >> 32) as u32)
@@ -19,7 +19,7 @@ impl Diff {
     /// Adds a word to the sum.
     #[inline(always)]
     pub(crate) const fn add(self, word: u32) -> Self {
-        // The carry of a ones' complement addition comes back in at the bottom.
+        // The carry of a ones' complement addition is added at the lowest bit.
         let (sum, carry) = self.0.overflowing_add(word);
         Self(sum.wrapping_add(carry as u32))
     }

@@ -1,11 +1,11 @@
-//! The checksum of SCTP (RFC 9260 appendix A), brought up to date without reading the packet.
+//! The checksum of SCTP (RFC 9260 appendix A), updated without reading the packet.
 //!
-//! A CRC is linear: the checksums of two messages of one length differ by the CRC, begun at 0,
-//! of their difference. A translation changes nothing but the two ports, the first four bytes,
-//! so that difference is a polynomial of 32 bits times a power of x that the length alone
-//! gives. Addresses are not covered: SCTP has no pseudo-header.
+//! A CRC is linear: the checksums of two messages of the same length differ by the CRC of their
+//! difference, started at 0. A translation changes only the two ports, the first four bytes. So the
+//! difference is a polynomial of 32 bits times a power of x that depends only on the length.
+//! Addresses are not covered: SCTP has no pseudo-header.
 //!
-//! Polynomials over GF(2) are kept as the CRC keeps them: the highest bit is that of x^0.
+//! Polynomials over GF(2) have the bit order of the CRC: the highest bit is x^0.
 
 /// The Castagnoli polynomial without its x^32.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
@@ -13,8 +13,8 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 /// x^0.
 const ONE: u32 = 1 << 31;
 
-/// Every digit of a length in bytes, in base 16, has a power of x: that which so many bytes
-/// shift by. The digits' products make any length below 64 KiB in three multiplications.
+/// A length in bytes has four digits in base 16, and the table has the power of x for each digit:
+/// the shift by that many bytes. Three multiplications combine them for any length below 64 KiB.
 static SHIFTS: [u32; DIGITS * BASE] = shifts();
 
 const DIGITS: usize = 4;
@@ -38,7 +38,7 @@ const fn shifts() -> [u32; DIGITS * BASE] {
     table
 }
 
-/// The product modulo the polynomial, without branches.
+/// The product modulo the polynomial, computed without branches.
 const fn multiply(mut a: u32, mut b: u32) -> u32 {
     let mut product = 0;
     let mut bit = 0;
@@ -51,8 +51,8 @@ const fn multiply(mut a: u32, mut b: u32) -> u32 {
     product
 }
 
-/// x to the eight times `length`: what a shift by so many bytes multiplies with. Of a length
-/// of 64 KiB or more the excess is left out.
+/// x to the power of eight times `length`: the factor of a shift by that many bytes. The length is
+/// taken modulo 64 KiB.
 #[inline(always)]
 fn shift(length: u32) -> u32 {
     let digit = |place: usize| {
@@ -74,11 +74,10 @@ extern "C" fn crc32c_product(a: u32, b: u32) -> u32 {
 
 /// The checksum field after the first four bytes of an SCTP packet have changed.
 ///
-/// All words are as they lie in memory on a little-endian machine, the byte order of the
-/// field (RFC 9260 appendix A); `length` is that of the packet in bytes, from its first port
-/// to the end of its last chunk.
+/// All words are in little-endian order, as the field is (RFC 9260 appendix A); `length` is the
+/// length of the packet in bytes, from its first port to the end of its last chunk.
 ///
-/// A field of 0 stays 0: hardware is to compute it, or nobody (RFC 9653).
+/// A field of 0 stays 0: hardware computes the checksum, or the sender omits it (RFC 9653).
 #[inline(always)]
 pub(crate) fn update(field: u32, old: u32, new: u32, length: u32) -> u32 {
     if field == 0 {

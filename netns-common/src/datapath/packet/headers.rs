@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// `don't fragment` and the reserved bit do not matter here: offset and `more fragments` do.
+/// The fragment offset and `more fragments`, without `don't fragment` and the reserved bit.
 const FRAGMENT_BITS: u16 = 0x3fff;
 
 const FRAGMENT_OFFSET: u16 = 0x1fff;
@@ -27,7 +27,7 @@ const FRAGMENT_OFFSET: u16 = 0x1fff;
 /// Bytes of an SCTP packet before its first chunk: ports, verification tag and checksum.
 const SCTP_HEADER: usize = 12;
 
-/// What kind of packet it is, as far as translation is concerned.
+/// The kind of a packet, which decides how it is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Tcp,
@@ -36,16 +36,16 @@ pub enum Kind {
     Sctp,
     /// An ICMP echo or timestamp request, which has an identifier (RFC 792).
     Query,
-    /// The answer to one.
+    /// The answer to such a request.
     QueryReply,
     /// An ICMP error that quotes the packet it is about (RFC 792).
     IcmpError,
     /// Any other ICMP message.
     OtherIcmp,
-    /// A protocol without ports, or whose ports are not known here: its flows are told apart
-    /// by their addresses alone.
+    /// A protocol without ports, or with ports that the datapath does not know: only the addresses
+    /// distinguish its flows.
     Portless,
-    /// A protocol that does not survive another address.
+    /// A protocol that breaks if an address changes.
     Other,
     /// A fragment that is not the first: it has no transport header.
     LaterFragment,
@@ -67,7 +67,7 @@ impl Kind {
         matches!(self, Self::Tcp | Self::Udp | Self::Sctp)
     }
 
-    /// The kind of a protocol whose headers are not read.
+    /// The kind of a protocol whose headers the datapath does not read.
     #[inline(always)]
     const fn of_protocol(number: u8) -> Self {
         /// Its checksum covers the addresses (RFC 4340 section 9.1).
@@ -95,8 +95,8 @@ impl Kind {
 
 /// The headers of an IPv4 packet.
 ///
-/// The identifier of an echo is its source port in a request and its destination port in a
-/// reply; the other port is 0. So a request can never match an inbound flow, nor a reply an
+/// The identifier of an echo is the source port of a request and the destination port of a reply;
+/// the other port is 0. So a request never matches an inbound flow, and a reply never matches an
 /// outbound one.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers {
@@ -106,7 +106,7 @@ pub struct Headers {
     pub destination_port: Port,
     /// The identification, as in the packet.
     pub id: u16,
-    /// Bytes of IP.
+    /// Length of the IP packet in bytes.
     pub bytes: u32,
     pub ip_checksum: u16,
     /// Offset of the transport header: at most 14 + 60.
@@ -116,11 +116,12 @@ pub struct Headers {
     pub tos: u8,
     pub protocol: u8,
     pub kind: Kind,
-    /// The first of several fragments.
+    /// Whether it is the first of several fragments.
     pub first_fragment: bool,
     /// 0 for anything but TCP.
     pub tcp_flags: u8,
-    /// Is, or may become, several fragments: not atomic (RFC 6864 section 4).
+    /// Whether it is a fragment or may be fragmented, so that it is not atomic (RFC 6864 section
+    /// 4).
     pub may_be_fragmented: bool,
 }
 
@@ -134,7 +135,7 @@ pub enum NoHeaders {
 }
 
 impl Headers {
-    /// The headers of no packet.
+    /// The headers before a packet is read.
     pub(crate) const EMPTY: Self = Self {
         source: Ip4::UNSPECIFIED,
         destination: Ip4::UNSPECIFIED,
@@ -153,8 +154,8 @@ impl Headers {
         may_be_fragmented: false,
     };
 
-    /// Reads the headers. Bounds are those of the frame. An IPv4 header without options is held
-    /// against its checksum; one with options is left to [`super::options`].
+    /// Reads the headers within the bounds of the frame, and checks the checksum of an IPv4 header
+    /// without options. [`super::ip_options`] checks one with options.
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P) -> Result<Self, NoHeaders> {
         let ether_type: u16 =
@@ -166,7 +167,7 @@ impl Headers {
         let length = packet.length();
         let header = u32::from(ip.version_length & 0x0f) * 4;
         let total = u32::from(u16::from_be(ip.total_length));
-        // Above 64 KiB (BIG TCP) the field is 0 and the frame's length stands.
+        // Above 64 KiB (BIG TCP) the field is 0, and the length of the frame applies.
         let fits = if total == 0 {
             length > 0xffff
         } else {
@@ -199,7 +200,8 @@ impl Headers {
             may_be_fragmented: fragment & DONT_FRAGMENT == 0 || fragment & FRAGMENT_BITS != 0,
         };
         if fragment & FRAGMENT_OFFSET != 0 {
-            // It would overwrite the flags of the first one (RFC 1858 section 4, RFC 3128).
+            // Such a fragment would overwrite the flags of the first one (RFC 1858 section 4, RFC
+            // 3128).
             if fragment & FRAGMENT_OFFSET == 1 && headers.protocol == IpProto::Tcp as u8 {
                 return Err(NoHeaders::Malformed);
             }
@@ -207,7 +209,7 @@ impl Headers {
             headers.first_fragment = false;
             return Ok(headers);
         }
-        // Without IP options, nearly always, the offset is a constant: direct access.
+        // Nearly all packets have no IP options, so the offset is a constant and access is direct.
         let read = if headers.l4 == L4 as u8 {
             headers.read_transport(&Direct(packet))
         } else {
@@ -272,14 +274,14 @@ impl Headers {
         Some(())
     }
 
-    /// Whether it is a part of a datagram.
+    /// Whether the packet is a fragment.
     #[inline(always)]
     pub(crate) const fn is_fragment(&self) -> bool {
         self.first_fragment || matches!(self.kind, Kind::LaterFragment)
     }
 
-    /// Whether a first fragment is shorter than the part of the transport header that decides
-    /// about it (RFC 1858 section 4).
+    /// Whether a first fragment is too short for the part of the transport header that translation
+    /// needs (RFC 1858 section 4).
     #[inline(always)]
     pub(crate) const fn is_tiny(&self) -> bool {
         let needed = match self.kind {
@@ -302,8 +304,8 @@ impl Headers {
         self.l4 as usize != L4
     }
 
-    /// Whether it is as nearly all packets are: the entry programs carry no others, so that
-    /// they stay small.
+    /// Whether the fast path handles the packet, as nearly all packets. The entry programs handle
+    /// no others, which keeps them small.
     #[inline(always)]
     pub(crate) const fn is_plain(&self) -> bool {
         let kind = self.kind;
@@ -312,8 +314,8 @@ impl Headers {
             && (kind.is_query() || matches!(kind, Kind::Tcp | Kind::Udp))
     }
 
-    /// The key of an outbound packet's flow whose source is translated to `external`, if it keeps
-    /// its port.
+    /// The outside key of an outbound packet's flow, if `external` is its address and it keeps its
+    /// port.
     #[inline(always)]
     pub const fn outbound_key(&self, external: Ip4) -> FlowKey {
         let Self { destination, destination_port, source_port, protocol, .. } = *self;
@@ -327,7 +329,7 @@ impl Headers {
         FlowKey::new(source, source_port, destination, destination_port, protocol)
     }
 
-    /// Under which a socket of the host is noted that this packet may answer.
+    /// The key of the datagram of a host socket that this packet may answer.
     #[inline(always)]
     pub(crate) const fn host_call_key(&self) -> HostCallKey {
         HostCallKey::new(self.source, self.source_port, self.destination_port, self.protocol)
@@ -345,13 +347,13 @@ impl Headers {
         )
     }
 
-    /// A TCP packet that begins a connection.
+    /// Whether it is a TCP packet that begins a connection.
     #[inline(always)]
     pub const fn is_syn(&self) -> bool {
         self.tcp_flags & (SYN | ACK | RST) == SYN
     }
 
-    /// Whether it answers a SYN, or is a RST: neither begins a connection.
+    /// Whether it is a SYN-ACK or a RST, neither of which begins a connection.
     #[inline(always)]
     pub const fn begins_nothing(&self) -> bool {
         self.is_rst() || self.tcp_flags & (SYN | ACK) == SYN | ACK
@@ -363,19 +365,20 @@ impl Headers {
     }
 }
 
-/// The Ethernet address that a frame is for.
+/// The Ethernet destination of a frame.
 #[inline(always)]
 pub(crate) fn destination_mac<P: Packet>(packet: &P) -> Option<Mac> {
     packet.load(offset_of!(EthHdr, dst_addr))
 }
 
-/// The Ethernet address that a frame is from.
+/// The Ethernet source of a frame.
 #[inline(always)]
 pub(crate) fn source_mac<P: Packet>(packet: &P) -> Option<Mac> {
     packet.load(offset_of!(EthHdr, src_addr))
 }
 
-/// Whether a frame is from an Ethernet address: in two words, since each packet is asked.
+/// Whether a frame has this Ethernet source. It compares two words, because it runs for each
+/// packet.
 #[inline(always)]
 pub(crate) fn is_from<P: Packet>(packet: &P, mac: &Mac) -> bool {
     const FIRST: usize = offset_of!(EthHdr, src_addr);
@@ -399,7 +402,7 @@ impl<P: Packet> TransportReader for Direct<'_, P> {
     }
 }
 
-/// Behind this many bytes of IP options.
+/// Reads after this many bytes of IP options.
 struct Shifted<'a, P>(&'a P, usize);
 
 impl<P: Packet> TransportReader for Shifted<'_, P> {
@@ -409,8 +412,7 @@ impl<P: Packet> TransportReader for Shifted<'_, P> {
     }
 }
 
-/// Whether a packet begins a TCP connection, or answers one that does. Of packets with IP
-/// options it is not asked.
+/// Whether a packet is a SYN or SYN-ACK. Packets with IP options count as neither.
 #[inline(always)]
 pub fn is_tcp_opening<P: Packet>(packet: &P) -> bool {
     const IPV4_WITHOUT_OPTIONS: u8 = 0x45;

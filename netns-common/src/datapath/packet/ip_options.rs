@@ -1,5 +1,5 @@
-//! IPv4 options (RFC 791 section 3.1), looked through before anything else is done with a
-//! packet that has some.
+//! IPv4 options (RFC 791 section 3.1), checked before anything else is done with a packet that has
+//! some.
 
 use crate::{
     abi::DropReason,
@@ -19,19 +19,19 @@ const LOOSE_SOURCE_ROUTE: u8 = 131;
 
 const STRICT_SOURCE_ROUTE: u8 = 137;
 
-/// Words of the longest header.
+/// Words of four bytes in the longest header.
 const MAX_WORDS: usize = 15;
 
-/// Most options that fit: those of one byte each.
+/// The most options in a header: those of one byte each.
 const MAX_OPTIONS: usize = 40;
 
-/// Why a packet with options is refused; the checksum of its header is part of that.
+/// The fault of a packet with options, including a wrong header checksum.
 #[inline(always)]
 pub(crate) fn fault<P: Packet>(packet: &P, headers: &Headers) -> Option<DropReason> {
     if !headers.has_options() {
         return None;
     }
-    // Numbers, so that it can be a function of its own on the kernel side.
+    // Numbers, because a separate function of the kernel side returns them.
     match look_through(packet, usize::from(headers.l4)) {
         NOTHING => None,
         BAD_CHECKSUM => Some(DropReason::BadChecksum),

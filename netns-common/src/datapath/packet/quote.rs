@@ -25,7 +25,7 @@ pub(crate) const SCTP: u8 = IpProto::Sctp as u8;
 /// Bytes of the quoted transport header that every error holds (RFC 792).
 const QUOTED: usize = 8;
 
-/// The packet that an error quotes. Identifiers of echoes stand in the ports as in
+/// The packet that an error quotes. The ports hold the identifiers of echoes as in
 /// [`super::Headers`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Quote {
     pub(crate) destination_port: Port,
     /// Offset of its IPv4 header.
     pub(crate) ip: u16,
-    /// Length of that header in words of four bytes.
+    /// Length of its IPv4 header in words of four bytes.
     pub(crate) words: u8,
     pub(crate) protocol: u8,
 }
@@ -48,7 +48,7 @@ impl Quote {
         self.ip as usize
     }
 
-    /// Length of that header, in bytes.
+    /// Length of its IPv4 header, in bytes.
     #[inline(always)]
     pub(crate) const fn header(&self) -> usize {
         (self.words & 0x0f) as usize * 4
@@ -60,7 +60,7 @@ impl Quote {
         self.ip() + self.header()
     }
 
-    /// `end` is where the packet ends: the frame may be longer.
+    /// Reads the quotation at the offset `ip`. The packet ends at `end`; the frame may be longer.
     #[inline(always)]
     pub(crate) fn read<P: Packet>(packet: &P, ip: usize, end: usize) -> Option<Self> {
         let version_length: u8 = packet.load_at(ip)?;
@@ -69,7 +69,7 @@ impl Quote {
             return None;
         }
         let fragment: u16 = packet.load_at(ip + offset_of!(Ipv4Hdr, frags))?;
-        // Only a first fragment has the ports.
+        // Only the first fragment has the ports.
         if u16::from_be(fragment) & 0x1fff != 0 {
             return None;
         }
@@ -104,7 +104,7 @@ impl Quote {
                     _ => return None,
                 }
             }
-            // Flows of protocols without ports have none in their keys.
+            // The keys of protocols without ports have ports of 0.
             _ => {}
         }
         Some(quote)

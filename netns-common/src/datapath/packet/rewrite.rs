@@ -1,4 +1,4 @@
-//! Applying a decision: addresses, ports, time to live and checksums of one packet.
+//! Applying a decision: the addresses, ports, TTL and checksums of one packet.
 
 use core::mem::offset_of;
 
@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Fast path: the entry programs handle only the packets that [`Headers::is_plain`] accepts, and of
-/// those that leave only the ones that keep their identification. So they stay small.
+/// Fast path: the entry programs handle only the packets that [`Headers::is_plain`] accepts and
+/// that keep their identification. This keeps the programs small.
 pub(crate) const FAST_PATH: bool = true;
 
 /// Slow path: the stages handle every packet.
@@ -29,11 +29,11 @@ pub(crate) struct Translation {
     pub source_port: Port,
     pub destination: Ip4,
     pub destination_port: Port,
-    /// The Ethernet address it is for, when it goes straight into a namespace.
+    /// The Ethernet destination, if the packet goes directly into a namespace.
     pub mac: Option<Mac>,
 }
 
-/// The second half of the IPv4 header, written as one.
+/// The second half of the IPv4 header, written at once.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Ipv4Tail {
@@ -51,8 +51,8 @@ const TAIL: usize = IP + offset_of!(Ipv4Hdr, ttl);
 
 const ID: usize = IP + offset_of!(Ipv4Hdr, id);
 
-/// Writes the IPv4 header, with the identification `id`, and the Ethernet addresses. Returns
-/// what the addresses change in a pseudo-header. `is_hop`: one hop further.
+/// Writes the IPv4 header, with the identification `id`, and the Ethernet addresses. Returns the
+/// change of the pseudo-header by the addresses. `is_hop`: decrement the TTL.
 #[inline(always)]
 pub(crate) fn network<P: Packet>(
     packet: &mut P,
@@ -88,7 +88,7 @@ pub(crate) fn network<P: Packet>(
         packet.store(ID, id)?;
     }
     if let Some(mac) = mac {
-        // The frame came in for one of the router's own addresses; it goes on from there.
+        // The frame was for the router's own Ethernet address, which is now its source.
         let router: Mac = packet.load(offset_of!(EthHdr, dst_addr))?;
         packet.store(offset_of!(EthHdr, src_addr), router)?;
         packet.store(offset_of!(EthHdr, dst_addr), mac)?;
@@ -96,7 +96,7 @@ pub(crate) fn network<P: Packet>(
     Some(addresses)
 }
 
-/// Writes another time to live.
+/// Writes another TTL.
 #[inline(always)]
 pub(crate) fn time_to_live<P: Packet>(packet: &mut P, headers: &Headers, ttl: u8) -> Option<()> {
     let old = u16::from_ne_bytes([headers.ttl, headers.protocol]);
@@ -108,8 +108,8 @@ pub(crate) fn time_to_live<P: Packet>(packet: &mut P, headers: &Headers, ttl: u8
 
 /// Rewrites a packet of a flow.
 ///
-/// `is_hop`: one hop further; the caller has checked that the time to live is above 1. `None`
-/// leaves the packet half written: it must then be dropped.
+/// `is_hop`: decrement the TTL; the caller has checked that it is above 1. After `None` the packet
+/// is half written and must be dropped.
 #[inline(always)]
 pub(crate) fn apply<P: Packet, const PATH: bool>(
     packet: &mut P,
@@ -143,9 +143,9 @@ pub(crate) fn apply<P: Packet, const PATH: bool>(
             Some(())
         }
         Kind::Sctp if PATH == SLOW_PATH => sctp(packet, headers, to),
-        // Nothing but the addresses is known.
+        // Only the addresses are known.
         Kind::Portless if PATH == SLOW_PATH => Some(()),
-        // ICMP has no pseudo-header: only the identifier counts.
+        // ICMP has no pseudo-header: only the identifier changes the checksum.
         _ => {
             let (old, new) = match headers.kind {
                 Kind::Query => (headers.source_port, to.source_port),
@@ -161,8 +161,8 @@ pub(crate) fn apply<P: Packet, const PATH: bool>(
     }
 }
 
-/// Writes the ports of an SCTP packet. Its checksum covers all of it, so the caller gives no
-/// fragment other ports.
+/// Writes the ports of an SCTP packet. Its checksum covers the whole packet, so the caller never
+/// changes the ports of a fragment.
 #[inline(always)]
 fn sctp<P: Packet>(packet: &mut P, headers: &Headers, to: &Translation) -> Option<()> {
     let old = ports(headers.source_port, headers.destination_port);

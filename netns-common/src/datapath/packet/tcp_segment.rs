@@ -1,6 +1,6 @@
 //! The fields of a TCP segment that the connection's state depends on.
 //!
-//! Sequence numbers are kept in units of 64 KiB, their upper halves: see
+//! Sequence numbers are in units of 64 KiB, their upper halves: see
 //! [`tcp_window`](crate::datapath::conntrack::tcp_window).
 
 use core::mem::offset_of;
@@ -16,11 +16,12 @@ use crate::{
     },
 };
 
-/// The parts of a segment that its connection's state depends on.
+/// The parts of a segment that the state of its connection depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     pub(crate) flags: u8,
-    /// Upper halves of its numbers, native order. Without ACK, nothing is acknowledged.
+    /// Upper halves of its numbers, native order. Without ACK, the acknowledgement number has no
+    /// meaning.
     pub(crate) sequence: u16,
     pub(crate) acknowledged: u16,
     /// Whether it is known to carry data.
@@ -28,7 +29,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Of a TCP packet without IP options.
+    /// The segment of a TCP packet without IP options.
     #[inline(always)]
     pub(crate) fn read_plain<P: Packet>(packet: &P, headers: &Headers) -> Option<Self> {
         let sequence = packet.load(L4 + offset_of!(TcpHdr, seq))?;
@@ -36,7 +37,7 @@ impl Segment {
         Some(Self::new(headers, sequence, acknowledged))
     }
 
-    /// Of any TCP packet.
+    /// The segment of any TCP packet.
     #[inline(always)]
     pub(crate) fn read<P: Packet>(packet: &P, headers: &Headers) -> Option<Self> {
         let l4 = headers.l4 as usize;
@@ -81,9 +82,9 @@ impl Segment {
         }
     }
 
-    /// 0 if it is in the midst of an established connection and has the numbers that its
-    /// sender had last. Differences are added up, not compared one by one: each comparison
-    /// would double the ways that the verifier follows.
+    /// 0 if the connection is established and the segment repeats the recorded numbers of its
+    /// sender. The differences are combined and not compared one by one, because each comparison
+    /// would double the paths that the verifier follows.
     #[inline(always)]
     pub(crate) fn differs_from(&self, state: u8, sender: TcpEnd) -> u32 {
         u32::from(state ^ FlowState::Established as u8)

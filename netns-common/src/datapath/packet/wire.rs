@@ -66,7 +66,7 @@ pub(crate) struct Ipv4Words {
 unsafe impl Plain for Ipv4Words {}
 
 impl Ipv4Words {
-    /// The sum over all words, whose fold is 0 when the checksum is right and no options follow.
+    /// The sum over all words. Its fold is 0 if the checksum is correct and no options follow.
     #[inline(always)]
     pub(crate) const fn sum(&self) -> Diff {
         let sum = u16::from_ne_bytes([self.version_length, self.tos]) as u64

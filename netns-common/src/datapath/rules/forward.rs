@@ -1,13 +1,13 @@
-//! Which forward a packet or a connection of the host is for.
+//! The forward for a packet or for a connection of the host.
 
 use crate::{
     abi::{FlowHead, Ip4, NO_RULE, OF_ADDRESS, Port, RuleId},
     datapath::tables::forward_table::{ForwardTable, Published, Target},
 };
 
-/// The forward for what `source` sends to a port of `address`: one for just this address comes
-/// before one for any. A forward that the source is not permitted to use is none for it, as with
-/// iptables. `for_any`: whether forwards for any address count.
+/// The forward for a packet from `source` to a port of `address`. A forward of this address comes
+/// before one of any address. A forward that does not permit the source is skipped, as with
+/// iptables. `for_any`: whether forwards of any address count.
 #[inline(always)]
 pub(crate) fn find<T: ForwardTable>(
     table: &T,
@@ -42,8 +42,9 @@ fn permitted<T: ForwardTable>(table: &T, rule: RuleId, source: Ip4, port: Port) 
     Some(Target { address: forward.target, port: forward.target_port(port), rule })
 }
 
-/// The port that the outside knows an inside end by: the one of an equal number, if it leads there
-/// on any address; else as [`TARGET_PORTS`](crate::abi::maps::TARGET_PORTS) has it.
+/// The port that publishes an inside end: the one with the same number, if a forward of any address
+/// leads from it to this end; otherwise the one in
+/// [`TARGET_PORTS`](crate::abi::maps::TARGET_PORTS).
 #[inline(always)]
 pub(crate) fn published<T: ForwardTable>(
     table: &T,
@@ -78,8 +79,8 @@ fn leading_to<T: ForwardTable>(
     Some(Published { address: forward.address, port })
 }
 
-/// The address that a flow's inside end is published on; unspecified if it is on any or on none. A
-/// function of its own, since little of the stack is left where it is called.
+/// The address on which a flow's inside end is published; unspecified if that is any address, or if
+/// it is not published. A separate function, because its callers have little stack left.
 #[inline(never)]
 pub(crate) fn published_on<T: ForwardTable>(table: &T, flow: &FlowHead) -> Ip4 {
     published(table, flow.protocol, flow.inside, flow.inside_port)

@@ -1,5 +1,5 @@
-//! The border of the lab: which addresses and links are inside, and which addresses packets of
-//! the lab may bear outside.
+//! The border of the lab: which addresses and links are inside, and which source addresses packets
+//! of the lab may have outside.
 
 use crate::{
     abi::{Ip4, LinkRole, MAX_INSIDE_PREFIXES, MAX_UPLINKS, Settings},
@@ -20,7 +20,8 @@ impl Settings {
     pub(crate) fn is_inside(&self, address: Ip4) -> bool {
         let count = self.inside_count as usize;
         for (index, prefix) in self.inside.iter().take(MAX_INSIDE_PREFIXES).enumerate() {
-            // Most labs have one: every packet that leaves would go through sixteen.
+            // Most labs have one prefix: it is compared first, without a loop over sixteen for
+            // every packet.
             if index >= count {
                 return false;
             }
@@ -37,7 +38,7 @@ impl Settings {
         position(&self.uplinks, self.uplink_count, link).is_some()
     }
 
-    /// Whether an address is the first of one of the uplinks, with which nearly all translated
+    /// Whether an address is the first address of an uplink, with which nearly all translated
     /// packets leave.
     #[inline(always)]
     pub(crate) fn is_first_external(&self, address: Ip4) -> bool {
@@ -54,22 +55,21 @@ impl Settings {
     }
 }
 
-/// Whether a packet bears the address of one of the inside prefixes.
+/// Whether the source of a packet belongs to an inside prefix.
 #[inline(always)]
 pub fn has_inside_source<P: Packet>(packet: &P, settings: &Settings) -> bool {
     let source = packet.load(IP_SOURCE).map(Ip4::from_network);
     source.is_some_and(|source| settings.is_inside(source))
 }
 
-/// Whether the kernel would send a packet for `address`, which came in by `link`, into the lab.
+/// Whether the kernel would route a packet for `address`, which came in by `link`, into the lab.
 #[inline(always)]
 pub(crate) fn leads_inside<T: Tables>(tables: &T, address: Ip4, link: u32) -> bool {
     let route = tables.route(&RouteQuery::to(address), link);
     route.outcome == RouteOutcome::Forward && tables.link_role(route.egress) == Some(LinkRole::Lab)
 }
 
-/// Whether a packet that the stack forwards has come from the lab, by the link that it came in
-/// by.
+/// Whether a packet that the stack forwards came from the lab, judged by its ingress link.
 #[inline(always)]
 pub(crate) fn came_from_lab<T: Tables>(tables: &T, settings: &Settings, ingress: u32) -> bool {
     if settings.own_namespace != 0 {
@@ -79,9 +79,9 @@ pub(crate) fn came_from_lab<T: Tables>(tables: &T, settings: &Settings, ingress:
     }
 }
 
-/// Whether what comes by a link is the lab's, so that it leaves by an uplink translated by the lab:
-/// a cable, a bridge or the link to the reassembler. Links of other NATs on the machine are not,
-/// nor are uplinks: what comes by one and leaves by another is another NAT's.
+/// Whether packets from a link belong to the lab, so that the lab translates them at an uplink: a
+/// cable, a bridge or the link to the reassembler. Links of other NATs on the machine do not count,
+/// nor do uplinks: packets from one uplink to another belong to another NAT.
 #[inline(always)]
 pub(crate) fn is_lab_link<T: Tables>(tables: &T, settings: &Settings, link: u32) -> bool {
     tables.link_role(link) == Some(LinkRole::Lab)
@@ -106,9 +106,9 @@ fn position<V: Copy + PartialEq>(
     None
 }
 
-/// Lets translated packets bear an address, which the caller has from the kernel's routing table
-/// or from a rule. False for one that is inside: an uplink without an address of its own would be
-/// given the bridge's.
+/// Permits an address, from the kernel's routing table or a rule, as the source of translated
+/// packets. False for an inside address: the kernel chooses the bridge's for an uplink without an
+/// address of its own.
 #[inline(always)]
 pub(crate) fn allow_external<T: Tables>(tables: &T, settings: &Settings, address: Ip4) -> bool {
     if settings.is_inside(address) {
@@ -120,8 +120,8 @@ pub(crate) fn allow_external<T: Tables>(tables: &T, settings: &Settings, address
     true
 }
 
-/// Whether a rule lets what goes between `inside` and `remote` pass this uplink with the addresses
-/// that it has, both ways: the `routed` prefixes of the uplink, or what a masquerade excepts.
+/// Whether a rule permits packets between `inside` and `remote` to pass this uplink untranslated,
+/// in both directions: a `routed` prefix of the uplink, or an exception of a masquerade.
 #[inline(always)]
 pub(crate) fn may_pass_untranslated<T: Tables>(
     tables: &T,
@@ -134,7 +134,7 @@ pub(crate) fn may_pass_untranslated<T: Tables>(
         || masquerade::is_excluded(tables, uplink, inside, remote)
 }
 
-/// Whether `source` is of the `routed` prefixes of an uplink.
+/// Whether `source` belongs to a `routed` prefix of an uplink.
 #[inline(always)]
 pub(crate) fn is_routed<T: Tables>(
     tables: &T,
@@ -145,10 +145,10 @@ pub(crate) fn is_routed<T: Tables>(
     settings.routed != 0 && tables.is_routed(uplink, source)
 }
 
-/// Whether an address that the kernel does not forward to is one of the host's own. Its answer is
-/// one for "local" and for "no route", so more must say so: the addresses that the router is
-/// known to have, or, for one that it has been given since, that there is a route for whatever
-/// else there is. Broadcast addresses are nobody's.
+/// Whether an address that the kernel does not forward to is one of the host's own. The kernel
+/// answers "local" and "no route" alike, so this also checks the recorded addresses of the router.
+/// For an address added since, it checks that a default route exists, so that "no route" is
+/// impossible. Broadcast addresses do not count.
 #[inline(always)]
 pub(crate) fn is_own_address<T: Tables>(tables: &T, address: Ip4, link: u32) -> bool {
     /// Reserved (RFC 1112 section 4): only a default route leads there.

@@ -10,46 +10,46 @@ use crate::{
     datapath::tables::observation::Observation,
 };
 
-/// What a packet changes in the record of its flow.
+/// The changes that a packet makes to the record of its flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Touch {
     pub direction: Direction,
-    /// The state of its connection by now; `None`: that of before.
+    /// The new state of its connection; `None`: unchanged.
     pub state: Option<FlowState>,
-    /// `None`: the packet does not keep the flow alive.
+    /// The new time of the last packet; `None`: the packet does not refresh the flow.
     pub seen: Option<Tick>,
-    /// Bytes of IP.
+    /// Length of the IP packet in bytes.
     pub bytes: u32,
 }
 
-/// Which record it is that was found, and how it was then: nothing else is removed when it is
-/// judged to be over, whatever other CPUs have put in its place meanwhile.
+/// The identity and state of a record at a look-up. A removal names the version, so that it never
+/// removes a record that another CPU has put in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// No other record has it at the same time.
+    /// A number that no other record has at the same time.
     pub number: u64,
     pub last_seen: Tick,
 }
 
 /// A record in the flow table, in place.
 pub trait FlowRef: Deref<Target = FlowRecord> {
-    /// To be had before the record is judged.
+    /// The version; callers read it before they judge the record.
     fn version(&self) -> Version;
 
-    /// Whether what was read from it before was of this connection: another CPU may have forgotten
-    /// it and taken the record for another meanwhile.
+    /// Whether all values read before belonged to this connection: another CPU may have freed the
+    /// record and reused it for another connection.
     fn was_of(&self, key: &FlowKey) -> bool;
 
-    /// What was seen of the ends of a TCP connection.
+    /// The recorded sequence numbers of a TCP connection.
     fn sequences(&self) -> Sequences;
 
-    /// Writes what was seen of them.
+    /// Writes the sequence numbers.
     fn set_sequences(&self, sequences: &Sequences);
 
-    /// Writes what else a packet changed.
+    /// Writes the other changes of a packet.
     fn touch(&self, touch: &Touch);
 
-    /// Writes another way out.
+    /// Writes another route.
     fn reroute(&self, egress: u32, next_hop: Ip4);
 }
 
@@ -62,18 +62,18 @@ pub enum InsertError {
     Full,
 }
 
-/// Whether a record takes an inside name over from another.
+/// Whether a record takes over an inside key from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
-    /// The inside end begins its connection afresh.
+    /// The inside end begins a new connection with the same key, so its record replaces the entry.
     TakeOver,
-    /// The other is another connection.
+    /// The other record is of another connection, whose entry stays.
     Leave,
 }
 
-/// What is counted of the flows that links have begun.
+/// The counts of the flows that links have begun.
 pub trait UsageTable {
-    /// What a link has in the flow table; nothing if it never began a flow.
+    /// The records of a link in the flow table; none if it never began a flow.
     fn load(&self, link: u32) -> Load;
     /// Adds to the counts of a link.
     fn add_usage(&self, link: u32, addition: Addition);
@@ -88,59 +88,60 @@ pub trait FlowTable: UsageTable {
     where
         Self: 'a;
 
-    /// The record of a connection as the outside calls it.
+    /// The record of a connection by its outside key.
     fn flow(&self, key: &FlowKey) -> Option<Self::FlowRef<'_>>;
-    /// As the inside calls it, if it has the same ports inside and outside.
+    /// The record by the inside key, if the ports are the same inside and outside.
     fn flow_with_kept_port(&self, key: &InsideKey) -> Option<Self::FlowRef<'_>>;
-    /// As the inside calls it, if a port of it had to change.
+    /// The record by the inside key, if a port was translated.
     fn flow_with_translated_port(&self, key: &InsideKey) -> Option<Self::FlowRef<'_>>;
 
-    /// A record at a place, which is anywhere in 32 bits; `None` where there is a free one.
+    /// The record at a place, which is any 32-bit number; `None` if that record is free.
     fn sampled_flow(&self, place: u32) -> Option<Self::FlowRef<'_>>;
 
-    /// For how long the record at such a place was idle, and one tick more; 0 if it must not make
-    /// room.
+    /// How long the record at such a place has been idle, in ticks, plus one; 0 if it must not be
+    /// evicted.
     fn evictable(&self, settings: &Settings, place: u32, wanted: Evictable, now: Tick) -> Tick;
 
     /// Updates the record of a flow for a packet.
     fn update_flow<F: FlowRef>(&self, flow: &F, packet: &Observation);
 
-    /// For how long the connection of an external port was idle, and one tick more;
-    /// [`Tick::MAX`] if none has the port, 0 if it must not give way to `newcomer`.
+    /// How long the connection of an external port has been idle, in ticks, plus one. [`Tick::MAX`]
+    /// if no connection has the port; 0 if `newcomer` must not take it.
     fn reclaimable(&self, key: &FlowKey, newcomer: Newcomer) -> Tick;
 
-    /// Inserts a record; never overwrites one. Its head has the address and the protocol of the
-    /// key.
+    /// Inserts a record; never overwrites one. Its head must have the external address and the
+    /// protocol of the key.
     fn insert_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), InsertError>;
-    /// Removes just this record; whether it was there still.
+    /// Removes exactly this version of a record. Returns whether it was still there.
     fn remove_flow(&self, key: &FlowKey, version: Version) -> bool;
 
-    /// Has the record of `flow`, which is there, found as the inside calls it. `naming` says
-    /// whether another record that is found so is found so no more.
+    /// Adds the index entry by translated port for the record of `flow`, which is in the table.
+    /// `naming` says whether it replaces the entry of another record with the same inside key.
     fn index_translated(
         &self,
         key: &InsideKey,
         flow: &FlowKey,
         naming: Naming,
     ) -> Result<(), InsertError>;
-    /// Has just this record found so no more.
+    /// Removes the index entry by translated port of exactly this record.
     fn remove_translated(&self, key: &InsideKey, version: Version);
 }
 
-/// Which records may make room.
+/// The records that may be evicted.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evictable {
-    /// The link of which it must be; [`WHOLE_TABLE`]: any.
+    /// The link that the record must count for; [`WHOLE_TABLE`]: any.
     pub link: u32,
-    /// Whether it must be without an answer.
+    /// Whether it must be unanswered.
     pub is_unreplied: bool,
 }
 
-/// A connection that looks for an external port.
+/// A new connection that needs an external port.
 #[derive(Clone, Copy, Debug)]
 pub struct Newcomer {
     pub now: Tick,
-    /// The upper half of its first sequence number, native order; `None` for all protocols but TCP.
+    /// The upper half of its first sequence number, native order; `None` for protocols other than
+    /// TCP.
     pub sequence: Option<u16>,
 }

@@ -10,12 +10,12 @@ pub trait FragmentTable {
     where
         Self: 'a;
 
-    /// What is in a place.
+    /// The record at a place.
     fn fragment(&self, place: u32) -> Option<Self::FragmentRef<'_>>;
-    /// Puts something into a place, whatever was there.
+    /// Writes the record at a place, and overwrites the one there.
     fn set_fragment(&self, place: u32, fragment: &Fragment);
 
-    /// What the sources of a group have in the reassembler.
+    /// The reassembler memory in use by the sources of a group.
     fn fragment_budget(&self, group: u32) -> FragmentBudget;
     fn set_fragment_budget(&self, group: u32, budget: &FragmentBudget);
 }

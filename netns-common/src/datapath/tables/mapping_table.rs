@@ -10,7 +10,7 @@ pub trait MappingTable {
     fn mapping(&self, key: &MappingKey) -> Option<Mapping>;
     /// Inserts or overwrites.
     fn insert_mapping(&self, key: &MappingKey, mapping: &Mapping) -> Result<(), InsertError>;
-    /// Writes when a living flow of it was last met, if it is there.
+    /// Refreshes a mapping, if it is in the table: a current flow of it was seen at `now`.
     fn keep_mapping(&self, key: &MappingKey, now: Tick);
     fn remove_mapping(&self, key: &MappingKey);
 }

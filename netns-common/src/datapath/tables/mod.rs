@@ -1,5 +1,5 @@
-//! The tables, as traits: the BPF maps and the kernel's own tables in the programs, hash maps in
-//! the model. Uses `packet`.
+//! The tables, as traits: the programs implement them over the BPF maps and the kernel's own
+//! tables, the model over hash maps. Uses `packet`.
 
 pub(crate) mod flow_table;
 pub(crate) mod forward_table;

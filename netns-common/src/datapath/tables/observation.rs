@@ -5,14 +5,14 @@ use crate::{
     datapath::packet::tcp_segment::Segment,
 };
 
-/// A packet of a flow, as the flow's record depends on it.
+/// The parts of a packet that update the record of its flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub direction: Direction,
     /// `None` for all protocols but TCP.
     pub segment: Option<Segment>,
     pub now: Tick,
-    /// Bytes of IP.
+    /// Length of the IP packet in bytes.
     pub bytes: u32,
 }
 

@@ -5,8 +5,8 @@ use crate::{
     datapath::packet::headers::Headers,
 };
 
-/// A packet as the kernel routes it: rules of policy routing, and the next hops of a multipath
-/// route, may hang on all of it.
+/// A packet for a route look-up. Routing rules, and the next hop of a multipath route, may depend
+/// on all fields.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RouteQuery {
@@ -24,13 +24,13 @@ pub struct RouteQuery {
 }
 
 impl RouteQuery {
-    /// Of a packet of which nothing but the destination is known.
+    /// The query for a packet of which only the destination is known.
     #[inline(always)]
     pub fn to(destination: Ip4) -> Self {
         Self { destination, ..Self::default() }
     }
 
-    /// Of a packet with these headers, and a mark.
+    /// The query for a packet with these headers and this mark.
     #[inline(always)]
     pub(crate) fn of(headers: &Headers, mark: u32) -> Self {
         let has_ports = headers.kind.has_ports();
@@ -48,18 +48,18 @@ impl RouteQuery {
     }
 }
 
-/// What the kernel would do with a packet.
+/// The kernel's decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteOutcome {
     /// Forward it out of [`Route::egress`].
     Forward,
-    /// Deliver it to the host itself, or it has no route: the kernel's answer is one for both.
+    /// Deliver it to the host itself, or no route: the kernel answers both alike.
     Local,
-    /// Refuse it: a blackhole, an unreachable or prohibited route, or forwarding is off.
+    /// Refuse it: a blackhole, unreachable or prohibit route, or forwarding is off.
     Refused,
 }
 
-/// Where a packet would leave, and with which source address.
+/// The link and next hop of a packet, and its source address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub outcome: RouteOutcome,
