@@ -1,11 +1,12 @@
-//! The flow table: one record a connection, keyed as the outside sees it.
+//! The records of the flow table: one for each connection, with the key that its remote sees.
 
 use core::ops::{Deref, DerefMut};
 
 use super::{Ip4, Mac, Port, RuleId};
 
-/// Time since boot in units of 2^27 nanoseconds (about 0.134 s), wrapping after 18 years of
-/// uptime. A power of two, because the kernel side makes one of each packet's clock.
+/// Time since boot (`CLOCK_MONOTONIC`) in units of 2^27 nanoseconds (about 0.134 s). It wraps after
+/// 18 years of uptime. The unit is a power of two, because the kernel side converts the clock for
+/// each packet.
 pub type Tick = u32;
 
 /// The tick of a time since boot (`CLOCK_MONOTONIC`) in nanoseconds.
@@ -25,10 +26,10 @@ pub const fn seconds(ticks: Tick) -> u32 {
     (((ticks as u64) << 27) / 1_000_000_000) as u32
 }
 
-/// A connection as its remote peer sees it.
+/// The outside key of a flow: a connection as its remote peer sees it.
 ///
-/// The flow table's hash leaves the external address out: an outbound packet does not know it
-/// before the look-up. The comparison has it in.
+/// The hash of the flow table leaves out the external address, which is unknown before the look-up
+/// of an outbound packet. The comparison includes it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
@@ -54,7 +55,7 @@ impl FlowKey {
         Self { remote, external, remote_port, external_port, protocol, padding: [0; 3] }
     }
 
-    /// The key as it lies in memory.
+    /// The key as its bytes in memory.
     pub fn to_bytes(self) -> [u8; size_of::<Self>()] {
         let mut bytes = [0; size_of::<Self>()];
         bytes[..4].copy_from_slice(&self.remote.to_network().to_ne_bytes());
@@ -66,14 +67,14 @@ impl FlowKey {
     }
 }
 
-/// A connection as its inside end sees it.
+/// The inside key of a flow: a connection as its inside end sees it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct InsideKey {
     pub inside: Ip4,
     pub remote: Ip4,
     pub inside_port: Port,
-    /// The port by which the inside end knows the remote: see [`FlowHead::seen_port`].
+    /// The remote port that the inside end sees: see [`FlowHead::seen_port`].
     pub seen_port: Port,
     pub protocol: u8,
     pub padding: [u8; 3],
@@ -92,20 +93,20 @@ impl InsideKey {
     }
 }
 
-/// Which kind of rule made a flow.
+/// The kind of a flow, by the rule that began it.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowKind {
-    /// Begun by the inside, source translated.
+    /// Begun by the inside; the source is translated.
     Masquerade = 0,
-    /// Begun by the outside, destination translated.
+    /// Begun by the outside; the destination is translated.
     Forward = 1,
     /// The inside half of a connection from one namespace to a forward of another.
     Hairpin = 2,
-    /// A query of the host itself, whose identifier a namespace had before: recorded so that
-    /// no namespace takes it again.
+    /// An ICMP query of the host itself, whose identifier a namespace had before. It is recorded so
+    /// that no namespace takes the identifier again.
     Host = 3,
-    /// Of another NAT on the machine, which lets it leave with an address of the router. Its inside
+    /// A flow of another NAT on the machine, which leaves with an address of the router. Its inside
     /// end is that address, with the port that the other NAT has chosen.
     OtherNat = 4,
     /// Begun by the outside, to an endpoint-independent mapping.
@@ -113,7 +114,7 @@ pub enum FlowKind {
 }
 
 impl FlowKind {
-    /// The kind in a word.
+    /// The kind as a word.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Masquerade => "masquerade",
@@ -125,8 +126,8 @@ impl FlowKind {
         }
     }
 
-    /// Whether flows of the kind of this number are begun by the outside: their numbers alone
-    /// end in these two bits.
+    /// Whether the outside begins flows of the kind with this number. Only the numbers of these
+    /// kinds end in these two bits.
     #[inline(always)]
     pub const fn is_begun_outside(number: u8) -> bool {
         number & 3 == Self::Forward as u8
@@ -145,14 +146,13 @@ impl FlowKind {
     }
 }
 
-/// What was seen of one end of a TCP connection, in units of 64 KiB: upper halves of numbers,
-/// native order.
+/// The numbers of one end of a TCP connection, in units of 64 KiB: the upper halves, native order.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpEnd {
-    /// The highest sequence number that it sent; before it has, the first that it may send.
+    /// The highest sequence number that it sent; before it sends, the first that it may send.
     pub sequence: u16,
-    /// The latest that it acknowledged; before it has, the first that was sent to it.
+    /// The latest number that it acknowledged; before it does, the first that was sent to it.
     pub acknowledged: u16,
 }
 
@@ -164,11 +164,11 @@ pub struct Sequences {
     pub remote: TcpEnd,
 }
 
-/// What is recorded of one connection.
+/// The record of one connection, without its key.
 ///
-/// "Out" is from the inside end to the remote, "in" the other way. Counters are plain
-/// words: two CPUs that carry the same direction of the same flow at the same instant may
-/// lose a count.
+/// "Out" is from the inside end to the remote, "in" is the other direction. Counters are plain
+/// words: two CPUs that forward packets of one flow in one direction at the same instant may lose a
+/// count.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -176,26 +176,26 @@ pub struct Flow {
     pub tail: FlowTail,
 }
 
-/// The part of a connection's record that every packet reads or writes. With its key it fills one
-/// cache line, a [`FlowRecord`](super::FlowRecord).
+/// The part of a record that every packet reads or writes. With its key it fills one cache line, a
+/// [`FlowRecord`](super::FlowRecord).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowHead {
     pub inside: Ip4,
     pub external: Ip4,
-    /// Where an outbound packet goes next on the egress link.
+    /// The next hop of outbound packets on the egress link.
     pub next_hop: Ip4,
     /// Index of the link that outbound packets leave by.
     pub egress: u32,
     /// Index of the host side of the inside end's cable; 0 when it is not on a cable of ours.
     pub cable: u32,
     pub inside_port: Port,
-    /// The port by which the inside end knows the remote: the remote's own, unless another
-    /// remote end would look the same to it.
+    /// The remote port that the inside end sees: the remote's own, unless the inside end could not
+    /// distinguish two remotes by it.
     pub seen_port: Port,
     pub rule: RuleId,
     pub protocol: u8,
-    /// The type of service of its first packet, by which the kernel may have routed it.
+    /// The type of service of the flow's first packet, which the kernel may have used to route it.
     pub tos: u8,
     /// The inside end's Ethernet address.
     pub inside_mac: Mac,
@@ -206,17 +206,17 @@ pub struct FlowHead {
     pub last_seen: Tick,
     pub packets_out: u32,
     pub packets_in: u32,
-    /// Lower halves; the upper are in the [`FlowTail`].
+    /// The lower half of the byte count; the upper half is in the [`FlowTail`].
     pub bytes_out: u32,
     pub bytes_in: u32,
 }
 
-/// What few packets of a connection need.
+/// The part of a record that few packets need.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowTail {
     pub created: Tick,
-    /// How often the lower halves have overflowed.
+    /// The upper half of the byte count: how often the lower half has overflowed.
     pub bytes_out: u32,
     pub bytes_in: u32,
     pub sequences: Sequences,
@@ -229,7 +229,7 @@ impl FlowHead {
         InsideKey::new(self.inside, self.inside_port, remote, self.seen_port, self.protocol)
     }
 
-    /// Whether one of the two ports is another inside than these outside.
+    /// Whether one of the two ports is different inside than outside.
     #[inline(always)]
     pub const fn is_port_translated(&self, remote_port: Port, external_port: Port) -> bool {
         self.inside_port.to_network() != external_port.to_network()

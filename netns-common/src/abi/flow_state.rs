@@ -1,8 +1,8 @@
-//! The state of a flow and the direction of its packets, as the record of the flow has them.
+//! The state of a flow, and the direction of its packets.
 
 use super::FlowKind;
 
-/// Which way a packet of a flow goes.
+/// The direction of a packet of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the inside end to the remote.
@@ -12,7 +12,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Whether it is that of the packet that began a flow of this kind.
+    /// Whether packets in this direction come from the initiator of a flow of this kind.
     #[inline(always)]
     pub const fn is_from_initiator(self, kind: FlowKind) -> bool {
         match kind {
@@ -28,15 +28,15 @@ impl Direction {
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowState {
-    /// All but TCP: only the end that began it has spoken.
+    /// All but TCP: only the initiator has sent.
     Unreplied = 0,
-    /// All but TCP: both ends have spoken.
+    /// All but TCP: both ends have sent.
     Replied = 1,
     /// TCP: a SYN was seen.
     SynSent = 2,
     /// TCP: a SYN was seen from each end.
     SynReceived = 3,
-    /// TCP: joined in the middle; only one end was heard so far.
+    /// TCP: first seen after its handshake; only one end has sent so far.
     PickedUp = 4,
     /// TCP: open.
     Established = 5,
@@ -46,10 +46,10 @@ pub enum FlowState {
     RemoteClosed = 7,
     /// TCP: both directions are closed.
     TimeWait = 8,
-    /// TCP: a RST was seen. The record stays, so that a forged one frees nothing
-    /// (RFC 7857 section 2.2).
+    /// TCP: a RST was seen. The record stays, so that a forged RST frees nothing (RFC 7857 section
+    /// 2.2).
     Reset = 9,
-    /// TCP: it was reset before it was open.
+    /// TCP: reset before it was open.
     Aborted = 10,
 }
 

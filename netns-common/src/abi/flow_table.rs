@@ -1,8 +1,8 @@
-//! How the flow table lies in its maps: records in arrays, an index of them in buckets of a
-//! cache line, and a bit for each record that is taken.
+//! The layout of the flow table in its maps: records in arrays, an index in buckets of one cache
+//! line, and a bit for each record in use.
 //!
-//! The kernel's own hash table takes 64 bytes for each element beside its content, and a look-up
-//! in it goes to more places of memory.
+//! The kernel's own hash map needs 64 more bytes for each element, and a look-up in it reads more
+//! cache lines.
 
 use core::ops::Deref;
 
@@ -10,12 +10,12 @@ use network_types::eth::EthHdr;
 
 use super::{FlowHead, FlowKey, FlowTail, InsideKey, Ip4, Port};
 
-/// A place for one connection, which is a cache line; its [`FlowTail`](super::FlowTail) is
-/// in another array, under the same number.
+/// The record of one connection, which is one cache line. Its [`FlowTail`](super::FlowTail) is in
+/// another array, under the same number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowRecord {
-    /// The parts of its [`FlowKey`] that the head does not have.
+    /// The parts of its [`FlowKey`] that the head lacks: this field and the two ports.
     pub remote: Ip4,
     pub remote_port: Port,
     pub external_port: Port,
@@ -23,7 +23,7 @@ pub struct FlowRecord {
 }
 
 impl FlowRecord {
-    /// The record of a connection. The head says which external address and protocol it has.
+    /// The record of a connection. Its external address and protocol come from the head.
     #[inline(always)]
     pub const fn new(key: &FlowKey, head: FlowHead) -> Self {
         let FlowKey { remote, remote_port, external_port, .. } = *key;
@@ -44,7 +44,7 @@ impl FlowRecord {
         self.head.inside_key(self.remote)
     }
 
-    /// Whether a port is another inside than outside, so that the index has a second entry for the
+    /// Whether a port is different inside and outside, so that the index has a second entry for the
     /// record, by the translated port.
     #[inline(always)]
     pub const fn is_port_translated(&self) -> bool {
@@ -71,77 +71,79 @@ impl Deref for FlowRecord {
 /// How many entries a bucket of the index has.
 pub const BUCKET_ENTRIES: usize = 14;
 
-/// A bucket of the index, which is a cache line. Each entry is 0, or names a record and why it is
-/// here: see `datapath::BucketPair`.
+/// A bucket of the index, which is one cache line. Each entry is 0, or has the number of a record
+/// and the bits that a look-up compares: see `datapath::BucketPair`.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowBucket {
     /// The kernel's `bpf_spin_lock`. Entries are only written while it is held.
     pub lock: u32,
-    /// Counts the entries that were put under keys whose first bucket this is.
+    /// Counts the insertions of keys whose first bucket this is; wraps.
     pub generation: u16,
-    /// How many of these are in their second bucket; it stays once it is [`u16::MAX`].
+    /// How many of these keys are in their second bucket; it stays at [`u16::MAX`] once it gets
+    /// there.
     pub overflow_count: u16,
     pub entries: [u32; BUCKET_ENTRIES],
 }
 
-/// Which of [`RECORDS_OF_WORD`] records are taken.
+/// The records in use, among [`RECORDS_OF_WORD`] of them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowWord {
-    /// The kernel's `bpf_spin_lock`. A record is taken, and written, while it is held.
+    /// The kernel's `bpf_spin_lock`. A record is allocated and written while it is held.
     pub lock: u32,
     pub padding: u32,
-    /// A bit for each, the first record's being the lowest.
+    /// One bit for each record; the lowest bit is the first record.
     pub taken: u64,
 }
 
-/// How many records a word speaks of.
+/// How many records a word covers.
 pub const RECORDS_OF_WORD: u32 = u64::BITS;
 
-/// Of which of [`WORDS_OF_SUMMARY`] words all records are taken.
+/// The words without a free record, among [`WORDS_OF_SUMMARY`] of them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowSummary {
-    /// The kernel's `bpf_spin_lock`. Whoever has taken the last record of a word or has given one
-    /// of them back looks at the word again while it is held.
+    /// The kernel's `bpf_spin_lock`. A CPU that has allocated the last record of a word, or freed
+    /// one of its records, reads the word again while it holds this lock.
     pub lock: u32,
     pub padding: u32,
-    /// A bit for each, the first word's being the lowest.
+    /// One bit for each word; the lowest bit is the first word.
     pub full: u64,
 }
 
-/// How many words a summary speaks of.
+/// How many words a summary covers.
 pub const WORDS_OF_SUMMARY: u32 = u64::BITS;
 
-/// The most records that a flow table can have: an entry of the index keeps a byte for more than
-/// which record it names.
+/// The most records of a flow table: an entry of the index needs eight of its 32 bits besides the
+/// number of its record.
 pub const MAX_FLOWS: u32 = 1 << 24;
 
-/// How many flows one run of [`FORGET_FLOWS`](super::programs::FORGET_FLOWS) forgets at most: as
-/// many keys fit into a frame that the kernel takes for a test run.
+/// How many flows one run of [`FORGET_FLOWS`](super::programs::FORGET_FLOWS) removes at most: this
+/// many keys fit into a frame that the kernel accepts for a test run.
 pub const FORGOTTEN_AT_ONCE: u32 = 200;
 
-/// Length of an Ethernet header in bytes, after which these keys begin.
+/// Length of an Ethernet header in bytes; these keys follow it.
 pub const ETHERNET_HEADER: usize = EthHdr::LEN;
 
-/// What the programs must know of the flow table. Never changed while it has records.
+/// The size and the secret of the flow table, for the programs. Never changed while it has records.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowLayout {
-    /// A secret, without which nobody can make connections that all fall into one bucket.
+    /// The secret of the hash. It keeps an attacker from choosing connections that all fall into
+    /// one bucket.
     pub seed: [u64; 2],
     /// How many buckets the index has.
     pub buckets: u32,
     /// How many words there are.
     pub words: u32,
-    /// The bits of an entry that name a record; the others say what it is there for.
+    /// A mask: the bits of an entry that are the number of its record.
     pub record_bits: u32,
     pub padding: u32,
 }
 
 impl FlowLayout {
-    /// Of a table of so many records, at most [`MAX_FLOWS`].
+    /// The layout of a table of `capacity` records, at most [`MAX_FLOWS`].
     pub fn of(capacity: u32, seed: [u64; 2]) -> Self {
         Self {
             seed,
@@ -153,25 +155,25 @@ impl FlowLayout {
     }
 }
 
-/// How many buckets the index of so many records has: with a third of its entries in use
-/// when all records are, and two thirds when all have changed their port too, a bucket hardly
-/// ever overflows.
+/// How many buckets the index of this many records has. If all records are in use, a third of the
+/// entries is in use, or two thirds if all ports are translated. Then a bucket hardly ever
+/// overflows.
 pub fn buckets_of(capacity: u32) -> u32 {
-    // With few buckets one may get far more than its share.
+    // With few buckets, one may get far more than its share.
     (capacity / 5).max(64)
 }
 
-/// How many words so many records need.
+/// How many words this many records need.
 pub const fn words_of(capacity: u32) -> u32 {
     capacity.div_ceil(RECORDS_OF_WORD)
 }
 
-/// How many summaries the words of so many records need.
+/// How many summaries the words of this many records need.
 pub const fn summaries_of(capacity: u32) -> u32 {
     words_of(capacity).div_ceil(WORDS_OF_SUMMARY)
 }
 
-/// A connection with all that is recorded of it, on its way from one flow table to another.
+/// A complete record, for the copy from one flow table to another.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCopy {
@@ -179,8 +181,8 @@ pub struct FlowCopy {
     pub tail: FlowTail,
 }
 
-/// How many connections a packet can carry for
-/// [`RESTORE_FLOWS`](super::programs::RESTORE_FLOWS): a page of the kernel has room for them.
+/// How many records a frame for [`RESTORE_FLOWS`](super::programs::RESTORE_FLOWS) can have: they
+/// fit into a page of the kernel.
 pub const RESTORED_AT_ONCE: u32 = 32;
 
 const _: () = {

@@ -1,29 +1,29 @@
-//! Datagrams of which fragments have come, and what their sources may leave unfinished.
+//! The records of datagrams in fragments, and the budgets of their sources for unfinished ones.
 
 use super::{Ip4, Mac, RuleId, Tick};
 
-/// How many groups the sources of fragments are in, those behind our cables and those outside
-/// each. Datagrams of one group take no room from another's.
+/// How many groups of sources there are behind cables, and as many outside. Datagrams of one group
+/// take no room from those of another.
 pub const FRAGMENT_GROUPS: u32 = 256;
 
-/// How many datagrams are remembered for each group. A power of two: datagrams that follow each
-/// other have identifications that do, and then take different places.
+/// How many datagrams each group can have in the table. A power of two, so that datagrams with
+/// consecutive identifications take different places.
 pub const FRAGMENTS_OF_GROUP: u32 = 64;
 
-/// How many datagrams are remembered in all.
+/// How many datagrams the whole table has room for.
 pub const MAX_FRAGMENTS: u32 = 2 * FRAGMENT_GROUPS * FRAGMENTS_OF_GROUP;
 
-/// What is known of a datagram that comes in fragments.
+/// The state of a datagram in fragments.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FragmentState {
-    /// Its first fragment was translated: the others follow it.
+    /// Its first fragment was translated: the others are translated alike.
     Translated = 0,
-    /// Its first fragment was left to the stack: the others are too.
+    /// Its first fragment was left to the stack, and the others are too.
     Passed = 1,
     /// Another fragment came before the first: all of them go to the reassembler.
     Detour = 2,
-    /// Its first fragment has come back from the reassembler, and the others will in order.
+    /// Its first fragment has come back from the reassembler; the others follow in order.
     Assembled = 3,
 }
 
@@ -39,8 +39,8 @@ impl FragmentState {
     }
 }
 
-/// Where the fragments of a datagram were met. A note stands for fragments that are met at the
-/// same place: nobody outside can join a datagram of a namespace.
+/// The side where the fragments of a datagram are seen. A record applies only to fragments of the
+/// same side, so that no fragment from outside can join a datagram of a namespace.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FragmentPlace {
@@ -51,18 +51,18 @@ pub enum FragmentPlace {
     FromUplink = 2,
 }
 
-/// A datagram that comes in fragments (RFC 791: source, destination, protocol and
-/// identification tell it from others), and what becomes of them.
+/// The record of a datagram in fragments, and how they are forwarded. Source, destination, protocol
+/// and identification identify a datagram (RFC 791).
 ///
-/// What follows `state` is of use in some states only, see [`FragmentState`].
+/// The fields after `state` are valid in some states only, see [`FragmentState`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fragment {
     pub source: Ip4,
     pub destination: Ip4,
-    /// When its first fragment, or the one that came before that, was seen.
+    /// The time of its first fragment, or of the one that came before that.
     pub seen: Tick,
-    /// Index of the link that it came in by.
+    /// Index of its ingress link.
     pub link: u32,
     /// As in the packet.
     pub id: u16,
@@ -71,33 +71,33 @@ pub struct Fragment {
     pub state: u8,
     pub new_source: Ip4,
     pub new_destination: Ip4,
-    /// Index of the link that it leaves by, or of the cable at whose far end it arrives; 0: it
-    /// goes on where it was going.
+    /// Index of the link that it leaves by, or of the cable into whose namespace it goes; 0: it
+    /// goes onward.
     pub exit: u32,
-    /// Unspecified: into the namespace at the far end of the cable.
+    /// The next hop; unspecified: into the namespace at the far end of the cable.
     pub next_hop: Ip4,
     /// As in the packet.
     pub new_id: u16,
     pub rule: RuleId,
-    /// The Ethernet address that it is for in the namespace.
+    /// Its Ethernet destination in the namespace.
     pub mac: Mac,
-    /// The Ethernet addresses that it came with.
+    /// The Ethernet addresses of the original frame: destination and source.
     pub frame_destination: Mac,
     pub frame_source: Mac,
-    /// The time to live that it came with.
+    /// Its original TTL.
     pub ttl: u8,
     /// A [`FragmentPlace`].
     pub place: u8,
 }
 
-/// What the sources of one group have in the reassembler: estimates, in bytes of its memory.
+/// The estimated reassembler memory in use by the sources of one group, in bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FragmentBudget {
     /// The period that `current` was charged in.
     pub period: u32,
     pub current: u32,
-    /// Charged in the period before.
+    /// The bytes charged in the period before.
     pub previous: u32,
 }
 

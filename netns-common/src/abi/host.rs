@@ -6,21 +6,21 @@ use super::{Ip4, Port};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HostPeerKey {
-    /// `bpf_get_socket_cookie`: unique as long as the machine runs.
+    /// `bpf_get_socket_cookie`: unique while the machine runs.
     pub socket: u64,
     pub target: Ip4,
     pub target_port: Port,
     pub padding: [u8; 2],
 }
 
-/// An answer to a datagram that a socket of the host has sent. It may come to any address of the
-/// host: a socket need not be bound to one.
+/// The key of an answer to a datagram that a socket of the host has sent. It has no address of the
+/// host, because a socket need not be bound to one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HostCallKey {
     pub remote: Ip4,
     pub remote_port: Port,
-    /// The host's.
+    /// The port of the host.
     pub own_port: Port,
     pub protocol: u8,
     pub padding: [u8; 3],
@@ -33,7 +33,7 @@ impl HostCallKey {
     }
 }
 
-/// An address and port, as the program on the host named them.
+/// An address and port, as the program on the host gave them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer {

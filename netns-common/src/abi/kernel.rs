@@ -1,32 +1,32 @@
-//! Members of the kernel's own structures that programs read. Their offsets differ from kernel to
-//! kernel, so the programs are compiled with marks, and the loader replaces these.
+//! The members of kernel structures that programs read. Their offsets differ between kernels, so
+//! the programs are compiled with placeholders, and the loader replaces these.
 
-/// In the place of the number of a helper: `bpf_cast_to_kern_ctx` (kernel 6.2), which makes of a
-/// program's context the kernel's `struct sk_buff`.
+/// A placeholder for the number of the kernel function `bpf_cast_to_kern_ctx` (kernel 6.2), which
+/// converts a program's context to the kernel's `struct sk_buff`.
 pub const CAST_TO_KERNEL: u32 = 0x6e65_7401;
 
-/// In the place of the number of a helper: `bpf_rdonly_cast` (kernel 6.2), which makes of any
-/// address a structure that can be read. A load that would fault reads 0.
+/// A placeholder for the number of the kernel function `bpf_rdonly_cast` (kernel 6.2), which casts
+/// any address to a readable structure. A load that would fault reads 0.
 pub const CAST_TO_TYPE: u32 = 0x6e65_7402;
 
-/// A member of a structure, in the place of its offset.
+/// A member of a kernel structure, and the placeholder for its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelField {
-    /// The offset that programs are compiled with.
+    /// The placeholder that programs are compiled with.
     pub mark: u16,
     pub structure: &'static str,
-    /// Empty: the first word of the structure.
+    /// The name of the member; empty: the first word of the structure.
     pub member: &'static str,
-    /// Bytes from the beginning of the member.
+    /// Offset within the member, in bytes.
     pub behind: i16,
-    /// The type by which the verifier knows the structure.
+    /// The number of the type that the verifier is given for the structure.
     pub read_as: KernelNumber,
 }
 
-/// A number that only the running kernel has, in the place of an immediate value.
+/// A number that depends on the running kernel, and the placeholder for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelNumber {
-    /// The value that programs are compiled with.
+    /// The immediate value that programs are compiled with.
     pub mark: u32,
     pub is: KernelNumberOf,
 }
@@ -36,7 +36,7 @@ pub struct KernelNumber {
 pub enum KernelNumberOf {
     /// The BTF id of a structure.
     Type(&'static str),
-    /// Where the private part of a `struct net_device` begins, in bytes.
+    /// The offset of the private part of a `struct net_device`, in bytes.
     DevicePrivate,
 }
 
@@ -69,8 +69,8 @@ pub mod field {
         NETWORK_HEADER = 0x7e36, "sk_buff" PACKET, "network_header" + 0;
     }
 
-    // `xdp_state` has an entry for each mode, with a pointer to a program and one to a link. That
-    // of native programs (`XDP_MODE_DRV`) is the second.
+    // `xdp_state` has an entry for each mode, with a pointer to a program and one to a link. The
+    // second entry is for native programs (`XDP_MODE_DRV`).
     fields! {
         PORT:
         PACKET_DEVICE = 0x7e48, "sk_buff" PACKET, "dev" + 0;
@@ -93,16 +93,15 @@ pub mod field {
 pub mod number {
     use super::{KernelNumber, KernelNumberOf};
 
-    /// A packet, as [`CAST_TO_KERNEL`](super::CAST_TO_KERNEL) gives it: no program needs the
-    /// number.
+    /// A packet, from [`CAST_TO_KERNEL`](super::CAST_TO_KERNEL): no program needs the number.
     pub const PACKET: KernelNumber =
         KernelNumber { mark: 0x6e65_7410, is: KernelNumberOf::Type("sk_buff") };
 
     pub const DEVICE: KernelNumber =
         KernelNumber { mark: 0x6e65_7411, is: KernelNumberOf::Type("net_device") };
 
-    /// A structure that consists of words. The verifier does not know the types of modules, so what
-    /// a module may have is read as words of this one.
+    /// A structure of words. The verifier does not know the types of modules, so programs read
+    /// structures that may belong to a module as words of this one.
     pub const WORDS: KernelNumber =
         KernelNumber { mark: 0x6e65_7412, is: KernelNumberOf::Type("pt_regs") };
 

@@ -1,16 +1,16 @@
-//! How many ICMP errors of a kind one CPU sends or lets in: a token bucket each.
+//! The rate limits of ICMP errors: each CPU has a token bucket for each kind of error.
 
 use super::Tick;
 
-/// Errors that pass at once after a pause. Linux has 50 for all that it sends
+/// How many errors pass at once after a pause. Linux has 50 for all its own errors
 /// (`icmp_msgs_burst`).
 pub const ICMP_BURST: u32 = 64;
 
-/// Errors a [`Tick`] that pass in the long run: 16 in 0.134 s are about 120 a second.
+/// How many errors pass per [`Tick`] in the long run: 16 in 0.134 s are about 120 per second.
 pub const ICMP_PER_TICK: u32 = 16;
 
-/// The kinds of errors that are counted apart, so that a flood of one does not use up what
-/// another needs: path MTU discovery goes on while somebody traces routes.
+/// The kinds of errors with separate limits, so that a flood of one kind does not block another:
+/// path MTU discovery works while somebody traces routes.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limited {
@@ -29,22 +29,22 @@ impl Limited {
     pub const COUNT: u32 = 4;
 }
 
-/// What a CPU has used of one allowance. All zero is a full one.
+/// The token bucket of one kind on one CPU. All zero is a full bucket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// Errors that passed and are not made up for yet.
+    /// The used tokens that have not been refilled yet.
     pub spent: u32,
     /// When `spent` was last lowered.
     pub at: Tick,
 }
 
 impl Bucket {
-    /// Whether one more may pass, which is then counted.
+    /// Whether one more error may pass. If so, counts it.
     #[inline(always)]
     pub const fn take(&mut self, now: Tick) -> bool {
         let elapsed = now.wrapping_sub(self.at);
-        // A clock that seems to run back makes up for nothing.
+        // A clock that seems to run backwards refills nothing.
         if elapsed <= Tick::MAX / 2 {
             let elapsed = if elapsed < ICMP_BURST { elapsed } else { ICMP_BURST };
             self.spent = self.spent.saturating_sub(elapsed * ICMP_PER_TICK);

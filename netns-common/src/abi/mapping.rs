@@ -1,18 +1,17 @@
-//! Endpoint-independent mappings: one external port for an inside port, whatever it talks to
-//! (RFC 4787 section 4.1).
+//! Endpoint-independent mappings: one external port of an inside port for all remotes (RFC 4787
+//! section 4.1).
 
 use super::{Ip4, Port, RuleId, Tick, ticks};
 
-/// How long a mapping is kept after the last of its flows is over, in ticks: a port that is
-/// given back rests for two minutes (RFC 6888 REQ-8), and what still comes for it meets nobody
-/// else. The sweeper last saw the flow up to five seconds before its end.
+/// How long a mapping is kept after its last flow is over, in ticks. A released port stays unused
+/// for two minutes (RFC 6888 REQ-8), so that late packets reach nobody else. The sweeper may have
+/// visited the flow last up to five seconds before its end.
 pub const MAPPING_REST: Tick = ticks(125);
 
-/// How many entries a flow has at most: its mapping, seen from both sides, and that its remote
-/// was sent to.
+/// How many entries a flow has at most: its mapping by both keys, and its contact with the remote.
 pub const MAPPINGS_OF_FLOW: usize = 3;
 
-/// What an entry of the table of mappings is found by.
+/// The key of an entry in the table of mappings.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MappingKey {
@@ -23,27 +22,28 @@ pub struct MappingKey {
     side: u8,
 }
 
-/// Seen from outside: the mapping itself.
+/// The mapping itself, by its external port.
 const EXTERNAL: u8 = 0;
-/// Seen from inside: leads to the mapping.
+/// The entry of an inside end, which leads to its mapping.
 const INSIDE: u8 = 1;
-/// An address that was sent to (RFC 4787 section 5, address-dependent filtering).
+/// A contact: a remote address that was sent to (RFC 4787 section 5, address-dependent filtering).
 const CONTACT: u8 = 2;
 
 impl MappingKey {
-    /// The mapping of an external port; of ICMP queries, the identifier.
+    /// The key of the mapping of an external port; for ICMP queries, of an identifier.
     #[inline(always)]
     pub const fn external(address: Ip4, port: Port, protocol: u8) -> Self {
         Self { address, peer: Ip4::UNSPECIFIED, port, protocol, side: EXTERNAL }
     }
 
-    /// Which mapping an inside port has behind an external address.
+    /// The key of the entry that leads from an inside port to its mapping behind an external
+    /// address.
     #[inline(always)]
     pub const fn inside(inside: Ip4, port: Port, protocol: u8, external: Ip4) -> Self {
         Self { address: inside, peer: external, port, protocol, side: INSIDE }
     }
 
-    /// That something was sent from a mapping to an address.
+    /// The key of the contact of a mapping with a remote address.
     #[inline(always)]
     pub const fn contact(external: Ip4, port: Port, protocol: u8, remote: Ip4) -> Self {
         Self { address: external, peer: remote, port, protocol, side: CONTACT }
@@ -61,8 +61,7 @@ impl MappingKey {
         self.side == INSIDE
     }
 
-    /// The address that the mapping is behind; of an entry that [is a
-    /// mapping](Self::is_mapping) or a contact.
+    /// The external address of an entry that [is a mapping](Self::is_mapping) or a contact.
     #[inline(always)]
     pub const fn address(&self) -> Ip4 {
         self.address
@@ -80,19 +79,19 @@ impl MappingKey {
         Self::inside(mapping.inside, mapping.inside_port, self.protocol, self.address)
     }
 
-    /// A number of the IP header.
+    /// The protocol number of the IP header.
     #[inline(always)]
     pub const fn protocol(&self) -> u8 {
         self.protocol
     }
 }
 
-/// Which inside end an external port leads to. Every entry of the table holds one.
+/// The inside end of an external port. Every entry of the table has this value.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
     pub inside: Ip4,
-    /// When a living flow of it was last met, by its begin or by the sweeper.
+    /// When a current flow of it was last seen, at its begin or by the sweeper.
     pub last_seen: Tick,
     pub inside_port: Port,
     pub external_port: Port,
@@ -102,21 +101,21 @@ pub struct Mapping {
     pub padding: u8,
 }
 
-/// Who outside may begin a connection to a mapping (RFC 4787 section 5).
+/// Which remotes may begin a connection to a mapping (RFC 4787 section 5).
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Filtering {
-    /// Nobody: only the remote address and port that a flow is with may answer.
+    /// None: only the remote address and port of a flow may answer.
     #[default]
     AddressAndPort = 0,
-    /// Any port of an address that was sent to.
+    /// Any port of an address that the inside end has sent to.
     Address = 1,
-    /// Anybody.
+    /// Every remote.
     Endpoint = 2,
 }
 
 impl Filtering {
-    /// The last one for a number that none has.
+    /// The filtering with this number; the last one for an unknown number.
     #[inline(always)]
     pub const fn from_number(number: u8) -> Self {
         match number {

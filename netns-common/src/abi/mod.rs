@@ -1,4 +1,4 @@
-//! Types that lie in BPF maps: `repr(C)`, no implicit padding, sizes asserted.
+//! The types in BPF maps: `repr(C)`, no implicit padding, sizes asserted.
 //!
 //! Multi-byte fields of packets ([`Ip4`], [`Port`]) keep network byte order in memory;
 //! everything else is native.
@@ -59,26 +59,26 @@ pub use usage::{
     SPARED_PART, Usage, UsageSlot, WHOLE_TABLE,
 };
 
-/// Version of every layout in this module. It is part of the path that maps are pinned
-/// under, so that a program never reuses a map of another layout.
+/// The version of all layouts in this module. It is part of the path where maps are pinned, so that
+/// a program never reuses a map of another layout.
 pub const SCHEMA: u32 = 13;
 
-/// Names of the maps, as both sides spell them. The kernel keeps 15 bytes of a name.
+/// The names of the maps. The kernel keeps 15 bytes of a name.
 pub mod maps {
-    /// [`FlowRecord`](super::FlowRecord)s: one a connection.
+    /// [`FlowRecord`](super::FlowRecord)s: one for each connection.
     pub const FLOWS: &str = "FLOWS";
     /// [`FlowTail`](super::FlowTail)s: the rest of each.
     pub const FLOW_TAILS: &str = "FLOW_TAILS";
-    /// [`FlowBucket`](super::FlowBucket)s: where the record of a connection is, by what the
-    /// outside calls it, and of those whose port had to change by what the inside calls it too.
+    /// [`FlowBucket`](super::FlowBucket)s: the index of the records, by the outside key, and for
+    /// translated ports by the inside key too.
     pub const FLOW_INDEX: &str = "FLOW_INDEX";
-    /// [`FlowWord`](super::FlowWord)s: which records are taken.
+    /// [`FlowWord`](super::FlowWord)s: which records are in use.
     pub const FLOW_WORDS: &str = "FLOW_WORDS";
     /// [`FlowSummary`](super::FlowSummary)s: which words have no free record.
     pub const FLOW_SUMMARIES: &str = "FLOW_SUMMARIES";
     /// One [`FlowLayout`](super::FlowLayout).
     pub const FLOW_LAYOUT: &str = "FLOW_LAYOUT";
-    /// 0 to one more than the record that was taken last, a slot each CPU; 0 for none yet.
+    /// 0 to one more than the number of the record that was allocated last, per CPU; 0: none yet.
     pub const FLOW_CURSORS: &str = "FLOW_CURSORS";
     /// 0 to a `u32`: whether a connection ever had its port translated.
     pub const HAS_TRANSLATED: &str = "HAS_TRANSLATED";
@@ -94,21 +94,21 @@ pub mod maps {
     pub const ENDPOINTS: &str = "ENDPOINTS";
     /// Index of a cable's host side to [`BridgePort`](super::BridgePort).
     pub const BRIDGE_PORTS: &str = "BRIDGE_PORTS";
-    /// The number of a cable's host side, modulo [`PORT_DEVICES_KNOWN`](super::PORT_DEVICES_KNOWN),
-    /// to its [`PortDevice`](super::PortDevice). Links that share a place push each other out.
+    /// Index of a cable's host side, modulo [`PORT_DEVICES_KNOWN`](super::PORT_DEVICES_KNOWN), to
+    /// its [`PortDevice`](super::PortDevice). Links that share a place replace each other.
     pub const PORT_DEVICES: &str = "PORT_DEVICES";
     /// Addresses of the router's links, each to a [`LinkAddress`](super::LinkAddress).
     pub const HOST_ADDRESSES: &str = "HOST_ADDRESSES";
-    /// Index of a link of the router to its [`LinkRole`](super::LinkRole), as a word. Others have
-    /// none.
+    /// Index of a link of the router to its [`LinkRole`](super::LinkRole), as a 32-bit word. Other
+    /// links have no entry.
     pub const LINK_ROLES: &str = "LINK_ROLES";
-    /// A bit for each link below [`LINKS_NOTED`](super::LINKS_NOTED), 64 in a word, which is set
-    /// once a program has found the link to be the lab's: a faster answer than [`LINK_ROLES`] and
-    /// [`BRIDGE_PORTS`].
+    /// A bit for each link below [`LINKS_NOTED`](super::LINKS_NOTED), 64 per word. A program sets
+    /// it when it has found that the link belongs to the lab, so that later look-ups skip
+    /// [`LINK_ROLES`] and [`BRIDGE_PORTS`].
     pub const LAB_LINKS: &str = "LAB_LINKS";
-    /// The addresses that translated packets bear outside, besides
-    /// [`Settings::externals`](super::Settings::externals): to 1. Programs add those that the
-    /// uplinks have been given since.
+    /// The source addresses of translated packets besides
+    /// [`Settings::externals`](super::Settings::externals), each to 1. Programs add addresses that
+    /// the uplinks get later.
     pub const EXTERNALS: &str = "EXTERNALS";
     /// [`MasqueradeKey`](super::MasqueradeKey) (longest match) to 1: the sources that may leave by
     /// an uplink untranslated.
@@ -116,26 +116,25 @@ pub mod maps {
     /// Sockets of the host whose peer was rewritten to a forward's target.
     pub const HOST_PEERS: &str = "HOST_PEERS";
     /// The datagrams that sockets of the host have sent: [`HostCallKey`](super::HostCallKey) to the
-    /// [`Tick`](super::Tick) of the last.
+    /// [`Tick`](super::Tick) of the last one.
     pub const HOST_CALLS: &str = "HOST_CALLS";
     /// One [`Settings`](super::Settings).
     pub const SETTINGS: &str = "SETTINGS";
-    /// [`RuleId`](super::RuleId) to [`Counter`](super::Counter), a slot each CPU.
+    /// [`RuleId`](super::RuleId) to [`Counter`](super::Counter), per CPU.
     pub const RULE_COUNTERS: &str = "RULE_COUNTERS";
-    /// [`DropReason`](super::DropReason) to [`Counter`](super::Counter), a slot each CPU.
+    /// [`DropReason`](super::DropReason) to [`Counter`](super::Counter), per CPU.
     pub const DROP_COUNTERS: &str = "DROP_COUNTERS";
-    /// [`Limited`](super::Limited) to [`Bucket`](super::Bucket), a slot each CPU.
+    /// [`Limited`](super::Limited) to [`Bucket`](super::Bucket), per CPU.
     pub const ICMP_LIMITS: &str = "ICMP_LIMITS";
-    /// How many identifications were given out, in [`IP_ID_COUNTERS`](super::IP_ID_COUNTERS)
-    /// counters.
+    /// The [`IP_ID_COUNTERS`](super::IP_ID_COUNTERS) counters of allocated identifications.
     pub const IP_IDS: &str = "IP_IDS";
     /// The timer that sweeps expired flows.
     pub const SWEEPER: &str = "SWEEPER";
     /// [`Stage`](super::Stage) to its program.
     pub const STAGES: &str = "STAGES";
-    /// What the programs leave to those of the stages: room for one packet, a slot each CPU.
+    /// The hand-off from one program to the next: room for one packet, per CPU.
     pub const SCRATCH: &str = "SCRATCH";
-    /// What the packet log will say of a packet, a slot each CPU.
+    /// The line of the packet log for the current packet, per CPU.
     pub const NOTED: &str = "NOTED";
 
     /// The ports that are forwarded: [`PortPage`](super::PortPage)s, by
@@ -145,8 +144,8 @@ pub mod maps {
     /// are forwarded for single addresses.
     pub const ADDRESS_PORTS: &str = "ADDRESS_PORTS";
     /// [`AddressPage`](super::AddressPage) of a target to [`PortPage`](super::PortPage): the rules
-    /// by which its ports are published, where [`FORWARD_PORTS`] does not tell. Of several, the one
-    /// of an equal number, or else of the lowest.
+    /// that publish its ports, if [`FORWARD_PORTS`] does not have them. Among several, the rule
+    /// with the same port number, or otherwise the lowest.
     pub const TARGET_PORTS: &str = "TARGET_PORTS";
     /// 0 to a `u32`: whether [`TARGET_PORTS`] ever had a page.
     pub const HAS_PUBLISHED: &str = "HAS_PUBLISHED";
@@ -162,7 +161,7 @@ pub mod maps {
     /// [`UsageSlot`](super::UsageSlot).
     pub const USAGE: &str = "USAGE";
 
-    /// The maps of [`PINNED`] that make up a flow table: another size takes others.
+    /// The maps of [`PINNED`] that make up a flow table: a table of another size needs new ones.
     pub const OF_FLOW_TABLE: [&str; 11] = [
         FLOWS,
         FLOW_TAILS,
@@ -220,7 +219,7 @@ pub mod maps {
     ];
 }
 
-/// Names of the programs, as both sides spell them.
+/// The names of the programs.
 pub mod programs {
     /// tcx ingress of each cable's host side.
     pub const FROM_NAMESPACE: &str = "from_namespace";
@@ -236,17 +235,16 @@ pub mod programs {
         (FROM_UPLINK, "from_uplink_l"),
         (TO_UPLINK, "to_uplink_l"),
     ];
-    /// Writes a line of the packet log; its place is [`REPORT`](super::REPORT).
+    /// Writes a line of the packet log; its index is [`REPORT`](super::REPORT).
     pub const REPORT: &str = "report";
-    /// Started once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
+    /// Run once by a test run: arms the timer of [`maps::SWEEPER`](super::maps::SWEEPER).
     pub const START_SWEEPER: &str = "start_sweeper";
-    /// Run by a test run as if a packet came by a cable's host side: notes where the kernel has
-    /// that device, in [`maps::PORT_DEVICES`](super::maps::PORT_DEVICES).
+    /// Run by a test run with a cable's host side as the ingress link: records the address of that
+    /// device in [`maps::PORT_DEVICES`](super::maps::PORT_DEVICES).
     pub const NOTE_PORT: &str = "note_port";
-    /// Run by a test run: forgets the flows whose keys the packet consists of.
+    /// Run by test runs: removes the flows whose keys are in the frame.
     pub const FORGET_FLOWS: &str = "forget_flows";
-    /// Run by test runs: records the flows that the packet consists of, as
-    /// [`FlowCopy`](super::FlowCopy)s.
+    /// Run by test runs: inserts the [`FlowCopy`](super::FlowCopy)s in the frame.
     pub const RESTORE_FLOWS: &str = "restore_flows";
     /// cgroup hooks of the host's own connections to a forwarded port.
     pub const SOCKET_HOOKS: [&str; 7] = [

@@ -1,4 +1,4 @@
-//! Addresses, ports and protocols as they lie in packets and maps.
+//! Addresses, ports and protocols in packets and maps.
 
 use core::{fmt, net::Ipv4Addr};
 
@@ -11,13 +11,13 @@ impl Ip4 {
     pub const UNSPECIFIED: Self = Self(0);
     pub const BROADCAST: Self = Self(u32::MAX);
 
-    /// From the word as it was loaded from a packet or a socket context.
+    /// The address of a word that was loaded from a packet or a socket context.
     #[inline(always)]
     pub const fn from_network(word: u32) -> Self {
         Self(word)
     }
 
-    /// The word as it lies in a packet.
+    /// The word in network byte order, as in a packet.
     #[inline(always)]
     pub const fn to_network(self) -> u32 {
         self.0
@@ -33,7 +33,7 @@ impl Ip4 {
         self.0.to_ne_bytes()
     }
 
-    /// The first octet, which tells loopback, multicast and reserved addresses.
+    /// The first octet, which identifies loopback, multicast and reserved addresses.
     #[inline(always)]
     pub const fn first_octet(self) -> u8 {
         (u32::from_be(self.0) >> 24) as u8
@@ -85,19 +85,19 @@ pub struct Port(u16);
 impl Port {
     pub const ZERO: Self = Self(0);
 
-    /// From the half-word as it was loaded from a packet.
+    /// The port of a half-word that was loaded from a packet.
     #[inline(always)]
     pub const fn from_network(word: u16) -> Self {
         Self(word)
     }
 
-    /// The half-word as it lies in a packet.
+    /// The half-word in network byte order, as in a packet.
     #[inline(always)]
     pub const fn to_network(self) -> u16 {
         self.0
     }
 
-    /// From a number in native order.
+    /// The port of a number in native order.
     #[inline(always)]
     pub const fn new(number: u16) -> Self {
         Self(number.to_be())
@@ -119,8 +119,7 @@ impl fmt::Debug for Port {
 /// An Ethernet address.
 pub type Mac = [u8; 6];
 
-/// Numbers of the protocols of which more than the addresses is translated (IANA protocol
-/// numbers).
+/// The protocols with more to translate than addresses (IANA protocol numbers).
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {

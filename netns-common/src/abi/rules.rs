@@ -1,16 +1,16 @@
-//! The NAT rules as the kernel looks them up, and their counters.
+//! The NAT rules in the maps, and their counters.
 
 use super::{Ip4, NO_RULE, Port, Protocol, RuleId, Settings};
 
-/// How many rules one lab may have, [`NO_RULE`] included. Each has 24 bytes of counters for each
-/// CPU, from the start.
+/// How many rules one lab may have, including [`NO_RULE`]. Each has 24 bytes of counters per CPU,
+/// allocated at the start.
 pub const MAX_RULES: u32 = 1 << 14;
 
-/// How many CIDRs the rules of one lab may have in all: sources of forwards, and destinations
-/// that masquerades leave alone.
+/// How many CIDRs all rules of one lab may have: sources of forwards, and destinations that
+/// masquerades exclude.
 pub const MAX_RULE_PREFIXES: u32 = 1 << 16;
 
-/// What a masquerade is found by: the longest prefix of the source, at one uplink.
+/// The key of a masquerade: the longest prefix of the source, at one uplink.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MasqueradeKey {
@@ -20,38 +20,37 @@ pub struct MasqueradeKey {
 }
 
 impl MasqueradeKey {
-    /// Bits of the key before the source: all of them count in a match.
+    /// Bits of the key before the source, all of which must match.
     pub const UPLINK_BITS: u32 = 32;
 }
 
-/// Source translation for the prefix it is keyed by.
+/// A masquerade: source translation for the prefix in its key.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Masquerade {
-    /// The address that packets leave with; unspecified: the one that the kernel would choose.
+    /// The translated source address; unspecified: the kernel's choice.
     pub to: Ip4,
     pub rule: RuleId,
-    /// Most bytes of a TCP segment that ends of its connections may announce, native order;
-    /// 0: as they like; [`Masquerade::PATH_MTU`]: what fits the links on the way.
+    /// The largest TCP segment size that the ends of a connection may announce, in bytes, native
+    /// order; 0: no limit; [`Masquerade::PATH_MTU`]: the largest that fits the links of the path.
     pub mss: u16,
-    /// Length of the prefix it is keyed by.
+    /// Length of the prefix in its key.
     pub length: u8,
-    /// 1: destinations of [`RulePrefix`]es are left alone.
+    /// 1: destinations in its [`RulePrefix`]es are not translated.
     pub excludes: u8,
-    /// 1: an inside port has one external port, whatever it talks to (RFC 4787 REQ-1); 0: one
-    /// for each remote address and port.
+    /// 1: an inside port has one external port for all remotes (RFC 4787 REQ-1); 0: one for each
+    /// remote address and port.
     pub endpoint_independent: u8,
-    /// A [`Filtering`](super::Filtering), of endpoint-independent mappings.
+    /// The [`Filtering`](super::Filtering) of endpoint-independent mappings.
     pub filtering: u8,
 }
 
 impl Masquerade {
-    /// [`Masquerade::mss`] for what fits the links on the way.
+    /// The [`Masquerade::mss`] that means the largest size that fits the links of the path.
     pub const PATH_MTU: u16 = u16::MAX;
 }
 
-/// A CIDR of a rule: a source that a forward is for, or a destination that a masquerade leaves
-/// alone.
+/// A CIDR of a rule: a permitted source of a forward, or a destination that a masquerade excludes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RulePrefix {
@@ -61,7 +60,7 @@ pub struct RulePrefix {
 }
 
 impl RulePrefix {
-    /// Bits of the key before the address: all of them count in a match.
+    /// Bits of the key before the address, all of which must match.
     pub const RULE_BITS: u32 = 32;
 }
 
@@ -73,9 +72,9 @@ pub const PAGES: u32 = (PROTOCOLS as u32) << 8;
 
 const PROTOCOLS: u8 = 4;
 
-/// The ports of one high byte, by their low byte. In [`super::maps::FORWARD_PORTS`] the rule for
-/// any address of the host, with [`OF_ADDRESS`] where there are rules for single addresses too;
-/// in [`super::maps::ADDRESS_PORTS`] the rule for that address.
+/// The ports with one high byte, by their low byte. In [`super::maps::FORWARD_PORTS`] an entry is
+/// the rule for any address of the host, with [`OF_ADDRESS`] if there are rules for single
+/// addresses too. In [`super::maps::ADDRESS_PORTS`] it is the rule for that address.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortPage(pub [RuleId; PAGE]);
@@ -85,11 +84,11 @@ impl PortPage {
     pub const EMPTY: Self = Self([NO_RULE; PAGE]);
 }
 
-/// In a [`PortPage`]: single addresses of the host have rules of their own for this port.
+/// The bit in a [`PortPage`] that says that single addresses of the host have rules of their own
+/// for this port.
 pub const OF_ADDRESS: RuleId = 1 << 15;
 
-/// Where a port stands in the pages: the page and the place in it. `None` for a protocol that
-/// is not forwarded.
+/// The page of a port and its place in the page. `None` for a protocol that cannot be forwarded.
 #[inline(always)]
 pub const fn page_of(protocol: u8, port: Port) -> Option<(u32, usize)> {
     const TCP: u8 = Protocol::Tcp as u8;
@@ -107,17 +106,17 @@ pub const fn page_of(protocol: u8, port: Port) -> Option<(u32, usize)> {
     Some(((slot << 8) | (number >> 8) as u32, (number & 0xff) as usize))
 }
 
-/// The key of a page of ports of one address: of an address of the host in
-/// [`super::maps::ADDRESS_PORTS`], of a forward's target in [`super::maps::TARGET_PORTS`].
+/// The key of a page for one address: an address of the host in [`super::maps::ADDRESS_PORTS`], or
+/// the target of a forward in [`super::maps::TARGET_PORTS`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddressPage {
     pub address: Ip4,
-    /// As [`page_of`] has it.
+    /// The page number of [`page_of`].
     pub page: u32,
 }
 
-/// A forward: ports of the host, and where they lead.
+/// A forward: ports of the host, and their target.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forward {
@@ -127,15 +126,15 @@ pub struct Forward {
     /// First and last port, native order.
     pub first: u16,
     pub last: u16,
-    /// Where the first port leads, native order; the others follow.
+    /// The target port of the first port, native order; the others follow in order.
     pub target_first: u16,
     pub protocol: u8,
-    /// 1: only for sources of [`RulePrefix`]es.
+    /// 1: only for sources in its [`RulePrefix`]es.
     pub restricted: u8,
 }
 
 impl Forward {
-    /// The target's port that a port of the range leads to.
+    /// The target port of a port in the range.
     #[inline(always)]
     pub const fn target_port(&self, port: Port) -> Port {
         Port::new(self.target_first.wrapping_add(port.number().wrapping_sub(self.first)))
@@ -151,9 +150,9 @@ impl Forward {
         Some(Port::new(self.first.wrapping_add(offset)))
     }
 
-    /// Whether the pages of the host's ports do not tell by which port of the host the outside
-    /// knows a port of the target: it has another number, or belongs to a single address. One of
-    /// loopback or of an inside address is unknown outside.
+    /// Whether [`super::maps::TARGET_PORTS`] must name the port that publishes a target's port,
+    /// because the pages of the host's ports do not: it has another number, or belongs to a single
+    /// address. A forward of a loopback or inside address publishes nothing to the outside.
     pub fn needs_target_page(&self, settings: &Settings) -> bool {
         let inside = settings.inside.iter().take(settings.inside_count as usize);
         let is_unknown_outside =
@@ -163,7 +162,7 @@ impl Forward {
     }
 }
 
-/// What passed: flows begun, packets and bytes (of IP, as iptables counts them).
+/// A counter: new flows, packets and bytes (of IP, as iptables counts them).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
