@@ -1,22 +1,23 @@
-//! What the datapath knows of the lab: its ends, its ports and its settings.
+//! The lab as the datapath knows it: its endpoints, ports and settings.
 
 use super::{FlowKind, Ip4, Limits, Mac, Prefix, Protocol, Tick, ticks};
 
-/// How many inside prefixes a lab may have: the guard compares each outbound packet with
-/// all of them.
+/// How many inside prefixes the settings have room for: the egress guard compares each outbound
+/// packet with all of them.
 pub const MAX_INSIDE_PREFIXES: usize = 16;
 
 /// How many uplinks a lab may have.
 pub const MAX_UPLINKS: usize = 8;
 
-/// Links of a higher index are asked for in [`maps::LINK_ROLES`](super::maps::LINK_ROLES) and
-/// [`maps::BRIDGE_PORTS`](super::maps::BRIDGE_PORTS) each time.
+/// The number of links with a bit in [`maps::LAB_LINKS`](super::maps::LAB_LINKS). Links with a
+/// higher index are looked up in [`maps::LINK_ROLES`](super::maps::LINK_ROLES) and
+/// [`maps::BRIDGE_PORTS`](super::maps::BRIDGE_PORTS) for each packet.
 pub const LINKS_NOTED: u32 = 1 << 16;
 
-/// How many counters of identifications (RFC 6864) a lab has; its destinations share them.
+/// How many counters of identifications (RFC 6864) a lab has. Its destinations share them.
 pub const IP_ID_COUNTERS: u32 = 1024;
 
-/// An address inside, at the far end of one of our cables.
+/// An inside address, at the far end of a cable of the lab.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Endpoint {
@@ -34,7 +35,7 @@ pub struct Endpoint {
 pub struct BridgePort {
     /// Index of the bridge, the device on which the kernel would forward.
     pub bridge: u32,
-    /// A frame for another Ethernet address is bridged, not routed.
+    /// Ethernet address of the bridge. A frame for another address is bridged, not routed.
     pub bridge_mac: Mac,
     /// Whether the cable's sources are checked: a [`SourceCheck`].
     pub source_check: u8,
@@ -42,27 +43,27 @@ pub struct BridgePort {
     /// Ethernet address of the far end, the namespace's.
     pub mac: Mac,
     pub padding_after: [u8; 2],
-    /// In the place of [`Limits::quota`], in records; 0: no other.
+    /// Overrides [`Limits::quota`], in records; 0: does not.
     pub quota: u32,
 }
 
 /// How many [`PortDevice`]s a router has: a power of two.
 pub const PORT_DEVICES_KNOWN: u32 = 1 << 12;
 
-/// Where the kernel has the device of a cable's host side.
+/// The kernel's device of a cable's host side.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortDevice {
-    /// Address of its `struct net_device`, of which no use is made before it is seen to be the
-    /// link's still; 0: not known.
+    /// Address of its `struct net_device`; 0: unknown. Programs check that it still belongs to the
+    /// link before they use it.
     pub device: u64,
     /// Index of the link.
     pub link: u32,
-    /// [`BridgePort::bridge`] of it.
+    /// Its [`BridgePort::bridge`].
     pub bridge: u32,
 }
 
-/// Whether a cable carries only what bears its own namespace's addresses.
+/// Whether a cable accepts only packets with the addresses of its own namespace.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SourceCheck {
@@ -74,7 +75,7 @@ pub enum SourceCheck {
 }
 
 impl SourceCheck {
-    /// `None` leaves it to the lab.
+    /// The check for a choice in the topology file; `None` leaves it to the lab.
     pub const fn from_choice(choice: Option<bool>) -> Self {
         match choice {
             None => Self::AsLab,
@@ -85,7 +86,7 @@ impl SourceCheck {
 }
 
 impl BridgePort {
-    /// Whether what comes by this port is checked.
+    /// Whether packets from this port are checked.
     #[inline(always)]
     pub const fn is_checked(&self, settings: &Settings) -> bool {
         const ON: u8 = SourceCheck::On as u8;
@@ -98,11 +99,11 @@ impl BridgePort {
     }
 }
 
-/// Idle times after which a flow is over, in [ticks](super::Tick).
+/// The idle times after which a flow expires, in [ticks](super::Tick).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// TCP before both sides have spoken (RFC 5382 REQ-5: at least 4 minutes).
+    /// TCP before both ends have sent (RFC 5382 REQ-5: at least 4 minutes).
     pub tcp_opening: u32,
     /// TCP in use (RFC 5382 REQ-5: at least 2 hours 4 minutes).
     pub tcp_established: u32,
@@ -128,7 +129,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Of a flow without states of its own, before an answer or after one.
+    /// The timeout of a flow of a protocol without states, before or after its first answer.
     #[inline(always)]
     pub(crate) const fn of_datagrams(&self, protocol: u8, is_replied: bool) -> Tick {
         const ICMP: u8 = Protocol::Icmp as u8;
@@ -146,9 +147,9 @@ impl Timeouts {
         }
     }
 
-    /// Those of connections of other NATs: netfilter's own defaults (Linux 6.18,
-    /// Documentation/networking/nf_conntrack-sysctl.rst), since it is netfilter that translates
-    /// them nearly always.
+    /// The timeouts for flows of other NATs: netfilter's defaults (Linux 6.18,
+    /// Documentation/networking/nf_conntrack-sysctl.rst), because nearly always netfilter
+    /// translates them.
     pub const OF_NETFILTER: Self = Self {
         tcp_opening: ticks(300),
         tcp_established: ticks(432_000),
@@ -182,13 +183,13 @@ impl Default for Timeouts {
     }
 }
 
-/// What holds for the whole lab.
+/// The settings of the whole lab.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Secret from which the ports of flows that cannot keep theirs are drawn.
+    /// The secret that determines the ports of flows that cannot keep theirs.
     pub seed: [u64; 2],
-    /// The router's network namespace, for the cgroup hooks.
+    /// The cookie of the router's network namespace, for the cgroup hooks.
     pub router_cookie: u64,
     /// Prefixes that must never be seen as a source beyond an uplink.
     pub inside: [Prefix; MAX_INSIDE_PREFIXES],
@@ -197,50 +198,52 @@ pub struct Settings {
     pub uplinks: [u32; MAX_UPLINKS],
     pub uplink_count: u32,
     pub timeouts: Timeouts,
-    /// Of connections of other NATs on the machine.
+    /// Timeouts for connections of other NATs on the machine.
     pub other_nat_timeouts: Timeouts,
     /// Range (native order, inclusive) of ports for flows that cannot keep theirs.
     pub port_min: u16,
     pub port_max: u16,
-    /// 1: a cable whose port does not say otherwise carries only what bears its own
-    /// namespace's addresses.
+    /// 1: a cable accepts only packets with the addresses of its own namespace, unless its port
+    /// says otherwise.
     pub source_check: u8,
     /// 1: some masquerade has a [`mss`](super::Masquerade::mss).
     pub mss_clamp: u8,
-    /// 1: packets that are translated take the way through the kernel's stack.
+    /// 1: translated packets go through the kernel's stack.
     pub via_stack: u8,
-    /// What a port that cannot be kept has of it all the same: [`KEEP_PARITY`], [`KEEP_CLASS`].
+    /// The properties that a translated port shares with the original one: [`KEEP_PARITY`],
+    /// [`KEEP_CLASS`].
     pub port_keep: u8,
     /// Index of the link to the reassembler, which puts fragments in order; 0: there is none.
     pub reassembler: u32,
     pub limits: Limits,
     /// 1: some masquerade is [endpoint-independent](super::Masquerade::endpoint_independent).
     pub mappings: u8,
-    /// A bit for each of [`uplinks`](Self::uplinks): its far end, a veth in another namespace, is
-    /// entered by `bpf_redirect_peer`.
+    /// A bit for each of [`uplinks`](Self::uplinks): packets enter its far end, a veth in another
+    /// namespace, by `bpf_redirect_peer`.
     pub far_ends: u8,
     /// 1: some uplink lets sources leave untranslated ([`maps::ROUTED`](super::maps::ROUTED)).
     pub routed: u8,
-    /// 1: the router is a namespace of its own: whatever comes neither from its own sockets nor
-    /// by an uplink comes from the lab. 0: it is the machine, which forwards for others too.
+    /// 1: the router is a namespace of its own, so all packets that come neither from its own
+    /// sockets nor from an uplink are the lab's. 0: it is the machine, which forwards for others
+    /// too.
     pub own_namespace: u8,
-    /// The Ethernet addresses there: of a port of a bridge, that of the bridge.
+    /// The Ethernet addresses of these far ends; for the port of a bridge, that of the bridge.
     pub far_macs: [Mac; MAX_UPLINKS],
-    /// The first address of each of [`uplinks`](Self::uplinks), which nearly all translated
-    /// packets leave with; unspecified where it has none. Further ones are in
+    /// The first address of each of [`uplinks`](Self::uplinks), the source of nearly all translated
+    /// packets; unspecified if it has none. Further addresses are in
     /// [`maps::EXTERNALS`](super::maps::EXTERNALS).
     pub externals: [Ip4; MAX_UPLINKS],
     /// 1: the router has more inside prefixes than [`inside`](Self::inside) has room for; the
-    /// routing table tells the others.
+    /// routing table has the others.
     pub has_more_inside: u8,
-    /// The bits of the byte of `ip_summed` in the kernel's `struct sk_buff` that are all set for
-    /// `CHECKSUM_PARTIAL`; 0: programs cannot read it.
+    /// The bits that are set for `CHECKSUM_PARTIAL` in the byte of `ip_summed` in the kernel's
+    /// `struct sk_buff`; 0: programs cannot read it.
     pub checksum_partial: u8,
-    /// 1: the kernel's routing table can be asked for packets with a mark (kernel 6.10).
+    /// 1: the kernel's route look-up accepts the mark of a packet (kernel 6.10).
     pub route_marks: u8,
     pub tail_padding: u8,
-    /// No flow begins before this time: the flow table is being copied into another. A time, so
-    /// that it passes if nobody ends it.
+    /// No new flow is recorded before this time, because the flow table is being copied into
+    /// another. A pause ends by itself, even if the copying process is killed.
     pub paused_until: Tick,
 }
 
@@ -249,7 +252,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostAddress {
     Own = 1,
-    /// The broadcast address of a link. `bpf_fib_lookup` answers as for an own one.
+    /// The broadcast address of a link. `bpf_fib_lookup` answers as for an address of the router.
     Broadcast = 2,
 }
 
@@ -263,7 +266,7 @@ pub struct LinkAddress {
     pub link: u32,
 }
 
-/// The part that a link of the router has in a lab.
+/// The role of a link of the router in a lab.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkRole {
@@ -273,7 +276,7 @@ pub enum LinkRole {
 }
 
 impl LinkRole {
-    /// `None` for a number that none has.
+    /// The role with this number; `None` for an unknown number.
     #[inline(always)]
     pub const fn from_number(number: u32) -> Option<Self> {
         match number {
@@ -285,14 +288,14 @@ impl LinkRole {
 }
 
 impl Settings {
-    /// How long flows of the kind of this number may be idle.
+    /// The timeouts for flows of the kind with this number.
     #[inline(always)]
     pub const fn timeouts_of(&self, kind: u8) -> &Timeouts {
         if kind == FlowKind::OtherNat as u8 { &self.other_nat_timeouts } else { &self.timeouts }
     }
 
-    /// The Ethernet address of the far end of a link, if that is an uplink whose far end is
-    /// entered.
+    /// The Ethernet address of the far end of a link, if it is an uplink with a bit in
+    /// [`far_ends`](Self::far_ends).
     #[inline(always)]
     pub fn far_end(&self, link: u32) -> Option<Mac> {
         let mut uplinks = self.uplinks.iter().zip(&self.far_macs).enumerate();

@@ -1,7 +1,7 @@
 //! The table of stages: the programs that a packet goes through after an entry program.
 //!
-//! Each is a program of its own, reached by a tail call: it has the kernel's 512 bytes of stack to
-//! itself, and the verifier follows it once, not once for each path that leads to it.
+//! Each stage is a separate program, reached by a tail call. It has the kernel's 512 bytes of stack
+//! to itself, and the verifier follows it once, not once for each path that leads to it.
 //!
 //! [`for_each_stage!`](crate::for_each_stage) hands the table to a macro. From it come [`Stage`],
 //! the datapath's function for each stage, the programs, and their verifier budgets.
@@ -24,12 +24,10 @@ macro_rules! for_each_stage {
             /// fragment, of another protocol, or one that changes the state of its flow.
             OutboundSlow = outbound_slow,
                 from [from_namespace, same_bridge, outbound_fragment], runs 1, budget 23_000;
-            /// A packet of a namespace: forwarded to its own bridge, or by a flow with a translated
-            /// port.
+            /// A packet of a namespace for its own bridge, or of a flow with a translated port.
             OutboundLookup = outbound_lookup,
                 from [from_namespace, outbound_slow], runs 1, budget 18_500;
-            /// A packet of a known connection from one namespace to a forward of another, off the
-            /// fast path.
+            /// A packet of a known hairpin connection that the fast path does not handle.
             HairpinForward = hairpin_forward,
                 from [outbound_slow, outbound_lookup], runs 1, budget 14_000;
             /// The first packet of a flow that a namespace begins.
@@ -37,8 +35,8 @@ macro_rules! for_each_stage {
                 from [outbound_lookup, hairpin_forward, evict], runs 1, budget 34_500;
             /// An ICMP error that a namespace sends.
             OutboundError = outbound_error, from [outbound_begin], runs 1, budget 10_500;
-            /// A frame of a namespace or an uplink that holds no IPv4 packet, or whose cable is not
-            /// in its bridge.
+            /// A frame of a namespace or an uplink without an IPv4 packet, or from a cable that is
+            /// not in its bridge.
             OtherFrame = other_frame, from [from_namespace, from_uplink], runs 1, budget 1_000;
             /// A fragment from an uplink.
             InboundFragment = inbound_fragment, from [from_uplink], runs 1, budget 14_000;
@@ -57,9 +55,9 @@ macro_rules! for_each_stage {
             /// A packet of a known flow whose TTL has run out, or that is larger than the MTU of
             /// its cable.
             TtlOrMtu = ttl_or_mtu, from [from_uplink, inbound_slow], runs 1, budget 6_500;
-            /// A packet at an uplink that the fast path of the egress guard cannot judge: its
-            /// source is no first address of an uplink and in no inside prefix, or a rule lets it
-            /// leave untranslated.
+            /// A packet at an uplink that the entry program of the egress guard cannot judge: its
+            /// source is neither the first address of an uplink nor in an inside prefix, or a rule
+            /// may let it leave untranslated.
             EgressGuard = egress_guard, from [to_uplink], runs 1, budget 9_000;
             /// A packet of another NAT on the machine that leaves by an uplink.
             OtherNatOut = other_nat_out, from [egress_guard], runs 1, budget 17_000;
@@ -71,17 +69,19 @@ macro_rules! for_each_stage {
             EgressError = egress_error, from [egress_begin], runs 1, budget 9_000;
             /// An ICMP error of the router itself that leaves by an uplink.
             OwnError = own_error, from [to_uplink, other_nat_out], runs 1, budget 7_000;
-            /// An ICMP query of the router itself whose identifier a namespace had.
+            /// An ICMP query of the router itself with an identifier that a namespace uses.
             HostQuery = host_query, from [to_uplink], runs 1, budget 6_000;
             /// Endpoint-independent filtering: a packet to an external port that may have a
             /// mapping.
             EifAdmit = eif_admit, from [outbound_begin, inbound_begin], runs 1, budget 2_000;
             /// DNAT: records the flow of a caller outside to the target of a forward or mapping.
             Dnat = dnat, from [inbound_begin, eif_admit, evict], runs 5, budget 52_000;
-            /// A connection from one namespace to a forward of another: the flow of the caller.
+            /// Records the caller's flow of a hairpin connection, from one namespace to a forward
+            /// of another.
             HairpinCaller = hairpin_caller,
                 from [outbound_begin, eif_admit, evict], runs 1, budget 13_000;
-            /// Gives a new flow its external port where some masquerade is endpoint-independent.
+            /// Gives a new flow its external port if a masquerade of the lab is
+            /// endpoint-independent.
             AllocateEim = allocate_eim,
                 from [outbound_begin, egress_begin, other_nat_out, evict], runs 13,
                 budget 45_000;
@@ -89,13 +89,14 @@ macro_rules! for_each_stage {
             AllocatePort = allocate_port,
                 from [outbound_begin, egress_begin, other_nat_out, hairpin_caller, evict],
                 runs 13, budget 32_500;
-            /// Takes over the port of a connection that is over, once every port that was tried is
-            /// taken.
+            /// Takes over the port of a closed or unanswered connection when every tried port is in
+            /// use.
             Reclaim = reclaim, from [allocate_port], runs 2, budget 52_000;
-            /// A connection from one namespace to a forward of another: the flow of the target.
+            /// Records the target's flow of a hairpin connection, from one namespace to a forward
+            /// of another.
             HairpinTarget = hairpin_target,
                 from [hairpin_caller, allocate_port, reclaim, evict], runs 5, budget 23_500;
-            /// Removes an idle record where there is no room for a new flow.
+            /// Evicts an idle record when there is no room for a new flow.
             Evict = evict,
                 from [outbound_begin, egress_begin, dnat, hairpin_caller, allocate_eim,
                     allocate_port, hairpin_target],
@@ -107,13 +108,13 @@ macro_rules! for_each_stage {
                     dnat, hairpin_target, allocate_eim, allocate_port, reclaim,
                     other_nat_out, other_nat_in, outbound_fragment],
                 runs 1, budget 14_000;
-            /// Rewrites a packet as another stage has decided.
+            /// Applies the translation of a packet that another stage has decided.
             Translate = translate,
                 from [outbound_slow, outbound_lookup, hairpin_forward, inbound_slow, ttl_or_mtu,
                     egress_lookup, dnat, hairpin_target, allocate_eim, allocate_port,
                     reclaim, other_nat_out, other_nat_in, first_fragment],
                 runs 1, budget 7_000;
-            /// Rewrites an ICMP error, and the packet that it quotes, as another stage has decided.
+            /// Applies the translation of an ICMP error, and of the packet that it quotes.
             RewriteQuote = rewrite_quote,
                 from [outbound_error, inbound_error, egress_error, own_error], runs 1,
                 budget 7_500;
@@ -121,7 +122,7 @@ macro_rules! for_each_stage {
             MssClamp = mss_clamp,
                 from [from_namespace, from_uplink, to_uplink, translate], runs 1,
                 budget 10_500;
-            /// Drops a packet and sends its sender an ICMP error that says why.
+            /// Drops a packet and sends an ICMP error with the reason to its sender.
             SendIcmpError = send_icmp_error,
                 from [from_namespace, outbound_slow, outbound_lookup, hairpin_forward,
                     outbound_begin, egress_begin, dnat, hairpin_caller, hairpin_target,
@@ -150,7 +151,7 @@ macro_rules! define_stages {
                 match self { $(Self::$variant => stringify!($name),)+ }
             }
 
-            /// What it is for.
+            /// The purpose of the stage, for people.
             pub const fn purpose(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+),)+ }
             }
@@ -175,8 +176,8 @@ macro_rules! define_stages {
 
 for_each_stage!(define_stages);
 
-/// Index of the program that writes the packet log, behind those of the stages. The slot is empty
-/// while nobody listens.
+/// Index of the program that writes the packet log, after those of the stages. The slot is empty
+/// while nobody reads the log.
 pub const REPORT: u32 = 63;
 
 /// Size of the table of programs.
@@ -188,7 +189,7 @@ const MAX_TAIL_CALLS: u32 = 33;
 /// An eviction takes one tail call, and the stage that asked for it runs once more.
 const TAIL_CALLS_OF_EVICTION: u32 = 2;
 
-/// The packet log is written by one more tail call.
+/// The packet log takes one more tail call.
 const TAIL_CALLS_OF_REPORT: u32 = 1;
 
 const _: () = {

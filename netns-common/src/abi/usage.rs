@@ -1,49 +1,49 @@
-//! How many records of the flow table each link has begun, and how many it may.
+//! The number of flow records of each link, and the limits for them.
 
-/// The key of what is counted for all links together. No link has this index.
+/// The key of the counts of all links together. No link has this index.
 pub const WHOLE_TABLE: u32 = u32::MAX;
 
-/// The key of what is counted for other NATs of the machine. No link has this index.
+/// The key of the counts of other NATs on the machine. No link has this index.
 pub const OTHER_NATS: u32 = u32::MAX - 1;
 
-/// Which part of the flow table the half-open calls by one uplink may have. Of the usual table that
-/// is what 10,000 calls a second fill in three seconds.
+/// The default limit of half-open flows from outside by one uplink is the table size divided by
+/// this. In a table of the default size, 10,000 SYNs per second fill it in three seconds.
 pub const HALF_OPEN_PART: u32 = 4;
 
-/// How many records are looked at for one that makes room. When a quarter of the table is
-/// half-open, some 16 of them are.
+/// How many records an eviction examines. When a quarter of the table is half-open, about 16 of
+/// them are.
 pub const SAMPLE: u32 = 64;
 
-/// Which part of the flow table connections of other NATs may have.
+/// The default limit of connections of other NATs is the table size divided by this.
 pub const OTHER_NATS_PART: u32 = 8;
 
-/// A link whose own unreplied flows are fewer than this part of what it may have is not refused
-/// because of what others have.
+/// A link is not refused because of the flows of others while it has fewer unanswered flows than
+/// its own limit divided by this.
 pub const SPARED_PART: u32 = 8;
 
-/// What may be in the flow table, in records. A connection has one; one to a forward of another
-/// namespace has two, which count for the caller.
+/// The limits of the flow table, in records. A connection has one record; a hairpin connection has
+/// two, which count for the caller.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Of one link (RFC 6888 REQ-4), unless its
+    /// Records of one link (RFC 6888 REQ-4), unless its
     /// [`BridgePort::quota`](super::BridgePort::quota) says otherwise.
     pub quota: u32,
-    /// Of one link, without an answer so far.
+    /// Unanswered records of one link.
     pub unreplied: u32,
-    /// Of all links together, without an answer so far. What the outside began does not count.
+    /// Unanswered records of all links together, without flows from outside.
     pub unreplied_share: u32,
-    /// Of one uplink, begun by the outside and half-open.
+    /// Half-open records of flows from outside by one uplink.
     pub half_open: u32,
-    /// Of all other NATs of the machine together.
+    /// Records of all other NATs on the machine together.
     pub other_nats: u32,
-    /// How many records are looked at for one that makes room when a limit is reached: at most
-    /// [`SAMPLE`]. 0: no record makes room.
+    /// How many records an eviction examines when a limit is reached: at most [`SAMPLE`]. 0: no
+    /// eviction.
     pub sample: u32,
 }
 
 impl Default for Limits {
-    /// None at all.
+    /// No limits.
     fn default() -> Self {
         Self {
             quota: u32::MAX,
@@ -56,47 +56,47 @@ impl Default for Limits {
     }
 }
 
-/// What is counted for the flows that began by one link: for what a namespace begins its cable,
-/// for what the outside begins the uplink.
+/// The counts of the flows that began by one link: the cable for flows of a namespace, the uplink
+/// for flows from outside.
 ///
-/// The first three only grow, and wrap; what is there now is the difference of two of them.
+/// The first three only grow, and wrap. The current numbers are differences between them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Records that were made.
     pub begun: u64,
-    /// Of these, those that are not without an answer any more: they had one, or are gone.
+    /// Records that are no longer unanswered: they were answered or removed.
     pub settled: u64,
-    /// Of these, those that are gone.
+    /// Records that were removed.
     pub ended: u64,
-    /// The sweeper's own.
+    /// The census, which only the sweeper uses.
     pub census: Census,
 }
 
-/// A [`Usage`] as it lies in the map.
+/// A [`Usage`] in its map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsageSlot {
-    /// The kernel side's own (`bpf_spin_lock`): 0 to all others.
+    /// The kernel's `bpf_spin_lock`; 0 to userspace.
     pub lock: u32,
     pub padding: u32,
     pub usage: Usage,
 }
 
-/// What a pass over the flow table finds, beside what was counted when it began.
+/// The result of a pass over the flow table, with the counts at its start.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     pub begun: u64,
     pub settled: u64,
     pub ended: u64,
-    /// Records that the pass met so far.
+    /// Records that the pass has visited so far.
     pub flows: u64,
-    /// Of these, those without an answer.
+    /// Unanswered records among them.
     pub unreplied: u64,
 }
 
-/// What a link has in the flow table.
+/// The records of a link in the flow table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     pub flows: u64,
@@ -104,8 +104,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Of the three counts of a [`Usage`]. Counts that are off for a moment may differ by less
-    /// than nothing.
+    /// The load by the three counts of a [`Usage`]. A difference may be negative for a moment, and
+    /// then counts as 0.
     #[inline(always)]
     pub const fn new(begun: u64, settled: u64, ended: u64) -> Self {
         Self { flows: left(begun, ended), unreplied: left(begun, settled) }
@@ -118,7 +118,7 @@ const fn left(more: u64, less: u64) -> u64 {
     if is_below(more, less) { 0 } else { more.wrapping_sub(less) }
 }
 
-/// What is added to the counts of a [`Usage`].
+/// An addition to the counts of a [`Usage`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Addition {
     pub begun: u32,
@@ -127,13 +127,13 @@ pub struct Addition {
 }
 
 impl Usage {
-    /// What the link has now.
+    /// The current records of the link.
     #[inline(always)]
     pub const fn load(&self) -> Load {
         Load::new(self.begun, self.settled, self.ended)
     }
 
-    /// What a pass over the table begins with.
+    /// The census at the start of a pass over the table.
     #[inline(always)]
     pub const fn new_census(&self) -> Census {
         let Self { begun, settled, ended, .. } = *self;
@@ -147,11 +147,11 @@ impl Usage {
         self.ended = self.ended.wrapping_add(addition.ended as u64);
     }
 
-    /// Sets the counts right after a whole pass over the table.
+    /// Corrects the counts after a whole pass over the table.
     ///
-    /// Records come and go meanwhile: those that came may or may not have been met, and those
-    /// that went too. So the truth is known but for what was counted during the pass, and counts
-    /// within that are left alone: those of a flood are not made worse by setting them right.
+    /// Records are made and removed during a pass, and the pass may or may not have visited them.
+    /// So the true number is known except for the changes during the pass. Counts within these
+    /// bounds stay, so that a correction never makes the counts of a flood worse.
     #[inline(always)]
     pub const fn end_census(&mut self) {
         let Census { begun, settled, ended, flows, unreplied } = self.census;
@@ -168,8 +168,8 @@ impl Usage {
         ));
     }
 
-    /// Whether nothing is lost without this record: the link has nothing and began nothing
-    /// during the last pass.
+    /// Whether these counts can be removed: the link has no records and began none during the last
+    /// pass.
     #[inline(always)]
     pub const fn is_idle(&self) -> bool {
         let load = self.load();
@@ -177,7 +177,7 @@ impl Usage {
     }
 }
 
-/// By how much `value` is beyond the nearer of two bounds, in numbers that wrap.
+/// How far `value` is outside two bounds, in numbers that wrap.
 #[inline(always)]
 const fn excess(value: u64, least: u64, most: u64) -> u64 {
     if is_below(value, least) {
@@ -229,7 +229,7 @@ mod tests {
             let load = corrected(counted(usage, flows, unreplied)).load();
             assert_eq!(load, Load { flows, unreplied });
         }
-        // Ended more often than begun.
+        // More records ended than begun.
         let usage = Usage { begun: 3, settled: 9, ended: 8, ..Usage::default() };
         assert_eq!(usage.load(), Load::default());
         assert_eq!(corrected(counted(usage, 2, 1)).load(), Load { flows: 2, unreplied: 1 });
@@ -238,10 +238,11 @@ mod tests {
     #[test]
     fn what_comes_and_goes_during_a_pass_is_no_error() {
         let usage = counted(Usage { begun: 10, ..Usage::default() }, 10, 10);
-        // Five more, none of which the pass has met, and two that it met are gone.
+        // Five new records, none of which the pass has visited, and two removed that it has
+        // visited.
         let usage = Usage { begun: 15, settled: 2, ended: 2, ..usage };
         assert_eq!(corrected(usage), usage);
-        // What cannot be explained so is not believed.
+        // A count outside these bounds is corrected.
         let usage = Usage { begun: 15, settled: 0, ended: 0, ..usage };
         let usage = counted(usage, 3, 3);
         let usage = Usage { begun: 17, ..usage };
