@@ -1,6 +1,6 @@
-//! Uplinks whose far end is entered at once (`redirect_peer`): a packet for a next hop is given its
-//! Ethernet addresses here and goes on at the far end of the cable, without the way through the
-//! cable, its queue and a second interrupt.
+//! Uplinks whose far end is entered directly (`redirect_peer`). A packet gets the Ethernet
+//! addresses of its next hop here and continues at the far end of the cable, without the queue of
+//! the cable and a second interrupt.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -23,11 +23,11 @@ use crate::{
     tables::{self, AF_INET, count, length_of},
 };
 
-/// How long what the kernel says of a next hop is taken for true, in ticks: about a second.
+/// How long the kernel's answer about a next hop is cached, in ticks: about a second.
 const FRESH: Tick = 8;
 
-/// Sends a translated packet to `next_hop` by `uplink`: by the kernel's own way, unless the far end
-/// may be entered and the kernel knows the next hop's Ethernet address.
+/// Sends a translated packet to `next_hop` by `uplink`: into the far end if that may be entered and
+/// the kernel knows the next hop's Ethernet address, otherwise through the kernel.
 #[inline(always)]
 pub(crate) fn redirect(ctx: &TcContext, uplink: u32, next_hop: Ip4) -> i32 {
     match maps::SETTINGS.get(0) {
@@ -51,11 +51,11 @@ fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i3
     let is_fresh = known.uplink == uplink
         && known.address == next_hop
         && now.wrapping_sub(known.asked) < FRESH;
-    // The kernel looks after its neighbours only when it sends to them itself. Nothing of a
-    // connection is on its way that its SYN could fall behind.
+    // The kernel refreshes a neighbour only when it sends to it itself. A SYN may take this slower
+    // path, because no earlier packet of its connection is under way.
     let has_answer = is_fresh || known.ask(ctx, settings, uplink, next_hop, now);
     let is_kernels = !has_answer || known.is_far_end == 0 || is_tcp_opening(&packet);
-    // The guard, which is at the cable, sees to that one.
+    // The egress guard at the cable handles that packet.
     if is_kernels || has_inside_source(&packet, settings) {
         return redirect_neighbour(ctx, uplink, next_hop);
     }
@@ -67,7 +67,8 @@ fn enter(ctx: &TcContext, settings: &Settings, uplink: u32, next_hop: Ip4) -> i3
 }
 
 impl NextHop {
-    /// Asks the kernel for the Ethernet address of a next hop; whether it has one. Kernel 5.18.
+    /// Asks the kernel for the Ethernet address of a next hop. Returns whether it has one. Kernel
+    /// 5.18.
     #[inline(always)]
     fn ask(
         &mut self,
@@ -95,8 +96,8 @@ impl NextHop {
             if !is_its {
                 return false;
             }
-            // Only what is for the far end itself enters it: to `bpf_redirect_peer` a frame is
-            // always for who takes it (since kernel 6.15).
+            // Only packets for the far end itself enter it: since kernel 6.15, `bpf_redirect_peer`
+            // treats each frame as one for the receiving device.
             self.is_far_end = u32::from(far_end == query.dmac);
             let ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]) = (query.dmac, query.smac);
             self.ethernet = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5];

@@ -1,4 +1,4 @@
-//! The forwards in the maps, as packets and the host's sockets ask for them.
+//! The forwards in the maps, for packets and for the host's sockets.
 
 use aya_ebpf::maps::lpm_trie::Key;
 use netns_common::{
@@ -49,6 +49,6 @@ impl<C> ForwardTable for KernelTables<C> {
 
 #[inline(always)]
 fn at(page: &PortPage, place: usize) -> RuleId {
-    // The mask says nothing new, but to the verifier.
+    // The mask only tells the verifier the bound.
     page.0[place & (PAGE - 1)]
 }

@@ -1,6 +1,5 @@
-//! Global functions (`BPF_FUNC_GLOBAL`, kernel 5.6): the verifier checks each once in a program,
-//! and not again for every call. They take numbers and pointers to whole values, and return a
-//! number.
+//! Global functions (`BPF_FUNC_GLOBAL`, kernel 5.6): the verifier checks each once per program, not
+//! once per call. They take numbers and pointers to whole values, and return a number.
 
 use netns_common::{
     abi::{FlowKey, Tick},
@@ -13,7 +12,7 @@ use crate::{
     tables::KernelTables,
 };
 
-/// For how long the record at a place was idle, and one tick more; 0 if it must not make room.
+/// How long the record at a place has been idle, in ticks, plus one; 0 if it must not be evicted.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn evictable_at(place: u32, link: u32, is_unreplied: u32, now: Tick) -> Tick {
@@ -34,7 +33,7 @@ pub(crate) extern "C" fn update_record(number: u32, packet: u64, now: Tick, byte
     0
 }
 
-/// The sequence number of a connection that is not of TCP.
+/// Stands for the sequence number of a connection of another protocol than TCP.
 pub(crate) const NO_SEQUENCE: u32 = u32::MAX;
 
 /// As [`datapath::reclaimable`].

@@ -22,10 +22,10 @@ use crate::{
     tables::{self, KernelTables, count},
 };
 
-/// The third word of an IPv4 address that is written as an IPv6 one.
+/// The third word of an IPv4-mapped IPv6 address.
 const MAPPED_PREFIX: u32 = 0xffff_u32.to_be();
 
-/// The hook lets the system call go on.
+/// The return value that permits the system call.
 const PROCEED: i32 = 1;
 
 impl HostSockets for KernelTables<&SockAddrContext> {
@@ -114,7 +114,7 @@ pub(crate) fn host_peername6(ctx: SockAddrContext) -> i32 {
     restore_peer(&ctx, Family::Mapped)
 }
 
-/// How a socket writes an IPv4 address.
+/// How a socket represents an IPv4 address.
 #[derive(Clone, Copy)]
 enum Family {
     Inet,
@@ -124,7 +124,7 @@ enum Family {
 }
 
 impl Family {
-    /// The address in the context; `None` for one that is IPv6 for good.
+    /// The address in the context; `None` for a real IPv6 address.
     ///
     /// # Safety
     /// The context is the one that the kernel passed to a hook of this family.
@@ -173,7 +173,7 @@ fn is_on_router(ctx: &SockAddrContext) -> bool {
     maps::SETTINGS.get(0).is_some_and(|settings| settings.router_cookie == cookie)
 }
 
-/// The end that the socket of a context is bound to.
+/// The address and port that the socket of a context is bound to.
 ///
 /// # Safety
 /// The context is the one that the kernel passed.
@@ -214,7 +214,7 @@ fn towards_forward(ctx: &SockAddrContext, family: Family, new_flow: bool) -> i32
     PROCEED
 }
 
-/// Shows the address that the program called, instead of the target.
+/// Shows the program the address that it called, instead of the target.
 #[inline(always)]
 fn restore_peer(ctx: &SockAddrContext, family: Family) -> i32 {
     if !is_on_router(ctx) {

@@ -1,14 +1,14 @@
-//! Reading the kernel's own structures, in place.
+//! Reading the kernel's own structures in place.
 
 use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext as _, programs::TcContext};
 use netns_common::abi::{CAST_TO_KERNEL, CAST_TO_TYPE, KernelField, KernelNumber};
 
-/// The kernel's `struct sk_buff` of a packet: the verifier makes no instruction of it but a move.
+/// The kernel's `struct sk_buff` of a packet: the verifier turns the call into a move.
 ///
 /// # Safety
-/// The loader must have replaced the mark by the kernel function.
+/// The loader must have replaced the placeholder by the kernel function.
 #[inline(always)]
 pub(crate) unsafe fn cast_to_kernel(ctx: &TcContext) -> *const u8 {
     // SAFETY: a function that is called by its number has no code that the compiler could know; the
@@ -19,11 +19,11 @@ pub(crate) unsafe fn cast_to_kernel(ctx: &TcContext) -> *const u8 {
     unsafe { cast(ctx.as_ptr()) }
 }
 
-/// What is at an address, as a structure of the kernel: the verifier makes no instruction of it but
-/// a move.
+/// Casts an address to a structure of the kernel: the verifier turns the call into a move.
 ///
 /// # Safety
-/// The loader must have replaced the marks by the kernel function and by the number of the type.
+/// The loader must have replaced the placeholders by the kernel function and by the number of the
+/// type.
 #[inline(always)]
 pub(crate) unsafe fn cast_to_type(address: u64, of: KernelNumber) -> *const u8 {
     // SAFETY: as in `cast_to_kernel`.
@@ -36,7 +36,7 @@ pub(crate) unsafe fn cast_to_type(address: u64, of: KernelNumber) -> *const u8 {
 /// A member of a kernel structure.
 ///
 /// # Safety
-/// The structure must be the member's, and the loader must have replaced the member's mark.
+/// The structure must have the member, and the loader must have replaced the member's placeholder.
 #[inline(always)]
 pub(crate) unsafe fn member<T: Copy>(structure: *const u8, field: KernelField) -> T {
     // SAFETY: as the caller promises. Volatile, so that each read is an instruction of its own with

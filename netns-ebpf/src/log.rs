@@ -1,9 +1,9 @@
-//! The packet log: entry programs that do what the others do and note the packet, and one
-//! that writes a line about it when its fate is known.
+//! The packet log: entry programs that do the work of the others and record the packet, and a
+//! program that writes its line when the verdict is known.
 //!
-//! `netns log` puts them in the place of the others while it listens, so a packet pays
-//! nothing for a log that nobody reads. They leave each packet to the slow path, which keeps them
-//! small: see [`datapath::from_namespace_slow`].
+//! `netns log` replaces the others by them while it listens, so a log that nobody reads costs
+//! nothing. They leave each packet to the slow path, which keeps them small: see
+//! [`datapath::from_namespace_slow`].
 
 use aya_ebpf::{bindings::TC_ACT_SHOT, macros::classifier, programs::TcContext};
 use aya_log_ebpf::info;
@@ -33,14 +33,14 @@ pub(crate) fn from_uplink_l(ctx: TcContext) -> i32 {
     end(&ctx, run!(&ctx, datapath::from_uplink_slow))
 }
 
-/// tcx egress of an uplink, with the packet log: what passes was told of where it came in.
+/// tcx egress of an uplink, with the packet log. Packets that pass were logged at their ingress.
 #[classifier]
 pub(crate) fn to_uplink_l(ctx: TcContext) -> i32 {
     note(&ctx, Hook::ToUplink);
     end(&ctx, run!(&ctx, datapath::to_uplink, tables::now))
 }
 
-/// Keeps the packet's headers as they came.
+/// Records the packet's headers before any rewriting.
 #[inline(always)]
 fn note(ctx: &TcContext, hook: Hook) {
     let Some(slot) = maps::NOTED.get_ptr_mut(0) else { return };
@@ -54,7 +54,7 @@ fn note(ctx: &TcContext, hook: Hook) {
     }
 }
 
-/// Ends a program: with a line in the log, if the packet was noted.
+/// Ends a program, with a line in the log if the packet was recorded.
 #[inline(always)]
 pub(crate) fn end(ctx: &TcContext, outcome: Outcome) -> i32 {
     let verdict = match outcome {
@@ -76,14 +76,14 @@ pub(crate) fn end(ctx: &TcContext, outcome: Outcome) -> i32 {
         (*slot).action = action;
         let onward = if leaves { (*ctx.skb.skb).ifindex } else { 0 };
         (*slot).told = Told::of(verdict, onward);
-        // Comes back when nobody listens any more.
+        // The call returns if nobody reads the log any more.
         maps::STAGES.tail_call(ctx, REPORT);
         (*slot).hook = NOTHING;
     }
     action
 }
 
-/// Writes the line, and ends as the packet's fate wants it.
+/// Writes the line, and returns the verdict on the packet.
 #[classifier]
 pub(crate) fn report(ctx: TcContext) -> i32 {
     let Some(slot) = maps::NOTED.get_ptr_mut(0) else { return TC_ACT_SHOT };
@@ -105,8 +105,7 @@ pub(crate) fn report(ctx: TcContext) -> i32 {
             old.destination.octets(),
             old.destination_port.number()
         ),
-        // By its number: with a name of each length the verifier would go through all of it
-        // once more for each.
+        // By number: the verifier would follow the code once for each length of a name.
         Told::DROP => info!(
             &ctx,
             "{} proto {} {:i}:{} > {:i}:{} dropped: {}",

@@ -1,5 +1,5 @@
-//! The kernel side: entry points only. The NAT is `netns_common::datapath`; what it needs of
-//! the kernel is in `packet` and `tables`.
+//! The kernel side: entry points only. The NAT is `netns_common::datapath`; `packet` and `tables`
+//! implement its traits with the kernel.
 #![no_std]
 #![no_main]
 #![expect(
@@ -72,7 +72,7 @@ for_each_stage!(define_programs);
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo) -> ! {
-    // The verifier would refuse a program that can get here.
+    // The verifier refuses a program that can get here.
     loop {}
 }
 

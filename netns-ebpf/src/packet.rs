@@ -1,4 +1,4 @@
-//! A `struct __sk_buff` as the packet that the datapath works on.
+//! A `struct __sk_buff` as a packet of the datapath.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -16,10 +16,10 @@ use crate::{
     reshape,
 };
 
-/// Bytes that are read directly: Ethernet, IPv4 and TCP without options.
+/// The bytes that are read directly: Ethernet, IPv4 and TCP without options.
 const DIRECT: u32 = 54;
 
-/// The VLAN's number in a tag (IEEE 802.1Q); the rest is priority.
+/// The mask of the VLAN number in a tag (IEEE 802.1Q); the other bits are the priority.
 const VLAN_ID: u32 = 0x0fff;
 
 /// An sk_buff at a tc hook.

@@ -1,8 +1,8 @@
-//! What the kernel does with frames at a cable's host side. Programs read it in the kernel's own
-//! structures: the device of that link, its port of a bridge, and the bridge.
+//! The state of a cable's host side. Programs read it in the kernel's own structures: the device of
+//! the link, its bridge port, and the bridge.
 //!
-//! Nothing may pass a cable that is pulled out of its bridge, or a bridge that is switched off. So
-//! a packet takes a way past the bridge only where the bridge would carry it too.
+//! No packet may pass a cable that is unplugged from its bridge, or a bridge that is down. So a
+//! packet is redirected past the bridge only if the bridge would forward it too.
 
 use aya_ebpf::{bindings::TC_ACT_OK, macros::classifier, programs::TcContext};
 use netns_common::{
@@ -22,18 +22,18 @@ const UP: u32 = 1;
 /// `BR_STATE_FORWARDING` of linux/if_bridge.h.
 const FORWARDING: u8 = 3;
 
-/// `BR_ISOLATED` of linux/if_bridge.h (kernel 4.18): nothing between two such ports.
+/// `BR_ISOLATED` of linux/if_bridge.h (kernel 4.18): no frames between two such ports.
 const ISOLATED: u64 = 1 << 16;
 
-/// `BR_PORT_LOCKED` of linux/if_bridge.h (kernel 5.18): the bridge takes only what it knows the
-/// sender of.
+/// `BR_PORT_LOCKED` of linux/if_bridge.h (kernel 5.18): the bridge accepts only frames of known
+/// senders.
 const LOCKED: u64 = 1 << 21;
 
-/// `BROPT_VLAN_ENABLED` of net/bridge/br_private.h: what passes hangs on VLANs.
+/// `BROPT_VLAN_ENABLED` of net/bridge/br_private.h: the bridge filters by VLAN.
 const VLAN_ENABLED: u64 = 1;
 
-/// What the kernel does with what comes by a cable's host side. The device that the packet came by
-/// is noted, if it was not yet.
+/// The state of a cable's host side for packets that came in by it. Records the device of the
+/// packet, if it is not recorded yet.
 #[inline(always)]
 pub(crate) fn of_sender(ctx: &TcContext, link: u32) -> PortState {
     if known(link).is_none() {
@@ -45,8 +45,8 @@ pub(crate) fn of_sender(ctx: &TcContext, link: u32) -> PortState {
     }
 }
 
-/// What the kernel does with what is sent to the far end of a cable. A native XDP program there
-/// sees what comes by the cable, and nothing that enters the far end past it.
+/// The state of a cable's host side for packets to its far end. A native XDP program there sees
+/// packets that come by the cable, but not packets that are redirected into the far end.
 #[inline(always)]
 pub(crate) fn of_receiver(link: u32) -> PortState {
     match known(link) {
@@ -55,12 +55,12 @@ pub(crate) fn of_receiver(link: u32) -> PortState {
     }
 }
 
-/// Notes where the kernel has the device that the packet came by.
+/// Records the address of the device that the packet came in by.
 #[inline(always)]
 fn note(ctx: &TcContext, link: u32) {
     // SAFETY: the kernel's own structure of the packet, as the loader has told the verifier.
     let device = unsafe { member::<u64>(cast_to_kernel(ctx), field::PACKET_DEVICE) };
-    // Where the kernel does not show its structures there is nothing to note.
+    // If the kernel does not show its structures, there is nothing to record.
     if device == 0 {
         return;
     }
@@ -69,11 +69,11 @@ fn note(ctx: &TcContext, link: u32) {
         return;
     };
     let Some(place) = maps::PORT_DEVICES.get_ptr_mut(link % PORT_DEVICES_KNOWN) else { return };
-    // Whoever reads it while it is half written finds that it is not the link's.
+    // A program that reads it half written finds that it is not the link's.
     racy!(*place).set(PortDevice { device, link, bridge });
 }
 
-/// What is noted of a link, if the device there still is that link's.
+/// The recorded device of a link, if it still belongs to that link.
 #[inline(always)]
 fn known(link: u32) -> Option<PortDevice> {
     let noted = *maps::PORT_DEVICES.get(link % PORT_DEVICES_KNOWN)?;
@@ -92,7 +92,7 @@ fn state(noted: &PortDevice) -> PortState {
     if port == 0 {
         return PortState::Closed;
     }
-    // What has taken the link may be no bridge, and then has no such port.
+    // The new master of the link may be no bridge, and then has no such port.
     let of = read::<u64>(port, field::PORT_BRIDGE);
     let is_in_bridge = read::<u64>(port, field::PORT_DEVICE) == device
         && read::<u32>(read::<u64>(of, field::BRIDGE_DEVICE), field::DEVICE_INDEX) == bridge;
@@ -109,19 +109,20 @@ fn state(noted: &PortDevice) -> PortState {
     if flags & ISOLATED == 0 { PortState::Open } else { PortState::Isolated }
 }
 
-/// Whether a native XDP program sees what comes in at the far end of a cable.
+/// Whether the far end of a cable has a native XDP program.
 #[inline(always)]
 fn has_native_xdp(device: u64) -> bool {
-    // Both kinds of cables, veth and netkit, begin their private part with the far end's device.
+    // For both kinds of cables, veth and netkit, the private part begins with the device of the far
+    // end.
     let private = device.wrapping_add(u64::from(number::DEVICE_PRIVATE.mark));
     let far_end = read::<u64>(private, field::PRIVATE_PEER);
-    // One after the other: the verifier lets no two pointers be put together.
+    // One after the other: the verifier does not permit the combination of two pointers.
     read::<u64>(far_end, field::DEVICE_XDP_PROGRAM) != 0
         || read::<u64>(far_end, field::DEVICE_XDP_LINK) != 0
 }
 
-/// A member of the kernel's structure at an address. A structure that is gone reads as anything,
-/// and memory that is gone as 0. All members are 0 where the kernel does not show where they lie.
+/// A member of the kernel's structure at an address. A freed structure may read as any value, and
+/// unmapped memory reads as 0. All members are 0 if the kernel does not show their offsets.
 #[inline(always)]
 fn read<T: Copy>(address: u64, field: KernelField) -> T {
     // SAFETY: the loader has put the member's offset there, and the kernel makes a load that
@@ -129,7 +130,7 @@ fn read<T: Copy>(address: u64, field: KernelField) -> T {
     unsafe { member(cast_to_type(address, field.read_as), field) }
 }
 
-/// Notes the device that a packet came by: run once for each cable by a test run.
+/// Records the device that a packet came in by: run once for each cable by a test run.
 #[classifier]
 pub(crate) fn note_port(ctx: TcContext) -> i32 {
     // SAFETY: the context is the one the kernel passed.

@@ -11,8 +11,8 @@ use netns_common::{
 
 use crate::{far_end, maps, redirect, tables::count};
 
-/// Runs a part of the work on a packet. A macro, because a function that is handed over as a
-/// value is not inlined, and its result then crosses a call, half of it undefined.
+/// Runs a part of the work on a packet. A macro, because a function passed as a value is not
+/// inlined, and a call would return its partly undefined result.
 macro_rules! run {
     ($ctx:expr, $part:path) => {
         $crate::program::run!($ctx, $part, $crate::tables::now())
@@ -31,7 +31,7 @@ macro_rules! run {
 }
 pub(crate) use run;
 
-/// Ends a program of which nothing is logged.
+/// Ends a program without the packet log.
 #[inline(always)]
 pub(crate) fn end(ctx: &TcContext, outcome: Outcome) -> i32 {
     match outcome {
@@ -40,8 +40,9 @@ pub(crate) fn end(ctx: &TcContext, outcome: Outcome) -> i32 {
     }
 }
 
-/// Goes on with the program of a stage. The tail call returns only if it has failed, as for a lab
-/// that is being taken down: the packet is dropped, since nothing may pass undecided.
+/// Continues with the program of a stage. The tail call returns only if it fails, for example while
+/// a lab is being removed. Then the packet is dropped, because no packet may pass without a
+/// decision.
 #[inline(always)]
 pub(crate) fn go_on(ctx: &TcContext, stage: Stage) -> i32 {
     // SAFETY: the programs of the table are those of this object's stages.

@@ -1,4 +1,4 @@
-//! The redirects: to a neighbour, into a namespace, in by a link once more.
+//! The redirects: to a neighbour, into a namespace, into the ingress of a link again.
 
 use aya_ebpf::{
     bindings::{BPF_F_INGRESS, TC_ACT_SHOT, bpf_redir_neigh, bpf_redir_neigh__bindgen_ty_1},
@@ -23,8 +23,8 @@ const PACKET_HOST: u32 = 0;
 /// `AF_INET` of linux/socket.h.
 const AF_INET: u32 = 2;
 
-/// Takes a priority tag off, which is for the link that the packet came by: it would leave with
-/// the packet by the next. Whether there is none now.
+/// Removes a priority tag, which is only for the packet's ingress link and would leave with the
+/// packet by the next. Returns whether there is none now.
 #[inline(always)]
 fn drop_tag(ctx: &TcContext) -> bool {
     // SAFETY: the context is the one the kernel passed.
@@ -52,16 +52,16 @@ pub(crate) fn redirect_neighbour(ctx: &TcContext, link: u32, next_hop: Ip4) -> i
     unsafe { bpf_redirect_neigh(link, &mut neighbour, size, 0) as i32 }
 }
 
-/// Lets the packet come in by `link`.
+/// Redirects the packet into the ingress of `link`.
 #[inline(always)]
 pub(crate) fn redirect_ingress(link: u32) -> i32 {
     // SAFETY: takes no pointer.
     unsafe { bpf_redirect(link, u64::from(BPF_F_INGRESS)) as i32 }
 }
 
-/// Moves the packet into the namespace at the far end of `cable` where the cable's port is open.
-/// Where the bridge decides frame by frame, it is handed the packet. The link to the reassembler,
-/// which is no port of the lab, is always entered.
+/// Redirects the packet into the namespace at the far end of `cable` if the cable's port is open.
+/// If the bridge decides about each frame, the packet goes out of the host side instead. The link
+/// to the reassembler is no port of the lab and is always entered.
 #[inline(always)]
 pub(crate) fn redirect_in(ctx: &TcContext, cable: u32) -> i32 {
     match port_state::of_receiver(cable) {
@@ -83,7 +83,7 @@ pub(crate) fn redirect_in(ctx: &TcContext, cable: u32) -> i32 {
     }
 }
 
-/// Moves the packet into the namespace at the far end of `cable`. Kernel 5.10.
+/// Redirects the packet into the namespace at the far end of `cable`. Kernel 5.10.
 #[inline(always)]
 pub(crate) fn redirect_peer(ctx: &TcContext, cable: u32) -> i32 {
     if !drop_tag(ctx) {

@@ -1,5 +1,5 @@
-//! Whole packets: their sums, and their change into ICMP errors. All of it is rare work, in
-//! functions of its own; the verifier lets them return nothing but a number.
+//! Whole packets: their sums, and their change into ICMP errors. This rare work is in global
+//! functions, which can return only a number.
 
 use core::ptr;
 
@@ -19,10 +19,10 @@ use crate::maps::{self, CHUNK_SIZE};
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
 
-/// Bytes that are summed at a time: `bpf_csum_diff` takes no more before kernel 6.13.
+/// How many bytes are summed at a time: `bpf_csum_diff` takes no more before kernel 6.13.
 const PART: usize = 512;
 
-/// Parts of the largest packet there is.
+/// The number of parts of the largest packet.
 const PARTS: usize = 65_536 / PART;
 
 /// More bytes than lie before the beginning of a transport header: an Ethernet header, the
@@ -31,8 +31,8 @@ const BEHIND_IPV4: u16 = ETHERNET as u16 + 60 + 2;
 
 const FAILED: i32 = -1;
 
-/// The same size, which is from 1 to `MOST`, a power of two, and in a way that every verifier sees
-/// it: a comparison may be of another register than the one that is used afterwards.
+/// Returns `size` unchanged, bounded so that every verifier sees the bound: 1 to `MOST`, a power of
+/// two. A comparison may use another register than the code after it.
 #[inline(always)]
 fn bounded<const MOST: usize>(size: usize) -> usize {
     let before = size.wrapping_sub(1);
@@ -42,8 +42,8 @@ fn bounded<const MOST: usize>(size: usize) -> usize {
     (before & (MOST - 1)) + 1
 }
 
-/// The ones' complement sum of bytes from an even offset on, folded; negative if there are
-/// not as many.
+/// The ones' complement sum of bytes from an even offset on, folded; negative if the packet is
+/// shorter.
 #[inline(never)]
 #[expect(
     clippy::cast_sign_loss,
@@ -100,8 +100,8 @@ pub(crate) fn sum(ctx: &TcContext, offset: usize, length: usize) -> i32 {
     ((sum & 0xffff) + (sum >> 16)) as i32
 }
 
-/// Puts [`ENVELOPE`] bytes between the Ethernet header and the packet, and cuts the packet
-/// after `length` bytes; 0 if that went well.
+/// Inserts [`ENVELOPE`] bytes between the Ethernet header and the packet, and cuts the packet after
+/// `length` bytes; 0 on success.
 ///
 /// A frame that came by a veth is usually one whose transport checksum hardware would
 /// complete later (`CHECKSUM_PARTIAL`), and then over the quotation, behind the back of the

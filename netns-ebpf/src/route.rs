@@ -1,4 +1,4 @@
-//! The kernel's routing table, as the datapath asks it.
+//! Look-ups in the kernel's routing table for the datapath.
 
 use aya_ebpf::{
     EbpfContext as _,

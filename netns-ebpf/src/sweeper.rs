@@ -1,8 +1,8 @@
-//! Removes expired flows and mappings, and sets right what is counted of flows: one timer for the
-//! tables, and no daemon.
+//! Removes expired flows and mappings, and corrects the counts of flows, by one timer and without a
+//! daemon.
 //!
-//! A timer for each flow is not to be had: `bpf_timer_init` fails with -ENOMEM for most of
-//! them when they are made in the packet path.
+//! A timer for each flow is impossible: `bpf_timer_init` fails with -ENOMEM for most of them when
+//! they are made in the packet path.
 
 use core::ffi::c_void;
 
@@ -43,12 +43,12 @@ const CLOCK_MONOTONIC: u64 = 1;
 /// `-EBUSY`: the timer is there already, as after an upgrade.
 const BUSY: i64 = -16;
 
-/// What a sweep carries from flow to flow.
+/// The state of a sweep.
 struct Sweep {
     now: Tick,
-    /// The number of the first record of the word that it is at.
+    /// The number of the first record of the current word.
     first: u32,
-    /// Which records of that word are taken.
+    /// The records of that word in use.
     taken: u64,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn start_sweeper(_ctx: TcContext) -> i32 {
     }
 }
 
-/// The timer's callback: one pass over the table, then the timer again.
+/// The timer's callback: makes one pass over the table, and arms the timer again.
 extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) -> i32 {
     let mut state = Sweep { now: now(), first: 0, taken: 0 };
     usage::begin_census();
@@ -84,7 +84,7 @@ extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) 
         let words = (&raw const maps::FLOW_WORDS).cast_mut().cast();
         let context = (&raw mut state).cast();
         bpf_for_each_map_elem(words, visit_word as *mut c_void, context, 0);
-        // After the flows, which keep theirs.
+        // After the flows, which refresh their mappings.
         let mappings = (&raw const maps::MAPPINGS).cast_mut().cast();
         bpf_for_each_map_elem(mappings, visit_mapping as *mut c_void, context, 0);
     }
@@ -96,7 +96,7 @@ extern "C" fn sweep(_map: *mut c_void, _index: *mut u32, sweeper: *mut Sweeper) 
     0
 }
 
-/// Goes through the records that a word speaks of, if any is taken; 0 goes on to the next.
+/// Visits the records of a word, if any is in use; 0 continues with the next.
 extern "C" fn visit_word(
     _map: *mut c_void,
     number: *const u32,
@@ -116,8 +116,8 @@ extern "C" fn visit_word(
     0
 }
 
-/// Removes one flow if it is expired, or counts it; 0 goes on to the next. One that was begun or
-/// forgotten a moment ago may be met as it was: what is removed is what the index knows.
+/// Removes one flow if it is expired, or counts it; 0 continues with the next. A flow that another
+/// CPU has just inserted or removed may be seen in its former state: the removal goes by the index.
 extern "C" fn visit(place: u32, state: *const Sweep) -> i64 {
     // SAFETY: the kernel passes the context given above.
     let (first, taken, now) = unsafe { ((*state).first, (*state).taken, (*state).now) };
@@ -142,8 +142,8 @@ extern "C" fn visit(place: u32, state: *const Sweep) -> i64 {
     0
 }
 
-/// Forgets the flows whose keys follow the frame's Ethernet header. Run by test runs: only programs
-/// can change the flow table while others use it.
+/// Removes the flows whose keys follow the frame's Ethernet header. Run by test runs, because only
+/// programs can change the flow table while others use it.
 #[classifier]
 pub(crate) fn forget_flows(ctx: TcContext) -> i32 {
     let mut list = List { frame: ctx.as_ptr().cast() };
@@ -155,22 +155,22 @@ pub(crate) fn forget_flows(ctx: TcContext) -> i32 {
     0
 }
 
-/// How often a flow is tried to be forgotten.
+/// How often the removal of a flow is tried.
 const FORGETTING_TRIES: u32 = 3;
 
-/// The frame that keys are in.
+/// The frame with the keys.
 struct List {
     frame: *mut __sk_buff,
 }
 
-/// Forgets the flow of one key; 0 goes on to the next.
+/// Removes the flow of one key; 0 continues with the next.
 extern "C" fn forget_one(place: u32, list: *const List) -> i64 {
     // SAFETY: the kernel passes the context given above.
     let frame = TcContext::new(unsafe { (*list).frame });
     let offset = ETHERNET_HEADER + place as usize * size_of::<FlowKey>();
     let Ok(key) = frame.load::<FlowKey>(offset) else { return 1 };
     let tables = KernelTables::new(());
-    // A packet of it that is carried at the same moment makes it another version.
+    // A packet of the flow at the same moment changes its version.
     for _ in 0..FORGETTING_TRIES {
         let Some(flow) = tables.flow(&key) else { return 0 };
         forget(&tables, &key, &flow, flow.version());
@@ -178,8 +178,8 @@ extern "C" fn forget_one(place: u32, list: *const List) -> i64 {
     0
 }
 
-/// Records the flows that follow the frame's Ethernet header, which were in another table. One that
-/// is recorded already is replaced. Run by test runs.
+/// Inserts the flows that follow the frame's Ethernet header, which come from another table.
+/// Existing records are replaced. Run by test runs.
 #[classifier]
 pub(crate) fn restore_flows(ctx: TcContext) -> i32 {
     let mut list = List { frame: ctx.as_ptr().cast() };
@@ -191,7 +191,7 @@ pub(crate) fn restore_flows(ctx: TcContext) -> i32 {
     0
 }
 
-/// Records one flow; 0 goes on to the next. What is counted of links goes on as it is.
+/// Inserts one flow; 0 continues with the next. The counts of links do not change.
 extern "C" fn restore_one(place: u32, list: *const List) -> i64 {
     // SAFETY: the kernel passes the context given above.
     let frame = TcContext::new(unsafe { (*list).frame });
@@ -208,13 +208,13 @@ extern "C" fn restore_one(place: u32, list: *const List) -> i64 {
         tables.remove_flow(&key, version);
     }
     if tables.insert_flow(&key, &flow).is_ok() && record.is_port_translated() {
-        // Those that were seen last come first, and keep their names.
+        // The flows that were seen last come first, and keep their inside keys.
         let _ = tables.index_translated(&name, &key, Naming::Leave);
     }
     0
 }
 
-/// Removes an entry of the mappings if it has no use any more; 0 goes on to the next.
+/// Removes an entry of the mappings if it is over; 0 continues with the next.
 extern "C" fn visit_mapping(
     _map: *mut c_void,
     key: *const MappingKey,

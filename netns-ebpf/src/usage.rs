@@ -1,5 +1,4 @@
-//! What links have in the flow table: counting, and the census by which the sweeper sets the
-//! counts right.
+//! The records of each link in the flow table: the counts, and the census that corrects them.
 
 use core::ffi::c_void;
 
@@ -23,7 +22,7 @@ impl<C> UsageTable for KernelTables<C> {
     #[inline(always)]
     fn load(&self, link: u32) -> Load {
         let Some(slot) = maps::USAGE.get_ptr(link) else { return Load::default() };
-        // Words of two moments are as good for a limit.
+        // Words of two different moments are good enough for a limit.
         Load::new(
             racy!(slot, usage.begun).get(),
             racy!(slot, usage.settled).get(),
@@ -42,7 +41,7 @@ impl<C> UsageTable for KernelTables<C> {
     }
 }
 
-/// A function that the verifier looks at once, whatever calls it.
+/// A global function, which the verifier checks once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn settle_record(number: u32, state: u32, from_initiator: u32) -> i32 {
@@ -74,7 +73,7 @@ impl UsageTable for CountHere {
     }
 }
 
-/// A function of its own, which is called from ways that have little of the stack left.
+/// A separate function, whose callers have little stack left.
 #[inline(never)]
 fn add(link: u32, begun: u32, settled: u32, ended: u32) {
     add_here(link, Addition { begun, settled, ended });
@@ -87,8 +86,8 @@ fn add_here(link: u32, addition: Addition) {
     }
 }
 
-/// What is counted of a link that began nothing so far. Not made when it is needed, since it
-/// would be made on the stack.
+/// The counts of a link that has begun no flow. A static, because a value made when needed would be
+/// on the stack.
 static NOTHING: Slot = Slot {
     lock: bpf_spin_lock { val: 0 },
     padding: 0,
@@ -100,19 +99,19 @@ static NOTHING: Slot = Slot {
     },
 };
 
-/// The counts of a link, made when there are none. A link that is removed meanwhile as idle may
-/// take a count along, which the next census finds.
+/// The counts of a link, made if there are none. If they are removed as idle at the same moment, an
+/// addition may be lost, which the next census corrects.
 #[inline(always)]
 fn slot_of(link: u32) -> Option<*mut Slot> {
     if let Some(slot) = maps::USAGE.get_ptr_mut(link) {
         return Some(slot);
     }
-    // Another CPU may be faster: either way there is one then.
+    // Another CPU may be faster: either way the entry exists then.
     let _ = maps::USAGE.insert(link, &NOTHING, u64::from(BPF_NOEXIST));
     maps::USAGE.get_ptr_mut(link)
 }
 
-/// Works on counts while nobody else does.
+/// Changes counts while their lock is held.
 #[inline(always)]
 fn with<R>(slot: *mut Slot, work: impl FnOnce(&mut Usage) -> R) -> R {
     // SAFETY: the pointer is the kernel's, the lock lies where the kernel knows it to be, and
@@ -125,19 +124,19 @@ fn with<R>(slot: *mut Slot, work: impl FnOnce(&mut Usage) -> R) -> R {
     }
 }
 
-/// What all links were found to have.
+/// The totals of all links in the census.
 #[derive(Default)]
 struct Sums {
     flows: u64,
 }
 
-/// Before the flow table is walked.
+/// Starts a census, before the pass over the flow table.
 #[inline(always)]
 pub(crate) fn begin_census() {
     for_each_link(begin as *mut c_void, core::ptr::null_mut());
 }
 
-/// A record that the walk met.
+/// Counts a record that the pass has visited.
 #[inline(always)]
 pub(crate) fn meet(charge: QuotaCharge) {
     if charge.records == 0 {
@@ -161,7 +160,7 @@ pub(crate) fn meet(charge: QuotaCharge) {
     }
 }
 
-/// After the flow table was walked.
+/// Ends a census, after the pass over the flow table.
 #[inline(always)]
 pub(crate) fn end_census() {
     let mut sums = Sums::default();
@@ -183,19 +182,19 @@ fn for_each_link(visit: *mut c_void, context: *mut c_void) {
     }
 }
 
-/// Notes what is counted for a link so far; 0 goes on to the next.
+/// Starts the census of a link with its current counts; 0 continues with the next.
 extern "C" fn begin(_map: *mut c_void, link: *const u32, _: *mut Slot, _: *mut c_void) -> i64 {
-    // Looked up, since Linux 6.1 knows no lock in the value that a callback is handed.
-    // SAFETY: the kernel passes a key of the map.
+    // Looked up, because Linux 6.1 accepts no lock in the value that a callback gets. SAFETY: the
+    // kernel passes a key of the map.
     let Some(slot) = maps::USAGE.get_ptr_mut(unsafe { *link }) else { return 0 };
     let census = with(slot, |usage| usage.new_census());
-    // Behind the lock, since the compiler has zeroes written by a call.
-    // SAFETY: a look-up gave the pointer; the census is the sweeper's alone.
+    // After the lock is released, because the compiler writes zeroes by a call. SAFETY: a look-up
+    // gave the pointer; the census is the sweeper's alone.
     unsafe { (*slot).usage.census = census };
     0
 }
 
-/// Sets the counts of a link right, and removes those that say nothing.
+/// Corrects the counts of a link, and removes them if they are idle.
 extern "C" fn end(_map: *mut c_void, link: *const u32, _: *mut Slot, sums: *mut Sums) -> i64 {
     // SAFETY: the kernel passes a key of the map.
     let link = unsafe { *link };

@@ -14,8 +14,8 @@ pub(super) fn entry_of(bucket: *const Bucket, place: usize) -> u32 {
     racy!(bucket, entries[place]).get()
 }
 
-/// The generation of a key's first bucket. A look-up after this finds every entry that was put
-/// before: machines that may read out of order take the lock for that.
+/// The generation of a key's first bucket. A look-up after this finds every entry that was inserted
+/// before: machines that may reorder reads take the lock for that.
 #[inline(always)]
 pub(super) fn generation_of(pair: &BucketPair) -> u16 {
     const READS_IN_ORDER: bool = cfg!(bpf_target_arch = "x86_64");
@@ -32,7 +32,7 @@ pub(super) fn generation_of(pair: &BucketPair) -> u16 {
     }
 }
 
-/// Changes a bucket while its lock is held, in which nothing may be called; false if there is no
+/// Changes a bucket while its lock is held, when no function may be called; false if there is no
 /// such bucket.
 #[inline(always)]
 pub(super) fn locked(bucket: u32, change: impl FnOnce(&mut Bucket) -> bool) -> bool {
@@ -47,13 +47,13 @@ pub(super) fn locked(bucket: u32, change: impl FnOnce(&mut Bucket) -> bool) -> b
     }
 }
 
-/// Writes an entry whole, since others read it without the lock.
+/// Writes an entry in one store, because others read it without the lock.
 #[inline(always)]
 pub(super) fn set_entry(bucket: &mut Bucket, place: usize, entry: u32) {
     racy!(bucket, entries[place]).set(entry);
 }
 
-/// Writes the count of entries in second buckets, whole.
+/// Writes the count of entries in second buckets in one store.
 #[inline(always)]
 pub(super) fn set_overflow_count(bucket: &mut Bucket, overflow_count: u16) {
     racy!(bucket, overflow_count).set(overflow_count);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{maps, racy::racy};
 
-/// Which entries of a bucket are in use, a bit each; all, if there is no such bucket.
+/// The entries of a bucket in use, one bit each; all, if there is no such bucket.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn entries_in_use(bucket: u32) -> u64 {
@@ -22,8 +22,8 @@ extern "C" fn entries_in_use(bucket: u32) -> u64 {
         .map_or(u64::MAX, |bucket| in_use(|place| entry_of(bucket, place)))
 }
 
-/// Puts an entry into the index, unless anything was put under keys of its first bucket after
-/// `generation` was read: [`DONE`], [`EXISTS`] if it was, or [`FULL`].
+/// Inserts an entry into the index: [`DONE`], [`FULL`], or [`EXISTS`] if a key of its first bucket
+/// was inserted since `generation` was read.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(super) extern "C" fn put_into_index(
@@ -104,8 +104,8 @@ impl Buckets for Index {
     }
 }
 
-/// Has an entry of a bucket be another, if it is the one expected; whether it was. `place` is a
-/// word, since of one that is made a word the compiler checks the one and uses the other.
+/// Replaces an entry of a bucket if it is the expected one. Returns whether it was. `place` is a
+/// 64-bit word, because after a conversion the compiler checks one register and uses the other.
 #[inline(always)]
 pub(super) fn replace(bucket: u32, place: u64, old: u32, new: u32) -> bool {
     let place = place as usize;
@@ -121,8 +121,9 @@ pub(super) fn replace(bucket: u32, place: u64, old: u32, new: u32) -> bool {
     })
 }
 
-/// Takes what a place names out of the index, if it is there still and was last met at `last_seen`:
-/// a record that was given back and taken again by another CPU was met since. Whether it was.
+/// Removes the entry at a place from the index, if it is still there and its record was last seen
+/// at `last_seen`: a record that another CPU has freed and reused was seen later. Returns whether
+/// it was removed.
 #[inline(always)]
 pub(super) fn take_out<W: LookupKey>(wanted: *const W, place: EntryRef, last_seen: Tick) -> bool {
     // SAFETY: as in `locate_in_first`.
@@ -139,8 +140,8 @@ pub(super) fn take_out<W: LookupKey>(wanted: *const W, place: EntryRef, last_see
     true
 }
 
-/// The same for an entry of a bucket; 1 if it was. A function of its own, since its callers have
-/// little of the stack left.
+/// The same for an entry of a bucket; 1 if it was removed. A separate function, because its callers
+/// have little stack left.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn erase(bucket: u32, place: u64, entry: u32, last_seen: Tick) -> i32 {

@@ -1,4 +1,4 @@
-//! The keys that a record is looked up by.
+//! The keys of look-ups for records.
 
 use core::mem::offset_of;
 
@@ -9,15 +9,15 @@ use netns_common::{
 
 use crate::racy::racy;
 
-/// Two ports that lie one behind the other, as one word: the field named, and the next one. The
-/// first is at a multiple of four bytes, as is asserted below.
+/// Two adjacent ports as one word: the named field and the next one. The offset of the first is a
+/// multiple of four bytes, as asserted below.
 macro_rules! port_pair {
     ($pointer:expr, $($field:tt)+) => {
         racy!($pointer, $($field)+).cast::<u32>().get()
     };
 }
 
-/// A key that a record is looked up by.
+/// A key of a look-up for a record.
 pub(super) trait LookupKey {
     fn bucket_pair(&self, layout: &FlowLayout) -> BucketPair;
     fn is(&self, record: *const FlowRecord) -> bool;
@@ -49,7 +49,7 @@ const _: () = {
     assert!(offset_of!(InsideKey, seen_port) == inside + 2);
 };
 
-/// A connection as the inside calls it, if it has the same ports inside and outside.
+/// The inside key of a connection with the same ports inside and outside.
 #[repr(transparent)]
 pub(super) struct Kept(InsideKey);
 
@@ -63,7 +63,7 @@ impl LookupKey for Kept {
     fn is(&self, record: *const FlowRecord) -> bool {
         let outside = port_pair!(record, remote_port);
         let inside = port_pair!(self, 0.inside_port);
-        // The remote's port comes first outside, and last inside.
+        // The remote's port is first in an outside key, and last in an inside key.
         outside == inside.rotate_left(16) && self.0.is(record)
     }
 }

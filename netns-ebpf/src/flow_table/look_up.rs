@@ -1,4 +1,4 @@
-//! Look-ups: by the addresses and ports outside, or by those inside.
+//! Look-ups in the index, by outside key or inside key.
 
 use netns_common::{
     abi::{BUCKET_ENTRIES, FlowKey, InsideKey},
@@ -14,14 +14,13 @@ use crate::{
     racy::racy,
 };
 
-/// What is not in the index.
+/// The key is not in the index.
 pub(super) const NOWHERE: u64 = 0;
 
-/// What is not in its first bucket, of which some keys are in their second.
+/// The key is not in its first bucket, and may be in its second.
 const ELSEWHERE: u64 = 1;
 
-/// Where an entry of the index is, in a word: functions that the verifier looks at by themselves
-/// give back nothing larger.
+/// The place of an entry in the index, in one word: global functions return nothing larger.
 #[derive(Clone, Copy)]
 pub(super) struct EntryRef(pub(super) u64);
 
@@ -40,7 +39,7 @@ impl EntryRef {
         self.0 as u32
     }
 
-    /// Which entry of its bucket it is.
+    /// The number of the entry in its bucket.
     #[inline(always)]
     pub(super) const fn entry(self) -> u64 {
         (self.0 >> 32) & 0xf
@@ -52,8 +51,8 @@ impl EntryRef {
     }
 }
 
-/// The place of what is wanted in its first bucket, [`NOWHERE`], or [`ELSEWHERE`]. Apart from the
-/// second bucket, since both together need more of the stack than is left where this is called.
+/// The place of a key in its first bucket, [`NOWHERE`], or [`ELSEWHERE`]. Separate from the second
+/// bucket, because both together need more stack than the callers have left.
 #[inline(always)]
 fn locate_in_first<W: LookupKey>(wanted: *const W) -> u64 {
     // SAFETY: no other than null and one to what is wanted is passed.
@@ -69,7 +68,7 @@ fn locate_in_first<W: LookupKey>(wanted: *const W) -> u64 {
     found
 }
 
-/// The place of what is wanted in its second bucket, or [`NOWHERE`].
+/// The place of a key in its second bucket, or [`NOWHERE`].
 #[inline(always)]
 fn locate_in_second<W: LookupKey>(wanted: *const W) -> u64 {
     // SAFETY: as in `locate_in_first`.
@@ -87,7 +86,7 @@ fn locate_in<W: LookupKey>(
     bucket: *const Bucket,
     is_in_second: bool,
 ) -> u64 {
-    /// Written out, since a loop's counter takes a register, and so more of the stack than is left.
+    /// Written without a loop, whose counter would take a register and so more stack than is left.
     macro_rules! look_at {
         ($($place:literal)+) => {
             $(
@@ -149,7 +148,7 @@ pub(super) fn locate_flow(key: *const FlowKey) -> u64 {
 
 #[inline(always)]
 pub(super) fn locate_kept(key: *const InsideKey) -> u64 {
-    // It is laid out as its only field.
+    // It has the layout of its only field.
     let key = key.cast();
     let found = first_of_kept(key);
     if found == ELSEWHERE { second_of_kept(key) } else { found }

@@ -1,8 +1,9 @@
-//! The flow table in its maps, as `netns_common::abi::FlowRecord` and its neighbours describe it.
+//! The flow table in its maps, with the layout of `netns_common::abi::FlowRecord` and its
+//! neighbours.
 //!
-//! Look-ups take no lock. Who generation an entry holds its bucket's, and who takes a record
-//! writes it before it can be found: so a record that is found is whole. Each way in is a function
-//! that the verifier looks at once, whatever calls it.
+//! Look-ups take no lock. A CPU that changes an entry holds the lock of its bucket, and a CPU that
+//! allocates a record writes it before its entry: so a record that is found is complete. Each
+//! operation is a global function, which the verifier checks once.
 
 mod bucket;
 mod codes;
@@ -31,7 +32,7 @@ pub(crate) use self::{
 };
 use crate::{maps, racy::racy};
 
-/// How often an insertion begins anew because others changed its bucket meanwhile.
+/// How often an insertion starts again after another CPU has changed its bucket.
 const ATTEMPTS: u32 = 3;
 
 /// The record of a connection, or [`NONE`].
@@ -40,13 +41,13 @@ pub(crate) fn find_flow(key: &FlowKey) -> u32 {
     record_at(locate_flow(key))
 }
 
-/// The record of a connection that has the same ports inside and outside, or [`NONE`].
+/// The record of a connection with the same ports inside and outside, or [`NONE`].
 #[inline(always)]
 pub(crate) fn find_kept(key: &InsideKey) -> u32 {
     record_at(locate_kept(key))
 }
 
-/// The record of a connection one of whose ports had to change, or [`NONE`].
+/// The record of a connection with a translated port, or [`NONE`].
 #[inline(always)]
 pub(crate) fn find_translated(key: &InsideKey) -> u32 {
     record_at(locate_translated(key))
@@ -57,18 +58,18 @@ const fn record_at(place: u64) -> u32 {
     if place == NOWHERE { NONE } else { EntryRef(place).record() }
 }
 
-/// The record at a place that is anywhere in 32 bits, or [`NONE`] if that is free.
+/// The record at a place, which is any 32-bit number, or [`NONE`] if that record is free.
 #[inline(always)]
 pub(crate) fn taken_at(place: u32) -> u32 {
     let Some(layout) = maps::FLOW_LAYOUT.get(0) else { return NONE };
-    // Scaled to the table, not reduced by division.
+    // Scaled to the table, without a division.
     let records = u64::from(layout.words) * u64::from(RECORDS_OF_WORD);
     let record = ((u64::from(place) * records) >> 32) as u32;
     let taken = taken_of(record / RECORDS_OF_WORD);
     if taken >> (record % RECORDS_OF_WORD) & 1 == 0 { NONE } else { record }
 }
 
-/// Records a connection: [`DONE`], [`EXISTS`] or [`FULL`].
+/// Inserts the record of a connection: [`DONE`], [`EXISTS`] or [`FULL`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn insert_flow(key: *const FlowKey, flow: *const Flow) -> i32 {
@@ -104,20 +105,20 @@ pub(crate) extern "C" fn insert_flow(key: *const FlowKey, flow: *const Flow) -> 
     outcome
 }
 
-/// Forgets a connection, if its record is that one still; whether it was.
+/// Removes a connection if its record still has this version. Returns whether it did.
 #[inline(always)]
 pub(crate) fn remove_flow(key: &FlowKey, version: Version) -> bool {
     let place = locate_flow(key);
     is_of(place, version) && take_out_flow(key, place, version.last_seen) != 0
 }
 
-/// Whether a place names the record of a version.
+/// Whether the entry at a place is for the record of this version.
 #[inline(always)]
 fn is_of(place: u64, version: Version) -> bool {
     place != NOWHERE && u64::from(EntryRef(place).record()) == version.number
 }
 
-/// Takes out what was found at a place, and frees its record; 1 if it was there still.
+/// Removes the entry at a place and frees its record; 1 if it was still there.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn take_out_flow(key: *const FlowKey, place: u64, last_seen: Tick) -> i32 {
@@ -128,9 +129,8 @@ extern "C" fn take_out_flow(key: *const FlowKey, place: u64, last_seen: Tick) ->
     i32::from(is_out)
 }
 
-/// Has the record of a connection found under its inside name too: [`DONE`], [`EXISTS`] if another
-/// has the name and `takes_over` is 0, or [`FULL`], also if there is no such record, as another CPU
-/// has forgotten it by now.
+/// Adds the entry by translated port for a connection: [`DONE`], [`EXISTS`] if another record has
+/// the inside key and `takes_over` is 0, or [`FULL`], also if another CPU has removed the record.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn index_translated(
@@ -139,8 +139,8 @@ pub(crate) extern "C" fn index_translated(
     takes_over: u32,
 ) -> i32 {
     let mut named = NONE;
-    // Another CPU may forget and begin the connection between the look-up and the naming, which
-    // then names what is no more.
+    // Another CPU may remove and insert the connection between the look-up and the insertion, whose
+    // entry is then for a record that no longer exists.
     for _ in 0..ATTEMPTS {
         let record = record_at(locate_flow(of_flow));
         if record == NONE {
@@ -159,7 +159,7 @@ pub(crate) extern "C" fn index_translated(
     DONE
 }
 
-/// Takes out the name that was given to a record, if there is one.
+/// Removes the entry by translated port that was added for a record, if there is one.
 #[inline(always)]
 fn remove_name(key: *const InsideKey, record: u32) {
     let place = locate_translated(key);
@@ -173,8 +173,8 @@ fn remove_name(key: *const InsideKey, record: u32) {
     }
 }
 
-/// Has a record found under an inside name, and no other: [`DONE`], [`EXISTS`] if another is and
-/// `takes_over` is 0, or [`FULL`], also if the record is [`NONE`].
+/// Adds the only entry by translated port with an inside key: [`DONE`], [`EXISTS`] if another
+/// record has the key and `takes_over` is 0, or [`FULL`], also if the record is [`NONE`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn insert_translated(key: *const InsideKey, record: u32, takes_over: u32) -> i32 {
@@ -206,7 +206,7 @@ extern "C" fn insert_translated(key: *const InsideKey, record: u32, takes_over: 
     FULL
 }
 
-/// Has a record, if it is that one still, found under an inside name no more.
+/// Removes the entry by translated port of a record, if it still has this version.
 #[inline(always)]
 pub(crate) fn remove_translated(key: &InsideKey, version: Version) {
     let place = locate_translated(key);
@@ -215,7 +215,7 @@ pub(crate) fn remove_translated(key: &InsideKey, version: Version) {
     }
 }
 
-/// Takes out what was found at a place; 1 if it was there still.
+/// Removes the entry at a place; 1 if it was still there.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn take_out_translated(key: *const InsideKey, place: u64, last_seen: Tick) -> i32 {

@@ -14,12 +14,12 @@ use netns_common::{
 use super::key::LookupKey as _;
 use crate::{maps, racy::racy};
 
-/// A record in the flow table. Its memory is never freed. One whose flow another CPU forgets
-/// meanwhile may be taken for another flow, and what is read then is of that one: who gives a
-/// packet to an inside end by it asks [`FlowRef::was_of`]. What is written then goes to that one
-/// too: a packet's counts, a state, a way out. It takes a flow that is forgotten within the
-/// nanoseconds that a packet of it takes, and a table so full that its record is the next to be
-/// taken.
+/// A record in the flow table. Its memory is never freed. If another CPU removes its flow, the
+/// record may be reused for another flow, whose values are then read. So a program that delivers a
+/// packet to an inside end by it checks [`FlowRef::was_of`]. Writes then go to the other flow too:
+/// the counts of a packet, a state, a route. This needs a flow that is removed within the
+/// nanoseconds of handling its packet, and a table so full that its record is the next to be
+/// allocated.
 pub(crate) struct FlowPointer<'a> {
     record: *mut FlowRecord,
     number: u32,
@@ -53,7 +53,7 @@ impl FlowRef for FlowPointer<'_> {
 
     #[inline(always)]
     fn was_of(&self, key: &FlowKey) -> bool {
-        // What was read stays before this.
+        // The reads before must not move after this.
         compiler_fence(Ordering::SeqCst);
         key.is(self.record)
     }
@@ -72,7 +72,7 @@ impl FlowRef for FlowPointer<'_> {
 
     #[inline(always)]
     fn touch(&self, touch: &Touch) {
-        // An unchanged word is not written: its cache line stays shared between CPUs.
+        // An unchanged word is not written, so that its cache line stays shared between CPUs.
         if let Some(now) = touch.seen
             && self.last_seen != now
         {
@@ -89,7 +89,7 @@ impl FlowRef for FlowPointer<'_> {
                 (racy!(self.record, head.packets_in), racy!(self.record, head.bytes_in))
             }
         };
-        // A count that another CPU makes at the same instant may be lost.
+        // An addition by another CPU at the same instant may be lost.
         packets.set(packets.get().wrapping_add(1));
         let (sum, overflows) = bytes.get().overflowing_add(touch.bytes);
         bytes.set(sum);
@@ -107,8 +107,8 @@ impl FlowRef for FlowPointer<'_> {
     }
 }
 
-/// Counts that the lower half of a flow's bytes in a direction has overflowed. A function of its
-/// own, since it is rare, and its callers have little of the stack left.
+/// Counts an overflow of the lower half of a flow's byte count in one direction. A separate
+/// function, because it is rare and its callers have little stack left.
 #[inline(never)]
 fn count_overflow(number: u32, direction: u32) {
     let Some(tail) = maps::FLOW_TAILS.get_ptr_mut(number) else { return };

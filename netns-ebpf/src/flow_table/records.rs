@@ -1,4 +1,4 @@
-//! The records: which are taken, and writing them.
+//! The records: allocating, writing and freeing them.
 
 use core::{
     ffi::c_void,
@@ -19,8 +19,9 @@ use crate::{maps, racy::racy};
 /// How often another CPU may take a record first.
 const RACES: u32 = 4;
 
-/// Says in a word's summary whether all its records are taken. Two locks cannot be held at once, so
-/// it comes after each change that matters, and looks at the word again: the last one is right.
+/// Updates the bit of a word in its summary: whether all its records are in use. A program can hold
+/// only one lock, so this runs after each relevant change and reads the word again: the last update
+/// is right.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn sum_up(number: u32) -> i32 {
@@ -42,7 +43,7 @@ extern "C" fn sum_up(number: u32) -> i32 {
     0
 }
 
-/// Takes a record and writes it, if it is free and no other CPU is faster; 1 if it was.
+/// Allocates a record and writes it, if it is free and no other CPU is faster; 1 if it was free.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -> i32 {
@@ -69,7 +70,7 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
             (*of_record).external_port = key.external_port;
             (*of_record).head.external = key.external;
             (*of_record).head.protocol = key.protocol;
-            // Who has read from it meanwhile compares the key.
+            // A CPU that has read the record in the meantime compares its key.
             compiler_fence(Ordering::SeqCst);
             (*of_record).head = flow.head;
             *tail = flow.tail;
@@ -81,14 +82,14 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
     }
 }
 
-/// Which records of a word are taken; all, if there is no such word.
+/// The records of a word in use; all, if there is no such word.
 #[inline(always)]
 pub(super) fn taken_of(word: u32) -> u64 {
     // SAFETY: a look-up gave the pointer, and a word is read whole.
     maps::FLOW_WORDS.get_ptr(word).map_or(u64::MAX, |word| racy!(word, taken).get())
 }
 
-/// A free record, from the record `from` on and round to the beginning, or [`NONE`].
+/// A free record, from the record `from` on with wrap-around, or [`NONE`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn find_free(from: u32, words: u32) -> u32 {
@@ -101,7 +102,7 @@ extern "C" fn find_free(from: u32, words: u32) -> u32 {
         let first = if word == from / RECORDS_OF_WORD { from % RECORDS_OF_WORD } else { 0 };
         let place = lowest_free_from(taken_of(word), first);
         let record = word.wrapping_mul(RECORDS_OF_WORD).wrapping_add(place);
-        // The last word may speak of more records than there are.
+        // The last word may have bits without a record.
         if place < RECORDS_OF_WORD && maps::FLOWS.get_ptr(record).is_some() {
             return record;
         }
@@ -110,7 +111,7 @@ extern "C" fn find_free(from: u32, words: u32) -> u32 {
     NONE
 }
 
-/// The first word from `word` on, and round to the beginning, that has a free record, or [`NONE`].
+/// The first word with a free record, from `word` on with wrap-around, or [`NONE`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn find_room(word: u32, words: u32) -> u32 {
@@ -124,19 +125,19 @@ extern "C" fn find_room(word: u32, words: u32) -> u32 {
     search.found
 }
 
-/// A search, and what it has found.
+/// A search and its result.
 struct Room {
     scan: FreeScan,
     found: u32,
 }
 
-/// Looks at one summary; 0 goes on to the next.
+/// Reads one summary; 0 continues with the next.
 extern "C" fn look_for_room(_: u32, search: *mut Room) -> i64 {
     // SAFETY: the context given above.
     let search = unsafe { &mut *search };
     let summary = maps::FLOW_SUMMARIES.get_ptr(search.scan.summary());
-    // What there is not has no room.
-    // SAFETY: a look-up gave the pointer, and a word is read whole.
+    // A summary that does not exist has no room. SAFETY: a look-up gave the pointer, and a word is
+    // read whole.
     let full = summary.map_or(u64::MAX, |summary| racy!(summary, full).get());
     match search.scan.look(full) {
         Some(word) => {
@@ -147,7 +148,7 @@ extern "C" fn look_for_room(_: u32, search: *mut Room) -> i64 {
     }
 }
 
-/// Takes a free record, and writes it.
+/// Allocates a free record and writes it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(super) extern "C" fn take_any_record(

@@ -22,17 +22,17 @@ pub(crate) use self::values::{
     Word,
 };
 
-/// A default: the loader sets the size that the lab asks for.
+/// A default: the loader sets the size of the lab's flow table.
 const FLOW_CAPACITY: u32 = 1 << 17;
 
-// Of what is one cache line there is only one where it begins at one: maps that userspace could
-// map begin at a page.
+// Values of one cache line must begin at a cache line: maps that userspace could mmap begin at a
+// page.
 
-/// As many as the loader says.
+/// The loader sets the size.
 #[map]
 pub(crate) static FLOWS: Array<FlowRecord> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// As many.
+/// The loader sets the same size.
 #[map]
 pub(crate) static FLOW_TAILS: Array<FlowTail> = Array::with_max_entries(1, 0);
 
@@ -55,12 +55,12 @@ pub(crate) static FLOW_LAYOUT: Array<FlowLayout> = Array::with_max_entries(1, 0)
 #[map]
 pub(crate) static FLOW_CURSORS: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 
-/// Whether a port ever had to change. Until then no new flow looks for one, which is at another
-/// part of megabytes each time.
+/// Whether a port was ever translated. Until then, new flows skip the look-up by translated port,
+/// which would miss the cache each time.
 #[map]
 pub(crate) static HAS_TRANSLATED: Array<u32> = Array::with_max_entries(1, 0);
 
-// Not preallocated: most labs have none, and no packet of a known flow looks here.
+// Not preallocated: most labs have no mappings, and no packet of a known flow needs one.
 #[map]
 pub(crate) static MAPPINGS: HashMap<MappingKey, Mapping> =
     HashMap::with_max_entries(FLOW_CAPACITY, BPF_F_NO_PREALLOC);
@@ -69,7 +69,7 @@ pub(crate) static MAPPINGS: HashMap<MappingKey, Mapping> =
 pub(crate) static MASQUERADES: LpmTrie<MasqueradeKey, Masquerade> =
     LpmTrie::with_max_entries(1024, BPF_F_NO_PREALLOC);
 
-// As many as there are: most labs have few.
+// Room for all possible pages, allocated when used: most labs have few.
 #[map]
 pub(crate) static FORWARDS: HashMap<u32, Forward> =
     HashMap::with_max_entries(MAX_RULES, BPF_F_NO_PREALLOC);
@@ -77,17 +77,17 @@ pub(crate) static FORWARDS: HashMap<u32, Forward> =
 #[map]
 pub(crate) static FORWARD_PORTS: Array<PortPage> = Array::with_max_entries(PAGES, 0);
 
-// As many as there are in use, of half a kilobyte each.
+// Allocated when used, half a kilobyte each.
 #[map]
 pub(crate) static ADDRESS_PORTS: HashMap<AddressPage, PortPage> =
     HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
 
-// The same.
+// As above.
 #[map]
 pub(crate) static TARGET_PORTS: HashMap<AddressPage, PortPage> =
     HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
 
-/// Whether there ever was such a page: until then no new flow looks for one.
+/// Whether there ever was such a page: until then, new flows skip the look-up.
 #[map]
 pub(crate) static HAS_PUBLISHED: Array<u32> = Array::with_max_entries(1, 0);
 
@@ -124,7 +124,7 @@ pub(crate) static ROUTED: LpmTrie<MasqueradeKey, u32> =
 pub(crate) static HOST_PEERS: LruHashMap<HostPeerKey, Peer> =
     LruHashMap::with_max_entries(1 << 14, 0);
 
-/// As many remotes as a busy resolver asks within some seconds.
+/// Room for the remotes that a busy resolver asks within some seconds.
 #[map]
 pub(crate) static HOST_CALLS: LruHashMap<HostCallKey, u32> =
     LruHashMap::with_max_entries(1 << 14, 0);
@@ -147,7 +147,8 @@ pub(crate) static ICMP_LIMITS: PerCpuArray<Allowance> =
 #[map]
 pub(crate) static CHUNK: PerCpuArray<[u8; CHUNK_SIZE]> = PerCpuArray::with_max_entries(1, 0);
 
-/// A power of two with room for what an ICMP error quotes at most, and a few bytes for rounding up.
+/// A power of two with room for the longest quotation of an ICMP error, and a few bytes for
+/// rounding up.
 pub(crate) const CHUNK_SIZE: usize = 1024;
 
 const _: () = assert!(CHUNK_SIZE.is_power_of_two() && MOST_QUOTED + 4 <= CHUNK_SIZE);
@@ -156,16 +157,16 @@ const _: () = assert!(CHUNK_SIZE.is_power_of_two() && MOST_QUOTED + 4 <= CHUNK_S
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Room for a query to the routing table: on the stack it would take an eighth of it.
+/// Room for a query to the routing table, which would take an eighth of the stack.
 #[map]
 pub(crate) static FIB_LOOKUP: PerCpuArray<bpf_fib_lookup> = PerCpuArray::with_max_entries(1, 0);
 
-/// The next hops that this CPU sent to.
+/// The next hops that this CPU has sent to.
 #[map]
 pub(crate) static NEXT_HOPS: PerCpuArray<NextHop> =
     PerCpuArray::with_max_entries(NEXT_HOPS_KNOWN, 0);
 
-/// What the packet log will say of the packet that is being handled.
+/// The line of the packet log for the packet that is being handled.
 #[map]
 pub(crate) static NOTED: PerCpuArray<Noted> = PerCpuArray::with_max_entries(1, 0);
 
@@ -173,7 +174,7 @@ pub(crate) static NOTED: PerCpuArray<Noted> = PerCpuArray::with_max_entries(1, 0
 #[map]
 pub(crate) static STAGES: ProgramArray = ProgramArray::with_max_entries(STAGE_SLOTS, 0);
 
-// Not preallocated: most labs never see a fragment. A hash, because it replaces an element as a
+// Not preallocated: most labs never see a fragment. A hash map, because it replaces an element as a
 // whole, which an array does not.
 #[map]
 pub(crate) static FRAGMENTS: HashMap<u32, Fragment> =
@@ -183,10 +184,10 @@ pub(crate) static FRAGMENTS: HashMap<u32, Fragment> =
 pub(crate) static FRAGMENT_BUDGETS: Array<FragmentBudget> =
     Array::with_max_entries(2 * FRAGMENT_GROUPS, 0);
 
-/// As many as there are bridge ports and uplinks, at most.
+/// Room for all bridge ports and uplinks.
 const LINKS: usize = (1 << 14) + 64;
 
-// A link has an entry while it has flows: few in most labs, so nothing is allocated before. The
+// A link has an entry while it has flows: few in most labs, so entries are not preallocated. The
 // kernel finds the lock in the value by BTF.
 #[btf_map]
 pub(crate) static USAGE: btf_maps::HashMap<u32, Slot, LINKS, { BPF_F_NO_PREALLOC as usize }> =

@@ -1,4 +1,4 @@
-//! The values of maps that only programs know: with locks and timers of the kernel, or of one CPU.
+//! The values of maps that only programs use: with locks and timers of the kernel, or per CPU.
 
 use aya_ebpf::bindings::{bpf_spin_lock, bpf_timer};
 use netns_common::{
@@ -17,7 +17,7 @@ pub(crate) struct Bucket {
 
 const _: () = assert!(size_of::<Bucket>() == size_of::<FlowBucket>());
 
-/// A word of taken records, with its lock.
+/// A word of records in use, with its lock.
 #[repr(C)]
 pub(crate) struct Word {
     pub(crate) lock: bpf_spin_lock,
@@ -43,16 +43,16 @@ pub(crate) struct Sweeper {
     pub(crate) timer: bpf_timer,
 }
 
-/// The value of the map that counts identifications. With a lock, since the target has no
-/// atomic addition that returns what was there.
+/// The value of the map that counts identifications. It has a lock, because the target has no
+/// atomic addition that returns the old value.
 #[repr(C)]
 pub(crate) struct IpIds {
     pub(crate) lock: bpf_spin_lock,
     pub(crate) taken: u32,
 }
 
-/// What is counted of a link, as `abi::UsageSlot`. With a lock, since the compiler has no atomic
-/// addition for the target.
+/// The counts of a link, with the layout of `abi::UsageSlot`. It has a lock, because the compiler
+/// has no atomic addition for the target.
 #[repr(C)]
 pub(crate) struct Slot {
     pub(crate) lock: bpf_spin_lock,
@@ -62,19 +62,20 @@ pub(crate) struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == size_of::<UsageSlot>());
 
-/// How many next hops a CPU remembers. Two in one place ask the kernel by turns.
+/// How many next hops a CPU remembers. Two in one place replace each other.
 pub(crate) const NEXT_HOPS_KNOWN: u32 = 64;
 
-/// A next hop by an uplink, as this CPU has it from the kernel.
+/// A next hop by an uplink, as the kernel told this CPU.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct NextHop {
     pub(crate) uplink: u32,
     pub(crate) address: Ip4,
     pub(crate) asked: Tick,
-    /// 1: the far end has it; 0: somebody behind that, or another than the lab has put there.
+    /// 1: the far end has this next hop; 0: a host behind the far end has it, or the far end is not
+    /// the lab's.
     pub(crate) is_far_end: u32,
-    /// Destination and source, as a frame begins.
+    /// Destination and source, in the order of an Ethernet header.
     pub(crate) ethernet: [u8; ETHERNET],
 }
 
@@ -87,11 +88,11 @@ const _: () = assert!(NEXT_HOPS_KNOWN.is_power_of_two() && size_of::<NextHop>() 
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Noted {
-    /// The headers as they came.
+    /// The headers before any rewriting.
     pub(crate) headers: Headers,
     /// A [`Hook`], or [`NOTHING`].
     pub(crate) hook: u32,
-    /// What the program is to return.
+    /// The return value of the program.
     pub(crate) action: i32,
     pub(crate) told: Told,
 }
@@ -127,7 +128,7 @@ impl Told {
     pub(crate) const DROP: u64 = 1;
     pub(crate) const REDIRECT: u64 = 2;
 
-    /// `onward`: the link of a packet that goes on where it was going; 0: into the stack.
+    /// `onward`: the link of a packet that goes onward; 0: into the stack.
     #[inline(always)]
     pub(crate) const fn of(verdict: Verdict, onward: u32) -> Self {
         Self(match verdict {

@@ -1,4 +1,4 @@
-//! The flow table, as the datapath asks for it.
+//! The flow table, behind the trait of the datapath.
 
 use netns_common::{
     abi::{Flow, FlowKey, InsideKey, Settings, Tick},
@@ -86,7 +86,7 @@ impl<C> FlowTable for KernelTables<C> {
         naming: Naming,
     ) -> Result<(), InsertError> {
         if let Some(has) = maps::HAS_TRANSLATED.get_ptr_mut(0) {
-            // It is never cleared, so it does not matter who is first.
+            // It is never cleared, so the order of writes does not matter.
             racy!(*has).set(1);
         }
         match flow_table::index_translated(key, flow, u32::from(naming == Naming::TakeOver)) {

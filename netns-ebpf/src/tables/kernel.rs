@@ -111,7 +111,7 @@ impl Tables for KernelTables<&TcContext> {
 
     #[inline(always)]
     fn add_external(&self, address: Ip4) {
-        // Where there is no room, the packets that bear it are dropped at the uplink and counted.
+        // If the map is full, packets with the address are dropped at the uplink and counted.
         let _ = maps::EXTERNALS.insert(address, 1, 0);
     }
 

@@ -1,4 +1,4 @@
-//! The maps and the kernel's own tables, as the datapath asks for them.
+//! The maps and the kernel's own tables, behind the traits of the datapath.
 
 mod flows;
 mod kernel;
@@ -33,7 +33,8 @@ pub(crate) fn scratch<'a>() -> Option<&'a mut Scratch> {
     maps::SCRATCH.get_ptr_mut(0).map(|slot| unsafe { &mut *slot })
 }
 
-/// What an address is to the router: a [`HostAddress`], or 0 for one that its links do not have.
+/// The kind of an address of the router: a [`HostAddress`], or 0 for an address that its links do
+/// not have.
 #[inline(always)]
 pub(crate) fn host_address(address: Ip4) -> u32 {
     // SAFETY: copied at once.
@@ -61,7 +62,7 @@ impl<C> KernelTables<C> {
 }
 
 impl<'a, C> KernelTables<&'a C> {
-    /// The context that they are seen from.
+    /// The context of the program.
     #[inline(always)]
     pub(crate) const fn ctx(&self) -> &'a C {
         self.ctx

@@ -48,7 +48,7 @@ impl<C> FragmentTable for KernelTables<C> {
 
     #[inline(always)]
     fn set_fragment(&self, place: u32, fragment: &Fragment) {
-        // Without memory the datagram is lost, as it may be anywhere.
+        // Without memory the datagram is lost, as it may be on any path.
         let _ = maps::FRAGMENTS.insert(place, fragment, 0);
     }
 
