@@ -1,4 +1,4 @@
-//! What the kernel side and the userspace side of `netns` share.
+//! The code that the kernel side and the userspace side of `netns` share.
 //!
 //! - [`abi`]: the types that lie in BPF maps, their names and sizes.
 //! - [`datapath`]: the NAT, pure logic over the traits [`datapath::Packet`] and

@@ -1,5 +1,5 @@
-//! What the fuzzer has found once is tried each time: the inputs that reach something new, and
-//! those that broke something.
+//! Replays the inputs that the fuzzer has found: those that reach new code, and those that once
+//! failed.
 
 use std::{
     fs,
@@ -9,8 +9,8 @@ use std::{
 
 use netns_common::model::fuzz::{self, Report};
 
-/// How many inputs the corpus has, and how many of their packets go on, a little less than were
-/// counted. The fuzzer's finds are added to it, and none is taken out.
+/// Lower bounds for the inputs of the corpus and for their redirected packets, a little below the
+/// counted numbers. New inputs are added, and none is removed.
 const INPUTS: usize = 560;
 const REDIRECTED: usize = 850;
 

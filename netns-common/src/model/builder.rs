@@ -1,5 +1,4 @@
-//! Packets that read like what they are:
-//! `ipv4(RED, LAN).ttl(3).tcp(40_000, 80, SYN).payload(100)`.
+//! A builder for packets: `ipv4(RED, LAN).ttl(3).tcp(40_000, 80, SYN).payload(100)`.
 
 use std::{vec, vec::Vec};
 
@@ -20,7 +19,7 @@ pub mod flags {
     pub const ACK: u8 = 0x10;
 }
 
-/// An IPv4 packet in the making.
+/// The builder of an IPv4 packet.
 #[derive(Clone, Debug)]
 pub struct Datagram {
     source: Ip4,
@@ -70,8 +69,8 @@ enum Body {
     },
 }
 
-/// Begins a packet between two addresses; it carries nothing of a protocol in testing use
-/// (253, RFC 3692) until told otherwise.
+/// Begins a packet between two addresses. By default it has no payload and the experimental
+/// protocol 253 (RFC 3692).
 pub fn ipv4(source: Ip4, destination: Ip4) -> Datagram {
     Datagram {
         source,
@@ -87,7 +86,7 @@ pub fn ipv4(source: Ip4, destination: Ip4) -> Datagram {
 }
 
 impl Datagram {
-    /// Who sends it.
+    /// The source address.
     pub(super) const fn source(&self) -> Ip4 {
         self.source
     }
@@ -148,7 +147,7 @@ impl Datagram {
         self
     }
 
-    /// Other numbers, if it is TCP: its own, and the one that it acknowledges.
+    /// Sets the numbers of a TCP packet: its own, and the one that it acknowledges.
     #[must_use]
     pub fn numbers(mut self, sequence: u32, acknowledged: u32) -> Self {
         if let Body::Tcp { numbers, .. } = &mut self.body {
@@ -157,7 +156,7 @@ impl Datagram {
         self
     }
 
-    /// Options of TCP, if it is TCP: as they are, and bytes of 0 up to a multiple of four.
+    /// Sets the options of a TCP packet, padded with zeroes to a multiple of four bytes.
     #[must_use]
     pub fn tcp_options(mut self, bytes: &[u8]) -> Self {
         if let Body::Tcp { options, .. } = &mut self.body {
@@ -167,7 +166,7 @@ impl Datagram {
         self
     }
 
-    /// Other flags, if it is TCP.
+    /// Sets the flags of a TCP packet.
     #[must_use]
     pub fn tcp_flags(mut self, new: u8) -> Self {
         if let Body::Tcp { flags, .. } = &mut self.body {
@@ -236,7 +235,7 @@ impl Datagram {
         error
     }
 
-    /// The size that a link carries, if it is an ICMP message that names one (RFC 1191).
+    /// Sets the MTU in an ICMP error that has the field (RFC 1191).
     #[must_use]
     pub fn next_hop_mtu(mut self, mtu: u16) -> Self {
         if let Body::Icmp { rest, .. } = &mut self.body {
@@ -274,8 +273,8 @@ impl Datagram {
         self
     }
 
-    /// What the receiver of `packet` answers, addresses and ports swapped: an acknowledgement,
-    /// a datagram or an echo reply. `None` for what is not answered.
+    /// The answer of the receiver of `packet`, with addresses and ports swapped: an
+    /// acknowledgement, a datagram or an echo reply. `None` for a packet without an answer.
     pub fn answer_to(packet: &VecPacket) -> Option<Self> {
         let head = Headers::read(packet).ok()?;
         let answer = ipv4(head.destination, head.source);

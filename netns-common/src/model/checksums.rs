@@ -1,21 +1,21 @@
-//! Every checksum of a packet, computed in full: what incremental updates are held against.
+//! Every checksum of a packet, computed in full, to compare incremental updates with.
 
 use std::vec::Vec;
 
 use crate::abi::Protocol;
 
-/// A checksum that is not what its packet's bytes ask for.
+/// A wrong checksum, by the field that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Ipv4,
     Tcp,
-    /// Of UDP-Lite too.
+    /// UDP or UDP-Lite.
     Udp,
     Sctp,
     Icmp,
-    /// Of the packet that an ICMP error quotes.
+    /// The IPv4 header of the packet that an ICMP error quotes.
     QuotedIpv4,
-    /// Of the packet that an ICMP error quotes, when all of it is quoted.
+    /// The transport header of the packet that an ICMP error quotes, if the whole packet is quoted.
     QuotedTransport,
 }
 
@@ -55,8 +55,8 @@ pub(super) fn with_pseudo_header(ip: &[u8], transport: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What the checksum of UDP-Lite is over (RFC 3828 section 3.1): the pseudo-header, and as much
-/// of the packet as its header says.
+/// The bytes that the checksum of UDP-Lite covers (RFC 3828 section 3.1): the pseudo-header, and as
+/// much of the packet as its header says.
 pub(super) fn covered(ip: &[u8], transport: &[u8], coverage: u16) -> Vec<u8> {
     let mut bytes = with_pseudo_header(ip, transport);
     if coverage != 0 {
@@ -68,7 +68,8 @@ pub(super) fn covered(ip: &[u8], transport: &[u8], coverage: u16) -> Vec<u8> {
 
 /// The wrong checksums of an IPv4 packet (without its Ethernet header), quotation included.
 ///
-/// What cannot be checked (a fragment's or a shortened packet's transport) is left out.
+/// Checksums that cannot be checked (the transport checksum of a fragment or a shortened packet)
+/// are left out.
 pub fn wrong_checksums(ip: &[u8]) -> Vec<Field> {
     let mut wrong = Vec::new();
     let Some(packet) = Parts::of(ip) else { return wrong };

@@ -12,7 +12,7 @@ use crate::{
 pub struct MemoryFlow {
     pub(super) found: FlowRecord,
     pub(super) place: Rc<Cell<Flow>>,
-    /// Whether another CPU takes it for another connection while it is read.
+    /// Whether another CPU reuses it for another connection while it is read.
     pub(super) is_lost: bool,
 }
 
@@ -33,7 +33,7 @@ impl FlowRef for MemoryFlow {
         !self.is_lost
     }
 
-    /// As they are by now: a connection of an end with itself moves its one record twice.
+    /// The current numbers: a connection of an end with itself updates its one record twice.
     fn sequences(&self) -> Sequences {
         self.place.get().tail.sequences
     }
@@ -69,12 +69,12 @@ impl FlowRef for MemoryFlow {
     }
 }
 
-/// What tells a record from all others that there are.
+/// The number that distinguishes a record from all others.
 pub(super) fn number(place: &Rc<Cell<Flow>>) -> u64 {
     Rc::as_ptr(place).addr() as u64
 }
 
-/// The version that a record is by now.
+/// The current version of a record.
 pub(super) fn version_of(place: &Rc<Cell<Flow>>) -> Version {
     Version { number: number(place), last_seen: place.get().last_seen }
 }

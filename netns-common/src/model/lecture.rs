@@ -19,7 +19,7 @@ use crate::abi::{
     Timeouts,
 };
 
-/// Who has which address.
+/// The addresses of the lab.
 pub mod address {
     use crate::abi::Ip4;
 
@@ -35,7 +35,7 @@ pub mod address {
     pub const LAN: Ip4 = Ip4::new(192, 168, 1, 1);
     /// Somewhere beyond it.
     pub const FAR: Ip4 = Ip4::new(8, 8, 8, 8);
-    /// Of the network that [`super::add_rules`] excludes from the masquerade.
+    /// An address of the network that [`super::add_rules`] excludes from the masquerade.
     pub const EXCLUDED: Ip4 = Ip4::new(203, 0, 113, 5);
 }
 
@@ -189,7 +189,7 @@ fn forward(protocol: Protocol, port: u16, target: u16) -> Forward {
     }
 }
 
-/// What the kernel makes of the lab's addresses and its default route.
+/// The routes that the kernel derives from the lab's addresses and its default route.
 fn routes(places: &Places) -> Routes {
     let inside = Way::OnLink { egress: places.bridge.index, source: address::BRIDGE };
     let lan = Way::OnLink { egress: places.uplink.index, source: address::HOST };

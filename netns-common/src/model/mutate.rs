@@ -7,7 +7,8 @@ use super::{
     random::Random,
 };
 
-/// Fields that decisions hang on: offset in the frame and bytes, of a packet without options.
+/// The fields that decisions depend on: offset in the frame and length in bytes, for a packet
+/// without options.
 const FIELDS: [(usize, usize); 32] = [
     (0, 2),  // Ethernet destination
     (6, 2),  // Ethernet source
@@ -33,7 +34,7 @@ const FIELDS: [(usize, usize); 32] = [
     (48, 2), // window
     (50, 2), // checksum of TCP
     (54, 2), // first option of TCP
-    // What an ICMP error quotes.
+    // The quotation of an ICMP error.
     (42, 1), // version, header length
     (44, 2), // total length
     (48, 2), // flags, fragment offset
@@ -44,7 +45,7 @@ const FIELDS: [(usize, usize); 32] = [
     (64, 2), // destination port
 ];
 
-/// Values at which comparisons change their minds.
+/// Boundary values of comparisons.
 const BOUNDARIES: [u32; 20] = [
     0,
     1,
@@ -84,7 +85,7 @@ pub(super) fn mutate(random: &mut Random, packet: &mut VecPacket) {
 
 fn mutate_once(random: &mut Random, frame: &mut Vec<u8>) {
     let value = random.u8();
-    // Mostly headers: what comes after them is carried unseen.
+    // Mostly headers: the datapath does not read the payload.
     let reach = frame.len().min(ETHERNET + 90);
     match random.below(10) {
         0..=2 => {

@@ -16,7 +16,7 @@ pub(super) const ETHERNET: usize = 14;
 pub struct Mtus(Rc<[(u32, u32)]>);
 
 impl Mtus {
-    /// What Ethernet links carry unless told otherwise.
+    /// The default MTU of Ethernet links, in bytes of IP.
     pub const USUAL: u32 = 1500;
 
     /// The links that differ from [`Self::USUAL`], each with its MTU.
@@ -80,7 +80,7 @@ impl VecPacket {
         &mut self.bytes
     }
 
-    /// What follows the Ethernet header; nothing if the frame is shorter.
+    /// The bytes after the Ethernet header; empty if the frame is shorter.
     pub fn network(&self) -> &[u8] {
         self.bytes.get(ETHERNET..).unwrap_or_default()
     }

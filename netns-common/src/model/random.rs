@@ -29,7 +29,7 @@ impl Random {
         self.below(n) == 0
     }
 
-    /// One of several, which are not none.
+    /// One of several choices, of which there must be at least one.
     pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }

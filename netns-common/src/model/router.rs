@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Where a packet meets the datapath.
+/// A hook of the datapath.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hook {
     /// tcx ingress of a cable's host side.

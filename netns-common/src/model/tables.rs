@@ -43,7 +43,7 @@ pub struct MemoryTables {
     pub rule_prefixes: Vec<(RuleId, Prefix)>,
     pub endpoints: HashMap<Ip4, Endpoint>,
     pub bridge_ports: HashMap<u32, BridgePort>,
-    /// Those that are not open.
+    /// The bridge ports that are not open.
     pub port_states: HashMap<u32, PortState>,
     pub host_addresses: HashSet<Ip4>,
     pub broadcast_addresses: HashSet<Ip4>,
@@ -69,9 +69,9 @@ pub struct MemoryTables {
     /// Whether other CPUs take every record that is found for other connections.
     pub loses: Cell<bool>,
     pub(super) flows: RefCell<HashMap<FlowKey, Rc<Cell<Flow>>>>,
-    /// Those that have the same ports inside and outside.
+    /// The flows with the same ports inside and outside.
     pub(super) kept: RefCell<HashMap<InsideKey, FlowKey>>,
-    /// Those that do not, each with the number of its record.
+    /// The flows with a translated port, each with the number of its record.
     pub(super) translated: RefCell<HashMap<InsideKey, (FlowKey, u64)>>,
     mappings: RefCell<HashMap<MappingKey, Mapping>>,
     externals: RefCell<HashSet<Ip4>>,
@@ -107,7 +107,7 @@ impl MemoryTables {
         self.flows.borrow().len()
     }
 
-    /// The connections whose ports had to change, as the inside calls them, in no order.
+    /// The inside keys of the connections with a translated port, in no order.
     pub fn translated_flows(&self) -> HashMap<InsideKey, FlowKey> {
         self.translated.borrow().iter().map(|(key, (flow, _))| (*key, *flow)).collect()
     }
@@ -117,12 +117,12 @@ impl MemoryTables {
         self.mappings.borrow().clone()
     }
 
-    /// Every datagram of which fragments have come, by its place.
+    /// Every datagram in the table of fragments, by its place.
     pub fn fragments(&self) -> HashMap<u32, Fragment> {
         self.fragments.borrow().iter().map(|(place, fragment)| (*place, **fragment)).collect()
     }
 
-    /// Changes what is known of every datagram.
+    /// Changes the record of every datagram.
     pub fn edit_fragments(&self, edit: impl Fn(&mut Fragment)) {
         for place in self.fragments.borrow_mut().values_mut() {
             let mut fragment = **place;
@@ -131,12 +131,12 @@ impl MemoryTables {
         }
     }
 
-    /// What the groups of sources have in the reassembler, without those that never had any.
+    /// The reassembler memory of each group of sources that has used any.
     pub fn fragment_budgets(&self) -> HashMap<u32, FragmentBudget> {
         self.fragment_budgets.borrow().clone()
     }
 
-    /// Forgets every flow, every fragment and what is counted of them.
+    /// Removes every flow and fragment, and their counts.
     pub fn flush(&self) {
         self.usage.borrow_mut().clear();
         self.fragments.borrow_mut().clear();
@@ -161,12 +161,12 @@ impl MemoryTables {
         self.mappings.borrow_mut().values_mut().for_each(edit);
     }
 
-    /// What was counted for a rule.
+    /// The counter of a rule.
     pub fn rule_counter(&self, rule: RuleId) -> Counter {
         self.rule_counters.borrow().get(&rule).copied().unwrap_or_default()
     }
 
-    /// What was counted for a reason to drop.
+    /// The counter of a drop reason.
     pub fn drop_counter(&self, reason: DropReason) -> Counter {
         self.drop_counters.borrow().get(&reason).copied().unwrap_or_default()
     }
@@ -217,7 +217,7 @@ impl FragmentTable for MemoryTables {
     }
 }
 
-/// Straight from the rules: the kernel's pages are held against this.
+/// Computed directly from the rules, to compare the kernel's pages with.
 impl ForwardTable for MemoryTables {
     fn port_rules(&self, protocol: u8, port: Port) -> RuleId {
         let rules = self.forwards.iter().filter(|(_, rule)| has_port(rule, protocol, port));

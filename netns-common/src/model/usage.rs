@@ -1,4 +1,4 @@
-//! What links have in the flow table, in memory, and the sweep that sets it right.
+//! The counts of flow records by link, in memory, and the sweep that corrects them.
 
 use std::collections::HashMap;
 
@@ -26,12 +26,12 @@ impl UsageTable for MemoryTables {
 }
 
 impl MemoryTables {
-    /// What is counted, by link.
+    /// The counts by link.
     pub fn usage(&self) -> HashMap<u32, Usage> {
         self.usage.borrow().clone()
     }
 
-    /// What the records of the flow table come to, by link: what should be counted.
+    /// The expected counts by link, computed from the records of the flow table.
     pub fn loads(&self) -> HashMap<u32, Load> {
         let mut loads = HashMap::new();
         for flow in self.flows().values() {
@@ -48,15 +48,15 @@ impl MemoryTables {
         loads
     }
 
-    /// Removes a record as somebody does who counts nothing.
+    /// Removes a record without counting it, as userspace may.
     pub fn remove_uncounted(&self, key: &FlowKey) {
         if let Some(flow) = self.flow(key) {
             self.remove_flow(key, flow.version());
         }
     }
 
-    /// What the kernel side's timer does every few seconds: removes what is expired, keeps the
-    /// mappings of what lives, and sets the counts right.
+    /// Does the work of the sweeper: removes expired flows, refreshes the mappings of current ones,
+    /// and corrects the counts.
     pub fn sweep(&self, now: Tick) {
         for usage in self.usage.borrow_mut().values_mut() {
             usage.census = usage.new_census();

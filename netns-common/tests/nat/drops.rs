@@ -1,4 +1,4 @@
-//! What is dropped, each with its reason.
+//! Dropped packets, each with its reason.
 
 use netns_common::{
     abi::{DropReason, Ip4},

@@ -89,7 +89,7 @@ fn a_full_table_evicts_closed_connections_and_never_open_ones() {
     lab.router.now += 1;
     lab.blue(&ipv4(BLUE, LAN).udp(40_000, 53)).left_as((HOST, 40_000), (LAN, 53));
     lab.router.now += 1;
-    // That which nobody has answered makes room for a call, and so on.
+    // Each unanswered record makes room for the next flow from outside.
     call(&mut lab, 40_000);
     lab.blue(&ipv4(BLUE, LAN).udp(40_001, 53)).dropped(DropReason::TableFull);
     assert_eq!(lab.flow_count(), 40);

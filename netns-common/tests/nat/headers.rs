@@ -1,4 +1,4 @@
-//! What a translation leaves alone in the IPv4 header, and headers that are refused.
+//! The fields of the IPv4 header that a translation keeps, and headers that are refused.
 
 use netns_common::{
     abi::DropReason,

@@ -400,7 +400,7 @@ fn a_fragmentation_needed_error_needs_a_flow_and_a_valid_mtu() {
         went_on(&error, RED, ((RED, 40_000), (FAR, 443)));
         assert_eq!(error.after.bytes()[MESSAGE + 6..QUOTED], mtu.to_be_bytes());
     }
-    // Of no flow: the host's own affair, and never red's.
+    // Without a flow, it is for the host and never for red.
     lab.outside(&ipv4(FAR, HOST).error(3, 4, &other.after, 8).next_hop_mtu(1280)).passed();
 }
 

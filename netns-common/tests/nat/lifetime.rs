@@ -1,4 +1,4 @@
-//! How flows begin, end, expire and begin afresh.
+//! How flows begin, end, expire and begin again.
 
 use netns_common::{
     abi::FlowState,

@@ -92,7 +92,7 @@ fn rfc4787_req8_and_rfc6888_req7_any_remote_may_answer_without_filtering() {
     lab.answer(&called).left_as((HOST, moved), (STRANGER, 9));
     let kinds: Vec<u8> = lab.router.tables.flows().values().map(|flow| flow.kind).collect();
     assert!(kinds.contains(&(FlowKind::Admitted as u8)), "{kinds:?}");
-    // What it begins is counted for the masquerade.
+    // Its first packet counts for the masquerade.
     assert_eq!(lab.rule(rules::MASQUERADE).flows, 3);
 }
 
@@ -126,7 +126,7 @@ fn rfc5382_req4_a_filtered_call_gets_no_answer() {
     lab.red(&ipv4(RED, FAR).tcp(5000, 80, SYN)).left_as((HOST, 5000), (FAR, 80));
     let call = lab.outside(&ipv4(FAR, HOST).tcp(81, 5000, SYN));
     call.dropped(DropReason::Filtered);
-    // The outbound SYN that follows is carried as ever.
+    // The outbound SYN that follows is forwarded as usual.
     lab.red(&ipv4(RED, FAR).tcp(5000, 81, SYN)).left_as((HOST, 5000), (FAR, 81));
 }
 

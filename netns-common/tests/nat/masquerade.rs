@@ -51,7 +51,7 @@ fn a_second_namespace_with_the_same_port_gets_another_and_its_answers() {
         second.left_as((HOST, moved), (FAR, service));
         lab.answer(&second).reached(BLUE, (FAR, service), (BLUE, 40_000));
         lab.answer(&first).reached(RED, (FAR, service), (RED, 40_000));
-        // The moved flow stays where it is.
+        // The flow with the translated port keeps it.
         lab.blue(&begin(BLUE)).left_as((HOST, moved), (FAR, service));
         assert_eq!(lab.flow_count(), 2, "{protocol}");
         assert_eq!(lab.router.tables.translated_flows().len(), 1, "{protocol}");

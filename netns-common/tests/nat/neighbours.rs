@@ -8,7 +8,7 @@ use netns_common::{
 
 use crate::lab::{BLUE, FAR, HOST, Lab, RED, SYN, Sent, ipv4};
 
-/// What red sends to blue, or to whatever has that Ethernet address.
+/// A packet from red to blue, or to the owner of that Ethernet address.
 fn to_blue(lab: &mut Lab, packet: &Datagram, mac: Mac) -> Sent {
     let Places { red_mac, red_port, .. } = lab.places;
     lab.send(Hook::FromNamespace, packet.frame(red_mac, mac, red_port))
@@ -125,6 +125,6 @@ fn packets_of_a_port_with_unknown_flags_are_left_to_the_kernel() {
     lab.router.tables.port_states.insert(red_port, PortState::Unknown);
     lab.red(&ipv4(RED, FAR).udp(40_000, 53)).passed();
     assert_eq!(lab.flow_count(), 0);
-    // What the namespace may not say is dropped all the same.
+    // A packet that the source check refuses is still dropped.
     lab.red(&ipv4(BLUE, FAR).udp(40_000, 53)).dropped(DropReason::SpoofedSource);
 }

@@ -29,7 +29,7 @@ fn from_outside(lab: &mut Lab) -> Vec<Datagram> {
         ipv4(FAR, HOST).echo_reply(7),
         ipv4(FAR, HOST).tcp(50_000, 8080, ACK),
         ipv4(FAR, HOST).options(3).tcp(50_000, 8080, ACK),
-        // Of no flow yet.
+        // A packet without a flow yet.
         ipv4(FAR, HOST).tcp(50_001, 8080, SYN),
         ipv4(FAR, HOST).udp(50_001, 5353),
     ]
@@ -167,7 +167,7 @@ fn rfc5508_req8_the_sender_gets_an_error_when_ports_or_records_run_out() {
         let sent = lab.blue(&packet);
         assert_eq!(sent.refused(DropReason::TableFull, BRIDGE), (PROHIBITED, 0));
     }
-    // Who calls from outside is not told (RFC 5508 asks for it towards the inside).
+    // A caller from outside gets no error (RFC 5508 requires one only towards the inside).
     let sent = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 80, SYN));
     assert_eq!(sent.verdict, Verdict::Drop(DropReason::TableFull));
 }
@@ -199,7 +199,7 @@ fn rfc1812_an_error_has_its_precedence_and_is_never_fragmented() {
     assert_eq!(error[4..9], [0, 0, 0x40, 0, 64], "number, flags and time to live");
 }
 
-/// The packet was dropped and nobody is told.
+/// Checks that the packet was dropped without an ICMP error.
 #[track_caller]
 fn silent(sent: &Sent, reason: DropReason) {
     assert_eq!(sent.verdict, Verdict::Drop(reason));

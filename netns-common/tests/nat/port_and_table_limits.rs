@@ -127,7 +127,7 @@ fn losing_a_port_to_another_cpu_drops_no_packet() {
     assert_eq!(lab.drops(DropReason::PortsExhausted), 0);
 }
 
-/// Two CPUs carry the first two packets of one connection at once: it is one flow.
+/// Two CPUs forward the first two packets of one connection at the same time: it is one flow.
 #[test]
 fn a_connection_that_two_cpus_begin_at_once_is_one_flow() {
     let mut lab = Lab::new();

@@ -1,4 +1,4 @@
-//! What each namespace, and the outside, may have in the flow table.
+//! The quotas of each namespace, and of the outside, in the flow table.
 
 use netns_common::{
     abi::{DropReason, Limits, Load, WHOLE_TABLE, ticks},
@@ -24,14 +24,14 @@ impl Lab {
         (flows, unreplied)
     }
 
-    /// What red's cable, blue's, the uplink and all together have.
+    /// The load of red's cable, blue's cable, the uplink and all together.
     fn loads(&self) -> [(u64, u64); 4] {
         let places = self.places;
         [places.red_port, places.blue_port, places.uplink.index, WHOLE_TABLE]
             .map(|link| self.load_of(link))
     }
 
-    /// What is counted is what is there.
+    /// Checks that the counts match the table.
     #[track_caller]
     fn counts_are_right(&self) {
         let expected = self.router.tables.loads();
@@ -62,7 +62,7 @@ fn rfc6888_req4_a_namespace_has_at_most_its_quota_of_connections() {
         assert_eq!(refused.refused(DropReason::Quota, BRIDGE), (PROHIBITED, 0));
     }
     assert_eq!((lab.flow_count(), lab.drops(DropReason::Quota)), (10, 4));
-    // What it has goes on, and whoever else begins something may.
+    // Its flows continue, and others may begin flows.
     for (port, sent) in (40_000..).zip(&sent) {
         lab.red(&ipv4(RED, FAR).udp(port, 53)).left_as((HOST, port), (FAR, 53));
         lab.answer(sent).reached(RED, (FAR, 53), (RED, port));
@@ -130,7 +130,7 @@ fn pitfall_flood_from_outside_does_not_affect_connections_of_namespaces() {
     }
     assert_eq!(lab.load_of(lab.places.uplink.index), (100, 100));
     let refused = lab.outside(&ipv4(LAN, HOST).tcp(7, 80, SYN));
-    // Who calls from outside is not told (RFC 5508 asks for it towards the inside).
+    // A caller from outside gets no error (RFC 5508 requires one only towards the inside).
     assert_eq!(refused.verdict, Verdict::Drop(DropReason::UnrepliedQuota));
     lab.blue(&ipv4(BLUE, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
     lab.red(&ipv4(RED, HOST).tcp(40_000, 80, SYN)).reached(BLUE, (HOST, 40_000), (BLUE, 80));
@@ -146,7 +146,7 @@ fn pitfall_flood_of_several_senders_leaves_half_of_the_table_to_answered_connect
     // Calls have a share of their own.
     assert_eq!(lab.load_of(WHOLE_TABLE), (310, 150));
     assert!(lab.drops(DropReason::UnrepliedShare) > 0);
-    // Who has few of these is not refused because of others.
+    // A namespace with few of these is not refused because of others.
     for port in 1..=20 {
         lab.blue(&ipv4(BLUE, FAR).udp(40_000 + port, 53)).left_as((HOST, 40_000 + port), (FAR, 53));
     }

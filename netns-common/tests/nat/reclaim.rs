@@ -1,4 +1,4 @@
-//! What gives way when every external port towards a remote is taken.
+//! Which connections give way when every external port towards a remote is taken.
 
 use netns_common::{abi::DropReason, model::Datagram};
 

@@ -1,4 +1,4 @@
-//! Who a frame says that it is from, held against who is at the end of its cable.
+//! The source addresses of frames, compared with those of the namespace at the end of the cable.
 
 use netns_common::{
     abi::{DropReason, Ip4, Mac, SourceCheck},
@@ -16,7 +16,7 @@ fn red_as(lab: &mut Lab, mac: Mac, packet: &Datagram) -> Sent {
     lab.send(Hook::FromNamespace, packet.frame(mac, places.bridge.mac, places.red_port))
 }
 
-/// What ARP says: an operation, the sender, and who is asked for or told.
+/// An ARP message: the operation, the sender and the target.
 fn arp(operation: u8, sender: (Mac, Ip4), target: Ip4) -> Vec<u8> {
     let mut body = vec![0, 1, 0x08, 0, 6, 4, 0, operation];
     body.extend(sender.0);

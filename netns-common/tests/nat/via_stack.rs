@@ -142,7 +142,7 @@ fn a_packet_fragmented_by_the_stack_is_translated_without_via_stack_too() {
     let mut lab = Lab::new();
     let sent = lab.stack(&ipv4(RED, FAR).udp(40_000, 53));
     sent.went_on_as((HOST, 40_000), (FAR, 53));
-    // The flow is like any other: its next packet goes the fast way.
+    // The flow is like any other: its next packet takes the fast path.
     lab.red(&ipv4(RED, FAR).udp(40_000, 53)).left_as((HOST, 40_000), (FAR, 53));
     let answer = Datagram::answer_to(&sent.after).expect("an answer");
     lab.outside(&answer).reached(RED, (FAR, 53), (RED, 40_000));
@@ -255,7 +255,7 @@ fn rfc5508_req5_an_error_of_the_router_quotes_no_inside_address() {
             let sent = lab.outside(&ipv4(FAR, HOST).tcp(50_000, 8080, SYN).payload(8));
             let error = own(&mut lab, &ipv4(HOST, FAR).error(kind, code, &sent.after, length));
             error_went_on(&error, (HOST, FAR), ((FAR, 50_000), (HOST, 8080)));
-            // A moved port, too.
+            // A translated port, too.
             forwarded(&mut lab, &ipv4(RED, FAR).udp(40_000, 53));
             let moved = lab.stack(&ipv4(BLUE, FAR).udp(40_000, 53));
             let port = moved.head().source_port.number();
@@ -304,7 +304,7 @@ fn packets_are_translated_for_the_uplink_that_the_stack_chose() {
     tables.masquerades[0].1 = 0;
     let packet = ipv4(RED, FAR).udp(40_000, 53);
     lab.stack(&packet).went_on_as((HOST, 40_000), (FAR, 53));
-    // Its route leads to the other uplink now: it begins afresh with the address of that.
+    // Its route leads to the other uplink now, so it begins again with the address of that uplink.
     let frame = packet.frame([2; 6], [2; 6], OTHER);
     lab.send(Hook::ToUplink, frame.clone()).went_on_as((OTHER_ADDRESS, 40_000), (FAR, 53));
     let (_, flow) = lab.only_flow();

@@ -10,7 +10,7 @@ use crate::lab::Lab;
 /// Bytes of payload of a fragment.
 pub(crate) const PIECE: usize = 64;
 
-/// The way of translated packets: the short one, and that through the stack.
+/// The path of translated packets: redirected, or through the stack.
 pub(crate) const SHORT: u8 = 0;
 pub(crate) const VIA_STACK: u8 = 1;
 
@@ -18,9 +18,9 @@ pub(crate) const VIA_STACK: u8 = 1;
 pub(crate) struct Way {
     pub(crate) lab: Lab,
     pub(crate) reassembler: Reassembler,
-    /// What came out, and where.
+    /// The packets that came out, with their exits.
     pub(crate) out: Vec<(Exit, VecPacket)>,
-    /// What was left to the stack.
+    /// The packets that were left to the stack.
     pub(crate) passed: Vec<VecPacket>,
 }
 
@@ -91,7 +91,7 @@ impl Way {
         packet.frame(lan_mac, uplink.mac, uplink.index)
     }
 
-    /// What came out since the last time, put together.
+    /// The packets that came out since the last call, reassembled.
     #[track_caller]
     pub(crate) fn whole(&mut self) -> (Exit, VecPacket) {
         let out = std::mem::take(&mut self.out);

@@ -1,4 +1,4 @@
-//! What must hold, read from the bytes and not by the datapath's own eyes.
+//! Checks of the router after each packet, which read the bytes without the datapath's parser.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::{
     model::{Field, Hook, Router, VecPacket, wrong_checksums},
 };
 
-/// More look-ups in the flow table than any packet may cost: where every port is taken, eleven
-/// attempts of seventeen ports are, and two samples.
+/// An upper bound for the look-ups in the flow table per packet. The worst case is an allocation
+/// when every port is in use, with all attempts and the samples of reclaim.
 const LOOKUPS: u32 = 300;
 
 const ETHER_TYPE: usize = 12;
@@ -21,7 +21,7 @@ fn is_inside(router: &Router, address: Ip4) -> bool {
     settings.inside.iter().take(settings.inside_count as usize).any(|net| net.contains(address))
 }
 
-/// After each packet.
+/// Checks one packet.
 pub(super) fn packet(
     router: &Router,
     hook: Hook,
@@ -43,12 +43,12 @@ pub(super) fn packet(
             let onward = exit == Exit::Onward && hook == Hook::ToUplink;
             onward || matches!(exit, Exit::Neighbour { .. })
         }
-        // An answer to its sender, in its place.
+        // An ICMP error to its sender replaces the packet.
         Verdict::Answer(_, exit) => {
-            // What it quotes is as its sender sent it.
+            // The quotation is the packet as its sender sent it.
             let mut wrong = wrong_checksums(after.network()).into_iter();
             assert!(wrong.all(|field| field == Field::QuotedTransport), "an answer; {}", shown());
-            // One about what the stack forwarded goes back in.
+            // An error about a packet that the stack forwarded goes back inside.
             matches!(exit, Exit::Neighbour { link, .. } if is_uplink(router, link))
         }
         Verdict::Drop(_) => false,
@@ -69,8 +69,8 @@ fn is_uplink(router: &Router, link: u32) -> bool {
     settings.uplinks[..settings.uplink_count as usize].contains(&link)
 }
 
-/// At the end: each inside name is that of its record, and no connection between the same ends
-/// looks the same inside.
+/// At the end: each entry by translated port belongs to its record, and no two connections have the
+/// same inside key.
 pub(super) fn inside_names(router: &Router) {
     let flows = router.tables.flows();
     for (inside, key) in router.tables.translated_flows() {
@@ -81,7 +81,7 @@ pub(super) fn inside_names(router: &Router) {
     }
 }
 
-/// At the end: an inside end has one living mapping behind an address (RFC 4787 REQ-1).
+/// At the end: an inside end has one current mapping behind an address (RFC 4787 REQ-1).
 pub(super) fn mappings(router: &Router) {
     let mut of_inside = HashMap::new();
     for (key, mapping) in router.tables.mappings() {
@@ -94,7 +94,7 @@ pub(super) fn mappings(router: &Router) {
     }
 }
 
-/// At the end: what is counted for each link is what the flow table has.
+/// At the end: the counts of each link match the flow table.
 pub(super) fn usage(router: &Router) {
     let loads = router.tables.loads();
     for (link, usage) in router.tables.usage() {

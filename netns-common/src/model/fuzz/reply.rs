@@ -17,16 +17,16 @@ const PROTOCOL: usize = 9;
 /// Offset of the flags in a TCP header, in bytes.
 const TCP_FLAGS: usize = 13;
 
-/// Whether what is sent to the sender of this packet would come to him: he is who he says.
+/// Whether a packet to the source address of this packet would reach its real sender.
 fn is_sincere(session: &Session, passed: &Passed) -> bool {
-    // What goes to the reassembler has reached nobody yet.
+    // A packet to the reassembler has not reached a receiver yet.
     if matches!(passed.exit, Exit::Peer { cable } if cable == session.places.reassembler) {
         return false;
     }
     let Some(source) = address_at(&passed.before, SOURCE) else { return false };
     let tables = &session.router.tables;
-    // What the stack cuts for somebody behind a namespace is answered by that one's cable, which
-    // this model does not know.
+    // The stack fragments the packet for a host behind a namespace. The answer comes by the cable
+    // of that namespace, which the model does not know.
     let is_known = address_at(&passed.after, DESTINATION)
         .is_some_and(|destination| tables.endpoint(destination).is_some());
     let is_onward = passed.hook == Hook::FromUplink && passed.exit == Exit::Onward;
@@ -46,13 +46,13 @@ fn is_sincere(session: &Session, passed: &Passed) -> bool {
     }
 }
 
-/// The way back to where a packet came from.
+/// Whether `exit` leads back to where the packet came from.
 fn way_back(session: &Session, passed: &Passed, exit: Exit) -> bool {
     match (passed.hook, exit) {
         (Hook::FromNamespace, Exit::Peer { cable }) => cable == passed.before.link(),
         (Hook::FromUplink, Exit::Neighbour { link, .. }) => link == session.places.uplink.index,
         (Hook::FromUplink | Hook::ToUplink, Exit::Onward) => true,
-        // Who may bear others' addresses takes their answers, too.
+        // A cable without a source check may get the answers to others' addresses.
         (Hook::ToUplink, Exit::Peer { .. }) if session.router.tables.settings.source_check == 0 => {
             true
         }
@@ -63,14 +63,15 @@ fn way_back(session: &Session, passed: &Passed, exit: Exit) -> bool {
     }
 }
 
-/// Whether it is a TCP segment that resets; what follows such a one may be refused.
+/// Whether it is a TCP segment with RST; later packets of its connection may be refused.
 fn resets(packet: &VecPacket) -> bool {
     let ip = packet.network();
     let header = ip.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
     ip.get(PROTOCOL) == Some(&TCP) && ip.get(header + TCP_FLAGS).is_some_and(|all| all & RST != 0)
 }
 
-/// The answer to a packet that was let through reaches its sender, from whom he called.
+/// Checks that the answer to a redirected packet reaches its sender, from the called address and
+/// port.
 pub(super) fn answer_returns(session: &mut Session, passed: &Passed) {
     let Passed { before, after, .. } = passed;
     if resets(after) || !is_sincere(session, passed) {
@@ -92,7 +93,8 @@ pub(super) fn answer_returns(session: &mut Session, passed: &Passed) {
     assert_eq!((caller, called), ends(before), "comes back as {returned:02x?}; {}", shown());
 }
 
-/// An error about a packet that was let through reaches its sender, and is about what he sent.
+/// Checks that an error about a redirected packet reaches its sender, and quotes the packet as
+/// sent.
 pub(super) fn error_returns(session: &mut Session, passed: &Passed) {
     const QUOTE: usize = 28;
     let Passed { before, after, .. } = passed;
@@ -101,7 +103,8 @@ pub(super) fn error_returns(session: &mut Session, passed: &Passed) {
     if !is_flow || resets(after) || !is_sincere(session, passed) {
         return;
     }
-    // Nobody reports an answer to an echo; and of options a report quotes more than we read.
+    // No error is sent about an echo reply. With IP options, an error quotes more bytes than this
+    // check reads.
     let is_plain = |packet: &VecPacket| packet.network().first() == Some(&0x45);
     let is_reported = matches!(protocol, Some(TCP | UDP))
         || (protocol == Some(ICMP) && after.network().get(20) == Some(&8));
@@ -111,7 +114,7 @@ pub(super) fn error_returns(session: &mut Session, passed: &Passed) {
     let (Some(by), Some(to)) = (address_at(after, DESTINATION), address_at(after, SOURCE)) else {
         return;
     };
-    // Packets to an address that nobody has are let out, errors from there are not let in.
+    // Packets to an unused address may leave, but errors from there may not enter.
     if by.is_martian() {
         return;
     }

@@ -25,7 +25,8 @@ const TCP_FLAGS: [u8; 8] = [
 ];
 const PAYLOADS: [usize; 6] = [0, 1, 8, 64, 1300, 1473];
 const PROTOCOLS: [u8; 8] = [47, 50, 132, 136, 2, 33, 0, 255];
-/// Of SCTP: INIT, DATA, INIT ACK, ABORT, SHUTDOWN, SHUTDOWN COMPLETE (RFC 9260 section 3.2).
+/// SCTP chunk types: INIT, DATA, INIT ACK, ABORT, SHUTDOWN, SHUTDOWN COMPLETE (RFC 9260 section
+/// 3.2).
 const CHUNKS: [u8; 6] = [1, 0, 2, 6, 7, 14];
 /// Bytes of a packet that an error quotes behind its IPv4 header.
 const QUOTED: [usize; 8] = [8, 20, 28, 0, 4, 7, 12, 548];

@@ -1,4 +1,5 @@
-//! Arbitrary packets that know of each other: openings, answers, errors, repetitions, damage.
+//! Arbitrary packets that depend on each other: first packets, answers, errors, repetitions,
+//! damage.
 //!
 //! Addresses and ports come from small pools, so that connections collide, and what the
 //! datapath let through comes back as answers and errors.
@@ -37,15 +38,15 @@ const TCP_FLAGS: [u8; 8] = [
     flags::RST | flags::ACK,
     0,
 ];
-/// Of TCP: near, far and about to wrap.
+/// TCP sequence numbers: near, far and about to wrap.
 const NUMBERS: [u32; 6] = [0, 1, 0x0001_ffff, 0x2000_0000, 0x8000_0001, 0xffff_fff0];
 const INSIDE_PORTS: [u16; 9] = [40_000, 40_001, 40_000, 80, 8080, 5353, 22, 20_007, 0];
 const SERVICES: [u16; 10] = [80, 8080, 5353, 53, 443, 40_000, 20_000, 25_555, 29_999, 0];
 
-/// What happens next.
+/// A step of the generator.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A packet meets a hook.
+    /// A packet enters a hook.
     Packet(Hook, VecPacket),
     /// So many times 45 seconds pass. Sums of that stay clear of every timeout.
     Pause(u32),
@@ -144,7 +145,7 @@ impl Generator {
         };
         let size = self.random.of(&[8, 24, 64, 64, 256, 512]);
         let pieces = split(&whole, size);
-        // What is cut finer would be too much to end in one sequence.
+        // Smaller fragments would be too many for one sequence of steps.
         if pieces.len() > 8 {
             return (hook, whole);
         }
@@ -192,7 +193,7 @@ impl Generator {
         (Hook::FromUplink, self.uplink_frame(&packet))
     }
 
-    /// What the receiver of an earlier packet says to it.
+    /// The answer of the receiver of an earlier packet.
     fn answer(&mut self) -> (Hook, VecPacket) {
         let Some(passed) = self.any_passed() else { return self.a_namespace_sends() };
         let Some(answer) = Datagram::answer_to(&passed.packet) else {
@@ -253,7 +254,7 @@ impl Generator {
         self.sent[at].clone()
     }
 
-    /// What the host or another NAT sends, or what the stack forwarded.
+    /// A packet that the host or another NAT sends, or that the stack forwarded.
     fn leaving(&mut self) -> VecPacket {
         let source = self.random.of(&[address::HOST, address::RED, address::BLUE, address::BRIDGE]);
         let ports = [self.random.of(&INSIDE_PORTS), self.random.of(&SERVICES)];
@@ -266,7 +267,7 @@ impl Generator {
         packet
     }
 
-    /// What a namespace sent, as the stack forwards it.
+    /// A packet of a namespace, as the stack forwards it.
     fn forwarded(&mut self) -> VecPacket {
         let sent = self.sent.iter().filter(|(hook, _)| *hook == Hook::FromNamespace);
         let sent: Vec<VecPacket> = sent.map(|(_, packet)| packet.clone()).collect();
@@ -306,7 +307,7 @@ impl Generator {
         (hook, packet)
     }
 
-    /// A fragment from outside that bears the names of a datagram of a namespace.
+    /// A fragment from outside with the addresses and identification of a namespace's datagram.
     fn forged_fragment(&mut self) -> Option<(Hook, VecPacket)> {
         let (_, piece) = self.pieces.iter().find(|(hook, _)| *hook == Hook::FromNamespace)?;
         let mut bytes = piece.bytes().to_vec();

@@ -1,4 +1,4 @@
-//! What arbitrary packets are put together from.
+//! The parts of arbitrary packets.
 
 use super::{Generator, NUMBERS, Passed, TCP_FLAGS};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Of a TCP header: segment sizes, on even and odd offsets, and what only looks like one.
+/// TCP options: segment sizes on even and odd offsets, and bytes that only look like one.
 const TCP_OPTIONS: [&[u8]; 10] = [
     &[2, 4, 0x05, 0xb4],
     &[2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7],
@@ -117,7 +117,7 @@ impl Generator {
         ])
     }
 
-    /// A frame from where a packet came out, back to the router.
+    /// A frame back to the router, from where a packet came out.
     pub(super) fn back(&mut self, exit: Exit, packet: &Datagram) -> (Hook, VecPacket) {
         match exit {
             Exit::Onward if [address::RED, address::BLUE].contains(&packet.source()) => {
