@@ -64,7 +64,7 @@ fn note(ctx: &TcContext, link: u32) {
     if device == 0 {
         return;
     }
-    // SAFETY: copied at once. An entry that is reused meanwhile is one of another port.
+    // SAFETY: copied at once. An entry that another CPU reuses is one of another port.
     let Some(BridgePort { bridge, .. }) = (unsafe { maps::BRIDGE_PORTS.get(link) }).copied() else {
         return;
     };

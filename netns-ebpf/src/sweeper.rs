@@ -209,7 +209,7 @@ extern "C" fn restore_one(place: u32, list: *const List) -> i64 {
     }
     if tables.insert_flow(&key, &flow).is_ok() && record.is_port_translated() {
         // The flows that were seen last come first, and keep their inside keys.
-        let _ = tables.index_translated(&name, &key, Naming::Leave);
+        let _ = tables.index_translated(&name, &key, Naming::Keep);
     }
     0
 }

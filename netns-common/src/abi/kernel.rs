@@ -41,7 +41,8 @@ pub enum KernelNumberOf {
 }
 
 macro_rules! fields {
-    ($all:ident: $($name:ident = $mark:literal, $structure:literal $read_as:ident, $member:literal + $behind:literal;)+) => {
+    ($all:ident: $($name:ident = $mark:literal, $structure:literal $read_as:ident,
+        $member:literal + $behind:literal;)+) => {
         $(
             pub const $name: KernelField = KernelField {
                 mark: $mark,

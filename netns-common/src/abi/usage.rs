@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_during_a_pass_is_no_error() {
+    fn records_that_come_and_go_during_a_pass_are_no_error() {
         let usage = counted(Usage { begun: 10, ..Usage::default() }, 10, 10);
         // Five new records, none of which the pass has visited, and two removed that it has
         // visited.

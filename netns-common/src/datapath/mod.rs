@@ -5,9 +5,9 @@
 //! onward. Helpers of the kernel invalidate packet pointers, and a half rewritten packet must never
 //! reach the stack.
 //!
-//! The folders follow the path of a packet. Each uses only those before it: [`packet`], [`tables`],
-//! [`conntrack`], [`rules`], [`context`], [`icmp`], [`fragments`], [`new_flow`], [`hooks`],
-//! [`stages`]. `siphash` and `verifier` are below all of them.
+//! The folders follow the path of a packet. Each uses only those before it: `packet`, `tables`,
+//! `conntrack`, `rules`, `context`, `icmp`, `fragments`, `new_flow`, `hooks`, `stages`.
+//! `siphash` and `verifier` are below all of them.
 
 mod conntrack;
 mod context;

@@ -93,7 +93,7 @@ impl FlowTable for MemoryTables {
     ) -> Result<(), InsertError> {
         let mut translated = self.translated.borrow_mut();
         match translated.get(key) {
-            Some((other, _)) if naming == Naming::Leave && other != flow => {
+            Some((other, _)) if naming == Naming::Keep && other != flow => {
                 return Err(InsertError::Exists);
             }
             None if translated.len() >= self.capacity => return Err(InsertError::Full),

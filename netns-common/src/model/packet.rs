@@ -46,7 +46,7 @@ pub struct VecPacket {
     /// The transport checksum holds the pseudo-header only, and hardware completes it
     /// (`CHECKSUM_PARTIAL`): so a veth hands over what a socket sent.
     pub partial_checksum: bool,
-    /// Where that checksum is to be written, as [`Packet::pending_checksum`] has it.
+    /// The place of that checksum, in the form of [`Packet::pending_checksum`].
     pub pending_checksum: Option<(u32, u32)>,
     /// How many packets it is sent as (segmentation offload).
     pub segments: u32,

@@ -191,7 +191,7 @@ fn rfc4787_req14_interleaved_datagrams_are_kept_apart() {
         }
         shuffle(&mut random, &mut all);
         way.send(Hook::FromNamespace, all);
-        // The identification is the NAT's: what belongs together bears the same.
+        // The NAT chooses the identification: the fragments of a datagram have the same one.
         let mut datagrams: BTreeMap<_, Vec<VecPacket>> = BTreeMap::new();
         for (_, frame) in &way.out {
             let ip = frame.network();

@@ -208,8 +208,8 @@ impl Sent {
         assert_eq!(self.before.bytes(), self.after.bytes(), "passed untouched");
     }
 
-    /// It was dropped, and its sender is told by an ICMP error from `source` which quotes the
-    /// packet as it was sent. Returns that error's type and code, and the MTU it names.
+    /// Checks that it was dropped, and that its sender gets an ICMP error from `source` which
+    /// quotes the packet as it was sent. Returns that error's type and code, and the MTU it names.
     #[track_caller]
     pub(crate) fn refused(&self, reason: DropReason, source: Ip4) -> ((u8, u8), u16) {
         let Verdict::Answer(counted, exit) = self.verdict else { panic!("no answer: {self:#?}") };
@@ -238,7 +238,7 @@ impl Sent {
         ((error[20], error[21]), u16::from_be_bytes([error[26], error[27]]))
     }
 
-    /// It went nowhere, whether or not its sender is told.
+    /// Checks that it was dropped, with or without an ICMP error.
     #[track_caller]
     pub(crate) fn dropped(&self, reason: DropReason) {
         let (Verdict::Drop(counted) | Verdict::Answer(counted, _)) = self.verdict else {

@@ -19,7 +19,7 @@ fn mapped(filtering: Filtering) -> Lab {
 }
 
 /// Red's port 5000 has another port outside, because blue has its own.
-fn with_moved_port(filtering: Filtering) -> (Lab, u16) {
+fn with_translated_port(filtering: Filtering) -> (Lab, u16) {
     let mut lab = mapped(filtering);
     lab.blue(&ipv4(BLUE, FAR).udp(5000, 53)).left_as((HOST, 5000), (FAR, 53));
     let moved = lab.red(&ipv4(RED, FAR).udp(5000, 53)).head().source_port.number();
@@ -29,7 +29,7 @@ fn with_moved_port(filtering: Filtering) -> (Lab, u16) {
 
 #[test]
 fn rfc4787_req1_an_inside_port_has_one_outside_port_whatever_it_talks_to() {
-    let (mut lab, moved) = with_moved_port(Filtering::AddressAndPort);
+    let (mut lab, moved) = with_translated_port(Filtering::AddressAndPort);
     for (remote, port) in [(LAN, 53), (STRANGER, 53), (STRANGER, 54), (FAR, 443)] {
         let sent = lab.red(&ipv4(RED, remote).udp(5000, port));
         sent.left_as((HOST, moved), (remote, port));
@@ -113,7 +113,7 @@ fn rfc5382_req3_a_call_from_outside_to_a_mapping_opens_a_connection() {
 
 #[test]
 fn rfc4787_req8_any_port_of_an_address_that_was_sent_to_may_answer() {
-    let (mut lab, moved) = with_moved_port(Filtering::Address);
+    let (mut lab, moved) = with_translated_port(Filtering::Address);
     lab.outside(&ipv4(FAR, HOST).udp(54, moved)).reached(RED, (FAR, 54), (RED, 5000));
     lab.outside(&ipv4(STRANGER, HOST).udp(53, moved)).dropped(DropReason::Filtered);
     lab.red(&ipv4(RED, STRANGER).udp(5000, 53));
@@ -224,7 +224,7 @@ fn rfc6888_req8_a_mapping_is_held_for_two_minutes_after_its_last_flow() {
 
 #[test]
 fn a_mapping_lives_as_long_as_any_of_its_flows() {
-    let (mut lab, moved) = with_moved_port(Filtering::Address);
+    let (mut lab, moved) = with_translated_port(Filtering::Address);
     lab.red(&ipv4(RED, LAN).udp(5000, 53));
     for _ in 0..40 {
         lab.router.wait(100);

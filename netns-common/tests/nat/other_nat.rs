@@ -140,7 +140,7 @@ fn connections_of_other_nats_have_a_separate_limit() {
     }
     let load = lab.router.tables.usage()[&OTHER_NATS].load();
     assert_eq!((load.flows, load.unreplied), (3, 0));
-    // One that would need another port passes as it is.
+    // A packet that would need another port passes untranslated.
     other(&mut lab, &ipv4(HOST, FAR).udp(2000, 53)).passed();
     // When one is over there is room again.
     lab.router.wait(31);
@@ -238,7 +238,7 @@ fn a_restarted_connection_of_another_nat_uses_one_port() {
         other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, flags));
     }
     lab.outside(&ipv4(FAR, HOST).tcp(443, port, FIN | ACK));
-    // The lab's is gone by now, and this one's is still remembered.
+    // The record of the lab's flow is gone by now, and that of this one is still there.
     lab.router.wait(110);
     other(&mut lab, &ipv4(HOST, FAR).tcp(5000, 443, ACK));
     lab.router.wait(110);

@@ -1,4 +1,4 @@
-//! Ports that are not to be had, and tables that are full.
+//! Exhausted ports, and full tables.
 
 use netns_common::{
     abi::{DropReason, KEEP_CLASS, KEEP_PARITY, Port, Protocol},
@@ -62,7 +62,7 @@ fn an_allocated_port_is_in_the_configured_range() {
 }
 
 /// External ports of as many flows whose own ports are taken.
-fn moved_ports(lab: &mut Lab, own: impl Iterator<Item = u16>) -> Vec<(u16, u16)> {
+fn translated_ports(lab: &mut Lab, own: impl Iterator<Item = u16>) -> Vec<(u16, u16)> {
     own.map(|port| {
         lab.red(&ipv4(RED, FAR).udp(port, 53));
         let sent = lab.blue(&ipv4(BLUE, FAR).udp(port, 53));
@@ -79,12 +79,12 @@ fn rfc4787_req4_port_parity_is_kept_if_configured() {
         let settings = &mut lab.router.tables.settings;
         (settings.port_min, settings.port_max) = (first, 51_000);
         settings.port_keep = KEEP_PARITY;
-        let moved = moved_ports(&mut lab, 20_000..20_200);
+        let moved = translated_ports(&mut lab, 20_000..20_200);
         assert!(moved.iter().all(|(own, moved)| own % 2 == moved % 2), "{moved:?}");
         assert!(moved.iter().all(|(_, moved)| (first..=51_000).contains(moved)), "{moved:?}");
     }
     let mut lab = Lab::new();
-    let moved = moved_ports(&mut lab, 20_000..20_200);
+    let moved = translated_ports(&mut lab, 20_000..20_200);
     assert!(moved.iter().any(|(own, moved)| own % 2 != moved % 2), "nobody asked: {moved:?}");
 }
 
@@ -94,7 +94,7 @@ fn rfc4787_req3a_the_port_class_is_kept_if_configured() {
     let settings = &mut lab.router.tables.settings;
     (settings.port_min, settings.port_max) = (1, 65_535);
     settings.port_keep = KEEP_CLASS;
-    let moved = moved_ports(&mut lab, (600..700).chain(1024..1124));
+    let moved = translated_ports(&mut lab, (600..700).chain(1024..1124));
     assert!(moved.iter().all(|(own, moved)| (*own < 1024) == (*moved < 1024)), "{moved:?}");
     assert!(moved.iter().all(|(_, moved)| *moved >= 512), "the best known ones: {moved:?}");
 }

@@ -32,7 +32,7 @@ fn live(
     }
 }
 
-/// A router as it is, one that is nearly full, and one with hardly any port.
+/// A router with default settings, one with a nearly full table, and one with hardly any ports.
 fn routers() -> impl Strategy<Value = fn(&mut Router)> {
     prop_oneof![
         Just((|_| {}) as fn(&mut Router)),
@@ -122,8 +122,8 @@ proptest! {
             let verdict = router.run(Hook::FromUplink, &mut answer);
             let sent = Headers::read(before).expect("an IPv4 packet");
             let got = Headers::read(&answer).expect("an IPv4 packet");
-            // Without the check of sources, a packet may bear the address of another cable or of
-            // none. Its answers go back by its own cable, or where that address is.
+            // Without the source check, a packet may have the address of another cable or of none.
+            // Its answers go back by its own cable, or where that address is.
             let is_checked = router.tables.settings.source_check != 0;
             let end = router.tables.endpoints.get(&sent.source).copied();
             let back = Exit::Peer { cable: netns_common::datapath::Packet::link(before) };

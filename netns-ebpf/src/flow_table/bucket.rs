@@ -38,7 +38,7 @@ pub(super) fn generation_of(pair: &BucketPair) -> u16 {
 pub(super) fn locked(bucket: u32, change: impl FnOnce(&mut Bucket) -> bool) -> bool {
     let Some(bucket) = maps::FLOW_INDEX.get_ptr_mut(bucket) else { return false };
     // SAFETY: a look-up gave the pointer, and the lock lies where the kernel knows it to be. Others
-    // that read meanwhile read words.
+    // that read at the same time read whole words.
     unsafe {
         lock(&raw mut (*bucket).lock);
         let is_changed = change(&mut *bucket);

@@ -89,7 +89,7 @@ impl<C> FlowTable for KernelTables<C> {
             // It is never cleared, so the order of writes does not matter.
             racy!(*has).set(1);
         }
-        match flow_table::index_translated(key, flow, u32::from(naming == Naming::TakeOver)) {
+        match flow_table::index_translated(key, flow, u32::from(naming == Naming::Replace)) {
             flow_table::DONE => Ok(()),
             flow_table::EXISTS => Err(InsertError::Exists),
             _ => Err(InsertError::Full),

@@ -44,7 +44,7 @@ pub(crate) fn host_address(address: Ip4) -> u32 {
 /// The time when a socket of the host last sent a datagram whose answer has this key.
 #[inline(always)]
 pub(crate) fn host_call(key: &HostCallKey) -> Option<Tick> {
-    // SAFETY: copied at once. An entry that is reused meanwhile gives another time, of a call as
+    // SAFETY: copied at once. An entry that another CPU reuses gives another time, of a call as
     // well.
     unsafe { maps::HOST_CALLS.get(key) }.copied()
 }

@@ -41,8 +41,8 @@ impl<C> FragmentTable for KernelTables<C> {
 
     #[inline(always)]
     fn fragment(&self, place: u32) -> Option<&Fragment> {
-        // SAFETY: the element stays readable until the program ends. Another CPU may put
-        // another datagram there meanwhile: a fragment then goes astray as a lost one would.
+        // SAFETY: the element stays readable until the program ends. Another CPU may put another
+        // datagram there at the same time: the fragment is then lost.
         unsafe { maps::FRAGMENTS.get(place) }
     }
 

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_others_do_meanwhile_every_key_is_found_and_counted() {
+    fn every_key_is_found_and_counted_whatever_other_cpus_do() {
         for keys in [0, 5, 9, 10, 11, 12, 18, 23] {
             for step in 0..6 {
                 for (what, deed) in deeds() {

@@ -24,7 +24,7 @@ pub struct BucketPair {
     /// The second bucket; by chance it may be the first one.
     pub second: u32,
     /// A hash that selects where the search for a free record begins: see
-    /// [`first_record`](super::first_record).
+    /// [`first_record`](super::free_record::first_record).
     pub start: u32,
     /// The bits of an entry besides the number of the record, and the mask of these bits. They have
     /// 64 bits, because the BPF target compares only those directly.

@@ -101,7 +101,7 @@ const UNANSWERED_DATAGRAM: Tick = ticks(30);
 #[inline(always)]
 pub fn reclaimable<T: FlowTable>(tables: &T, key: &FlowKey, newcomer: Newcomer) -> Tick {
     match tables.flow(key) {
-        Some(flow) => idle_if_over(&flow, newcomer).unwrap_or(0),
+        Some(flow) => idle_if_reclaimable(&flow, newcomer).unwrap_or(0),
         None => Tick::MAX,
     }
 }
@@ -109,7 +109,7 @@ pub fn reclaimable<T: FlowTable>(tables: &T, key: &FlowKey, newcomer: Newcomer) 
 /// How long a connection has been idle, in ticks and at least one; `None` if `newcomer` must not
 /// take its port.
 #[inline(always)]
-pub(crate) fn idle_if_over<F: FlowRef>(flow: &F, newcomer: Newcomer) -> Option<Tick> {
+pub(crate) fn idle_if_reclaimable<F: FlowRef>(flow: &F, newcomer: Newcomer) -> Option<Tick> {
     let is_of_lab = flow.kind == FlowKind::Masquerade as u8 || flow.kind == FlowKind::Hairpin as u8;
     let idle = idle_time(flow, newcomer.now);
     let least = least_idle(flow)?;

@@ -34,7 +34,7 @@ pub(crate) fn record<T: FlowTable>(
         }
         tables.insert_flow(key, flow)?;
     }
-    record_moved(tables, key, flow)?;
+    record_translated(tables, key, flow)?;
     QuotaCharge::of(flow).begin(tables);
     Ok(())
 }
@@ -82,7 +82,7 @@ pub fn forget<T: FlowTable>(tables: &T, key: &FlowKey, flow: &FlowHead, version:
 
 /// Adds the entry by translated port for a record, or removes the record if that fails.
 #[inline(always)]
-fn record_moved<T: FlowTable>(
+fn record_translated<T: FlowTable>(
     tables: &T,
     key: &FlowKey,
     flow: &FlowHead,
@@ -91,8 +91,7 @@ fn record_moved<T: FlowTable>(
         return Ok(());
     }
     // An inside end may have two flows from outside by one port, which are two connections.
-    let naming =
-        if FlowKind::is_begun_outside(flow.kind) { Naming::Leave } else { Naming::TakeOver };
+    let naming = if FlowKind::is_begun_outside(flow.kind) { Naming::Keep } else { Naming::Replace };
     let named = tables.index_translated(&flow.inside_key(key.remote), key, naming);
     if named.is_err()
         && let Some(own) = tables.flow(key)

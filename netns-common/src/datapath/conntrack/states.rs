@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reset_before_it_is_open_was_never_open() {
+    fn a_connection_that_is_reset_before_it_is_open_was_never_open() {
         let calls: [&[(Direction, u8)]; 4] =
             [&[(In, RST)], &[(Out, SYN | ACK), (In, RST)], &[(In, RST), (In, RST)], &[(Out, RST)]];
         for packets in calls {

@@ -182,7 +182,7 @@ impl<'a, P: Packet, T: Tables> PacketContext<'a, P, T> {
     /// How a translated packet reaches the inside end of a cable: directly, or through the kernel's
     /// stack, which resolves the Ethernet address.
     #[inline(always)]
-    pub(crate) const fn way_in(&self, cable: u32, mac: Mac) -> (Exit, Option<Mac>) {
+    pub(crate) const fn inside_exit(&self, cable: u32, mac: Mac) -> (Exit, Option<Mac>) {
         if self.settings.via_stack != 0 || cable == 0 {
             (Exit::Onward, None)
         } else {

@@ -99,7 +99,7 @@ pub(crate) struct Handoff {
     /// The search for a record that makes room. Written by whoever goes on with `evict`, which
     /// reads it.
     pub(crate) eviction: Eviction,
-    /// The reason of a drop that the sender is told. Written by whoever goes on with
+    /// The drop reason for the ICMP error to the sender. Written by whoever goes on with
     /// `send_icmp_error`, which reads it.
     pub(crate) refusal: Refusal,
 }

@@ -76,7 +76,7 @@ fn enter<P: Packet, T: Tables, const PATH: bool>(
         if let Some(flow) = tables.flow(&headers.inbound_key()) {
             let known = context.forward_inbound::<_, FAST_PATH>(&flow);
             let exit = |context: &PacketContext<'_, P, T>| {
-                let (exit, _) = context.way_in(flow.cable, flow.inside_mac);
+                let (exit, _) = context.inside_exit(flow.cable, flow.inside_mac);
                 exit
             };
             if let Some(outcome) = context.finish_known(known, exit) {
@@ -164,7 +164,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         if PATH == FAST_PATH && !self.is_steady(flow, Direction::In) {
             return self.next(Stage::InboundSlow);
         }
-        let (exit, mac) = self.way_in(flow.cable, flow.inside_mac);
+        let (exit, mac) = self.inside_exit(flow.cable, flow.inside_mac);
         if exit.skips_stack() {
             let fits = headers.bytes <= FITS_EVERY_LINK || !self.packet.exceeds_mtu(flow.cable);
             if headers.ttl <= 1 || !fits {

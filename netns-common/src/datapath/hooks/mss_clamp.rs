@@ -38,7 +38,7 @@ const FIXED: usize = 20;
 const MOST_OPTIONS: usize = 40;
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// [`Stage::MssClamp`].
+    /// [`Stage::MssClamp`](crate::abi::Stage::MssClamp).
     #[inline(always)]
     pub(crate) fn mss_clamp(&mut self) -> Outcome {
         Outcome::Decided(match self.lower_mss() {

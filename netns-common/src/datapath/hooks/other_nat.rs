@@ -28,7 +28,7 @@ const PASS: Outcome = Outcome::Decided(Verdict::Pass);
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     /// Whether a record is a current connection of another NAT.
     #[inline(always)]
-    fn is_other_nats_flow<F: FlowRef>(&self, flow: &F, from_initiator: bool) -> bool {
+    fn is_flow_of_other_nat<F: FlowRef>(&self, flow: &F, from_initiator: bool) -> bool {
         flow.kind == FlowKind::OtherNat as u8
             && !self.is_flow_over::<SLOW_PATH>(flow, from_initiator)
     }
@@ -50,7 +50,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let key = headers.outbound_key(headers.source);
         let mut is_taken = false;
         if let Some(flow) = tables.flow(&key) {
-            if !flow.is_port_translated() && self.is_other_nats_flow(&flow, true) {
+            if !flow.is_port_translated() && self.is_flow_of_other_nat(&flow, true) {
                 self.update_flow::<_, SLOW_PATH>(&flow, Direction::Out);
                 return PASS;
             }
@@ -59,7 +59,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             is_taken = is_taken && !is_expired(&flow, self.settings, self.now);
         }
         if let Some(flow) = tables.flow_with_translated_port(&headers.inside_key())
-            && self.is_other_nats_flow(&flow, true)
+            && self.is_flow_of_other_nat(&flow, true)
         {
             self.update_flow::<_, SLOW_PATH>(&flow, Direction::Out);
             let to = Translation {
@@ -100,7 +100,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     pub(crate) fn other_nat_in(&mut self) -> Outcome {
         let headers = self.headers;
         let key = headers.inbound_key();
-        let Some(flow) = self.tables.flow(&key).filter(|flow| self.is_other_nats_flow(flow, false))
+        let Some(flow) =
+            self.tables.flow(&key).filter(|flow| self.is_flow_of_other_nat(flow, false))
         else {
             return Outcome::Continue(Stage::InboundBegin);
         };

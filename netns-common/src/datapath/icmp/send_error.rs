@@ -107,7 +107,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             return self.drop(DropReason::NoTimeToLive);
         }
         let dropped = self.drop(reason);
-        let Some(way) = self.way_to_sender(at) else { return dropped };
+        let Some(way) = self.exit_to_sender(at) else { return dropped };
         let message = Message::about(reason);
         if !self.tables.take_allowance(message.limit, self.now) {
             self.drop(DropReason::IcmpRateLimit);
@@ -122,7 +122,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     /// The exit to the sender; `None` if the sender must not be answered (RFC 1122 section 3.2.2,
     /// RFC 1812 section 4.3.2.7).
     #[inline(always)]
-    fn way_to_sender(&self, at: RefusedAt) -> Option<Return> {
+    fn exit_to_sender(&self, at: RefusedAt) -> Option<Return> {
         let headers = self.headers;
         let tables = self.tables;
         let is_answerable = headers.kind.is_flow();

@@ -53,7 +53,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         if !is_its_own || is_expired(&flow, self.settings, self.now) {
             return PASS;
         }
-        let (exit, mac) = self.way_in(flow.cable, flow.inside_mac);
+        let (exit, mac) = self.inside_exit(flow.cable, flow.inside_mac);
         if headers.ttl <= 1 && exit.skips_stack() {
             return Outcome::Decided(self.drop(DropReason::TtlExceeded));
         }

@@ -33,7 +33,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let Some(target) = tables.endpoint(forward.address) else {
             return Outcome::Decided(self.drop(DropReason::NoRoute));
         };
-        let (mut exit, mut mac) = self.way_in(target.cable, target.mac);
+        let (mut exit, mut mac) = self.inside_exit(target.cable, target.mac);
         if exit.skips_stack() {
             if headers.ttl <= 1 {
                 return self.refuse(DropReason::TtlExceeded);

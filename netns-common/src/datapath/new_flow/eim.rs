@@ -13,7 +13,7 @@ use crate::{
     },
     datapath::{
         conntrack::record::record,
-        new_flow::port_search::{Forwarded, Refused, Sequence, Wanted, is_to_be_had},
+        new_flow::port_search::{Forwarded, Refused, Sequence, Wanted, is_available},
         packet::headers::Headers,
         tables::{
             flow_table::InsertError, forward_table::Target, kernel::Tables,
@@ -56,7 +56,7 @@ pub(crate) fn claim<T: Tables>(
         filtering: rule.filtering,
         padding: 0,
     };
-    let recorded = if is_to_be_had(tables, &key, flow, forwarded) {
+    let recorded = if is_available(tables, &key, flow, forwarded) {
         join(tables, settings, &key, flow, is_mapped.then_some(&mapping)).map_err(Refused::from)
     } else {
         Err(Refused::Taken)

@@ -104,7 +104,7 @@ pub(crate) fn claim<T: Tables>(
         LAST_RESORT.. => Forwarded::Anybody,
         _ => Forwarded::Nobody,
     };
-    if !is_to_be_had(tables, &key, flow, forwarded) {
+    if !is_available(tables, &key, flow, forwarded) {
         return Err(Refused::Taken);
     }
     record(tables, settings, &key, flow)?;
@@ -207,7 +207,7 @@ pub(crate) fn claim_mapped<T: Tables>(
 /// Whether the external port of `key` may be given to `flow` if no other flow has it: no socket of
 /// the host uses it, and no forward except a permitted one.
 #[inline(always)]
-pub(crate) fn is_to_be_had<T: Tables>(
+pub(crate) fn is_available<T: Tables>(
     tables: &T,
     key: &FlowKey,
     flow: &FlowHead,

@@ -6,11 +6,11 @@ use crate::{
     abi::{DropReason, Flow, Port, Stage},
     datapath::{
         conntrack::{
-            idle::idle_if_over,
+            idle::idle_if_reclaimable,
             record::{forget, record},
         },
         context::{packet_context::PacketContext, verdict::Outcome},
-        new_flow::port_search::{Forwarded, Sequence, is_to_be_had},
+        new_flow::port_search::{Forwarded, Sequence, is_available},
         packet::access::Packet,
         tables::{
             flow_table::{InsertError, Newcomer},
@@ -44,7 +44,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         key.external_port = port;
         if let Some(old) = tables.flow(&key) {
             let version = old.version();
-            if idle_if_over(&old, self.newcomer()).is_none() {
+            if idle_if_reclaimable(&old, self.newcomer()).is_none() {
                 return self.retry_reclaim();
             }
             forget(tables, &key, &old, version);
@@ -80,7 +80,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             key.external_port = sequence.port(number);
             let idle = tables.reclaimable(&key, self.newcomer());
             if idle > verifier_barrier(&self.handoff.longest)
-                && is_to_be_had(tables, &key, &self.handoff.draft, Forwarded::Nobody)
+                && is_available(tables, &key, &self.handoff.draft, Forwarded::Nobody)
             {
                 self.handoff.longest = idle;
                 self.handoff.external_port = key.external_port;

@@ -47,7 +47,7 @@ pub trait Packet {
 
     /// The pending checksum (`CHECKSUM_PARTIAL`): the offset of the first byte that it covers, and
     /// the offset of its field from there. `None` if none is pending, or if programs cannot read
-    /// it. `partial`: [`Settings::checksum_partial`].
+    /// it. `partial`: [`Settings::checksum_partial`](crate::abi::Settings::checksum_partial).
     fn pending_checksum(&self, partial: u8) -> Option<(u32, u32)>;
 
     /// How many packets it becomes when it is sent: more than 1 with segmentation offload. 0 may

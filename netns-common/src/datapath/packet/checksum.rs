@@ -94,7 +94,11 @@ mod tests {
         }
 
         #[test]
-        fn an_edit_and_its_reverse_change_nothing(sum in any::<u16>(), old in any::<u32>(), new in any::<u32>()) {
+        fn an_edit_and_its_reverse_change_nothing(
+            sum in any::<u16>(),
+            old in any::<u32>(),
+            new in any::<u32>(),
+        ) {
             let there = Diff::NONE.word(old, new).apply(sum);
             prop_assert!(same(Diff::NONE.word(new, old).apply(there), sum));
         }

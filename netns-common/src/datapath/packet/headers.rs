@@ -155,7 +155,7 @@ impl Headers {
     };
 
     /// Reads the headers within the bounds of the frame, and checks the checksum of an IPv4 header
-    /// without options. [`super::ip_options`] checks one with options.
+    /// without options. `ip_options` checks one with options.
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P) -> Result<Self, NoHeaders> {
         let ether_type: u16 =

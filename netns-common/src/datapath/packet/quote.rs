@@ -26,7 +26,7 @@ pub(crate) const SCTP: u8 = IpProto::Sctp as u8;
 const QUOTED: usize = 8;
 
 /// The packet that an error quotes. The ports hold the identifiers of echoes as in
-/// [`super::Headers`].
+/// [`Headers`](super::headers::Headers).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quote {

@@ -66,9 +66,9 @@ pub enum InsertError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// The inside end begins a new connection with the same key, so its record replaces the entry.
-    TakeOver,
+    Replace,
     /// The other record is of another connection, whose entry stays.
-    Leave,
+    Keep,
 }
 
 /// The counts of the flows that links have begun.
@@ -131,7 +131,7 @@ pub trait FlowTable: UsageTable {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evictable {
-    /// The link that the record must count for; [`WHOLE_TABLE`]: any.
+    /// The link that the record must count for; [`WHOLE_TABLE`](crate::abi::WHOLE_TABLE): any.
     pub link: u32,
     /// Whether it must be unanswered.
     pub is_unreplied: bool,

@@ -5,7 +5,7 @@ use crate::abi::{Forward, Ip4, Port, RuleId};
 /// The forward rules in the maps.
 pub trait ForwardTable {
     /// The entry of a port in [`FORWARD_PORTS`](crate::abi::maps::FORWARD_PORTS): the rule for any
-    /// address, and the bit [`OF_ADDRESS`].
+    /// address, and the bit [`OF_ADDRESS`](crate::abi::OF_ADDRESS).
     fn port_rules(&self, protocol: u8, port: Port) -> RuleId;
     /// The rule of a port for exactly this address.
     fn address_rule(&self, address: Ip4, protocol: u8, port: Port) -> RuleId;

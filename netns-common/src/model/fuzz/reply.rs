@@ -47,7 +47,7 @@ fn is_sincere(session: &Session, passed: &Passed) -> bool {
 }
 
 /// Whether `exit` leads back to where the packet came from.
-fn way_back(session: &Session, passed: &Passed, exit: Exit) -> bool {
+fn leads_back(session: &Session, passed: &Passed, exit: Exit) -> bool {
     match (passed.hook, exit) {
         (Hook::FromNamespace, Exit::Peer { cable }) => cable == passed.before.link(),
         (Hook::FromUplink, Exit::Neighbour { link, .. }) => link == session.places.uplink.index,
@@ -84,7 +84,7 @@ pub(super) fn answer_returns(session: &mut Session, passed: &Passed) {
     let returned = returned.unwrap_or_else(|verdict| {
         panic!("the answer is not let through, but {verdict:?}; {}", shown())
     });
-    assert!(way_back(session, passed, returned.exit), "to {:?}; {}", returned.exit, shown());
+    assert!(leads_back(session, passed, returned.exit), "to {:?}; {}", returned.exit, shown());
     let ends = |packet: &VecPacket| {
         let head = Headers::read(packet).expect("an IPv4 packet was let through");
         ((head.source, head.source_port), (head.destination, head.destination_port))
@@ -124,7 +124,7 @@ pub(super) fn error_returns(session: &mut Session, passed: &Passed) {
     let returned = returned.unwrap_or_else(|verdict| {
         panic!("the error is not let through, but {verdict:?}; {}", shown())
     });
-    assert!(way_back(session, passed, returned.exit), "to {:?}; {}", returned.exit, shown());
+    assert!(leads_back(session, passed, returned.exit), "to {:?}; {}", returned.exit, shown());
     assert_eq!(address_at(&returned.after, DESTINATION), address_at(before, SOURCE), "{}", shown());
     for (field, bytes) in [(SOURCE, 8), (20, 4)] {
         let quoted = returned.after.network().get(QUOTE + field..QUOTE + field + bytes);
