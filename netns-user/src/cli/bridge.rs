@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::{
     Changing, Forcing,
-    end::{NewEnd, parse_end, parse_mtu, parse_new_end},
+    interface::{NewInterface, parse_interface, parse_mtu, parse_new_interface},
 };
-use crate::step::End;
+use crate::net::Interface;
 
 /// Add, delete or list bridges, plug interfaces in and out
 ///
@@ -69,8 +69,8 @@ Examples:
 #[derive(Debug, Args)]
 pub struct BridgeAddArgs {
     /// Where it stands and what it is called, and its address on its network
-    #[arg(value_name = "[NAMESPACE:]BRIDGE[=ADDRESS/LENGTH]", value_parser = parse_new_end)]
-    pub bridge: NewEnd,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE[=ADDRESS/LENGTH]", value_parser = parse_new_interface)]
+    pub bridge: NewInterface,
     /// The largest packet that it takes, in bytes; without it, the smallest of its ports'
     #[arg(long, value_name = "BYTES", value_parser = parse_mtu)]
     pub mtu: Option<u32>,
@@ -85,8 +85,8 @@ pub struct BridgeAddArgs {
 #[derive(Debug, Args)]
 pub struct BridgeDelArgs {
     /// The bridge
-    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
-    pub bridge: End,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]
+    pub bridge: Interface,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -95,11 +95,11 @@ pub struct BridgeDelArgs {
 #[derive(Debug, Args)]
 pub struct BridgeAttachArgs {
     /// The bridge
-    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
-    pub bridge: End,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]
+    pub bridge: Interface,
     /// The interface, which must be where the bridge is
-    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
-    pub port: End,
+    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_interface)]
+    pub port: Interface,
     #[command(flatten)]
     pub forcing: Forcing,
     #[command(flatten)]
@@ -111,11 +111,11 @@ pub struct BridgeAttachArgs {
 #[command(allow_missing_positional = true)]
 pub struct BridgeDetachArgs {
     /// The bridge; may be left out, since an interface is a port of one bridge
-    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
-    pub bridge: Option<End>,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]
+    pub bridge: Option<Interface>,
     /// The interface
-    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
-    pub port: End,
+    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_interface)]
+    pub port: Interface,
     #[command(flatten)]
     pub forcing: Forcing,
     #[command(flatten)]

@@ -111,7 +111,7 @@ pub struct PsArgs {
 
 /// Whose things to list.
 #[derive(Debug, Args)]
-pub struct PlaceArgs {
+pub struct NetnsArgs {
     /// Only those of this namespace
     pub namespace: Option<String>,
 }

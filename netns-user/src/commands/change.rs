@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{print_json, print_text};
 use crate::{
     cli::Changing,
-    step::{Hands, Step, apply_all},
+    step::{NetlinkPool, Step, apply_all},
 };
 
 /// A change made of steps, checked as far as it can be without making it.
@@ -38,11 +38,11 @@ pub(super) fn carry_out(
     let act = || {
         apply_all(&steps)?;
         // The change stands; a port that cannot be waited for opens all the same.
-        let _ = Hands::new().await_ports(&steps);
+        let _ = NetlinkPool::new().await_ports(&steps);
         insert(&mut fields, "outcome", json!(outcome));
         Ok(fields)
     };
-    perform(changing, json, &commands, act, |_| format!("{outcome}: {object}\n"))
+    apply(changing, json, &commands, act, |_| format!("{outcome}: {object}\n"))
 }
 
 /// Tells `commands` if it is wanted, and does what they stand for unless it is not. What is
@@ -50,7 +50,7 @@ pub(super) fn carry_out(
 ///
 /// # Errors
 /// Those of `act`, or when standard output takes it not.
-pub(super) fn perform<T: Serialize>(
+pub(super) fn apply<T: Serialize>(
     changing: Changing,
     json: bool,
     commands: &[String],

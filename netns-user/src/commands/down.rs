@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{change::perform, read_topology};
+use super::{change::apply, read_topology};
 use crate::{
     cli::DownArgs,
     lab::{self, DownOutcome, LabError, LabRecord, TakenDown},
@@ -61,7 +61,7 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
         Some(name) => down(name, args.kill),
         None => Ok(Done::not_up(None)),
     };
-    perform(args.changing, json, &commands, act, Done::in_words)
+    apply(args.changing, json, &commands, act, Done::in_words)
 }
 
 /// The only lab that is up; `None`: none is.
@@ -124,7 +124,7 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
         failed.map_or(Ok(done), Err)
     };
-    perform(args.changing, json, &commands, act, |done: &Vec<Done>| match done.as_slice() {
+    apply(args.changing, json, &commands, act, |done: &Vec<Done>| match done.as_slice() {
         [] => Done::not_up(None).in_words(),
         done => done.iter().map(Done::in_words).collect(),
     })

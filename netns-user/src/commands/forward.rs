@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, process::ExitCode};
 use anyhow::bail;
 
 use super::{
-    change::perform,
+    change::apply,
     nat::forward_table,
     print,
     routers::{LivingRouter, names, routers},
@@ -53,14 +53,14 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rules = std::slice::from_ref(&rule);
     router.mend(args.changing)?;
     router.work(|datapath| datapath.require_new_forwards(rules))?;
-    let commands = forward_command(&router.place, &rule, true);
+    let commands = forward_command(&router.netns, &rule, true);
     let act = || {
         router.work(|datapath| datapath.add_forwards(rules))?;
         // The rule is there, whether or not the listeners can be read.
-        tell_shadowed(&lab::shadowed_by(&router.place, rules).unwrap_or_default());
+        tell_shadowed(&lab::shadowed_by(&router.netns, rules).unwrap_or_default());
         Ok(&rule)
     };
-    perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
+    apply(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
 }
 
 /// How many programs are named whose ports are forwarded.
@@ -104,12 +104,12 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
             );
         }
     };
-    let commands = forward_command(&router.place, &rule, false);
+    let commands = forward_command(&router.netns, &rule, false);
     let act = || {
         router.work(|datapath| datapath.remove_forward(&rule))?;
         Ok(&rule)
     };
-    perform(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
+    apply(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {

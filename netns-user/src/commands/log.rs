@@ -241,7 +241,7 @@ fn link_names(router: &LivingRouter) -> anyhow::Result<HashMap<u32, String>> {
         let named = |link: &Interface| (link.index(), text_of_bytes(link.name().to_bytes()));
         Ok::<_, nix::Error>(links.iter().map(named).collect())
     };
-    Ok(lab::in_place(&router.place, names)??)
+    Ok(router.netns.run(names)??)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{anyhow, bail};
 
 use super::{
-    change::perform,
+    change::apply,
     nat::masquerade_table,
     print,
     routers::{LivingRouter, names, routers},
@@ -59,7 +59,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         find(&topology, &wanted, rule_args)?
     };
     let commands: Vec<String> =
-        routers.iter().flat_map(|router| masquerade_commands(&router.place, &rule, adds)).collect();
+        routers.iter().flat_map(|router| masquerade_commands(&router.netns, &rule, adds)).collect();
     let act = || {
         if adds {
             add(&routers, &rule)?;
@@ -69,7 +69,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         Ok(rule)
     };
     let done = if adds { "added" } else { "deleted" };
-    perform(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
+    apply(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {

@@ -8,14 +8,14 @@ use crate::{
     cli::Changing,
     datapath::{Datapath, DatapathError},
     lab,
-    step::Place,
+    net::Netns,
     topology::Topology,
 };
 
 /// A router of a living lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LivingRouter {
-    pub(super) place: Place,
+    pub(super) netns: Netns,
     /// What its datapath is called.
     pub(super) datapath: String,
 }
@@ -91,7 +91,7 @@ fn all(topology: &Topology) -> Vec<LivingRouter> {
     let routers = topology.routers.iter().map(|router| router.namespace.as_deref());
     let busy = routers.filter(|router| topology.has_datapath(*router));
     busy.map(|router| LivingRouter {
-        place: Place::of(router),
+        netns: Netns::of(router),
         datapath: topology.datapath_of(router),
     })
     .collect()
@@ -109,12 +109,12 @@ pub(super) const MACHINE: &str = "machine";
 impl LivingRouter {
     /// What it is called.
     pub(super) fn name(&self) -> &str {
-        of(self.place.name())
+        of(self.netns.name())
     }
 
     /// The namespace that it is; `None`: the machine's own.
     pub(super) fn namespace(&self) -> Option<&str> {
-        self.place.name()
+        self.netns.name()
     }
 
     /// Its datapath, without what a log that was killed left in it. While somebody makes it
@@ -141,7 +141,7 @@ impl LivingRouter {
         work: impl FnOnce(&Datapath) -> Result<T, DatapathError> + Send,
     ) -> anyhow::Result<T> {
         let datapath = self.open()?;
-        match lab::in_place(&self.place, || work(&datapath)) {
+        match self.netns.run(|| work(&datapath)) {
             Ok(done) => Ok(done?),
             Err(error) => {
                 self.open()?;

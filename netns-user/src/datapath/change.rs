@@ -85,7 +85,7 @@ impl Datapath {
 
     /// What of it differs from the description. Interfaces that are not there yet count as
     /// added. Must run inside the router's namespace.
-    pub fn differences(&self, spec: &DatapathSpec) -> Result<Vec<DatapathChange>, DatapathError> {
+    pub fn changes_to(&self, spec: &DatapathSpec) -> Result<Vec<DatapathChange>, DatapathError> {
         let mut changes = Vec::new();
         if (self.settings()?.source_check != 0) != spec.source_check {
             changes.push(DatapathChange::SourceCheck(spec.source_check));

@@ -8,12 +8,11 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    cast::Place,
     probe::{Answer, HttpError, Page, PingError},
     server::Greeting,
     sniffer::Sources,
 };
-use crate::output;
+use crate::{net::Netns, output};
 
 /// Something that the lab promises.
 #[derive(Clone, Debug)]
@@ -28,12 +27,12 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Changes the masquerade rule, then pings all addresses at the same time.
-    Ping { rule: RuleChange, from: Place, to: Vec<Ipv4Addr>, expect: Reach },
-    /// Lists the interfaces of each place; its own must be there, and no other one of the lab's.
-    Interfaces { of: Vec<(Place, String)>, lab: BTreeSet<String> },
+    Ping { rule: RuleChange, from: Netns, to: Vec<Ipv4Addr>, expect: Reach },
+    /// Lists the interfaces of each namespace; its own must be there, and no other one of the lab.
+    Interfaces { of: Vec<(Netns, String)>, lab: BTreeSet<String> },
     /// Gets a page; the server in `from_namespace` must have answered, and must have seen
     /// `client` where that is known beforehand.
-    Fetch { from: Place, address: SocketAddrV4, from_namespace: String, client: Option<Ipv4Addr> },
+    Fetch { from: Netns, address: SocketAddrV4, from_namespace: String, client: Option<Ipv4Addr> },
     /// Ends the listening outside: it must have heard this source only.
     Heard { only: Ipv4Addr },
 }

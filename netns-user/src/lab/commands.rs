@@ -4,28 +4,22 @@
 use std::collections::HashSet;
 
 use super::{
-    LabError, LabRecord,
-    clear::waits,
+    LabError,
+    actual_state::ActualState,
+    changes::{ChangeKind, diff},
     datapaths::{RouterDatapath, datapaths},
-    diff::{Fate, LinkAddresses, diff},
-    forwarding, gates,
-    lost::Lost,
-    pieces::{Piece, pieces},
-    plan::{DatapathFate, Plan},
-    planned::datapath_lines,
-    preflight,
-    record::resolved,
-    resolver,
-    turn::hurry_commands,
-    world::World,
+    forwarding::machine,
+    plan::{Plan, datapath::DatapathPlan, lines::datapath_lines},
+    preflight, rcu_expedited,
+    record::{LabRecord, resolved},
+    resources::{Resource, addresses::LinkAddresses, gates, resources},
+    take_down::{recorded::grace_periods, unrecorded::Lost},
 };
 use crate::{
     datapath::{Datapath, DatapathChange},
-    net::sysctl,
+    net::{Interface, Netns, resolver, sysctl},
     shell::word,
-    step::{
-        End, Place, Step, forward_command, masquerade_commands, program_comment, routed_command,
-    },
+    step::{Step, forward_command, masquerade_commands, program_comment, routed_command},
     topology::Topology,
 };
 
@@ -36,43 +30,46 @@ const IN_EBPF: &str = "# in eBPF: ";
 impl Plan {
     /// The commands of other programs that the plan stands for, in order.
     pub fn commands(&self) -> Vec<String> {
-        let replaced = self.datapaths.iter().filter_map(|(datapath, fate)| {
-            let goes = matches!(fate, DatapathFate::Installed { replaces: true });
+        let replaced = self.datapaths.iter().filter_map(|(datapath, kind)| {
+            let goes = matches!(kind, DatapathPlan::Install { replaces: true });
             goes.then_some(&datapath.spec.lab)
         });
         let gone = self.removed_datapaths.iter().chain(replaced);
-        let (hurry, calm) = hurry_commands(self.waits()).map(<[String; 2]>::into).unzip();
-        let mut commands: Vec<String> = hurry.into_iter().collect();
+        let (begin, end) =
+            rcu_expedited::commands(self.grace_periods()).map(<[String; 2]>::into).unzip();
+        let mut commands: Vec<String> = begin.into_iter().collect();
         commands.extend(gone.map(|name| unpin(name)));
-        let wrecks = self.wrecks.iter().map(|name| Step::DeleteNamespace { name: name.clone() });
-        commands.extend(wrecks.flat_map(|step| step.commands()));
+        let half_made =
+            self.half_made.iter().map(|name| Step::DeleteNamespace { name: name.clone() });
+        commands.extend(half_made.flat_map(|step| step.commands()));
         if self.forwarding == Some(true) {
             commands.extend(set(sysctl::IP_FORWARD, "1"));
-            commands.extend(forwarding::EFFECTS.map(|effect| format!("# {effect}")));
+            commands.extend(machine::EFFECTS.map(|effect| format!("# {effect}")));
         }
         commands.extend(self.steps().flat_map(Step::commands));
         // A program goes with its interface.
-        let deleted: HashSet<&End> = self
+        let deleted: HashSet<&Interface> = self
             .steps()
             .filter_map(|step| match step {
-                Step::DeleteLink { end } => Some(end),
+                Step::DeleteLink { interface } => Some(interface),
                 _ => None,
             })
             .collect();
-        for (datapath, fate) in &self.datapaths {
-            commands.extend(match fate {
-                DatapathFate::Installed { .. } => install_commands(datapath),
-                DatapathFate::Changed(changes) => {
+        for (datapath, kind) in &self.datapaths {
+            commands.extend(match kind {
+                DatapathPlan::Install { .. } => install_commands(datapath),
+                DatapathPlan::Change(changes) => {
                     let told = changes.iter().flat_map(|change| told(datapath, change, &deleted));
                     told.collect()
                 }
             });
         }
-        let made = self.differences.iter().filter(|difference| difference.fate == Fate::Added);
-        let opened = made.flat_map(|difference| difference.piece.make_when_guarded());
-        let opened = opened.chain(self.closed_gates.iter().map(|end| gates::step(end, true)));
+        let made = self.changes.iter().filter(|change| change.kind == ChangeKind::Add);
+        let opened = made.flat_map(|change| change.resource.make_when_guarded());
+        let opened =
+            opened.chain(self.closed_gates.iter().map(|interface| gates::step(interface, true)));
         commands.extend(opened.flat_map(|step| step.commands()));
-        commands.extend(calm);
+        commands.extend(end);
         commands.extend(self.set_back.iter().flat_map(|(key, value)| set(key, value)));
         commands
     }
@@ -92,26 +89,29 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
         }
         Err(error) => return Err(error),
     };
-    let pieces = record.pieces();
-    let actual = World::of(&record, &pieces)?.actual(&pieces);
+    let resources = record.resources();
+    let actual = ActualState::of(&record, &resources)?.actual(&resources);
     // What goes with something else needs no step of its own.
-    let gone = diff(&actual, &[], &LinkAddresses::of_pieces(&actual)).into_iter();
+    let gone = diff(&actual, &[], &LinkAddresses::of_resources(&actual)).into_iter();
     // `down` keeps a file that was changed by hand.
     let is_kept = |step: &Step| match step {
         Step::DeleteResolver { namespace } => resolver::is_edited(namespace),
         _ => false,
     };
-    let steps = gone.filter_map(|mut difference| difference.steps.pop());
+    let steps = gone.filter_map(|mut change| change.steps.pop());
     let steps = steps.filter(|step| !is_kept(step));
-    let (hurry, calm) = hurry_commands(waits(&pieces)).map(<[String; 2]>::into).unzip();
-    let mut commands: Vec<String> = hurry.into_iter().collect();
-    let is_there = |end: &End| actual.iter().flat_map(Piece::ends).any(|there| there == end);
+    let (begin, end) =
+        rcu_expedited::commands(grace_periods(&resources)).map(<[String; 2]>::into).unzip();
+    let mut commands: Vec<String> = begin.into_iter().collect();
+    let is_there = |interface: &Interface| {
+        actual.iter().flat_map(Resource::interfaces).any(|there| there == interface)
+    };
     let open = gates::gates(&record.topology).into_iter().filter(is_there);
-    commands.extend(open.flat_map(|end| Step::SetLink { end, up: false }.commands()));
+    commands.extend(open.flat_map(|interface| Step::SetLink { interface, up: false }.commands()));
     commands.extend(record.datapaths.iter().map(|name| unpin(name)));
     commands.extend(steps.flat_map(|step| step.commands()));
-    commands.extend(calm);
-    let set_back = forwarding::to_restore(&record)?;
+    commands.extend(end);
+    let set_back = machine::to_restore(&record)?;
     commands.extend(set_back.iter().flat_map(|(key, value)| set(key, value)));
     Ok(commands)
 }
@@ -131,20 +131,20 @@ fn lost_commands(lost: &Lost) -> Vec<String> {
 /// When the kernel refuses to tell.
 pub fn undo_commands(topology: &Topology) -> Result<Vec<String>, LabError> {
     let wanted = resolved(topology, preflight::auto_uplink(topology)?.as_deref());
-    let pieces = pieces(&wanted);
-    let gone = diff(&pieces, &[], &LinkAddresses::of_pieces(&pieces)).into_iter();
-    let steps = gone.filter_map(|mut difference| difference.steps.pop());
+    let resources = resources(&wanted);
+    let gone = diff(&resources, &[], &LinkAddresses::of_resources(&resources)).into_iter();
+    let steps = gone.filter_map(|mut change| change.steps.pop());
     let mut commands: Vec<String> = steps.flat_map(|step| step.commands()).collect();
     // Those in namespaces have gone with them.
     let machine = datapaths(&wanted).into_iter().filter(|datapath| datapath.router.is_none());
     for RouterDatapath { spec, .. } in machine {
-        let place = &Place::Machine;
+        let netns = &Netns::Machine;
         let routed =
-            spec.routed.iter().map(|it| routed_command(place, &it.uplink, it.source, false));
+            spec.routed.iter().map(|it| routed_command(netns, &it.uplink, it.source, false));
         commands.extend(routed);
         let masquerades = spec.masquerades.iter();
-        commands.extend(masquerades.flat_map(|rule| masquerade_commands(place, rule, false)));
-        commands.extend(spec.forwards.iter().flat_map(|rule| forward_command(place, rule, false)));
+        commands.extend(masquerades.flat_map(|rule| masquerade_commands(netns, rule, false)));
+        commands.extend(spec.forwards.iter().flat_map(|rule| forward_command(netns, rule, false)));
     }
     if wanted.uses_machine() {
         let setting = sysctl::IP_FORWARD.replace('/', ".");
@@ -160,19 +160,19 @@ fn unpin(datapath: &str) -> String {
 
 /// A setting of the machine's own.
 fn set(key: &str, value: &str) -> Vec<String> {
-    Step::Set { place: Place::Machine, key: key.to_owned(), value: value.to_owned() }.commands()
+    Step::Set { netns: Netns::Machine, key: key.to_owned(), value: value.to_owned() }.commands()
 }
 
 /// Without the programs, rules of iptables translate as well.
 fn install_commands(datapath: &RouterDatapath) -> Vec<String> {
     let RouterDatapath { router, spec } = datapath;
-    let place = &Place::of(router.as_deref());
-    let uplinks = spec.uplinks.iter().flat_map(|name| programs(place, name, true, true));
-    let cables = spec.cables.iter().flat_map(|cable| programs(place, &cable.port, false, true));
-    let routed = spec.routed.iter().map(|it| routed_command(place, &it.uplink, it.source, true));
+    let netns = &Netns::of(router.as_deref());
+    let uplinks = spec.uplinks.iter().flat_map(|name| programs(netns, name, true, true));
+    let cables = spec.cables.iter().flat_map(|cable| programs(netns, &cable.port, false, true));
+    let routed = spec.routed.iter().map(|it| routed_command(netns, &it.uplink, it.source, true));
     let masquerades =
-        spec.masquerades.iter().flat_map(|rule| masquerade_commands(place, rule, true));
-    let forwards = spec.forwards.iter().flat_map(|rule| forward_command(place, rule, true));
+        spec.masquerades.iter().flat_map(|rule| masquerade_commands(netns, rule, true));
+    let forwards = spec.forwards.iter().flat_map(|rule| forward_command(netns, rule, true));
     uplinks.chain(cables).chain(routed).chain(masquerades).chain(forwards).collect()
 }
 
@@ -180,10 +180,10 @@ fn install_commands(datapath: &RouterDatapath) -> Vec<String> {
 fn told(
     datapath: &RouterDatapath,
     change: &DatapathChange,
-    deleted: &HashSet<&End>,
+    deleted: &HashSet<&Interface>,
 ) -> Vec<String> {
-    let place = &Place::of(datapath.router.as_deref());
-    let stays = |name: &str| !deleted.contains(&End::new(place.clone(), name));
+    let netns = &Netns::of(datapath.router.as_deref());
+    let stays = |name: &str| !deleted.contains(&Interface::new(netns.clone(), name));
     let rule = |commands: Vec<String>| {
         let told = commands.into_iter().map(|line| match line.starts_with('#') {
             true => line,
@@ -193,20 +193,20 @@ fn told(
     };
     match change {
         DatapathChange::Uplink { name, added } if *added || stays(name) => {
-            programs(place, name, true, *added)
+            programs(netns, name, true, *added)
         }
         DatapathChange::Cable { port, added } if *added || stays(port) => {
-            programs(place, port, false, *added)
+            programs(netns, port, false, *added)
         }
         DatapathChange::Uplink { .. } | DatapathChange::Cable { .. } => Vec::new(),
         DatapathChange::Masquerade { rule: masquerade, added } => {
-            rule(masquerade_commands(place, masquerade, *added))
+            rule(masquerade_commands(netns, masquerade, *added))
         }
         DatapathChange::Forward { rule: forward, added } => {
-            rule(forward_command(place, forward, *added))
+            rule(forward_command(netns, forward, *added))
         }
         DatapathChange::Routed { routed, added } => {
-            rule(vec![routed_command(place, &routed.uplink, routed.source, *added)])
+            rule(vec![routed_command(netns, &routed.uplink, routed.source, *added)])
         }
         DatapathChange::SourceCheck(_)
         | DatapathChange::CableSourceCheck { .. }
@@ -214,8 +214,8 @@ fn told(
         | DatapathChange::ForwardGuard
         | DatapathChange::Setting { .. }
         | DatapathChange::ViaStack(_) => {
-            let fate = DatapathFate::Changed(vec![change.clone()]);
-            let lines = datapath_lines(datapath, &fate, &HashSet::new()).into_iter();
+            let kind = DatapathPlan::Change(vec![change.clone()]);
+            let lines = datapath_lines(datapath, &kind, &HashSet::new()).into_iter();
             lines
                 .map(|line| format!("{IN_EBPF}{} {}: {}", line.kind, line.name, line.detail))
                 .collect()
@@ -223,9 +223,9 @@ fn told(
     }
 }
 
-fn programs(place: &Place, interface: &str, uplink: bool, attached: bool) -> Vec<String> {
+fn programs(netns: &Netns, interface: &str, uplink: bool, attached: bool) -> Vec<String> {
     use netns_common::abi::programs::{FROM_NAMESPACE, FROM_UPLINK, TO_UPLINK};
-    let end = End::new(place.clone(), interface);
+    let interface = Interface::new(netns.clone(), interface);
     let hooks: &[(&str, &str)] = if uplink {
         &[("egress", TO_UPLINK), ("ingress", FROM_UPLINK)]
     } else {
@@ -233,7 +233,7 @@ fn programs(place: &Place, interface: &str, uplink: bool, attached: bool) -> Vec
     };
     hooks
         .iter()
-        .map(|(direction, program)| program_comment(&end, direction, program, attached))
+        .map(|(direction, program)| program_comment(&interface, direction, program, attached))
         .collect()
 }
 

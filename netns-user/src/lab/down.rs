@@ -3,12 +3,11 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    LabError, LabRecord,
-    clear::{Cleared, clear},
-    lost::Lost,
+    LabError,
+    lock::LabLock,
     preflight,
-    record::Bearer,
-    turn::Turn,
+    record::{LabRecord, NamespaceOwner},
+    take_down::{Cleared, recorded::clear, unrecorded::Lost},
 };
 use crate::{
     net::netns::Visitor,
@@ -45,7 +44,7 @@ pub struct TakenDown {
 /// All that could not be taken down, together. The record then stays for another attempt.
 pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
     preflight::require_root()?;
-    let turn = Turn::wait(|| true)?;
+    let lock = LabLock::acquire(|| true)?;
     match LabRecord::find(lab) {
         Ok(Some(mut record)) => {
             // Taking down is the remedy: what fails before it keeps nobody from it.
@@ -55,7 +54,7 @@ pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
                 Err(error) if kill => return Err(error),
                 Err(_) => Vec::new(),
             };
-            let Cleared { strangers, edited, mut errors } = clear(&record, &turn);
+            let Cleared { strangers, edited, mut errors } = clear(&record, &lock);
             if !errors.is_empty() {
                 errors.extend(not_noted);
             }
@@ -66,7 +65,7 @@ pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
             let Some(lost) = Lost::find(lab)? else { return Ok(DownOutcome::NotUp) };
             let names = lost.namespaces().iter().map(String::as_str).collect();
             let processes = processes_in(&names, kill)?;
-            let Cleared { edited, errors, .. } = lost.clear(lab, &turn);
+            let Cleared { edited, errors, .. } = lost.clear(lab, &lock);
             LabError::collect(errors)?;
             // Else all that was left was a part of its record.
             let was_lost = lost.stands() || lost.has_datapath();
@@ -106,7 +105,7 @@ fn own_namespaces(record: &LabRecord) -> Result<BTreeSet<&str>, LabError> {
     Visitor::send(|visitor| {
         let mut own = BTreeSet::new();
         for name in record.namespace_names() {
-            if record.bearer(name, visitor)? == Bearer::Own {
+            if record.owner_of(name, visitor)? == NamespaceOwner::Own {
                 own.insert(name);
             }
         }

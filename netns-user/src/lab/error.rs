@@ -11,10 +11,10 @@ use ipnet::Ipv4Net;
 use crate::{
     datapath::DatapathError,
     locks::Holder,
-    net::NetError,
+    net::{Interface, NetError},
     rules::ForwardRule,
     shell::word,
-    step::{End, Step},
+    step::Step,
 };
 
 /// Why a lab could not be built, found or torn down.
@@ -62,12 +62,12 @@ pub enum LabError {
          (`{command}`) or give yours another name",
         command = delete_command(.0)
     )]
-    LinkTaken(End),
+    LinkTaken(Interface),
     #[error(
         "interface \"{link}\" already belongs to lab \"{lab}\": take that down \
          (`netns down {lab}`) or give yours another name"
     )]
-    LinkOfLab { link: End, lab: String },
+    LinkOfLab { link: Interface, lab: String },
     #[error(
         "route to {to} with metric {metric}: this machine already has one: leave it out of the \
          lab or give it another metric"
@@ -188,8 +188,8 @@ fn busy(holder: Option<&Holder>, path: &Path) -> String {
     }
 }
 
-fn delete_command(link: &End) -> String {
-    Step::DeleteLink { end: link.clone() }.commands().join("; ")
+fn delete_command(link: &Interface) -> String {
+    Step::DeleteLink { interface: link.clone() }.commands().join("; ")
 }
 
 struct Lines<'a>(&'a [LabError]);

@@ -1,73 +1,57 @@
 //! Labs: built from a topology, recorded in /run, torn down by their record.
 //!
-//! A lab outlives the process that built it: the kernel holds all of it. The record says
-//! what to take down, and is written before the first object is made.
+//! A lab outlives the process that built it: the kernel holds all of it. The record says what to
+//! take down, and is written before the first object is made.
+//!
+//! The way of `up`: `resources` and `datapaths` say what a topology consists of, `actual_state` looks
+//! at what is there, `changes` compares the two, `plan` adds the datapaths and the settings of the
+//! machine, and `apply` carries the plan out. `down` goes by the `record`, in `take_down`.
+//!
+//! Labs use `topology`, `step`, `net` and `datapath`; the commands and `doctor` use labs. Inside the
+//! folder each module uses only those that are named before it on this way.
 
-mod clear;
+mod actual_state;
+mod apply;
+mod changes;
 mod commands;
 mod datapaths;
-mod diff;
 mod down;
 mod error;
 mod forwarding;
-mod gates;
-mod inside;
-mod journal;
-mod lost;
-mod machine;
-mod network;
-mod perform;
-mod pieces;
+mod lock;
 mod plan;
-mod planned;
 mod preflight;
 mod progress;
-mod queues;
+mod rcu_expedited;
 mod record;
-mod record_files;
-pub(crate) mod resolver;
-mod shadowed;
+mod resources;
 mod status;
-mod turn;
-mod uncovered;
+mod surroundings;
+mod take_down;
 mod up;
-mod world;
 
+pub use changes::ChangeKind;
 pub use commands::{down_commands, undo_commands};
 pub use down::{DownOutcome, TakenDown, all_labs, down};
 pub use error::LabError;
-pub(crate) use machine::{Ways, uplink_fault};
-pub use pieces::Deviation;
 pub(crate) use plan::obstacles;
-pub use plan::{Plan, plan};
-pub use planned::{PlannedChange, Verb};
+pub use plan::{Plan, lines::PlannedChange, plan};
 pub use preflight::require_root;
-pub(crate) use preflight::{auto_uplink, default_interface};
-pub use progress::{Progress, Silent};
-pub(crate) use queues::{QueueOnPort, queues_on_ports};
-pub use record::LabRecord;
-pub(crate) use resolver::edited as edited_resolvers;
-pub(crate) use shadowed::{ShadowedListener, shadowed, shadowed_by};
-pub use status::{LabStatus, Part, PartKind, status};
-pub(crate) use uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered};
-pub use up::{UpOutcome, up};
-
-use crate::{
-    net::{NetError, netns},
-    step::Place,
+pub(crate) use preflight::{
+    auto_uplink, default_interface,
+    machine::{Ways, uplink_fault},
 };
-
-/// Runs `work` on a thread inside a namespace, or on the calling thread when it is the
-/// machine's own.
-///
-/// # Errors
-/// When the namespace cannot be entered; then `work` has not run.
-pub fn in_place<T: Send>(place: &Place, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
-    match place {
-        Place::Namespace(name) => netns::run_in(name, work),
-        Place::Machine => Ok(work()),
-    }
-}
+pub use progress::{Progress, Silent};
+pub use record::LabRecord;
+pub use resources::Deviation;
+pub(crate) use status::edited_resolvers;
+pub use status::{LabStatus, Part, PartKind, status};
+pub(crate) use surroundings::{
+    queues::{QueueOnPort, queues_on_ports},
+    shadowed::{ShadowedListener, shadowed, shadowed_by},
+    uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered},
+};
+pub use up::{UpOutcome, up};
 
 /// The lab that a command is about: the one named, else the only one there is.
 ///
@@ -101,7 +85,7 @@ pub fn settled(record: LabRecord) -> Result<LabRecord, LabError> {
     if record.is_settled() || require_root().is_err() {
         return Ok(record);
     }
-    turn::wait_for_others()?;
+    lock::wait_for_others()?;
     LabRecord::load(record.name())
 }
 
@@ -110,5 +94,5 @@ pub fn settled(record: LabRecord) -> Result<LabRecord, LabError> {
 /// # Errors
 /// When it takes too long.
 pub fn wait_for_changes() -> Result<bool, LabError> {
-    turn::wait_for_others()
+    lock::wait_for_others()
 }

@@ -1,5 +1,7 @@
 //! How long work tells what it is at.
 
+use super::LabError;
+
 /// Is told of the steps of a longer piece of work, one after another.
 pub trait Progress: Sync {
     /// A step begins; `step` reads like "router host".
@@ -24,6 +26,11 @@ pub struct Silent;
 impl Progress for Silent {
     fn started(&self, _: &str) {}
     fn finished(&self, _: &str) {}
+}
+
+/// An error, unless the work is to go on.
+pub(super) fn check_goes_on(goes_on: bool) -> Result<(), LabError> {
+    if goes_on { Ok(()) } else { Err(LabError::Interrupted) }
 }
 
 /// Runs one step; that it finished is only told when it succeeded.

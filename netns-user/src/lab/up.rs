@@ -3,22 +3,20 @@
 use serde::Serialize;
 
 use super::{
-    LabError, LabRecord, Progress,
-    clear::{clear, clear_unbuilt},
+    LabError,
+    apply::apply,
     datapaths::datapaths,
-    in_place,
-    perform::perform,
+    lock::LabLock,
     plan::Plan,
     preflight,
-    progress::step,
-    record::resolved,
-    record_files,
-    turn::Turn,
+    progress::{Progress, Silent, step},
+    record::{self, LabRecord, resolved},
+    take_down::recorded::{clear, clear_unbuilt},
 };
-use crate::{datapath::Datapath, step::Place, topology::Topology};
+use crate::{datapath::Datapath, net::Netns, topology::Topology};
 
 /// How often a change looks whether something is still missing.
-const SETTLING: usize = 3;
+const ROUNDS: usize = 3;
 
 /// What `up` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -41,33 +39,37 @@ pub enum UpOutcome {
 pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
     preflight::require_root()?;
     preflight::require_kernel()?;
-    let turn = Turn::wait(|| progress.goes_on())?;
+    let lock = LabLock::acquire(|| progress.goes_on())?;
     match LabRecord::find(&topology.name)? {
-        Some(record) if record.is_usable() => change(record, topology, &turn, progress),
+        Some(record) if record.is_usable() => change(record, topology, &lock, progress),
         Some(unfinished) => {
             let what = match unfinished.going_down {
                 true => "ending an interrupted `down`",
                 false => "clearing what an interrupted `up` left",
             };
-            step(progress, what, || LabError::collect(clear(&unfinished, &turn).errors))?;
-            build(topology, &turn, progress)
+            step(progress, what, || LabError::collect(clear(&unfinished, &lock).errors))?;
+            build(topology, &lock, progress)
         }
-        None => build(topology, &turn, progress),
+        None => build(topology, &lock, progress),
     }
 }
 
-fn build(topology: &Topology, turn: &Turn, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
+fn build(
+    topology: &Topology,
+    lock: &LabLock,
+    progress: &dyn Progress,
+) -> Result<UpOutcome, LabError> {
     let mut record = LabRecord::new(topology, preflight::auto_uplink(topology)?);
     preflight::check_free(&record.topology, None)?;
     let plan = Plan::new(record.topology.clone())?;
     // Whoever was killed while he took one away may have left a part.
-    record_files::remove(record.name())?;
+    record::files::remove(record.name())?;
     record.write()?;
-    let _hurry = turn.hurry(plan.waits())?;
-    let built = perform(&plan, &mut record, progress).and_then(|()| record.finish());
+    let _expedited = lock.expedite_rcu(plan.grace_periods())?;
+    let built = apply(&plan, &mut record, progress).and_then(|()| record.finish());
     match built {
         Ok(()) => Ok(UpOutcome::Built),
-        Err(error) => Err(error.with(clear_unbuilt(&record, turn))),
+        Err(error) => Err(error.with(clear_unbuilt(&record, lock))),
     }
 }
 
@@ -75,7 +77,7 @@ fn build(topology: &Topology, turn: &Turn, progress: &dyn Progress) -> Result<Up
 fn change(
     mut record: LabRecord,
     topology: &Topology,
-    turn: &Turn,
+    lock: &LabLock,
     progress: &dyn Progress,
 ) -> Result<UpOutcome, LabError> {
     let auto = preflight::auto_uplink(topology)?;
@@ -89,9 +91,9 @@ fn change(
     let before = record.complete.then(|| record.topology.clone());
     record.begin_change(wanted.clone())?;
     record.auto = auto;
-    let _hurry = turn.hurry(plan.waits())?;
-    let changed = perform(&plan, &mut record, progress)
-        .and_then(|()| settle(&mut record, &wanted, progress))
+    let _expedited = lock.expedite_rcu(plan.grace_periods())?;
+    let changed = apply(&plan, &mut record, progress)
+        .and_then(|()| converge(&mut record, &wanted, progress))
         .and_then(|()| record.finish());
     let Err(error) = changed else { return Ok(UpOutcome::Changed) };
     // Half-way is nowhere: back to what it was.
@@ -104,17 +106,17 @@ fn change(
 
 /// What was about to go when the plan was made, like the cables of a namespace that somebody
 /// has just deleted, is missing by now.
-fn settle(
+fn converge(
     record: &mut LabRecord,
     wanted: &Topology,
     progress: &dyn Progress,
 ) -> Result<(), LabError> {
-    for _ in 0..SETTLING {
+    for _ in 0..ROUNDS {
         let rest = Plan::between(record, wanted.clone())?;
         if rest.is_empty() {
             break;
         }
-        perform(&rest, record, progress)?;
+        apply(&rest, record, progress)?;
     }
     Ok(())
 }
@@ -124,8 +126,8 @@ fn settle(
 fn refresh(topology: &Topology) -> Result<(), LabError> {
     for datapath in datapaths(topology) {
         let living = Datapath::open(&datapath.spec.lab)?;
-        let place = Place::of(datapath.router.as_deref());
-        in_place(&place, || {
+        let netns = Netns::of(datapath.router.as_deref());
+        netns.run(|| {
             living.refresh_host_addresses()?;
             living.mend_rules()
         })??;
@@ -136,6 +138,6 @@ fn refresh(topology: &Topology) -> Result<(), LabError> {
 fn go_back(record: &mut LabRecord, before: Topology) -> Result<(), LabError> {
     let plan = Plan::between(record, before.clone())?;
     record.begin_change(before)?;
-    perform(&plan, record, &super::Silent)?;
+    apply(&plan, record, &Silent)?;
     record.finish()
 }

@@ -2,19 +2,20 @@
 
 use std::collections::HashSet;
 
-use super::{Part, PartKind, survey::Survey};
+use super::{
+    part::{Part, PartKind},
+    survey::Survey,
+};
 use crate::{
     datapath::{Datapath, DatapathChange, DatapathError, Reassembly, shows_bridge_ports},
     lab::{
         LabError,
+        changes::ChangeKind,
         datapaths::{RouterDatapath, datapaths},
-        in_place,
-        pieces::Deviation,
-        plan::DatapathFate,
-        planned::{Verb, datapath_lines},
+        plan::{datapath::DatapathPlan, lines::datapath_lines},
+        resources::Deviation,
     },
-    net::NetError,
-    step::{End, Place},
+    net::{Interface, NetError, Netns},
 };
 
 /// How a datapath is, and how its packets go.
@@ -40,7 +41,7 @@ impl Survey<'_> {
             .into_iter()
             .map(|datapath| {
                 let look = self.look_at_datapath(&datapath)?;
-                let place = match &datapath.router {
+                let netns = match &datapath.router {
                     Some(router) => format!("router {router}"),
                     None => "this machine".into(),
                 };
@@ -62,7 +63,7 @@ impl Survey<'_> {
                     () if look.has_other_rules => "; its rules are not those of the file",
                     () => "",
                 };
-                let detail = format!("programs and maps, in {place}{way}{order}{fault}");
+                let detail = format!("programs and maps, in {netns}{way}{order}{fault}");
                 self.other_version |= look.other_version;
                 Ok(Part {
                     present: look.works,
@@ -83,15 +84,15 @@ impl Survey<'_> {
             }
         };
         let via_stack = living.settings().is_ok_and(|settings| settings.via_stack != 0);
-        let place = Place::of(datapath.router.as_deref());
-        if !self.world.has(&place) {
+        let netns = Netns::of(datapath.router.as_deref());
+        if !self.actual_state.has(&netns) {
             return Ok(Look { works: true, via_stack, ..Look::default() });
         }
         let spec = &datapath.spec;
-        let (works, holds, reassembly, changes, watched) = in_place(&place, || {
+        let (works, holds, reassembly, changes, watched) = netns.run(|| {
             // Whoever looks at a lab wants it to know the router as it is now.
             let works = living.refresh_host_addresses().is_ok() && living.is_whole();
-            let changes = living.differences(spec).ok();
+            let changes = living.changes_to(spec).ok();
             // What differs in nothing has been looked at already.
             let differs = |change: &dyn Fn(&DatapathChange) -> bool| {
                 changes.as_ref().is_none_or(|changes| changes.iter().any(change))
@@ -116,11 +117,11 @@ impl Survey<'_> {
         let changes = changes.into_iter().filter(|change| !is_rule(change)).collect();
         let mut changed = changed_datapath(datapath, changes, &watched);
         // What a namespace forwards is told with the namespace.
-        if place == Place::Machine && !self.world.forwards(&place) {
-            changed.push(Deviation::new(&place, "net.ipv4.ip_forward", 0, 1));
+        if netns == Netns::Machine && !self.actual_state.forwards(&netns) {
+            changed.push(Deviation::new(&netns, "net.ipv4.ip_forward", 0, 1));
         }
-        let ends = watched.into_iter().map(|interface| End { place: place.clone(), interface });
-        self.watched.extend(ends);
+        let interfaces = watched.into_iter().map(|name| Interface { netns: netns.clone(), name });
+        self.watched.extend(interfaces);
         let works = works && holds == Some(true) && reassembly != Some(Reassembly::Broken);
         let half_changed = holds == Some(false);
         Ok(Look {
@@ -142,11 +143,11 @@ fn changed_datapath(
     changes: Vec<DatapathChange>,
     watched: &[String],
 ) -> Vec<Deviation> {
-    let place = Place::of(datapath.router.as_deref());
+    let netns = Netns::of(datapath.router.as_deref());
     let lab = &datapath.spec.lab;
     let entry = |port: &String| {
-        let end = End::new(place.clone(), port);
-        Deviation::new(end, "entry in the tables", "another", "that of the lab")
+        let interface = Interface::new(netns.clone(), port);
+        Deviation::new(interface, "entry in the tables", "another", "that of the lab")
     };
     let mut changed = Vec::new();
     let mut others = Vec::new();
@@ -159,17 +160,17 @@ fn changed_datapath(
             _ => others.push(change),
         }
     }
-    let lines = datapath_lines(datapath, &DatapathFate::Changed(others), &HashSet::new());
+    let lines = datapath_lines(datapath, &DatapathPlan::Change(others), &HashSet::new());
     changed.extend(lines.into_iter().map(|line| {
         let setting = match line.kind {
             "setting" => line.name,
             kind => format!("{kind} \"{}\"", line.name),
         };
         let (is, wanted) = match (line.verb, line.detail.split_once(" -> ")) {
-            (Verb::Add, _) => ("absent", "there"),
-            (Verb::Remove, _) => ("there", "absent"),
-            (Verb::Change, Some(change)) => change,
-            (Verb::Change, None) => ("another", line.detail.as_str()),
+            (ChangeKind::Add, _) => ("absent", "there"),
+            (ChangeKind::Remove, _) => ("there", "absent"),
+            (ChangeKind::Change, Some(change)) => change,
+            (ChangeKind::Change, None) => ("another", line.detail.as_str()),
         };
         Deviation::new(lab, setting, is, wanted)
     }));
