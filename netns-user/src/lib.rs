@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod files;
 pub mod graph;
+mod inhabitants;
 pub mod lab;
 mod locks;
 pub mod net;

@@ -38,11 +38,16 @@ pub(crate) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     texts.into_iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The command that gives a setting a value; `key` is a path below /proc/sys. Dots are the
-/// usual separator, but interfaces may have them in their names.
+/// The command that gives a setting a value.
 pub(crate) fn sysctl(key: &str, value: &str) -> String {
+    format!("sysctl -w {}", assignment(key, value))
+}
+
+/// A setting and its value, as the command `sysctl` takes them; `key` is a path below /proc/sys. Dots
+/// are the usual separator, but names of interfaces may contain them.
+pub(crate) fn assignment(key: &str, value: &str) -> String {
     let key = if key.contains('.') { key.to_owned() } else { key.replace('/', ".") };
-    format!("sysctl -w {}", word(&format!("{key}={value}")))
+    word(&format!("{key}={value}"))
 }
 
 #[cfg(test)]

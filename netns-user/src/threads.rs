@@ -1,6 +1,11 @@
 //! The same work on several threads.
 
-use std::{num::NonZero, panic::resume_unwind, thread};
+use std::{
+    num::NonZero,
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 /// As many as can run at once.
 pub(crate) fn cpus() -> usize {
@@ -17,9 +22,31 @@ pub(crate) fn on_threads<T: Send>(count: usize, work: impl Fn() -> T + Sync) -> 
     })
 }
 
+/// Items that several threads take one by one, each once.
+#[derive(Debug)]
+pub(crate) struct WorkQueue<I>(Mutex<I>);
+
+impl<I: Iterator> WorkQueue<I> {
+    pub(crate) fn new(items: impl IntoIterator<IntoIter = I>) -> Self {
+        Self(Mutex::new(items.into_iter()))
+    }
+
+    /// The next item.
+    pub(crate) fn take(&self) -> Option<I::Item> {
+        // A thread that panicked has taken its item, and its panic reaches the caller of all.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+
+    /// Drops all items that are left: the other threads end with the item that they have.
+    pub(crate) fn abandon(&self) {
+        while self.take().is_some() {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
+        iter,
         panic::catch_unwind,
         sync::{
             Barrier,
@@ -38,6 +65,19 @@ mod tests {
         });
         numbers.sort_unstable();
         assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn each_item_of_a_queue_is_taken_once_and_none_after_it_is_abandoned() {
+        let queue = WorkQueue::new(0..1000);
+        let mut taken: Vec<i32> =
+            on_threads(4, || iter::from_fn(|| queue.take()).collect::<Vec<_>>()).concat();
+        taken.sort_unstable();
+        assert_eq!(taken, (0..1000).collect::<Vec<_>>());
+        let queue = WorkQueue::new(0..3);
+        assert_eq!(queue.take(), Some(0));
+        queue.abandon();
+        assert_eq!(queue.take(), None);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{change::apply, read_topology};
 use crate::{
     cli::DownArgs,
+    inhabitants::Inhabitant,
     lab::{self, DownOutcome, LabError, LabRecord, TakenDown},
-    processes::Inhabitant,
     topology::Topology,
 };
 

@@ -51,7 +51,7 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let router = router_of(&topology, &rule, args.router.as_deref())?;
     let rules = std::slice::from_ref(&rule);
-    router.mend(args.changing)?;
+    router.recover(args.changing)?;
     router.work(|datapath| datapath.require_new_forwards(rules))?;
     let commands = forward_command(&router.netns, &rule, true);
     let act = || {
@@ -83,7 +83,7 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut found = Vec::new();
     let mut missing = None;
     for router in routers(&topology, args.router.as_deref())? {
-        router.mend(args.changing)?;
+        router.recover(args.changing)?;
         match router.open()?.find_forward(protocol, address, port) {
             Ok(rule) => found.push((router, rule)),
             Err(error @ DatapathError::PartOfRule { .. }) => missing = Some(error),
@@ -151,9 +151,7 @@ fn router_of(
 /// Whether a namespace, or another router's uplink, has this address on a bridge of the router or
 /// at the other end of a cable.
 fn has_behind(topology: &Topology, router: &LivingRouter, target: Ipv4Addr) -> bool {
-    let is_its = |bridge: &str| {
-        topology.bridge(bridge).is_some_and(|b| b.router.as_deref() == router.namespace())
-    };
+    let is_its = |bridge: &str| lab::has_bridge(topology, router.namespace(), bridge);
     let mut namespaces = topology.plugged();
     let mut uplinks = topology.uplinks.iter();
     let mut cables = topology.cables_of(router.namespace());

@@ -51,7 +51,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (rule, routers) = if adds {
         let routers = routers_for(&topology, &wanted, rule_args.router.as_deref())?;
         for router in &routers {
-            router.mend(rule_args.changing)?;
+            router.recover(rule_args.changing)?;
             router.work(|datapath| datapath.require_new_masquerade(&wanted))?;
         }
         (wanted, routers)
@@ -136,7 +136,7 @@ fn find(
 ) -> anyhow::Result<(MasqueradeRule, Vec<LivingRouter>)> {
     let mut found: Option<(MasqueradeRule, Vec<LivingRouter>)> = None;
     for router in routers(topology, args.router.as_deref())? {
-        router.mend(args.changing)?;
+        router.recover(args.changing)?;
         let rules = router.work(Datapath::masquerades)?;
         let is_meant = |rule: &MasqueradeRule| {
             rule.source == wanted.source

@@ -130,8 +130,8 @@ impl LivingRouter {
 
     /// Makes its rules whole before one is changed: an earlier change may have been killed. Not
     /// where nothing is to be changed.
-    pub(super) fn mend(&self, changing: Changing) -> anyhow::Result<()> {
-        if changing.dry_run { Ok(()) } else { self.work(Datapath::mend_rules) }
+    pub(super) fn recover(&self, changing: Changing) -> anyhow::Result<()> {
+        if changing.dry_run { Ok(()) } else { self.work(Datapath::recover_rules) }
     }
 
     /// Works on its datapath where it is. A lab that goes down meanwhile is told of as such,

@@ -19,7 +19,8 @@ use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::{
     DatapathError,
-    insist::insist,
+    error::program_error,
+    load_retry::load_retry,
     object::{classifier, missing, note_port},
     pins::Pins,
 };
@@ -51,7 +52,7 @@ pub(super) fn attach(
     index: u32,
 ) -> Result<(), DatapathError> {
     let program = classifier(object, hook.program)?;
-    let error = |cause| DatapathError::Program { program: hook.program, cause };
+    let error = program_error(hook.program);
     // The name is resolved in this thread's namespace, the index serves as the pin's name.
     let order = TcAttachOptions::TcxOrder(LinkOrder::default());
     let id = program.attach_with_options(interface, hook.direction, order).map_err(error)?;
@@ -116,7 +117,7 @@ fn replace(
     name: &'static str,
     path: &Path,
 ) -> Result<(), DatapathError> {
-    let error = |cause| DatapathError::Program { program: name, cause };
+    let error = program_error(name);
     let pinned = PinnedLink::from_pin(path).map_err(|error| link_error(name, path, error))?;
     let link = SchedClassifierLink::try_from(FdLink::from(pinned))
         .map_err(|error| link_error(name, path, error))?;
@@ -180,10 +181,10 @@ pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), 
     let path = cgroup2()?;
     let cgroup = File::open(&path).map_err(|cause| DatapathError::Cgroup { path, cause })?;
     for name in programs::SOCKET_HOOKS {
-        let error = |cause| DatapathError::Program { program: name, cause };
+        let error = program_error(name);
         let program = object.program_mut(name).ok_or_else(|| missing(name))?;
         let program: &mut CgroupSockAddr = program.try_into().map_err(error)?;
-        insist(|| program.load()).map_err(error)?;
+        load_retry(|| program.load()).map_err(error)?;
         // Links on one group always stand side by side; the flag is for the older interface.
         let id = program.attach(&cgroup, CgroupAttachMode::Single).map_err(error)?;
         let link = program.take_link(id).map_err(error)?;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::Ipv4Addr};
 
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::{HashMap, MapData};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
     BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, Prefix, Settings, SourceCheck, Timeouts,
@@ -12,6 +12,7 @@ use netns_common::abi::{
 use super::{
     Datapath, DatapathError, DatapathSpec, Reassembly, RoutedPrefix,
     configure::{self, Interfaces},
+    error::map_error,
     spec::CableSpec,
 };
 use crate::{
@@ -285,10 +286,6 @@ fn is_checked_as(cable: &CableSpec, known: &BridgePort) -> bool {
 /// The quota of a cable, of which 0 is none of its own.
 fn quota_in_words(quota: u32) -> String {
     if quota == 0 { "as nat.quota".into() } else { quota.to_string() }
-}
-
-pub(super) fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
-    move |cause| DatapathError::Map { map, cause }
 }
 
 pub(super) fn keys<K: aya::Pod, V: aya::Pod>(

@@ -11,7 +11,10 @@ use netns_common::abi::{
 };
 use nix::ifaddrs::getifaddrs;
 
-use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, batch, marks, spec::CableSpec};
+use super::{
+    Datapath, DatapathError, DatapathSpec, RoutedPrefix, batch, error::map_error, marks,
+    spec::CableSpec,
+};
 use crate::net::{kernel, netns::own_cookie};
 
 /// The kernel whose routing table can be asked for packets with a mark (`BPF_FIB_LOOKUP_MARK`): major,
@@ -87,7 +90,7 @@ impl Interfaces {
 pub(super) fn write_flow_layout(datapath: &Datapath, capacity: u32) -> Result<(), DatapathError> {
     let layout = FlowLayout::of(capacity, random_seed()?);
     let mut map: Array<MapData, FlowLayout> = datapath.map(maps::FLOW_LAYOUT)?;
-    map.set(0, layout, 0).map_err(|cause| DatapathError::Map { map: maps::FLOW_LAYOUT, cause })
+    map.set(0, layout, 0).map_err(map_error(maps::FLOW_LAYOUT))
 }
 
 /// Writes the settings of a new lab.
@@ -98,7 +101,7 @@ pub(super) fn write_settings(
 ) -> Result<(), DatapathError> {
     let settings = settings(spec, interfaces, random_seed()?)?;
     let mut map: Array<MapData, Settings> = datapath.map(maps::SETTINGS)?;
-    map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+    map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
 }
 
 /// The settings of a description. `seed` is a secret.
@@ -209,19 +212,17 @@ pub(super) fn write_cable(
     let index = interfaces.index(&cable.port)?;
     let port = bridge_port(cable, interfaces)?;
     let mut ports: HashMap<MapData, u32, BridgePort> = datapath.map(maps::BRIDGE_PORTS)?;
-    ports
-        .insert(index, port, 0)
-        .map_err(|cause| DatapathError::Map { map: maps::BRIDGE_PORTS, cause })?;
+    ports.insert(index, port, 0).map_err(map_error(maps::BRIDGE_PORTS))?;
     // Its bridge may be another one.
     let mut devices: Array<MapData, PortDevice> = datapath.map(maps::PORT_DEVICES)?;
     devices
         .set(index % PORT_DEVICES_KNOWN, PortDevice::default(), 0)
-        .map_err(|cause| DatapathError::Map { map: maps::PORT_DEVICES, cause })?;
+        .map_err(map_error(maps::PORT_DEVICES))?;
     let mut endpoints: HashMap<MapData, Ip4, Endpoint> = datapath.map(maps::ENDPOINTS)?;
     for address in &cable.addresses {
         endpoints
             .insert(Ip4::from(*address), endpoint(cable, index, &port), 0)
-            .map_err(|cause| DatapathError::Map { map: maps::ENDPOINTS, cause })?;
+            .map_err(map_error(maps::ENDPOINTS))?;
     }
     Ok(())
 }
@@ -232,7 +233,7 @@ pub(super) fn write_host_addresses(
     datapath: &Datapath,
     interfaces: &Interfaces,
 ) -> Result<Vec<Ip4>, DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::HOST_ADDRESSES, cause };
+    let error = map_error(maps::HOST_ADDRESSES);
     let mut map: HashMap<MapData, Ip4, LinkAddress> = datapath.map(maps::HOST_ADDRESSES)?;
     let entry = |address: &Ipv4Addr, kind: HostAddress, link| {
         (Ip4::from(*address), LinkAddress { kind: kind as u32, link })
@@ -262,7 +263,7 @@ pub(super) fn write_links(
     datapath: &Datapath,
     links: &StdHashMap<u32, LinkRole>,
 ) -> Result<(), DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::LINK_ROLES, cause };
+    let error = map_error(maps::LINK_ROLES);
     let mut map: HashMap<MapData, u32, u32> = datapath.map(maps::LINK_ROLES)?;
     for (index, role) in links {
         map.insert(index, *role as u32, 0).map_err(error)?;
@@ -280,11 +281,10 @@ pub(super) fn write_links(
 pub(super) fn forget_noted_links(datapath: &Datapath) -> Result<(), DatapathError> {
     let map_data = datapath.open_map(maps::LAB_LINKS)?;
     let words: Vec<(u32, u64)> = batch::elements(&map_data, 0, LINKS_NOTED / u64::BITS)
-        .map_err(|cause| DatapathError::Map { map: maps::LAB_LINKS, cause: cause.into() })?;
+        .map_err(map_error(maps::LAB_LINKS))?;
     let mut map: Array<MapData, u64> = datapath.map(maps::LAB_LINKS)?;
     for (number, _) in words.iter().filter(|(_, word)| *word != 0) {
-        map.set(*number, 0, 0)
-            .map_err(|cause| DatapathError::Map { map: maps::LAB_LINKS, cause })?;
+        map.set(*number, 0, 0).map_err(map_error(maps::LAB_LINKS))?;
     }
     Ok(())
 }
@@ -305,7 +305,7 @@ pub(super) fn write_externals(
     uplinks: &[String],
     interfaces: &Interfaces,
 ) -> Result<(), DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::EXTERNALS, cause };
+    let error = map_error(maps::EXTERNALS);
     let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::EXTERNALS)?;
     for address in uplinks.iter().flat_map(|name| interfaces.addresses_of(name)) {
         map.insert(Ip4::from(address), 1, 0).map_err(error)?;
@@ -320,7 +320,7 @@ pub(super) fn write_routed(
     spec: &DatapathSpec,
     interfaces: &Interfaces,
 ) -> Result<Vec<(u32, Prefix)>, DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::ROUTED, cause };
+    let error = map_error(maps::ROUTED);
     let mut map: LpmTrie<MapData, MasqueradeKey, u32> = datapath.map(maps::ROUTED)?;
     let mut wanted = Vec::new();
     for RoutedPrefix { uplink, source } in &spec.routed {
@@ -347,7 +347,7 @@ pub(super) fn routed(datapath: &Datapath) -> Result<Vec<(u32, Prefix)>, Datapath
         (uplink, Prefix::new(source, u8::try_from(length).unwrap_or(32)))
     };
     let keys = map.keys().map(|key| key.map(entry));
-    keys.collect::<Result<_, _>>().map_err(|cause| DatapathError::Map { map: maps::ROUTED, cause })
+    keys.collect::<Result<_, _>>().map_err(map_error(maps::ROUTED))
 }
 
 fn routed_key(uplink: u32, source: Prefix) -> Key<MasqueradeKey> {

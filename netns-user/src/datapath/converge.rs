@@ -15,8 +15,9 @@ use netns_common::abi::{Ip4, LinkRole, Settings, maps};
 use super::{
     Datapath, DatapathError, DatapathSpec, Reassembly,
     attach::{self, Hook},
-    change::{DatapathChange, Endpoints, Ports, keys, map_error, port_of},
+    change::{DatapathChange, Endpoints, Ports, keys, port_of},
     configure::{self, Interfaces},
+    error::map_error,
     object,
     pins::pin_error,
 };
@@ -63,7 +64,7 @@ impl Datapath {
         let (gone, new) = (split(gone), split(new));
         self.change_masquerades(&gone.0, &new.0)?;
         self.change_forwards(&gone.1, &new.1)?;
-        self.mend_rules()
+        self.recover_rules()
     }
 
     /// The secret stays: the ports of living flows were drawn from it.

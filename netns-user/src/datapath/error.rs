@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aya::{maps::MapError, programs::ProgramError};
+
 use crate::locks::Holder;
 
 /// An error of the datapath: names the object, says what is wrong and what to do.
@@ -44,16 +46,16 @@ pub enum DatapathError {
     Load(aya::EbpfError),
     /// The kernel refused a program.
     #[error("cannot load or attach the eBPF program {program}: {}", Chain(cause))]
-    Program { program: &'static str, cause: aya::programs::ProgramError },
+    Program { program: &'static str, cause: ProgramError },
     /// The kernel refused a program that was only tried.
     #[error("the kernel refuses the eBPF program {program}: {}", Chain(cause))]
-    Trial { program: String, cause: aya::programs::ProgramError },
+    Trial { program: String, cause: ProgramError },
     /// A link could not be pinned, replaced or opened.
     #[error("cannot pin the link of {program} at {path}: {message}")]
     Link { program: &'static str, path: PathBuf, message: String },
     /// A map could not be opened, read or written.
     #[error("map {map}: {}", Chain(cause))]
-    Map { map: &'static str, cause: aya::maps::MapError },
+    Map { map: &'static str, cause: MapError },
     /// An interface is not there.
     #[error("there is no interface \"{0}\" in the router's namespace")]
     NoInterface(String),
@@ -114,7 +116,7 @@ pub enum DatapathError {
 
 impl DatapathError {
     /// A pinned map of the lab could not be opened. One that is not there was taken down.
-    pub(super) fn of_map(lab: &str, map: &'static str, cause: aya::maps::MapError) -> Self {
+    pub(super) fn of_map(lab: &str, map: &'static str, cause: MapError) -> Self {
         if is_absence(&cause) { Self::NotUp(lab.to_owned()) } else { Self::Map { map, cause } }
     }
 }
@@ -135,8 +137,22 @@ fn busy(lab: &str, holder: Option<&Holder>, path: &Path) -> String {
     }
 }
 
-fn is_absence(error: &aya::maps::MapError) -> bool {
-    matches!(error, aya::maps::MapError::SyscallError(failed)
+/// Makes the error of a map from its cause.
+pub(super) fn map_error<E: Into<MapError>>(
+    map: &'static str,
+) -> impl Fn(E) -> DatapathError + Copy {
+    move |cause| DatapathError::Map { map, cause: cause.into() }
+}
+
+/// Makes the error of a program from its cause.
+pub(super) fn program_error(
+    program: &'static str,
+) -> impl Fn(ProgramError) -> DatapathError + Copy {
+    move |cause| DatapathError::Program { program, cause }
+}
+
+fn is_absence(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(failed)
         if failed.io_error.kind() == io::ErrorKind::NotFound)
 }
 

@@ -18,7 +18,11 @@ use netns_common::{
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 
-use super::{Datapath, DatapathError, batch, rules::sum};
+use super::{
+    Datapath, DatapathError, batch,
+    error::{map_error, program_error},
+    rules::sum,
+};
 
 /// Words of the flow table, each of which tells of 64 records, whose records are read at a time.
 const WORDS_AT_A_TIME: usize = 256;
@@ -84,7 +88,7 @@ impl Datapath {
 
     /// How many connections the flow table can hold.
     pub fn flow_capacity(&self) -> Result<u32, DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::FLOWS, cause };
+        let error = map_error(maps::FLOWS);
         Ok(self.open_map(maps::FLOWS)?.info().map_err(error)?.max_entries())
     }
 
@@ -120,7 +124,7 @@ impl Datapath {
 
     /// What was dropped, by reason; reasons that never occurred are left out.
     pub fn drops(&self) -> Result<Vec<DropStatus>, DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::DROP_COUNTERS, cause };
+        let error = map_error(maps::DROP_COUNTERS);
         let map: PerCpuArray<MapData, Counter> = self.map(maps::DROP_COUNTERS)?;
         let mut drops = Vec::new();
         for reason in DropReason::ALL {
@@ -140,7 +144,7 @@ impl Datapath {
     /// The settings as the kernel has them.
     pub fn settings(&self) -> Result<Settings, DatapathError> {
         let map: aya::maps::Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.get(&0, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+        map.get(&0, 0).map_err(map_error(maps::SETTINGS))
     }
 
     /// Goes through the records that are taken, of which some may have expired. They are read some
@@ -160,13 +164,10 @@ impl Datapath {
             }
             let from = first * RECORDS_OF_WORD;
             let to = from + run.len() as u32 * RECORDS_OF_WORD;
-            let found: Vec<(u32, FlowRecord)> = batch::elements(&heads, from, to)
-                .map_err(|cause| DatapathError::Map { map: maps::FLOWS, cause: cause.into() })?;
+            let found: Vec<(u32, FlowRecord)> =
+                batch::elements(&heads, from, to).map_err(map_error(maps::FLOWS))?;
             let tails: Vec<(u32, FlowTail)> =
-                batch::elements(&tails, from, to).map_err(|cause| DatapathError::Map {
-                    map: maps::FLOW_TAILS,
-                    cause: cause.into(),
-                })?;
+                batch::elements(&tails, from, to).map_err(map_error(maps::FLOW_TAILS))?;
             for ((number, record), (_, tail)) in found.iter().zip(&tails) {
                 let word = number.checked_sub(from).map(|place| place / RECORDS_OF_WORD);
                 let word = word.and_then(|place| run.get(place as usize));
@@ -185,7 +186,7 @@ impl Datapath {
         if keys.is_empty() {
             return Ok(());
         }
-        let error = |cause| DatapathError::Program { program: programs::FORGET_FLOWS, cause };
+        let error = program_error(programs::FORGET_FLOWS);
         let path = self.pins.program(programs::FORGET_FLOWS);
         let program = SchedClassifier::from_pin(path).map_err(error)?;
         for keys in keys.chunks(FORGOTTEN_AT_ONCE as usize) {
@@ -201,13 +202,11 @@ impl Datapath {
         &self,
         map: &'static str,
     ) -> Result<Vec<(K, V)>, DatapathError> {
-        batch::entries(&self.open_map(map)?)
-            .map_err(|cause| DatapathError::Map { map, cause: cause.into() })
+        batch::entries(&self.open_map(map)?).map_err(map_error(map))
     }
 
     fn remove_entries<K: Pod>(&self, map: &'static str, keys: &[K]) -> Result<(), DatapathError> {
-        batch::remove(&self.open_map(map)?, keys)
-            .map_err(|cause| DatapathError::Map { map, cause: cause.into() })
+        batch::remove(&self.open_map(map)?, keys).map_err(map_error(map))
     }
 }
 

@@ -11,8 +11,11 @@ use netns_common::abi::{
 };
 use object::{Object as _, ObjectSection as _, SectionKind};
 
-use super::{DatapathError, kernel_types::KernelTypes, object::OBJECT};
+use super::{DatapathError, kernel_types::KernelTypes};
 use crate::net::{Netlink, netns};
+
+/// The object as it was built; empty when this program was built without it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
 
 /// Bytes of the largest load.
 const WORD: u32 = 8;
@@ -182,12 +185,12 @@ fn replace(object: &'static [u8], values: &Values) -> Option<Cow<'static, [u8]>>
         let (from, length) = section.file_range()?;
         let from = usize::try_from(from).ok()?;
         let code = marked.get_mut(from..from + usize::try_from(length).ok()?)?;
-        code.chunks_exact_mut(INSTRUCTION).for_each(|instruction| mend(instruction, values));
+        code.chunks_exact_mut(INSTRUCTION).for_each(|instruction| patch(instruction, values));
     }
     Some(Cow::Owned(marked))
 }
 
-fn mend(instruction: &mut [u8], values: &Values) {
+fn patch(instruction: &mut [u8], values: &Values) {
     let &mut [code, registers, low, high, a, b, c, d] = instruction else { return };
     let offset = u16::from_le_bytes([low, high]);
     let immediate = u32::from_le_bytes([a, b, c, d]);
@@ -227,8 +230,8 @@ mod tests {
         }
     }
 
-    fn mended(mut instruction: [u8; 8], values: &Values) -> [u8; 8] {
-        mend(&mut instruction, values);
+    fn patched(mut instruction: [u8; 8], values: &Values) -> [u8; 8] {
+        patch(&mut instruction, values);
         instruction
     }
 
@@ -238,14 +241,14 @@ mod tests {
         let call = [CALL, 0, 0, 0, 0x01, 0x74, 0x65, 0x6e];
         let load = [0x69, 0x21, 0x12, 0x7e, 0, 0, 0, 0];
         let sum = [0x07, 0x01, 0, 0, 0x12, 0x74, 0x65, 0x6e];
-        assert_eq!(mended(call, &known), [CALL, 0x20, 0, 0, 4, 3, 2, 1]);
-        assert_eq!(mended(load, &known), [0x69, 0x21, 11, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(sum, &known), [0x07, 0x01, 0, 0, 8, 0, 0, 0]);
-        assert_eq!(mended(call, &unknown), [MOVE, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(load, &unknown), [MOVE, 1, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(sum, &unknown), [0x07, 0x01, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(call, &known), [CALL, 0x20, 0, 0, 4, 3, 2, 1]);
+        assert_eq!(patched(load, &known), [0x69, 0x21, 11, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(sum, &known), [0x07, 0x01, 0, 0, 8, 0, 0, 0]);
+        assert_eq!(patched(call, &unknown), [MOVE, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(load, &unknown), [MOVE, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(sum, &unknown), [0x07, 0x01, 0, 0, 0, 0, 0, 0]);
         let other = [0x69, 0x21, 0x12, 0, 0, 0, 0, 0];
-        assert_eq!(mended(other, &known), other);
+        assert_eq!(patched(other, &known), other);
     }
 
     /// The compiler may write a number in another form than the loader looks for.

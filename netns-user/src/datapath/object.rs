@@ -1,12 +1,6 @@
 //! Loading the eBPF object.
 
-use std::{
-    fs, io,
-    path::Path,
-    sync::{Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{fs, io, path::Path, thread, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -19,14 +13,12 @@ use netns_common::abi::{
 
 use super::{
     DatapathError,
-    insist::insist,
+    error::{map_error, program_error},
+    load_retry::load_retry,
     marks,
     pins::{Pins, pin_error},
 };
-use crate::threads::{cpus, on_threads};
-
-pub(super) static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
+use crate::threads::{WorkQueue, cpus, on_threads};
 
 /// The programs that every datapath has beside those of the stages.
 const BESIDE_STAGES: [&str; 8] = [
@@ -82,11 +74,11 @@ pub(super) fn classifier<'a>(
     object: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<&'a mut SchedClassifier, DatapathError> {
-    let error = |cause| DatapathError::Program { program: name, cause };
+    let error = program_error(name);
     let program = object.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut SchedClassifier = program.try_into().map_err(error)?;
     if program.fd().is_err() {
-        insist(|| program.load()).map_err(error)?;
+        load_retry(|| program.load()).map_err(error)?;
     }
     Ok(program)
 }
@@ -109,15 +101,13 @@ fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), Datapa
         Some((*names.iter().find(|wanted| **wanted == name)?, program))
     });
     let mut wanted: Vec<_> = wanted.collect();
-    // The last is taken first.
-    wanted.sort_by_key(|(name, _)| LONGEST.contains(name));
-    let waiting = Mutex::new(wanted);
+    wanted.sort_by_key(|(name, _)| !LONGEST.contains(name));
+    let queue = WorkQueue::new(wanted);
     let work = || loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some((name, program)) = next else { return Ok(()) };
-        let error = |cause| DatapathError::Program { program: name, cause };
+        let Some((name, program)) = queue.take() else { return Ok(()) };
+        let error = program_error(name);
         let program: &mut SchedClassifier = program.try_into().map_err(error)?;
-        insist(|| program.load()).map_err(error)?;
+        load_retry(|| program.load()).map_err(error)?;
     };
     on_threads(cpus(), work).into_iter().collect()
 }
@@ -135,7 +125,7 @@ pub(super) fn clear_report(pins: &Pins) -> Result<(), DatapathError> {
 }
 
 fn stages(pins: &Pins) -> Result<ProgramArray<MapData>, DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::STAGES, cause };
+    let error = map_error(maps::STAGES);
     let data = MapData::from_pin(pins.map(maps::STAGES)).map_err(error)?;
     Map::from_map_data(data).and_then(ProgramArray::try_from).map_err(error)
 }
@@ -147,8 +137,8 @@ fn put(
     name: &'static str,
 ) -> Result<(), DatapathError> {
     let program = classifier(object, name)?;
-    let fd = program.fd().map_err(|cause| DatapathError::Program { program: name, cause })?;
-    table.set(index, fd, 0).map_err(|cause| DatapathError::Map { map: maps::STAGES, cause })
+    let fd = program.fd().map_err(program_error(name))?;
+    table.set(index, fd, 0).map_err(map_error(maps::STAGES))
 }
 
 pub(super) fn missing(name: &'static str) -> DatapathError {
@@ -195,7 +185,7 @@ pub(super) fn note_port(object: &mut Ebpf, link: u32) -> Result<(), DatapathErro
         ctx_in: Some(&context),
         ..TestRunOptions::default()
     };
-    let error = |cause| DatapathError::Program { program: programs::NOTE_PORT, cause };
+    let error = program_error(programs::NOTE_PORT);
     program.test_run(options).map(drop).map_err(error)
 }
 
@@ -214,12 +204,10 @@ pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
     let frame = [0_u8; 64];
     let run = || {
         let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
-        let result = program
-            .test_run(options)
-            .map_err(|cause| DatapathError::Program { program: programs::START_SWEEPER, cause })?;
+        let result = program.test_run(options).map_err(program_error(programs::START_SWEEPER))?;
         Ok(result.return_value.cast_signed())
     };
-    let code = patiently(run, || thread::sleep(TIMER_PAUSE))?;
+    let code = run_with_memory(run, || thread::sleep(TIMER_PAUSE))?;
     if code == 0 {
         return Ok(());
     }
@@ -227,7 +215,7 @@ pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
 }
 
 /// Runs again what found no memory, with a pause before each; its last code.
-fn patiently<E>(
+fn run_with_memory<E>(
     mut run: impl FnMut() -> Result<i32, E>,
     mut pause: impl FnMut(),
 ) -> Result<i32, E> {
@@ -248,16 +236,19 @@ mod tests {
     fn what_finds_no_memory_is_tried_again_and_nothing_else_is() {
         let mut codes = [NO_MEMORY, NO_MEMORY, 0].into_iter();
         let mut pauses = 0;
-        let code = patiently(|| codes.next().ok_or(()), || pauses += 1);
+        let code = run_with_memory(|| codes.next().ok_or(()), || pauses += 1);
         assert_eq!((code, pauses), (Ok(0), 2));
         let mut codes = [-libc::EINVAL].into_iter();
-        assert_eq!(patiently(|| codes.next().ok_or(()), || panic!("no pause")), Ok(-libc::EINVAL));
+        assert_eq!(
+            run_with_memory(|| codes.next().ok_or(()), || panic!("no pause")),
+            Ok(-libc::EINVAL)
+        );
         let mut asked = 0;
         let run = || {
             asked += 1;
             Ok::<_, ()>(NO_MEMORY)
         };
-        assert_eq!(patiently(run, || ()), Ok(NO_MEMORY));
+        assert_eq!(run_with_memory(run, || ()), Ok(NO_MEMORY));
         assert_eq!(asked, TIMER_ATTEMPTS, "it gives up");
     }
 }

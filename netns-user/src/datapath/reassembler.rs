@@ -19,6 +19,7 @@ use nix::net::if_::if_nametoindex;
 use super::{
     Datapath, DatapathError,
     attach::{self, Hook},
+    error::map_error,
     probe,
 };
 use crate::net::{Link, Mac, Reassembler, ReassemblerLimits, VETH};
@@ -82,7 +83,7 @@ impl Datapath {
         let mut settings = self.settings()?;
         settings.reassembler = index;
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+        map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
     }
 
     /// Takes what is left of the reassembler away, and makes it anew.

@@ -21,6 +21,7 @@ use super::{
     Datapath, DatapathError, DatapathSpec,
     attach::{Variant, replace_classifiers, replace_reassembler},
     configure,
+    error::{map_error, program_error},
     flows::now,
     object,
 };
@@ -77,7 +78,7 @@ impl Datapath {
     fn pause(&self, until: Tick) -> Result<(), DatapathError> {
         let settings = Settings { paused_until: until, ..self.settings()? };
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+        map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
     }
 
     /// Copies the living flows that were seen since a time into the table of another object. Where
@@ -112,7 +113,7 @@ impl Datapath {
     }
 
     fn copy_mappings(&self, next: &Self) -> Result<(), DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::MAPPINGS, cause };
+        let error = map_error(maps::MAPPINGS);
         let mut map: HashMap<MapData, MappingKey, Mapping> = next.map(maps::MAPPINGS)?;
         for (key, mapping) in self.entries::<MappingKey, Mapping>(maps::MAPPINGS)? {
             map.insert(key, mapping, 0).map_err(error)?;
@@ -131,6 +132,6 @@ fn restore(program: &mut SchedClassifier, flows: &[(FlowKey, Flow)]) -> Result<(
         });
     }
     let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
-    let error = |cause| DatapathError::Program { program: programs::RESTORE_FLOWS, cause };
+    let error = program_error(programs::RESTORE_FLOWS);
     program.test_run(options).map(drop).map_err(error)
 }

@@ -4,7 +4,7 @@ use aya::maps::{HashMap, MapData, MapError};
 use netns_common::abi::{BridgePort, Load, OTHER_NATS, UsageSlot, WHOLE_TABLE, maps};
 use serde::Serialize;
 
-use super::{Datapath, DatapathError, configure::Interfaces};
+use super::{Datapath, DatapathError, configure::Interfaces, error::map_error};
 
 /// What one link has in the flow table. A connection to a forward of another namespace counts
 /// twice, because it has two records.
@@ -26,7 +26,7 @@ impl Datapath {
     /// The links that have connections, in the order of their names. Must run on a thread inside
     /// the router's namespace, where interface names are known.
     pub fn usage(&self) -> Result<Vec<UsageStatus>, DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::USAGE, cause };
+        let error = map_error(maps::USAGE);
         let settings = self.settings()?;
         let limits = settings.limits;
         let interfaces = Interfaces::read()?;

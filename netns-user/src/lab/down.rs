@@ -10,8 +10,8 @@ use super::{
     take_down::{Cleared, recorded::clear, unrecorded::Lost},
 };
 use crate::{
+    inhabitants::{Inhabitant, end_inhabitants, inhabitants},
     net::netns::Visitor,
-    processes::{Inhabitant, end_inhabitants, inhabitants},
 };
 
 /// What `down` did.

@@ -129,7 +129,7 @@ fn refresh(topology: &Topology) -> Result<(), LabError> {
         let netns = Netns::of(datapath.router.as_deref());
         netns.run(|| {
             living.refresh_host_addresses()?;
-            living.mend_rules()
+            living.recover_rules()
         })??;
     }
     Ok(())

@@ -25,8 +25,8 @@ use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
+    sys::statfs::{FsType, fstatfs},
 };
-
 use socket2::{Domain, Socket, Type};
 
 use super::NetError;
@@ -41,6 +41,9 @@ pub const DIRECTORY: &str = "/run/netns";
 
 /// How long somebody else may take to mount that folder.
 const PATIENCE: Patience = Patience { silence: Duration::MAX, limit: Duration::from_secs(10) };
+
+/// The file system of namespaces (`NSFS_MAGIC` of linux/magic.h).
+const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
 
 /// The calling thread's own namespace.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -209,17 +212,28 @@ pub fn open_own() -> Result<File, NetError> {
 
 /// Whether `name` is a name of the calling thread's own namespace.
 pub fn is_own(name: &str) -> bool {
-    identity(name).is_some_and(|named| identity_of(Path::new(OWN)) == Some(named))
+    let own = fs::metadata(OWN).map(|data| (data.dev(), data.ino()));
+    own.is_ok_and(|own| identity(name).is_ok_and(|named| named == own))
 }
 
-/// What tells the namespace `name` from all others that are there now: the kernel may give it to
-/// a later one. `None`: there is none.
-pub fn identity(name: &str) -> Option<(u64, u64)> {
-    identity_of(&path(name))
-}
+/// Device and inode of a namespace's file. They tell the namespace from all others that exist now;
+/// the kernel may give them to a later one.
+pub type Identity = (u64, u64);
 
-fn identity_of(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+/// The identity of the namespace `name`.
+///
+/// # Errors
+/// When there is no such namespace.
+pub fn identity(name: &str) -> Result<Identity, NetError> {
+    let file = open(name)?;
+    let refused = |error: io::Error| {
+        NetError::refused(format!("tell namespace \"{name}\" from others"), error)
+    };
+    if fstatfs(&file).map_err(|error| refused(error.into()))?.filesystem_type() != NSFS_MAGIC {
+        return Err(NetError::DeadNamespace(name.to_owned()));
+    }
+    let data = file.metadata().map_err(refused)?;
+    Ok((data.dev(), data.ino()))
 }
 
 /// Takes the name of a namespace away. The namespace itself, and its links, go as soon as

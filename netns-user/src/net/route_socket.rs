@@ -99,19 +99,19 @@ fn decodable(datagram: &[u8]) -> Vec<u8> {
 /// escaped. Where that does not help, an error in its place.
 fn without_faults(message: &[u8]) -> Vec<u8> {
     let Some(start) = attributes_begin(message) else { return refusal(message) };
-    let mut mended = message[..start].to_vec();
+    let mut repaired = message[..start].to_vec();
     for attribute in NlasIterator::new(&message[start..]).flatten() {
         let bytes = name_escaped(message, &attribute).unwrap_or_else(|| {
             let length = ATTRIBUTE + attribute.value_length();
             attribute.into_inner()[..length].to_vec()
         });
         if is_decoded(&[&message[..start], &bytes].concat()) {
-            mended.extend(bytes);
-            mended.resize(mended.len().next_multiple_of(4), 0);
+            repaired.extend(bytes);
+            repaired.resize(repaired.len().next_multiple_of(4), 0);
         }
     }
-    set_length(&mut mended);
-    if is_decoded(&mended) { mended } else { refusal(message) }
+    set_length(&mut repaired);
+    if is_decoded(&repaired) { repaired } else { refusal(message) }
 }
 
 /// Where the attributes of a message begin: behind a header for each kind of object.
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_mended_ends_the_request_with_an_error() {
+    fn what_cannot_be_repaired_ends_the_request_with_an_error() {
         let mut message = vec![0; HEADER + 2];
         message[KIND].copy_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
         set_length(&mut message);

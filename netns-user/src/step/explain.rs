@@ -8,7 +8,7 @@ use crate::{
     net::{Interface, Netns, bridge_mtu_to_begin_with},
     output::escaped,
     rules::{ForwardRule, Mapping, MasqueradeRule, MssClamp},
-    shell::word,
+    shell::{assignment, word},
     topology::Route,
 };
 
@@ -19,12 +19,8 @@ impl Step {
             Self::AddNamespace { name } => vec![format!("ip netns add {}", word(name))],
             Self::DeleteNamespace { name } => vec![format!("ip netns del {}", word(name))],
             Self::Set { netns, key, value } => {
-                // In the name of an interface a dot is no separator.
-                let key = match key.contains('.') {
-                    true => format!("net/{key}"),
-                    false => format!("net.{}", key.replace('/', ".")),
-                };
-                vec![format!("{}sysctl -qw {}", inside(netns), word(&format!("{key}={value}")))]
+                let assignment = assignment(&format!("net/{key}"), value);
+                vec![format!("{}sysctl -qw {assignment}", inside(netns))]
             }
             Self::AddBridge { interface, mac, mtu, up } => {
                 let mut line = format!(

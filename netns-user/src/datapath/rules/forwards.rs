@@ -9,11 +9,12 @@ use aya::maps::{HashMap, MapData};
 use ipnet::Ipv4Net;
 use netns_common::abi::{Endpoint, Forward, HostPeerKey, Ip4, Peer, Port, Protocol, RuleId, maps};
 
-use super::{RuleStatus, map_error, status};
+use super::{RuleStatus, status};
 use crate::{
     datapath::{
         Datapath, DatapathError,
         configure::{Interfaces, write_host_addresses},
+        error::map_error,
     },
     net::sockets,
     rules::{ForwardProtocol, ForwardRule, Ports},

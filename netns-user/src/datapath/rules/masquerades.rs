@@ -12,11 +12,12 @@ use aya::maps::{
 use ipnet::Ipv4Net;
 use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, NO_RULE, RuleId, Settings, maps};
 
-use super::{RuleStatus, map_error, status};
+use super::{RuleStatus, status};
 use crate::{
     datapath::{
         Datapath, DatapathError,
         configure::{Interfaces, write_host_addresses},
+        error::map_error,
     },
     rules::{Filtering, Mapping, MasqueradeRule, MssClamp},
 };

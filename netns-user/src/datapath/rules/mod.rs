@@ -11,13 +11,13 @@ mod prefixes;
 use std::collections::BTreeSet;
 
 use aya::{
-    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{MapData, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
 use netns_common::abi::{Counter, MAX_RULES, NO_RULE, RuleId, maps};
 use serde::Serialize;
 
-use super::{Datapath, DatapathError, lock::FolderLock};
+use super::{Datapath, DatapathError, error::map_error, lock::FolderLock};
 
 /// A rule and what it has translated.
 #[derive(Clone, Debug, Serialize)]
@@ -32,10 +32,6 @@ pub struct RuleStatus<R> {
     pub packets: u64,
     /// Bytes of IP, both directions.
     pub bytes: u64,
-}
-
-fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
-    move |cause| DatapathError::Map { map, cause }
 }
 
 impl Datapath {
@@ -63,7 +59,7 @@ impl Datapath {
 
     /// Makes whole what a change that was killed may have left half written, and ends the flows
     /// of rules that are gone. Must run inside the router's namespace.
-    pub fn mend_rules(&self) -> Result<(), DatapathError> {
+    pub fn recover_rules(&self) -> Result<(), DatapathError> {
         self.change_rules(|| {
             self.write_missing_pages()?;
             self.write_what_rules_want(&[])?;

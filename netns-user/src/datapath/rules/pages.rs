@@ -12,8 +12,7 @@ use netns_common::abi::{
     page_of,
 };
 
-use super::map_error;
-use crate::datapath::{Datapath, DatapathError};
+use crate::datapath::{Datapath, DatapathError, error::map_error};
 
 /// Pages of ports as rules want them.
 #[derive(Debug, Default)]

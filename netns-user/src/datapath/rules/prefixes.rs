@@ -12,8 +12,7 @@ use aya::maps::{
 use ipnet::Ipv4Net;
 use netns_common::abi::{Ip4, RuleId, RulePrefix, maps};
 
-use super::map_error;
-use crate::datapath::{Datapath, DatapathError};
+use crate::datapath::{Datapath, DatapathError, error::map_error};
 
 type Prefixes = LpmTrie<MapData, RulePrefix, u32>;
 

@@ -28,7 +28,7 @@ use crate::{
         sysctl::Settings,
     },
     step::{NetlinkPool, Step},
-    threads::{cpus, on_threads},
+    threads::{WorkQueue, cpus, on_threads},
 };
 
 /// How long the bridge ports may take to open, and old links to go. The kernel does it in the
@@ -127,14 +127,12 @@ struct Work<'a> {
 impl Work<'_> {
     /// Makes groups on all CPUs, in no order. After an error none is begun.
     fn at_once(&self, groups: &[&[Change]]) -> Result<(), LabError> {
-        let waiting = Mutex::new(groups.iter());
+        let queue = WorkQueue::new(groups);
         let work = || {
             let mut worker = Worker { maker: Some(Maker::new()?), ..Worker::default() };
             loop {
-                let Some(group) = locked(&waiting).next() else { return Ok(()) };
-                self.one_by_one(group, &mut worker).inspect_err(|_| {
-                    locked(&waiting).by_ref().for_each(drop);
-                })?;
+                let Some(group) = queue.take() else { return Ok(()) };
+                self.one_by_one(group, &mut worker).inspect_err(|_| queue.abandon())?;
             }
         };
         on_threads(cpus().min(groups.len()), work).into_iter().fold(Ok(()), Result::and)

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::has_bridge;
 use crate::topology::{Route, Router, Topology, Uplink};
 
 /// The subnets of the router's bridges and cables, the destinations of its routes that lead into
@@ -26,11 +27,9 @@ pub(in crate::lab) fn inside(topology: &Topology, router: &Router) -> Vec<Ipv4Ne
     };
     let routes = router.routes.iter().filter(|route| route.to.prefix_len() > 0);
     let destinations = routes.filter(leads_inside).map(|route| route.to);
-    let is_here = |bridge: &str| topology.bridges_of(namespace).any(|own| own.name == bridge);
-    let plugged = topology
-        .uplinks
-        .iter()
-        .filter(|uplink| uplink.plug().is_some_and(|plug| is_here(&plug.bridge)));
+    let plugged = topology.uplinks.iter().filter(|uplink| {
+        uplink.plug().is_some_and(|plug| has_bridge(topology, namespace, &plug.bridge))
+    });
     let beyond = plugged.flat_map(Uplink::addresses_beyond).map(Ipv4Net::from);
     let is_outside = |net: &Ipv4Net| {
         let mut addresses = topology.uplinks_of(namespace).flat_map(|uplink| &uplink.addresses);

@@ -28,6 +28,11 @@ pub(in crate::lab) struct RouterDatapath {
     pub(in crate::lab) spec: DatapathSpec,
 }
 
+/// Whether a bridge is in a router; `None` is the machine's own namespace.
+pub(crate) fn has_bridge(topology: &Topology, router: Option<&str>, bridge: &str) -> bool {
+    topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == router)
+}
+
 /// The datapaths of a lab, in the order of its routers.
 pub(in crate::lab) fn datapaths(topology: &Topology) -> Vec<RouterDatapath> {
     let networks = topology.networks();
@@ -42,9 +47,7 @@ pub(in crate::lab) fn datapaths(topology: &Topology) -> Vec<RouterDatapath> {
 
 fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> DatapathSpec {
     let namespace = router.namespace.as_deref();
-    let is_here = |bridge: &str| {
-        topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == namespace)
-    };
+    let is_here = |bridge: &str| has_bridge(topology, namespace, bridge);
     let cable =
         |port: &str, bridge: &str, owner: &str, interface: &str, addresses: Vec<Ipv4Addr>| {
             CableSpec {

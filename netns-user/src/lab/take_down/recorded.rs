@@ -1,9 +1,6 @@
 //! Takes down whatever of a lab is there.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::{Mutex, PoisonError},
-};
+use std::collections::{BTreeSet, HashSet};
 
 use super::Cleared;
 use crate::{
@@ -21,7 +18,7 @@ use crate::{
         netns::{self, Visitor},
         resolver,
     },
-    threads::on_threads,
+    threads::{WorkQueue, on_threads},
     topology::Topology,
 };
 
@@ -95,7 +92,7 @@ fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> 
     let names: Vec<_> = names.filter(|name| seen.insert(*name)).collect();
     let own: Vec<_> = Visitor::send(|visitor| {
         let look = |name| match record.owner_of(name, visitor)? {
-            NamespaceOwner::Own => Ok(Some((name, netns::identity(name)))),
+            NamespaceOwner::Own => Ok(Some((name, netns::identity(name).ok()))),
             NamespaceOwner::Foreign => {
                 strangers.push(name.to_owned());
                 Ok(None)
@@ -105,13 +102,13 @@ fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> 
         names.into_iter().map(look).collect()
     });
     strangers.sort_unstable();
-    let waiting = Mutex::new(own.into_iter());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let deleters = AT_ONCE.min(own.len());
+    let queue = WorkQueue::new(own);
     let delete = || {
         let mut errors = Vec::new();
-        while let Some(found) = next() {
+        while let Some(found) = queue.take() {
             let deleted = match found {
-                Ok(Some((name, identity))) if netns::identity(name) == identity => {
+                Ok(Some((name, identity))) if netns::identity(name).ok() == identity => {
                     netns::delete(name)
                 }
                 Ok(_) => Ok(()),
@@ -121,7 +118,6 @@ fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> 
         }
         errors
     };
-    let deleters = AT_ONCE.min(waiting.lock().map_or(1, |waiting| waiting.len()));
     on_threads(deleters, delete).into_iter().flatten().collect()
 }
 

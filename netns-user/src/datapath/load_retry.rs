@@ -1,16 +1,17 @@
-//! Having the kernel take programs.
+//! Loading programs in spite of signals.
 
 use aya::programs::ProgramError;
 
-/// How often a program is begun anew: far more often than signals come while one is verified.
+/// Attempts for one program: far more than signals come while it is verified.
 const ATTEMPTS: u32 = 1_000;
 
-/// Loads a program. The verifier gives up with `EAGAIN` as soon as a signal is there for its thread,
-/// whoever handles it, also when the process is stopped and continued: then it begins anew.
+/// Loads a program, and loads it again as long as the verifier gives up with `EAGAIN`. The verifier
+/// does so as soon as a signal is pending for its thread, even one that is handled, and also when the
+/// process is stopped and continued.
 ///
 /// # Errors
 /// Those of `load`.
-pub(super) fn insist(
+pub(super) fn load_retry(
     mut load: impl FnMut() -> Result<(), ProgramError>,
 ) -> Result<(), ProgramError> {
     for _ in 1..ATTEMPTS {
