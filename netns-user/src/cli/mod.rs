@@ -7,6 +7,7 @@ mod changing;
 mod graph;
 mod interface;
 mod lab;
+mod lab_choice;
 mod link;
 mod namespace;
 mod nat;
@@ -28,6 +29,7 @@ pub use interface::{Destination, NewInterface};
 pub use lab::{
     CheckArgs, DemoArgs, DoctorArgs, DownArgs, PlanArgs, SchemaArgs, StatusArgs, UpArgs,
 };
+pub use lab_choice::{LabArgument, LabOptions};
 pub use link::{LinkArgs, LinkChange, LinkSetArgs, LinkState};
 pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, NetnsArgs, PsArgs, ShowArgs};
 pub use nat::{

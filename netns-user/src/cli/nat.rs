@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
-use super::Changing;
+use super::{Changing, LabOptions};
 use crate::rules::{
     Filtering, ForwardProtocol, Mapping, MssClamp, Ports, parse_host_address, parse_network,
     parse_source, parse_target,
@@ -80,13 +80,8 @@ pub struct MasqueradeAddArgs {
 /// Whose rules to list.
 #[derive(Debug, Args)]
 pub struct RuleListArgs {
-    /// Name of the lab; may be left out when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
 }
 
 /// Which masquerade rule.
@@ -98,13 +93,8 @@ pub struct MasqueradeRuleArgs {
     /// The uplink; without it, every uplink
     #[arg(long)]
     pub uplink: Option<String>,
-    /// Name of the lab; may be left out when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -164,13 +154,8 @@ pub struct ForwardAddArgs {
     /// several times; without it, everybody
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
     pub from: Vec<Ipv4Net>,
-    /// Name of the lab; may be left out when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -180,13 +165,8 @@ pub struct ForwardAddArgs {
 pub struct ForwardDelArgs {
     #[command(flatten)]
     pub listen: ListenArgs,
-    /// Name of the lab; may be left out when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
     #[command(flatten)]
     pub changing: Changing,
 }

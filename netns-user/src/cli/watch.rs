@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Changing;
+use super::{Changing, LabArgument, LabOptions};
 
 /// Show the NAT rules with their counters
 ///
@@ -17,12 +17,8 @@ Examples:
                                  {lab, routers: [{router, masquerades, forwards, drops}]}
   netns nat --router home        of one router alone, in JSON too")]
 pub struct NatArgs {
-    /// Name of the lab; may be left out when only one lab is up
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabArgument,
 }
 
 /// Show or flush the connections that the NAT tracks
@@ -37,16 +33,12 @@ Examples:
   netns flows --lab lecture --json
   netns flows --router home
   netns flows flush")]
+#[command(mut_args(|arg| arg.global(true)))]
 pub struct FlowsArgs {
     #[command(subcommand)]
     pub change: Option<FlowsChange>,
-    /// Name of the lab; may be left out when only one lab is up
-    #[arg(long, global = true)]
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME", global = true)]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
 }
 
 /// What to do with the flows.
@@ -73,12 +65,8 @@ Examples:
   netns log lecture --count 10
   netns log --json     one object a line")]
 pub struct LogArgs {
-    /// Name of the lab; may be left out when only one lab is up
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabArgument,
     /// End after this many packets
     #[arg(long)]
     pub count: Option<u64>,
@@ -97,12 +85,8 @@ Examples:
   netns watch --once lecture
   netns watch --json   all counters and flows as they stand")]
 pub struct WatchArgs {
-    /// Name of the lab; may be left out when only one lab is up
-    pub lab: Option<String>,
-    /// Of a lab with several routers, the namespace of the one that is meant; "machine" is the
-    /// machine's own
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabArgument,
     /// Show one frame, over one second
     #[arg(long)]
     pub once: bool,

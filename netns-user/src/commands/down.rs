@@ -134,10 +134,10 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     let lab = Some(name.to_owned());
     let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
-    let TakenDown { strangers, edited, processes, was_lost } = taken;
-    for stranger in strangers {
+    let TakenDown { foreign, edited, processes, was_lost } = taken;
+    for name in foreign {
         crate::tell!(
-            "warning: namespace \"{stranger}\" is not the one that the lab made, and was left alone"
+            "warning: namespace \"{name}\" is not the one that the lab made, and was left alone"
         );
     }
     for file in edited {

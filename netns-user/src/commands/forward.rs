@@ -33,7 +33,7 @@ pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let topology = lab::choose(args.about.lab())?.topology;
     let rule = ForwardRule {
         protocol: args.listen.protocol,
         address: args.listen.address,
@@ -49,7 +49,7 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
             rule.target
         );
     }
-    let router = router_of(&topology, &rule, args.router.as_deref())?;
+    let router = router_of(&topology, &rule, args.about.router())?;
     let rules = std::slice::from_ref(&rule);
     router.recover(args.changing)?;
     router.work(|datapath| datapath.require_new_forwards(rules))?;
@@ -78,11 +78,11 @@ pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
 }
 
 fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let topology = lab::choose(args.about.lab())?.topology;
     let ListenArgs { protocol, port, address } = args.listen;
     let mut found = Vec::new();
     let mut missing = None;
-    for router in routers(&topology, args.router.as_deref())? {
+    for router in routers(&topology, args.about.router())? {
         router.recover(args.changing)?;
         match router.open()?.find_forward(protocol, address, port) {
             Ok(rule) => found.push((router, rule)),
@@ -113,9 +113,9 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let topology = lab::choose(args.about.lab())?.topology;
     let mut rules = Vec::new();
-    for router in routers(&topology, args.router.as_deref())? {
+    for router in routers(&topology, args.about.router())? {
         rules.extend(router.open()?.forwards()?);
     }
     print(json, &rules, |rules| forward_table(rules))?;

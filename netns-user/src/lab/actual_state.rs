@@ -1,4 +1,7 @@
-//! What of a lab stands in the kernel.
+//! The actual state of a lab: the resources that the kernel has now.
+//!
+//! It reads namespaces, links, addresses and routes through `net`, and compares them with the
+//! resources of the record only to know which are the lab's.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,18 +22,18 @@ use crate::{
     topology::Route,
 };
 
-/// The places of a lab as they are.
+/// The namespaces of a lab, as the kernel has them.
 #[derive(Debug)]
 pub(super) struct ActualState {
     namespaces: HashMap<Netns, Snapshot>,
-    /// Names of the lab's namespaces that were half made or half deleted when somebody was
-    /// killed. They are no places.
+    /// Names of the lab's namespaces that were half made or half deleted when a process was killed.
+    /// They are not in `namespaces`.
     half_made: Vec<String>,
-    /// Names of the lab's ports of each bridge.
+    /// Names of the lab's ports at each bridge.
     ports: HashMap<Interface, Vec<String>>,
 }
 
-/// What a namespace has.
+/// The state of one namespace.
 #[derive(Debug)]
 struct Snapshot {
     links: HashMap<String, Link>,
@@ -42,7 +45,7 @@ struct Snapshot {
     forwarding: bool,
 }
 
-/// A route as it is.
+/// A route that was found.
 #[derive(Clone, Copy, Debug)]
 struct FoundRoute {
     via: Option<Ipv4Addr>,
@@ -52,8 +55,7 @@ struct FoundRoute {
 }
 
 impl ActualState {
-    /// Looks at all places of these pieces. Namespaces that are not those of the record are no
-    /// places of the lab.
+    /// Reads the namespaces of these resources. Namespaces that the lab did not make are left out.
     pub(super) fn of(record: &LabRecord, resources: &[Resource]) -> Result<Self, LabError> {
         let machine = Snapshot::read()?;
         let mut actual_state =
@@ -62,7 +64,7 @@ impl ActualState {
         Ok(actual_state)
     }
 
-    /// Looks at the machine's own namespace alone.
+    /// Reads the machine's own namespace alone.
     pub(super) fn of_machine(resources: &[Resource]) -> Result<Self, LabError> {
         let namespaces = HashMap::from([(Netns::Machine, Snapshot::read()?)]);
         Ok(Self { namespaces, half_made: Vec::new(), ports: ports(resources) })
@@ -99,27 +101,28 @@ impl ActualState {
         Ok(Self { namespaces, half_made, ports: ports(resources) })
     }
 
-    /// Names that nothing usable bears, but a file of the lab's that is in the way.
+    /// Names of namespaces of the lab that cannot be used and have to be deleted before new ones
+    /// can be made.
     pub(super) fn half_made(&self) -> &[String] {
         &self.half_made
     }
 
-    /// Whether the place is there.
+    /// Whether the namespace exists.
     pub(super) fn has(&self, netns: &Netns) -> bool {
         self.namespaces.contains_key(netns)
     }
 
-    /// Whether packets are forwarded between the links of the place.
+    /// Whether the namespace forwards packets between its links.
     pub(super) fn forwards(&self, netns: &Netns) -> bool {
         self.namespaces.get(netns).is_some_and(|netns| netns.forwarding)
     }
 
-    /// The link at an end.
+    /// The link of an interface.
     pub(super) fn link(&self, interface: &Interface) -> Option<&Link> {
         self.namespaces.get(&interface.netns)?.links.get(&interface.name)
     }
 
-    /// The addresses of the link at an end, in the kernel's order, those of other owners included.
+    /// The addresses of an interface in the kernel's order, including those that others have added.
     fn addresses(&self, interface: &Interface) -> &[Ipv4Net] {
         let netns = self.namespaces.get(&interface.netns);
         let held = netns.and_then(|netns| {
@@ -129,7 +132,7 @@ impl ActualState {
         held.map_or(&[], Vec::as_slice)
     }
 
-    /// The addresses of all links that the pieces give one to.
+    /// The addresses of all interfaces to which the resources give an address.
     pub(super) fn link_addresses(&self, resources: &[Resource]) -> LinkAddresses {
         let mut all = LinkAddresses::default();
         for resource in resources {
@@ -142,12 +145,13 @@ impl ActualState {
         all
     }
 
-    /// Those of the pieces that are there, as they are.
+    /// The resources that exist, with their actual settings.
     pub(super) fn actual(&self, resources: &[Resource]) -> Vec<Resource> {
         resources.iter().filter_map(|resource| self.read_resource(resource)).collect()
     }
 
-    /// The piece as it is. What is not asked of it is not told of it.
+    /// A resource with its actual settings; `None` if it does not exist. Settings that the resource
+    /// does not ask for are left out.
     pub(super) fn read_resource(&self, resource: &Resource) -> Option<Resource> {
         match resource {
             Resource::Namespace { name, .. } => {
@@ -157,7 +161,7 @@ impl ActualState {
                     name: name.clone(),
                     forwarding: snapshot.forwarding,
                     lo_up: lo.is_some_and(|lo| lo.up),
-                    // What is set for all links of a namespace shows at the one that cannot go.
+                    // `lo` cannot be deleted, so it shows the setting for all links.
                     ipv6: lo.and_then(|lo| lo.ipv6).unwrap_or(false),
                 })
             }
@@ -186,8 +190,9 @@ impl ActualState {
         }
     }
 
-    /// On the machine, a bridge of another owner, who took the name over, has another Ethernet
-    /// address and none of the lab's ports. In a namespace of the lab every bridge is the lab's.
+    /// The bridge, if it is the lab's. On the machine, a bridge that somebody else has made under
+    /// this name has another Ethernet address and none of the lab's ports. In a namespace of the
+    /// lab, every bridge is the lab's.
     fn bridge(&self, interface: &Interface, settings: &LinkSettings) -> Option<&Link> {
         let bridge = self.link(interface).filter(|link| link.is(BRIDGE))?;
         let has_port = || {
@@ -200,8 +205,8 @@ impl ActualState {
         is_own.then_some(bridge)
     }
 
-    /// One end without the other is still in the way, and is told of as a broken cable; unless
-    /// nothing shows that it is the lab's.
+    /// The cable, if it is the lab's. If one end exists without the other, it is a broken cable,
+    /// which has to be deleted.
     fn cable(&self, cable: &CableResource) -> Option<CableResource> {
         let veth = |interface: &Interface| self.link(interface).filter(|link| link.is(VETH));
         let (near, far) = (veth(&cable.near), veth(&cable.far));
@@ -218,15 +223,15 @@ impl ActualState {
                 ..cable.clone()
             });
         }
-        if near.is_some_and(|near| self.led_to(near, cable)) {
+        if near.is_some_and(|near| self.is_near_end_of(near, cable)) {
             return Some(cable.broken(&cable.near));
         }
         far.filter(|far| far.mac == cable.settings[1].mac).map(|_| cable.broken(&cable.far))
     }
 
-    /// Whether this near end is the lab's, though its far end is not in its place: it is where
-    /// the lab has plugged it in, or the far end bears another name.
-    fn led_to(&self, near: &Link, cable: &CableResource) -> bool {
+    /// Whether an interface is the near end of a cable of the lab although the far end is not
+    /// found: it is a port of the lab's bridge, or its far end has another name now.
+    fn is_near_end_of(&self, near: &Link, cable: &CableResource) -> bool {
         let bridge =
             cable.bridge.as_ref().map(|name| Interface::new(cable.near.netns.clone(), name));
         let plugged = bridge.and_then(|interface| self.link(&interface)).map(|bridge| bridge.index);
@@ -240,7 +245,7 @@ impl ActualState {
         renamed || (plugged.is_some() && near.bridge == plugged)
     }
 
-    /// Addresses of the lab's links, and routes out of them, that somebody has added by hand.
+    /// Addresses of the lab's links, and routes over them, that somebody has added by hand.
     pub(super) fn added(&self, resources: &[Resource]) -> Vec<Resource> {
         let known: HashSet<Key> = resources.iter().map(Resource::key).collect();
         let mut added = Vec::new();
@@ -260,18 +265,18 @@ impl ActualState {
             }));
         }
         added.retain(|resource| !known.contains(&resource.key()));
-        added.sort_by_cached_key(|resource| resource.words());
+        added.sort_by_cached_key(|resource| resource.describe());
         added
     }
 
-    /// Names of what is wanted and not there, in words.
+    /// The resources that do not exist.
     pub(super) fn missing<'p>(&self, resources: &'p [Resource]) -> Vec<&'p Resource> {
         let there: HashSet<Key> = self.actual(resources).iter().map(Resource::key).collect();
         resources.iter().filter(|resource| !there.contains(&resource.key())).collect()
     }
 }
 
-/// Names of the ports that each bridge is to have.
+/// Names of the ports that each bridge should have.
 fn ports(resources: &[Resource]) -> HashMap<Interface, Vec<String>> {
     let mut ports: HashMap<Interface, Vec<String>> = HashMap::new();
     for resource in resources {
@@ -284,7 +289,7 @@ fn ports(resources: &[Resource]) -> HashMap<Interface, Vec<String>> {
 }
 
 impl Snapshot {
-    /// Of the calling thread's namespace.
+    /// Reads the calling thread's namespace.
     fn read() -> Result<Self, NetError> {
         let netlink = Netlink::open()?;
         let links = netlink.links()?;

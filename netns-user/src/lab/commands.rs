@@ -1,5 +1,5 @@
-//! What `up` and `down` do, told as the commands of other programs: a script for `sh -e`, in
-//! which whatever no other program can do is a comment.
+//! What `up` and `down` do, written as commands of other programs: a script for `sh -e`. Steps that
+//! no other program can do are comments in it.
 
 use std::collections::HashSet;
 
@@ -23,16 +23,16 @@ use crate::{
     topology::Topology,
 };
 
-/// Before what is said of the datapath of a lab that is up. Rules of iptables would be others
-/// beside its own, and none of them could be deleted.
+/// Marks a change of the datapath of a lab that is up. The real iptables rule would be an
+/// additional rule, and could not delete the existing one.
 const IN_EBPF: &str = "# in eBPF: ";
 
 impl Plan {
-    /// The commands of other programs that the plan stands for, in order.
+    /// The equivalent commands of other programs, in order.
     pub fn commands(&self) -> Vec<String> {
         let replaced = self.datapaths.iter().filter_map(|(datapath, kind)| {
-            let goes = matches!(kind, DatapathPlan::Install { replaces: true });
-            goes.then_some(&datapath.spec.lab)
+            let is_replaced = matches!(kind, DatapathPlan::Install { replaces: true });
+            is_replaced.then_some(&datapath.spec.lab)
         });
         let gone = self.removed_datapaths.iter().chain(replaced);
         let (begin, end) =
@@ -47,7 +47,7 @@ impl Plan {
             commands.extend(machine::EFFECTS.map(|effect| format!("# {effect}")));
         }
         commands.extend(self.steps().flat_map(Step::commands));
-        // A program goes with its interface.
+        // A program is detached when its interface is deleted.
         let deleted: HashSet<&Interface> = self
             .steps()
             .filter_map(|step| match step {
@@ -59,13 +59,15 @@ impl Plan {
             commands.extend(match kind {
                 DatapathPlan::Install { .. } => install_commands(datapath),
                 DatapathPlan::Change(changes) => {
-                    let told = changes.iter().flat_map(|change| told(datapath, change, &deleted));
-                    told.collect()
+                    let commands = changes
+                        .iter()
+                        .flat_map(|change| change_commands(datapath, change, &deleted));
+                    commands.collect()
                 }
             });
         }
         let made = self.changes.iter().filter(|change| change.kind == ChangeKind::Add);
-        let opened = made.flat_map(|change| change.resource.make_when_guarded());
+        let opened = made.flat_map(|change| change.resource.guarded_steps());
         let opened =
             opened.chain(self.closed_gates.iter().map(|interface| gates::step(interface, true)));
         commands.extend(opened.flat_map(|step| step.commands()));
@@ -75,8 +77,7 @@ impl Plan {
     }
 }
 
-/// The commands of other programs that [`super::down()`] stands for, for what stands of the lab;
-/// none when it is not up.
+/// The equivalent commands for [`super::down()`] of the lab as it is now; none when it is not up.
 ///
 /// # Errors
 /// When the record cannot be read or the kernel refuses to tell.
@@ -91,7 +92,7 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     };
     let resources = record.resources();
     let actual = ActualState::of(&record, &resources)?.actual(&resources);
-    // What goes with something else needs no step of its own.
+    // Objects that disappear with others need no step of their own.
     let gone = diff(&actual, &[], &LinkAddresses::of_resources(&actual)).into_iter();
     // `down` keeps a file that was changed by hand.
     let is_kept = |step: &Step| match step {
@@ -116,7 +117,7 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     Ok(commands)
 }
 
-/// The commands for a lab without a record that can be read.
+/// The commands for a lab whose record is missing or cannot be read.
 fn lost_commands(lost: &Lost) -> Vec<String> {
     let links = lost.links().iter().map(|link| format!("ip link del dev {}", word(link)));
     let namespaces = lost.namespaces().iter();
@@ -125,7 +126,7 @@ fn lost_commands(lost: &Lost) -> Vec<String> {
     links.chain(namespaces).chain(pins).collect()
 }
 
-/// The commands that take down what the commands of [`Plan`] for a new lab have made.
+/// The commands that undo the commands of a [`Plan`] for a new lab.
 ///
 /// # Errors
 /// When the kernel refuses to tell.
@@ -135,7 +136,7 @@ pub fn undo_commands(topology: &Topology) -> Result<Vec<String>, LabError> {
     let gone = diff(&resources, &[], &LinkAddresses::of_resources(&resources)).into_iter();
     let steps = gone.filter_map(|mut change| change.steps.pop());
     let mut commands: Vec<String> = steps.flat_map(|step| step.commands()).collect();
-    // Those in namespaces have gone with them.
+    // Datapaths in namespaces disappear with them.
     let machine = datapaths(&wanted).into_iter().filter(|datapath| datapath.router.is_none());
     for RouterDatapath { spec, .. } in machine {
         let netns = &Netns::Machine;
@@ -153,17 +154,17 @@ pub fn undo_commands(topology: &Topology) -> Result<Vec<String>, LabError> {
     Ok(commands)
 }
 
-/// Programs and maps go with the files that hold them.
+/// The kernel removes programs and maps when their pins are deleted.
 fn unpin(datapath: &str) -> String {
     format!("rm -r {}", Datapath::pins_of(datapath).display())
 }
 
-/// A setting of the machine's own.
+/// Sets a sysctl of the machine.
 fn set(key: &str, value: &str) -> Vec<String> {
     Step::Set { netns: Netns::Machine, key: key.to_owned(), value: value.to_owned() }.commands()
 }
 
-/// Without the programs, rules of iptables translate as well.
+/// The rules of iptables that translate in place of the programs.
 fn install_commands(datapath: &RouterDatapath) -> Vec<String> {
     let RouterDatapath { router, spec } = datapath;
     let netns = &Netns::of(router.as_deref());
@@ -176,8 +177,8 @@ fn install_commands(datapath: &RouterDatapath) -> Vec<String> {
     uplinks.chain(cables).chain(routed).chain(masquerades).chain(forwards).collect()
 }
 
-/// What is changed in a datapath that stays.
-fn told(
+/// A change of an installed datapath.
+fn change_commands(
     datapath: &RouterDatapath,
     change: &DatapathChange,
     deleted: &HashSet<&Interface>,
@@ -185,11 +186,11 @@ fn told(
     let netns = &Netns::of(datapath.router.as_deref());
     let stays = |name: &str| !deleted.contains(&Interface::new(netns.clone(), name));
     let rule = |commands: Vec<String>| {
-        let told = commands.into_iter().map(|line| match line.starts_with('#') {
+        let marked = commands.into_iter().map(|line| match line.starts_with('#') {
             true => line,
             false => format!("{IN_EBPF}{line}"),
         });
-        told.collect()
+        marked.collect()
     };
     match change {
         DatapathChange::Uplink { name, added } if *added || stays(name) => {

@@ -144,7 +144,7 @@ pub enum LabError {
     Net(#[from] NetError),
     #[error(transparent)]
     Datapath(#[from] DatapathError),
-    /// Several things failed, each for itself; displays one a line.
+    /// Several independent failures; displays one a line.
     #[error("{}", Lines(.0))]
     Several(Vec<LabError>),
 }
@@ -154,7 +154,7 @@ impl LabError {
         Self::File { action: action.into(), cause }
     }
 
-    /// A failure and those of mending it.
+    /// This error, together with those of undoing the failed work.
     pub(crate) fn with(self, others: Vec<Self>) -> Self {
         if others.is_empty() {
             return self;
@@ -164,7 +164,7 @@ impl LabError {
         Self::Several(errors)
     }
 
-    /// `Ok` when nothing failed; a single failure stands for itself.
+    /// `Ok` without errors; a single error is returned as it is.
     pub(super) fn collect(errors: Vec<Self>) -> Result<(), Self> {
         let mut errors = errors.into_iter();
         match errors.next() {

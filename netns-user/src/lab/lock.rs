@@ -27,9 +27,9 @@ pub(super) struct LabLock {
 }
 
 impl LabLock {
-    /// Waits for the lock. With it, a record that is not complete is known to be of a process that
-    /// was killed; so is a setting that was not set back. `goes_on` says whether the lock is still
-    /// wanted.
+    /// Waits for the lock. Whoever has it knows that an incomplete record belongs to a process that
+    /// was killed; settings that such a process left are restored here. `goes_on` says whether the
+    /// lock is still wanted.
     pub(super) fn acquire(goes_on: impl Fn() -> bool) -> Result<Self, LabError> {
         let file = lock(goes_on)?;
         make_folder(Path::new(DIRECTORY))
@@ -47,7 +47,7 @@ impl LabLock {
     }
 }
 
-/// Waits until nobody builds, changes or takes down a lab; whether somebody did.
+/// Waits until no other process builds, changes or takes down a lab. Returns whether one did.
 pub(super) fn wait_for_others() -> Result<bool, LabError> {
     let was_held = locks::is_held(&open()?);
     if was_held {
@@ -68,7 +68,7 @@ fn lock(goes_on: impl Fn() -> bool) -> Result<File, LabError> {
     })
 }
 
-/// Root alone can open the file: everybody who can open a file can lock it.
+/// Only root can open the file: everybody who can open a file can lock it.
 fn open() -> Result<File, LabError> {
     let open = || {
         // The root of a container may be empty.

@@ -3,12 +3,12 @@
 //! A lab outlives the process that built it: the kernel holds all of it. The record says what to
 //! take down, and is written before the first object is made.
 //!
-//! The way of `up`: `resources` and `datapaths` say what a topology consists of, `actual_state` looks
-//! at what is there, `changes` compares the two, `plan` adds the datapaths and the settings of the
-//! machine, and `apply` carries the plan out. `down` goes by the `record`, in `take_down`.
+//! The way of `up`: `resources` and `datapaths` say what a topology consists of, `actual_state`
+//! reads what exists, `changes` compares the two, `plan` adds the datapaths and the settings of the
+//! machine, and `apply` carries the plan out. `down` follows the `record`, in `take_down`.
 //!
-//! Labs use `topology`, `step`, `net` and `datapath`; the commands and `doctor` use labs. Inside the
-//! folder each module uses only those that are named before it on this way.
+//! This folder uses `topology`, `step`, `net` and `datapath`; the commands, `doctor` and the
+//! demonstration use it. Inside, each module uses only modules that come before it on this way.
 
 mod actual_state;
 mod apply;
@@ -40,7 +40,7 @@ pub use plan::{Plan, lines::PlannedChange, plan};
 pub use preflight::require_root;
 pub(crate) use preflight::{
     auto_uplink, default_interface,
-    machine::{Ways, uplink_fault},
+    machine::{Reachability, uplink_fault},
 };
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
@@ -54,10 +54,10 @@ pub(crate) use surroundings::{
 };
 pub use up::{UpOutcome, up};
 
-/// The lab that a command is about: the one named, else the only one there is.
+/// The lab that a command is about: the named one, or else the only one.
 ///
 /// # Errors
-/// When that lab is not up or not finished, when no lab is up, or when several are.
+/// When that lab is not up or not complete, when no lab is up, or when several are.
 pub fn choose(lab: Option<&str>) -> Result<LabRecord, LabError> {
     let record = match lab {
         Some(name) => LabRecord::load(name)?,
@@ -77,11 +77,11 @@ pub fn choose(lab: Option<&str>) -> Result<LabRecord, LabError> {
     if record.is_settled() { Ok(record) } else { Err(record.unfinished()) }
 }
 
-/// The record, once nobody builds, changes or takes down the lab. It tells of an `up` or `down`
-/// that was interrupted, if it is not settled even so.
+/// The record, read again once no process builds, changes or takes down the lab. If it still is not
+/// settled, its `up` or `down` was interrupted.
 ///
 /// # Errors
-/// [`LabError::NotUp`] when the lab is taken down meanwhile; when it takes too long.
+/// [`LabError::NotUp`] when the lab is taken down in the meantime; when it takes too long.
 pub fn settled(record: LabRecord) -> Result<LabRecord, LabError> {
     if record.is_settled() || require_root().is_err() {
         return Ok(record);
@@ -90,7 +90,7 @@ pub fn settled(record: LabRecord) -> Result<LabRecord, LabError> {
     LabRecord::load(record.name())
 }
 
-/// Waits until nobody builds, changes or takes down a lab; whether somebody did.
+/// Waits until no process builds, changes or takes down a lab. Returns whether one did.
 ///
 /// # Errors
 /// When it takes too long.

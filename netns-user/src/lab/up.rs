@@ -1,4 +1,4 @@
-//! Builds a lab, or brings one that is up to another topology.
+//! Builds a lab, or changes one that is up.
 
 use serde::Serialize;
 
@@ -15,27 +15,26 @@ use super::{
 };
 use crate::{datapath::Datapath, net::Netns, topology::Topology};
 
-/// How often a change looks whether something is still missing.
+/// Attempts to complete a change.
 const ROUNDS: usize = 3;
 
-/// What `up` did.
+/// The result of `up`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpOutcome {
-    /// The lab stands and lives on without a process.
+    /// The lab was built, and stays up without a process.
     Built,
-    /// The lab was up, and is now as the topology wants it.
+    /// The lab was up, and was changed.
     Changed,
-    /// The very same lab was there already; nothing was changed.
+    /// The same lab was up already; nothing was changed.
     AlreadyUp,
 }
 
-/// Builds the lab, its datapaths included; of one that is up, changes what differs. What an
-/// interrupted `up` left is cleared, or brought to its end. On failure everything is as it was
-/// before.
+/// Builds the lab with its datapaths, or changes one that is up where it differs. Remains of an
+/// interrupted `up` are cleared, or completed. On failure everything is as before.
 ///
 /// # Errors
-/// When it is not allowed, something is in the way, or the kernel refuses.
+/// When the caller is not root, something is in the way, or the kernel refuses.
 pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
     preflight::require_root()?;
     preflight::require_kernel()?;
@@ -62,7 +61,7 @@ fn build(
     let mut record = LabRecord::new(topology, preflight::auto_uplink(topology)?);
     preflight::check_free(&record.topology, None)?;
     let plan = Plan::new(record.topology.clone())?;
-    // Whoever was killed while he took one away may have left a part.
+    // A process that was killed while it removed a record may have left a part of it.
     record::files::remove(record.name())?;
     record.write()?;
     let _expedited = lock.expedite_rcu(plan.grace_periods())?;
@@ -73,7 +72,7 @@ fn build(
     }
 }
 
-/// What does not change is not touched, and keeps its connections.
+/// Changes a lab. Parts that do not change are not touched, and keep their connections.
 fn change(
     mut record: LabRecord,
     topology: &Topology,
@@ -96,7 +95,7 @@ fn change(
         .and_then(|()| converge(&mut record, &wanted, progress))
         .and_then(|()| record.finish());
     let Err(error) = changed else { return Ok(UpOutcome::Changed) };
-    // Half-way is nowhere: back to what it was.
+    // A half changed lab is of no use: change it back.
     let Some(before) = before else { return Err(error) };
     match go_back(&mut record, before) {
         Ok(()) => Err(error),
@@ -104,8 +103,9 @@ fn change(
     }
 }
 
-/// What was about to go when the plan was made, like the cables of a namespace that somebody
-/// has just deleted, is missing by now.
+/// Plans and applies again until nothing is left to do. An object that was about to disappear when
+/// the plan was made, such as a cable of a namespace that somebody has just deleted, is missing by
+/// now.
 fn converge(
     record: &mut LabRecord,
     wanted: &Topology,
@@ -121,8 +121,8 @@ fn converge(
     Ok(())
 }
 
-/// Whoever asks for a lab wants it to know its routers as they are now, and nothing left of
-/// commands that were killed.
+/// Updates the routers' addresses in the datapaths of an unchanged lab, and completes interrupted
+/// changes of rules.
 fn refresh(topology: &Topology) -> Result<(), LabError> {
     for datapath in datapaths(topology) {
         let living = Datapath::open(&datapath.spec.lab)?;

@@ -1,4 +1,7 @@
-//! Carries a plan out.
+//! Carries out a plan.
+//!
+//! Only this folder creates and changes the objects of a lab. Before each step the record says what
+//! may exist. It uses `plan`, `record` and `forwarding`.
 //!
 //! The only folder that makes something of a lab. It writes down in the record what it does.
 
@@ -22,10 +25,11 @@ use crate::{
     step::NetlinkPool,
 };
 
-/// Carries a plan out, with a record that tells of both what stands and what is to stand.
+/// Carries out a plan. The record must name both the topology that exists and the one that is
+/// wanted.
 ///
 /// # Errors
-/// When the kernel refuses something, or `progress` wants an end; what was done by then stays.
+/// When the kernel refuses something, or `progress` asks to stop; everything done before stays.
 pub(in crate::lab) fn apply(
     plan: &Plan,
     record: &mut LabRecord,
@@ -39,13 +43,14 @@ pub(in crate::lab) fn apply(
         gates::close(record, name)?;
         record.datapaths.remove(*name);
     }
-    // Before they go: nobody may take half of one for a whole one.
+    // The record drops their names first, so that nobody takes a half removed datapath for a whole
+    // one.
     record.write_state()?;
     gone.into_iter().try_for_each(|name| Datapath::remove(name))?;
     for name in &plan.half_made {
-        record.unmake(name)?;
+        record.delete_half_made(name)?;
     }
-    // The verifier is busy with the programs while the network is made.
+    // The verifier checks the programs while the network is made.
     let prepared = thread::scope(|scope| {
         let prepare = |(datapath, kind): &(RouterDatapath, DatapathPlan)| match kind {
             DatapathPlan::Install { .. } => Datapath::prepare(&datapath.spec).map(Some),
@@ -82,7 +87,7 @@ pub(in crate::lab) fn apply(
     check_goes_on(progress.goes_on())
 }
 
-/// Installs what is prepared, or changes what is there.
+/// Installs a prepared datapath, or changes the one that is installed.
 fn make_datapath(
     datapath: &RouterDatapath,
     prepared: Option<PreparedDatapath>,

@@ -1,8 +1,8 @@
-//! Making the network of a plan.
+//! Makes the network of a plan.
 //!
-//! In a large lab nearly all is namespaces that know only their own link and the bridge at its
-//! other end: those are made on all CPUs at once. The kernel makes links one after another, and
-//! everything else of a namespace side by side.
+//! In a large lab, most namespaces need only their own link and the bridge at its other end: these
+//! are made on all CPUs at once. The kernel makes links one after another, and does everything else
+//! in a namespace in parallel.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,14 +31,14 @@ use crate::{
     threads::{WorkQueue, cpus, on_threads},
 };
 
-/// How long the bridge ports may take to open, and old links to go. The kernel does it in the
-/// background, usually within a millisecond.
+/// How long bridge ports may take to open, and deleted links to disappear. The kernel does both in
+/// the background, usually within a millisecond.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How often to look whether they have.
+/// How often to check.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Makes, changes and removes what a plan says, in its order wherever that matters.
+/// Makes, changes and removes the resources of a plan, in its order where the order matters.
 pub(in crate::lab) fn make_network(
     plan: &Plan,
     record: &mut LabRecord,
@@ -61,8 +61,8 @@ pub(in crate::lab) fn make_network(
     wait_until_open(plan, &mut worker.pool)
 }
 
-/// New namespaces from the beginning of a plan, each with all that stands in it, as long as none of
-/// them needs another.
+/// The new namespaces at the beginning of a plan, each with all changes inside it, up to the first
+/// that needs another of them.
 fn independent_groups(changes: &[Change]) -> Vec<&[Change]> {
     let mut groups = Vec::new();
     let mut names = HashSet::new();
@@ -86,7 +86,7 @@ fn independent_groups(changes: &[Change]) -> Vec<&[Change]> {
     groups
 }
 
-/// The name of the namespace that is made there, and the steps in it that come at once.
+/// The name of the namespace that a change makes, and the further steps of the change.
 fn new_namespace(change: &Change) -> Option<(&str, &[Step])> {
     match change.steps.as_slice() {
         [Step::AddNamespace { name }, inside @ ..] => Some((name.as_str(), inside)),
@@ -94,7 +94,7 @@ fn new_namespace(change: &Change) -> Option<(&str, &[Step])> {
     }
 }
 
-/// Whether all of it is in that namespace, but for the near end of a cable.
+/// Whether a change affects only that namespace, apart from the near end of a cable.
 fn is_inside(change: &Change, namespace: &str) -> bool {
     let netns = match &change.resource {
         Resource::Cable(cable) => &cable.far.netns,
@@ -106,26 +106,26 @@ fn is_inside(change: &Change, namespace: &str) -> bool {
     netns.name() == Some(namespace)
 }
 
-/// What one thread works with.
+/// The tools of one thread.
 #[derive(Debug, Default)]
 struct Worker {
     pool: NetlinkPool,
     settings: Settings,
-    /// Only of a thread that ends with its work.
+    /// Only for threads that end with their work.
     maker: Option<Maker>,
 }
 
-/// The work on one network, whoever does it.
+/// The work on one network, shared by all threads.
 struct Work<'a> {
     record: Mutex<&'a mut LabRecord>,
-    /// How many differences there are no more, of how many.
+    /// How many changes are done, of `all`.
     done: Mutex<usize>,
     all: usize,
     progress: &'a dyn Progress,
 }
 
 impl Work<'_> {
-    /// Makes groups on all CPUs, in no order. After an error none is begun.
+    /// Makes groups on all CPUs, in any order. After an error no further group is begun.
     fn at_once(&self, groups: &[&[Change]]) -> Result<(), LabError> {
         let queue = WorkQueue::new(groups);
         let work = || {
@@ -148,7 +148,7 @@ impl Work<'_> {
         })
     }
 
-    /// Tells that one more is begun, unless that is no longer wanted.
+    /// Reports that another change begins. An error, if the work should stop.
     fn advance(&self) -> Result<(), LabError> {
         let mut done = locked(&self.done);
         check_goes_on(self.progress.advanced("network", *done, self.all))?;
@@ -156,7 +156,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Makes a namespace and does the settings in it on the thread that is in there anyway.
+    /// Makes a namespace, and writes the settings in it on the thread that has just entered it.
     fn make_namespace(
         &self,
         name: &str,
@@ -187,22 +187,23 @@ impl Work<'_> {
     }
 }
 
-/// What a thread that panicked has left is not looked at: its panic goes on.
+/// A thread that panicked may have left the value half changed. Nobody reads it then: the panic is
+/// passed on.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn do_steps(change: &Change, pool: &mut NetlinkPool) -> Result<(), LabError> {
-    change.steps.iter().try_for_each(|step| match patiently(pool, step) {
-        // It went by itself since it was looked for.
+    change.steps.iter().try_for_each(|step| match apply_with_retry(pool, step) {
+        // The kernel has deleted it meanwhile, together with something else.
         Err(error) if change.kind == ChangeKind::Remove && error.is_absence() => Ok(()),
         done => Ok(done?),
     })
 }
 
-/// A link of that name may be about to go with the namespace of its far end, which the kernel
-/// does in the background: a new one waits for that.
-fn patiently(pool: &mut NetlinkPool, step: &Step) -> Result<(), NetError> {
+/// Applies a step. The kernel may still be deleting a link of the same name in the background, with
+/// the namespace of its far end: a new cable waits until the name is free.
+fn apply_with_retry(pool: &mut NetlinkPool, step: &Step) -> Result<(), NetError> {
     let deadline = Instant::now() + DEADLINE;
     loop {
         match pool.apply(step) {
@@ -218,8 +219,8 @@ fn patiently(pool: &mut NetlinkPool, step: &Step) -> Result<(), NetError> {
     }
 }
 
-/// The kernel opens a bridge port some time after both ends of its cable are up, and drops
-/// what comes earlier: the first packet after `up` would be lost.
+/// Waits until bridge ports forward. The kernel opens a port a short time after both ends of its
+/// cable are up, and drops packets until then: the first packet after `up` would be lost.
 fn wait_until_open(plan: &Plan, pool: &mut NetlinkPool) -> Result<(), LabError> {
     let ports = plan.changes.iter().filter_map(|change| match &change.resource {
         Resource::Cable(CableResource { near, bridge: Some(_), .. }) => Some(near),

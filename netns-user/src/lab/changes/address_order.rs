@@ -1,5 +1,6 @@
-//! The order of a link's addresses. In each subnet the kernel speaks from the address that it was
-//! given first, and takes the further ones away with it unless it is told to promote the next.
+//! The order of a link's addresses. In each subnet the kernel sends from the address that was added
+//! first. When that address is deleted, the kernel deletes the others of the subnet too, unless
+//! `promote_secondaries` is set.
 
 use ipnet::Ipv4Net;
 
@@ -12,10 +13,10 @@ use crate::{
 
 const LOOPBACK: &str = "lo";
 
-/// Adds two kinds of steps to the differences. Before the first address of a subnet is removed, the
-/// kernel is told to keep the further ones. The first wanted address of a link, and of each of its
-/// subnets, gets to the front: the lab's addresses before it are removed and added again, which puts
-/// them behind it. `is_new` tells the links that have none of their addresses yet.
+/// Adds two kinds of steps to the changes. Before the first address of a subnet is deleted,
+/// `promote_secondaries` is set. The first wanted address of a link, and of each of its subnets,
+/// moves to the front: the lab's addresses before it are deleted and added again, which puts them
+/// behind it. `is_new` says of a link that it has none of its addresses yet.
 pub(super) fn keep_order(
     changes: &mut Vec<Change>,
     wanted: &[Resource],
@@ -23,7 +24,7 @@ pub(super) fn keep_order(
     is_new: impl Fn(&Interface) -> bool,
 ) {
     let wanted = LinkAddresses::of_resources(wanted);
-    // An outside only answers for its addresses on lo: their order does not matter.
+    // On `lo`, an outside namespace only answers for its addresses: the order does not matter.
     let interfaces =
         wanted.interfaces().filter(|interface| interface.name != LOOPBACK && !is_new(interface));
     let mut interfaces: Vec<&Interface> = interfaces.collect();
@@ -65,12 +66,12 @@ pub(super) fn keep_order(
     }
 }
 
-/// The addresses of a link in the order of the kernel's list.
+/// The addresses of a link in the kernel's order.
 #[derive(Default)]
 struct Row {
-    /// The first of each subnet.
+    /// The first address of each subnet.
     firsts: Vec<Ipv4Net>,
-    /// The other addresses of all subnets, which the kernel lists after the first ones.
+    /// The other addresses of all subnets. The kernel lists them after the first ones.
     further: Vec<Ipv4Net>,
 }
 
@@ -85,7 +86,7 @@ impl Row {
         self.firsts.iter().chain(&self.further).copied()
     }
 
-    /// Adds it, if it is not there.
+    /// Adds an address, if it is not there.
     fn add(&mut self, address: Ipv4Net) {
         if self.all().any(|other| other == address) {
             return;
@@ -94,7 +95,7 @@ impl Row {
         if is_new { self.firsts.push(address) } else { self.further.push(address) }
     }
 
-    /// Removes it. True when the next one of its subnet takes its place.
+    /// Removes an address. Returns whether the next one of its subnet becomes the first.
     fn remove(&mut self, address: Ipv4Net) -> bool {
         self.further.retain(|other| *other != address);
         let Some(at) = self.firsts.iter().position(|other| *other == address) else { return false };
@@ -104,20 +105,22 @@ impl Row {
         next.is_some()
     }
 
-    /// Brings the first wanted address to the front of the link, and that of each subnet to the front
-    /// of its subnet. Returns the addresses that have to be removed and added again, in order, each
-    /// with whether another one takes its place meanwhile. Addresses of other owners stay.
+    /// Moves the first wanted address to the front of the link, and the first of each subnet to the
+    /// front of its subnet. Returns the addresses to delete and add again, in order, each with
+    /// whether another one becomes the first in between. Addresses that others have added stay.
     fn bring_forward(&mut self, wanted: &[Ipv4Net]) -> Vec<(Ipv4Net, bool)> {
         let mut moved = Vec::new();
         let firsts = wanted.iter().enumerate().filter(|(at, address)| {
             !wanted[..*at].iter().any(|other| other.trunc() == address.trunc())
         });
         for (at, first) in firsts {
-            // First in its own subnet; after that only first addresses of other subnets are before it.
+            // First to the front of its own subnet. Then only first addresses of other subnets come
+            // before it.
             while let Some(other) = self.before(*first, wanted, |it| it.trunc() == first.trunc()) {
                 self.move_back(other, &mut moved);
             }
-            // Behind an address of another owner in its subnet it cannot come before other subnets.
+            // Behind somebody else's address in its own subnet, it cannot come before other
+            // subnets.
             let comes_first = at == 0 && self.firsts.contains(first);
             while let Some(other) = self.before(*first, wanted, |_| comes_first) {
                 self.move_back(other, &mut moved);
@@ -126,7 +129,7 @@ impl Row {
         moved
     }
 
-    /// The first wanted address that is listed before `address`, among those that `which` takes.
+    /// The first wanted address before `address` that `which` accepts.
     fn before(
         &self,
         address: Ipv4Net,
@@ -144,7 +147,7 @@ impl Row {
     }
 }
 
-/// Makes the kernel put the next address of a subnet in the place of one that goes.
+/// Tells the kernel to keep the other addresses of a subnet when its first one is deleted.
 fn promote(interface: &Interface) -> Step {
     let key = format!("ipv4/conf/{}/promote_secondaries", interface.name);
     Step::Set { netns: interface.netns.clone(), key, value: "1".to_owned() }

@@ -1,5 +1,7 @@
 //! The changes that lead from the actual resources of a lab to the wanted ones.
 //!
+//! Pure: this folder compares two lists of resources, and uses nothing but `resources` and `step`.
+//!
 //! Pure: it compares two lists of resources and knows nothing else.
 
 mod address_order;
@@ -16,7 +18,7 @@ use crate::{
     step::Step,
 };
 
-/// What becomes of a resource.
+/// What happens to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
@@ -25,14 +27,14 @@ pub enum ChangeKind {
     Remove,
 }
 
-/// A piece that is to be added, changed or removed, with the steps that do it.
+/// A resource to add, change or remove, and the steps that do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) kind: ChangeKind,
-    /// As it is to be; when it is removed, as it is.
+    /// The wanted resource; for a removal, the actual one.
     pub(super) resource: Resource,
     pub(super) steps: Vec<Step>,
-    /// What of it is to be changed.
+    /// The settings that change.
     pub(super) deviations: Vec<Deviation>,
 }
 
@@ -41,7 +43,7 @@ impl Change {
         Self { kind, resource, steps, deviations: Vec::new() }
     }
 
-    /// From a piece as it is to the one that is wanted, if they differ.
+    /// The change from the actual resource to the wanted one, if they differ.
     fn changing(is: &Resource, wanted: &Resource) -> Option<Self> {
         let (deviations, steps): (Vec<_>, Vec<_>) = is.corrections(wanted)?.into_iter().unzip();
         let steps: Vec<Step> = steps.into_iter().flatten().collect();
@@ -50,9 +52,9 @@ impl Change {
     }
 }
 
-/// What is to be done, in order: removals first, the last made first, then the rest in the
-/// order of `wanted`. What goes with something else is not removed by itself. Both lists have
-/// parents before their children. `addresses` are those that the links of `actual` have.
+/// All changes, in order: first the removals, in reverse order of `actual`, then the rest in the
+/// order of `wanted`. A resource that disappears with another one gets no removal of its own. In
+/// both lists, parents come before their children. `addresses` are those of the links of `actual`.
 pub(super) fn diff(
     actual: &[Resource],
     wanted: &[Resource],
@@ -76,7 +78,7 @@ pub(super) fn diff(
         if !stays {
             gone.insert(key);
             let resource = resource.clone();
-            let mut steps = links.leading_out(&resource);
+            let mut steps = links.delete_cables_out(&resource);
             steps.extend(resource.delete_steps());
             removed.push(Change::new(ChangeKind::Remove, resource, steps));
         }
@@ -91,16 +93,16 @@ pub(super) fn diff(
     removed.extend(wanted.iter().filter_map(|resource| {
         match kept.get(&resource.key()) {
             Some(is) => Change::changing(is, resource),
-            // A route that waits is added later, without steps here.
-            None => Some(Change::new(ChangeKind::Add, resource.clone(), resource.make())),
+            // A route that waits until the router is guarded has no steps here.
+            None => Some(Change::new(ChangeKind::Add, resource.clone(), resource.create_steps())),
         }
     }));
-    let is_new = |interface: &Interface| links.goes(interface, &gone);
+    let is_new = |interface: &Interface| links.is_deleted(interface, &gone);
     address_order::keep_order(&mut removed, wanted, addresses, is_new);
     removed
 }
 
-/// The ports of a bridge that goes stay, but are ports of nothing.
+/// When a bridge is deleted, its ports stay and belong to no bridge.
 fn unplug(kept: &mut HashMap<Key, Resource>, gone: &HashSet<Key>) {
     for resource in kept.values_mut() {
         if let Resource::Cable(CableResource { near, bridge, .. }) = resource {
@@ -112,30 +114,30 @@ fn unplug(kept: &mut HashMap<Key, Resource>, gone: &HashSet<Key>) {
     }
 }
 
-/// Who goes with whom.
+/// Which resources the kernel deletes together.
 struct Links {
-    /// The key of the bridge or cable that an end belongs to.
-    by_end: HashMap<Interface, Key>,
-    /// The addresses of each place with their links, for routes by a gateway.
+    /// The bridge or cable that each interface belongs to.
+    by_interface: HashMap<Interface, Key>,
+    /// The addresses of each namespace and their interfaces, to find the interface of a gateway.
     addresses: HashMap<Netns, Vec<(Interface, Ipv4Net)>>,
-    /// Both ends of each cable between two places.
+    /// Both ends of each cable.
     cables: Vec<(Interface, Interface)>,
 }
 
 impl Links {
     fn of(resources: &[Resource]) -> Self {
         let mut links =
-            Self { by_end: HashMap::new(), addresses: HashMap::new(), cables: Vec::new() };
+            Self { by_interface: HashMap::new(), addresses: HashMap::new(), cables: Vec::new() };
         for resource in resources {
             let key = resource.key();
             match resource {
                 Resource::Bridge { interface, .. } => {
-                    links.by_end.insert(interface.clone(), key);
+                    links.by_interface.insert(interface.clone(), key);
                 }
                 Resource::Cable(cable) => {
                     links.cables.push((cable.near.clone(), cable.far.clone()));
-                    links.by_end.insert(cable.near.clone(), key.clone());
-                    links.by_end.insert(cable.far.clone(), key);
+                    links.by_interface.insert(cable.near.clone(), key.clone());
+                    links.by_interface.insert(cable.far.clone(), key);
                 }
                 Resource::Address { interface, address } => {
                     let addresses = links.addresses.entry(interface.netns.clone()).or_default();
@@ -148,10 +150,10 @@ impl Links {
         links
     }
 
-    /// The steps that take a namespace's cables to elsewhere away. The kernel would do it in the
-    /// background, later than their names may be wanted again, and never while a process is in
-    /// the namespace.
-    fn leading_out(&self, resource: &Resource) -> Vec<Step> {
+    /// The steps that delete the cables from a namespace to others. With the namespace, the kernel
+    /// would delete them later in the background, perhaps after their names are needed again, and
+    /// never while a process is in the namespace.
+    fn delete_cables_out(&self, resource: &Resource) -> Vec<Step> {
         let Resource::Namespace { name, .. } = resource else { return Vec::new() };
         let here = Netns::named(name);
         let interfaces = self.cables.iter().filter_map(|(near, far)| {
@@ -165,7 +167,7 @@ impl Links {
         interfaces.map(|interface| Step::DeleteLink { interface: interface.clone() }).collect()
     }
 
-    /// The pieces with which this one goes.
+    /// The resources that take this one with them when they are deleted.
     fn parents(&self, resource: &Resource) -> Vec<Key> {
         let namespace = |netns: &Netns| netns.name().map(|name| Key::Namespace(name.to_owned()));
         let mut parents = Vec::new();
@@ -178,20 +180,22 @@ impl Links {
             }
             Resource::Address { interface, .. } => {
                 parents.extend(namespace(&interface.netns));
-                parents.extend(self.by_end.get(interface).cloned());
+                parents.extend(self.by_interface.get(interface).cloned());
             }
             Resource::Route { netns, route, .. } => {
                 parents.extend(namespace(netns));
                 if let Some(name) = &route.interface {
-                    parents.extend(self.by_end.get(&Interface::new(netns.clone(), name)).cloned());
+                    parents.extend(
+                        self.by_interface.get(&Interface::new(netns.clone(), name)).cloned(),
+                    );
                 }
             }
         }
         parents
     }
 
-    /// Whether it is a route whose link loses all its addresses: the kernel drops a route with the
-    /// last address of its link, and not before.
+    /// Whether a route disappears with the addresses of its link: the kernel deletes it together
+    /// with the link's last address.
     fn is_cut_off(
         &self,
         resource: &Resource,
@@ -209,10 +213,10 @@ impl Links {
         })
     }
 
-    /// Whether a link goes, by itself or with its namespace.
-    fn goes(&self, interface: &Interface, gone: &HashSet<Key>) -> bool {
+    /// Whether an interface is deleted, by itself or with its namespace.
+    fn is_deleted(&self, interface: &Interface, gone: &HashSet<Key>) -> bool {
         let namespace = interface.netns.name().map(|name| Key::Namespace(name.to_owned()));
-        namespace.iter().chain(self.by_end.get(interface)).any(|key| gone.contains(key))
+        namespace.iter().chain(self.by_interface.get(interface)).any(|key| gone.contains(key))
     }
 }
 

@@ -237,7 +237,7 @@ fn an_address_behind_one_of_another_owner_stays_there() {
     let wanted = resources(&at_uplink(&[SECOND, other, next]));
     let mut addresses = LinkAddresses::of_resources(&wanted);
     let interface = Interface::new(Netns::named("host"), "ens3");
-    // The first one is somebody else's.
+    // Somebody else has added the first one.
     let order = [FIRST, next, other, SECOND].map(|address| address.parse().unwrap());
     addresses.insert(&interface, &order);
     let steps = diff(&wanted, &wanted, &addresses).into_iter().flat_map(|part| part.steps);
@@ -283,7 +283,7 @@ fn the_outside_gets_a_route_to_an_address_beyond_its_subnet() {
     let to = |via: &str, verb: &str| {
         format!("ip -n lan route {verb} 198.51.100.1/32 via {via} dev eth0")
     };
-    // Added once the link is switched on.
+    // The route is added after the link is switched on.
     assert_eq!(lines(&at_uplink(&[FIRST]), &at_uplink(&[FIRST, BEYOND])), [add(BEYOND)]);
     let lab = at_uplink(&[FIRST, BEYOND]);
     assert_eq!(lines(&lab, &at_uplink(&[FIRST])), [del(BEYOND), to("192.168.1.10", "del")]);
@@ -294,7 +294,7 @@ fn the_outside_gets_a_route_to_an_address_beyond_its_subnet() {
             to("192.168.1.10", "del"),
             to("192.168.1.11", "add"),
             add(SECOND),
-            // So that the first of the list is the first of the link.
+            // The first address of the list becomes the first of the link.
             del(BEYOND),
             add(BEYOND),
         ]

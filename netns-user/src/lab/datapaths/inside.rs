@@ -1,4 +1,4 @@
-//! The networks behind a router, as its datapath is told them.
+//! The networks behind a router.
 
 use std::net::Ipv4Addr;
 
@@ -7,14 +7,14 @@ use ipnet::Ipv4Net;
 use super::has_bridge;
 use crate::topology::{Route, Router, Topology, Uplink};
 
-/// The subnets of the router's bridges and cables, the destinations of its routes that lead into
-/// these subnets, and the addresses beyond them of uplinks that are plugged in there, as few prefixes
-/// as possible. A prefix with the address of an uplink of the router itself is left
-/// out: it would make the network outside count as inside.
+/// The networks behind a router, as few prefixes as possible: the subnets of its bridges and
+/// cables, the destinations of its routes into these subnets, and the additional addresses of
+/// uplinks that are plugged in there. A prefix that contains the address of one of the router's own
+/// uplinks is left out: otherwise the network outside would count as inside.
 pub(in crate::lab) fn inside(topology: &Topology, router: &Router) -> Vec<Ipv4Net> {
     let namespace = router.namespace.as_deref();
     let bridges = topology.bridges_of(namespace).map(|bridge| bridge.address.trunc());
-    // Ends with a prefix of 32 bits have a subnet each.
+    // Interfaces with a prefix of 32 bits have a subnet each.
     let ends = topology.cables_of(namespace).flat_map(|(_, near, far)| [near.address, far.address]);
     let subnets: Vec<Ipv4Net> = bridges.chain(ends.flatten().map(|end| end.trunc())).collect();
     let bridges = topology.bridges_of(namespace).map(|bridge| bridge.name.as_str());
@@ -38,8 +38,8 @@ pub(in crate::lab) fn inside(topology: &Topology, router: &Router) -> Vec<Ipv4Ne
     let inside = subnets.iter().copied().chain(destinations).chain(beyond);
     let inside = inside.filter(|net| !is_outside(net));
     let mut prefixes = Ipv4Net::aggregate(&inside.collect());
-    // The programs compare with the first prefix before any other: neighbours on a bridge are
-    // most of what is not for an uplink.
+    // The programs compare with the first prefix first: most packets that do not go to an uplink go
+    // to a neighbour on a bridge.
     if let Some(bridge) = topology.bridges_of(namespace).next() {
         prefixes.sort_by_key(|net| !net.contains(&bridge.address.addr()));
     }

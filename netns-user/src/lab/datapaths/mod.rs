@@ -1,5 +1,7 @@
 //! The datapaths of a lab: one for each router that has something to translate.
 //!
+//! Pure: this folder makes the description of each datapath from the topology alone.
+//!
 //! Pure: it makes the description of each datapath from the topology alone.
 
 mod inside;
@@ -17,13 +19,13 @@ use crate::{
 };
 use inside::inside;
 
-/// The Ethernet address of a far end that the kernel has chosen.
+/// Stands for an Ethernet address that the kernel chooses.
 const UNKNOWN_MAC: [u8; 6] = [0; 6];
 
-/// A router's datapath, and where it belongs.
+/// The datapath of a router.
 #[derive(Clone, Debug)]
 pub(in crate::lab) struct RouterDatapath {
-    /// The router's namespace; `None`: the machine's own.
+    /// The router's namespace; `None` is the machine's own.
     pub(in crate::lab) router: Option<String>,
     pub(in crate::lab) spec: DatapathSpec,
 }
@@ -114,8 +116,8 @@ fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> Datapa
     }
 }
 
-/// The point-to-point cables of a router. A namespace at the other end may route for others, so
-/// no source is checked against its address.
+/// The point-to-point cables of a router. A namespace at the other end may route for others, so its
+/// sources are not checked.
 fn direct_cables<'a>(
     topology: &'a Topology,
     router: Option<&'a str>,
@@ -142,7 +144,7 @@ fn routed(topology: &Topology, router: Option<&str>) -> Vec<RoutedPrefix> {
     sources.collect()
 }
 
-/// The far end of an uplink, if it is to be entered.
+/// The far end of an uplink to which packets are redirected directly.
 fn far_end(topology: &Topology, uplink: &Uplink) -> Option<(String, [u8; 6])> {
     let mac = match uplink.far.as_ref().filter(|_| uplink.redirect_peer)? {
         Far::Outside(Outside { namespace, interface, .. }) => {
@@ -153,9 +155,9 @@ fn far_end(topology: &Topology, uplink: &Uplink) -> Option<(String, [u8; 6])> {
     Some((uplink.name.clone(), mac.0))
 }
 
-/// Half of the flow table is for connections that are answered, whoever has them.
+/// Half of the flow table is kept for answered connections, whichever namespace has them.
 fn limits(nat: &NatOptions) -> Limits {
-    // Whoever gives each namespace more than half of the table wants it to be used so.
+    // If the file gives each namespace more than half of the table, it may use that.
     let unreplied_share = nat.unreplied.max(nat.flow_table / 2);
     Limits {
         quota: nat.quota,

@@ -109,7 +109,7 @@ address = "10.6.0.1/24"
     let cable = inner.cables.iter().find(|cable| cable.port == "veth-way-br").unwrap();
     let addresses: Vec<String> = cable.addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["10.3.0.7", "10.3.0.8", "203.0.113.9"]);
-    // By the first one the router speaks.
+    // The router sends from the first one.
     let primary = |uplink: &str, address: &str| (uplink.to_owned(), address.parse().unwrap());
     let idle = spec("idle").primary_addresses;
     assert_eq!(idle, [primary("wan-idle", "198.51.100.2"), primary("way", "10.3.0.7")]);

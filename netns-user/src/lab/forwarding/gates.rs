@@ -1,8 +1,8 @@
-//! Forwarding from the lab's links in a router: off until what they carry is guarded.
+//! Forwarding from the lab's interfaces in a router: off until the datapath guards them.
 //!
-//! The kernel forwards what comes in by a link only if `conf/LINK/forwarding` is 1. Each link is
-//! made with 0, and gets 1 when the datapath of its router is there. So nothing of the lab leaves
-//! before it is guarded, on the machine as well, whose own forwarding stays as it is.
+//! The kernel forwards the packets of an interface only if `conf/INTERFACE/forwarding` is 1. Each
+//! gate is made with 0, and gets 1 once the datapath of its router is installed. So no packet of
+//! the lab leaves unguarded. This holds on the machine too, whose own forwarding stays unchanged.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,8 @@ use crate::{
     topology::Topology,
 };
 
-/// Opens the links of a lab whose datapaths are there, and switches on what they lead to.
+/// Opens the gates of a lab whose datapaths are installed, and switches on the far ends that waited
+/// for it.
 pub(in crate::lab) fn open(topology: &Topology) -> Result<(), LabError> {
     gates(topology).iter().try_for_each(|interface| set(interface, true))?;
     let resources = resources(topology);
@@ -25,7 +26,7 @@ pub(in crate::lab) fn open(topology: &Topology) -> Result<(), LabError> {
     far_ends.into_iter().try_for_each(|interface| at_link(interface, Netlink::set_up))
 }
 
-/// Closes those links that are in the router of a datapath, before that datapath goes.
+/// Closes the gates in the router of a datapath that is about to be removed.
 pub(in crate::lab) fn close(record: &LabRecord, datapath: &str) -> Result<(), LabError> {
     for topology in record.topologies() {
         let is_its =
@@ -36,8 +37,8 @@ pub(in crate::lab) fn close(record: &LabRecord, datapath: &str) -> Result<(), La
     Ok(())
 }
 
-/// Switches off the links that a lab has in its routers, before their datapaths go. Nothing is
-/// in them any more when it returns.
+/// Switches off the gates of a lab whose datapaths are about to be removed. When it returns, no
+/// packet is in them any more.
 pub(in crate::lab) fn switch_off(record: &LabRecord) -> Vec<LabError> {
     let mut errors = Vec::new();
     let mut seen = HashSet::new();
@@ -55,7 +56,7 @@ pub(in crate::lab) fn switch_off(record: &LabRecord) -> Vec<LabError> {
     errors
 }
 
-/// Those of a topology's links that are still the lab's.
+/// The gates of a topology that still belong to the lab.
 fn own_gates(
     record: &LabRecord,
     topology: &Topology,
@@ -69,7 +70,7 @@ fn own_gates(
             own_namespaces.insert(name);
         }
     }
-    // A bridge that somebody else has made under that name is no link of the lab.
+    // A bridge that somebody else has made under the same name is not the lab's.
     let machine = if topology.uses_machine() {
         let resources = resources(topology);
         ActualState::of_machine(&resources)?
@@ -96,7 +97,7 @@ fn switch_link_off(interface: &Interface) -> Result<(), LabError> {
     at_link(interface, Netlink::set_down)
 }
 
-/// Does something to a link. One that is gone, by itself or with its namespace, needs nothing.
+/// Does something to a link. A link that is gone needs nothing.
 fn at_link(
     interface: &Interface,
     work: impl FnOnce(&Netlink, &Link) -> Result<(), NetError> + Send,

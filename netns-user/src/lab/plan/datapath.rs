@@ -13,18 +13,18 @@ use crate::{
     net::Netns,
 };
 
-/// What becomes of a router's datapath.
+/// What `up` does to a router's datapath.
 #[derive(Clone, Debug)]
 pub(in crate::lab) enum DatapathPlan {
-    /// There is none yet, or one that cannot become what is wanted, which goes with its
-    /// connections.
+    /// There is none yet, or one that cannot be changed to the wanted one: it is replaced and its
+    /// connections end.
     Install {
         replaces: bool,
     },
     Change(Vec<DatapathChange>),
 }
 
-/// A datapath lives in its router: with another router it must be made anew.
+/// Plans a router's datapath. A datapath cannot move to another router: then it is replaced.
 pub(super) fn datapath_plan(
     record: &LabRecord,
     actual_state: &ActualState,
@@ -39,7 +39,7 @@ pub(super) fn datapath_plan(
     });
     let installed = record.datapaths.contains(&spec.lab).then(|| Datapath::open(&spec.lab).ok());
     let Some(living) = installed.flatten() else {
-        // What an interrupted change has installed, but could not write down.
+        // An interrupted change may have installed one without recording it.
         let replaces = Datapath::installed_at(&spec.lab).is_some();
         return Ok(DatapathPlan::Install { replaces });
     };
@@ -48,6 +48,6 @@ pub(super) fn datapath_plan(
     }
     let changes =
         netns.run(|| living.is_here()?.then(|| living.changes_to(spec)).transpose())??;
-    // The lab's first router may have been another one.
+    // The datapath may be in another namespace, if the lab's first router was another one.
     Ok(changes.map_or(DatapathPlan::Install { replaces: true }, DatapathPlan::Change))
 }

@@ -1,4 +1,4 @@
-//! What a plan changes, in words.
+//! The lines that describe a plan to a person.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ pub struct PlannedChange {
     pub kind: &'static str,
     pub name: String,
     pub detail: String,
-    /// The namespace that is added as well and that this belongs to.
+    /// The new namespace that this belongs to.
     pub part_of: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub(in crate::lab) fn network_line(
     made: &impl Fn(&Netns) -> Option<String>,
 ) -> PlannedChange {
     let verb = change.kind;
-    let (kind, name, mut detail) = change.resource.words();
+    let (kind, name, mut detail) = change.resource.describe();
     match (&change.resource, change.deviations.as_slice()) {
         (Resource::Address { .. }, [_, ..]) => detail += ", comes after the first one",
         (_, []) => {}
@@ -62,7 +62,7 @@ pub(in crate::lab) fn network_line(
     PlannedChange { verb, kind, name, detail, part_of }
 }
 
-/// Programs come and go with their cables: only those that were missing are told of.
+/// The lines about a datapath. A program of a new cable is not mentioned: it belongs to the cable.
 pub(in crate::lab) fn datapath_lines(
     datapath: &RouterDatapath,
     kind: &DatapathPlan,

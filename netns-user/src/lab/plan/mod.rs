@@ -1,6 +1,7 @@
-//! What `up` would do: the difference between a lab as it stands and as a topology wants it.
+//! What `up` would do: the changes from a lab as it is to a lab as a topology wants it.
 //!
-//! It looks at the actual state and changes nothing. `apply` carries a plan out.
+//! It reads the actual state and changes nothing; `apply` carries a plan out. It uses `changes`,
+//! `datapaths`, `preflight` and `forwarding`.
 
 pub(super) mod datapath;
 pub(super) mod lines;
@@ -30,25 +31,25 @@ use crate::{
 /// What `up` would do to a lab.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The lab as it is to be, with the interface that "auto" stands for.
+    /// The wanted topology, with the interface that "auto" stands for.
     pub(in crate::lab) wanted: Topology,
     pub(in crate::lab) changes: Vec<Change>,
     pub(in crate::lab) datapaths: Vec<(RouterDatapath, DatapathPlan)>,
     /// Names of datapaths whose routers are no longer wanted.
     pub(in crate::lab) removed_datapaths: Vec<String>,
-    /// What the machine's forwarding is to be switched to: on when it is to become a router,
-    /// back when it was one for this lab alone.
+    /// Whether the machine's forwarding is switched on, because it becomes a router, or restored,
+    /// because it was a router only for this lab.
     pub(in crate::lab) forwarding: Option<bool>,
-    /// What settings are set back to with it, itself included.
+    /// The settings that are restored together with it.
     pub(in crate::lab) set_back: Vec<(String, String)>,
-    /// Names of namespaces whose remains are to be taken away first.
+    /// Names of half made namespaces, which are deleted first.
     pub(in crate::lab) half_made: Vec<String>,
-    /// Links in routers that stand and from which nothing is forwarded.
+    /// Existing gates that are closed.
     pub(in crate::lab) closed_gates: Vec<Interface>,
 }
 
 impl Plan {
-    /// Plans a lab that is not there.
+    /// Plans a new lab.
     pub(in crate::lab) fn new(wanted: Topology) -> Result<Self, LabError> {
         let changes = diff(&[], &resources(&wanted), &LinkAddresses::default());
         let installed = |datapath| (datapath, DatapathPlan::Install { replaces: false });
@@ -66,7 +67,7 @@ impl Plan {
         })
     }
 
-    /// Plans the way from what stands of a lab to what is wanted.
+    /// Plans the changes from a lab as it is to the wanted topology.
     pub(in crate::lab) fn between(record: &LabRecord, wanted: Topology) -> Result<Self, LabError> {
         let recorded = record.resources();
         let actual_state = ActualState::of(record, &recorded)?;
@@ -118,7 +119,7 @@ impl Plan {
         })
     }
 
-    /// Whether the lab is as it is wanted.
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         let same = |kind: &DatapathPlan| matches!(kind, DatapathPlan::Change(changes) if changes.is_empty());
         self.changes.is_empty()
@@ -153,13 +154,13 @@ impl Plan {
         attached.sum::<usize>() + deleted.count()
     }
 
-    /// The routes that can be added only once the links that they lead out of are switched on.
+    /// The routes that are added after the links that they lead over are switched on.
     pub(in crate::lab) fn late_routes(&self) -> impl Iterator<Item = Step> {
         let added = self.changes.iter().filter(|change| change.kind == ChangeKind::Add);
         added.filter_map(|change| change.resource.late_route())
     }
 
-    /// What is added, changed and removed, for a person.
+    /// All changes, as lines for a person.
     pub fn planned_changes(&self) -> Vec<PlannedChange> {
         let added = self.changes.iter().filter(|change| change.kind == ChangeKind::Add);
         let namespaces: HashSet<&str> = added
@@ -211,7 +212,7 @@ fn new_forwarding(wanted: &Topology, record: Option<&LabRecord>) -> Result<Optio
     Ok(record.is_some_and(|record| !record.settings.is_empty()).then_some(false))
 }
 
-/// The links in routers that forward nothing, of those that stay.
+/// The closed gates among the links that stay.
 fn closed_gates(
     actual_state: &ActualState,
     wanted: &Topology,
@@ -228,7 +229,7 @@ fn closed_gates(
         .collect()
 }
 
-/// Refuses names that links of others have, where links of the lab are to be made.
+/// Refuses a new link whose name somebody else's link has.
 fn check_interfaces(
     actual_state: &ActualState,
     actual: &[Resource],
@@ -242,15 +243,15 @@ fn check_interfaces(
     taken.map_or(Ok(()), |interface| Err(LabError::LinkTaken(interface.clone())))
 }
 
-/// What of other owners is in the way of a lab, as `up` would find it; its uplinks and subnets
-/// are not looked at.
+/// Everything that somebody else owns and that is in the way of a lab, as `up` would find it. Its
+/// uplinks and subnets are not checked.
 ///
 /// # Errors
 /// When the kernel refuses to tell.
 pub(crate) fn obstacles(topology: &Topology) -> Result<Vec<LabError>, LabError> {
     let record = LabRecord::find(&topology.name)?;
     let found = preflight::conflicts(topology, record.as_ref())?;
-    // Inside the namespaces of a lab that is up, only its plan meets names that are taken.
+    // Names that are taken inside the namespaces of a lab that is up are found only by its plan.
     match record.filter(LabRecord::is_usable) {
         Some(record) if found.is_empty() => match Plan::between(&record, topology.clone()) {
             Err(taken @ LabError::LinkTaken(_)) => Ok(vec![taken]),

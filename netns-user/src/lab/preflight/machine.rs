@@ -1,5 +1,5 @@
-//! What is checked of the machine's own namespace before a lab is built in it: that nothing is
-//! renamed, replaced or cut off.
+//! Checks of the machine's own namespace before a lab is built in it: nothing may be replaced or
+//! cut off.
 
 use std::{collections::HashSet, net::Ipv4Addr};
 
@@ -15,7 +15,7 @@ use crate::{
     topology::{Bridge, Topology},
 };
 
-/// Links and routes of other owners that are in the lab's way. `known` is what the lab has
+/// Links and routes of others that are in the lab's way. `known` are the resources that the lab has
 /// already.
 pub(in crate::lab) fn conflicts(
     topology: &Topology,
@@ -43,7 +43,7 @@ fn taken_by(labs: &[LabRecord], link: Interface) -> LabError {
     }
 }
 
-/// Checks that uplinks are there, and the subnets of new bridges lead nowhere yet.
+/// Checks that the uplinks exist, and that the machine does not use the subnets of new bridges yet.
 pub(in crate::lab) fn check(topology: &Topology, known: &HashSet<Key>) -> Result<(), LabError> {
     let machine = Netlink::open()?;
     let links = machine.links()?;
@@ -63,19 +63,20 @@ pub(in crate::lab) fn check(topology: &Topology, known: &HashSet<Key>) -> Result
     }
     let own: HashSet<u32> =
         links.iter().filter(|link| is_known(&link.name)).map(|link| link.index).collect();
-    let ways = Ways::read(&machine, &links, &own)?;
+    let reachability = Reachability::read(&machine, &links, &own)?;
     let new = topology.bridges_of(None).filter(|bridge| {
         let interface = Interface::new(Netns::Machine, &bridge.name);
         !known.contains(&Key::Address(interface, bridge.address))
     });
-    new.into_iter().try_for_each(|bridge| ways.check(bridge))
+    new.into_iter().try_for_each(|bridge| reachability.check(bridge))
 }
 
-/// Why no packet of a lab would leave by an interface of the machine, if it is there.
+/// The reason why no packet of a lab could leave by an interface of the machine; `None` also if
+/// there is no such interface.
 pub(crate) fn uplink_fault(name: &str, links: &[Link]) -> Option<LabError> {
     let link = links.iter().find(|link| link.name == name)?;
     let uplink = name.to_owned();
-    // Other masters, as a VRF or a bond, are not bridges.
+    // Other masters, such as a VRF or a bond, are not bridges.
     let is_its_bridge =
         |other: &&Link| link.bridge == Some(other.index) && other.kind.as_deref() == Some(BRIDGE);
     if let Some(bridge) = links.iter().find(is_its_bridge) {
@@ -84,7 +85,8 @@ pub(crate) fn uplink_fault(name: &str, links: &[Link]) -> Option<LabError> {
     link.mac.is_none().then_some(LabError::UplinkWithoutEthernet { uplink })
 }
 
-/// A route of the machine's own would stand in for the lab's, and go with it.
+/// Routes of the machine that the lab wants to add: it would take them for its own, and delete them
+/// with itself.
 fn routes_taken(
     machine: &Netlink,
     topology: &Topology,
@@ -101,24 +103,24 @@ fn routes_taken(
     Ok(taken.collect())
 }
 
-/// Where the machine's packets go, the lab's own links left out.
+/// The networks and hosts that the machine reaches, without those on the lab's own links.
 #[derive(Debug)]
-pub(crate) struct Ways {
-    /// Subnets that it reaches, and by what.
+pub(crate) struct Reachability {
+    /// Reachable subnets, and the interface or route.
     reached: Vec<(Ipv4Net, String)>,
-    /// Ends of connections that are open: addresses, and what they are.
+    /// Remote addresses of open connections, and a description of each connection.
     peers: Vec<(Ipv4Addr, String)>,
 }
 
-impl Ways {
-    /// All of the calling thread's namespace.
+impl Reachability {
+    /// Reads the calling thread's namespace.
     pub(crate) fn of_machine() -> Result<Self, LabError> {
         let machine = Netlink::open()?;
         let links = machine.links()?;
         Self::read(&machine, &links, &HashSet::new())
     }
 
-    /// The subnets that are reached.
+    /// The reachable subnets.
     pub(crate) fn networks(&self) -> impl Iterator<Item = Ipv4Net> {
         self.reached.iter().map(|(net, _)| *net)
     }
@@ -151,7 +153,7 @@ impl Ways {
         Ok(Self { reached, peers: peers.collect() })
     }
 
-    /// A bridge whose subnet the machine reaches otherwise would cut that way off.
+    /// Refuses a bridge whose subnet the machine already reaches: it would cut off that way.
     pub(crate) fn check(&self, bridge: &Bridge) -> Result<(), LabError> {
         let subnet = bridge.address.trunc();
         let overlaps =
@@ -188,7 +190,7 @@ mod tests {
     fn a_subnet_in_use_is_refused() {
         let check = |net: &str| {
             let reached = vec![(net.parse().unwrap(), "a route".to_owned())];
-            Ways { reached, peers: Vec::new() }.check(&bridge())
+            Reachability { reached, peers: Vec::new() }.check(&bridge())
         };
         for net in ["10.1.0.0/24", "10.0.0.0/8", "10.1.0.128/32"] {
             let error = check(net).unwrap_err();
@@ -203,7 +205,7 @@ mod tests {
     fn a_connection_that_would_be_cut_is_named() {
         let check = |peer: &str| {
             let peers = vec![(peer.parse().unwrap(), "the connection to 10.1.0.7".to_owned())];
-            Ways { reached: Vec::new(), peers }.check(&bridge())
+            Reachability { reached: Vec::new(), peers }.check(&bridge())
         };
         let error = check("10.1.0.7").unwrap_err().to_string();
         assert!(error.contains("would cut the connection to 10.1.0.7"), "{error}");

@@ -1,6 +1,6 @@
-//! What is checked before a lab is built: permission, kernel, and that nothing is in its way.
+//! The checks before a lab is built: permission, kernel, and that nothing is in its way.
 //!
-//! It uses the records of all labs and the resources of a topology; it changes nothing.
+//! It uses the records of all labs and the resources of a topology, and changes nothing.
 
 pub(super) mod machine;
 
@@ -27,7 +27,7 @@ use crate::{
 /// `RT_TABLE_MAIN` of linux/rtnetlink.h.
 const MAIN_TABLE: u32 = 254;
 
-/// Namespaces, links and programs need CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF: root.
+/// Requires root: namespaces, links and programs need CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF.
 ///
 /// # Errors
 /// [`LabError::NotRoot`].
@@ -35,8 +35,8 @@ pub fn require_root() -> Result<(), LabError> {
     if geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
 }
 
-/// Refuses a kernel without a feature that every lab needs. The feature is tried, because a
-/// release number does not tell which features were backported.
+/// Refuses a kernel that lacks a feature which every lab needs. Each feature is tried, because a
+/// release number does not show which features were backported.
 pub(in crate::lab) fn require_kernel() -> Result<(), LabError> {
     let Some(missing) = missing_feature(&probe::has_tcx(), &probe::fib_source()) else {
         return Ok(());
@@ -47,8 +47,8 @@ pub(in crate::lab) fn require_kernel() -> Result<(), LabError> {
     Err(LabError::KernelLacks { release, missing })
 }
 
-/// The feature that the kernel does not have. Any other error of a trial, such as a missing
-/// right, says nothing about the kernel: the step that meets it reports it better.
+/// The feature that the kernel lacks. Any other error of a trial, such as a missing right, says
+/// nothing about the kernel: the step that needs the feature reports it better.
 fn missing_feature(tcx: &io::Result<bool>, source: &io::Result<bool>) -> Option<&'static str> {
     if matches!(tcx, Ok(false)) {
         return Some("has no tcx hooks, which need Linux 6.6 or newer and CONFIG_NET_XGRESS");
@@ -60,7 +60,7 @@ fn missing_feature(tcx: &io::Result<bool>, source: &io::Result<bool>) -> Option<
     )
 }
 
-/// The interface of the machine's default route, where the topology asks for it.
+/// The interface of the machine's default route, if the topology asks for it.
 pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabError> {
     if !topology.has_auto() {
         return Ok(None);
@@ -70,13 +70,13 @@ pub(crate) fn auto_uplink(topology: &Topology) -> Result<Option<String>, LabErro
     }
     match &default_interfaces()?[..] {
         [] => Err(LabError::NoDefaultRoute),
-        // Several gateways behind one interface.
+        // One interface with several gateways.
         [only] => Ok(Some(only.clone())),
         several => Err(LabError::SeveralDefaultInterfaces { interfaces: several.join(", ") }),
     }
 }
 
-/// The interfaces of a default route that leads to several.
+/// The interfaces of a default route with several next hops.
 fn default_interfaces() -> Result<Vec<String>, LabError> {
     let machine = Netlink::open()?;
     let routes = machine.routes_of_all_tables()?.into_iter().filter(|route| {
@@ -97,7 +97,7 @@ pub(crate) fn default_interface() -> Result<Option<String>, LabError> {
     Ok(link.map(|link| link.name))
 }
 
-/// Refuses a lab that something of another owner is in the way of.
+/// Refuses a lab if something that others own is in its way.
 pub(in crate::lab) fn check_free(
     topology: &Topology,
     own: Option<&LabRecord>,
@@ -109,8 +109,8 @@ pub(in crate::lab) fn check_free(
     Ok(())
 }
 
-/// Finds whatever of another owner bears a name that the lab wants. What the lab has already,
-/// by its record, is not in its way.
+/// Finds everything that others own under a name which the lab wants. Resources of the lab's own
+/// record are not in its way.
 pub(in crate::lab) fn conflicts(
     topology: &Topology,
     own: Option<&LabRecord>,
@@ -124,7 +124,7 @@ pub(in crate::lab) fn conflicts(
     found.extend(namespaces_taken(topology, own)?);
     let known = known(own);
     for namespace in &topology.namespaces {
-        // One that the lab has written is its own, whatever somebody has made of it since.
+        // A file that the lab has written is its own, even if somebody has edited it since.
         let is_new = !known.contains(&Key::Resolver(namespace.name.clone()));
         if is_new && !namespace.dns.is_empty() {
             found.extend(match resolver::foreign_file(&namespace.name) {
@@ -170,8 +170,8 @@ fn namespaces_taken(
     })
 }
 
-/// Other labs of the machine's own namespace share its addresses, and what is behind one
-/// address needs one owner: of its ports, and of each forward.
+/// Other labs in the machine's own namespace share its addresses: each port of an address, and each
+/// forward, needs one owner.
 fn check_neighbours(topology: &Topology) -> Result<(), LabError> {
     for record in LabRecord::list()? {
         let other = &record.topology;
@@ -179,7 +179,7 @@ fn check_neighbours(topology: &Topology) -> Result<(), LabError> {
             continue;
         }
         check_uplinks(topology, other)?;
-        // Rules come and go while a lab lives; without a datapath none of them holds.
+        // Rules change while a lab is up; without a datapath the rules of the file count.
         let living = Datapath::open(&other.name).and_then(|datapath| datapath.forwards());
         let forwards: Vec<ForwardRule> = living.map_or_else(
             |_| machine_forwards(other).cloned().collect(),

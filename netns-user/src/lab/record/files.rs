@@ -1,5 +1,5 @@
-//! The files of records: where they lie, what is in them, and what can be read of one that is not
-//! whole.
+//! The files of a record: their paths, their content, and the parts of a damaged record that can
+//! still be read.
 
 use std::{
     collections::BTreeSet,
@@ -17,14 +17,14 @@ pub(in crate::lab) const DIRECTORY: &str = "/run/netns-labs";
 pub(in crate::lab) const TOPOLOGY: &str = "topology.toml";
 /// The namespaces that were made ([`Journal`]).
 pub(in crate::lab) const NAMESPACES: &str = "namespaces";
-/// A [`State`]. It is written last, so a folder without it is no record.
+/// A [`State`]. It is written last: a folder without it is no record.
 pub(in crate::lab) const STATE: &str = "state.toml";
 
-/// How this version writes records. A version that writes what others cannot read, or would
-/// read wrongly, has another number.
+/// The format of the records of this version. A version whose records others would not understand
+/// has another number.
 pub(in crate::lab) const FORMAT: u32 = 1;
 
-/// Of records without a number.
+/// The format of records without a number.
 const fn first_format() -> u32 {
     1
 }
@@ -36,7 +36,7 @@ pub(in crate::lab) struct Format {
     pub(in crate::lab) format: u32,
 }
 
-/// What the kernel does not know of a lab.
+/// The state of a lab that the kernel does not keep.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::lab) struct State {
     /// [`FORMAT`] of the version that has written it.
@@ -46,31 +46,31 @@ pub(in crate::lab) struct State {
     /// A `down` has begun.
     #[serde(default)]
     pub(in crate::lab) going_down: bool,
-    /// How many topologies the lab was to become ([`pending_path`]).
+    /// The number of topologies that the lab was to become ([`pending_path`]).
     pub(in crate::lab) pending: usize,
     pub(in crate::lab) auto: Option<String>,
     pub(in crate::lab) datapaths: BTreeSet<String>,
     pub(in crate::lab) settings: Vec<(String, String)>,
 }
 
-/// Takes the record of a lab away, whole or not.
+/// Removes the record of a lab, even an incomplete one.
 pub(in crate::lab) fn remove(name: &str) -> Result<(), LabError> {
     let folder = folder(name);
     let or_absent = |done: io::Result<()>| match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,
     };
-    // Without its state it is no record any more, whatever happens to the rest.
+    // A folder without a state is no record any more, even if the rest cannot be deleted.
     or_absent(fs::remove_file(folder.join(STATE)))
         .and_then(|()| or_absent(fs::remove_dir_all(&folder)))
         .map_err(|error| LabError::file(format!("delete the record {}", folder.display()), error))
 }
 
-/// What can be read of a record that is damaged, of another version, or left by somebody who was
-/// killed.
+/// The readable parts of a record that is damaged, of another version, or left by a process that
+/// was killed.
 #[derive(Debug, Default)]
 pub(in crate::lab) struct Remains {
-    /// Whether there is a folder of it.
+    /// Whether its folder exists.
     pub(in crate::lab) is_there: bool,
     pub(in crate::lab) journal: Journal,
     pub(in crate::lab) settings: Vec<(String, String)>,
@@ -82,7 +82,7 @@ struct Settings {
     settings: Vec<(String, String)>,
 }
 
-/// What is left of the record of a lab.
+/// The readable parts of the record of a lab.
 pub(in crate::lab) fn remains(name: &str) -> Remains {
     let folder = folder(name);
     let read = |file: &str| read(&folder.join(file)).ok().flatten().unwrap_or_default();
@@ -98,7 +98,7 @@ pub(in crate::lab) fn folder(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
 }
 
-/// Where the record keeps what the lab is to become.
+/// The file of a topology that the lab is to become.
 pub(in crate::lab) fn pending_path(folder: &Path, number: usize) -> PathBuf {
     folder.join(format!("next-{number}.toml"))
 }
@@ -106,7 +106,7 @@ pub(in crate::lab) fn pending_path(folder: &Path, number: usize) -> PathBuf {
 pub(in crate::lab) fn read(path: &Path) -> Result<Option<String>, LabError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        // Not all that lies beside the records is a folder.
+        // Files beside the records are no records.
         Err(error)
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {

@@ -1,18 +1,18 @@
-//! Which namespaces a lab has made: lines in a file that only grows, because a lab may have
-//! thousands, and each must be known before it is made.
+//! The namespaces that a lab has made, as lines of a file that only grows: a lab may have thousands
+//! of namespaces, and each must be recorded before it is made.
 
 use std::collections::{HashMap, HashSet};
 
-/// What happened to the namespace of a name.
+/// An event of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::lab) enum Event {
-    /// It is about to be made: it may be there.
+    /// It is about to be made, and may exist.
     Making(String),
     /// It was made, with this cookie.
     Made(String, u64),
     /// It was not made, because somebody else has the name.
     Foreign(String),
-    /// It was half made by somebody who was killed, and is taken away.
+    /// It was half made by a process that was killed, and has been deleted.
     Unmade(String),
 }
 
@@ -21,12 +21,12 @@ pub(in crate::lab) enum Event {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::lab) struct Journal {
     pub(in crate::lab) cookies: HashMap<String, u64>,
-    /// Those that are being made: they may be there, but not yet in `cookies`.
+    /// The namespaces that are being made: they may exist, but are not in `cookies` yet.
     pub(in crate::lab) making: HashSet<String>,
 }
 
 impl Event {
-    /// Names hold no white space.
+    /// Names contain no white space.
     pub(in crate::lab) fn line(&self) -> String {
         match self {
             Self::Making(name) => format!("making {name}\n"),
@@ -49,17 +49,17 @@ impl Event {
 }
 
 impl Journal {
-    /// Reads the file. Its last line may be cut off, when its writer was killed.
+    /// Reads the file. Its last line may be cut off, if its writer was killed.
     pub(in crate::lab) fn parse(text: &str) -> Self {
         let mut journal = Self::default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         for event in whole.lines().filter_map(Event::parse) {
-            journal.take_up(event);
+            journal.note(event);
         }
         journal
     }
 
-    pub(in crate::lab) fn take_up(&mut self, event: Event) {
+    pub(in crate::lab) fn note(&mut self, event: Event) {
         match event {
             Event::Making(name) => {
                 self.cookies.remove(&name);

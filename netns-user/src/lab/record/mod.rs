@@ -1,7 +1,7 @@
-//! The record of a lab: /run/netns-labs/LAB/, gone with the next boot like the lab itself.
+//! The record of a lab: /run/netns-labs/LAB/, which the next boot removes, as it removes the lab.
 //!
-//! It says what to take down, and is written before the first object is made. It uses the resources
-//! of a topology, and asks `net` and `datapath` only who owns a name.
+//! It says what to take down, and is written before the first object is made. This folder uses the
+//! resources of a topology, and asks `net` and `datapath` only who owns a name.
 
 pub(super) mod files;
 pub(super) mod journal;
@@ -31,39 +31,39 @@ use crate::{
     topology::Topology,
 };
 
-/// What bears the name of one of a lab's namespaces.
+/// The owner of a namespace that has a name of the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::lab) enum NamespaceOwner {
     Nothing,
-    /// The namespace that the lab made.
+    /// The lab, which has made it.
     Own,
-    /// One that somebody else made after the lab's was deleted, or before it was made.
+    /// Somebody else, who made it before the lab did, or after the lab's own was deleted.
     Foreign,
 }
 
 /// A lab that is up, or whose `up` was interrupted.
 #[derive(Clone, Debug)]
 pub struct LabRecord {
-    /// As it was built: with the interface that "auto" stood for.
+    /// The lab as it was built, with the interface that "auto" stood for.
     pub topology: Topology,
-    /// What the lab is to become while `up` changes it, last; before it what it was to become
-    /// when earlier ones were killed. What stands is of one of them all.
+    /// The topologies that the lab was to become: the last one by the running `up`, those before it
+    /// by earlier ones that were killed. The existing objects may be of any of them.
     pub(in crate::lab) pending: Vec<Topology>,
-    /// False while `up` is at work, and for good when it was killed.
+    /// False while `up` works, and after an `up` that was killed.
     pub complete: bool,
-    /// True while `down` is at work, and for good when it was killed or failed.
+    /// True while `down` works, and after a `down` that was killed or failed.
     pub(in crate::lab) going_down: bool,
     /// The interface that "auto" stood for.
     pub(in crate::lab) auto: Option<String>,
-    /// Names of the datapaths that were installed.
+    /// Names of the installed datapaths.
     pub(in crate::lab) datapaths: BTreeSet<String>,
-    /// Settings of the machine's own that had to be changed, with the values before.
+    /// Settings of the machine that were changed, with their values from before.
     pub(in crate::lab) settings: Vec<(String, String)>,
     journal: Journal,
 }
 
 impl LabRecord {
-    /// A lab yet to be built, in which `auto` takes the place of "auto".
+    /// The record of a new lab, with `auto` in place of "auto".
     pub(in crate::lab) fn new(topology: &Topology, auto: Option<String>) -> Self {
         Self {
             topology: resolved(topology, auto.as_deref()),
@@ -77,18 +77,18 @@ impl LabRecord {
         }
     }
 
-    /// All topologies that something of the lab may stand of, the newest first.
+    /// All topologies from which the lab may have objects, the newest first.
     pub(in crate::lab) fn topologies(&self) -> impl Iterator<Item = &Topology> {
         self.pending.iter().rev().chain([&self.topology])
     }
 
-    /// All that may stand of the lab, parents before children, each once.
+    /// All resources that the lab may have, each once, parents before children.
     pub(in crate::lab) fn resources(&self) -> Vec<Resource> {
         let mut places: HashMap<Key, usize> = HashMap::new();
         let mut all: Vec<Resource> = Vec::new();
         for resource in self.topologies().flat_map(resources) {
             match places.entry(resource.key()) {
-                Entry::Occupied(place) => all[*place.get()].take_up_mtu(&resource),
+                Entry::Occupied(place) => all[*place.get()].inherit_mtu(&resource),
                 Entry::Vacant(place) => {
                     place.insert(all.len());
                     all.push(resource);
@@ -114,7 +114,7 @@ impl LabRecord {
         })
     }
 
-    /// All records that can be read, sorted by name; those of interrupted `up`s too.
+    /// All readable records, sorted by name, including those of interrupted `up`s.
     ///
     /// # Errors
     /// When their folder cannot be read.
@@ -122,8 +122,8 @@ impl LabRecord {
         Ok(Self::survey()?.0)
     }
 
-    /// All records, sorted by name, and what is wrong with those that cannot be read or are lost:
-    /// one lab's must not keep a person from the others.
+    /// All readable records, sorted by name, and the errors of records that are unreadable or
+    /// missing: one damaged lab must not hide the others.
     ///
     /// # Errors
     /// When their folder cannot be read.
@@ -157,13 +157,13 @@ impl LabRecord {
 
     /// The record of the lab `name`, if there is one.
     pub(in crate::lab) fn find(name: &str) -> Result<Option<Self>, LabError> {
-        // The name may be any argument; only a plain one can be a record's.
+        // The name may be any argument; a path is no name of a record.
         if Path::new(name).file_name() != Some(name.as_ref()) {
             return Ok(None);
         }
         let folder = folder(name);
         let Some(state) = read(&folder.join(STATE))? else { return Ok(None) };
-        // The parser's explanations have several lines, of which the first tells what is wrong.
+        // The parser's messages have several lines; the first says what is wrong.
         let damaged = |fault: String| LabError::BadRecord {
             lab: name.to_owned(),
             fault: fault.lines().next().unwrap_or_default().to_owned(),
@@ -177,7 +177,7 @@ impl LabRecord {
         let missing = |path: &Path| damaged(format!("{} is missing", path.display()));
         let text = match read(&path)? {
             Some(text) => text,
-            // Taken down since its state was read.
+            // The lab was taken down after its state was read.
             None if !folder.join(STATE).exists() => return Ok(None),
             None => return Err(missing(&path)),
         };
@@ -207,14 +207,14 @@ impl LabRecord {
         }))
     }
 
-    /// Notes that a namespace is about to be made. Killed at any moment, the record tells what
-    /// there may be to delete: those that were being made go by their names, all others only while
-    /// they are the very ones that were made.
+    /// Records that a namespace is about to be made. If the process is killed, the record says what
+    /// to delete: a namespace that was being made goes by its name, any other only if its cookie is
+    /// the recorded one.
     pub(in crate::lab) fn begin_making(&mut self, name: &str) -> Result<(), LabError> {
         self.note(Event::Making(name.to_owned()))
     }
 
-    /// Notes what came of it: its cookie, and whatever else was made.
+    /// Records the result: the cookie of the namespace.
     pub(in crate::lab) fn end_making<T>(
         &mut self,
         name: &str,
@@ -227,7 +227,7 @@ impl LabRecord {
             }
             Err(error) => {
                 if let LabError::Net(NetError::NamespaceExists(_)) = &error {
-                    // Somebody was faster, and it is theirs.
+                    // Somebody else made it first: it is theirs.
                     self.note(Event::Foreign(name.to_owned()))?;
                 }
                 Err(error)
@@ -235,14 +235,13 @@ impl LabRecord {
         }
     }
 
-    /// Whether somebody was killed while he made this namespace: what bears the name now lacks
-    /// who knows what.
+    /// Whether a process was killed while it made this namespace, which may be incomplete.
     pub(in crate::lab) fn is_half_made(&self, name: &str) -> bool {
         self.journal.making.contains(name)
     }
 
-    /// Takes away what is left of a namespace of the lab, to which nobody can lose anything.
-    pub(in crate::lab) fn unmake(&mut self, name: &str) -> Result<(), LabError> {
+    /// Deletes a half made namespace of the lab.
+    pub(in crate::lab) fn delete_half_made(&mut self, name: &str) -> Result<(), LabError> {
         netns::delete(name)
             .or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })?;
         if self.is_half_made(name) { self.note(Event::Unmade(name.to_owned())) } else { Ok(()) }
@@ -251,11 +250,11 @@ impl LabRecord {
     fn note(&mut self, event: Event) -> Result<(), LabError> {
         append(&folder(self.name()).join(NAMESPACES), &event.line())
             .map_err(|error| self.write_error(error))?;
-        self.journal.take_up(event);
+        self.journal.note(event);
         Ok(())
     }
 
-    /// What bears the name of the lab's namespace `name` now.
+    /// The owner of the namespace that has the name of the lab's namespace `name`.
     pub(in crate::lab) fn owner_of(
         &self,
         name: &str,
@@ -266,76 +265,75 @@ impl LabRecord {
         let own = match visitor.cookie(name) {
             Ok(cookie) => recorded.map_or(is_being_made, |recorded| *recorded == cookie),
             Err(NetError::NoNamespace(_)) => return Ok(NamespaceOwner::Nothing),
-            // A file without a namespace, by which nobody can lose anything.
+            // A stale mount point: safe to delete.
             Err(NetError::DeadNamespace(_)) => recorded.is_some() || is_being_made,
             Err(error) => return Err(error),
         };
         Ok(if own { NamespaceOwner::Own } else { NamespaceOwner::Foreign })
     }
 
-    /// Whether one of the lab's namespaces bears this name. For who may not look, the name
-    /// alone decides.
+    /// Whether this is one of the lab's namespaces. If the caller may not look, the name alone
+    /// decides.
     pub fn owns(&self, name: &str) -> bool {
         self.topologies().flat_map(Topology::namespace_names).any(|own| own == name)
             && Visitor::send(|visitor| self.owner_of(name, visitor))
                 .map_or(true, |owner_of| owner_of != NamespaceOwner::Foreign)
     }
 
-    /// Those of the lab's names that namespaces of others bear now.
-    pub(in crate::lab) fn strangers(&self) -> Result<Vec<String>, NetError> {
+    /// The names of the lab's namespaces that somebody else's namespaces have now.
+    pub(in crate::lab) fn foreign_namespaces(&self) -> Result<Vec<String>, NetError> {
         Visitor::send(|visitor| {
-            let mut strangers = Vec::new();
+            let mut foreign = Vec::new();
             for name in self.namespace_names() {
                 if self.owner_of(name, visitor)? == NamespaceOwner::Foreign {
-                    strangers.push(name.to_owned());
+                    foreign.push(name.to_owned());
                 }
             }
-            Ok(strangers)
+            Ok(foreign)
         })
     }
 
-    /// Whether nobody builds, changes or takes down the lab, or was killed while doing it.
+    /// Whether no `up` or `down` is running or was interrupted.
     pub fn is_settled(&self) -> bool {
         self.complete && !self.going_down
     }
 
-    /// Whether its `up` came to an end at least once, and no `down` has begun: the lab can be
-    /// changed.
+    /// Whether an `up` was completed and no `down` has begun: then the lab can be changed.
     pub(in crate::lab) fn is_usable(&self) -> bool {
         !self.going_down && (self.complete || !self.pending.is_empty())
     }
 
-    /// Why a lab that is not settled cannot be used, when nobody is at work on it any more.
+    /// The error for a lab that is not settled although no process works on it.
     pub(in crate::lab) fn unfinished(&self) -> LabError {
         let name = self.name().to_owned();
         if self.going_down { LabError::HalfDown(name) } else { LabError::Unfinished(name) }
     }
 
-    /// Notes that a `down` begins: if it is killed, the next `up` or `down` ends it.
+    /// Records that a `down` begins: if it is killed, the next `up` or `down` completes it.
     pub(in crate::lab) fn begin_down(&mut self) -> Result<(), LabError> {
         self.going_down = true;
         self.write_state()
     }
 
-    /// The lab is to become `next`: from here on both may stand.
+    /// Records that the lab is to become `next`: from now on it may have objects of both.
     pub(in crate::lab) fn begin_change(&mut self, next: Topology) -> Result<(), LabError> {
         self.pending.push(next);
         self.complete = false;
         self.write()
     }
 
-    /// Whether a datapath of that name cannot be the lab's own.
+    /// Whether a datapath of that name must belong to another lab.
     pub(in crate::lab) fn is_foreign_datapath(&self, name: &str) -> bool {
-        // While it is changed, one may be installed that is not written down yet.
+        // During a change, a datapath may be installed that is not recorded yet.
         !self.datapaths.contains(name) && self.complete
     }
 
-    /// Names of all namespaces that may stand of the lab.
+    /// Names of all namespaces that the lab may have.
     pub(in crate::lab) fn namespace_names(&self) -> BTreeSet<&str> {
         self.topologies().flat_map(Topology::namespace_names).collect()
     }
 
-    /// Whether something of the lab is, or was to be, in the machine's own namespace.
+    /// Whether the lab may have objects in the machine's own namespace.
     pub(in crate::lab) fn uses_machine(&self) -> bool {
         self.topologies().any(Topology::uses_machine)
     }
@@ -354,7 +352,7 @@ impl LabRecord {
         self.write_state()
     }
 
-    /// Writes what changes while the lab is built.
+    /// Writes the part of the record that changes while the lab is built.
     pub(in crate::lab) fn write_state(&self) -> Result<(), LabError> {
         let state = State {
             format: FORMAT,
@@ -372,7 +370,7 @@ impl LabRecord {
         replace(&folder(self.name()).join(STATE), &state).map_err(|error| self.write_error(error))
     }
 
-    /// The change is done: the lab is what it was to become.
+    /// Records that the change is complete.
     pub(in crate::lab) fn finish(&mut self) -> Result<(), LabError> {
         if let Some(next) = self.pending.pop() {
             replace(&folder(self.name()).join(TOPOLOGY), &next.to_toml())
@@ -388,20 +386,20 @@ impl LabRecord {
         LabError::file(format!("write the record {}", folder(self.name()).display()), error)
     }
 
-    /// Takes the record away.
+    /// Removes the record.
     pub(in crate::lab) fn remove(&self) -> Result<(), LabError> {
         files::remove(self.name())
     }
 }
 
-/// The names of labs that have pins and no record.
+/// The names of labs that have pins but no record.
 fn unrecorded() -> BTreeSet<String> {
     let labs = Datapath::all_names();
     let labs = labs.iter().map(|name| name.split('@').next().unwrap_or(name).to_owned());
     labs.filter(|lab| !LabRecord::exists(lab)).collect()
 }
 
-/// The topology with `interface` in the place of "auto".
+/// The topology with `interface` in place of "auto".
 pub(in crate::lab) fn resolved(topology: &Topology, interface: Option<&str>) -> Topology {
     let topology = topology.clone();
     match interface {

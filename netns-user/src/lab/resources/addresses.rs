@@ -7,12 +7,12 @@ use ipnet::Ipv4Net;
 use super::Resource;
 use crate::net::Interface;
 
-/// The addresses of links in the kernel's order, those of other owners included.
+/// The addresses of interfaces in the kernel's order, including those that others have added.
 #[derive(Clone, Debug, Default)]
 pub(in crate::lab) struct LinkAddresses(HashMap<Interface, Vec<Ipv4Net>>);
 
 impl LinkAddresses {
-    /// Those of the pieces, in their order.
+    /// The addresses among resources, in their order.
     pub(in crate::lab) fn of_resources(resources: &[Resource]) -> Self {
         let mut all: HashMap<Interface, Vec<Ipv4Net>> = HashMap::new();
         for (interface, address) in addresses(resources) {
@@ -21,7 +21,7 @@ impl LinkAddresses {
         Self(all)
     }
 
-    /// The links.
+    /// The interfaces.
     pub(in crate::lab) fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         self.0.keys()
     }
@@ -39,7 +39,7 @@ impl LinkAddresses {
     }
 }
 
-/// The addresses among pieces, with their links.
+/// The addresses among resources, with their interfaces.
 fn addresses(resources: &[Resource]) -> impl Iterator<Item = (&Interface, Ipv4Net)> {
     resources.iter().filter_map(|resource| match resource {
         Resource::Address { interface, address } => Some((interface, *address)),

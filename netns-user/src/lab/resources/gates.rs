@@ -1,5 +1,5 @@
-//! The gates of a lab: its interfaces in routers, from which nothing is forwarded until the
-//! datapath of the router guards what comes in by them.
+//! The gates of a lab: its interfaces in routers. Nothing is forwarded from a gate until the
+//! datapath of its router guards it.
 
 use std::collections::HashSet;
 
@@ -9,12 +9,12 @@ use crate::{
     topology::Topology,
 };
 
-/// The step that opens or closes a link.
+/// The step that opens or closes a gate.
 pub(in crate::lab) fn step(interface: &Interface, open: bool) -> Step {
     Step::SetForwarding { interface: interface.clone(), on: open }
 }
 
-/// The links that a lab makes in its routers: bridges, ends of point-to-point cables, uplinks.
+/// All gates: bridges, ends of point-to-point cables, uplinks.
 pub(in crate::lab) fn gates(topology: &Topology) -> Vec<Interface> {
     let bridges = topology
         .bridges
@@ -23,7 +23,8 @@ pub(in crate::lab) fn gates(topology: &Topology) -> Vec<Interface> {
     let uplinks = topology.uplinks.iter().filter(|uplink| uplink.far.is_some());
     let uplinks =
         uplinks.map(|uplink| Interface::new(Netns::of(uplink.router.as_deref()), &uplink.name));
-    // Uplinks first: nothing of the lab finds another way by one while bridges are switched off.
+    // Uplinks first: while bridges are being switched off, no packet of the lab must find another
+    // way out.
     uplinks.chain(bridges).chain(cable_gates(topology)).collect()
 }
 

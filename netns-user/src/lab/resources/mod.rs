@@ -1,5 +1,8 @@
-//! What a lab consists of, piece by piece: namespaces, links, addresses, routes, files. A piece
-//! knows the steps that make it, change it and take it away; its datapath is not among them.
+//! The resources that a lab consists of: namespaces, links, addresses, routes, files; the datapath
+//! is not among them.
+//!
+//! A resource knows the steps that make it, change it and delete it. Pure: this folder uses only
+//! the topology and the types of `net` and `step`.
 
 pub(super) mod addresses;
 pub(super) mod gates;
@@ -22,16 +25,16 @@ use crate::{
     topology::Route,
 };
 
-/// A part of a lab, with all that is asked of it.
+/// A resource of a lab, with the settings that the lab asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     Namespace {
         name: String,
         /// Whether it forwards packets between its links.
         forwarding: bool,
-        /// Whether its loopback interface is on: always wanted.
+        /// Whether its loopback interface is on; this is always wanted.
         lo_up: bool,
-        /// Whether IPv6 is on: never wanted.
+        /// Whether IPv6 is on; this is never wanted.
         ipv6: bool,
     },
     Bridge {
@@ -46,8 +49,8 @@ pub(super) enum Resource {
     Route {
         netns: Netns,
         route: Route,
-        /// Whether it leads out of a link that is switched on only once the router is guarded: before
-        /// that the kernel takes no route.
+        /// Whether it leads over a link that is switched on only after the router is guarded: until
+        /// then the kernel refuses the route.
         waits: bool,
     },
     Resolver {
@@ -61,18 +64,18 @@ pub(super) enum Resource {
 pub(super) struct CableResource {
     pub(super) near: Interface,
     pub(super) far: Interface,
-    /// Of the near and of the far end.
+    /// Settings of the near end and of the far end.
     pub(super) settings: [LinkSettings; 2],
     /// The bridge that the near end is a port of.
     pub(super) bridge: Option<String>,
-    /// The ends from which a router forwards once they are guarded.
+    /// Which of its ends are gates.
     pub(super) gates: Vec<Interface>,
-    /// Whether the far end is switched on only then: a network outside, to which the router's own
-    /// stack would answer.
+    /// Whether the far end is switched on only after the router is guarded: it is a network
+    /// outside, to which the router's own stack would otherwise answer.
     pub(super) waits: bool,
 }
 
-/// What a piece is, whatever is asked of it. There can be one of each.
+/// Identifies a resource, whatever its settings. Each exists at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Namespace(String),
@@ -84,7 +87,7 @@ pub(super) enum Key {
 }
 
 impl CableResource {
-    /// What is left of this cable at `interface`, without its other end.
+    /// The remains of this cable: `interface`, without the other end.
     pub(super) fn broken(&self, interface: &Interface) -> Self {
         let far = Interface::new(Netns::Machine, "");
         Self { near: interface.clone(), far, bridge: None, ..self.clone() }
@@ -94,7 +97,7 @@ impl CableResource {
         self.far.name.is_empty()
     }
 
-    /// The near end that is to be a port of another bridge, or of none.
+    /// The correction for a near end that should be a port of another bridge, or of none.
     fn plugged_into(&self, wanted: &Self) -> Option<Correction> {
         if self.bridge == wanted.bridge {
             return None;
@@ -124,8 +127,8 @@ impl Resource {
         }
     }
 
-    /// Where it is, of an address or a route: what a person may have added by hand, to be
-    /// taken over when the topology wants it.
+    /// The namespace of an address or a route. A person may have added one of these by hand; it
+    /// becomes the lab's if the topology wants it.
     pub(super) fn netns(&self) -> Option<&Netns> {
         match self {
             Self::Address { interface, .. } => Some(&interface.netns),
@@ -134,7 +137,7 @@ impl Resource {
         }
     }
 
-    /// The links that it is.
+    /// Its interfaces.
     pub(super) fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         let (one, other) = match self {
             Self::Bridge { interface, .. } => (Some(interface), None),
@@ -146,17 +149,17 @@ impl Resource {
         one.into_iter().chain(other)
     }
 
-    /// Several topologies may ask for an MTU of a bridge. When the last one asks for none, an older
-    /// one may have to be taken back.
-    pub(super) fn take_up_mtu(&mut self, older: &Self) {
+    /// Takes over the MTU of an older topology if this one asks for none: that MTU may have to be
+    /// undone.
+    pub(super) fn inherit_mtu(&mut self, older: &Self) {
         if let (Self::Bridge { settings, .. }, Self::Bridge { settings: older, .. }) = (self, older)
         {
             settings.mtu = settings.mtu.or(older.mtu);
         }
     }
 
-    /// Its kind, its name and what there is to say of it, for a person.
-    pub(super) fn words(&self) -> (&'static str, String, String) {
+    /// Its kind, its name and further details, for a person.
+    pub(super) fn describe(&self) -> (&'static str, String, String) {
         let mtu = |settings: &LinkSettings| settings.special_mtu().map(|mtu| format!("mtu {mtu}"));
         match self {
             Self::Namespace { name, forwarding, .. } => {
@@ -191,7 +194,7 @@ impl Resource {
     }
 
     /// The steps that make it.
-    pub(super) fn make(&self) -> Vec<Step> {
+    pub(super) fn create_steps(&self) -> Vec<Step> {
         match self.clone() {
             Self::Namespace { name, forwarding, lo_up, .. } => {
                 let netns = Netns::Named(name.clone());
@@ -201,8 +204,8 @@ impl Resource {
                     value: value.to_owned(),
                 };
                 let mut steps = vec![Step::AddNamespace { name }];
-                // The translation is for IPv4, and without IPv6 a link is made three times as
-                // fast. First, so that no link sees it.
+                // The NAT is for IPv4 only, and without IPv6 a link is made three times as fast.
+                // This comes first, before any link exists.
                 steps.push(set(sysctl::IPV6_OFF, "1"));
                 steps.extend(forwarding.then(|| set(sysctl::IP_FORWARD, "1")));
                 let interface = Interface { netns: netns.clone(), name: "lo".to_owned() };
@@ -222,12 +225,12 @@ impl Resource {
                 let closed = gates.iter().map(|interface| gates::step(interface, false));
                 let settings: Vec<_> = closed.chain(without_ipv6(&near)).collect();
                 let add = Step::AddCable { near, far, mac, mtu, bridge, up };
-                // Nothing comes in by either end before the far one is switched on.
+                // No packet arrives at either end before the far one is switched on.
                 let on = (!waits).then_some(Step::SetLink { interface, up: far_settings.up });
                 [add].into_iter().chain(settings).chain(on).collect()
             }
             Self::Address { interface, address } => vec![Step::AddAddress { interface, address }],
-            // The kernel has no routes out of a link that is switched off.
+            // The kernel refuses routes over a link that is switched off.
             Self::Route { waits: true, .. } => Vec::new(),
             Self::Route { netns, route, .. } => vec![Step::AddRoute { netns, route }],
             Self::Resolver { namespace, servers } => {
@@ -236,7 +239,7 @@ impl Resource {
         }
     }
 
-    /// The far end of a cable that waits until the router is guarded.
+    /// The far end of a cable, if it waits until the router is guarded.
     pub(super) fn guarded_far_interface(&self) -> Option<&Interface> {
         match self {
             Self::Cable(CableResource { far, waits: true, .. }) => Some(far),
@@ -244,7 +247,7 @@ impl Resource {
         }
     }
 
-    /// The step that adds a route which waits until the router is guarded.
+    /// The step that adds the route, if it waits until the router is guarded.
     pub(super) fn late_route(&self) -> Option<Step> {
         match self {
             Self::Route { netns, route, waits: true } => {
@@ -254,8 +257,8 @@ impl Resource {
         }
     }
 
-    /// The steps that follow once the router's datapath is there.
-    pub(super) fn make_when_guarded(&self) -> Vec<Step> {
+    /// The steps that follow once the router's datapath is installed.
+    pub(super) fn guarded_steps(&self) -> Vec<Step> {
         let gates = match self {
             Self::Bridge { interface, .. } => slice::from_ref(interface),
             Self::Cable(CableResource { gates, .. }) => gates,
@@ -266,7 +269,7 @@ impl Resource {
         opened.chain(self.guarded_far_interface().map(on)).chain(self.late_route()).collect()
     }
 
-    /// The steps that take it away, and all that hangs on it.
+    /// The steps that delete it, with everything that depends on it.
     pub(super) fn delete_steps(&self) -> Vec<Step> {
         vec![match self.clone() {
             Self::Namespace { name, .. } => Step::DeleteNamespace { name },
@@ -279,8 +282,8 @@ impl Resource {
         }]
     }
 
-    /// What of this piece, as it is, differs from the one that is wanted, which has the same key,
-    /// and the steps that make it that one. `None` when it must be taken away and made anew.
+    /// The settings in which this actual resource differs from the wanted one with the same key,
+    /// and the steps that correct them. `None` if it has to be deleted and made again.
     pub(super) fn corrections(&self, wanted: &Self) -> Option<Vec<Correction>> {
         let mut corrections = Vec::new();
         match (self, wanted) {
@@ -315,8 +318,8 @@ impl Resource {
                     Step::DeleteRoute { netns: netns.clone(), route: is.clone() },
                     Step::AddRoute { netns: netns.clone(), route: route.clone() },
                 ];
-                let (to, ways) = (route_to(route), [way(is), way(route)]);
-                let [is, wanted] = ways;
+                let (to, reachability) = (route_to(route), [way(is), way(route)]);
+                let [is, wanted] = reachability;
                 corrections
                     .push((Deviation::new(netns, format!("route to {to}"), is, wanted), steps));
             }
@@ -343,12 +346,12 @@ fn route_to(route: &Route) -> String {
     if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() }
 }
 
-/// The way that a route leads.
+/// The next hop of a route, in words.
 fn way(route: &Route) -> String {
     let via = route.via.map(|via| format!("via {via}"));
     let out = route.interface.as_ref().map(|name| format!("out of {name}"));
     let words: Vec<String> = via.into_iter().chain(out).collect();
-    // One that is to be by a link may be by another kind of route.
+    // The actual route may be of another kind, with neither gateway nor link.
     if words.is_empty() { "another".to_owned() } else { words.join(" ") }
 }
 
@@ -356,8 +359,8 @@ fn listed(servers: &[Ipv4Addr]) -> String {
     servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// On the machine IPv6 is on for new links; in a namespace of the lab it is off for all. No
-/// namespace may tell the machine by it where to route.
+/// Switches IPv6 off for a link of the machine; in a namespace of the lab it is off for all links.
+/// Otherwise a namespace could send router advertisements to the machine.
 fn without_ipv6(interface: &Interface) -> Option<Step> {
     let key = format!("ipv6/conf/{}/disable_ipv6", interface.name);
     let step = Step::Set { netns: interface.netns.clone(), key, value: "1".to_owned() };

@@ -1,4 +1,4 @@
-//! The pieces of a topology, in the order in which they can be made.
+//! The resources of a topology, in the order in which they can be made.
 
 use std::collections::HashSet;
 
@@ -10,30 +10,30 @@ use crate::{
     topology::{CableEnd, Far, Namespace, Route, Topology, Uplink},
 };
 
-/// All pieces of a lab. What stands in one namespace comes together, so that a namespace need
-/// not be entered again and again.
+/// All resources of a lab. Those in one namespace come together, so that the namespace is entered
+/// only once.
 pub(in crate::lab) fn resources(topology: &Topology) -> Vec<Resource> {
     let gates = gates::gates(topology).into_iter().collect();
     let outsides = topology
         .outsides()
         .map(|outside| Interface::new(Netns::named(&outside.namespace), &outside.interface))
         .collect();
-    let mut maker = Maker { topology, gates, outsides, resources: Vec::new() };
-    maker.routers();
-    maker.outsides();
-    maker.bridges();
+    let mut builder = Builder { topology, gates, outsides, resources: Vec::new() };
+    builder.routers();
+    builder.outsides();
+    builder.bridges();
     for uplink in &topology.uplinks {
-        maker.uplink(uplink);
+        builder.uplink(uplink);
     }
     for namespace in &topology.namespaces {
-        maker.namespace(namespace);
+        builder.namespace(namespace);
     }
-    maker.cables();
-    maker.late_routes();
-    maker.resources
+    builder.cables();
+    builder.late_routes();
+    builder.resources
 }
 
-/// The links that are made in the machine's own namespace.
+/// The interfaces that a lab makes in the machine's own namespace.
 pub(in crate::lab) fn machine_interfaces(topology: &Topology) -> Vec<Interface> {
     let interfaces = resources(topology).into_iter().flat_map(|resource| match resource {
         Resource::Bridge { interface, .. } => vec![interface],
@@ -43,16 +43,16 @@ pub(in crate::lab) fn machine_interfaces(topology: &Topology) -> Vec<Interface> 
     interfaces.filter(|interface| interface.netns == Netns::Machine).collect()
 }
 
-struct Maker<'a> {
+struct Builder<'a> {
     topology: &'a Topology,
-    /// The links in routers, which are closed until they are guarded.
+    /// The gates, which are closed until they are guarded.
     gates: HashSet<Interface>,
     /// The far ends of uplinks, in networks outside.
     outsides: HashSet<Interface>,
     resources: Vec<Resource>,
 }
 
-impl Maker<'_> {
+impl Builder<'_> {
     fn routers(&mut self) {
         for router in &self.topology.routers {
             if let Some(name) = &router.namespace {
@@ -61,7 +61,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A network outside may be at the end of several uplinks.
+    /// Several uplinks may lead to the same network outside.
     fn outsides(&mut self) {
         let mut seen = HashSet::new();
         let mut answered = HashSet::new();
@@ -95,7 +95,8 @@ impl Maker<'_> {
                 let interface =
                     Interface::new(Netns::named(&outside.namespace), &outside.interface);
                 self.cable(own.clone(), interface.clone(), None, uplink.mtu);
-                // No way back to the lab's subnets: what is not translated gets no answer.
+                // The outside has no route to the lab's subnets: packets that are not translated
+                // get no answer.
                 self.address(interface.clone(), outside.address);
                 self.routes_beyond(uplink, &interface, true);
             }
@@ -113,7 +114,7 @@ impl Maker<'_> {
             self.address(own.clone(), *address);
         }
         if let Some(gateway) = uplink.gateway {
-            // The first uplink's default route wins, the others stand by.
+            // The default route of the first uplink has the lowest metric; the others are spare.
             let before = self.topology.uplinks_of(uplink.router.as_deref());
             let rank = before.take_while(|other| other.name != uplink.name).count();
             let metric = u32::try_from(rank).unwrap_or(u32::MAX);
@@ -121,8 +122,8 @@ impl Maker<'_> {
         }
     }
 
-    /// At the far end of an uplink, routes to those of its addresses that are in no subnet there: by
-    /// its first address, unless the router there has a route of its own.
+    /// Routes, at the far end of an uplink, to its addresses that are in no subnet there. They lead
+    /// to its first address, unless the router there has a route of its own.
     fn routes_beyond(&mut self, uplink: &Uplink, out: &Interface, waits: bool) {
         let via = uplink.primary().map(|primary| primary.addr());
         let mut routers = self.topology.routers.iter();
@@ -173,7 +174,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Routes that may lead over cables, which come last.
+    /// Routes that may lead over cables, which are made last.
     fn late_routes(&mut self) {
         for router in &self.topology.routers {
             self.routes(&Netns::of(router.namespace.as_deref()), router.routes.iter());
@@ -201,8 +202,8 @@ impl Maker<'_> {
             up: true,
             ipv6,
         };
-        // In a namespace of the lab IPv6 is off for all links; on the machine it is switched off
-        // for ports.
+        // In a namespace of the lab, IPv6 is off for all links; on the machine it is switched off
+        // for each port.
         let far_ipv6 = far.netns.name().map(|_| false);
         let settings = [settings(None, Some(false)), settings(Some(mac), far_ipv6)];
         let cable = CableResource { near, far, settings, bridge, gates, waits };
@@ -232,7 +233,7 @@ fn namespace(name: &str, forwarding: bool) -> Resource {
     Resource::Namespace { name: name.to_owned(), forwarding, lo_up: true, ipv6: false }
 }
 
-/// Whether the route only needs the namespace's own cable to its bridge.
+/// Whether the route needs only the namespace's own cable to its bridge.
 fn is_early(namespace: &Namespace, route: &Route) -> bool {
     namespace.plug.as_ref().is_some_and(|plug| {
         let by_gateway = route.via.is_some_and(|via| plug.address.contains(&via));

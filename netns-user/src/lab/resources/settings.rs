@@ -1,5 +1,5 @@
-//! The settings of the links and namespaces of a lab: what of them somebody has changed, and the
-//! steps that set it back.
+//! The settings of a lab's links and namespaces: the deviations from them, and the steps that
+//! correct these.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use crate::{
     step::Step,
 };
 
-/// The settings of a link, as far as a lab asks for them. `None`: whatever it is.
+/// The settings of a link. `None` stands for a setting that the lab does not ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::lab) struct LinkSettings {
     pub(in crate::lab) mac: Option<Mac>,
     pub(in crate::lab) mtu: Option<u32>,
-    /// Always wanted.
+    /// Whether it is on; this is always wanted.
     pub(in crate::lab) up: bool,
     /// Whether IPv6 is on.
     pub(in crate::lab) ipv6: Option<bool>,
 }
 
-/// Something that is not as the lab's file has it.
+/// A setting that differs from the lab's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Deviation {
     /// The interface or namespace.
@@ -31,7 +31,7 @@ pub struct Deviation {
     pub wanted: String,
 }
 
-/// A deviation with the steps that end it.
+/// A deviation and the steps that correct it.
 pub(in crate::lab) type Correction = (Deviation, Vec<Step>);
 
 impl Deviation {
@@ -45,13 +45,13 @@ impl Deviation {
         Self { of, setting: setting.into(), is, wanted }
     }
 
-    /// As a change that is to come.
+    /// In words, as a planned change.
     pub(in crate::lab) fn as_change(&self) -> String {
         let Self { of, setting, is, wanted } = self;
         format!("{setting} of {of}: {is} -> {wanted}")
     }
 
-    /// Whether it is that an interface is switched off.
+    /// Whether the deviation is that an interface is switched off.
     pub(in crate::lab) fn is_off(&self) -> bool {
         self.setting == STATE
     }
@@ -67,23 +67,23 @@ impl fmt::Display for Deviation {
 const STATE: &str = "state";
 
 impl LinkSettings {
-    /// The MTU, where it is not what links have when nothing else is asked for.
+    /// The MTU, if it is not the default.
     pub(super) fn special_mtu(&self) -> Option<u32> {
         self.mtu.filter(|mtu| *mtu != ETHERNET_MTU)
     }
 
-    /// What a link has of what is asked of it.
+    /// The actual settings of a link, without those that are not asked for.
     pub(in crate::lab) fn of(link: &Link, asked: &Self) -> Self {
         Self {
             mac: asked.mac.and(link.mac),
             mtu: asked.mtu.map(|_| link.mtu),
             up: link.up,
-            // A kernel without IPv6 does not tell, and has none.
+            // A kernel without IPv6 does not report the setting.
             ipv6: asked.ipv6.map(|asked| link.ipv6.unwrap_or(asked)),
         }
     }
 
-    /// What of a link at `interface` is not as it is wanted.
+    /// The settings in which an actual link differs from the wanted one.
     pub(super) fn corrections(&self, wanted: &Self, interface: &Interface) -> Vec<Correction> {
         let mut corrections = Vec::new();
         if let (Some(is), Some(mac)) = (self.mac, wanted.mac)
@@ -93,7 +93,7 @@ impl LinkSettings {
             corrections.push((Deviation::new(interface, "MAC", is, mac), vec![step]));
         }
         if self.mtu != wanted.mtu {
-            // A wish that is taken back leaves the default.
+            // Without a wanted MTU it becomes the default.
             let mtu = wanted.mtu.unwrap_or(ETHERNET_MTU);
             let is = self.mtu.map_or("the kernel's".to_owned(), |is| is.to_string());
             let step = Step::SetMtu { interface: interface.clone(), mtu };
@@ -111,19 +111,19 @@ impl LinkSettings {
     }
 }
 
-/// A link that is to be switched on or off.
+/// Switches a link on or off.
 pub(super) fn switched(interface: &Interface, up: bool) -> Correction {
     let word = |up: bool| if up { "on" } else { "off" };
     let step = Step::SetLink { interface: interface.clone(), up };
     (Deviation::new(interface, STATE, word(!up), word(up)), vec![step])
 }
 
-/// IPv6 that is to be switched on or off, of an interface or, by the name "all", of a namespace.
+/// Switches IPv6 on or off, for an interface or, by the name "all", for a namespace.
 pub(super) fn ipv6(netns: &Netns, whose: &str, of: impl fmt::Display, on: bool) -> Correction {
     setting(netns, &format!("ipv6/conf/{whose}/disable_ipv6"), of, !on)
 }
 
-/// Forwarding of a namespace that is to be switched on or off.
+/// Switches the forwarding of a namespace on or off.
 pub(super) fn forwarding(name: &str, on: bool) -> Correction {
     let netns = Netns::named(name);
     setting(&netns, sysctl::IP_FORWARD, &netns, on)

@@ -2,7 +2,7 @@ use super::*;
 use crate::{net::Mac, topology::Topology};
 
 fn commands(resources: &[Resource]) -> Vec<String> {
-    resources.iter().flat_map(Resource::make).flat_map(|step| step.commands()).collect()
+    resources.iter().flat_map(Resource::create_steps).flat_map(|step| step.commands()).collect()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn the_lecture_is_made_in_an_order_that_works() {
     assert!(position("netns exec host sysctl -qw net.ipv4.ip_forward=1") < address);
 }
 
-/// One outside behind two uplinks, which answers for the same address by both.
+/// One outside behind two uplinks, which has the same additional address for both.
 const SHARED: &str = r#"
 name = "shared"
 router = { namespace = "gw" }
@@ -71,7 +71,7 @@ fn an_uplink_has_its_addresses_in_their_order_and_the_outside_a_route_to_those_b
     assert!(!made.contains(&route.to_owned()), "{made:#?}");
     let late: Vec<String> = all
         .iter()
-        .flat_map(Resource::make_when_guarded)
+        .flat_map(Resource::guarded_steps)
         .flat_map(|step| step.commands())
         .filter(|line| line.starts_with("ip -n net"))
         .collect();
@@ -136,6 +136,6 @@ fn addresses_of_links_are_those_of_one_station_made_by_hand() {
     }
     assert_eq!(macs[0], Mac::from_names(&["lab", "red"]));
     assert!(macs[0] != macs[1] && macs[1] != macs[2]);
-    // Names are kept apart.
+    // The separation between names counts.
     assert_ne!(Mac::from_names(&["ab", "c"]), Mac::from_names(&["a", "bc"]));
 }

@@ -1,4 +1,4 @@
-//! Whether the datapaths of a lab are there, and as its topology has them.
+//! Whether the datapaths of a lab are installed, and as its topology has them.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use crate::{
     net::{Interface, NetError, Netns},
 };
 
-/// How a datapath is, and how its packets go.
+/// The state of a datapath, and the way of its packets.
 #[derive(Clone, Debug, Default)]
 struct Look {
     works: bool,
@@ -28,7 +28,7 @@ struct Look {
     changed: Vec<Deviation>,
     /// `netns forward` or `masquerade` has changed the rules since `up`, which is no fault.
     has_other_rules: bool,
-    /// Somebody who changed the rules was killed.
+    /// A process was killed while it changed the rules.
     half_changed: bool,
     /// Another version of the program has made it.
     other_version: bool,
@@ -74,7 +74,8 @@ impl Survey<'_> {
             .collect()
     }
 
-    /// Whether the pins are there and can be used, what is changed of them, and how packets go.
+    /// Whether the pins exist and can be used, how they differ from the topology, and the way of
+    /// the packets.
     fn look_at_datapath(&mut self, datapath: &RouterDatapath) -> Result<Look, NetError> {
         let living = match Datapath::open(&datapath.spec.lab) {
             Ok(living) => living,
@@ -90,10 +91,10 @@ impl Survey<'_> {
         }
         let spec = &datapath.spec;
         let (works, holds, reassembly, changes, watched) = netns.run(|| {
-            // Whoever looks at a lab wants it to know the router as it is now.
+            // A look at a lab also updates the router's addresses in its datapath.
             let works = living.refresh_host_addresses().is_ok() && living.is_whole();
             let changes = living.changes_to(spec).ok();
-            // What differs in nothing has been looked at already.
+            // Only a hook that differs from the description still has to be checked.
             let differs = |change: &dyn Fn(&DatapathChange) -> bool| {
                 changes.as_ref().is_none_or(|changes| changes.iter().any(change))
             };
@@ -116,7 +117,7 @@ impl Survey<'_> {
         let has_other_rules = changes.iter().any(is_rule);
         let changes = changes.into_iter().filter(|change| !is_rule(change)).collect();
         let mut changed = changed_datapath(datapath, changes, &watched);
-        // What a namespace forwards is told with the namespace.
+        // The forwarding of a namespace is reported with the namespace.
         if netns == Netns::Machine && !self.actual_state.forwards(&netns) {
             changed.push(Deviation::new(&netns, "net.ipv4.ip_forward", 0, 1));
         }
@@ -136,8 +137,8 @@ impl Survey<'_> {
     }
 }
 
-/// The differences of a datapath from its description. A program that is not attached is told with
-/// its interface, and a missing reassembler with the datapath.
+/// The deviations of a datapath from its description. A missing program is reported with its
+/// interface, and a missing reassembler with the datapath.
 fn changed_datapath(
     datapath: &RouterDatapath,
     changes: Vec<DatapathChange>,

@@ -1,7 +1,7 @@
 //! The state of each part of a lab: whether it is there, and as its file says.
 //!
-//! It compares the actual state with the resources of the topology, and changes nothing but the
-//! datapath's knowledge of the router's addresses.
+//! It compares the actual state with the resources of the topology. It changes nothing, except that
+//! each datapath gets the present addresses of its router.
 
 mod datapath;
 mod part;
@@ -37,30 +37,30 @@ pub struct LabStatus {
     pub lab: String,
     /// False when its `up` or `down` was interrupted.
     pub complete: bool,
-    /// True when another version of the program has made what translates.
+    /// True if another version of the program has installed a datapath.
     pub other_version: bool,
     pub parts: Vec<Part>,
-    /// The rules that hold now, in words.
+    /// The present rules, in words.
     pub rules: Vec<String>,
 }
 
 impl LabStatus {
-    /// The parts that are not there, in words.
+    /// The missing parts, in words.
     pub fn missing(&self) -> Vec<String> {
         let absent = self.parts.iter().filter(|part| !part.present);
         absent.map(|part| format!("{} \"{}\"", part.kind.name(), part.name)).collect()
     }
 
-    /// Whether the lab is finished, lacks nothing, and is as its topology has it.
+    /// Whether the lab is complete and every part works.
     pub fn is_whole(&self) -> bool {
         self.complete && self.parts.iter().all(Part::works)
     }
 }
 
-/// Looks at every part of a lab, and has its datapaths take up the routers' present addresses.
+/// Checks every part of a lab, and updates the routers' addresses in its datapaths.
 ///
 /// # Errors
-/// When the kernel refuses to tell; that a part is missing is no error.
+/// When the kernel refuses to tell. A missing part is no error.
 pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let topology = &record.topology;
     let resources = resources(topology);
@@ -69,7 +69,7 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     let changes = diff(&actual, &resources, &actual_state.link_addresses(&actual));
     let mut survey = Survey {
         topology,
-        strangers: record.strangers()?,
+        foreign: record.foreign_namespaces()?,
         actual_state,
         changed: changed(&changes),
         gates: gates(topology).into_iter().collect(),
@@ -94,17 +94,17 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     })
 }
 
-/// What is changed of each piece. That something is off is told with its interface.
+/// The deviations of each resource. An interface that is switched off is reported otherwise.
 fn changed(changes: &[Change]) -> HashMap<Key, Vec<Deviation>> {
     let changed = changes.iter().filter(|change| change.kind == ChangeKind::Change);
-    let told = changed.map(|change| {
+    let deviations = changed.map(|change| {
         let deviations = change.deviations.iter().filter(|it| !it.is_off());
         (change.resource.key(), deviations.cloned().collect())
     });
-    told.collect()
+    deviations.collect()
 }
 
-/// The files with name servers that somebody has edited. They are kept, and no fault.
+/// The files with name servers that somebody has edited. They are kept, and are no fault.
 fn edited(topology: &Topology) -> impl Iterator<Item = Part> {
     edited_resolvers(topology).into_iter().map(|file| {
         Part::new(PartKind::Resolver, file.display().to_string(), "changed by hand, and kept")
@@ -118,7 +118,7 @@ pub(crate) fn edited_resolvers(topology: &Topology) -> Vec<PathBuf> {
     kept.collect()
 }
 
-/// The rules as the kernel holds them; none without a datapath or a router to read it in.
+/// The rules that the kernel has; none without a datapath or a router.
 fn living_rules(topology: &Topology) -> Vec<String> {
     let of_router = |datapath: RouterDatapath| {
         let living = Datapath::open(&datapath.spec.lab).ok()?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::lab::resources::Deviation;
 
-/// What a part of a lab is.
+/// The kind of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartKind {
@@ -35,28 +35,28 @@ impl PartKind {
     }
 }
 
-/// A part of a lab and whether it is there.
+/// A part of a lab and its state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
     pub kind: PartKind,
     pub name: String,
-    /// Its role, addresses and ends, as the topology has them.
+    /// Its role, addresses and ends according to the topology.
     pub detail: String,
     pub present: bool,
-    /// Interfaces of it that are there, but switched off.
+    /// Its interfaces that are switched off.
     pub off: Vec<String>,
-    /// What of it somebody has changed by hand.
+    /// Its settings that somebody has changed by hand.
     pub changed: Vec<Deviation>,
 }
 
 impl Part {
-    /// A part that is there as it should be.
+    /// A part that exists and is as the topology has it.
     pub(super) fn new(kind: PartKind, name: impl Into<String>, detail: impl Into<String>) -> Self {
         let (name, detail) = (name.into(), detail.into());
         Self { kind, name, detail, present: true, off: Vec::new(), changed: Vec::new() }
     }
 
-    /// Whether it is there, switched on, and as the topology has it.
+    /// Whether it exists, is switched on, and is as the topology has it.
     pub fn works(&self) -> bool {
         self.present && self.off.is_empty() && self.changed.is_empty()
     }

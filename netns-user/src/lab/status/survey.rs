@@ -1,4 +1,5 @@
-//! Whether each part of a lab's network is there, switched on, and as its topology has it.
+//! The state of each part of a lab's network: whether it exists, is switched on, and is as its
+//! topology has it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,27 +14,27 @@ use crate::{
     topology::{CableEnd, Far, NamespacePlug, Plug, Topology},
 };
 
-/// What links of a lab have for a queueing discipline: none, and while they are off.
+/// The queueing disciplines of a lab's links: of those that are on, and of those that are off.
 const NO_QUEUES: [&str; 2] = ["noqueue", "noop"];
 
-/// What the kernel has in the places where a lab's parts should be.
+/// The actual state of a lab, with all that is needed to judge its parts.
 pub(super) struct Survey<'a> {
     pub(super) topology: &'a Topology,
     pub(super) actual_state: ActualState,
-    /// Names of the lab's that namespaces of others bear.
-    pub(super) strangers: Vec<String>,
-    /// What is changed of each piece.
+    /// Names of the lab's namespaces that somebody else's namespaces have now.
+    pub(super) foreign: Vec<String>,
+    /// The deviations of each resource.
     pub(super) changed: HashMap<Key, Vec<Deviation>>,
-    /// The links from which the lab's routers forward.
+    /// The gates of the lab.
     pub(super) gates: HashSet<Interface>,
-    /// Interfaces in routers that the lab's programs hang on.
+    /// Interfaces in routers to which the lab's programs are attached.
     pub(super) watched: HashSet<Interface>,
     /// Whether another version of the program has made a datapath.
     pub(super) other_version: bool,
 }
 
 impl Survey<'_> {
-    /// A part that is there only works with the programs on it.
+    /// The part, which only works with a program attached to `interface`.
     fn with_program(&self, part: Part, interface: &Interface) -> Part {
         if part.present && !self.watched.contains(interface) {
             return Part { present: false, detail: "no program attached".into(), ..part };
@@ -41,14 +42,14 @@ impl Survey<'_> {
         part
     }
 
-    /// Those of the ends that are there and switched off.
+    /// The interfaces that exist and are switched off.
     fn off<'e>(&self, interfaces: impl IntoIterator<Item = &'e Interface>) -> Vec<String> {
         let is_off =
             |interface: &&Interface| self.actual_state.link(interface).is_some_and(|link| !link.up);
         interfaces.into_iter().filter(is_off).map(ToString::to_string).collect()
     }
 
-    /// What is changed of a piece and of its interfaces.
+    /// The deviations of a resource and of its interfaces.
     fn changed(&self, key: &Key, interfaces: &[&Interface]) -> Vec<Deviation> {
         let own = self.changed.get(key).into_iter().flatten().cloned();
         let links = interfaces
@@ -71,7 +72,7 @@ impl Survey<'_> {
             let netns = Netns::named(name);
             let present = self.actual_state.has(&netns);
             let lo = Interface::new(netns, "lo");
-            let detail = match self.strangers.contains(name) {
+            let detail = match self.foreign.contains(name) {
                 true => "replaced: another namespace bears the name".into(),
                 false => detail,
             };
@@ -123,8 +124,8 @@ impl Survey<'_> {
             let far = uplink.outside().map(|outside| {
                 Interface::new(Netns::named(&outside.namespace), &outside.interface)
             });
-            // Where its cable is plugged in, that is a part of its own; and one of the machine's is
-            // somebody else's.
+            // A cable to a bridge is a part of its own; an interface of the machine belongs to
+            // somebody else.
             let interfaces: Vec<&Interface> = match &far {
                 Some(far) => vec![&interface, far],
                 None => Vec::new(),
@@ -142,8 +143,8 @@ impl Survey<'_> {
         uplinks.chain(bridges).collect()
     }
 
-    /// A cable is present when both its ends are, and each end in a router has its program. A
-    /// cable to a bridge must also be plugged in.
+    /// A cable is present if both its ends are, and each end in a router has its program. A cable
+    /// to a bridge must also be plugged in.
     pub(super) fn cables(&self) -> Vec<Part> {
         let ports = self.topology.plugged().map(|(namespace, plug)| {
             let NamespacePlug { bridge, interface, port, .. } = plug;
@@ -194,8 +195,8 @@ impl Survey<'_> {
         self.with_program(part, &near)
     }
 
-    /// Addresses, routes and files are only told of when they are missing, and not for lack of
-    /// what they are on.
+    /// The missing addresses, routes and files, without those whose interface or namespace is
+    /// missing too.
     pub(super) fn missing(&self, resources: &[Resource]) -> Vec<Part> {
         let missing = self.actual_state.missing(resources).into_iter();
         let missing = missing.filter(|resource| match resource {
@@ -208,7 +209,7 @@ impl Survey<'_> {
         parts.collect()
     }
 
-    /// And when they are changed.
+    /// The changed addresses, routes and files.
     pub(super) fn changed_in_itself(&self, changes: &[Change]) -> Vec<Part> {
         let parts = changes.iter().filter_map(|Change { resource, .. }| {
             let changed = self.changed.get(&resource.key())?.clone();
@@ -217,7 +218,7 @@ impl Survey<'_> {
         parts.collect()
     }
 
-    /// What somebody has added by hand. It stays, and is no fault.
+    /// Addresses and routes that somebody has added by hand. They stay, and are no fault.
     pub(super) fn added(&self, resources: &[Resource]) -> Vec<Part> {
         let parts = self.actual_state.added(resources).into_iter().filter_map(|resource| {
             let part = own_part(&resource)?;
@@ -227,7 +228,7 @@ impl Survey<'_> {
     }
 }
 
-/// The part that a piece is which is no part of another.
+/// The part for a resource that does not belong to another part.
 fn own_part(resource: &Resource) -> Option<Part> {
     let kind = match resource {
         Resource::Address { .. } => PartKind::Address,
@@ -235,6 +236,6 @@ fn own_part(resource: &Resource) -> Option<Part> {
         Resource::Resolver { .. } => PartKind::Resolver,
         Resource::Namespace { .. } | Resource::Bridge { .. } | Resource::Cable(_) => return None,
     };
-    let (_, name, detail) = resource.words();
+    let (_, name, detail) = resource.describe();
     Some(Part::new(kind, name, detail))
 }

@@ -1,6 +1,6 @@
-//! Surroundings: what else a machine has that changes what becomes of the packets of a lab.
+//! The surroundings of a lab: what else on the machine changes the way of its packets.
 //!
-//! Everything here only looks, for `doctor` and for the warnings of commands.
+//! Everything here only reads, for `doctor` and for the warnings of commands.
 
 pub(crate) mod queues;
 pub(crate) mod shadowed;

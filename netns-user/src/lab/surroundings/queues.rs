@@ -1,5 +1,5 @@
-//! Queueing disciplines on a router's ends of cables, which see little of what is sent there: packets
-//! that the datapath redirects enter the namespace past them.
+//! Queueing disciplines on a router's ends of cables. They see few packets: those that the datapath
+//! redirects bypass them.
 
 use crate::{
     lab::{LabError, datapaths::datapaths},
@@ -7,20 +7,20 @@ use crate::{
     topology::Topology,
 };
 
-/// What a veth has when nobody asks for more.
+/// The default of a veth.
 const NONE: &str = "noqueue";
 
 /// A router's end of a cable with a queueing discipline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueueOnPort {
-    /// The namespace of the router; `None`: the machine.
+    /// The namespace of the router; `None` is the machine's own.
     pub(crate) router: Option<String>,
     pub(crate) port: String,
     /// As `tc` calls it: `tbf`, `htb`, …
     pub(crate) kind: String,
 }
 
-/// Those of a lab that is up.
+/// All of a lab that is up.
 ///
 /// # Errors
 /// When a router cannot be entered, or the kernel does not tell of its links.

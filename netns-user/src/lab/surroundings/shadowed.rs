@@ -1,5 +1,5 @@
-//! Listeners of a router whose port is forwarded: what the outside begins goes to the forward, as
-//! netfilter's DNAT comes before a listener.
+//! Listeners of a router whose port is forwarded: a new connection from outside goes to the
+//! forward, as netfilter's DNAT also comes before a listener.
 
 use std::{collections::HashMap, net::Ipv4Addr};
 
@@ -15,12 +15,12 @@ use crate::{
     topology::Topology,
 };
 
-/// A listener that gets no new connection by a port that is forwarded.
+/// A listener that gets no new connections from outside because its port is forwarded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ShadowedListener {
-    /// The namespace of the router; `None`: the machine.
+    /// The namespace of the router; `None` is the machine's own.
     pub(crate) router: Option<String>,
-    /// The name of its program, as far as it is known.
+    /// The name of its program, if it is known.
     pub(crate) program: Option<String>,
     /// Its own address and port.
     pub(crate) listener: String,
@@ -47,7 +47,7 @@ impl ShadowedListener {
 /// The listeners at `netns` whose ports these rules forward.
 ///
 /// # Errors
-/// When the place cannot be entered, or the kernel does not tell of sockets.
+/// When the namespace cannot be entered, or the kernel does not list sockets.
 pub(crate) fn shadowed_by(
     netns: &Netns,
     rules: &[ForwardRule],
@@ -60,7 +60,7 @@ pub(crate) fn shadowed_by(
     for listener in &found {
         pairs.extend(rules.iter().find(|rule| takes(rule, listener)).map(|rule| (listener, rule)));
     }
-    // To know the programs, all processes are gone through.
+    // Finding the programs takes a look at all processes.
     let programs = if pairs.is_empty() { HashMap::new() } else { listeners::programs() };
     let router = netns.name().map(str::to_owned);
     let mut shadowed: Vec<ShadowedListener> = pairs
@@ -72,12 +72,12 @@ pub(crate) fn shadowed_by(
             forward: rule.to_string(),
         })
         .collect();
-    // One that listens by IPv4 and by IPv6 is one.
+    // A listener for both IPv4 and IPv6 counts once.
     shadowed.dedup();
     Ok(shadowed)
 }
 
-/// The same for all routers of a lab, by the forwards of its file.
+/// The shadowed listeners of all routers of a lab, by the forwards of its file.
 ///
 /// # Errors
 /// As [`shadowed_by`].
@@ -94,8 +94,8 @@ pub(crate) fn shadowed(topology: &Topology) -> Result<Vec<ShadowedListener>, Lab
     Ok(all)
 }
 
-/// Whether a rule leads elsewhere what somebody sends to a listener. Of loopback, one for any
-/// address takes 127.0.0.1 only.
+/// Whether a rule takes the packets for a listener. Of the loopback addresses, a rule for any
+/// address takes only 127.0.0.1.
 fn takes(rule: &ForwardRule, listener: &Listener) -> bool {
     let is_its_address = match rule.address {
         _ if listener.address.is_unspecified() => true,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::rules::ForwardProtocol;
 
-    /// The listeners of this machine that a rule shadows, by their own ends.
+    /// The listeners of this machine that a rule shadows.
     fn found(rule: &ForwardRule) -> Vec<String> {
         let found = shadowed_by(&Netns::Machine, std::slice::from_ref(rule)).unwrap();
         found.into_iter().map(|one| one.listener).collect()
@@ -152,7 +152,7 @@ mod tests {
         assert!(!has(&rule(ForwardProtocol::Tcp, port)));
         assert!(!has(&ForwardRule { address: Some("192.0.2.1".parse().unwrap()), ..udp.clone() }));
         assert!(has(&ForwardRule { address: Some(Ipv4Addr::LOCALHOST), ..udp }));
-        // Of loopback, a forward for any address takes 127.0.0.1 only.
+        // Of the loopback addresses, a forward for any address takes only 127.0.0.1.
         let other = UdpSocket::bind("127.0.0.53:0").unwrap();
         let port = other.local_addr().unwrap().port();
         let named = found(&rule(ForwardProtocol::Udp, port));

@@ -13,11 +13,11 @@ use crate::{
     topology::Topology,
 };
 
-/// An interface of the machine that is no uplink of the lab, although routes lead to it.
+/// An interface of the machine that has routes and is no uplink of the lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct UncoveredInterface {
     pub(crate) interface: String,
-    /// An example of the networks that routes lead to by it: one with the shortest prefix.
+    /// An example of the networks behind it: one with the shortest prefix.
     pub(crate) destination: Ipv4Net,
 }
 
@@ -28,10 +28,10 @@ impl UncoveredInterface {
     }
 }
 
-/// The interfaces of the calling thread's namespace that no uplink of the lab covers, those with
-/// the widest destination first. `topology` must name the interface that "auto" stands for.
+/// The interfaces of the calling thread's namespace that no uplink of the lab covers, sorted by
+/// their destination, the widest first. `topology` must name the interface that "auto" stands for.
 pub(crate) fn uncovered(topology: &Topology) -> Result<Vec<UncoveredInterface>, LabError> {
-    // Without a bridge there, the machine gets no packet of the lab to route.
+    // Without a bridge on the machine, it routes no packets of the lab.
     if topology.bridges_of(None).next().is_none() {
         return Ok(Vec::new());
     }
@@ -40,7 +40,7 @@ pub(crate) fn uncovered(topology: &Topology) -> Result<Vec<UncoveredInterface>, 
     Ok(judge(topology, &machine.links()?, &rules, &routes))
 }
 
-/// The interfaces of the machine that belong to other labs than `own`, as far as their records can
+/// The interfaces of the machine that belong to labs other than `own`, as far as their records can
 /// be read.
 pub(crate) fn interfaces_of_other_labs(own: &str) -> HashSet<String> {
     let labs = LabRecord::list().unwrap_or_default();
@@ -48,8 +48,8 @@ pub(crate) fn interfaces_of_other_labs(own: &str) -> HashSet<String> {
     others.flat_map(|lab| machine_interfaces(&lab.topology)).collect()
 }
 
-/// May name an interface too many, since it does not follow the order of the rules: a rule before
-/// may lead all packets elsewhere.
+/// Finds the uncovered interfaces. It may find one too many, since it ignores the order of the
+/// rules: an earlier rule may lead all packets elsewhere.
 fn judge(
     topology: &Topology,
     links: &[Link],
@@ -73,7 +73,7 @@ fn judge(
     uncovered
 }
 
-/// Whether packets of the lab may be looked up in the rule's table. Machines with several network
+/// Whether the table of a rule may be used for packets of the lab. Machines with several network
 /// cards have a rule for the address of each card, which does not concern the lab.
 fn may_concern(rule: &RoutingRule, topology: &Topology) -> bool {
     let comes_in_by = |name: &String| topology.bridges_of(None).any(|bridge| bridge.name == *name);
@@ -87,8 +87,8 @@ fn may_concern(rule: &RoutingRule, topology: &Topology) -> bool {
             && rule.source.as_ref().is_none_or(may_be_sent_from)
 }
 
-/// For each link, by its index, the network with the shortest prefix that routes lead to by it. Of
-/// several routes of a table to one network only the one with the lowest metric is in use.
+/// The network with the shortest prefix behind each link, by the link's index. Of several routes of
+/// a table to the same network, only the one with the lowest metric is in use.
 fn widest_destinations(routes: &[&TableRoute]) -> HashMap<u32, Ipv4Net> {
     let mut lowest: HashMap<(u32, Ipv4Net), u32> = HashMap::new();
     for route in routes {
@@ -110,7 +110,7 @@ fn widest_destinations(routes: &[&TableRoute]) -> HashMap<u32, Ipv4Net> {
     widest
 }
 
-/// The interfaces of the machine that a lab makes there or has as uplinks.
+/// The interfaces of the machine that a lab makes, or has as uplinks.
 fn machine_interfaces(topology: &Topology) -> impl Iterator<Item = String> {
     let made = resources::machine_interfaces(topology).into_iter().map(|interface| interface.name);
     made.chain(topology.uplinks_of(None).map(|uplink| uplink.name.clone()))
@@ -145,7 +145,7 @@ mod tests {
         Topology::parse(text, "own.toml").unwrap()
     }
 
-    /// The links of a machine, with their places in the list as indexes.
+    /// The links of a machine, with their positions in the list as indexes.
     fn links(names: &[&str]) -> Vec<Link> {
         let link = |(index, name): (u32, &&str)| Link {
             index,

@@ -1,7 +1,7 @@
-//! Taking labs down: by their record, or without one by the marks that they leave.
+//! Takes labs down: by their record, or without a record by the marks that they leave.
 //!
-//! Both ways go on after a failure and report all of them. They use the record, the actual state
-//! and `forwarding`.
+//! Both go on after a failure and report all failures. They use the record, the actual state and
+//! `forwarding`.
 
 pub(super) mod recorded;
 pub(super) mod unrecorded;
@@ -10,12 +10,13 @@ use std::path::PathBuf;
 
 use super::LabError;
 
-/// What came of taking a lab down.
+/// The result of taking a lab down.
 #[derive(Debug, Default)]
 pub(super) struct Cleared {
-    /// Names of the lab's that namespaces of others bear; they were left alone.
-    pub(super) strangers: Vec<String>,
-    /// Files of the lab's that were changed by hand; they stay.
+    /// Names of the lab's namespaces that somebody else's namespaces have now; they were left
+    /// alone.
+    pub(super) foreign: Vec<String>,
+    /// Files of the lab that were changed by hand; they stay.
     pub(super) edited: Vec<PathBuf>,
     pub(super) errors: Vec<LabError>,
 }

@@ -1,4 +1,4 @@
-//! Takes down whatever of a lab is there.
+//! Takes down a lab by its record.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -22,37 +22,37 @@ use crate::{
     topology::Topology,
 };
 
-/// How many namespaces are deleted at once. Each makes its thread wait until no CPU can be at the mount
-/// that was its name; those that wait together wait for the same.
+/// How many namespaces are deleted at once. Each deletion waits for an RCU grace period, because it
+/// unmounts the namespace; concurrent deletions share one.
 const AT_ONCE: usize = 16;
 
-/// Takes a lab down by its record: all that is there, past every failure. The record goes
-/// last, and only when the rest is gone, so that a failed attempt can be repeated.
+/// Takes down everything that exists of a lab, in spite of failures. The record goes last, and only
+/// if nothing is left, so that a failed attempt can be repeated.
 pub(in crate::lab) fn clear(record: &LabRecord, lock: &LabLock) -> Cleared {
-    // First, while the links that its programs hang on are there.
+    // Datapaths first, while the links to which the programs are attached exist.
     let names = record.topologies().flat_map(Topology::datapath_names);
     let names = names.filter(|name| !record.is_foreign_datapath(name)).collect();
     clear_with(record, &names, lock)
 }
 
-/// As [`clear`], for a lab that could not be built: only datapaths that were installed go.
-/// Other pins of its name would be those of another lab.
+/// As [`clear`], for a lab that could not be built: only installed datapaths are removed. Other
+/// pins of its name belong to another lab.
 pub(in crate::lab) fn clear_unbuilt(record: &LabRecord, lock: &LabLock) -> Vec<LabError> {
     clear_with(record, &record.datapaths, lock).errors
 }
 
 fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, lock: &LabLock) -> Cleared {
     let resources = record.resources();
-    let Cleared { mut strangers, mut edited, mut errors } = Cleared::default();
-    // To the end, so that a signal does not come half-way.
+    let Cleared { mut foreign, mut edited, mut errors } = Cleared::default();
+    // It lasts until the end, so that no signal interrupts the work.
     let expedited = lock.expedite_rcu(grace_periods(&resources)).unwrap_or_else(|error| {
         errors.push(error);
         None
     });
-    // Nothing of the lab is forwarded any more when its datapaths go.
+    // Nothing of the lab is forwarded any more when its datapaths are removed.
     errors.extend(gates::switch_off(record));
     if expedited.is_some() {
-        // Left to the kernel, it would be done in the background, when grace periods are no longer expedited.
+        // The kernel would detach them in the background, after RCU is no longer expedited.
         datapaths.iter().for_each(|name| Datapath::detach(name));
     }
     let failures = datapaths.iter().filter_map(|name| Datapath::remove(name).err());
@@ -61,8 +61,8 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, lock: &LabLock) 
         errors.extend(clear_machine(record, &resources));
     }
     errors.extend(machine::restore(record).err());
-    // The links inside go with their namespaces.
-    errors.extend(delete_own(record, &mut strangers).into_iter().map(LabError::from));
+    // Links inside namespaces disappear with them.
+    errors.extend(delete_own(record, &mut foreign).into_iter().map(LabError::from));
     for resource in &resources {
         if let Resource::Resolver { namespace, .. } = resource {
             match resolver::clear(namespace) {
@@ -74,7 +74,7 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, lock: &LabLock) 
     if errors.is_empty() {
         errors.extend(record.remove().err());
     }
-    Cleared { strangers, edited, errors }
+    Cleared { foreign, edited, errors }
 }
 
 /// The number of RCU grace periods until all programs of a lab are detached.
@@ -82,11 +82,11 @@ pub(in crate::lab) fn grace_periods(resources: &[Resource]) -> usize {
     resources.iter().filter(|resource| matches!(resource, Resource::Cable(_))).count()
 }
 
-/// Deletes the lab's namespaces, routers first: a bridge that goes as a whole has less to do than one
-/// that loses its ports one by one. One of another owner, who took the name over, is told and left alone.
-/// All are looked at first, and only once more just before: as soon as some are deleted, the kernel
-/// is busy with taking them down.
-fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> {
+/// Deletes the lab's namespaces, routers first: deleting a whole bridge is faster than removing its
+/// ports one by one. Somebody else's namespace under the same name is reported and left alone. All
+/// are checked first, and once more just before the deletion: after the first deletions the kernel
+/// is busy with them, and a check takes longer.
+fn delete_own(record: &LabRecord, foreign: &mut Vec<String>) -> Vec<NetError> {
     let mut seen = HashSet::new();
     let names = record.topologies().flat_map(Topology::namespace_names);
     let names: Vec<_> = names.filter(|name| seen.insert(*name)).collect();
@@ -94,14 +94,14 @@ fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> 
         let look = |name| match record.owner_of(name, visitor)? {
             NamespaceOwner::Own => Ok(Some((name, netns::identity(name).ok()))),
             NamespaceOwner::Foreign => {
-                strangers.push(name.to_owned());
+                foreign.push(name.to_owned());
                 Ok(None)
             }
             NamespaceOwner::Nothing => Ok(None),
         };
         names.into_iter().map(look).collect()
     });
-    strangers.sort_unstable();
+    foreign.sort_unstable();
     let deleters = AT_ONCE.min(own.len());
     let queue = WorkQueue::new(own);
     let delete = || {
@@ -121,8 +121,8 @@ fn delete_own(record: &LabRecord, strangers: &mut Vec<String>) -> Vec<NetError> 
     on_threads(deleters, delete).into_iter().flatten().collect()
 }
 
-/// What the lab made in the machine's own namespace, as far as it is there. Routes over links
-/// that are not the lab's must go by themselves.
+/// Deletes what the lab has in the machine's own namespace. Routes over links that are not the
+/// lab's have to be deleted explicitly.
 fn clear_machine(record: &LabRecord, resources: &[Resource]) -> Vec<LabError> {
     let look = || Ok((ActualState::of(record, resources)?, Netlink::open()?));
     match look() {

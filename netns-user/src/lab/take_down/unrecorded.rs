@@ -1,5 +1,6 @@
-//! Labs without a record that can be read, known by what is left: the names of pins, the cookies
-//! in the journal, and the Ethernet addresses that are made from the names of a lab's links.
+//! Takes down labs whose record is missing or unreadable. They are recognised by the names of their
+//! pins, the cookies in the journal, and the Ethernet addresses, which are made from the names of a
+//! lab's links.
 
 use std::collections::HashSet;
 
@@ -19,24 +20,24 @@ use crate::{
     topology::lab_fault,
 };
 
-/// What is found of a lab.
+/// The objects of a lab that were found.
 #[derive(Debug, Default)]
 pub(in crate::lab) struct Lost {
     datapaths: Vec<String>,
-    /// Routers first, whose bridges lose many ports at once.
+    /// Routers first: deleting a whole bridge is faster than removing its ports.
     namespaces: Vec<String>,
-    /// In the machine's own namespace.
+    /// Links in the machine's own namespace.
     links: Vec<String>,
     remains: Remains,
 }
 
 impl Lost {
-    /// All that is known as the lab's own.
+    /// Finds everything that is recognisably the lab's.
     ///
     /// # Errors
     /// When the kernel refuses to tell.
     pub(in crate::lab) fn find(lab: &str) -> Result<Option<Self>, LabError> {
-        // Any argument may be meant for a name; only a plain one is one.
+        // The argument may be no valid name.
         if lab_fault(lab).is_some() {
             return Ok(None);
         }
@@ -47,7 +48,7 @@ impl Lost {
         let mut known: HashSet<u64> = remains.journal.cookies.values().copied().collect();
         let settings = datapaths.iter().map(|name| Datapath::open(name)?.settings());
         known.extend(settings.filter_map(Result::ok).map(|settings| settings.router_cookie));
-        // A name of the machine's own namespace is nothing of the lab.
+        // The machine's own namespace, which may have a name, is never the lab's.
         known.remove(&netns::own_cookie()?);
         let mut namespaces = Visitor::send(|visitor| namespaces_of(lab, &known, visitor))?;
         namespaces.sort_by_key(|(_, is_router)| !is_router);
@@ -57,21 +58,21 @@ impl Lost {
             links,
             remains,
         };
-        let is_any = !found.datapaths.is_empty() || found.stands() || found.remains.is_there;
+        let is_any = !found.datapaths.is_empty() || found.has_network() || found.remains.is_there;
         Ok(is_any.then_some(found))
     }
 
-    /// Whether more than pins is there, which may be those of a lab of another mount namespace.
-    pub(in crate::lab) fn stands(&self) -> bool {
+    /// Whether it has more than pins, which may belong to a lab of another mount namespace.
+    pub(in crate::lab) fn has_network(&self) -> bool {
         !self.namespaces.is_empty() || !self.links.is_empty()
     }
 
-    /// Whether something is pinned for it.
+    /// Whether it has pins.
     pub(in crate::lab) fn has_datapath(&self) -> bool {
         !self.datapaths.is_empty()
     }
 
-    /// The names of what is pinned for it.
+    /// The names of its datapaths.
     pub(in crate::lab) fn datapaths(&self) -> &[String] {
         &self.datapaths
     }
@@ -86,8 +87,8 @@ impl Lost {
         &self.namespaces
     }
 
-    /// Takes all of it down, past every failure. What remains of the record goes last.
-    pub(in crate::lab) fn clear(&self, lab: &str, _turn: &LabLock) -> Cleared {
+    /// Takes everything down, in spite of failures. The remains of the record go last.
+    pub(in crate::lab) fn clear(&self, lab: &str, _lock: &LabLock) -> Cleared {
         let Cleared { mut edited, mut errors, .. } = Cleared::default();
         let gone = |done: Result<(), NetError>| done.err().filter(|error| !error.is_absence());
         match Netlink::open() {
@@ -97,7 +98,8 @@ impl Lost {
             }
             Err(error) => errors.push(error.into()),
         }
-        // Before the programs, without which the routers would forward untranslated packets.
+        // Namespaces before programs: without programs, the routers would forward untranslated
+        // packets.
         for name in &self.namespaces {
             errors.extend(gone(netns::delete(name)).map(LabError::from));
             match resolver::clear(name) {
@@ -113,24 +115,25 @@ impl Lost {
         if errors.is_empty() && self.remains.is_there {
             errors.extend(files::remove(lab).err());
         }
-        Cleared { strangers: Vec::new(), edited, errors }
+        Cleared { foreign: Vec::new(), edited, errors }
     }
 }
 
-/// The links of a lab in the machine's own namespace: those with its addresses, and the ports of
-/// its bridges.
+/// The links of a lab in the machine's own namespace: those with its Ethernet addresses, and the
+/// ports of its bridges.
 fn links_of(lab: &str, links: &[Link]) -> Vec<String> {
-    let is_marked = |link: &&Link| bears_name_of(lab, "", link) || is_bridge_of(lab, link);
+    let is_marked = |link: &&Link| has_mac_of(lab, "", link) || is_bridge_of(lab, link);
     let marked: Vec<&Link> = links.iter().filter(is_marked).collect();
     let bridges: HashSet<u32> = marked.iter().map(|link| link.index).collect();
     let is_port =
         |link: &&Link| link.is(VETH) && link.bridge.is_some_and(|bridge| bridges.contains(&bridge));
     let ports = links.iter().filter(is_port);
-    // A port goes with its far end: the bridges are the last.
+    // A port disappears with its far end, so the bridges come last.
     ports.chain(marked.iter().copied()).map(|link| link.name.clone()).collect()
 }
 
-/// The namespaces of a lab, of which these cookies are known, and whether each has a bridge of it.
+/// The namespaces of a lab, by the known cookies or by their links, and whether each has a bridge
+/// of the lab.
 fn namespaces_of(
     lab: &str,
     known: &HashSet<u64>,
@@ -141,13 +144,13 @@ fn namespaces_of(
         let look = || -> Result<(bool, bool), NetError> {
             let links = Netlink::open()?.links()?;
             let has_bridge = links.iter().any(|link| is_bridge_of(lab, link));
-            let is_marked = links.iter().any(|link| bears_name_of(lab, &name, link));
+            let is_marked = links.iter().any(|link| has_mac_of(lab, &name, link));
             let is_known = known.contains(&netns::own_cookie()?);
             Ok((has_bridge || is_marked || is_known, has_bridge))
         };
         match visitor.look(&name, look).and_then(|looked| looked) {
             Ok((true, is_router)) => found.push((name, is_router)),
-            // One that cannot be entered is not known as the lab's.
+            // A namespace that cannot be entered is not recognised.
             Ok((false, _)) => {}
             Err(error) if error.is_absence() => {}
             Err(error) => return Err(error),
@@ -160,7 +163,7 @@ fn is_bridge_of(lab: &str, link: &Link) -> bool {
     link.is(BRIDGE) && link.mac == Some(Mac::from_names(&[lab, &link.name]))
 }
 
-/// Whether a link is the far end of one of the lab's cables, in the place of that name.
-fn bears_name_of(lab: &str, netns: &str, link: &Link) -> bool {
+/// Whether a link has the Ethernet address of the far end of a cable of the lab.
+fn has_mac_of(lab: &str, netns: &str, link: &Link) -> bool {
     link.is(VETH) && link.mac == Some(Mac::from_names(&[lab, netns, &link.name]))
 }
