@@ -1,8 +1,8 @@
-//! Writing files as root, also in folders of others.
+//! Writes files as root, even in folders that belong to others.
 //!
-//! The owner of a folder can put links of his own at every name in it that he can guess. So new
-//! content goes into a file of a random name that was not there before (`O_EXCL`), which then
-//! takes the place of the old file. A reader sees the old content or the new, never a part.
+//! The owner of a folder can create a symbolic link at every name in it that he can guess. So new
+//! content is written to a new file with a random name (`O_EXCL`), which then replaces the old
+//! file. A reader sees the old content or the new, never a part.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -19,17 +19,17 @@ use nix::{
     unistd::{Uid, mkstemp},
 };
 
-/// The beginning of the random names of files that are not whole yet.
+/// The beginning of the random names of incomplete files.
 pub const UNFINISHED: &str = ".netns-";
 
-/// What every user may read and only root may change, whatever root's umask is.
+/// Modes that let every user read and only root write, whatever root's umask is.
 const READABLE_FILE: u32 = 0o644;
 const READABLE_FOLDER: u32 = 0o755;
 
-/// The kernel follows no longer chain of symbolic links (path_resolution(7)).
+/// The kernel follows at most this many symbolic links (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// Puts a file that every user can read at `path`, in the place of whatever was there.
+/// Writes a file that every user can read, in place of anything that was at `path`.
 ///
 /// # Errors
 /// When it cannot be written; then nothing has changed.
@@ -37,7 +37,8 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     put(path, text.as_bytes(), READABLE_FILE)
 }
 
-/// Adds to a file in a folder of root's, which every user can read; makes the file if need be.
+/// Appends to a file in a folder that belongs to root. Every user can read the file, which is
+/// created if it is missing.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -47,7 +48,7 @@ pub fn append(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Makes a folder that every user can read, with the folders above it, where it is missing.
+/// Makes a folder that every user can read, and the missing folders above it.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -62,11 +63,11 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes what a person asked for to the file that he named: whole or not at all. A device or a
-/// pipe is written to. A symbolic link is followed if it is root's or the caller's own.
+/// Writes a result to the file that a person has named: completely or not at all. A device or a
+/// pipe is written to directly. A symbolic link is followed if it belongs to root or to the caller.
 ///
 /// # Errors
-/// When the file cannot be written; a regular file is as it was then.
+/// When the file cannot be written; a regular file is then unchanged.
 pub fn write_output(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = destination(path)?;
     match fs::metadata(&path) {
@@ -79,13 +80,13 @@ pub fn write_output(path: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Where a path leads by links that nobody else has made.
+/// The target of a path, following only links that belong to root or to the caller.
 fn destination(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let link = match fs::symlink_metadata(&path) {
             Ok(there) if there.is_symlink() && !is_descriptor(&path) => there,
-            // Who cannot look here cannot write here either.
+            // A caller who cannot read here cannot write here either.
             Ok(_) | Err(_) => return Ok(path),
         };
         if link.uid() != 0 && link.uid() != Uid::effective().as_raw() {
@@ -100,15 +101,15 @@ fn destination(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::ELOOP.into())
 }
 
-/// Whether a path names a file that a process has open, as /dev/stdout does in the end.
+/// Whether a path names an open file of a process, as /dev/stdout finally does.
 fn is_descriptor(path: &Path) -> bool {
     let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
     folder.is_some_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd"))
 }
 
-/// Writes to what is no regular file, or behind what an open one has.
+/// Writes to a file that is not regular, or appends to an open one.
 fn write_into(path: &Path, content: &[u8]) -> io::Result<()> {
-    // This neither makes a file nor empties one that has taken the place meanwhile.
+    // This neither creates a file nor truncates one that has just replaced it.
     let mut file = OpenOptions::new().append(true).open(path)?;
     if file.metadata()?.is_file() && !is_descriptor(path) {
         return Err(io::Error::other("another file has just taken its place: try again"));
@@ -122,7 +123,7 @@ fn put(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         mkstemp(&folder.unwrap_or(Path::new(".")).join(format!("{UNFINISHED}XXXXXX")))?;
     let written = fill(file.into(), content, mode).and_then(|()| fs::rename(&new, path));
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&new);
     }
     written
@@ -133,7 +134,8 @@ fn fill(mut file: File, content: &[u8], mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// The mask is read by setting it; no other thread makes files while a result is written.
+/// The umask can only be read by setting it; no other thread creates files while a result is
+/// written.
 fn own_umask() -> u32 {
     let mask = umask(Mode::from_bits_truncate(0o077));
     umask(mask);

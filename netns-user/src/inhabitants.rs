@@ -24,13 +24,13 @@ use crate::{
     processes::command_of,
 };
 
-/// How long a process may take to end by itself.
+/// How long a process may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How often processes are ended that others have started meanwhile.
+/// How often the processes are listed again, to end those that were started in the meantime.
 const ROUNDS: usize = 5;
 
-/// The network namespace of a process; a zombie is in none.
+/// The network namespace of a process; a zombie has none.
 pub(crate) fn network_of(process: &Process) -> Option<Identity> {
     let namespaces = process.namespaces().ok()?;
     let network = namespaces.0.get(OsStr::new("net"))?;
@@ -45,7 +45,7 @@ pub struct Inhabitant {
     pub command: String,
 }
 
-/// The processes in these namespaces, this one left out.
+/// The processes in these namespaces, without this process.
 ///
 /// # Errors
 /// When /proc cannot be read.
@@ -56,7 +56,7 @@ pub(crate) fn inhabitants<'a>(
     let namespaces: HashMap<Identity, &str> =
         names.into_iter().filter_map(|name| Some((netns::identity(name).ok()?, name))).collect();
     let mut found = Vec::new();
-    // A process that cannot be read has ended while we look, or is about to.
+    // A process that cannot be read has just ended, or is about to.
     for process in process::all_processes()?.flatten().filter(|process| process.pid() != own) {
         let Some(name) = network_of(&process).and_then(|identity| namespaces.get(&identity)) else {
             continue;
@@ -68,8 +68,8 @@ pub(crate) fn inhabitants<'a>(
     Ok(found)
 }
 
-/// Ends the processes in these namespaces: with SIGTERM, and after a grace with SIGKILL. Returns
-/// those that were ended.
+/// Ends the processes in these namespaces: with SIGTERM, and after a grace period with SIGKILL.
+/// Returns those that were ended.
 ///
 /// # Errors
 /// When /proc cannot be read, or the kernel refuses.
@@ -79,7 +79,8 @@ pub(crate) fn end_inhabitants(names: &BTreeSet<&str>) -> io::Result<Vec<Inhabita
         let living = inhabitants(names.iter().copied()).map_err(io::Error::other)?;
         let mut open = Vec::new();
         for process in &living {
-            // The number may be another's by now: what is opened is looked at again.
+            // The number may belong to another process by now, so the opened process is checked
+            // again.
             let pidfd = Pid::from_raw(process.pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
             let Some(Ok(pidfd)) = pidfd else { continue };
             let identity = Process::new(process.pid).ok().and_then(|process| network_of(&process));
@@ -90,7 +91,7 @@ pub(crate) fn end_inhabitants(names: &BTreeSet<&str>) -> io::Result<Vec<Inhabita
         if living.is_empty() {
             break;
         }
-        // What comes later is the child of one that did not end at once.
+        // A process that appears later is a child of one that did not end at once.
         let signals = if round == 0 { &[Signal::TERM, Signal::KILL][..] } else { &[Signal::KILL] };
         for signal in signals {
             for pidfd in &open {
@@ -108,7 +109,7 @@ pub(crate) fn end_inhabitants(names: &BTreeSet<&str>) -> io::Result<Vec<Inhabita
     Ok(ended)
 }
 
-/// Waits until the processes have ended, and returns those that have not in time.
+/// Waits until the processes have ended. Returns those that have not ended in time.
 fn wait_for_ends(mut open: Vec<OwnedFd>, limit: Duration) -> io::Result<Vec<OwnedFd>> {
     let deadline = Instant::now() + limit;
     while !open.is_empty() {

@@ -1,4 +1,4 @@
-//! Facts about a process that /proc shows, whatever bytes are in its name or command line.
+//! Reads processes in /proc, whatever bytes their names or command lines contain.
 
 use std::io::Read as _;
 
@@ -9,20 +9,21 @@ use procfs::{
 
 use crate::output::text_of_bytes;
 
-/// The command line of a process; of a thread of the kernel, which has none, its name.
+/// The command line of a process; for a kernel thread, which has none, its name.
 pub(crate) fn command_of(process: &Process) -> ProcResult<String> {
     let words = command_line(process)?;
     Ok(if words.is_empty() { format!("[{}]", status_of(process)?.name) } else { words })
 }
 
-/// As procfs reads it, but also of a process whose name is no text: it is not to hide by that.
+/// The status of a process, even if its name is not UTF-8: a process must not be able to hide that
+/// way.
 pub(crate) fn status_of(process: &Process) -> ProcResult<Status> {
     let mut bytes = Vec::new();
     process.open_relative("status")?.read_to_end(&mut bytes)?;
     Status::from_buf_read(text_of_bytes(&bytes).as_bytes())
 }
 
-/// The words of the command line, which a process can write over with whatever it likes.
+/// The words of the command line. A process can overwrite them with anything.
 fn command_line(process: &Process) -> ProcResult<String> {
     let mut bytes = Vec::new();
     let file = process.open_relative("cmdline")?;
@@ -32,5 +33,5 @@ fn command_line(process: &Process) -> ProcResult<String> {
     Ok(if is_whole { words } else { words + "…" })
 }
 
-/// Bytes of a command line that are read; a process may have made it megabytes long.
+/// The most bytes of a command line that are read; a process may have made it megabytes long.
 const LONGEST_COMMAND: u64 = 1 << 16;

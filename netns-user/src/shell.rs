@@ -1,12 +1,12 @@
-//! Words of the commands that are printed: a person runs them in a shell, and names in them may be
-//! chosen by others.
+//! Quotes the words of printed commands: a person runs them in a shell, and others may have chosen
+//! the names in them.
 
 use std::fmt::Write as _;
 
 use crate::output::is_unsafe;
 
-/// A word that a POSIX shell takes as it is, whatever characters it has. What a terminal would obey
-/// is printed as numbers. Line ends at its end are lost then; no name has any.
+/// A word that a POSIX shell reads as exactly this text. Characters that a terminal would interpret
+/// are printed as numbers. Line breaks at its end are lost then; no name has any.
 pub(crate) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/@+=%".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -33,7 +33,7 @@ pub(crate) fn word(text: &str) -> String {
     format!("\"$(printf '{format}')\"")
 }
 
-/// Several words.
+/// Several words, each quoted.
 pub(crate) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     texts.into_iter().map(word).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! The same work on several threads.
+//! Runs the same work on several threads.
 
 use std::{
     num::NonZero,
@@ -7,12 +7,13 @@ use std::{
     thread,
 };
 
-/// As many as can run at once.
+/// The number of threads that can run at once.
 pub(crate) fn cpus() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Runs `work` on so many threads and returns what each came to; passes a panic on when all have ended.
+/// Runs `work` on `count` threads and returns all results. When all have ended, a panic is passed
+/// on.
 pub(crate) fn on_threads<T: Send>(count: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let workers: Vec<_> = (0..count).map(|_| scope.spawn(&work)).collect();
@@ -33,7 +34,8 @@ impl<I: Iterator> WorkQueue<I> {
 
     /// The next item.
     pub(crate) fn take(&self) -> Option<I::Item> {
-        // A thread that panicked has taken its item, and its panic reaches the caller of all.
+        // A thread that panicked has taken its item, and the panic reaches the caller of
+        // [`on_threads`].
         self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 

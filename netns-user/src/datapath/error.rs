@@ -9,15 +9,15 @@ use aya::{maps::MapError, programs::ProgramError};
 
 use crate::locks::Holder;
 
-/// An error of the datapath: names the object, says what is wrong and what to do.
+/// An error of the datapath: it names the object, the fault and the remedy.
 ///
-/// Each says by itself all there is to say: causes stand in the text and not in a chain, where
-/// aya would tell them twice.
+/// Each message is complete: causes are part of the text and not of a chain, where aya's would
+/// appear twice.
 #[derive(Debug, thiserror::Error)]
 pub enum DatapathError {
     #[error("interrupted")]
     Interrupted,
-    /// The lab has no datapath, or not any more.
+    /// The lab has no datapath.
     #[error("lab \"{0}\" is not up: bring it up with `netns up`")]
     NotUp(String),
     /// This version cannot read its maps.
@@ -47,7 +47,7 @@ pub enum DatapathError {
     /// The kernel refused a program.
     #[error("cannot load or attach the eBPF program {program}: {}", Chain(cause))]
     Program { program: &'static str, cause: ProgramError },
-    /// The kernel refused a program that was only tried.
+    /// The kernel refused a trial program.
     #[error("the kernel refuses the eBPF program {program}: {}", Chain(cause))]
     Trial { program: String, cause: ProgramError },
     /// A link could not be pinned, replaced or opened.
@@ -56,7 +56,7 @@ pub enum DatapathError {
     /// A map could not be opened, read or written.
     #[error("map {map}: {}", Chain(cause))]
     Map { map: &'static str, cause: MapError },
-    /// An interface is not there.
+    /// An interface does not exist.
     #[error("there is no interface \"{0}\" in the router's namespace")]
     NoInterface(String),
     /// A file system of control groups is missing.
@@ -76,10 +76,10 @@ pub enum DatapathError {
     /// A system call failed.
     #[error("{what}: {cause}")]
     System { what: &'static str, cause: io::Error },
-    /// The kernel does not tell of the router's namespace.
+    /// The kernel does not describe the router's namespace.
     #[error("{0}")]
     Namespace(crate::net::NetError),
-    /// Somebody changes the rules, or does not end.
+    /// Another process holds the lock on the rules for too long.
     #[error("{}", busy(lab, holder.as_ref(), path))]
     Busy { lab: String, holder: Option<Holder>, path: PathBuf },
     /// A packet log is on already.
@@ -91,16 +91,16 @@ pub enum DatapathError {
     /// A limit of the datapath is exceeded.
     #[error("{0}")]
     Limit(String),
-    /// The rule is there already.
+    /// The rule exists already.
     #[error("there is already a rule `{existing}`: delete it first")]
     RuleExists { existing: String },
-    /// The rule is not there.
+    /// The rule does not exist.
     #[error("there is no rule `{0}`: `netns nat` lists the rules")]
     NoRule(String),
-    /// Of a rule for several ports, some cannot be taken away.
+    /// A part of a rule's ports cannot be removed.
     #[error("there is no rule `{wanted}`, but `{existing}`: name it by all of its ports, {ports}")]
     PartOfRule { wanted: String, existing: String, ports: crate::rules::Ports },
-    /// A masquerade as an address that the router does not have at the uplink.
+    /// A masquerade to an address that the router does not have at the uplink.
     #[error(
         "the router has no address {address} at {uplink}: its addresses there are {own}, and \
          `netns addr add` adds another"
@@ -115,7 +115,8 @@ pub enum DatapathError {
 }
 
 impl DatapathError {
-    /// A pinned map of the lab could not be opened. One that is not there was taken down.
+    /// The error of a pinned map that could not be opened. If it does not exist, the lab was taken
+    /// down.
     pub(super) fn of_map(lab: &str, map: &'static str, cause: MapError) -> Self {
         if is_absence(&cause) { Self::NotUp(lab.to_owned()) } else { Self::Map { map, cause } }
     }
@@ -156,8 +157,8 @@ fn is_absence(error: &MapError) -> bool {
         if failed.io_error.kind() == io::ErrorKind::NotFound)
 }
 
-/// An error and what is behind it, each thing once: the verifier's reason is the innermost,
-/// and some errors repeat the one behind them.
+/// An error with its causes, without repetition: the verifier's reason is the innermost cause, and
+/// some errors repeat their cause.
 struct Chain<'a>(&'a dyn std::error::Error);
 
 impl fmt::Display for Chain<'_> {

@@ -10,7 +10,7 @@ const ATTEMPTS: u32 = 1_000;
 /// process is stopped and continued.
 ///
 /// # Errors
-/// Those of `load`.
+/// As `load`.
 pub(super) fn load_retry(
     mut load: impl FnMut() -> Result<(), ProgramError>,
 ) -> Result<(), ProgramError> {

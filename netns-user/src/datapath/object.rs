@@ -1,4 +1,4 @@
-//! Loading the eBPF object.
+//! Loads the eBPF object.
 
 use std::{fs, io, path::Path, thread, time::Duration};
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::threads::{WorkQueue, cpus, on_threads};
 
-/// The programs that every datapath has beside those of the stages.
+/// The programs of every datapath in addition to the stages.
 const BESIDE_STAGES: [&str; 8] = [
     programs::FROM_NAMESPACE,
     programs::TO_UPLINK,
@@ -32,8 +32,8 @@ const BESIDE_STAGES: [&str; 8] = [
     programs::START_SWEEPER,
 ];
 
-/// What the verifier takes longest for, to be begun first: begun last, each would keep one CPU
-/// busy while the others are done.
+/// The programs that take the verifier longest. They are begun first: begun last, each would keep
+/// one CPU busy while the others idle.
 const LONGEST: [&str; 7] = [
     programs::FROM_NAMESPACE,
     programs::TO_UPLINK,
@@ -44,11 +44,10 @@ const LONGEST: [&str; 7] = [
     Stage::EgressMoved.program(),
 ];
 
-/// The pin of a program that is to forget flows of the next flow table.
+/// The pin of the program that will remove flows from the next flow table.
 const NEXT_FORGETTER: &str = "next_forgetter";
 
-/// Loads the object into the kernel: creates the maps and pins them, or takes those that are
-/// pinned already.
+/// Loads the object into the kernel: creates and pins the maps, or reuses pinned ones.
 pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathError> {
     let mut loader = EbpfLoader::new();
     for name in maps::PINNED {
@@ -58,7 +57,7 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
     loader.load(marks::object()?).map_err(DatapathError::Load)
 }
 
-/// Has the maps made as large as so many flows need.
+/// Sets the sizes of the maps for so many flows.
 pub(super) fn size(loader: &mut EbpfLoader<'_>, flow_capacity: u32) {
     loader
         .map_max_entries(maps::FLOWS, flow_capacity)
@@ -83,7 +82,7 @@ pub(super) fn classifier<'a>(
     Ok(program)
 }
 
-/// Loads every program that is there from the beginning, and puts those of the stages in their places.
+/// Loads all programs except those of the packet log, and fills the table of stages.
 pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let names: Vec<_> = Stage::ALL.into_iter().map(Stage::program).chain(BESIDE_STAGES).collect();
     load_programs(object, &names)?;
@@ -94,8 +93,8 @@ pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), Datapath
     Ok(())
 }
 
-/// Loads programs, as many at a time as there are CPUs: the verifier takes a good part
-/// of a second for all of them.
+/// Loads programs, one on each CPU at a time: the verifier takes a good part of a second for all of
+/// them.
 fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), DatapathError> {
     let wanted = object.programs_mut().filter_map(|(name, program)| {
         Some((*names.iter().find(|wanted| **wanted == name)?, program))
@@ -112,14 +111,14 @@ fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), Datapa
     on_threads(cpus(), work).into_iter().collect()
 }
 
-/// Puts the program that writes the packet log in its place.
+/// Puts the program that writes the packet log into the table of stages.
 pub(super) fn put_report(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     put(object, &mut stages(pins)?, REPORT, programs::REPORT)
 }
 
-/// Takes the program that writes the packet log out of its place; none there is no error.
+/// Removes the program that writes the packet log from the table of stages, if it is there.
 pub(super) fn clear_report(pins: &Pins) -> Result<(), DatapathError> {
-    // The only failure that the kernel knows here is an empty place.
+    // The only possible failure is an empty entry.
     let _ = stages(pins)?.clear_index(&REPORT);
     Ok(())
 }
@@ -145,19 +144,19 @@ pub(super) fn missing(name: &'static str) -> DatapathError {
     DatapathError::Program { program: name, cause: aya::programs::ProgramError::NotLoaded }
 }
 
-/// Pins the program that forgets flows, so that no command has to load it again.
+/// Pins the program that removes flows, so that no command has to load it again.
 pub(super) fn pin_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     pin_forgetter_at(object, &pins.program(programs::FORGET_FLOWS))
 }
 
-/// Puts the program that forgets flows in the place of another one's, at once.
+/// Replaces the pinned program that removes flows, atomically.
 pub(super) fn replace_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let next = pins.program(NEXT_FORGETTER);
     match fs::remove_file(&next) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
             return Err(pin_error("remove the pin", &next, cause));
         }
-        // One that was killed has left it.
+        // A process that was killed has left it.
         _ => {}
     }
     pin_forgetter_at(object, &next)?;
@@ -170,11 +169,11 @@ fn pin_forgetter_at(object: &mut Ebpf, path: &Path) -> Result<(), DatapathError>
     program.pin(path).map_err(|error| pin_error("pin a program at", path, io::Error::other(error)))
 }
 
-/// Where `struct __sk_buff` of linux/bpf.h has the link that a packet is at, in words.
+/// The offset of `ifindex` in `struct __sk_buff` (linux/bpf.h), in words.
 const LINK_OF_PACKET: usize = 10;
 
-/// Has the programs know where the kernel has the device of a cable's host side. Must run on a thread
-/// that is inside the router's namespace.
+/// Tells the programs the address of the device of a cable's end in the router. Must run on a
+/// thread inside the router's namespace.
 pub(super) fn note_port(object: &mut Ebpf, link: u32) -> Result<(), DatapathError> {
     let program = classifier(object, programs::NOTE_PORT)?;
     let frame = [0_u8; 64];
@@ -189,15 +188,15 @@ pub(super) fn note_port(object: &mut Ebpf, link: u32) -> Result<(), DatapathErro
     program.test_run(options).map(drop).map_err(error)
 }
 
-/// What a program returns for a helper that found no memory.
+/// The result of a program whose helper found no memory.
 const NO_MEMORY: i32 = -libc::ENOMEM;
 
-/// How often the timer is asked for, and how long to wait in between: a second in all.
+/// Attempts to start the timer, and the pause between them: a second in all.
 const TIMER_ATTEMPTS: u32 = 200;
 const TIMER_PAUSE: Duration = Duration::from_millis(5);
 
-/// Starts the timer that removes expired flows. Its memory is taken where the kernel cannot wait for any:
-/// it says `ENOMEM` when just none is at hand (seen on 6.18), and a moment later there is.
+/// Starts the timer that removes expired flows. The kernel allocates its memory without waiting: it
+/// may return `ENOMEM` (seen on 6.18), and succeed a moment later.
 pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
     let program = classifier(object, programs::START_SWEEPER)?;
     // The kernel wants a frame with an Ethernet header; the program does not look at it.
@@ -214,7 +213,8 @@ pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
     Err(DatapathError::Sweeper(io::Error::from_raw_os_error(-code)))
 }
 
-/// Runs again what found no memory, with a pause before each; its last code.
+/// Repeats a run that found no memory, with a pause before each repetition. Returns the last
+/// result.
 fn run_with_memory<E>(
     mut run: impl FnMut() -> Result<i32, E>,
     mut pause: impl FnMut(),

@@ -8,7 +8,7 @@ use super::{
     actual_state::ActualState,
     changes::{ChangeKind, diff},
     datapaths::{RouterDatapath, datapaths},
-    forwarding::machine,
+    forwarding::machine::{self, ForwardingChange},
     plan::{Plan, datapath::DatapathPlan, lines::datapath_lines},
     preflight, rcu_expedited,
     record::{LabRecord, resolved},
@@ -42,7 +42,7 @@ impl Plan {
         let half_made =
             self.half_made.iter().map(|name| Step::DeleteNamespace { name: name.clone() });
         commands.extend(half_made.flat_map(|step| step.commands()));
-        if self.forwarding == Some(true) {
+        if self.forwarding == Some(ForwardingChange::SwitchOn) {
             commands.extend(set(sysctl::IP_FORWARD, "1"));
             commands.extend(machine::EFFECTS.map(|effect| format!("# {effect}")));
         }
@@ -72,7 +72,9 @@ impl Plan {
             opened.chain(self.closed_gates.iter().map(|interface| gates::step(interface, true)));
         commands.extend(opened.flat_map(|step| step.commands()));
         commands.extend(end);
-        commands.extend(self.set_back.iter().flat_map(|(key, value)| set(key, value)));
+        if let Some(ForwardingChange::Restore(settings)) = &self.forwarding {
+            commands.extend(settings.iter().flat_map(|(key, value)| set(key, value)));
+        }
         commands
     }
 }

@@ -1,10 +1,10 @@
-//! Where something is: in a network namespace, or at an interface of one.
+//! A network namespace, and an interface in it: the names by which everything is found.
 
 use std::{fmt, fs::File, iter};
 
 use super::{NetError, netns};
 
-/// A network namespace: the machine's own (that of the program), or one with a name.
+/// A network namespace: the machine's own (in which this program runs), or one with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Netns {
     Machine,
@@ -87,7 +87,8 @@ impl Interface {
     }
 }
 
-/// `NAMESPACE:INTERFACE`, as a person types it; of the machine's own, the interface alone.
+/// `NAMESPACE:INTERFACE`, as a person types it; in the machine's own namespace, the interface
+/// alone.
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.netns {

@@ -1,8 +1,8 @@
-//! Name servers of a namespace, by the convention of iproute2: a file
-//! /etc/netns/NAME/resolv.conf that `exec` lays over /etc/resolv.conf.
+//! The name servers of a namespace, by the convention of iproute2: a file
+//! /etc/netns/NAME/resolv.conf that `exec` mounts over /etc/resolv.conf.
 //!
-//! The servers that were written last are noted in an extended attribute of the folder. So a file
-//! that somebody has edited, or replaced, is still known to be the lab's, also after `down` and
+//! The servers that were written last are kept in an extended attribute of the folder. So a file
+//! that somebody has edited, or replaced, is still recognised as the lab's, even after `down` and
 //! after a boot.
 
 use std::{
@@ -17,25 +17,25 @@ use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 use super::NetError;
 use crate::files::{UNFINISHED, make_folder, replace};
 
-/// First line of the files that we made, by which they are known again.
+/// First line of the files that netns writes, which identifies them.
 const MARK: &str = "# written by `netns up`, deleted by `netns down`\n";
 
 /// The extended attribute of the folder: the servers that were written last.
 const NOTE: &str = "trusted.netns.name-servers";
 
-/// More than any list of servers is long.
+/// Longer than any list of servers.
 const LONGEST_NOTE: usize = 4096;
 
-/// The file of a namespace as it is.
+/// The state of a namespace's file.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
-    /// No file, or an empty one: there is nothing that anybody could lose.
+    /// No file, or an empty one: safe to overwrite.
     Nothing,
-    /// As it was written.
+    /// The file is as it was written, with these servers.
     Intact(Vec<Ipv4Addr>),
-    /// Changed or replaced since these servers were written.
+    /// The file was changed or replaced after these servers were written.
     Edited(Vec<Ipv4Addr>),
-    /// We never wrote it.
+    /// Somebody else has written the file.
     Foreign,
 }
 
@@ -61,19 +61,19 @@ pub(crate) fn foreign_file(namespace: &str) -> Result<Option<PathBuf>, NetError>
     Ok(matches!(look(namespace)?, Found::Foreign).then(|| path(namespace)))
 }
 
-/// The name servers that the namespace was given, whatever somebody has made of the file since;
-/// `None` when there is no file. `recorded` is what the lab gave it by its record.
+/// The name servers that were written for the namespace, even if somebody has edited the file
+/// since; `None` without a file. `recorded` are those of the lab's record.
 pub(crate) fn servers(namespace: &str, recorded: &[Ipv4Addr]) -> Option<Vec<Ipv4Addr>> {
     match look(namespace).ok()? {
         Found::Nothing => None,
         Found::Intact(servers) | Found::Edited(servers) => Some(servers),
-        // The folder bears no note where its file system has no extended attributes.
+        // The folder has no note if its file system has no extended attributes.
         Found::Foreign => Some(recorded.to_owned()),
     }
 }
 
-/// The file of a namespace that is to have these servers, if it was changed by hand and `up` keeps
-/// it so.
+/// The file of a namespace with these name servers, if somebody has changed it by hand and `up`
+/// keeps it.
 pub(crate) fn kept_file(namespace: &str, servers: &[Ipv4Addr]) -> Option<PathBuf> {
     let is_kept = match look(namespace) {
         Ok(Found::Edited(written)) => written == servers,
@@ -88,8 +88,8 @@ pub(crate) fn is_edited(namespace: &str) -> bool {
     matches!(look(namespace), Ok(Found::Edited(_)))
 }
 
-/// Writes the file. A reader sees the old one or the new one, never a part. A file that was
-/// changed by hand since these very servers were written is kept.
+/// Writes the file. A reader sees the old file or the new one, never a part. A file that was
+/// changed by hand after these same servers were written is kept.
 pub(crate) fn install(namespace: &str, servers: &[Ipv4Addr]) -> Result<(), NetError> {
     if look(namespace)? == Found::Edited(servers.to_owned()) {
         return Ok(());
@@ -104,12 +104,12 @@ pub(crate) fn install(namespace: &str, servers: &[Ipv4Addr]) -> Result<(), NetEr
         NetError::refused(format!("write {}", path.display()), error)
     })?;
     let note: Vec<String> = servers.iter().map(ToString::to_string).collect();
-    // Without the note an edited file is known by the record of the lab, while it is up.
+    // Without the note, an edited file is recognised by the record of the lab, while it is up.
     let _ = setxattr(&folder, NOTE, note.join(" ").as_bytes(), XattrFlags::empty());
     Ok(())
 }
 
-/// Deletes the file, if it is one of ours, and folders that are then empty.
+/// Deletes the file, unless somebody else has written it, and folders that are then empty.
 pub(crate) fn remove(namespace: &str) -> Result<(), NetError> {
     match look(namespace)? {
         Found::Foreign => Ok(()),
@@ -118,7 +118,8 @@ pub(crate) fn remove(namespace: &str) -> Result<(), NetError> {
     }
 }
 
-/// As [`remove`], for a lab that goes: a file that was changed by hand stays, and is returned.
+/// As [`remove`], for a lab that is taken down: a file that was changed by hand stays, and is
+/// returned.
 pub(crate) fn clear(namespace: &str) -> Result<Option<PathBuf>, NetError> {
     match look(namespace)? {
         Found::Edited(_) => Ok(Some(path(namespace))),
@@ -136,7 +137,7 @@ fn delete(namespace: &str) -> Result<(), NetError> {
     }
     remove_unfinished(&folder);
     let _ = removexattr(&folder, NOTE);
-    // Other files may be there, of other owners.
+    // The folder may contain files of others.
     if fs::remove_dir(&folder).is_ok()
         && let Some(parent) = folder.parent()
     {
@@ -155,8 +156,8 @@ fn look(namespace: &str) -> Result<Found, NetError> {
     Ok(judge(text.as_deref(), note(namespace)))
 }
 
-/// The text of a file; `None` for a link, which was made by somebody else whatever it leads to,
-/// for a folder, and for what is no text.
+/// The text of a file; `None` for a symbolic link, which somebody else must have made, for a
+/// folder, and for a file that is not UTF-8.
 fn read(path: &Path) -> io::Result<Option<String>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(None);
@@ -164,7 +165,7 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     Ok(String::from_utf8(fs::read(path)?).ok())
 }
 
-/// Tells from the text of a file, and the servers that were written last, whose it is.
+/// Judges a file by its text and the servers that were written last.
 fn judge(text: Option<&str>, written: Option<Vec<Ipv4Addr>>) -> Found {
     match (text, written) {
         (Some(""), _) => Found::Nothing,
@@ -190,7 +191,7 @@ fn note(namespace: &str) -> Option<Vec<Ipv4Addr>> {
     text.split(' ').map(|server| server.parse().ok()).collect()
 }
 
-/// Deletes what somebody has left who was killed while he wrote the file.
+/// Deletes the incomplete files of processes that were killed.
 fn remove_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
@@ -211,7 +212,7 @@ mod tests {
     fn a_file_is_edited_when_it_differs_from_what_was_written_last() {
         let written = || Some(servers(9));
         assert_eq!(judge(Some(&content(&servers(9))), written()), Found::Intact(servers(9)));
-        // With the first line of ours and without, and a link or a folder in its place.
+        // With our first line and without, and a link or a folder in its place.
         let texts = [
             Some(content(&servers(1))),
             Some("nameserver 1.1.1.1\n".to_owned()),

@@ -1,4 +1,4 @@
-//! Doing steps.
+//! Does steps.
 
 use super::{NetlinkPool, Step, StepError};
 use crate::net::{Cable, Interface, NetError, Netlink, Netns, netns, resolver, sysctl};
@@ -7,7 +7,7 @@ impl NetlinkPool {
     /// Does one step.
     ///
     /// # Errors
-    /// When something is not there, or is there already, or the kernel refuses.
+    /// When an object is missing or exists already, or the kernel refuses.
     pub fn apply(&mut self, step: &Step) -> Result<(), NetError> {
         match step {
             Step::AddNamespace { name } => Ok(netns::create(name)?),
@@ -86,7 +86,7 @@ impl NetlinkPool {
     }
 }
 
-/// A kernel without IPv6 has nothing to switch off.
+/// Writes a setting. A kernel without IPv6 has no IPv6 settings to write.
 fn set(key: &str, value: &str) -> Result<(), NetError> {
     if key.starts_with("ipv6/") {
         sysctl::write_if_there(key, value)

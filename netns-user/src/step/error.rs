@@ -8,7 +8,7 @@ use crate::net::NetError;
 #[derive(Debug)]
 pub struct StepError {
     pub(super) cause: NetError,
-    /// Of the steps that could not be undone.
+    /// The errors of steps that could not be undone.
     pub(super) not_undone: Vec<NetError>,
 }
 

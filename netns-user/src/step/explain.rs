@@ -1,5 +1,5 @@
-//! Steps as the commands of other programs: for people who know those, and for the test that
-//! compares what they build with what we build.
+//! Steps as commands of other programs: for people who know those, and for the test that compares
+//! both ways of building a lab.
 
 use ipnet::Ipv4Net;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Step {
-    /// The `ip`, `sysctl` or shell commands that the step stands for, for a POSIX shell.
+    /// The equivalent `ip`, `sysctl` or shell commands, for a POSIX shell.
     pub fn commands(&self) -> Vec<String> {
         match self {
             Self::AddNamespace { name } => vec![format!("ip netns add {}", word(name))],
@@ -43,13 +43,13 @@ impl Step {
                 let none = String::new();
                 let mac = mac.map_or(String::new(), |mac| format!(" address {mac}"));
                 let mtu = mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
-                // `ip` cannot send an end to the machine's own namespace, only from there.
+                // `ip` cannot move an end to the machine's own namespace, only out of it.
                 let (one, other) = if far.netns == Netns::Machine && near.netns != far.netns {
                     (far, near)
                 } else {
                     (near, far)
                 };
-                // Of the far end, whichever is named first.
+                // The address is that of the far end, whichever end is named first.
                 let (one_mac, other_mac) = if one == far { (mac, none) } else { (none, mac) };
                 let there = match (&other.netns, one.netns == other.netns) {
                     (Netns::Named(name), false) => format!(" netns {}", word(name)),
@@ -113,8 +113,8 @@ impl Step {
     }
 }
 
-/// The `iptables` commands that a masquerade rule of the router at `netns` stands for. Several
-/// destinations that are left alone need a rule each, before it.
+/// The equivalent `iptables` commands of a masquerade rule of the router in `netns`. Several
+/// excepted destinations need a rule each, before it.
 pub fn masquerade_commands(netns: &Netns, rule: &MasqueradeRule, adds: bool) -> Vec<String> {
     let option = if adds { "-A" } else { "-D" };
     let out = rule.uplink.as_ref().map_or(String::new(), |uplink| format!(" -o {}", word(uplink)));
@@ -139,7 +139,7 @@ pub fn masquerade_commands(netns: &Netns, rule: &MasqueradeRule, adds: bool) -> 
             MssClamp::PathMtu => "--clamp-mss-to-pmtu".to_owned(),
             MssClamp::Bytes(bytes) => format!("--set-mss {bytes}"),
         };
-        // Never raised: only what announces more is matched.
+        // The size is never raised: only packets that announce more are matched.
         let larger = match clamp {
             MssClamp::PathMtu => String::new(),
             MssClamp::Bytes(bytes) => {
@@ -159,16 +159,17 @@ pub fn masquerade_commands(netns: &Netns, rule: &MasqueradeRule, adds: bool) -> 
     lines
 }
 
-/// The `iptables` command that a source stands for which leaves the router at `netns` by an uplink
-/// untranslated. It is added before the masquerades: the first match holds.
+/// The equivalent `iptables` command for a source that leaves the router in `netns` by an uplink
+/// untranslated. It comes before the masquerades: the first match decides.
 pub fn routed_command(netns: &Netns, uplink: &str, source: Ipv4Net, adds: bool) -> String {
     let option = if adds { "-A" } else { "-D" };
     let (inside, uplink) = (inside(netns), word(uplink));
     format!("{inside}iptables -t nat {option} POSTROUTING -s {source} -o {uplink} -j ACCEPT")
 }
 
-/// The `iptables` commands that a forward of the router at `netns` stands for: one chain sees
-/// what comes in, the other what the router itself sends; for each network that it is for.
+/// The equivalent `iptables` commands of a forward of the router in `netns`: one chain is for
+/// packets that come in, the other for packets of the router itself; for each network that may use
+/// the forward.
 pub fn forward_command(netns: &Netns, rule: &ForwardRule, adds: bool) -> Vec<String> {
     let option = if adds { "-A" } else { "-D" };
     let to = rule.address.map_or_else(
@@ -177,7 +178,8 @@ pub fn forward_command(netns: &Netns, rule: &ForwardRule, adds: bool) -> Vec<Str
     );
     let (ports, target) = match rule.target_ports().filter(|_| rule.ports.single().is_none()) {
         None => (rule.ports.to_string(), rule.target.to_string()),
-        // With the first port behind it, a port goes to that in its place (Linux 4.18).
+        // With the first port after the slash, each port maps to the one at the same offset (Linux
+        // 4.18).
         Some(ports) => (
             format!("{}:{}", rule.ports.first(), rule.ports.last()),
             format!("{}:{ports}/{}", rule.target.ip(), rule.ports.first()),
@@ -198,12 +200,12 @@ pub fn forward_command(netns: &Netns, rule: &ForwardRule, adds: bool) -> Vec<Str
     from.iter().flat_map(|from| ["PREROUTING", "OUTPUT"].map(|chain| line(from, chain))).collect()
 }
 
-/// The command that forgetting all connections of the router at `netns` stands for.
+/// The equivalent command for forgetting all connections of the router in `netns`.
 pub fn flush_command(netns: &Netns) -> String {
     format!("{}conntrack -F", inside(netns))
 }
 
-/// What a program of the datapath at an interface is told as: no other program has its file.
+/// The comment for a program of the datapath at an interface: no other tool has the program's file.
 pub fn program_comment(
     interface: &Interface,
     direction: &str,
@@ -222,7 +224,7 @@ fn ip(netns: &Netns) -> String {
     }
 }
 
-/// What a command other than `ip` is prefixed with to run at `netns`.
+/// The prefix that runs a command other than `ip` in `netns`.
 fn inside(netns: &Netns) -> String {
     match netns {
         Netns::Machine => String::new(),
@@ -262,7 +264,7 @@ fn route_command(netns: &Netns, verb: &str, route: &Route) -> String {
     line
 }
 
-/// What `ip link` understands in the place of an interface's name, also when it is cut short.
+/// The keywords, and their abbreviations, that `ip link` accepts in place of an interface's name.
 const KEYWORDS: [&str; 33] = [
     "address",
     "addrgenmode",
@@ -299,7 +301,8 @@ const KEYWORDS: [&str; 33] = [
     "vrf",
 ];
 
-/// The name of an interface for `ip link`; behind `keyword` where it would be taken for one.
+/// The name of an interface for `ip link`, after `keyword` if the name could be taken for a
+/// keyword.
 fn device(keyword: &str, interface: &str) -> String {
     let word = word(interface);
     let is_like = |known: &&str| known.starts_with(interface);

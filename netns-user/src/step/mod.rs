@@ -1,5 +1,7 @@
-//! Steps: single changes of the network, as data. What a command will do can so be told, as the
-//! `ip` or `sysctl` command that each step stands for, or done, or undone.
+//! Steps: single changes of the network, as data. A command can so print its steps as `ip` or
+//! `sysctl` commands, do them, or undo them.
+//!
+//! This folder uses `net`, and the types of rules and routes; labs and the commands use it.
 
 mod apply;
 mod error;
@@ -27,7 +29,7 @@ use crate::{
     topology::Route,
 };
 
-/// One change.
+/// A single change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     AddNamespace {
@@ -44,7 +46,7 @@ pub enum Step {
     },
     AddBridge {
         interface: Interface,
-        /// `None`: the kernel chooses one, and changes it as ports come and go.
+        /// `None`: the kernel chooses one, and changes it as ports are added and removed.
         mac: Option<Mac>,
         /// Bytes.
         mtu: Option<u32>,
@@ -53,16 +55,16 @@ pub enum Step {
     AddCable {
         near: Interface,
         far: Interface,
-        /// Of the far end; `None`: the kernel chooses one.
+        /// Address of the far end; `None`: the kernel chooses one.
         mac: Option<Mac>,
         /// Bytes, of both ends.
         mtu: Option<u32>,
-        /// The bridge, where the near end is, that it becomes a port of.
+        /// The bridge that the near end becomes a port of, in the same namespace.
         bridge: Option<String>,
-        /// Whether the near end is switched on. The far one cannot be at the same time.
+        /// Whether the near end is switched on. The far end cannot be switched on in the same step.
         up: bool,
     },
-    /// A cable goes with both its ends.
+    /// Deletes a link; of a cable, both ends.
     DeleteLink {
         interface: Interface,
     },
@@ -79,7 +81,7 @@ pub enum Step {
         interface: Interface,
         up: bool,
     },
-    /// Sets whether what comes in by an interface is forwarded.
+    /// Sets whether packets that come in by an interface are forwarded.
     SetForwarding {
         interface: Interface,
         on: bool,
@@ -114,14 +116,14 @@ pub enum Step {
         namespace: String,
         servers: Vec<Ipv4Addr>,
     },
-    /// Deletes /etc/netns/NAME/resolv.conf, if it is still one of ours.
+    /// Deletes /etc/netns/NAME/resolv.conf, unless somebody else has written it.
     DeleteResolver {
         namespace: String,
     },
 }
 
 impl Step {
-    /// The step that takes this one back, where there is one without knowing what was before.
+    /// The step that undoes this one, if that is possible without knowing the state from before.
     pub fn undo(&self) -> Option<Self> {
         Some(match self.clone() {
             Self::AddNamespace { name } => Self::DeleteNamespace { name },

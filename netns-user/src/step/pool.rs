@@ -23,7 +23,7 @@ const KEPT: usize = 16;
 const KNOWN: usize = 64;
 
 impl NetlinkPool {
-    /// With no connection yet.
+    /// A pool without connections.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -43,7 +43,7 @@ impl NetlinkPool {
         Ok(&self.open[netns])
     }
 
-    /// Takes over a connection that was made elsewhere.
+    /// Adds a connection that was opened elsewhere.
     pub fn keep(&mut self, netns: &Netns, netlink: Netlink) {
         self.order.retain(|other| other != netns);
         if self.order.len() >= KEPT {
@@ -89,7 +89,7 @@ impl NetlinkPool {
         Ok(link)
     }
 
-    /// The link of that name at `netns`, if one is named.
+    /// The link of that name in `netns`, if a name is given.
     pub(super) fn link_at(
         &mut self,
         netns: &Netns,

@@ -1,4 +1,4 @@
-//! Waiting for ports of bridges.
+//! Waits for ports of bridges.
 
 use crate::net::Interface;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::net::{BRIDGE, Link, NetError};
 const LIMIT: Duration = Duration::from_secs(5);
 
 impl NetlinkPool {
-    /// Waits until the ports that the steps completed forward, so that the first packet after
-    /// them is not lost. One that has no carrier yet, or that a spanning tree keeps closed, is
-    /// not waited for.
+    /// Waits until the ports that the steps have completed forward packets, so that the first
+    /// packet after them is not lost. A port that has no carrier yet, or that a spanning tree keeps
+    /// closed, is not waited for.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -40,7 +40,7 @@ impl NetlinkPool {
         far.map_or(Ok(()), |(interface, link)| self.await_port(&interface, &link))
     }
 
-    /// Waits for one port, which is in the same place as `interface`.
+    /// Waits for one port, which is in the same namespace as `interface`.
     fn await_port(&mut self, interface: &Interface, port: &Link) -> Result<(), NetError> {
         let here = self.at(&interface.netns)?;
         let Some(index) = port.bridge else { return Ok(()) };

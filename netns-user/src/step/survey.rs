@@ -1,17 +1,17 @@
-//! What stands where: the links of all places, and which of them are the two ends of one cable.
+//! The links of all namespaces, and the cables between them.
 
 use std::collections::{HashMap, HashSet};
 
 use super::NetlinkPool;
 use crate::net::{Interface, Link, NetError, Netns, VETH};
 
-/// The links of some places.
+/// The links of several namespaces.
 #[derive(Debug)]
 pub struct Survey {
     namespaces: Vec<(Netns, Vec<Link>)>,
 }
 
-/// A cable of which both ends were found.
+/// A cable whose ends were both found.
 #[derive(Clone, Debug)]
 pub struct FoundCable {
     pub near: (Netns, Link),
@@ -19,8 +19,8 @@ pub struct FoundCable {
 }
 
 impl Survey {
-    /// Looks at all places. Those that are gone meanwhile, and files in /run/netns that are no
-    /// namespaces, are left out.
+    /// Reads all namespaces. Those that disappear in the meantime, and files in /run/netns that are
+    /// no namespaces, are left out.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -36,7 +36,7 @@ impl Survey {
         Ok(Self { namespaces })
     }
 
-    /// The places with their links.
+    /// The namespaces with their links.
     pub fn namespaces(&self) -> impl Iterator<Item = (&Netns, &[Link])> {
         self.namespaces.iter().map(|(netns, links)| (netns, links.as_slice()))
     }
@@ -47,7 +47,7 @@ impl Survey {
         links.iter().find(|link| link.index == index).map(|link| link.name.as_str())
     }
 
-    /// All cables of which both ends are in one of the places.
+    /// All cables whose ends are both in these namespaces.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -57,8 +57,8 @@ impl Survey {
             all.flat_map(|(at, (_, links))| links.iter().map(move |link| (at, link)))
                 .filter_map(|(at, link)| Some((at, link, link.peer?)))
         };
-        // Two ends know each other's index. Indexes are a namespace's own, so that more than
-        // one may look like it: the kernel decides.
+        // The two ends of a cable know each other's index. Indexes are unique only within a
+        // namespace, so several links may match: then the kernel decides.
         let mut alike: HashMap<(u32, u32), Vec<(usize, &Link)>> = HashMap::new();
         for (at, link, peer) in veths() {
             alike.entry((link.index, peer.index)).or_default().push((at, link));
@@ -88,7 +88,7 @@ impl Survey {
         Ok(cables)
     }
 
-    /// By what number the one place knows the other.
+    /// The number by which one namespace knows another.
     fn number(
         &self,
         pool: &mut NetlinkPool,
@@ -101,7 +101,7 @@ impl Survey {
 }
 
 impl NetlinkPool {
-    /// The far end of a cable; `None` when it is in a namespace without a name.
+    /// The far end of a cable; `None` if it is in a namespace without a name.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -117,7 +117,7 @@ impl NetlinkPool {
         Ok(far.map(|far| (Interface::new(netns, &far.name), far)))
     }
 
-    /// The place that `from` knows by a number.
+    /// The namespace that `from` knows by this number.
     fn netns_of(&mut self, from: &Netns, number: Option<i32>) -> Result<Option<Netns>, NetError> {
         if number.is_none() {
             return Ok(Some(from.clone()));
@@ -127,7 +127,7 @@ impl NetlinkPool {
             match known {
                 Ok(known) if known == number => return Ok(Some(netns)),
                 Ok(_) => {}
-                // Gone meanwhile, or no namespace.
+                // It has disappeared, or is no namespace.
                 Err(NetError::NoNamespace(_) | NetError::Refused { .. }) => {}
                 Err(error) => return Err(error),
             }

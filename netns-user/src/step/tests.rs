@@ -54,7 +54,7 @@ fn a_bridge_is_given_its_mtu_when_it_is_there() {
         told(Some(1400)),
         "ip link add name br type bridge\nip link set dev br mtu 1400\nip link set dev br up"
     );
-    // The kernel makes nothing of a value that is there already.
+    // Setting the value that a bridge has already does not fix it.
     assert_eq!(
         told(Some(1500)),
         "ip link add name br mtu 1499 type bridge\nip link set dev br mtu 1500\nip link set dev br up"

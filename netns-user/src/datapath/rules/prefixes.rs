@@ -1,4 +1,4 @@
-//! The CIDRs of rules: sources of forwards, destinations that masquerades leave alone.
+//! The CIDRs of rules: the sources of forwards, and the destinations that masquerades except.
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -14,7 +14,10 @@ use network::make_network;
 use super::{
     LabError,
     datapaths::RouterDatapath,
-    forwarding::{gates, machine},
+    forwarding::{
+        gates,
+        machine::{self, ForwardingChange},
+    },
     plan::{Plan, datapath::DatapathPlan},
     progress::{Progress, check_goes_on, step},
     record::LabRecord,
@@ -59,7 +62,7 @@ pub(in crate::lab) fn apply(
         let preparing = scope.spawn(move || {
             plan.datapaths.iter().map(prepare).collect::<Result<Vec<_>, DatapathError>>()
         });
-        if plan.forwarding == Some(true) {
+        if plan.forwarding == Some(ForwardingChange::SwitchOn) {
             step(progress, "forwarding", || machine::switch_on(record))?;
         }
         if plan.steps().next().is_some() {
@@ -81,7 +84,7 @@ pub(in crate::lab) fn apply(
     gates::open(&plan.wanted)?;
     let mut pool = NetlinkPool::new();
     plan.late_routes().try_for_each(|step| pool.apply(&step))?;
-    if plan.forwarding == Some(false) {
+    if let Some(ForwardingChange::Restore(_)) = plan.forwarding {
         step(progress, "forwarding", || machine::switch_back(record))?;
     }
     check_goes_on(progress.goes_on())

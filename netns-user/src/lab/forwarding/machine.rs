@@ -18,6 +18,15 @@ pub(in crate::lab) const EFFECTS: [&str; 2] = [
     "with it the kernel sets net.ipv4.conf.*.forwarding to 1",
 ];
 
+/// A change of the machine's forwarding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lab) enum ForwardingChange {
+    /// The machine becomes a router.
+    SwitchOn,
+    /// The machine was a router only for this lab: these settings are restored.
+    Restore(Vec<(String, String)>),
+}
+
 /// Switches forwarding on. The settings from before are recorded first.
 pub(in crate::lab) fn switch_on(record: &mut LabRecord) -> Result<(), LabError> {
     if sysctl::read(sysctl::IP_FORWARD)? == "1" {

@@ -16,7 +16,7 @@ use super::{
     actual_state::ActualState,
     changes::{Change, ChangeKind, diff},
     datapaths::{RouterDatapath, datapaths},
-    forwarding::machine,
+    forwarding::machine::{self, ForwardingChange},
     preflight,
     record::{LabRecord, resolved},
     resources::{Key, Resource, addresses::LinkAddresses, gates::gates, resources},
@@ -37,11 +37,7 @@ pub struct Plan {
     pub(in crate::lab) datapaths: Vec<(RouterDatapath, DatapathPlan)>,
     /// Names of datapaths whose routers are no longer wanted.
     pub(in crate::lab) removed_datapaths: Vec<String>,
-    /// Whether the machine's forwarding is switched on, because it becomes a router, or restored,
-    /// because it was a router only for this lab.
-    pub(in crate::lab) forwarding: Option<bool>,
-    /// The settings that are restored together with it.
-    pub(in crate::lab) set_back: Vec<(String, String)>,
+    pub(in crate::lab) forwarding: Option<ForwardingChange>,
     /// Names of half made namespaces, which are deleted first.
     pub(in crate::lab) half_made: Vec<String>,
     /// Existing gates that are closed.
@@ -54,14 +50,13 @@ impl Plan {
         let changes = diff(&[], &resources(&wanted), &LinkAddresses::default());
         let installed = |datapath| (datapath, DatapathPlan::Install { replaces: false });
         let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
-        let forwarding = new_forwarding(&wanted, None)?;
+        let forwarding = forwarding_change(&wanted, None)?;
         Ok(Self {
             wanted,
             changes,
             datapaths,
             removed_datapaths: Vec::new(),
             forwarding,
-            set_back: Vec::new(),
             half_made: Vec::new(),
             closed_gates: Vec::new(),
         })
@@ -100,11 +95,7 @@ impl Plan {
         };
         let datapaths =
             wanted_datapaths.into_iter().map(kind).collect::<Result<Vec<_>, LabError>>()?;
-        let forwarding = new_forwarding(&wanted, Some(record))?;
-        let set_back = match forwarding {
-            Some(false) => machine::to_restore(record)?,
-            _ => Vec::new(),
-        };
+        let forwarding = forwarding_change(&wanted, Some(record))?;
         let half_made = actual_state.half_made().to_vec();
         let closed_gates = closed_gates(&actual_state, &wanted, &changes);
         Ok(Self {
@@ -113,7 +104,6 @@ impl Plan {
             datapaths,
             removed_datapaths,
             forwarding,
-            set_back,
             half_made,
             closed_gates,
         })
@@ -185,9 +175,12 @@ impl Plan {
             line(ChangeKind::Remove, "datapath", name.clone(), "with its connections".to_owned())
         });
         let mut changes: Vec<PlannedChange> = network.chain(removed).collect();
-        if let Some(on) = self.forwarding {
+        if let Some(change) = &self.forwarding {
             let name = "net.ipv4.ip_forward".to_owned();
-            let detail = if on { "0 -> 1" } else { "set back" };
+            let detail = match change {
+                ForwardingChange::SwitchOn => "0 -> 1",
+                ForwardingChange::Restore(_) => "set back",
+            };
             changes.push(line(ChangeKind::Change, "setting", name, detail.to_owned()));
         }
         changes.extend(self.closed_gates.iter().map(|interface| {
@@ -205,11 +198,16 @@ impl Plan {
     }
 }
 
-fn new_forwarding(wanted: &Topology, record: Option<&LabRecord>) -> Result<Option<bool>, LabError> {
+fn forwarding_change(
+    wanted: &Topology,
+    record: Option<&LabRecord>,
+) -> Result<Option<ForwardingChange>, LabError> {
     if wanted.uses_machine() {
-        return Ok((sysctl::read(sysctl::IP_FORWARD)? != "1").then_some(true));
+        let is_off = sysctl::read(sysctl::IP_FORWARD)? != "1";
+        return Ok(is_off.then_some(ForwardingChange::SwitchOn));
     }
-    Ok(record.is_some_and(|record| !record.settings.is_empty()).then_some(false))
+    let changed = record.filter(|record| !record.settings.is_empty());
+    changed.map(|record| Ok(ForwardingChange::Restore(machine::to_restore(record)?))).transpose()
 }
 
 /// The closed gates among the links that stay.
