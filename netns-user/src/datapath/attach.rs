@@ -18,8 +18,7 @@ use netns_common::abi::programs;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::{
-    DatapathError,
-    error::program_error,
+    error::{DatapathError, program_error},
     load_retry::load_retry,
     object::{classifier, missing, note_port},
     pins::Pins,

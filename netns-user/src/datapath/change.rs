@@ -10,9 +10,9 @@ use netns_common::abi::{
 };
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, Reassembly, RoutedPrefix,
+    Datapath, DatapathSpec, Reassembly, RoutedPrefix,
     configure::{self, Interfaces},
-    error::map_error,
+    error::{DatapathError, map_error},
     spec::CableSpec,
 };
 use crate::{

@@ -12,7 +12,9 @@ use netns_common::abi::{
 use nix::ifaddrs::getifaddrs;
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, RoutedPrefix, batch, error::map_error, marks,
+    Datapath, DatapathSpec, RoutedPrefix, batch,
+    error::{DatapathError, map_error},
+    marks,
     spec::CableSpec,
 };
 use crate::net::{kernel, netns::own_cookie};

@@ -12,11 +12,11 @@ use aya::{
 use netns_common::abi::{Ip4, LinkRole, Settings, maps};
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, Reassembly,
+    Datapath, DatapathSpec, Reassembly,
     attach::{self, Hook},
     change::{DatapathChange, Endpoints, Ports, keys, port_of},
     configure::{self, Interfaces},
-    error::map_error,
+    error::{DatapathError, map_error},
     object,
     pins::pin_error,
 };

@@ -19,8 +19,8 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 
 use super::{
-    Datapath, DatapathError, batch,
-    error::{map_error, program_error},
+    Datapath, batch,
+    error::{DatapathError, map_error, program_error},
     rules::sum,
 };
 

@@ -17,7 +17,8 @@ use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
 use netns_common::abi::{DropReason, LinkRole, maps};
 
 use super::{
-    Datapath, DatapathError,
+    Datapath,
+    error::DatapathError,
     kernel_types::KernelTypes,
     pins::pin_error,
     probe::{self, Instruction, NetfilterHook, instruction},

@@ -4,8 +4,9 @@
 use aya::Ebpf;
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, attach,
+    Datapath, DatapathSpec, attach,
     configure::{self, Interfaces},
+    error::DatapathError,
     object,
     pins::Pins,
     reassembler,

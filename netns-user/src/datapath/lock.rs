@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DatapathError, pins::pin_error};
+use super::{error::DatapathError, pins::pin_error};
 use crate::locks::{self, Holder, LockError, Patience};
 
 /// An exclusive lock on a folder of pins. It ends when this is dropped, or its process ends.

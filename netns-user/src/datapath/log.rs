@@ -7,8 +7,9 @@ use aya_log::EbpfLogger;
 use netns_common::abi::programs;
 
 use super::{
-    Datapath, DatapathError,
+    Datapath,
     attach::{Variant, attached_programs, replace_classifiers},
+    error::DatapathError,
     lock::FolderLock,
     object,
 };

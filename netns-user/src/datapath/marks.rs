@@ -11,7 +11,7 @@ use netns_common::abi::{
 };
 use object::{Object as _, ObjectSection as _, SectionKind};
 
-use super::{DatapathError, kernel_types::KernelTypes};
+use super::{error::DatapathError, kernel_types::KernelTypes};
 use crate::net::{Netlink, netns};
 
 /// The object as it was built; empty when this program was built without it.

@@ -12,8 +12,7 @@ use netns_common::abi::{
 };
 
 use super::{
-    DatapathError,
-    error::{map_error, program_error},
+    error::{DatapathError, map_error, program_error},
     load_retry::load_retry,
     marks,
     pins::{Pins, pin_error},

@@ -14,7 +14,7 @@ use nix::{
     unistd::Uid,
 };
 
-use super::DatapathError;
+use super::error::DatapathError;
 
 pub(super) const BPFFS: &str = "/sys/fs/bpf";
 

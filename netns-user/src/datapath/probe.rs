@@ -24,7 +24,9 @@ use nix::{
 };
 
 use super::{
-    DatapathError, attach, marks, object,
+    attach,
+    error::DatapathError,
+    marks, object,
     pins::{BPFFS, bpffs_is_mounted},
 };
 

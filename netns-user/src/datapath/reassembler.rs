@@ -17,9 +17,9 @@ use netns_common::{
 use nix::net::if_::if_nametoindex;
 
 use super::{
-    Datapath, DatapathError,
+    Datapath,
     attach::{self, Hook},
-    error::map_error,
+    error::{DatapathError, map_error},
     probe,
 };
 use crate::net::{Link, Mac, Reassembler, ReassemblerLimits, VETH};

@@ -18,10 +18,10 @@ use netns_common::{
 };
 
 use super::{
-    Datapath, DatapathError, DatapathSpec,
+    Datapath, DatapathSpec,
     attach::{Variant, replace_classifiers, replace_reassembler},
     configure,
-    error::{map_error, program_error},
+    error::{DatapathError, map_error, program_error},
     flows::now,
     object,
 };

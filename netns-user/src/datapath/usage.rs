@@ -4,7 +4,11 @@ use aya::maps::{HashMap, MapData, MapError};
 use netns_common::abi::{BridgePort, Load, OTHER_NATS, UsageSlot, WHOLE_TABLE, maps};
 use serde::Serialize;
 
-use super::{Datapath, DatapathError, configure::Interfaces, error::map_error};
+use super::{
+    Datapath,
+    configure::Interfaces,
+    error::{DatapathError, map_error},
+};
 
 /// The connections of one link in the flow table. A connection to a forward of another namespace
 /// counts twice, because it has two records.

@@ -11,7 +11,7 @@ use std::{
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
-    LabError,
+    error::LabError,
     record::{LabRecord, NamespaceOwner},
     resources::{CableResource, Key, LinkSettings, Resource, addresses::LinkAddresses},
 };

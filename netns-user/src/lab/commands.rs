@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 
 use super::{
-    LabError,
     actual_state::ActualState,
     changes::{ChangeKind, diff},
     datapaths::{RouterDatapath, datapaths},
+    error::LabError,
     forwarding::machine::{self, ForwardingChange},
     plan::{Plan, datapath::DatapathPlan, lines::datapath_lines},
     preflight, rcu_expedited,

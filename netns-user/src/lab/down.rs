@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    LabError,
+    error::LabError,
     lock::LabLock,
     preflight,
     record::{LabRecord, NamespaceOwner},

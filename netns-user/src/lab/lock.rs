@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    LabError,
+    error::LabError,
     rcu_expedited::{self, RcuExpedited},
     record::files::DIRECTORY,
 };

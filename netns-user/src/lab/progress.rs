@@ -1,6 +1,6 @@
 //! Reporting the progress of long work.
 
-use super::LabError;
+use super::error::LabError;
 
 /// Receives the steps of longer work, one after another.
 pub trait Progress: Sync {

@@ -14,7 +14,7 @@ use std::{
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-use super::{LabError, record::files::DIRECTORY};
+use super::{error::LabError, record::files::DIRECTORY};
 use crate::files::replace;
 
 const SETTING: &str = "/sys/kernel/rcu_expedited";

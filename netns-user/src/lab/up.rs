@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{
-    LabError,
     apply::apply,
     datapaths::datapaths,
+    error::LabError,
     lock::LabLock,
     plan::Plan,
     preflight,

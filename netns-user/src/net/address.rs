@@ -10,7 +10,7 @@ use rtnetlink::{
 };
 use serde::Serialize;
 
-use super::{Link, NetError, Netlink};
+use super::{Link, Netlink, error::NetError};
 
 /// An address of a link, with its prefix length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ use netlink_packet_core::{
 };
 use netlink_sys::{Socket, SocketAddr};
 
-use super::NetError;
+use super::error::NetError;
 
 /// Sends a request of a family (`NETLINK_…`), and returns the messages that answer it. `action`
 /// says what is requested, as in [`NetError::Refused`]. `flags` are `NLM_F_…`, and contain

@@ -10,7 +10,7 @@ use rtnetlink::{
 };
 use serde::Serialize;
 
-use super::{NetError, Netlink};
+use super::{Netlink, error::NetError};
 
 /// The kernel's names for the kinds of links that netns makes.
 pub const BRIDGE: &str = "bridge";

@@ -11,7 +11,7 @@ use netlink_packet_sock_diag::{
 };
 use procfs::process::{FDTarget, all_processes};
 
-use super::{NetError, sockets::sockets};
+use super::{error::NetError, sockets::sockets};
 use crate::rules::ForwardProtocol;
 
 /// A socket that accepts packets from anybody.

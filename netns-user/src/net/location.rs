@@ -2,7 +2,7 @@
 
 use std::{fmt, fs::File, iter};
 
-use super::{NetError, netns};
+use super::{error::NetError, netns};
 
 /// A network namespace: the machine's own (in which this program runs), or one with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use rtnetlink::packet_route::neighbour::{
 };
 use serde::Serialize;
 
-use super::{Mac, NetError, Netlink};
+use super::{Mac, Netlink, error::NetError};
 
 /// An entry of the neighbour table (ARP for IPv4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{NetError, netns, route_socket::RouteSocket};
+use super::{error::NetError, netns, route_socket::RouteSocket};
 
 /// A connection to the namespace of the thread that opened it. It can be used from any thread.
 ///

@@ -29,7 +29,7 @@ use nix::{
 };
 use socket2::{Domain, Socket, Type};
 
-use super::NetError;
+use super::error::NetError;
 use crate::{
     files::make_folder,
     locks::{self, LockError, Patience},

@@ -13,7 +13,7 @@ use rtnetlink::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Link, NetError, Netlink, PortState};
+use super::{Link, Netlink, PortState, error::NetError};
 
 impl Netlink {
     /// The number by which this connection's namespace knows another one; `None` if it has none, so

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use rtnetlink::{LinkUnspec, RouteMessageBuilder};
 
-use super::{Cable, Link, Mac, NetError, Netlink, VETH, netns, sysctl};
+use super::{Cable, Link, Mac, Netlink, VETH, error::NetError, netns, sysctl};
 
 /// The only link of the reassembler.
 const INSIDE: &str = "router";

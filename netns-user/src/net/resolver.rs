@@ -14,7 +14,7 @@ use std::{
 
 use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 
-use super::NetError;
+use super::error::NetError;
 use crate::files::{UNFINISHED, make_folder, replace};
 
 /// First line of the files that netns writes, which identifies them.

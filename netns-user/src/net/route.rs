@@ -13,7 +13,7 @@ use rtnetlink::{
 };
 use serde::Serialize;
 
-use super::{Link, NetError, Netlink};
+use super::{Link, Netlink, error::NetError};
 
 /// A route of the main table, IPv4.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

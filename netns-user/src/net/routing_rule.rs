@@ -12,7 +12,7 @@ use rtnetlink::{
     },
 };
 
-use super::{NetError, Netlink};
+use super::{Netlink, error::NetError};
 
 /// A rule for IPv4 that selects a table. Other selectors (marks, protocols, ports) are left out:
 /// which packets match them is not known in advance.

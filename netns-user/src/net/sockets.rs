@@ -13,7 +13,7 @@ use netlink_packet_sock_diag::{
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netns_common::abi::Protocol;
 
-use super::{NetError, exchange::exchange};
+use super::{error::NetError, exchange::exchange};
 use crate::rules::ForwardProtocol;
 
 /// A socket that is connected to an IPv4 address.

@@ -12,7 +12,7 @@ use rustix::{
     mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
 };
 
-use super::NetError;
+use super::error::NetError;
 
 /// Whether IPv4 packets are forwarded between links: "0" or "1".
 pub const IP_FORWARD: &str = "ipv4/ip_forward";

@@ -12,9 +12,9 @@ use netns_common::abi::{Endpoint, Forward, HostPeerKey, Ip4, Peer, Port, Protoco
 use super::{RuleStatus, status};
 use crate::{
     datapath::{
-        Datapath, DatapathError,
+        Datapath,
         configure::{Interfaces, write_host_addresses},
-        error::map_error,
+        error::{DatapathError, map_error},
     },
     net::sockets,
     rules::{ForwardProtocol, ForwardRule, Ports},

@@ -15,9 +15,9 @@ use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, NO_RULE, RuleId, Setting
 use super::{RuleStatus, status};
 use crate::{
     datapath::{
-        Datapath, DatapathError,
+        Datapath,
         configure::{Interfaces, write_host_addresses},
-        error::map_error,
+        error::{DatapathError, map_error},
     },
     rules::{Filtering, Mapping, MasqueradeRule, MssClamp},
 };

@@ -17,7 +17,11 @@ use aya::{
 use netns_common::abi::{Counter, MAX_RULES, NO_RULE, RuleId, maps};
 use serde::Serialize;
 
-use super::{Datapath, DatapathError, error::map_error, lock::FolderLock};
+use super::{
+    Datapath,
+    error::{DatapathError, map_error},
+    lock::FolderLock,
+};
 
 /// A rule and its counters.
 #[derive(Clone, Debug, Serialize)]

@@ -12,7 +12,10 @@ use netns_common::abi::{
     page_of,
 };
 
-use crate::datapath::{Datapath, DatapathError, error::map_error};
+use crate::datapath::{
+    Datapath,
+    error::{DatapathError, map_error},
+};
 
 /// The wanted pages of ports.
 #[derive(Debug, Default)]

@@ -12,7 +12,10 @@ use aya::maps::{
 use ipnet::Ipv4Net;
 use netns_common::abi::{Ip4, RuleId, RulePrefix, maps};
 
-use crate::datapath::{Datapath, DatapathError, error::map_error};
+use crate::datapath::{
+    Datapath,
+    error::{DatapathError, map_error},
+};
 
 type Prefixes = LpmTrie<MapData, RulePrefix, u32>;
 

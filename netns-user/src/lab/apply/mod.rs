@@ -12,8 +12,8 @@ use std::{panic::resume_unwind, thread};
 use network::make_network;
 
 use super::{
-    LabError,
     datapaths::RouterDatapath,
+    error::LabError,
     forwarding::{
         gates,
         machine::{self, ForwardingChange},

@@ -15,8 +15,8 @@ use std::{
 
 use crate::{
     lab::{
-        LabError,
         changes::{Change, ChangeKind},
+        error::LabError,
         plan::Plan,
         progress::{Progress, check_goes_on},
         record::LabRecord,

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 use crate::{
     lab::{
-        LabError,
         actual_state::ActualState,
+        error::LabError,
         record::{LabRecord, NamespaceOwner},
         resources::{Resource, gates::gates, resources},
     },

@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::{
-    lab::{LabError, record::LabRecord},
+    lab::{error::LabError, record::LabRecord},
     net::{NetError, sysctl},
 };
 

@@ -3,10 +3,10 @@
 use crate::{
     datapath::{Datapath, DatapathChange},
     lab::{
-        LabError,
         actual_state::ActualState,
         changes::{Change, ChangeKind},
         datapaths::RouterDatapath,
+        error::LabError,
         record::LabRecord,
         resources::Resource,
     },

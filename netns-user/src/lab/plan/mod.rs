@@ -12,10 +12,10 @@ use datapath::{DatapathPlan, datapath_plan};
 use lines::{PlannedChange, datapath_lines, line, network_line};
 
 use super::{
-    LabError,
     actual_state::ActualState,
     changes::{Change, ChangeKind, diff},
     datapaths::{RouterDatapath, datapaths},
+    error::LabError,
     forwarding::machine::{self, ForwardingChange},
     preflight,
     record::{LabRecord, resolved},

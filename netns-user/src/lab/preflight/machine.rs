@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
     lab::{
-        LabError,
+        error::LabError,
         record::LabRecord,
         resources::{Key, Resource, machine_interfaces, resources},
     },

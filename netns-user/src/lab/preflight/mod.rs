@@ -9,7 +9,7 @@ use std::{collections::HashSet, io};
 use nix::{sys::utsname::uname, unistd::geteuid};
 
 use super::{
-    LabError,
+    error::LabError,
     record::{LabRecord, NamespaceOwner},
     resources::{Key, Resource},
 };

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::journal::Journal;
-use crate::lab::LabError;
+use crate::lab::error::LabError;
 
 pub(in crate::lab) const DIRECTORY: &str = "/run/netns-labs";
 /// The lab as it was built; a topology file.

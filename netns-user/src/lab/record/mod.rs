@@ -18,7 +18,7 @@ use files::{
 use journal::{Event, Journal};
 
 use super::{
-    LabError,
+    error::LabError,
     resources::{Key, Resource, resources},
 };
 use crate::{

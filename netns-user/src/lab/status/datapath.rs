@@ -9,9 +9,9 @@ use super::{
 use crate::{
     datapath::{Datapath, DatapathChange, DatapathError, Reassembly, shows_bridge_ports},
     lab::{
-        LabError,
         changes::ChangeKind,
         datapaths::{RouterDatapath, datapaths},
+        error::LabError,
         plan::{datapath::DatapathPlan, lines::datapath_lines},
         resources::Deviation,
     },

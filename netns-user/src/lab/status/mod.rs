@@ -15,10 +15,10 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    LabError,
     actual_state::ActualState,
     changes::{Change, ChangeKind, diff},
     datapaths::{RouterDatapath, datapaths},
+    error::LabError,
     record::LabRecord,
     resources::{Deviation, Key, gates::gates, resources},
 };

@@ -2,7 +2,7 @@
 //! redirects bypass them.
 
 use crate::{
-    lab::{LabError, datapaths::datapaths},
+    lab::{datapaths::datapaths, error::LabError},
     net::{NetError, Netlink, Netns},
     topology::Topology,
 };

@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::Ipv4Addr};
 use serde::Serialize;
 
 use crate::{
-    lab::LabError,
+    lab::error::LabError,
     net::{
         Netns,
         listeners::{self, Listener},

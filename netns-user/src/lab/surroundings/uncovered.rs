@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     datapath::is_reassemblers,
-    lab::{LabError, record::LabRecord, resources},
+    lab::{error::LabError, record::LabRecord, resources},
     net::{Link, Netlink, RoutingRule, TableRoute},
     topology::Topology,
 };

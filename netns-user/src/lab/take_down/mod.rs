@@ -8,7 +8,7 @@ pub(super) mod unrecorded;
 
 use std::path::PathBuf;
 
-use super::LabError;
+use super::error::LabError;
 
 /// The result of taking a lab down.
 #[derive(Debug, Default)]

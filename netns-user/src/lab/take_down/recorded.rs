@@ -6,8 +6,8 @@ use super::Cleared;
 use crate::{
     datapath::Datapath,
     lab::{
-        LabError,
         actual_state::ActualState,
+        error::LabError,
         forwarding::{gates, machine},
         lock::LabLock,
         record::{LabRecord, NamespaceOwner},

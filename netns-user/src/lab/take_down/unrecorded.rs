@@ -8,7 +8,7 @@ use super::Cleared;
 use crate::{
     datapath::Datapath,
     lab::{
-        LabError,
+        error::LabError,
         lock::LabLock,
         record::files::{self, Remains, remains},
     },

@@ -7,7 +7,7 @@
 mod legacy;
 mod nft;
 
-use super::NetError;
+use super::error::NetError;
 
 /// The subsystem that has a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
