@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_in_a_circle_are_an_error() {
+    fn a_loop_of_symbolic_links_is_an_error() {
         let folder = tempdir().unwrap();
         let link = folder.path().join("circle");
         symlink("circle", &link).unwrap();

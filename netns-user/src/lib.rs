@@ -1,4 +1,8 @@
 //! Network labs on one Linux machine, with NAT in eBPF.
+//!
+//! From top to bottom: `commands` with `cli`; `doctor` and `demo`; `lab`; `step`, `datapath` and
+//! `graph`; `topology`; `inhabitants`; `net`; `rules`, `output` and the small modules. Each uses only
+//! those below it.
 
 pub mod cli;
 pub mod commands;

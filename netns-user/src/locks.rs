@@ -155,7 +155,7 @@ mod tests {
         Patience { silence: Duration::from_millis(1), limit: Duration::from_millis(300) };
 
     #[test]
-    fn a_free_lock_is_got_without_a_word() {
+    fn a_free_lock_is_acquired_silently() {
         let (path, one) = file("free");
         lock(one, Patience::USUAL, |_| panic!("nobody has it"), || true).unwrap();
         std::fs::remove_file(path).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_freed_is_got() {
+    fn a_released_lock_is_acquired() {
         let (path, held) = file("freed");
         held.lock().unwrap();
         let another = File::open(&path).unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_is_not_wanted_any_more_ends() {
+    fn a_cancelled_wait_ends() {
         let (path, held) = file("unwanted");
         held.lock().unwrap();
         let another = File::open(&path).unwrap();

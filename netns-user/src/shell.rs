@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_stay_words() {
+    fn plain_words_stay_as_they_are_and_others_are_quoted() {
         assert_eq!(word("br-a"), "br-a");
         assert_eq!(word("a;b"), "'a;b'");
         assert_eq!(word("it's"), r"'it'\''s'");
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_each_word_as_it_is() {
+    fn a_shell_reads_each_quoted_word_unchanged() {
         for text in ["a b", "it's", "$(reboot)", "`x`;*", "ev\u{1b}]0;P'%\\n\u{7}il", "\u{202e}ä\t"]
         {
             let script = format!("printf %s {}", word(text));

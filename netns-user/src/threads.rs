@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_run_at_once_and_each_has_a_result() {
+    fn all_threads_run_at_once_and_each_has_a_result() {
         let (all, next) = (Barrier::new(5), AtomicU32::new(0));
         let mut numbers = on_threads(5, || {
             all.wait();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_one_reaches_the_caller() {
+    fn a_panic_of_one_thread_reaches_the_caller() {
         let caught = catch_unwind(|| on_threads(3, || panic!("from within")));
         assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"from within"));
     }

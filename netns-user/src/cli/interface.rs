@@ -1,5 +1,5 @@
-//! How interfaces, places and addresses are typed: what stands before a colon is the namespace,
-//! and without one it is the machine's own.
+//! How interfaces, namespaces and addresses are typed: the part before a colon is the namespace,
+//! and without a colon it is the machine's own.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,6 @@
 //! The command line, as clap reads it.
+//!
+//! Only types and parsers: this folder uses the types of `net` and `rules`, and does nothing.
 
 mod address;
 mod bridge;

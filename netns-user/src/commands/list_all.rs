@@ -1,4 +1,4 @@
-//! `netns addr list`, `netns link list`, `netns route list`: one thing of all places.
+//! `netns addr list`, `netns link list`, `netns route list`: one kind of object in all namespaces.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Looking at what is there before something is changed, and saying what is in the way.
+//! Looks up existing objects before something is changed, and reports what is in the way.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
-//! The commands of `netns`, a file each: what they print and the code they end with.
+//! The commands of `netns`, a file each: their output and their exit code.
+//!
+//! The top of the crate: commands may use every other folder, and only `main` uses them.
 
 pub mod add;
 pub mod address;

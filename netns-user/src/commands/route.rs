@@ -140,7 +140,7 @@ fn change(netns: &Netns, route: Route, outcome: &'static str) -> Change {
     Change { steps: vec![step], outcome, object, fields }
 }
 
-/// The routes of a place, and what is needed to understand them.
+/// The routes of a namespace, and what is needed to understand them.
 struct Table {
     routes: Vec<net::Route>,
     links: Vec<Link>,

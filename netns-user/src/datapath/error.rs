@@ -194,7 +194,7 @@ mod tests {
 
     /// Every variant that has a cause, as `main` prints it.
     #[test]
-    fn a_cause_is_told_once() {
+    fn each_cause_appears_once_in_the_message() {
         let path = PathBuf::from("/sys/fs/bpf/netns/lab");
         let errors = [
             DatapathError::NoBpffs { path: path.clone(), cause: nix::Error::EROFS },
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_is_gone_is_a_lab_that_is_down() {
+    fn a_missing_map_means_that_the_lab_is_down() {
         let gone = SyscallError {
             call: "BPF_OBJ_GET",
             io_error: io::Error::from_raw_os_error(libc::ENOENT),

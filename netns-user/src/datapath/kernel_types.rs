@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_a_nameless_union_is_found_and_a_function_has_its_number() {
+    fn members_of_anonymous_unions_and_functions_are_found() {
         // 1: an integer of 32 bits.
         let integer = [0, info(kind::INT, 0), 4, 32];
         // 2: a union without a name, with the member "wanted".
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn types_of_a_module_go_on_behind_the_kernels_own() {
+    fn types_of_a_module_continue_those_of_the_kernel() {
         let integer = [0, info(kind::INT, 0), 4, 32];
         let kernel = KernelTypes::parse(types(&integer)).unwrap();
         // Offsets of names after the kernel's strings: "inner" at 7, "wanted" at 13.
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_types_are_no_types() {
+    fn damaged_types_are_refused() {
         let whole = types(&[0, info(kind::STRUCT, 9), 16]);
         assert!(
             KernelTypes::parse(whole.clone())

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_that_log_are_known_by_what_the_kernel_keeps_of_their_names() {
+    fn logging_programs_are_recognised_by_their_shortened_names() {
         for name in [&b"from_namespace_"[..], b"from_uplink_l", b"to_uplink_l"] {
             assert!(is_logging_name(name));
         }

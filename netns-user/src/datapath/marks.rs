@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_becomes_what_the_kernel_has_or_the_value_0() {
+    fn a_mark_becomes_the_number_of_the_kernel_or_0() {
         let (known, unknown) = (values(), Values::default());
         let call = [CALL, 0, 0, 0, 0x01, 0x74, 0x65, 0x6e];
         let load = [0x69, 0x21, 0x12, 0x7e, 0, 0, 0, 0];
@@ -253,7 +253,7 @@ mod tests {
 
     /// The compiler may encode a number in a form that the loader does not look for.
     #[test]
-    fn every_mark_is_in_the_object_and_none_stays() {
+    fn every_mark_is_in_the_object_and_is_replaced() {
         let offsets_of = |code: &[u8]| u16::from_le_bytes([code[2], code[3]]);
         let immediate_of = |code: &[u8]| u32::from_le_bytes([code[4], code[5], code[6], code[7]]);
         let found = |object: &[u8]| {

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_finds_no_memory_is_tried_again_and_nothing_else_is() {
+    fn only_a_run_that_found_no_memory_is_repeated() {
         let mut codes = [NO_MEMORY, NO_MEMORY, 0].into_iter();
         let mut pauses = 0;
         let code = run_with_memory(|| codes.next().ok_or(()), || pauses += 1);

@@ -1,4 +1,4 @@
-//! A check as data, and how its findings are judged.
+//! A check as data, and the judgement of its findings.
 
 use std::{
     collections::BTreeSet,

@@ -37,7 +37,7 @@ pub enum Moment<'a> {
     Ended(&'a Verdict),
 }
 
-/// A lab with everything in place for its checks.
+/// A lab with everything that its checks need.
 #[derive(Debug)]
 pub struct CheckRun<'a> {
     demo_lab: &'a DemoLab<'a>,

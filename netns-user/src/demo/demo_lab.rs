@@ -11,7 +11,7 @@ use crate::{
     topology::Topology,
 };
 
-/// A lab that is torn down when this is dropped, however that comes about.
+/// A lab that is torn down when this is dropped, even in a panic.
 #[derive(Debug)]
 pub struct DemoLab<'a> {
     topology: &'a Topology,
@@ -19,7 +19,7 @@ pub struct DemoLab<'a> {
 }
 
 impl<'a> DemoLab<'a> {
-    /// Builds the lab. One that lives already is left alone, since it would be torn down.
+    /// Builds the lab. A lab that is up already is left alone, since it would be torn down.
     pub fn build(topology: &'a Topology, progress: &dyn Progress) -> anyhow::Result<Self> {
         let name = &topology.name;
         let taken = || {

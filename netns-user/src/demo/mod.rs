@@ -1,4 +1,7 @@
-//! The lecture's lab, shown and proven.
+//! The demonstration: the lecture's lab, its checks and the live view.
+//!
+//! `roles` says which part of a lab has which role, `checks` lists the checks, `check_run` runs
+//! them on the `demo_lab`. This folder uses `lab`, `datapath` and `net`; only the commands use it.
 
 pub mod check;
 mod check_run;

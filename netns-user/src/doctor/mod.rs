@@ -1,8 +1,8 @@
-//! Whether labs will work on this machine: what was looked at, what was found, what it means,
-//! and what mends it.
+//! Whether labs will work on this machine: for each check the finding, its meaning and the remedy.
 //!
-//! The machine is the namespace of the calling thread. Each group of checks has a file of its
-//! own, where reading and judging are apart; nothing of the machine is changed.
+//! The machine is the namespace of the calling thread. Each group of checks has a file of its own,
+//! where reading and judging are separate; nothing on the machine is changed. This folder uses
+//! `lab`, `datapath`, `net` and `topology`; only its command uses it.
 
 mod files;
 mod firewall;

@@ -246,7 +246,7 @@ mod tests {
     use crate::topology::Topology;
 
     #[test]
-    fn a_source_that_leaves_untranslated_is_told_before_the_masquerades() {
+    fn the_rule_for_an_untranslated_source_comes_before_the_masquerades() {
         let mut lab = Topology::lecture();
         lab.uplinks[0].routed = vec!["192.168.15.1/32".parse().unwrap()];
         let commands = install_commands(&datapaths(&lab)[0]);

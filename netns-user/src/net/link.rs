@@ -66,7 +66,7 @@ pub enum PortState {
 }
 
 /// A link as the kernel describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Link {
     pub index: u32,
     pub name: String,

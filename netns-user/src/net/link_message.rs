@@ -38,22 +38,10 @@ impl From<LinkMessage> for Link {
     fn from(message: LinkMessage) -> Self {
         let mut link = Self {
             index: message.header.index,
-            name: String::new(),
-            kind: None,
-            mac: None,
-            mtu: 0,
             up: message.header.flags.contains(LinkFlags::Up),
             state: State::Unknown.to_string().to_lowercase(),
-            bridge: None,
-            port_state: None,
             carrier: message.header.flags.contains(LinkFlags::LowerUp),
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            ipv6: None,
-            forwarding: None,
-            xdp: false,
-            mtu_limits: (None, None),
+            ..Self::default()
         };
         let mut below = None;
         let mut namespace = None;

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_that_wait_for_anybody_are_found_with_their_program() {
+    fn listening_sockets_are_found_with_their_program() {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let udp = UdpSocket::bind("0.0.0.0:0").unwrap();
         let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn of_ipv6_sockets_those_are_found_that_take_ipv4_too() {
+    fn ipv6_sockets_are_found_if_they_accept_ipv4_too() {
         for (kind, protocol) in
             [(Type::STREAM, ForwardProtocol::Tcp), (Type::DGRAM, ForwardProtocol::Udp)]
         {

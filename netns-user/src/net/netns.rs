@@ -395,21 +395,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_files_are_fit() {
+    fn valid_names_of_namespaces_are_accepted() {
         for name in ["red", "a", "host-1", "x.y", &"n".repeat(255)] {
             assert_eq!(name_fault(name), None, "{name}");
         }
     }
 
     #[test]
-    fn names_that_are_no_files_are_unfit() {
+    fn invalid_names_of_namespaces_are_refused() {
         for name in ["", ".", "..", "a/b", "/", "-n", "a b", "a\n", &"n".repeat(256)] {
             assert!(name_fault(name).is_some(), "{name:?}");
         }
     }
 
     #[test]
-    fn a_name_that_is_no_text_goes_by_its_escaped_form() {
+    fn a_name_that_is_not_utf8_is_found_by_its_escaped_form() {
         assert_eq!(bytes_of_text(&text_of_bytes(b"a\xff\xfeb")).unwrap(), b"a\xff\xfeb");
         for text in ["red", "", r"a\xzz", r"a\x", r"\x2e\x2e\x2fetc", r"a\xffb\x41"] {
             assert_eq!(bytes_of_text(text), None, "{text}");

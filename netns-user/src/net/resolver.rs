@@ -225,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_note_the_first_line_tells_whose_a_file_is() {
+    fn without_a_note_the_first_line_shows_who_wrote_the_file() {
         assert_eq!(judge(Some(&content(&servers(9))), None), Found::Intact(servers(9)));
         assert_eq!(judge(Some("nameserver 9.9.9.9\n"), None), Found::Foreign);
         assert_eq!(judge(None, None), Found::Foreign);
     }
 
     #[test]
-    fn an_empty_file_is_nothing_that_anybody_could_lose() {
+    fn an_empty_file_is_safe_to_overwrite() {
         for written in [None, Some(servers(9))] {
             assert_eq!(judge(Some(""), written), Found::Nothing);
         }

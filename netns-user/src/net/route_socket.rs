@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_with_a_name_that_is_no_text_is_not_lost() {
+    fn a_link_whose_name_is_not_utf8_is_listed() {
         let odd = link(&[
             (libc::IFLA_IFNAME, b"ev\xffil\0"),
             (libc::IFLA_MTU, &1500_u32.to_ne_bytes()),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_repaired_ends_the_request_with_an_error() {
+    fn a_message_that_cannot_be_repaired_ends_the_request_with_an_error() {
         let mut message = vec![0; HEADER + 2];
         message[KIND].copy_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
         set_length(&mut message);

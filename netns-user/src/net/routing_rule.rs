@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_leads_to_no_table_is_left_out() {
+    fn a_rule_without_a_table_is_left_out() {
         assert_eq!(from_message(&message(RuleAction::Blackhole, Vec::new())), None);
     }
 }

@@ -1,4 +1,6 @@
 //! How results look: tables, numbers and colour.
+//!
+//! It uses no other folder; every folder that prints or quotes text uses it.
 
 mod json;
 mod numbers;

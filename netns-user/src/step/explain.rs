@@ -314,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interfaces_named_like_a_keyword_of_ip_stay_names() {
+    fn an_interface_named_like_a_keyword_of_ip_is_passed_as_a_name() {
         let interface = |name: &str| Interface::new(Netns::Machine, name);
         let commands = |step: Step| step.commands().join("; ");
         assert_eq!(

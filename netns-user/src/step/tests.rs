@@ -44,7 +44,7 @@ fn a_cable_to_a_bridge_of_the_machine_is_plugged_in_and_switched_on() {
 }
 
 #[test]
-fn a_bridge_is_given_its_mtu_when_it_is_there() {
+fn the_mtu_of_a_bridge_is_set_after_its_creation() {
     let told = |mtu| {
         let interface = Interface::new(Netns::Machine, "br");
         lines(&Step::AddBridge { interface, mac: None, mtu, up: true })
@@ -62,7 +62,7 @@ fn a_bridge_is_given_its_mtu_when_it_is_there() {
 }
 
 #[test]
-fn settings_are_told_as_sysctls() {
+fn settings_are_printed_as_sysctl_commands() {
     let step = |netns| Step::Set { netns, key: "ipv4/ip_forward".into(), value: "1".into() };
     assert_eq!(lines(&step(Netns::Machine)), "sysctl -qw net.ipv4.ip_forward=1");
     assert_eq!(
@@ -72,7 +72,7 @@ fn settings_are_told_as_sysctls() {
 }
 
 #[test]
-fn a_route_is_told_as_it_is_typed() {
+fn a_route_is_printed_as_a_person_types_it() {
     let route = |to: &str, via: Option<&str>, interface: Option<&str>, metric| Route {
         to: to.parse().unwrap(),
         via: via.map(|via| via.parse().unwrap()),
@@ -91,7 +91,7 @@ fn a_route_is_told_as_it_is_typed() {
 }
 
 #[test]
-fn rules_are_told_as_iptables_would_have_them() {
+fn rules_are_printed_as_iptables_commands() {
     let network = |text: &str| text.parse().unwrap();
     let mut rule = MasqueradeRule::new(network("192.168.15.0/24"), Some("ens3".to_owned()));
     let told = |rule: &MasqueradeRule| masquerade_commands(&Netns::Machine, rule, true);
@@ -122,7 +122,7 @@ fn rules_are_told_as_iptables_would_have_them() {
 }
 
 #[test]
-fn a_source_that_leaves_untranslated_is_told_as_iptables_would_have_it() {
+fn an_untranslated_source_is_printed_as_an_iptables_command() {
     let told = |netns, adds| routed_command(&netns, "ens3", "10.9.0.0/16".parse().unwrap(), adds);
     assert_eq!(
         told(Netns::Machine, true),
@@ -157,7 +157,7 @@ fn a_forward_of_several_ports_is_one_rule_with_a_base() {
 }
 
 #[test]
-fn names_that_a_shell_would_take_apart_are_quoted() {
+fn names_with_special_characters_of_the_shell_are_quoted() {
     let name = "it's;rm".to_owned();
     assert_eq!(lines(&Step::AddNamespace { name }), r"ip netns add 'it'\''s;rm'");
 }

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_that_ranges_have_in_common_are_found_wherever_they_are() {
+    fn every_overlap_of_port_ranges_is_found() {
         let standing = [forward("100-199", None), forward("300-399", None)];
         let meets = |rule| first_overlap(standing.iter(), &[rule]).cloned();
         for ports in ["100", "199", "150-160", "50-100", "199-250", "50-250", "50-350"] {

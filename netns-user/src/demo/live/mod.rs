@@ -1,4 +1,6 @@
-//! The datapath at work: rates of rules and flows, once a second.
+//! The live view of a datapath: rates of rules and flows, once a second.
+//!
+//! It reads the datapath and draws on the terminal; the demonstration and `netns watch` use it.
 
 mod frame;
 mod keys;

@@ -1,7 +1,7 @@
-//! Questions put to the network, each from the namespace of the thread that asks.
+//! Probes of the network, each from the namespace of the calling thread.
 //!
-//! A probe opens its own sockets, keeps nothing between calls and always ends by its
-//! deadline, so that any number of them may run side by side.
+//! A probe opens its own sockets, keeps nothing between calls and always ends by its deadline, so
+//! that any number of them can run in parallel. This folder uses no other one.
 
 mod http;
 mod icmp;

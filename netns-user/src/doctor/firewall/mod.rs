@@ -1,8 +1,8 @@
-//! Firewalls that drop what the machine passes on.
+//! Firewalls that drop forwarded packets.
 //!
-//! What is translated, and what goes between two ports of one bridge, goes from one interface
-//! straight to another and meets none of their rules. By the stack go packets between two bridges
-//! of a lab; with `via_stack` the others too, those on one bridge where br_netfilter is on.
+//! Translated packets, and packets between two ports of one bridge, go directly from one interface
+//! to another and meet no rule. Packets between two bridges of a lab go through the stack; with
+//! `via_stack` the others do too, and those on one bridge if br_netfilter is on.
 
 mod judge;
 

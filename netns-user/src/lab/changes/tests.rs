@@ -22,13 +22,13 @@ fn third(topology: &Topology) -> Namespace {
 }
 
 #[test]
-fn nothing_to_do_for_the_same_lab() {
+fn an_unchanged_lab_has_no_changes() {
     let lab = Topology::lecture();
     assert_eq!(lines(&lab, &lab), Vec::<String>::new());
 }
 
 #[test]
-fn from_nothing_everything_is_made_and_nothing_removed() {
+fn a_new_lab_has_only_additions() {
     let all = resources(&Topology::lecture());
     let parts = diff(&[], &all, &LinkAddresses::default());
     assert_eq!(parts.len(), all.len());
@@ -36,7 +36,7 @@ fn from_nothing_everything_is_made_and_nothing_removed() {
 }
 
 #[test]
-fn a_namespace_goes_with_all_that_is_in_it() {
+fn a_namespace_is_removed_with_everything_in_it() {
     let lab = Topology::lecture();
     let mut less = lab.clone();
     less.namespaces.pop();
@@ -44,7 +44,7 @@ fn a_namespace_goes_with_all_that_is_in_it() {
 }
 
 #[test]
-fn a_new_namespace_touches_no_other() {
+fn a_new_namespace_changes_no_other_one() {
     let lab = Topology::lecture();
     let mut more = lab.clone();
     more.namespaces.push(third(&lab));
@@ -54,7 +54,7 @@ fn a_new_namespace_touches_no_other() {
 }
 
 #[test]
-fn a_new_address_takes_the_routes_by_it_along() {
+fn a_replaced_address_also_replaces_the_routes_by_it() {
     let lab = Topology::lecture();
     let mut moved = lab.clone();
     moved.namespaces[0].plug.as_mut().unwrap().address = "192.168.15.77/24".parse().unwrap();
@@ -69,7 +69,7 @@ fn a_new_address_takes_the_routes_by_it_along() {
 }
 
 #[test]
-fn another_gateway_is_another_route() {
+fn another_gateway_replaces_the_route() {
     let lab = Topology::lecture();
     let mut changed = lab.clone();
     changed.namespaces[0].plug.as_mut().unwrap().gateway = "192.168.15.2".parse().ok();
@@ -83,7 +83,7 @@ fn another_gateway_is_another_route() {
 }
 
 #[test]
-fn another_mtu_is_set_at_both_ends_in_place() {
+fn another_mtu_is_set_at_both_ends_of_the_existing_cable() {
     let lab = Topology::lecture();
     let mut changed = lab.clone();
     changed.namespaces[0].plug.as_mut().unwrap().mtu = Some(1400);
@@ -100,7 +100,7 @@ fn another_mtu_is_set_at_both_ends_in_place() {
 }
 
 #[test]
-fn ports_of_a_new_bridge_are_plugged_over() {
+fn ports_of_a_replaced_bridge_move_to_the_new_one() {
     let lab = Topology::lecture();
     let mut renamed = lab.clone();
     renamed.bridges[0].name = "br0".into();
@@ -114,7 +114,7 @@ fn ports_of_a_new_bridge_are_plugged_over() {
 }
 
 #[test]
-fn a_cable_with_another_far_end_is_made_anew() {
+fn a_cable_with_another_far_end_is_replaced() {
     let lab = Topology::lecture();
     let mut renamed = lab.clone();
     renamed.namespaces[0].plug.as_mut().unwrap().interface = "eth0".into();
@@ -159,7 +159,7 @@ fn del(address: &str) -> String {
 }
 
 #[test]
-fn further_addresses_of_an_uplink_come_and_go_one_by_one() {
+fn further_addresses_of_an_uplink_are_added_and_removed_one_by_one() {
     let lab = at_uplink(&[FIRST, SECOND]);
     assert_eq!(lines(&at_uplink(&[FIRST]), &lab), [add(SECOND)]);
     assert_eq!(lines(&lab, &at_uplink(&[FIRST])), [del(SECOND)]);
@@ -167,13 +167,13 @@ fn further_addresses_of_an_uplink_come_and_go_one_by_one() {
 }
 
 #[test]
-fn the_order_of_the_further_addresses_is_of_no_importance() {
+fn the_order_of_the_further_addresses_does_not_matter() {
     let lab = at_uplink(&[FIRST, SECOND, THIRD]);
     assert_eq!(lines(&lab, &at_uplink(&[FIRST, THIRD, SECOND])), Vec::<String>::new());
 }
 
 #[test]
-fn the_next_address_takes_the_place_of_a_first_one_that_goes() {
+fn the_next_address_becomes_the_first_when_the_first_is_removed() {
     let lab = at_uplink(&[FIRST, SECOND, THIRD]);
     assert_eq!(
         lines(&lab, &at_uplink(&[SECOND, THIRD])),
@@ -232,7 +232,7 @@ fn the_first_address_is_before_those_of_other_subnets() {
 }
 
 #[test]
-fn an_address_behind_one_of_another_owner_stays_there() {
+fn an_address_behind_a_foreign_one_stays_there() {
     let (other, next) = ("203.0.113.1/24", "203.0.113.2/24");
     let wanted = resources(&at_uplink(&[SECOND, other, next]));
     let mut addresses = LinkAddresses::of_resources(&wanted);
@@ -246,7 +246,7 @@ fn an_address_behind_one_of_another_owner_stays_there() {
 }
 
 #[test]
-fn the_firsts_of_two_subnets_go_before_their_further_addresses() {
+fn the_first_addresses_of_two_subnets_are_removed_before_their_further_ones() {
     let (other, next) = ("203.0.113.1/24", "203.0.113.2/24");
     let lab = at_uplink(&[FIRST, SECOND, other, next]);
     let lines = lines(&lab, &at_uplink(&[SECOND, next]));
@@ -257,7 +257,7 @@ fn the_firsts_of_two_subnets_go_before_their_further_addresses() {
 }
 
 #[test]
-fn the_addresses_that_an_outside_answers_for_have_no_order() {
+fn the_order_of_an_outsides_own_addresses_does_not_matter() {
     let answers = |addresses: &[&str]| {
         let mut lab = Topology::lecture();
         let Some(Far::Outside(outside)) = &mut lab.uplinks[0].far else { panic!("an outside") };
@@ -271,7 +271,7 @@ fn the_addresses_that_an_outside_answers_for_have_no_order() {
 }
 
 #[test]
-fn routes_go_with_the_last_address_of_their_link() {
+fn routes_disappear_with_the_last_address_of_their_link() {
     let moved = lines(&at_uplink(&[FIRST]), &at_uplink(&[SECOND]));
     assert!(moved.contains(&"ip -n host route add default via 192.168.1.1".to_owned()));
     let moved = lines(&at_uplink(&[FIRST, BEYOND]), &at_uplink(&[SECOND, BEYOND]));
@@ -316,7 +316,7 @@ fn a_foreign_address_keeps_the_routes_of_its_link() {
 }
 
 #[test]
-fn an_address_whose_place_another_has_taken_is_the_first_again() {
+fn an_address_that_lost_the_first_position_gets_it_back() {
     let lab = resources(&at_uplink(&[FIRST, SECOND]));
     let mut addresses = LinkAddresses::of_resources(&lab);
     let interface = Interface::new(Netns::named("host"), "ens3");

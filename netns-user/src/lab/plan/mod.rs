@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_datapath_is_told_with_the_sources_that_leave_untranslated() {
+    fn the_plan_of_a_new_datapath_lists_its_untranslated_sources() {
         let mut lab = Topology::lecture();
         lab.uplinks[0].routed = vec!["192.168.15.1/32".parse().unwrap()];
         let changes = Plan::new(lab).unwrap().planned_changes();

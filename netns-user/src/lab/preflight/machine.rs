@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_would_be_cut_is_named() {
+    fn a_subnet_that_would_cut_a_connection_is_refused() {
         let check = |peer: &str| {
             let peers = vec![(peer.parse().unwrap(), "the connection to 10.1.0.7".to_owned())];
             Reachability { reached: Vec::new(), peers }.check(&bridge())
@@ -219,19 +219,9 @@ mod tests {
             name: name.to_owned(),
             kind: kind.map(str::to_owned),
             mac,
-            mtu: 1500,
             up: true,
-            state: "up".to_owned(),
             bridge,
-            port_state: None,
-            carrier: true,
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            ipv6: None,
-            forwarding: None,
-            xdp: false,
-            mtu_limits: (None, None),
+            ..Link::default()
         };
         let mac = Some(crate::net::Mac([2; 6]));
         let links = [

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_was_not_allowed_does_not_condemn_the_kernel() {
+    fn a_trial_without_the_right_says_nothing_about_the_kernel() {
         assert_eq!(missing_feature(&refused(), &refused()), None);
     }
 }

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read() {
+    fn written_events_are_read_back() {
         let events = [
             Event::Making("red".into()),
             Event::Made("red".into(), 17),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_cut_off_does_not_count() {
+    fn an_incomplete_last_line_is_ignored() {
         let journal = Journal::parse("making red\nmade red 17");
         assert_eq!(journal.making, HashSet::from(["red".to_owned()]));
         assert!(journal.cookies.is_empty());

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_links_in_a_router_are_gates_and_those_in_namespaces_are_not() {
+    fn the_interfaces_of_a_router_are_gates_and_those_of_other_namespaces_are_not() {
         let text = r#"
 name = "gates"
 router = { namespace = "gw" }

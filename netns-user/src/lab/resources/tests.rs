@@ -37,7 +37,7 @@ outside = { namespace = "net", interface = "b", address = "198.51.100.1/24", ans
 "#;
 
 #[test]
-fn no_piece_is_there_twice() {
+fn no_resource_appears_twice() {
     for lab in [Topology::lecture(), Topology::parse(SHARED, "shared.toml").unwrap()] {
         no_piece_of_is_there_twice(&lab);
     }
@@ -128,7 +128,7 @@ fn the_end_of_a_cable_that_is_in_a_namespace_gets_its_address_from_the_lab() {
 }
 
 #[test]
-fn addresses_of_links_are_those_of_one_station_made_by_hand() {
+fn ethernet_addresses_are_locally_administered_and_of_one_station() {
     let macs: Vec<Mac> =
         ["red", "blue", "green"].map(|name| Mac::from_names(&["lab", name])).to_vec();
     for mac in &macs {

@@ -150,21 +150,8 @@ mod tests {
         let link = |(index, name): (u32, &&str)| Link {
             index,
             name: (*name).to_owned(),
-            kind: None,
-            mac: None,
-            mtu: 1500,
             up: true,
-            state: "up".to_owned(),
-            bridge: None,
-            port_state: None,
-            carrier: true,
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            ipv6: None,
-            forwarding: None,
-            xdp: false,
-            mtu_limits: (None, None),
+            ..Link::default()
         };
         (1..).zip(names).map(link).collect()
     }
@@ -247,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_count_that_a_rule_may_lead_the_packets_of_the_lab_to() {
+    fn only_tables_of_rules_that_may_match_packets_of_the_lab_count() {
         let links = links(&["wan0", "wg0"]);
         let routes = [TableRoute { table: 51820, ..route("0.0.0.0/0", &[2]) }];
         let wg0 = expected(&[("wg0", "0.0.0.0/0")]);
@@ -274,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_reassembler_is_no_way_out() {
+    fn the_link_to_a_reassembler_counts_as_covered() {
         let mut links = links(&["wan0", "frag-03040506"]);
         links[1].kind = Some(crate::net::VETH.to_owned());
         links[1].mac = Some(Mac([2, 1, 3, 4, 5, 6]));

@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_its_end_is_whole_and_one_without_is_a_beginning() {
+    fn a_name_without_a_final_zero_is_a_prefix() {
         assert_eq!(interface_name(b"br-a\0", false), InterfaceName::Exact("br-a".into()));
         assert_eq!(interface_name(b"br-a\0\0\0\0", false), InterfaceName::Exact("br-a".into()));
         assert_eq!(interface_name(b"br-", false), InterfaceName::Prefix("br-".into()));

@@ -64,7 +64,7 @@ fn destinations_of_routes_that_lead_inside_are_inside() {
 }
 
 #[test]
-fn prefixes_are_as_few_as_possible_with_that_of_the_first_bridge_first() {
+fn prefixes_are_merged_and_that_of_the_first_bridge_comes_first() {
     let routes = r#"{ to = "10.1.0.128/25", via = "10.1.0.5" },
                     { to = "10.7.0.0/24", via = "10.7.0.2" },
                     { to = "10.0.0.0/24", via = "10.1.0.5" },
@@ -84,7 +84,7 @@ fn the_network_of_an_uplink_is_not_inside() {
 }
 
 #[test]
-fn an_address_of_an_uplink_that_is_plugged_in_is_inside_of_the_bridges_router() {
+fn the_address_of_a_plugged_in_uplink_is_inside_for_the_router_of_the_bridge() {
     let wan = r#"
 [[uplink]]
 name = "way"
