@@ -43,8 +43,8 @@ pub(crate) fn sysctl(key: &str, value: &str) -> String {
     format!("sysctl -w {}", assignment(key, value))
 }
 
-/// A setting and its value, as the command `sysctl` takes them; `key` is a path below /proc/sys. Dots
-/// are the usual separator, but names of interfaces may contain them.
+/// A setting and its value, as the command `sysctl` takes them; `key` is a path below /proc/sys.
+/// Dots are the usual separator, but names of interfaces may contain them.
 pub(crate) fn assignment(key: &str, value: &str) -> String {
     let key = if key.contains('.') { key.to_owned() } else { key.replace('/', ".") };
     word(&format!("{key}={value}"))

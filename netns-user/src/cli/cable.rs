@@ -60,10 +60,16 @@ Examples:
 #[derive(Debug, Args)]
 pub struct CableAddArgs {
     /// One end
-    #[arg(value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]", value_parser = parse_new_interface)]
+    #[arg(
+        value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]",
+        value_parser = parse_new_interface
+    )]
     pub one: NewInterface,
     /// The other end
-    #[arg(value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]", value_parser = parse_new_interface)]
+    #[arg(
+        value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]",
+        value_parser = parse_new_interface
+    )]
     pub other: NewInterface,
     /// Attach the end that is in the bridge's namespace to this bridge
     #[arg(long, value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]

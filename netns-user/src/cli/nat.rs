@@ -75,8 +75,8 @@ pub struct MasqueradeAddArgs {
     /// Mapping of inside ports to external ports (RFC 4787 section 4.1)
     #[arg(long, value_name = "MAPPING", default_value_t)]
     pub mapping: Mapping,
-    /// Filtering: the remote endpoints that may connect to an endpoint-independent mapping (RFC 4787
-    /// section 5)
+    /// Filtering: the remote endpoints that may connect to an endpoint-independent mapping (RFC
+    /// 4787 section 5)
     #[arg(long, value_name = "FILTERING", default_value_t, requires = "mapping")]
     pub filtering: Filtering,
 }

@@ -6,8 +6,8 @@ use aya::programs::ProgramError;
 const ATTEMPTS: u32 = 1_000;
 
 /// Loads a program, and loads it again as long as the verifier gives up with `EAGAIN`. The verifier
-/// does so as soon as a signal is pending for its thread, even one that is handled, and also when the
-/// process is stopped and continued.
+/// does so as soon as a signal is pending for its thread, even one that is handled, and also when
+/// the process is stopped and continued.
 ///
 /// # Errors
 /// As `load`.

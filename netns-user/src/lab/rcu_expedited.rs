@@ -2,9 +2,10 @@
 //!
 //! Each program that is attached to a port or detached from it waits for an RCU grace period
 //! (`synchronize_rcu`): 10 to 15 ms, until no CPU can be at the port's old list of programs any
-//! more. A lab of 1,000 ports waits for 15 seconds in all. Where /sys/kernel/rcu_expedited is 1, the
-//! kernel interrupts all CPUs, and a grace period takes less than a millisecond. It is a setting of
-//! the whole machine: so it is changed only for many grace periods, and set back at once.
+//! more. A lab of 1,000 ports waits for 15 seconds in all. Where /sys/kernel/rcu_expedited is 1,
+//! the kernel interrupts all CPUs, and a grace period takes less than a millisecond. It is a
+//! setting of the whole machine: so it is changed only for many grace periods, and set back at
+//! once.
 
 use std::{
     fs, io,
