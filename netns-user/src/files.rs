@@ -19,14 +19,14 @@ use nix::{
     unistd::{Uid, mkstemp},
 };
 
-/// The beginning of the random names of files that are not whole yet.
+/// The beginning of the random names of incomplete files.
 pub const UNFINISHED: &str = ".netns-";
 
 /// Modes of files that every user can read and only root can change, independent of the umask.
 const READABLE_FILE: u32 = 0o644;
 const READABLE_FOLDER: u32 = 0o755;
 
-/// The kernel follows no longer chain of symbolic links (path_resolution(7)).
+/// The kernel follows at most this many symbolic links (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
 /// Writes a file that every user can read at `path`, and replaces the old one.
@@ -47,7 +47,7 @@ pub fn append(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Makes a folder that every user can read, with the folders above it, where it is missing.
+/// Makes a folder that every user can read, and the missing folders above it.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_in_a_circle_are_an_error() {
+    fn a_loop_of_symbolic_links_is_an_error() {
         let folder = tempdir().unwrap();
         let link = folder.path().join("circle");
         symlink("circle", &link).unwrap();

@@ -1,4 +1,4 @@
-//! Waiting for locks between processes, not silently and not for ever.
+//! Locks between processes. A wait is reported, and is limited.
 
 use std::{
     fmt,
@@ -15,15 +15,15 @@ use procfs::{Lock, LockType, process::Process};
 
 use crate::processes::command_of;
 
-/// How often a wait looks whether it is still wanted.
+/// How often a waiting process checks whether the lock is still wanted.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// How long a lock is waited for.
+/// How long to wait for a lock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// After this it is said who is waited for.
+    /// After this, the holder of the lock is reported.
     pub(crate) silence: Duration,
-    /// After this the wait ends with an error.
+    /// After this, the wait ends with an error.
     pub(crate) limit: Duration,
 }
 
@@ -32,10 +32,10 @@ impl Patience {
         Self { silence: Duration::from_secs(1), limit: Duration::from_secs(60) };
 }
 
-/// Why a lock was not got.
+/// The reason why a lock was not acquired.
 #[derive(Debug)]
 pub(crate) enum LockError {
-    /// Another process held it for the whole wait.
+    /// Another process held the lock during the whole wait.
     Held(Option<Holder>),
     /// A signal ended the wait.
     Interrupted,
@@ -59,7 +59,7 @@ impl From<LockError> for io::Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     pub pid: i32,
-    /// Empty when it cannot be read.
+    /// Empty if it cannot be read.
     pub command: String,
 }
 
@@ -70,11 +70,11 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Locks a file for this process alone. `tell` is called once when it takes long, and `goes_on`
-/// says whether the lock is still wanted.
+/// Locks a file exclusively. `tell` is called once if the wait takes long, and `goes_on` says
+/// whether the lock is still wanted.
 ///
 /// # Errors
-/// As [`LockError`] has them.
+/// See [`LockError`].
 pub(crate) fn lock(
     file: File,
     patience: Patience,
@@ -88,7 +88,7 @@ pub(crate) fn lock(
     }
     let watched = file.try_clone().map_err(LockError::Io)?;
     let (sender, locked) = channel();
-    // Nobody takes what it locks after an error: it is unlocked at once then.
+    // After an error nobody receives the locked file: it is then unlocked at once.
     thread::Builder::new()
         .name("lock".into())
         .spawn(move || {
@@ -118,22 +118,22 @@ pub(crate) fn lock(
     }
 }
 
-/// Whether somebody else has the lock now.
+/// Whether another process has the lock now.
 pub(crate) fn is_held(file: &File) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// Who has the lock of a file, if the kernel tells.
+/// The process that has the lock of a file, if the kernel shows it.
 fn holder(file: &File) -> Option<Holder> {
     let data = file.metadata().ok()?;
-    let place = (major(data.dev()), minor(data.dev()), data.ino());
+    let file_id = (major(data.dev()), minor(data.dev()), data.ino());
     let is_its = |lock: &Lock| {
-        (u64::from(lock.devmaj), u64::from(lock.devmin), lock.inode) == place
+        (u64::from(lock.devmaj), u64::from(lock.devmin), lock.inode) == file_id
             && matches!(lock.lock_type, LockType::FLock)
     };
-    // The kernel lists those who wait behind the one who has it.
+    // The kernel lists waiting processes after the holder.
     let pid = procfs::locks().ok()?.into_iter().find(is_its)?.pid?;
-    // 0: a process of another PID namespace.
+    // 0 stands for a process of another PID namespace.
     let pid = Some(pid).filter(|pid| *pid > 0)?;
     let command = Process::new(pid).and_then(|process| command_of(&process)).unwrap_or_default();
     Some(Holder { pid, command })
@@ -155,7 +155,7 @@ mod tests {
         Patience { silence: Duration::from_millis(1), limit: Duration::from_millis(300) };
 
     #[test]
-    fn a_free_lock_is_got_without_a_word() {
+    fn a_free_lock_is_acquired_silently() {
         let (path, one) = file("free");
         lock(one, Patience::USUAL, |_| panic!("nobody has it"), || true).unwrap();
         std::fs::remove_file(path).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_freed_is_got() {
+    fn a_released_lock_is_acquired() {
         let (path, held) = file("freed");
         held.lock().unwrap();
         let another = File::open(&path).unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_is_not_wanted_any_more_ends() {
+    fn a_cancelled_wait_ends() {
         let (path, held) = file("unwanted");
         held.lock().unwrap();
         let another = File::open(&path).unwrap();

@@ -1,12 +1,12 @@
-//! Words of the commands that are printed: a person runs them in a shell, and names in them may be
-//! chosen by others.
+//! Quotes the words of printed commands: a person runs them in a shell, and others may have chosen
+//! the names in them.
 
 use std::fmt::Write as _;
 
 use crate::output::is_unsafe;
 
-/// A word that a POSIX shell takes as it is, whatever characters it has. What a terminal would obey
-/// is printed as numbers. Line ends at its end are lost then; no name has any.
+/// A word that a POSIX shell reads as exactly this text. Characters that a terminal would interpret
+/// are printed as numbers. Line breaks at its end are lost then; no name has any.
 pub(crate) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/@+=%".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -33,16 +33,21 @@ pub(crate) fn word(text: &str) -> String {
     format!("\"$(printf '{format}')\"")
 }
 
-/// Several words.
+/// Several words, each quoted.
 pub(crate) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     texts.into_iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The command that gives a setting a value; `key` is a path below /proc/sys. Dots are the
-/// usual separator, but interfaces may have them in their names.
+/// The command that gives a setting a value.
 pub(crate) fn sysctl(key: &str, value: &str) -> String {
+    format!("sysctl -w {}", assignment(key, value))
+}
+
+/// A setting and its value, as the command `sysctl` takes them; `key` is a path below /proc/sys.
+/// Dots are the usual separator, but names of interfaces may contain them.
+pub(crate) fn assignment(key: &str, value: &str) -> String {
     let key = if key.contains('.') { key.to_owned() } else { key.replace('/', ".") };
-    format!("sysctl -w {}", word(&format!("{key}={value}")))
+    word(&format!("{key}={value}"))
 }
 
 #[cfg(test)]
@@ -50,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_stay_words() {
+    fn plain_words_stay_as_they_are_and_others_are_quoted() {
         assert_eq!(word("br-a"), "br-a");
         assert_eq!(word("a;b"), "'a;b'");
         assert_eq!(word("it's"), r"'it'\''s'");
@@ -60,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_each_word_as_it_is() {
+    fn a_shell_reads_each_quoted_word_unchanged() {
         for text in ["a b", "it's", "$(reboot)", "`x`;*", "ev\u{1b}]0;P'%\\n\u{7}il", "\u{202e}ä\t"]
         {
             let script = format!("printf %s {}", word(text));

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use netns_tests::{
     Machine, Sandbox, inside, ipv4_of_link, is_link_up, lab_is_up, netns, netns_line, own,
 };
-use netns_user::step::{End, Place, Step, apply_all};
+use netns_user::{
+    net::{Interface, Netns},
+    step::{Step, apply_all},
+};
 use serde_json::Value;
 
 /// Makes namespaces with these names.
@@ -350,14 +353,14 @@ fn steps_that_fail_half_way_are_rolled_back() {
     let _sandbox = Sandbox::new();
     netns_line("add red").success();
     let before = Machine::now();
-    let bridge = End::new(Place::namespace("red"), "br");
-    let missing = End::new(Place::namespace("red"), "missing");
+    let bridge = Interface::new(Netns::named("red"), "br");
+    let missing = Interface::new(Netns::named("red"), "missing");
     let address = "10.0.0.1/24".parse().expect("an address");
     let steps = [
         Step::AddNamespace { name: "blue".into() },
-        Step::AddBridge { end: bridge.clone(), mac: None, mtu: None, up: true },
-        Step::AddAddress { end: bridge, address },
-        Step::AddAddress { end: missing, address },
+        Step::AddBridge { interface: bridge.clone(), mac: None, mtu: None, up: true },
+        Step::AddAddress { interface: bridge, address },
+        Step::AddAddress { interface: missing, address },
     ];
     let error = apply_all(&steps).expect_err("there is no such interface").to_string();
     assert!(error.contains("missing"), "{error}");

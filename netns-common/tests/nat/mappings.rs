@@ -85,7 +85,7 @@ fn flows_without_mappings_do_not_use_mapped_ports() {
 
 #[test]
 fn rfc4787_req8_and_rfc6888_req7_any_remote_may_answer_without_filtering() {
-    let (mut lab, moved) = with_moved_port(Filtering::Endpoint);
+    let (mut lab, moved) = with_translated_port(Filtering::Endpoint);
     let call = ipv4(STRANGER, HOST).udp(9, moved);
     let called = lab.outside(&call);
     called.reached(RED, (STRANGER, 9), (RED, 5000));
@@ -188,7 +188,7 @@ fn a_forward_precedes_a_mapping_and_creates_none() {
 
 #[test]
 fn rfc4787_req9_two_mappings_can_hairpin_by_their_outside_ends() {
-    let (mut lab, moved) = with_moved_port(Filtering::Endpoint);
+    let (mut lab, moved) = with_translated_port(Filtering::Endpoint);
     // Blue has port 5000 outside, red another.
     let call = lab.blue(&ipv4(BLUE, HOST).udp(5000, moved));
     call.reached(RED, (HOST, 5000), (RED, 5000));
@@ -199,7 +199,7 @@ fn rfc4787_req9_two_mappings_can_hairpin_by_their_outside_ends() {
 
 #[test]
 fn a_hairpin_to_a_mapping_is_filtered_like_a_call_from_outside() {
-    let (mut lab, moved) = with_moved_port(Filtering::AddressAndPort);
+    let (mut lab, moved) = with_translated_port(Filtering::AddressAndPort);
     lab.blue(&ipv4(BLUE, HOST).udp(6000, moved)).dropped(DropReason::Filtered);
 }
 
@@ -239,7 +239,7 @@ fn a_mapping_lives_as_long_as_any_of_its_flows() {
 
 #[test]
 fn an_expired_mapping_is_replaced_and_accepts_no_packets() {
-    let (mut lab, moved) = with_moved_port(Filtering::Endpoint);
+    let (mut lab, moved) = with_translated_port(Filtering::Endpoint);
     lab.router.wait(1_000);
     lab.outside(&ipv4(STRANGER, HOST).udp(9, moved)).passed();
     // Without the sweeper having seen it.

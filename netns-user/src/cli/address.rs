@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
 use super::{
-    Changing, Forcing, PlaceArgs,
-    end::{parse_address, parse_end},
+    Changing, Forcing, NetnsArgs,
+    interface::{parse_address, parse_interface},
 };
-use crate::step::End;
+use crate::net::Interface;
 
 /// Add, delete or list addresses of interfaces
 ///
@@ -48,7 +48,7 @@ Example:
 Examples:
   netns addr list
   netns addr list red")]
-    List(PlaceArgs),
+    List(NetnsArgs),
 }
 
 /// An address and its interface.
@@ -58,8 +58,8 @@ pub struct AddressArgs {
     #[arg(value_name = "ADDRESS/LENGTH", value_parser = parse_address)]
     pub address: Ipv4Net,
     /// The interface
-    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
-    pub end: End,
+    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_interface)]
+    pub interface: Interface,
     #[command(flatten)]
     pub forcing: Forcing,
     #[command(flatten)]

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::{
     Changing, Forcing,
-    end::{NewEnd, parse_end, parse_mtu, parse_new_end},
+    interface::{NewInterface, parse_interface, parse_mtu, parse_new_interface},
 };
-use crate::step::End;
+use crate::net::Interface;
 
 /// Add, delete or list bridges, attach and detach their ports
 ///
@@ -69,8 +69,8 @@ Examples:
 #[derive(Debug, Args)]
 pub struct BridgeAddArgs {
     /// Its namespace and name, and perhaps its address
-    #[arg(value_name = "[NAMESPACE:]BRIDGE[=ADDRESS/LENGTH]", value_parser = parse_new_end)]
-    pub bridge: NewEnd,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE[=ADDRESS/LENGTH]", value_parser = parse_new_interface)]
+    pub bridge: NewInterface,
     /// MTU in bytes; by default, the smallest MTU of its ports
     #[arg(long, value_name = "BYTES", value_parser = parse_mtu)]
     pub mtu: Option<u32>,
@@ -85,8 +85,8 @@ pub struct BridgeAddArgs {
 #[derive(Debug, Args)]
 pub struct BridgeDelArgs {
     /// The bridge
-    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
-    pub bridge: End,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]
+    pub bridge: Interface,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -95,11 +95,11 @@ pub struct BridgeDelArgs {
 #[derive(Debug, Args)]
 pub struct BridgeAttachArgs {
     /// The bridge
-    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
-    pub bridge: End,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]
+    pub bridge: Interface,
     /// The interface, in the same namespace as the bridge
-    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
-    pub port: End,
+    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_interface)]
+    pub port: Interface,
     #[command(flatten)]
     pub forcing: Forcing,
     #[command(flatten)]
@@ -111,11 +111,11 @@ pub struct BridgeAttachArgs {
 #[command(allow_missing_positional = true)]
 pub struct BridgeDetachArgs {
     /// The bridge; optional, since an interface is a port of at most one bridge
-    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
-    pub bridge: Option<End>,
+    #[arg(value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]
+    pub bridge: Option<Interface>,
     /// The interface
-    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
-    pub port: End,
+    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_interface)]
+    pub port: Interface,
     #[command(flatten)]
     pub forcing: Forcing,
     #[command(flatten)]

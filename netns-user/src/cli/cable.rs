@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::{
     Changing,
-    end::{NewEnd, parse_end, parse_mtu, parse_new_end},
+    interface::{NewInterface, parse_interface, parse_mtu, parse_new_interface},
 };
-use crate::step::End;
+use crate::net::Interface;
 
 /// Add, delete or list virtual cables
 ///
@@ -60,14 +60,20 @@ Examples:
 #[derive(Debug, Args)]
 pub struct CableAddArgs {
     /// One end
-    #[arg(value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]", value_parser = parse_new_end)]
-    pub one: NewEnd,
+    #[arg(
+        value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]",
+        value_parser = parse_new_interface
+    )]
+    pub one: NewInterface,
     /// The other end
-    #[arg(value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]", value_parser = parse_new_end)]
-    pub other: NewEnd,
+    #[arg(
+        value_name = "[NAMESPACE:]INTERFACE[=ADDRESS/LENGTH]",
+        value_parser = parse_new_interface
+    )]
+    pub other: NewInterface,
     /// Attach the end that is in the bridge's namespace to this bridge
-    #[arg(long, value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_end)]
-    pub bridge: Option<End>,
+    #[arg(long, value_name = "[NAMESPACE:]BRIDGE", value_parser = parse_interface)]
+    pub bridge: Option<Interface>,
     /// MTU of both ends, in bytes
     #[arg(long, value_name = "BYTES", value_parser = parse_mtu)]
     pub mtu: Option<u32>,
@@ -82,8 +88,8 @@ pub struct CableAddArgs {
 #[derive(Debug, Args)]
 pub struct CableDelArgs {
     /// Either end
-    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
-    pub end: End,
+    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_interface)]
+    pub interface: Interface,
     #[command(flatten)]
     pub changing: Changing,
 }

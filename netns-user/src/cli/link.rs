@@ -2,8 +2,8 @@
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::{Changing, Forcing, PlaceArgs, end::parse_end};
-use crate::step::End;
+use super::{Changing, Forcing, NetnsArgs, interface::parse_interface};
+use crate::net::Interface;
 
 /// Set interfaces up or down, set their MTU, list them
 ///
@@ -40,7 +40,7 @@ Examples:
 Examples:
   netns link list
   netns link list red")]
-    List(PlaceArgs),
+    List(NetnsArgs),
 }
 
 /// The settings of an interface.
@@ -51,8 +51,8 @@ Examples:
 #[command(group = ArgGroup::new("setting").args(["state", "mtu"]).required(true).multiple(true))]
 pub struct LinkSetArgs {
     /// The interface
-    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_end)]
-    pub end: End,
+    #[arg(value_name = "[NAMESPACE:]INTERFACE", value_parser = parse_interface)]
+    pub interface: Interface,
     /// The new state
     #[arg(value_name = "STATE")]
     pub state: Option<LinkState>,

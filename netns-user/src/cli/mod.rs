@@ -1,12 +1,15 @@
 //! The command line, as clap parses it.
+//!
+//! Only types and parsers: this folder uses the types of `net` and `rules`, and does nothing.
 
 mod address;
 mod bridge;
 mod cable;
 mod changing;
-mod end;
 mod graph;
+mod interface;
 mod lab;
+mod lab_choice;
 mod link;
 mod namespace;
 mod nat;
@@ -23,13 +26,14 @@ pub use bridge::{
 };
 pub use cable::{CableAction, CableAddArgs, CableArgs, CableDelArgs, CableListArgs};
 pub use changing::{Changing, Forcing};
-pub use end::{Destination, NewEnd};
 pub use graph::{GraphArgs, GraphFormat};
+pub use interface::{Destination, NewInterface};
 pub use lab::{
     CheckArgs, DemoArgs, DoctorArgs, DownArgs, PlanArgs, SchemaArgs, StatusArgs, UpArgs,
 };
+pub use lab_choice::{LabArgument, LabOptions};
 pub use link::{LinkArgs, LinkChange, LinkSetArgs, LinkState};
-pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, PlaceArgs, PsArgs, ShowArgs};
+pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, NetnsArgs, PsArgs, ShowArgs};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeAddArgs,
     MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs,

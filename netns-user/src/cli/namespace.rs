@@ -111,7 +111,7 @@ pub struct PsArgs {
 
 /// The namespace to list.
 #[derive(Debug, Args)]
-pub struct PlaceArgs {
+pub struct NetnsArgs {
     /// List only this namespace
     pub namespace: Option<String>,
 }

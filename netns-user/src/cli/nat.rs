@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
-use super::Changing;
+use super::{Changing, LabOptions};
 use crate::rules::{
     Filtering, ForwardProtocol, Mapping, MssClamp, Ports, parse_host_address, parse_network,
     parse_source, parse_target,
@@ -75,8 +75,8 @@ pub struct MasqueradeAddArgs {
     /// Mapping of inside ports to external ports (RFC 4787 section 4.1)
     #[arg(long, value_name = "MAPPING", default_value_t)]
     pub mapping: Mapping,
-    /// Filtering: the remote endpoints that may connect to an endpoint-independent mapping (RFC 4787
-    /// section 5)
+    /// Filtering: the remote endpoints that may connect to an endpoint-independent mapping (RFC
+    /// 4787 section 5)
     #[arg(long, value_name = "FILTERING", default_value_t, requires = "mapping")]
     pub filtering: Filtering,
 }
@@ -84,12 +84,8 @@ pub struct MasqueradeAddArgs {
 /// The lab and router whose rules are listed.
 #[derive(Debug, Args)]
 pub struct RuleListArgs {
-    /// Name of the lab; optional when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
 }
 
 /// The source and the uplink that name a masquerade rule.
@@ -101,12 +97,8 @@ pub struct MasqueradeRuleArgs {
     /// The uplink; by default, every uplink
     #[arg(long)]
     pub uplink: Option<String>,
-    /// Name of the lab; optional when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -165,12 +157,8 @@ pub struct ForwardAddArgs {
     /// may. Can be repeated
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
     pub from: Vec<Ipv4Net>,
-    /// Name of the lab; optional when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -180,12 +168,8 @@ pub struct ForwardAddArgs {
 pub struct ForwardDelArgs {
     #[command(flatten)]
     pub listen: ListenArgs,
-    /// Name of the lab; optional when only one lab is up
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
     #[command(flatten)]
     pub changing: Changing,
 }

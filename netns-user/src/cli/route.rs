@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::{
-    Changing, Forcing, PlaceArgs,
-    end::{Destination, parse_destination},
+    Changing, Forcing, NetnsArgs,
+    interface::{Destination, parse_destination},
 };
 
 /// Add, delete or list routes
@@ -55,7 +55,7 @@ Examples:
 Examples:
   netns route list
   netns route list blue")]
-    List(PlaceArgs),
+    List(NetnsArgs),
 }
 
 /// The route to add.

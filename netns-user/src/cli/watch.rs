@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Changing;
+use super::{Changing, LabArgument, LabOptions};
 
 /// Show the NAT rules with their counters
 ///
@@ -17,11 +17,8 @@ Examples:
                                  {lab, routers: [{router, masquerades, forwards, usage, drops}]}
   netns nat --router home        one router only, in JSON too")]
 pub struct NatArgs {
-    /// Name of the lab; optional when only one lab is up
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabArgument,
 }
 
 /// Show or flush the connections that the NAT tracks
@@ -36,15 +33,12 @@ Examples:
   netns flows --lab lecture --json
   netns flows --router home
   netns flows flush")]
+#[command(mut_args(|arg| arg.global(true)))]
 pub struct FlowsArgs {
     #[command(subcommand)]
     pub change: Option<FlowsChange>,
-    /// Name of the lab; optional when only one lab is up
-    #[arg(long, global = true)]
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME", global = true)]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabOptions,
 }
 
 /// The actions on flows.
@@ -70,11 +64,8 @@ Examples:
   netns log lecture --count 10
   netns log --json     one JSON object per line")]
 pub struct LogArgs {
-    /// Name of the lab; optional when only one lab is up
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabArgument,
     /// Stop after this many packets
     #[arg(long)]
     pub count: Option<u64>,
@@ -93,11 +84,8 @@ Examples:
   netns watch --once lecture
   netns watch --json   the current counters and flows")]
 pub struct WatchArgs {
-    /// Name of the lab; optional when only one lab is up
-    pub lab: Option<String>,
-    /// The router, in a lab with several: the name of its namespace, or "machine" for this machine
-    #[arg(long, value_name = "NAME")]
-    pub router: Option<String>,
+    #[command(flatten)]
+    pub about: LabArgument,
     /// Print one frame, with the rates of one second
     #[arg(long)]
     pub once: bool,

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
-    lists::list_addresses,
-    look::{Look, listed},
+    list_all::list_addresses,
+    lookup::{Lookup, listed},
     owner::require_free,
 };
 use crate::{
@@ -31,40 +31,40 @@ pub fn run(args: &AddrArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &AddressArgs) -> anyhow::Result<Change> {
-    let AddressArgs { address, end, .. } = args;
-    let mut look = Look::default();
-    let link = look.link(end)?;
-    if look.addresses(end, &link)?.contains(address) {
-        bail!("{end} already has the address {address}");
+    let AddressArgs { address, interface, .. } = args;
+    let mut lookup = Lookup::default();
+    let link = lookup.link(interface)?;
+    if lookup.addresses(interface, &link)?.contains(address) {
+        bail!("{interface} already has the address {address}");
     }
-    require_free(end, args.forcing)?;
-    let step = Step::AddAddress { end: end.clone(), address: *address };
+    require_free(interface, args.forcing)?;
+    let step = Step::AddAddress { interface: interface.clone(), address: *address };
     Ok(change(step, "added", args))
 }
 
 fn del(args: &AddressArgs) -> anyhow::Result<Change> {
-    let AddressArgs { address, end, .. } = args;
-    let mut look = Look::default();
-    let link = look.link(end)?;
-    let held = look.addresses(end, &link)?;
+    let AddressArgs { address, interface, .. } = args;
+    let mut lookup = Lookup::default();
+    let link = lookup.link(interface)?;
+    let held = lookup.addresses(interface, &link)?;
     if !held.contains(address) {
         let has = match held.as_slice() {
             [] => "it has no address".to_owned(),
             some => format!("it has {}", listed(some)),
         };
-        bail!("{end} does not have the address {address}: {has}");
+        bail!("{interface} does not have the address {address}: {has}");
     }
-    require_free(end, args.forcing)?;
-    let step = Step::DeleteAddress { end: end.clone(), address: *address };
+    require_free(interface, args.forcing)?;
+    let step = Step::DeleteAddress { interface: interface.clone(), address: *address };
     Ok(change(step, "deleted", args))
 }
 
 fn change(step: Step, outcome: &'static str, args: &AddressArgs) -> Change {
-    let AddressArgs { address, end, .. } = args;
+    let AddressArgs { address, interface, .. } = args;
     Change {
         steps: vec![step],
         outcome,
-        object: format!("address {address} of {end}"),
-        fields: json!({ "address": address.to_string(), "interface": end.to_string() }),
+        object: format!("address {address} of {interface}"),
+        fields: json!({ "address": address.to_string(), "interface": interface.to_string() }),
     }
 }

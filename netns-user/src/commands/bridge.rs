@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
-    look::{Look, require_namespace, what},
+    lookup::{Lookup, require_namespace, what},
     owner::{require_free, require_unowned},
     print,
 };
@@ -19,10 +19,10 @@ use crate::{
         BridgeListArgs,
     },
     lab,
-    net::{BRIDGE, NetError, PortState},
+    net::{BRIDGE, Interface, NetError, Netns, PortState},
     output::table,
     shell,
-    step::{End, Hands, Place, Step, Survey},
+    step::{NetlinkPool, Step, Survey},
 };
 
 /// Adds, deletes or lists bridges, attaches or detaches ports.
@@ -41,62 +41,63 @@ pub fn run(args: &BridgeArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &BridgeAddArgs) -> anyhow::Result<Change> {
-    let end = &args.bridge.end;
-    Look::default().require_free(end)?;
+    let interface = &args.bridge.interface;
+    Lookup::default().require_free(interface)?;
     // The bridge gets its address before it is up, so that a bridge that is up is complete.
-    let mut steps = vec![Step::AddBridge { end: end.clone(), mac: None, mtu: args.mtu, up: false }];
+    let mut steps =
+        vec![Step::AddBridge { interface: interface.clone(), mac: None, mtu: args.mtu, up: false }];
     let address = args.bridge.address;
-    steps.extend(address.map(|address| Step::AddAddress { end: end.clone(), address }));
+    steps.extend(address.map(|address| Step::AddAddress { interface: interface.clone(), address }));
     if args.up {
-        steps.push(Step::SetLink { end: end.clone(), up: true });
+        steps.push(Step::SetLink { interface: interface.clone(), up: true });
     }
     Ok(Change {
         steps,
         outcome: "added",
-        object: format!("bridge {end}"),
-        fields: json!({ "bridge": end.to_string() }),
+        object: format!("bridge {interface}"),
+        fields: json!({ "bridge": interface.to_string() }),
     })
 }
 
 fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
-    let mut look = Look::default();
-    let end = &args.bridge;
-    let bridge = look.bridge(end)?;
-    require_unowned(end)?;
-    let links = look.links(&end.place)?;
+    let mut lookup = Lookup::default();
+    let interface = &args.bridge;
+    let bridge = lookup.bridge(interface)?;
+    require_unowned(interface)?;
+    let links = lookup.links(&interface.netns)?;
     let ports = links.iter().filter(|link| link.bridge == Some(bridge.index));
     let ports: Vec<String> =
-        ports.map(|port| End::new(end.place.clone(), &port.name).to_string()).collect();
+        ports.map(|port| Interface::new(interface.netns.clone(), &port.name).to_string()).collect();
     let left = match ports.as_slice() {
         [] => String::new(),
         some => format!(" (detached ports: {})", some.join(", ")),
     };
     Ok(Change {
-        steps: vec![Step::DeleteLink { end: end.clone() }],
+        steps: vec![Step::DeleteLink { interface: interface.clone() }],
         outcome: "deleted",
-        object: format!("bridge {end}{left}"),
-        fields: json!({ "bridge": end.to_string(), "unplugged": ports }),
+        object: format!("bridge {interface}{left}"),
+        fields: json!({ "bridge": interface.to_string(), "unplugged": ports }),
     })
 }
 
 fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
-    let mut look = Look::default();
+    let mut lookup = Lookup::default();
     let BridgeAttachArgs { bridge, port, .. } = args;
-    let bridge_link = look.bridge(bridge)?;
-    let link = look.link(port)?;
-    if bridge.place != port.place {
+    let bridge_link = lookup.bridge(bridge)?;
+    let link = lookup.link(port)?;
+    if bridge.netns != port.netns {
         bail!(
             "bridge {bridge} is in {}, but interface {port} is in {}: a port must be in the \
              namespace of its bridge; add a cable between the two (`netns cable add`)",
-            bridge.place,
-            port.place
+            bridge.netns,
+            port.netns
         );
     }
     if link.is(BRIDGE) || link.name == "lo" {
         bail!("{port} is {}, which cannot be a port of a bridge", what(&link));
     }
     if let Some(index) = link.bridge {
-        let links = look.links(&port.place)?;
+        let links = lookup.links(&port.netns)?;
         let other = links.iter().find(|link| link.index == index);
         if other == Some(&bridge_link) {
             bail!("{port} is already a port of bridge {bridge}");
@@ -110,7 +111,7 @@ fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
     require_free(bridge, args.forcing)?;
     require_free(port, args.forcing)?;
     Ok(Change {
-        steps: vec![Step::Attach { end: port.clone(), bridge: bridge.interface.clone() }],
+        steps: vec![Step::Attach { interface: port.clone(), bridge: bridge.name.clone() }],
         outcome: "attached",
         object: format!("{port} to bridge {bridge}"),
         fields: json!({ "bridge": bridge.to_string(), "port": port.to_string() }),
@@ -118,15 +119,15 @@ fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
 }
 
 fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
-    let mut look = Look::default();
+    let mut lookup = Lookup::default();
     let port = &args.port;
-    let link = look.link(port)?;
-    let links = look.links(&port.place)?;
+    let link = lookup.link(port)?;
+    let links = lookup.links(&port.netns)?;
     let bridge = links.iter().find(|other| Some(other.index) == link.bridge);
     let Some(bridge) = bridge.filter(|bridge| bridge.is(BRIDGE)) else {
         bail!("{port} is not a port of a bridge: `netns bridge list` shows the ports");
     };
-    let bridge = End::new(port.place.clone(), &bridge.name);
+    let bridge = Interface::new(port.netns.clone(), &bridge.name);
     if let Some(named) = args.bridge.as_ref().filter(|named| **named != bridge) {
         bail!(
             "{port} is a port of bridge {bridge}, not of {named}: detach it with \
@@ -137,7 +138,7 @@ fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
     require_free(&bridge, args.forcing)?;
     require_free(port, args.forcing)?;
     Ok(Change {
-        steps: vec![Step::Detach { end: port.clone() }],
+        steps: vec![Step::Detach { interface: port.clone() }],
         outcome: "detached",
         object: format!("{port} from bridge {bridge}"),
         fields: json!({ "bridge": bridge.to_string(), "port": port.to_string() }),
@@ -165,11 +166,11 @@ struct Port {
 fn list(args: &BridgeListArgs, json: bool) -> anyhow::Result<ExitCode> {
     let wanted = args.namespace.as_deref();
     wanted.map_or(Ok(()), require_namespace)?;
-    let mut hands = Hands::new();
-    let survey = Survey::of_all(&mut hands)?;
+    let mut pool = NetlinkPool::new();
+    let survey = Survey::of_all(&mut pool)?;
     let mut rows = Vec::new();
-    for (place, links) in survey.places() {
-        if wanted.is_some() && place.name() != wanted {
+    for (netns, links) in survey.namespaces() {
+        if wanted.is_some() && netns.name() != wanted {
             continue;
         }
         for bridge in links.iter().filter(|link| link.is(BRIDGE)) {
@@ -178,11 +179,11 @@ fn list(args: &BridgeListArgs, json: bool) -> anyhow::Result<ExitCode> {
                 .map(|port| Port { interface: port.name.clone(), state: port.port_state })
                 .collect();
             rows.push(Row {
-                namespace: place.name().map(str::to_owned),
+                namespace: netns.name().map(str::to_owned),
                 bridge: bridge.name.clone(),
                 state: bridge.condition(),
                 mtu: bridge.mtu,
-                addresses: addresses(&mut hands, place, bridge.index)?,
+                addresses: addresses(&mut pool, netns, bridge.index)?,
                 ports,
             });
         }
@@ -192,8 +193,8 @@ fn list(args: &BridgeListArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// The addresses of an interface, without its IPv6 link-local one.
-fn addresses(hands: &mut Hands, place: &Place, index: u32) -> Result<Vec<IpNet>, NetError> {
-    let all = hands.at(place)?.addresses()?.into_iter();
+fn addresses(pool: &mut NetlinkPool, netns: &Netns, index: u32) -> Result<Vec<IpNet>, NetError> {
+    let all = pool.at(netns)?.addresses()?.into_iter();
     let own = all.filter(|held| held.link == index).map(|held| held.address);
     let is_own_making =
         |net: &IpNet| matches!(net, IpNet::V6(net) if net.addr().is_unicast_link_local());
@@ -204,7 +205,7 @@ fn render(rows: &[Row]) -> String {
     let or_dash = |list: Vec<String>| if list.is_empty() { "-".into() } else { list.join(", ") };
     let cells = rows.iter().map(|row| {
         [
-            End::new(Place::of(row.namespace.as_deref()), &row.bridge).to_string(),
+            Interface::new(Netns::of(row.namespace.as_deref()), &row.bridge).to_string(),
             row.state.to_owned(),
             row.mtu.to_string(),
             or_dash(row.addresses.iter().map(ToString::to_string).collect()),

@@ -8,17 +8,17 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
-    look::{Look, require_namespace, what},
+    lookup::{Lookup, require_namespace, what},
     owner::require_unowned,
     print,
 };
 use crate::{
     cli::{CableAction, CableAddArgs, CableArgs, CableDelArgs, CableListArgs},
     lab,
-    net::{BRIDGE, Link, VETH},
+    net::{BRIDGE, Interface, Link, Netns, VETH},
     output::table,
     shell,
-    step::{End, FoundCable, Hands, Place, Step, Survey},
+    step::{FoundCable, NetlinkPool, Step, Survey},
 };
 
 /// Adds, deletes or lists cables.
@@ -35,12 +35,12 @@ pub fn run(args: &CableArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
-    let mut look = Look::default();
+    let mut lookup = Lookup::default();
     let (one, other) = (&args.one, &args.other);
-    look.require_free(&one.end)?;
-    look.require_free(&other.end)?;
-    if one.end == other.end {
-        bail!("both ends have the name {}: use another name for one of them", one.end);
+    lookup.require_free(&one.interface)?;
+    lookup.require_free(&other.interface)?;
+    if one.interface == other.interface {
+        bail!("both ends have the name {}: use another name for one of them", one.interface);
     }
     if let (Some(address), Some(same)) = (one.address, other.address)
         && address.addr() == same.addr()
@@ -51,67 +51,73 @@ fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
     let (near, far) = match &args.bridge {
         None => (one, other),
         Some(bridge) => {
-            look.bridge(bridge)?;
-            match (one.end.place == bridge.place, other.end.place == bridge.place) {
+            lookup.bridge(bridge)?;
+            match (one.interface.netns == bridge.netns, other.interface.netns == bridge.netns) {
                 (true, false) => (one, other),
                 (false, true) => (other, one),
                 (false, false) => bail!(
                     "bridge {bridge} is in {}, but neither end of the cable is: a port must be in \
                      the namespace of its bridge",
-                    bridge.place
+                    bridge.netns
                 ),
                 (true, true) => bail!(
                     "both ends are in the namespace of bridge {bridge}: leave --bridge out and \
                      attach one of them (`netns bridge attach {} {}`)",
                     shell::word(&bridge.to_string()),
-                    shell::word(&one.end.to_string())
+                    shell::word(&one.interface.to_string())
                 ),
             }
         }
     };
     let mut steps = vec![Step::AddCable {
-        near: near.end.clone(),
-        far: far.end.clone(),
+        near: near.interface.clone(),
+        far: far.interface.clone(),
         mac: None,
         mtu: args.mtu,
-        bridge: args.bridge.as_ref().map(|bridge| bridge.interface.clone()),
+        bridge: args.bridge.as_ref().map(|bridge| bridge.name.clone()),
         up: false,
     }];
     let ends = [near, far];
-    let with_address = ends.iter().filter_map(|new| Some((new.end.clone(), new.address?)));
-    steps.extend(with_address.map(|(end, address)| Step::AddAddress { end, address }));
+    let with_address = ends.iter().filter_map(|new| Some((new.interface.clone(), new.address?)));
+    steps.extend(with_address.map(|(interface, address)| Step::AddAddress { interface, address }));
     if args.up {
-        steps.extend(ends.map(|new| Step::SetLink { end: new.end.clone(), up: true }));
+        steps.extend(ends.map(|new| Step::SetLink { interface: new.interface.clone(), up: true }));
     }
-    Ok(change(steps, "added", &one.end, Some(&other.end)))
+    Ok(change(steps, "added", &one.interface, Some(&other.interface)))
 }
 
 fn del(args: &CableDelArgs) -> anyhow::Result<Change> {
-    let mut look = Look::default();
-    let end = &args.end;
-    let link = look.link(end)?;
+    let mut lookup = Lookup::default();
+    let interface = &args.interface;
+    let link = lookup.link(interface)?;
     if !link.is(VETH) {
         let hint = if link.is(BRIDGE) {
-            format!("delete it with `netns bridge del {}`", shell::word(&end.to_string()))
+            format!("delete it with `netns bridge del {}`", shell::word(&interface.to_string()))
         } else {
             "this command only deletes cables".to_owned()
         };
-        bail!("{end} is {} and not a cable: {hint}", what(&link));
+        bail!("{interface} is {} and not a cable: {hint}", what(&link));
     }
-    let far = look.hands.far_end(end, &link)?.map(|(far, _)| far);
-    require_unowned(end)?;
+    let far = lookup.pool.far_end(interface, &link)?.map(|(far, _)| far);
+    require_unowned(interface)?;
     far.iter().try_for_each(require_unowned)?;
-    let steps = vec![Step::DeleteLink { end: end.clone() }];
-    Ok(change(steps, "deleted", end, far.as_ref()))
+    let steps = vec![Step::DeleteLink { interface: interface.clone() }];
+    Ok(change(steps, "deleted", interface, far.as_ref()))
 }
 
-fn change(steps: Vec<Step>, outcome: &'static str, one: &End, other: Option<&End>) -> Change {
-    let far = other.map_or_else(|| "(in a namespace without a name)".to_owned(), End::to_string);
+fn change(
+    steps: Vec<Step>,
+    outcome: &'static str,
+    one: &Interface,
+    other: Option<&Interface>,
+) -> Change {
+    let far =
+        other.map_or_else(|| "(in a namespace without a name)".to_owned(), Interface::to_string);
     Change {
         steps,
         outcome,
         object: format!("cable {one} - {far}"),
-        fields: json!({ "cable": [one.to_string(), other.map(End::to_string)] }),
+        fields: json!({ "cable": [one.to_string(), other.map(Interface::to_string)] }),
     }
 }
 
@@ -135,9 +141,9 @@ struct RowEnd {
 fn list(args: &CableListArgs, json: bool) -> anyhow::Result<ExitCode> {
     let wanted = args.namespace.as_deref();
     wanted.map_or(Ok(()), require_namespace)?;
-    let mut hands = Hands::new();
-    let survey = Survey::of_all(&mut hands)?;
-    let cables = survey.cables(&mut hands)?;
+    let mut pool = NetlinkPool::new();
+    let survey = Survey::of_all(&mut pool)?;
+    let cables = survey.cables(&mut pool)?;
     let rows = cables.into_iter().filter_map(|FoundCable { near, far }| {
         let ends = [row_end(&survey, near), row_end(&survey, far)];
         let shown = wanted.is_none() || ends.iter().any(|end| end.namespace.as_deref() == wanted);
@@ -147,10 +153,10 @@ fn list(args: &CableListArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn row_end(survey: &Survey, (place, link): (Place, Link)) -> RowEnd {
-    let bridge = link.bridge.and_then(|index| survey.name_of(&place, index));
+fn row_end(survey: &Survey, (netns, link): (Netns, Link)) -> RowEnd {
+    let bridge = link.bridge.and_then(|index| survey.name_of(&netns, index));
     RowEnd {
-        namespace: place.name().map(str::to_owned),
+        namespace: netns.name().map(str::to_owned),
         state: link.condition(),
         mtu: link.mtu,
         bridge: bridge.map(str::to_owned),
@@ -162,7 +168,7 @@ fn render(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| {
         row.ends.iter().flat_map(|end| {
             [
-                End::new(Place::of(end.namespace.as_deref()), &end.interface).to_string(),
+                Interface::new(Netns::of(end.namespace.as_deref()), &end.interface).to_string(),
                 end.state.to_owned(),
                 end.bridge.clone().unwrap_or_else(|| "-".into()),
             ]

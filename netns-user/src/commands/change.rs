@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{print_json, print_text};
 use crate::{
     cli::Changing,
-    step::{Hands, Step, apply_all},
+    step::{NetlinkPool, Step, apply_all},
 };
 
 /// A change made of steps. It is checked as far as possible before it is made.
@@ -38,11 +38,11 @@ pub(super) fn carry_out(
     let act = || {
         apply_all(&steps)?;
         // The change is made. A port whose state cannot be watched begins to forward anyway.
-        let _ = Hands::new().await_ports(&steps);
+        let _ = NetlinkPool::new().await_ports(&steps);
         insert(&mut fields, "outcome", json!(outcome));
         Ok(fields)
     };
-    perform(changing, json, &commands, act, |_| format!("{outcome}: {object}\n"))
+    apply(changing, json, &commands, act, |_| format!("{outcome}: {object}\n"))
 }
 
 /// Prints `commands` if that is wanted, and calls `act` except in a dry run. Text that is printed
@@ -50,7 +50,7 @@ pub(super) fn carry_out(
 ///
 /// # Errors
 /// Those of `act`, and when standard output cannot be written.
-pub(super) fn perform<T: Serialize>(
+pub(super) fn apply<T: Serialize>(
     changing: Changing,
     json: bool,
     commands: &[String],

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
-    look::require_namespace,
+    lookup::require_namespace,
     owner::require_no_lab,
 };
 use crate::{cli::DelArgs, lab, step::Step};

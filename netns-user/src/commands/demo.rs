@@ -10,19 +10,19 @@ use std::{
 use anyhow::anyhow;
 
 use crate::{
-    commands::{Steps, nat, print_json},
+    commands::{TerminalProgress, nat, print_json},
     demo::{
-        Cast, Interrupt, Moment, Performance, Stage,
+        CheckRun, DemoLab, Interrupt, Moment, Roles,
         check::{Check, Verdict},
-        live, programme, trickle,
+        checks, live, trickle,
     },
     graph::{Graph, text::text},
+    net::Netns,
     output::{
         self, Guarded,
         style::{BAD, DRAWING, FAINT, FIGURE, GOOD, HEADING, paint},
         terminal,
     },
-    step::Place,
     topology::Topology,
 };
 
@@ -40,41 +40,41 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
     // Before any thread starts, so that every thread inherits the blocked signals.
     let interrupt = Interrupt::watch()?;
     let topology = Topology::lecture();
-    let cast = Cast::of(&topology)?;
+    let roles = Roles::of(&topology)?;
     // The progress of the steps is cleared from the screen before anything else is written.
-    let stage = Stage::raise(&topology, &Steps::new())?;
-    let played = play(&topology, &cast, &stage, &interrupt, json);
-    let struck = stage.strike();
-    let code = played.map_err(|error| match error.downcast::<io::Error>() {
+    let demo_lab = DemoLab::build(&topology, &TerminalProgress::new())?;
+    let ran = run_checks(&topology, &roles, &demo_lab, &interrupt, json);
+    let torn_down = demo_lab.tear_down();
+    let code = ran.map_err(|error| match error.downcast::<io::Error>() {
         // Other commands treat a closed pipe as success. Here it is a failure, since success means
         // that every check passed.
         Ok(error) => anyhow!("the demonstration was cut short: {error}"),
         Err(error) => error,
     })?;
-    struck?;
+    torn_down?;
     if !json {
         writeln!(output::stdout(), "{}", paint(FAINT, "The lab is down."))?;
     }
     Ok(code)
 }
 
-fn play(
+fn run_checks(
     topology: &Topology,
-    cast: &Cast,
-    stage: &Stage<'_>,
+    roles: &Roles,
+    demo_lab: &DemoLab<'_>,
     interrupt: &Interrupt,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let mut performance = Performance::prepare(stage, cast)?;
+    let mut check_run = CheckRun::prepare(demo_lab, roles)?;
     let verdicts = if json {
-        let verdicts = performance.run(interrupt, |_| Ok(()))?;
+        let verdicts = check_run.run(interrupt, |_| Ok(()))?;
         print_json(&verdicts)?;
         verdicts
     } else {
         let in_place = io::stdout().is_terminal();
         let mut out = Report { out: output::stdout(), in_place };
         out.picture(topology)?;
-        let verdicts = performance.run(interrupt, |moment| match moment {
+        let verdicts = check_run.run(interrupt, |moment| match moment {
             Moment::Begins(check) => out.begin(check),
             Moment::Ended(verdict) => out.end(verdict),
         })?;
@@ -83,7 +83,7 @@ fn play(
         if let Ok(table) = &rules {
             out.rules(table)?;
         }
-        out.summary(&verdicts, programme(cast).len())?;
+        out.summary(&verdicts, checks(roles).len())?;
         rules?;
         verdicts
     };
@@ -91,26 +91,21 @@ fn play(
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !json && live::is_interactive() {
-        stay(topology, cast, stage, interrupt)?;
+        stay(topology, roles, interrupt)?;
     }
     let held = verdicts.iter().all(|verdict| verdict.outcome.ok);
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Shows the live view with a little traffic, until a key or a signal ends it.
-fn stay(
-    topology: &Topology,
-    cast: &Cast,
-    stage: &Stage<'_>,
-    interrupt: &Interrupt,
-) -> anyhow::Result<()> {
+fn stay(topology: &Topology, roles: &Roles, interrupt: &Interrupt) -> anyhow::Result<()> {
     writeln!(output::stdout(), "{}\n", paint(FAINT, "The lab stays up until Ctrl-C."))?;
-    let title = format!("lab {}", cast.lab);
+    let title = format!("lab {}", roles.lab);
     thread::scope(|scope| {
         // Dropped at the end of this closure, even in a panic, which ends the traffic.
         let (_stop, stopped) = mpsc::channel();
-        scope.spawn(move || trickle(stage, cast, &stopped));
-        let mut source = live::LivingLab::open(&topology.name, Place::of(topology.first_router()))?;
+        scope.spawn(move || trickle(roles, &stopped));
+        let mut source = live::LivingLab::open(&topology.name, Netns::of(topology.first_router()))?;
         live::watch(&title, &mut source, live::Area::Below, || interrupt.requested())
     })
 }

@@ -4,11 +4,11 @@ use std::{path::Path, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{change::perform, read_topology};
+use super::{change::apply, read_topology};
 use crate::{
     cli::DownArgs,
+    inhabitants::Inhabitant,
     lab::{self, DownOutcome, LabError, LabRecord, TakenDown},
-    processes::Inhabitant,
     topology::Topology,
 };
 
@@ -62,7 +62,7 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
         Some(name) => down(name, args.kill),
         None => Ok(Done::not_up(None)),
     };
-    perform(args.changing, json, &commands, act, Done::in_words)
+    apply(args.changing, json, &commands, act, Done::in_words)
 }
 
 /// The only lab that is up; `None`: none is.
@@ -125,7 +125,7 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
         failed.map_or(Ok(done), Err)
     };
-    perform(args.changing, json, &commands, act, |done: &Vec<Done>| match done.as_slice() {
+    apply(args.changing, json, &commands, act, |done: &Vec<Done>| match done.as_slice() {
         [] => Done::not_up(None).in_words(),
         done => done.iter().map(Done::in_words).collect(),
     })
@@ -135,9 +135,9 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     let lab = Some(name.to_owned());
     let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
-    let TakenDown { strangers, edited, processes, was_lost } = taken;
-    for stranger in strangers {
-        crate::tell!("warning: namespace \"{stranger}\" was not deleted: the lab did not make it");
+    let TakenDown { foreign, edited, processes, was_lost } = taken;
+    for name in foreign {
+        crate::tell!("warning: namespace \"{name}\" was not deleted: the lab did not make it");
     }
     for file in edited {
         crate::tell!("note: {} was not deleted: it was changed by hand", file.display());

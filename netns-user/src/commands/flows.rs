@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    change::perform,
+    change::apply,
     routers::{LivingRouter, routers},
 };
 use crate::{
@@ -39,11 +39,11 @@ struct Row<'a> {
 /// When no lab can be chosen or its flow table cannot be read.
 pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let lab = lab::choose(args.lab.as_deref())?;
-    let routers = routers(&lab.topology, args.router.as_deref())?;
+    let lab = lab::choose(args.about.lab())?;
+    let routers = routers(&lab.topology, args.about.router())?;
     if let Some(FlowsChange::Flush(changing)) = args.change {
         let commands: Vec<String> =
-            routers.iter().map(|router| flush_command(&router.place)).collect();
+            routers.iter().map(|router| flush_command(&router.netns)).collect();
         let act = || {
             let mut flushed = 0;
             for router in &routers {
@@ -51,7 +51,7 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
             }
             Ok(json!({ "flushed": flushed }))
         };
-        return perform(changing, json, &commands, act, |done| {
+        return apply(changing, json, &commands, act, |done| {
             let flushed = usize::try_from(done["flushed"].as_u64().unwrap_or_default());
             format!("{} flushed\n", counted(flushed.unwrap_or(usize::MAX), "flow"))
         });

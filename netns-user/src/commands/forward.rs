@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, process::ExitCode};
 use anyhow::bail;
 
 use super::{
-    change::perform,
+    change::apply,
     nat::forward_table,
     print,
     routers::{LivingRouter, names, routers},
@@ -33,7 +33,7 @@ pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let topology = lab::choose(args.about.lab())?.topology;
     let rule = ForwardRule {
         protocol: args.listen.protocol,
         address: args.listen.address,
@@ -49,18 +49,18 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
             rule.target
         );
     }
-    let router = router_of(&topology, &rule, args.router.as_deref())?;
+    let router = router_of(&topology, &rule, args.about.router())?;
     let rules = std::slice::from_ref(&rule);
-    router.mend(args.changing)?;
+    router.recover(args.changing)?;
     router.work(|datapath| datapath.require_new_forwards(rules))?;
-    let commands = forward_command(&router.place, &rule, true);
+    let commands = forward_command(&router.netns, &rule, true);
     let act = || {
         router.work(|datapath| datapath.add_forwards(rules))?;
         // The rule is in place even if the listeners cannot be read.
-        tell_shadowed(&lab::shadowed_by(&router.place, rules).unwrap_or_default());
+        tell_shadowed(&lab::shadowed_by(&router.netns, rules).unwrap_or_default());
         Ok(&rule)
     };
-    perform(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
+    apply(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
 }
 
 /// The notes name so many programs whose ports are forwarded, and count the rest.
@@ -81,12 +81,12 @@ pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
 }
 
 fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let topology = lab::choose(args.about.lab())?.topology;
     let ListenArgs { protocol, port, address } = args.listen;
     let mut found = Vec::new();
     let mut missing = None;
-    for router in routers(&topology, args.router.as_deref())? {
-        router.mend(args.changing)?;
+    for router in routers(&topology, args.about.router())? {
+        router.recover(args.changing)?;
         match router.open()?.find_forward(protocol, address, port) {
             Ok(rule) => found.push((router, rule)),
             Err(error @ DatapathError::PartOfRule { .. }) => missing = Some(error),
@@ -107,18 +107,18 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
             );
         }
     };
-    let commands = forward_command(&router.place, &rule, false);
+    let commands = forward_command(&router.netns, &rule, false);
     let act = || {
         router.work(|datapath| datapath.remove_forward(&rule))?;
         Ok(&rule)
     };
-    perform(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
+    apply(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let topology = lab::choose(args.about.lab())?.topology;
     let mut rules = Vec::new();
-    for router in routers(&topology, args.router.as_deref())? {
+    for router in routers(&topology, args.about.router())? {
         rules.extend(router.open()?.forwards()?);
     }
     print(json, &rules, |rules| forward_table(rules))?;
@@ -150,9 +150,7 @@ fn router_of(
 /// Whether a namespace, or another router's uplink, has this address on a bridge of the router or
 /// at the other end of a cable.
 fn has_behind(topology: &Topology, router: &LivingRouter, target: Ipv4Addr) -> bool {
-    let is_its = |bridge: &str| {
-        topology.bridge(bridge).is_some_and(|b| b.router.as_deref() == router.namespace())
-    };
+    let is_its = |bridge: &str| lab::has_bridge(topology, router.namespace(), bridge);
     let mut namespaces = topology.plugged();
     let mut uplinks = topology.uplinks.iter();
     let mut cables = topology.cables_of(router.namespace());

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
-    lists::list_links,
-    look::Look,
+    list_all::list_links,
+    lookup::Lookup,
     owner::require_free,
 };
 use crate::{
@@ -30,31 +30,31 @@ pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
-    let end = &args.end;
-    let link = Look::default().link(end)?;
-    require_free(end, args.forcing)?;
+    let interface = &args.interface;
+    let link = Lookup::default().link(interface)?;
+    require_free(interface, args.forcing)?;
     let mut steps = Vec::new();
     let mut told = Vec::new();
     if let Some(mtu) = args.mtu {
         let (least, most) = link.mtu_limits;
         let (least, most) = (least.unwrap_or(0), most.unwrap_or(u32::MAX));
         if !(least..=most).contains(&mtu) {
-            bail!("the MTU of {end} must be {least} to {most} bytes, not {mtu}");
+            bail!("the MTU of {interface} must be {least} to {most} bytes, not {mtu}");
         }
-        steps.push(Step::SetMtu { end: end.clone(), mtu });
+        steps.push(Step::SetMtu { interface: interface.clone(), mtu });
         told.push(format!("MTU {mtu}"));
     }
     if let Some(state) = args.state {
         let up = state == LinkState::Up;
-        steps.push(Step::SetLink { end: end.clone(), up });
+        steps.push(Step::SetLink { interface: interface.clone(), up });
         told.push(if up { "up".into() } else { "down".into() });
     }
     Ok(Change {
         steps,
         outcome: "set",
-        object: format!("{end} {}", told.join(", ")),
+        object: format!("{interface} {}", told.join(", ")),
         fields: json!({
-            "interface": end.to_string(),
+            "interface": interface.to_string(),
             "up": args.state.map(|state| state == LinkState::Up),
             "mtu": args.mtu,
         }),

@@ -32,8 +32,8 @@ const ATTENTION: Duration = Duration::from_millis(500);
 /// When no lab can be chosen, or the kernel refuses the programs that log.
 pub fn run(args: &LogArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let topology = lab::choose(args.lab.as_deref())?.topology;
-    let (router, others) = first_router(&topology, args.router.as_deref())?;
+    let topology = lab::choose(args.about.lab())?.topology;
+    let (router, others) = first_router(&topology, args.about.router())?;
     tell_others(&router, &others);
     let links = link_names(&router)?;
     let mut printer = Printer { json, links, left: args.count };
@@ -241,7 +241,7 @@ fn link_names(router: &LivingRouter) -> anyhow::Result<HashMap<u32, String>> {
         let named = |link: &Interface| (link.index(), text_of_bytes(link.name().to_bytes()));
         Ok::<_, nix::Error>(links.iter().map(named).collect())
     };
-    Ok(lab::in_place(&router.place, names)??)
+    Ok(router.netns.run(names)??)
 }
 
 #[cfg(test)]

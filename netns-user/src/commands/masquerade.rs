@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{anyhow, bail};
 
 use super::{
-    change::perform,
+    change::apply,
     nat::masquerade_table,
     print,
     routers::{LivingRouter, names, routers},
@@ -30,7 +30,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         MasqueradeChange::Del(rule) => (rule, None),
         MasqueradeChange::List(args) => return list(args, json),
     };
-    let topology = lab::choose(rule_args.lab.as_deref())?.topology;
+    let topology = lab::choose(rule_args.about.lab())?.topology;
     let mut wanted = checked(rule_args, &topology)?;
     if let Some(add) = adds {
         wanted.except = add.except.iter().copied().collect();
@@ -49,9 +49,9 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let adds = adds.is_some();
     let (rule, routers) = if adds {
-        let routers = routers_for(&topology, &wanted, rule_args.router.as_deref())?;
+        let routers = routers_for(&topology, &wanted, rule_args.about.router())?;
         for router in &routers {
-            router.mend(rule_args.changing)?;
+            router.recover(rule_args.changing)?;
             router.work(|datapath| datapath.require_new_masquerade(&wanted))?;
         }
         (wanted, routers)
@@ -59,7 +59,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         find(&topology, &wanted, rule_args)?
     };
     let commands: Vec<String> =
-        routers.iter().flat_map(|router| masquerade_commands(&router.place, &rule, adds)).collect();
+        routers.iter().flat_map(|router| masquerade_commands(&router.netns, &rule, adds)).collect();
     let act = || {
         if adds {
             add(&routers, &rule)?;
@@ -69,13 +69,13 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         Ok(rule)
     };
     let done = if adds { "added" } else { "deleted" };
-    perform(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
+    apply(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.lab.as_deref())?.topology;
+    let topology = lab::choose(args.about.lab())?.topology;
     let mut rules = Vec::new();
-    for router in routers(&topology, args.router.as_deref())? {
+    for router in routers(&topology, args.about.router())? {
         rules.extend(router.work(Datapath::masquerades)?);
     }
     print(json, &rules, |rules| masquerade_table(rules))?;
@@ -134,8 +134,8 @@ fn find(
     args: &MasqueradeRuleArgs,
 ) -> anyhow::Result<(MasqueradeRule, Vec<LivingRouter>)> {
     let mut found: Option<(MasqueradeRule, Vec<LivingRouter>)> = None;
-    for router in routers(topology, args.router.as_deref())? {
-        router.mend(args.changing)?;
+    for router in routers(topology, args.about.router())? {
+        router.recover(args.changing)?;
         let rules = router.work(Datapath::masquerades)?;
         let is_meant = |rule: &MasqueradeRule| {
             rule.source == wanted.source

@@ -1,4 +1,6 @@
 //! The commands of `netns`, one per file: their output and their exit code.
+//!
+//! The top of the crate: commands may use every other folder, and only `main` uses them.
 
 pub mod add;
 pub mod address;
@@ -17,21 +19,21 @@ pub mod forward;
 pub mod graph;
 pub mod link;
 pub mod list;
-mod lists;
+mod list_all;
 pub mod log;
-mod look;
+mod lookup;
 pub mod man_pages;
 pub mod masquerade;
 pub mod nat;
 mod owner;
 pub mod plan;
+mod progress;
 pub mod ps;
 pub mod route;
 mod routers;
 pub mod schema;
 pub mod show;
 pub mod status;
-mod steps;
 pub mod up;
 pub mod watch;
 
@@ -44,7 +46,7 @@ use std::{
 use anyhow::Context;
 use serde::Serialize;
 
-pub use steps::Steps;
+pub use progress::TerminalProgress;
 
 use crate::{
     datapath::{Datapath, DatapathError},

@@ -69,8 +69,8 @@ struct Usage {
 /// When no lab can be chosen or its datapath cannot be read.
 pub fn run(args: &NatArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let topology = lab::choose(args.lab.as_deref())?.topology;
-    print(json, &read(&topology, args.router.as_deref())?, text)?;
+    let topology = lab::choose(args.about.lab())?.topology;
+    print(json, &read(&topology, args.about.router())?, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -97,9 +97,7 @@ fn read(topology: &Topology, router: Option<&str>) -> anyhow::Result<Nat> {
 
 fn rules(topology: &Topology, router: &LivingRouter) -> anyhow::Result<Rules> {
     let plugged = topology.plugged().map(|(namespace, plug)| (plug, &namespace.name));
-    let is_here = |bridge: &str| {
-        topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == router.namespace())
-    };
+    let is_here = |bridge: &str| lab::has_bridge(topology, router.namespace(), bridge);
     let owners: HashMap<&str, &String> = plugged
         .filter(|(plug, _)| is_here(&plug.bridge))
         .map(|(plug, name)| (plug.port.as_str(), name))

@@ -6,24 +6,24 @@ use super::list::readable_records;
 use crate::{
     cli::Forcing,
     lab::LabRecord,
-    step::{End, Place},
+    net::{Interface, Netns},
     topology::Topology,
 };
 
 /// Refuses to delete an interface that a lab has made or uses as its uplink.
-pub(super) fn require_unowned(end: &End) -> anyhow::Result<()> {
+pub(super) fn require_unowned(interface: &Interface) -> anyhow::Result<()> {
     for record in readable_records()? {
-        if owns(&record, end) {
+        if owns(&record, interface) {
             let lab = record.name();
             bail!(
-                "{end} belongs to lab \"{lab}\": take the lab down (`netns down {lab}`), which \
+                "{interface} belongs to lab \"{lab}\": take the lab down (`netns down {lab}`), which \
                  deletes this interface too"
             );
         }
-        if leads_out_by(&record.topology, end) {
+        if leads_out_by(&record.topology, interface) {
             let lab = record.name();
             bail!(
-                "{end} is an uplink of lab \"{lab}\": take the lab down first (`netns down {lab}`)"
+                "{interface} is an uplink of lab \"{lab}\": take the lab down first (`netns down {lab}`)"
             );
         }
     }
@@ -31,13 +31,13 @@ pub(super) fn require_unowned(end: &End) -> anyhow::Result<()> {
 }
 
 /// Refuses to change an interface of a lab, or its addresses and routes, unless --force is given.
-pub(super) fn require_free(end: &End, forcing: Forcing) -> anyhow::Result<()> {
+pub(super) fn require_free(interface: &Interface, forcing: Forcing) -> anyhow::Result<()> {
     if forcing.force {
         return Ok(());
     }
-    if let Some(lab) = readable_records()?.iter().find(|record| has(record, end)) {
+    if let Some(lab) = readable_records()?.iter().find(|record| has(record, interface)) {
         bail!(
-            "{end} belongs to lab \"{}\": change the lab's file and run `netns up FILE`, or use \
+            "{interface} belongs to lab \"{}\": change the lab's file and run `netns up FILE`, or use \
              --force, after which `netns status` reports the difference",
             lab.name()
         );
@@ -58,48 +58,50 @@ pub(super) fn require_no_lab(namespace: &str) -> anyhow::Result<()> {
 }
 
 /// Whether it is an interface of the machine that the lab uses as an uplink.
-fn leads_out_by(topology: &Topology, end: &End) -> bool {
+fn leads_out_by(topology: &Topology, interface: &Interface) -> bool {
     let mut uplinks = topology.uplinks_of(None);
-    end.place == Place::Machine
-        && uplinks.any(|uplink| uplink.far.is_none() && uplink.name == end.interface)
+    interface.netns == Netns::Machine
+        && uplinks.any(|uplink| uplink.far.is_none() && uplink.name == interface.name)
 }
 
-fn owns(record: &LabRecord, end: &End) -> bool {
+fn owns(record: &LabRecord, interface: &Interface) -> bool {
     // Another namespace with the same name does not belong to the lab.
-    end.place.name().is_none_or(|name| record.owns(name))
-        && interfaces(&record.topology).contains(&(end.place.clone(), end.interface.as_str()))
+    interface.netns.name().is_none_or(|name| record.owns(name))
+        && interfaces(&record.topology)
+            .contains(&(interface.netns.clone(), interface.name.as_str()))
 }
 
 /// Whether the lab has an interface: one that it makes, or the loopback interface of one of its
 /// namespaces.
-fn has(record: &LabRecord, end: &End) -> bool {
-    let is_loopback = end.interface == "lo" && end.place.name().is_some_and(|it| record.owns(it));
-    is_loopback || owns(record, end)
+fn has(record: &LabRecord, interface: &Interface) -> bool {
+    let is_loopback =
+        interface.name == "lo" && interface.netns.name().is_some_and(|it| record.owns(it));
+    is_loopback || owns(record, interface)
 }
 
 /// All interfaces that a lab makes.
-fn interfaces(topology: &Topology) -> Vec<(Place, &str)> {
+fn interfaces(topology: &Topology) -> Vec<(Netns, &str)> {
     let mut all = Vec::new();
     for bridge in &topology.bridges {
-        all.push((Place::of(bridge.router.as_deref()), bridge.name.as_str()));
+        all.push((Netns::of(bridge.router.as_deref()), bridge.name.as_str()));
     }
     let router_of =
-        |bridge: &str| Place::of(topology.bridge(bridge).and_then(|b| b.router.as_deref()));
+        |bridge: &str| Netns::of(topology.bridge(bridge).and_then(|b| b.router.as_deref()));
     for (namespace, plug) in topology.plugged() {
         all.push((router_of(&plug.bridge), plug.port.as_str()));
-        all.push((Place::namespace(&namespace.name), plug.interface.as_str()));
+        all.push((Netns::named(&namespace.name), plug.interface.as_str()));
     }
     for uplink in topology.uplinks.iter().filter(|uplink| uplink.far.is_some()) {
-        all.push((Place::of(uplink.router.as_deref()), uplink.name.as_str()));
+        all.push((Netns::of(uplink.router.as_deref()), uplink.name.as_str()));
         if let Some(outside) = uplink.outside() {
-            all.push((Place::namespace(&outside.namespace), outside.interface.as_str()));
+            all.push((Netns::named(&outside.namespace), outside.interface.as_str()));
         }
         if let Some(plug) = uplink.plug() {
             all.push((router_of(&plug.bridge), plug.port.as_str()));
         }
     }
-    for end in topology.cables.iter().flat_map(|cable| [&cable.a, &cable.b]) {
-        all.push((Place::namespace(&end.namespace), end.interface.as_str()));
+    for side in topology.cables.iter().flat_map(|cable| [&cable.a, &cable.b]) {
+        all.push((Netns::named(&side.namespace), side.interface.as_str()));
     }
     all
 }
@@ -112,21 +114,21 @@ mod tests {
     fn only_an_uplink_on_the_machine_itself_is_protected() {
         let text = "name = \"x\"\n[[uplink]]\nname = \"wan\"\n";
         let topology = Topology::parse(text, "x.toml").unwrap();
-        assert!(leads_out_by(&topology, &End::new(Place::Machine, "wan")));
-        assert!(!leads_out_by(&topology, &End::new(Place::Machine, "eth0")));
-        assert!(!leads_out_by(&topology, &End::new(Place::namespace("red"), "wan")));
+        assert!(leads_out_by(&topology, &Interface::new(Netns::Machine, "wan")));
+        assert!(!leads_out_by(&topology, &Interface::new(Netns::Machine, "eth0")));
+        assert!(!leads_out_by(&topology, &Interface::new(Netns::named("red"), "wan")));
     }
 
     #[test]
     fn every_interface_of_the_lectures_lab_is_known_to_belong_to_it() {
         let topology = Topology::lecture();
-        let mut ends: Vec<String> = interfaces(&topology)
+        let mut interfaces: Vec<String> = interfaces(&topology)
             .into_iter()
-            .map(|(place, interface)| End::new(place, interface).to_string())
+            .map(|(netns, interface)| Interface::new(netns, interface).to_string())
             .collect();
-        ends.sort();
+        interfaces.sort();
         assert_eq!(
-            ends,
+            interfaces,
             [
                 "blue:veth-blue",
                 "host:ens3",

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{print, up::tell_edited, wanted};
 use crate::{
     cli::PlanArgs,
-    lab::{self, PlannedChange, Verb},
+    lab::{self, ChangeKind, PlannedChange},
     output::{
         style::{BAD, FIGURE, GOOD, HEADING, paint},
         table,
@@ -25,7 +25,7 @@ const MANY: usize = 20;
 pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let plan = lab::plan(&topology)?;
-    let changes = plan.changes();
+    let changes = plan.planned_changes();
     let edited = lab::edited_resolvers(&topology);
     let value = json!({
         "lab": plan.lab(),
@@ -53,7 +53,8 @@ fn render(lab: &str, changes: &[PlannedChange], all: bool) -> String {
     let rows = rows.chain(folded.iter().map(|(verb, kind)| folded_row(*verb, kind, changes)));
     let mut text = format!("{}\n", paint(HEADING, format!("lab {lab}:")));
     for line in table(&["", "PART", "NAME", "DETAIL"], rows).lines() {
-        let signs = [Verb::Add, Verb::Change, Verb::Remove].map(|verb| (sign(verb), style(verb)));
+        let signs = [ChangeKind::Add, ChangeKind::Change, ChangeKind::Remove]
+            .map(|verb| (sign(verb), style(verb)));
         let sign = signs.iter().find_map(|(sign, style)| Some((style, line.strip_prefix(sign)?)));
         let _ = match sign {
             Some((style, rest)) => writeln!(text, "{}{rest}", paint(*style, &line[..1])),
@@ -68,7 +69,7 @@ fn render(lab: &str, changes: &[PlannedChange], all: bool) -> String {
 fn row(change: &PlannedChange, all: &[PlannedChange]) -> [String; 4] {
     let PlannedChange { verb, kind, name, detail, .. } = change;
     let mut words = vec![detail.clone()];
-    if *kind == "namespace" && *verb == Verb::Add {
+    if *kind == "namespace" && *verb == ChangeKind::Add {
         let its = all.iter().filter(|other| {
             other.kind == "address" && other.part_of.as_deref() == Some(name.as_str())
         });
@@ -79,7 +80,7 @@ fn row(change: &PlannedChange, all: &[PlannedChange]) -> [String; 4] {
 }
 
 /// One row for all changes of a kind.
-fn folded_row(verb: Verb, kind: &str, changes: &[PlannedChange]) -> [String; 4] {
+fn folded_row(verb: ChangeKind, kind: &str, changes: &[PlannedChange]) -> [String; 4] {
     let of_kind = changes
         .iter()
         .filter(|change| change.verb == verb && change.kind == kind && change.part_of.is_none());
@@ -89,25 +90,25 @@ fn folded_row(verb: Verb, kind: &str, changes: &[PlannedChange]) -> [String; 4] 
     [sign(verb).to_owned(), kind.to_owned(), format!("{first} … {last}"), detail]
 }
 
-fn sign(verb: Verb) -> &'static str {
+fn sign(verb: ChangeKind) -> &'static str {
     match verb {
-        Verb::Add => "+",
-        Verb::Change => "~",
-        Verb::Remove => "-",
+        ChangeKind::Add => "+",
+        ChangeKind::Change => "~",
+        ChangeKind::Remove => "-",
     }
 }
 
-fn style(verb: Verb) -> Style {
+fn style(verb: ChangeKind) -> Style {
     match verb {
-        Verb::Add => GOOD,
-        Verb::Change => FIGURE,
-        Verb::Remove => BAD,
+        ChangeKind::Add => GOOD,
+        ChangeKind::Change => FIGURE,
+        ChangeKind::Remove => BAD,
     }
 }
 
 /// The kinds with too many changes to list one by one.
-fn many(changes: &[PlannedChange]) -> Vec<(Verb, &'static str)> {
-    let mut counts: BTreeMap<(&'static str, u8), (Verb, usize)> = BTreeMap::new();
+fn many(changes: &[PlannedChange]) -> Vec<(ChangeKind, &'static str)> {
+    let mut counts: BTreeMap<(&'static str, u8), (ChangeKind, usize)> = BTreeMap::new();
     for change in changes.iter().filter(|change| change.part_of.is_none()) {
         counts.entry((change.kind, change.verb as u8)).or_insert((change.verb, 0)).1 += 1;
     }
@@ -120,9 +121,9 @@ fn summary(changes: &[PlannedChange]) -> String {
     let count = |verb| own().filter(|change| change.verb == verb).count();
     format!(
         "{} to add, {} to change, {} to remove; everything else stays, also objects added by hand",
-        count(Verb::Add),
-        count(Verb::Change),
-        count(Verb::Remove)
+        count(ChangeKind::Add),
+        count(ChangeKind::Change),
+        count(ChangeKind::Remove)
     )
 }
 
@@ -130,7 +131,12 @@ fn summary(changes: &[PlannedChange]) -> String {
 mod tests {
     use super::*;
 
-    fn change(verb: Verb, kind: &'static str, name: &str, part_of: Option<&str>) -> PlannedChange {
+    fn change(
+        verb: ChangeKind,
+        kind: &'static str,
+        name: &str,
+        part_of: Option<&str>,
+    ) -> PlannedChange {
         PlannedChange {
             verb,
             kind,
@@ -147,9 +153,9 @@ mod tests {
     #[test]
     fn the_row_of_a_new_namespace_shows_its_addresses() {
         let changes = [
-            change(Verb::Remove, "cable", "host:a - red:b", None),
-            change(Verb::Add, "namespace", "green", None),
-            change(Verb::Add, "address", "10.0.0.3/24", Some("green")),
+            change(ChangeKind::Remove, "cable", "host:a - red:b", None),
+            change(ChangeKind::Add, "namespace", "green", None),
+            change(ChangeKind::Add, "address", "10.0.0.3/24", Some("green")),
         ];
         assert_eq!(
             plain(&changes),
@@ -167,7 +173,7 @@ lab lab:
     fn many_changes_of_a_kind_are_one_line() {
         let names: Vec<String> = (1..=30).map(|number| format!("web-{number}")).collect();
         let changes: Vec<PlannedChange> =
-            names.iter().map(|name| change(Verb::Add, "namespace", name, None)).collect();
+            names.iter().map(|name| change(ChangeKind::Add, "namespace", name, None)).collect();
         let text = plain(&changes);
         assert!(text.contains("+  namespace  web-1 … web-30  30 in all"), "{text}");
         assert_eq!(text.lines().count(), 4, "{text}");

@@ -14,10 +14,11 @@ use serde::Serialize;
 use super::print;
 use crate::{
     cli::PsArgs,
+    inhabitants::network_of,
     lab,
-    net::netns,
+    net::netns::{self, Identity},
     output::{duration, table},
-    processes::{Identity, command_of, identity, network_of, status_of},
+    processes::{command_of, status_of},
 };
 
 /// A process in a namespace.
@@ -42,12 +43,12 @@ pub fn run(args: &PsArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut namespaces: BTreeMap<Identity, Vec<String>> = BTreeMap::new();
     match &args.name {
         Some(name) => {
-            namespaces.insert(identity(name)?, vec![name.clone()]);
+            namespaces.insert(netns::identity(name)?, vec![name.clone()]);
         }
         None => {
             for name in netns::list()? {
                 // A file that is not, or no longer, a namespace has no processes.
-                if let Ok(identity) = identity(&name) {
+                if let Ok(identity) = netns::identity(&name) {
                     namespaces.entry(identity).or_default().push(name);
                 }
             }

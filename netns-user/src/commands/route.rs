@@ -8,16 +8,16 @@ use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
-    lists::list_routes,
-    look::{Look, listed},
+    list_all::list_routes,
+    lookup::{Lookup, listed},
     owner::require_free,
 };
 use crate::{
     cli::{Destination, RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs},
     lab,
-    net::{self, Link},
+    net::{self, Interface, Link, Netns},
     shell,
-    step::{End, Place, Step},
+    step::Step,
     topology::Route,
 };
 
@@ -35,48 +35,48 @@ pub fn run(args: &RouteArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
-    let mut look = Look::default();
-    let Destination { place, to } = &args.to;
-    let table = Table::of(&mut look, place)?;
+    let mut lookup = Lookup::default();
+    let Destination { netns, to } = &args.to;
+    let table = Table::of(&mut lookup, netns)?;
     if let Some(name) = &args.dev {
-        let end = End::new(place.clone(), name);
-        if !look.link(&end)?.up {
-            let word = shell::word(&end.to_string());
-            bail!("{end} is down: set it up first (`netns link set {word} up`)");
+        let interface = Interface::new(netns.clone(), name);
+        if !lookup.link(&interface)?.up {
+            let word = shell::word(&interface.to_string());
+            bail!("{interface} is down: set it up first (`netns link set {word} up`)");
         }
     }
     if let Some(taken) = table.to(*to).find(|route| route.metric == args.metric) {
         bail!(
-            "{place} already has a route to {}, {}: delete it (`netns route del {}`) or use \
+            "{netns} already has a route to {}, {}: delete it (`netns route del {}`) or use \
              another --metric",
             name(*to),
             table.way(taken),
-            shell::word(&typed(place, *to))
+            shell::word(&typed(netns, *to))
         );
     }
     if let Some(via) = args.via {
         if table.addresses.iter().any(|own| own.addr() == via) {
-            bail!("{via} is an address of {place} itself: a gateway must be another host");
+            bail!("{via} is an address of {netns} itself: a gateway must be another host");
         }
         if table.towards(via, args.dev.as_deref()).is_none() {
             bail!(
-                "the gateway {via} is on no network of {place}: add an address of that network to \
+                "the gateway {via} is on no network of {netns}: add an address of that network to \
                  one of its interfaces (`netns addr add`) and set it up (`netns link set … up`)"
             );
         }
     }
     let out = args.dev.as_deref().or_else(|| table.link(table.towards(args.via?, None)?));
     if let Some(out) = out {
-        require_free(&End::new(place.clone(), out), args.forcing)?;
+        require_free(&Interface::new(netns.clone(), out), args.forcing)?;
     }
     let route = Route { to: *to, via: args.via, interface: args.dev.clone(), metric: args.metric };
-    Ok(change(place, route, "added"))
+    Ok(change(netns, route, "added"))
 }
 
 fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
-    let mut look = Look::default();
-    let Destination { place, to } = &args.to;
-    let table = Table::of(&mut look, place)?;
+    let mut lookup = Lookup::default();
+    let Destination { netns, to } = &args.to;
+    let table = Table::of(&mut lookup, netns)?;
     let meant: Vec<&net::Route> = table
         .to(*to)
         .filter(|route| args.via.is_none_or(|via| route.gateway == Some(IpAddr::V4(via))))
@@ -89,12 +89,12 @@ fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
             let known: Vec<String> =
                 table.to(*to).map(|route| format!("{} {}", name(*to), table.way(route))).collect();
             let known = if known.is_empty() { table.all() } else { listed(&known) };
-            bail!("{place} has no such route to {}: {known}", name(*to));
+            bail!("{netns} has no such route to {}: {known}", name(*to));
         }
         several => {
             let ways: Vec<String> = several.iter().map(|route| table.way(route)).collect();
             bail!(
-                "{place} has several routes to {}: select one with --via, --dev or --metric: {}",
+                "{netns} has several routes to {}: select one with --via, --dev or --metric: {}",
                 name(*to),
                 listed(&ways)
             );
@@ -113,14 +113,14 @@ fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
     });
     let interface = table.link(route).map(str::to_owned);
     if let Some(out) = &interface {
-        require_free(&End::new(place.clone(), out), args.forcing)?;
+        require_free(&Interface::new(netns.clone(), out), args.forcing)?;
     }
     let route = Route { to: *to, via, interface, metric: route.metric };
-    Ok(change(place, route, "deleted"))
+    Ok(change(netns, route, "deleted"))
 }
 
-fn change(place: &Place, route: Route, outcome: &'static str) -> Change {
-    let mut object = format!("route of {place} to {}", name(route.to));
+fn change(netns: &Netns, route: Route, outcome: &'static str) -> Change {
+    let mut object = format!("route of {netns} to {}", name(route.to));
     if let Some(via) = route.via {
         object += &format!(" via {via}");
     }
@@ -130,11 +130,11 @@ fn change(place: &Place, route: Route, outcome: &'static str) -> Change {
     if route.metric != 0 {
         object += &format!(", metric {}", route.metric);
     }
-    let fields = json!({ "namespace": place.name(), "route": route });
-    let place = place.clone();
+    let fields = json!({ "namespace": netns.name(), "route": route });
+    let netns = netns.clone();
     let step = match outcome {
-        "added" => Step::AddRoute { place, route },
-        _ => Step::DeleteRoute { place, route },
+        "added" => Step::AddRoute { netns, route },
+        _ => Step::DeleteRoute { netns, route },
     };
     Change { steps: vec![step], outcome, object, fields }
 }
@@ -147,9 +147,9 @@ struct Table {
 }
 
 impl Table {
-    fn of(look: &mut Look, place: &Place) -> anyhow::Result<Self> {
-        let links = look.links(place)?;
-        let here = look.hands.at(place)?;
+    fn of(lookup: &mut Lookup, netns: &Netns) -> anyhow::Result<Self> {
+        let links = lookup.links(netns)?;
+        let here = lookup.pool.at(netns)?;
         let addresses = here.addresses()?.into_iter().filter_map(|held| match held.address {
             IpNet::V4(net) => Some(net),
             IpNet::V6(_) => None,
@@ -209,6 +209,6 @@ fn name(to: Ipv4Net) -> String {
 }
 
 /// A destination as the user types it.
-fn typed(place: &Place, to: Ipv4Net) -> String {
-    place.name().map_or_else(|| name(to), |namespace| format!("{namespace}:{}", name(to)))
+fn typed(netns: &Netns, to: Ipv4Net) -> String {
+    netns.name().map_or_else(|| name(to), |namespace| format!("{namespace}:{}", name(to)))
 }

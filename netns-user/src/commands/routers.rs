@@ -7,14 +7,14 @@ use crate::{
     cli::Changing,
     datapath::{Datapath, DatapathError},
     lab,
-    step::Place,
+    net::Netns,
     topology::Topology,
 };
 
 /// A router of a running lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LivingRouter {
-    pub(super) place: Place,
+    pub(super) netns: Netns,
     /// The name of its datapath.
     pub(super) datapath: String,
 }
@@ -85,7 +85,7 @@ fn all(topology: &Topology) -> Vec<LivingRouter> {
     let routers = topology.routers.iter().map(|router| router.namespace.as_deref());
     let busy = routers.filter(|router| topology.has_datapath(*router));
     busy.map(|router| LivingRouter {
-        place: Place::of(router),
+        netns: Netns::of(router),
         datapath: topology.datapath_of(router),
     })
     .collect()
@@ -103,12 +103,12 @@ pub(super) const MACHINE: &str = "machine";
 impl LivingRouter {
     /// Its name.
     pub(super) fn name(&self) -> &str {
-        of(self.place.name())
+        of(self.netns.name())
     }
 
     /// Its namespace; `None`: the machine's own.
     pub(super) fn namespace(&self) -> Option<&str> {
-        self.place.name()
+        self.netns.name()
     }
 
     /// Its datapath. If a `netns log` was killed, its programs are replaced first; if another
@@ -124,8 +124,8 @@ impl LivingRouter {
 
     /// Repairs its rules before one is changed, since an earlier change may have been killed. A dry
     /// run repairs nothing.
-    pub(super) fn mend(&self, changing: Changing) -> anyhow::Result<()> {
-        if changing.dry_run { Ok(()) } else { self.work(Datapath::mend_rules) }
+    pub(super) fn recover(&self, changing: Changing) -> anyhow::Result<()> {
+        if changing.dry_run { Ok(()) } else { self.work(Datapath::recover_rules) }
     }
 
     /// Runs `work` on its datapath, in its namespace. If that fails because the lab was taken down
@@ -135,7 +135,7 @@ impl LivingRouter {
         work: impl FnOnce(&Datapath) -> Result<T, DatapathError> + Send,
     ) -> anyhow::Result<T> {
         let datapath = self.open()?;
-        match lab::in_place(&self.place, || work(&datapath)) {
+        match self.netns.run(|| work(&datapath)) {
             Ok(done) => Ok(done?),
             Err(error) => {
                 self.open()?;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Steps, change::perform, forward::tell_shadowed, wanted};
+use super::{TerminalProgress, change::apply, forward::tell_shadowed, wanted};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
@@ -48,7 +48,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         Ok(Done { lab: name, outcome, uncovered, shadowed, edited })
     };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
-    match perform(args.changing, json, &commands, act, text) {
+    match apply(args.changing, json, &commands, act, text) {
         Err(error) if matches!(error.downcast_ref(), Some(LabError::Interrupted)) => {
             crate::tell!("interrupted: all changes to lab \"{name}\" are undone");
             let code = |signal| ExitCode::from(SIGNALLED + signal);
@@ -83,7 +83,7 @@ impl Done<'_> {
 }
 
 fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabError> {
-    let outcome = lab::up(topology, &Steps::until(interrupt))?;
+    let outcome = lab::up(topology, &TerminalProgress::until(interrupt))?;
     if outcome == UpOutcome::Built && interrupt.requested() {
         lab::down(&topology.name, false)?;
         return Err(LabError::Interrupted);

@@ -24,9 +24,9 @@ use crate::{
 /// When no lab can be chosen or its counters cannot be read.
 pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let topology = lab::choose(args.lab.as_deref())?.topology;
-    let (router, others) = first_router(&topology, args.router.as_deref())?;
-    let mut source = LivingLab::open(&router.datapath, router.place.clone())?;
+    let topology = lab::choose(args.about.lab())?.topology;
+    let (router, others) = first_router(&topology, args.about.router())?;
+    let mut source = LivingLab::open(&router.datapath, router.netns.clone())?;
     let mut title = format!("lab {}", topology.name);
     if topology.routers.len() > 1 {
         title += &format!(", router {}", router.name());

@@ -1,4 +1,4 @@
-//! Attaching programs to links and to the root control group, and replacing them in place.
+//! Attaches programs to links and to the root control group, and replaces them in place.
 
 use std::{
     fs,
@@ -18,13 +18,13 @@ use netns_common::abi::programs;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::{
-    DatapathError,
-    insist::insist,
+    error::{DatapathError, program_error},
+    load_retry::load_retry,
     object::{classifier, missing, note_port},
     pins::Pins,
 };
 
-/// A place where a classifier runs.
+/// A hook where a classifier runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hook {
     pub(super) program: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Hook {
 pub(super) const CABLE: Hook =
     Hook { program: programs::FROM_NAMESPACE, direction: TcAttachType::Ingress };
 
-/// The hooks on an uplink. The guard comes first, so that nothing leaves while the others
+/// The hooks on an uplink. The guard is attached first, so that no packet leaves while the others
 /// are being attached.
 pub(super) const UPLINK: [Hook; 2] = [
     Hook { program: programs::TO_UPLINK, direction: TcAttachType::Egress },
@@ -51,8 +51,8 @@ pub(super) fn attach(
     index: u32,
 ) -> Result<(), DatapathError> {
     let program = classifier(object, hook.program)?;
-    let error = |cause| DatapathError::Program { program: hook.program, cause };
-    // The name is resolved in this thread's namespace, the index serves as the pin's name.
+    let error = program_error(hook.program);
+    // The name is resolved in this thread's namespace; the pin is named by the index.
     let order = TcAttachOptions::TcxOrder(LinkOrder::default());
     let id = program.attach_with_options(interface, hook.direction, order).map_err(error)?;
     let link = program.take_link(id).map_err(error)?;
@@ -96,7 +96,7 @@ pub(super) fn replace_classifiers(
     Ok(())
 }
 
-/// The same for the link to the reassembler.
+/// Replaces the program on the link to the reassembler.
 pub(super) fn replace_reassembler(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let name = programs::FROM_REASSEMBLER;
     let program = classifier(object, name)?;
@@ -116,12 +116,12 @@ fn replace(
     name: &'static str,
     path: &Path,
 ) -> Result<(), DatapathError> {
-    let error = |cause| DatapathError::Program { program: name, cause };
+    let error = program_error(name);
     let pinned = PinnedLink::from_pin(path).map_err(|error| link_error(name, path, error))?;
     let link = SchedClassifierLink::try_from(FdLink::from(pinned))
         .map_err(|error| link_error(name, path, error))?;
     match program.attach_to_link(link) {
-        // The pin still holds the link; this handle on it may go.
+        // The pin holds the link; this handle is not needed.
         Ok(id) => program.take_link(id).map(drop).map_err(error),
         // Its interface was deleted: the pin outlived the link.
         Err(ProgramError::SyscallError(failed))
@@ -134,7 +134,7 @@ fn replace(
     }
 }
 
-/// The programs, by their numbers in the kernel, that are attached by the links of `program`.
+/// The ids of the programs that are attached by the links of `program`.
 pub(super) fn attached_programs(
     pins: &Pins,
     program: &'static str,
@@ -147,11 +147,11 @@ pub(super) fn attached_programs(
     pinned_links(pins, program)?.into_iter().map(id).collect()
 }
 
-/// Removes all pins of links. Whoever closes the last handle on a link waits for its end, while a
-/// pin's end is done in the background.
+/// Removes all pins of links. Closing the last handle on a link waits until it is detached; if a
+/// pin was the last reference, the kernel detaches the link in the background.
 pub(super) fn detach_all(pins: &Pins) {
     for entry in fs::read_dir(pins.links()).into_iter().flatten().flatten() {
-        // What is no link goes with the folder.
+        // Anything that is no link is deleted with the folder.
         let _ = PinnedLink::from_pin(entry.path()).map(PinnedLink::unpin);
     }
 }
@@ -174,17 +174,17 @@ pub(super) fn pinned_links(pins: &Pins, program: &str) -> Result<Vec<PathBuf>, D
     Ok(links)
 }
 
-/// Attaches the socket hooks to the root of the control groups. They look at the namespace
-/// of each socket and leave all but the router's alone.
+/// Attaches the socket hooks to the root control group. They check the namespace of each socket and
+/// ignore all but the router's.
 pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let path = cgroup2()?;
     let cgroup = File::open(&path).map_err(|cause| DatapathError::Cgroup { path, cause })?;
     for name in programs::SOCKET_HOOKS {
-        let error = |cause| DatapathError::Program { program: name, cause };
+        let error = program_error(name);
         let program = object.program_mut(name).ok_or_else(|| missing(name))?;
         let program: &mut CgroupSockAddr = program.try_into().map_err(error)?;
-        insist(|| program.load()).map_err(error)?;
-        // Links on one group always stand side by side; the flag is for the older interface.
+        load_retry(|| program.load()).map_err(error)?;
+        // Several links on one group never replace each other; the flag is for the older interface.
         let id = program.attach(&cgroup, CgroupAttachMode::Single).map_err(error)?;
         let link = program.take_link(id).map_err(error)?;
         let pin = pins.link(name, 0);
@@ -194,7 +194,8 @@ pub(super) fn attach_socket_hooks(object: &mut Ebpf, pins: &Pins) -> Result<(), 
     Ok(())
 }
 
-/// Where the version 2 hierarchy is mounted and can be reached: another mount may lie above it.
+/// The path of the version 2 hierarchy. Another file system may be mounted over it: then it is not
+/// reachable.
 pub(super) fn cgroup2() -> Result<PathBuf, DatapathError> {
     let mounts = fs::read_to_string("/proc/self/mounts")
         .map_err(|cause| DatapathError::System { what: "read /proc/self/mounts", cause })?;

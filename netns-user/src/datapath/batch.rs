@@ -1,5 +1,5 @@
-//! Tables as a whole, in few system calls: a table may have a million entries, and one call for
-//! each would take a second.
+//! Reads and writes many entries of a table with few system calls: a table may have a million
+//! entries, and one call for each would take a second.
 
 use std::{
     io,
@@ -13,12 +13,12 @@ use nix::errno::Errno;
 
 use super::probe::{address, call, request};
 
-/// Entries that are asked for at a time. A bucket of a hash table is given out as a whole, and
-/// hardly one has as many.
+/// Entries that are requested at a time. The kernel returns whole buckets of a hash table, which
+/// are hardly ever larger.
 const AT_A_TIME: usize = 1 << 14;
 
-/// The entries of a hash table, each once. One that is added or removed meanwhile may be missed.
-/// Kernel 5.6.
+/// The entries of a hash table, each once. An entry that is added or removed in the meantime may be
+/// missed. Kernel 5.6.
 ///
 /// # Errors
 /// The kernel's.
@@ -35,11 +35,11 @@ pub(super) fn elements<V: Pod>(
     from: u32,
     to: u32,
 ) -> Result<Vec<(u32, V)>, SyscallError> {
-    // An array's mark of how far it has come is the last index.
+    // The position in an array is the last index.
     ask(map, from.checked_sub(1), to.saturating_sub(from) as usize)
 }
 
-/// Up to `most` entries, or a few more, after what a mark of the kernel's says.
+/// About `most` entries after a position of the kernel's.
 fn ask<K: Pod, V: Pod>(
     map: &MapData,
     mut come: Option<u32>,
@@ -66,7 +66,7 @@ fn ask<K: Pod, V: Pod>(
         let is_end = match answer {
             Ok(_) => false,
             Err(error) if is(&error, Errno::ENOENT) => true,
-            // A bucket has more than there is room for.
+            // A bucket does not fit.
             Err(error) if is(&error, Errno::ENOSPC) => {
                 room *= 2;
                 continue;
@@ -89,7 +89,7 @@ fn ask<K: Pod, V: Pod>(
     Ok(found)
 }
 
-/// Removes entries of a hash table; those that are gone already are no fault. Kernel 5.6.
+/// Removes entries of a hash table. Entries that are gone already are no error. Kernel 5.6.
 ///
 /// # Errors
 /// The kernel's.
@@ -99,7 +99,7 @@ pub(super) fn remove<K: Pod>(map: &MapData, mut keys: &[K]) -> Result<(), Syscal
         request.batch.keys = address(keys.as_ptr());
         match call(bpf_cmd::BPF_MAP_DELETE_BATCH, &mut request) {
             Ok(_) => return Ok(()),
-            // One is not there. The kernel tells how many it removed before.
+            // One entry does not exist. The kernel returns how many it has removed before it.
             Err(error) if is(&error, Errno::ENOENT) => {
                 // SAFETY: as in `entries`.
                 let done = unsafe { request.batch.count } as usize;
@@ -111,7 +111,7 @@ pub(super) fn remove<K: Pod>(map: &MapData, mut keys: &[K]) -> Result<(), Syscal
     Ok(())
 }
 
-/// A request about so many entries of a map.
+/// A request for `count` entries of a map.
 fn of_map(map: &MapData, count: usize) -> bpf_attr {
     let mut request = request();
     // SAFETY: as in `entries`.

@@ -1,8 +1,8 @@
-//! What of the datapath of a living lab differs from a description.
+//! The differences between an installed datapath and a description.
 
 use std::{collections::HashSet, net::Ipv4Addr};
 
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::{HashMap, MapData};
 use ipnet::Ipv4Net;
 use netns_common::abi::{
     BridgePort, Endpoint, Ip4, KEEP_CLASS, KEEP_PARITY, Prefix, Settings, SourceCheck, Timeouts,
@@ -10,8 +10,9 @@ use netns_common::abi::{
 };
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, Reassembly, RoutedPrefix,
+    Datapath, DatapathSpec, Reassembly, RoutedPrefix,
     configure::{self, Interfaces},
+    error::{DatapathError, map_error},
     spec::CableSpec,
 };
 use crate::{
@@ -20,25 +21,25 @@ use crate::{
     topology::NatTimeouts,
 };
 
-/// What of a datapath differs from its description.
+/// A difference between a datapath and its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatapathChange {
     SourceCheck(bool),
     ViaStack(bool),
-    /// A setting of the translation, by its key in the topology file.
+    /// A setting of the NAT, by its key in the topology file.
     Setting {
         key: String,
         from: String,
         to: String,
     },
-    /// Whether what a cable carries is checked, by its port's interface; `None`: as the lab.
+    /// Whether the sources of a cable are checked, by its port's interface; `None`: as in the lab.
     CableSourceCheck {
         port: String,
         check: Option<bool>,
     },
-    /// The reassembler, of which something is not there any more.
+    /// The reassembler, a part of which is missing.
     Reassembler,
-    /// The guard of what the router forwards, which is not there any more.
+    /// The guard of the router's forwarding, which is missing.
     ForwardGuard,
     /// A source that may leave by an uplink untranslated.
     Routed {
@@ -69,23 +70,23 @@ pub(super) type Ports = HashMap<MapData, u32, BridgePort>;
 pub(super) type Endpoints = HashMap<MapData, Ip4, Endpoint>;
 
 impl Datapath {
-    /// Whether this datapath can be brought to another description: its tables are all there,
-    /// and all that is attached or pinned only when a datapath is made.
+    /// Whether this datapath can be changed to another description: all its tables exist, and
+    /// everything that is attached or pinned only when a datapath is made.
     pub fn is_whole(&self) -> bool {
         maps::PINNED.iter().all(|name| self.pins.map(name).exists())
             && programs::SOCKET_HOOKS.iter().all(|name| self.pins.link(name, 0).exists())
             && self.pins.program(programs::FORGET_FLOWS).exists()
     }
 
-    /// Whether it was installed for the router in whose namespace this is.
+    /// Whether it was installed for the router in the calling thread's namespace.
     pub fn is_here(&self) -> Result<bool, DatapathError> {
         let cookie = own_cookie().map_err(DatapathError::Namespace)?;
         Ok(self.settings()?.router_cookie == cookie)
     }
 
-    /// What of it differs from the description. Interfaces that are not there yet count as
-    /// added. Must run inside the router's namespace.
-    pub fn differences(&self, spec: &DatapathSpec) -> Result<Vec<DatapathChange>, DatapathError> {
+    /// All differences from the description. Interfaces that do not exist yet count as added. Must
+    /// run inside the router's namespace.
+    pub fn changes_to(&self, spec: &DatapathSpec) -> Result<Vec<DatapathChange>, DatapathError> {
         let mut changes = Vec::new();
         if (self.settings()?.source_check != 0) != spec.source_check {
             changes.push(DatapathChange::SourceCheck(spec.source_check));
@@ -153,8 +154,8 @@ impl Datapath {
         Ok(changes)
     }
 
-    /// Whether the settings are as the description and the rules want them, and all rules are
-    /// written: somebody who changed them may have been killed.
+    /// Whether the settings are as the description and the rules need them, and all rules are
+    /// completely written: a process may have been killed while it changed them.
     fn is_as_wanted(
         &self,
         spec: &DatapathSpec,
@@ -183,7 +184,7 @@ impl Datapath {
         Ok(gone.chain(new.map(|routed| change(routed, true))).collect())
     }
 
-    /// Rules to be deleted, and rules to be added.
+    /// The rules to delete, and the rules to add.
     pub(super) fn rule_differences(
         &self,
         spec: &DatapathSpec,
@@ -208,8 +209,7 @@ impl Datapath {
         Ok((gone, new.chain(new_forwards.map(|rule| forward(rule, true))).collect()))
     }
 
-    /// Whether the tables hold just this of a cable, however its sources are checked and how many
-    /// connections it may have.
+    /// Whether the tables describe a cable correctly, apart from its source check and its quota.
     pub(super) fn knows(
         &self,
         cable: &CableSpec,
@@ -232,7 +232,7 @@ impl Datapath {
     }
 }
 
-/// The settings that have a value.
+/// The changed settings that have a value.
 fn changed_settings(
     old: &Settings,
     spec: &DatapathSpec,
@@ -258,7 +258,7 @@ fn changed_settings(
         ("nat.keep_parity".to_owned(), word(keeps(KEEP_PARITY)), word(spec.keep_parity)),
         ("nat.keep_class".to_owned(), word(keeps(KEEP_CLASS)), word(spec.keep_class)),
     ];
-    // Of an uplink that is made anew it goes without saying.
+    // A new uplink has no line of its own here.
     let ends = spec.uplinks.iter().filter_map(|name| {
         let entered = old.far_end(interfaces.index(name).ok()?).is_some();
         let enters = spec.far_ends.iter().any(|(uplink, _)| uplink == name);
@@ -268,7 +268,7 @@ fn changed_settings(
     changed.map(|(key, from, to)| DatapathChange::Setting { key, from, to }).collect()
 }
 
-/// What the tables have of a cable.
+/// The entry of a cable in the tables.
 pub(super) fn port_of(
     cable: &CableSpec,
     ports: &Ports,
@@ -277,18 +277,14 @@ pub(super) fn port_of(
     interfaces.index(&cable.port).ok().and_then(|index| ports.get(&index, 0).ok())
 }
 
-/// Whether the tables say of a cable that its sources are checked as described.
+/// Whether the source check of a cable is as described.
 fn is_checked_as(cable: &CableSpec, known: &BridgePort) -> bool {
     known.source_check == SourceCheck::from_choice(cable.source_check) as u8
 }
 
-/// The quota of a cable, of which 0 is none of its own.
+/// The quota of a cable; 0 stands for that of the lab.
 fn quota_in_words(quota: u32) -> String {
     if quota == 0 { "as nat.quota".into() } else { quota.to_string() }
-}
-
-pub(super) fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
-    move |cause| DatapathError::Map { map, cause }
 }
 
 pub(super) fn keys<K: aya::Pod, V: aya::Pod>(

@@ -1,4 +1,4 @@
-//! Filling the maps that describe the lab: ends, ports, addresses, settings.
+//! Fills the maps that describe the lab: endpoints, ports, addresses, settings.
 
 use std::{collections::HashMap as StdHashMap, fs::File, io::Read as _, net::Ipv4Addr};
 
@@ -11,10 +11,15 @@ use netns_common::abi::{
 };
 use nix::ifaddrs::getifaddrs;
 
-use super::{Datapath, DatapathError, DatapathSpec, RoutedPrefix, batch, marks, spec::CableSpec};
+use super::{
+    Datapath, DatapathSpec, RoutedPrefix, batch,
+    error::{DatapathError, map_error},
+    marks,
+    spec::CableSpec,
+};
 use crate::net::{kernel, netns::own_cookie};
 
-/// The kernel whose routing table can be asked for packets with a mark (`BPF_FIB_LOOKUP_MARK`):
+/// The first kernel whose routing table can be queried with a mark (`BPF_FIB_LOOKUP_MARK`):
 /// major, minor.
 pub(crate) const ROUTE_MARKS: (u32, u32) = (6, 10);
 
@@ -22,9 +27,9 @@ pub(crate) const ROUTE_MARKS: (u32, u32) = (6, 10);
 #[derive(Debug)]
 pub(super) struct Interfaces {
     by_name: StdHashMap<String, (u32, [u8; 6])>,
-    /// IPv4 addresses with the interfaces that have them, loopback left out.
+    /// The IPv4 addresses and their interfaces, without loopback.
     addresses: Vec<(String, Ipv4Addr)>,
-    /// The broadcast addresses of all of them.
+    /// The broadcast addresses of all interfaces.
     broadcasts: Vec<Ipv4Addr>,
 }
 
@@ -45,11 +50,12 @@ impl Interfaces {
             } else if let Some(inet) = address.as_sockaddr_in()
                 && !inet.ip().is_loopback()
             {
-                // An address with a label comes under that: the name of its link, and more.
+                // An address with a label is listed under the label, which begins with the name of
+                // the link.
                 let name = entry.interface_name.split(':').next().unwrap_or_default();
                 interfaces.addresses.push((name.to_owned(), inet.ip()));
                 let mask = entry.netmask.and_then(|mask| Some(mask.as_sockaddr_in()?.ip()));
-                // Of one address there is none (RFC 3021).
+                // Subnets of one or two addresses have none (RFC 3021).
                 if let Some(mask) = mask.filter(|mask| u32::from(*mask) < u32::MAX - 1) {
                     let last = u32::from(inet.ip()) | !u32::from(mask);
                     interfaces.broadcasts.push(Ipv4Addr::from(last));
@@ -59,12 +65,12 @@ impl Interfaces {
         Ok(interfaces)
     }
 
-    /// The IPv4 addresses of all of them, loopback left out.
+    /// The IPv4 addresses of all interfaces, without loopback.
     pub(super) fn addresses(&self) -> Vec<Ipv4Addr> {
         self.addresses.iter().map(|(_, address)| *address).collect()
     }
 
-    /// The IPv4 addresses of one of them.
+    /// The IPv4 addresses of one interface.
     pub(super) fn addresses_of(&self, name: &str) -> Vec<Ipv4Addr> {
         let own = self.addresses.iter().filter(|(owner, _)| owner == name);
         own.map(|(_, address)| *address).collect()
@@ -83,11 +89,11 @@ impl Interfaces {
     }
 }
 
-/// Tells the programs of a new lab how its flow table lies.
+/// Writes the layout of a new flow table for the programs.
 pub(super) fn write_flow_layout(datapath: &Datapath, capacity: u32) -> Result<(), DatapathError> {
     let layout = FlowLayout::of(capacity, random_seed()?);
     let mut map: Array<MapData, FlowLayout> = datapath.map(maps::FLOW_LAYOUT)?;
-    map.set(0, layout, 0).map_err(|cause| DatapathError::Map { map: maps::FLOW_LAYOUT, cause })
+    map.set(0, layout, 0).map_err(map_error(maps::FLOW_LAYOUT))
 }
 
 /// Writes the settings of a new lab.
@@ -98,7 +104,7 @@ pub(super) fn write_settings(
 ) -> Result<(), DatapathError> {
     let settings = settings(spec, interfaces, random_seed()?)?;
     let mut map: Array<MapData, Settings> = datapath.map(maps::SETTINGS)?;
-    map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+    map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
 }
 
 /// The settings of a description. `seed` is a secret.
@@ -143,7 +149,7 @@ pub(super) fn settings(
                 .iter()
                 .any(|(uplink, primary)| uplink == name && primary == *address)
         };
-        // The kernel does not list them in the file's order.
+        // The kernel's order is not that of the file.
         let first = own.iter().find(is_primary).or(own.first());
         settings.externals[index] = first.map_or(Ip4::UNSPECIFIED, |address| Ip4::from(*address));
         if let Some((_, mac)) = spec.far_ends.iter().find(|(uplink, _)| uplink == name) {
@@ -177,7 +183,7 @@ pub(super) fn prefix(net: &Ipv4Net) -> Prefix {
     Prefix::new(Ip4::from(net.network()), net.prefix_len())
 }
 
-/// A cable as the datapath knows its end on the bridge.
+/// The entry of a cable's end in the router.
 pub(super) fn bridge_port(
     cable: &CableSpec,
     interfaces: &Interfaces,
@@ -194,13 +200,12 @@ pub(super) fn bridge_port(
     })
 }
 
-/// A cable as the datapath knows its end in the namespace. `index` is that of the end on the
-/// bridge.
+/// The entry of a cable's end in the namespace. `index` is that of the end in the router.
 pub(super) fn endpoint(cable: &CableSpec, index: u32, port: &BridgePort) -> Endpoint {
     Endpoint { cable: index, bridge: port.bridge, mac: cable.mac, padding: [0; 2] }
 }
 
-/// Writes what the datapath knows of a cable.
+/// Writes the entries of a cable.
 pub(super) fn write_cable(
     datapath: &Datapath,
     cable: &CableSpec,
@@ -209,30 +214,28 @@ pub(super) fn write_cable(
     let index = interfaces.index(&cable.port)?;
     let port = bridge_port(cable, interfaces)?;
     let mut ports: HashMap<MapData, u32, BridgePort> = datapath.map(maps::BRIDGE_PORTS)?;
-    ports
-        .insert(index, port, 0)
-        .map_err(|cause| DatapathError::Map { map: maps::BRIDGE_PORTS, cause })?;
-    // Its bridge may be another one.
+    ports.insert(index, port, 0).map_err(map_error(maps::BRIDGE_PORTS))?;
+    // The bridge of the port may have changed.
     let mut devices: Array<MapData, PortDevice> = datapath.map(maps::PORT_DEVICES)?;
     devices
         .set(index % PORT_DEVICES_KNOWN, PortDevice::default(), 0)
-        .map_err(|cause| DatapathError::Map { map: maps::PORT_DEVICES, cause })?;
+        .map_err(map_error(maps::PORT_DEVICES))?;
     let mut endpoints: HashMap<MapData, Ip4, Endpoint> = datapath.map(maps::ENDPOINTS)?;
     for address in &cable.addresses {
         endpoints
             .insert(Ip4::from(*address), endpoint(cable, index, &port), 0)
-            .map_err(|cause| DatapathError::Map { map: maps::ENDPOINTS, cause })?;
+            .map_err(map_error(maps::ENDPOINTS))?;
     }
     Ok(())
 }
 
-/// Writes the router's own addresses and the broadcast addresses of its links, as they are now, and
-/// returns those that it had and has no more.
+/// Writes the router's present addresses and the broadcast addresses of its links. Returns the
+/// addresses that the router has lost.
 pub(super) fn write_host_addresses(
     datapath: &Datapath,
     interfaces: &Interfaces,
 ) -> Result<Vec<Ip4>, DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::HOST_ADDRESSES, cause };
+    let error = map_error(maps::HOST_ADDRESSES);
     let mut map: HashMap<MapData, Ip4, LinkAddress> = datapath.map(maps::HOST_ADDRESSES)?;
     let entry = |address: &Ipv4Addr, kind: HostAddress, link| {
         (Ip4::from(*address), LinkAddress { kind: kind as u32, link })
@@ -256,13 +259,13 @@ pub(super) fn write_host_addresses(
     Ok(gone)
 }
 
-/// Writes which part each link has in the lab. What is new is written before what is gone is
-/// removed: a link of the lab is never taken for one of others.
+/// Writes the role of each link. New entries are written before old ones are removed: a link of the
+/// lab never counts as a foreign one.
 pub(super) fn write_links(
     datapath: &Datapath,
     links: &StdHashMap<u32, LinkRole>,
 ) -> Result<(), DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::LINK_ROLES, cause };
+    let error = map_error(maps::LINK_ROLES);
     let mut map: HashMap<MapData, u32, u32> = datapath.map(maps::LINK_ROLES)?;
     for (index, role) in links {
         map.insert(index, *role as u32, 0).map_err(error)?;
@@ -276,20 +279,19 @@ pub(super) fn write_links(
     if is_any_gone { forget_noted_links(datapath) } else { Ok(()) }
 }
 
-/// Has the programs find out anew which links are the lab's.
+/// Makes the programs find out again which links are the lab's.
 pub(super) fn forget_noted_links(datapath: &Datapath) -> Result<(), DatapathError> {
     let map_data = datapath.open_map(maps::LAB_LINKS)?;
     let words: Vec<(u32, u64)> = batch::elements(&map_data, 0, LINKS_NOTED / u64::BITS)
-        .map_err(|cause| DatapathError::Map { map: maps::LAB_LINKS, cause: cause.into() })?;
+        .map_err(map_error(maps::LAB_LINKS))?;
     let mut map: Array<MapData, u64> = datapath.map(maps::LAB_LINKS)?;
     for (number, _) in words.iter().filter(|(_, word)| *word != 0) {
-        map.set(*number, 0, 0)
-            .map_err(|cause| DatapathError::Map { map: maps::LAB_LINKS, cause })?;
+        map.set(*number, 0, 0).map_err(map_error(maps::LAB_LINKS))?;
     }
     Ok(())
 }
 
-/// The parts that the links of a description have in the lab.
+/// The roles of the links of a description.
 pub(super) fn links(
     spec: &DatapathSpec,
     interfaces: &Interfaces,
@@ -299,13 +301,13 @@ pub(super) fn links(
     lab.chain(uplinks).map(|(name, role)| Ok((interfaces.index(name)?, role))).collect()
 }
 
-/// Writes the addresses that translated packets may bear. None is taken away: a flow may bear it.
+/// Writes the external addresses of translated packets. None is removed: a flow may still use it.
 pub(super) fn write_externals(
     datapath: &Datapath,
     uplinks: &[String],
     interfaces: &Interfaces,
 ) -> Result<(), DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::EXTERNALS, cause };
+    let error = map_error(maps::EXTERNALS);
     let mut map: HashMap<MapData, Ip4, u32> = datapath.map(maps::EXTERNALS)?;
     for address in uplinks.iter().flat_map(|name| interfaces.addresses_of(name)) {
         map.insert(Ip4::from(address), 1, 0).map_err(error)?;
@@ -313,14 +315,13 @@ pub(super) fn write_externals(
     Ok(())
 }
 
-/// Writes which sources may leave untranslated, and returns those of them that were not so, or are
-/// not any more.
+/// Writes the sources that may leave untranslated. Returns those that were added or removed.
 pub(super) fn write_routed(
     datapath: &Datapath,
     spec: &DatapathSpec,
     interfaces: &Interfaces,
 ) -> Result<Vec<(u32, Prefix)>, DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::ROUTED, cause };
+    let error = map_error(maps::ROUTED);
     let mut map: LpmTrie<MapData, MasqueradeKey, u32> = datapath.map(maps::ROUTED)?;
     let mut wanted = Vec::new();
     for RoutedPrefix { uplink, source } in &spec.routed {
@@ -338,7 +339,7 @@ pub(super) fn write_routed(
     Ok(gone.chain(wanted.iter().filter(|entry| changed(&old, entry))).copied().collect())
 }
 
-/// Which sources may leave untranslated, each with the index of its uplink.
+/// The sources that may leave untranslated, each with the index of its uplink.
 pub(super) fn routed(datapath: &Datapath) -> Result<Vec<(u32, Prefix)>, DatapathError> {
     let map: LpmTrie<MapData, MasqueradeKey, u32> = datapath.map(maps::ROUTED)?;
     let entry = |key: Key<MasqueradeKey>| {
@@ -347,7 +348,7 @@ pub(super) fn routed(datapath: &Datapath) -> Result<Vec<(u32, Prefix)>, Datapath
         (uplink, Prefix::new(source, u8::try_from(length).unwrap_or(32)))
     };
     let keys = map.keys().map(|key| key.map(entry));
-    keys.collect::<Result<_, _>>().map_err(|cause| DatapathError::Map { map: maps::ROUTED, cause })
+    keys.collect::<Result<_, _>>().map_err(map_error(maps::ROUTED))
 }
 
 fn routed_key(uplink: u32, source: Prefix) -> Key<MasqueradeKey> {
@@ -356,7 +357,7 @@ fn routed_key(uplink: u32, source: Prefix) -> Key<MasqueradeKey> {
     Key::new(MasqueradeKey::UPLINK_BITS + length, key)
 }
 
-/// 16 bytes that nobody else knows.
+/// 16 random bytes.
 fn random_seed() -> Result<[u64; 2], DatapathError> {
     let read = || {
         let mut source = File::open("/dev/urandom")?;

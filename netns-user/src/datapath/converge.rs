@@ -1,5 +1,4 @@
-//! Bringing the datapath of a living lab to a new description: what does not change keeps its
-//! connections.
+//! Changes an installed datapath to a new description: unchanged parts keep their connections.
 
 use std::{
     collections::{HashMap as StdHashMap, HashSet},
@@ -13,19 +12,20 @@ use aya::{
 use netns_common::abi::{Ip4, LinkRole, Settings, maps};
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, Reassembly,
+    Datapath, DatapathSpec, Reassembly,
     attach::{self, Hook},
-    change::{DatapathChange, Endpoints, Ports, keys, map_error, port_of},
+    change::{DatapathChange, Endpoints, Ports, keys, port_of},
     configure::{self, Interfaces},
+    error::{DatapathError, map_error},
     object,
     pins::pin_error,
 };
 use crate::rules::{ForwardRule, MasqueradeRule};
 
 impl Datapath {
-    /// Brings it to the description, whatever it was before, as long as it
-    /// [is whole](Self::is_whole). Flows end whose cable, uplink, address or rule goes.
-    /// Must run inside the router's namespace.
+    /// Changes the datapath to the description, whatever it was before, as long as it [is
+    /// whole](Self::is_whole). Flows end if their cable, uplink, address or rule is removed. Must
+    /// run inside the router's namespace.
     pub fn converge(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
         self.end_dead_log()?;
         if self.flow_capacity()? != spec.flow_capacity || self.pins.has_next_flow_table() {
@@ -35,7 +35,7 @@ impl Datapath {
         let (gone, new) = self.rule_differences(spec)?;
         self.make_forward_guard()?;
         let links = configure::links(spec, &interfaces)?;
-        // A new uplink is one of others until it is guarded.
+        // A new uplink counts as foreign until it is guarded.
         let is_guarded = |index: &u32| self.pins.link(attach::UPLINK[0].program, *index).exists();
         let guarded = links
             .iter()
@@ -63,10 +63,10 @@ impl Datapath {
         let (gone, new) = (split(gone), split(new));
         self.change_masquerades(&gone.0, &new.0)?;
         self.change_forwards(&gone.1, &new.1)?;
-        self.mend_rules()
+        self.recover_rules()
     }
 
-    /// The secret stays: the ports of living flows were drawn from it.
+    /// The secret stays: the ports of existing flows were derived from it.
     fn converge_settings(
         &self,
         spec: &DatapathSpec,
@@ -81,7 +81,7 @@ impl Datapath {
         map.set(0, new, 0).map_err(map_error(maps::SETTINGS))
     }
 
-    /// The settings that a description wants, with the rules that stand now.
+    /// The settings for a description, with the present rules.
     pub(super) fn wanted_settings(
         &self,
         spec: &DatapathSpec,
@@ -147,8 +147,8 @@ impl Datapath {
         self.detach_others(attach::CABLE, &wanted).map(drop)
     }
 
-    /// Forgets ports that are not wanted and addresses that are not at the end of their cable
-    /// any more, with their flows.
+    /// Removes unwanted ports, and addresses that are no longer at the end of their cable, with
+    /// their flows.
     fn forget_cables(
         &self,
         wanted: &HashSet<u32>,
@@ -171,7 +171,7 @@ impl Datapath {
                 endpoints.remove(&address).map_err(map_error(maps::ENDPOINTS))?;
             }
         }
-        // A flow to an address that is elsewhere by now would go astray.
+        // A flow to an address that has moved would go to the wrong cable.
         self.flush(|flow| {
             gone.contains(&flow.cable)
                 || (flow.cable != 0 && addresses.get(&flow.inside) != Some(&flow.cable))
@@ -179,7 +179,7 @@ impl Datapath {
         self.flush_mappings(|mapping| !addresses.contains_key(&mapping.inside))
     }
 
-    /// Attaches a program where none, or a dead one, is attached.
+    /// Attaches a program to an interface that has none, or a dead one.
     fn attach_anew(
         &self,
         hook: Hook,
@@ -196,7 +196,7 @@ impl Datapath {
         attach::attach(object, &self.pins, hook, interface, index)
     }
 
-    /// The object, loaded when the first asks for it.
+    /// The object, loaded on first use.
     fn loaded<'a>(
         &self,
         spec: &DatapathSpec,
@@ -208,7 +208,7 @@ impl Datapath {
         })
     }
 
-    /// Detaches a program from all interfaces but these, and returns the indexes of those.
+    /// Detaches a program from all other interfaces, and returns their indexes.
     fn detach_others(&self, hook: Hook, wanted: &HashSet<u32>) -> Result<Vec<u32>, DatapathError> {
         let mut detached = Vec::new();
         for path in attach::pinned_links(&self.pins, hook.program)? {
@@ -222,7 +222,7 @@ impl Datapath {
     }
 }
 
-/// The rules among changes, by their kind.
+/// The removed or added rules among changes, by their kind.
 fn split(changes: Vec<DatapathChange>) -> (Vec<MasqueradeRule>, Vec<ForwardRule>) {
     let (mut masquerades, mut forwards) = (Vec::new(), Vec::new());
     for change in changes {

@@ -5,17 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aya::{maps::MapError, programs::ProgramError};
+
 use crate::locks::Holder;
 
-/// An error of the datapath: names the object, says what is wrong and what to do.
+/// An error of the datapath: it names the object, the fault and the remedy.
 ///
-/// Each says by itself all there is to say: causes stand in the text and not in a chain, where
-/// aya would tell them twice.
+/// Each message is complete: causes are part of the text and not of a chain, where aya's would
+/// appear twice.
 #[derive(Debug, thiserror::Error)]
 pub enum DatapathError {
     #[error("interrupted")]
     Interrupted,
-    /// The lab has no datapath, or not any more.
+    /// The lab has no datapath.
     #[error("lab \"{0}\" is not up: build it with `netns up`")]
     NotUp(String),
     /// This version cannot read its maps.
@@ -44,17 +46,17 @@ pub enum DatapathError {
     Load(aya::EbpfError),
     /// The kernel refused a program.
     #[error("cannot load or attach the eBPF program {program}: {}", Chain(cause))]
-    Program { program: &'static str, cause: aya::programs::ProgramError },
-    /// The kernel refused a program that was only tried.
+    Program { program: &'static str, cause: ProgramError },
+    /// The kernel refused a trial program.
     #[error("the kernel refused the eBPF program {program}: {}", Chain(cause))]
-    Trial { program: String, cause: aya::programs::ProgramError },
+    Trial { program: String, cause: ProgramError },
     /// A link could not be pinned, replaced or opened.
     #[error("cannot pin the link of {program} at {path}: {message}")]
     Link { program: &'static str, path: PathBuf, message: String },
     /// A map could not be opened, read or written.
     #[error("cannot use the eBPF map {map}: {}", Chain(cause))]
-    Map { map: &'static str, cause: aya::maps::MapError },
-    /// An interface is not there.
+    Map { map: &'static str, cause: MapError },
+    /// An interface does not exist.
     #[error("there is no interface \"{0}\" in the router's namespace")]
     NoInterface(String),
     /// A file system of control groups is missing.
@@ -74,10 +76,10 @@ pub enum DatapathError {
     /// A system call failed.
     #[error("cannot {what}: {cause}")]
     System { what: &'static str, cause: io::Error },
-    /// The kernel does not tell of the router's namespace.
+    /// The kernel does not describe the router's namespace.
     #[error("{0}")]
     Namespace(crate::net::NetError),
-    /// Somebody changes the rules, or does not end.
+    /// Another process holds the lock on the rules for too long.
     #[error("{}", busy(lab, holder.as_ref(), path))]
     Busy { lab: String, holder: Option<Holder>, path: PathBuf },
     /// A packet log is on already.
@@ -89,19 +91,19 @@ pub enum DatapathError {
     /// A limit of the datapath is exceeded.
     #[error("{0}")]
     Limit(String),
-    /// The rule is there already.
+    /// The rule exists already.
     #[error("the rule `{existing}` already exists: delete it first")]
     RuleExists { existing: String },
-    /// The rule is not there.
+    /// The rule does not exist.
     #[error("there is no rule `{0}`: `netns nat` lists the rules")]
     NoRule(String),
-    /// Of a rule for several ports, some cannot be taken away.
+    /// A part of a rule's ports cannot be removed.
     #[error(
         "there is no rule `{wanted}`, only `{existing}`: a rule can only be deleted with all its \
          ports, {ports}"
     )]
     PartOfRule { wanted: String, existing: String, ports: crate::rules::Ports },
-    /// A masquerade as an address that the router does not have at the uplink.
+    /// A masquerade to an address that the router does not have at the uplink.
     #[error(
         "the router has no address {address} at {uplink}: use one of {own}, or add the address \
          with `netns addr add`"
@@ -116,8 +118,9 @@ pub enum DatapathError {
 }
 
 impl DatapathError {
-    /// A pinned map of the lab could not be opened. One that is not there was taken down.
-    pub(super) fn of_map(lab: &str, map: &'static str, cause: aya::maps::MapError) -> Self {
+    /// The error of a pinned map that could not be opened. If it does not exist, the lab was taken
+    /// down.
+    pub(super) fn of_map(lab: &str, map: &'static str, cause: MapError) -> Self {
         if is_absence(&cause) { Self::NotUp(lab.to_owned()) } else { Self::Map { map, cause } }
     }
 }
@@ -135,13 +138,27 @@ fn busy(lab: &str, holder: Option<&Holder>, path: &Path) -> String {
     }
 }
 
-fn is_absence(error: &aya::maps::MapError) -> bool {
-    matches!(error, aya::maps::MapError::SyscallError(failed)
+/// Makes the error of a map from its cause.
+pub(super) fn map_error<E: Into<MapError>>(
+    map: &'static str,
+) -> impl Fn(E) -> DatapathError + Copy {
+    move |cause| DatapathError::Map { map, cause: cause.into() }
+}
+
+/// Makes the error of a program from its cause.
+pub(super) fn program_error(
+    program: &'static str,
+) -> impl Fn(ProgramError) -> DatapathError + Copy {
+    move |cause| DatapathError::Program { program, cause }
+}
+
+fn is_absence(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(failed)
         if failed.io_error.kind() == io::ErrorKind::NotFound)
 }
 
-/// An error and what is behind it, each thing once: the verifier's reason is the innermost,
-/// and some errors repeat the one behind them.
+/// An error with its causes, without repetition: the verifier's reason is the innermost cause, and
+/// some errors repeat their cause.
 struct Chain<'a>(&'a dyn std::error::Error);
 
 impl fmt::Display for Chain<'_> {
@@ -177,7 +194,7 @@ mod tests {
 
     /// Every variant that has a cause, as `main` prints it.
     #[test]
-    fn a_cause_is_told_once() {
+    fn each_cause_appears_once_in_the_message() {
         let path = PathBuf::from("/sys/fs/bpf/netns/lab");
         let errors = [
             DatapathError::NoBpffs { path: path.clone(), cause: nix::Error::EROFS },
@@ -208,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_is_gone_is_a_lab_that_is_down() {
+    fn a_missing_map_means_that_the_lab_is_down() {
         let gone = SyscallError {
             call: "BPF_OBJ_GET",
             io_error: io::Error::from_raw_os_error(libc::ENOENT),

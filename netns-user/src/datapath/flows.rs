@@ -1,4 +1,4 @@
-//! The flow table and the drop counters, read for a person.
+//! Reads the flow table and the drop counters, for a person.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -18,9 +18,13 @@ use netns_common::{
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 
-use super::{Datapath, DatapathError, batch, rules::sum};
+use super::{
+    Datapath, batch,
+    error::{DatapathError, map_error, program_error},
+    rules::sum,
+};
 
-/// Words of the flow table, each of which tells of 64 records, whose records are read at a time.
+/// Words of the occupancy bitmap (64 records each) whose records are read at a time.
 const WORDS_AT_A_TIME: usize = 256;
 
 /// A connection in the flow table.
@@ -28,21 +32,21 @@ const WORDS_AT_A_TIME: usize = 256;
 pub struct FlowStatus {
     pub protocol: &'static str,
     pub state: &'static str,
-    /// The kind of rule that made it, in JSON as a word.
+    /// The kind of rule that made it; in JSON a word.
     #[serde(serialize_with = "kind_in_a_word")]
     pub kind: FlowKind,
-    /// The end in a namespace, as it calls itself. The port of ICMP is its identifier.
+    /// The inside end: address and port in the namespace. The port of ICMP is its identifier.
     pub inside: SocketAddrV4,
-    /// The same end, as the outside sees it.
+    /// The external address and port of the inside end.
     pub external: SocketAddrV4,
     /// The other end.
     pub remote: SocketAddrV4,
-    /// The other end as the inside end knows it: by another port where several would look the same
-    /// to it.
+    /// The other end as the inside end sees it: with another port, if several remote ends would
+    /// otherwise look the same to it.
     pub remote_inside: SocketAddrV4,
     pub age_seconds: u32,
     pub idle_seconds: u32,
-    /// How long it will be remembered if nothing more is sent.
+    /// Seconds until it expires without further packets.
     pub expires_seconds: u32,
     /// From the inside end to the remote.
     pub packets_out: u32,
@@ -60,7 +64,7 @@ pub(crate) fn kind_in_a_word<S: Serializer>(
     serializer.serialize_str(kind.name())
 }
 
-/// What was dropped for one reason.
+/// The packets that were dropped for one reason.
 #[derive(Clone, Debug, Serialize)]
 pub struct DropStatus {
     pub reason: &'static str,
@@ -70,8 +74,8 @@ pub struct DropStatus {
 }
 
 impl Datapath {
-    /// Goes through the living flows, in no particular order. Expired ones that were not swept yet
-    /// are left out. There may be a million, so they are not all in memory.
+    /// Calls `take` for each flow, in no particular order, without expired ones that were not swept
+    /// yet. There may be a million, so they are not all in memory.
     pub fn each_flow(&self, mut take: impl FnMut(FlowStatus)) -> Result<(), DatapathError> {
         let now = now()?;
         let settings = self.settings()?;
@@ -82,9 +86,9 @@ impl Datapath {
         })
     }
 
-    /// How many connections the flow table can hold.
+    /// The capacity of the flow table.
     pub fn flow_capacity(&self) -> Result<u32, DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::FLOWS, cause };
+        let error = map_error(maps::FLOWS);
         Ok(self.open_map(maps::FLOWS)?.info().map_err(error)?.max_entries())
     }
 
@@ -95,7 +99,7 @@ impl Datapath {
         Ok(count)
     }
 
-    /// Removes the flows that `which` names and returns how many there were.
+    /// Removes the flows that `which` selects, and returns their number.
     pub(super) fn flush(&self, which: impl Fn(&Flow) -> bool) -> Result<usize, DatapathError> {
         let mut keys = Vec::new();
         self.each_record(|key, flow| {
@@ -107,7 +111,7 @@ impl Datapath {
         Ok(keys.len())
     }
 
-    /// Removes the mappings that `which` names.
+    /// Removes the mappings that `which` selects.
     pub(super) fn flush_mappings(
         &self,
         which: impl Fn(&Mapping) -> bool,
@@ -118,9 +122,9 @@ impl Datapath {
         self.remove_entries(maps::MAPPINGS, &keys)
     }
 
-    /// What was dropped, by reason; reasons that never occurred are left out.
+    /// The dropped packets by reason, without reasons that never occurred.
     pub fn drops(&self) -> Result<Vec<DropStatus>, DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::DROP_COUNTERS, cause };
+        let error = map_error(maps::DROP_COUNTERS);
         let map: PerCpuArray<MapData, Counter> = self.map(maps::DROP_COUNTERS)?;
         let mut drops = Vec::new();
         for reason in DropReason::ALL {
@@ -137,21 +141,21 @@ impl Datapath {
         Ok(drops)
     }
 
-    /// The settings as the kernel has them.
+    /// The present settings.
     pub fn settings(&self) -> Result<Settings, DatapathError> {
         let map: aya::maps::Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.get(&0, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+        map.get(&0, 0).map_err(map_error(maps::SETTINGS))
     }
 
-    /// Goes through the records that are taken, of which some may have expired. They are read some
-    /// thousands at a time.
+    /// Calls `take` for each record in use; some may have expired. They are read some thousands at
+    /// a time.
     pub(super) fn each_record(
         &self,
         mut take: impl FnMut(FlowKey, Flow),
     ) -> Result<(), DatapathError> {
         let words: Vec<(u32, FlowWord)> = self.entries(maps::FLOW_WORDS)?;
         let (heads, tails) = (self.open_map(maps::FLOWS)?, self.open_map(maps::FLOW_TAILS)?);
-        // A table is mostly empty, and larger than what is in it.
+        // A table is mostly empty: only used parts are read.
         let runs = words.chunk_by(|(_, a), (_, b)| (a.taken == 0) == (b.taken == 0));
         for run in runs.flat_map(|run| run.chunks(WORDS_AT_A_TIME)) {
             let [(first, word), ..] = run else { continue };
@@ -160,16 +164,13 @@ impl Datapath {
             }
             let from = first * RECORDS_OF_WORD;
             let to = from + run.len() as u32 * RECORDS_OF_WORD;
-            let found: Vec<(u32, FlowRecord)> = batch::elements(&heads, from, to)
-                .map_err(|cause| DatapathError::Map { map: maps::FLOWS, cause: cause.into() })?;
+            let found: Vec<(u32, FlowRecord)> =
+                batch::elements(&heads, from, to).map_err(map_error(maps::FLOWS))?;
             let tails: Vec<(u32, FlowTail)> =
-                batch::elements(&tails, from, to).map_err(|cause| DatapathError::Map {
-                    map: maps::FLOW_TAILS,
-                    cause: cause.into(),
-                })?;
+                batch::elements(&tails, from, to).map_err(map_error(maps::FLOW_TAILS))?;
             for ((number, record), (_, tail)) in found.iter().zip(&tails) {
-                let word = number.checked_sub(from).map(|place| place / RECORDS_OF_WORD);
-                let word = word.and_then(|place| run.get(place as usize));
+                let word = number.checked_sub(from).map(|offset| offset / RECORDS_OF_WORD);
+                let word = word.and_then(|offset| run.get(offset as usize));
                 if word.is_some_and(|(_, word)| (word.taken >> (number % RECORDS_OF_WORD)) & 1 == 1)
                 {
                     take(record.key(), Flow { head: record.head, tail: *tail });
@@ -179,13 +180,13 @@ impl Datapath {
         Ok(())
     }
 
-    /// Forgets flows, and what was derived from them. Programs do it, since they alone can change
+    /// Removes flows and everything derived from them. Programs do it, since only they can change
     /// the table while packets do.
     fn forget(&self, keys: &[FlowKey]) -> Result<(), DatapathError> {
         if keys.is_empty() {
             return Ok(());
         }
-        let error = |cause| DatapathError::Program { program: programs::FORGET_FLOWS, cause };
+        let error = program_error(programs::FORGET_FLOWS);
         let path = self.pins.program(programs::FORGET_FLOWS);
         let program = SchedClassifier::from_pin(path).map_err(error)?;
         for keys in keys.chunks(FORGOTTEN_AT_ONCE as usize) {
@@ -201,13 +202,11 @@ impl Datapath {
         &self,
         map: &'static str,
     ) -> Result<Vec<(K, V)>, DatapathError> {
-        batch::entries(&self.open_map(map)?)
-            .map_err(|cause| DatapathError::Map { map, cause: cause.into() })
+        batch::entries(&self.open_map(map)?).map_err(map_error(map))
     }
 
     fn remove_entries<K: Pod>(&self, map: &'static str, keys: &[K]) -> Result<(), DatapathError> {
-        batch::remove(&self.open_map(map)?, keys)
-            .map_err(|cause| DatapathError::Map { map, cause: cause.into() })
+        batch::remove(&self.open_map(map)?, keys).map_err(map_error(map))
     }
 }
 
@@ -233,7 +232,7 @@ fn flow_status(key: &FlowKey, flow: &Flow, settings: &Settings, now: Tick) -> Fl
     }
 }
 
-/// The keyword of a protocol in small letters (IANA protocol numbers).
+/// The keyword of a protocol in lower case (IANA protocol numbers).
 const fn protocol_name(number: u8) -> &'static str {
     match number {
         1 => "icmp",
@@ -258,7 +257,7 @@ const fn protocol_name(number: u8) -> &'static str {
     }
 }
 
-/// The kernel side's clock.
+/// The time of the clock that the programs use.
 pub(super) fn now() -> Result<Tick, DatapathError> {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(|error| DatapathError::System {
         what: "read CLOCK_MONOTONIC",

@@ -1,12 +1,12 @@
-//! The guard at the router's forwarding: what comes from the lab leaves by its uplinks or goes
-//! back into the lab.
+//! The guard of the router's forwarding: packets from the lab leave by its uplinks or return into
+//! the lab.
 //!
-//! The programs at the cables refuse what the routing table leads elsewhere, and tell its sender.
-//! The kernel may route a packet otherwise all the same: by a mark that a firewall has set since,
-//! a route that has just changed, a port of the bridge that is not the lab's. So a netfilter
-//! program, which knows both links, has the last word on what the kernel forwards. It stands
-//! before addresses and routes do, needs no hook on links that are yet to come, and no rule of
-//! iptables or nftables appears. Its link keeps the router's namespace as long as it is pinned.
+//! The programs at the cables refuse packets that the routing table leads elsewhere, and tell their
+//! sender. Still, the kernel may route a packet differently: because of a mark that a firewall sets
+//! afterwards, a route that has just changed, or a foreign port of the bridge. So a netfilter
+//! program, which knows both links, decides last about forwarded packets. It is attached before
+//! addresses and routes exist, needs no hook on links that are added later, and adds no visible
+//! rule of iptables or nftables. While its link is pinned, the router's namespace stays alive.
 
 use std::{
     io,
@@ -17,23 +17,24 @@ use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
 use netns_common::abi::{DropReason, LinkRole, maps};
 
 use super::{
-    Datapath, DatapathError,
+    Datapath,
+    error::DatapathError,
     kernel_types::KernelTypes,
     pins::pin_error,
     probe::{self, Instruction, NetfilterHook, instruction},
 };
 
-/// The name that its link is pinned by.
+/// The name of its link's pin.
 pub(super) const LINK: &str = "forward_guard";
 
-/// Where it comes among the netfilter hooks of forwarding: early. No two programs may have the same
-/// place, and each lab of the machine has one.
+/// Its priority among the netfilter hooks of forwarding: early. Priorities are unique, and each lab
+/// on the machine needs one.
 const FIRST_PRIORITY: i32 = -1000;
 const PRIORITIES: i32 = 512;
 
 impl Datapath {
-    /// Attaches the guard, unless it is attached; nothing where the kernel has no netfilter links.
-    /// Must run inside the router's namespace.
+    /// Attaches the guard, unless it is attached or the kernel has no netfilter links. Must run
+    /// inside the router's namespace.
     pub(super) fn make_forward_guard(&self) -> Result<(), DatapathError> {
         let path = self.pins.link(LINK, 0);
         if path.exists() {
@@ -45,7 +46,7 @@ impl Datapath {
             .map_err(|cause| pin_error("pin the netfilter link at", &path, cause))
     }
 
-    /// Whether what the router forwards is guarded. Always so where the kernel can.
+    /// Whether forwarded packets are guarded, or the kernel cannot guard them.
     pub(super) fn has_forward_guard(&self) -> bool {
         self.pins.link(LINK, 0).exists() || probe::defragmentation().is_err()
     }
@@ -53,11 +54,11 @@ impl Datapath {
     /// The program, loaded; `None` on a kernel without netfilter programs or types.
     fn forward_guard_program(&self) -> Result<Option<OwnedFd>, DatapathError> {
         let Ok(types) = KernelTypes::read() else { return Ok(None) };
-        let Some(places) = Places::of(&types) else { return Ok(None) };
+        let Some(offsets) = Offsets::of(&types) else { return Ok(None) };
         let (links, counters) =
             (self.open_map(maps::LINK_ROLES)?, self.open_map(maps::DROP_COUNTERS)?);
         let is_own = self.settings()?.own_namespace != 0;
-        let code = code(&places, links.fd().as_fd(), counters.fd().as_fd(), is_own);
+        let code = code(&offsets, links.fd().as_fd(), counters.fd().as_fd(), is_own);
         match probe::load_netfilter(&code) {
             Ok(program) => Ok(Some(program)),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) && !has_netfilter() => {
@@ -78,7 +79,7 @@ fn has_netfilter() -> bool {
         .is_ok()
 }
 
-/// Attaches the program where no other one is.
+/// Attaches the program at a free priority.
 fn attach(program: &OwnedFd) -> io::Result<OwnedFd> {
     let mut last = io::ErrorKind::AddrInUse.into();
     for priority in FIRST_PRIORITY..FIRST_PRIORITY + PRIORITIES {
@@ -92,8 +93,8 @@ fn attach(program: &OwnedFd) -> io::Result<OwnedFd> {
     Err(last)
 }
 
-/// Where the running kernel has what the program reads.
-struct Places {
+/// The offsets in the running kernel that the program reads.
+struct Offsets {
     /// In `struct nf_hook_state`.
     input: i16,
     output: i16,
@@ -103,7 +104,7 @@ struct Places {
     length: i16,
 }
 
-impl Places {
+impl Offsets {
     fn of(types: &KernelTypes) -> Option<Self> {
         Some(Self {
             input: types.offset("nf_hook_state", "in")?,
@@ -126,8 +127,8 @@ const BUFFER: i16 = 8;
 const PACKETS: i16 = 8;
 const BYTES: i16 = 16;
 
-/// The program. `is_own`: the router is a namespace of its own, in which whatever comes by no
-/// uplink comes from the lab.
+/// The program. `is_own`: the router is a namespace of its own, so a packet that does not come by
+/// an uplink comes from the lab.
 ///
 /// ```text
 /// fn guard(ctx):
@@ -137,7 +138,7 @@ const BYTES: i16 = 16;
 ///     return DROP
 /// ```
 fn code(
-    places: &Places,
+    offsets: &Offsets,
     links: BorrowedFd<'_>,
     counters: BorrowedFd<'_>,
     is_own: bool,
@@ -146,19 +147,19 @@ fn code(
     const HOOK: u8 = 7;
     let mut code = Assembler::default();
     code.add([op::mov(CTX, 1), op::load64(HOOK, CTX, STATE)]);
-    code.look_up_link(places.input, places.index, links);
-    // An unknown link is that of others, who share the machine.
+    code.look_up_link(offsets.input, offsets.index, links);
+    // On the machine, an unknown link belongs to others.
     code.jump_if(0, Is::Equal(0), if is_own { Label::FromLab } else { Label::Accept });
     code.add([op::load32(0, 0, 0)]);
     code.jump_if(0, Is::Equal(LinkRole::Uplink as i32), Label::Accept);
     code.bind(Label::FromLab);
-    code.look_up_link(places.output, places.index, links);
+    code.look_up_link(offsets.output, offsets.index, links);
     code.jump_if(0, Is::NotEqual(0), Label::Accept);
     code.add([op::store32_immediate(FRAME, KEY, DropReason::NoUplink as i32)]);
     code.look_up(counters);
     code.jump_if(0, Is::Equal(0), Label::Drop);
     code.add([op::load64(1, 0, PACKETS), op::add_immediate(1, 1), op::store64(0, PACKETS, 1)]);
-    code.add([op::load64(2, CTX, BUFFER), op::load32(2, 2, places.length)]);
+    code.add([op::load64(2, CTX, BUFFER), op::load32(2, 2, offsets.length)]);
     code.add([op::load64(1, 0, BYTES), op::add(1, 2), op::store64(0, BYTES, 1)]);
     code.bind(Label::Drop);
     code.add([op::mov_immediate(0, DROP), op::EXIT]);
@@ -167,11 +168,11 @@ fn code(
     code.finish()
 }
 
-/// The register that points behind the stack, and the slot there that holds the key of a look-up.
+/// The frame register, and the stack slot with the key of a look-up.
 const FRAME: u8 = 10;
 const KEY: i16 = -4;
 
-/// Where jumps lead.
+/// The targets of jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Label {
     FromLab,
@@ -186,7 +187,7 @@ enum Is {
     NotEqual(i32),
 }
 
-/// Instructions, with jumps to places that are yet to come.
+/// Instructions, with forward jumps.
 #[derive(Debug, Default)]
 struct Assembler {
     code: Vec<Instruction>,
@@ -208,14 +209,14 @@ impl Assembler {
         self.labels.push((label, self.code.len()));
     }
 
-    /// Register 0 is what the map has under the key on the stack; 0 for nothing.
+    /// Loads the map's value for the key on the stack into register 0; 0 if there is none.
     fn look_up(&mut self, map: BorrowedFd<'_>) {
         self.add(op::map(1, map));
         self.add([op::mov(2, FRAME), op::add_immediate(2, KEY.into()), op::CALL_LOOK_UP]);
     }
 
-    /// Register 0 is what the map has of a link of the hook's state, which register 7 points to. A
-    /// packet without that link is accepted.
+    /// Loads the map's value for a link of the hook's state, to which register 7 points, into
+    /// register 0. A packet without that link is accepted.
     fn look_up_link(&mut self, device: i16, index: i16, links: BorrowedFd<'_>) {
         self.add([op::load64(8, 7, device)]);
         self.jump_if(8, Is::Equal(0), Label::Accept);
@@ -246,7 +247,7 @@ mod op {
     pub(super) const EXIT: Instruction = instruction(0x95, 0, 0, 0);
     /// `bpf_map_lookup_elem`.
     pub(super) const CALL_LOOK_UP: Instruction = instruction(0x85, 0, 0, 1);
-    /// In an instruction that loads 64 bits: they are a map's descriptor.
+    /// Marks a 64-bit load of a map's descriptor.
     const MAP: u8 = 1;
 
     pub(super) const fn mov(to: u8, from: u8) -> Instruction {
@@ -285,7 +286,7 @@ mod op {
         instruction(0x62, to, offset, value)
     }
 
-    /// A map as an argument: an instruction of two.
+    /// Loads a map as an argument: a double instruction.
     pub(super) fn map(to: u8, map: BorrowedFd<'_>) -> [Instruction; 2] {
         [instruction(0x18, to | MAP << 4, 0, map.as_raw_fd()), 0]
     }

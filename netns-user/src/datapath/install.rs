@@ -1,25 +1,26 @@
-//! Making a datapath: its programs are loaded first, which takes a good part of a second and
-//! needs nothing of the lab; then it is told of the lab, and attached.
+//! Makes a datapath. Its programs are loaded first, which takes a good part of a second and needs
+//! nothing of the lab; then it is configured and attached.
 
 use aya::Ebpf;
 
 use super::{
-    Datapath, DatapathError, DatapathSpec, attach,
+    Datapath, DatapathSpec, attach,
     configure::{self, Interfaces},
+    error::DatapathError,
     object,
     pins::Pins,
     reassembler,
 };
 
-/// A datapath that is loaded and pinned, and neither configured nor attached. What it has in the
-/// kernel goes with it, unless it is installed.
+/// A datapath that is loaded and pinned, but neither configured nor attached. Unless it is
+/// installed, it is removed when this is dropped.
 #[derive(Debug)]
 pub struct PreparedDatapath {
     pinned: Pinned,
     object: Ebpf,
 }
 
-/// Pins that go with this.
+/// Pins that are removed when this is dropped.
 #[derive(Debug)]
 struct Pinned {
     datapath: Datapath,
@@ -27,9 +28,9 @@ struct Pinned {
 }
 
 impl PreparedDatapath {
-    /// Configures and attaches it. Must run on a thread that is inside the router's namespace. On
-    /// error nothing stays behind. `advanced` is told how many programs of how many are attached,
-    /// and says whether to go on.
+    /// Configures and attaches it. Must run on a thread inside the router's namespace. On error
+    /// nothing stays behind. `advanced` receives the number of attached programs and of all, and
+    /// says whether to go on.
     pub fn install(
         mut self,
         spec: &DatapathSpec,
@@ -44,8 +45,8 @@ impl PreparedDatapath {
 }
 
 impl Datapath {
-    /// Loads and pins the datapath of a lab, wherever the router is to be. What was pinned for a
-    /// lab of that name before is left as it was, and is an error.
+    /// Loads and pins the datapath of a lab, in any namespace. Existing pins of a lab of that name
+    /// are an error, and stay unchanged.
     pub fn prepare(spec: &DatapathSpec) -> Result<PreparedDatapath, DatapathError> {
         let pins = Pins::of(&spec.lab);
         pins.create()?;
@@ -57,9 +58,9 @@ impl Datapath {
         Ok(PreparedDatapath { pinned, object })
     }
 
-    /// Loads, configures and pins the datapath of a lab, and attaches it nowhere: its
-    /// programs, all of them, can then be run over single packets (`BPF_PROG_TEST_RUN`). No timer
-    /// sweeps the flows. Must run inside the router's namespace; on error nothing stays behind.
+    /// Loads, configures and pins the datapath of a lab without attaching it: all its programs can
+    /// then be run over single packets (`BPF_PROG_TEST_RUN`). No timer sweeps the flows. Must run
+    /// inside the router's namespace; on error nothing stays behind.
     pub fn install_unattached(spec: &DatapathSpec) -> Result<(Self, Ebpf), DatapathError> {
         let PreparedDatapath { pinned, object } = Self::prepare(spec)?;
         pinned.datapath.configure(spec, &Interfaces::read()?)?;
@@ -96,7 +97,7 @@ impl Datapath {
                 attach::attach(object, &self.pins, hook, uplink, index)?;
             }
         }
-        // The kernel waits for all CPUs at each, which adds up.
+        // Each takes an RCU grace period, which adds up.
         for (done, cable) in spec.cables.iter().enumerate() {
             if !advanced(done, spec.cables.len()) {
                 return Err(DatapathError::Interrupted);
@@ -118,7 +119,7 @@ impl Pinned {
 impl Drop for Pinned {
     fn drop(&mut self) {
         if !self.stays {
-            // The first error is the one that tells; a second would only repeat it.
+            // The first error is the one to report; a second would only repeat it.
             let _ = self.datapath.pins.remove_version();
             let _ = reassembler::remove_link(&self.datapath.lab);
         }

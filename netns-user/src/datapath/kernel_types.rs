@@ -1,19 +1,19 @@
-//! The running kernel's own types, from /sys/kernel/btf/vmlinux: where a member of a structure
-//! lies differs from kernel to kernel.
+//! The running kernel's types, from /sys/kernel/btf/vmlinux: the offset of a member of a structure
+//! differs from kernel to kernel.
 //!
-//! The format is that of Documentation/bpf/btf.rst, of which names, structures and functions are
-//! read. The crate that reads all of it is under the LGPL, which a static program could not be.
+//! The format is that of Documentation/bpf/btf.rst; only names, structures and functions are read.
+//! The crate that reads all of it is under the LGPL, which does not allow a static program.
 
 use std::{fs, io, ops::Range, path::Path};
 
-/// Where the kernel shows its types, and those of each module.
+/// The folder of the kernel's types and those of each module.
 const FOLDER: &str = "/sys/kernel/btf";
 const VMLINUX: &str = "vmlinux";
 
 /// The first half-word of the format.
 const MAGIC: u16 = 0xeb9f;
 
-/// Kinds of types, and the words that follow the three of each.
+/// Kinds of types, and the words after the first three of each.
 mod kind {
     pub(super) const INT: u32 = 1;
     pub(super) const ARRAY: u32 = 3;
@@ -28,7 +28,7 @@ mod kind {
     pub(super) const ENUM64: u32 = 19;
 }
 
-/// How deep structures without names are looked into.
+/// The depth to which anonymous structures are searched.
 const DEPTH: usize = 8;
 
 /// The types of the running kernel.
@@ -36,18 +36,18 @@ const DEPTH: usize = 8;
 pub(super) struct KernelTypes {
     bytes: Vec<u8>,
     strings: Range<usize>,
-    /// Where each type begins; types are numbered from 1.
+    /// The offset of each type; types are numbered from 1.
     types: Vec<usize>,
-    /// The places in that list of the structures and of the functions, which are looked for by
-    /// name: a kernel has a hundred thousand other types.
+    /// Indexes, in that list, of the structures and of the functions, to find them by name: a
+    /// kernel has a hundred thousand other types.
     structures: Vec<usize>,
     functions: Vec<usize>,
-    /// How many types the kernel itself has, before those of a module.
+    /// The number of the kernel's own types, which come before those of a module.
     before: usize,
 }
 
 impl KernelTypes {
-    /// Reads them.
+    /// Reads the types of the kernel.
     ///
     /// # Errors
     /// When the kernel shows no types (`CONFIG_DEBUG_INFO_BTF`), or they cannot be read.
@@ -56,16 +56,15 @@ impl KernelTypes {
         Self::parse(bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// The offsets of members of the structures that a module has. A part of the kernel that is built
-    /// in has no list of its own: `None`.
+    /// The types of a module. A part of the kernel that is built in has no list of its own: `None`.
     ///
-    /// Its types are numbered on behind the kernel's own, and its names lie behind theirs.
+    /// Its types are numbered after the kernel's own, and its names come after theirs.
     pub(super) fn of_module(&self, name: &str) -> Option<Self> {
         let module = fs::read(Path::new(FOLDER).join(name)).ok()?;
         self.with_these_before(module)
     }
 
-    /// Types that go on behind these.
+    /// The types of a list that continues this one.
     fn with_these_before(&self, bytes: Vec<u8>) -> Option<Self> {
         let before = self.bytes.get(self.strings.clone())?;
         let mut types = Self::parse(bytes)?;
@@ -105,19 +104,19 @@ impl KernelTypes {
         Some(Self { bytes, strings, types, structures, functions, before: 0 })
     }
 
-    /// The offset in bytes of a member of a structure. Members of structures and unions without
-    /// names are members of that which holds them.
+    /// The offset in bytes of a member of a structure. Members of anonymous structures and unions
+    /// are members of the structure that contains them.
     pub(super) fn offset(&self, structure: &str, member: &str) -> Option<i16> {
-        i16::try_from(self.place(structure, member)? / 8).ok()
+        i16::try_from(self.bit_offset(structure, member)? / 8).ok()
     }
 
     /// The first bit of a bit field in its byte, the lowest being 0.
     pub(super) fn bit(&self, structure: &str, member: &str) -> Option<u32> {
-        u32::try_from(self.place(structure, member)? % 8).ok()
+        u32::try_from(self.bit_offset(structure, member)? % 8).ok()
     }
 
     /// The offset of a member in bits.
-    fn place(&self, structure: &str, member: &str) -> Option<usize> {
+    fn bit_offset(&self, structure: &str, member: &str) -> Option<usize> {
         let number = self.find(&self.structures, structure)?;
         self.bits(*self.types.get(number)?, member.as_bytes(), DEPTH)
     }
@@ -138,10 +137,10 @@ impl KernelTypes {
         u32::try_from(self.before + self.find(&self.functions, name)? + 1).ok()
     }
 
-    /// The place in the list of the first of these types that has this name.
+    /// The index of the first of these types that has this name.
     fn find(&self, among: &[usize], name: &str) -> Option<usize> {
-        let is_named = |place: &&usize| {
-            self.types.get(**place).is_some_and(|at| self.has_name(*at, name.as_bytes()))
+        let is_named = |index: &&usize| {
+            self.types.get(**index).is_some_and(|at| self.has_name(*at, name.as_bytes()))
         };
         among.iter().find(is_named).copied()
     }
@@ -168,7 +167,7 @@ impl KernelTypes {
         })
     }
 
-    /// Whether the name whose place in the strings stands at `at` is this one.
+    /// Whether the name whose offset in the strings is stored at `at` is this one.
     fn has_name(&self, at: usize, name: &[u8]) -> bool {
         let rest = || {
             let start = self.strings.start.checked_add(word(&self.bytes, at)?)?;
@@ -209,7 +208,7 @@ const fn length(info: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Strings, with the places of the names in them.
+    /// The strings; the types below refer to the offsets of the names in them.
     const STRINGS: &[u8] = b"\0outer\0inner\0wanted\0late\0call\0";
 
     fn types(words: &[u32]) -> Vec<u8> {
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_a_nameless_union_is_found_and_a_function_has_its_number() {
+    fn members_of_anonymous_unions_and_functions_are_found() {
         // 1: an integer of 32 bits.
         let integer = [0, info(kind::INT, 0), 4, 32];
         // 2: a union without a name, with the member "wanted".
@@ -254,10 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn types_of_a_module_go_on_behind_the_kernels_own() {
+    fn types_of_a_module_continue_those_of_the_kernel() {
         let integer = [0, info(kind::INT, 0), 4, 32];
         let kernel = KernelTypes::parse(types(&integer)).unwrap();
-        // Names that begin behind the kernel's strings: "inner" at 7, "wanted" at 13.
+        // Offsets of names after the kernel's strings: "inner" at 7, "wanted" at 13.
         let name = |at: u32| u32::try_from(STRINGS.len()).unwrap() + at;
         // 2: a structure without a name, with the member "wanted" at 32 bits; 3: one that holds it.
         let nameless = [0, info(kind::STRUCT, 1), 8, name(13), 1, 32];
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_types_are_no_types() {
+    fn damaged_types_are_refused() {
         let whole = types(&[0, info(kind::STRUCT, 9), 16]);
         assert!(
             KernelTypes::parse(whole.clone())

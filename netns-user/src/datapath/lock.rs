@@ -1,4 +1,4 @@
-//! Locks between processes: whoever changes what is in a folder of pins holds the folder.
+//! Locks between processes: a process locks a folder of pins before it changes something there.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -8,12 +8,12 @@ use std::{
 };
 
 use super::{
-    DatapathError,
+    error::DatapathError,
     pins::{make_private, pin_error},
 };
 use crate::locks::{self, Holder, LockError, Patience};
 
-/// An exclusive lock on a folder of pins; it ends when this is dropped, or its process dies.
+/// An exclusive lock on a folder of pins. It ends when this is dropped, or its process ends.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     folder: File,
@@ -21,7 +21,8 @@ pub(super) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Waits for the lock. [`DatapathError::NotUp`] when the lab is down, or went meanwhile.
+    /// Waits for the lock. [`DatapathError::NotUp`] when the lab is down, or was taken down in the
+    /// meantime.
     pub(super) fn wait(lab: &str, path: &Path) -> Result<Self, DatapathError> {
         let Self { folder, path } = Self::open(lab, path)?;
         let tell = |holder: Option<&Holder>| {
@@ -40,7 +41,7 @@ impl FolderLock {
         lock.is_in_place().then_some(lock).ok_or_else(|| DatapathError::NotUp(lab.to_owned()))
     }
 
-    /// The lock, or `None` when somebody has it.
+    /// The lock, or `None` when another process has it.
     pub(super) fn attempt(lab: &str, path: &Path) -> Result<Option<Self>, DatapathError> {
         let lock = Self::open(lab, path)?;
         match lock.folder.try_lock() {
@@ -67,7 +68,8 @@ impl FolderLock {
         }
     }
 
-    /// Whether the folder is still the one at its path: not after `down`, whatever came later.
+    /// Whether the folder is still the one at its path: `down` removes it, and a later `up` makes
+    /// another.
     pub(super) fn is_in_place(&self) -> bool {
         let identity = |data: fs::Metadata| (data.dev(), data.ino());
         let ours = self.folder.metadata().map(identity);

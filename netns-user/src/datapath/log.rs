@@ -1,4 +1,4 @@
-//! The packet log: while a session lives, the programs write a line for each packet.
+//! The packet log: during a session the programs write a line for each packet.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -7,8 +7,9 @@ use aya_log::EbpfLogger;
 use netns_common::abi::programs;
 
 use super::{
-    Datapath, DatapathError,
+    Datapath,
     attach::{Variant, attached_programs, replace_classifiers},
+    error::DatapathError,
     lock::FolderLock,
     object,
 };
@@ -16,17 +17,17 @@ use super::{
 /// Bytes of a program's name that the kernel keeps (`BPF_OBJ_NAME_LEN` without the final zero).
 const KERNEL_NAME: usize = 15;
 
-/// Programs with the log switched on, in place of the silent ones.
+/// A session, in which logging programs replace the silent ones.
 ///
-/// The file descriptor is readable when there are lines; [`Self::flush`] hands them to the
-/// [`log::Log`] given. [`Self::stop`] puts the silent programs back.
+/// The file descriptor is readable when there are lines; [`Self::flush`] passes them to the given
+/// [`log::Log`]. [`Self::stop`] restores the silent programs.
 #[derive(Debug)]
 pub struct PacketLogSession {
     datapath: Datapath,
     logger: Logger,
-    /// On the folder of links: it is free again when this process is gone, however it went.
+    /// A lock on the folder of links: it is released when this process ends, in any way.
     lock: FolderLock,
-    /// Whether the silent programs are still to be put back.
+    /// Whether the silent programs still have to be restored.
     is_on: bool,
 }
 
@@ -58,13 +59,13 @@ impl Datapath {
         Ok(session)
     }
 
-    /// Puts the silent programs back when a session was killed and could not do so itself.
+    /// Restores the silent programs after a session that was killed.
     pub fn end_dead_log(&self) -> Result<(), DatapathError> {
         let end = || {
             if !self.is_logging()? {
                 return Ok(());
             }
-            // Who has the lock lives, and will put them back.
+            // A process that has the lock is alive, and will restore them.
             match FolderLock::attempt(&self.lab, &self.pins.links())? {
                 Some(_lock) => self.silence(),
                 None => Ok(()),
@@ -77,8 +78,8 @@ impl Datapath {
 
     /// Whether a program that logs is attached anywhere in the lab.
     pub fn is_logging(&self) -> Result<bool, DatapathError> {
-        // Nearly always there is none on the whole machine, and no link has to be looked at.
-        // A program that ends meanwhile cannot be asked, and is none of the lab's.
+        // Usually no program on the machine logs, and no link has to be checked. A program that is
+        // unloaded in the meantime is not the lab's.
         let logging: Vec<u32> = loaded_programs()
             .filter_map(Result::ok)
             .filter(|program| is_logging_name(program.name()))
@@ -102,14 +103,14 @@ impl Datapath {
     }
 }
 
-/// Whether a program of that name, as the kernel keeps it, is one that logs.
+/// Whether this is the name of a logging program, as the kernel stores it.
 fn is_logging_name(name: &[u8]) -> bool {
     let kept = |name: &'static str| name.as_bytes().get(..KERNEL_NAME).unwrap_or(name.as_bytes());
     programs::LOGGED.iter().any(|(_, logged)| kept(logged) == name)
 }
 
 impl PacketLogSession {
-    /// Hands the lines that have come to the sink.
+    /// Passes the available lines to the sink.
     pub fn flush(&mut self) {
         self.logger.0.flush();
     }
@@ -120,13 +121,13 @@ impl PacketLogSession {
         self.restore()
     }
 
-    /// Whether the lab is still up; no packet is logged any more when it is not.
+    /// Whether the lab is still up. After `down` no packet is logged.
     pub fn is_lab_up(&self) -> bool {
         self.lock.is_in_place()
     }
 
     fn restore(&self) -> Result<(), DatapathError> {
-        // Of a lab that is down, nothing is to be put back.
+        // After `down` there is nothing to restore.
         if !self.is_lab_up() {
             return Ok(());
         }
@@ -140,7 +141,7 @@ impl PacketLogSession {
 impl Drop for PacketLogSession {
     fn drop(&mut self) {
         if self.is_on {
-            // Only on the way out of another error, which is the one to tell.
+            // This happens only after another error, which is the one to report.
             let _ = self.restore();
         }
     }
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_that_log_are_known_by_what_the_kernel_keeps_of_their_names() {
+    fn logging_programs_are_recognised_by_their_shortened_names() {
         for name in [&b"from_namespace_"[..], b"from_uplink_l", b"to_uplink_l"] {
             assert!(is_logging_name(name));
         }

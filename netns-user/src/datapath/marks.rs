@@ -1,8 +1,8 @@
-//! The object with the numbers of the running kernel in the place of its marks
+//! The object with its marks replaced by numbers of the running kernel
 //! ([`netns_common::abi::KernelField`], [`netns_common::abi::KernelNumber`]).
 //!
-//! aya has neither kernel functions (its issue 432) nor relocations for what Rust compiles, so the
-//! instructions are replaced before it reads them.
+//! aya supports neither kernel functions (its issue 432) nor relocations of Rust code, so the
+//! instructions are replaced before aya reads the object.
 
 use std::{borrow::Cow, collections::HashMap, sync::OnceLock};
 
@@ -11,8 +11,11 @@ use netns_common::abi::{
 };
 use object::{Object as _, ObjectSection as _, SectionKind};
 
-use super::{DatapathError, kernel_types::KernelTypes, object::OBJECT};
+use super::{error::DatapathError, kernel_types::KernelTypes};
 use crate::net::{Netlink, netns};
+
+/// The object as it was built; empty when this program was built without it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
 
 /// Bytes of the largest load.
 const WORD: u32 = 8;
@@ -45,8 +48,8 @@ fn fields() -> impl Iterator<Item = KernelField> {
     field::CHECKSUM.into_iter().chain(field::PORT)
 }
 
-/// What the marks stand for on the running kernel. What it does not show is not in here, with all
-/// that is of no use without it: programs read zeroes in its place.
+/// The values of the marks on the running kernel. Values that the kernel does not show are missing,
+/// together with those that are useless without them: programs read zeroes instead.
 #[derive(Debug, Default)]
 struct Values {
     functions: HashMap<u32, u32>,
@@ -93,7 +96,7 @@ impl Values {
         };
         let offsets = field::PORT.map(|field| offset(field, types, module.as_ref()));
         let offsets = offsets.into_iter().collect::<Option<Vec<_>>>()?;
-        // Nothing can be read behind the end of the type by which the verifier knows a structure.
+        // The verifier allows no read beyond the type by which it knows a structure.
         let fits = |(field, (_, at)): (KernelField, &(u16, i16))| match field.read_as.is {
             KernelNumberOf::Type(name) => types
                 .size(name)
@@ -111,8 +114,8 @@ impl Values {
     }
 }
 
-/// Has the kernel load its module of bridges, as it does for the first one that is made: its types are
-/// not shown before. Whether it can is seen by them.
+/// Makes the kernel load its bridge module, as for the first bridge: its types are not visible
+/// before. Afterwards the types show whether it worked.
 fn load_bridge_module() {
     let make = || Netlink::open()?.add_bridge(BRIDGE, None, None, false);
     let _ = netns::run_in_new(make);
@@ -135,7 +138,7 @@ fn offset(
 fn value(of: KernelNumberOf, types: &KernelTypes) -> Option<u32> {
     match of {
         KernelNumberOf::Type(name) => types.structure(name),
-        // A member of its own since kernel 6.11; before, it began behind the rest at a multiple of
+        // It is a member since kernel 6.11; before, it began after the structure, at a multiple of
         // `NETDEV_ALIGN`.
         KernelNumberOf::DevicePrivate => match types.offset("net_device", "priv") {
             Some(offset) => u32::try_from(offset).ok(),
@@ -144,7 +147,7 @@ fn value(of: KernelNumberOf, types: &KernelTypes) -> Option<u32> {
     }
 }
 
-/// The object for the running kernel. Read once.
+/// The object for the running kernel. It is made once.
 ///
 /// # Errors
 ///
@@ -157,13 +160,13 @@ pub(super) fn object() -> Result<&'static [u8], DatapathError> {
     Ok(MARKED.get_or_init(|| replace(OBJECT, values()).unwrap_or(Cow::Borrowed(OBJECT))))
 }
 
-/// The bits of the byte of `ip_summed` that say CHECKSUM_PARTIAL; 0 where programs cannot read it.
+/// The bits of `ip_summed` that mean CHECKSUM_PARTIAL; 0 if programs cannot read it.
 pub(super) fn checksum_partial() -> u8 {
     values().checksum_partial
 }
 
-/// Whether programs can see what the kernel's bridges do with frames. Where they cannot, no packet
-/// takes a short way past a bridge.
+/// Whether programs can see the state of the kernel's bridge ports. If not, no packet bypasses a
+/// bridge.
 #[must_use]
 pub(crate) fn shows_bridge_ports() -> bool {
     !values().numbers.is_empty()
@@ -174,7 +177,7 @@ fn values() -> &'static Values {
     VALUES.get_or_init(Values::read)
 }
 
-/// Replaces the marks in the code of an object. `None` for something that is no object.
+/// Replaces the marks in the code of an object. `None` if it is no object.
 fn replace(object: &'static [u8], values: &Values) -> Option<Cow<'static, [u8]>> {
     let file = object::File::parse(object).ok()?;
     let mut marked = object.to_vec();
@@ -182,12 +185,12 @@ fn replace(object: &'static [u8], values: &Values) -> Option<Cow<'static, [u8]>>
         let (from, length) = section.file_range()?;
         let from = usize::try_from(from).ok()?;
         let code = marked.get_mut(from..from + usize::try_from(length).ok()?)?;
-        code.chunks_exact_mut(INSTRUCTION).for_each(|instruction| mend(instruction, values));
+        code.chunks_exact_mut(INSTRUCTION).for_each(|instruction| patch(instruction, values));
     }
     Some(Cow::Owned(marked))
 }
 
-fn mend(instruction: &mut [u8], values: &Values) {
+fn patch(instruction: &mut [u8], values: &Values) {
     let &mut [code, registers, low, high, a, b, c, d] = instruction else { return };
     let offset = u16::from_le_bytes([low, high]);
     let immediate = u32::from_le_bytes([a, b, c, d]);
@@ -227,30 +230,30 @@ mod tests {
         }
     }
 
-    fn mended(mut instruction: [u8; 8], values: &Values) -> [u8; 8] {
-        mend(&mut instruction, values);
+    fn patched(mut instruction: [u8; 8], values: &Values) -> [u8; 8] {
+        patch(&mut instruction, values);
         instruction
     }
 
     #[test]
-    fn a_mark_becomes_what_the_kernel_has_or_the_value_0() {
+    fn a_mark_becomes_the_number_of_the_kernel_or_0() {
         let (known, unknown) = (values(), Values::default());
         let call = [CALL, 0, 0, 0, 0x01, 0x74, 0x65, 0x6e];
         let load = [0x69, 0x21, 0x12, 0x7e, 0, 0, 0, 0];
         let sum = [0x07, 0x01, 0, 0, 0x12, 0x74, 0x65, 0x6e];
-        assert_eq!(mended(call, &known), [CALL, 0x20, 0, 0, 4, 3, 2, 1]);
-        assert_eq!(mended(load, &known), [0x69, 0x21, 11, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(sum, &known), [0x07, 0x01, 0, 0, 8, 0, 0, 0]);
-        assert_eq!(mended(call, &unknown), [MOVE, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(load, &unknown), [MOVE, 1, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(mended(sum, &unknown), [0x07, 0x01, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(call, &known), [CALL, 0x20, 0, 0, 4, 3, 2, 1]);
+        assert_eq!(patched(load, &known), [0x69, 0x21, 11, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(sum, &known), [0x07, 0x01, 0, 0, 8, 0, 0, 0]);
+        assert_eq!(patched(call, &unknown), [MOVE, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(load, &unknown), [MOVE, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(patched(sum, &unknown), [0x07, 0x01, 0, 0, 0, 0, 0, 0]);
         let other = [0x69, 0x21, 0x12, 0, 0, 0, 0, 0];
-        assert_eq!(mended(other, &known), other);
+        assert_eq!(patched(other, &known), other);
     }
 
-    /// The compiler may write a number in another form than the loader looks for.
+    /// The compiler may encode a number in a form that the loader does not look for.
     #[test]
-    fn every_mark_is_in_the_object_and_none_stays() {
+    fn every_mark_is_in_the_object_and_is_replaced() {
         let offsets_of = |code: &[u8]| u16::from_le_bytes([code[2], code[3]]);
         let immediate_of = |code: &[u8]| u32::from_le_bytes([code[4], code[5], code[6], code[7]]);
         let found = |object: &[u8]| {

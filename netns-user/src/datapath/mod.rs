@@ -1,5 +1,8 @@
-//! The loaded datapath of a lab: programs, maps and links, pinned in bpffs, so that it lives
-//! on without a process of ours. All calls of aya are in this folder.
+//! The loaded datapath of a lab: programs, maps and links, pinned in bpffs, so that they outlive
+//! the process.
+//!
+//! All calls of aya are in this folder. It uses `net`, `rules` and `locks`, and knows nothing of
+//! topologies and records: a [`DatapathSpec`] says what to install.
 
 mod attach;
 mod batch;
@@ -9,9 +12,9 @@ mod converge;
 mod error;
 mod flows;
 mod forward_guard;
-mod insist;
 mod install;
 mod kernel_types;
+mod load_retry;
 mod lock;
 mod log;
 mod marks;
@@ -52,7 +55,7 @@ use attach::Hook;
 use configure::Interfaces;
 use pins::Pins;
 
-/// The datapath of one living lab.
+/// The installed datapath of a lab.
 #[derive(Clone, Debug)]
 pub struct Datapath {
     lab: String,
@@ -60,7 +63,7 @@ pub struct Datapath {
 }
 
 impl Datapath {
-    /// Opens the datapath of a living lab by its pins.
+    /// Opens the installed datapath of a lab by its pins.
     pub fn open(lab: &str) -> Result<Self, DatapathError> {
         let pins = Pins::of(lab);
         if !pins.exist() {
@@ -73,18 +76,19 @@ impl Datapath {
         Ok(Self { lab: lab.to_owned(), pins })
     }
 
-    /// Where something is pinned for the lab, by this version of the program or another.
+    /// The folder of the lab's pins, if it has any, of this version of the program or another.
     pub fn installed_at(lab: &str) -> Option<PathBuf> {
         let pins = Pins::of(lab);
         pins.are_taken().then(|| pins.folder().to_owned())
     }
 
-    /// Where the datapath of a lab is pinned, if it is.
+    /// The folder for the pins of a lab.
     pub fn pins_of(lab: &str) -> PathBuf {
         Pins::of(lab).folder().to_owned()
     }
 
-    /// The names of a lab's datapaths that have pins: its own, and with `@ROUTER` behind it.
+    /// The names of a lab's datapaths that have pins: the lab's name, alone or followed by
+    /// `@ROUTER`.
     pub fn names_of(lab: &str) -> Vec<String> {
         let is_its =
             |name: &String| name.split('@').next() == Some(lab) && Pins::of(name).are_taken();
@@ -96,31 +100,33 @@ impl Datapath {
         pins::all_names().into_iter().filter(|name| Pins::of(name).are_taken()).collect()
     }
 
-    /// Detaches what it can of the lab's programs, and returns when no packet is in one any more.
+    /// Detaches the lab's programs as far as possible. When it returns, no packet is in them any
+    /// more.
     pub fn detach(lab: &str) {
         attach::detach_all(&Pins::of(lab));
     }
 
-    /// Detaches and unpins whatever of the lab's datapath is there; nothing there is no error.
+    /// Detaches and unpins everything that exists of the lab's datapath. Nothing to remove is no
+    /// error.
     pub fn remove(lab: &str) -> Result<(), DatapathError> {
         Pins::of(lab).remove()?;
         reassembler::remove_link(lab)
     }
 
-    /// Whether the programs of an uplink hang on the interface that bears this name now. Must
+    /// Whether the programs of an uplink are attached to the interface that has this name now. Must
     /// run inside the router's namespace.
     pub fn watches_uplink(&self, interface: &str) -> bool {
         attach::UPLINK.iter().all(|hook| self.watches(*hook, interface))
     }
 
-    /// Whether the program of a cable hangs on the interface that bears this name now. Must
-    /// run inside the router's namespace.
+    /// Whether the program of a cable is attached to the interface that has this name now. Must run
+    /// inside the router's namespace.
     pub fn watches_cable(&self, port: &str) -> bool {
         self.watches(attach::CABLE, port)
     }
 
-    /// A pin outlives its interface, and another may bear the name or the index now: what the
-    /// kernel runs there has to be what the pin holds.
+    /// A pin outlives its interface, and another interface may have the name or the index now: the
+    /// kernel must run the pinned program there.
     fn watches(&self, hook: Hook, interface: &str) -> bool {
         let Ok(index) = if_nametoindex(interface) else { return false };
         let pinned = PinnedLink::from_pin(self.pins.link(hook.program, index));
@@ -130,7 +136,7 @@ impl Datapath {
         })
     }
 
-    /// Takes up the addresses that the router has by now. Must run inside its namespace.
+    /// Updates the addresses of the router. Must run inside its namespace.
     pub fn refresh_host_addresses(&self) -> Result<(), DatapathError> {
         configure::write_host_addresses(self, &Interfaces::read()?).map(drop)
     }

@@ -1,12 +1,6 @@
-//! Loading the eBPF object.
+//! Loads the eBPF object.
 
-use std::{
-    fs, io,
-    path::Path,
-    sync::{Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{fs, io, path::Path, thread, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -18,17 +12,14 @@ use netns_common::abi::{
 };
 
 use super::{
-    DatapathError,
-    insist::insist,
+    error::{DatapathError, map_error, program_error},
+    load_retry::load_retry,
     marks,
     pins::{Pins, pin_error},
 };
-use crate::threads::{cpus, on_threads};
+use crate::threads::{WorkQueue, cpus, on_threads};
 
-pub(super) static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netns-ebpf"));
-
-/// The programs that every datapath has beside those of the stages.
+/// The programs of every datapath in addition to the stages.
 const BESIDE_STAGES: [&str; 8] = [
     programs::FROM_NAMESPACE,
     programs::TO_UPLINK,
@@ -40,8 +31,8 @@ const BESIDE_STAGES: [&str; 8] = [
     programs::START_SWEEPER,
 ];
 
-/// What the verifier takes longest for, to be begun first: begun last, each would keep one CPU
-/// busy while the others are done.
+/// The programs that take the verifier longest. They are begun first: begun last, each would keep
+/// one CPU busy while the others idle.
 const LONGEST: [&str; 7] = [
     programs::FROM_NAMESPACE,
     programs::TO_UPLINK,
@@ -52,11 +43,10 @@ const LONGEST: [&str; 7] = [
     Stage::EgressLookup.program(),
 ];
 
-/// The pin of a program that is to forget flows of the next flow table.
+/// The pin of the program that will remove flows from the next flow table.
 const NEXT_FORGETTER: &str = "next_forgetter";
 
-/// Loads the object into the kernel: creates the maps and pins them, or takes those that are
-/// pinned already.
+/// Loads the object into the kernel: creates and pins the maps, or reuses pinned ones.
 pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathError> {
     let mut loader = EbpfLoader::new();
     for name in maps::PINNED {
@@ -66,7 +56,7 @@ pub(super) fn load(pins: &Pins, flow_capacity: u32) -> Result<Ebpf, DatapathErro
     loader.load(marks::object()?).map_err(DatapathError::Load)
 }
 
-/// Has the maps made as large as so many flows need.
+/// Sets the sizes of the maps for so many flows.
 pub(super) fn size(loader: &mut EbpfLoader<'_>, flow_capacity: u32) {
     loader
         .map_max_entries(maps::FLOWS, flow_capacity)
@@ -82,16 +72,16 @@ pub(super) fn classifier<'a>(
     object: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<&'a mut SchedClassifier, DatapathError> {
-    let error = |cause| DatapathError::Program { program: name, cause };
+    let error = program_error(name);
     let program = object.program_mut(name).ok_or_else(|| missing(name))?;
     let program: &mut SchedClassifier = program.try_into().map_err(error)?;
     if program.fd().is_err() {
-        insist(|| program.load()).map_err(error)?;
+        load_retry(|| program.load()).map_err(error)?;
     }
     Ok(program)
 }
 
-/// Loads every program that is there from the beginning, and puts those of the stages in their places.
+/// Loads all programs except those of the packet log, and fills the table of stages.
 pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let names: Vec<_> = Stage::ALL.into_iter().map(Stage::program).chain(BESIDE_STAGES).collect();
     load_programs(object, &names)?;
@@ -102,40 +92,38 @@ pub(super) fn fill_stages(object: &mut Ebpf, pins: &Pins) -> Result<(), Datapath
     Ok(())
 }
 
-/// Loads programs, as many at a time as there are CPUs: the verifier takes a good part
-/// of a second for all of them.
+/// Loads programs, one on each CPU at a time: the verifier takes a good part of a second for all of
+/// them.
 fn load_programs(object: &mut Ebpf, names: &[&'static str]) -> Result<(), DatapathError> {
     let wanted = object.programs_mut().filter_map(|(name, program)| {
         Some((*names.iter().find(|wanted| **wanted == name)?, program))
     });
     let mut wanted: Vec<_> = wanted.collect();
-    // The last is taken first.
-    wanted.sort_by_key(|(name, _)| LONGEST.contains(name));
-    let waiting = Mutex::new(wanted);
+    wanted.sort_by_key(|(name, _)| !LONGEST.contains(name));
+    let queue = WorkQueue::new(wanted);
     let work = || loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some((name, program)) = next else { return Ok(()) };
-        let error = |cause| DatapathError::Program { program: name, cause };
+        let Some((name, program)) = queue.take() else { return Ok(()) };
+        let error = program_error(name);
         let program: &mut SchedClassifier = program.try_into().map_err(error)?;
-        insist(|| program.load()).map_err(error)?;
+        load_retry(|| program.load()).map_err(error)?;
     };
     on_threads(cpus(), work).into_iter().collect()
 }
 
-/// Puts the program that writes the packet log in its place.
+/// Puts the program that writes the packet log into the table of stages.
 pub(super) fn put_report(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     put(object, &mut stages(pins)?, REPORT, programs::REPORT)
 }
 
-/// Takes the program that writes the packet log out of its place; none there is no error.
+/// Removes the program that writes the packet log from the table of stages, if it is there.
 pub(super) fn clear_report(pins: &Pins) -> Result<(), DatapathError> {
-    // The only failure that the kernel knows here is an empty place.
+    // The only possible failure is an empty entry.
     let _ = stages(pins)?.clear_index(&REPORT);
     Ok(())
 }
 
 fn stages(pins: &Pins) -> Result<ProgramArray<MapData>, DatapathError> {
-    let error = |cause| DatapathError::Map { map: maps::STAGES, cause };
+    let error = map_error(maps::STAGES);
     let data = MapData::from_pin(pins.map(maps::STAGES)).map_err(error)?;
     Map::from_map_data(data).and_then(ProgramArray::try_from).map_err(error)
 }
@@ -147,27 +135,27 @@ fn put(
     name: &'static str,
 ) -> Result<(), DatapathError> {
     let program = classifier(object, name)?;
-    let fd = program.fd().map_err(|cause| DatapathError::Program { program: name, cause })?;
-    table.set(index, fd, 0).map_err(|cause| DatapathError::Map { map: maps::STAGES, cause })
+    let fd = program.fd().map_err(program_error(name))?;
+    table.set(index, fd, 0).map_err(map_error(maps::STAGES))
 }
 
 pub(super) fn missing(name: &'static str) -> DatapathError {
     DatapathError::Program { program: name, cause: aya::programs::ProgramError::NotLoaded }
 }
 
-/// Pins the program that forgets flows, so that no command has to load it again.
+/// Pins the program that removes flows, so that no command has to load it again.
 pub(super) fn pin_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     pin_forgetter_at(object, &pins.program(programs::FORGET_FLOWS))
 }
 
-/// Puts the program that forgets flows in the place of another one's, at once.
+/// Replaces the pinned program that removes flows, atomically.
 pub(super) fn replace_forgetter(object: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
     let next = pins.program(NEXT_FORGETTER);
     match fs::remove_file(&next) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
             return Err(pin_error("remove the pin", &next, cause));
         }
-        // One that was killed has left it.
+        // A process that was killed has left it.
         _ => {}
     }
     pin_forgetter_at(object, &next)?;
@@ -180,11 +168,11 @@ fn pin_forgetter_at(object: &mut Ebpf, path: &Path) -> Result<(), DatapathError>
     program.pin(path).map_err(|error| pin_error("pin a program at", path, io::Error::other(error)))
 }
 
-/// Where `struct __sk_buff` of linux/bpf.h has the link that a packet is at, in words.
+/// The offset of `ifindex` in `struct __sk_buff` (linux/bpf.h), in words.
 const LINK_OF_PACKET: usize = 10;
 
-/// Has the programs know where the kernel has the device of a cable's host side. Must run on a thread
-/// that is inside the router's namespace.
+/// Tells the programs the address of the device of a cable's end in the router. Must run on a
+/// thread inside the router's namespace.
 pub(super) fn note_port(object: &mut Ebpf, link: u32) -> Result<(), DatapathError> {
     let program = classifier(object, programs::NOTE_PORT)?;
     let frame = [0_u8; 64];
@@ -195,39 +183,38 @@ pub(super) fn note_port(object: &mut Ebpf, link: u32) -> Result<(), DatapathErro
         ctx_in: Some(&context),
         ..TestRunOptions::default()
     };
-    let error = |cause| DatapathError::Program { program: programs::NOTE_PORT, cause };
+    let error = program_error(programs::NOTE_PORT);
     program.test_run(options).map(drop).map_err(error)
 }
 
-/// What a program returns for a helper that found no memory.
+/// The result of a program whose helper found no memory.
 const NO_MEMORY: i32 = -libc::ENOMEM;
 
-/// How often the timer is asked for, and how long to wait in between: a second in all.
+/// Attempts to start the timer, and the pause between them: a second in all.
 const TIMER_ATTEMPTS: u32 = 200;
 const TIMER_PAUSE: Duration = Duration::from_millis(5);
 
-/// Starts the timer that removes expired flows. Its memory is taken where the kernel cannot wait for any:
-/// it says `ENOMEM` when just none is at hand (seen on 6.18), and a moment later there is.
+/// Starts the timer that removes expired flows. The kernel allocates its memory without waiting: it
+/// may return `ENOMEM` (seen on 6.18), and succeed a moment later.
 pub(super) fn start_sweeper(object: &mut Ebpf) -> Result<(), DatapathError> {
     let program = classifier(object, programs::START_SWEEPER)?;
     // The kernel wants a frame with an Ethernet header; the program does not look at it.
     let frame = [0_u8; 64];
     let run = || {
         let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
-        let result = program
-            .test_run(options)
-            .map_err(|cause| DatapathError::Program { program: programs::START_SWEEPER, cause })?;
+        let result = program.test_run(options).map_err(program_error(programs::START_SWEEPER))?;
         Ok(result.return_value.cast_signed())
     };
-    let code = patiently(run, || thread::sleep(TIMER_PAUSE))?;
+    let code = run_with_memory(run, || thread::sleep(TIMER_PAUSE))?;
     if code == 0 {
         return Ok(());
     }
     Err(DatapathError::Sweeper(io::Error::from_raw_os_error(-code)))
 }
 
-/// Runs again what found no memory, with a pause before each; its last code.
-fn patiently<E>(
+/// Repeats a run that found no memory, with a pause before each repetition. Returns the last
+/// result.
+fn run_with_memory<E>(
     mut run: impl FnMut() -> Result<i32, E>,
     mut pause: impl FnMut(),
 ) -> Result<i32, E> {
@@ -245,19 +232,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_finds_no_memory_is_tried_again_and_nothing_else_is() {
+    fn only_a_run_that_found_no_memory_is_repeated() {
         let mut codes = [NO_MEMORY, NO_MEMORY, 0].into_iter();
         let mut pauses = 0;
-        let code = patiently(|| codes.next().ok_or(()), || pauses += 1);
+        let code = run_with_memory(|| codes.next().ok_or(()), || pauses += 1);
         assert_eq!((code, pauses), (Ok(0), 2));
         let mut codes = [-libc::EINVAL].into_iter();
-        assert_eq!(patiently(|| codes.next().ok_or(()), || panic!("no pause")), Ok(-libc::EINVAL));
+        assert_eq!(
+            run_with_memory(|| codes.next().ok_or(()), || panic!("no pause")),
+            Ok(-libc::EINVAL)
+        );
         let mut asked = 0;
         let run = || {
             asked += 1;
             Ok::<_, ()>(NO_MEMORY)
         };
-        assert_eq!(patiently(run, || ()), Ok(NO_MEMORY));
+        assert_eq!(run_with_memory(run, || ()), Ok(NO_MEMORY));
         assert_eq!(asked, TIMER_ATTEMPTS, "it gives up");
     }
 }

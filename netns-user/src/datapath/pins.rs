@@ -1,4 +1,4 @@
-//! Where the kernel keeps a lab's maps and links alive: `/sys/fs/bpf/netns/LAB/vSCHEMA/`.
+//! The pins that keep a lab's maps and links alive: `/sys/fs/bpf/netns/LAB/vSCHEMA/`.
 
 use std::{
     fs::{self, DirBuilder, Permissions},
@@ -14,7 +14,7 @@ use nix::{
     unistd::Uid,
 };
 
-use super::DatapathError;
+use super::error::DatapathError;
 
 pub(super) const BPFFS: &str = "/sys/fs/bpf";
 
@@ -22,7 +22,7 @@ pub(super) const BPFFS: &str = "/sys/fs/bpf";
 #[derive(Clone, Debug)]
 pub(super) struct Pins {
     lab: PathBuf,
-    /// Whether the flow table is the one that is yet to take the place of the other.
+    /// Whether these are the pins of the next flow table.
     is_next: bool,
 }
 
@@ -32,7 +32,7 @@ impl Pins {
     }
 
     fn version(&self) -> PathBuf {
-        // aya does not compare the layout of a map that it reuses: the path has to differ.
+        // aya does not check the layout of a map that it reuses: so each layout has its own path.
         self.lab.join(format!("v{SCHEMA}"))
     }
 
@@ -44,7 +44,7 @@ impl Pins {
         }
     }
 
-    /// The same pins with another flow table, in a folder of its own, which is made anew.
+    /// The same pins with the next flow table, in a new folder of its own.
     pub(super) fn with_next_flow_table(&self) -> Result<Self, DatapathError> {
         let folder = self.next_flow_table();
         self.remove_folder(&folder)?;
@@ -52,8 +52,8 @@ impl Pins {
         Ok(Self { is_next: true, ..self.clone() })
     }
 
-    /// Puts the next flow table in the place of the present one.
-    pub(super) fn take_up_next_flow_table(&self) -> Result<(), DatapathError> {
+    /// Replaces the present flow table by the next one.
+    pub(super) fn adopt_next_flow_table(&self) -> Result<(), DatapathError> {
         let folder = self.next_flow_table();
         for name in maps::OF_FLOW_TABLE {
             let next = folder.join(name);
@@ -67,17 +67,16 @@ impl Pins {
         self.remove_folder(&folder)
     }
 
-    /// Whether a change of the flow table's size was begun and did not come to its end.
+    /// Whether a change of the flow table's size was begun and not completed.
     pub(super) fn has_next_flow_table(&self) -> bool {
         self.next_flow_table().exists()
     }
 
-    /// Takes up the rest of a next flow table of which a part was taken up by somebody who was
-    /// killed then.
-    pub(super) fn take_up_rest(&self) -> Result<(), DatapathError> {
+    /// Completes the replacement of the flow table by a process that was killed.
+    pub(super) fn adopt_rest(&self) -> Result<(), DatapathError> {
         let rest = maps::OF_FLOW_TABLE.map(|name| self.next_flow_table().join(name).exists());
         let is_begun = self.has_next_flow_table() && rest.contains(&false);
-        if is_begun && rest.contains(&true) { self.take_up_next_flow_table() } else { Ok(()) }
+        if is_begun && rest.contains(&true) { self.adopt_next_flow_table() } else { Ok(()) }
     }
 
     /// Removes the next flow table.
@@ -93,7 +92,7 @@ impl Pins {
         self.version().join("maps")
     }
 
-    /// The pin of a program that commands run themselves.
+    /// The pin of a program that commands run.
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.programs().join(name)
     }
@@ -106,7 +105,7 @@ impl Pins {
         self.version().join("links")
     }
 
-    /// The pin of a program's link on an interface. The index stands for the interface,
+    /// The pin of a program's link at an interface. The name contains the interface's index,
     /// because bpffs allows no dots in names.
     pub(super) fn link(&self, program: &str, index: u32) -> PathBuf {
         self.links().join(format!("{program}-{index}"))
@@ -121,7 +120,7 @@ impl Pins {
         self.version().exists()
     }
 
-    /// Whether the lab has pins, but of another version of the program alone.
+    /// Whether the lab has pins only of another version of the program.
     pub(super) fn are_of_other_version(&self) -> bool {
         let is_version =
             |name: &str| name.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
@@ -135,8 +134,8 @@ impl Pins {
         fs::read_dir(&self.lab).is_ok_and(|mut entries| entries.next().is_some())
     }
 
-    /// Makes the folders. Pins that are there already belong to a living lab: they stay, and
-    /// on failure only what was made here goes.
+    /// Makes the folders. Existing pins belong to a lab that is up: they stay, and on failure only
+    /// new folders are removed.
     pub(super) fn create(&self) -> Result<(), DatapathError> {
         mount_bpffs()?;
         let folder_error = |path: &Path, source| pin_error("create the folder", path, source);
@@ -169,7 +168,7 @@ impl Pins {
         self.remove_folders(&[self.links(), self.lab.clone()])
     }
 
-    /// Links first, so that no program runs on without its configuration.
+    /// Links first, so that no program runs without its configuration.
     fn remove_folders(&self, folders: &[PathBuf; 2]) -> Result<(), DatapathError> {
         folders.iter().try_for_each(|folder| self.remove_folder(folder))?;
         self.remove_empty_folders();
@@ -185,7 +184,7 @@ impl Pins {
         }
     }
 
-    /// The lab's folder, and that of all labs with the last one; in use they stay.
+    /// Removes the lab's folder, and after the last lab the common folder; folders in use stay.
     fn remove_empty_folders(&self) {
         let _ = fs::remove_dir(&self.lab);
         if let Some(parent) = self.lab.parent() {
@@ -194,7 +193,7 @@ impl Pins {
     }
 }
 
-/// The names of all folders of pins; none for whoever may not look.
+/// The names of all folders of pins; none if the caller may not read them.
 pub(super) fn all_names() -> Vec<String> {
     let entries = fs::read_dir(Path::new(BPFFS).join("netns")).into_iter().flatten().flatten();
     let mut names: Vec<String> =
@@ -203,7 +202,7 @@ pub(super) fn all_names() -> Vec<String> {
     names
 }
 
-/// Of the folders of pins. Whoever can open one can lock it, which stops root.
+/// The mode of the folders of pins. Everybody who can open one could lock it, and so block root.
 const PRIVATE: u32 = 0o700;
 
 fn make_folder(path: &Path) -> io::Result<()> {
@@ -227,8 +226,8 @@ fn narrow(folder: &Path, top: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where every user can write to bpffs, somebody may have made the folder before us, and could
-/// take our pins out of it.
+/// If every user can write to bpffs, another user may have made the folder first, and could remove
+/// our pins.
 fn require_own(folder: &Path) -> Result<(), DatapathError> {
     let error = |cause| pin_error("use the folder", folder, cause);
     let owner = fs::symlink_metadata(folder).map_err(error)?.uid();
@@ -258,13 +257,13 @@ pub(super) fn bpffs_is_mounted() -> bool {
     statfs(BPFFS).is_ok_and(|stat| stat.filesystem_type() == BPF_FS_MAGIC)
 }
 
-/// Mounts the BPF file system where everybody expects it, unless it is there.
+/// Mounts the BPF file system at its usual path, unless it is mounted.
 fn mount_bpffs() -> Result<(), DatapathError> {
     if bpffs_is_mounted() {
         return Ok(());
     }
     match mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), Some("mode=0700")) {
-        // Two that come at once both mount; what counts is that one is there.
+        // Two processes may both mount it, which does no harm.
         Ok(()) => Ok(()),
         Err(_) if bpffs_is_mounted() => Ok(()),
         Err(cause) => Err(DatapathError::NoBpffs { path: BPFFS.into(), cause }),

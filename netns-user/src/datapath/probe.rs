@@ -1,4 +1,4 @@
-//! Trying what the datapath needs of the kernel, without a lab. Nothing stays behind.
+//! Tries what the datapath needs of the kernel, without a lab. Nothing stays behind.
 
 use std::{
     ffi::CString,
@@ -24,14 +24,16 @@ use nix::{
 };
 
 use super::{
-    DatapathError, attach, marks, object,
+    attach,
+    error::DatapathError,
+    marks, object,
     pins::{BPFFS, bpffs_is_mounted},
 };
 
-/// Connections that the flow table of a trial has room for.
+/// The capacity of the flow table in a trial.
 const FLOW_CAPACITY: u32 = 64;
 
-/// An instruction of eBPF: operation, registers, offset and immediate (linux/bpf.h).
+/// An eBPF instruction: operation, registers, offset and immediate (linux/bpf.h).
 pub(super) type Instruction = u64;
 
 const EXIT: Instruction = instruction(0x95, 0, 0, 0);
@@ -46,16 +48,16 @@ const FIB_LOOKUP: i32 = 69;
 const IP_DEFRAG: u32 = 1;
 const AFTER_DEFRAGMENTATION: i32 = -300;
 
-/// How the loaded programs will run.
+/// The result of loading all programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Programs {
-    /// How many the verifier has taken.
+    /// The number of programs that the verifier accepted.
     pub count: usize,
-    /// Whether all of them were translated for the processor.
+    /// Whether all were compiled to machine code.
     pub compiled: bool,
 }
 
-/// What there is of the BPF file system.
+/// The state of the BPF file system.
 #[derive(Debug)]
 pub enum Bpffs {
     Mounted,
@@ -65,11 +67,11 @@ pub enum Bpffs {
     Impossible(io::Error),
 }
 
-/// What the kernel made of one program.
+/// The result of loading one program.
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub name: String,
-    /// Instructions that the verifier looked at (kernel 5.16).
+    /// Instructions that the verifier processed (kernel 5.16).
     pub instructions: Option<u32>,
     /// Length of the machine code, in bytes; 0 when the program is interpreted.
     pub compiled: u32,
@@ -80,8 +82,8 @@ pub struct Verified {
 /// Loads each program of the datapath by itself, in the order of their names.
 ///
 /// # Errors
-/// When the kernel refuses the object as a whole; one of the results, when it refuses that
-/// program.
+/// When the kernel refuses the whole object. If it refuses a single program, that program's result
+/// is the error.
 pub fn each_program() -> Result<Vec<Result<Verified, DatapathError>>, DatapathError> {
     let mut loader = EbpfLoader::new();
     object::size(&mut loader, FLOW_CAPACITY);
@@ -125,7 +127,7 @@ pub fn programs() -> Result<Programs, DatapathError> {
     Ok(loaded)
 }
 
-/// Asks bpf(2) for the least: a program that returns at once.
+/// Tries bpf(2) with the smallest program.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -133,8 +135,8 @@ pub fn bpf() -> io::Result<()> {
     trivial(bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS, None).map(drop)
 }
 
-/// Attaches a program to tcx ingress of the calling thread's loopback interface, and detaches
-/// it (kernel 6.6). To be called in a namespace where nobody minds.
+/// Attaches a program to tcx ingress of the calling thread's loopback interface, and detaches it
+/// (kernel 6.6). To be called in a namespace of its own.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -142,11 +144,11 @@ pub fn tcx() -> io::Result<()> {
     attach_tcx(LOOPBACK)
 }
 
-/// Whether the kernel has tcx. Nothing is attached, because that takes the kernel 10 ms: the
-/// request names an interface that does not exist.
+/// Whether the kernel has tcx. Nothing is attached, because that takes 10 ms: the request names an
+/// interface that does not exist.
 ///
 /// # Errors
-/// When the kernel does not even read the request.
+/// When the kernel refuses the request itself.
 pub fn has_tcx() -> io::Result<bool> {
     match attach_tcx(NO_INTERFACE) {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(true),
@@ -165,8 +167,8 @@ fn attach_tcx(interface: u32) -> io::Result<()> {
     call(bpf_cmd::BPF_LINK_CREATE, &mut request).map(drop)
 }
 
-/// Attaches a netfilter program that sees fragments put together, and detaches it (kernel
-/// 6.6). To be called in a namespace where nobody minds.
+/// Attaches a netfilter program with defragmentation, and detaches it (kernel 6.6). To be called in
+/// a namespace of its own.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -174,8 +176,8 @@ pub fn defragmentation() -> io::Result<()> {
     netfilter_link().map(drop)
 }
 
-/// Attaches a netfilter program to the calling thread's namespace, so that whatever comes in
-/// there has its fragments put together first; the link keeps the namespace.
+/// Attaches a netfilter program to the calling thread's namespace, so that incoming fragments are
+/// reassembled first. The link keeps the namespace alive.
 pub(super) fn netfilter_link() -> io::Result<OwnedFd> {
     let program =
         trivial(bpf_prog_type::BPF_PROG_TYPE_NETFILTER, Some(bpf_attach_type::BPF_NETFILTER))?;
@@ -192,17 +194,18 @@ pub(super) fn load_netfilter(code: &[Instruction]) -> io::Result<OwnedFd> {
     load(bpf_prog_type::BPF_PROG_TYPE_NETFILTER, Some(attach_type), code)
 }
 
-/// Where a netfilter program runs, for IPv4.
+/// A netfilter hook for IPv4.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NetfilterHook {
     /// One of `NF_INET_*` (linux/netfilter.h).
     pub(super) hook: u32,
-    /// Lower ones come first.
+    /// Lower priorities come first.
     pub(super) priority: i32,
     pub(super) flags: u32,
 }
 
-/// Attaches a netfilter program to the calling thread's namespace; the link keeps the namespace.
+/// Attaches a netfilter program to the calling thread's namespace. The link keeps the namespace
+/// alive.
 pub(super) fn attach_netfilter(program: &OwnedFd, hook: &NetfilterHook) -> io::Result<OwnedFd> {
     let mut request = request();
     request.link_create.__bindgen_anon_1.prog_fd = number(program);
@@ -229,8 +232,8 @@ pub(super) fn pin(link: &OwnedFd, path: &Path) -> io::Result<()> {
     call(bpf_cmd::BPF_OBJ_PIN, &mut request).map(drop)
 }
 
-/// Whether `bpf_fib_lookup` selects source addresses: runs a program that asks. This came with
-/// Linux 6.7, and stable releases of 6.6 and of older kernels have it too.
+/// Whether `bpf_fib_lookup` selects source addresses: runs a program that calls it. This came with
+/// Linux 6.7, and stable releases of 6.6 and older kernels have it too.
 ///
 /// # Errors
 /// When the kernel refuses the program.
@@ -262,7 +265,7 @@ pub fn fib_source() -> io::Result<bool> {
     Ok(answer.cast_signed() != -libc::EINVAL)
 }
 
-/// Looks for the BPF file system, and where it is not tries to mount it, seen by nobody.
+/// Looks for the BPF file system; if it is missing, tries to mount it where nobody sees it.
 #[must_use]
 pub fn bpffs() -> Bpffs {
     if bpffs_is_mounted() {
@@ -285,7 +288,7 @@ pub fn bpffs() -> Bpffs {
     }
 }
 
-/// Where the control groups of version 2 are, and whether they can be opened.
+/// The path of the version 2 control groups, if they can be opened.
 ///
 /// # Errors
 /// When they are not mounted, or cannot be opened.
@@ -314,7 +317,7 @@ pub(super) const fn instruction(
     u64::from_ne_bytes([code, registers, a, b, c, d, e, f])
 }
 
-/// Loads a program that returns 1, which lets a packet pass in every place.
+/// Loads a program that returns 1, which accepts a packet at every hook.
 pub(super) fn trivial(
     kind: bpf_prog_type,
     attach_type: Option<bpf_attach_type>,
@@ -352,7 +355,7 @@ fn number(descriptor: &OwnedFd) -> u32 {
     descriptor.as_raw_fd().cast_unsigned()
 }
 
-/// bpf(2). What it answers is a file, for the commands that make one.
+/// Calls bpf(2). The result is a file for commands that create one.
 pub(super) fn call(command: bpf_cmd, request: &mut bpf_attr) -> io::Result<Option<OwnedFd>> {
     // SAFETY: `request` is of the size that is told, and what it points to outlives the call.
     let answer = unsafe {

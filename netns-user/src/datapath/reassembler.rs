@@ -1,7 +1,7 @@
-//! The reassembler of a router: made and taken away with its datapath.
+//! The reassembler of a router: made and removed with its datapath.
 //!
-//! It needs no name and no process. Its netfilter link is pinned with the datapath, and the link
-//! keeps the namespace; with the namespace its end of the cable goes, and so the router's.
+//! It needs no name and no process. Its netfilter link is pinned with the datapath and keeps the
+//! namespace alive; with the namespace, both ends of its cable disappear.
 
 use std::os::fd::OwnedFd;
 
@@ -17,8 +17,9 @@ use netns_common::{
 use nix::net::if_::if_nametoindex;
 
 use super::{
-    Datapath, DatapathError,
+    Datapath,
     attach::{self, Hook},
+    error::{DatapathError, map_error},
     probe,
 };
 use crate::net::{Link, Mac, Reassembler, ReassemblerLimits, VETH};
@@ -26,24 +27,24 @@ use crate::net::{Link, Mac, Reassembler, ReassemblerLimits, VETH};
 /// The hook on the link to the reassembler.
 const HOOK: Hook = Hook { program: programs::FROM_REASSEMBLER, direction: TcAttachType::Ingress };
 
-/// The name that its netfilter link is pinned by.
+/// The name of its netfilter link's pin.
 const LINK: &str = "reassembler";
 
-/// What there is of a reassembler.
+/// The state of a reassembler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reassembly {
     /// Fragments may come in any order.
     AnyOrder,
-    /// The kernel could put no fragments together when the lab was made
-    /// (`CONFIG_NETFILTER_BPF_LINK`, or its defragmentation, was missing): fragments are
-    /// translated only behind the first of their datagram.
+    /// The kernel could not reassemble fragments when the lab was made
+    /// (`CONFIG_NETFILTER_BPF_LINK`, or its defragmentation, was missing): fragments are translated
+    /// only after the first one of their datagram.
     InOrder,
-    /// It was there, and something of it is not any more.
+    /// A part of the reassembler is missing.
     Broken,
 }
 
-/// Name and Ethernet address of the link to a reassembler, made from the datapath's name: those
-/// of several labs meet in the machine's own namespace.
+/// Name and Ethernet address of the link to a reassembler, made from the datapath's name: the
+/// machine's own namespace may have links of several labs.
 fn link_of(lab: &str) -> (String, Mac) {
     let mac = Mac::from_names(&[lab, LINK]);
     (name_of(mac), mac)
@@ -54,14 +55,14 @@ fn name_of(mac: Mac) -> String {
     format!("frag-{a:02x}{b:02x}{c:02x}{d:02x}")
 }
 
-/// Whether a link is a router's to its reassembler, of whatever lab.
+/// Whether a link leads from a router to its reassembler, of any lab.
 pub fn is_reassemblers(link: &Link) -> bool {
     link.is(VETH) && link.mac.is_some_and(|mac| name_of(mac) == link.name)
 }
 
 impl Datapath {
-    /// Makes the reassembler, if the kernel can have one, and tells the programs of it. Must run
-    /// inside the router's namespace.
+    /// Makes the reassembler, if the kernel supports it, and tells the programs. Must run inside
+    /// the router's namespace.
     pub(super) fn make_reassembler(&self, object: &mut Ebpf) -> Result<(), DatapathError> {
         let (link, mac) = link_of(&self.lab);
         let reassembler = Reassembler { link: &link, mac };
@@ -82,10 +83,10 @@ impl Datapath {
         let mut settings = self.settings()?;
         settings.reassembler = index;
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+        map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
     }
 
-    /// Takes what is left of the reassembler away, and makes it anew.
+    /// Removes the remains of the reassembler, and makes it again.
     pub(super) fn remake_reassembler(&self, object: &mut Ebpf) -> Result<(), DatapathError> {
         let old = attach::pinned_links(&self.pins, HOOK.program)?;
         for path in old.into_iter().chain([self.pins.link(LINK, 0)]) {
@@ -99,7 +100,7 @@ impl Datapath {
         self.make_reassembler(object)
     }
 
-    /// In which orders fragments are put together. Must run inside the router's namespace.
+    /// How fragments are reassembled. Must run inside the router's namespace.
     pub fn reassembly(&self) -> Result<Reassembly, DatapathError> {
         let index = self.settings()?.reassembler;
         if index == 0 {
@@ -113,8 +114,8 @@ impl Datapath {
     }
 }
 
-/// Deletes the link to a lab's reassembler, if it is in the calling thread's namespace: the
-/// kernel would do it too, but some time later.
+/// Deletes the link to a lab's reassembler, if it is in the calling thread's namespace: the kernel
+/// would do so some time later.
 pub(super) fn remove_link(lab: &str) -> Result<(), DatapathError> {
     let (link, mac) = link_of(lab);
     Reassembler { link: &link, mac }.remove().map_err(DatapathError::Namespace)

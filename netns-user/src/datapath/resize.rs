@@ -1,6 +1,6 @@
-//! Another size of the flow table, while packets go on: the new table and the programs that use it
-//! are made beside the old ones, the flows are copied, and the programs take each other's place.
-//! Connections survive, and each link has a program at every moment.
+//! Changes the size of the flow table while packets flow: the new table and its programs are made
+//! beside the old ones, the flows are copied, and the programs are exchanged. Connections survive,
+//! and each link has a program at every moment.
 
 use std::cmp::Reverse;
 
@@ -18,36 +18,37 @@ use netns_common::{
 };
 
 use super::{
-    Datapath, DatapathError, DatapathSpec,
+    Datapath, DatapathSpec,
     attach::{Variant, replace_classifiers, replace_reassembler},
     configure,
+    error::{DatapathError, map_error, program_error},
     flows::now,
     object,
 };
 
-/// For how long no flow may begin, in seconds, if nobody ends the pause: many times what it takes.
+/// Seconds for which no flow may begin, if nobody ends the pause: many times the usual duration.
 const PAUSE_SECONDS: u32 = 5;
 
-/// Ticks by which clocks of the kernel may be apart.
+/// Ticks by which clocks of the kernel may differ.
 const CLOCK_SKEW: Tick = 2;
 
 impl Datapath {
-    /// Gives the flow table the size of the description. Must run inside the router's namespace.
-    /// When it fails before the programs are exchanged, all is as it was. Whoever is killed later
-    /// leaves the next table, and so a sign that some programs may use the one table, and some
-    /// the other.
+    /// Gives the flow table the size of the description. Must run inside the router's namespace. If
+    /// it fails before the programs are exchanged, nothing has changed. A process that is killed
+    /// later leaves the next table, which shows that some programs may use one table, and some the
+    /// other.
     pub(super) fn resize(&self, spec: &DatapathSpec) -> Result<(), DatapathError> {
-        self.pins.take_up_rest()?;
+        self.pins.adopt_rest()?;
         let was_interrupted = self.pins.has_next_flow_table();
         let next = Self { lab: self.lab.clone(), pins: self.pins.with_next_flow_table()? };
         let begin = now()?;
         let prepared = self.fill_next(&next, spec);
         if prepared.is_err() && !was_interrupted {
-            // The first error is the one that tells.
+            // The first error is the one to report.
             let _ = self.pins.remove_next_flow_table();
         }
         let mut object = prepared?;
-        // What began or changed since is copied while nothing begins.
+        // Flows that began or changed in the meantime are copied while no flow may begin.
         self.pause(now()?.wrapping_add(ticks(PAUSE_SECONDS)).max(1))?;
         let exchanged = self
             .copy_flows(&mut object, spec, begin.wrapping_sub(CLOCK_SKEW))
@@ -70,19 +71,19 @@ impl Datapath {
         replace_reassembler(object, &self.pins)?;
         object::start_sweeper(object)?;
         object::replace_forgetter(object, &self.pins)?;
-        self.pins.take_up_next_flow_table()
+        self.pins.adopt_next_flow_table()
     }
 
-    /// Lets no flow begin before a time; 0: they may.
+    /// Lets no flow begin before a time; 0 ends the pause.
     fn pause(&self, until: Tick) -> Result<(), DatapathError> {
         let settings = Settings { paused_until: until, ..self.settings()? };
         let mut map: Array<MapData, Settings> = self.map(maps::SETTINGS)?;
-        map.set(0, settings, 0).map_err(|cause| DatapathError::Map { map: maps::SETTINGS, cause })
+        map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
     }
 
-    /// Copies the living flows that were seen since a time into the table of another object. Where
-    /// not all have room, those that are answered come first, and of them those seen last; those of other
-    /// NATs come last.
+    /// Copies the flows that were seen since a time into the table of another object. If not all
+    /// fit, answered ones come first, sorted by the time they were last seen; those of other NATs
+    /// come last.
     fn copy_flows(
         &self,
         object: &mut Ebpf,
@@ -100,7 +101,7 @@ impl Datapath {
         records.sort_by_key(|(_, flow)| {
             (is_of_other_nat(flow), QuotaCharge::of(flow).is_unreplied, Reverse(flow.last_seen))
         });
-        // As many as other NATs may have in a table of the new size.
+        // The room for other NATs in a table of the new size.
         let mut room = spec.limits.other_nats;
         records.retain(|(_, flow)| {
             let has_room = room > 0;
@@ -112,7 +113,7 @@ impl Datapath {
     }
 
     fn copy_mappings(&self, next: &Self) -> Result<(), DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::MAPPINGS, cause };
+        let error = map_error(maps::MAPPINGS);
         let mut map: HashMap<MapData, MappingKey, Mapping> = next.map(maps::MAPPINGS)?;
         for (key, mapping) in self.entries::<MappingKey, Mapping>(maps::MAPPINGS)? {
             map.insert(key, mapping, 0).map_err(error)?;
@@ -131,6 +132,6 @@ fn restore(program: &mut SchedClassifier, flows: &[(FlowKey, Flow)]) -> Result<(
         });
     }
     let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::default() };
-    let error = |cause| DatapathError::Program { program: programs::RESTORE_FLOWS, cause };
+    let error = program_error(programs::RESTORE_FLOWS);
     program.test_run(options).map(drop).map_err(error)
 }

@@ -1,4 +1,4 @@
-//! What a datapath is installed from.
+//! The description of a datapath.
 
 use std::{fmt, net::Ipv4Addr};
 
@@ -7,21 +7,21 @@ use netns_common::abi::{Limits, Timeouts};
 
 use crate::rules::{ForwardRule, MasqueradeRule, Ports};
 
-/// Everything that the datapath of one lab is configured with.
+/// The whole configuration of one datapath.
 #[derive(Clone, Debug)]
 pub struct DatapathSpec {
     /// The lab's name, part of the path of its pins.
     pub lab: String,
-    /// How many connections the flow table holds.
+    /// The capacity of the flow table.
     pub flow_capacity: u32,
-    /// How many of them what comes by one link may have.
+    /// The limits for the connections of one link.
     pub limits: Limits,
     /// Interface names of the uplinks, in the router's namespace.
     pub uplinks: Vec<String>,
-    /// The address of each uplink that the router speaks from where no rule names another; of one
-    /// that is not named here, the first that it has.
+    /// The default source address of each uplink; for an uplink that is not listed, its first
+    /// address.
     pub primary_addresses: Vec<(String, Ipv4Addr)>,
-    /// Those whose far ends are entered, with the Ethernet address there.
+    /// The uplinks whose far ends are entered directly, with the Ethernet address there.
     pub far_ends: Vec<(String, [u8; 6])>,
     /// One for each cable that ends on a bridge, and for each point-to-point cable.
     pub cables: Vec<CableSpec>,
@@ -29,8 +29,8 @@ pub struct DatapathSpec {
     pub lab_links: Vec<String>,
     /// Whether the router is a namespace of its own, and not the machine.
     pub own_namespace: bool,
-    /// Prefixes behind the router. Beyond an uplink they are a source only where `routed` or the
-    /// exception of a masquerade allows it.
+    /// The prefixes behind the router. Packets from them leave by an uplink untranslated only if
+    /// `routed` or the exception of a masquerade allows it.
     pub inside: Vec<Ipv4Net>,
     /// Sources that may leave untranslated.
     pub routed: Vec<RoutedPrefix>,
@@ -38,20 +38,20 @@ pub struct DatapathSpec {
     pub forwards: Vec<ForwardRule>,
     /// How long flows may be idle.
     pub timeouts: Timeouts,
-    /// Where ports are chosen for flows that cannot keep theirs.
+    /// The range of ports for flows that cannot keep theirs.
     pub ports: Ports,
-    /// Whether such a port is even or odd as the flow's own.
+    /// Whether such a port keeps the parity of the flow's own.
     pub keep_parity: bool,
-    /// Whether such a port is below 1024 as the flow's own, or is not.
+    /// Whether such a port is below 1024 exactly if the flow's own is.
     pub keep_class: bool,
-    /// Whether a cable that does not say it carries only what bears its own namespace's
-    /// addresses.
+    /// Whether sources are checked on a cable that does not say so itself: only the addresses of
+    /// its own namespace are accepted.
     pub source_check: bool,
-    /// Whether translated packets take the way through the kernel's stack.
+    /// Whether translated packets go through the kernel's stack.
     pub via_stack: bool,
 }
 
-/// A source that may leave by an uplink untranslated. It wins over every masquerade there.
+/// A source that may leave by an uplink untranslated. It comes before every masquerade there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoutedPrefix {
     /// Interface name of the uplink.
@@ -71,15 +71,15 @@ impl fmt::Display for RoutedPrefix {
 pub struct CableSpec {
     /// Interface name of the end in the router.
     pub port: String,
-    /// Interface name of its bridge. The name of the port itself: a point-to-point cable, which
-    /// routes by itself.
+    /// Interface name of its bridge; for a point-to-point cable, which has none, the name of the
+    /// port itself.
     pub bridge: String,
     /// Addresses of the far end.
     pub addresses: Vec<Ipv4Addr>,
-    /// Ethernet address of the far end; all zeroes: not known.
+    /// Ethernet address of the far end; all zeroes if it is not known.
     pub mac: [u8; 6],
-    /// Whether it carries only what bears these addresses; `None`: as the lab has it.
+    /// Whether only these addresses are accepted as sources; `None`: as in the lab.
     pub source_check: Option<bool>,
-    /// How many connections its far end may have; `None`: as many as the lab says.
+    /// The quota of its far end; `None`: as in the lab.
     pub quota: Option<u32>,
 }

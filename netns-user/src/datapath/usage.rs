@@ -1,22 +1,27 @@
-//! How many connections each link has begun, and may have, read for a person.
+//! Counts the connections that each link has begun, for a person.
 
 use aya::maps::{HashMap, MapData, MapError};
 use netns_common::abi::{BridgePort, Load, OTHER_NATS, UsageSlot, WHOLE_TABLE, maps};
 use serde::Serialize;
 
-use super::{Datapath, DatapathError, configure::Interfaces};
+use super::{
+    Datapath,
+    configure::Interfaces,
+    error::{DatapathError, map_error},
+};
 
-/// What one link has in the flow table. A connection to a forward of another namespace counts
-/// twice, because it has two records.
+/// The connections of one link in the flow table. A connection to a forward of another namespace
+/// counts twice, because it has two records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UsageStatus {
-    /// By which the first packets came in: a port of a bridge, or an uplink. `None`: no
-    /// interface of the router any more, or an inside end that is behind a namespace.
+    /// The interface by which the first packets came in: a port of a bridge, or an uplink. `None`:
+    /// an interface that the router no longer has, or an inside end behind a namespace.
     pub interface: Option<String>,
     /// Whether these are the connections of other NATs on the machine, by whatever interface.
     pub of_other_nats: bool,
     pub connections: u64,
-    /// Of these, without an answer so far; of TCP connections that the outside began, not open so far.
+    /// Those that have no answer yet; for TCP connections from outside, those that are not open
+    /// yet.
     pub unreplied: u64,
     pub quota: u32,
     pub unreplied_quota: u32,
@@ -26,7 +31,7 @@ impl Datapath {
     /// The links that have connections, in the order of their names. Must run on a thread inside
     /// the router's namespace, where interface names are known.
     pub fn usage(&self) -> Result<Vec<UsageStatus>, DatapathError> {
-        let error = |cause| DatapathError::Map { map: maps::USAGE, cause };
+        let error = map_error(maps::USAGE);
         let settings = self.settings()?;
         let limits = settings.limits;
         let interfaces = Interfaces::read()?;
@@ -38,7 +43,7 @@ impl Datapath {
                 Ok((link, slot)) => {
                     usage.insert(link, slot.usage.load());
                 }
-                // The sweeper removes those that have nothing.
+                // The sweeper removes entries of links without connections.
                 Err(MapError::KeyNotFound) => {}
                 Err(cause) => return Err(error(cause)),
             }

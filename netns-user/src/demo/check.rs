@@ -8,12 +8,11 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    cast::Place,
     probe::{Answer, HttpError, Page, PingError},
     server::Greeting,
     sniffer::Sources,
 };
-use crate::output;
+use crate::{net::Netns, output};
 
 /// A property that the lab must have.
 #[derive(Clone, Debug)]
@@ -28,12 +27,12 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Changes the masquerade rule, then pings all addresses in parallel.
-    Ping { rule: RuleChange, from: Place, to: Vec<Ipv4Addr>, expect: Reach },
+    Ping { rule: RuleChange, from: Netns, to: Vec<Ipv4Addr>, expect: Reach },
     /// Lists the interfaces of each namespace: its own must be listed, and no other one of the lab.
-    Interfaces { of: Vec<(Place, String)>, lab: BTreeSet<String> },
+    Interfaces { of: Vec<(Netns, String)>, lab: BTreeSet<String> },
     /// Gets a web page: the server in `from_namespace` must answer, and must see the address
     /// `client` if one is given.
-    Fetch { from: Place, address: SocketAddrV4, from_namespace: String, client: Option<Ipv4Addr> },
+    Fetch { from: Netns, address: SocketAddrV4, from_namespace: String, client: Option<Ipv4Addr> },
     /// Ends the packet capture outside: this must be the only source address.
     Heard { only: Ipv4Addr },
 }

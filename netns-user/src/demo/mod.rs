@@ -1,20 +1,23 @@
 //! The demonstration: the checks of the lecture's lab and the live view.
+//!
+//! `roles` says which part of a lab has which role, `checks` lists the checks, `check_run` runs
+//! them on the `demo_lab`. This folder uses `lab`, `datapath` and `net`; only the commands use it.
 
-mod cast;
 pub mod check;
+mod check_run;
+mod checks;
+mod demo_lab;
 mod interrupt;
 pub mod live;
-mod performance;
 pub mod probe;
-mod programme;
+mod roles;
 pub mod server;
 pub mod sniffer;
-mod stage;
 mod traffic;
 
-pub use cast::{Actor, Cast, CastError, Place};
+pub use check_run::{CheckRun, Moment};
+pub use checks::{OUTSIDE_PORT, checks};
+pub use demo_lab::DemoLab;
 pub use interrupt::Interrupt;
-pub use performance::{Moment, Performance};
-pub use programme::{OUTSIDE_PORT, programme};
-pub use stage::Stage;
+pub use roles::{Host, Roles, RolesError};
 pub use traffic::trickle;

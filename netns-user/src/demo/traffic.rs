@@ -6,19 +6,19 @@ use std::{
     time::Duration,
 };
 
-use super::{cast::Cast, probe, stage::Stage};
+use super::{probe, roles::Roles};
 
 const INTERVAL: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Pings from inside and gets pages from outside until the sender of `stop` is dropped.
-pub fn trickle(stage: &Stage<'_>, cast: &Cast, stop: &Receiver<()>) {
-    let page = SocketAddrV4::new(cast.host_address, cast.port);
+pub fn trickle(roles: &Roles, stop: &Receiver<()>) {
+    let page = SocketAddrV4::new(roles.host_address, roles.port);
     while stop.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         // Errors are ignored: the view then shows no traffic.
-        for destination in cast.destinations() {
-            let _ = stage.within(&cast.client.place(), || probe::ping(destination, PATIENCE));
+        for destination in roles.destinations() {
+            let _ = roles.client.netns().run(|| probe::ping(destination, PATIENCE));
         }
-        let _ = stage.within(&cast.outside.place(), || probe::get(page, PATIENCE));
+        let _ = roles.outside.netns().run(|| probe::get(page, PATIENCE));
     }
 }

@@ -2,7 +2,8 @@
 //! and a command that repairs the fault.
 //!
 //! The machine is the namespace of the calling thread. Each group of checks has its own file, in
-//! which reading the machine and judging it are separate functions. Nothing is changed.
+//! which reading the machine and judging it are separate functions. Nothing is changed. This folder
+//! uses `lab`, `datapath`, `net` and `topology`; only its command uses it.
 
 mod files;
 mod firewall;

@@ -48,7 +48,9 @@ fn taken(error: &LabError) -> Finding {
 fn rid(error: &LabError) -> String {
     match error {
         LabError::NamespaceTaken(name) => format!("netns del {}", shell::word(name)),
-        LabError::LinkTaken(end) => Step::DeleteLink { end: end.clone() }.commands().join(" && "),
+        LabError::LinkTaken(interface) => {
+            Step::DeleteLink { interface: interface.clone() }.commands().join(" && ")
+        }
         LabError::RouteTaken { to, metric } => format!("ip route del {to} metric {metric}"),
         LabError::FileTaken { path } => format!("rm {}", shell::word(&path.to_string_lossy())),
         LabError::DatapathTaken { lab, .. } => format!("netns down {}", shell::word(lab)),

@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 
 use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER, real_uplinks, shell};
 use crate::{
-    lab::{self, LabError, Ways},
+    lab::{self, LabError, Reachability},
     net::{Link, Netlink},
     topology::{AUTO, Bridge, Topology},
 };
@@ -40,7 +40,7 @@ struct Machine {
     links: Vec<Link>,
     /// The interface of the default route.
     way_out: Option<String>,
-    ways: Ways,
+    reachability: Reachability,
 }
 
 impl Machine {
@@ -48,7 +48,7 @@ impl Machine {
         Ok(Self {
             links: Netlink::open()?.links()?,
             way_out: lab::default_interface()?,
-            ways: Ways::of_machine()?,
+            reachability: Reachability::of_machine()?,
         })
     }
 
@@ -125,10 +125,14 @@ fn subnets(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
         return vec![Finding::sound(SUBNETS, "not checked: the lab is up and uses them")];
     }
     let clash = |bridge: &Bridge| {
-        let error = machine.ways.check(bridge).err()?;
+        let error = machine.reachability.check(bridge).err()?;
         let finding = Finding::new(SUBNETS, Verdict::Faulty, error.to_string());
         Some(
-            match free(bridge.address.trunc(), lab, &machine.ways.networks().collect::<Vec<_>>()) {
+            match free(
+                bridge.address.trunc(),
+                lab,
+                &machine.reachability.networks().collect::<Vec<_>>(),
+            ) {
                 None => finding.meaning("`netns up` fails"),
                 Some(free) => mend(
                     finding.meaning(format!("`netns up` fails; {free} is free")),

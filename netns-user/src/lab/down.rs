@@ -3,16 +3,15 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    LabError, LabRecord,
-    clear::{Cleared, clear},
-    lost::Lost,
+    error::LabError,
+    lock::LabLock,
     preflight,
-    record::Bearer,
-    turn::Turn,
+    record::{LabRecord, NamespaceOwner},
+    take_down::{Cleared, recorded::clear, unrecorded::Lost},
 };
 use crate::{
+    inhabitants::{Inhabitant, end_inhabitants, inhabitants},
     net::netns::Visitor,
-    processes::{Inhabitant, end_inhabitants, inhabitants},
 };
 
 /// What `down` did.
@@ -26,59 +25,60 @@ pub enum DownOutcome {
 /// How a lab was taken down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TakenDown {
-    /// Names of the lab's that namespaces of others bore; they were left alone.
-    pub strangers: Vec<String>,
-    /// Files of the lab's that were changed by hand; they stay.
+    /// Names of the lab's namespaces that somebody else's namespaces have now; they were left
+    /// alone.
+    pub foreign: Vec<String>,
+    /// Files of the lab that were changed by hand; they stay.
     pub edited: Vec<PathBuf>,
-    /// Processes in its namespaces: ended ones if they were to be ended, else those that live on.
+    /// Processes in its namespaces: those that were ended with `kill`, else those that still run.
     pub processes: Vec<Inhabitant>,
-    /// Whether its record was lost or could not be read: then it was taken down as far as it is
-    /// known.
+    /// Whether its record was missing or unreadable: then only what is recognisably the lab's was
+    /// taken down.
     pub was_lost: bool,
 }
 
-/// Takes the lab down: datapath, links, namespaces, settings, record. What is gone already
-/// counts as done, a lab that is not up too. With `kill` the processes in its namespaces are
+/// Takes a lab down: datapath, links, namespaces, settings, record. Objects that are gone already
+/// are no error, nor is a lab that is not up. With `kill`, the processes in its namespaces are
 /// ended first.
 ///
 /// # Errors
-/// All that could not be taken down, together. The record then stays for another attempt.
+/// All failures together. The record then stays for another attempt.
 pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
     preflight::require_root()?;
-    let turn = Turn::wait(|| true)?;
+    let lock = LabLock::acquire(|| true)?;
     match LabRecord::find(lab) {
         Ok(Some(mut record)) => {
-            // Taking down is the remedy: what fails before it keeps nobody from it.
+            // `down` is the remedy for a broken lab: a failure here must not prevent it.
             let not_noted = record.begin_down().err();
             let processes = match own_namespaces(&record) {
                 Ok(own) => processes_in(&own, kill)?,
                 Err(error) if kill => return Err(error),
                 Err(_) => Vec::new(),
             };
-            let Cleared { strangers, edited, mut errors } = clear(&record, &turn);
+            let Cleared { foreign, edited, mut errors } = clear(&record, &lock);
             if !errors.is_empty() {
                 errors.extend(not_noted);
             }
             LabError::collect(errors)?;
-            Ok(DownOutcome::Down(TakenDown { strangers, edited, processes, was_lost: false }))
+            Ok(DownOutcome::Down(TakenDown { foreign, edited, processes, was_lost: false }))
         }
         Ok(None) | Err(LabError::BadRecord { .. } | LabError::OtherVersion(_)) => {
             let Some(lost) = Lost::find(lab)? else { return Ok(DownOutcome::NotUp) };
             let names = lost.namespaces().iter().map(String::as_str).collect();
             let processes = processes_in(&names, kill)?;
-            let Cleared { edited, errors, .. } = lost.clear(lab, &turn);
+            let Cleared { edited, errors, .. } = lost.clear(lab, &lock);
             LabError::collect(errors)?;
-            // Else all that was left was a part of its record.
-            let was_lost = lost.stands() || lost.has_datapath();
-            let strangers = Vec::new();
-            Ok(DownOutcome::Down(TakenDown { strangers, edited, processes, was_lost }))
+            // Otherwise only a part of its record was left.
+            let was_lost = lost.has_network() || lost.has_datapath();
+            let foreign = Vec::new();
+            Ok(DownOutcome::Down(TakenDown { foreign, edited, processes, was_lost }))
         }
         Err(error) => Err(error),
     }
 }
 
-/// The names of the labs that netns has made and that stand on this machine. Of a lab that has
-/// nothing but pins here, it is not known whether it stands elsewhere: it is left out.
+/// The names of the labs on this machine. A lab of which only pins are left is not among them: it
+/// may be up in another mount namespace.
 ///
 /// # Errors
 /// When the kernel refuses to tell.
@@ -92,8 +92,8 @@ pub fn all_labs() -> Result<Vec<String>, LabError> {
                 names.insert(lab);
             }
             LabError::LostRecord(lab) => {
-                let stands = Lost::find(&lab)?.is_some_and(|lost| lost.stands());
-                names.extend(stands.then_some(lab));
+                let has_network = Lost::find(&lab)?.is_some_and(|lost| lost.has_network());
+                names.extend(has_network.then_some(lab));
             }
             error => return Err(error),
         }
@@ -106,7 +106,7 @@ fn own_namespaces(record: &LabRecord) -> Result<BTreeSet<&str>, LabError> {
     Visitor::send(|visitor| {
         let mut own = BTreeSet::new();
         for name in record.namespace_names() {
-            if record.bearer(name, visitor)? == Bearer::Own {
+            if record.owner_of(name, visitor)? == NamespaceOwner::Own {
                 own.insert(name);
             }
         }
@@ -119,6 +119,6 @@ fn processes_in(names: &BTreeSet<&str>, kill: bool) -> Result<Vec<Inhabitant>, L
         let ended = end_inhabitants(names);
         return ended.map_err(|error| LabError::file("end the processes of the lab", error));
     }
-    // Nobody is kept from taking a lab down by what is only told.
+    // A failure to list processes must not prevent `down`.
     Ok(inhabitants(names.iter().copied()).unwrap_or_default())
 }

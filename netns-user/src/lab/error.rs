@@ -11,10 +11,10 @@ use ipnet::Ipv4Net;
 use crate::{
     datapath::DatapathError,
     locks::Holder,
-    net::NetError,
+    net::{Interface, NetError},
     rules::ForwardRule,
     shell::word,
-    step::{End, Step},
+    step::Step,
 };
 
 /// Why a lab could not be built, found or torn down.
@@ -62,12 +62,12 @@ pub enum LabError {
          it (`{command}`) or use another name",
         command = delete_command(.0)
     )]
-    LinkTaken(End),
+    LinkTaken(Interface),
     #[error(
         "interface \"{link}\" already belongs to lab \"{lab}\": take that lab \
          down (`netns down {lab}`) or use another name"
     )]
-    LinkOfLab { link: End, lab: String },
+    LinkOfLab { link: Interface, lab: String },
     #[error(
         "this machine already has a route to {to} with metric {metric}: remove it from the lab's \
          file or use another metric"
@@ -144,7 +144,7 @@ pub enum LabError {
     Net(#[from] NetError),
     #[error(transparent)]
     Datapath(#[from] DatapathError),
-    /// Several things failed, each for itself; displays one a line.
+    /// Several independent failures; displays one a line.
     #[error("{}", Lines(.0))]
     Several(Vec<LabError>),
 }
@@ -154,7 +154,7 @@ impl LabError {
         Self::File { action: action.into(), cause }
     }
 
-    /// A failure and those of mending it.
+    /// This error, together with those of undoing the failed work.
     pub(crate) fn with(self, others: Vec<Self>) -> Self {
         if others.is_empty() {
             return self;
@@ -164,7 +164,7 @@ impl LabError {
         Self::Several(errors)
     }
 
-    /// `Ok` when nothing failed; a single failure stands for itself.
+    /// `Ok` without errors; a single error is returned as it is.
     pub(super) fn collect(errors: Vec<Self>) -> Result<(), Self> {
         let mut errors = errors.into_iter();
         match errors.next() {
@@ -187,8 +187,8 @@ fn busy(holder: Option<&Holder>, path: &Path) -> String {
     }
 }
 
-fn delete_command(link: &End) -> String {
-    Step::DeleteLink { end: link.clone() }.commands().join("; ")
+fn delete_command(link: &Interface) -> String {
+    Step::DeleteLink { interface: link.clone() }.commands().join("; ")
 }
 
 struct Lines<'a>(&'a [LabError]);

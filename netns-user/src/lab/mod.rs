@@ -1,78 +1,63 @@
 //! Labs: built from a topology, recorded in /run, torn down by their record.
 //!
-//! A lab outlives the process that built it: the kernel holds all of it. The record says
-//! what to take down, and is written before the first object is made.
+//! A lab outlives the process that built it: the kernel holds all of it. The record says what to
+//! take down, and is written before the first object is made.
+//!
+//! The way of `up`: `resources` and `datapaths` say what a topology consists of, `actual_state`
+//! reads what exists, `changes` compares the two, `plan` adds the datapaths and the settings of the
+//! machine, and `apply` carries the plan out. `down` follows the `record`, in `take_down`.
+//!
+//! This folder uses `topology`, `step`, `net` and `datapath`; the commands, `doctor` and the
+//! demonstration use it. Inside, each module uses only modules that come before it on this way.
 
-mod clear;
+mod actual_state;
+mod apply;
+mod changes;
 mod commands;
 mod datapaths;
-mod diff;
 mod down;
 mod error;
 mod forwarding;
-mod gates;
-mod inside;
-mod journal;
-mod lost;
-mod machine;
-mod network;
-mod perform;
-mod pieces;
+mod lock;
 mod plan;
-mod planned;
 mod preflight;
 mod progress;
-mod queues;
+mod rcu_expedited;
 mod record;
-mod record_files;
-pub(crate) mod resolver;
-mod shadowed;
+mod resources;
 mod status;
-mod turn;
-mod uncovered;
+mod surroundings;
+mod take_down;
 mod up;
-mod world;
 
+pub use changes::ChangeKind;
 pub use commands::{down_commands, undo_commands};
+pub(crate) use datapaths::has_bridge;
 pub use down::{DownOutcome, TakenDown, all_labs, down};
 pub use error::LabError;
-pub(crate) use machine::{Ways, uplink_fault};
-pub use pieces::Deviation;
 pub(crate) use plan::obstacles;
-pub use plan::{Plan, plan};
-pub use planned::{PlannedChange, Verb};
+pub use plan::{Plan, lines::PlannedChange, plan};
 pub use preflight::require_root;
-pub(crate) use preflight::{auto_uplink, default_interface};
+pub(crate) use preflight::{
+    auto_uplink, default_interface,
+    machine::{Reachability, uplink_fault},
+};
 pub use progress::{Progress, Silent};
-pub(crate) use queues::{QueueOnPort, queues_on_ports};
 pub use record::LabRecord;
-pub(crate) use resolver::edited as edited_resolvers;
-pub(crate) use shadowed::{ShadowedListener, shadowed, shadowed_by};
+pub use resources::Deviation;
+pub(crate) use status::edited_resolvers;
 pub use status::{LabStatus, Part, PartKind, status};
-pub(crate) use uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered};
+pub(crate) use surroundings::{
+    queues::{QueueOnPort, queues_on_ports},
+    shadowed::{ShadowedListener, shadowed, shadowed_by},
+    uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered},
+};
 pub use up::{UpOutcome, up};
 
-use crate::{
-    net::{NetError, netns},
-    step::Place,
-};
-
-/// Runs `work` on a thread inside a namespace, or on the calling thread when it is the
-/// machine's own.
+/// The lab that a command is about: the named one, or else the only one.
 ///
 /// # Errors
-/// When the namespace cannot be entered; then `work` has not run.
-pub fn in_place<T: Send>(place: &Place, work: impl FnOnce() -> T + Send) -> Result<T, NetError> {
-    match place {
-        Place::Namespace(name) => netns::run_in(name, work),
-        Place::Machine => Ok(work()),
-    }
-}
-
-/// The lab that a command is about: the one named, else the only one there is.
-///
-/// # Errors
-/// When that lab is not up or not finished, when no lab is up, or when several are.
+/// When that lab is not up or not complete, when no lab is up, or when several are.
 pub fn choose(lab: Option<&str>) -> Result<LabRecord, LabError> {
     let record = match lab {
         Some(name) => LabRecord::load(name)?,
@@ -92,23 +77,23 @@ pub fn choose(lab: Option<&str>) -> Result<LabRecord, LabError> {
     if record.is_settled() { Ok(record) } else { Err(record.unfinished()) }
 }
 
-/// The record, once nobody builds, changes or takes down the lab. It tells of an `up` or `down`
-/// that was interrupted, if it is not settled even so.
+/// The record, read again once no process builds, changes or takes down the lab. If it still is not
+/// settled, its `up` or `down` was interrupted.
 ///
 /// # Errors
-/// [`LabError::NotUp`] when the lab is taken down meanwhile; when it takes too long.
+/// [`LabError::NotUp`] when the lab is taken down in the meantime; when it takes too long.
 pub fn settled(record: LabRecord) -> Result<LabRecord, LabError> {
     if record.is_settled() || require_root().is_err() {
         return Ok(record);
     }
-    turn::wait_for_others()?;
+    lock::wait_for_others()?;
     LabRecord::load(record.name())
 }
 
-/// Waits until nobody builds, changes or takes down a lab; whether somebody did.
+/// Waits until no process builds, changes or takes down a lab. Returns whether one did.
 ///
 /// # Errors
 /// When it takes too long.
 pub fn wait_for_changes() -> Result<bool, LabError> {
-    turn::wait_for_others()
+    lock::wait_for_others()
 }

@@ -1,23 +1,25 @@
-//! How long work tells what it is at.
+//! Reporting the progress of long work.
 
-/// Is told of the steps of a longer piece of work, one after another.
+use super::error::LabError;
+
+/// Receives the steps of longer work, one after another.
 pub trait Progress: Sync {
     /// A step begins; `step` reads like "router host".
     fn started(&self, step: &str);
-    /// The step that began last is done.
+    /// The last step is done.
     fn finished(&self, step: &str);
-    /// Whether to go on; as for [`Self::advanced`], but nothing is shown.
+    /// Whether to go on, as [`Self::advanced`], without showing anything.
     fn goes_on(&self) -> bool {
         true
     }
-    /// Of the step's `all` parts, `done` are done. The answer says whether to go on: with
-    /// `false` the work ends here, and what was made is taken down again.
+    /// `done` of the step's `all` parts are done. Returns whether to go on: with `false` the work
+    /// stops, and everything that was made is taken down again.
     fn advanced(&self, _step: &str, _done: usize, _all: usize) -> bool {
         true
     }
 }
 
-/// Tells nobody.
+/// Reports nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -26,7 +28,12 @@ impl Progress for Silent {
     fn finished(&self, _: &str) {}
 }
 
-/// Runs one step; that it finished is only told when it succeeded.
+/// An error, if the work should stop.
+pub(super) fn check_goes_on(goes_on: bool) -> Result<(), LabError> {
+    if goes_on { Ok(()) } else { Err(LabError::Interrupted) }
+}
+
+/// Runs one step, and reports its end if it succeeds.
 pub(super) fn step<T, E>(
     progress: &dyn Progress,
     name: &str,

@@ -1,81 +1,82 @@
-//! Builds a lab, or brings one that is up to another topology.
+//! Builds a lab, or changes one that is up.
 
 use serde::Serialize;
 
 use super::{
-    LabError, LabRecord, Progress,
-    clear::{clear, clear_unbuilt},
+    apply::apply,
     datapaths::datapaths,
-    in_place,
-    perform::perform,
+    error::LabError,
+    lock::LabLock,
     plan::Plan,
     preflight,
-    progress::step,
-    record::resolved,
-    record_files,
-    turn::Turn,
+    progress::{Progress, Silent, step},
+    record::{self, LabRecord, resolved},
+    take_down::recorded::{clear, clear_unbuilt},
 };
-use crate::{datapath::Datapath, step::Place, topology::Topology};
+use crate::{datapath::Datapath, net::Netns, topology::Topology};
 
-/// How often a change looks whether something is still missing.
-const SETTLING: usize = 3;
+/// Attempts to complete a change.
+const ROUNDS: usize = 3;
 
-/// What `up` did.
+/// The result of `up`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpOutcome {
-    /// The lab stands and lives on without a process.
+    /// The lab was built, and stays up without a process.
     Built,
-    /// The lab was up, and is now as the topology wants it.
+    /// The lab was up, and was changed.
     Changed,
-    /// The very same lab was there already; nothing was changed.
+    /// The same lab was up already; nothing was changed.
     AlreadyUp,
 }
 
-/// Builds the lab, its datapaths included; of one that is up, changes what differs. What an
-/// interrupted `up` left is cleared, or brought to its end. On failure everything is as it was
-/// before.
+/// Builds the lab with its datapaths, or changes one that is up where it differs. Remains of an
+/// interrupted `up` are cleared, or completed. On failure everything is as before.
 ///
 /// # Errors
-/// When it is not allowed, something is in the way, or the kernel refuses.
+/// When the caller is not root, something is in the way, or the kernel refuses.
 pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
     preflight::require_root()?;
     preflight::require_kernel()?;
-    let turn = Turn::wait(|| progress.goes_on())?;
+    let lock = LabLock::acquire(|| progress.goes_on())?;
     match LabRecord::find(&topology.name)? {
-        Some(record) if record.is_usable() => change(record, topology, &turn, progress),
+        Some(record) if record.is_usable() => change(record, topology, &lock, progress),
         Some(unfinished) => {
             let what = match unfinished.going_down {
                 true => "finishing an interrupted `down`",
                 false => "removing the rest of an interrupted `up`",
             };
-            step(progress, what, || LabError::collect(clear(&unfinished, &turn).errors))?;
-            build(topology, &turn, progress)
+            step(progress, what, || LabError::collect(clear(&unfinished, &lock).errors))?;
+            build(topology, &lock, progress)
         }
-        None => build(topology, &turn, progress),
+        None => build(topology, &lock, progress),
     }
 }
 
-fn build(topology: &Topology, turn: &Turn, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
+fn build(
+    topology: &Topology,
+    lock: &LabLock,
+    progress: &dyn Progress,
+) -> Result<UpOutcome, LabError> {
     let mut record = LabRecord::new(topology, preflight::auto_uplink(topology)?);
     preflight::check_free(&record.topology, None)?;
     let plan = Plan::new(record.topology.clone())?;
-    // Whoever was killed while he took one away may have left a part.
-    record_files::remove(record.name())?;
+    // A process that was killed while it removed a record may have left a part of it.
+    record::files::remove(record.name())?;
     record.write()?;
-    let _hurry = turn.hurry(plan.waits())?;
-    let built = perform(&plan, &mut record, progress).and_then(|()| record.finish());
+    let _expedited = lock.expedite_rcu(plan.grace_periods())?;
+    let built = apply(&plan, &mut record, progress).and_then(|()| record.finish());
     match built {
         Ok(()) => Ok(UpOutcome::Built),
-        Err(error) => Err(error.with(clear_unbuilt(&record, turn))),
+        Err(error) => Err(error.with(clear_unbuilt(&record, lock))),
     }
 }
 
-/// What does not change is not touched, and keeps its connections.
+/// Changes a lab. Parts that do not change are not touched, and keep their connections.
 fn change(
     mut record: LabRecord,
     topology: &Topology,
-    turn: &Turn,
+    lock: &LabLock,
     progress: &dyn Progress,
 ) -> Result<UpOutcome, LabError> {
     let auto = preflight::auto_uplink(topology)?;
@@ -89,12 +90,12 @@ fn change(
     let before = record.complete.then(|| record.topology.clone());
     record.begin_change(wanted.clone())?;
     record.auto = auto;
-    let _hurry = turn.hurry(plan.waits())?;
-    let changed = perform(&plan, &mut record, progress)
-        .and_then(|()| settle(&mut record, &wanted, progress))
+    let _expedited = lock.expedite_rcu(plan.grace_periods())?;
+    let changed = apply(&plan, &mut record, progress)
+        .and_then(|()| converge(&mut record, &wanted, progress))
         .and_then(|()| record.finish());
     let Err(error) = changed else { return Ok(UpOutcome::Changed) };
-    // Half-way is nowhere: back to what it was.
+    // A half changed lab is of no use: change it back.
     let Some(before) = before else { return Err(error) };
     match go_back(&mut record, before) {
         Ok(()) => Err(error),
@@ -102,32 +103,33 @@ fn change(
     }
 }
 
-/// What was about to go when the plan was made, like the cables of a namespace that somebody
-/// has just deleted, is missing by now.
-fn settle(
+/// Plans and applies again until nothing is left to do. An object that was about to disappear when
+/// the plan was made, such as a cable of a namespace that somebody has just deleted, is missing by
+/// now.
+fn converge(
     record: &mut LabRecord,
     wanted: &Topology,
     progress: &dyn Progress,
 ) -> Result<(), LabError> {
-    for _ in 0..SETTLING {
+    for _ in 0..ROUNDS {
         let rest = Plan::between(record, wanted.clone())?;
         if rest.is_empty() {
             break;
         }
-        perform(&rest, record, progress)?;
+        apply(&rest, record, progress)?;
     }
     Ok(())
 }
 
-/// Whoever asks for a lab wants it to know its routers as they are now, and nothing left of
-/// commands that were killed.
+/// Updates the routers' addresses in the datapaths of an unchanged lab, and completes interrupted
+/// changes of rules.
 fn refresh(topology: &Topology) -> Result<(), LabError> {
     for datapath in datapaths(topology) {
         let living = Datapath::open(&datapath.spec.lab)?;
-        let place = Place::of(datapath.router.as_deref());
-        in_place(&place, || {
+        let netns = Netns::of(datapath.router.as_deref());
+        netns.run(|| {
             living.refresh_host_addresses()?;
-            living.mend_rules()
+            living.recover_rules()
         })??;
     }
     Ok(())
@@ -136,6 +138,6 @@ fn refresh(topology: &Topology) -> Result<(), LabError> {
 fn go_back(record: &mut LabRecord, before: Topology) -> Result<(), LabError> {
     let plan = Plan::between(record, before.clone())?;
     record.begin_change(before)?;
-    perform(&plan, record, &super::Silent)?;
+    apply(&plan, record, &Silent)?;
     record.finish()
 }

@@ -10,9 +10,9 @@ use rtnetlink::{
 };
 use serde::Serialize;
 
-use super::{Link, NetError, Netlink};
+use super::{Link, Netlink, error::NetError};
 
-/// An address with the length of its subnet, on a link.
+/// An address of a link, with its prefix length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Address {
     /// Index of the link.
@@ -44,8 +44,9 @@ impl Netlink {
         self.wait(request, || format!("add address {address} to interface \"{}\"", link.name))
     }
 
-    /// Takes an address from a link. With the first address of a subnet the kernel takes its
-    /// further ones too, and the routes that need them, unless `promote_secondaries` is set.
+    /// Removes an address from a link. With the first address of a subnet, the kernel also removes
+    /// the others of that subnet and the routes that need them, unless `promote_secondaries` is
+    /// set.
     ///
     /// # Errors
     /// When the link does not have it or the kernel refuses.
@@ -60,7 +61,7 @@ impl Netlink {
 }
 
 fn from_message(message: &AddressMessage) -> Option<Address> {
-    // On a point-to-point link `Address` is the far end; `Local`, where there is one, is ours.
+    // On a point-to-point link, `Address` is the far end's and `Local`, if there is one, is ours.
     let mut own = None;
     let mut any = None;
     for attribute in &message.attributes {

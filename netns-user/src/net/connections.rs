@@ -1,17 +1,17 @@
-//! TCP connections of a namespace, as /proc/net/tcp and tcp6 tell of them (proc_net(5)).
+//! The TCP connections of a namespace, from /proc/net/tcp and tcp6 (proc_net(5)).
 
 use std::{
     fs, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddrV4},
 };
 
-use super::NetError;
+use super::error::NetError;
 
 /// `TCP_ESTABLISHED` (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
 
-/// The established connections of the calling thread's namespace that use IPv4, those of IPv6
-/// sockets too: local end, remote end. Those between addresses of loopback are left out.
+/// The established IPv4 connections of the calling thread's namespace, including those of IPv6
+/// sockets: local end, remote end. Those between loopback addresses are left out.
 ///
 /// # Errors
 /// When /proc is not there.
@@ -37,7 +37,8 @@ fn connection(line: &str) -> Option<(SocketAddrV4, SocketAddrV4)> {
     (state == ESTABLISHED).then_some((end(local)?, end(remote)?))
 }
 
-/// `ADDRESS:PORT` in hexadecimal; the address in words of 32 bits as they lie in memory.
+/// `ADDRESS:PORT` in hexadecimal; the address is in words of 32 bits in the byte order of the
+/// machine.
 fn end(text: &str) -> Option<SocketAddrV4> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

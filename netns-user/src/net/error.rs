@@ -10,7 +10,7 @@ pub enum NetError {
     /// Nothing of that name is in /run/netns.
     #[error("there is no namespace \"{0}\": `netns list` lists the namespaces")]
     NoNamespace(String),
-    /// The file in /run/netns is there, but no namespace is bound to it.
+    /// The file in /run/netns exists, but no namespace is bound to it.
     #[error(
         "/run/netns/{0} is no namespace, only a file: delete it (`netns del {word}`)",
         word = word(.0)
@@ -28,26 +28,26 @@ pub enum NetError {
     /// The calling thread's namespace has no such interface.
     #[error("there is no interface \"{0}\"")]
     NoLink(String),
-    /// The kernel refused; `action` says what was asked, beginning with a verb.
+    /// The kernel refused; `action` says what, beginning with a verb.
     #[error("cannot {action}: {cause}")]
     Refused { action: String, cause: io::Error },
-    /// The kernel's answer made no sense.
+    /// The kernel's answer could not be understood.
     #[error("cannot {action}: the kernel sent an unexpected answer: {answer}")]
     Protocol { action: String, answer: String },
 }
 
 impl NetError {
-    /// Wraps an error of the operating system, naming what was attempted.
+    /// Wraps an error of the operating system; `action` says what was attempted.
     pub fn refused(action: impl Into<String>, cause: impl Into<io::Error>) -> Self {
         Self::Refused { action: action.into(), cause: cause.into() }
     }
 
-    /// Whether the object was not there, for callers to whom that is as good as done.
+    /// Whether the object did not exist, for callers that wanted to delete it.
     pub fn is_absence(&self) -> bool {
         match self {
             Self::NoNamespace(_) | Self::DeadNamespace(_) | Self::NoLink(_) => true,
             Self::Refused { cause, .. } => {
-                // ESRCH and EADDRNOTAVAIL: of routes and addresses.
+                // ESRCH and EADDRNOTAVAIL are the errors of routes and addresses.
                 let absent = [libc::ENODEV, libc::ENOENT, libc::ESRCH, libc::EADDRNOTAVAIL];
                 cause.raw_os_error().is_some_and(|code| absent.contains(&code))
             }

@@ -1,4 +1,5 @@
-//! A request by netlink, and its answers, for families that [`Netlink`](super::Netlink) does not speak.
+//! A netlink request and its answers, for families that [`Netlink`](super::Netlink) does not
+//! support.
 
 use std::io;
 
@@ -7,11 +8,11 @@ use netlink_packet_core::{
 };
 use netlink_sys::{Socket, SocketAddr};
 
-use super::NetError;
+use super::error::NetError;
 
-/// Sends a request of a family (`NETLINK_…`), and returns the messages that answer it. `action` says
-/// what is asked, as in [`NetError::Refused`]; `flags` are `NLM_F_…`, either with `NLM_F_DUMP` or with
-/// `NLM_F_ACK`: else the end of the answers is not to be seen.
+/// Sends a request of a family (`NETLINK_…`), and returns the messages that answer it. `action`
+/// says what is requested, as in [`NetError::Refused`]. `flags` are `NLM_F_…`, and contain
+/// `NLM_F_DUMP` or `NLM_F_ACK`: otherwise the end of the answers could not be recognised.
 ///
 /// # Errors
 /// When the kernel refuses, or answers with something else.
@@ -46,7 +47,7 @@ where
                 NetError::Protocol { action: action.into(), answer: error.to_string() }
             })?;
             let length = usize::try_from(packet.header.length).unwrap_or(rest.len());
-            // Messages begin at multiples of four.
+            // Messages begin at multiples of four bytes.
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
             match packet.payload {
                 NetlinkPayload::Done(_) => return Ok(answers),

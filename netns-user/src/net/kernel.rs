@@ -1,14 +1,14 @@
-//! Which kernel runs here.
+//! The release of the running kernel.
 
 use nix::sys::utsname::uname;
 
-/// Its major and minor number; `None` if it does not tell them.
+/// Its major and minor version; `None` if it does not have them.
 #[must_use]
 pub fn release() -> Option<(u32, u32)> {
     numbers(&uname().ok()?.release().to_string_lossy())
 }
 
-/// Those of a release, as "6.18.44-fc", "6.7.0" or "6.7-rc1".
+/// The major and minor version of a release such as "6.18.44-fc", "6.7.0" or "6.7-rc1".
 #[must_use]
 pub fn numbers(release: &str) -> Option<(u32, u32)> {
     let mut numbers =

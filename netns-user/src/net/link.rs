@@ -1,4 +1,4 @@
-//! Links: bridges, cables (veth pairs) and whatever else a namespace has.
+//! Links: bridges, cables (veth pairs) and all other interfaces of a namespace.
 
 use std::{fmt, fs::File, os::fd::AsRawFd};
 
@@ -10,13 +10,13 @@ use rtnetlink::{
 };
 use serde::Serialize;
 
-use super::{NetError, Netlink};
+use super::{Netlink, error::NetError};
 
-/// What the kernel calls the kinds of links that a person makes here.
+/// The kernel's names for the kinds of links that netns makes.
 pub const BRIDGE: &str = "bridge";
 pub const VETH: &str = "veth";
 
-/// What cables and bridges have when nothing else is asked for, in bytes.
+/// The default MTU of cables and bridges, in bytes.
 pub const ETHERNET_MTU: u32 = 1500;
 
 /// An Ethernet address.
@@ -24,8 +24,8 @@ pub const ETHERNET_MTU: u32 = 1500;
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// An Ethernet address of the locally administered kind (IEEE 802: second bit of the first
-    /// byte), for one station, made from names: the same lab has the same ones each time.
+    /// A locally administered Ethernet address (IEEE 802: second bit of the first byte) of one
+    /// station, made from names: the same lab always has the same ones.
     pub fn from_names(names: &[&str]) -> Self {
         // FNV-1a, which is the same in every version of this program.
         let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
@@ -56,7 +56,7 @@ impl Serialize for Mac {
     }
 }
 
-/// What a bridge does with the frames of one of its ports.
+/// The state of a bridge's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PortState {
@@ -66,11 +66,11 @@ pub enum PortState {
 }
 
 /// A link as the kernel describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Link {
     pub index: u32,
     pub name: String,
-    /// `None` for links that no driver of virtual links made: `lo`, network cards.
+    /// `None` for links that no driver of virtual links has made: `lo`, network cards.
     pub kind: Option<String>,
     pub mac: Option<Mac>,
     /// Bytes.
@@ -83,8 +83,8 @@ pub struct Link {
     pub bridge: Option<u32>,
     /// Only for ports of a bridge.
     pub port_state: Option<PortState>,
-    /// Whether there is somebody at the far end. The kernel knows it at once, and makes `state`
-    /// of it some time later.
+    /// Whether the far end is up. The kernel knows this at once, and updates `state` some time
+    /// later.
     #[serde(skip)]
     pub carrier: bool,
     /// The far end of a cable.
@@ -93,41 +93,41 @@ pub struct Link {
     /// Whether a bridge keeps ports closed until a spanning tree opens them.
     #[serde(skip)]
     pub spanning_tree: bool,
-    /// Its queueing discipline, as `tc` calls it.
+    /// The name of its queueing discipline, as in `tc`.
     #[serde(skip)]
     pub queue: Option<String>,
-    /// Whether IPv6 is on, where the kernel has it.
+    /// Whether IPv6 is on, if the kernel has IPv6.
     #[serde(skip)]
     pub ipv6: Option<bool>,
-    /// Whether IPv4 packets that come in by it are forwarded, where the kernel tells.
+    /// Whether IPv4 packets that come in by it are forwarded, if the kernel shows it.
     #[serde(skip)]
     pub forwarding: Option<bool>,
     /// Whether an XDP program is attached to it.
     #[serde(skip)]
     pub xdp: bool,
-    /// The smallest and the largest MTU that it takes, in bytes, where the kernel tells.
+    /// The smallest and the largest MTU that it accepts, in bytes, if the kernel shows it.
     #[serde(skip)]
     pub mtu_limits: (Option<u32>, Option<u32>),
 }
 
-/// The far end of a cable, as its near end knows it.
+/// The far end of a cable, as its near end shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// Index of the link where it is.
+    /// Index of the far link, in its own namespace.
     pub index: u32,
-    /// By what number the near end's namespace knows that of the far one
-    /// ([`Netlink::number_of`]); `None`: both are in the same.
+    /// The number by which the near end's namespace knows the far one ([`Netlink::number_of`]);
+    /// `None`: both ends are in the same namespace.
     pub namespace: Option<i32>,
 }
 
-/// The MTU with which a bridge is made that is to have `mtu`, where it is not the kernel's own.
-/// The kernel leaves alone what somebody has changed on a living bridge: neither what it was made
-/// with, nor what is set to the value that it has.
+/// The MTU with which to make a bridge that should later have `mtu`, if it is not the default. The
+/// kernel keeps an MTU only if somebody has changed it on an existing bridge: neither the MTU of
+/// creation counts, nor setting the value that it has already.
 pub fn bridge_mtu_to_begin_with(mtu: u32) -> Option<u32> {
     (mtu == ETHERNET_MTU).then_some(mtu - 1)
 }
 
-/// A veth pair to be made: one end here, the other in another namespace.
+/// A veth pair to make: one end here, the other in another namespace.
 #[derive(Debug)]
 pub struct Cable<'a> {
     /// Name of the end in the namespace of the connection.
@@ -174,8 +174,8 @@ impl Netlink {
         }
     }
 
-    /// Makes a bridge. Ethernet address and MTU, in bytes, stay when they are given: otherwise
-    /// the kernel changes them as ports come and go.
+    /// Makes a bridge. A given Ethernet address or MTU (bytes) stays: otherwise the kernel changes
+    /// it as ports are added and removed.
     ///
     /// # Errors
     /// When the name is taken or the kernel refuses.
@@ -198,13 +198,13 @@ impl Netlink {
         self.wait(request, || format!("create bridge \"{name}\""))?;
         let Some(mtu) = mtu else { return Ok(()) };
         self.link(name).and_then(|bridge| self.set_mtu(&bridge, mtu)).inspect_err(|_| {
-            // All or nothing; the first error is the one to tell.
+            // All or nothing; the first error is the one to report.
             let _ = self.delete_link(name);
         })
     }
 
-    /// Makes a cable. The far end is down: the kernel takes no switching on of an end that is
-    /// on its way to another namespace.
+    /// Makes a cable. The far end is down: the kernel cannot switch on an end while it moves it to
+    /// another namespace.
     ///
     /// # Errors
     /// When a name is taken or the kernel refuses.
@@ -252,18 +252,18 @@ impl Netlink {
         self.wait(request, || format!("set interface \"{}\" down", link.name))
     }
 
-    /// Sets whether IPv4 packets that come in by a link are forwarded (`conf/LINK/forwarding`).
-    /// Unlike a write to /proc, which the kernel tries again and again while others change links, a
-    /// request waits for its turn.
+    /// Sets whether IPv4 packets that come in by a link are forwarded (`conf/LINK/forwarding`). A
+    /// netlink request waits for the kernel's lock; a write to /proc would retry as long as others
+    /// change links.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn set_forwarding(&self, link: &Link, on: bool) -> Result<(), NetError> {
-        /// `IFLA_INET_CONF` (linux/if_link.h), and the flag of an attribute that holds others.
+        /// `IFLA_INET_CONF` (linux/if_link.h), with the flag of nested attributes.
         const INET_CONF: u16 = 1 | 1 << 15;
         /// `IPV4_DEVCONF_FORWARDING` (linux/ip.h).
         const FORWARDING: u16 = 1;
-        // Of requests for settings the crate leaves out those that are 0.
+        // The crate leaves out settings that are 0.
         let setting = DefaultNla::new(FORWARDING, u32::from(on).to_ne_bytes().to_vec());
         let mut value = vec![0; setting.buffer_len()];
         setting.emit(&mut value);
@@ -299,7 +299,7 @@ impl Netlink {
     /// Makes a link a port of a bridge.
     ///
     /// # Errors
-    /// When one of them is not fit for it or the kernel refuses.
+    /// When the links do not allow it or the kernel refuses.
     pub fn attach(&self, link: &Link, bridge: &Link) -> Result<(), NetError> {
         let message = LinkUnspec::new_with_index(link.index).controller(bridge.index).build();
         let request = self.handle().link().set(message).execute();
@@ -318,7 +318,7 @@ impl Netlink {
         self.wait(request, || format!("detach interface \"{}\" from its bridge", link.name))
     }
 
-    /// Deletes a link; a cable goes with both its ends.
+    /// Deletes a link; of a cable, both ends.
     ///
     /// # Errors
     /// [`NetError::NoLink`], or when the kernel refuses.
@@ -335,7 +335,7 @@ impl Link {
         self.kind.as_deref() == Some(kind)
     }
 
-    /// Whether it is on and has somebody at its far end, in a word.
+    /// Whether it is on and its far end is up, in a word.
     pub fn condition(&self) -> &'static str {
         match (self.up, self.carrier) {
             (false, _) => "off",
@@ -343,27 +343,18 @@ impl Link {
             (true, true) => "up",
         }
     }
+
     /// A link for tests: switched on, with a carrier, and with nothing else to tell it from others.
     #[cfg(test)]
     pub(crate) fn sample(index: u32, name: &str) -> Self {
         Self {
             index,
             name: name.to_owned(),
-            kind: None,
-            mac: None,
             mtu: 1500,
             up: true,
             state: "up".to_owned(),
-            bridge: None,
-            port_state: None,
             carrier: true,
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            ipv6: None,
-            forwarding: None,
-            xdp: false,
-            mtu_limits: (None, None),
+            ..Self::default()
         }
     }
 }

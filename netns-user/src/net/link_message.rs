@@ -12,8 +12,8 @@ use super::{
 };
 
 impl Link {
-    /// Takes up the settings of a family of addresses.
-    fn take_up(&mut self, family: &AfSpecUnspec) {
+    /// Adds the settings of an address family.
+    fn add(&mut self, family: &AfSpecUnspec) {
         match family {
             AfSpecUnspec::Inet(facts) => {
                 for fact in facts {
@@ -38,22 +38,10 @@ impl From<LinkMessage> for Link {
     fn from(message: LinkMessage) -> Self {
         let mut link = Self {
             index: message.header.index,
-            name: String::new(),
-            kind: None,
-            mac: None,
-            mtu: 0,
             up: message.header.flags.contains(LinkFlags::Up),
             state: State::Unknown.to_string().to_lowercase(),
-            bridge: None,
-            port_state: None,
             carrier: message.header.flags.contains(LinkFlags::LowerUp),
-            peer: None,
-            spanning_tree: false,
-            queue: None,
-            ipv6: None,
-            forwarding: None,
-            xdp: false,
-            mtu_limits: (None, None),
+            ..Self::default()
         };
         let mut below = None;
         let mut namespace = None;
@@ -69,7 +57,7 @@ impl From<LinkMessage> for Link {
                 LinkAttribute::Qdisc(kind) => link.queue = Some(kind),
                 LinkAttribute::Xdp(facts) => link.xdp = facts.iter().any(is_attached),
                 LinkAttribute::AfSpecUnspec(families) => {
-                    families.iter().for_each(|family| link.take_up(family));
+                    families.iter().for_each(|family| link.add(family));
                 }
                 LinkAttribute::MinMtu(mtu) => link.mtu_limits.0 = Some(mtu),
                 // 0: the driver has no limit of its own.

@@ -1,4 +1,4 @@
-//! Sockets of a namespace that wait for anybody, and the programs that they belong to.
+//! Listening sockets of a namespace, and the programs that they belong to.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use netlink_packet_sock_diag::{
 };
 use procfs::process::{FDTarget, all_processes};
 
-use super::{NetError, sockets::sockets};
+use super::{error::NetError, sockets::sockets};
 use crate::rules::ForwardProtocol;
 
-/// A socket that waits for packets from anybody.
+/// A socket that accepts packets from anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub protocol: ForwardProtocol,
@@ -24,10 +24,10 @@ pub struct Listener {
     inode: u64,
 }
 
-/// The listeners of the calling thread's namespace that IPv4 packets may be for. None of SCTP.
+/// The listeners of the calling thread's namespace that accept IPv4 packets, without SCTP.
 ///
 /// # Errors
-/// When the kernel does not tell of sockets.
+/// When the kernel does not list sockets.
 pub fn listeners() -> Result<Vec<Listener>, NetError> {
     let mut found = Vec::new();
     for protocol in [ForwardProtocol::Tcp, ForwardProtocol::Udp, ForwardProtocol::UdpLite] {
@@ -40,12 +40,12 @@ pub fn listeners() -> Result<Vec<Listener>, NetError> {
 fn listener(protocol: ForwardProtocol, socket: &InetResponse) -> Option<Listener> {
     let header = &socket.header;
     let id = &header.socket_id;
-    // A datagram socket without a peer has the state of a closed one.
+    // A datagram socket without a peer has the state "closed".
     let waiting = if protocol == ForwardProtocol::Tcp { TCP_LISTEN } else { TCP_CLOSE };
     let waits = header.state == waiting && id.destination_port == 0 && id.source_port != 0;
     let address = match id.source_address {
         IpAddr::V4(address) => address,
-        // IPv4 comes there too.
+        // It accepts IPv4 packets too.
         IpAddr::V6(address) if address.is_unspecified() && !is_for_ipv6_only(socket) => {
             Ipv4Addr::UNSPECIFIED
         }
@@ -60,8 +60,8 @@ fn is_for_ipv6_only(socket: &InetResponse) -> bool {
     socket.nlas.iter().any(|attribute| matches!(attribute, Nla::SkV6Only(true)))
 }
 
-/// The names of the programs that have sockets, by the inodes of these. Only root sees those of
-/// others.
+/// The names of the programs that have sockets, by the sockets' inodes. Only root sees the sockets
+/// of others.
 pub fn programs() -> HashMap<u64, String> {
     let mut programs = HashMap::new();
     for process in all_processes().into_iter().flatten().flatten() {
@@ -76,7 +76,7 @@ pub fn programs() -> HashMap<u64, String> {
 }
 
 impl Listener {
-    /// Its own end.
+    /// Its own address and port.
     #[must_use]
     pub const fn end(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, self.port)
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_that_wait_for_anybody_are_found_with_their_program() {
+    fn listening_sockets_are_found_with_their_program() {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let udp = UdpSocket::bind("0.0.0.0:0").unwrap();
         let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn of_ipv6_sockets_those_are_found_that_take_ipv4_too() {
+    fn ipv6_sockets_are_found_if_they_accept_ipv4_too() {
         for (kind, protocol) in
             [(Type::STREAM, ForwardProtocol::Tcp), (Type::DGRAM, ForwardProtocol::Udp)]
         {

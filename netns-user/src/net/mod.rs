@@ -1,5 +1,7 @@
 //! The kernel's network objects: namespaces, links, addresses, routes, sysctls.
-//! All calls of rtnetlink are in this folder.
+//!
+//! All calls of rtnetlink are in this folder. It knows nothing of labs, and uses only `files`,
+//! `locks`, `output` and `shell`, and the types of rules.
 
 mod address;
 pub mod connections;
@@ -10,11 +12,13 @@ pub mod kernel;
 mod link;
 mod link_message;
 pub mod listeners;
+mod location;
 mod neighbour;
 mod netlink;
 pub mod netns;
 mod peer;
 mod reassembler;
+pub(crate) mod resolver;
 mod route;
 mod route_socket;
 mod routing_rule;
@@ -26,6 +30,7 @@ pub use error::NetError;
 pub use link::{
     BRIDGE, Cable, ETHERNET_MTU, Link, Mac, Peer, PortState, VETH, bridge_mtu_to_begin_with,
 };
+pub use location::{Interface, Netns};
 pub use neighbour::Neighbour;
 pub use netlink::Netlink;
 pub use reassembler::{Reassembler, ReassemblerLimits};

@@ -1,4 +1,4 @@
-//! Neighbours: which Ethernet address is behind which IP address.
+//! Neighbours: the Ethernet addresses of IP addresses.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use rtnetlink::packet_route::neighbour::{
 };
 use serde::Serialize;
 
-use super::{Mac, NetError, Netlink};
+use super::{Mac, Netlink, error::NetError};
 
 /// An entry of the neighbour table (ARP for IPv4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,8 +23,7 @@ pub struct Neighbour {
 }
 
 impl Netlink {
-    /// The neighbours of the namespace, without those that need no resolving (multicast,
-    /// loopback).
+    /// The neighbours of the namespace, without multicast and loopback, which need no resolution.
     ///
     /// # Errors
     /// When the kernel refuses.

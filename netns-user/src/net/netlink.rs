@@ -6,9 +6,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{NetError, netns, route_socket::RouteSocket};
+use super::{error::NetError, netns, route_socket::RouteSocket};
 
-/// A connection to the namespace of the thread that opened it, from wherever it is used.
+/// A connection to the namespace of the thread that opened it. It can be used from any thread.
 ///
 /// Its methods block, so they must not be called from asynchronous code.
 #[derive(Debug)]
@@ -45,12 +45,12 @@ impl Netlink {
         netns::run_in(name, Self::open)?
     }
 
-    /// For what has to be made where the runtime is known.
+    /// Enters the runtime, for objects that have to be created inside it.
     pub(super) fn enter_runtime(&self) -> EnterGuard<'_> {
         self.runtime.enter()
     }
 
-    /// Lets `task` go on whenever a request is waited for.
+    /// Runs `task` in the background whenever a request is waited for.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.runtime.spawn(task)
     }
@@ -59,7 +59,7 @@ impl Netlink {
         &self.handle
     }
 
-    /// Waits for a request's answer; `action` names the request in an error.
+    /// Waits for the answer to a request; `action` names the request in an error.
     pub(super) fn wait<T>(
         &self,
         request: impl Future<Output = Result<T, rtnetlink::Error>>,

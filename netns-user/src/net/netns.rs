@@ -1,7 +1,7 @@
-//! Named network namespaces: files in /run/netns, the same that `ip netns` works with.
+//! Named network namespaces: files in /run/netns, the same that `ip netns` uses.
 //!
-//! A namespace is made without a fork: a thread leaves its namespace for a new one and
-//! binds it to the file. It ends there, or comes back at once, so no other code is affected.
+//! A namespace is made without a fork: a thread leaves its namespace for a new one and binds that
+//! to the file. The thread ends there, or returns at once, so no other code is affected.
 
 use std::{
     ffi::OsStr,
@@ -25,29 +25,33 @@ use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
+    sys::statfs::{FsType, fstatfs},
 };
 
 pub use netns_topology::topology::namespace_fault as name_fault;
 use socket2::{Domain, Socket, Type};
 
-use super::NetError;
+use super::error::NetError;
 use crate::{
     files::make_folder,
     locks::{self, LockError, Patience},
     output::text_of_bytes,
 };
 
-/// Where named namespaces are; iproute2 uses the same folder.
+/// The folder of named namespaces, the same as that of iproute2.
 pub const DIRECTORY: &str = "/run/netns";
 
-/// How long somebody else may take to mount that folder.
+/// How long another process may take to mount that folder.
 const PATIENCE: Patience = Patience { silence: Duration::MAX, limit: Duration::from_secs(10) };
+
+/// The file system of namespaces (`NSFS_MAGIC` of linux/magic.h).
+const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
 
 /// The calling thread's own namespace.
 const OWN: &str = "/proc/thread-self/ns/net";
 
-/// The file that holds the namespace `name`. One whose name is no text goes by the name that
-/// [`list`] gives it, unless another has that.
+/// The file that holds the namespace `name`. A name that is not UTF-8 has the escaped form that
+/// [`list`] returns, unless another namespace has exactly that name.
 pub fn path(name: &str) -> PathBuf {
     let path = Path::new(DIRECTORY).join(name);
     match bytes_of_text(name) {
@@ -56,8 +60,8 @@ pub fn path(name: &str) -> PathBuf {
     }
 }
 
-/// The name that has been escaped ([`text_of_bytes`]), if this is such a one. Only what is no ASCII
-/// is escaped there, so no name leads out of the folder.
+/// The bytes of a name that was escaped ([`text_of_bytes`]), if it was. Only bytes beyond ASCII are
+/// escaped there, so no name can lead out of the folder.
 fn bytes_of_text(text: &str) -> Option<Vec<u8>> {
     let mut parts = text.split("\\x");
     let mut bytes = parts.next()?.as_bytes().to_vec();
@@ -70,10 +74,10 @@ fn bytes_of_text(text: &str) -> Option<Vec<u8>> {
     (bytes.len() > begin).then_some(bytes)
 }
 
-/// Makes a namespace. Its links are only `lo`, which is down.
+/// Makes a namespace. Its only link is `lo`, which is down.
 ///
 /// # Errors
-/// When the name is unfit or taken, or the kernel refuses.
+/// When the name is invalid or taken, or the kernel refuses.
 pub fn create(name: &str) -> Result<(), NetError> {
     create_and(name, || ())
 }
@@ -86,14 +90,14 @@ pub fn create_and<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Resul
     on_thread(|| leave_for_new(name, work))
 }
 
-/// Makes many namespaces from the calling thread, which comes back from each.
+/// Makes many namespaces from the calling thread, which returns from each.
 #[derive(Debug)]
 pub struct Maker {
     home: File,
 }
 
 impl Maker {
-    /// Where the calling thread is now, is where it comes back to.
+    /// The calling thread will return to the namespace that it is in now.
     ///
     /// # Errors
     /// As [`open_own`].
@@ -101,10 +105,10 @@ impl Maker {
         Ok(Self { home: open_own()? })
     }
 
-    /// As the function of that name.
+    /// As the function [`create_and`].
     ///
     /// # Errors
-    /// As that has; and when the thread cannot come back, which then is of no more use.
+    /// As [`create_and`]; and when the thread cannot return: then it must not be used any more.
     pub fn create_and<T>(&self, name: &str, work: impl FnOnce() -> T) -> Result<T, NetError> {
         let made = leave_for_new(name, work);
         setns(self.home.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|error| {
@@ -129,7 +133,7 @@ fn leave_for_new<T>(name: &str, work: impl FnOnce() -> T) -> Result<T, NetError>
     }
     let bind = || mount(Some(OWN), &file, None::<&str>, MsFlags::MS_BIND, None::<&str>);
     unshare(CloneFlags::CLONE_NEWNET).and_then(|()| bind()).map_err(|error| {
-        // The file without a namespace on it would block the name.
+        // A file without a namespace would block the name.
         let _ = fs::remove_file(&file);
         NetError::refused(action(), error)
     })?;
@@ -149,8 +153,8 @@ pub fn run_in<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T,
     })
 }
 
-/// Runs `work` on a thread in a new namespace without a name. All that is made in it goes with
-/// it when `work` ends.
+/// Runs `work` on a thread in a new namespace without a name. The namespace is deleted when `work`
+/// ends.
 ///
 /// # Errors
 /// When the kernel refuses; then `work` has not run.
@@ -173,7 +177,7 @@ pub fn enter(name: &str) -> Result<(), NetError> {
 /// Opens the file of the namespace `name`, which keeps the namespace alive.
 ///
 /// # Errors
-/// When the name is unfit or there is no such namespace.
+/// When the name is invalid or there is no such namespace.
 pub fn open(name: &str) -> Result<File, NetError> {
     check_name(name)?;
     File::open(path(name)).map_err(|error| match error.kind() {
@@ -192,21 +196,31 @@ pub fn open_own() -> Result<File, NetError> {
 
 /// Whether `name` is a name of the calling thread's own namespace.
 pub fn is_own(name: &str) -> bool {
-    identity(name).is_some_and(|named| identity_of(Path::new(OWN)) == Some(named))
+    let own = fs::metadata(OWN).map(|data| (data.dev(), data.ino()));
+    own.is_ok_and(|own| identity(name).is_ok_and(|named| named == own))
 }
 
-/// What tells the namespace `name` from all others that are there now: the kernel may give it to
-/// a later one. `None`: there is none.
-pub fn identity(name: &str) -> Option<(u64, u64)> {
-    identity_of(&path(name))
+/// Device and inode of a namespace's file. They distinguish the namespace from all others that
+/// exist now; the kernel may reuse them for a later one.
+pub type Identity = (u64, u64);
+
+/// The identity of the namespace `name`.
+///
+/// # Errors
+/// When there is no such namespace.
+pub fn identity(name: &str) -> Result<Identity, NetError> {
+    let file = open(name)?;
+    let refused =
+        |error: io::Error| NetError::refused(format!("identify namespace \"{name}\""), error);
+    if fstatfs(&file).map_err(|error| refused(error.into()))?.filesystem_type() != NSFS_MAGIC {
+        return Err(NetError::DeadNamespace(name.to_owned()));
+    }
+    let data = file.metadata().map_err(refused)?;
+    Ok((data.dev(), data.ino()))
 }
 
-fn identity_of(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
-}
-
-/// Takes the name of a namespace away. The namespace itself, and its links, go as soon as
-/// no process is left in it; the kernel does that in the background.
+/// Deletes the name of a namespace. The kernel deletes the namespace itself and its links in the
+/// background, as soon as no process is left in it.
 ///
 /// # Errors
 /// When there is no such namespace or the kernel refuses.
@@ -214,7 +228,7 @@ pub fn delete(name: &str) -> Result<(), NetError> {
     check_name(name)?;
     let file = path(name);
     match umount2(&file, MntFlags::MNT_DETACH) {
-        // EINVAL: a file that no namespace is bound to, left by someone who was killed.
+        // EINVAL: no namespace is bound to the file; a process that was killed has left it.
         Ok(()) | Err(Errno::EINVAL) => {}
         Err(Errno::ENOENT) => return Err(NetError::NoNamespace(name.to_owned())),
         Err(error) => {
@@ -225,15 +239,15 @@ pub fn delete(name: &str) -> Result<(), NetError> {
         .map_err(|error| NetError::refused(format!("delete namespace \"{name}\""), error))
 }
 
-/// Looks at namespaces one after another, on one thread for all of them.
+/// Visits namespaces one after another, all on one thread.
 #[derive(Debug)]
 pub struct Visitor {
-    /// Of the thread that goes from one namespace to the next.
+    /// Keeps the value on its thread, which moves from namespace to namespace.
     _thread: PhantomData<*const ()>,
 }
 
 impl Visitor {
-    /// Runs `work` on a thread that may enter namespaces, and ends in the last one.
+    /// Runs `work` on a thread that may enter namespaces, and that ends afterwards.
     pub fn send<T: Send>(work: impl FnOnce(&Self) -> T + Send) -> T {
         on_thread(|| work(&Self { _thread: PhantomData }))
     }
@@ -247,7 +261,7 @@ impl Visitor {
         Ok(work())
     }
 
-    /// What tells the namespace `name` from every other, also from later ones of that name.
+    /// The cookie of the namespace `name`, which no other namespace ever has.
     ///
     /// # Errors
     /// As [`enter`], or when the kernel refuses.
@@ -256,8 +270,8 @@ impl Visitor {
     }
 }
 
-/// The cookie of the calling thread's namespace (`SO_NETNS_COOKIE`, kernel 5.14). Unlike the
-/// inode of its file, the kernel never gives it out again.
+/// The cookie of the calling thread's namespace (`SO_NETNS_COOKIE`, kernel 5.14). Unlike the inode
+/// of its file, it is never reused.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -287,7 +301,7 @@ pub fn exists(name: &str) -> bool {
 /// The names of all namespaces, sorted.
 ///
 /// # Errors
-/// When /run/netns cannot be read; that it is not there means that there are none.
+/// When /run/netns cannot be read. If it does not exist, there are no namespaces.
 pub fn list() -> Result<Vec<String>, NetError> {
     let action = || format!("list {DIRECTORY}");
     let entries = match fs::read_dir(DIRECTORY) {
@@ -311,7 +325,7 @@ fn set(file: &File, name: &str) -> Result<(), NetError> {
     })
 }
 
-/// That `name` can name a namespace.
+/// Checks that `name` can name a namespace.
 ///
 /// # Errors
 /// When it cannot, with the reason.
@@ -324,8 +338,8 @@ pub fn check_name(name: &str) -> Result<(), NetError> {
     }
 }
 
-/// Makes /run/netns a shared mount point, as iproute2 does: a namespace that is named or
-/// unnamed in one mount namespace is then so in all of them.
+/// Makes /run/netns a shared mount point, as iproute2 does: names are then added and removed in all
+/// mount namespaces.
 fn prepare_directory() -> Result<(), NetError> {
     let action = || format!("prepare {DIRECTORY}");
     make_folder(Path::new(DIRECTORY)).map_err(|error| NetError::refused(action(), error))?;
@@ -336,8 +350,9 @@ fn prepare_directory() -> Result<(), NetError> {
     let not_mounted = |shared: &nix::Result<()>| *shared == Err(Errno::EINVAL);
     let mut shared = share();
     if not_mounted(&shared) {
-        // Two who find it unmounted would mount it twice. iproute2 takes the same lock, which
-        // everybody else on the machine can take as well: hence only here, and not for ever.
+        // Two processes that find it unmounted would mount it twice. iproute2 takes the same lock.
+        // Everybody else on the machine can take it too: so it is only taken here, and not waited
+        // for without limit.
         let _lock = File::open(DIRECTORY)
             .map_err(LockError::Io)
             .and_then(|directory| locks::lock(directory, PATIENCE, |_| {}, || true))
@@ -352,7 +367,7 @@ fn prepare_directory() -> Result<(), NetError> {
     shared.map_err(|error| NetError::refused(action(), error))
 }
 
-/// Runs `work` on a thread of its own, whose namespace it may change, and passes a panic on.
+/// Runs `work` on a new thread, whose namespace it may change, and passes a panic on.
 fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join())
         .unwrap_or_else(|cause| panic::resume_unwind(cause))
@@ -363,7 +378,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_no_text_goes_by_its_escaped_form() {
+    fn a_name_that_is_not_utf8_is_found_by_its_escaped_form() {
         assert_eq!(bytes_of_text(&text_of_bytes(b"a\xff\xfeb")).unwrap(), b"a\xff\xfeb");
         for text in ["red", "", r"a\xzz", r"a\x", r"\x2e\x2e\x2fetc", r"a\xffb\x41"] {
             assert_eq!(bytes_of_text(text), None, "{text}");

@@ -1,4 +1,4 @@
-//! Far ends: in which namespace the other end of a cable is, and when a cable carries.
+//! Far ends of cables: their namespaces, and when a cable carries packets.
 
 use std::{fs::File, os::fd::AsRawFd, pin::pin, time::Duration};
 
@@ -13,11 +13,11 @@ use rtnetlink::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Link, NetError, Netlink, PortState};
+use super::{Link, Netlink, PortState, error::NetError};
 
 impl Netlink {
-    /// The number by which this connection's namespace knows another one; `None` when it
-    /// does not, so that none of its cables ends there.
+    /// The number by which this connection's namespace knows another one; `None` if it has none, so
+    /// that none of its cables ends there.
     ///
     /// # Errors
     /// When the file is no namespace or the kernel refuses.
@@ -48,13 +48,13 @@ impl Netlink {
             }
             Ok(number)
         };
-        // -1: none was given out.
+        // -1: no number was assigned.
         Ok(self.wait(answer, action)?.filter(|number| *number >= 0))
     }
 
-    /// Waits until a port of a bridge that has a carrier forwards: the kernel opens it some time
-    /// after both ends of its cable are up, and drops what comes earlier. Returns whether it
-    /// does by now; a port that is closed for another reason is not waited for.
+    /// Waits until a bridge port with a carrier forwards packets: the kernel opens it some time
+    /// after both ends of its cable are up, and drops packets until then. Returns whether it
+    /// forwards now. A port that is closed for another reason is not waited for.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -62,7 +62,7 @@ impl Netlink {
         let watch = || format!("watch interface \"{}\"", port.name);
         let refused = |error| NetError::refused(watch(), error);
         let guard = self.enter_runtime();
-        // Before the first look: what happens after it is heard of.
+        // The subscription comes before the first look, so that no later change is missed.
         let (connection, _, mut news) =
             new_multicast_connection(&[MulticastGroup::Link]).map_err(refused)?;
         drop(guard);

@@ -1,45 +1,45 @@
-//! A namespace without a name whose stack puts fragments together: it forwards each packet back
-//! to where it came from.
+//! A namespace without a name whose stack reassembles fragments. It forwards each packet back to
+//! the router that it came from.
 
 use std::net::Ipv4Addr;
 
 use rtnetlink::{LinkUnspec, RouteMessageBuilder};
 
-use super::{Cable, Link, Mac, NetError, Netlink, VETH, netns, sysctl};
+use super::{Cable, Link, Mac, Netlink, VETH, error::NetError, netns, sysctl};
 
 /// The only link of the reassembler.
 const INSIDE: &str = "router";
 
-/// The largest MTU that the kernel gives a veth: a whole datagram fits (RFC 791).
+/// The largest MTU of a veth: a whole datagram fits (RFC 791).
 const LARGEST_MTU: u32 = 65_535;
 
-/// The reassembler's next hop. Nobody has the address: where nobody is asked for an Ethernet
-/// address, one is as good as another. A single next hop makes a single entry in the table of
-/// neighbours, which all namespaces share (RFC 3927 section 7: it is never forwarded).
+/// The reassembler's next hop. No host has this address: the link has a fixed neighbour. A single
+/// next hop needs a single entry in the neighbour table, which all namespaces share (RFC 3927
+/// section 7: the address is never forwarded).
 const NEXT_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 
-/// A reassembler, seen from its router.
+/// The link of a router to its reassembler.
 #[derive(Clone, Copy, Debug)]
 pub struct Reassembler<'a> {
     /// Name of the link to it.
     pub link: &'a str,
-    /// Ethernet address of that link, by which it is known again.
+    /// Ethernet address of that link, which identifies it.
     pub mac: Mac,
 }
 
-/// What a reassembler may use.
+/// The limits of a reassembler.
 #[derive(Clone, Copy, Debug)]
 pub struct ReassemblerLimits {
-    /// Bytes of kernel memory for fragments that wait for others.
+    /// Bytes of kernel memory for incomplete packets.
     pub memory: u32,
-    /// Seconds that they wait.
+    /// Seconds that fragments wait for the others.
     pub respite: u32,
 }
 
 impl Reassembler<'_> {
-    /// Makes it, in place of what is left of an earlier one. `keep` runs inside: the namespace
-    /// goes when it returns, unless it has made something that keeps it. Must run in the
-    /// router's namespace.
+    /// Makes the reassembler, and removes the remains of an earlier one. `keep` runs inside: when
+    /// it returns the namespace is deleted, unless `keep` has made something that keeps it alive.
+    /// Must run in the router's namespace.
     ///
     /// # Errors
     /// When the kernel refuses; then nothing stays.
@@ -62,13 +62,13 @@ impl Reassembler<'_> {
                 mtu: Some(LARGEST_MTU),
                 up: true,
             })?;
-            // Without a local address at all the kernel takes no address for a gateway's.
+            // Without any local address, the kernel accepts no gateway address.
             netlink.set_up(&netlink.link("lo")?)?;
             netlink.lead_back(&netlink.link(INSIDE)?)?;
             Ok::<T, NetError>(keep())
         })??;
         let netlink = Netlink::open()?;
-        // Gone again if `keep` has kept nothing.
+        // The link is gone if `keep` has kept nothing alive.
         match netlink.link(self.link) {
             Ok(link) => {
                 let key = format!("ipv6/conf/{}/disable_ipv6", self.link);
@@ -83,14 +83,14 @@ impl Reassembler<'_> {
         }
     }
 
-    /// Deletes the link to it, if it is in the calling thread's namespace.
+    /// Deletes the link to the reassembler, if it is in the calling thread's namespace.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn remove(&self) -> Result<(), NetError> {
         let netlink = Netlink::open()?;
         let deleted = netlink.link(self.link).and_then(|link| {
-            // Of somebody else, who had the same idea of a name.
+            // Somebody else may have made a link of the same name.
             let is_its = link.is(VETH) && link.mac == Some(self.mac);
             if is_its { netlink.delete_link(self.link) } else { Ok(()) }
         });
@@ -101,7 +101,7 @@ impl Reassembler<'_> {
 /// The settings of the reassembler's namespace.
 fn prepare(limits: ReassemblerLimits) -> Result<(), NetError> {
     sysctl::write_if_there(sysctl::IPV6_OFF, "1")?;
-    // IPv4 settings are those of the machine's first namespace unless told otherwise.
+    // A new namespace copies its IPv4 settings from the machine's first one.
     for kind in ["all", "default"] {
         sysctl::write(&format!("ipv4/conf/{kind}/rp_filter"), "0")?;
         sysctl::write(&format!("ipv4/conf/{kind}/send_redirects"), "0")?;
@@ -109,12 +109,12 @@ fn prepare(limits: ReassemblerLimits) -> Result<(), NetError> {
     sysctl::write(sysctl::IP_FORWARD, "1")?;
     sysctl::write("ipv4/ipfrag_high_thresh", &limits.memory.to_string())?;
     sysctl::write("ipv4/ipfrag_time", &limits.respite.to_string())?;
-    // However many others have come from the same source meanwhile.
+    // Fragments are kept however many other packets of the same source arrive in between.
     sysctl::write("ipv4/ipfrag_max_dist", "0")
 }
 
 impl Netlink {
-    /// Makes of a link the way to everywhere, on which nobody is asked for an Ethernet address.
+    /// Makes a link the default route, with a fixed neighbour.
     fn lead_back(&self, link: &Link) -> Result<(), NetError> {
         let quiet = LinkUnspec::new_with_index(link.index).arp(false).build();
         let request = self.handle().link().set(quiet).execute();

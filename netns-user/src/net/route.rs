@@ -1,4 +1,4 @@
-//! Routes: those of the main table, and the links that those of every table lead to.
+//! Routes: those of the main table, and the links of the routes of all tables.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,7 +13,7 @@ use rtnetlink::{
 };
 use serde::Serialize;
 
-use super::{Link, NetError, Netlink};
+use super::{Link, Netlink, error::NetError};
 
 /// A route of the main table, IPv4.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,36 +21,35 @@ pub struct Route {
     /// `0.0.0.0/0` is the default route.
     pub destination: IpNet,
     pub gateway: Option<IpAddr>,
-    /// Index of the link; `None` for routes over several links or none.
+    /// Index of the link; `None` for routes over several links or without one.
     pub link: Option<u32>,
-    /// The source address that the host prefers on it.
+    /// The preferred source address.
     pub source: Option<IpAddr>,
     /// The lower metric wins.
     pub metric: u32,
-    /// "unicast", or what else becomes of the packets: "blackhole", "unreachable", "prohibit",
-    /// "throw".
+    /// "unicast", "blackhole", "unreachable", "prohibit" or "throw".
     pub kind: &'static str,
-    /// Whether a person has added it, and neither the kernel nor a program that routes.
+    /// Whether a person has added it, not the kernel or a routing program.
     #[serde(skip)]
     pub by_hand: bool,
 }
 
 impl Route {
-    /// Whether the route is for every destination that no other route is for.
+    /// Whether it is the default route.
     pub fn is_default(&self) -> bool {
         self.destination.prefix_len() == 0
     }
 }
 
-/// An IPv4 route of any table, reduced to the links that packets leave by.
+/// An IPv4 route of any table, reduced to the links by which packets leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableRoute {
     pub table: u32,
     pub destination: Ipv4Net,
     /// The lower metric wins.
     pub metric: u32,
-    /// Indexes of the links: several of a multipath route, none of a route that sends nothing
-    /// out, like a local or a blackhole one.
+    /// Indexes of the links: several for a multipath route, none for a route that sends nothing
+    /// out, such as a local or blackhole route.
     pub links: Vec<u32>,
 }
 
@@ -80,8 +79,8 @@ impl Netlink {
     /// Adds a route by a gateway, a link, or a gateway on a link.
     ///
     /// # Errors
-    /// When there is one to that destination with that metric, or the gateway is on no subnet
-    /// of the namespace.
+    /// When there is already one to that destination with that metric, or the gateway is on no
+    /// subnet of the namespace.
     pub fn add_route(
         &self,
         to: Ipv4Net,
@@ -96,7 +95,7 @@ impl Netlink {
     /// Deletes a route.
     ///
     /// # Errors
-    /// When there is none like it or the kernel refuses.
+    /// When there is no such route or the kernel refuses.
     pub fn delete_route(
         &self,
         to: Ipv4Net,
@@ -105,7 +104,7 @@ impl Netlink {
         metric: u32,
     ) -> Result<(), NetError> {
         let mut message = to_message(to, via, link, metric);
-        // Whoever made it, whatever its scope.
+        // It is deleted whoever has made it, and whatever its scope.
         message.header.protocol = RouteProtocol::Unspec;
         message.header.scope = RouteScope::NoWhere;
         let request = self.handle().route().del(message).execute();
@@ -123,13 +122,13 @@ fn to_message(
         RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to.network(), to.prefix_len());
     match via {
         Some(via) => builder = builder.gateway(via),
-        // What needs no gateway is on the link itself, and so it is for `ip route`.
+        // A destination without a gateway is on the link itself, as for `ip route`.
         None => builder = builder.scope(RouteScope::Link),
     }
     if let Some(link) = link {
         builder = builder.output_interface(link.index);
     }
-    // Metric 0 is the kernel's own choice when none is asked for.
+    // Metric 0 is the default.
     if metric > 0 {
         builder = builder.priority(metric);
     }
@@ -148,7 +147,7 @@ fn in_words(to: Ipv4Net, via: Option<Ipv4Addr>, link: Option<&Link>) -> String {
 }
 
 fn from_message(message: &RouteMessage) -> Option<Route> {
-    // The kernel dumps every table; the local and broadcast routes are in one of their own.
+    // The kernel dumps every table; local and broadcast routes are in a table of their own.
     if message.header.table != RouteHeader::RT_TABLE_MAIN {
         return None;
     }
@@ -186,7 +185,7 @@ fn to_table_route(message: &RouteMessage) -> Option<TableRoute> {
     };
     for attribute in &message.attributes {
         match attribute {
-            // The header has no room for numbers above 255.
+            // Numbers above 255 do not fit in the header.
             RouteAttribute::Table(table) => route.table = *table,
             RouteAttribute::Destination(RouteAddress::Inet(address)) => {
                 let length = message.header.destination_prefix_length;
@@ -206,7 +205,7 @@ fn to_table_route(message: &RouteMessage) -> Option<TableRoute> {
     Some(route)
 }
 
-/// What `ip route` calls the kind.
+/// The name of the kind, as in `ip route`.
 fn kind_name(kind: RouteType) -> &'static str {
     match kind {
         RouteType::Unicast => "unicast",

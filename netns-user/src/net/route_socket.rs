@@ -1,9 +1,9 @@
 //! The socket of a rtnetlink connection.
 //!
-//! The library passes over messages that it cannot decode, such as that of an interface whose name
-//! or alias is no UTF-8: the interface would not be listed, and a request with no other answer
-//! would be waited for without end. The root of a namespace can bring that about. So messages are
-//! looked at before the library has them.
+//! The library skips messages that it cannot decode, such as that of an interface whose name or
+//! alias is not UTF-8: the interface would be missing, and a request without another answer would
+//! never end. The root of a namespace can cause this. So messages are checked and repaired before
+//! the library gets them.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 
 use crate::output::text_of_bytes;
 
-/// Bytes of a message's header (`struct nlmsghdr`), and where in it are what.
+/// Bytes of a message's header (`struct nlmsghdr`), and positions in it.
 const HEADER: usize = 16;
 const LENGTH: std::ops::Range<usize> = 0..4;
 const KIND: std::ops::Range<usize> = 4..6;
@@ -24,7 +24,7 @@ const KIND: std::ops::Range<usize> = 4..6;
 /// Bytes of an attribute's header (`struct nlattr`).
 const ATTRIBUTE: usize = 4;
 
-/// Netlink's, which hands over to [`decodable`].
+/// The library's socket, whose messages pass through [`decodable`].
 pub(super) struct RouteSocket(TokioSocket);
 
 impl AsyncSocket for RouteSocket {
@@ -80,7 +80,7 @@ impl AsyncSocket for RouteSocket {
     }
 }
 
-/// The same messages, each of which can be decoded.
+/// The same messages, so that each can be decoded.
 fn decodable(datagram: &[u8]) -> Vec<u8> {
     let mut messages = Vec::with_capacity(datagram.len());
     let mut rest = datagram;
@@ -95,26 +95,26 @@ fn decodable(datagram: &[u8]) -> Vec<u8> {
     messages
 }
 
-/// A message without those of its attributes that cannot be decoded; names of interfaces stay,
-/// escaped. Where that does not help, an error in its place.
+/// A message without the attributes that cannot be decoded; names of interfaces are kept, escaped.
+/// If that does not help, an error in place of the message.
 fn without_faults(message: &[u8]) -> Vec<u8> {
     let Some(start) = attributes_begin(message) else { return refusal(message) };
-    let mut mended = message[..start].to_vec();
+    let mut repaired = message[..start].to_vec();
     for attribute in NlasIterator::new(&message[start..]).flatten() {
         let bytes = name_escaped(message, &attribute).unwrap_or_else(|| {
             let length = ATTRIBUTE + attribute.value_length();
             attribute.into_inner()[..length].to_vec()
         });
         if is_decoded(&[&message[..start], &bytes].concat()) {
-            mended.extend(bytes);
-            mended.resize(mended.len().next_multiple_of(4), 0);
+            repaired.extend(bytes);
+            repaired.resize(repaired.len().next_multiple_of(4), 0);
         }
     }
-    set_length(&mut mended);
-    if is_decoded(&mended) { mended } else { refusal(message) }
+    set_length(&mut repaired);
+    if is_decoded(&repaired) { repaired } else { refusal(message) }
 }
 
-/// Where the attributes of a message begin: behind a header for each kind of object.
+/// The position of a message's attributes: after a header that depends on the kind of object.
 fn attributes_begin(message: &[u8]) -> Option<usize> {
     let object = match kind(message) {
         libc::RTM_NEWLINK => 16,
@@ -125,14 +125,14 @@ fn attributes_begin(message: &[u8]) -> Option<usize> {
     Some(HEADER + object).filter(|start| *start <= message.len())
 }
 
-/// The attribute of an interface's name with a name that is text.
+/// The attribute of an interface's name, escaped.
 fn name_escaped(message: &[u8], attribute: &NlaBuffer<&[u8]>) -> Option<Vec<u8>> {
     if kind(message) != libc::RTM_NEWLINK || attribute.kind() != libc::IFLA_IFNAME {
         return None;
     }
     let name = attribute.value().split(|byte| *byte == 0).next().unwrap_or_default();
     let name = text_of_bytes(name);
-    // A name has 15 bytes, of each of which four come.
+    // A name has at most 15 bytes, each of which becomes up to four.
     let length = u16::try_from(ATTRIBUTE + name.len() + 1).ok()?;
     let header = [length.to_ne_bytes(), attribute.kind().to_ne_bytes()].concat();
     Some([header.as_slice(), name.as_bytes(), &[0]].concat())
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_with_a_name_that_is_no_text_is_not_lost() {
+    fn a_link_whose_name_is_not_utf8_is_listed() {
         let odd = link(&[
             (libc::IFLA_IFNAME, b"ev\xffil\0"),
             (libc::IFLA_MTU, &1500_u32.to_ne_bytes()),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_mended_ends_the_request_with_an_error() {
+    fn a_message_that_cannot_be_repaired_ends_the_request_with_an_error() {
         let mut message = vec![0; HEADER + 2];
         message[KIND].copy_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
         set_length(&mut message);

@@ -1,4 +1,4 @@
-//! Routing rules (ip-rule(8)): which packets are looked up in which routing table.
+//! Routing rules (ip-rule(8)), which select the routing table for packets.
 
 use std::net::IpAddr;
 
@@ -12,14 +12,14 @@ use rtnetlink::{
     },
 };
 
-use super::{NetError, Netlink};
+use super::{Netlink, error::NetError};
 
-/// A rule for IPv4 that leads to a table. The other selectors (marks, protocols, ports) are left
-/// out: which packets match them is not known beforehand.
+/// A rule for IPv4 that selects a table. Other selectors (marks, protocols, ports) are left out:
+/// which packets match them is not known in advance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutingRule {
     pub table: u32,
-    /// Whether the rule is for the packets that the selectors do not match.
+    /// Whether the rule is for packets that the selectors do not match.
     pub inverted: bool,
     /// `None`: any source.
     pub source: Option<Ipv4Net>,
@@ -30,7 +30,7 @@ pub struct RoutingRule {
 }
 
 impl Netlink {
-    /// The rules for IPv4 that lead to a table.
+    /// The rules for IPv4 that select a table.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -65,7 +65,7 @@ fn from_message(message: &RuleMessage) -> Option<RoutingRule> {
     };
     for attribute in &message.attributes {
         match attribute {
-            // The header has no room for numbers above 255.
+            // Numbers above 255 do not fit in the header.
             RuleAttribute::Table(table) => rule.table = *table,
             RuleAttribute::Source(IpAddr::V4(address)) => {
                 rule.source = Some(Ipv4Net::new(*address, header.src_len).ok()?);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_leads_to_no_table_is_left_out() {
+    fn a_rule_without_a_table_is_left_out() {
         assert_eq!(from_message(&message(RuleAction::Blackhole, Vec::new())), None);
     }
 }

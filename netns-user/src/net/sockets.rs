@@ -1,4 +1,4 @@
-//! The sockets of a namespace, and ending their connections, as `ss -K` does it (sock_diag(7)).
+//! The sockets of a namespace, and how to end their connections, as `ss -K` does (sock_diag(7)).
 
 use std::{
     io::ErrorKind,
@@ -13,10 +13,10 @@ use netlink_packet_sock_diag::{
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netns_common::abi::Protocol;
 
-use super::{NetError, exchange::exchange};
+use super::{error::NetError, exchange::exchange};
 use crate::rules::ForwardProtocol;
 
-/// A socket that is connected with an IPv4 address.
+/// A socket that is connected to an IPv4 address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectedSocket {
     pub remote: Ipv4Addr,
@@ -28,8 +28,8 @@ pub struct ConnectedSocket {
     id: SocketId,
 }
 
-/// The connected sockets of the calling thread's namespace of a protocol that sockets tell of; none
-/// of others.
+/// The connected sockets of the calling thread's namespace, for a protocol whose sockets the kernel
+/// lists; none for others.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -40,7 +40,7 @@ pub fn connected(protocol: ForwardProtocol) -> Result<Vec<ConnectedSocket>, NetE
             IpAddr::V4(address) => address,
             IpAddr::V6(address) => address.to_ipv4_mapped()?,
         };
-        // The kernel has it in two words, the lower one first.
+        // The kernel stores it in two words, the lower one first.
         let [a, b, c, d, e, f, g, h] = id.cookie;
         let upper = u64::from(u32::from_ne_bytes([e, f, g, h]));
         let cookie = (upper << 32) | u64::from(u32::from_ne_bytes([a, b, c, d]));
@@ -59,8 +59,8 @@ pub fn connected(protocol: ForwardProtocol) -> Result<Vec<ConnectedSocket>, NetE
     Ok(sockets.collect())
 }
 
-/// The sockets of the calling thread's namespace, of both address families. None of SCTP: to ask
-/// for those loads the kernel's module of the protocol.
+/// The sockets of the calling thread's namespace, of both address families. None for SCTP: listing
+/// those would load the kernel's module.
 ///
 /// # Errors
 /// When the kernel refuses, as one without `CONFIG_INET_DIAG` does.
@@ -92,8 +92,8 @@ pub(super) fn sockets(protocol: ForwardProtocol) -> Result<Vec<InetResponse>, Ne
 }
 
 impl ConnectedSocket {
-    /// Ends its connection: whoever has the socket gets an error from his next call. One that is
-    /// gone by now is as good as ended.
+    /// Ends its connection: the owner of the socket gets an error from the next call. A connection
+    /// that is gone already is no error.
     ///
     /// # Errors
     /// When the kernel refuses, as one without `CONFIG_INET_DIAG_DESTROY` does.

@@ -1,4 +1,4 @@
-//! Settings under /proc/sys/net, which belong to the calling thread's namespace.
+//! Settings below /proc/sys/net, which belong to the calling thread's namespace.
 
 use std::{
     fs::{self, File},
@@ -12,12 +12,12 @@ use rustix::{
     mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
 };
 
-use super::NetError;
+use super::error::NetError;
 
 /// Whether IPv4 packets are forwarded between links: "0" or "1".
 pub const IP_FORWARD: &str = "ipv4/ip_forward";
 
-/// Whether IPv6 is off: for links that are there, and with them for those to come.
+/// Whether IPv6 is off, for existing links and for future ones.
 pub const IPV6_OFF: &str = "ipv6/conf/all/disable_ipv6";
 
 /// Reads a setting of the calling thread's namespace; `key` is a path below /proc/sys/net.
@@ -39,8 +39,7 @@ pub fn write(key: &str, value: &str) -> Result<(), NetError> {
         .map_err(|error| NetError::refused(format!("set net/{key} to {value}"), error))
 }
 
-/// Writes a setting, or nothing when the kernel has no such setting: one without IPv6 has
-/// nothing to switch off.
+/// Writes a setting, if the kernel has it: a kernel without IPv6 has no IPv6 settings.
 ///
 /// # Errors
 /// When the kernel refuses the value.
@@ -51,20 +50,20 @@ pub fn write_if_there(key: &str, value: &str) -> Result<(), NetError> {
     }
 }
 
-/// The settings of many namespaces, for whom it would take long to look them up.
+/// Writes settings in many namespaces, where looking them up would take long.
 ///
-/// The kernel keeps the names below /proc/sys/net of all namespaces in one list, which it goes
-/// through with each look-up (`proc_sys_compare`): among a thousand namespaces that takes a
-/// millisecond. An instance of procfs of one's own has a list of its own.
+/// The kernel keeps the names below /proc/sys/net of all namespaces in one list, and searches it
+/// linearly (`proc_sys_compare`): with a thousand namespaces each look-up takes a millisecond. A
+/// separate instance of procfs has a list of its own.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// `None`: /proc has to do.
+    /// `None`: /proc is used.
     proc: Option<OwnedFd>,
     writes: u32,
 }
 
 impl Settings {
-    /// For how many writes an instance is good.
+    /// The number of writes after which an instance is replaced.
     const WRITES: u32 = 32;
 
     /// As [`write_if_there`].
@@ -73,12 +72,12 @@ impl Settings {
     /// When the kernel refuses the value.
     pub fn write_if_there(&mut self, key: &str, value: &str) -> Result<(), NetError> {
         if self.writes.is_multiple_of(Self::WRITES) {
-            // Who may not have one, as in some containers, uses everybody's.
+            // Where a separate instance is not allowed, as in some containers, /proc is used.
             self.proc = instance().ok();
         }
         self.writes = self.writes.wrapping_add(1);
         match &self.proc {
-            // A security module may forbid just this: it sees a path that is in no mount.
+            // A security module may forbid only this, since the path is in no mount.
             Some(proc) if write_below(proc, key, value).is_ok() => Ok(()),
             _ => write_if_there(key, value),
         }

@@ -1,4 +1,6 @@
 //! The format of results: tables, numbers, colour and JSON.
+//!
+//! It uses no other folder; every folder that prints or quotes text uses it.
 
 mod json;
 mod numbers;

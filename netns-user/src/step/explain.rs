@@ -1,34 +1,33 @@
-//! Steps as the commands of other programs: for people who know those, and for the test that
-//! compares what they build with what we build.
+//! Steps as commands of other programs: for people who know those, and for the test that compares
+//! both ways of building a lab.
 
 use ipnet::Ipv4Net;
 
-use super::{End, Place, Step};
+use super::Step;
 use crate::{
-    net::bridge_mtu_to_begin_with,
+    net::{Interface, Netns, bridge_mtu_to_begin_with},
     output::escaped,
     rules::{ForwardRule, Mapping, MasqueradeRule, MssClamp},
-    shell::word,
+    shell::{assignment, word},
     topology::Route,
 };
 
 impl Step {
-    /// The `ip`, `sysctl` or shell commands that the step stands for, for a POSIX shell.
+    /// The equivalent `ip`, `sysctl` or shell commands, for a POSIX shell.
     pub fn commands(&self) -> Vec<String> {
         match self {
             Self::AddNamespace { name } => vec![format!("ip netns add {}", word(name))],
             Self::DeleteNamespace { name } => vec![format!("ip netns del {}", word(name))],
-            Self::Set { place, key, value } => {
-                // In the name of an interface a dot is no separator.
-                let key = match key.contains('.') {
-                    true => format!("net/{key}"),
-                    false => format!("net.{}", key.replace('/', ".")),
-                };
-                vec![format!("{}sysctl -qw {}", inside(place), word(&format!("{key}={value}")))]
+            Self::Set { netns, key, value } => {
+                let assignment = assignment(&format!("net/{key}"), value);
+                vec![format!("{}sysctl -qw {assignment}", inside(netns))]
             }
-            Self::AddBridge { end, mac, mtu, up } => {
-                let mut line =
-                    format!("{} link add {}", ip(&end.place), device("name", &end.interface));
+            Self::AddBridge { interface, mac, mtu, up } => {
+                let mut line = format!(
+                    "{} link add {}",
+                    ip(&interface.netns),
+                    device("name", &interface.name)
+                );
                 if let Some(mac) = mac {
                     line += &format!(" address {mac}");
                 }
@@ -36,61 +35,69 @@ impl Step {
                 line += &first.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
                 line += " type bridge";
                 let mut lines = vec![line];
-                lines.extend(mtu.map(|mtu| size(end, mtu)));
-                lines.extend(up.then(|| switch(end, true)));
+                lines.extend(mtu.map(|mtu| size(interface, mtu)));
+                lines.extend(up.then(|| switch(interface, true)));
                 lines
             }
             Self::AddCable { near, far, mac, mtu, bridge, up } => {
                 let none = String::new();
                 let mac = mac.map_or(String::new(), |mac| format!(" address {mac}"));
                 let mtu = mtu.map_or(String::new(), |mtu| format!(" mtu {mtu}"));
-                // `ip` cannot send an end to the machine's own namespace, only from there.
-                let (one, other) = if far.place == Place::Machine && near.place != far.place {
+                // `ip` cannot move an end to the machine's own namespace, only out of it.
+                let (one, other) = if far.netns == Netns::Machine && near.netns != far.netns {
                     (far, near)
                 } else {
                     (near, far)
                 };
-                // Of the far end, whichever is named first.
+                // The address is that of the far end, whichever end is named first.
                 let (one_mac, other_mac) = if one == far { (mac, none) } else { (none, mac) };
-                let there = match (&other.place, one.place == other.place) {
-                    (Place::Namespace(name), false) => format!(" netns {}", word(name)),
+                let there = match (&other.netns, one.netns == other.netns) {
+                    (Netns::Named(name), false) => format!(" netns {}", word(name)),
                     _ => String::new(),
                 };
                 let mut lines = vec![format!(
                     "{} link add {}{one_mac}{mtu} type veth peer name {}{other_mac}{mtu}{there}",
-                    ip(&one.place),
-                    device("name", &one.interface),
-                    word(&other.interface),
+                    ip(&one.netns),
+                    device("name", &one.name),
+                    word(&other.name),
                 )];
                 lines.extend(bridge.as_ref().map(|bridge| plug(near, bridge)));
                 lines.extend(up.then(|| switch(near, true)));
                 lines
             }
-            Self::DeleteLink { end } => {
-                vec![format!("{} del {}", link(end), device("dev", &end.interface))]
+            Self::DeleteLink { interface } => {
+                vec![format!("{} del {}", link(interface), device("dev", &interface.name))]
             }
-            Self::Attach { end, bridge } => vec![plug(end, bridge)],
-            Self::Detach { end } => {
-                vec![format!("{} set {} nomaster", link(end), device("dev", &end.interface))]
+            Self::Attach { interface, bridge } => vec![plug(interface, bridge)],
+            Self::Detach { interface } => {
+                vec![format!("{} set {} nomaster", link(interface), device("dev", &interface.name))]
             }
-            Self::SetLink { end, up } => vec![switch(end, *up)],
-            Self::SetForwarding { end, on } => {
-                let key = format!("ipv4/conf/{}/forwarding", end.interface);
+            Self::SetLink { interface, up } => vec![switch(interface, *up)],
+            Self::SetForwarding { interface, on } => {
+                let key = format!("ipv4/conf/{}/forwarding", interface.name);
                 let value = u8::from(*on).to_string();
-                Self::Set { place: end.place.clone(), key, value }.commands()
+                Self::Set { netns: interface.netns.clone(), key, value }.commands()
             }
-            Self::SetMtu { end, mtu } => vec![size(end, *mtu)],
-            Self::SetMac { end, mac } => {
-                vec![format!("{} set {} address {mac}", link(end), word(&end.interface))]
+            Self::SetMtu { interface, mtu } => vec![size(interface, *mtu)],
+            Self::SetMac { interface, mac } => {
+                vec![format!("{} set {} address {mac}", link(interface), word(&interface.name))]
             }
-            Self::AddAddress { end, address } => {
-                vec![format!("{} addr add {address} dev {}", ip(&end.place), word(&end.interface))]
+            Self::AddAddress { interface, address } => {
+                vec![format!(
+                    "{} addr add {address} dev {}",
+                    ip(&interface.netns),
+                    word(&interface.name)
+                )]
             }
-            Self::DeleteAddress { end, address } => {
-                vec![format!("{} addr del {address} dev {}", ip(&end.place), word(&end.interface))]
+            Self::DeleteAddress { interface, address } => {
+                vec![format!(
+                    "{} addr del {address} dev {}",
+                    ip(&interface.netns),
+                    word(&interface.name)
+                )]
             }
-            Self::AddRoute { place, route } => vec![route_command(place, "add", route)],
-            Self::DeleteRoute { place, route } => vec![route_command(place, "del", route)],
+            Self::AddRoute { netns, route } => vec![route_command(netns, "add", route)],
+            Self::DeleteRoute { netns, route } => vec![route_command(netns, "del", route)],
             Self::SetResolver { namespace, servers } => {
                 let folder = format!("/etc/netns/{}", word(namespace));
                 let lines = servers.iter().map(|server| format!("nameserver {server}\\n"));
@@ -106,12 +113,12 @@ impl Step {
     }
 }
 
-/// The `iptables` commands that a masquerade rule of the router at `place` stands for. Several
-/// destinations that are left alone need a rule each, before it.
-pub fn masquerade_commands(place: &Place, rule: &MasqueradeRule, adds: bool) -> Vec<String> {
+/// The equivalent `iptables` commands of a masquerade rule of the router in `netns`. Several
+/// excepted destinations need a rule each, before it.
+pub fn masquerade_commands(netns: &Netns, rule: &MasqueradeRule, adds: bool) -> Vec<String> {
     let option = if adds { "-A" } else { "-D" };
     let out = rule.uplink.as_ref().map_or(String::new(), |uplink| format!(" -o {}", word(uplink)));
-    let inside = inside(place);
+    let inside = inside(netns);
     let nat = format!("{inside}iptables -t nat {option} POSTROUTING -s {}{out}", rule.source);
     let target = rule.to.map_or("MASQUERADE".to_owned(), |to| format!("SNAT --to-source {to}"));
     let mut lines = Vec::new();
@@ -132,7 +139,7 @@ pub fn masquerade_commands(place: &Place, rule: &MasqueradeRule, adds: bool) -> 
             MssClamp::PathMtu => "--clamp-mss-to-pmtu".to_owned(),
             MssClamp::Bytes(bytes) => format!("--set-mss {bytes}"),
         };
-        // Never raised: only what announces more is matched.
+        // The size is never raised: only packets that announce more are matched.
         let larger = match clamp {
             MssClamp::PathMtu => String::new(),
             MssClamp::Bytes(bytes) => {
@@ -152,17 +159,18 @@ pub fn masquerade_commands(place: &Place, rule: &MasqueradeRule, adds: bool) -> 
     lines
 }
 
-/// The `iptables` command that a source stands for which leaves the router at `place` by an uplink
-/// untranslated. It is added before the masquerades: the first match holds.
-pub fn routed_command(place: &Place, uplink: &str, source: Ipv4Net, adds: bool) -> String {
+/// The equivalent `iptables` command for a source that leaves the router in `netns` by an uplink
+/// untranslated. It comes before the masquerades: the first match decides.
+pub fn routed_command(netns: &Netns, uplink: &str, source: Ipv4Net, adds: bool) -> String {
     let option = if adds { "-A" } else { "-D" };
-    let (inside, uplink) = (inside(place), word(uplink));
+    let (inside, uplink) = (inside(netns), word(uplink));
     format!("{inside}iptables -t nat {option} POSTROUTING -s {source} -o {uplink} -j ACCEPT")
 }
 
-/// The `iptables` commands that a forward of the router at `place` stands for: one chain sees
-/// what comes in, the other what the router itself sends; for each network that it is for.
-pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<String> {
+/// The equivalent `iptables` commands of a forward of the router in `netns`: one chain is for
+/// packets that come in, the other for packets of the router itself; for each network that may use
+/// the forward.
+pub fn forward_command(netns: &Netns, rule: &ForwardRule, adds: bool) -> Vec<String> {
     let option = if adds { "-A" } else { "-D" };
     let to = rule.address.map_or_else(
         || " -m addrtype --dst-type LOCAL".to_owned(),
@@ -170,7 +178,8 @@ pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<Str
     );
     let (ports, target) = match rule.target_ports().filter(|_| rule.ports.single().is_none()) {
         None => (rule.ports.to_string(), rule.target.to_string()),
-        // With the first port behind it, a port goes to that in its place (Linux 4.18).
+        // With the first port after the slash, each port maps to the one at the same offset (Linux
+        // 4.18).
         Some(ports) => (
             format!("{}:{}", rule.ports.first(), rule.ports.last()),
             format!("{}:{ports}/{}", rule.target.ip(), rule.ports.first()),
@@ -180,7 +189,7 @@ pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<Str
         format!(
             "{}iptables -t nat {option} {chain} -p {}{from}{to} --dport {ports} -j DNAT \
              --to-destination {target}",
-            inside(place),
+            inside(netns),
             rule.protocol,
         )
     };
@@ -191,53 +200,58 @@ pub fn forward_command(place: &Place, rule: &ForwardRule, adds: bool) -> Vec<Str
     from.iter().flat_map(|from| ["PREROUTING", "OUTPUT"].map(|chain| line(from, chain))).collect()
 }
 
-/// The command that forgetting all connections of the router at `place` stands for.
-pub fn flush_command(place: &Place) -> String {
-    format!("{}conntrack -F", inside(place))
+/// The equivalent command for forgetting all connections of the router in `netns`.
+pub fn flush_command(netns: &Netns) -> String {
+    format!("{}conntrack -F", inside(netns))
 }
 
-/// What a program of the datapath at an interface is told as: no other program has its file.
-pub fn program_comment(end: &End, direction: &str, program: &str, attached: bool) -> String {
+/// The comment for a program of the datapath at an interface: no other tool has the program's file.
+pub fn program_comment(
+    interface: &Interface,
+    direction: &str,
+    program: &str,
+    attached: bool,
+) -> String {
     let verb = if attached { "attached to" } else { "taken off" };
-    let end = end.to_string();
-    format!("# in eBPF: {program} {verb} {}, {direction}", escaped(&end))
+    let interface = interface.to_string();
+    format!("# in eBPF: {program} {verb} {}, {direction}", escaped(&interface))
 }
 
-fn ip(place: &Place) -> String {
-    match place {
-        Place::Machine => "ip".to_owned(),
-        Place::Namespace(name) => format!("ip -n {}", word(name)),
+fn ip(netns: &Netns) -> String {
+    match netns {
+        Netns::Machine => "ip".to_owned(),
+        Netns::Named(name) => format!("ip -n {}", word(name)),
     }
 }
 
-/// What a command other than `ip` is prefixed with to run at `place`.
-fn inside(place: &Place) -> String {
-    match place {
-        Place::Machine => String::new(),
-        Place::Namespace(name) => format!("ip netns exec {} ", word(name)),
+/// The prefix that runs a command other than `ip` in `netns`.
+fn inside(netns: &Netns) -> String {
+    match netns {
+        Netns::Machine => String::new(),
+        Netns::Named(name) => format!("ip netns exec {} ", word(name)),
     }
 }
 
-fn link(end: &End) -> String {
-    format!("{} link", ip(&end.place))
+fn link(interface: &Interface) -> String {
+    format!("{} link", ip(&interface.netns))
 }
 
-fn switch(end: &End, up: bool) -> String {
+fn switch(interface: &Interface, up: bool) -> String {
     let state = if up { "up" } else { "down" };
-    format!("{} set {} {state}", link(end), device("dev", &end.interface))
+    format!("{} set {} {state}", link(interface), device("dev", &interface.name))
 }
 
-fn size(end: &End, mtu: u32) -> String {
-    format!("{} set {} mtu {mtu}", link(end), device("dev", &end.interface))
+fn size(interface: &Interface, mtu: u32) -> String {
+    format!("{} set {} mtu {mtu}", link(interface), device("dev", &interface.name))
 }
 
-fn plug(end: &End, bridge: &str) -> String {
-    format!("{} set {} master {}", link(end), device("dev", &end.interface), word(bridge))
+fn plug(interface: &Interface, bridge: &str) -> String {
+    format!("{} set {} master {}", link(interface), device("dev", &interface.name), word(bridge))
 }
 
-fn route_command(place: &Place, verb: &str, route: &Route) -> String {
+fn route_command(netns: &Netns, verb: &str, route: &Route) -> String {
     let to = if route.to.prefix_len() == 0 { "default".to_owned() } else { route.to.to_string() };
-    let mut line = format!("{} route {verb} {to}", ip(place));
+    let mut line = format!("{} route {verb} {to}", ip(netns));
     if let Some(via) = route.via {
         line += &format!(" via {via}");
     }
@@ -250,7 +264,7 @@ fn route_command(place: &Place, verb: &str, route: &Route) -> String {
     line
 }
 
-/// What `ip link` understands in the place of an interface's name, also when it is cut short.
+/// The keywords, and their abbreviations, that `ip link` accepts in place of an interface's name.
 const KEYWORDS: [&str; 33] = [
     "address",
     "addrgenmode",
@@ -287,7 +301,8 @@ const KEYWORDS: [&str; 33] = [
     "vrf",
 ];
 
-/// The name of an interface for `ip link`; behind `keyword` where it would be taken for one.
+/// The name of an interface for `ip link`, after `keyword` if the name could be taken for a
+/// keyword.
 fn device(keyword: &str, interface: &str) -> String {
     let word = word(interface);
     let is_like = |known: &&str| known.starts_with(interface);
@@ -299,13 +314,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interfaces_named_like_a_keyword_of_ip_stay_names() {
-        let end = |name: &str| End::new(Place::Machine, name);
+    fn an_interface_named_like_a_keyword_of_ip_is_passed_as_a_name() {
+        let interface = |name: &str| Interface::new(Netns::Machine, name);
         let commands = |step: Step| step.commands().join("; ");
-        assert_eq!(commands(Step::SetLink { end: end("a"), up: true }), "ip link set dev a up");
-        assert_eq!(commands(Step::SetLink { end: end("eth0"), up: true }), "ip link set eth0 up");
-        assert_eq!(commands(Step::DeleteLink { end: end("down") }), "ip link del dev down");
-        let bridge = Step::AddBridge { end: end("type"), mac: None, mtu: None, up: false };
+        assert_eq!(
+            commands(Step::SetLink { interface: interface("a"), up: true }),
+            "ip link set dev a up"
+        );
+        assert_eq!(
+            commands(Step::SetLink { interface: interface("eth0"), up: true }),
+            "ip link set eth0 up"
+        );
+        assert_eq!(
+            commands(Step::DeleteLink { interface: interface("down") }),
+            "ip link del dev down"
+        );
+        let bridge =
+            Step::AddBridge { interface: interface("type"), mac: None, mtu: None, up: false };
         assert_eq!(commands(bridge), "ip link add name type type bridge");
     }
 }

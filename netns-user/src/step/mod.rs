@@ -1,86 +1,35 @@
-//! Steps: single changes of the network, as data. What a command will do can so be told, as the
-//! `ip` or `sysctl` command that each step stands for, or done, or undone.
+//! Steps: single changes of the network, as data. A command can so print its steps as `ip` or
+//! `sysctl` commands, do them, or undo them.
+//!
+//! This folder uses `net`, and the types of rules and routes; labs and the commands use it.
 
 mod apply;
+mod error;
 mod explain;
+mod pool;
 mod ports;
 mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-pub use apply::{Hands, apply_all};
+pub use apply::apply_all;
+pub use error::StepError;
 pub use explain::{
     flush_command, forward_command, masquerade_commands, program_comment, routed_command,
 };
+pub use pool::NetlinkPool;
 pub use survey::{FoundCable, Survey};
 
-use crate::{net::Mac, topology::Route};
+use crate::{
+    net::{Interface, Mac, Netns},
+    topology::Route,
+};
 
-/// A network namespace: the machine's own (that of the program), or one with a name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
-    Machine,
-    Namespace(String),
-}
-
-impl Place {
-    /// The place of a name; none is the machine's own.
-    pub fn of(name: Option<&str>) -> Self {
-        name.map_or(Self::Machine, |name| Self::Namespace(name.to_owned()))
-    }
-
-    /// The place of a namespace.
-    pub fn namespace(name: &str) -> Self {
-        Self::Namespace(name.to_owned())
-    }
-
-    /// Its name; the machine's own namespace has none.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Machine => None,
-            Self::Namespace(name) => Some(name),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Machine => f.write_str("this machine"),
-            Self::Namespace(name) => write!(f, "namespace \"{name}\""),
-        }
-    }
-}
-
-/// An interface, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct End {
-    pub place: Place,
-    pub interface: String,
-}
-
-impl End {
-    /// The interface of that name at `place`.
-    pub fn new(place: Place, interface: &str) -> Self {
-        Self { place, interface: interface.to_owned() }
-    }
-}
-
-/// `NAMESPACE:INTERFACE`, as a person types it; on the machine the interface alone.
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Machine => f.write_str(&self.interface),
-            Place::Namespace(name) => write!(f, "{name}:{}", self.interface),
-        }
-    }
-}
-
-/// One change.
+/// A single change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     AddNamespace {
@@ -91,75 +40,75 @@ pub enum Step {
     },
     /// Sets a sysctl; `key` is a path below /proc/sys/net, as in [`crate::net::sysctl`].
     Set {
-        place: Place,
+        netns: Netns,
         key: String,
         value: String,
     },
     AddBridge {
-        end: End,
-        /// `None`: the kernel chooses one, and changes it as ports come and go.
+        interface: Interface,
+        /// `None`: the kernel chooses one, and changes it as ports are added and removed.
         mac: Option<Mac>,
         /// Bytes.
         mtu: Option<u32>,
         up: bool,
     },
     AddCable {
-        near: End,
-        far: End,
-        /// Of the far end; `None`: the kernel chooses one.
+        near: Interface,
+        far: Interface,
+        /// Address of the far end; `None`: the kernel chooses one.
         mac: Option<Mac>,
         /// Bytes, of both ends.
         mtu: Option<u32>,
-        /// The bridge, where the near end is, that it becomes a port of.
+        /// The bridge that the near end becomes a port of, in the same namespace.
         bridge: Option<String>,
-        /// Whether the near end is switched on. The far one cannot be at the same time.
+        /// Whether the near end is switched on. The far end cannot be switched on in the same step.
         up: bool,
     },
-    /// A cable goes with both its ends.
+    /// Deletes a link; of a cable, both ends.
     DeleteLink {
-        end: End,
+        interface: Interface,
     },
     /// Plugs an interface into a bridge.
     Attach {
-        end: End,
+        interface: Interface,
         bridge: String,
     },
     Detach {
-        end: End,
+        interface: Interface,
     },
     /// Switches an interface on or off.
     SetLink {
-        end: End,
+        interface: Interface,
         up: bool,
     },
-    /// Sets whether what comes in by an interface is forwarded.
+    /// Sets whether packets that come in by an interface are forwarded.
     SetForwarding {
-        end: End,
+        interface: Interface,
         on: bool,
     },
     SetMtu {
-        end: End,
+        interface: Interface,
         /// Bytes.
         mtu: u32,
     },
     SetMac {
-        end: End,
+        interface: Interface,
         mac: Mac,
     },
     AddAddress {
-        end: End,
+        interface: Interface,
         address: Ipv4Net,
     },
     DeleteAddress {
-        end: End,
+        interface: Interface,
         address: Ipv4Net,
     },
     AddRoute {
-        place: Place,
+        netns: Netns,
         route: Route,
     },
     DeleteRoute {
-        place: Place,
+        netns: Netns,
         route: Route,
     },
     /// Writes /etc/netns/NAME/resolv.conf.
@@ -167,27 +116,27 @@ pub enum Step {
         namespace: String,
         servers: Vec<Ipv4Addr>,
     },
-    /// Deletes /etc/netns/NAME/resolv.conf, if it is still one of ours.
+    /// Deletes /etc/netns/NAME/resolv.conf, unless somebody else has written it.
     DeleteResolver {
         namespace: String,
     },
 }
 
 impl Step {
-    /// The step that takes this one back, where there is one without knowing what was before.
+    /// The step that undoes this one, if that is possible without knowing the state from before.
     pub fn undo(&self) -> Option<Self> {
         Some(match self.clone() {
             Self::AddNamespace { name } => Self::DeleteNamespace { name },
-            Self::AddBridge { end, .. } | Self::AddCable { near: end, .. } => {
-                Self::DeleteLink { end }
+            Self::AddBridge { interface, .. } | Self::AddCable { near: interface, .. } => {
+                Self::DeleteLink { interface }
             }
-            Self::Attach { end, .. } => Self::Detach { end },
-            Self::SetLink { end, up } => Self::SetLink { end, up: !up },
-            Self::SetForwarding { end, on } => Self::SetForwarding { end, on: !on },
-            Self::AddAddress { end, address } => Self::DeleteAddress { end, address },
-            Self::DeleteAddress { end, address } => Self::AddAddress { end, address },
-            Self::AddRoute { place, route } => Self::DeleteRoute { place, route },
-            Self::DeleteRoute { place, route } => Self::AddRoute { place, route },
+            Self::Attach { interface, .. } => Self::Detach { interface },
+            Self::SetLink { interface, up } => Self::SetLink { interface, up: !up },
+            Self::SetForwarding { interface, on } => Self::SetForwarding { interface, on: !on },
+            Self::AddAddress { interface, address } => Self::DeleteAddress { interface, address },
+            Self::DeleteAddress { interface, address } => Self::AddAddress { interface, address },
+            Self::AddRoute { netns, route } => Self::DeleteRoute { netns, route },
+            Self::DeleteRoute { netns, route } => Self::AddRoute { netns, route },
             Self::SetResolver { namespace, .. } => Self::DeleteResolver { namespace },
             Self::DeleteNamespace { .. }
             | Self::Set { .. }

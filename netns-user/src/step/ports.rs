@@ -1,47 +1,48 @@
-//! Waiting for ports of bridges.
+//! Waits for ports of bridges.
 
+use crate::net::Interface;
 use std::time::Duration;
 
-use super::{End, Hands, Step};
+use super::{NetlinkPool, Step};
 use crate::net::{BRIDGE, Link, NetError};
 
 /// How long a port may take to open; usually it is within a millisecond.
 const LIMIT: Duration = Duration::from_secs(5);
 
-impl Hands {
-    /// Waits until the ports that the steps completed forward, so that the first packet after
-    /// them is not lost. One that has no carrier yet, or that a spanning tree keeps closed, is
-    /// not waited for.
+impl NetlinkPool {
+    /// Waits until the ports that the steps have completed forward packets, so that the first
+    /// packet after them is not lost. A port that has no carrier yet, or that a spanning tree keeps
+    /// closed, is not waited for.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn await_ports(&mut self, steps: &[Step]) -> Result<(), NetError> {
         for step in steps {
             match step {
-                Step::AddCable { near: end, .. }
-                | Step::Attach { end, .. }
-                | Step::SetLink { end, up: true } => self.await_ports_of(end)?,
+                Step::AddCable { near: interface, .. }
+                | Step::Attach { interface, .. }
+                | Step::SetLink { interface, up: true } => self.await_ports_of(interface)?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn await_ports_of(&mut self, end: &End) -> Result<(), NetError> {
-        let link = self.at(&end.place)?.link(&end.interface)?;
+    fn await_ports_of(&mut self, interface: &Interface) -> Result<(), NetError> {
+        let link = self.at(&interface.netns)?.link(&interface.name)?;
         if link.is(BRIDGE) {
-            let ports = self.at(&end.place)?.links()?;
+            let ports = self.at(&interface.netns)?.links()?;
             let mut ports = ports.into_iter().filter(|port| port.bridge == Some(link.index));
-            return ports.try_for_each(|port| self.await_port(end, &port));
+            return ports.try_for_each(|port| self.await_port(interface, &port));
         }
-        let far = self.far_end(end, &link)?;
-        self.await_port(end, &link)?;
-        far.map_or(Ok(()), |(end, link)| self.await_port(&end, &link))
+        let far = self.far_end(interface, &link)?;
+        self.await_port(interface, &link)?;
+        far.map_or(Ok(()), |(interface, link)| self.await_port(&interface, &link))
     }
 
-    /// Waits for one port, which is in the same place as `end`.
-    fn await_port(&mut self, end: &End, port: &Link) -> Result<(), NetError> {
-        let here = self.at(&end.place)?;
+    /// Waits for one port, which is in the same namespace as `interface`.
+    fn await_port(&mut self, interface: &Interface, port: &Link) -> Result<(), NetError> {
+        let here = self.at(&interface.netns)?;
         let Some(index) = port.bridge else { return Ok(()) };
         let bridge = here.links()?.into_iter().find(|link| link.index == index);
         if bridge.is_some_and(|bridge| bridge.up && bridge.is(BRIDGE) && !bridge.spanning_tree) {

@@ -1,86 +1,64 @@
-//! What stands where: the links of all places, and which of them are the two ends of one cable.
+//! The links of all namespaces, and the cables between them.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs::File,
-};
+use std::collections::{HashMap, HashSet};
 
-use super::{End, Hands, Place};
-use crate::net::{Link, NetError, VETH, netns};
+use super::NetlinkPool;
+use crate::net::{Interface, Link, NetError, Netns, VETH};
 
-/// The links of some places.
+/// The links of several namespaces.
 #[derive(Debug)]
 pub struct Survey {
-    places: Vec<(Place, Vec<Link>)>,
+    namespaces: Vec<(Netns, Vec<Link>)>,
 }
 
-/// A cable of which both ends were found.
+/// A cable whose ends were both found.
 #[derive(Clone, Debug)]
 pub struct FoundCable {
-    pub near: (Place, Link),
-    pub far: (Place, Link),
-}
-
-impl Place {
-    /// The machine's own namespace and all that have a name. One that is a second name of the
-    /// machine's own is left out.
-    ///
-    /// # Errors
-    /// When the folder of namespaces cannot be read.
-    pub fn all() -> Result<Vec<Self>, NetError> {
-        let named = netns::list()?.into_iter().filter(|name| !netns::is_own(name));
-        Ok(std::iter::once(Self::Machine).chain(named.map(Self::Namespace)).collect())
-    }
-
-    fn file(&self) -> Result<File, NetError> {
-        match self {
-            Self::Machine => netns::open_own(),
-            Self::Namespace(name) => netns::open(name),
-        }
-    }
+    pub near: (Netns, Link),
+    pub far: (Netns, Link),
 }
 
 impl Survey {
-    /// Looks at all places. Those that are gone meanwhile, and files in /run/netns that are no
-    /// namespaces, are left out.
+    /// Reads all namespaces. Those that disappear in the meantime, and files in /run/netns that are
+    /// no namespaces, are left out.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn of_all(hands: &mut Hands) -> Result<Self, NetError> {
-        let mut places = Vec::new();
-        for place in Place::all()? {
-            match hands.at(&place).and_then(|here| here.links()) {
-                Ok(links) => places.push((place, links)),
+    pub fn of_all(pool: &mut NetlinkPool) -> Result<Self, NetError> {
+        let mut namespaces = Vec::new();
+        for netns in Netns::all()? {
+            match pool.at(&netns).and_then(|here| here.links()) {
+                Ok(links) => namespaces.push((netns, links)),
                 Err(error) if error.is_absence() => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { places })
+        Ok(Self { namespaces })
     }
 
-    /// The places with their links.
-    pub fn places(&self) -> impl Iterator<Item = (&Place, &[Link])> {
-        self.places.iter().map(|(place, links)| (place, links.as_slice()))
+    /// The namespaces with their links.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&Netns, &[Link])> {
+        self.namespaces.iter().map(|(netns, links)| (netns, links.as_slice()))
     }
 
     /// The name of the link with this index.
-    pub fn name_of(&self, place: &Place, index: u32) -> Option<&str> {
-        let (_, links) = self.places.iter().find(|(other, _)| other == place)?;
+    pub fn name_of(&self, netns: &Netns, index: u32) -> Option<&str> {
+        let (_, links) = self.namespaces.iter().find(|(other, _)| other == netns)?;
         links.iter().find(|link| link.index == index).map(|link| link.name.as_str())
     }
 
-    /// All cables of which both ends are in one of the places.
+    /// All cables whose ends are both in these namespaces.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn cables(&self, hands: &mut Hands) -> Result<Vec<FoundCable>, NetError> {
+    pub fn cables(&self, pool: &mut NetlinkPool) -> Result<Vec<FoundCable>, NetError> {
         let veths = || {
-            let all = self.places.iter().enumerate();
+            let all = self.namespaces.iter().enumerate();
             all.flat_map(|(at, (_, links))| links.iter().map(move |link| (at, link)))
                 .filter_map(|(at, link)| Some((at, link, link.peer?)))
         };
-        // Two ends know each other's index. Indexes are a namespace's own, so that more than
-        // one may look like it: the kernel decides.
+        // The two ends of a cable know each other's index. Indexes are unique only within a
+        // namespace, so several links may match: then the kernel decides.
         let mut alike: HashMap<(u32, u32), Vec<(usize, &Link)>> = HashMap::new();
         for (at, link, peer) in veths() {
             alike.entry((link.index, peer.index)).or_default().push((at, link));
@@ -95,12 +73,14 @@ impl Survey {
                 let is_it = match peer.namespace {
                     None => there == at,
                     Some(_) if there == at => false,
-                    number => number == self.number(hands, at, there)?,
+                    number => number == self.number(pool, at, there)?,
                 };
                 if is_it {
                     taken.insert((there, far.index));
-                    let end = |at: usize, link: &Link| (self.places[at].0.clone(), link.clone());
-                    cables.push(FoundCable { near: end(at, link), far: end(there, far) });
+                    let interface =
+                        |at: usize, link: &Link| (self.namespaces[at].0.clone(), link.clone());
+                    cables
+                        .push(FoundCable { near: interface(at, link), far: interface(there, far) });
                     break;
                 }
             }
@@ -108,37 +88,46 @@ impl Survey {
         Ok(cables)
     }
 
-    /// By what number the one place knows the other.
-    fn number(&self, hands: &mut Hands, at: usize, other: usize) -> Result<Option<i32>, NetError> {
-        let file = self.places[other].0.file()?;
-        hands.at(&self.places[at].0)?.number_of(&file)
+    /// The number by which one namespace knows another.
+    fn number(
+        &self,
+        pool: &mut NetlinkPool,
+        at: usize,
+        other: usize,
+    ) -> Result<Option<i32>, NetError> {
+        let file = self.namespaces[other].0.open()?;
+        pool.at(&self.namespaces[at].0)?.number_of(&file)
     }
 }
 
-impl Hands {
-    /// The far end of a cable; `None` when it is in a namespace without a name.
+impl NetlinkPool {
+    /// The far end of a cable; `None` if it is in a namespace without a name.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn far_end(&mut self, near: &End, link: &Link) -> Result<Option<(End, Link)>, NetError> {
+    pub fn far_end(
+        &mut self,
+        near: &Interface,
+        link: &Link,
+    ) -> Result<Option<(Interface, Link)>, NetError> {
         let Some(peer) = link.peer else { return Ok(None) };
-        let Some(place) = self.place_of(&near.place, peer.namespace)? else { return Ok(None) };
-        let links = self.at(&place)?.links()?;
+        let Some(netns) = self.netns_of(&near.netns, peer.namespace)? else { return Ok(None) };
+        let links = self.at(&netns)?.links()?;
         let far = links.into_iter().find(|far| far.index == peer.index && far.is(VETH));
-        Ok(far.map(|far| (End::new(place, &far.name), far)))
+        Ok(far.map(|far| (Interface::new(netns, &far.name), far)))
     }
 
-    /// The place that `from` knows by a number.
-    fn place_of(&mut self, from: &Place, number: Option<i32>) -> Result<Option<Place>, NetError> {
+    /// The namespace that `from` knows by this number.
+    fn netns_of(&mut self, from: &Netns, number: Option<i32>) -> Result<Option<Netns>, NetError> {
         if number.is_none() {
             return Ok(Some(from.clone()));
         }
-        for place in Place::all()? {
-            let known = place.file().and_then(|file| self.at(from)?.number_of(&file));
+        for netns in Netns::all()? {
+            let known = netns.open().and_then(|file| self.at(from)?.number_of(&file));
             match known {
-                Ok(known) if known == number => return Ok(Some(place)),
+                Ok(known) if known == number => return Ok(Some(netns)),
                 Ok(_) => {}
-                // Gone meanwhile, or no namespace.
+                // It has disappeared, or is no namespace.
                 Err(NetError::NoNamespace(_) | NetError::Refused { .. }) => {}
                 Err(error) => return Err(error),
             }

@@ -9,13 +9,13 @@ fn lines(step: &Step) -> String {
     step.commands().join("\n")
 }
 
-fn red(interface: &str) -> End {
-    End::new(Place::namespace("red"), interface)
+fn red(interface: &str) -> Interface {
+    Interface::new(Netns::named("red"), interface)
 }
 
 #[test]
 fn a_cable_between_two_namespaces_is_one_command() {
-    let far = End::new(Place::namespace("blue"), "veth-blue");
+    let far = Interface::new(Netns::named("blue"), "veth-blue");
     let step = Step::AddCable {
         near: red("veth-red"),
         far,
@@ -28,12 +28,12 @@ fn a_cable_between_two_namespaces_is_one_command() {
         lines(&step),
         "ip -n red link add veth-red type veth peer name veth-blue netns blue"
     );
-    assert_eq!(step.undo(), Some(Step::DeleteLink { end: red("veth-red") }));
+    assert_eq!(step.undo(), Some(Step::DeleteLink { interface: red("veth-red") }));
 }
 
 #[test]
 fn a_cable_to_a_bridge_of_the_machine_is_plugged_in_and_switched_on() {
-    let near = End::new(Place::Machine, "veth-red-br");
+    let near = Interface::new(Netns::Machine, "veth-red-br");
     let bridge = Some("v-net-0".to_owned());
     let step =
         Step::AddCable { near, far: red("veth-red"), mac: None, mtu: Some(1400), bridge, up: true };
@@ -46,17 +46,17 @@ fn a_cable_to_a_bridge_of_the_machine_is_plugged_in_and_switched_on() {
 }
 
 #[test]
-fn a_bridge_is_given_its_mtu_when_it_is_there() {
+fn the_mtu_of_a_bridge_is_set_after_its_creation() {
     let told = |mtu| {
-        let end = End::new(Place::Machine, "br");
-        lines(&Step::AddBridge { end, mac: None, mtu, up: true })
+        let interface = Interface::new(Netns::Machine, "br");
+        lines(&Step::AddBridge { interface, mac: None, mtu, up: true })
     };
     assert_eq!(told(None), "ip link add name br type bridge\nip link set dev br up");
     assert_eq!(
         told(Some(1400)),
         "ip link add name br type bridge\nip link set dev br mtu 1400\nip link set dev br up"
     );
-    // The kernel makes nothing of a value that is there already.
+    // Setting the value that a bridge has already does not fix it.
     assert_eq!(
         told(Some(1500)),
         "ip link add name br mtu 1499 type bridge\nip link set dev br mtu 1500\nip link set dev br up"
@@ -64,24 +64,24 @@ fn a_bridge_is_given_its_mtu_when_it_is_there() {
 }
 
 #[test]
-fn settings_are_told_as_sysctls() {
-    let step = |place| Step::Set { place, key: "ipv4/ip_forward".into(), value: "1".into() };
-    assert_eq!(lines(&step(Place::Machine)), "sysctl -qw net.ipv4.ip_forward=1");
+fn settings_are_printed_as_sysctl_commands() {
+    let step = |netns| Step::Set { netns, key: "ipv4/ip_forward".into(), value: "1".into() };
+    assert_eq!(lines(&step(Netns::Machine)), "sysctl -qw net.ipv4.ip_forward=1");
     assert_eq!(
-        lines(&step(Place::namespace("host"))),
+        lines(&step(Netns::named("host"))),
         "ip netns exec host sysctl -qw net.ipv4.ip_forward=1"
     );
 }
 
 #[test]
-fn a_route_is_told_as_it_is_typed() {
+fn a_route_is_printed_as_a_person_types_it() {
     let route = |to: &str, via: Option<&str>, interface: Option<&str>, metric| Route {
         to: to.parse().unwrap(),
         via: via.map(|via| via.parse().unwrap()),
         interface: interface.map(str::to_owned),
         metric,
     };
-    let told = |route| lines(&Step::AddRoute { place: Place::namespace("red"), route });
+    let told = |route| lines(&Step::AddRoute { netns: Netns::named("red"), route });
     assert_eq!(
         told(route("0.0.0.0/0", Some("10.0.0.1"), None, 0)),
         "ip -n red route add default via 10.0.0.1"
@@ -93,12 +93,12 @@ fn a_route_is_told_as_it_is_typed() {
 }
 
 #[test]
-fn rules_are_told_as_iptables_would_have_them() {
+fn rules_are_printed_as_iptables_commands() {
     let network = |text: &str| text.parse().unwrap();
     let mut rule = MasqueradeRule::new(network("192.168.15.0/24"), Some("ens3".to_owned()));
-    let told = |rule: &MasqueradeRule| masquerade_commands(&Place::Machine, rule, true);
+    let told = |rule: &MasqueradeRule| masquerade_commands(&Netns::Machine, rule, true);
     assert_eq!(
-        masquerade_commands(&Place::namespace("host"), &rule, true),
+        masquerade_commands(&Netns::named("host"), &rule, true),
         ["ip netns exec host iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -o ens3 -j \
           MASQUERADE"]
     );
@@ -124,14 +124,14 @@ fn rules_are_told_as_iptables_would_have_them() {
 }
 
 #[test]
-fn a_source_that_leaves_untranslated_is_told_as_iptables_would_have_it() {
-    let told = |place, adds| routed_command(&place, "ens3", "10.9.0.0/16".parse().unwrap(), adds);
+fn an_untranslated_source_is_printed_as_an_iptables_command() {
+    let told = |netns, adds| routed_command(&netns, "ens3", "10.9.0.0/16".parse().unwrap(), adds);
     assert_eq!(
-        told(Place::Machine, true),
+        told(Netns::Machine, true),
         "iptables -t nat -A POSTROUTING -s 10.9.0.0/16 -o ens3 -j ACCEPT"
     );
     assert_eq!(
-        told(Place::namespace("host"), false),
+        told(Netns::named("host"), false),
         "ip netns exec host iptables -t nat -D POSTROUTING -s 10.9.0.0/16 -o ens3 -j ACCEPT"
     );
 }
@@ -142,7 +142,7 @@ fn a_forward_of_several_ports_is_one_rule_with_a_base() {
         ports: "8000-17999".parse().unwrap(),
         ..ForwardRule::new(ForwardProtocol::Tcp, 1, "192.168.15.2:9000".parse().unwrap())
     };
-    let told = |rule: &ForwardRule| forward_command(&Place::Machine, rule, true)[0].clone();
+    let told = |rule: &ForwardRule| forward_command(&Netns::Machine, rule, true)[0].clone();
     assert_eq!(
         told(&rule),
         "iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8000:17999 -j \
@@ -159,7 +159,7 @@ fn a_forward_of_several_ports_is_one_rule_with_a_base() {
 }
 
 #[test]
-fn names_that_a_shell_would_take_apart_are_quoted() {
+fn names_with_special_characters_of_the_shell_are_quoted() {
     let name = "it's;rm".to_owned();
     assert_eq!(lines(&Step::AddNamespace { name }), r"ip netns add 'it'\''s;rm'");
 }

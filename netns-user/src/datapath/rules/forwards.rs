@@ -9,11 +9,12 @@ use aya::maps::{HashMap, MapData};
 use ipnet::Ipv4Net;
 use netns_common::abi::{Endpoint, Forward, HostPeerKey, Ip4, Peer, Port, Protocol, RuleId, maps};
 
-use super::{RuleStatus, map_error, status};
+use super::{RuleStatus, status};
 use crate::{
     datapath::{
-        Datapath, DatapathError,
+        Datapath,
         configure::{Interfaces, write_host_addresses},
+        error::{DatapathError, map_error},
     },
     net::sockets,
     rules::{ForwardProtocol, ForwardRule, Ports},
@@ -29,8 +30,8 @@ impl Datapath {
         rules.map(|(id, rule)| status(&counters, id, rule)).collect()
     }
 
-    /// Adds forward rules to the living lab: all of them, or none. Must run inside the router's
-    /// namespace, whose addresses are asked for.
+    /// Adds forward rules: all of them, or none. Must run inside the router's namespace, whose
+    /// addresses are needed.
     pub fn add_forwards(&self, rules: &[ForwardRule]) -> Result<(), DatapathError> {
         self.change_forwards(&[], rules)
     }
@@ -41,8 +42,8 @@ impl Datapath {
         self.change_forwards(std::slice::from_ref(rule), &[])
     }
 
-    /// Puts the `new` rules in the place of the `gone` ones, whose flows end with them. Must run
-    /// inside the router's namespace.
+    /// Replaces the `gone` rules, whose flows end, by the `new` ones. Must run inside the router's
+    /// namespace.
     pub fn change_forwards(
         &self,
         gone: &[ForwardRule],
@@ -53,7 +54,7 @@ impl Datapath {
             if !new.is_empty() {
                 let interfaces = Interfaces::read()?;
                 require_host_addresses(new, &interfaces.addresses())?;
-                // The host's addresses may have changed since the lab came up.
+                // The host's addresses may have changed since `up`.
                 write_host_addresses(self, &interfaces)?;
             }
             let ids = self.ids_of(gone)?;
@@ -62,8 +63,8 @@ impl Datapath {
         })
     }
 
-    /// Writes all pages of ports anew, if one is not as the rules want it: a change that was
-    /// killed may have left some behind.
+    /// Writes all pages of ports again, if one is not as the rules need it: a killed change may
+    /// have left some.
     pub(super) fn write_missing_pages(&self) -> Result<(), DatapathError> {
         let rules = self.forward_records()?;
         if self.are_pages_written(&rules)? {
@@ -72,14 +73,14 @@ impl Datapath {
         self.write_pages(rules.values(), &rules)
     }
 
-    /// That nothing is in the way of new forwards, and that they lead to somebody. Must run
+    /// Checks that nothing is in the way of new forwards, and that their targets exist. Must run
     /// inside the router's namespace.
     pub fn require_new_forwards(&self, rules: &[ForwardRule]) -> Result<(), DatapathError> {
         require_host_addresses(rules, &Interfaces::read()?.addresses())?;
         self.require_free(rules, &BTreeSet::new())
     }
 
-    /// The forward rule of just these ports.
+    /// The forward rule of exactly these ports.
     pub fn find_forward(
         &self,
         protocol: ForwardProtocol,
@@ -138,8 +139,8 @@ impl Datapath {
         rules.iter().map(id).collect()
     }
 
-    /// That the ports of new rules are nobody's, those of `gone` rules left aside, and that
-    /// somebody has their targets.
+    /// Checks that no rule has the ports of the new rules, apart from `gone` rules, and that their
+    /// targets exist.
     fn require_free(
         &self,
         new: &[ForwardRule],
@@ -162,7 +163,7 @@ impl Datapath {
             .map_or(Ok(()), |target| Err(DatapathError::NoTarget(target)))
     }
 
-    /// Writes the new rules, then what leads to them, then takes away the old ones.
+    /// Writes the new rules, then the pages that lead to them, then removes the old rules.
     fn replace_forwards(
         &self,
         gone: &BTreeSet<RuleId>,
@@ -184,7 +185,7 @@ impl Datapath {
             self.write_pages(written.chain(&old), &records)
         };
         if let Err(error) = write() {
-            // Nothing of them stays; the first error is the one that tells.
+            // Nothing of them stays; the first error is the one to report.
             let _ = self.withdraw(&ids, new, before, gone, &old);
             return Err(error);
         }
@@ -192,10 +193,10 @@ impl Datapath {
         self.end_host_connections(&old, &records)
     }
 
-    /// Ends the connections of the router's own sockets that were led to a target, if the rules that
-    /// stand lead elsewhere by now: their peer was rewritten, so that they would go on to the old
-    /// target. Whoever has such a socket gets an error, and connects again. What a kernel does not
-    /// tell of, or does not end, stays as it is (`CONFIG_INET_DIAG`, `CONFIG_INET_DIAG_DESTROY`).
+    /// Ends the connections of the router's own sockets to a target, if the present rules lead
+    /// elsewhere: their peer was rewritten, so they would continue to the old target. The program
+    /// gets an error, and can connect again. Connections stay if the kernel does not list or end
+    /// them (`CONFIG_INET_DIAG`, `CONFIG_INET_DIAG_DESTROY`).
     fn end_host_connections(
         &self,
         gone: &[Forward],
@@ -227,7 +228,7 @@ impl Datapath {
         Ok(())
     }
 
-    /// Takes back what could not be written as a whole.
+    /// Removes rules that could not be written completely.
     fn withdraw(
         &self,
         ids: &[RuleId],
@@ -242,7 +243,7 @@ impl Datapath {
         self.erase_forwards(&ids.iter().copied().collect())
     }
 
-    /// Removes records that nothing leads to any more, and the flows that they made.
+    /// Removes records that no page leads to, and their flows.
     fn erase_forwards(&self, ids: &BTreeSet<RuleId>) -> Result<(), DatapathError> {
         if ids.is_empty() {
             return Ok(());
@@ -258,7 +259,7 @@ impl Datapath {
     }
 }
 
-/// That the router has the addresses that forwards listen on, or they could never be met.
+/// Checks that the router has the addresses on which forwards listen.
 fn require_host_addresses(rules: &[ForwardRule], own: &[Ipv4Addr]) -> Result<(), DatapathError> {
     let mut addresses = rules.iter().filter_map(|rule| rule.address);
     let Some(address) = addresses.find(|address| !address.is_loopback() && !own.contains(address))
@@ -270,21 +271,21 @@ fn require_host_addresses(rules: &[ForwardRule], own: &[Ipv4Addr]) -> Result<(),
     Err(DatapathError::NoHostAddress { address, own: own.join(", ") })
 }
 
-/// The first rule, standing or new itself, that has a port of a later new one.
+/// The first rule, existing or new, that has a port of a later new one.
 fn first_overlap<'a>(
     standing: impl Iterator<Item = &'a ForwardRule>,
     new: &'a [ForwardRule],
 ) -> Option<&'a ForwardRule> {
-    // Ranges that have nothing in common are in the order of their first ports.
+    // Disjoint ranges are sorted by their first ports.
     let mut taken: BTreeMap<_, &ForwardRule> = BTreeMap::new();
-    let place = |rule: &ForwardRule, port: u16| (rule.protocol as u8, rule.address, port);
-    taken.extend(standing.map(|rule| (place(rule, rule.ports.first()), rule)));
+    let slot = |rule: &ForwardRule, port: u16| (rule.protocol as u8, rule.address, port);
+    taken.extend(standing.map(|rule| (slot(rule, rule.ports.first()), rule)));
     for rule in new {
-        let before = taken.range(..=place(rule, rule.ports.last())).next_back();
+        let before = taken.range(..=slot(rule, rule.ports.last())).next_back();
         if let Some((_, other)) = before.filter(|(_, other)| other.overlaps(rule)) {
             return Some(other);
         }
-        taken.insert(place(rule, rule.ports.first()), rule);
+        taken.insert(slot(rule, rule.ports.first()), rule);
     }
     None
 }
@@ -301,8 +302,8 @@ fn record(rule: &ForwardRule) -> Forward {
     }
 }
 
-/// Whether a rule is for a port of an address that a program of the router has called. To call no
-/// address is to call oneself.
+/// Whether a rule is for an address and port to which a program of the router has connected. A
+/// connection to the unspecified address is to the host itself.
 fn is_for(rule: &Forward, protocol: ForwardProtocol, called: Peer) -> bool {
     let address =
         if called.address == Ip4::UNSPECIFIED { Ip4::new(127, 0, 0, 1) } else { called.address };
@@ -311,7 +312,7 @@ fn is_for(rule: &Forward, protocol: ForwardProtocol, called: Peer) -> bool {
         && (rule.address == Ip4::UNSPECIFIED || rule.address == address)
 }
 
-/// The rule for what a program of the router has called: one of a single address comes first.
+/// The rule for a connection of a program of the router: a rule for a single address comes first.
 fn first_for(
     rules: &BTreeMap<RuleId, Forward>,
     protocol: ForwardProtocol,
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_that_ranges_have_in_common_are_found_wherever_they_are() {
+    fn every_overlap_of_port_ranges_is_found() {
         let standing = [forward("100-199", None), forward("300-399", None)];
         let meets = |rule| first_overlap(standing.iter(), &[rule]).cloned();
         for ports in ["100", "199", "150-160", "50-100", "199-250", "50-250", "50-350"] {

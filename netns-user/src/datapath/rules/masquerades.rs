@@ -12,18 +12,19 @@ use aya::maps::{
 use ipnet::Ipv4Net;
 use netns_common::abi::{Ip4, Masquerade, MasqueradeKey, NO_RULE, RuleId, Settings, maps};
 
-use super::{RuleStatus, map_error, status};
+use super::{RuleStatus, status};
 use crate::{
     datapath::{
-        Datapath, DatapathError,
+        Datapath,
         configure::{Interfaces, write_host_addresses},
+        error::{DatapathError, map_error},
     },
     rules::{Filtering, Mapping, MasqueradeRule, MssClamp},
 };
 
 type Masquerades = LpmTrie<MapData, MasqueradeKey, Masquerade>;
 
-/// What the map holds of a rule.
+/// The entry of a rule in the map.
 type Record = (Key<MasqueradeKey>, Masquerade);
 
 impl Datapath {
@@ -35,8 +36,7 @@ impl Datapath {
         rules.map(|((_, value), rule)| status(&counters, value.rule, rule)).collect()
     }
 
-    /// Adds masquerade rules to the living lab: all of them, or none. Must run inside the
-    /// router's namespace.
+    /// Adds masquerade rules: all of them, or none. Must run inside the router's namespace.
     pub fn add_masquerades(&self, rules: &[MasqueradeRule]) -> Result<(), DatapathError> {
         self.change_masquerades(&[], rules)
     }
@@ -47,7 +47,7 @@ impl Datapath {
         self.change_masquerades(std::slice::from_ref(rule), &[])
     }
 
-    /// That nothing is in the way of a new masquerade rule. Must run inside the router's
+    /// Checks that nothing is in the way of a new masquerade rule. Must run inside the router's
     /// namespace.
     pub fn require_new_masquerade(&self, rule: &MasqueradeRule) -> Result<(), DatapathError> {
         let interfaces = Interfaces::read()?;
@@ -56,8 +56,8 @@ impl Datapath {
         key(rule, &interfaces).map(drop)
     }
 
-    /// Puts the `new` rules in the place of the `gone` ones, whose flows end with them. Must run
-    /// inside the router's namespace.
+    /// Replaces the `gone` rules, whose flows end, by the `new` ones. Must run inside the router's
+    /// namespace.
     pub fn change_masquerades(
         &self,
         gone: &[MasqueradeRule],
@@ -65,7 +65,7 @@ impl Datapath {
     ) -> Result<(), DatapathError> {
         self.change_rules(|| {
             let interfaces = Interfaces::read()?;
-            // A fixed address may be younger than the lab.
+            // A fixed address may have been added after `up`.
             write_host_addresses(self, &interfaces)?;
             let standing = self.masquerade_rules(&interfaces)?;
             let old = gone
@@ -81,15 +81,15 @@ impl Datapath {
             require_new(stays, new)?;
             let keys: Vec<_> =
                 new.iter().map(|rule| key(rule, &interfaces)).collect::<Result<_, _>>()?;
-            // Rules that want something of the settings find it, at every moment.
+            // The settings that a rule needs are written before the rule.
             self.write_what_rules_want(new)?;
             self.replace_masquerades(&old, new, &keys)?;
             self.write_what_rules_want(&[])
         })
     }
 
-    /// Writes the new rules, in the place of old ones of the same source and uplink at once,
-    /// then takes away the other old ones.
+    /// Writes the new rules, which replace old ones of the same source and uplink at once, then
+    /// removes the other old ones.
     fn replace_masquerades(
         &self,
         old: &[Record],
@@ -101,7 +101,8 @@ impl Datapath {
         let mut map: Masquerades = self.map(maps::MASQUERADES)?;
         let mut written = Vec::new();
         let mut write = || {
-            // The guard lets out what a rule excludes: its networks are there before it.
+            // The guard lets excluded destinations pass: their networks are written before the
+            // rule.
             for (id, rule) in ids.iter().zip(new) {
                 self.add_networks(*id, &rule.except)?;
             }
@@ -114,7 +115,7 @@ impl Datapath {
         let done: Result<(), DatapathError> = write();
         if done.is_err() {
             for key in &written {
-                // The first error is the one that tells.
+                // The first error is the one to report.
                 let _ = map.remove(key);
             }
             for (key, value) in old {
@@ -135,8 +136,8 @@ impl Datapath {
         self.flush_mappings(|mapping| gone.contains(&mapping.rule))
     }
 
-    /// Packets look for a segment size to clamp, and for mappings, only where a rule wants it.
-    /// `coming` are rules that are about to be added.
+    /// Writes the settings that the rules need: packets look for a segment size to clamp, and for
+    /// mappings, only if a rule needs it. `coming` are rules that are about to be added.
     pub(super) fn write_what_rules_want(
         &self,
         coming: &[MasqueradeRule],
@@ -150,7 +151,7 @@ impl Datapath {
         map.set(0, settings, 0).map_err(map_error(maps::SETTINGS))
     }
 
-    /// The settings, with what the rules that stand want of them.
+    /// The settings, with those that the present rules need.
     pub(in crate::datapath) fn as_rules_want(
         &self,
         settings: &Settings,
@@ -198,21 +199,21 @@ impl Datapath {
     }
 }
 
-/// A source has one rule at an uplink, and one at any.
+/// Checks that there is only one rule for a source at an uplink, and one for all uplinks.
 fn require_new<'a>(
     standing: impl Iterator<Item = &'a MasqueradeRule>,
     new: &[MasqueradeRule],
 ) -> Result<(), DatapathError> {
     let mut taken: HashSet<(Ipv4Net, Option<&str>)> = HashSet::new();
-    let place = |rule: &'a MasqueradeRule| (rule.source, rule.uplink.as_deref());
+    let slot = |rule: &'a MasqueradeRule| (rule.source, rule.uplink.as_deref());
     let standing: Vec<&MasqueradeRule> = standing.collect();
-    taken.extend(standing.iter().map(|rule| place(rule)));
+    taken.extend(standing.iter().map(|rule| slot(rule)));
     for rule in new {
         let own = (rule.source, rule.uplink.as_deref());
         if taken.contains(&own) {
             let existing = standing
                 .iter()
-                .find(|other| place(other) == own)
+                .find(|other| slot(other) == own)
                 .map_or_else(|| rule.to_string(), ToString::to_string);
             return Err(DatapathError::RuleExists { existing });
         }
@@ -220,7 +221,7 @@ fn require_new<'a>(
     Ok(())
 }
 
-/// What a rule is found by, once its uplink and its address are known to be there.
+/// The key of a rule. Checks that its uplink and its address exist.
 fn key(
     rule: &MasqueradeRule,
     interfaces: &Interfaces,

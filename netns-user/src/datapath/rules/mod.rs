@@ -1,7 +1,7 @@
-//! The NAT rules of a living lab: what stands in the maps is what holds.
+//! The NAT rules of an installed datapath; the maps hold them.
 //!
-//! A change writes what is new before what leads to it, and takes away what leads to the old
-//! before the old itself: a packet meets the old rule or the new one.
+//! A change writes a new rule before the entries that lead to it, and removes the entries that lead
+//! to an old rule before the rule: a packet meets the old rule or the new one.
 
 mod forwards;
 mod masquerades;
@@ -11,48 +11,48 @@ mod prefixes;
 use std::collections::BTreeSet;
 
 use aya::{
-    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{MapData, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
 use netns_common::abi::{Counter, MAX_RULES, NO_RULE, RuleId, maps};
 use serde::Serialize;
 
-use super::{Datapath, DatapathError, lock::FolderLock};
+use super::{
+    Datapath,
+    error::{DatapathError, map_error},
+    lock::FolderLock,
+};
 
-/// A rule and what it has translated.
+/// A rule and its counters.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleStatus<R> {
     #[serde(skip)]
     pub id: RuleId,
     #[serde(flatten)]
     pub rule: R,
-    /// Connections begun.
+    /// Connections that it has begun.
     pub flows: u64,
-    /// Packets translated, both directions.
+    /// Translated packets, in both directions.
     pub packets: u64,
-    /// Bytes of IP, both directions.
+    /// Bytes of IP, in both directions.
     pub bytes: u64,
 }
 
-fn map_error(map: &'static str) -> impl Fn(MapError) -> DatapathError + Copy {
-    move |cause| DatapathError::Map { map, cause }
-}
-
 impl Datapath {
-    /// One change at a time: two at once would find the same rule number free, or both find
-    /// that nobody has the port.
+    /// Allows one change at a time: two would choose the same rule number, or both give out the
+    /// same port.
     fn change_rules<T>(
         &self,
         change: impl FnOnce() -> Result<T, DatapathError>,
     ) -> Result<T, DatapathError> {
         let lock = FolderLock::wait(&self.lab, &self.pins.maps())?;
         let changed = change()?;
-        // A map that was open already is written to even when the lab goes meanwhile.
+        // An open map can be written even after the lab was taken down.
         if lock.is_in_place() { Ok(changed) } else { Err(DatapathError::NotUp(self.lab.clone())) }
     }
 
-    /// Whether all rules are written, with what they want of the settings: somebody who changed
-    /// them may have been killed.
+    /// Whether all rules are completely written, with the settings that they need: a process may
+    /// have been killed while it changed them.
     pub fn rules_hold(&self) -> Result<bool, DatapathError> {
         self.change_rules(|| {
             let settings = self.settings()?;
@@ -61,9 +61,9 @@ impl Datapath {
         })
     }
 
-    /// Makes whole what a change that was killed may have left half written, and ends the flows
-    /// of rules that are gone. Must run inside the router's namespace.
-    pub fn mend_rules(&self) -> Result<(), DatapathError> {
+    /// Completes a change of rules that was killed, and ends the flows of rules that are gone. Must
+    /// run inside the router's namespace.
+    pub fn recover_rules(&self) -> Result<(), DatapathError> {
         self.change_rules(|| {
             self.write_missing_pages()?;
             self.write_what_rules_want(&[])?;
@@ -85,15 +85,15 @@ impl Datapath {
         self.map(maps::RULE_COUNTERS)
     }
 
-    /// As many rule ids that are free, their counters at zero and without CIDRs, which a change
-    /// that was killed may have left.
+    /// Free rule ids, with their counters at zero and without CIDRs, which a killed change may have
+    /// left.
     fn new_rules(&self, count: usize) -> Result<Vec<RuleId>, DatapathError> {
         if count == 0 {
             return Ok(Vec::new());
         }
         let taken = self.rule_ids()?;
         let last = RuleId::try_from(MAX_RULES - 1).unwrap_or(RuleId::MAX);
-        // After the newest rather than in gaps: rules are listed in the order they came.
+        // New ids follow the newest one, so that rules are listed in the order of their creation.
         let next = taken.last().map_or(1, |id| id + 1);
         let ids = (next..=last).chain((1..next).filter(|id| !taken.contains(id)));
         let ids: Vec<RuleId> = ids.take(count).collect();
@@ -128,7 +128,7 @@ fn status<R>(
     Ok(RuleStatus { id, rule, flows, packets, bytes })
 }
 
-/// The counts of all CPUs together.
+/// The sum over all CPUs.
 pub(super) fn sum(values: &PerCpuValues<Counter>) -> Counter {
     values.iter().fold(Counter::default(), |sum, value| Counter {
         flows: sum.flows + value.flows,

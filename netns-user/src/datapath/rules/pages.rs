@@ -1,4 +1,4 @@
-//! The pages of ports, which lead from a port to its rule.
+//! The pages of ports, which map a port to its rule.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap as StdHashMap},
@@ -12,10 +12,12 @@ use netns_common::abi::{
     page_of,
 };
 
-use super::map_error;
-use crate::datapath::{Datapath, DatapathError};
+use crate::datapath::{
+    Datapath,
+    error::{DatapathError, map_error},
+};
 
-/// Pages of ports as rules want them.
+/// The wanted pages of ports.
 #[derive(Debug, Default)]
 struct Pages {
     /// Of [`maps::TARGET_PORTS`].
@@ -27,7 +29,7 @@ struct Pages {
 }
 
 impl Pages {
-    /// The pages of the `changed` rules' ports, as `rules` want them.
+    /// The pages of the `changed` rules' ports, for all `rules`.
     fn of<'a>(
         changed: impl Iterator<Item = &'a Forward>,
         rules: &BTreeMap<RuleId, Forward>,
@@ -75,9 +77,9 @@ impl Pages {
 }
 
 impl Datapath {
-    /// Writes the pages of the `changed` rules' ports as `rules` wants them: for a range of 256
-    /// ports that is one page, whatever their number. Rules of single addresses come first, so
-    /// that none of their ports is led elsewhere meanwhile.
+    /// Writes the pages of the `changed` rules' ports, for all `rules`: one page for each 256
+    /// ports. Rules for single addresses come first, so that no port of theirs is led elsewhere in
+    /// between.
     pub(super) fn write_pages<'a>(
         &self,
         changed: impl Iterator<Item = &'a Forward>,
@@ -97,7 +99,7 @@ impl Datapath {
         Ok(())
     }
 
-    /// An empty page is none.
+    /// Writes pages; an empty page is removed.
     fn write_address_pages(
         &self,
         name: &'static str,
@@ -115,7 +117,7 @@ impl Datapath {
         Ok(())
     }
 
-    /// Whether each port of these rules, which are all, leads to its rule.
+    /// Whether each port of these rules, which are all that there are, leads to its rule.
     pub(super) fn are_pages_written(
         &self,
         rules: &BTreeMap<RuleId, Forward>,
@@ -148,8 +150,9 @@ fn target_pages_of(rule: &Forward) -> RangeInclusive<u32> {
     pages_of(&Forward { first: rule.target_first, last, ..*rule })
 }
 
-/// A page of a target's ports, of rules that lead to it: of several for one port the rule of the
-/// equal number, or else of the lowest; of those that of any address.
+/// A page of a target's ports, from the rules that lead to it: of several rules for one port, the
+/// one with the same port number, otherwise the one with the lowest; among these, a rule for any
+/// address comes first.
 fn target_content(page: u32, rules: &[(RuleId, &Forward)]) -> PortPage {
     let mut content = PortPage::EMPTY;
     let mut best = [None; PAGE];
@@ -160,10 +163,10 @@ fn target_content(page: u32, rules: &[(RuleId, &Forward)]) -> PortPage {
         for port in rule.target_first.max(low)..=last.min(high) {
             let published = rule.first + (port - rule.target_first);
             let rank = (published != port, published, Ipv4Addr::from(rule.address));
-            let place = usize::from(port - low);
-            if best[place].is_none_or(|best| rank < best) {
-                best[place] = Some(rank);
-                content.0[place] = *id;
+            let offset = usize::from(port - low);
+            if best[offset].is_none_or(|best| rank < best) {
+                best[offset] = Some(rank);
+                content.0[offset] = *id;
             }
         }
     }
@@ -178,7 +181,7 @@ fn pages_of(rule: &Forward) -> RangeInclusive<u32> {
     first..=last
 }
 
-/// A page as the rules want it; `entry` is what a rule writes for each of its ports.
+/// A wanted page; `entry` is what a rule writes for each of its ports.
 fn content(
     page: u32,
     rules: &BTreeMap<RuleId, Forward>,

@@ -1,4 +1,4 @@
-//! The CIDRs of rules: sources of forwards, destinations that masquerades leave alone.
+//! The CIDRs of rules: the sources of forwards, and the destinations that masquerades except.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,8 +12,10 @@ use aya::maps::{
 use ipnet::Ipv4Net;
 use netns_common::abi::{Ip4, RuleId, RulePrefix, maps};
 
-use super::map_error;
-use crate::datapath::{Datapath, DatapathError};
+use crate::datapath::{
+    Datapath,
+    error::{DatapathError, map_error},
+};
 
 type Prefixes = LpmTrie<MapData, RulePrefix, u32>;
 

@@ -1,4 +1,6 @@
 //! The live view: rates of rules, drops and flows, updated once a second.
+//!
+//! It reads the datapath and draws on the terminal; the demonstration and `netns watch` use it.
 
 mod frame;
 mod keys;

@@ -5,34 +5,33 @@ use std::time::{Duration, Instant};
 use super::{DropSample, FlowSample, RuleSample, Snapshot, Source};
 use crate::{
     datapath::{Datapath, FlowStatus, RuleStatus},
-    lab,
-    step::Place,
+    net::Netns,
 };
 
 /// A router of a lab that is up.
 #[derive(Debug)]
 pub struct LivingLab {
     datapath: Datapath,
-    place: Place,
+    netns: Netns,
 }
 
 impl LivingLab {
-    /// Opens the datapath of that name in the namespace `place`. If a `netns log` was killed, its
+    /// Opens the datapath of that name in the namespace `netns`. If a `netns log` was killed, its
     /// programs are replaced first.
     ///
     /// # Errors
     /// When there is none.
-    pub fn open(name: &str, place: Place) -> anyhow::Result<Self> {
+    pub fn open(name: &str, netns: Netns) -> anyhow::Result<Self> {
         let datapath = Datapath::open(name)?;
         datapath.end_dead_log()?;
-        Ok(Self { datapath, place })
+        Ok(Self { datapath, netns })
     }
 }
 
 impl Source for LivingLab {
     fn sample(&mut self) -> anyhow::Result<Snapshot> {
         let datapath = &self.datapath;
-        let masquerades = lab::in_place(&self.place, || datapath.masquerades())??;
+        let masquerades = self.netns.run(|| datapath.masquerades())??;
         let mut rules: Vec<RuleSample> = masquerades.iter().map(rule_sample).collect();
         rules.extend(datapath.forwards()?.iter().map(rule_sample));
         let drops = datapath.drops()?;

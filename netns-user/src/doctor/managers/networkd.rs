@@ -65,11 +65,11 @@ pub(super) fn judge(
     let found = format!("running, and {} matches {}", file.path, names(&touched));
     Finding::new(CHECK, severity, found)
         .meaning("it removes the lab's addresses, or adds its own to the links")
-        .command(mend(links, lab))
+        .command(remedy(links, lab))
 }
 
 /// The command that writes a file for the lab's links, which comes before all others.
-fn mend(links: &[LabLink], lab: Option<&str>) -> String {
+fn remedy(links: &[LabLink], lab: Option<&str>) -> String {
     let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
     let names = if lab.is_some() { names.join(" ") } else { "v-net-* veth-*".to_owned() };
     let file = format!("/etc/systemd/network/00-netns-{}.network", lab.unwrap_or("labs"));

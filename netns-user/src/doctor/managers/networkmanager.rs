@@ -43,10 +43,10 @@ pub(super) fn judge(files: &[String], links: &[LabLink], lab: Option<&str>) -> F
             "it usually only watches such links, but a connection profile without an interface \
              name may apply to them",
         )
-        .command(mend(links, lab))
+        .command(remedy(links, lab))
 }
 
-fn mend(links: &[LabLink], lab: Option<&str>) -> String {
+fn remedy(links: &[LabLink], lab: Option<&str>) -> String {
     let names: Vec<String> = match lab {
         Some(_) => links.iter().map(|link| format!("interface-name:{}", link.name)).collect(),
         None => vec!["interface-name:v-net-*".into(), "interface-name:veth-*".into()],

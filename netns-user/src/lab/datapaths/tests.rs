@@ -80,7 +80,7 @@ fn each_cable_of_a_router_is_a_port_without_a_bridge() {
 }
 
 #[test]
-fn the_far_ends_address_is_the_one_that_the_lab_gives_it() {
+fn the_ethernet_address_of_a_far_end_is_known_if_the_lab_sets_it() {
     let gw = spec_of("gw");
     assert_eq!(gw.cables[0].mac, Mac::from_names(&["cables", "solo", "eth0"]).0);
     assert_eq!(gw.cables[1].mac, Mac::from_names(&["cables", "inner", "to-gw"]).0);
@@ -111,14 +111,14 @@ address = "10.6.0.1/24"
     let cable = inner.cables.iter().find(|cable| cable.port == "veth-way-br").unwrap();
     let addresses: Vec<String> = cable.addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["10.3.0.7", "10.3.0.8", "203.0.113.9"]);
-    // By the first one the router speaks.
+    // The router sends from the first one.
     let primary = |uplink: &str, address: &str| (uplink.to_owned(), address.parse().unwrap());
     let idle = spec("idle").primary_addresses;
     assert_eq!(idle, [primary("wan-idle", "198.51.100.2"), primary("way", "10.3.0.7")]);
 }
 
 #[test]
-fn rules_of_a_namespace_at_a_cable_are_its_routers() {
+fn rules_for_a_namespace_at_a_cable_belong_to_its_router() {
     let gw = spec_of("gw");
     assert_eq!((gw.masquerades.len(), gw.forwards.len()), (1, 1));
     let inner = spec_of("inner");
@@ -126,7 +126,7 @@ fn rules_of_a_namespace_at_a_cable_are_its_routers() {
 }
 
 #[test]
-fn sources_that_leave_untranslated_are_those_of_the_routers_uplinks() {
+fn each_router_has_the_untranslated_sources_of_its_own_uplinks() {
     let routed: Vec<String> = spec_of("gw").routed.iter().map(ToString::to_string).collect();
     assert_eq!(routed, ["routed 10.99.0.0/24 out of wan", "routed 0.0.0.0/0 out of wan"]);
     assert_eq!(spec_of("inner").routed, []);

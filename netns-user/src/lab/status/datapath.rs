@@ -1,23 +1,24 @@
-//! Whether the datapaths of a lab are there, and as its topology has them.
+//! Whether the datapaths of a lab are installed, and as its topology has them.
 
 use std::collections::HashSet;
 
-use super::{Part, PartKind, survey::Survey};
+use super::{
+    part::{Part, PartKind},
+    survey::Survey,
+};
 use crate::{
     datapath::{Datapath, DatapathChange, DatapathError, Reassembly, shows_bridge_ports},
     lab::{
-        LabError,
+        changes::ChangeKind,
         datapaths::{RouterDatapath, datapaths},
-        in_place,
-        pieces::Deviation,
-        plan::DatapathFate,
-        planned::{Verb, datapath_lines},
+        error::LabError,
+        plan::{datapath::DatapathPlan, lines::datapath_lines},
+        resources::Deviation,
     },
-    net::NetError,
-    step::{End, Place},
+    net::{Interface, NetError, Netns},
 };
 
-/// How a datapath is, and how its packets go.
+/// The state of a datapath, and the way of its packets.
 #[derive(Clone, Debug, Default)]
 struct Look {
     works: bool,
@@ -27,7 +28,7 @@ struct Look {
     changed: Vec<Deviation>,
     /// `netns forward` or `masquerade` has changed the rules since `up`, which is no fault.
     has_other_rules: bool,
-    /// Somebody who changed the rules was killed.
+    /// A process was killed while it changed the rules.
     half_changed: bool,
     /// Another version of the program has made it.
     other_version: bool,
@@ -40,7 +41,7 @@ impl Survey<'_> {
             .into_iter()
             .map(|datapath| {
                 let look = self.look_at_datapath(&datapath)?;
-                let place = match &datapath.router {
+                let netns = match &datapath.router {
                     Some(router) => format!("router {router}"),
                     None => "this machine".into(),
                 };
@@ -62,7 +63,7 @@ impl Survey<'_> {
                     () if look.has_other_rules => "; its rules differ from the file",
                     () => "",
                 };
-                let detail = format!("programs and maps, in {place}{way}{order}{fault}");
+                let detail = format!("programs and maps, in {netns}{way}{order}{fault}");
                 self.other_version |= look.other_version;
                 Ok(Part {
                     present: look.works,
@@ -73,7 +74,8 @@ impl Survey<'_> {
             .collect()
     }
 
-    /// Whether the pins are there and can be used, what is changed of them, and how packets go.
+    /// Whether the pins exist and can be used, how they differ from the topology, and the way of
+    /// the packets.
     fn look_at_datapath(&mut self, datapath: &RouterDatapath) -> Result<Look, NetError> {
         let living = match Datapath::open(&datapath.spec.lab) {
             Ok(living) => living,
@@ -83,16 +85,16 @@ impl Survey<'_> {
             }
         };
         let via_stack = living.settings().is_ok_and(|settings| settings.via_stack != 0);
-        let place = Place::of(datapath.router.as_deref());
-        if !self.world.has(&place) {
+        let netns = Netns::of(datapath.router.as_deref());
+        if !self.actual_state.has(&netns) {
             return Ok(Look { works: true, via_stack, ..Look::default() });
         }
         let spec = &datapath.spec;
-        let (works, holds, reassembly, changes, watched) = in_place(&place, || {
-            // Whoever looks at a lab wants it to know the router as it is now.
+        let (works, holds, reassembly, changes, watched) = netns.run(|| {
+            // A look at a lab also updates the router's addresses in its datapath.
             let works = living.refresh_host_addresses().is_ok() && living.is_whole();
-            let changes = living.differences(spec).ok();
-            // What differs in nothing has been looked at already.
+            let changes = living.changes_to(spec).ok();
+            // Only a hook that differs from the description still has to be checked.
             let differs = |change: &dyn Fn(&DatapathChange) -> bool| {
                 changes.as_ref().is_none_or(|changes| changes.iter().any(change))
             };
@@ -115,12 +117,12 @@ impl Survey<'_> {
         let has_other_rules = changes.iter().any(is_rule);
         let changes = changes.into_iter().filter(|change| !is_rule(change)).collect();
         let mut changed = changed_datapath(datapath, changes, &watched);
-        // What a namespace forwards is told with the namespace.
-        if place == Place::Machine && !self.world.forwards(&place) {
-            changed.push(Deviation::new(&place, "net.ipv4.ip_forward", 0, 1));
+        // The forwarding of a namespace is reported with the namespace.
+        if netns == Netns::Machine && !self.actual_state.forwards(&netns) {
+            changed.push(Deviation::new(&netns, "net.ipv4.ip_forward", 0, 1));
         }
-        let ends = watched.into_iter().map(|interface| End { place: place.clone(), interface });
-        self.watched.extend(ends);
+        let interfaces = watched.into_iter().map(|name| Interface { netns: netns.clone(), name });
+        self.watched.extend(interfaces);
         let works = works && holds == Some(true) && reassembly != Some(Reassembly::Broken);
         let half_changed = holds == Some(false);
         Ok(Look {
@@ -135,18 +137,18 @@ impl Survey<'_> {
     }
 }
 
-/// The differences of a datapath from its description. A program that is not attached is told with
-/// its interface, and a missing reassembler with the datapath.
+/// The deviations of a datapath from its description. A missing program is reported with its
+/// interface, and a missing reassembler with the datapath.
 fn changed_datapath(
     datapath: &RouterDatapath,
     changes: Vec<DatapathChange>,
     watched: &[String],
 ) -> Vec<Deviation> {
-    let place = Place::of(datapath.router.as_deref());
+    let netns = Netns::of(datapath.router.as_deref());
     let lab = &datapath.spec.lab;
     let entry = |port: &String| {
-        let end = End::new(place.clone(), port);
-        Deviation::new(end, "table entry", "another one", "that of the lab")
+        let interface = Interface::new(netns.clone(), port);
+        Deviation::new(interface, "table entry", "another one", "that of the lab")
     };
     let mut changed = Vec::new();
     let mut others = Vec::new();
@@ -159,17 +161,17 @@ fn changed_datapath(
             _ => others.push(change),
         }
     }
-    let lines = datapath_lines(datapath, &DatapathFate::Changed(others), &HashSet::new());
+    let lines = datapath_lines(datapath, &DatapathPlan::Change(others), &HashSet::new());
     changed.extend(lines.into_iter().map(|line| {
         let setting = match line.kind {
             "setting" => line.name,
             kind => format!("{kind} \"{}\"", line.name),
         };
         let (is, wanted) = match (line.verb, line.detail.split_once(" -> ")) {
-            (Verb::Add, _) => ("absent", "there"),
-            (Verb::Remove, _) => ("there", "absent"),
-            (Verb::Change, Some(change)) => change,
-            (Verb::Change, None) => ("another", line.detail.as_str()),
+            (ChangeKind::Add, _) => ("absent", "there"),
+            (ChangeKind::Remove, _) => ("there", "absent"),
+            (ChangeKind::Change, Some(change)) => change,
+            (ChangeKind::Change, None) => ("another", line.detail.as_str()),
         };
         Deviation::new(lab, setting, is, wanted)
     }));

@@ -14,11 +14,11 @@ use crate::net::NetError;
 const GET_INFO: libc::c_int = 64;
 const GET_ENTRIES: libc::c_int = 65;
 
-/// `NF_INET_FORWARD`, a place in the table's hooks.
+/// `NF_INET_FORWARD`, an index into the table's hooks.
 const FORWARD: usize = 2;
 
-/// Bytes of a table's name, of `struct ipt_getinfo`, of what stands before the entries in
-/// `struct ipt_get_entries`, of `struct ipt_entry` and of the head of a match or target.
+/// Bytes of a table's name, of `struct ipt_getinfo`, of the part before the entries in `struct
+/// ipt_get_entries`, of `struct ipt_entry`, and of the header of a match or target.
 const NAME: usize = 32;
 const INFO: usize = 84;
 const ENTRIES_HEAD: usize = 40;
@@ -39,7 +39,7 @@ const DROP: i32 = -1;
 const ACCEPT: i32 = -2;
 
 pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
-    // A table is listed once somebody has used it; asking for another one would make it.
+    // A table is listed after its first use; a request for another table would create it.
     let names = match fs::read_to_string("/proc/thread-self/net/ip_tables_names") {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -93,7 +93,7 @@ fn get(socket: &UdpSocket, option: libc::c_int, bytes: &mut [u8]) -> io::Result<
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The chain FORWARD and those that rules jump to; `None` when the bytes make no sense.
+/// The chain FORWARD and the chains that rules jump to; `None` if the bytes cannot be understood.
 fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
     let hooks = word(info, NAME)?;
     if hooks & (1 << FORWARD) == 0 {
@@ -101,7 +101,7 @@ fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
     }
     let forward = offset(info, NAME + 4 + 4 * FORWARD)?;
     let policy_at = offset(info, NAME + 24 + 4 * FORWARD)?;
-    // Each entry by its place, and the chains by the place of their first rule.
+    // The entries by their offset, and the chains by the offset of their first rule.
     let mut list = Vec::new();
     let mut names = BTreeMap::from([(forward, "FORWARD".to_owned())]);
     let mut at = 0;
@@ -191,7 +191,8 @@ fn conditions(entries: &[u8], at: usize, target: usize) -> Option<Vec<Condition>
     }
     let interface = |name: usize, mask: usize, flag: u8| {
         let compared = entry.get(mask..mask + 16)?.iter().take_while(|byte| **byte != 0).count();
-        // Of a pattern like "br-+" all before the "+" is compared, of a name its end as well.
+        // For a pattern such as "br-+" everything before the "+" is compared, for a name also its
+        // end.
         let bytes = entry.get(name..name + compared)?;
         let name = match bytes.last()? {
             0 => InterfaceName::Exact(text(bytes)),
@@ -226,7 +227,7 @@ fn offset(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(word(bytes, at)?).ok()
 }
 
-/// A text that ends at its first zero.
+/// A text that ends at the first zero byte.
 fn text(bytes: &[u8]) -> String {
     let bytes: Vec<u8> = bytes.iter().copied().take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()

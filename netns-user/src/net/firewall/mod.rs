@@ -1,15 +1,15 @@
-//! The packet filters of the calling thread's namespace, as far as they decide about packets
-//! that are passed on: nftables (iptables-nft too), and iptables of the older kind.
+//! The packet filters of the calling thread's namespace that decide about forwarded packets:
+//! nftables (including iptables-nft), and legacy iptables.
 //!
-//! They are only read, and nothing comes to be by looking: a kernel that has no nftables or no
-//! table of iptables yet is not asked for them.
+//! They are only read, and reading creates nothing: a kernel without nftables, or without a table
+//! of iptables, is not asked for it.
 
 mod legacy;
 mod nft;
 
-use super::NetError;
+use super::error::NetError;
 
-/// Who holds a chain.
+/// The subsystem that has a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// nf_tables, by `nft` or by `iptables-nft`.
@@ -18,7 +18,7 @@ pub enum Origin {
     Legacy,
 }
 
-/// What packets a table of nftables is about.
+/// The packets that a table of nftables is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     Ip,
@@ -34,46 +34,46 @@ pub struct Chain {
     pub origin: Origin,
     pub table: String,
     pub name: String,
-    /// What becomes of a packet that no rule decides about, for a chain that the kernel itself
-    /// calls for each packet that is passed on; `None` for chains that only rules jump to.
+    /// The policy for packets that no rule decides, of a chain that the kernel calls for each
+    /// forwarded packet; `None` for chains that only rules jump to.
     pub forward_policy: Option<Policy>,
     pub rules: Vec<Rule>,
 }
 
-/// The end of a chain.
+/// The policy of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     Accept,
     Drop,
 }
 
-/// A rule: what it does when all its conditions hold.
+/// A rule: an action, and the conditions for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     pub conditions: Vec<Condition>,
     pub action: Action,
 }
 
-/// What a rule asks of a packet.
+/// A condition of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     In(Interface),
     Out(Interface),
-    /// The state of its connection, of which the usual rules want an old one.
+    /// The state of its connection; the usual rules accept established ones.
     Connection,
-    /// What only the packet itself can tell.
+    /// A condition that depends on the packet itself.
     Other,
 }
 
-/// Which interfaces a condition is about.
+/// The interfaces of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     pub name: InterfaceName,
-    /// Every interface but that one.
+    /// Whether the condition is for every other interface.
     pub negated: bool,
 }
 
-/// How an interface is named in a condition.
+/// The name of an interface in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InterfaceName {
     Exact(String),
@@ -81,24 +81,24 @@ pub enum InterfaceName {
     Index(u32),
 }
 
-/// What a rule does.
+/// The action of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Accept,
-    /// Refusing with an answer as well.
+    /// Also rejecting with an answer.
     Drop,
-    /// Back to the chain that jumped here.
+    /// Returns to the chain that jumped here.
     Return,
     Jump(String),
     Goto(String),
-    /// Counts, logs or marks, and goes on with the next rule.
+    /// Counts, logs or marks, and continues with the next rule.
     Continue,
 }
 
-/// All chains that packets which are passed on may come by.
+/// All chains that forwarded packets may pass.
 ///
 /// # Errors
-/// When they are there and cannot be read, as without CAP_NET_ADMIN.
+/// When they exist and cannot be read, as without CAP_NET_ADMIN.
 pub fn chains() -> Result<Vec<Chain>, NetError> {
     let mut chains = legacy::chains()?;
     chains.extend(nft::chains()?);

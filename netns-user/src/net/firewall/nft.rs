@@ -1,4 +1,4 @@
-//! Reading nftables by netlink.
+//! Reads nftables by netlink.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -53,10 +53,10 @@ pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
     Ok(chains)
 }
 
-/// Whether the kernel has nftables: asking one that has not would load the module.
+/// Whether the kernel has nftables: a request would load the module.
 fn is_in_kernel() -> bool {
     Path::new("/sys/module/nf_tables").exists()
-        // Built in without parameters it has no folder there, but its functions have names.
+        // A built-in module without parameters has no folder there, but its functions are listed.
         || fs::read_to_string("/proc/kallsyms")
             .is_ok_and(|symbols| symbols.contains(" nft_register_chain_type"))
 }
@@ -76,7 +76,7 @@ fn dump(request: NfTablesMessage, what: &str) -> Result<Vec<(Family, NfTablesMes
     Ok(of_nftables.collect())
 }
 
-/// `None` for families that IPv4 packets and frames do not come by on their way.
+/// `None` for families that forwarded IPv4 packets and frames do not pass.
 fn family(family: NetfilterProtoFamily) -> Option<Family> {
     match family {
         NetfilterProtoFamily::IPv4 => Some(Family::Ip),
@@ -131,7 +131,7 @@ fn put(chains: &mut [Chain], family: Family, message: RuleMessage) {
     }
 }
 
-/// What lies in a register; one that is not known holds [`Loaded::Other`].
+/// The content of a register; a register that is not listed holds [`Loaded::Other`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Loaded {
     In,
@@ -164,7 +164,7 @@ fn interface_name(data: &[u8], by_index: bool) -> InterfaceName {
     }
     let text: Vec<u8> = data.iter().copied().take_while(|byte| *byte != 0).collect();
     let name = String::from_utf8_lossy(&text).into_owned();
-    // The end of a whole name is compared too.
+    // For a whole name, its end is compared too.
     if text.len() < data.len() { InterfaceName::Exact(name) } else { InterfaceName::Prefix(name) }
 }
 
@@ -190,7 +190,7 @@ fn rule(expressions: &[ListAttribute<ExpressionAttribute>]) -> Rule {
             Some(Expressions::Immediate(immediate)) => {
                 rule.action = verdict(immediate).unwrap_or(rule.action);
             }
-            // What it has changed in a register is still about the same thing.
+            // A changed register still holds the same thing.
             Some(Expressions::Bitwise(_)) => {}
             // Addresses and the like.
             Some(Expressions::Payload(_)) => registers.clear(),
@@ -211,7 +211,7 @@ fn rule(expressions: &[ListAttribute<ExpressionAttribute>]) -> Rule {
     rule
 }
 
-/// Expressions that the crate hands over as they come.
+/// Expressions that the crate does not decode.
 fn other(
     rule: &mut Rule,
     registers: &mut HashMap<u32, (Loaded, bool)>,
@@ -232,7 +232,7 @@ fn other(
         }
         "match" => rule.conditions.push(match compat().as_str() {
             "conntrack" | "state" => Condition::Connection,
-            // Remarks match everything.
+            // A comment matches everything.
             "comment" => return,
             _ => Condition::Other,
         }),
@@ -246,7 +246,7 @@ fn other(
         "limit" | "quota" | "connlimit" | "range" | "dynset" | "synproxy" | "queue" => {
             rule.conditions.push(Condition::Other);
         }
-        // Whatever else it loads is nothing that is known here.
+        // Any other value that it loads is unknown here.
         _ => registers.clear(),
     }
 }
@@ -286,7 +286,7 @@ fn condition(compare: &[Cmp], registers: &HashMap<u32, (Loaded, bool)>) -> Optio
     Some(loaded.0.condition(operator?, data?, loaded.1))
 }
 
-/// The sets are not read: whether it holds is not known, nor the verdict that a map gives.
+/// The sets are not read: neither whether the condition holds is known, nor the verdict of a map.
 fn look_up(rule: &mut Rule, lookup: &[Lookup], registers: &HashMap<u32, (Loaded, bool)>) {
     let mut condition = Condition::Other;
     for attribute in lookup {
@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_its_end_is_whole_and_one_without_is_a_beginning() {
+    fn a_name_without_a_final_zero_is_a_prefix() {
         assert_eq!(interface_name(b"br-a\0", false), InterfaceName::Exact("br-a".into()));
         assert_eq!(interface_name(b"br-a\0\0\0\0", false), InterfaceName::Exact("br-a".into()));
         assert_eq!(interface_name(b"br-", false), InterfaceName::Prefix("br-".into()));

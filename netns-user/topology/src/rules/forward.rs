@@ -87,8 +87,8 @@ impl ForwardRule {
         self.ports.moved_to(self.target.port())
     }
 
-    /// Whether it has a port in common with another rule on the same address. A rule for every address
-    /// overlaps only another such rule: a rule for one address has precedence over it.
+    /// Whether it has a port in common with another rule on the same address. A rule for every
+    /// address overlaps only another such rule: a rule for one address has precedence over it.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.protocol == other.protocol
             && self.address == other.address

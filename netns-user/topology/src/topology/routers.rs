@@ -19,8 +19,8 @@ impl Topology {
         self.networks().router_of_target(target)
     }
 
-    /// The ends of cables in a router's namespace, each as the cable, this end and the other end. No
-    /// cable ends in the machine's own namespace.
+    /// The ends of cables in a router's namespace, each as the cable, this end and the other end.
+    /// No cable ends in the machine's own namespace.
     pub fn cables_of<'a>(
         &'a self,
         router: Option<&'a str>,
@@ -32,9 +32,9 @@ impl Topology {
         ends.filter(move |(_, end, _)| Some(end.namespace.as_str()) == router)
     }
 
-    /// The near and the far end of a cable. Where only one end is in a router, that is the near end,
-    /// otherwise `a` is. The lab chooses the Ethernet address of the far end, since a router has to
-    /// know that of a namespace, and the kernel chooses that of the near end.
+    /// The near and the far end of a cable. Where only one end is in a router, that is the near
+    /// end, otherwise `a` is. The lab chooses the Ethernet address of the far end, since a router
+    /// has to know that of a namespace, and the kernel chooses that of the near end.
     pub fn near_and_far<'a>(&self, cable: &'a Cable) -> (&'a CableEnd, &'a CableEnd) {
         let is_router = |end: &CableEnd| {
             let mut names = self.routers.iter().filter_map(|router| router.namespace.as_deref());
@@ -54,8 +54,8 @@ impl Topology {
             || (has_uplink && self.cables_of(router).next().is_some())
     }
 
-    /// The name of a router's datapath, which is also the name of its pins: for the first router the
-    /// lab's name, and for others a name that no lab can have. bpffs refuses dots.
+    /// The name of a router's datapath, which is also the name of its pins: for the first router
+    /// the lab's name, and for others a name that no lab can have. bpffs refuses dots.
     pub fn datapath_of(&self, router: Option<&str>) -> String {
         match router {
             Some(name) if self.first_router() != router => {

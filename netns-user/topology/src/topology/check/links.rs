@@ -70,7 +70,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// An uplink does not lead back into its own router, neither directly nor through other routers.
+    /// An uplink does not lead back into its own router, neither directly nor through other
+    /// routers.
     fn loops(&mut self) {
         let plugged = self.file.uplinks.iter().zip(&self.parts.uplinks);
         let mut leads: HashMap<Option<&str>, Vec<Option<&str>>> = HashMap::new();

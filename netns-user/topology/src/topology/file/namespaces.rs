@@ -74,8 +74,8 @@ macro_rules! tables {
 tables! {
     /// Bridge that its cable leads to; without it, there is no cable.
     bridge: Text, "String";
-    /// Its address, with the prefix length of the bridge's subnet. Without it, it gets the next free
-    /// address of the subnet. With `count`, it is the address of the first one, and the others
+    /// Its address, with the prefix length of the bridge's subnet. Without it, it gets the next
+    /// free address of the subnet. With `count`, it is the address of the first one, and the others
     /// follow upwards.
     address: Text, "Subnet";
     /// Name of the cable's end in the namespace; without it, veth-NAME.

@@ -63,9 +63,9 @@ pub(crate) struct ForwardFile {
     /// The router's port, or several, as "8000-17999".
     #[schemars(with = "PortsFile")]
     pub(crate) port: Spanned<PortsFile>,
-    /// The target, as ADDRESS:PORT: the address of a namespace on a bridge or at the other end of a
-    /// router's cable, or of an uplink that is plugged into a bridge. With several ports, the target
-    /// of the first.
+    /// The target, as ADDRESS:PORT: the address of a namespace on a bridge or at the other end of
+    /// a router's cable, or of an uplink that is plugged into a bridge. With several ports, the
+    /// target of the first.
     #[schemars(with = "Target")]
     pub(crate) target: Text,
     /// Sources that the forward is for; without it, all sources. For others there is no forward.

@@ -1,0 +1,7 @@
+//! The surroundings of a lab: what else on the machine changes the way of its packets.
+//!
+//! Everything here only reads, for `doctor` and for the warnings of commands.
+
+pub(crate) mod queues;
+pub(crate) mod shadowed;
+pub(crate) mod uncovered;
