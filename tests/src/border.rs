@@ -31,8 +31,8 @@ impl RouterKind {
     }
 
     /// A lab "border" without rules. Its uplink `wan` has the address 192.168.1.10 and leads to the
-    /// namespace `outside`, which has 192.168.1.1 and 8.8.8.8. Its bridge `br0` has 10.1.0.1; red has
-    /// 10.1.0.2 and blue 10.1.0.3. If the machine is the router, this also makes its uplink.
+    /// namespace `outside`, which has 192.168.1.1 and 8.8.8.8. Its bridge `br0` has 10.1.0.1; red
+    /// has 10.1.0.2 and blue 10.1.0.3. If the machine is the router, this also makes its uplink.
     #[must_use]
     #[track_caller]
     pub fn lab(self, sandbox: &Sandbox) -> LabFile {
@@ -70,8 +70,8 @@ impl RouterKind {
     }
 
     /// Plugs a cable that is not in the lab's file into its bridge. At the other end is the
-    /// namespace `guest` with 10.1.0.50, and 10.5.0.2 of a network that the router has a route to on
-    /// the bridge.
+    /// namespace `guest` with 10.1.0.50, and 10.5.0.2 of a network that the router has a route to
+    /// on the bridge.
     #[track_caller]
     pub fn plug_in_a_guest(self) {
         ip(&own(), "netns add guest");
@@ -154,8 +154,8 @@ pub fn ip(place: &Inside, arguments: &str) {
 pub struct Leaks(Capture);
 
 impl Inside {
-    /// Starts to listen for packets with an inside source. `any` is every interface, including later
-    /// ones.
+    /// Starts to listen for packets with an inside source. `any` is every interface, including
+    /// later ones.
     #[must_use]
     #[track_caller]
     pub fn listen_for_leaks(&self, interface: &str) -> Leaks {

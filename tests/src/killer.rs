@@ -53,8 +53,8 @@ pub enum Killed {
     Never(u32),
 }
 
-/// Runs `netns ARGUMENTS` and kills it at its `at`th moment. Each system call that changes something
-/// has two moments: before it and after it. With `None` the command runs to its end.
+/// Runs `netns ARGUMENTS` and kills it at its `at`th moment. Each system call that changes
+/// something has two moments: before it and after it. With `None` the command runs to its end.
 ///
 /// # Panics
 /// When the command cannot be started or traced, or fails by itself.

@@ -21,9 +21,9 @@ use crate::{own, wait::DEADLINE};
 pub const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
 
 /// Puts the calling thread into new mount and network namespaces with an empty /run/netns, an empty
-/// bpffs and only a loopback interface. This is the machine that a test talks about; the real one is
-/// never touched. Names cannot clash between tests that run in parallel. When the last process and
-/// thread in the sandbox end, the kernel removes everything, also after a panic.
+/// bpffs and only a loopback interface. This is the machine that a test talks about; the real one
+/// is never touched. Names cannot clash between tests that run in parallel. When the last process
+/// and thread in the sandbox end, the kernel removes everything, also after a panic.
 #[derive(Debug)]
 pub struct Sandbox {
     mounts: OwnedFd,
@@ -72,8 +72,8 @@ impl Sandbox {
         mount_on("overlay", "/etc", Some("overlay"), MsFlags::empty(), options);
     }
 
-    /// Makes the real [`RCU_EXPEDITED`] visible again, for the benchmark: it measures times and runs
-    /// alone.
+    /// Makes the real [`RCU_EXPEDITED`] visible again, for the benchmark: it measures times and
+    /// runs alone.
     pub fn with_rcu_expedited(&self) {
         umount2(RCU_EXPEDITED, MntFlags::MNT_DETACH).expect("the file that stands for the setting");
     }
@@ -153,8 +153,8 @@ fn without_mounts_below_run() {
     }
 }
 
-/// Empties the list of name servers. None of them is reachable from the sandbox, and some tools would
-/// query them and wait.
+/// Empties the list of name servers. None of them is reachable from the sandbox, and some tools
+/// would query them and wait.
 fn without_name_servers() {
     let list = Path::new("/etc/resolv.conf");
     // With systemd-resolved it is a link into the old /run, which is hidden now.

@@ -22,8 +22,8 @@ use nix::{
 
 use crate::{running, wait::DEADLINE};
 
-/// A running program with a pseudo-terminal as standard input, output and error. Dropping this kills
-/// it.
+/// A running program with a pseudo-terminal as standard input, output and error. Dropping this
+/// kills it.
 #[derive(Debug)]
 pub struct Terminal {
     child: Child,

@@ -51,8 +51,8 @@ pub fn town_with_networks(street: &str, home: &str) -> LabFile {
     )
 }
 
-/// A lab "own" with the machine as its router and this uplink. Its bridge `br-own` has 10.9.0.1; red
-/// has 10.9.0.2.
+/// A lab "own" with the machine as its router and this uplink. Its bridge `br-own` has 10.9.0.1;
+/// red has 10.9.0.2.
 #[must_use]
 pub fn lab_on_machine(uplink: &str) -> LabFile {
     lab("own")

@@ -118,8 +118,8 @@ fn length(blocks: usize) -> u64 {
     (blocks * BLOCK) as u64
 }
 
-/// Sends `blocks` blocks of 1 MiB over one connection from a namespace to an address, which leads to
-/// a listener in another namespace. Returns the client's address as the listener sees it.
+/// Sends `blocks` blocks of 1 MiB over one connection from a namespace to an address, which leads
+/// to a listener in another namespace. Returns the client's address as the listener sees it.
 ///
 /// # Panics
 /// When the connection fails, or a byte differs.

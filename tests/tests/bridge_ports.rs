@@ -41,8 +41,8 @@ impl Ends {
         ends
     }
 
-    /// Checks that every end reaches every other. A port that was plugged in again forwards as soon as
-    /// the bridge sees its link up.
+    /// Checks that every end reaches every other. A port that was plugged in again forwards as soon
+    /// as the bridge sees its link up.
     #[track_caller]
     fn are_well(&self) {
         let (red, blue) = (&self.red, &self.blue);

@@ -1,5 +1,5 @@
-//! Keeps docs/rfc-compliance.md and the tests consistent: every requirement has a row, a requirement
-//! that holds lists tests that exist, and a test named for a requirement is listed.
+//! Keeps docs/rfc-compliance.md and the tests consistent: every requirement has a row, a
+//! requirement that holds lists tests that exist, and a test named for a requirement is listed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

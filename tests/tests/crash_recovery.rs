@@ -108,8 +108,8 @@ fn whole(file: &NamedTempFile, what: &str) {
     assert!(plan.stdout.contains("nothing to do"), "{what}\n{plan}");
 }
 
-/// Kills a command several times, each time at a random moment. `prepare` makes the state before the
-/// command; `look` checks the state after the kill and gets the number of the kill.
+/// Kills a command several times, each time at a random moment. `prepare` makes the state before
+/// the command; `look` checks the state after the kill and gets the number of the kill.
 fn kill_often(command: &[&str], victim: &impl Debug, prepare: impl Fn(), look: impl Fn(u64, &str)) {
     let seed = number("NETNS_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
     let kills = number("NETNS_KILLS").unwrap_or(KILLS);

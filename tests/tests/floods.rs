@@ -1,5 +1,5 @@
-//! Floods from inside and outside at the full rate of raw sockets must not affect other connections.
-//! They last some seconds; `NETNS_FLOOD_SECONDS=60` makes it a minute.
+//! Floods from inside and outside at the full rate of raw sockets must not affect other
+//! connections. They last some seconds; `NETNS_FLOOD_SECONDS=60` makes it a minute.
 
 use std::{
     env,

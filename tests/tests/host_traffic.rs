@@ -143,8 +143,8 @@ fn forward_add_names_a_listener_whose_port_it_takes() {
     assert!(changed.stderr.contains(note), "{}", changed.stderr);
 }
 
-/// Connected sockets of the router to a forward that changes its target: one for each address of the
-/// forward, and one to the target itself.
+/// Connected sockets of the router to a forward that changes its target: one for each address of
+/// the forward, and one to the target itself.
 #[test]
 fn a_changed_forward_ends_only_the_hosts_connections_through_it() {
     let _sandbox = Sandbox::new();

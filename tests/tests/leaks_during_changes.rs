@@ -1,5 +1,5 @@
-//! While a lab is changed or taken down, or such a command is killed, no packet leaves with an inside
-//! source. Two senders in a namespace send all the time.
+//! While a lab is changed or taken down, or such a command is killed, no packet leaves with an
+//! inside source. Two senders in a namespace send all the time.
 
 use std::{
     io::{Read as _, Write as _},

@@ -1,5 +1,5 @@
-//! A lab on a machine with an uplink, a firewall, strict settings and an SSH connection changes none
-//! of them.
+//! A lab on a machine with an uplink, a firewall, strict settings and an SSH connection changes
+//! none of them.
 
 use std::{
     fs,
@@ -109,8 +109,8 @@ fn firewall() -> Vec<String> {
     .collect()
 }
 
-/// Builds a lab, sends traffic of every kind, changes the lab and takes it down, and checks that the
-/// machine is unchanged.
+/// Builds a lab, sends traffic of every kind, changes the lab and takes it down, and checks that
+/// the machine is unchanged.
 #[track_caller]
 fn a_lab_comes_and_goes() {
     let mut session = Session::open();

@@ -1,5 +1,5 @@
-//! The name servers of namespaces, in /etc/netns/NAME/resolv.conf: files that were edited, replaced or
-//! left behind.
+//! The name servers of namespaces, in /etc/netns/NAME/resolv.conf: files that were edited, replaced
+//! or left behind.
 
 use std::{
     fs,

@@ -142,8 +142,9 @@ fn host_namespace_and_forward_on_one_port_get_their_own_answers() {
 /// The router's second address.
 const SECOND: &str = "192.168.1.11";
 
-/// Calls two ports or addresses of the router in turn from one port of the LAN, with UDP (the socket
-/// `caller`) and TCP. `calls` holds each called address, and the namespace and port that answer.
+/// Calls two ports or addresses of the router in turn from one port of the LAN, with UDP (the
+/// socket `caller`) and TCP. `calls` holds each called address, and the namespace and port that
+/// answer.
 fn call_by_turns(router: Router, caller: &UdpSocket, calls: &[(&str, u16, &str, &str)]) {
     let mut servers: Vec<(&str, UdpSocket, TcpListener)> = Vec::new();
     for (.., name, at) in calls {

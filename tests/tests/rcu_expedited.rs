@@ -1,5 +1,6 @@
-//! `/sys/kernel/rcu_expedited`, which large labs set while they are built or taken down. It belongs to
-//! the whole machine, so every end of a command must restore it. In a sandbox it is a plain file.
+//! `/sys/kernel/rcu_expedited`, which large labs set while they are built or taken down. It belongs
+//! to the whole machine, so every end of a command must restore it. In a sandbox it is a plain
+//! file.
 
 use std::{fs, os::unix::process::ExitStatusExt as _, process::Command, time::SystemTime};
 
@@ -37,8 +38,8 @@ fn written() -> SystemTime {
     fs::metadata(RCU_EXPEDITED).and_then(|file| file.modified()).expect("the setting")
 }
 
-/// Starts the command and waits until it has set the setting; `None` if the command ended before that
-/// was seen.
+/// Starts the command and waits until it has set the setting; `None` if the command ended before
+/// that was seen.
 fn expediting(arguments: &[&str]) -> Option<Running> {
     let mut running = start(arguments);
     let mut is_hurried = false;

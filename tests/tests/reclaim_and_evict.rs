@@ -52,8 +52,8 @@ fn ports_of_closed_connections_are_reused() {
 const RECORDS: u32 = 1024;
 const HALF_OPEN: usize = 256;
 
-/// Sends SYNs to the forwarded port, each from a source that does not exist, and waits until the router
-/// has processed them.
+/// Sends SYNs to the forwarded port, each from a source that does not exist, and waits until the
+/// router has processed them.
 fn forge(wire: &mut Wire, random: &mut Random, count: usize) {
     for _ in 0..count {
         let source = Ip4::new(100, 64, random.u8(), random.u8());

@@ -1,4 +1,5 @@
-//! Uplinks with `redirect_peer`: which packets enter the far end directly, and which take the cable.
+//! Uplinks with `redirect_peer`: which packets enter the far end directly, and which take the
+//! cable.
 
 use netns_tests::{
     DEADLINE, LabFile, Sandbox, eventually, inside, lecture, netns, stream_whole, town,

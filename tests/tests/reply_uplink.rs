@@ -1,5 +1,5 @@
-//! Answers to a call from outside leave by the uplink that the call came in by. With `via_stack` the
-//! kernel selects the uplink.
+//! Answers to a call from outside leave by the uplink that the call came in by. With `via_stack`
+//! the kernel selects the uplink.
 
 use std::net::UdpSocket;
 

@@ -1,5 +1,5 @@
-//! A foreign validator applies `netns schema` to topology files: it accepts and rejects the same files
-//! as `netns check`.
+//! A foreign validator applies `netns schema` to topology files: it accepts and rejects the same
+//! files as `netns check`.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 

@@ -81,8 +81,8 @@ fn cable_add_can_set_addresses_and_bring_both_ends_up() {
 fn the_list_finds_both_ends_of_each_cable() {
     let _sandbox = Sandbox::new();
     namespaces(&["red", "blue", "green", "grey", "lost"]);
-    // Interface indexes repeat in each namespace: by index alone, blue's first interface could be an end
-    // of the first or of the second cable.
+    // Interface indexes repeat in each namespace: by index alone, blue's first interface could be
+    // an end of the first or of the second cable.
     let pairs = [("red", "blue"), ("green", "grey"), ("blue", "green"), ("green", "red")];
     for (one, other) in pairs {
         netns_line(&format!("cable add {one}:to-{other} {other}:to-{one}")).success();

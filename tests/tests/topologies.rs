@@ -147,7 +147,8 @@ fn routes_of_a_router_in_the_file_are_applied() {
     site_behind_a_namespace(false).up().success();
     assert_eq!(inside("desk").hops("10.99.0.2"), ["10.2.0.1", "10.1.0.5", "10.99.0.2"]);
     inside("site").ping("10.2.7.7").success();
-    // Packets that a namespace forwards have other source addresses, so the source check drops them.
+    // Packets that a namespace forwards have other source addresses, so the source check drops
+    // them.
     site_behind_a_namespace(true).up().success();
     inside("desk").cannot_ping("10.99.0.2");
     assert!(dropped("spoofed-source") > 0, "{:#}", nat());

@@ -1,5 +1,5 @@
-//! Repeats the tests of the datapath with `via_stack`: the test library recognises this executable by
-//! its name and builds every lab with that option.
+//! Repeats the tests of the datapath with `via_stack`: the test library recognises this executable
+//! by its name and builds every lab with that option.
 
 #[path = "bridge_ports.rs"]
 mod bridge_ports;

@@ -1,4 +1,5 @@
-//! The option `via_stack`: netfilter and tcpdump see the packets, and a change of it keeps connections.
+//! The option `via_stack`: netfilter and tcpdump see the packets, and a change of it keeps
+//! connections.
 
 use std::{
     net::TcpListener,

@@ -1,5 +1,5 @@
-//! `cargo xtask lint`: what `tidy` checks, format and clippy, with warnings denied, for the host and
-//! for BPF.
+//! `cargo xtask lint`: what `tidy` checks, format and clippy, with warnings denied, for the host
+//! and for BPF.
 
 use std::process::ExitCode;
 

@@ -113,8 +113,8 @@ drop_reasons! {
     /// Counted, not dropped: the first packet of a connection that took the record of an older one,
     /// which was closed or unanswered.
     Evicted = 31, "evicted";
-    /// The program that was to go on with the packet could not be run: its tail call failed, as while a
-    /// lab is being taken down.
+    /// The program that was to go on with the packet could not be run: its tail call failed, as
+    /// while a lab is being taken down.
     TailCallFailed = 32, "tail-call-failed";
     /// The Ethernet source is not that of the namespace at the end of this cable.
     SpoofedMac = 36, "spoofed-mac";

@@ -32,8 +32,8 @@ pub(crate) fn number(role: usize) -> usize {
     all.get(role).or(all.first()).copied().unwrap_or(0)
 }
 
-/// Runs `action` and returns, with its result, for how many seconds all CPUs together were not idle.
-/// That includes senders, receivers, and the kernel's work between them.
+/// Runs `action` and returns, with its result, for how many seconds all CPUs together were not
+/// idle. That includes senders, receivers, and the kernel's work between them.
 pub(crate) fn busy_during<T>(action: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
     let idle = idle_ticks()?;
     let begin = Instant::now();

@@ -69,7 +69,8 @@ fn run(args: &args::Args) -> Result<()> {
     // A namespace does not show all settings, so a thread that stays outside reads them.
     let (modes_built, wait_for_modes) = mpsc::channel();
     let machine = thread::spawn(move || wait_for_modes.recv().map(|()| machine::Machine::now()));
-    // All networks are made in here. The kernel removes them when this process ends, also by Ctrl-C.
+    // All networks are made in here. The kernel removes them when this process ends, also by
+    // Ctrl-C.
     let sandbox = Sandbox::new();
     sandbox.with_rcu_expedited();
     let record = rounds::measure(args, || {

@@ -180,7 +180,8 @@ fn rounds(
 }
 
 /// One sample, or why there is none. The connection tables are flushed before and after it: all
-/// namespaces share the hash table of conntrack, so entries of one mode would slow other modes down.
+/// namespaces share the hash table of conntrack, so entries of one mode would slow other modes
+/// down.
 fn sample(workload: &Workload, network: &Network, window: Duration) -> Result<Vec<f64>, String> {
     catching_panics(|| {
         flush(network)?;

@@ -1,4 +1,5 @@
-//! Short runs of the benchmark: it measures every workload and reports modes that it cannot measure.
+//! Short runs of the benchmark: it measures every workload and reports modes that it cannot
+//! measure.
 
 use std::process::Command;
 

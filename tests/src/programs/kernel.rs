@@ -61,8 +61,8 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Loads the datapath in the thread's namespace, which must be the router. It replaces an earlier
-    /// one.
+    /// Loads the datapath in the thread's namespace, which must be the router. It replaces an
+    /// earlier one.
     pub fn install(places: &Places, capacity: u32) -> Self {
         Datapath::remove(LAB).expect("no pins left");
         let (datapath, mut object) =

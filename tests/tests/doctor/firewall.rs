@@ -1,5 +1,5 @@
-//! Checks of firewalls that drop forwarded packets. Each verdict is compared with what happens to the
-//! packets of a lab that is up.
+//! Checks of firewalls that drop forwarded packets. Each verdict is compared with what happens to
+//! the packets of a lab that is up.
 
 use netns_tests::{LabFile, Sandbox, inside, lab, lecture, netns};
 

@@ -1,5 +1,5 @@
-//! Hostile senders. Each sends in its namespace until the namespace is deleted, and continues in the
-//! next namespace of that name.
+//! Hostile senders. Each sends in its namespace until the namespace is deleted, and continues in
+//! the next namespace of that name.
 
 use std::{
     io,

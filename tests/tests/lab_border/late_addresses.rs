@@ -30,8 +30,8 @@ fn a_forward_of_all_addresses_covers_an_address_added_later() {
         for from in [inside("outside"), inside("blue")] {
             from.curl("http://192.168.1.20:8080/").success().shows(&["from red"]);
         }
-        // Connections of the router itself send no packet to learn from; the next command updates the
-        // addresses.
+        // Connections of the router itself send no packet to learn from; the next command updates
+        // the addresses.
         netns(&["status"]).success();
         router.place().curl("http://192.168.1.20:8080/").success().shows(&["from red"]);
     });

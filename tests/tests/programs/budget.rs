@@ -24,8 +24,8 @@ const fn budget(program: &'static str, reference: u32) -> Budget {
     Budget { program, reference }
 }
 
-/// The programs that are no stages, in the order of their names. The table of stages has the budgets of
-/// the others. Those that begin a flow, or meet its first answer, count it for its link.
+/// The programs that are no stages, in the order of their names. The table of stages has the
+/// budgets of the others. Those that begin a flow, or meet its first answer, count it for its link.
 const OTHERS: [Budget; 19] = [
     budget("forget_flows", 6_000),
     budget("from_namespace", 45_000),

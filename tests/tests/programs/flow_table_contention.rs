@@ -1,5 +1,5 @@
-//! Contention in the flow table: keys that share a bucket of its index, and CPUs that insert and remove
-//! the same flows at the same time.
+//! Contention in the flow table: keys that share a bucket of its index, and CPUs that insert and
+//! remove the same flows at the same time.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -128,9 +128,9 @@ impl Both {
 
     /// Runs a sequence of random packets, and returns how many there were.
     ///
-    /// Verdicts and bytes are compared for each packet; counters and tables when `tables` says so. If
-    /// the process was paused during a packet, a difference may come from the clocks: then the sequence
-    /// is run again from the beginning.
+    /// Verdicts and bytes are compared for each packet; counters and tables when `tables` says so.
+    /// If the process was paused during a packet, a difference may come from the clocks: then the
+    /// sequence is run again from the beginning.
     ///
     /// # Panics
     /// At the first difference; prints the seed and the packet.

@@ -314,7 +314,8 @@ fn begun(rule: RuleId) -> String {
     format!("rule {rule}")
 }
 
-/// Checks that the outcomes were reached: agreement proves nothing for packets that were never sent.
+/// Checks that the outcomes were reached: agreement proves nothing for packets that were never
+/// sent.
 fn assert_seen(seen: &HashSet<String>, expected: &[&str]) {
     for outcome in expected {
         assert!(seen.contains(*outcome), "no packet with the outcome '{outcome}': {seen:#?}");

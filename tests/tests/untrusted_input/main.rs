@@ -1,5 +1,5 @@
-//! Input that other users control and that must not harm root who runs `netns`: names, links in their
-//! folders, sizes, and exhausted resources.
+//! Input that other users control and that must not harm root who runs `netns`: names, links in
+//! their folders, sizes, and exhausted resources.
 
 mod files;
 mod locks;

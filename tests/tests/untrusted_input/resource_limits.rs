@@ -4,7 +4,8 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use netns_tests::{Output, Sandbox, lab, lab_is_up, lecture, netns_path, own};
 
-/// Runs `netns ARGUMENTS`, which may end with redirections, in a shell after a setting such as ulimit.
+/// Runs `netns ARGUMENTS`, which may end with redirections, in a shell after a setting such as
+/// ulimit.
 fn after(setting: &str, arguments: &str) -> Output {
     let script = format!("{setting}; exec \"$0\" {arguments}");
     let program = netns_path();

@@ -1,4 +1,5 @@
-//! One case: sends packets through both labs and records the differences of the packets that arrive.
+//! One case: sends packets through both labs and records the differences of the packets that
+//! arrive.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -139,8 +140,8 @@ impl Exchange {
         }
     }
 
-    /// Whether packets arrive at this end with an outside address: in the LAN, and at both ends of a
-    /// hairpin.
+    /// Whether packets arrive at this end with an outside address: in the LAN, and at both ends of
+    /// a hairpin.
     fn leaves_under_an_outside_address(&self, at: At) -> bool {
         at == At::Lan || self.case.starts_with("hairpin")
     }

@@ -88,8 +88,8 @@ impl Lab {
         Self::bare("t-")
     }
 
-    /// Removes the addresses of the ends, so that their stacks do not answer, and gives the router static
-    /// neighbour entries for them.
+    /// Removes the addresses of the ends, so that their stacks do not answer, and gives the router
+    /// static neighbour entries for them.
     fn bare(prefix: &str) -> Self {
         let place = |name: &str| inside(&format!("{prefix}{name}"));
         let router = place("host");
@@ -124,7 +124,8 @@ impl Lab {
         lab
     }
 
-    /// The packets that have arrived at an end, after all packets sent before have had their effect.
+    /// The packets that have arrived at an end, after all packets sent before have had their
+    /// effect.
     fn settle(&mut self, at: At) -> Vec<Vec<u8>> {
         let (own, router, _) = at.link();
         self.wires[at as usize].settle(own.octets(), router.octets())

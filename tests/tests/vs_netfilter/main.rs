@@ -1,6 +1,6 @@
-//! Sends the same packets through our router and through one with iptables, and compares the results
-//! field by field. docs/differences-from-netfilter.md lists the accepted differences with their
-//! reasons; every other difference is a bug.
+//! Sends the same packets through our router and through one with iptables, and compares the
+//! results field by field. docs/differences-from-netfilter.md lists the accepted differences with
+//! their reasons; every other difference is a bug.
 
 mod cases;
 mod document;

@@ -1,7 +1,7 @@
 //! The checksum of SCTP.
 
-/// The CRC32c of an SCTP packet with a checksum field of zero (RFC 9260 appendix A). The packet holds
-/// it in little-endian order.
+/// The CRC32c of an SCTP packet with a checksum field of zero (RFC 9260 appendix A). The packet
+/// holds it in little-endian order.
 pub(crate) fn crc32c_of(packet: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for (at, byte) in packet.iter().enumerate() {

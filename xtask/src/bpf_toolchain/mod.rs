@@ -1,10 +1,10 @@
 //! The toolchain of the eBPF programs. It is needed only after a change of their sources, since the
 //! built object is in the repository.
 //!
-//! The reference compiler makes that object: stable Rust [`REFERENCE`](pinned::REFERENCE) with its sources, from which
-//! cargo builds `core` for the BPF target. Where rustup cannot be had, Debian's compiler for its
-//! browsers does: a `core` built for BPF is packaged for it. The object of another compiler works
-//! as well, but its bytes differ.
+//! The reference compiler makes that object: stable Rust [`REFERENCE`](pinned::REFERENCE) with its
+//! sources, from which cargo builds `core` for the BPF target. Where rustup cannot be had, Debian's
+//! compiler for its browsers does: a `core` built for BPF is packaged for it. The object of another
+//! compiler works as well, but its bytes differ.
 
 use std::{
     env, fmt,

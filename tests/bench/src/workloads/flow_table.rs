@@ -43,7 +43,8 @@ pub(super) fn new_flows(network: &Network, live: u32, window: Duration) -> Resul
     Ok(vec![as_f64(arrived) / seconds])
 }
 
-/// How many flows the table holds, the bytes of each, and how many flows per second a flush removes.
+/// How many flows the table holds, the bytes of each, and how many flows per second a flush
+/// removes.
 pub(super) fn table(network: &Network) -> Result<Vec<f64>> {
     let most = u32::try_from(capacity(network)?)?;
     let mut generator = Generator::new(network)?;

@@ -153,8 +153,8 @@ impl Counted {
     }
 }
 
-/// Counts at the server's interface the packets that `action` sends. The sender's CPU does the whole
-/// path of a packet: the kernel handles it before the sender continues.
+/// Counts at the server's interface the packets that `action` sends. The sender's CPU does the
+/// whole path of a packet: the kernel handles it before the sender continues.
 pub(super) fn count_arrivals(
     network: &Network,
     action: impl FnOnce() -> Result<u64>,

@@ -14,8 +14,8 @@ use socket2::SockRef;
 use super::{CLIENT, Done, PATIENCE, SERVER, join};
 use crate::{cpu::pin, networks::Network, statistics::as_f64};
 
-/// The most connections in a sample. The client has more local ports than that; a used port stays in
-/// TIME_WAIT for a while.
+/// The most connections in a sample. The client has more local ports than that; a used port stays
+/// in TIME_WAIT for a while.
 const CONNECTIONS: u64 = 20_000;
 /// Bytes per system call.
 const BUFFER: usize = 128 << 10;

@@ -29,9 +29,9 @@ const KNOWN: &[Known] = &[
     known("netns-user/src/commands/exec", 2),
     known("netns-user/src/datapath", 3),
     known("netns-user/src/doctor", 15),
-    known("netns-user/src/lab", 20),
+    known("netns-user/src/lab", 4),
     known("netns-user/src/net/firewall", 3),
-    known("tests/src/bin/netns-bench", 17),
+    known("tests/bench/src", 17),
 ];
 
 /// An entry of the list as it was made.
