@@ -150,7 +150,7 @@ fn router_of(
 /// Whether a namespace, or another router's uplink, has this address on a bridge of the router or
 /// at the other end of a cable.
 fn has_behind(topology: &Topology, router: &LivingRouter, target: Ipv4Addr) -> bool {
-    let is_its = |bridge: &str| lab::has_bridge(topology, router.namespace(), bridge);
+    let is_its = |bridge: &str| topology.has_bridge(router.namespace(), bridge);
     let mut namespaces = topology.plugged();
     let mut uplinks = topology.uplinks.iter();
     let mut cables = topology.cables_of(router.namespace());

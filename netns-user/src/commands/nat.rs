@@ -97,7 +97,7 @@ fn read(topology: &Topology, router: Option<&str>) -> anyhow::Result<Nat> {
 
 fn rules(topology: &Topology, router: &LivingRouter) -> anyhow::Result<Rules> {
     let plugged = topology.plugged().map(|(namespace, plug)| (plug, &namespace.name));
-    let is_here = |bridge: &str| lab::has_bridge(topology, router.namespace(), bridge);
+    let is_here = |bridge: &str| topology.has_bridge(router.namespace(), bridge);
     let owners: HashMap<&str, &String> = plugged
         .filter(|(plug, _)| is_here(&plug.bridge))
         .map(|(plug, name)| (plug.port.as_str(), name))

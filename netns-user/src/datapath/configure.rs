@@ -229,6 +229,13 @@ pub(super) fn write_cable(
     Ok(())
 }
 
+impl Datapath {
+    /// Updates the addresses of the router. Must run inside its namespace.
+    pub fn refresh_host_addresses(&self) -> Result<(), DatapathError> {
+        write_host_addresses(self, &Interfaces::read()?).map(drop)
+    }
+}
+
 /// Writes the router's present addresses and the broadcast addresses of its links. Returns the
 /// addresses that the router has lost.
 pub(super) fn write_host_addresses(

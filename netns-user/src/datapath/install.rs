@@ -45,6 +45,13 @@ impl PreparedDatapath {
 }
 
 impl Datapath {
+    /// Detaches and unpins everything that exists of the lab's datapath. Nothing to remove is no
+    /// error.
+    pub fn remove(lab: &str) -> Result<(), DatapathError> {
+        Pins::of(lab).remove()?;
+        reassembler::remove_link(lab)
+    }
+
     /// Loads and pins the datapath of a lab, in any namespace. Existing pins of a lab of that name
     /// are an error, and stay unchanged.
     pub fn prepare(spec: &DatapathSpec) -> Result<PreparedDatapath, DatapathError> {

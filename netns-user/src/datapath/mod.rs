@@ -52,7 +52,6 @@ pub use spec::{CableSpec, DatapathSpec, RoutedPrefix};
 pub use usage::UsageStatus;
 
 use attach::Hook;
-use configure::Interfaces;
 use pins::Pins;
 
 /// The installed datapath of a lab.
@@ -106,13 +105,6 @@ impl Datapath {
         attach::detach_all(&Pins::of(lab));
     }
 
-    /// Detaches and unpins everything that exists of the lab's datapath. Nothing to remove is no
-    /// error.
-    pub fn remove(lab: &str) -> Result<(), DatapathError> {
-        Pins::of(lab).remove()?;
-        reassembler::remove_link(lab)
-    }
-
     /// Whether the programs of an uplink are attached to the interface that has this name now. Must
     /// run inside the router's namespace.
     pub fn watches_uplink(&self, interface: &str) -> bool {
@@ -134,11 +126,6 @@ impl Datapath {
         SchedClassifier::query_tcx(interface, hook.direction).is_ok_and(|(_, programs)| {
             programs.iter().any(|program| program.id() == held.program_id())
         })
-    }
-
-    /// Updates the addresses of the router. Must run inside its namespace.
-    pub fn refresh_host_addresses(&self) -> Result<(), DatapathError> {
-        configure::write_host_addresses(self, &Interfaces::read()?).map(drop)
     }
 
     /// The lab's name.

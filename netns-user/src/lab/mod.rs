@@ -32,7 +32,6 @@ mod up;
 
 pub use changes::ChangeKind;
 pub use commands::{down_commands, undo_commands};
-pub(crate) use datapaths::has_bridge;
 pub use down::{DownOutcome, TakenDown, all_labs, down};
 pub use error::LabError;
 pub(crate) use plan::obstacles;

@@ -4,7 +4,7 @@
 
 use ipnet::Ipv4Net;
 
-use super::{Change, ChangeKind};
+use super::change::{Change, ChangeKind};
 use crate::{
     lab::resources::{Deviation, Key, Resource, addresses::LinkAddresses},
     net::Interface,

@@ -1,56 +1,22 @@
 //! The changes that lead from the actual resources of a lab to the wanted ones.
 //!
 //! Pure: this folder compares two lists of resources, and uses nothing but `resources` and `step`.
-//!
-//! Pure: it compares two lists of resources and knows nothing else.
 
 mod address_order;
+mod change;
 
 use std::collections::{HashMap, HashSet};
 
 use ipnet::Ipv4Net;
 
-use serde::Serialize;
-
-use super::resources::{CableResource, Deviation, Key, Resource, addresses::LinkAddresses};
+use super::resources::{CableResource, Key, Resource, addresses::LinkAddresses};
 use crate::{
     net::{Interface, Netns},
     step::Step,
 };
 
-/// What happens to a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChangeKind {
-    Add,
-    Change,
-    Remove,
-}
-
-/// A resource to add, change or remove, and the steps that do it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) kind: ChangeKind,
-    /// The wanted resource; for a removal, the actual one.
-    pub(super) resource: Resource,
-    pub(super) steps: Vec<Step>,
-    /// The settings that change.
-    pub(super) deviations: Vec<Deviation>,
-}
-
-impl Change {
-    fn new(kind: ChangeKind, resource: Resource, steps: Vec<Step>) -> Self {
-        Self { kind, resource, steps, deviations: Vec::new() }
-    }
-
-    /// The change from the actual resource to the wanted one, if they differ.
-    fn changing(is: &Resource, wanted: &Resource) -> Option<Self> {
-        let (deviations, steps): (Vec<_>, Vec<_>) = is.corrections(wanted)?.into_iter().unzip();
-        let steps: Vec<Step> = steps.into_iter().flatten().collect();
-        let change = Self { deviations, ..Self::new(ChangeKind::Change, wanted.clone(), steps) };
-        (!change.steps.is_empty()).then_some(change)
-    }
-}
+pub(super) use change::Change;
+pub use change::ChangeKind;
 
 /// All changes, in order: first the removals, in reverse order of `actual`, then the rest in the
 /// order of `wanted`. A resource that disappears with another one gets no removal of its own. In

@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::has_bridge;
 use crate::topology::{Route, Router, Topology, Uplink};
 
 /// The networks behind a router, as few prefixes as possible: the subnets of its bridges and
@@ -28,7 +27,7 @@ pub(in crate::lab) fn inside(topology: &Topology, router: &Router) -> Vec<Ipv4Ne
     let routes = router.routes.iter().filter(|route| route.to.prefix_len() > 0);
     let destinations = routes.filter(leads_inside).map(|route| route.to);
     let plugged = topology.uplinks.iter().filter(|uplink| {
-        uplink.plug().is_some_and(|plug| has_bridge(topology, namespace, &plug.bridge))
+        uplink.plug().is_some_and(|plug| topology.has_bridge(namespace, &plug.bridge))
     });
     let beyond = plugged.flat_map(Uplink::addresses_beyond).map(Ipv4Net::from);
     let is_outside = |net: &Ipv4Net| {

@@ -1,8 +1,6 @@
 //! The datapaths of a lab: one for each router that has something to translate.
 //!
 //! Pure: this folder makes the description of each datapath from the topology alone.
-//!
-//! Pure: it makes the description of each datapath from the topology alone.
 
 mod inside;
 
@@ -30,11 +28,6 @@ pub(in crate::lab) struct RouterDatapath {
     pub(in crate::lab) spec: DatapathSpec,
 }
 
-/// Whether a bridge is in a router; `None` is the machine's own namespace.
-pub(crate) fn has_bridge(topology: &Topology, router: Option<&str>, bridge: &str) -> bool {
-    topology.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == router)
-}
-
 /// The datapaths of a lab, in the order of its routers.
 pub(in crate::lab) fn datapaths(topology: &Topology) -> Vec<RouterDatapath> {
     let networks = topology.networks();
@@ -49,7 +42,7 @@ pub(in crate::lab) fn datapaths(topology: &Topology) -> Vec<RouterDatapath> {
 
 fn spec(topology: &Topology, networks: &Networks<'_>, router: &Router) -> DatapathSpec {
     let namespace = router.namespace.as_deref();
-    let is_here = |bridge: &str| has_bridge(topology, namespace, bridge);
+    let is_here = |bridge: &str| topology.has_bridge(namespace, bridge);
     let cable =
         |port: &str, bridge: &str, owner: &str, interface: &str, addresses: Vec<Ipv4Addr>| {
             CableSpec {

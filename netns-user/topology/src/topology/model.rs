@@ -272,6 +272,11 @@ impl Topology {
         self.bridges.iter().find(|bridge| bridge.name == name)
     }
 
+    /// Whether a router has a bridge of this name; `None`: the machine.
+    pub fn has_bridge(&self, router: Option<&str>, bridge: &str) -> bool {
+        self.bridge(bridge).is_some_and(|bridge| bridge.router.as_deref() == router)
+    }
+
     /// The bridges of a router; `None`: of the machine.
     pub fn bridges_of<'a>(&'a self, router: Option<&'a str>) -> impl Iterator<Item = &'a Bridge> {
         self.bridges.iter().filter(move |bridge| bridge.router.as_deref() == router)
