@@ -120,9 +120,8 @@ macro_rules! for_each_stage {
                 budget 7_500;
             /// Clamps the maximum segment size that a SYN announces.
             MssClamp = mss_clamp,
-                from [from_namespace, from_uplink, to_uplink, translate, outbound_fragment,
-                    inbound_fragment],
-                runs 1, budget 10_500;
+                from [from_namespace, from_uplink, to_uplink, translate], runs 1,
+                budget 10_500;
             /// Drops a packet and sends an ICMP error with the reason to its sender.
             SendIcmpError = send_icmp_error,
                 from [from_namespace, outbound_slow, outbound_lookup, hairpin_forward,

@@ -120,10 +120,8 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             return Outcome::Decided(self.drop(reason));
         }
         match self.resume_fragment(false) {
-            Some(verdict) => {
-                let outcome = self.finish(verdict);
-                self.record_passed_fragment(outcome)
-            }
+            // It announces no segment size yet: the reassembler returns the whole datagram.
+            Some(verdict) => self.record_passed_fragment(Outcome::Decided(verdict)),
             None => Outcome::Continue(Stage::InboundSlow),
         }
     }

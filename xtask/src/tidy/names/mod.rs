@@ -32,7 +32,7 @@ const PROGRAMS: [(&str, &str, &str); 2] =
     [("netns", "netns-user/src/cli/mod.rs", "Cli"), ("cargo xtask", "xtask/src/main.rs", "Cli")];
 
 /// The arguments that `cargo xtask bench` passes on.
-const BENCH: (&str, &str) = ("tests/src/bin/netns-bench/args.rs", "Args");
+const BENCH: (&str, &str) = ("tests/bench/src/args.rs", "Args");
 
 pub(super) fn check(tree: &Tree, documents: &BTreeMap<&str, Document>) -> Vec<Finding> {
     let mut programs = Programs::default();
