@@ -62,7 +62,7 @@ macro_rules! define_programs {
             $(#[doc = $doc])+
             #[classifier]
             pub(crate) fn $name(ctx: TcContext) -> i32 {
-                log::end(&ctx, run!(&ctx, datapath::stages::$name))
+                log::end(&ctx, run!(&ctx, datapath::dispatch::$name))
             }
         )+
     };

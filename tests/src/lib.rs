@@ -4,6 +4,7 @@
 mod border;
 mod capture;
 mod enter;
+mod environment;
 mod flow_table;
 mod host_state;
 mod killer;
@@ -23,7 +24,6 @@ mod tools;
 mod topology;
 mod traffic;
 mod udp;
-mod variable;
 mod wait;
 mod wire;
 mod xdp;
@@ -31,6 +31,7 @@ mod xdp;
 pub use border::{Leaks, RouterKind, ip, link_to_outside, with_each_router};
 pub use capture::Capture;
 pub use enter::{enter, inside, own, try_enter};
+pub use environment::number;
 pub use flow_table::FlowTable;
 pub use host_state::{assert_same_state, host_state, ipv4_of_link, is_link_up, ports_settle};
 pub use killer::{Killed, kill_at};
@@ -53,7 +54,6 @@ pub use traffic::{
     Stream, UdpEcho, accept, connect_from, exchange, receive_stream, send_stream, stream_whole,
 };
 pub use udp::{ask, ask_at, ask_echo, receive, receive_bytes, receives_nothing};
-pub use variable::number;
 pub use wait::{DEADLINE, SILENCE, eventually};
 pub use wire::{Wire, bind_to_index, bind_to_interface, ignore_outgoing, mac_of, set};
 pub use xdp::{Xdp, XdpAction};

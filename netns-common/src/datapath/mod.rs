@@ -6,11 +6,12 @@
 //! reach the stack.
 //!
 //! The folders follow the path of a packet. Each uses only those before it: `packet`, `tables`,
-//! `conntrack`, `rules`, `context`, `icmp`, `fragments`, `new_flow`, `hooks`, `stages`.
+//! `conntrack`, `rules`, `context`, `icmp`, `fragments`, `new_flow`, `hooks`, `dispatch`.
 //! `siphash` and `verifier` are below all of them.
 
 mod conntrack;
 mod context;
+pub mod dispatch;
 mod fragments;
 mod hooks;
 mod icmp;
@@ -18,7 +19,6 @@ mod new_flow;
 mod packet;
 mod rules;
 mod siphash;
-pub mod stages;
 mod tables;
 mod verifier;
 
@@ -41,7 +41,7 @@ pub use self::{
         from_namespace::{from_namespace, from_namespace_slow},
         from_uplink::{from_uplink, from_uplink_slow},
         host_sockets::{Caller, HostSockets, connect as host_connect},
-        to_uplink::to_uplink,
+        to_uplink::egress_guard::to_uplink,
     },
     new_flow::{
         eim::{is_over as is_mapping_over, keep as keep_mapping, sweep as sweep_mapping},

@@ -8,7 +8,8 @@ use super::{
 use crate::{
     abi::{Tick, programs, ticks},
     datapath::{
-        Outcome, Scratch, Verdict, from_namespace, from_reassembler, from_uplink, stages, to_uplink,
+        Outcome, Scratch, Verdict, dispatch, from_namespace, from_reassembler, from_uplink,
+        to_uplink,
     },
 };
 
@@ -75,7 +76,7 @@ impl Router {
                     let is_known = stage.from().contains(&program) || stage.program() == program;
                     assert!(is_known, "the table of stages has no {stage:?} after {program}");
                     program = stage.program();
-                    outcome = stages::run(stage, packet, &self.tables, scratch, self.now);
+                    outcome = dispatch::run(stage, packet, &self.tables, scratch, self.now);
                 }
             }
         }

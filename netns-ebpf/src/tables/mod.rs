@@ -2,7 +2,7 @@
 
 mod flows;
 mod kernel;
-mod notes;
+mod mappings_and_fragments;
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, maps::PerCpuArray};
 use netns_common::{

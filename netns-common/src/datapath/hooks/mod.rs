@@ -1,7 +1,6 @@
 //! The hooks: each handles a packet from its entry program to the flow that forwards it, or to the
 //! new flow that it begins. Uses all other folders.
 
-pub(crate) mod egress;
 pub(crate) mod from_namespace;
 pub(crate) mod from_uplink;
 pub(crate) mod host_sockets;

@@ -1,6 +1,6 @@
 //! The topology: what a lab consists of, and how it is read from a TOML file.
 
-mod check;
+mod cross_check;
 mod entry;
 mod error;
 mod file;
@@ -45,7 +45,7 @@ impl Topology {
         let mut faults = Vec::new();
         let topology = syntax::read(text, &mut faults).and_then(|file| {
             let parts = read::read(&file, &mut faults);
-            check::check(text, &file, &parts, &mut faults);
+            cross_check::check(text, &file, &parts, &mut faults);
             parts.into_topology(file.name.get_ref())
         });
         match topology {

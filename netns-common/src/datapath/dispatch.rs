@@ -1,5 +1,5 @@
 //! The stages as functions, and the dispatch that runs them one after the other, both from the
-//! table in [`for_each_stage!`](crate::for_each_stage).
+//! table in abi/stage.rs ([`for_each_stage!`](crate::for_each_stage)).
 
 use crate::{
     abi::{Stage, Tick},
@@ -33,7 +33,7 @@ macro_rules! define_functions {
         pub use hooks::from_namespace::other_frame;
     };
     (@one $variant:ident egress_guard) => {
-        pub use hooks::to_uplink::egress_guard;
+        pub use hooks::to_uplink::egress_guard::egress_guard;
     };
     (@one $variant:ident $name:ident) => {
         #[doc = concat!("[`Stage::", stringify!($variant), "`].")]

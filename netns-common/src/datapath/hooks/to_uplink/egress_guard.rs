@@ -1,30 +1,28 @@
-//! tcx egress of an uplink: no packet of the lab leaves untranslated, unless a rule permits it.
+//! The egress guard: no packet of the lab leaves untranslated, unless a rule permits it.
 
 use core::mem::offset_of;
 
 use network_types::eth::{EthHdr, EtherType};
 
-use crate::datapath::tables::flow_table::FlowRef as _;
 use crate::{
-    abi::{Direction, DropReason, FlowKind, Ip4, Settings, Stage, Tick},
+    abi::{DropReason, Ip4, Settings, Stage, Tick},
     datapath::{
-        conntrack::record::forget,
         context::{
             packet_context::PacketContext,
             scratch::Scratch,
             verdict::{Outcome, Verdict},
         },
-        hooks::{egress, source_check::misplaces_checksum},
+        hooks::{
+            source_check::misplaces_checksum,
+            to_uplink::{host, stack_forwarded},
+        },
         packet::{
             access::Packet,
-            headers::{Headers, Kind, NoHeaders},
+            headers::{Headers, NoHeaders},
             wire::{IP_DESTINATION, IP_SOURCE},
         },
         rules::lab_border::{came_from_lab, is_lab_link, may_pass_untranslated},
-        tables::{
-            flow_table::Touch,
-            kernel::{Tables, has_sockets},
-        },
+        tables::kernel::Tables,
     },
 };
 
@@ -60,7 +58,7 @@ pub fn to_uplink<P: Packet, T: Tables>(
     // A packet with an inside source comes from the lab, whatever its ingress link is.
     if !settings.is_inside(source) {
         if is_from_host {
-            return own(packet, tables, scratch, clock());
+            return host::own(packet, tables, scratch, clock());
         }
         return Outcome::Continue(Stage::EgressGuard);
     }
@@ -77,7 +75,14 @@ pub fn to_uplink<P: Packet, T: Tables>(
     let reason = match Headers::read(packet) {
         Ok(headers) if misplaces_checksum(packet, settings, &headers) => DropReason::ChecksumOffset,
         Ok(headers) => {
-            return egress::translate(packet, tables, settings, scratch, &headers, clock());
+            return stack_forwarded::translate(
+                packet,
+                tables,
+                settings,
+                scratch,
+                &headers,
+                clock(),
+            );
         }
         Err(fault) => reason_of(fault),
     };
@@ -146,23 +151,6 @@ fn drop<P: Packet, T: Tables>(packet: &P, tables: &T, reason: DropReason) -> Ver
     Verdict::Drop(reason)
 }
 
-/// Handles a packet of the host itself.
-#[inline(always)]
-fn own<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch, now: Tick) -> Outcome {
-    match Headers::read(packet) {
-        Ok(headers) if headers.kind.is_flow() && give_way_to_host(&headers, tables, now) => {
-            scratch.headers = headers;
-            return Outcome::Continue(Stage::HostQuery);
-        }
-        Ok(headers) if headers.kind == Kind::IcmpError => {
-            scratch.headers = headers;
-            return Outcome::Continue(Stage::OwnError);
-        }
-        _ => {}
-    }
-    Outcome::Decided(Verdict::Pass)
-}
-
 /// Whether a rule permits a packet to leave untranslated.
 #[inline(always)]
 fn may_leave<P: Packet, T: Tables>(
@@ -175,40 +163,4 @@ fn may_leave<P: Packet, T: Tables>(
     destination.is_some_and(|destination| {
         may_pass_untranslated(tables, settings, packet.link(), source, destination)
     })
-}
-
-/// Removes a namespace's flow that has the port of a connection of the host. Otherwise the
-/// namespace would receive the answers to the host, for which it could lie in wait (CVE-2021-3773).
-/// The namespace's next packet gets another port. Returns whether the connection must be recorded.
-#[inline(always)]
-fn give_way_to_host<T: Tables>(headers: &Headers, tables: &T, now: Tick) -> bool {
-    let key = headers.outbound_key(headers.source);
-    let Some(flow) = tables.flow(&key) else { return false };
-    if flow.kind == FlowKind::Host as u8 {
-        let direction = Direction::Out;
-        flow.touch(&Touch { direction, state: None, seen: Some(now), bytes: headers.bytes });
-        return false;
-    }
-    // A flow whose packet another CPU handles at this moment may stay until the host's next packet.
-    forget(tables, &key, &flow, flow.version());
-    // The socket tables show which ports are in use; only a record shows that an identifier is.
-    !has_sockets(headers.protocol)
-}
-
-impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
-    /// [`Stage::HostQuery`].
-    #[inline(always)]
-    pub(crate) fn host_query(&mut self) -> Outcome {
-        let tables = self.tables;
-        let headers = self.headers;
-        self.begin_draft(FlowKind::Host);
-        let draft = &mut self.handoff.draft;
-        draft.inside = headers.source;
-        draft.inside_port = headers.source_port;
-        draft.seen_port = headers.destination_port;
-        draft.external = headers.source;
-        // The host's packet passes even if the table is full.
-        let _ = tables.insert_flow(&headers.outbound_key(headers.source), draft);
-        Outcome::Decided(Verdict::Pass)
-    }
 }

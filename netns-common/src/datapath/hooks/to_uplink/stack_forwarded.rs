@@ -1,4 +1,4 @@
-//! tcx egress of an uplink: translating what the kernel's stack forwarded.
+//! Packets of the lab that the kernel's stack forwarded to an uplink are translated here.
 //!
 //! The stack has routed the packet, decremented its TTL and fragmented it if necessary. So it is
 //! rewritten in place, and goes onward. A packet that cannot be translated is dropped: no packet
