@@ -12,7 +12,8 @@ use crate::{
     args::Args,
     machine::Machine,
     modes::Mode,
-    networks::{Network, NetworkKind, Networks},
+    network::{Network, NetworkKind},
+    networks::Networks,
     programs::{self, ForeignPrograms},
     progress::Progress,
     record::{

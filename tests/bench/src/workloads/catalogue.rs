@@ -1,7 +1,7 @@
 //! All workloads, in their order in the table.
 
 use super::{Better, Metric, Publication, Series, Task, Workload};
-use crate::{modes::Mode, networks::NetworkKind};
+use crate::{modes::Mode, network::NetworkKind};
 
 const fn more(name: &'static str, unit: &'static str) -> Metric {
     Metric { name, unit, better: Better::More }

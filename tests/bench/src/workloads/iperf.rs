@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{CLIENT, Done, SERVER};
 use crate::{
     cpu,
-    networks::Network,
+    network::Network,
     tools::{not_started, output},
 };
 

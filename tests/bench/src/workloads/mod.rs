@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     cpu::{self, CLIENT, SERVER},
     modes::Mode,
-    networks::{self, Network, NetworkKind},
+    network::{Network, NetworkKind, PORT},
 };
 
 mod catalogue;
@@ -178,7 +178,7 @@ pub(crate) fn server_ports() -> String {
         Task::Publish { ports, .. } => Some(publish::last(ports)),
         _ => None,
     });
-    let ports: Vec<_> = published.chain([networks::PORT]).map(|port| port.to_string()).collect();
+    let ports: Vec<_> = published.chain([PORT]).map(|port| port.to_string()).collect();
     ports.join(",")
 }
 

@@ -9,7 +9,7 @@ use super::{
     generator::{Generator, count_arrivals, send_all},
     publish,
 };
-use crate::{networks::Network, statistics::as_f64, tracking::ensure_capacity};
+use crate::{network::Network, statistics::as_f64, tracking::ensure_capacity};
 
 /// Nanoseconds per packet; several flows send one packet each in turn.
 pub(super) fn cost(network: &Network, flows: u32, window: Duration) -> Result<Vec<f64>> {

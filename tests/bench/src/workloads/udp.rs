@@ -22,7 +22,7 @@ use nix::{
 use super::{CLIENT, Done, PATIENCE, SERVER, StopOnDrop, join, with_cpu};
 use crate::{
     cpu::pin,
-    networks::Network,
+    network::Network,
     statistics::as_f64,
     tracking::{ensure_all_live, ensure_capacity},
 };
