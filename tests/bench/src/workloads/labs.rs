@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use netns_tests::{DEADLINE, netns_path};
 use nix::net::if_::if_nametoindex;
 
-use super::packet_cost;
+use super::{ends::on_client_cpu, packet_cost};
 use crate::{
     lab_file::{lab_file, router_text},
     modes::Mode,
@@ -52,7 +52,7 @@ pub(super) fn lab(mode: Mode, namespaces: u16, window: Duration) -> Result<Vec<f
     let up_after = begin.elapsed().as_secs_f64();
     let cost = built.and_then(|()| {
         add_sink(&network.router)?;
-        super::on_client_cpu(|| packet_cost::cost(&network, 1, window))
+        on_client_cpu(|| packet_cost::cost(&network, 1, window))
     });
     let begin = Instant::now();
     let removed = down(&network, namespaces);

@@ -1,20 +1,17 @@
 //! The workloads: each is run by a client and a server, which have a CPU each.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    cpu::{self, CLIENT, SERVER},
     modes::Mode,
     network::{Network, NetworkKind, PORT},
 };
 
 mod catalogue;
+mod ends;
 mod flow_table;
 mod generator;
 mod iperf;
@@ -27,10 +24,8 @@ mod tcp;
 mod udp;
 
 pub(crate) use catalogue::WORKLOADS;
+use ends::{on_client_cpu, with_cpu};
 use publish::Publication;
-
-/// How long an end waits for a packet before it fails.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether a larger or a smaller figure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -180,41 +175,4 @@ pub(crate) fn server_ports() -> String {
     });
     let ports: Vec<_> = published.chain([PORT]).map(|port| port.to_string()).collect();
     ports.join(",")
-}
-
-/// How many units of work a sample did (packets, bits, transactions), and in how many seconds.
-#[derive(Clone, Copy, Debug)]
-struct Done {
-    units: f64,
-    seconds: f64,
-}
-
-/// The units per second, and the CPU time per unit: in seconds times `parts`.
-fn with_cpu(parts: f64, action: impl FnOnce() -> Result<Done>) -> Result<Vec<f64>> {
-    let (done, busy) = cpu::busy_during(action)?;
-    Ok(vec![done.units / done.seconds, busy * parts / done.units])
-}
-
-/// Runs a single-threaded action on the client's CPU.
-fn on_client_cpu<T: Send>(action: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    std::thread::scope(|scope| {
-        join(scope.spawn(|| {
-            cpu::pin(CLIENT)?;
-            action()
-        }))
-    })
-}
-
-/// Tells other threads to end when it is dropped, also by a panic.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Waits for a thread and returns its result.
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use netns_tests::{enter, netns_path};
 
-use super::{tcp, with_cpu};
+use super::{ends::with_cpu, tcp};
 use crate::{
     lab_file::{lab_file, lab_text},
     modes::Mode,

@@ -19,9 +19,9 @@ use nix::{
     },
 };
 
-use super::{CLIENT, Done, PATIENCE, SERVER, StopOnDrop, join, with_cpu};
+use super::ends::{Done, PATIENCE, StopOnDrop, join, with_cpu};
 use crate::{
-    cpu::pin,
+    cpu::{CLIENT, SERVER, pin},
     network::Network,
     statistics::as_f64,
     tracking::{ensure_all_live, ensure_capacity},
