@@ -9,7 +9,7 @@ use crate::{
     lab_file::{lab_file, lab_text},
     network::{CLIENT, NEIGHBOUR, Network, SERVER, SINK, SINK_HOP, SINK_MAC_TEXT, UPLINK},
     tools::{finish, ip, set, tool},
-    workloads,
+    workloads::catalogue::server_ports,
 };
 
 /// Builds a client and a server with one cable between them.
@@ -71,7 +71,7 @@ fn prepare_ends(network: &Network) -> Result<()> {
         set(end, "ipv4/ip_local_port_range", "1024 65535")?;
         set(end, "ipv4/tcp_tw_reuse", "1")?;
         // The end that connects in one workload listens in another.
-        set(end, "ipv4/ip_local_reserved_ports", &workloads::server_ports())?;
+        set(end, "ipv4/ip_local_reserved_ports", &server_ports())?;
     }
     if let Some(router) = network.router_namespace() {
         add_sink(router)?;

@@ -31,7 +31,6 @@ const KNOWN: &[Known] = &[
     known("netns-user/src/doctor", 15),
     known("netns-user/src/lab", 4),
     known("netns-user/src/net/firewall", 3),
-    known("tests/bench/src", 17),
 ];
 
 /// An entry of the list as it was made.
