@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::PathBuf, time::Duration};
 use crate::{
     modes::Mode,
     readme,
-    workloads::{WORKLOADS, Workload},
+    workloads::{catalogue::WORKLOADS, workload::Workload},
 };
 
 const EXAMPLES: &str = "Examples:

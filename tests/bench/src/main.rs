@@ -19,8 +19,10 @@ use tempfile::NamedTempFile;
 
 mod args;
 mod cpu;
+mod lab_file;
 mod machine;
 mod modes;
+mod network;
 mod networks;
 mod programs;
 mod progress;

@@ -14,7 +14,9 @@ use aya::{
     sys::{Stats, enable_stats},
 };
 
-use crate::{networks::Network, record::ProgramRecord, tracking::flush, workloads::Workload};
+use crate::{
+    network::Network, record::ProgramRecord, tracking::flush, workloads::workload::Workload,
+};
 
 /// Together these run nearly every program of the fast path.
 const WORKLOADS: [&str; 6] =

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{machine::Machine, statistics::Summary, workloads::Better};
+use crate::{machine::Machine, statistics::Summary, workloads::workload::Better};
 
 /// Raised when a field changes its meaning or is removed.
 pub(crate) const SCHEMA: u32 = 2;

@@ -12,7 +12,8 @@ use crate::{
     args::Args,
     machine::Machine,
     modes::Mode,
-    networks::{Network, NetworkKind, Networks},
+    network::{Network, NetworkKind},
+    networks::Networks,
     programs::{self, ForeignPrograms},
     progress::Progress,
     record::{
@@ -20,7 +21,7 @@ use crate::{
     },
     statistics::{Summary, ratios},
     tracking::flush,
-    workloads::{Better, Workload},
+    workloads::workload::{Better, Metric, Workload},
 };
 
 pub(crate) fn measure(args: &Args, machine: impl FnOnce() -> Machine) -> Result<Record> {
@@ -206,7 +207,7 @@ fn catching_panics<T>(action: impl FnOnce() -> Result<T>) -> Result<T, String> {
 }
 
 fn empty_results(workload: &Workload, mode: Mode) -> Vec<ResultRecord> {
-    let result = |metric: &crate::workloads::Metric| ResultRecord {
+    let result = |metric: &Metric| ResultRecord {
         workload: workload.name,
         metric: metric.name,
         mode: mode.name(),

@@ -1,30 +1,16 @@
 //! Builds the networks: a client, a server, and the cable or router between them.
 
-use std::{fs, net::Ipv4Addr, process::Command};
+use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result};
 use netns_tests::netns_path;
 
 use crate::{
-    networks::Network,
+    lab_file::{lab_file, lab_text},
+    network::{CLIENT, NEIGHBOUR, Network, SERVER, SINK, SINK_HOP, SINK_MAC_TEXT, UPLINK},
     tools::{finish, ip, set, tool},
-    workloads,
+    workloads::catalogue::server_ports,
 };
-
-/// The addresses of the server, of the router's uplink, of the client, and of its neighbour.
-pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
-pub(crate) const UPLINK: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 10);
-pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 168, 15, 1);
-pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(192, 168, 15, 2);
-
-/// The sink: the destinations of packets that are only counted. Its next hop is on the server's
-/// cable and has an Ethernet address that no interface has. The server's interface counts such a
-/// packet, and IP drops it at once as one for another host (`ip_rcv_core`). This costs little,
-/// needs neither a module nor a filter, and is the same in every mode.
-pub(crate) const SINK: &str = "10.128.0.0/9";
-pub(crate) const SINK_HOP: &str = "192.168.1.99";
-pub(crate) const SINK_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x99];
-const SINK_MAC_TEXT: &str = "02:00:00:00:00:99";
 
 /// Builds a client and a server with one cable between them.
 pub(crate) fn cable(network: &Network) -> Result<()> {
@@ -77,58 +63,6 @@ pub(crate) fn lab(network: &Network) -> Result<()> {
     prepare_ends(network)
 }
 
-pub(crate) fn lab_file(network: &Network) -> String {
-    format!("/run/{}.toml", network.router)
-}
-
-/// The topology file of the lab.
-pub(crate) fn lab_text(network: &Network) -> String {
-    let Network { client, neighbour, .. } = network;
-    let router = router_text(network);
-    format!(
-        r#"{router}
-[[bridge]]
-name = "v-net-0"
-address = "192.168.15.5/24"
-[[namespace]]
-name = "{client}"
-interface = "eth0"
-port = "red"
-bridge = "v-net-0"
-address = "{CLIENT}/24"
-[[namespace]]
-name = "{neighbour}"
-interface = "eth0"
-port = "blue"
-bridge = "v-net-0"
-address = "{NEIGHBOUR}/24"
-[[masquerade]]
-source = "192.168.15.0/24"
-uplink = "ens3"
-"#
-    )
-}
-
-/// The part of the topology file that all labs share: the name, the router and its uplink.
-pub(crate) fn router_text(network: &Network) -> String {
-    let Network { server, router, .. } = network;
-    let (nat, uplink) = (network.mode.nat_keys(network.kind), network.mode.uplink_keys());
-    format!(
-        r#"name = "{router}"
-[nat]
-{nat}
-[router]
-namespace = "{router}"
-routes = [{{ to = "{SINK}", via = "{SINK_HOP}" }}]
-[[uplink]]
-name = "ens3"
-address = "{UPLINK}/24"
-gateway = "{SERVER}"
-{uplink}
-outside = {{ namespace = "{server}", interface = "eth0", address = "{SERVER}/24" }}"#
-    )
-}
-
 /// Prepares both ends for many connections in a row and for many destinations, and adds the sink.
 fn prepare_ends(network: &Network) -> Result<()> {
     ip(&format!("-n {} link set lo up", network.server))?;
@@ -137,7 +71,7 @@ fn prepare_ends(network: &Network) -> Result<()> {
         set(end, "ipv4/ip_local_port_range", "1024 65535")?;
         set(end, "ipv4/tcp_tw_reuse", "1")?;
         // The end that connects in one workload listens in another.
-        set(end, "ipv4/ip_local_reserved_ports", &workloads::server_ports())?;
+        set(end, "ipv4/ip_local_reserved_ports", &server_ports())?;
     }
     if let Some(router) = network.router_namespace() {
         add_sink(router)?;
@@ -164,4 +98,15 @@ pub(crate) fn disable_offloads(network: &Network) -> Result<()> {
         tool(namespace, "ethtool", &format!("-K {link} tso off gso off gro off"))?;
     }
     Ok(())
+}
+
+/// Sets whether bridged packets go through netfilter. A kernel without br_netfilter counts as off.
+pub(crate) fn bridge_netfilter(network: &Network, on: bool) -> Result<()> {
+    const KEY: &str = "bridge/bridge-nf-call-iptables";
+    let path = format!("/proc/sys/net/{KEY}");
+    if !on && !std::path::Path::new(&path).exists() {
+        return Ok(());
+    }
+    set(&network.router, KEY, if on { "1" } else { "0" })
+        .context("br_netfilter is not there: `modprobe br_netfilter`")
 }

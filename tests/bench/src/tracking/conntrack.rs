@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{networks::Network, tools::get};
+use crate::{network::Network, tools::get};
 
 /// The number of connections of the router.
 pub(super) fn count(network: &Network) -> Result<u64> {

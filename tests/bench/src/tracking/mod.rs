@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use netns_tests::enter;
 use netns_user::datapath::Datapath;
 
-use crate::{modes::Mode, networks::Network};
+use crate::{modes::Mode, network::Network};
 
 mod conntrack;
 mod ours;

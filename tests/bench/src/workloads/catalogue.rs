@@ -1,7 +1,13 @@
 //! All workloads, in their order in the table.
 
-use super::{Better, Metric, Publication, Series, Task, Workload};
-use crate::{modes::Mode, networks::NetworkKind};
+use super::{
+    publish::{self, Publication},
+    workload::{Better, Metric, Series, Task, Workload},
+};
+use crate::{
+    modes::Mode,
+    network::{NetworkKind, PORT},
+};
 
 const fn more(name: &'static str, unit: &'static str) -> Metric {
     Metric { name, unit, better: Better::More }
@@ -339,6 +345,16 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         ..BASE
     },
 ];
+
+/// The ports that servers listen on, separated by commas.
+pub(crate) fn server_ports() -> String {
+    let published = WORKLOADS.iter().filter_map(|workload| match workload.task {
+        Task::Publish { ports, .. } => Some(publish::last(ports)),
+        _ => None,
+    });
+    let ports: Vec<_> = published.chain([PORT]).map(|port| port.to_string()).collect();
+    ports.join(",")
+}
 
 #[cfg(test)]
 mod tests {

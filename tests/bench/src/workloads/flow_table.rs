@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use super::generator::{Generator, send_all};
 use crate::{
-    networks::Network,
+    network::Network,
     statistics::as_f64,
     tracking::{Flushed, Memory, capacity, ensure_all_live, ensure_capacity, flush},
 };

@@ -14,7 +14,7 @@ use netns_tests::{bind_to_interface, enter, inside, mac_of};
 use socket2::{Domain, Socket, Type};
 
 use super::ring::{self, Ring};
-use crate::{networks::Network, topology::SINK_MAC};
+use crate::network::{Network, SINK_MAC};
 
 /// Frames per system call.
 const BATCH: usize = 64;
@@ -32,7 +32,7 @@ const LENGTH: usize = VNET + ETHERNET + IPV4 + UDP + PAYLOAD;
 const AT_IPV4: usize = VNET + ETHERNET;
 const AT_UDP: usize = AT_IPV4 + IPV4;
 
-/// The first address of [`crate::topology::SINK`] that flows go to, and how many there are.
+/// The first address of [`crate::network::SINK`] that flows go to, and how many there are.
 const FIRST: u32 = u32::from_be_bytes([10, 128, 0, 1]);
 pub(super) const ADDRESSES: u32 = (1 << 23) - 2;
 

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result};
 use netns_tests::enter;
 use serde_json::Value;
 
-use super::{CLIENT, Done, SERVER};
+use super::ends::Done;
 use crate::{
-    cpu,
-    networks::Network,
+    cpu::{self, CLIENT, SERVER},
+    network::Network,
     tools::{not_started, output},
 };
 

@@ -14,12 +14,13 @@ use anyhow::{Context as _, Result, ensure};
 use netns_tests::{DEADLINE, netns_path};
 use nix::net::if_::if_nametoindex;
 
-use super::packet_cost;
+use super::{ends::on_client_cpu, packet_cost};
 use crate::{
-    modes::{Mode, bridge_netfilter},
-    networks::{Network, NetworkKind},
+    lab_file::{lab_file, router_text},
+    modes::Mode,
+    network::{Network, NetworkKind, SERVER, SINK, SINK_HOP, UPLINK},
     tools::{finish, ip, set, tool},
-    topology::{self, SERVER, SINK, SINK_HOP, UPLINK},
+    topology::{add_sink, bridge_netfilter},
 };
 
 /// The bridge's address; the namespaces have the addresses that follow.
@@ -50,8 +51,8 @@ pub(super) fn lab(mode: Mode, namespaces: u16, window: Duration) -> Result<Vec<f
     let built = up(&network, namespaces);
     let up_after = begin.elapsed().as_secs_f64();
     let cost = built.and_then(|()| {
-        topology::add_sink(&network.router)?;
-        super::on_client_cpu(|| packet_cost::cost(&network, 1, window))
+        add_sink(&network.router)?;
+        on_client_cpu(|| packet_cost::cost(&network, 1, window))
     });
     let begin = Instant::now();
     let removed = down(&network, namespaces);
@@ -67,7 +68,7 @@ pub(super) fn lab(mode: Mode, namespaces: u16, window: Duration) -> Result<Vec<f
 fn up(network: &Network, namespaces: u16) -> Result<()> {
     match network.mode {
         Mode::Ours | Mode::OursPeer | Mode::OursViaStack => {
-            let file = topology::lab_file(network);
+            let file = lab_file(network);
             fs::write(&file, lab_text(network, namespaces))?;
             finish(Command::new(netns_path()).args(["up", &file]))
         }
@@ -94,7 +95,7 @@ fn down(network: &Network, namespaces: u16) -> Result<()> {
 
 fn lab_text(network: &Network, namespaces: u16) -> String {
     let Network { client_address, .. } = network;
-    let router = topology::router_text(network);
+    let router = router_text(network);
     format!(
         r#"{router}
 [[bridge]]

@@ -23,11 +23,14 @@ use nix::{
 };
 
 use super::{
-    CLIENT, PATIENCE, SERVER, StopOnDrop,
+    ends::{PATIENCE, StopOnDrop, join},
     generator::{Generator, arrived, arrived_at_rest},
-    join,
 };
-use crate::{cpu::pin, networks::Network, statistics::as_f64};
+use crate::{
+    cpu::{CLIENT, SERVER, pin},
+    network::Network,
+    statistics::as_f64,
+};
 
 /// The load: 64 packets every 500 µs, which are 128,000 a second. Every mode can carry that. They
 /// come in bursts, as packets from a link do, and are the same in every mode.

@@ -1,20 +1,13 @@
 //! The workloads: each is run by a client and a server, which have a CPU each.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::Result;
-use serde::Serialize;
 
-use crate::{
-    cpu::{self, CLIENT, SERVER},
-    modes::Mode,
-    networks::{self, Network, NetworkKind},
-};
+use crate::network::Network;
 
-mod catalogue;
+pub(crate) mod catalogue;
+mod ends;
 mod flow_table;
 mod generator;
 mod iperf;
@@ -25,120 +18,12 @@ mod publish;
 mod ring;
 mod tcp;
 mod udp;
+pub(crate) mod workload;
 
-pub(crate) use catalogue::WORKLOADS;
-use publish::Publication;
-
-/// How long an end waits for a packet before it fails.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Whether a larger or a smaller figure is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Better {
-    More,
-    Less,
-    /// The figure is a setting, or the same in every mode.
-    Neither,
-}
-
-/// A quantity that is measured in a workload.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Metric {
-    pub(crate) name: &'static str,
-    pub(crate) unit: &'static str,
-    pub(crate) better: Better,
-}
-
-/// Works that differ in one number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Series {
-    pub(crate) name: &'static str,
-    /// The unit of the number.
-    pub(crate) x_is: &'static str,
-    pub(crate) x: u32,
-}
-
-impl Series {
-    const fn of(name: &'static str, x_is: &'static str) -> Self {
-        Self { name, x_is, x: 0 }
-    }
-
-    const fn at(self, x: u32) -> Self {
-        Self { x, ..self }
-    }
-}
-
-/// One workload: a task, the modes that it runs in, and the metrics that it measures.
-#[derive(Debug)]
-pub(crate) struct Workload {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
-    task: Task,
-    pub(crate) modes: &'static [Mode],
-    /// The kind of network that it needs.
-    pub(crate) kind: NetworkKind,
-    pub(crate) metrics: &'static [Metric],
-    pub(crate) series: Option<Series>,
-    /// The most rounds that it runs: a long workload needs fewer.
-    pub(crate) max_rounds: usize,
-    /// Whether `--quick` leaves it out.
-    pub(crate) is_long: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Task {
-    Udp { flows: u32 },
-    Forwarding { flows: u32 },
-    NewFlows { live: u32 },
-    Table,
-    TcpStream { parallel: usize },
-    TcpRequestResponse,
-    TcpConnect,
-    Publish { ports: u16, publication: Publication },
-    EastWest,
-    Latency,
-    Lab { namespaces: u16 },
-    RuleCost { ports: u16 },
-    Iperf,
-}
+use ends::{on_client_cpu, with_cpu};
+use workload::{Task, Workload};
 
 impl Workload {
-    /// Whether its name is `name`, or begins with `name` and a `-`.
-    pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    }
-
-    /// About how long a sample takes, for the estimate of the time left: the window and the setup.
-    pub(crate) fn expected(&self, window: Duration) -> Duration {
-        let flow = Duration::from_micros(10);
-        let before = match self.task {
-            Task::Forwarding { flows } => flow * flows,
-            Task::NewFlows { live } => flow * (2 * live).max(flow_table::FILLED),
-            Task::Table => flow * 300_000,
-            Task::Publish { ports, .. } | Task::RuleCost { ports } => {
-                Duration::from_micros(50) * ports.into()
-            }
-            Task::Lab { namespaces } => {
-                Duration::from_secs(1) + Duration::from_millis(20) * namespaces.into()
-            }
-            Task::Iperf => Duration::from_secs(1),
-            Task::Udp { flows } => flow * flows / 2,
-            Task::TcpStream { .. }
-            | Task::TcpRequestResponse
-            | Task::TcpConnect
-            | Task::EastWest
-            | Task::Latency => Duration::ZERO,
-        };
-        // Sockets, threads, and the flushes of the table before and after the sample.
-        window + before + Duration::from_millis(100)
-    }
-
-    /// Whether a second sample sends the same flows as the first.
-    pub(crate) const fn repeats_its_flows(&self) -> bool {
-        matches!(self.task, Task::Forwarding { .. })
-    }
-
     /// Takes one sample: a figure for each of [`Self::metrics`], counted where packets arrive.
     ///
     /// # Errors
@@ -170,51 +55,4 @@ impl Workload {
             Task::Latency => latency::under_load(network, window),
         }
     }
-}
-
-/// The ports that servers listen on, separated by commas.
-pub(crate) fn server_ports() -> String {
-    let published = WORKLOADS.iter().filter_map(|workload| match workload.task {
-        Task::Publish { ports, .. } => Some(publish::last(ports)),
-        _ => None,
-    });
-    let ports: Vec<_> = published.chain([networks::PORT]).map(|port| port.to_string()).collect();
-    ports.join(",")
-}
-
-/// How many units of work a sample did (packets, bits, transactions), and in how many seconds.
-#[derive(Clone, Copy, Debug)]
-struct Done {
-    units: f64,
-    seconds: f64,
-}
-
-/// The units per second, and the CPU time per unit: in seconds times `parts`.
-fn with_cpu(parts: f64, action: impl FnOnce() -> Result<Done>) -> Result<Vec<f64>> {
-    let (done, busy) = cpu::busy_during(action)?;
-    Ok(vec![done.units / done.seconds, busy * parts / done.units])
-}
-
-/// Runs a single-threaded action on the client's CPU.
-fn on_client_cpu<T: Send>(action: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    std::thread::scope(|scope| {
-        join(scope.spawn(|| {
-            cpu::pin(CLIENT)?;
-            action()
-        }))
-    })
-}
-
-/// Tells other threads to end when it is dropped, also by a panic.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Waits for a thread and returns its result.
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{
-    Publication,
+    ends::on_client_cpu,
     generator::{Generator, count_arrivals, send_all},
-    publish,
+    publish::{self, Publication},
 };
-use crate::{networks::Network, statistics::as_f64, tracking::ensure_capacity};
+use crate::{network::Network, statistics::as_f64, tracking::ensure_capacity};
 
 /// Nanoseconds per packet; several flows send one packet each in turn.
 pub(super) fn cost(network: &Network, flows: u32, window: Duration) -> Result<Vec<f64>> {
@@ -39,7 +39,7 @@ pub(super) fn cost_with_published_ports(
 ) -> Result<Vec<f64>> {
     const NEW: u32 = 10_000;
     publish::publish(network, ports, Publication::RulePerPort)?;
-    let measured = super::on_client_cpu(|| {
+    let measured = on_client_cpu(|| {
         let mut figures = cost(network, 1, window)?;
         let mut generator = Generator::new(network)?;
         let new = send_all(network, &mut generator, 1..NEW)?.ensure_complete()?;

@@ -11,12 +11,12 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use netns_tests::{enter, netns_path};
 
-use super::{tcp, with_cpu};
+use super::{ends::with_cpu, tcp};
 use crate::{
+    lab_file::{lab_file, lab_text},
     modes::Mode,
-    networks::Network,
+    network::{CLIENT, Network, UPLINK},
     tools::{finish, not_started, tool},
-    topology::{CLIENT, UPLINK, lab_file, lab_text},
 };
 
 /// The first published port; the others follow it.

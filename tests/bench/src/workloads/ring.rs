@@ -21,7 +21,7 @@ use nix::{
 };
 use socket2::Socket;
 
-use super::PATIENCE;
+use super::ends::PATIENCE;
 
 sockopt_impl!(
     /// Bypasses the queueing discipline; a veth link has none anyway.

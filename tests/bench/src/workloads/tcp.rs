@@ -11,8 +11,12 @@ use anyhow::{Context as _, Result};
 use netns_tests::enter;
 use socket2::SockRef;
 
-use super::{CLIENT, Done, PATIENCE, SERVER, join};
-use crate::{cpu::pin, networks::Network, statistics::as_f64};
+use super::ends::{Done, PATIENCE, join};
+use crate::{
+    cpu::{CLIENT, SERVER, pin},
+    network::Network,
+    statistics::as_f64,
+};
 
 /// The most connections in a sample. The client has more local ports than that; a used port stays
 /// in TIME_WAIT for a while.

@@ -19,10 +19,10 @@ use nix::{
     },
 };
 
-use super::{CLIENT, Done, PATIENCE, SERVER, StopOnDrop, join, with_cpu};
+use super::ends::{Done, PATIENCE, StopOnDrop, join, with_cpu};
 use crate::{
-    cpu::pin,
-    networks::Network,
+    cpu::{CLIENT, SERVER, pin},
+    network::Network,
     statistics::as_f64,
     tracking::{ensure_all_live, ensure_capacity},
 };

@@ -29,7 +29,6 @@ const KNOWN: &[Known] = &[
     known("netns-user/src/commands/exec", 2),
     known("netns-user/src/doctor", 15),
     known("netns-user/src/net/firewall", 3),
-    known("tests/bench/src", 17),
 ];
 
 /// An entry of the list as it was made.
