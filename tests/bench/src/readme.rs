@@ -141,10 +141,10 @@ fn plot(rows: &[Row]) -> String {
     let mut body = String::new();
     for (at, peer) in PEERS.into_iter().enumerate() {
         let (x, colour) = (LABELS + 170.0 * f64::from(u8::from(at > 0)), COLOURS[at]);
-        write!(
+        writeln!(
             body,
             "<rect x=\"{x}\" y=\"6\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\
-             <text x=\"{}\" y=\"17\">against {peer}</text>\n",
+             <text x=\"{}\" y=\"17\">against {peer}</text>",
             x + 18.0
         )
         .expect("text grows");
