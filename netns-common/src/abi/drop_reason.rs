@@ -13,7 +13,7 @@ macro_rules! drop_reasons {
             /// Every reason, in the order of their numbers.
             pub const ALL: [Self; [$($number),+].len()] = [$(Self::$variant),+];
 
-            /// How many counters there have to be: numbers may have gaps.
+            /// How many counters there have to be: numbers rise, and may have gaps.
             pub const SLOTS: u32 = Self::ALL[Self::ALL.len() - 1] as u32 + 1;
 
             /// The reason of a number; the last one for a number that none has.
@@ -131,4 +131,17 @@ drop_reasons! {
     MartianDestination = 41, "martian-destination";
     /// The packet arrived with a time to live of 0.
     NoTimeToLive = 42, "no-time-to-live";
+}
+
+const _: () = assert!(do_numbers_rise(), "the rows are not in the order of their numbers");
+
+const fn do_numbers_rise() -> bool {
+    let mut at = 1;
+    while at < DropReason::ALL.len() {
+        if DropReason::ALL[at - 1] as u32 >= DropReason::ALL[at] as u32 {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
