@@ -67,7 +67,10 @@ fn sigint_ends_up_between_two_namespaces() {
                 netns(&["down", "lecture"]).success();
             } else {
                 assert_eq!(status.code(), Some(code), "{stderr}");
-                assert!(stderr.contains("interrupted: lab \"lecture\""), "{stderr}");
+                assert!(
+                    stderr.contains("interrupted: all changes to lab \"lecture\" are undone"),
+                    "{stderr}"
+                );
             }
             before.is_unchanged();
             !stderr.contains(all_made)

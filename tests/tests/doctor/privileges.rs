@@ -31,7 +31,7 @@ fn doctor_without_root_lists_the_checks_that_it_skipped() {
     report.says("rights", &["not root", "sudo netns doctor"]);
     for check in ["eBPF programs", "tcx", "route lookup", "fragments", "firewall"] {
         report.has(check, "warning");
-        report.says(check, &["run it with sudo"]);
+        report.says(check, &["run netns doctor with sudo"]);
     }
     for check in ["kernel", "cgroup2", "rp_filter", "subnets"] {
         report.has(check, "ok");

@@ -13,7 +13,7 @@ fn up_enables_forwarding_and_doctor_reports_when_it_is_off_again() {
     let file = on_the_machine().write();
     let report = doctor_of(&file);
     report.has("ip_forward", "ok");
-    report.says("ip_forward", &["is 0", "switches it on"]);
+    report.says("ip_forward", &["is 0", "`netns up` sets it to 1"]);
     on_the_machine().up().success();
     inside("red").ping("192.168.1.1").success();
     run("sysctl -qw net.ipv4.ip_forward=0");

@@ -93,7 +93,7 @@ fn doctor_names_a_bridge_of_another_lab_without_proposing_it_as_uplink() {
     let report = doctor_of(&file);
     let finding = report.has("other-ways", "warning");
     assert!(!finding["command"].to_string().contains(">>"), "{finding:#}");
-    report.says("other-ways", &["br-first", "10.7.0.0/24", "other labs"]);
+    report.says("other-ways", &["br-first", "10.7.0.0/24", "interface of another lab"]);
     report.mend("other-ways").success();
 }
 
