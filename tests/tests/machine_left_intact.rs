@@ -390,7 +390,7 @@ fn an_interface_in_a_bridge_is_refused_as_uplink() {
             .masquerade("10.60.0.0/24", uplink)
     };
     let reason = "\"ens3\" is a port of bridge \"lan0\"";
-    of("ens3").up().fails_with(&[reason, "name \"lan0\" as the uplink"]);
+    of("ens3").up().fails_with(&[reason, "use \"lan0\" as the uplink"]);
     before.is_unchanged();
     let file = of("ens3").write();
     let doctor = netns(&["doctor", "--quick", file.path().to_str().expect("a path")]);

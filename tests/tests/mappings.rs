@@ -106,7 +106,8 @@ fn a_filter_without_a_mapping_is_a_usage_error() {
     netns(&["masquerade", "add", "10.0.0.0/8", "--mapping", "cone"])
         .fails_with_code(2, &["'cone'", "endpoint-independent"]);
     let plain = ["masquerade", "add", "192.168.15.1/32", "--mapping", "address-and-port-dependent"];
-    netns(&[&plain[..], &["--filtering", "address-dependent"]].concat())
-        .fails_with(&["--filtering address-dependent is for `--mapping endpoint-independent`"]);
+    netns(&[&plain[..], &["--filtering", "address-dependent"]].concat()).fails_with(&[
+        "--filtering address-dependent works only with `--mapping endpoint-independent`",
+    ]);
     netns(&plain).success();
 }

@@ -228,7 +228,7 @@ fn ps_shows_the_processes_of_each_namespace() {
     assert!(blue.stdout.contains("2222") && !blue.stdout.contains("1111"), "{blue}");
     netns(&["ps", "green"]).fails_with(&["no namespace \"green\""]);
     fs::write("/run/netns/dead", "").expect("a file");
-    netns(&["ps", "dead"]).fails_with(&["dead", "is a plain file and not a namespace"]);
+    netns(&["ps", "dead"]).fails_with(&["dead", "is no namespace, only a file"]);
     netns(&["ps"]).success().shows(&["1111"]);
 }
 
