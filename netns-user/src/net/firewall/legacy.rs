@@ -7,7 +7,7 @@ use std::{
     os::fd::AsRawFd as _,
 };
 
-use super::{Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule};
+use super::ruleset::{Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule};
 use crate::net::NetError;
 
 /// `IPT_SO_GET_INFO` and `IPT_SO_GET_ENTRIES`.

@@ -13,7 +13,9 @@ use netlink_packet_netfilter::{
 };
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use super::{Action, Chain, Condition, Family, Interface, InterfaceName, Origin, Policy, Rule};
+use super::ruleset::{
+    Action, Chain, Condition, Family, Interface, InterfaceName, Origin, Policy, Rule,
+};
 use crate::net::{NetError, exchange::exchange};
 
 /// Verdicts of netfilter (linux/netfilter.h).

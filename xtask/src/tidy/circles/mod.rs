@@ -30,7 +30,6 @@ const KNOWN: &[Known] = &[
     known("netns-user/src/datapath", 3),
     known("netns-user/src/doctor", 15),
     known("netns-user/src/lab", 4),
-    known("netns-user/src/net/firewall", 3),
     known("tests/bench/src", 17),
 ];
 
