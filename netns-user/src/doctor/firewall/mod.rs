@@ -9,13 +9,18 @@ mod judge;
 
 use std::io;
 
-use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER, shell};
+use super::{
+    finding::{Finding, Verdict},
+    forwarding::OWN_ROUTER,
+    subject::{Router, Subject},
+};
 use crate::{
     net::{
         NetError, Netlink,
         firewall::{self, Chain, Family, Origin},
         sysctl,
     },
+    shell,
     topology::Topology,
 };
 use judge::{Fate, Indexes, fate};

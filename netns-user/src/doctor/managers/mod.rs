@@ -7,7 +7,11 @@ mod networkmanager;
 
 use std::{fs, path::Path};
 
-use super::{Finding, Router, Subject, forwarding::OWN_ROUTER};
+use super::{
+    finding::Finding,
+    forwarding::OWN_ROUTER,
+    subject::{Router, Subject},
+};
 use crate::topology::Topology;
 use links::links_of;
 

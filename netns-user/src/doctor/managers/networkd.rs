@@ -7,7 +7,10 @@ use super::{
     configuration::{entries, matches},
     links::{Kind, LabLink, names},
 };
-use crate::doctor::{Finding, Verdict, shell};
+use crate::{
+    doctor::finding::{Finding, Verdict},
+    shell,
+};
 
 pub(super) const CHECK: &str = "systemd-networkd";
 

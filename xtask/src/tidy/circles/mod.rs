@@ -27,7 +27,6 @@ struct Known {
 /// The circles that there are. This list only becomes shorter.
 const KNOWN: &[Known] = &[
     known("netns-user/src/datapath", 3),
-    known("netns-user/src/doctor", 15),
     known("netns-user/src/lab", 4),
     known("tests/bench/src", 17),
 ];
