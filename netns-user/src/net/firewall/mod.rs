@@ -10,9 +10,7 @@ mod ruleset;
 
 use super::error::NetError;
 
-pub use ruleset::{
-    Action, Chain, Condition, Family, Interface, InterfaceName, Origin, Policy, Rule,
-};
+pub use ruleset::{Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule};
 
 /// All chains that forwarded packets may pass.
 ///

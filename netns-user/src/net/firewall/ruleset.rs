@@ -1,21 +1,15 @@
 //! Chains and rules of a packet filter, as far as they decide about forwarded packets.
 
-/// The subsystem that has a chain.
+/// The subsystem that has a chain, and the packets that its table is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// nf_tables, by `nft` or by `iptables-nft`.
-    Nftables(Family),
     /// ip_tables, by `iptables-legacy`.
     Legacy,
-}
-
-/// The packets that a table of nftables is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Family {
+    /// nf_tables, by `nft` or by `iptables-nft`: IPv4.
     Ip,
-    /// IPv4 and IPv6.
+    /// nf_tables: IPv4 and IPv6.
     Inet,
-    /// Frames between ports of a bridge.
+    /// nf_tables: frames between ports of a bridge.
     Bridge,
 }
 
@@ -56,6 +50,17 @@ pub enum Condition {
     Other,
 }
 
+impl Condition {
+    /// The condition of a match of iptables; `None` for a comment, which matches everything.
+    pub(super) fn of_match(name: &str) -> Option<Self> {
+        match name {
+            "conntrack" | "state" => Some(Self::Connection),
+            "comment" => None,
+            _ => Some(Self::Other),
+        }
+    }
+}
+
 /// The interfaces of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -72,6 +77,14 @@ pub enum InterfaceName {
     Index(u32),
 }
 
+impl InterfaceName {
+    /// The name whose bytes a rule compares. For a whole name its end is compared too, for a
+    /// pattern such as "br-+" only what is before the "+".
+    pub(super) fn compared(bytes: &[u8]) -> Self {
+        if bytes.contains(&0) { Self::Exact(text(bytes)) } else { Self::Prefix(text(bytes)) }
+    }
+}
+
 /// The action of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -84,4 +97,10 @@ pub enum Action {
     Goto(String),
     /// Counts, logs or marks, and continues with the next rule.
     Continue,
+}
+
+/// A text that ends at the first zero byte.
+pub(super) fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
