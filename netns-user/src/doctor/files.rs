@@ -4,7 +4,10 @@ use std::{fs, io};
 
 use nix::unistd::geteuid;
 
-use super::{Finding, Subject, Verdict};
+use super::{
+    finding::{Finding, Verdict},
+    subject::Subject,
+};
 use crate::datapath::{DatapathError, probe};
 
 const BPFFS: &str = "bpffs";

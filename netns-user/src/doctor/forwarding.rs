@@ -4,8 +4,11 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use super::{Finding, Router, Subject, Verdict, real_uplinks, shell};
-use crate::net::sysctl;
+use super::{
+    finding::{Finding, Verdict},
+    subject::{Router, Subject, real_uplinks},
+};
+use crate::{net::sysctl, shell};
 
 const IP_FORWARD: &str = "ip_forward";
 const RP_FILTER: &str = "rp_filter";

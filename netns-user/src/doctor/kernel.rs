@@ -4,7 +4,10 @@ use std::{fs::File, io, path::Path};
 
 use nix::{sys::utsname::uname, unistd::geteuid};
 
-use super::{Finding, KERNEL_LOG, Subject, Trial, Verdict};
+use super::{
+    finding::{Finding, KERNEL_LOG, Verdict},
+    subject::{Subject, Trial},
+};
 use crate::{
     datapath::{DatapathError, ROUTE_MARKS, probe, shows_bridge_ports},
     net::{Cable, NetError, Netlink, kernel, netns},

@@ -1,7 +1,10 @@
 //! Checks for programs of a router that listen on a forwarded port, and names those that cannot
 //! connect to a forward.
 
-use super::{Finding, Router, Subject, Verdict};
+use super::{
+    finding::{Finding, Verdict},
+    subject::{Router, Subject},
+};
 use crate::lab::{self, ShadowedListener};
 
 const CHECK: &str = "listeners";

@@ -2,9 +2,13 @@
 
 use nix::unistd::geteuid;
 
-use super::{Finding, Subject, Verdict, shell};
+use super::{
+    finding::{Finding, Verdict},
+    subject::Subject,
+};
 use crate::{
     lab::{self, LabError},
+    shell,
     step::Step,
 };
 

@@ -3,9 +3,14 @@
 
 use std::collections::HashSet;
 
-use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER, shell};
+use super::{
+    finding::{Finding, Verdict},
+    forwarding::OWN_ROUTER,
+    subject::{Router, Subject},
+};
 use crate::{
     lab::{self, UncoveredInterface},
+    shell,
     topology::Topology,
 };
 

@@ -1,7 +1,13 @@
 //! Checks for traffic shaping on router ports, which most packets of a lab bypass.
 
-use super::{Finding, Subject, Verdict, shell};
-use crate::lab::{self, QueueOnPort};
+use super::{
+    finding::{Finding, Verdict},
+    subject::Subject,
+};
+use crate::{
+    lab::{self, QueueOnPort},
+    shell,
+};
 
 const CHECK: &str = "queues";
 

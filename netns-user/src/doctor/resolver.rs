@@ -2,7 +2,11 @@
 
 use std::{fs, net::IpAddr, path::Path};
 
-use super::{Finding, Subject, Verdict, real_uplinks, shell};
+use super::{
+    finding::{Finding, Verdict},
+    subject::{Subject, real_uplinks},
+};
+use crate::shell;
 
 const CHECK: &str = "resolver";
 const LIST: &str = "/etc/resolv.conf";

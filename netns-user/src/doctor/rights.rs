@@ -4,7 +4,10 @@ use std::{fs, io};
 
 use nix::unistd::geteuid;
 
-use super::{Finding, KERNEL_LOG, Subject, Verdict};
+use super::{
+    finding::{Finding, KERNEL_LOG, Verdict},
+    subject::Subject,
+};
 use crate::datapath::probe;
 
 const CHECK: &str = "rights";

@@ -2,10 +2,15 @@
 
 use ipnet::Ipv4Net;
 
-use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER, real_uplinks, shell};
+use super::{
+    finding::{Finding, Verdict},
+    forwarding::OWN_ROUTER,
+    subject::{Router, Subject, real_uplinks},
+};
 use crate::{
     lab::{self, LabError, Reachability},
     net::{Link, Netlink},
+    shell,
     topology::{AUTO, Bridge, Topology},
 };
 

@@ -32,7 +32,7 @@ use nix::{
 
 use procfs::process::Process;
 
-use super::{cannot_run, mounts, own_mounts, terminal::Terminal};
+use super::{failure::cannot_run, mounts, terminal::Terminal};
 
 /// The message of the init when everything is mounted; any other message is an error.
 const READY: &str = "ready";
@@ -51,7 +51,7 @@ pub(super) fn run(name: &str, namespace: File, mut command: Command) -> anyhow::
     let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC)
         .context("cannot wait for signals")?;
 
-    own_mounts()?;
+    mounts::own_mounts()?;
     unshare(CloneFlags::CLONE_NEWPID).context("cannot make a PID namespace")?;
     let init = Init::start(name, &namespace)?;
     let enter = move || {

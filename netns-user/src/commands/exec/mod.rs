@@ -1,27 +1,17 @@
 //! `netns exec NAME -- CMD`
 
+mod failure;
 mod isolate;
 mod mounts;
 mod terminal;
 
 use std::{
-    ffi::OsStr,
-    io,
     os::unix::process::CommandExt,
     process::{Command, ExitCode},
 };
 
-use anyhow::Context;
-use nix::{
-    mount::{MsFlags, mount},
-    sched::{CloneFlags, unshare},
-};
-
 use crate::{cli::ExecArgs, lab, net::netns};
-
-/// The exit codes of a shell for a command that cannot be run, and for one that does not exist.
-const CANNOT_RUN: u8 = 126;
-const NOT_FOUND: u8 = 127;
+use failure::cannot_run;
 
 /// Runs the command inside the namespace: as this process, or isolated as its child.
 ///
@@ -39,22 +29,8 @@ pub fn run(args: &ExecArgs) -> anyhow::Result<ExitCode> {
         return isolate::run(&args.name, namespace, command);
     }
     netns::enter(&args.name)?;
-    own_mounts()?;
+    mounts::own_mounts()?;
     mounts::sys(&args.name)?;
     mounts::lay_over_etc(&args.name)?;
     Ok(cannot_run(program, &command.exec()))
-}
-
-/// Gives this process its own mount namespace.
-fn own_mounts() -> anyhow::Result<()> {
-    unshare(CloneFlags::CLONE_NEWNS).context("cannot create a mount namespace")?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
-        .context("cannot make the mounts private")
-}
-
-/// Reports why the command does not run, and returns the exit code of a shell.
-fn cannot_run(program: &OsStr, error: &io::Error) -> ExitCode {
-    let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
-    crate::tell!("error: cannot run {}: {error}", program.display());
-    ExitCode::from(code)
 }

@@ -1,5 +1,4 @@
-//! The mounts of a command: /sys, /etc and /proc, in a mount namespace that the caller has made for
-//! the command.
+//! The mounts of a command: its own mount namespace, and in it /sys, /etc and /proc.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,8 +11,16 @@ use anyhow::Context;
 use nix::{
     errno::Errno,
     mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
     sys::statvfs::{FsFlags, statvfs},
 };
+
+/// Gives this process its own mount namespace.
+pub(super) fn own_mounts() -> anyhow::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).context("cannot create a mount namespace")?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
+        .context("cannot make the mounts private")
+}
 
 /// Mounts a /proc that shows the processes of the caller's PID namespace over the old one. Mounts
 /// below the old one are hidden then, since they belong to the view of other processes.

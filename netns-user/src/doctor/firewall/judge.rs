@@ -5,8 +5,12 @@ use crate::net::firewall::{Action, Chain, Condition, Interface, InterfaceName, P
 /// How deep nftables lets chains jump (`NFT_JUMP_STACK_SIZE`).
 const DEEPEST: usize = 16;
 
-/// The index of an interface by its name.
-pub(super) type Indexes<'a> = &'a dyn Fn(&str) -> Option<u32>;
+/// The packet filter of a machine.
+pub(super) struct Firewall<'a> {
+    pub chains: &'a [Chain],
+    /// The index of an interface by its name.
+    pub index: &'a dyn Fn(&str) -> Option<u32>,
+}
 
 /// The result of a chain for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,94 +21,78 @@ pub(super) enum Fate {
     Dropped,
 }
 
-/// Evaluates a chain for the first packet of a connection, of which only the interfaces are known.
-/// Rules with other conditions are assumed not to drop it.
-pub(super) fn fate(
-    chains: &[Chain],
-    base: &Chain,
-    (from, to): (&str, &str),
-    index: Indexes<'_>,
-) -> Fate {
-    let mut walk = Walk { chains, from, to, index, may_pass: false };
-    let accepted = walk
-        .chain(base, 0)
-        .map_or_else(|| base.forward_policy != Some(Policy::Drop), |end| end == Policy::Accept);
-    match (accepted, walk.may_pass) {
-        (true, _) => Fate::Passes,
-        (false, true) => Fate::MayPass,
-        (false, false) => Fate::Dropped,
+impl Firewall<'_> {
+    /// The chains that the kernel calls for each forwarded packet.
+    pub(super) fn bases(&self) -> impl Iterator<Item = &Chain> {
+        self.chains.iter().filter(|chain| chain.forward_policy.is_some())
     }
-}
 
-/// Whether a condition holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Holds {
-    No,
-    Perhaps,
-    Yes,
-}
+    /// Evaluates a chain for the first packet of a connection, of which only the interfaces are
+    /// known. Rules with other conditions are assumed not to drop it.
+    pub(super) fn fate(&self, base: &Chain, path: (&str, &str)) -> Fate {
+        let mut may_pass = false;
+        let end = self.walk(base, path, 0, &mut may_pass).or(base.forward_policy);
+        match (end, may_pass) {
+            (Some(Policy::Accept) | None, _) => Fate::Passes,
+            (Some(Policy::Drop), true) => Fate::MayPass,
+            (Some(Policy::Drop), false) => Fate::Dropped,
+        }
+    }
 
-struct Walk<'a> {
-    chains: &'a [Chain],
-    from: &'a str,
-    to: &'a str,
-    index: Indexes<'a>,
-    /// Whether some rule might have accepted the packet.
-    may_pass: bool,
-}
-
-impl Walk<'_> {
-    /// `None` when the chain does not decide.
-    fn chain(&mut self, chain: &Chain, depth: usize) -> Option<Policy> {
+    /// `None` when the chain does not decide. Notes whether some rule might have accepted the
+    /// packet.
+    fn walk(
+        &self,
+        chain: &Chain,
+        path: (&str, &str),
+        depth: usize,
+        may_pass: &mut bool,
+    ) -> Option<Policy> {
         if depth > DEEPEST {
             return None;
         }
         for rule in &chain.rules {
-            let holds = rule.conditions.iter().map(|condition| self.holds(condition)).min();
-            let certain = match holds.unwrap_or(Holds::Yes) {
-                Holds::No => continue,
-                Holds::Perhaps => false,
-                Holds::Yes => true,
+            if rule.conditions.iter().any(|condition| self.fails(condition, path)) {
+                continue;
+            }
+            let mut named = |name: &String| {
+                let place = (chain.origin, &chain.table, name);
+                let is_it = |chain: &&Chain| (chain.origin, &chain.table, &chain.name) == place;
+                self.walk(self.chains.iter().find(is_it)?, path, depth + 1, may_pass)
             };
             let (end, leaves) = match &rule.action {
                 Action::Continue => (None, false),
                 Action::Accept => (Some(Policy::Accept), true),
                 Action::Drop => (Some(Policy::Drop), true),
                 Action::Return => (None, true),
-                Action::Jump(name) => (self.named(chain, name, depth), false),
-                Action::Goto(name) => (self.named(chain, name, depth), true),
+                Action::Jump(name) => (named(name), false),
+                Action::Goto(name) => (named(name), true),
             };
+            let certain = !rule.conditions.contains(&Condition::Other);
             if certain && (leaves || end.is_some()) {
                 return end;
             }
-            self.may_pass |= end == Some(Policy::Accept);
+            *may_pass |= end == Some(Policy::Accept);
         }
         None
     }
 
-    fn named(&mut self, from: &Chain, name: &str, depth: usize) -> Option<Policy> {
-        let is_it = |chain: &&Chain| {
-            chain.origin == from.origin && chain.table == from.table && chain.name == name
-        };
-        let chain = self.chains.iter().find(is_it)?;
-        self.chain(chain, depth + 1)
-    }
-
-    fn holds(&self, condition: &Condition) -> Holds {
-        let is = |interface: &Interface, name: &str| {
-            let same = match &interface.name {
-                InterfaceName::Exact(wanted) => wanted == name,
-                InterfaceName::Prefix(wanted) => name.starts_with(wanted.as_str()),
-                InterfaceName::Index(wanted) => (self.index)(name) == Some(*wanted),
-            };
-            if same == interface.negated { Holds::No } else { Holds::Yes }
+    /// Whether a condition certainly does not hold.
+    fn fails(&self, condition: &Condition, (from, to): (&str, &str)) -> bool {
+        let is_not = |interface: &Interface, name: &str| {
+            interface.negated
+                == match &interface.name {
+                    InterfaceName::Exact(wanted) => wanted == name,
+                    InterfaceName::Prefix(wanted) => name.starts_with(wanted.as_str()),
+                    InterfaceName::Index(wanted) => (self.index)(name) == Some(*wanted),
+                }
         };
         match condition {
-            Condition::In(interface) => is(interface, self.from),
-            Condition::Out(interface) => is(interface, self.to),
+            Condition::In(interface) => is_not(interface, from),
+            Condition::Out(interface) => is_not(interface, to),
             // The first packet of a connection is not of an established one.
-            Condition::Connection => Holds::No,
-            Condition::Other => Holds::Perhaps,
+            Condition::Connection => true,
+            Condition::Other => false,
         }
     }
 }
@@ -112,11 +100,11 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::firewall::{Family, Origin, Rule};
+    use crate::net::firewall::{Origin, Rule};
 
     fn chain(name: &str, policy: Option<Policy>, rules: Vec<Rule>) -> Chain {
         Chain {
-            origin: Origin::Nftables(Family::Ip),
+            origin: Origin::Ip,
             table: "filter".into(),
             name: name.into(),
             forward_policy: policy,
@@ -133,7 +121,7 @@ mod tests {
     }
 
     fn fate_of(chains: &[Chain]) -> Fate {
-        fate(chains, &chains[0], ("br-a", "br-b"), &|_| None)
+        Firewall { chains, index: &|_| None }.fate(&chains[0], ("br-a", "br-b"))
     }
 
     #[test]
@@ -190,7 +178,8 @@ mod tests {
         let by = |name| {
             let condition = Condition::In(Interface { name, negated: false });
             let base = chain("F", Some(Policy::Drop), vec![rule(vec![condition], Action::Accept)]);
-            fate(&[], &base, ("br-a", "br-b"), &|name| (name == "br-a").then_some(7))
+            let index = |name: &str| (name == "br-a").then_some(7);
+            Firewall { chains: &[], index: &index }.fate(&base, ("br-a", "br-b"))
         };
         assert_eq!(by(InterfaceName::Prefix("br-".into())), Fate::Passes);
         assert_eq!(by(InterfaceName::Prefix("virbr".into())), Fate::Dropped);

@@ -9,16 +9,21 @@ mod judge;
 
 use std::io;
 
-use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER, shell};
+use super::{
+    finding::{Finding, Verdict},
+    forwarding::OWN_ROUTER,
+    subject::{Router, Subject},
+};
 use crate::{
     net::{
         NetError, Netlink,
-        firewall::{self, Chain, Family, Origin},
+        firewall::{self, Chain, Origin},
         sysctl,
     },
+    shell,
     topology::Topology,
 };
-use judge::{Fate, Indexes, fate};
+use judge::{Fate, Firewall};
 
 const CHECK: &str = "firewall";
 /// Shows all rules.
@@ -38,55 +43,60 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     };
     let links = Netlink::open().and_then(|netlink| netlink.links()).unwrap_or_default();
     let index = |name: &str| links.iter().find(|link| link.name == name).map(|link| link.index);
+    let firewall = Firewall { chains: &chains, index: &index };
     let bridged = sysctl::read(BRIDGED).is_ok_and(|value| value != "0");
-    let mut findings = judge(&chains, subject, bridged, &index);
-    findings.push(br_netfilter(&chains, subject, bridged, &index));
+    let mut findings = judge(&firewall, subject, bridged);
+    findings.push(br_netfilter(&firewall, subject, bridged));
     findings
 }
 
+/// Whether packets from a bridge back to it do not pass for certain.
+fn drops(firewall: &Firewall<'_>, chain: &Chain, bridge: &str) -> bool {
+    firewall.fate(chain, (bridge, bridge)) != Fate::Passes
+}
+
 /// The setting is on by default once its module is loaded. Docker and Kubernetes load it.
-fn br_netfilter(chains: &[Chain], subject: &Subject, bridged: bool, index: Indexes<'_>) -> Finding {
+fn br_netfilter(firewall: &Firewall<'_>, subject: &Subject, bridged: bool) -> Finding {
     if !bridged {
         return Finding::sound(BR_NETFILTER, "off: bridged frames bypass the firewall");
     }
     let found = "bridge-nf-call-iptables is 1: bridged frames pass through the firewall";
     let bridges: Vec<&str> = match subject.router() {
-        Router::Own => return Finding::sound(BR_NETFILTER, found).meaning(OWN_ROUTER),
         Router::Any => vec![ANY_BRIDGE],
-        Router::Machine(lab) if lab.nat.via_stack => shared_bridges(lab).collect(),
-        Router::Machine(_) => {
-            return Finding::sound(BR_NETFILTER, found)
-                .meaning("not relevant: packets between namespaces on one bridge bypass it");
+        Router::Machine(lab) => shared_bridges(lab).map(|(bridge, _)| bridge).collect(),
+        Router::Own => Vec::new(),
+    };
+    let dropped = |bridge: &&str| {
+        firewall.bases().any(|it| it.origin != Origin::Bridge && drops(firewall, it, bridge))
+    };
+    let harmless = match subject.router() {
+        Router::Own => OWN_ROUTER,
+        Router::Machine(lab) if !lab.nat.via_stack => {
+            "not relevant: packets between namespaces on one bridge bypass it"
+        }
+        _ if bridges.is_empty() => "not relevant: no bridge of the lab has two namespaces",
+        _ if !bridges.iter().any(dropped) => "not relevant: the firewall accepts them",
+        _ => {
+            return Finding::new(BR_NETFILTER, Verdict::Doubtful, found)
+                .meaning(
+                    "with via_stack, the firewall drops packets between namespaces on one bridge: \
+                     add a rule that accepts them, or set this to 0 unless Docker or Kubernetes \
+                     need it",
+                )
+                .command(shell::sysctl(&format!("net/{BRIDGED}"), "0"));
         }
     };
-    let drops = |bridge: &&str| {
-        let of_packets = |chain: &&Chain| chain.origin != Origin::Nftables(Family::Bridge);
-        let base = chains.iter().filter(|chain| chain.forward_policy.is_some());
-        base.filter(of_packets)
-            .any(|chain| fate(chains, chain, (bridge, bridge), index) != Fate::Passes)
-    };
-    if bridges.is_empty() {
-        return Finding::sound(BR_NETFILTER, found)
-            .meaning("not relevant: no bridge of the lab has two namespaces");
-    }
-    if !bridges.iter().any(drops) {
-        return Finding::sound(BR_NETFILTER, found)
-            .meaning("not relevant: the firewall accepts them");
-    }
-    Finding::new(BR_NETFILTER, Verdict::Doubtful, found)
-        .meaning(
-            "with via_stack, the firewall drops packets between namespaces on one bridge: add a \
-             rule that accepts them, or set this to 0 unless Docker or Kubernetes need it",
-        )
-        .command(shell::sysctl(&format!("net/{BRIDGED}"), "0"))
+    Finding::sound(BR_NETFILTER, found).meaning(harmless)
 }
 
-/// Bridges with more than one namespace.
-fn shared_bridges(lab: &Topology) -> impl Iterator<Item = &str> {
-    lab.bridges
-        .iter()
-        .map(|bridge| bridge.name.as_str())
-        .filter(|bridge| lab.plugged().filter(|(_, plug)| plug.bridge == *bridge).count() > 1)
+/// Bridges with more than one namespace, and the ports of these.
+fn shared_bridges(lab: &Topology) -> impl Iterator<Item = (&str, Vec<&str>)> {
+    let ports = |bridge: &str| {
+        let on_it = lab.plugged().filter(|(_, plug)| plug.bridge == bridge);
+        on_it.map(|(_, plug)| plug.port.as_str()).collect::<Vec<_>>()
+    };
+    let bridges = lab.bridges.iter().map(move |bridge| (&*bridge.name, ports(&bridge.name)));
+    bridges.filter(|(_, ports)| ports.len() > 1)
 }
 
 fn unreadable(error: &NetError, subject: &Subject) -> Finding {
@@ -100,53 +110,44 @@ fn unreadable(error: &NetError, subject: &Subject) -> Finding {
     }
 }
 
-fn judge(chains: &[Chain], subject: &Subject, bridged: bool, index: Indexes<'_>) -> Vec<Finding> {
-    let base = || chains.iter().filter(|chain| chain.forward_policy.is_some());
+fn judge(firewall: &Firewall<'_>, subject: &Subject, bridged: bool) -> Vec<Finding> {
     let findings: Vec<Finding> = match subject.router() {
         Router::Machine(lab) => {
-            base().filter_map(|chain| for_lab(chains, chain, lab, bridged, index)).collect()
+            firewall.bases().filter_map(|chain| for_lab(firewall, chain, lab, bridged)).collect()
         }
         router @ (Router::Any | Router::Own) => {
-            let drops = |chain: &&Chain| {
-                fate(chains, chain, (ANY_BRIDGE, ANY_BRIDGE), index) != Fate::Passes
-            };
-            base().filter(drops).map(|chain| for_any(chain, router, bridged)).collect()
+            let dropping = firewall.bases().filter(|chain| drops(firewall, chain, ANY_BRIDGE));
+            dropping.map(|chain| for_any(chain, router, bridged)).collect()
         }
     };
     if !findings.is_empty() {
         return findings;
     }
-    vec![Finding::sound(
-        CHECK,
-        match base().count() {
-            0 => "there are no rules for forwarded packets",
-            _ => "its rules accept packets between bridges",
-        },
-    )]
+    let found = match firewall.bases().count() {
+        0 => "there are no rules for forwarded packets",
+        _ => "its rules accept packets between bridges",
+    };
+    vec![Finding::sound(CHECK, found)]
 }
 
 /// Says that a chain drops packets, and names it as `nft` and `iptables` do.
-fn dropping(chain: &Chain) -> String {
-    let Chain { table, name, .. } = chain;
-    match chain.origin {
-        Origin::Legacy => {
-            format!("iptables-legacy drops forwarded packets (table {table}, chain {name})")
-        }
-        Origin::Nftables(Family::Bridge) => {
-            format!("nftables drops bridged frames (table bridge {table}, chain {name})")
-        }
-        Origin::Nftables(family) => {
-            let family = word(family);
-            format!("nftables drops forwarded packets (table {family} {table}, chain {name})")
-        }
-    }
+fn dropping(Chain { origin, table, name, .. }: &Chain) -> String {
+    let (program, packets, space) = match origin {
+        Origin::Legacy => ("iptables-legacy", "forwarded packets", ""),
+        Origin::Bridge => ("nftables", "bridged frames", " "),
+        Origin::Ip | Origin::Inet => ("nftables", "forwarded packets", " "),
+    };
+    let family = family(*origin);
+    format!("{program} drops {packets} (table {family}{space}{table}, chain {name})")
 }
 
-fn word(family: Family) -> &'static str {
-    match family {
-        Family::Ip => "ip",
-        Family::Inet => "inet",
-        Family::Bridge => "bridge",
+/// The family of a table, as `nft` names it.
+fn family(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Legacy => "",
+        Origin::Ip => "ip",
+        Origin::Inet => "inet",
+        Origin::Bridge => "bridge",
     }
 }
 
@@ -156,14 +157,15 @@ fn for_any(chain: &Chain, router: Router<'_>, bridged: bool) -> Finding {
     if verdict == Verdict::Sound {
         return finding.meaning(OWN_ROUTER);
     }
-    let of_bridge = chain.origin == Origin::Nftables(Family::Bridge);
-    let lost = match (of_bridge, bridged) {
-        (true, _) => "namespaces on one bridge do not reach each other in a lab with via_stack",
-        (false, true) => {
+    let lost = match (chain.origin, bridged) {
+        (Origin::Bridge, _) => {
+            "namespaces on one bridge do not reach each other in a lab with via_stack"
+        }
+        (_, true) => {
             "namespaces on different bridges do not reach each other, and with via_stack neither \
              do namespaces on one bridge"
         }
-        (false, false) => "namespaces on different bridges do not reach each other",
+        (_, false) => "namespaces on different bridges do not reach each other",
     };
     finding
         .meaning(format!(
@@ -173,111 +175,70 @@ fn for_any(chain: &Chain, router: Router<'_>, bridged: bool) -> Finding {
         .command("netns doctor FILE")
 }
 
-/// The pairs of interfaces whose packets pass through a chain.
-struct Ways {
-    on_one_bridge: Vec<(String, String)>,
-    between_bridges: Vec<(String, String)>,
-}
-
-impl Ways {
-    fn of(lab: &Topology, origin: Origin, bridged: bool) -> Self {
-        let short = !lab.nat.via_stack;
-        if short && origin == Origin::Nftables(Family::Bridge) {
-            return Self { on_one_bridge: Vec::new(), between_bridges: Vec::new() };
-        }
-        if origin == Origin::Nftables(Family::Bridge) {
-            // Each port with the next one: the suggested rules accept every port.
-            let neighbours = shared_bridges(lab).flat_map(|bridge| {
-                let on = lab.plugged().filter(move |(_, plug)| plug.bridge == bridge);
-                let ports: Vec<&String> = on.map(|(_, plug)| &plug.port).collect();
-                let after = ports.clone().into_iter().cycle().skip(1);
-                ports.into_iter().cloned().zip(after.cloned()).collect::<Vec<_>>()
-            });
-            return Self { on_one_bridge: neighbours.collect(), between_bridges: Vec::new() };
-        }
-        let shared = shared_bridges(lab).filter(|_| bridged && !short);
-        let pairs = lab.bridges.iter().flat_map(|one| {
-            let others = lab.bridges.iter().filter(|other| other.name != one.name);
-            others.map(|other| (one.name.clone(), other.name.clone()))
-        });
-        Self {
-            on_one_bridge: shared.map(|one| (one.to_owned(), one.to_owned())).collect(),
-            between_bridges: pairs.collect(),
-        }
-    }
-}
-
 fn for_lab(
-    chains: &[Chain],
+    firewall: &Firewall<'_>,
     chain: &Chain,
     lab: &Topology,
     bridged: bool,
-    index: Indexes<'_>,
 ) -> Option<Finding> {
-    let ways = Ways::of(lab, chain.origin, bridged);
-    let worst = |ways: &[(String, String)]| {
-        let fates = ways.iter().map(|(from, to)| fate(chains, chain, (from, to), index));
-        fates.max().unwrap_or(Fate::Passes)
-    };
-    let (one, between) = (worst(&ways.on_one_bridge), worst(&ways.between_bridges));
-    let verdict = match one.max(between) {
-        Fate::Passes => return passed_by(chains, chain, lab, index),
-        Fate::MayPass => Verdict::Doubtful,
-        Fate::Dropped => Verdict::Faulty,
+    let of_bridge = chain.origin == Origin::Bridge;
+    let worst = |fates: &mut dyn Iterator<Item = Fate>| fates.max().unwrap_or(Fate::Passes);
+    let on_one = shared_bridges(lab).filter(|_| lab.nat.via_stack && (of_bridge || bridged));
+    let one = worst(&mut on_one.flat_map(|(bridge, ports)| {
+        let ends = if of_bridge { ports } else { vec![bridge] };
+        // Each port with the next one: the suggested rules accept every port.
+        let after = ends.iter().cycle().skip(1);
+        ends.iter()
+            .zip(after)
+            .map(|(from, to)| firewall.fate(chain, (from, to)))
+            .collect::<Vec<_>>()
+    }));
+    let bridges = || lab.bridges.iter().filter(|_| !of_bridge).map(|bridge| bridge.name.as_str());
+    let between = worst(&mut bridges().flat_map(|from| {
+        let others = bridges().filter(move |to| *to != from);
+        others.map(move |to| firewall.fate(chain, (from, to)))
+    }));
+    let finding = |verdict| Finding::new(CHECK, verdict, dropping(chain));
+    let (verdict, unless) = match one.max(between) {
+        // None of this lab, but perhaps others.
+        Fate::Passes => {
+            return drops(firewall, chain, &lab.bridges.first()?.name).then(|| {
+                finding(Verdict::Sound).meaning(
+                    "not relevant: of this lab, only untranslated packets would pass through it",
+                )
+            });
+        }
+        Fate::MayPass => {
+            (Verdict::Doubtful, ", unless a rule with other conditions accepts their packets")
+        }
+        Fate::Dropped => (Verdict::Faulty, ""),
     };
     let lost = match (one, between) {
         (Fate::Passes, _) => "namespaces on different bridges do not reach each other",
         (_, Fate::Passes) => "namespaces on one bridge do not reach each other",
         _ => "namespaces do not reach each other",
     };
-    let mut meaning = lost.to_owned();
-    if verdict == Verdict::Doubtful {
-        meaning += ", unless a rule with other conditions accepts their packets";
-    }
-    meaning += "; translated packets bypass the firewall";
-    Some(Finding::new(CHECK, verdict, dropping(chain)).meaning(meaning).command(accept(chain, lab)))
-}
-
-/// A finding for a chain that drops packets, but none of this lab.
-fn passed_by(
-    chains: &[Chain],
-    chain: &Chain,
-    lab: &Topology,
-    index: Indexes<'_>,
-) -> Option<Finding> {
-    let bridge = lab.bridges.first()?.name.as_str();
-    if fate(chains, chain, (bridge, bridge), index) == Fate::Passes {
-        return None;
-    }
-    Some(
-        Finding::sound(CHECK, dropping(chain))
-            .meaning("not relevant: of this lab, only untranslated packets would pass through it"),
-    )
+    let meaning = format!("{lost}{unless}; translated packets bypass the firewall");
+    Some(finding(verdict).meaning(meaning).command(accept(chain, lab)))
 }
 
 /// The command that inserts rules for the lab at the start of the chain.
-fn accept(chain: &Chain, lab: &Topology) -> String {
-    let Chain { table, name, .. } = chain;
+fn accept(Chain { origin, table, name, .. }: &Chain, lab: &Topology) -> String {
     if [table, name].iter().any(|name| shell::word(name) != **name) {
         // `nft` cannot name such a table on its command line.
         return RULES.to_owned();
     }
-    let rule = |from: &str, to: &str| match chain.origin {
-        Origin::Nftables(Family::Bridge) => {
-            let place = shell::words(["bridge", table, name]);
-            format!(r#"nft "insert rule {place} iifname \"{from}\" accept""#)
-        }
+    let place = shell::words([family(*origin), table, name]);
+    let rule = |from: &str, to: &str| match origin {
+        Origin::Bridge => format!(r#"nft "insert rule {place} iifname \"{from}\" accept""#),
         // Chains that iptables made are changed with iptables.
-        Origin::Nftables(Family::Ip) if name == "FORWARD" => {
-            iptables("iptables-nft", table, from, to)
-        }
-        Origin::Nftables(family) => {
-            let place = shell::words([word(family), table, name]);
+        Origin::Ip if name == "FORWARD" => iptables("iptables-nft", table, from, to),
+        Origin::Ip | Origin::Inet => {
             format!(r#"nft "insert rule {place} iifname \"{from}\" oifname \"{to}\" accept""#)
         }
         Origin::Legacy => iptables("iptables-legacy", table, from, to),
     };
-    if chain.origin == Origin::Nftables(Family::Bridge) {
+    if *origin == Origin::Bridge {
         let ports = lab.plugged().map(|(_, plug)| plug.port.as_str());
         return format!("for i in {}; do {}; done", shell::words(ports), rule("$i", "$i"));
     }

@@ -1,43 +1,19 @@
 //! Checks whether network managers would change the interfaces of a lab.
 
+mod configuration;
+mod links;
 mod networkd;
 mod networkmanager;
 
 use std::{fs, path::Path};
 
-use super::{Finding, Router, Subject, Verdict, forwarding::OWN_ROUTER};
+use super::{
+    finding::Finding,
+    forwarding::OWN_ROUTER,
+    subject::{Router, Subject},
+};
 use crate::topology::Topology;
-
-/// A link of a lab in the machine's own namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct LabLink {
-    name: String,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Bridge,
-    Veth,
-}
-
-impl Kind {
-    /// The kernel's word, which the managers use too.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Bridge => "bridge",
-            Self::Veth => "veth",
-        }
-    }
-}
-
-/// The bridges and bridge ports of a lab.
-fn links_of(lab: &Topology) -> Vec<LabLink> {
-    let link = |kind| move |name: &String| LabLink { name: name.clone(), kind };
-    let bridges = lab.bridges.iter().map(|bridge| &bridge.name).map(link(Kind::Bridge));
-    let ports = lab.plugged().map(|(_, plug)| &plug.port).map(link(Kind::Veth));
-    bridges.chain(ports).collect()
-}
+use links::links_of;
 
 pub(super) fn check(subject: &Subject) -> [Finding; 2] {
     let router = subject.router();
@@ -83,59 +59,4 @@ fn is_running(name: &str) -> bool {
         fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
             && namespace(&process).is_none_or(|its| Some(its) == own)
     })
-}
-
-/// Whether a shell pattern matches a name.
-fn matches(pattern: &str, name: &str) -> bool {
-    glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name))
-}
-
-/// The entries of a configuration file as section, key and value.
-fn entries(text: &str) -> Vec<(&str, &str, &str)> {
-    let mut section = "";
-    let mut entries = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name;
-        } else if !line.starts_with(['#', ';'])
-            && let Some((key, value)) = line.split_once('=')
-        {
-            entries.push((section, key.trim(), value.trim()));
-        }
-    }
-    entries
-}
-
-fn names(links: &[&LabLink]) -> String {
-    match links {
-        [one] => format!("\"{}\"", one.name),
-        [one, two] => format!("\"{}\" and \"{}\"", one.name, two.name),
-        [one, two, rest @ ..] => {
-            format!("\"{}\", \"{}\" and {} more", one.name, two.name, rest.len())
-        }
-        [] => "nothing".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lab_makes_bridges_and_ports() {
-        let links = links_of(&Topology::lecture());
-        let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-        assert_eq!(names, ["v-net-0", "veth-red-br", "veth-blue-br"]);
-        assert_eq!(
-            super::names(&links.iter().collect::<Vec<_>>()),
-            "\"v-net-0\", \"veth-red-br\" and 1 more"
-        );
-    }
-
-    #[test]
-    fn comments_are_no_entries() {
-        let text = "# a=b\n[Match]\nName = en* eth*\n;c=d\n[Link]\nUnmanaged=yes\n";
-        let expected = [("Match", "Name", "en* eth*"), ("Link", "Unmanaged", "yes")];
-        assert_eq!(entries(text), expected);
-    }
 }

@@ -3,8 +3,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{Finding, Kind, LabLink, Verdict, entries, matches, names};
-use crate::doctor::shell;
+use super::{
+    configuration::{entries, matches},
+    links::{Kind, LabLink, names},
+};
+use crate::{
+    doctor::finding::{Finding, Verdict},
+    shell,
+};
 
 pub(super) const CHECK: &str = "systemd-networkd";
 

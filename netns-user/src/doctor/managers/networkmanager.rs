@@ -3,8 +3,14 @@
 
 use std::{fs, path::PathBuf};
 
-use super::{Finding, LabLink, Verdict, entries, matches, names};
-use crate::doctor::shell;
+use super::{
+    configuration::{entries, matches},
+    links::{LabLink, names},
+};
+use crate::{
+    doctor::finding::{Finding, Verdict},
+    shell,
+};
 
 pub(super) const CHECK: &str = "NetworkManager";
 
@@ -113,7 +119,7 @@ fn fits_one(device: &str, link: &LabLink) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::managers::Kind;
+    use crate::doctor::managers::links::Kind;
 
     fn port() -> LabLink {
         LabLink { name: "veth-red-br".into(), kind: Kind::Veth }

@@ -7,7 +7,9 @@ use std::{
     os::fd::AsRawFd as _,
 };
 
-use super::{Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule};
+use super::ruleset::{
+    Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule, text,
+};
 use crate::net::NetError;
 
 /// `IPT_SO_GET_INFO` and `IPT_SO_GET_ENTRIES`.
@@ -93,6 +95,72 @@ fn get(socket: &UdpSocket, option: libc::c_int, bytes: &mut [u8]) -> io::Result<
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// An entry: a rule, or (target `ERROR`) the head of a chain or the end of the table.
+struct Entry<'a> {
+    /// From `struct ipt_entry` on.
+    bytes: &'a [u8],
+    /// Offsets of its target in `bytes` and of the next entry in the table.
+    target: usize,
+    next: usize,
+    /// The target's name, and what follows it.
+    kind: String,
+    data: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    fn at(entries: &'a [u8], at: usize) -> Option<Self> {
+        let next = at + usize::from(half(entries, at + 90)?);
+        let bytes = entries.get(at..next).filter(|bytes| bytes.len() >= ENTRY)?;
+        let target = usize::from(half(bytes, 88)?);
+        let kind = text(bytes.get(target + 2..target + EXTENSION - 1)?);
+        Some(Self { bytes, target, next, kind, data: bytes.get(target + EXTENSION..)? })
+    }
+
+    fn action(&self, names: &BTreeMap<usize, String>) -> Option<Action> {
+        Some(match self.kind.as_str() {
+            "" => match word(self.data, 0)?.cast_signed() {
+                DROP => Action::Drop,
+                ACCEPT => Action::Accept,
+                RETURN => Action::Return,
+                verdict => match usize::try_from(verdict) {
+                    Ok(place) if place != self.next => {
+                        let is_goto = self.bytes[82] & GOTO != 0;
+                        let to = if is_goto { Action::Goto } else { Action::Jump };
+                        to(names.get(&place)?.clone())
+                    }
+                    _ => Action::Continue,
+                },
+            },
+            "REJECT" => Action::Drop,
+            _ => Action::Continue,
+        })
+    }
+
+    fn conditions(&self) -> Option<Vec<Condition>> {
+        let bytes = self.bytes;
+        let mut conditions = Vec::new();
+        // Source and destination masks, the protocol, and the flag for fragments.
+        let addresses = bytes[8..16].iter().any(|byte| *byte != 0);
+        if addresses || bytes[80..82] != [0, 0] || bytes[82] & FRAGMENT != 0 {
+            conditions.push(Condition::Other);
+        }
+        let interface = |name: usize, mask: usize, flag: u8| {
+            let compared = bytes[mask..mask + 16].iter().take_while(|byte| **byte != 0).count();
+            let name = InterfaceName::compared(&bytes[name..name + compared]);
+            (compared > 0).then_some(Interface { name, negated: bytes[83] & flag != 0 })
+        };
+        conditions.extend(interface(16, 48, NOT_IN).map(Condition::In));
+        conditions.extend(interface(32, 64, NOT_OUT).map(Condition::Out));
+        let mut extension = ENTRY;
+        while extension < self.target {
+            let name = text(bytes.get(extension + 2..extension + EXTENSION - 1)?);
+            conditions.extend(Condition::of_match(&name));
+            extension += usize::from(half(bytes, extension)?).max(1);
+        }
+        Some(conditions)
+    }
+}
+
 /// The chain FORWARD and the chains that rules jump to; `None` if the bytes cannot be understood.
 fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
     let hooks = word(info, NAME)?;
@@ -102,117 +170,40 @@ fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
     let forward = offset(info, NAME + 4 + 4 * FORWARD)?;
     let policy_at = offset(info, NAME + 24 + 4 * FORWARD)?;
     // The entries by their offset, and the chains by the offset of their first rule.
-    let mut list = Vec::new();
+    let mut list = BTreeMap::new();
     let mut names = BTreeMap::from([(forward, "FORWARD".to_owned())]);
     let mut at = 0;
     while at < entries.len() {
-        let next = at + usize::from(half(entries, at + 90)?);
-        let target = at + usize::from(half(entries, at + 88)?);
-        let name = text(entries.get(target + 2..target + EXTENSION - 1)?);
-        if name == "ERROR" {
-            names.insert(next, text(entries.get(target + EXTENSION..next)?));
+        let entry = Entry::at(entries, at)?;
+        let next = entry.next;
+        if entry.kind == "ERROR" {
+            names.insert(next, text(entry.data));
         }
-        list.push((at, target, next, name));
-        if next <= at {
-            return None;
-        }
+        list.insert(at, entry);
         at = next;
     }
-    let new = |name: &String, forward_policy| Chain {
-        origin: Origin::Legacy,
-        table: table.to_owned(),
-        name: name.clone(),
-        forward_policy,
-        rules: Vec::new(),
-    };
-    let mut chains: Vec<Chain> = Vec::new();
-    let mut open = false;
-    for (at, target, next, kind) in &list {
-        if let Some(name) = names.get(at) {
-            chains.push(new(name, (*at == forward).then_some(Policy::Accept)));
-            open = true;
-        }
-        if kind == "ERROR" {
-            open = false;
-        }
-        let Some(chain) = chains.last_mut().filter(|_| open) else { continue };
-        let action = action(entries, *at, *target, *next, kind, &names)?;
-        if *at == policy_at {
-            let policy = if action == Action::Drop { Policy::Drop } else { Policy::Accept };
-            chain.forward_policy = Some(policy);
-            open = false;
-        } else {
-            chain.rules.push(Rule { conditions: conditions(entries, *at, *target)?, action });
-        }
-    }
-    Some(chains)
-}
-
-fn action(
-    entries: &[u8],
-    at: usize,
-    target: usize,
-    next: usize,
-    kind: &str,
-    names: &BTreeMap<usize, String>,
-) -> Option<Action> {
-    Some(match kind {
-        "" => {
-            let verdict = word(entries, target + EXTENSION)?.cast_signed();
-            let place = usize::try_from(verdict).ok();
-            match (verdict, place) {
-                (DROP, _) => Action::Drop,
-                (ACCEPT, _) => Action::Accept,
-                (RETURN, _) => Action::Return,
-                (_, Some(place)) if place != next => {
-                    let chain = names.get(&place)?.clone();
-                    if entries.get(at + 82)? & GOTO == 0 {
-                        Action::Jump(chain)
-                    } else {
-                        Action::Goto(chain)
-                    }
-                }
-                _ => Action::Continue,
-            }
-        }
-        "REJECT" => Action::Drop,
-        _ => Action::Continue,
-    })
-}
-
-fn conditions(entries: &[u8], at: usize, target: usize) -> Option<Vec<Condition>> {
-    let entry = entries.get(at..at + ENTRY)?;
-    let inverted = entry[83];
-    let mut conditions = Vec::new();
-    // Source and destination masks, the protocol, and the flag for fragments.
-    let addresses = entry[8..16].iter().any(|byte| *byte != 0);
-    if addresses || entry[80..82] != [0, 0] || entry[82] & FRAGMENT != 0 {
-        conditions.push(Condition::Other);
-    }
-    let interface = |name: usize, mask: usize, flag: u8| {
-        let compared = entry.get(mask..mask + 16)?.iter().take_while(|byte| **byte != 0).count();
-        // For a pattern such as "br-+" everything before the "+" is compared, for a name also its
-        // end.
-        let bytes = entry.get(name..name + compared)?;
-        let name = match bytes.last()? {
-            0 => InterfaceName::Exact(text(bytes)),
-            _ => InterfaceName::Prefix(text(bytes)),
+    let chain = |(start, name): (&usize, &String)| {
+        let is_forward = *start == forward;
+        let ends =
+            |at: usize, entry: &Entry<'_>| entry.kind == "ERROR" || (is_forward && at == policy_at);
+        let rule = |(_, entry): (&usize, &Entry<'_>)| {
+            Some(Rule { conditions: entry.conditions()?, action: entry.action(&names)? })
         };
-        Some(Interface { name, negated: inverted & flag != 0 })
+        let rules = list.range(start..).take_while(|(at, entry)| !ends(**at, entry)).map(rule);
+        let policy = match list.get(&policy_at).and_then(|entry| entry.action(&names)) {
+            Some(Action::Drop) => Policy::Drop,
+            _ => Policy::Accept,
+        };
+        Some(Chain {
+            origin: Origin::Legacy,
+            table: table.to_owned(),
+            name: name.clone(),
+            forward_policy: is_forward.then_some(policy),
+            rules: rules.collect::<Option<_>>()?,
+        })
     };
-    conditions.extend(interface(16, 48, NOT_IN).map(Condition::In));
-    conditions.extend(interface(32, 64, NOT_OUT).map(Condition::Out));
-    let mut extension = at + ENTRY;
-    while extension < target {
-        let size = usize::from(half(entries, extension)?);
-        match text(entries.get(extension + 2..extension + EXTENSION - 1)?).as_str() {
-            "conntrack" | "state" => conditions.push(Condition::Connection),
-            "comment" => {}
-            _ => conditions.push(Condition::Other),
-        }
-        extension += size.max(1);
-    }
-    Some(conditions)
+    // After the last entry there is no chain.
+    names.iter().filter(|(start, _)| list.contains_key(start)).map(chain).collect()
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
@@ -225,12 +216,6 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn offset(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(word(bytes, at)?).ok()
-}
-
-/// A text that ends at the first zero byte.
-fn text(bytes: &[u8]) -> String {
-    let bytes: Vec<u8> = bytes.iter().copied().take_while(|byte| *byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -1,53 +1,48 @@
-//! Reads nftables by netlink.
+//! Reads nftables by netlink (linux/netfilter/nf_tables.h).
 
 use std::{collections::HashMap, fs, path::Path};
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, Nla as _};
-use netlink_packet_netfilter::{
-    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
-    nftables::{
-        ChainAttribute, ChainMessage, Cmp, DataAttribute, ExpressionAttribute, Expressions, Hook,
-        HookNumber, Immediate, InetHookNumber, ListAttribute, Lookup, Meta, MetaKey,
-        NfTablesMessage, Operator, Register, RuleAttribute, RuleMessage, Verdict, VerdictAttribute,
-    },
+use libc::{
+    NFNL_SUBSYS_NFTABLES, NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_IPV4, NFT_MSG_GETCHAIN,
+    NFT_MSG_GETRULE, c_int,
+};
+use netlink_packet_core::{
+    DecodeError, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader,
+    NetlinkSerializable, NlasIterator,
 };
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use super::{Action, Chain, Condition, Family, Interface, InterfaceName, Origin, Policy, Rule};
+use super::ruleset::{
+    Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule, text,
+};
 use crate::net::{NetError, exchange::exchange};
 
-/// Verdicts of netfilter (linux/netfilter.h).
-const NF_DROP: u32 = 0;
-const NF_ACCEPT: u32 = 1;
-
-/// `NFTA_CT_DREG`, `NFTA_CT_KEY` and the key of a connection's state (linux/nf_tables.h).
-const CT_DREG: u16 = 1;
-const CT_KEY: u16 = 2;
-const CT_STATE: u32 = 0;
-
-/// The name of a match or a target of iptables in the expressions that carry them.
-const COMPAT_NAME: u16 = 1;
+/// Bytes of `struct nfgenmsg`.
+const HEAD: usize = 4;
 
 pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
     if !is_in_kernel() {
         return Ok(Vec::new());
     }
-    let mut chains = Vec::new();
-    for (family, message) in
-        dump(NfTablesMessage::GetChain(ChainMessage { attributes: Vec::new() }), "chains")?
-    {
-        if let NfTablesMessage::NewChain(message) = message {
-            chains.push(chain(family, message));
-        }
-    }
+    let list = |what, kind| {
+        let action = format!("list the {what} of nftables");
+        exchange(NETLINK_NETFILTER, &action, NLM_F_REQUEST | NLM_F_DUMP, Request(kind))
+    };
+    let answers: Vec<Answer> = list("chains", NFT_MSG_GETCHAIN)?;
+    let mut chains: Vec<Chain> = answers.iter().filter_map(chain).collect();
     if chains.is_empty() {
         return Ok(chains);
     }
-    for (family, message) in
-        dump(NfTablesMessage::GetRule(RuleMessage { attributes: Vec::new() }), "rules")?
-    {
-        if let NfTablesMessage::NewRule(message) = message {
-            put(&mut chains, family, message);
+    // The kernel lists the rules of a chain in their order.
+    for answer in list("rules", NFT_MSG_GETRULE)? {
+        // `NFTA_RULE_TABLE`, `NFTA_RULE_CHAIN` and `NFTA_RULE_EXPRESSIONS`.
+        let attributes = answer.attributes();
+        let its = (answer.origin(), attributes.text(1), attributes.text(2));
+        let is_its = |chain: &&mut Chain| {
+            (Some(chain.origin), &chain.table, &chain.name) == (its.0, &its.1, &its.2)
+        };
+        if let Some(chain) = chains.iter_mut().find(is_its) {
+            chain.rules.push(rule(attributes.at(4)));
         }
     }
     Ok(chains)
@@ -61,269 +56,188 @@ fn is_in_kernel() -> bool {
             .is_ok_and(|symbols| symbols.contains(" nft_register_chain_type"))
 }
 
-fn dump(request: NfTablesMessage, what: &str) -> Result<Vec<(Family, NfTablesMessage)>, NetError> {
-    let action = format!("list the {what} of nftables");
-    let unspecified = NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0);
-    let message = NetfilterMessage::new(unspecified, request);
-    let answers: Vec<NetfilterMessage> =
-        exchange(NETLINK_NETFILTER, &action, NLM_F_REQUEST | NLM_F_DUMP, message)?;
-    let of_nftables = answers.into_iter().filter_map(|answer| match answer.inner {
-        NetfilterMessageInner::NfTables(message) => {
-            family(answer.header.family).map(|family| (family, message))
-        }
-        _ => None,
-    });
-    Ok(of_nftables.collect())
-}
+/// A request (`NFT_MSG_GET…`) about all tables.
+struct Request(c_int);
 
-/// `None` for families that forwarded IPv4 packets and frames do not pass.
-fn family(family: NetfilterProtoFamily) -> Option<Family> {
-    match family {
-        NetfilterProtoFamily::IPv4 => Some(Family::Ip),
-        NetfilterProtoFamily::Inet => Some(Family::Inet),
-        NetfilterProtoFamily::Bridge => Some(Family::Bridge),
-        _ => None,
+impl NetlinkSerializable for Request {
+    fn message_type(&self) -> u16 {
+        u16::try_from(NFNL_SUBSYS_NFTABLES << 8 | self.0).unwrap_or_default()
+    }
+
+    fn buffer_len(&self) -> usize {
+        HEAD
+    }
+
+    fn serialize(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
     }
 }
 
-fn chain(family: Family, message: ChainMessage) -> Chain {
-    let mut chain = Chain {
-        origin: Origin::Nftables(family),
-        table: String::new(),
-        name: String::new(),
-        forward_policy: None,
+/// A chain or a rule, from `struct nfgenmsg` on.
+struct Answer(Vec<u8>);
+
+impl NetlinkDeserializable for Answer {
+    type Error = DecodeError;
+
+    fn deserialize(_: &NetlinkHeader, payload: &[u8]) -> Result<Self, DecodeError> {
+        if payload.len() < HEAD {
+            return Err("a message without a family".into());
+        }
+        NlasIterator::new(&payload[HEAD..]).try_for_each(|attribute| attribute.map(drop))?;
+        Ok(Self(payload.to_vec()))
+    }
+}
+
+impl Answer {
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes(&self.0[HEAD..])
+    }
+
+    /// `None` for families that forwarded IPv4 packets and frames do not pass.
+    fn origin(&self) -> Option<Origin> {
+        match self.0[0].into() {
+            NFPROTO_IPV4 => Some(Origin::Ip),
+            NFPROTO_INET => Some(Origin::Inet),
+            NFPROTO_BRIDGE => Some(Origin::Bridge),
+            _ => None,
+        }
+    }
+}
+
+/// Attributes one after the other. A missing one is read as an empty one.
+#[derive(Clone, Copy)]
+struct Attributes<'a>(&'a [u8]);
+
+impl<'a> Attributes<'a> {
+    fn all(self) -> impl Iterator<Item = (u16, Self)> {
+        NlasIterator::new(self.0).flatten().map(|attribute| {
+            let value = &attribute.into_inner()[4..];
+            (attribute.kind(), Attributes(&value[..attribute.value_length()]))
+        })
+    }
+
+    fn at(self, kind: u16) -> Self {
+        self.all().find(|(found, _)| *found == kind).map_or(Attributes(&[]), |(_, value)| value)
+    }
+
+    fn text(self, kind: u16) -> String {
+        text(self.at(kind).0)
+    }
+
+    fn number(self, kind: u16) -> Option<c_int> {
+        Some(c_int::from_be_bytes(self.at(kind).0.try_into().ok()?))
+    }
+}
+
+/// A chain without its rules.
+fn chain(answer: &Answer) -> Option<Chain> {
+    let chain = answer.attributes();
+    // `NFTA_CHAIN_POLICY`, and `NFTA_HOOK_HOOKNUM` in `NFTA_CHAIN_HOOK`.
+    let dropped = chain.number(5) == Some(libc::NF_DROP);
+    let forwards = chain.at(4).number(1) == Some(libc::NF_INET_FORWARD);
+    let policy = if dropped { Policy::Drop } else { Policy::Accept };
+    Some(Chain {
+        origin: answer.origin()?,
+        // `NFTA_CHAIN_TABLE` and `NFTA_CHAIN_NAME`.
+        table: chain.text(1),
+        name: chain.text(3),
+        forward_policy: forwards.then_some(policy),
         rules: Vec::new(),
-    };
-    let mut policy = Policy::Accept;
-    let mut forwards = false;
-    for attribute in message.attributes {
-        match attribute {
-            ChainAttribute::Table(table) => chain.table = table,
-            ChainAttribute::Name(name) => chain.name = name,
-            ChainAttribute::Policy(NF_DROP) => policy = Policy::Drop,
-            ChainAttribute::Hook(hook) => {
-                let forward = Hook::Number(HookNumber::Inet(InetHookNumber::Forward));
-                forwards = hook.contains(&forward);
-            }
-            _ => {}
-        }
-    }
-    chain.forward_policy = forwards.then_some(policy);
-    chain
+    })
 }
 
-/// The kernel dumps the rules of a chain in their order.
-fn put(chains: &mut [Chain], family: Family, message: RuleMessage) {
-    let (mut table, mut name, mut expressions) = (String::new(), String::new(), Vec::new());
-    for attribute in message.attributes {
-        match attribute {
-            RuleAttribute::Table(found) => table = found,
-            RuleAttribute::Chain(found) => name = found,
-            RuleAttribute::Expressions(found) => expressions = found,
-            _ => {}
-        }
-    }
-    let origin = Origin::Nftables(family);
-    let is_its =
-        |chain: &&mut Chain| chain.origin == origin && chain.table == table && chain.name == name;
-    if let Some(chain) = chains.iter_mut().find(is_its) {
-        chain.rules.push(rule(&expressions));
-    }
-}
-
-/// The content of a register; a register that is not listed holds [`Loaded::Other`].
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The content of a register that can be judged.
+#[derive(Clone, Copy)]
 enum Loaded {
-    In,
-    Out,
+    Interface { condition: fn(Interface) -> Condition, by_index: bool },
     Connection,
-    Other,
 }
 
-impl Loaded {
-    fn condition(self, operator: Operator, data: &[u8], by_index: bool) -> Condition {
-        let negated = match operator {
-            Operator::Equal => false,
-            Operator::NotEqual => true,
-            _ if self == Self::Connection => return Condition::Connection,
-            _ => return Condition::Other,
-        };
-        let interface = || Interface { name: interface_name(data, by_index), negated };
-        match self {
-            Self::In => Condition::In(interface()),
-            Self::Out => Condition::Out(interface()),
-            Self::Connection => Condition::Connection,
-            Self::Other => Condition::Other,
-        }
-    }
-}
-
-fn interface_name(data: &[u8], by_index: bool) -> InterfaceName {
-    if let (true, Ok(index)) = (by_index, data.try_into()) {
-        return InterfaceName::Index(u32::from_ne_bytes(index));
-    }
-    let text: Vec<u8> = data.iter().copied().take_while(|byte| *byte != 0).collect();
-    let name = String::from_utf8_lossy(&text).into_owned();
-    // For a whole name, its end is compared too.
-    if text.len() < data.len() { InterfaceName::Exact(name) } else { InterfaceName::Prefix(name) }
-}
-
-fn rule(expressions: &[ListAttribute<ExpressionAttribute>]) -> Rule {
+fn rule(expressions: Attributes<'_>) -> Rule {
     let mut rule = Rule { conditions: Vec::new(), action: Action::Continue };
-    let mut registers: HashMap<u32, (Loaded, bool)> = HashMap::new();
-    for expression in expressions {
-        let ListAttribute::Element(attributes) = expression else { continue };
-        let name = attributes.iter().find_map(|attribute| match attribute {
-            ExpressionAttribute::Name(name) => Some(name.as_str()),
-            _ => None,
-        });
-        let data = attributes.iter().find_map(|attribute| match attribute {
-            ExpressionAttribute::Data(data) => Some(data),
-            _ => None,
-        });
-        match data {
-            Some(Expressions::Meta(meta)) => load_meta(meta, &mut registers),
-            Some(Expressions::Cmp(compare)) => {
-                rule.conditions.extend(condition(compare, &registers));
+    let mut registers: HashMap<c_int, Loaded> = HashMap::new();
+    for (_, expression) in expressions.all() {
+        // `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.
+        let (name, data) = (expression.text(1), expression.at(2));
+        let register = |kind| data.number(kind).and_then(|number| registers.get(&number).copied());
+        match name.as_str() {
+            // `NFTA_META_DREG` and `NFTA_META_KEY`, `NFTA_CT_DREG` and `NFTA_CT_KEY`.
+            "meta" | "ct" => {
+                if let Some(register) = data.number(1) {
+                    registers.remove(&register);
+                    let loaded = data.number(2).and_then(|key| loaded(&name, key));
+                    registers.extend(loaded.map(|loaded| (register, loaded)));
+                }
             }
-            Some(Expressions::Lookup(lookup)) => look_up(&mut rule, lookup, &registers),
-            Some(Expressions::Immediate(immediate)) => {
-                rule.action = verdict(immediate).unwrap_or(rule.action);
+            // `NFTA_CMP_SREG`, `NFTA_CMP_OP`, and `NFTA_DATA_VALUE` in `NFTA_CMP_DATA`.
+            "cmp" => rule.conditions.push(match (register(1), data.number(2)) {
+                (Some(Loaded::Connection), _) => Condition::Connection,
+                (
+                    Some(Loaded::Interface { condition, by_index }),
+                    Some(operator @ (libc::NFT_CMP_EQ | libc::NFT_CMP_NEQ)),
+                ) => condition(Interface {
+                    name: interface_name(data.at(3).at(1).0, by_index),
+                    negated: operator == libc::NFT_CMP_NEQ,
+                }),
+                _ => Condition::Other,
+            }),
+            // The sets are not read: neither whether the condition holds is known, nor the verdict
+            // of a map.
+            "lookup" => {
+                // `NFTA_LOOKUP_SREG` and `NFTA_LOOKUP_DREG`.
+                let state = matches!(register(2), Some(Loaded::Connection));
+                rule.conditions.push(if state { Condition::Connection } else { Condition::Other });
+                if data.number(3) == Some(libc::NFT_REG_VERDICT) {
+                    rule.action = Action::Accept;
+                }
+            }
+            // `NFTA_DATA_VERDICT` in `NFTA_IMMEDIATE_DATA`.
+            "immediate" => rule.action = verdict(data.at(2).at(2)).unwrap_or(rule.action),
+            "reject" => rule.action = Action::Drop,
+            // `NFTA_TARGET_NAME` and `NFTA_MATCH_NAME`, of iptables.
+            "target" if matches!(data.text(1).as_str(), "REJECT" | "DROP") => {
+                rule.action = Action::Drop;
+            }
+            "match" => rule.conditions.extend(Condition::of_match(&data.text(1))),
+            "limit" | "quota" | "connlimit" | "range" | "dynset" | "synproxy" | "queue" => {
+                rule.conditions.push(Condition::Other);
             }
             // A changed register still holds the same thing.
-            Some(Expressions::Bitwise(_)) => {}
-            // Addresses and the like.
-            Some(Expressions::Payload(_)) => registers.clear(),
-            Some(Expressions::Other { expression_type, attributes }) => {
-                let text = |kind: u16| {
-                    let found = attributes.iter().find(|nla| nla.kind() == kind)?;
-                    let mut value = vec![0; found.value_len()];
-                    found.emit_value(&mut value);
-                    Some(value)
-                };
-                let word = |kind| Some(u32::from_be_bytes(text(kind)?.try_into().ok()?));
-                other(&mut rule, &mut registers, expression_type, text(COMPAT_NAME), word);
-            }
-            _ if name == Some("reject") => rule.action = Action::Drop,
-            _ => {}
+            "target" | "bitwise" => {}
+            // Addresses and the like; any other value that it loads is unknown here.
+            _ => registers.clear(),
         }
     }
     rule
 }
 
-/// Expressions that the crate does not decode.
-fn other(
-    rule: &mut Rule,
-    registers: &mut HashMap<u32, (Loaded, bool)>,
-    kind: &str,
-    compat: Option<Vec<u8>>,
-    word: impl Fn(u16) -> Option<u32>,
-) {
-    let compat = || {
-        let name = compat.unwrap_or_default();
-        String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned()
-    };
-    match kind {
-        "reject" => rule.action = Action::Drop,
-        "target" => {
-            if matches!(compat().as_str(), "REJECT" | "DROP") {
-                rule.action = Action::Drop;
-            }
-        }
-        "match" => rule.conditions.push(match compat().as_str() {
-            "conntrack" | "state" => Condition::Connection,
-            // A comment matches everything.
-            "comment" => return,
-            _ => Condition::Other,
-        }),
-        "ct" => {
-            if let Some(register) = word(CT_DREG) {
-                let state = word(CT_KEY) == Some(CT_STATE);
-                let loaded = if state { Loaded::Connection } else { Loaded::Other };
-                registers.insert(register, (loaded, false));
-            }
-        }
-        "limit" | "quota" | "connlimit" | "range" | "dynset" | "synproxy" | "queue" => {
-            rule.conditions.push(Condition::Other);
-        }
-        // Any other value that it loads is unknown here.
-        _ => registers.clear(),
-    }
-}
-
-fn number(register: Register) -> u32 {
-    register.into()
-}
-
-fn load_meta(meta: &[Meta], registers: &mut HashMap<u32, (Loaded, bool)>) {
-    let mut register = None;
-    let mut loaded = (Loaded::Other, false);
-    for attribute in meta {
-        match attribute {
-            Meta::DestinationRegister(found) => register = Some(number(*found)),
-            Meta::Key(MetaKey::Iifname) => loaded = (Loaded::In, false),
-            Meta::Key(MetaKey::Oifname) => loaded = (Loaded::Out, false),
-            Meta::Key(MetaKey::Iif) => loaded = (Loaded::In, true),
-            Meta::Key(MetaKey::Oif) => loaded = (Loaded::Out, true),
-            _ => {}
-        }
-    }
-    registers.extend(register.map(|register| (register, loaded)));
-}
-
-fn condition(compare: &[Cmp], registers: &HashMap<u32, (Loaded, bool)>) -> Option<Condition> {
-    let (mut loaded, mut operator, mut data) = ((Loaded::Other, false), None, None);
-    for attribute in compare {
-        match attribute {
-            Cmp::SourceRegister(register) => {
-                loaded = registers.get(&number(*register)).copied().unwrap_or(loaded);
-            }
-            Cmp::Op(found) => operator = Some(*found),
-            Cmp::Data(DataAttribute::Value(found)) => data = Some(found),
-            _ => {}
-        }
-    }
-    Some(loaded.0.condition(operator?, data?, loaded.1))
-}
-
-/// The sets are not read: neither whether the condition holds is known, nor the verdict of a map.
-fn look_up(rule: &mut Rule, lookup: &[Lookup], registers: &HashMap<u32, (Loaded, bool)>) {
-    let mut condition = Condition::Other;
-    for attribute in lookup {
-        match attribute {
-            Lookup::SourceRegister(register) => {
-                if matches!(registers.get(&number(*register)), Some((Loaded::Connection, _))) {
-                    condition = Condition::Connection;
-                }
-            }
-            Lookup::DestinationRegister(Register::Verdict) => rule.action = Action::Accept,
-            _ => {}
-        }
-    }
-    rule.conditions.push(condition);
-}
-
-fn verdict(immediate: &[Immediate]) -> Option<Action> {
-    let attributes = immediate.iter().find_map(|attribute| match attribute {
-        Immediate::Data(DataAttribute::Verdict(verdict)) => Some(verdict),
+fn loaded(expression: &str, key: c_int) -> Option<Loaded> {
+    let interface = |condition, by_index| Some(Loaded::Interface { condition, by_index });
+    match (expression, key) {
+        ("ct", libc::NFT_CT_STATE) => Some(Loaded::Connection),
+        ("meta", libc::NFT_META_IIFNAME) => interface(Condition::In, false),
+        ("meta", libc::NFT_META_OIFNAME) => interface(Condition::Out, false),
+        ("meta", libc::NFT_META_IIF) => interface(Condition::In, true),
+        ("meta", libc::NFT_META_OIF) => interface(Condition::Out, true),
         _ => None,
-    })?;
-    let chain = || {
-        attributes.iter().find_map(|attribute| match attribute {
-            VerdictAttribute::Chain(chain) => Some(chain.clone()),
-            _ => None,
-        })
-    };
-    let code = attributes.iter().find_map(|attribute| match attribute {
-        VerdictAttribute::Code(code) => Some(*code),
-        _ => None,
-    })?;
-    match code {
-        Verdict::Jump => chain().map(Action::Jump),
-        Verdict::Goto => chain().map(Action::Goto),
-        Verdict::Return => Some(Action::Return),
-        Verdict::Other(NF_DROP) => Some(Action::Drop),
-        Verdict::Other(NF_ACCEPT) => Some(Action::Accept),
+    }
+}
+
+fn interface_name(data: &[u8], by_index: bool) -> InterfaceName {
+    match data.try_into() {
+        Ok(index) if by_index => InterfaceName::Index(u32::from_ne_bytes(index)),
+        _ => InterfaceName::compared(data),
+    }
+}
+
+/// `NFTA_VERDICT_CODE` and `NFTA_VERDICT_CHAIN`.
+fn verdict(verdict: Attributes<'_>) -> Option<Action> {
+    match verdict.number(1)? {
+        libc::NFT_JUMP => Some(Action::Jump(verdict.text(2))),
+        libc::NFT_GOTO => Some(Action::Goto(verdict.text(2))),
+        libc::NFT_RETURN => Some(Action::Return),
+        libc::NF_DROP => Some(Action::Drop),
+        libc::NF_ACCEPT => Some(Action::Accept),
         _ => None,
     }
 }

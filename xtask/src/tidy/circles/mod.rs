@@ -3,38 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{
-    finding::Finding,
-    rust::line_of,
-    tree::{Tree, folders_of},
-};
+use super::{finding::Finding, rust::line_of, tree::Tree};
 
 mod module;
 mod modules;
 
 use modules::{Modules, Need};
-
-/// A folder whose circles are still to be opened.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    folder: &'static str,
-    /// How many files are in its circles. It may only become less.
-    files: usize,
-    /// The day of the count.
-    since: &'static str,
-}
-
-/// The circles that there are. This list only becomes shorter.
-const KNOWN: &[Known] = &[
-    known("netns-user/src/commands/exec", 2),
-    known("netns-user/src/doctor", 15),
-    known("netns-user/src/net/firewall", 3),
-];
-
-/// An entry of the list as it was made.
-const fn known(folder: &'static str, files: usize) -> Known {
-    Known { folder, files, since: "2026-11-30" }
-}
 
 /// How many imports of a circle are shown, those between two files being one.
 const SHOWN: usize = 40;
@@ -47,8 +21,11 @@ struct Circle<'a> {
 
 /// Checks the crates with these root files.
 pub(super) fn check(tree: &Tree, roots: &[String]) -> Vec<Finding> {
-    let circles = roots.iter().flat_map(|root| circles(Modules::read(tree, root).needs()));
-    judge(tree, &circles.collect::<Vec<_>>(), KNOWN)
+    roots.iter().flat_map(|root| check_crate(tree, root)).collect()
+}
+
+fn check_crate(tree: &Tree, root: &str) -> Vec<Finding> {
+    circles(Modules::read(tree, root).needs()).iter().map(|circle| found(tree, circle)).collect()
 }
 
 /// The circles that these imports make.
@@ -62,8 +39,8 @@ fn circles(needs: Vec<Need<'_>>) -> Vec<Circle<'_>> {
     let leads = |from: &str, to: &str| reached.get(from).is_some_and(|files| files.contains(to));
     let mut circles: Vec<Circle<'_>> = Vec::new();
     for file in imports.keys() {
-        let is_known = circles.iter().any(|circle| circle.files.contains(file));
-        if is_known || !leads(file, file) {
+        let is_found = circles.iter().any(|circle| circle.files.contains(file));
+        if is_found || !leads(file, file) {
             continue;
         }
         let files = reached[file].iter().copied().filter(|other| leads(other, file)).collect();
@@ -95,42 +72,6 @@ fn reached_from<'a>(
         }
     }
     reached
-}
-
-/// Holds the circles against the list of those that are known.
-fn judge(tree: &Tree, circles: &[Circle<'_>], known: &[Known]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut known_circles = vec![Vec::new(); known.len()];
-    for circle in circles {
-        match entry_of(circle, known) {
-            Some(entry) => known_circles[entry].push(circle),
-            None => findings.push(found(tree, circle)),
-        }
-    }
-    for (entry, circles) in known.iter().zip(known_circles) {
-        let Known { folder, files, since } = entry;
-        let count = circles.iter().map(|circle| circle.files.len()).sum::<usize>();
-        if count == 0 {
-            let message = format!("no circle is left; remove it from KNOWN in {}", file!());
-            findings.push(Finding::new(folder, 1, message));
-        } else if count > *files {
-            let message = format!(
-                "{count} files are in circles of imports, {files} were on {since}; open the new one"
-            );
-            findings.push(Finding::new(folder, 1, message));
-            findings.extend(circles.iter().map(|circle| found(tree, circle)));
-        }
-    }
-    findings
-}
-
-/// The entry of the innermost folder that has all of a circle.
-fn entry_of(circle: &Circle<'_>, known: &[Known]) -> Option<usize> {
-    let is_inside = |entry: &Known| {
-        circle.files.iter().all(|file| folders_of(file).any(|it| it == entry.folder))
-    };
-    let entries = known.iter().enumerate().filter(|(_, entry)| is_inside(entry));
-    entries.max_by_key(|(_, entry)| entry.folder.len()).map(|(index, _)| index)
 }
 
 /// Tells of a circle: first the imports of a shortest way round, at one of which it can be opened,
@@ -200,7 +141,7 @@ fn way_back<'a>(circle: &Circle<'a>, start: &'a str) -> Option<Vec<&'a str>> {
 mod tests {
     use super::{
         super::tree::{Tree, tree},
-        Known, Modules, circles, judge,
+        check_crate,
     };
 
     const A: (&str, &str) = ("src/x/a.rs", "use super::b::f;\npub fn g() {}");
@@ -210,9 +151,8 @@ mod tests {
         tree(&[("src/lib.rs", "mod x;"), ("src/x/mod.rs", "mod a; mod b; mod c;"), A, B])
     }
 
-    fn findings(tree: &Tree, known: &[Known]) -> Vec<String> {
-        let circles = circles(Modules::read(tree, "src/lib.rs").needs());
-        judge(tree, &circles, known).iter().map(ToString::to_string).collect()
+    fn findings(tree: &Tree) -> Vec<String> {
+        check_crate(tree, "src/lib.rs").iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -221,7 +161,7 @@ mod tests {
                       need to a file of its own. The shortest way round:\
                       \n    src/x/a.rs:1: `f` of src/x/b.rs\
                       \n    src/x/b.rs:2: `g` of src/x/a.rs";
-        assert_eq!(findings(&two_files_in_a_circle(), &[]), [wanted]);
+        assert_eq!(findings(&two_files_in_a_circle()), [wanted]);
     }
 
     #[test]
@@ -233,7 +173,7 @@ mod tests {
             ("src/c.rs", "use super::{a::i, d::h}; pub fn g() {}"),
             ("src/d.rs", "use super::c::g; pub fn h() {}"),
         ]);
-        let found = findings(&tree, &[]).concat();
+        let found = findings(&tree).concat();
         let wanted = "src/c.rs:1: 4 files import each other in a circle; move what both sides need \
                       to a file of its own. The shortest way round:\
                       \n    src/c.rs:1: `h` of src/d.rs\
@@ -253,22 +193,6 @@ mod tests {
             A,
             B,
         ]);
-        assert!(findings(&tree, &[])[0].contains(": 2 files"));
-    }
-
-    #[test]
-    fn a_known_circle_is_no_finding_until_it_grows_or_is_gone() {
-        let tree = two_files_in_a_circle();
-        let known = |folder, files| [Known { folder, files, since: "2026-01-02" }];
-        assert!(findings(&tree, &known("src/x", 2)).is_empty());
-        assert!(findings(&tree, &known("src", 2)).is_empty());
-        let grown = "src/x:1: 2 files are in circles of imports, 1 were on 2026-01-02; open the \
-                     new one";
-        let told = findings(&tree, &known("src/x", 1));
-        assert_eq!((told.len(), told[0].as_str()), (2, grown));
-        let gone = findings(&tree, &[known("src/x", 2), known("src/y", 3)].concat());
-        let wanted = "src/y:1: no circle is left; remove it from KNOWN in \
-                      xtask/src/tidy/circles/mod.rs";
-        assert_eq!(gone, [wanted]);
+        assert!(findings(&tree)[0].contains(": 2 files"));
     }
 }

@@ -1,0 +1,106 @@
+//! What is checked: labs in general or the lab of a file, and the router of that lab.
+
+use super::finding::{Finding, Verdict};
+use crate::{
+    lab::{self, LabRecord},
+    shell,
+    topology::{Topology, Uplink},
+};
+
+/// The checks to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    All,
+    /// All but loading the eBPF programs, which takes seconds.
+    Quick,
+}
+
+/// The lab that the machine is checked for.
+#[derive(Debug)]
+pub struct Subject {
+    /// `None`: labs in general.
+    pub(super) lab: Option<Topology>,
+    /// The topology file, as the user wrote it.
+    pub(super) file: Option<String>,
+    /// Whether that lab is up.
+    pub(super) living: bool,
+    /// Why no interface was found for an uplink "auto".
+    pub(super) no_uplink: Option<String>,
+}
+
+/// The router of a lab.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Router<'a> {
+    /// It depends on the lab.
+    Any,
+    /// A namespace of the lab: the machine's own settings do not affect the lab's packets.
+    Own,
+    /// The machine itself.
+    Machine(&'a Topology),
+}
+
+impl Subject {
+    /// Labs in general.
+    #[must_use]
+    pub fn any_lab() -> Self {
+        Self { lab: None, file: None, living: false, no_uplink: None }
+    }
+
+    /// The lab of a file.
+    #[must_use]
+    pub fn lab(topology: Topology, file: &str) -> Self {
+        let living = LabRecord::load(&topology.name).is_ok();
+        let (topology, no_uplink) = match lab::auto_uplink(&topology) {
+            Ok(Some(interface)) => (topology.with_auto(&interface), None),
+            Ok(None) => (topology, None),
+            Err(error) => (topology, Some(error.to_string())),
+        };
+        Self { lab: Some(topology), file: Some(file.to_owned()), living, no_uplink }
+    }
+
+    /// Name of the lab.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.lab.as_ref().map(|lab| lab.name.as_str())
+    }
+
+    /// The command that makes the same checks as root.
+    pub(super) fn as_root(&self) -> String {
+        let file = self.file.as_deref().map(shell::word);
+        format!("sudo netns doctor{}", file.map_or_else(String::new, |file| format!(" {file}")))
+    }
+
+    pub(super) fn router(&self) -> Router<'_> {
+        match &self.lab {
+            None => Router::Any,
+            Some(lab) if !lab.uses_machine() => Router::Own,
+            Some(lab) => Router::Machine(lab),
+        }
+    }
+}
+
+impl Router<'_> {
+    /// The severity of a fault that affects the machine as a router.
+    pub(super) fn severity(self) -> Verdict {
+        match self {
+            Self::Any => Verdict::Doubtful,
+            Self::Own => Verdict::Sound,
+            Self::Machine(_) => Verdict::Faulty,
+        }
+    }
+}
+
+// Not with the other functions of findings, since its command depends on the subject.
+impl Finding {
+    /// A check that needs root.
+    pub(super) fn unseen(check: &'static str, subject: &Subject) -> Self {
+        Self::new(check, Verdict::Doubtful, "not checked: this needs root")
+            .meaning("run netns doctor with sudo")
+            .command(subject.as_root())
+    }
+}
+
+/// The uplinks of a lab that are interfaces of the machine.
+pub(super) fn real_uplinks(lab: &Topology) -> impl Iterator<Item = &Uplink> {
+    lab.uplinks_of(None).filter(|uplink| uplink.far.is_none())
+}
