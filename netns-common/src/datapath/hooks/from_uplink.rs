@@ -11,7 +11,7 @@ use crate::{
             known_flow::KnownFlow,
             packet_context::{PacketContext, read_headers},
             scratch::Scratch,
-            verdict::{Outcome, Verdict},
+            verdict::{Exit, Outcome, Verdict},
         },
         hooks::source_check,
         icmp::mtu::FITS_EVERY_LINK,
@@ -75,11 +75,7 @@ fn enter<P: Packet, T: Tables, const PATH: bool>(
     if PATH == FAST_PATH && headers.is_plain() {
         if let Some(flow) = tables.flow(&headers.inbound_key()) {
             let known = context.forward_inbound::<_, FAST_PATH>(&flow);
-            let exit = |context: &PacketContext<'_, P, T>| {
-                let (exit, _) = context.inside_exit(flow.cable, flow.inside_mac);
-                exit
-            };
-            if let Some(outcome) = context.finish_known(known, exit) {
+            if let Some(outcome) = context.finish_known(known, PacketContext::inbound_exit) {
                 if let Outcome::Continue(_) = outcome {
                     *saved = headers;
                 }
@@ -116,14 +112,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     /// [`Stage::InboundFragment`].
     #[inline(always)]
     pub(crate) fn inbound_fragment(&mut self) -> Outcome {
-        if let Some(reason) = ip_options::fault(self.packet, self.headers) {
-            return Outcome::Decided(self.drop(reason));
-        }
-        match self.resume_fragment(false) {
-            // It announces no segment size yet: the reassembler returns the whole datagram.
-            Some(verdict) => self.record_passed_fragment(Outcome::Decided(verdict)),
-            None => Outcome::Continue(Stage::InboundSlow),
-        }
+        self.resume_or(false, Stage::InboundSlow)
     }
 
     /// [`Stage::InboundBegin`].
@@ -176,13 +165,28 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             destination_port: flow.inside_port,
             mac,
         };
+        if PATH == FAST_PATH {
+            self.handoff.exit_link = match exit {
+                Exit::Peer { cable } => cable,
+                _ => 0,
+            };
+        }
         // Another flow may have taken the record by now; then the packet is not for this inside
-        // end.
+        // end. Nothing that decides where the packet goes is read from the record after this.
         if !flow.was_of(&headers.inbound_key()) {
             return KnownFlow::Miss;
         }
         self.update_flow::<_, PATH>(flow, Direction::In);
         self.rewrite_known::<PATH>(&to, exit, flow.rule)
+    }
+
+    /// The exit of a packet that the fast path has rewritten.
+    #[inline(always)]
+    const fn inbound_exit(&self) -> Exit {
+        match self.handoff.exit_link {
+            0 => Exit::Onward,
+            cable => Exit::Peer { cable },
+        }
     }
 
     /// Whether the record of a closed connection gives way to a listening socket of the host,
