@@ -1,8 +1,7 @@
 //! What makes room when a share of the flow table, or all of it, is used up.
 
 use netns_common::{
-    abi::FlowState,
-    abi::{DropReason, Ip4, Limits, SAMPLE},
+    abi::{DropReason, FlowKind, FlowState, Ip4, Limits, SAMPLE},
     model::Datagram,
 };
 
@@ -200,4 +199,28 @@ fn each_new_connection_evicts_at_most_one_record() {
         }
         assert_eq!((lab.flow_count(), lab.drops(DropReason::Evicted)), (2, 8));
     }
+}
+
+#[test]
+fn a_repeated_syn_between_namespaces_evicts_for_the_record_that_is_missing() {
+    let mut lab = lab(Limits::default());
+    for port in [40_000, 40_001] {
+        lab.blue(&ipv4(BLUE, FAR).udp(port, 9));
+    }
+    lab.router.now += 1;
+    let syn = ipv4(RED, HOST).tcp(40_000, 80, SYN);
+    lab.red(&syn).reached(BLUE, (HOST, 40_000), (BLUE, 80));
+    let flows = lab.router.tables.flows();
+    let mut records = flows.iter();
+    let target = records.find(|(_, flow)| flow.kind == FlowKind::Forward as u8);
+    let (target, _) = target.expect("a record of the target's end");
+    lab.router.tables.remove_uncounted(target);
+    lab.router.tables.capacity = 3;
+    lab.router.now += 1;
+    // An earlier packet of the same CPU, for which a record was evicted, says nothing of this one.
+    lab.blue(&ipv4(BLUE, FAR).udp(40_002, 9));
+    assert_eq!(lab.drops(DropReason::Evicted), 1);
+    lab.router.now += 1;
+    lab.red(&syn).reached(BLUE, (HOST, 40_000), (BLUE, 80));
+    assert_eq!(lab.drops(DropReason::Evicted), 2);
 }

@@ -196,8 +196,8 @@ impl PendingErrorRewrite {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Eviction {
     pub(crate) wanted: Evictable,
-    /// Whether this packet has had a record evicted already. The lookup stages clear it, which come
-    /// before every stage that may ask for an eviction.
+    /// Whether this packet has had a record evicted already. Cleared by the lookup stages and by
+    /// `hairpin_forward`: one of them comes before every stage that may ask for an eviction.
     pub(crate) is_done: bool,
     /// The place of the record that was found.
     pub(crate) place: u32,

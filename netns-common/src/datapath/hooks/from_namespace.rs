@@ -125,14 +125,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     /// [`Stage::OutboundFragment`].
     #[inline(always)]
     pub(crate) fn outbound_fragment(&mut self) -> Outcome {
-        if let Some(reason) = ip_options::fault(self.packet, self.headers) {
-            return Outcome::Decided(self.drop(reason));
-        }
-        match self.resume_fragment(true) {
-            // It announces no segment size yet: the reassembler returns the whole datagram.
-            Some(verdict) => self.record_passed_fragment(Outcome::Decided(verdict)),
-            None => Outcome::Continue(Stage::OutboundSlow),
-        }
+        self.resume_or(true, Stage::OutboundSlow)
     }
 }
 
@@ -235,7 +228,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             mac: None,
         };
         let (link, next_hop) = (flow.egress, flow.next_hop);
-        (self.handoff.exit_link, self.handoff.exit_next_hop) = (link, next_hop);
+        if PATH == FAST_PATH {
+            (self.handoff.exit_link, self.handoff.exit_next_hop) = (link, next_hop);
+        }
         let exit = Exit::Neighbour { link, next_hop };
         self.rewrite_known::<PATH>(&to, exit, flow.rule)
     }

@@ -67,7 +67,9 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         if !other.was_of(&other_key) {
             return KnownFlow::Miss;
         }
-        (self.handoff.exit_link, self.handoff.exit_next_hop) = (cable, Ip4::UNSPECIFIED);
+        if PATH == FAST_PATH {
+            (self.handoff.exit_link, self.handoff.exit_next_hop) = (cable, Ip4::UNSPECIFIED);
+        }
         let exit = Exit::Peer { cable };
         self.rewrite_known::<PATH>(&to, exit, flow.rule)
     }
@@ -75,6 +77,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     /// [`Stage::HairpinForward`].
     #[inline(always)]
     pub(crate) fn hairpin_forward(&mut self) -> Outcome {
+        self.handoff.eviction.is_done = false;
         let (tables, key) = (self.tables, self.headers.inside_key());
         let kept = tables.flow_with_kept_port(&key).filter(|flow| self.is_hairpin(flow));
         let found = match kept {
