@@ -1,9 +1,9 @@
 //! The packet log: entry programs that do the work of the others and record the packet, and a
 //! program that writes its line when the verdict is known.
 //!
-//! `netns log` replaces the others by them while it listens, so a log that nobody reads costs
-//! nothing. They leave each packet to the slow path, which keeps them small: see
-//! [`datapath::from_namespace_slow`].
+//! `netns log` replaces the others by them while it listens, so a log that nobody reads costs only
+//! one look-up at the end of each stage. Those of ingress leave each packet to the slow path, which
+//! keeps them small: see [`datapath::from_namespace_slow`].
 
 use aya_ebpf::{bindings::TC_ACT_SHOT, macros::classifier, programs::TcContext};
 use aya_log_ebpf::info;

@@ -1,7 +1,8 @@
-//! Words of shared memory that several CPUs read and write at the same time.
+//! Values in shared memory that several CPUs read and write at the same time.
 
-/// A word of shared memory, read and written whole. No lock and no order is implied: whoever needs
-/// either takes the lock of the value.
+/// A value in shared memory. Up to eight bytes are read and written whole; of a larger value a
+/// reader may see a part that is new and a part that is old. No lock and no order is implied:
+/// whoever needs either takes the lock of the value.
 #[derive(Clone, Copy)]
 pub(crate) struct Racy<T>(*mut T);
 
@@ -39,8 +40,8 @@ impl<T: Copy> Racy<T> {
 macro_rules! racy {
     (*$pointer:expr) => {{
         let pointer = $pointer;
-        // SAFETY: a map look-up gave the pointer, which the verifier checks in each program: it is
-        // valid until the program ends.
+        // SAFETY: the pointer is that of a map look-up, of a callback's argument or of a reference.
+        // The verifier checks each access in each program: it is valid until the program ends.
         unsafe { $crate::racy::Racy::at(pointer) }
     }};
     ($pointer:expr, $($field:tt)+) => {{

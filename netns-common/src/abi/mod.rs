@@ -1,4 +1,5 @@
-//! The types in BPF maps: `repr(C)`, no implicit padding, sizes asserted.
+//! What user space and the programs share: the types in BPF maps (`repr(C)`, no implicit padding,
+//! sizes asserted), their numbers and names, and the table of stages.
 //!
 //! Multi-byte fields of packets ([`Ip4`], [`Port`]) keep network byte order in memory;
 //! everything else is native.

@@ -104,9 +104,9 @@ macro_rules! for_each_stage {
             /// Records how the first fragment of a datagram is translated, for the later ones.
             FirstFragment = first_fragment,
                 from [outbound_slow, outbound_lookup, hairpin_forward, outbound_begin, inbound_slow,
-                    inbound_fragment, inbound_begin, ttl_or_mtu, eif_admit, egress_lookup,
+                    inbound_begin, ttl_or_mtu, eif_admit, egress_lookup,
                     dnat, hairpin_target, allocate_eim, allocate_port, reclaim,
-                    other_nat_out, other_nat_in, outbound_fragment],
+                    other_nat_out, other_nat_in],
                 runs 1, budget 14_000;
             /// Applies the translation of a packet that another stage has decided.
             Translate = translate,

@@ -7,7 +7,8 @@ pub const WHOLE_TABLE: u32 = u32::MAX;
 pub const OTHER_NATS: u32 = u32::MAX - 1;
 
 /// The default limit of half-open flows from outside by one uplink is the table size divided by
-/// this. In a table of the default size, 10,000 SYNs per second fill it in three seconds.
+/// this. In a table of the default size, 10,000 SYNs per second reach this
+/// limit in three seconds.
 pub const HALF_OPEN_PART: u32 = 4;
 
 /// How many records an eviction examines. When a quarter of the table is half-open, about 16 of

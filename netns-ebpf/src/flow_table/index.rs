@@ -152,7 +152,6 @@ extern "C" fn erase(bucket: u32, place: u64, entry: u32, last_seen: Tick) -> i32
         return 0;
     }
     let is_out = locked(bucket, |bucket| {
-        // SAFETY: a look-up gave the pointer, and a word is read whole.
         let was_seen = racy!(record, head.last_seen).get();
         let is_it = entry_of(bucket, at) == entry && was_seen == last_seen;
         if is_it {

@@ -61,7 +61,6 @@ fn locate_in_first<W: LookupKey>(wanted: *const W) -> u64 {
     let pair = wanted.bucket_pair(layout);
     let Some(bucket) = maps::FLOW_INDEX.get_ptr(pair.first) else { return NOWHERE };
     let found = locate_in(wanted, &pair, bucket, false);
-    // SAFETY: as in `entry_of`.
     if found == NOWHERE && racy!(bucket, overflow_count).get() != 0 {
         return ELSEWHERE;
     }

@@ -167,7 +167,6 @@ fn remove_name(key: *const InsideKey, record: u32) {
         && EntryRef(place).record() == record
         && let Some(named) = maps::FLOWS.get_ptr(record)
     {
-        // SAFETY: a look-up gave the pointer, and a word is read whole.
         let last_seen = racy!(named, head.last_seen).get();
         take_out_translated(key, place, last_seen);
     }

@@ -85,7 +85,6 @@ extern "C" fn take_record(record: u32, key: *const FlowKey, flow: *const Flow) -
 /// The records of a word in use; all, if there is no such word.
 #[inline(always)]
 pub(super) fn taken_of(word: u32) -> u64 {
-    // SAFETY: a look-up gave the pointer, and a word is read whole.
     maps::FLOW_WORDS.get_ptr(word).map_or(u64::MAX, |word| racy!(word, taken).get())
 }
 
@@ -136,8 +135,7 @@ extern "C" fn look_for_room(_: u32, search: *mut Room) -> i64 {
     // SAFETY: the context given above.
     let search = unsafe { &mut *search };
     let summary = maps::FLOW_SUMMARIES.get_ptr(search.scan.summary());
-    // A summary that does not exist has no room. SAFETY: a look-up gave the pointer, and a word is
-    // read whole.
+    // A summary that does not exist has no room.
     let full = summary.map_or(u64::MAX, |summary| racy!(summary, full).get());
     match search.scan.look(full) {
         Some(word) => {

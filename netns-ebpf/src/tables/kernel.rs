@@ -45,7 +45,7 @@ impl Tables for KernelTables<&TcContext> {
 
     #[inline(always)]
     fn endpoint(&self, address: Ip4) -> Option<Endpoint> {
-        // SAFETY: copied at once, as above.
+        // SAFETY: copied at once, so a later change of the map does not matter.
         unsafe { maps::ENDPOINTS.get(address) }.copied()
     }
 

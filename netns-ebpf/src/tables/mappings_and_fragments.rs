@@ -11,7 +11,7 @@ use crate::{maps, racy::racy};
 impl<C> MappingTable for KernelTables<C> {
     #[inline(always)]
     fn mapping(&self, key: &MappingKey) -> Option<Mapping> {
-        // SAFETY: copied at once, as above.
+        // SAFETY: copied at once, so a later change of the map does not matter.
         unsafe { maps::MAPPINGS.get(key) }.copied()
     }
 

@@ -33,8 +33,8 @@ pub(crate) fn scratch<'a>() -> Option<&'a mut Scratch> {
     maps::SCRATCH.get_ptr_mut(0).map(|slot| unsafe { &mut *slot })
 }
 
-/// The kind of an address of the router: a [`HostAddress`], or 0 for an address that its links do
-/// not have.
+/// The kind of an address of the router: a [`HostAddress`](netns_common::abi::HostAddress), or 0
+/// for an address that its links do not have.
 #[inline(always)]
 pub(crate) fn host_address(address: Ip4) -> u32 {
     // SAFETY: copied at once.

@@ -19,7 +19,7 @@ const ROOM_TO_SPARE: u32 = 10;
 /// The two buckets of a key, and the bits that its entry has besides the number of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketPair {
-    /// A bucket.
+    /// The first bucket.
     pub first: u32,
     /// The second bucket; by chance it may be the first one.
     pub second: u32,

@@ -22,7 +22,7 @@ pub fn timeout_of(flow: &FlowHead, settings: &Settings) -> Tick {
     FlowState::from_number(flow.state).timeout(flow.protocol, timeouts)
 }
 
-/// Whether a flow is one question to a well-known port and at most one answer, as with DNS and NTP.
+/// Whether a flow is one question to a well-known port and one answer, as with DNS and NTP.
 #[inline(always)]
 fn is_question(flow: &FlowHead) -> bool {
     /// The first port that is not well-known (RFC 6335 section 6).

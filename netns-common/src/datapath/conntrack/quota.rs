@@ -17,8 +17,9 @@ use crate::{
 /// The share of the quotas that one record uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaCharge {
-    pub link: u32,
     /// Index of the link that the record counts for; 0: none.
+    pub link: u32,
+    /// For how many records it counts; 0: none.
     pub records: u32,
     /// Whether the flow is unanswered: only its initiator has sent so far. Any packet of the other
     /// end is an answer; otherwise a connection that its own end resets would count as answered. A

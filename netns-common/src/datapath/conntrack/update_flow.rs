@@ -28,8 +28,8 @@ pub fn update_flow<T: UsageTable, F: FlowRef>(tables: &T, flow: &F, packet: &Obs
     let before = FlowState::from_number(verifier_barrier(&flow.state));
     let mut state = before;
     let mut alive = true;
-    // Two options, not one of a pair: that would take 32 more bytes of stack than
-    // `inbound_fragment` has.
+    // Two options, not one of a pair: that would take 32 bytes more of the stack, which is scarce
+    // in the programs that call this.
     if let Some(segment) = segment
         && let Some(observed) = observed
     {

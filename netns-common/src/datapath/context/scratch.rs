@@ -46,11 +46,13 @@ pub(crate) struct Handoff {
     /// The port that the packet's sender is published by. Written with the draft, read by
     /// `allocate_port` and `allocate_eim`.
     pub(crate) published: Published,
-    /// The number of attempts so far. Written and read by the stages that repeat themselves:
-    /// `allocate_port`, `allocate_eim`, `reclaim`, `dnat`, `hairpin_target`.
+    /// The number of attempts so far. Cleared by the stage that goes on with a repeating one;
+    /// counted by the repeating stages: `allocate_port`, `allocate_eim`, `reclaim`, `dnat`,
+    /// `hairpin_target`.
     pub(crate) attempt: u32,
     /// An external port: the one that a search has found, or that a new flow was recorded under.
-    /// Written by the allocate stages and by `reclaim`, read by them and by `hairpin_target`.
+    /// Written by the allocate stages, `reclaim` and `hairpin_caller`, read by them and by
+    /// `hairpin_target`.
     pub(crate) external_port: Port,
     /// The longest idle time in a sample. Written and read within `reclaim`.
     pub(crate) longest: Tick,
@@ -67,8 +69,9 @@ pub(crate) struct Handoff {
     pub(crate) next: Stage,
     /// The number of the reason that such a packet is dropped for. Written and read as `next`.
     pub(crate) dropped: u32,
-    /// The link and the next hop that such a packet leaves by. The next hop is unspecified where
-    /// the packet enters another namespace. Written and read as `next`.
+    /// The link and the next hop by which a packet leaves that the fast path has rewritten. The
+    /// next hop is unspecified where the packet enters a namespace; the link is 0 where it goes
+    /// onward. Written and read as `next`.
     pub(crate) exit_link: u32,
     pub(crate) exit_next_hop: Ip4,
     /// The exit of a packet whose segment size may be clamped. Written by whoever goes on with

@@ -1,23 +1,38 @@
 //! A later fragment: it is translated as the first fragment of its datagram was.
 
 use crate::{
-    abi::{DropReason, Fragment, FragmentPlace, FragmentState, Ip4},
+    abi::{DropReason, Fragment, FragmentPlace, FragmentState, Ip4, Stage},
     datapath::{
         context::{
             packet_context::PacketContext,
-            verdict::{Exit, Verdict},
+            verdict::{Exit, Outcome, Verdict},
         },
         fragments::table::find_note,
-        packet::{access::Packet, headers::Headers, rewrite},
+        packet::{access::Packet, headers::Headers, ip_options, rewrite},
         tables::kernel::Tables,
     },
 };
 
 impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
+    /// Forwards a fragment by the record of its datagram. The stage `otherwise` goes on if there is
+    /// none. `from_namespace` is as in [`Self::resume_fragment`].
+    #[inline(always)]
+    pub(crate) fn resume_or(&mut self, from_namespace: bool, otherwise: Stage) -> Outcome {
+        if let Some(reason) = ip_options::fault(self.packet, self.headers) {
+            return Outcome::Decided(self.drop(reason));
+        }
+        match self.resume_fragment(from_namespace) {
+            // Nothing is clamped on the way to the reassembler: the first fragment takes the usual
+            // path when it returns.
+            Some(verdict) => Outcome::Decided(verdict),
+            None => Outcome::Continue(otherwise),
+        }
+    }
+
     /// Forwards a fragment by the record of its datagram; `None` if there is none.
     /// `from_namespace`: it came by a cable, which must be the cable of the first fragment.
     #[inline(always)]
-    pub(crate) fn resume_fragment(&mut self, from_namespace: bool) -> Option<Verdict> {
+    fn resume_fragment(&mut self, from_namespace: bool) -> Option<Verdict> {
         let headers = self.headers;
         if headers.first_fragment && headers.is_tiny() {
             return Some(self.drop(DropReason::Malformed));

@@ -57,7 +57,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
             Exit::Peer { cable } => {
                 (Ip4::from_network(self.packet.load(IP_DESTINATION)?), came_by, cable)
             }
-            // Only a SYN or SYN-ACK with a whole header announces a size.
+            // Only packets of the reassembler's hook leave so, and that hook clamps nothing.
             Exit::Ingress { .. } => return Some(()),
             // The packet enters or leaves by an uplink.
             Exit::Onward => {

@@ -103,7 +103,7 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
         let Refusal { reason, mtu, at } = self.handoff.refusal;
         let reason = DropReason::from_number(reason);
         if self.headers.ttl == 0 {
-            // A broken header never gets an answer, because no router can have forwarded it.
+            // A packet with a TTL of 0 gets no answer: no router can have forwarded it.
             return self.drop(DropReason::NoTimeToLive);
         }
         let dropped = self.drop(reason);

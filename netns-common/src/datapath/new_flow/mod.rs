@@ -1,5 +1,5 @@
-//! The first packet of a flow: SNAT, DNAT, hairpin, and the choice of a port. Uses all folders up
-//! to `fragments`, in the order of [`datapath`](super).
+//! The first packet of a flow: SNAT, DNAT and the choice of a port; and hairpin connections. Uses
+//! all folders up to `fragments`, in the order of [`datapath`](super).
 
 pub(crate) mod allocate;
 pub(crate) mod caller_port;

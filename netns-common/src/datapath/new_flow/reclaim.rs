@@ -33,7 +33,6 @@ impl<P: Packet, T: Tables> PacketContext<'_, P, T> {
     /// [`Stage::Reclaim`].
     #[inline(always)]
     pub(crate) fn reclaim(&mut self) -> Outcome {
-        let _tables = self.tables;
         self.sample_reclaimable();
         let port = verifier_barrier(&self.handoff.external_port);
         if port == Port::ZERO {

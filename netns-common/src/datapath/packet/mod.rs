@@ -1,5 +1,4 @@
-//! One packet: reading its headers, rewriting them, and the checksums. Uses no table and no other
-//! wing.
+//! One packet: reading its headers, rewriting them, and the checksums. Uses no other folder.
 
 pub(crate) mod access;
 pub(crate) mod checksum;
