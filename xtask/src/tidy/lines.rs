@@ -6,42 +6,24 @@ use super::{
     finding::Finding,
     lexer::{Kind, lex},
     markdown::Document,
-    tree::{Tree, folders_of},
+    tree::Tree,
 };
 
 /// The columns of a line, as rustfmt.toml has them for code.
 const COLUMNS: usize = 100;
 
-/// Folders whose long lines are still to be wrapped. This list only becomes shorter.
-const LEFT: &[&str] = &[];
-
 pub(super) fn check(tree: &Tree, documents: &BTreeMap<&str, Document>) -> Vec<Finding> {
-    check_but(tree, documents, LEFT)
-}
-
-fn check_but(tree: &Tree, documents: &BTreeMap<&str, Document>, left: &[&str]) -> Vec<Finding> {
     let sources = tree.sources().map(|(path, text)| (path, in_source(text)));
     let documents = documents
         .iter()
         .filter_map(|(path, document)| Some((*path, in_document(tree.text(path)?, document))));
-    let mut findings = Vec::new();
-    let mut is_needed = vec![false; left.len()];
-    for (path, lines) in sources.chain(documents) {
-        let entry = left.iter().position(|folder| folders_of(path).any(|it| it == *folder));
-        if let Some(entry) = entry {
-            is_needed[entry] |= !lines.is_empty();
-            continue;
-        }
-        findings.extend(lines.into_iter().map(|(number, columns)| {
+    let long = sources.chain(documents).flat_map(|(path, lines)| {
+        lines.into_iter().map(move |(number, columns)| {
             let message = format!("{columns} columns, more than {COLUMNS}; wrap the line");
             Finding::new(path, number, message)
-        }));
-    }
-    for (folder, _) in left.iter().zip(is_needed).filter(|(_, is_needed)| !is_needed) {
-        let message = format!("no long line is left; remove the folder from LEFT in {}", file!());
-        findings.push(Finding::new(folder, 1, message));
-    }
-    findings
+        })
+    });
+    long.collect()
 }
 
 /// The long lines of a source: number and columns. Where a literal goes over the last column, the
@@ -114,20 +96,20 @@ fn can_be_wrapped(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::markdown::Document, super::tree::tree, check_but};
+    use super::{super::markdown::Document, super::tree::tree, check};
 
-    fn findings(path: &str, text: &str, left: &[&str]) -> Vec<String> {
+    fn findings(path: &str, text: &str) -> Vec<String> {
         let tree = tree(&[(path, text)]);
         let documents = tree.documents().map(|(path, text)| (path, Document::read(text))).collect();
-        check_but(&tree, &documents, left).iter().map(ToString::to_string).collect()
+        check(&tree, &documents).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_line_is_as_wide_as_its_characters() {
         let text = |columns: usize| format!("//! {}\n", "é ".repeat(columns / 2 - 2));
-        assert!(findings("a.rs", &text(100), &[]).is_empty());
+        assert!(findings("a.rs", &text(100)).is_empty());
         let wanted = ["a.rs:1: 102 columns, more than 100; wrap the line"];
-        assert_eq!(findings("a.rs", &text(102), &[]), wanted);
+        assert_eq!(findings("a.rs", &text(102)), wanted);
     }
 
     #[test]
@@ -137,20 +119,11 @@ mod tests {
         let source = format!(
             "//! See\n//! {address}\n//! ```\n//! {words}\n//! ```\nconst A: &str = \"{words}\";\n"
         );
-        assert!(findings("a.rs", &source, &[]).is_empty());
+        assert!(findings("a.rs", &source).is_empty());
         let text = format!("| {words} |\n\n```\n{words}\n```\n\n- <{address}>\n");
-        assert!(findings("a.md", &text, &[]).is_empty());
-        assert_eq!(findings("a.md", &words, &[]).len(), 1);
+        assert!(findings("a.md", &text).is_empty());
+        assert_eq!(findings("a.md", &words).len(), 1);
         let call = format!("fn f() {{ g(\"x\", {}) }}", "a, ".repeat(40));
-        assert_eq!(findings("a.rs", &call, &[]).len(), 1);
-    }
-
-    #[test]
-    fn a_folder_on_the_list_is_left_alone_until_all_is_wrapped() {
-        let words = format!("//! {}\n", "word ".repeat(24));
-        assert!(findings("a/b.rs", &words, &["a"]).is_empty());
-        let wanted =
-            "a:1: no long line is left; remove the folder from LEFT in xtask/src/tidy/lines.rs";
-        assert_eq!(findings("a/b.rs", "//! B.\n", &["a"]), [wanted]);
+        assert_eq!(findings("a.rs", &call).len(), 1);
     }
 }
