@@ -10,7 +10,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use procfs::{
-    ProcResult,
+    ProcError, ProcResult,
     process::{self, Process},
 };
 use rustix::{
@@ -53,8 +53,10 @@ pub(crate) fn inhabitants<'a>(
     names: impl IntoIterator<Item = &'a str>,
 ) -> ProcResult<Vec<Inhabitant>> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
-    let namespaces: HashMap<Identity, &str> =
-        names.into_iter().filter_map(|name| Some((netns::identity(name).ok()?, name))).collect();
+    let namespaces: HashMap<Identity, &str> = names
+        .into_iter()
+        .filter_map(|name| identified(name).transpose())
+        .collect::<Result<_, _>>()?;
     let mut found = Vec::new();
     // A process that cannot be read has just ended, or is about to.
     for process in process::all_processes()?.flatten().filter(|process| process.pid() != own) {
@@ -66,6 +68,13 @@ pub(crate) fn inhabitants<'a>(
     }
     found.sort_by(|one, other| (&one.namespace, one.pid).cmp(&(&other.namespace, other.pid)));
     Ok(found)
+}
+
+/// A namespace by its identity; `None` if it is gone.
+fn identified(name: &str) -> ProcResult<Option<(Identity, &str)>> {
+    let identity =
+        netns::identity_if_present(name).map_err(|error| ProcError::Other(error.to_string()))?;
+    Ok(identity.map(|identity| (identity, name)))
 }
 
 /// Ends the processes in these namespaces: with SIGTERM, and after a grace period with SIGKILL.

@@ -73,10 +73,7 @@ pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
         crate::tell!("note: {}", one.in_words());
     }
     if !more.is_empty() {
-        crate::tell!(
-            "note: there are {} more such programs: `netns doctor FILE` names them all",
-            more.len()
-        );
+        crate::tell!("note: and {} more: `netns doctor FILE` names all such programs", more.len());
     }
 }
 

@@ -126,7 +126,7 @@ fn notes(uncovered: &[UncoveredInterface]) -> String {
     }
     if !more.is_empty() {
         text += &format!(
-            "note: there are {} more such interfaces: `netns doctor FILE` names them all\n",
+            "note: and {} more: `netns doctor FILE` names all such interfaces\n",
             more.len()
         );
     }
@@ -161,7 +161,7 @@ note: packets of the lab to 10.8.0.0/16 are dropped: the machine routes them out
             (0..8).map(|number| uncovered(&format!("br{number}"), "10.8.0.0/16")).collect();
         let notes = notes(&found);
         assert_eq!(notes.lines().count(), 6, "{notes}");
-        let last = "note: there are 3 more such interfaces: `netns doctor FILE` names them all\n";
+        let last = "note: and 3 more: `netns doctor FILE` names all such interfaces\n";
         assert!(notes.ends_with(last), "{notes}");
     }
 }

@@ -1,8 +1,9 @@
 //! The loaded datapath of a lab: programs, maps and links, pinned in bpffs, so that they outlive
 //! the process.
 //!
-//! All calls of aya are in this folder. It uses `net`, `rules` and `locks`, and knows nothing of
-//! topologies and records: a [`DatapathSpec`] says what to install.
+//! All calls of aya are in this folder. It uses `net`, `rules`, `locks` and `threads`, and
+//! knows nothing of records and of topologies but their timeouts: a [`DatapathSpec`] says what to
+//! install.
 
 mod attach;
 mod batch;

@@ -67,8 +67,8 @@ fn version() -> Finding {
     let found = Finding::sound(CHECK, format!("Linux {release}"));
     if kernel::numbers(&release).is_some_and(|numbers| numbers < ROUTE_MARKS) {
         return found.meaning(
-            "the NAT ignores routing rules that match a packet mark (`ip rule … fwmark`): this \
-             needs Linux 6.10",
+            "the NAT ignores routing rules that match a packet mark (`ip rule … fwmark`): \
+             following them needs Linux 6.10 or newer",
         );
     }
     found
@@ -129,7 +129,7 @@ fn tcx(tried: io::Result<()>) -> Finding {
     match tried {
         Ok(()) => Finding::sound(TCX, "programs can be attached to interfaces"),
         Err(error) => Finding::new(TCX, Verdict::Faulty, format!("attaching fails: {error}"))
-            .meaning("labs need tcx hooks, which need Linux 6.6 and CONFIG_NET_XGRESS")
+            .meaning("labs need tcx hooks, which need Linux 6.6 or newer and CONFIG_NET_XGRESS")
             .command(built_with("CONFIG_NET_XGRESS")),
     }
 }
@@ -140,8 +140,8 @@ fn source(tried: io::Result<bool>) -> Finding {
         Ok(false) => {
             Finding::new(SOURCE, Verdict::Faulty, "bpf_fib_lookup selects no source address")
                 .meaning(
-                    "masquerade needs it to find the address of an uplink: boot Linux 6.7, or a \
-                     later release of 6.6; this lists the kernels in Debian and Ubuntu",
+                    "masquerade needs it to find the address of an uplink: boot Linux 6.7 or \
+                     newer, or a late release of 6.6; this lists the kernels in Debian and Ubuntu",
                 )
                 .command("apt-cache search '^linux-image-[0-9]'")
         }

@@ -50,7 +50,7 @@ fn judge(
     let uplinks = if found.len() == 1 { "is not an uplink" } else { "are not uplinks" };
     let text = format!("routes lead to {}, which {uplinks} of the lab", names.join(", "));
     let doubt = Finding::new(CHECK, Verdict::Doubtful, text);
-    let advice = "packets of the lab on such a route are dropped: if namespaces shall reach that \
+    let advice = "packets of the lab on such a route are dropped: if namespaces should reach that \
                   network, add an [[uplink]] for its interface, with a masquerade or `routed`";
     let is_free = |name: &&String| !of_other_labs.contains(*name);
     let free = found.iter().map(|one| &one.interface).find(is_free);

@@ -1,4 +1,4 @@
-//! What is checked: labs in general or the lab of a file, and the router of that lab.
+//! The subject of `netns doctor`: the machine, or a topology file and its router.
 
 use super::finding::{Finding, Verdict};
 use crate::{

@@ -11,7 +11,7 @@ use crate::{
     lab::{self, LabError, Reachability},
     net::{Link, Netlink},
     shell,
-    topology::{AUTO, Bridge, Topology},
+    topology::{AUTO, Bridge, Topology, overlap},
 };
 
 const SUBNETS: &str = "subnets";
@@ -74,7 +74,9 @@ fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
     let links = &machine.links;
     let fault = |found: String| Finding::new(UPLINKS, Verdict::Faulty, found);
     // Suggests another interface for the file or, if there is none, a new interface.
-    let mend = |finding: Finding, wanted: &str, make: String| match (
+    let mend =
+        |finding: Finding, wanted: &str, make: String| {
+            match (
         machine.other_uplink(lab),
         subject.file.as_deref(),
     ) {
@@ -85,9 +87,12 @@ fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
             finding.meaning(meaning).command(command)
         }
         _ => finding
-            .meaning("`netns up` fails, and no other interface exists: this adds one to nowhere")
+            .meaning(
+                "`netns up` fails, and no other interface exists: this adds one that leads nowhere",
+            )
             .command(make),
-    };
+    }
+        };
     // A bridge, which labs need anyway: not every kernel has dummy interfaces.
     let lone = |name: &str| {
         let name = shell::word(name);
@@ -173,14 +178,11 @@ fn mend(finding: Finding, from: Ipv4Net, to: Ipv4Net, file: Option<&str>) -> Fin
 fn free(wanted: Ipv4Net, lab: &Topology, used: &[Ipv4Net]) -> Option<Ipv4Net> {
     let length = wanted.prefix_len();
     let space: Ipv4Net = if length >= 24 { "192.168.0.0/16" } else { "10.0.0.0/8" }.parse().ok()?;
-    let overlap = |one: &Ipv4Net, other: &Ipv4Net| {
-        one.contains(&other.network()) || other.contains(&one.network())
+    let taken = |net: Ipv4Net| {
+        let by_machine = used.iter().any(|used| overlap(net, *used));
+        by_machine || lab.bridges.iter().any(|bridge| overlap(net, bridge.address.trunc()))
     };
-    let taken = |net: &Ipv4Net| {
-        let by_machine = used.iter().any(|used| overlap(net, used));
-        by_machine || lab.bridges.iter().any(|bridge| overlap(net, &bridge.address.trunc()))
-    };
-    space.subnets(length).ok()?.find(|net| !taken(net))
+    space.subnets(length).ok()?.find(|net| !taken(*net))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub enum LabError {
     NoLab,
     #[error("several labs are up: name one of {0}")]
     SeveralLabs(String),
-    #[error("lab \"{0}\" is not up: `netns status` lists the labs that are")]
+    #[error("lab \"{0}\" is not up: `netns status` lists the labs that are up")]
     NotUp(String),
     #[error(
         "lab \"{0}\" is unfinished, because its `up` was interrupted: run `netns up` again, or \
@@ -108,7 +108,7 @@ pub enum LabError {
     NoDefaultRoute,
     #[error(
         "uplink \"auto\": the machine's default route leads to several interfaces, {interfaces}: \
-         add an [[uplink]] with the name of each that the lab shall use"
+         add an [[uplink]] with the name of each that the lab should use"
     )]
     SeveralDefaultInterfaces { interfaces: String },
     #[error("{path} already exists and is not part of this lab: delete it or remove `dns`")]

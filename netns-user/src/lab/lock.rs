@@ -23,7 +23,7 @@ const ROOT_ALONE: u32 = 0o600;
 /// While it lives, no other process builds, changes or takes down a lab.
 #[derive(Debug)]
 pub(super) struct LabLock {
-    _file: File,
+    file: File,
 }
 
 impl LabLock {
@@ -35,7 +35,7 @@ impl LabLock {
         make_folder(Path::new(DIRECTORY))
             .map_err(|error| LabError::file(format!("create {DIRECTORY}"), error))?;
         rcu_expedited::recover()?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// As [`RcuExpedited::begin`]: only the process with the lock may change the setting.
@@ -43,7 +43,7 @@ impl LabLock {
         &self,
         grace_periods: usize,
     ) -> Result<Option<RcuExpedited<'_>>, LabError> {
-        RcuExpedited::begin(grace_periods)
+        RcuExpedited::begin(&self.file, grace_periods)
     }
 }
 

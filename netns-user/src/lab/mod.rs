@@ -8,7 +8,8 @@
 //! machine, and `apply` carries the plan out. `down` follows the `record`, in `take_down`.
 //!
 //! This folder uses `topology`, `step`, `net` and `datapath`; the commands, `doctor` and the
-//! demonstration use it. Inside, each module uses only modules that come before it on this way.
+//! demonstration use it. Inside, `record` is below all others, and each module uses only modules
+//! that come before it on this way.
 
 mod actual_state;
 mod apply;

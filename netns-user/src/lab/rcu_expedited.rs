@@ -8,7 +8,8 @@
 //! once.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     marker::PhantomData,
     path::{Path, PathBuf},
 };
@@ -22,7 +23,7 @@ const SETTING: &str = "/sys/kernel/rcu_expedited";
 const OFF: &str = "0";
 const ON: &str = "1";
 
-/// The file that keeps the setting's value from before, while it is another. No lab can have this
+/// The file that holds the earlier value while the setting is changed. No lab can have this
 /// name.
 const MARK: &str = "rcu_expedited.before";
 
@@ -32,16 +33,20 @@ const MANY: usize = 64;
 /// While it lives, grace periods are expedited, and signals that would end this process wait.
 #[derive(Debug)]
 pub(super) struct RcuExpedited<'lock> {
-    /// Of two processes at once, one would set back what the other needs.
-    _lock: PhantomData<&'lock ()>,
+    /// Of two processes at once, one would restore the setting while the other needs it.
+    _lock: PhantomData<&'lock File>,
     /// The signals that were blocked before.
     signals: SigSet,
 }
 
-impl RcuExpedited<'_> {
-    /// Expedites grace periods, if so many are to come. `None` where the kernel expedites them
+impl<'lock> RcuExpedited<'lock> {
+    /// Expedites grace periods, if so many are to come. `_lock` is the file of the lock that the
+    /// caller has. `None` where the kernel expedites them
     /// anyway, or the setting cannot be written: then it takes longer.
-    pub(super) fn begin(grace_periods: usize) -> Result<Option<Self>, LabError> {
+    pub(super) fn begin(
+        _lock: &'lock File,
+        grace_periods: usize,
+    ) -> Result<Option<Self>, LabError> {
         if !is_due(grace_periods) {
             return Ok(None);
         }
@@ -71,7 +76,7 @@ pub(super) fn commands(grace_periods: usize) -> Option<[String; 2]> {
     is_due(grace_periods).then(|| [ON, OFF].map(|value| format!("echo {value} > {SETTING}")))
 }
 
-/// Sets the setting back if somebody was killed before he did.
+/// Restores the setting if a process was killed before it could.
 pub(super) fn recover() -> Result<(), LabError> {
     set_back().map_err(|error| LabError::file(format!("set {SETTING} to {OFF}"), error))
 }

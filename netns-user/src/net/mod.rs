@@ -1,7 +1,7 @@
 //! The kernel's network objects: namespaces, links, addresses, routes, sysctls.
 //!
 //! All calls of rtnetlink are in this folder. It knows nothing of labs, and uses only `files`,
-//! `locks`, `output` and `shell`, and the types of rules.
+//! `locks`, `output` and `shell`, the types of rules, and what `topology` says of names.
 
 mod address;
 pub mod connections;

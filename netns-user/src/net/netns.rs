@@ -204,10 +204,21 @@ pub fn is_own(name: &str) -> bool {
 /// exist now; the kernel may reuse them for a later one.
 pub type Identity = (u64, u64);
 
+/// The identity of the namespace `name`, if there is one.
+///
+/// # Errors
+/// When the kernel does not tell, for example with too few open files allowed.
+pub(crate) fn identity_if_present(name: &str) -> Result<Option<Identity>, NetError> {
+    match identity(name) {
+        Err(error) if error.is_absence() => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// The identity of the namespace `name`.
 ///
 /// # Errors
-/// When there is no such namespace.
+/// When the name is invalid, there is no such namespace, its file has none, or the kernel refuses.
 pub fn identity(name: &str) -> Result<Identity, NetError> {
     let file = open(name)?;
     let refused =

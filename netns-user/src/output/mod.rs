@@ -1,6 +1,7 @@
 //! The format of results: tables, numbers, colour and JSON.
 //!
-//! It uses no other folder; every folder that prints or quotes text uses it.
+//! It uses no other folder but the styles of `graph`; every folder that prints or quotes text uses
+//! it.
 
 mod json;
 mod numbers;

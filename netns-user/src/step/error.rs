@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::net::NetError;
 
-/// A step failed, and the steps before it were undone. Displays one error a line.
+/// A step failed, and the steps before it were undone as far as possible. Displays one error a
+/// line.
 #[derive(Debug)]
 pub struct StepError {
     pub(super) cause: NetError,

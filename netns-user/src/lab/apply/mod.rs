@@ -1,9 +1,6 @@
-//! Carries out a plan.
+//! Carries out a plan. Before each step the record says what may exist.
 //!
-//! Only this folder creates and changes the objects of a lab. Before each step the record says what
-//! may exist. It uses `plan`, `record` and `forwarding`.
-//!
-//! The only folder that makes something of a lab. It writes down in the record what it does.
+//! It uses `plan`, `record` and `forwarding`.
 
 mod network;
 

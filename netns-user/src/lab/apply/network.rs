@@ -195,7 +195,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn do_steps(change: &Change, pool: &mut NetlinkPool) -> Result<(), LabError> {
     change.steps.iter().try_for_each(|step| match apply_with_retry(pool, step) {
-        // The kernel has deleted it meanwhile, together with something else.
+        // The kernel has already deleted it, together with its parent or peer.
         Err(error) if change.kind == ChangeKind::Remove && error.is_absence() => Ok(()),
         done => Ok(done?),
     })

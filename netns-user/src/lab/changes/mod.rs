@@ -1,6 +1,7 @@
 //! The changes that lead from the actual resources of a lab to the wanted ones.
 //!
-//! Pure: this folder compares two lists of resources, and uses nothing but `resources` and `step`.
+//! Pure: this folder compares two lists of resources. It uses `resources`, `step` and the types of
+//! `net`.
 
 mod address_order;
 mod change;

@@ -12,7 +12,7 @@ use crate::{
         resources::{Key, Resource, machine_interfaces, resources},
     },
     net::{BRIDGE, Interface, Link, Netlink, Netns, Route, connections},
-    topology::{Bridge, Topology},
+    topology::{Bridge, Topology, overlap},
 };
 
 /// Links and routes of others that are in the lab's way. `known` are the resources that the lab has
@@ -156,9 +156,7 @@ impl Reachability {
     /// Refuses a bridge whose subnet the machine already reaches: it would cut off that way.
     pub(crate) fn check(&self, bridge: &Bridge) -> Result<(), LabError> {
         let subnet = bridge.address.trunc();
-        let overlaps =
-            |net: &Ipv4Net| subnet.contains(&net.network()) || net.contains(&subnet.network());
-        if let Some((net, by)) = self.reached.iter().find(|(net, _)| overlaps(net)) {
+        if let Some((net, by)) = self.reached.iter().find(|(net, _)| overlap(subnet, *net)) {
             return Err(LabError::SubnetTaken {
                 bridge: bridge.name.clone(),
                 subnet,

@@ -51,12 +51,12 @@ pub(in crate::lab) fn require_kernel() -> Result<(), LabError> {
 /// nothing about the kernel: the step that needs the feature reports it better.
 fn missing_feature(tcx: &io::Result<bool>, source: &io::Result<bool>) -> Option<&'static str> {
     if matches!(tcx, Ok(false)) {
-        return Some("has no tcx hooks, which need Linux 6.6 and CONFIG_NET_XGRESS");
+        return Some("has no tcx hooks, which need Linux 6.6 or newer and CONFIG_NET_XGRESS");
     }
     let is_missing = matches!(source, Ok(false));
     is_missing.then_some(
-        "does not select source addresses in bpf_fib_lookup, which needs Linux 6.7 or a later \
-         release of 6.6",
+        "does not select source addresses in bpf_fib_lookup, which needs Linux 6.7 or newer, or a \
+         late release of 6.6",
     )
 }
 

@@ -1,7 +1,8 @@
 //! The record of a lab: /run/netns-labs/LAB/, which the next boot removes, as it removes the lab.
 //!
 //! It says what to take down, and is written before the first object is made. This folder uses the
-//! resources of a topology, and asks `net` and `datapath` only who owns a name.
+//! resources of a topology, asks `net` and `datapath` who owns a name, and deletes a namespace that
+//! was only half made.
 
 pub(super) mod files;
 pub(super) mod journal;
@@ -293,7 +294,7 @@ impl LabRecord {
         })
     }
 
-    /// Whether no `up` or `down` is running or was interrupted.
+    /// Whether the last `up` or `down` is complete: none runs, and none was interrupted.
     pub fn is_settled(&self) -> bool {
         self.complete && !self.going_down
     }

@@ -10,7 +10,7 @@ use crate::{
     datapath::is_reassemblers,
     lab::{error::LabError, record::LabRecord, resources},
     net::{Link, Netlink, RoutingRule, TableRoute},
-    topology::Topology,
+    topology::{Topology, overlap},
 };
 
 /// An interface of the machine that has routes and is no uplink of the lab.
@@ -79,7 +79,7 @@ fn may_concern(rule: &RoutingRule, topology: &Topology) -> bool {
     let comes_in_by = |name: &String| topology.bridges_of(None).any(|bridge| bridge.name == *name);
     let may_be_sent_from = |net: &Ipv4Net| {
         let mut subnets = topology.bridges.iter().map(|bridge| bridge.address.trunc());
-        subnets.any(|subnet| subnet.contains(&net.network()) || net.contains(&subnet.network()))
+        subnets.any(|subnet| overlap(subnet, *net))
     };
     rule.inverted
         || rule.bound_to.is_none()

@@ -15,7 +15,7 @@ use crate::{
     },
     net::{
         NetError, Netlink, Netns,
-        netns::{self, Visitor},
+        netns::{self, Identity, Visitor},
         resolver,
     },
     threads::{WorkQueue, on_threads},
@@ -92,7 +92,7 @@ fn delete_own(record: &LabRecord, foreign: &mut Vec<String>) -> Vec<NetError> {
     let names: Vec<_> = names.filter(|name| seen.insert(*name)).collect();
     let own: Vec<_> = Visitor::send(|visitor| {
         let look = |name| match record.owner_of(name, visitor)? {
-            NamespaceOwner::Own => Ok(Some((name, netns::identity(name).ok()))),
+            NamespaceOwner::Own => Ok(Some((name, netns::identity_if_present(name)?))),
             NamespaceOwner::Foreign => {
                 foreign.push(name.to_owned());
                 Ok(None)
@@ -108,10 +108,8 @@ fn delete_own(record: &LabRecord, foreign: &mut Vec<String>) -> Vec<NetError> {
         let mut errors = Vec::new();
         while let Some(found) = queue.take() {
             let deleted = match found {
-                Ok(Some((name, identity))) if netns::identity(name).ok() == identity => {
-                    netns::delete(name)
-                }
-                Ok(_) => Ok(()),
+                Ok(Some((name, identity))) => delete_if_same(name, identity),
+                Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
             errors.extend(deleted.err().filter(|error: &NetError| !error.is_absence()));
@@ -119,6 +117,11 @@ fn delete_own(record: &LabRecord, foreign: &mut Vec<String>) -> Vec<NetError> {
         errors
     };
     on_threads(deleters, delete).into_iter().flatten().collect()
+}
+
+/// Deletes a namespace, unless its name belongs to another one by now.
+fn delete_if_same(name: &str, identity: Option<Identity>) -> Result<(), NetError> {
+    if netns::identity_if_present(name)? == identity { netns::delete(name) } else { Ok(()) }
 }
 
 /// Deletes what the lab has in the machine's own namespace. Routes over links that are not the

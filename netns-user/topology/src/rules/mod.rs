@@ -59,7 +59,7 @@ pub fn parse_source(text: &str) -> Result<Ipv4Net, String> {
 pub fn parse_host_address(text: &str) -> Result<Ipv4Addr, String> {
     match text.parse::<Ipv4Addr>() {
         Ok(Ipv4Addr::UNSPECIFIED) => {
-            Err("leave --address out for a forward of every address of the host".into())
+            Err("leave --address out to forward on every address of the host".into())
         }
         Ok(address) => Ok(address),
         Err(_) => Err("this is not an IPv4 address: write it like 192.168.1.10".into()),

@@ -30,6 +30,7 @@ pub use names::{interface_fault, lab_fault, namespace_fault};
 pub use nat_options::{NatOptions, NatTimeouts};
 pub use networks::Networks;
 pub use schema::schema;
+pub use subnets::overlap;
 
 /// The lab that is built when no file is named.
 const LECTURE: &str = include_str!("../../../../examples/lecture.toml");

@@ -30,7 +30,7 @@ pub(super) fn address_above(first: Ipv4Net, offset: u32) -> Option<Ipv4Net> {
 }
 
 /// Whether two subnets have addresses in common.
-pub(super) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+pub fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 

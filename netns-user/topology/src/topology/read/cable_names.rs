@@ -60,7 +60,7 @@ impl CableNames {
             // The name of a single namespace is checked with all other names, and the names of
             // several members only where the members are made.
             if entry.count.is_some() {
-                let message = format!("\"{name}\" cannot name a namespace: {fault}");
+                let message = format!("namespace: \"{name}\" cannot name a namespace: {fault}");
                 faults.push(Fault::new(entry.name.span(), message));
             }
             return false;
