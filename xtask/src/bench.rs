@@ -20,7 +20,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// Arguments of the benchmark: --quick, --only NAME, --json FILE, --report DIR, --help
+    /// Arguments of the benchmark: --quick, --only NAME, --mode NAME, --rounds N, --window MS,
+    /// --json FILE, --report DIR, --readme [DIR], --list, --help
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }

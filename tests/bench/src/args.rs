@@ -44,9 +44,15 @@ pub(crate) struct Args {
     /// Write a page with plots to this folder, which is made if it is missing
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
-    /// Write the headline figures into README.md, and the plot beside docs/bench.md, of the
-    /// repository in this folder; without other options, only what they need is run
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
+    /// Write the headline figures into README.md, and their plot beside docs/bench.md, of the
+    /// repository that has this folder [default: the current one]; runs only what they need
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        default_missing_value = ".",
+        conflicts_with_all = ["only", "mode"]
+    )]
     pub(crate) readme: Option<PathBuf>,
     /// List the workloads and run none
     #[arg(long)]
@@ -66,10 +72,10 @@ impl Args {
 
     /// The modes to measure in.
     pub(crate) fn modes(&self) -> Vec<Mode> {
-        let wanted = |mode: &Mode| match (&self.mode[..], &self.readme) {
-            ([], Some(_)) => readme::modes().any(|name| name == mode.name()),
-            ([], None) => true,
-            (chosen, _) => chosen.contains(mode),
+        let wanted = |mode: &Mode| match &self.mode[..] {
+            _ if self.readme.is_some() => readme::modes().any(|name| name == mode.name()),
+            [] => true,
+            chosen => chosen.contains(mode),
         };
         Mode::ALL.into_iter().filter(wanted).collect()
     }
@@ -99,7 +105,7 @@ impl Args {
     /// The workloads to run, in their order in the table.
     pub(crate) fn workloads(&self) -> Vec<&'static Workload> {
         let wanted = |workload: &&Workload| {
-            if self.only.is_empty() && self.readme.is_some() {
+            if self.readme.is_some() {
                 readme::workloads().any(|name| name == workload.name)
             } else if self.only.is_empty() {
                 !(self.quick && workload.is_long)
@@ -161,6 +167,15 @@ mod tests {
         assert!(parse("bench").unwrap().modes().len() > asked.len());
         let error = parse("bench --mode iptables").unwrap_err();
         assert!(error.contains("iptables-nft"), "{error}");
+    }
+
+    #[test]
+    fn readme_runs_what_its_table_needs_and_takes_no_other_choice() {
+        assert!(names("bench --readme").len() < names("bench").len());
+        assert_eq!(parse("bench --readme").unwrap().modes().len(), 3);
+        let error = parse("bench --readme --only udp-1").unwrap_err();
+        assert!(error.contains("--only") && error.contains("--readme"), "{error}");
+        assert!(parse("bench --readme --mode ours").is_err());
     }
 
     #[test]

@@ -1,21 +1,11 @@
 //! The benchmark: the same workloads through our NAT, through the kernel's own, through a router
 //! without NAT and over a bare cable, in turn within one run.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::Write as _,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::mpsc,
-    thread,
-};
+use std::{fmt::Write as _, fs, io::Write as _, process::ExitCode, sync::mpsc, thread};
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use netns_tests::Sandbox;
-use tempfile::NamedTempFile;
 
 mod args;
 mod cpu;
@@ -24,6 +14,7 @@ mod machine;
 mod modes;
 mod network;
 mod networks;
+mod output;
 mod programs;
 mod progress;
 mod readme;
@@ -37,6 +28,8 @@ mod tools;
 mod topology;
 mod tracking;
 mod workloads;
+
+use output::Output;
 
 fn main() -> ExitCode {
     match run(&args::Args::parse()) {
@@ -57,15 +50,13 @@ fn run(args: &args::Args) -> Result<()> {
         nix::unistd::geteuid().is_root(),
         "the benchmark makes namespaces and needs root: use `cargo xtask bench`, which runs it so"
     );
-    // Tried first: a run of minutes must not end with a file that cannot be written.
     let json = args.json.as_ref().map(Output::of).transpose()?;
     let report = args.report.as_ref().map(|folder| {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Output::of(folder.join("index.html"))
     });
     let report = report.transpose()?;
-    // Absolute, since the sandbox changes the mounts.
-    let repository = args.readme.as_ref().map(std::path::absolute).transpose()?;
+    let readme = args.readme.as_deref().map(readme::Readme::of).transpose()?;
     cpu::choose()?;
 
     // A namespace does not show all settings, so a thread that stays outside reads them.
@@ -91,8 +82,8 @@ fn run(args: &args::Args) -> Result<()> {
             written = written.and(output.write(&text));
         }
     }
-    if let Some(root) = &repository {
-        written = written.and(readme::write(root, &record));
+    if let Some(readme) = &readme {
+        written = written.and(readme.write(&record));
     }
     // Printed even if the files could not be written: the table is then all that is left.
     print(&text_table::render(&record), if written.is_ok() { &files } else { "" });
@@ -103,50 +94,6 @@ fn run(args: &args::Args) -> Result<()> {
 fn print(text: &str, more: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(more.as_bytes()));
-}
-
-/// A file that is written at the end of the run. Until then its old content stays.
-struct Output {
-    file: PathBuf,
-}
-
-impl Output {
-    fn of(file: impl AsRef<Path>) -> Result<Self> {
-        // Absolute, since the sandbox changes the mounts. A link is followed, not replaced.
-        let file = std::path::absolute(&file)?;
-        let output = Self { file: fs::canonicalize(&file).unwrap_or(file) };
-        anyhow::ensure!(!output.file.is_dir(), "{} is a folder", output.file.display());
-        if output.is_replaced() {
-            // Dropped at once: an interrupted run leaves nothing behind.
-            output.temporary()?;
-        }
-        Ok(output)
-    }
-
-    /// Whether a new file replaces the old one. A pipe or a device is written to instead.
-    fn is_replaced(&self) -> bool {
-        self.file.is_file() || !self.file.exists()
-    }
-
-    /// A temporary file in the same folder.
-    fn temporary(&self) -> Result<NamedTempFile> {
-        let folder = self.file.parent().context("a folder is no file")?;
-        NamedTempFile::new_in(folder)
-            .with_context(|| format!("cannot write {}", self.file.display()))
-    }
-
-    fn write(&self, text: &str) -> Result<()> {
-        let context = || format!("cannot write {}", self.file.display());
-        if !self.is_replaced() {
-            return fs::write(&self.file, text).with_context(context);
-        }
-        let mut temporary = self.temporary()?;
-        temporary.write_all(text.as_bytes()).with_context(context)?;
-        // A temporary file is readable for its owner only.
-        let everybody = fs::Permissions::from_mode(0o644);
-        temporary.as_file().set_permissions(everybody).with_context(context)?;
-        temporary.persist(&self.file).map(drop).with_context(context)
-    }
 }
 
 #[cfg(test)]

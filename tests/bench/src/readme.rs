@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::{Context as _, Result};
 
 use crate::{
+    output::Output,
     record::{AdvantageRecord, Record},
     statistics::Summary,
 };
@@ -15,6 +16,9 @@ const END: &str = "<!-- bench:end -->\n";
 
 /// The plot, from the root of the repository.
 const PLOT: &str = "docs/bench.svg";
+
+/// A file by which the root of the repository is found.
+const DESCRIPTION: &str = "docs/bench.md";
 
 const OURS: &str = "ours";
 const PEERS: [&str; 2] = ["iptables-nft", "nftables"];
@@ -38,7 +42,7 @@ const HEADLINES: [Headline; 7] = [
     headline("tcp-crr", "rate", "TCP connections"),
     headline("new-flows-100k", "rate", "new flows beside 100,000"),
     headline("publish-10k", "rate", "connections to 10,000 published ports"),
-    headline("publish-10k", "publishing", "publishing 10,000 ports, a rule each"),
+    headline("publish-10k", "publishing", "publishing 10,000 ports one by one"),
 ];
 
 /// Names of the workloads that the table needs.
@@ -72,20 +76,45 @@ fn rows(advantages: &[AdvantageRecord]) -> Vec<Row> {
     rows.into_iter().filter(|row| row.against.iter().any(Option::is_some)).collect()
 }
 
-/// Writes the table into README.md and the plot beside docs/bench.md of the repository at `root`.
-///
-/// # Errors
-/// When README.md lacks the lines around the table, or a file cannot be written.
-pub(crate) fn write(root: &Path, record: &Record) -> Result<()> {
-    let rows = rows(&record.advantages);
-    anyhow::ensure!(!rows.is_empty(), "no workload of the table was measured in all its modes");
-    let readme = root.join("README.md");
-    let text =
-        fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
-    let text = with_block(&text, &block(record, &rows))?;
-    fs::write(&readme, text).with_context(|| format!("cannot write {}", readme.display()))?;
-    let file = root.join(PLOT);
-    fs::write(&file, plot(&rows)).with_context(|| format!("cannot write {}", file.display()))
+/// README.md and the plot of a repository, read and tried before the run.
+pub(crate) struct Readme {
+    text: String,
+    readme: Output,
+    plot: Output,
+}
+
+impl Readme {
+    /// The files of the repository that has the folder `within`.
+    ///
+    /// # Errors
+    /// When there is no such repository, README.md lacks the lines around the table, or a file
+    /// cannot be written.
+    pub(crate) fn of(within: &Path) -> Result<Self> {
+        let within = std::path::absolute(within)?;
+        let root = within.ancestors().find(|folder| folder.join(DESCRIPTION).is_file());
+        let root = root.with_context(|| {
+            format!("{} is in no repository of netns: {DESCRIPTION} is missing", within.display())
+        })?;
+        let readme = Output::of(root.join("README.md"))?;
+        let text = fs::read_to_string(&readme.file)
+            .with_context(|| format!("cannot read {}", readme.file.display()))?;
+        with_block(&text, "")?;
+        Ok(Self { text, readme, plot: Output::of(root.join(PLOT))? })
+    }
+
+    /// Writes the table into README.md, and the plot beside docs/bench.md.
+    ///
+    /// # Errors
+    /// When nothing was measured against the kernel's NAT, or a file cannot be written.
+    pub(crate) fn write(&self, record: &Record) -> Result<()> {
+        let rows = rows(&record.advantages);
+        anyhow::ensure!(
+            !rows.is_empty(),
+            "README.md is unchanged: no workload was measured in our mode and in one of the kernel's"
+        );
+        self.readme.write(&with_block(&self.text, &block(record, &rows))?)?;
+        self.plot.write(&plot(&rows))
+    }
 }
 
 /// The text of README.md with another block between the two lines.
@@ -112,15 +141,16 @@ fn block(record: &Record, rows: &[Row]) -> String {
         }
         text.push('\n');
     }
-    let rounds = record.rounds;
+    let (rounds, window) = (record.rounds, record.window_ms);
     let machine = &record.machine;
     let (cpus, kernel) = (machine.cpus, &machine.kernel);
     let cpu = machine.cpu.split_whitespace().collect::<Vec<_>>().join(" ");
     write!(
         text,
-        "\nHow many times as fast as the kernel's NAT, in the same run: the median of {rounds} \
-         rounds, and the\nleast and the most. Measured on {cpus} CPUs ({cpu}), Linux {kernel}.\n\n\
-         ![the table as a plot]({PLOT})\n"
+        "\nSpeed of this NAT divided by that of the kernel's, in the same round: the median of \
+         {rounds} rounds of {window} ms,\nthe smallest and the largest in brackets. Above 1, this \
+         NAT is faster. The kernel's NAT runs with br_netfilter,\nas on a machine with Docker. \
+         Measured on {cpus} CPUs ({cpu}), Linux {kernel}.\n\n![the table as a plot]({PLOT})\n"
     )
     .expect("text grows");
     text
@@ -131,7 +161,8 @@ const LABELS: f64 = 260.0;
 const BAR: f64 = 14.0;
 const ROW: f64 = 2.0 * BAR + 16.0;
 const UNIT: f64 = 130.0;
-const COLOURS: [&str; PEERS.len()] = ["#2a7", "#36c"];
+/// The colours of the [`PEERS`], as in the page of plots.
+const COLOURS: [&str; PEERS.len()] = ["#c33", "#36c"];
 
 /// A bar for each ratio, and a line at 1: to the right of it, ours is faster.
 fn plot(rows: &[Row]) -> String {
