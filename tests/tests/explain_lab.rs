@@ -131,7 +131,7 @@ fn steps_that_no_other_program_can_do_are_printed_as_comments() {
     ] {
         assert!(told.contains(line), "{line}:\n{script}");
     }
-    // The address disappeared with its interface.
+    // The programs disappeared with the interface: no line detaches them.
     assert!(!script.contains("taken off"), "{script}");
     assert!(
         script.contains("# in eBPF: ip netns exec host iptables -t nat -D PREROUTING"),

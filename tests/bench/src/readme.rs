@@ -148,9 +148,9 @@ fn block(record: &Record, rows: &[Row]) -> String {
     write!(
         text,
         "\nSpeed of this NAT divided by that of the kernel's, in the same round: the median of \
-         {rounds} rounds of {window} ms,\nthe smallest and the largest in brackets. Above 1, this \
-         NAT is faster. The kernel's NAT runs with br_netfilter,\nas on a machine with Docker. \
-         Measured on {cpus} CPUs ({cpu}), Linux {kernel}.\n\n![the table as a plot]({PLOT})\n"
+         {rounds} rounds of\n{window} ms, the smallest and the largest in brackets. Above 1, this \
+         NAT is faster. The kernel's NAT runs\nwith br_netfilter, as on a machine with Docker. \
+         Measured on {cpus} CPUs\n({cpu}), Linux {kernel}.\n\n![the table as a plot]({PLOT})\n"
     )
     .expect("text grows");
     text
