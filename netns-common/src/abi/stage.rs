@@ -19,17 +19,17 @@ macro_rules! for_each_stage {
             /// A packet of a namespace that may be for another namespace on its bridge.
             SameBridge = same_bridge, from [from_namespace], runs 1, budget 2_000;
             /// A fragment that a namespace sends.
-            OutboundFragment = outbound_fragment, from [from_namespace], runs 1, budget 21_500;
+            OutboundFragment = outbound_fragment, from [from_namespace], runs 1, budget 12_000;
             /// A packet of a namespace that the fast path does not handle: with IP options, a
             /// fragment, of another protocol, or one that changes the state of its flow.
             OutboundSlow = outbound_slow,
-                from [from_namespace, same_bridge, outbound_fragment], runs 1, budget 23_000;
+                from [from_namespace, same_bridge, outbound_fragment], runs 1, budget 16_500;
             /// A packet of a namespace for its own bridge, or of a flow with a translated port.
             OutboundLookup = outbound_lookup,
-                from [from_namespace, outbound_slow], runs 1, budget 18_500;
+                from [from_namespace, outbound_slow], runs 1, budget 12_000;
             /// A packet of a known hairpin connection that the fast path does not handle.
             HairpinForward = hairpin_forward,
-                from [outbound_slow, outbound_lookup], runs 1, budget 14_000;
+                from [outbound_slow, outbound_lookup], runs 1, budget 11_000;
             /// The first packet of a flow that a namespace begins.
             OutboundBegin = outbound_begin,
                 from [outbound_lookup, hairpin_forward, evict], runs 1, budget 34_500;
@@ -39,63 +39,63 @@ macro_rules! for_each_stage {
             /// not in its bridge.
             OtherFrame = other_frame, from [from_namespace, from_uplink], runs 1, budget 1_000;
             /// A fragment from an uplink.
-            InboundFragment = inbound_fragment, from [from_uplink], runs 1, budget 14_000;
+            InboundFragment = inbound_fragment, from [from_uplink], runs 1, budget 12_000;
             /// A packet from an uplink that the fast path does not handle.
             InboundSlow = inbound_slow,
-                from [from_uplink, inbound_fragment], runs 1, budget 17_000;
+                from [from_uplink, inbound_fragment], runs 1, budget 15_500;
             /// An answer to a connection of another NAT on the machine.
             OtherNatIn = other_nat_in,
                 from [from_uplink, inbound_slow], runs 1, budget 6_500;
             /// A packet from an uplink that belongs to no flow.
             InboundBegin = inbound_begin,
                 from [from_uplink, inbound_slow, other_nat_in], runs 1,
-                budget 11_000;
+                budget 10_500;
             /// An ICMP error that came in by an uplink.
             InboundError = inbound_error, from [inbound_begin], runs 1, budget 14_000;
             /// A packet of a known flow whose TTL has run out, or that is larger than the MTU of
             /// its cable.
-            TtlOrMtu = ttl_or_mtu, from [from_uplink, inbound_slow], runs 1, budget 6_500;
+            TtlOrMtu = ttl_or_mtu, from [from_uplink, inbound_slow], runs 1, budget 6_000;
             /// A packet at an uplink that the entry program of the egress guard cannot judge: its
             /// source is neither the first address of an uplink nor in an inside prefix, or a rule
             /// may let it leave untranslated.
-            EgressGuard = egress_guard, from [to_uplink], runs 1, budget 9_000;
+            EgressGuard = egress_guard, from [to_uplink], runs 1, budget 8_500;
             /// A packet of another NAT on the machine that leaves by an uplink.
             OtherNatOut = other_nat_out, from [egress_guard], runs 1, budget 17_000;
             /// A packet of the lab that the stack forwarded to an uplink.
-            EgressLookup = egress_lookup, from [to_uplink, egress_guard], runs 1, budget 23_500;
+            EgressLookup = egress_lookup, from [to_uplink, egress_guard], runs 1, budget 19_500;
             /// The first packet of a flow that the stack forwarded to an uplink.
             EgressBegin = egress_begin, from [egress_lookup, evict], runs 1, budget 24_000;
             /// An ICMP error of a namespace that the stack forwarded to an uplink.
             EgressError = egress_error, from [egress_begin], runs 1, budget 9_000;
             /// An ICMP error of the router itself that leaves by an uplink.
-            OwnError = own_error, from [to_uplink, other_nat_out], runs 1, budget 7_000;
+            OwnError = own_error, from [to_uplink, other_nat_out], runs 1, budget 6_500;
             /// An ICMP query of the router itself with an identifier that a namespace uses.
             HostQuery = host_query, from [to_uplink], runs 1, budget 6_000;
             /// Endpoint-independent filtering: a packet to an external port that may have a
             /// mapping.
             EifAdmit = eif_admit, from [outbound_begin, inbound_begin], runs 1, budget 2_000;
             /// DNAT: records the flow of a caller outside to the target of a forward or mapping.
-            Dnat = dnat, from [inbound_begin, eif_admit, evict], runs 5, budget 52_000;
+            Dnat = dnat, from [inbound_begin, eif_admit, evict], runs 5, budget 48_500;
             /// Records the caller's flow of a hairpin connection, from one namespace to a forward
             /// of another.
             HairpinCaller = hairpin_caller,
-                from [outbound_begin, eif_admit, evict], runs 1, budget 13_000;
+                from [outbound_begin, eif_admit, evict], runs 1, budget 12_000;
             /// Gives a new flow its external port if a masquerade of the lab is
             /// endpoint-independent.
             AllocateEim = allocate_eim,
                 from [outbound_begin, egress_begin, other_nat_out, evict], runs 13,
-                budget 45_000;
+                budget 40_000;
             /// Gives a new flow a free external port.
             AllocatePort = allocate_port,
                 from [outbound_begin, egress_begin, other_nat_out, hairpin_caller, evict],
                 runs 13, budget 32_500;
             /// Takes over the port of a closed or unanswered connection when every tried port is in
             /// use.
-            Reclaim = reclaim, from [allocate_port], runs 2, budget 52_000;
+            Reclaim = reclaim, from [allocate_port], runs 2, budget 42_500;
             /// Records the target's flow of a hairpin connection, from one namespace to a forward
             /// of another.
             HairpinTarget = hairpin_target,
-                from [hairpin_caller, allocate_port, reclaim, evict], runs 5, budget 23_500;
+                from [hairpin_caller, allocate_port, reclaim, evict], runs 5, budget 22_000;
             /// Evicts an idle record when there is no room for a new flow.
             Evict = evict,
                 from [outbound_begin, egress_begin, dnat, hairpin_caller, allocate_eim,
@@ -107,27 +107,27 @@ macro_rules! for_each_stage {
                     inbound_begin, ttl_or_mtu, eif_admit, egress_lookup,
                     dnat, hairpin_target, allocate_eim, allocate_port, reclaim,
                     other_nat_out, other_nat_in],
-                runs 1, budget 14_000;
+                runs 1, budget 13_500;
             /// Applies the translation of a packet that another stage has decided.
             Translate = translate,
                 from [outbound_slow, outbound_lookup, hairpin_forward, inbound_slow, ttl_or_mtu,
                     egress_lookup, dnat, hairpin_target, allocate_eim, allocate_port,
                     reclaim, other_nat_out, other_nat_in, first_fragment],
-                runs 1, budget 7_000;
+                runs 1, budget 6_500;
             /// Applies the translation of an ICMP error, and of the packet that it quotes.
             RewriteQuote = rewrite_quote,
                 from [outbound_error, inbound_error, egress_error, own_error], runs 1,
-                budget 7_500;
+                budget 7_000;
             /// Clamps the maximum segment size that a SYN announces.
             MssClamp = mss_clamp,
                 from [from_namespace, from_uplink, to_uplink, translate], runs 1,
-                budget 10_500;
+                budget 10_000;
             /// Drops a packet and sends an ICMP error with the reason to its sender.
             SendIcmpError = send_icmp_error,
                 from [from_namespace, outbound_slow, outbound_lookup, hairpin_forward,
                     outbound_begin, egress_begin, dnat, hairpin_caller, hairpin_target,
                     allocate_eim, allocate_port, reclaim, ttl_or_mtu],
-                runs 1, budget 12_000;
+                runs 1, budget 10_000;
         }
     };
 }
