@@ -308,6 +308,17 @@ impl Netlink {
         })
     }
 
+    /// Moves a link to another namespace; `to` names it in errors.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn move_link(&self, link: &Link, namespace: &File, to: &str) -> Result<(), NetError> {
+        let message =
+            LinkUnspec::new_with_index(link.index).setns_by_fd(namespace.as_raw_fd()).build();
+        let request = self.handle().link().set(message).execute();
+        self.wait(request, || format!("move interface \"{}\" to {to}", link.name))
+    }
+
     /// Takes a port out of its bridge.
     ///
     /// # Errors

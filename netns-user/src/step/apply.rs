@@ -46,6 +46,12 @@ impl NetlinkPool {
                 self.with_link(interface, |here, link| here.attach(link, &bridge))
             }
             Step::Detach { interface } => self.with_link(interface, Netlink::detach),
+            Step::Move { interface, to } => {
+                let namespace = to.open()?;
+                let link = self.link(interface)?;
+                self.forget_links();
+                self.at(&interface.netns)?.move_link(&link, &namespace, &to.to_string())
+            }
             Step::SetLink { interface, up } => {
                 self.with_link(
                     interface,

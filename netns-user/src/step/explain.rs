@@ -72,6 +72,12 @@ impl Step {
             Self::Detach { interface } => {
                 vec![format!("{} set {} nomaster", link(interface), device("dev", &interface.name))]
             }
+            Self::Move { interface, to } => {
+                let device = device("dev", &interface.name);
+                // 1: the machine's own namespace has no name.
+                let to = to.name().map_or_else(|| "1".to_owned(), word);
+                vec![format!("{} set {device} netns {to}", link(interface))]
+            }
             Self::SetLink { interface, up } => vec![switch(interface, *up)],
             Self::SetForwarding { interface, on } => {
                 let key = format!("ipv4/conf/{}/forwarding", interface.name);

@@ -86,6 +86,11 @@ pub enum Step {
         interface: Interface,
         on: bool,
     },
+    /// Moves an interface to another namespace. It is down there, without addresses.
+    Move {
+        interface: Interface,
+        to: Netns,
+    },
     SetMtu {
         interface: Interface,
         /// Bytes.
@@ -142,6 +147,7 @@ impl Step {
             | Self::Set { .. }
             | Self::DeleteLink { .. }
             | Self::Detach { .. }
+            | Self::Move { .. }
             | Self::SetMtu { .. }
             | Self::SetMac { .. }
             | Self::DeleteResolver { .. } => return None,
