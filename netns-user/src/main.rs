@@ -1,16 +1,21 @@
 //! The program `netns`: reads its arguments and hands over to a command.
 
 use std::{
+    env,
     io::{self, Write as _},
+    iter,
     os::unix::net::UnixDatagram,
     process::ExitCode,
 };
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ErrorKind},
+};
 use netns_user::{
     cli::{Cli, Command},
-    commands,
+    commands, habits,
     output::{
         self, escaped,
         style::{BAD, paint},
@@ -19,9 +24,18 @@ use netns_user::{
 };
 
 fn main() -> ExitCode {
-    let Cli { json, command } = match Cli::try_parse() {
+    let mut words = env::args_os();
+    let program = words.next().unwrap_or_else(|| "netns".into());
+    let words = match habits::translate(words.collect()) {
+        Ok(words) => words,
+        Err(answer) => {
+            tell!("{} {}", paint(BAD, "error:"), escaped(&answer));
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    let Cli { json, command } = match Cli::try_parse_from(iter::once(program).chain(words)) {
         Ok(cli) => cli,
-        Err(answer) => return say(&answer),
+        Err(answer) => return say(answer),
     };
     match require_files().and_then(|()| run(&command, json)) {
         Ok(code) => code,
@@ -36,6 +50,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// The exit code for a command line that is no command, as clap has it.
+const WRONG_USAGE: u8 = 2;
+
 /// Files and sockets that a command can have open at once, at least. Where they run out later than
 /// here, some libraries panic.
 const FILES: usize = 32;
@@ -49,7 +66,11 @@ fn require_files() -> anyhow::Result<()> {
 }
 
 /// What clap answers to the command line: help, or what is wrong with it.
-fn say(answer: &clap::Error) -> ExitCode {
+fn say(mut answer: clap::Error) -> ExitCode {
+    if answer.kind() == ErrorKind::UnknownArgument {
+        // "to pass '-f' as a value, use '-- -f'": a mistyped option is never meant as a value.
+        answer.remove(ContextKind::Suggested);
+    }
     let text = answer.render().ansi().to_string();
     if answer.use_stderr() {
         tell!("{}", text.trim_end_matches('\n'));
@@ -75,6 +96,8 @@ fn run(command: &Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Add(args) => commands::add::run(args, json),
         Command::Del(args) => commands::del::run(args, json),
         Command::List(_) => commands::list::run(json),
+        Command::Identify(args) => commands::identify::run(args, json),
+        Command::Pids(args) => commands::pids::run(args, json),
         Command::Exec(args) => commands::exec::run(args),
         Command::Ps(args) => commands::ps::run(args, json),
         Command::Show(args) => commands::show::run(args, json),

@@ -18,8 +18,8 @@ Examples:
   netns graph --format dot | dot -Tpdf > lab.pdf
   netns graph --json                  nodes, edges and rules as data")]
 pub struct GraphArgs {
-    /// A topology file, or the name of a lab that is up; by default, the only lab that is up, or
-    /// the lecture's lab when none is
+    /// A topology file, or the name of a lab that is up; by default, $NETNS_LAB, the only lab that
+    /// is up, or the lecture's lab when none is
     #[arg(value_name = "FILE|LAB")]
     pub lab: Option<String>,
     /// Format of the drawing; by default, that of the output file's extension, else text

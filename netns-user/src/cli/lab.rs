@@ -33,7 +33,7 @@ Examples:
   netns up my.toml --dry-run    print the equivalent ip, sysctl and iptables commands
   netns up --via-stack          let tcpdump and netfilter in the router see translated packets")]
 pub struct UpArgs {
-    /// The topology file; by default, the lecture's lab
+    /// The topology file, or - for standard input; by default, the lecture's lab
     pub file: Option<PathBuf>,
     /// Send translated packets through the kernel's network stack, even if the file does not
     ///
@@ -55,9 +55,12 @@ pub struct UpArgs {
 #[command(after_help = "\
 Examples:
   netns plan my.toml
-  netns plan my.toml --json    the same as data, with the equivalent commands")]
+  netns plan my.toml --json         the same as data, with the equivalent commands
+  netns plan my.toml --exit-code    for scripts
+
+Exit codes: 0 success, 1 failure; with --exit-code 3 when `up` would change something.")]
 pub struct PlanArgs {
-    /// The topology file; by default, the lecture's lab
+    /// The topology file, or - for standard input; by default, the lecture's lab
     pub file: Option<PathBuf>,
     /// Send translated packets through the kernel's network stack, even if the file does not
     ///
@@ -68,6 +71,9 @@ pub struct PlanArgs {
     /// Show every part, even if there are many
     #[arg(long)]
     pub all: bool,
+    /// Exit with code 3 if `up` would change something
+    #[arg(long, alias = "detailed-exitcode")]
+    pub exit_code: bool,
 }
 
 /// Take a lab down
@@ -85,7 +91,7 @@ Examples:
   netns down --all --kill         every lab and the processes in them
   netns down my.toml --dry-run    commands that also undo `netns up my.toml --dry-run | sh`")]
 pub struct DownArgs {
-    /// Name of the lab, or its topology file; optional when only one lab is up
+    /// Name of the lab, or its topology file; by default, $NETNS_LAB, or the only lab that is up
     pub lab: Option<String>,
     /// Take down every lab
     #[arg(long, conflicts_with = "lab")]
@@ -109,7 +115,7 @@ Examples:
 
 Exit codes: 0 when every lab matches its file, else 1.")]
 pub struct StatusArgs {
-    /// Name of the lab; by default, all labs
+    /// Name of the lab; by default, $NETNS_LAB, or all labs
     pub lab: Option<String>,
     /// Show every part, even if there are many
     #[arg(long)]
@@ -130,7 +136,7 @@ Examples:
 
 Exit codes: 0 when there is no ✗, else 1.")]
 pub struct DoctorArgs {
-    /// The topology file; by default, labs in general are meant
+    /// The topology file, or - for standard input; by default, labs in general are meant
     pub file: Option<PathBuf>,
     /// Skip the slow check: whether the kernel's verifier accepts the eBPF programs
     #[arg(long)]
@@ -149,7 +155,7 @@ Examples:
 
 Exit codes: 0 when the file has no errors, else 1.")]
 pub struct CheckArgs {
-    /// The topology file
+    /// The topology file, or - for standard input
     pub file: PathBuf,
 }
 

@@ -1,5 +1,7 @@
 //! The options by which a command is told the lab, and the router of it, that it is about.
 
+use std::env;
+
 use clap::Args;
 
 /// The router.
@@ -13,7 +15,7 @@ pub(super) struct RouterOption {
 /// The lab as an argument, and the router as an option.
 #[derive(Clone, Debug, Default, Args)]
 pub struct LabArgument {
-    /// Name of the lab; optional when only one lab is up
+    /// Name of the lab; by default, $NETNS_LAB, or the only lab that is up
     lab: Option<String>,
     #[command(flatten)]
     router: RouterOption,
@@ -22,7 +24,7 @@ pub struct LabArgument {
 /// Both the lab and the router as options.
 #[derive(Clone, Debug, Default, Args)]
 pub struct LabOptions {
-    /// Name of the lab; optional when only one lab is up
+    /// Name of the lab; by default, $NETNS_LAB, or the only lab that is up
     #[arg(long)]
     lab: Option<String>,
     #[command(flatten)]
@@ -30,9 +32,9 @@ pub struct LabOptions {
 }
 
 impl LabArgument {
-    /// The lab that is named.
-    pub fn lab(&self) -> Option<&str> {
-        self.lab.as_deref()
+    /// The lab that is named, here or in `NETNS_LAB`.
+    pub fn lab(&self) -> Option<String> {
+        or_of_environment(self.lab.as_ref())
     }
 
     /// The router that is named.
@@ -42,13 +44,22 @@ impl LabArgument {
 }
 
 impl LabOptions {
-    /// The lab that is named.
-    pub fn lab(&self) -> Option<&str> {
-        self.lab.as_deref()
+    /// The lab that is named, here or in `NETNS_LAB`.
+    pub fn lab(&self) -> Option<String> {
+        or_of_environment(self.lab.as_ref())
     }
 
     /// The router that is named.
     pub fn router(&self) -> Option<&str> {
         self.router.router.as_deref()
     }
+}
+
+/// The variable that names the lab of all commands of a shell.
+const VARIABLE: &str = "NETNS_LAB";
+
+/// The name that is given; else that of the environment.
+pub fn or_of_environment(given: Option<&String>) -> Option<String> {
+    let named = || env::var(VARIABLE).ok().filter(|name| !name.is_empty());
+    given.cloned().or_else(named)
 }

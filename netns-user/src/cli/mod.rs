@@ -14,6 +14,7 @@ mod link;
 mod namespace;
 mod nat;
 mod packaging;
+mod protocols;
 mod route;
 mod watch;
 
@@ -31,14 +32,17 @@ pub use interface::{Destination, NewInterface};
 pub use lab::{
     CheckArgs, DemoArgs, DoctorArgs, DownArgs, PlanArgs, SchemaArgs, StatusArgs, UpArgs,
 };
-pub use lab_choice::{LabArgument, LabOptions};
-pub use link::{LinkArgs, LinkChange, LinkSetArgs, LinkState};
-pub use namespace::{AddArgs, DelArgs, ExecArgs, ListArgs, NetnsArgs, PsArgs, ShowArgs};
+pub use lab_choice::{LabArgument, LabOptions, or_of_environment};
+pub use link::{LinkArgs, LinkChange, LinkDelArgs, LinkSetArgs, LinkState};
+pub use namespace::{
+    AddArgs, DelArgs, ExecArgs, IdentifyArgs, ListArgs, NetnsArgs, PidsArgs, PsArgs, ShowArgs,
+};
 pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeAddArgs,
     MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs,
 };
 pub use packaging::{CompletionsArgs, ManPagesArgs};
+pub use protocols::Protocols;
 pub use route::{RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs};
 pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
 
@@ -46,6 +50,9 @@ pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
 const LAST: usize = 100;
 
 const EXIT_CODES: &str = "\
+The command lines of ip, iptables, conntrack, docker and containerlab work too, or the error says
+what to type: docs/habits.md.
+
 Exit codes: 0 success, 1 failure, 2 wrong usage; `exec` returns the code of its command.";
 
 /// Network labs on one Linux machine: namespaces, cables, bridges, a router, and NAT in eBPF
@@ -77,6 +84,8 @@ pub enum Command {
     Del(DelArgs),
     List(ListArgs),
     Exec(ExecArgs),
+    Identify(IdentifyArgs),
+    Pids(PidsArgs),
     Ps(PsArgs),
     Show(ShowArgs),
     Cable(CableArgs),

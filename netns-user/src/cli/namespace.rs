@@ -62,6 +62,7 @@ pub struct ListArgs {}
 Examples:
   netns exec red -- ping -c 1 192.168.15.2
   netns exec blue -- sh -c 'ip -br address'
+  netns exec --all -- ip -br address    in every namespace, one after another
   netns exec --isolate red -- ps aux
 
 Exit codes: those of the command; 126 when it cannot be run, 127 when it is not found.")]
@@ -71,10 +72,13 @@ pub struct ExecArgs {
     /// Also give the command its own PID namespace and /proc, so that it sees no other processes
     #[arg(long)]
     pub isolate: bool,
-    /// Name of the namespace
-    pub name: String,
+    /// Run the command in every named namespace, one after another
+    #[arg(long, conflicts_with = "isolate")]
+    pub all: bool,
+    /// Name of the namespace; left out with --all
+    pub name: OsString,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     #[arg(value_name = "CMD")]
     pub command: Vec<OsString>,
 }
@@ -109,9 +113,39 @@ pub struct PsArgs {
     pub name: Option<String>,
 }
 
-/// The namespace to list.
+/// Show the namespace of a process
+///
+/// Prints the names of the network namespace that a process is in, as `ip netns identify` does. It
+/// prints nothing if that namespace has no name.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  netns identify         this shell's own
+  netns identify 4711")]
+pub struct IdentifyArgs {
+    /// Number of the process; by default, the process that runs the command
+    pub pid: Option<i32>,
+}
+
+/// Print the numbers of the processes in a namespace
+///
+/// Prints the number of each process in a network namespace, one a line, as `ip netns pids` does.
+/// `netns ps` shows more of them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  netns pids red")]
+pub struct PidsArgs {
+    /// Name of the namespace
+    pub name: String,
+}
+
+/// The namespace and interface to list.
 #[derive(Debug, Args)]
 pub struct NetnsArgs {
     /// List only this namespace
     pub namespace: Option<String>,
+    /// List only interfaces of this name
+    #[arg(long, value_name = "INTERFACE")]
+    pub dev: Option<String>,
 }

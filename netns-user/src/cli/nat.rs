@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
-use super::{Changing, LabOptions};
+use super::{Changing, LabOptions, Protocols};
 use crate::rules::{
-    Filtering, ForwardProtocol, Mapping, MssClamp, Ports, parse_host_address, parse_network,
-    parse_source, parse_target,
+    Filtering, Mapping, MssClamp, Ports, parse_host_address, parse_network, parse_source,
+    parse_target,
 };
 
 /// Add, delete or list masquerade rules of a running lab
@@ -114,6 +114,7 @@ pub struct MasqueradeRuleArgs {
 #[command(after_help = "\
 Examples:
   netns forward add tcp 80 192.168.15.2:80
+  netns forward add tcp,udp 53 192.168.15.2:53
   netns forward add udp 53 192.168.15.2:5353 --address 192.168.1.10
   netns forward add tcp 8000-17999 192.168.15.2:8000
   netns forward add tcp 22 192.168.15.1:22 --from 192.168.1.0/24
@@ -175,11 +176,11 @@ pub struct ForwardDelArgs {
 }
 
 /// The protocol, ports and address of a forward on the host.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ListenArgs {
-    /// The protocol
-    #[arg(value_enum)]
-    pub protocol: ForwardProtocol,
+    /// The protocol: tcp, udp, sctp or udplite; or several, such as tcp,udp
+    #[arg(value_name = "PROTOCOL")]
+    pub protocol: Protocols,
     /// Port of the host, or a range like 8000-17999
     pub port: Ports,
     /// Address of the host; by default, every address of the host

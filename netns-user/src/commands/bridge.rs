@@ -59,7 +59,7 @@ fn add(args: &BridgeAddArgs) -> anyhow::Result<Change> {
     })
 }
 
-fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
+pub(super) fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
     let mut lookup = Lookup::default();
     let interface = &args.bridge;
     let bridge = lookup.bridge(interface)?;
@@ -80,7 +80,7 @@ fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
     })
 }
 
-fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
+pub(super) fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
     let mut lookup = Lookup::default();
     let BridgeAttachArgs { bridge, port, .. } = args;
     let bridge_link = lookup.bridge(bridge)?;
@@ -118,7 +118,7 @@ fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
     })
 }
 
-fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
+pub(super) fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
     let mut lookup = Lookup::default();
     let port = &args.port;
     let link = lookup.link(port)?;

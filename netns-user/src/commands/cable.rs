@@ -86,7 +86,7 @@ fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
     Ok(change(steps, "added", &one.interface, Some(&other.interface)))
 }
 
-fn del(args: &CableDelArgs) -> anyhow::Result<Change> {
+pub(super) fn del(args: &CableDelArgs) -> anyhow::Result<Change> {
     let mut lookup = Lookup::default();
     let interface = &args.interface;
     let link = lookup.link(interface)?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{print, print_json, read_text};
+use super::{origin, print, print_json, read_text};
 use crate::{
     cli::CheckArgs,
     output::counted,
@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// When the file cannot be read; without `json`, all errors in the file.
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let origin = args.file.display().to_string();
+    let origin = origin(&args.file);
     let text = read_text(&args.file)?;
     match Topology::parse(&text, &origin) {
         Ok(lab) => {

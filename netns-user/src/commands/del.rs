@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde_json::json;
 
 use super::{
@@ -9,7 +10,13 @@ use super::{
     lookup::require_namespace,
     owner::require_no_lab,
 };
-use crate::{cli::DelArgs, lab, step::Step};
+use crate::{
+    cli::DelArgs,
+    lab,
+    net::{Interface, netns},
+    shell,
+    step::{NetlinkPool, Step, Survey},
+};
 
 /// Removes the name of a namespace.
 ///
@@ -18,6 +25,15 @@ use crate::{cli::DelArgs, lab, step::Step};
 pub fn run(args: &DelArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let name = args.name.clone();
+    if !netns::exists(&name)
+        && let Some(interface) = interface_named(&name)?
+    {
+        let word = shell::word(&interface.to_string());
+        bail!(
+            "there is no namespace \"{name}\", but {interface} is an interface: delete that with \
+             `netns link del {word}`"
+        );
+    }
     require_namespace(&name)?;
     require_no_lab(&name)?;
     let change = Change {
@@ -27,4 +43,12 @@ pub fn run(args: &DelArgs, json: bool) -> anyhow::Result<ExitCode> {
         steps: vec![Step::DeleteNamespace { name }],
     };
     carry_out(args.changing, json, change)
+}
+
+/// The first interface of this name, on the machine or in a named namespace.
+fn interface_named(name: &str) -> anyhow::Result<Option<Interface>> {
+    let mut pool = NetlinkPool::new();
+    let survey = Survey::of_all(&mut pool)?;
+    let mut found = survey.namespaces().filter(|(_, links)| links.iter().any(|it| it.name == name));
+    Ok(found.next().map(|(netns, _)| Interface::new(netns.clone(), name)))
 }

@@ -4,9 +4,9 @@ use std::{path::Path, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{change::apply, read_topology};
+use super::{STANDARD_INPUT, change::apply, read_topology};
 use crate::{
-    cli::DownArgs,
+    cli::{DownArgs, or_of_environment},
     inhabitants::Inhabitant,
     lab::{self, DownOutcome, LabError, LabRecord, TakenDown},
     topology::Topology,
@@ -46,12 +46,12 @@ pub fn run(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
     if args.all {
         return all(args, json);
     }
-    let (name, topology) = match &args.lab {
-        Some(lab) if is_file(lab) => {
-            let topology = read_topology(Path::new(lab))?;
+    let (name, topology) = match or_of_environment(args.lab.as_ref()) {
+        Some(lab) if is_file(&lab) => {
+            let topology = read_topology(Path::new(&lab))?;
             (Some(topology.name.clone()), Some(topology))
         }
-        Some(lab) => (Some(lab.clone()), None),
+        Some(lab) => (Some(lab), None),
         None => (only_lab()?, None),
     };
     let commands = match args.changing.tells() {
@@ -161,7 +161,8 @@ fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
 }
 
 /// Whether an argument names a file. Names of labs have neither dots nor slashes, but a file may
-/// have none either.
+/// have none either. `-` is standard input.
 pub(super) fn is_file(argument: &str) -> bool {
-    !LabRecord::exists(argument) && (argument.contains(['.', '/']) || Path::new(argument).is_file())
+    let is_path = argument == STANDARD_INPUT || argument.contains(['.', '/']);
+    !LabRecord::exists(argument) && (is_path || Path::new(argument).is_file())
 }

@@ -39,7 +39,7 @@ struct Row<'a> {
 /// When no lab can be chosen or its flow table cannot be read.
 pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let lab = lab::choose(args.about.lab())?;
+    let lab = lab::choose(args.about.lab().as_deref())?;
     let routers = routers(&lab.topology, args.about.router())?;
     if let Some(FlowsChange::Flush(changing)) = args.change {
         let commands: Vec<String> =

@@ -2,7 +2,8 @@
 
 use std::{net::Ipv4Addr, process::ExitCode};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
+use serde::Serialize;
 
 use super::{
     change::apply,
@@ -11,10 +12,13 @@ use super::{
     routers::{LivingRouter, names, routers},
 };
 use crate::{
-    cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, RuleListArgs},
+    cli::{
+        ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, Protocols,
+        RuleListArgs,
+    },
     datapath::DatapathError,
     lab::{self, ShadowedListener},
-    rules::ForwardRule,
+    rules::{ForwardProtocol, ForwardRule},
     step::forward_command,
     topology::Topology,
 };
@@ -33,14 +37,16 @@ pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.about.lab())?.topology;
-    let rule = ForwardRule {
-        protocol: args.listen.protocol,
+    let topology = lab::choose(args.about.lab().as_deref())?.topology;
+    let rule = |protocol| ForwardRule {
+        protocol,
         address: args.listen.address,
         ports: args.listen.port,
         target: args.target,
         from: args.from.iter().copied().collect(),
     };
+    let rules: Vec<ForwardRule> = args.listen.protocol.iter().map(rule).collect();
+    let rule = rules.first().context("there is no protocol")?;
     if rule.target_ports().is_none() {
         bail!(
             "`{} {}` does not fit at {}: the last port would be above 65535",
@@ -49,18 +55,43 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
             rule.target
         );
     }
-    let router = router_of(&topology, &rule, args.about.router())?;
-    let rules = std::slice::from_ref(&rule);
+    let router = router_of(&topology, rule, args.about.router())?;
     router.recover(args.changing)?;
-    router.work(|datapath| datapath.require_new_forwards(rules))?;
-    let commands = forward_command(&router.netns, &rule, true);
+    router.work(|datapath| datapath.require_new_forwards(&rules))?;
+    let command = |rule| forward_command(&router.netns, rule, true);
+    let commands: Vec<String> = rules.iter().flat_map(command).collect();
     let act = || {
-        router.work(|datapath| datapath.add_forwards(rules))?;
-        // The rule is in place even if the listeners cannot be read.
-        tell_shadowed(&lab::shadowed_by(&router.netns, rules).unwrap_or_default());
-        Ok(&rule)
+        router.work(|datapath| datapath.add_forwards(&rules))?;
+        // The rules are in place even if the listeners cannot be read.
+        tell_shadowed(&lab::shadowed_by(&router.netns, &rules).unwrap_or_default());
+        Ok(OneOrMany::of(&args.listen.protocol, &rules))
     };
-    apply(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
+    apply(args.changing, json, &commands, act, |rules| rules.in_words("added"))
+}
+
+/// The rules of a command: in JSON an object for one protocol, a list for a list of protocols.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(ForwardRule),
+    Many(Vec<ForwardRule>),
+}
+
+impl OneOrMany {
+    fn of(protocols: &Protocols, rules: &[ForwardRule]) -> Self {
+        match rules {
+            [rule] if protocols.is_one() => Self::One(rule.clone()),
+            rules => Self::Many(rules.to_vec()),
+        }
+    }
+
+    fn in_words(&self, outcome: &str) -> String {
+        let rules = match self {
+            Self::One(rule) => std::slice::from_ref(rule),
+            Self::Many(rules) => rules,
+        };
+        rules.iter().map(|rule| format!("{outcome}: {rule}\n")).collect()
+    }
 }
 
 /// The notes name so many programs whose ports are forwarded, and count the rest.
@@ -78,12 +109,38 @@ pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
 }
 
 fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.about.lab())?.topology;
-    let ListenArgs { protocol, port, address } = args.listen;
+    let topology = lab::choose(args.about.lab().as_deref())?.topology;
+    let routers = routers(&topology, args.about.router())?;
+    routers.iter().try_for_each(|router| router.recover(args.changing))?;
+    let listen = &args.listen;
+    let found: Vec<(&LivingRouter, ForwardRule)> = listen
+        .protocol
+        .iter()
+        .map(|protocol| find(&routers, protocol, listen))
+        .collect::<anyhow::Result<_>>()?;
+    let command =
+        |(router, rule): &(&LivingRouter, ForwardRule)| forward_command(&router.netns, rule, false);
+    let commands: Vec<String> = found.iter().flat_map(command).collect();
+    let act = || {
+        for (router, rule) in &found {
+            router.work(|datapath| datapath.remove_forward(rule))?;
+        }
+        let rules: Vec<ForwardRule> = found.iter().map(|(_, rule)| rule.clone()).collect();
+        Ok(OneOrMany::of(&listen.protocol, &rules))
+    };
+    apply(args.changing, json, &commands, act, |rules| rules.in_words("deleted"))
+}
+
+/// The rule of a protocol, and the only router that has it.
+fn find<'a>(
+    routers: &'a [LivingRouter],
+    protocol: ForwardProtocol,
+    listen: &ListenArgs,
+) -> anyhow::Result<(&'a LivingRouter, ForwardRule)> {
+    let ListenArgs { port, address, .. } = *listen;
     let mut found = Vec::new();
     let mut missing = None;
-    for router in routers(&topology, args.about.router())? {
-        router.recover(args.changing)?;
+    for router in routers {
         match router.open()?.find_forward(protocol, address, port) {
             Ok(rule) => found.push((router, rule)),
             Err(error @ DatapathError::PartOfRule { .. }) => missing = Some(error),
@@ -91,29 +148,22 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         }
     }
-    let (router, rule) = match (found.pop(), missing) {
-        (Some(only), _) if found.is_empty() => only,
-        (None, Some(error)) => return Err(error.into()),
+    match (found.pop(), missing) {
+        (Some(only), _) if found.is_empty() => Ok(only),
+        (None, Some(error)) => Err(error.into()),
         (last, _) => {
-            let several: Vec<LivingRouter> =
-                found.into_iter().chain(last).map(|(router, _)| router).collect();
+            let several = found.into_iter().chain(last).map(|(router, _)| router.clone());
             bail!(
                 "several routers have the rule `forward {protocol} {port}`: select one with \
                  --router: {}",
-                names(&several)
+                names(&several.collect::<Vec<_>>())
             );
         }
-    };
-    let commands = forward_command(&router.netns, &rule, false);
-    let act = || {
-        router.work(|datapath| datapath.remove_forward(&rule))?;
-        Ok(&rule)
-    };
-    apply(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
+    }
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.about.lab())?.topology;
+    let topology = lab::choose(args.about.lab().as_deref())?.topology;
     let mut rules = Vec::new();
     for router in routers(&topology, args.about.router())? {
         rules.extend(router.open()?.forwards()?);

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{down::is_file, print_text, read_topology};
 use crate::{
-    cli::{GraphArgs, GraphFormat},
+    cli::{GraphArgs, GraphFormat, or_of_environment},
     files::write_output,
     graph::{Graph, dot, mermaid, svg, text::text},
     lab::{self, LabError},
@@ -20,7 +20,7 @@ use crate::{
 /// When the file is faulty, the lab is not up, several are up and none is named, or the
 /// drawing cannot be written.
 pub fn run(args: &GraphArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = topology(args.lab.as_deref())?;
+    let topology = topology(or_of_environment(args.lab.as_ref()).as_deref())?;
     let graph = Graph::new(&topology, !args.all);
     let drawing = if json { to_json(&graph)? } else { draw(&graph, args) };
     match &args.output {

@@ -1,4 +1,4 @@
-//! `netns link set|list`
+//! `netns link set|del|list`
 
 use std::process::ExitCode;
 
@@ -6,18 +6,23 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::{
+    bridge, cable,
     change::{Change, carry_out},
     list_all::list_links,
-    lookup::Lookup,
+    lookup::{Lookup, what},
     owner::require_free,
 };
 use crate::{
-    cli::{LinkArgs, LinkChange, LinkSetArgs, LinkState},
+    cli::{
+        BridgeAttachArgs, BridgeDelArgs, BridgeDetachArgs, CableDelArgs, LinkArgs, LinkChange,
+        LinkDelArgs, LinkSetArgs, LinkState,
+    },
     lab,
+    net::{BRIDGE, Interface, Link, Netns},
     step::Step,
 };
 
-/// Sets an interface up or down, sets its MTU, or lists interfaces.
+/// Sets, moves, deletes or lists interfaces.
 ///
 /// # Errors
 /// When there is no such interface, or the kernel refuses.
@@ -25,6 +30,7 @@ pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     match &args.change {
         LinkChange::Set(args) => carry_out(args.changing, json, set(args)?),
+        LinkChange::Del(args) => carry_out(args.changing, json, del(args)?),
         LinkChange::List(args) => list_links(args, json),
     }
 }
@@ -49,6 +55,19 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
         steps.push(Step::SetLink { interface: interface.clone(), up });
         told.push(if up { "up".into() } else { "down".into() });
     }
+    if let Some(bridge) = &args.master {
+        let change = attach(&Interface::new(interface.netns.clone(), bridge), args)?;
+        steps.extend(change.steps);
+        told.push(format!("port of bridge {bridge}"));
+    }
+    if args.no_master {
+        steps.extend(detach(args)?.steps);
+        told.push("detached from its bridge".into());
+    }
+    if let Some(name) = &args.netns {
+        steps.push(move_to(&link, interface, name)?);
+        told.push(format!("moved to namespace \"{name}\""));
+    }
     Ok(Change {
         steps,
         outcome: "set",
@@ -57,6 +76,49 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
             "interface": interface.to_string(),
             "up": args.state.map(|state| state == LinkState::Up),
             "mtu": args.mtu,
+            "bridge": args.master,
+            "namespace": args.netns,
         }),
     })
+}
+
+fn attach(bridge: &Interface, args: &LinkSetArgs) -> anyhow::Result<Change> {
+    let LinkSetArgs { interface, forcing, changing, .. } = args;
+    bridge::attach(&BridgeAttachArgs {
+        bridge: bridge.clone(),
+        port: interface.clone(),
+        forcing: *forcing,
+        changing: *changing,
+    })
+}
+
+fn detach(args: &LinkSetArgs) -> anyhow::Result<Change> {
+    let LinkSetArgs { interface, forcing, changing, .. } = args;
+    let (port, forcing, changing) = (interface.clone(), *forcing, *changing);
+    bridge::detach(&BridgeDetachArgs { bridge: None, port, forcing, changing })
+}
+
+/// The step that moves an interface to a namespace in which its name is free.
+fn move_to(link: &Link, interface: &Interface, name: &str) -> anyhow::Result<Step> {
+    let to = Netns::named(name);
+    if to == interface.netns {
+        bail!("{interface} is in {to} already");
+    }
+    if link.is(BRIDGE) || link.name == "lo" {
+        bail!("{interface} is {}, which the kernel does not move", what(link));
+    }
+    Lookup::default().require_free(&Interface::new(to.clone(), &link.name))?;
+    Ok(Step::Move { interface: interface.clone(), to })
+}
+
+/// Deletes a link of the kinds that netns makes.
+fn del(args: &LinkDelArgs) -> anyhow::Result<Change> {
+    let LinkDelArgs { interface, changing } = args;
+    let link = Lookup::default().link(interface)?;
+    let (interface, changing) = (interface.clone(), *changing);
+    if link.is(BRIDGE) {
+        bridge::del(&BridgeDelArgs { bridge: interface, changing })
+    } else {
+        cable::del(&CableDelArgs { interface, changing })
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde::Serialize;
 
 use super::{
     list::is_private_to_link,
-    lookup::require_namespace,
+    lookup::{Lookup, require_namespace},
     print,
     show::{AddressView, LINK_HEADERS, LinkView, ROUTE_HEADERS, RouteView, View, reassemblers},
 };
@@ -40,6 +41,7 @@ pub(super) fn list_addresses(args: &NetnsArgs, json: bool) -> anyhow::Result<Exi
     let rows = rows(args, |view| view.addresses)?;
     let rows: Vec<Row<AddressView>> =
         rows.into_iter().filter(|row| !is_private_to_link(row.view.address)).collect();
+    let rows = of_interface(args, rows, |row| Some(&row.view.interface))?;
     print(json, &rows, |rows| {
         let cells = rows.iter().map(|row| {
             let interface = Interface::new(row.netns(), &row.view.interface);
@@ -56,6 +58,7 @@ pub(super) fn list_addresses(args: &NetnsArgs, json: bool) -> anyhow::Result<Exi
 /// When there is no such namespace, or the kernel refuses.
 pub(super) fn list_links(args: &NetnsArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rows: Vec<Row<LinkView>> = rows(args, |view| view.links)?;
+    let rows = of_interface(args, rows, |row| Some(row.view.name()))?;
     print(json, &rows, |rows| {
         let cells = rows.iter().map(|row| {
             let [name, others @ ..] = row.view.cells();
@@ -75,6 +78,7 @@ pub(super) fn list_links(args: &NetnsArgs, json: bool) -> anyhow::Result<ExitCod
 /// When there is no such namespace, or the kernel refuses.
 pub(super) fn list_routes(args: &NetnsArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rows: Vec<Row<RouteView>> = rows(args, |view| view.routes)?;
+    let rows = of_interface(args, rows, |row| row.view.interface())?;
     print(json, &rows, |rows| {
         let cells = rows.iter().map(|row| {
             let [to, others @ ..] = row.view.cells();
@@ -84,6 +88,30 @@ pub(super) fn list_routes(args: &NetnsArgs, json: bool) -> anyhow::Result<ExitCo
         table(&ROUTE_HEADERS, cells)
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rows of the interface that is asked for; all, if none is.
+///
+/// # Errors
+/// When no namespace that is listed has such an interface with something to list.
+fn of_interface<T>(
+    args: &NetnsArgs,
+    rows: Vec<Row<T>>,
+    name: impl Fn(&Row<T>) -> Option<&str>,
+) -> anyhow::Result<Vec<Row<T>>> {
+    let Some(dev) = args.dev.as_deref() else { return Ok(rows) };
+    let rows: Vec<Row<T>> = rows.into_iter().filter(|row| name(row) == Some(dev)).collect();
+    if rows.is_empty() {
+        match &args.namespace {
+            Some(namespace) => {
+                Lookup::default().link(&Interface::new(Netns::named(namespace), dev))?;
+            }
+            None => bail!(
+                "there is nothing to list of an interface \"{dev}\": `netns link list` lists all"
+            ),
+        }
+    }
+    Ok(rows)
 }
 
 /// The rows of one namespace, or of the machine and all named namespaces. A namespace that was

@@ -32,7 +32,7 @@ const ATTENTION: Duration = Duration::from_millis(500);
 /// When no lab can be chosen, or the kernel refuses the programs that log.
 pub fn run(args: &LogArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let topology = lab::choose(args.about.lab())?.topology;
+    let topology = lab::choose(args.about.lab().as_deref())?.topology;
     let (router, others) = first_router(&topology, args.about.router())?;
     tell_others(&router, &others);
     let links = link_names(&router)?;

@@ -30,7 +30,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         MasqueradeChange::Del(rule) => (rule, None),
         MasqueradeChange::List(args) => return list(args, json),
     };
-    let topology = lab::choose(rule_args.about.lab())?.topology;
+    let topology = lab::choose(rule_args.about.lab().as_deref())?.topology;
     let mut wanted = checked(rule_args, &topology)?;
     if let Some(add) = adds {
         wanted.except = add.except.iter().copied().collect();
@@ -73,7 +73,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.about.lab())?.topology;
+    let topology = lab::choose(args.about.lab().as_deref())?.topology;
     let mut rules = Vec::new();
     for router in routers(&topology, args.about.router())? {
         rules.extend(router.work(Datapath::masquerades)?);

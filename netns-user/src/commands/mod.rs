@@ -17,6 +17,7 @@ pub mod exec;
 pub mod flows;
 pub mod forward;
 pub mod graph;
+pub mod identify;
 pub mod link;
 pub mod list;
 mod list_all;
@@ -26,6 +27,7 @@ pub mod man_pages;
 pub mod masquerade;
 pub mod nat;
 mod owner;
+pub mod pids;
 pub mod plan;
 mod progress;
 pub mod ps;
@@ -39,7 +41,7 @@ pub mod watch;
 
 use std::{
     fs::File,
-    io::{Read as _, Write},
+    io::{self, Read, Write},
     path::Path,
 };
 
@@ -94,14 +96,29 @@ fn open_datapath(name: &str) -> Result<Datapath, DatapathError> {
 const LARGEST_FILE: u64 = 4_000_000;
 
 fn read_topology(file: &Path) -> anyhow::Result<Topology> {
-    Ok(Topology::parse(&read_text(file)?, &file.display().to_string())?)
+    Ok(Topology::parse(&read_text(file)?, &origin(file))?)
 }
+
+/// The name of a topology file in errors.
+fn origin(file: &Path) -> String {
+    if is_standard_input(file) { "<stdin>".to_owned() } else { file.display().to_string() }
+}
+
+fn is_standard_input(file: &Path) -> bool {
+    file.as_os_str() == STANDARD_INPUT
+}
+
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
 
 /// The text of a topology file.
 fn read_text(file: &Path) -> anyhow::Result<String> {
     let action = || format!("cannot read {}", file.display());
     let mut bytes = Vec::new();
-    let open = File::open(file).with_context(action)?;
+    let open: Box<dyn Read> = match is_standard_input(file) {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(file).with_context(action)?),
+    };
     let length = open.take(LARGEST_FILE + 1).read_to_end(&mut bytes).with_context(action)?;
     if length as u64 > LARGEST_FILE {
         let most = output::bytes(LARGEST_FILE);

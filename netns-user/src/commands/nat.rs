@@ -69,7 +69,7 @@ struct Usage {
 /// When no lab can be chosen or its datapath cannot be read.
 pub fn run(args: &NatArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let topology = lab::choose(args.about.lab())?.topology;
+    let topology = lab::choose(args.about.lab().as_deref())?.topology;
     print(json, &read(&topology, args.about.router())?, text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,9 @@ use crate::{
 /// From this many changes of one kind on, they are shown in one line.
 const MANY: usize = 20;
 
+/// The exit code when there are changes, if it is asked for.
+const PENDING: u8 = 3;
+
 /// Shows the objects that `up` would add, change and remove.
 ///
 /// # Errors
@@ -37,7 +40,8 @@ pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     if !json {
         tell_edited(&edited);
     }
-    Ok(ExitCode::SUCCESS)
+    let is_pending = args.exit_code && !changes.is_empty();
+    Ok(if is_pending { ExitCode::from(PENDING) } else { ExitCode::SUCCESS })
 }
 
 fn render(lab: &str, changes: &[PlannedChange], all: bool) -> String {

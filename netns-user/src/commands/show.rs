@@ -122,6 +122,11 @@ pub(super) const LINK_HEADERS: [&str; 6] = ["LINK", "KIND", "STATE", "MTU", "MAC
 pub(super) const ROUTE_HEADERS: [&str; 6] = ["ROUTE", "VIA", "LINK", "SOURCE", "METRIC", "KIND"];
 
 impl LinkView {
+    /// The name of the interface.
+    pub(super) fn name(&self) -> &str {
+        &self.link.name
+    }
+
     pub(super) fn cells(&self) -> [String; 6] {
         let Self { link, port_of } = self;
         [
@@ -137,6 +142,11 @@ impl LinkView {
 }
 
 impl RouteView {
+    /// The interface that it leads out of.
+    pub(super) fn interface(&self) -> Option<&str> {
+        self.interface.as_deref()
+    }
+
     pub(super) fn cells(&self) -> [String; 6] {
         let Self { route, interface } = self;
         let destination =

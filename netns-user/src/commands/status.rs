@@ -4,7 +4,7 @@ use std::{fmt::Write, process::ExitCode};
 
 use super::{list::readable_records, print};
 use crate::{
-    cli::StatusArgs,
+    cli::{StatusArgs, or_of_environment},
     lab::{self, LabError, LabRecord, LabStatus, Part},
     output::{
         style::{BAD, GOOD, HEADING, paint},
@@ -22,8 +22,8 @@ const MANY: usize = 20;
 /// When the lab is not up or the kernel cannot be asked.
 pub fn run(args: &StatusArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let records = match &args.lab {
-        Some(name) => vec![LabRecord::load(name)?],
+    let records = match or_of_environment(args.lab.as_ref()) {
+        Some(name) => vec![LabRecord::load(&name)?],
         None => readable_records()?,
     };
     let records = settled(records)?;

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
+
 use super::{
     print_json, print_text,
     routers::{first_router, tell_others},
@@ -12,8 +14,9 @@ use crate::{
         Interrupt,
         live::{self, LivingLab, Source as _},
     },
-    lab,
+    lab::{self, LabError, LabRecord},
     output::terminal,
+    topology::Topology,
 };
 
 /// Shows the lab full-screen until a key ends it. With `--once` or without a terminal it prints one
@@ -24,8 +27,16 @@ use crate::{
 /// When no lab can be chosen or its counters cannot be read.
 pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
-    let topology = lab::choose(args.about.lab())?.topology;
-    let (router, others) = first_router(&topology, args.about.router())?;
+    let topology = lab::choose(args.about.lab().as_deref())?.topology;
+    show(args, json, &topology).map_err(|error| match LabRecord::load(&topology.name) {
+        Err(LabError::NotUp(name)) => anyhow!("lab \"{name}\" was taken down: the view has ended"),
+        _ => error,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(args: &WatchArgs, json: bool, topology: &Topology) -> anyhow::Result<()> {
+    let (router, others) = first_router(topology, args.about.router())?;
     let mut source = LivingLab::open(&router.datapath, router.netns.clone())?;
     let mut title = format!("lab {}", topology.name);
     if topology.routers.len() > 1 {
@@ -44,5 +55,5 @@ pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
         let interrupt = Interrupt::watch()?;
         live::watch(&title, &mut source, live::Area::Whole, || interrupt.requested())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

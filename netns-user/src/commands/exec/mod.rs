@@ -6,11 +6,22 @@ mod mounts;
 mod terminal;
 
 use std::{
+    ffi::OsString,
+    iter,
     os::unix::process::CommandExt,
     process::{Command, ExitCode},
 };
 
-use crate::{cli::ExecArgs, lab, net::netns};
+use anyhow::{Context as _, bail};
+
+use super::lookup::require_namespace;
+use crate::{
+    cli::ExecArgs,
+    lab,
+    net::netns,
+    output::style::{HEADING, paint},
+    shell,
+};
 use failure::cannot_run;
 
 /// Runs the command inside the namespace: as this process, or isolated as its child.
@@ -19,18 +30,46 @@ use failure::cannot_run;
 /// When there is no such namespace or the kernel refuses.
 pub fn run(args: &ExecArgs) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
+    if args.all {
+        // There is no name, so the first word of the command is in its place.
+        return all(&iter::once(&args.name).chain(&args.command).collect::<Vec<_>>());
+    }
+    let name = args.name.to_str().with_context(|| {
+        format!("no namespace has the name \"{}\", which is not UTF-8", args.name.display())
+    })?;
     let Some((program, arguments)) = args.command.split_first() else {
-        anyhow::bail!("no command was given");
+        let name = shell::word(name);
+        bail!("the command is missing: type `netns exec {name} -- bash` for a shell");
     };
+    require_namespace(name)?;
     let mut command = Command::new(program);
     command.args(arguments);
     if args.isolate {
-        let namespace = netns::open(&args.name)?;
-        return isolate::run(&args.name, namespace, command);
+        let namespace = netns::open(name)?;
+        return isolate::run(name, namespace, command);
     }
-    netns::enter(&args.name)?;
+    netns::enter(name)?;
     mounts::own_mounts()?;
-    mounts::sys(&args.name)?;
-    mounts::lay_over_etc(&args.name)?;
+    mounts::sys(name)?;
+    mounts::lay_over_etc(name)?;
     Ok(cannot_run(program, &command.exec()))
+}
+
+/// Runs the command in each named namespace, in the order of their names. Returns the first exit
+/// code that is not 0. A namespace that was deleted in the meantime is left out.
+fn all(words: &[&OsString]) -> anyhow::Result<ExitCode> {
+    let own = std::env::current_exe().context("cannot find this program")?;
+    let mut code = 0;
+    for name in netns::list()? {
+        if netns::identity_if_present(&name)?.is_none() {
+            continue;
+        }
+        crate::tell!("{}", paint(HEADING, format!("namespace {name}:")));
+        let mut command = Command::new(&own);
+        command.args(["exec", &name, "--"]).args(words);
+        let status = command.status().with_context(|| format!("cannot run {}", own.display()))?;
+        let ended = status.code().unwrap_or(1);
+        code = if code == 0 { u8::try_from(ended).unwrap_or(1) } else { code };
+    }
+    Ok(ExitCode::from(code))
 }

@@ -1,0 +1,19 @@
+//! `netns pids NAME`
+
+use std::process::ExitCode;
+
+use super::{lookup::require_namespace, print};
+use crate::{cli::PidsArgs, inhabitants::inhabitants, lab};
+
+/// Prints the numbers of the processes in a namespace.
+///
+/// # Errors
+/// When there is no such namespace, or /proc cannot be read.
+pub fn run(args: &PidsArgs, json: bool) -> anyhow::Result<ExitCode> {
+    lab::require_root()?;
+    require_namespace(&args.name)?;
+    let found = inhabitants([args.name.as_str()])?;
+    let pids: Vec<i32> = found.iter().map(|process| process.pid).collect();
+    print(json, &pids, |pids| pids.iter().map(|pid| format!("{pid}\n")).collect())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,113 @@
+//! Words that have no equivalent here, and what to type instead.
+
+use crate::shell;
+
+pub(super) const NO_IPV6: &str = "labs have no IPv6 yet: use IPv4";
+
+/// Commands of other tools, and the answer to each.
+const ANSWERS: &[(&[&str], &str)] = &[
+    (
+        &["run", "start", "compose"],
+        "a lab is built from a file: type `netns up FILE`, or `netns demo` for a demonstration",
+    ),
+    (&["stop", "kill", "teardown"], "type `netns down LAB`"),
+    (&["restart", "redeploy"], "type `netns down LAB`, then `netns up FILE`"),
+    (&["reload", "update"], "type `netns up FILE`: it applies what has changed in the file"),
+    (&["diff"], "type `netns plan FILE`, or `netns status` for changes by hand"),
+    (&["inspect"], "type `netns show NAMESPACE`, `netns status LAB` or `netns graph LAB`"),
+    (&["logs"], "type `netns log`: it shows each packet and what the NAT does with it"),
+    (&["stats", "top"], "type `netns watch`"),
+    (&["network"], "type `netns bridge` for a bridge, or `netns up FILE` for a whole lab"),
+    (&["port", "publish"], "type `netns forward add PORT:PORT NAMESPACE`"),
+    (
+        &["neigh", "neighbour", "neighbor", "n", "arp"],
+        "type `netns show NAMESPACE`: it shows the neighbours too",
+    ),
+    (&["rule", "ru"], "routing rules are the kernel's: type `netns exec NAME -- ip rule`"),
+    (&["monitor"], "type `netns exec NAME -- ip monitor`, or `netns watch` for the NAT"),
+    (&["attach"], "type `ip netns attach NAME PID`; `netns list` then shows the namespace"),
+    (&["set", "list-id"], "type `ip netns`: netns uses no numbers of namespaces"),
+    (&["shell", "sh", "bash", "enter", "ssh", "nsenter"], "type `netns exec NAME -- bash`"),
+    (
+        &["ping", "curl", "tcpdump", "ss", "sysctl", "tc", "ethtool", "ip", "nc", "iperf3"],
+        "a program runs in a namespace: type `netns exec NAME -- PROGRAM …`",
+    ),
+    (
+        &["nft", "iptables-save", "ip6tables", "ufw", "firewall-cmd"],
+        "type `netns nat` for the NAT rules of a lab; the firewall of a namespace is its own: \
+         `netns exec NAME -- nft …`",
+    ),
+    (&["snat"], "type `netns masquerade add SOURCE --to ADDRESS`"),
+    (&["dnat"], "type `netns forward add PROTOCOL PORT TARGET`"),
+    (&["veth", "link-add"], "type `netns cable add A:X B:Y`"),
+    (&["version"], "type `netns --version`"),
+    (&["init", "new"], "type `netns graph` for an example, and see docs/topology.md for the keys"),
+];
+
+/// The answer to a command of another tool; our own commands pass, with the names that other people
+/// have for their actions.
+///
+/// # Errors
+/// The answer.
+pub(super) fn other(name: &str, words: Vec<String>) -> Result<Vec<String>, String> {
+    if name == "iptables" {
+        return Err(iptables(&words));
+    }
+    if let Some((_, answer)) = ANSWERS.iter().find(|(names, _)| names.contains(&name)) {
+        return Err(format!("there is no command `{name}`: {answer}"));
+    }
+    Ok(std::iter::once(name.to_owned()).chain(words).collect())
+}
+
+/// The answer to `iptables …`: our command for a rule of NAT.
+fn iptables(words: &[String]) -> String {
+    let value = |names: [&str; 2]| {
+        let at = words.iter().position(|word| names.contains(&word.as_str()))?;
+        words.get(at + 1).map(|value| shell::word(value))
+    };
+    let action = match value(["-D", "--delete"]) {
+        Some(_) => "del",
+        None => "add",
+    };
+    match value(["-j", "--jump"]).as_deref() {
+        Some("MASQUERADE" | "SNAT") => {
+            let source = value(["-s", "--source"]).unwrap_or_else(|| "SOURCE".into());
+            let uplink = value(["-o", "--out-interface"]);
+            let uplink = uplink.map(|uplink| format!(" --uplink {uplink}")).unwrap_or_default();
+            format!("type `netns masquerade {action} {source}{uplink}`")
+        }
+        Some("DNAT" | "REDIRECT") => {
+            let protocol = value(["-p", "--protocol"]).unwrap_or_else(|| "tcp".into());
+            let port = value(["--dport", "--destination-port"]).unwrap_or_else(|| "PORT".into());
+            let port = port.replace(':', "-");
+            let target = value(["--to-destination", "--to"]).unwrap_or_else(|| "TARGET".into());
+            let target = if action == "add" { format!(" {target}") } else { String::new() };
+            format!("type `netns forward {action} {protocol} {port}{target}`")
+        }
+        _ if words.iter().any(|word| word.starts_with('-') && word.contains('L')) => {
+            "type `netns nat`".into()
+        }
+        _ => "type `netns nat` for the NAT rules of a lab; the firewall of a namespace is its \
+              own: `netns exec NAME -- iptables …`"
+            .into(),
+    }
+}
+
+/// The answer that the other program does it: in the namespace, if there is one.
+pub(super) fn by_exec(
+    namespace: Option<&str>,
+    program: &str,
+    action: &str,
+    words: &[String],
+) -> String {
+    let words: String = words.iter().map(|word| format!(" {}", shell::word(word))).collect();
+    match namespace {
+        Some(name) => {
+            let name = shell::word(name);
+            format!("type `netns exec {name} -- {program} {action}{words}`")
+        }
+        None => {
+            format!("type `{program} {action}{words}`, after `netns exec NAME --` in a namespace")
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `brctl`, and the program `bridge` of iproute2.
+
+use super::{
+    answers::by_exec,
+    ip::list,
+    words::{in_namespace, line},
+};
+
+/// `brctl addbr B`, `bridge link` and our own actions.
+///
+/// # Errors
+/// The words to type, where there is no such action here.
+pub(super) fn bridge(
+    mut words: Vec<String>,
+    namespace: Option<&str>,
+) -> Result<Vec<String>, String> {
+    if words.is_empty() {
+        return Ok(list("bridge", namespace, None));
+    }
+    let first = words.remove(0);
+    let action = match first.as_str() {
+        "addbr" | "create" | "add" => "add",
+        "delbr" | "delete" | "rm" | "del" => "del",
+        "addif" | "attach" => "attach",
+        "delif" | "detach" => "detach",
+        "link" | "show" | "ls" | "list" => {
+            let mut listed = list("bridge", namespace, None);
+            listed.extend(words.into_iter().filter(|word| word != "show" && word != "list"));
+            return Ok(listed);
+        }
+        "fdb" | "mdb" | "vlan" | "vni" | "monitor" | "stp" | "setageing" => {
+            return Err(by_exec(namespace, "bridge", &first, &words));
+        }
+        _ => return Ok(line(["bridge", &first], words)),
+    };
+    Ok(line(["bridge", action], all_in(namespace, words)))
+}
+
+/// Our own actions on cables, under the names that other tools have for them.
+pub(super) fn cable(mut words: Vec<String>, namespace: Option<&str>) -> Vec<String> {
+    if words.is_empty() {
+        return list("cable", namespace, None);
+    }
+    let first = words.remove(0);
+    let action = match first.as_str() {
+        "create" | "add" => "add",
+        "delete" | "rm" | "del" => "del",
+        "show" | "ls" | "list" => {
+            let mut listed = list("cable", namespace, None);
+            listed.extend(words);
+            return listed;
+        }
+        _ => return line(["cable", &first], words),
+    };
+    line(["cable", action], all_in(namespace, words))
+}
+
+/// The words with the namespace before each name.
+fn all_in(namespace: Option<&str>, mut words: Vec<String>) -> Vec<String> {
+    let mut is_value = false;
+    for word in &mut words {
+        if !is_value && !word.starts_with('-') {
+            *word = in_namespace(namespace, word);
+        }
+        is_value = word == "--mtu";
+    }
+    words
+}

@@ -1,0 +1,176 @@
+//! Command lines as other tools have them (ip, iptables, conntrack, docker, containerlab),
+//! translated into ours before clap reads them.
+//!
+//! Pure: words in, words out. A line that is ours already passes unchanged. A habit that has no
+//! equivalent is an error that says what to type; docs/habits.md lists all of them.
+
+mod answers;
+mod bridges;
+mod ip;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::ffi::OsString;
+
+use words::Words;
+
+/// Options of `ip` that only change its output, or that are the only way here.
+const IGNORED_OPTIONS: &[&str] = &[
+    "-4", "-br", "-brief", "-c", "-color", "-d", "-details", "-s", "-stats", "-o", "-oneline",
+    "-p", "-pretty", "-N", "-numeric",
+];
+
+/// The commands that the option `-n` of `ip` can stand before.
+const IN_A_NAMESPACE: &[&str] = &["addr", "link", "route", "bridge", "cable", "show", "ps"];
+
+/// Translates the words of a command line, without the program's name.
+///
+/// # Errors
+/// What to type instead, where a habit has no equivalent.
+pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    let mut words = Words::new(words);
+    let lead = Lead::take(&mut words)?;
+    let Some(name) = words.take().map(|word| command(&word).unwrap_or(word)) else {
+        return Ok(lead.before(Vec::new()));
+    };
+    let namespace = lead.namespace.as_deref();
+    if namespace.is_some() && !IN_A_NAMESPACE.contains(&name.as_str()) {
+        return Err(format!(
+            "-n chooses a namespace for {}: `netns {name}` does not take it",
+            IN_A_NAMESPACE.join(", ")
+        ));
+    }
+    if lead.all && name != "exec" {
+        return Err(format!(
+            "-all is for `exec` only: `netns {name}` without it shows all namespaces, if it shows \
+             any"
+        ));
+    }
+    let translated = match name.as_str() {
+        "exec" => exec(words, lead.all),
+        "show" | "ps" => {
+            let mut line = vec![OsString::from(&name)];
+            line.extend(namespace.map(OsString::from));
+            line.extend(words.rest());
+            line
+        }
+        _ => words.translated(&name, |words| match name.as_str() {
+            "addr" => ip::address(words, namespace),
+            "link" => ip::link(words, namespace),
+            "route" => ip::route(words, namespace),
+            "bridge" => bridges::bridge(words, namespace),
+            "cable" => Ok(bridges::cable(words, namespace)),
+            "forward" => rules::forward(words),
+            "masquerade" => rules::masquerade(words),
+            "nat" => rules::nat(lab_option(words)),
+            "flows" => rules::flows(words),
+            "up" | "plan" | "check" | "doctor" => Ok(topology_option(&name, words)),
+            "down" | "graph" => Ok(topology_option(&name, lab_option(words))),
+            "status" | "log" | "watch" => Ok(words::line([&name], lab_option(words))),
+            _ => answers::other(&name, words),
+        })?,
+    };
+    Ok(lead.before(translated))
+}
+
+/// The options that `ip` has before its object.
+#[derive(Debug, Default)]
+struct Lead {
+    /// Words of ours, to be kept in front.
+    kept: Vec<OsString>,
+    namespace: Option<String>,
+    all: bool,
+}
+
+impl Lead {
+    fn take(words: &mut Words) -> Result<Self, String> {
+        let mut lead = Self::default();
+        while let Some(word) = words.peek() {
+            match word {
+                "-j" | "-json" => lead.kept.push("--json".into()),
+                "-a" | "-all" => lead.all = true,
+                "-6" => return Err(answers::NO_IPV6.into()),
+                "-n" | "-netns" => {
+                    words.take();
+                    let name = words.peek().filter(|name| !name.starts_with('-'));
+                    let missing = "-n needs the name of a namespace: `netns -n red addr`";
+                    lead.namespace = Some(name.ok_or(missing)?.to_owned());
+                }
+                // `ip netns add red` and the like.
+                "netns" => {}
+                "--json" => lead.kept.push("--json".into()),
+                ignored if IGNORED_OPTIONS.contains(&ignored) => {}
+                _ => break,
+            }
+            words.take();
+        }
+        Ok(lead)
+    }
+
+    fn before(self, line: Vec<OsString>) -> Vec<OsString> {
+        let mut all = self.kept;
+        all.extend(line);
+        all
+    }
+}
+
+/// The name of a command that other tools, or other people, call otherwise.
+fn command(word: &str) -> Option<String> {
+    let name = match word {
+        "a" | "address" => "addr",
+        "l" => "link",
+        "r" | "ro" => "route",
+        "br" | "brctl" => "bridge",
+        "ls" => "list",
+        "rm" | "delete" => "del",
+        "create" => "add",
+        "apply" | "deploy" => "up",
+        "destroy" => "down",
+        "validate" => "check",
+        "conntrack" => "flows",
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
+/// `docker exec -it NAME CMD` and `ip -all netns exec CMD`. The words of the command itself stay as
+/// they are.
+fn exec(mut words: Words, mut all: bool) -> Vec<OsString> {
+    let mut line: Vec<OsString> = vec!["exec".into()];
+    while let Some(word) = words.peek().filter(|word| word.starts_with('-') && *word != "--") {
+        match word {
+            "-i" | "-t" | "-it" | "-ti" | "--interactive" | "--tty" => {}
+            "-a" | "-all" | "--all" => all = true,
+            other => line.push(other.into()),
+        }
+        words.take();
+    }
+    if all {
+        line.push("--all".into());
+    }
+    line.extend(words.rest());
+    line
+}
+
+/// `-t FILE`, `--topo FILE` of containerlab, and `-f FILE` of docker compose.
+fn topology_option(name: &str, words: Vec<String>) -> Vec<String> {
+    let is_option = |word: &str| {
+        matches!(word, "-t" | "--topo" | "--file") || (word == "-f" && name != "graph")
+    };
+    let mut line = vec![name.to_owned()];
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.next() {
+        // Without a file behind it, the option is none of these, and clap refuses it.
+        let names_file = is_option(&word) && words.peek().is_some_and(|it| !it.starts_with("--"));
+        line.extend((!names_file).then_some(word));
+    }
+    line
+}
+
+/// `--lab LAB` where a lab is an argument.
+fn lab_option(words: Vec<String>) -> Vec<String> {
+    let words = words.into_iter().filter(|word| word != "--lab");
+    words.map(|word| word.strip_prefix("--lab=").map(str::to_owned).unwrap_or(word)).collect()
+}

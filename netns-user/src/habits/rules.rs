@@ -1,0 +1,296 @@
+//! Rules as iptables, conntrack and docker have them.
+
+use super::words::line;
+
+/// The actions on rules, under other names.
+fn action(word: &str) -> &str {
+    match word {
+        "create" | "-A" | "--append" | "-I" | "--insert" => "add",
+        "delete" | "rm" | "remove" | "-D" | "--delete" => "del",
+        "ls" | "show" | "-L" | "--list" => "list",
+        other => other,
+    }
+}
+
+/// The options of ours that have a value.
+const WITH_VALUE: &[&str] = &[
+    "--address",
+    "--from",
+    "--lab",
+    "--router",
+    "--uplink",
+    "--except",
+    "--to",
+    "--mss-clamp",
+    "--mapping",
+    "--filtering",
+];
+
+/// The words of a line in which a rule stands.
+#[derive(Debug, Default)]
+struct Rule {
+    /// The words that are no options.
+    names: Vec<String>,
+    /// Options of ours, with their values.
+    options: Vec<String>,
+    protocol: Option<String>,
+    port: Option<String>,
+    target: Option<String>,
+}
+
+impl Rule {
+    /// Reads the words behind the action. Options of iptables become ours; `source` and `uplink`
+    /// are what -s and -o mean.
+    fn read(words: Vec<String>, source: Option<&str>) -> Result<Self, String> {
+        let mut rule = Self::default();
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("`{word}` has no value"));
+            match word.as_str() {
+                "-p" | "--protocol" | "--publish" | "-p=" => {
+                    let value = value()?;
+                    match value.contains(':') {
+                        true => rule.names.push(value),
+                        false => rule.protocol = Some(value),
+                    }
+                }
+                "--dport" | "--destination-port" => rule.port = Some(value()?.replace(':', "-")),
+                "--to-destination" => rule.target = Some(value()?),
+                "-s" | "--source" => match source {
+                    Some(option) => rule.options.extend([option.to_owned(), value()?]),
+                    None => rule.names.push(value()?),
+                },
+                "-d" | "--destination" if source.is_some() => {
+                    rule.options.extend(["--address".into(), value()?]);
+                }
+                "-o" | "--out-interface" => rule.options.extend(["--uplink".into(), value()?]),
+                "--to-source" => rule.options.extend(["--to".into(), value()?]),
+                // Said by the command already.
+                "-j" | "--jump" | "-t" | "--table" => drop(value()?),
+                "POSTROUTING" | "PREROUTING" => {}
+                "-i" | "--in-interface" | "-m" | "--match" | "-d" | "--destination" => {
+                    return Err(format!(
+                        "a rule has no `{word}` here: `netns forward add --help` and `netns \
+                         masquerade add --help` show the options"
+                    ));
+                }
+                option if WITH_VALUE.contains(&option) => {
+                    let value = value()?;
+                    rule.options.extend([word.clone(), value]);
+                }
+                option if option.starts_with('-') => rule.options.push(word),
+                _ => rule.names.push(word),
+            }
+        }
+        Ok(rule)
+    }
+}
+
+/// `netns masquerade ACTION …`
+///
+/// # Errors
+/// When an option has no value or no equivalent.
+pub(super) fn masquerade(mut words: Vec<String>) -> Result<Vec<String>, String> {
+    if words.is_empty() {
+        return Ok(line(["masquerade"], words));
+    }
+    let first = words.remove(0);
+    match action(&first) {
+        action @ ("add" | "del") => {
+            let Rule { mut names, options, .. } = Rule::read(words, None)?;
+            names.extend(options);
+            Ok(line(["masquerade", action], names))
+        }
+        action => Ok(line(["masquerade", action], words)),
+    }
+}
+
+/// `netns forward ACTION …`
+///
+/// # Errors
+/// When an option has no value or no equivalent, or a target is missing.
+pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
+    if words.is_empty() {
+        return Ok(line(["forward"], words));
+    }
+    let first = words.remove(0);
+    let action = match action(&first) {
+        action @ ("add" | "del") => action,
+        action => return Ok(line(["forward", action], words)),
+    };
+    let Rule { names, mut options, protocol, port, target } = Rule::read(words, Some("--from"))?;
+    let (mut protocol, mut port, mut target) = (protocol, port, target);
+    let mut others = Vec::new();
+    let mut published = None;
+    for name in names {
+        match Published::read(&name) {
+            Some(read)
+                if published.is_none() && (read.inside.is_some() || read.protocol.is_some()) =>
+            {
+                published = Some(read);
+            }
+            _ if protocol.is_none() && is_protocol(&name) => protocol = Some(name),
+            _ => others.push(name),
+        }
+    }
+    if let Some(Published { address, outside, inside, protocol: named }) = published {
+        protocol = protocol.or(named).or_else(|| Some("tcp".into()));
+        port = Some(outside.clone());
+        if let Some(address) = address {
+            options.extend(["--address".into(), address]);
+        }
+        if action == "add" {
+            let inside = first_port(&outside, inside.as_deref().unwrap_or(&outside))?;
+            let Some(name) = others.pop() else {
+                return Err(format!(
+                    "the target is missing: type `netns forward add {outside}:{inside} NAMESPACE`"
+                ));
+            };
+            target = Some(format!("{name}:{inside}"));
+        }
+    }
+    let mut rest: Vec<String> = Vec::new();
+    rest.extend(protocol);
+    rest.extend(port);
+    rest.extend(others);
+    rest.extend(target);
+    rest.extend(options);
+    Ok(line(["forward", action], rest))
+}
+
+/// `docker run -p [ADDRESS:]PORT:PORT[/PROTOCOL]`.
+#[derive(Debug, PartialEq, Eq)]
+struct Published {
+    address: Option<String>,
+    outside: String,
+    inside: Option<String>,
+    protocol: Option<String>,
+}
+
+impl Published {
+    fn read(word: &str) -> Option<Self> {
+        let (ports, protocol) = match word.split_once('/') {
+            Some((ports, protocol)) if is_protocol(protocol) => (ports, Some(protocol.to_owned())),
+            Some(_) => return None,
+            None => (word, None),
+        };
+        let is_ports = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+        };
+        let parts: Vec<&str> = ports.split(':').collect();
+        let (address, outside, inside) = match parts.as_slice() {
+            [outside] => (None, outside, None),
+            [outside, inside] => (None, outside, Some(inside)),
+            [address, outside, inside] => (Some((*address).to_owned()), outside, Some(inside)),
+            _ => return None,
+        };
+        let inside = inside.map(|inside| (*inside).to_owned());
+        (is_ports(outside) && inside.as_deref().is_none_or(is_ports)).then(|| Self {
+            address,
+            outside: (*outside).to_owned(),
+            inside,
+            protocol,
+        })
+    }
+}
+
+fn is_protocol(word: &str) -> bool {
+    word.split(',').all(|one| {
+        ["tcp", "udp", "sctp", "udplite"].iter().any(|name| name.eq_ignore_ascii_case(one))
+    })
+}
+
+/// The first port of the target. As many ports are inside as outside.
+fn first_port<'a>(outside: &str, inside: &'a str) -> Result<&'a str, String> {
+    let count = |ports: &str| {
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        Some(last.parse::<u32>().ok()?.abs_diff(first.parse().ok()?))
+    };
+    let (first, _) = inside.split_once('-').unwrap_or((inside, inside));
+    if inside.contains('-') && count(outside) != count(inside) {
+        return Err(format!(
+            "{outside} and {inside} are not equally many ports: a forward leads each port to one \
+             of its own"
+        ));
+    }
+    Ok(first)
+}
+
+/// `netns nat -L` of somebody who knows `iptables -t nat -nvL`.
+///
+/// # Errors
+/// What to type, for options that change rules.
+pub(super) fn nat(words: Vec<String>) -> Result<Vec<String>, String> {
+    let mut rest = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-t" | "--table" => drop(words.next()),
+            "--list" | "--numeric" | "--verbose" | "--line-numbers" | "list" | "ls" | "show" => {}
+            "-F" | "--flush" => {
+                return Err("rules are deleted one by one: type `netns masquerade del SOURCE` or \
+                            `netns forward del PROTOCOL PORT`; `netns flows flush` forgets the \
+                            connections"
+                    .into());
+            }
+            "-A" | "-I" | "-D" | "--append" | "--insert" | "--delete" => {
+                return Err("`netns nat` only shows rules: type `netns masquerade add SOURCE` or \
+                            `netns forward add PROTOCOL PORT TARGET`, and `del` to delete"
+                    .into());
+            }
+            "-S" | "--list-rules" => {
+                return Err(
+                    "type `netns nat` for the rules, or `netns up FILE --dry-run` for the \
+                            equivalent iptables commands"
+                        .into(),
+                );
+            }
+            short if is_flags(short, "Lnvx") => {}
+            _ => rest.push(word),
+        }
+    }
+    Ok(line(["nat"], rest))
+}
+
+/// `conntrack -L`, `-F` and the rest.
+///
+/// # Errors
+/// What to type, for options without an equivalent.
+pub(super) fn flows(words: Vec<String>) -> Result<Vec<String>, String> {
+    let mut rest = Vec::new();
+    for word in words {
+        match word.as_str() {
+            "-L" | "--dump" | "list" | "ls" | "show" => {}
+            "-F" | "--flush" => rest.insert(0, "flush".to_owned()),
+            "-E" | "--event" => {
+                return Err(
+                    "type `netns watch` for connections as they change, or `netns log` for \
+                            each packet"
+                        .into(),
+                );
+            }
+            "-C" | "--count" | "-S" | "--stats" => {
+                return Err(
+                    "type `netns nat`: it shows the connections of each rule and namespace, \
+                            and the dropped packets"
+                        .into(),
+                );
+            }
+            "-D" | "--delete" => {
+                return Err(
+                    "one connection cannot be deleted: type `netns flows flush` for all, or \
+                            delete their rule"
+                        .into(),
+                );
+            }
+            _ => rest.push(word),
+        }
+    }
+    Ok(line(["flows"], rest))
+}
+
+/// Whether a word is a group of these one-letter options, such as `-nvL`.
+fn is_flags(word: &str, letters: &str) -> bool {
+    word.strip_prefix('-')
+        .is_some_and(|flags| !flags.is_empty() && flags.chars().all(|flag| letters.contains(flag)))
+}
