@@ -24,6 +24,7 @@ use netns_user::{
 };
 
 fn main() -> ExitCode {
+    commands::completions::complete();
     let mut words = env::args_os();
     let program = words.next().unwrap_or_else(|| "netns".into());
     let words = match habits::translate(words.collect()) {

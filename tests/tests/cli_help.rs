@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Command};
 
-use netns_tests::{netns, netns_path, run};
+use netns_tests::{Sandbox, lab_is_up, netns, netns_path, run};
 
 /// Every command.
 const COMMANDS: &[&[&str]] = &[
@@ -153,7 +153,7 @@ fn completions(shell: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// The completions that bash offers for the last of these words.
+/// The completions that bash offers for the last of these words, as bash splits a line.
 fn bash_offers(words: &[&str]) -> Vec<String> {
     let file = completions("bash");
     // `complete -p` prints the function that bash calls with the command and the last two words.
@@ -162,8 +162,14 @@ fn bash_offers(words: &[&str]) -> Vec<String> {
                     $function netns \"${@: -1}\" \"${@: -2:1}\"; \
                     printf '%s\\n' \"${COMPREPLY[@]}\"";
     let mut bash = Command::new("bash");
-    bash.args(["--norc", "-c", complete]).arg(file.path()).args(words);
+    bash.args(["--norc", "-c", complete]).arg(file.path()).args(words).env("PATH", path());
     run(None, &mut bash).success().stdout.lines().map(str::to_owned).collect()
+}
+
+/// The search path, with the tested program before any other.
+fn path() -> String {
+    let folder = netns_path().parent().expect("a folder").display().to_string();
+    format!("{folder}:{}", std::env::var("PATH").expect("a search path"))
 }
 
 #[test]
@@ -178,19 +184,57 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(bash_offers(&["netns", "completions", "z"]), ["zsh"]);
 }
 
+#[test]
+fn bash_completes_what_exists() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    netns(&["forward", "add", "udp", "5353", "192.168.15.1:53"]).success();
+    for (words, offered) in [
+        (&["netns", "exec", "r"][..], &["red"][..]),
+        (&["netns", "show", "b"], &["blue"]),
+        (&["netns", "link", "set", "red", ":", "v"], &["veth-red"]),
+        (&["netns", "link", "set", "red", ":"], &["lo", "veth-red"]),
+        (&["netns", "bridge", "attach", "host", ":", "v-"], &["v-net-0"]),
+        (&["netns", "addr", "list", "red", "--dev", "veth-r"], &["veth-red", "veth-red-br"]),
+        (&["netns", "nat", "l"], &["lecture"]),
+        (&["netns", "flows", "--lab", ""], &["lecture"]),
+        (&["netns", "nat", "--router", ""], &["host"]),
+        (&["netns", "masquerade", "add", "--uplink", ""], &["ens3"]),
+        (&["netns", "masquerade", "del", "1"], &["192.168.15.0/24"]),
+        (&["netns", "forward", "del", "udp", "5"], &["5353"]),
+        (&["netns", "forward", "add", "tcp", "80", "b"], &["blue:"]),
+    ] {
+        assert_eq!(bash_offers(words), offered, "{words:?}");
+    }
+}
+
+#[test]
+fn bash_completes_files_where_files_are_due() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("town.toml"), "").expect("a file");
+    let begin = folder.path().join("to").display().to_string();
+    let whole = folder.path().join("town.toml").display().to_string();
+    for command in ["up", "plan", "check", "doctor", "down", "graph"] {
+        assert_eq!(bash_offers(&["netns", command, &begin]), [whole.as_str()], "{command}");
+    }
+    assert_eq!(bash_offers(&["netns", "graph", "-o", &begin]), [whole.as_str()]);
+}
+
 /// Each shell that is installed reads its script without an error.
 #[test]
-fn the_completions_of_each_shell_name_every_command() {
+fn each_shell_reads_its_script_and_gets_every_command() {
     for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
         let file = completions(shell);
-        let script = std::fs::read_to_string(file.path()).expect("the script");
-        for command in COMMANDS {
-            assert!(script.contains(command[0]), "{shell}: {command:?}");
-        }
         let is_here = Command::new(shell).arg("--version").output().is_ok();
         assert!(is_here || shell != "bash", "there is no bash");
         if is_here {
             run(None, Command::new(shell).arg(check).arg(file.path())).success();
+        }
+        let mut ask = Command::new(netns_path());
+        ask.args(["--", "netns", ""]).env("NETNS_COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", "1");
+        let told = run(None, &mut ask).success();
+        for command in COMMANDS {
+            assert!(told.stdout.contains(command[0]), "{shell}: {command:?}: {told}");
         }
     }
 }

@@ -41,7 +41,7 @@ pub use nat::{
     ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, MasqueradeAddArgs,
     MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs,
 };
-pub use packaging::{CompletionsArgs, ManPagesArgs};
+pub use packaging::{CompletionsArgs, ManPagesArgs, Shell};
 pub use protocols::Protocols;
 pub use route::{RouteAddArgs, RouteArgs, RouteChange, RouteDelArgs};
 pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Print a completion script for a shell
 ///
-/// Prints a script with which the shell completes commands and options at the Tab key. The packages
-/// of netns install it already.
+/// Prints a script with which the shell completes commands, options, files, namespaces, interfaces,
+/// labs, routers and rules at the Tab key. The packages of netns install it already. The script
+/// asks the `netns` that is in the path; labs and rules are known to root only.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -17,7 +18,17 @@ Examples:
 pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
+    pub shell: Shell,
+}
+
+/// A shell that has completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
 }
 
 /// Write the manual pages to a folder

@@ -204,7 +204,7 @@ fn processes_are_found_by_namespace_and_namespaces_by_process() {
         netns_line("identify 999999999").fails_with(&["no process 999999999"]);
         netns_line("exec red true").success();
         netns_line("exec rde true").fails_with(&["did you mean \"red\"?"]);
-        netns_line("exec red").fails_with(&["the command is missing"]);
+        netns_line("exec red").fails_with_code(2, &["the command is missing"]);
     });
 }
 

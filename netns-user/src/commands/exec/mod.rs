@@ -12,17 +12,20 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::lookup::require_namespace;
 use crate::{
     cli::ExecArgs,
     lab,
     net::netns,
-    output::style::{HEADING, paint},
+    output::style::{BAD, HEADING, paint},
     shell,
 };
 use failure::cannot_run;
+
+/// The exit code for a command line that is no command, as clap has it.
+const WRONG_USAGE: u8 = 2;
 
 /// Runs the command inside the namespace: as this process, or isolated as its child.
 ///
@@ -39,7 +42,11 @@ pub fn run(args: &ExecArgs) -> anyhow::Result<ExitCode> {
     })?;
     let Some((program, arguments)) = args.command.split_first() else {
         let name = shell::word(name);
-        bail!("the command is missing: type `netns exec {name} -- bash` for a shell");
+        crate::tell!(
+            "{} the command is missing: type `netns exec {name} -- bash` for a shell",
+            paint(BAD, "error:")
+        );
+        return Ok(ExitCode::from(WRONG_USAGE));
     };
     require_namespace(name)?;
     let mut command = Command::new(program);
