@@ -1,8 +1,8 @@
 //! Network labs on one Linux machine, with NAT in eBPF.
 //!
-//! From top to bottom: `commands` with `cli` and `habits`; `doctor` and `demo`; `lab`; `step` and `datapath`;
-//! `inhabitants`; `net`; `output` and the small modules. Each uses only those below it. All may use
-//! `topology`, `rules` and `graph`, which are a crate of their own.
+//! From top to bottom: `commands` with `cli` and `habits`; `doctor` and `demo`; `lab`; `step` and
+//! `datapath`; `inhabitants`; `net`; `output` and the small modules. Each uses only those below it.
+//! All may use `topology`, `rules` and `graph`, which are a crate of their own.
 
 pub mod cli;
 pub mod commands;

@@ -125,7 +125,7 @@ fn an_unknown_option_is_a_usage_error() {
 #[test]
 fn a_missing_argument_is_a_usage_error() {
     netns(&["add"]).fails_with_code(2, &["NAME"]);
-    netns(&["exec", "red"]).fails_with_code(2, &["CMD"]);
+    netns(&["exec", "red"]).fails_with_code(2, &["the command is missing"]);
     netns(&["forward", "add"]).fails_with_code(2, &["Usage:"]);
 }
 
