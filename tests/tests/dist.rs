@@ -184,14 +184,15 @@ fn the_package_puts_completions_where_shells_look() {
     let root = installed();
     for file in ["zsh/vendor-completions/_netns", "fish/vendor_completions.d/netns.fish"] {
         let script = fs::read_to_string(root.join("usr/share").join(file)).expect(file);
-        assert!(script.contains("masquerade"), "{file}: {script}");
+        assert!(script.contains("NETNS_COMPLETE"), "{file}: {script}");
     }
     // The completion as bash runs it.
     let script = root.join("usr/share/bash-completion/completions/netns");
-    let complete = "source \"$0\"; COMP_WORDS=(netns forward a); COMP_CWORD=2; \
-                    _netns netns a forward; echo \"${COMPREPLY[@]}\"";
+    let complete = "source \"$0\"; PATH=$1:$PATH; COMP_WORDS=(netns forward a); COMP_CWORD=2; \
+                    _netns_complete netns a forward; echo \"${COMPREPLY[@]}\"";
     let script = script.to_str().expect("a plain path");
-    let offered = own().command("bash", &["-c", complete, script]).success();
+    let programs = root.join("usr/bin").display().to_string();
+    let offered = own().command("bash", &["-c", complete, script, &programs]).success();
     assert_eq!(offered.stdout, "add\n", "{offered}");
 }
 

@@ -40,13 +40,20 @@ pub(super) fn gather(
     }
     let doc = format!("usr/share/doc/{NAME}");
     let root = workspace.root();
+    let unit = format!("{NAME}-lab@.service");
+    let bytes = read(&root.join("examples/systemd").join(&unit))?;
+    files.push(Packed::new(format!("usr/lib/systemd/system/{unit}"), bytes));
     files.push(Packed::new(format!("{doc}/copyright"), copyright(root)?));
     for name in ["README.md", "CHANGELOG.md"] {
         files.push(Packed::new(format!("{doc}/{name}"), read(&root.join(name))?));
     }
-    for (folder, extension) in
-        [("docs", "md"), ("docs", "svg"), ("docs/design", "md"), ("examples", "toml")]
-    {
+    for (folder, extension) in [
+        ("docs", "md"),
+        ("docs", "svg"),
+        ("docs/design", "md"),
+        ("examples", "toml"),
+        ("examples/systemd", "conf"),
+    ] {
         for file in files_of(&root.join(folder), extension)? {
             // At the same relative paths as in the repository, since README.md refers to them.
             files.push(Packed::new(format!("{doc}/{folder}/{}", file_name(&file)?), read(&file)?));
