@@ -3,7 +3,10 @@
 use ipnet::Ipv4Net;
 use toml::Spanned;
 
-use super::values::{cidr, host, ip, ips, mtu, networks, number, optional, text};
+use super::{
+    made_names::fitted,
+    values::{cidr, host, ip, ips, mtu, networks, number, optional, text},
+};
 use crate::topology::{
     error::Fault,
     file::{
@@ -115,7 +118,7 @@ fn plug(file: &PlugFile, uplink: &UplinkFile, faults: &mut Vec<Fault>) -> Option
     let port = format!("veth-{name}-br");
     // An uplink's name that is not valid itself is reported with all other names.
     if interface_fault(name).is_none()
-        && let Some(fault) = interface_fault(&port)
+        && let Some(fault) = interface_fault(&fitted(&port))
     {
         let message = format!(
             "uplink \"{name}\": the port name made from it, \"{port}\", is not valid: {fault}: set \

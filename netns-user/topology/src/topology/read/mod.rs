@@ -4,6 +4,7 @@
 mod allocate_addresses;
 mod cable_names;
 mod links;
+mod made_names;
 mod namespaces;
 mod rules;
 mod values;
@@ -40,7 +41,7 @@ pub(super) fn read<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Parts
     let entries = namespaces::entries(file, faults);
     let namespaces = namespaces::namespaces(&entries, &bridge_keys, used, faults);
     drop(bridge_keys);
-    Parts {
+    let mut parts = Parts {
         nat,
         routers,
         uplinks,
@@ -50,5 +51,7 @@ pub(super) fn read<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Parts
         cables,
         masquerades: file.masquerades.iter().map(|part| rules::masquerade(part, faults)).collect(),
         forwards: file.forwards.iter().map(|part| rules::forward(part, faults)).collect(),
-    }
+    };
+    made_names::settle(file, &mut parts);
+    parts
 }
