@@ -83,7 +83,7 @@ pub(super) fn uplink(
 }
 
 fn addresses(file: &UplinkFile, owner: &str, faults: &mut Vec<Fault>) -> Option<Vec<Ipv4Net>> {
-    if let Some(AddressesFile { texts, span }) = &file.address
+    if let Some(AddressesFile { texts, span, .. }) = &file.address
         && texts.is_empty()
     {
         let message = format!("{owner}: its list of addresses is empty: add an address to it");

@@ -9,7 +9,7 @@ mod namespaces;
 mod rules;
 mod values;
 
-use super::{error::Fault, file::TopologyFile, parts::Parts};
+use super::{error::Fault, file::TopologyFile, parts::Parts, targets::NamedTargets};
 use allocate_addresses::UsedAddresses;
 use namespaces::BridgeKeys;
 
@@ -41,6 +41,9 @@ pub(super) fn read<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Parts
     let entries = namespaces::entries(file, faults);
     let namespaces = namespaces::namespaces(&entries, &bridge_keys, used, faults);
     drop(bridge_keys);
+    let named = NamedTargets::of_file(&uplinks, &namespaces, &cables);
+    let forwards = file.forwards.iter().map(|part| rules::forward(part, &named, faults)).collect();
+    drop(named);
     let mut parts = Parts {
         nat,
         routers,
@@ -50,7 +53,7 @@ pub(super) fn read<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Parts
         namespaces,
         cables,
         masquerades: file.masquerades.iter().map(|part| rules::masquerade(part, faults)).collect(),
-        forwards: file.forwards.iter().map(|part| rules::forward(part, faults)).collect(),
+        forwards,
     };
     made_names::settle(file, &mut parts);
     parts

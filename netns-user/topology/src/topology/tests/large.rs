@@ -297,19 +297,6 @@ fn the_router_of_a_forward_has_its_target_on_a_bridge_even_if_that_is_an_uplink(
 }
 
 #[test]
-fn the_target_of_a_forward_cannot_be_behind_two_routers() {
-    let twin = LARGE.replacen("10.20.0.1/24", "10.10.0.1/24", 1);
-    let found = problems(&twin);
-    assert!(
-        found.iter().any(|line| line.ends_with(
-            "forward: the target address 10.10.0.2 is behind 2 routers: give their bridges \
-             and cables different subnets"
-        )),
-        "{found:?}"
-    );
-}
-
-#[test]
 fn a_masquerade_is_for_the_routers_that_lead_to_its_source_or_for_that_of_its_uplink() {
     let lab = Topology::parse(LARGE, "f").unwrap();
     assert_eq!(lab.routers_of_masquerade(&lab.masquerades[0]), [Some("edge"), Some("home")]);

@@ -159,6 +159,8 @@ fn namespaces() -> impl Strategy<Value = Vec<(String, Option<String>)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn made_names_fit_are_unique_and_leave_the_names_of_the_file_alone(all in namespaces()) {
         let lab = lab(&all);

@@ -3,6 +3,7 @@
 mod addresses;
 mod counts;
 mod files;
+mod forwards;
 mod large;
 mod made_names;
 mod names;
