@@ -106,19 +106,35 @@ fn routers_for(
     rule: &MasqueradeRule,
     name: Option<&str>,
 ) -> anyhow::Result<Vec<LivingRouter>> {
-    let its = topology.routers_of_masquerade(rule);
+    let networks = topology.networks();
+    let its = networks.routers_of_masquerade(rule);
     let chosen = routers(topology, name)?;
     let fit: Vec<LivingRouter> =
         chosen.iter().filter(|router| its.contains(&router.namespace())).cloned().collect();
+    if fit.is_empty()
+        && let Some(uplink) = &rule.uplink
+    {
+        bail!(refused(rule, &names(&chosen), &format!("it has no uplink \"{uplink}\"")));
+    }
+    // Whoever names a router or an uplink means that router and no other.
+    if let (true, [router]) = (name.is_some() || rule.uplink.is_some(), chosen_of(&fit, &chosen))
+        && let Some(instead) = networks.routers_instead_of(router.namespace(), rule.source)
+    {
+        let instead: Vec<&str> = instead.into_iter().map(router_name).collect();
+        let why = format!(
+            "{} is behind router \"{}\", whose packets do not reach it: use `--router {}`",
+            rule.source,
+            instead.join("\", \""),
+            instead.first().copied().map(shell::word).unwrap_or_default()
+        );
+        bail!(refused(rule, router.name(), &why));
+    }
     if fit.is_empty() {
-        let why = match &rule.uplink {
-            Some(uplink) => format!("it has no uplink \"{uplink}\""),
-            None if chosen.iter().all(|router| !has_uplink(topology, router)) => {
-                "it has no uplink".to_owned()
-            }
-            None => format!("another router leads to {}", rule.source),
+        let why = match chosen.iter().all(|router| !has_uplink(topology, router)) {
+            true => "it has no uplink".to_owned(),
+            false => format!("another router leads to {}", rule.source),
         };
-        bail!("`{rule}` does not apply to router \"{}\": {why}", names(&chosen));
+        bail!(refused(rule, &names(&chosen), &why));
     }
     Ok(fit)
 }

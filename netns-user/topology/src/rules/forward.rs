@@ -50,13 +50,14 @@ impl fmt::Display for ForwardProtocol {
 impl FromStr for ForwardProtocol {
     type Err = String;
 
+    /// In lower or upper case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
+        match text.to_ascii_lowercase().as_str() {
             "tcp" => Ok(Self::Tcp),
             "udp" => Ok(Self::Udp),
             "sctp" => Ok(Self::Sctp),
             "udplite" => Ok(Self::UdpLite),
-            other => Err(format!("unknown protocol \"{other}\": use tcp, udp, sctp or udplite")),
+            _ => Err(format!("unknown protocol \"{text}\": use tcp, udp, sctp or udplite")),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! NAT rules as a person writes them. The datapath translates them into entries of its maps.
 
 mod forward;
+mod ipv6;
 mod mapping;
 mod masquerade;
 mod ports;
+mod target;
 
 use std::{
     collections::BTreeSet,
@@ -13,9 +15,11 @@ use std::{
 use ipnet::Ipv4Net;
 
 pub use forward::{ForwardProtocol, ForwardRule};
+pub(crate) use ipv6::{NO_IPV6, is_ipv6};
 pub use mapping::{Filtering, Mapping};
 pub use masquerade::{MasqueradeRule, MssClamp};
 pub use ports::Ports;
+pub use target::ForwardTarget;
 
 /// Networks as text, separated by commas.
 pub(crate) fn list(networks: &BTreeSet<Ipv4Net>) -> String {
@@ -27,15 +31,11 @@ pub(crate) fn list(networks: &BTreeSet<Ipv4Net>) -> String {
 /// # Errors
 /// When it is not valid; the text says how to write it.
 pub fn parse_target(text: &str) -> Result<SocketAddrV4, String> {
-    if let Ok(address) = text.parse::<Ipv4Addr>() {
-        return Err(format!("its port is missing: write it like {address}:80"));
-    }
-    let target: SocketAddrV4 = text.parse().map_err(|_| {
-        "this is not an address with a port: write it like 192.168.15.2:80".to_owned()
-    })?;
-    match target.port() {
-        0 => Err("port 0 cannot be a target: use 1 to 65535".into()),
-        _ => Ok(target),
+    match text.parse()? {
+        ForwardTarget::Address(target) => Ok(target),
+        ForwardTarget::Namespace { .. } => {
+            Err("this is not an address with a port: write it like 192.168.15.2:80".into())
+        }
     }
 }
 
@@ -48,6 +48,9 @@ pub fn parse_source(text: &str) -> Result<Ipv4Net, String> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         let net = Ipv4Net::new(address, 24).map_err(|error| error.to_string())?;
         return Err(format!("its prefix length is missing: {}", example(net)));
+    }
+    if is_ipv6(text) {
+        return Err(format!("{NO_IPV6} like 192.168.15.0/24"));
     }
     text.parse().map_err(|_| "this is not a network: write it like 192.168.15.0/24".into())
 }
@@ -62,6 +65,7 @@ pub fn parse_host_address(text: &str) -> Result<Ipv4Addr, String> {
             Err("leave --address out to forward on every address of the host".into())
         }
         Ok(address) => Ok(address),
+        Err(_) if is_ipv6(text) => Err(format!("{NO_IPV6} like 192.168.1.10")),
         Err(_) => Err("this is not an IPv4 address: write it like 192.168.1.10".into()),
     }
 }
@@ -73,6 +77,9 @@ pub fn parse_host_address(text: &str) -> Result<Ipv4Addr, String> {
 pub fn parse_network(text: &str) -> Result<Ipv4Net, String> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         return Ok(address.into());
+    }
+    if is_ipv6(text) {
+        return Err(format!("{NO_IPV6} like 192.168.1.7"));
     }
     let network: Ipv4Net = text.parse().map_err(|_| {
         "this is not a network: write it like 192.168.1.0/24, or an address like 192.168.1.7"
@@ -102,11 +109,18 @@ mod tests {
         let source = |text| parse_source(text).unwrap_err();
         assert!(source("192.168.15.0").ends_with("write it like 192.168.15.0/24"));
         assert!(source("10.1.2.3").ends_with("write it like 10.1.2.0/24"));
+        for text in ["2001:db8::/32", "::1", "[::1]:80"] {
+            let faults = [target(text), source(text), parse_host_address(text).unwrap_err()];
+            for fault in faults {
+                assert!(fault.starts_with(NO_IPV6), "{text}: {fault}");
+            }
+        }
         assert!(source("192.168.15.0/33").ends_with("write it like 192.168.15.0/24"));
         assert!(parse_host_address("0.0.0.0").unwrap_err().contains("leave --address out"));
         assert!(parse_host_address("ens3").is_err());
         let network = |text| parse_network(text).unwrap_err();
         assert!(network("10.1.2.3/8").contains("write 10.0.0.0/8 for the network"));
+        assert!(network("fd00::/8").starts_with(NO_IPV6));
         assert!(network("lan").contains("write it like 192.168.1.0/24"));
     }
 

@@ -10,6 +10,7 @@ mod names;
 mod nat_options;
 mod networks;
 mod parts;
+mod reach;
 mod read;
 mod recover;
 mod routers;
@@ -17,6 +18,7 @@ mod schema;
 mod subnets;
 mod suggestion;
 mod syntax;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod uplinks;

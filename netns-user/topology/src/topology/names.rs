@@ -3,7 +3,8 @@
 use super::limits::{INTERFACE_NAME, LAB_NAME, NAMESPACE_NAME};
 
 /// Why `name` is not valid for a network interface; `None` when it is. These are the kernel's
-/// rules (dev_valid_name), and '%', which the kernel takes for a pattern.
+/// rules (dev_valid_name), and '%', which the kernel takes for a pattern. The settings of an interface
+/// are in /proc/sys/net/ipv4/conf/NAME, where `all` and `default` stand for others.
 pub fn interface_fault(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("it is empty".into())
@@ -17,6 +18,8 @@ pub fn interface_fault(name: &str) -> Option<String> {
         Some("it contains white space".into())
     } else if name == "lo" {
         Some("every namespace has a loopback interface of that name".into())
+    } else if name == "all" || name == "default" {
+        Some(format!("Linux keeps the settings of {name} interfaces by that name"))
     } else {
         None
     }

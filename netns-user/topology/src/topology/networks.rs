@@ -9,29 +9,29 @@ use ipnet::Ipv4Net;
 
 use super::{
     model::{Bridge, Cable, Namespace, Route, Router, Topology, Uplink},
+    reach::{Reach, RouterName},
     subnets::overlap,
 };
 use crate::rules::MasqueradeRule;
 
-/// The namespace of a router; `None`: the machine.
-type RouterName<'a> = Option<&'a str>;
-
 /// The networks of a lab, each with the router that leads to it.
 #[derive(Debug)]
 pub struct Networks<'a> {
+    routers: Vec<RouterName<'a>>,
     uplinks: HashMap<&'a str, RouterName<'a>>,
     /// The routers that have an uplink, each once, in the order of the file.
     with_uplinks: Vec<RouterName<'a>>,
     bridges: Vec<(RouterName<'a>, Ipv4Net)>,
     /// Subnets of cables that have an end in the router.
     cables: Vec<(RouterName<'a>, Ipv4Net)>,
-    /// Addresses at the other ends of these cables, and addresses of plugged-in uplinks outside the
-    /// subnet of their bridge.
-    far_ends: HashMap<Ipv4Addr, Vec<RouterName<'a>>>,
+    /// Addresses that a router delivers to: of namespaces and plugged-in uplinks on its bridges, and
+    /// at the other ends of its cables.
+    holders: HashMap<Ipv4Addr, Vec<RouterName<'a>>>,
     /// Destinations of routes, without default routes.
     routes: Vec<(RouterName<'a>, Ipv4Net)>,
     /// Networks of namespaces, which no router needs to lead to.
     others: Vec<Ipv4Net>,
+    reach: Reach<'a>,
 }
 
 impl<'a> Networks<'a> {
@@ -44,8 +44,16 @@ impl<'a> Networks<'a> {
         cables: impl Iterator<Item = &'a Cable>,
     ) -> Self {
         let routers: Vec<&Router> = routers.collect();
+        let uplinks: Vec<&Uplink> = uplinks.collect();
         let bridges: Vec<&Bridge> = bridges.collect();
+        let namespaces: Vec<&Namespace> = namespaces.collect();
+        let cables: Vec<&Cable> = cables.collect();
+        // Two with one name are a fault that is reported: the first one counts.
+        let named: HashMap<&str, &Bridge> =
+            bridges.iter().rev().map(|bridge| (bridge.name.as_str(), *bridge)).collect();
         let mut networks = Self {
+            routers: routers.iter().map(|router| router.namespace.as_deref()).collect(),
+            reach: Reach::new(&uplinks, &named, &namespaces, &cables),
             uplinks: HashMap::new(),
             with_uplinks: Vec::new(),
             bridges: bridges
@@ -53,7 +61,7 @@ impl<'a> Networks<'a> {
                 .map(|bridge| (bridge.router.as_deref(), bridge.address))
                 .collect(),
             cables: Vec::new(),
-            far_ends: HashMap::new(),
+            holders: HashMap::new(),
             routes: Vec::new(),
             others: Vec::new(),
         };
@@ -65,11 +73,8 @@ impl<'a> Networks<'a> {
             if seen.insert(router) {
                 networks.with_uplinks.push(router);
             }
-            let plugged = uplink
-                .plug()
-                .and_then(|plug| bridges.iter().find(|bridge| bridge.name == plug.bridge));
-            if let Some(bridge) = plugged {
-                networks.add_beyond(uplink, bridge.router.as_deref());
+            if let Some(bridge) = uplink.plug().and_then(|plug| named.get(plug.bridge.as_str())) {
+                networks.add_plugged(uplink, bridge.router.as_deref());
             }
         }
         let names = routers.iter().filter_map(|router| router.namespace.as_deref()).collect();
@@ -80,16 +85,26 @@ impl<'a> Networks<'a> {
             let name = router.namespace.as_deref();
             networks.routes.extend(destinations(&router.routes).map(|to| (name, to)));
         }
-        networks.others.extend(namespaces.flat_map(|namespace| destinations(&namespace.routes)));
+        for namespace in namespaces {
+            networks.others.extend(destinations(&namespace.routes));
+            let Some(plug) = &namespace.plug else { continue };
+            if let Some(bridge) = named.get(plug.bridge.as_str()) {
+                networks.add_holder(plug.address.addr(), bridge.router.as_deref());
+            }
+        }
         networks
     }
 
-    /// The addresses of an uplink outside the subnet of the bridge that it is plugged into. The
-    /// bridge's router has a route to each.
-    fn add_beyond(&mut self, uplink: &Uplink, router: RouterName<'a>) {
-        for address in uplink.addresses_beyond() {
-            self.routes.push((router, address.into()));
-            self.far_ends.entry(address).or_default().push(router);
+    fn add_holder(&mut self, address: Ipv4Addr, router: RouterName<'a>) {
+        self.holders.entry(address).or_default().push(router);
+    }
+
+    /// The addresses of an uplink that is plugged into a bridge. To those outside the subnet of the
+    /// bridge its router has routes.
+    fn add_plugged(&mut self, uplink: &Uplink, router: RouterName<'a>) {
+        self.routes.extend(uplink.addresses_beyond().map(|address| (router, address.into())));
+        for address in &uplink.addresses {
+            self.add_holder(address.addr(), router);
         }
     }
 
@@ -104,7 +119,7 @@ impl<'a> Networks<'a> {
             // Each end with a prefix length of 32 has a subnet of its own.
             self.cables.extend(subnets().map(|subnet| (Some(name), subnet)));
             if let Some(address) = far.address {
-                self.far_ends.entry(address.addr()).or_default().push(Some(name));
+                self.add_holder(address.addr(), Some(name));
             }
         }
     }
@@ -115,9 +130,10 @@ impl<'a> Networks<'a> {
         led_to.chain(&self.others).any(|other| overlap(*other, network))
     }
 
-    /// Whether the address is at the other end of a router's cable.
-    pub(super) fn is_far_end(&self, address: Ipv4Addr) -> bool {
-        self.far_ends.contains_key(&address)
+    /// Whether a namespace, or a plugged-in uplink, has the address on a bridge or at the other end
+    /// of a router's cable.
+    pub(super) fn has_holder(&self, address: Ipv4Addr) -> bool {
+        self.holders.contains_key(&address)
     }
 
     /// The routers that a masquerade is for. With an uplink, that is the uplink's router. Without
@@ -129,27 +145,52 @@ impl<'a> Networks<'a> {
         if let Some(name) = &rule.uplink {
             return self.uplinks.get(name.as_str()).copied().into_iter().collect();
         }
-        let led_to = self.bridges.iter().chain(&self.cables).chain(&self.routes);
-        let leading: HashSet<RouterName<'_>> = led_to
-            .filter(|(_, network)| overlap(*network, rule.source))
-            .map(|(router, _)| *router)
-            .collect();
+        let leading: HashSet<RouterName<'_>> = self.leading(rule.source).collect();
         let with_uplinks = || self.with_uplinks.iter().copied();
         let leading: Vec<_> = with_uplinks().filter(|router| leading.contains(router)).collect();
         if leading.is_empty() { with_uplinks().collect() } else { leading }
     }
 
-    /// The routers with the target of a forward in the subnet of a bridge or at the other end of a
-    /// cable, each once.
-    pub(super) fn routers_of_target(&self, target: Ipv4Addr) -> Vec<RouterName<'a>> {
-        let bridges = self.bridges.iter().filter(|(_, subnet)| subnet.contains(&target));
-        let bridges = bridges.map(|(router, _)| *router);
-        let mut routers = Vec::new();
-        for router in bridges.chain(self.far_ends.get(&target).into_iter().flatten().copied()) {
-            if !routers.contains(&router) {
-                routers.push(router);
-            }
+    /// The routers that lead to a network by a bridge, a cable or a route, some of them repeated.
+    fn leading(&self, network: Ipv4Net) -> impl Iterator<Item = RouterName<'a>> {
+        let led_to = self.bridges.iter().chain(&self.cables).chain(&self.routes);
+        led_to.filter(move |(_, other)| overlap(*other, network)).map(|(router, _)| *router)
+    }
+
+    /// The routers that can masquerade packets of a network instead of a router that these packets
+    /// do not reach: those that lead to the network, or else those that the packets reach. `None`
+    /// where the packets reach the router, or the lab does not say where they go.
+    pub fn routers_instead_of(
+        &self,
+        router: RouterName<'_>,
+        network: Ipv4Net,
+    ) -> Option<Vec<RouterName<'a>>> {
+        if self.routers.len() < 2 {
+            return None;
         }
+        let leading: HashSet<RouterName<'a>> = self.leading(network).collect();
+        if leading.contains(&router) {
+            return None;
+        }
+        let reached = self.reach.reached_from(network, leading.iter().copied());
+        let instead = if leading.is_empty() { &reached } else { &leading };
+        let routers = self.routers.iter().copied();
+        let instead: Vec<_> = routers.filter(|router| instead.contains(router)).collect();
+        (!reached.contains(&router) && !instead.is_empty()).then_some(instead)
+    }
+
+    /// The routers that deliver the target of a forward, each once: those where a namespace has the
+    /// address, or else those that have it in the subnet of a bridge.
+    pub(super) fn routers_of_target(&self, target: Ipv4Addr) -> Vec<RouterName<'a>> {
+        let mut routers: Vec<RouterName<'a>> = match self.holders.get(&target) {
+            Some(holders) => holders.clone(),
+            None => {
+                let bridges = self.bridges.iter().filter(|(_, subnet)| subnet.contains(&target));
+                bridges.map(|(router, _)| *router).collect()
+            }
+        };
+        let mut seen = HashSet::new();
+        routers.retain(|router| seen.insert(*router));
         routers
     }
 

@@ -21,7 +21,8 @@ pub(super) struct Parts<'f> {
     pub(super) namespaces: Vec<Option<Vec<Namespace>>>,
     pub(super) cables: Vec<Option<Cable>>,
     pub(super) masquerades: Vec<Option<MasqueradeRule>>,
-    pub(super) forwards: Vec<Option<ForwardRule>>,
+    /// The rules of each entry, one for each protocol.
+    pub(super) forwards: Vec<Option<Vec<ForwardRule>>>,
 }
 
 impl Parts<'_> {
@@ -60,7 +61,7 @@ impl Parts<'_> {
             namespaces: self.namespaces.into_iter().collect::<Option<Vec<_>>>()?.concat(),
             cables: self.cables.into_iter().collect::<Option<_>>()?,
             masquerades: self.masquerades.into_iter().collect::<Option<_>>()?,
-            forwards: self.forwards.into_iter().collect::<Option<_>>()?,
+            forwards: self.forwards.into_iter().collect::<Option<Vec<_>>>()?.concat(),
         })
     }
 }

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::{
     error::Fault,
-    file::{ADDRESSES, GATEWAY, MSS_CLAMP, PORTS, ROUTERS, TopologyFile},
+    file::{ADDRESSES, GATEWAY, MSS_CLAMP, PORTS, PROTOCOLS, ROUTERS, TopologyFile},
     recover::{ParserError, Recovery},
     suggestion::nearest,
 };
@@ -92,6 +92,7 @@ fn wrong_type(message: &str) -> Option<String> {
         "a string" => "write text in quotes",
         "a sequence" => "write a list, in [ ]",
         ADDRESSES => "write an address in quotes, or a list of them in [ ]",
+        PROTOCOLS => "write a protocol in quotes, as \"tcp\", or a list of them in [ ]",
         ROUTERS => "write a table, with keys",
         PORTS => "write a port, or several in quotes, as \"8000-8099\"",
         MSS_CLAMP => "write a number of bytes, or \"pmtu\"",

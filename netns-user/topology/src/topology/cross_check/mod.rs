@@ -2,12 +2,13 @@
 
 mod addresses;
 mod duplicates;
+mod forwards;
 mod interfaces;
 mod links;
+mod masquerades;
 mod names;
 mod routed;
 mod routes;
-mod rules;
 mod totals;
 mod uplink_addresses;
 
@@ -32,15 +33,19 @@ pub(super) fn check(text: &str, file: &TopologyFile, parts: &Parts<'_>, faults: 
     let named = parts.bridges.iter().flatten().rev();
     let bridges = named.map(|bridge| (bridge.name.as_str(), bridge)).collect();
     let networks = parts.networks();
-    let mut check = Check { lines: Lines::new(text), file, parts, bridges, networks, faults };
+    let lines = Lines::new(text);
+    let mut check = Check { lines, file, parts, bridges, networks, is_connected: true, faults };
+    let before = check.faults.len();
     check.names();
     check.interfaces();
     check.uplinks();
+    check.is_connected = check.faults.len() == before;
     check.entries();
     check.addresses();
     check.duplicate_addresses();
     check.routes();
-    check.rules();
+    check.masquerades();
+    check.forwards();
     check.routed();
     check.totals();
 }
@@ -52,6 +57,9 @@ struct Check<'a> {
     /// The bridges that could be read, by their names.
     bridges: HashMap<&'a str, &'a Bridge>,
     networks: Networks<'a>,
+    /// Whether all parts lead to each other without a fault. Where they do not, what reaches a
+    /// router is not known.
+    is_connected: bool,
     faults: &'a mut Vec<Fault>,
 }
 
@@ -86,4 +94,9 @@ impl<'a> Check<'a> {
         let first = self.file.router.0.first()?;
         first.get_ref().namespace.as_ref().map(|name| name.get_ref().as_str())
     }
+}
+
+/// The name of a router in errors; `None`: the machine.
+fn router_name(router: Option<&str>) -> String {
+    router.map_or("the machine".to_owned(), |name| format!("router \"{name}\""))
 }

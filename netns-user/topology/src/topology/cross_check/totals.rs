@@ -43,7 +43,7 @@ impl<'a> Check<'a> {
         let mut rules: HashMap<Option<&str>, usize> = HashMap::new();
         let masquerades = parts.masquerades.iter().flatten();
         let routers = masquerades.flat_map(|rule| self.networks.routers_of_masquerade(rule));
-        let forwards = parts.forwards.iter().flatten();
+        let forwards = parts.forwards.iter().flatten().flatten();
         let targets = forwards.filter_map(|rule| self.networks.router_of_target(*rule.target.ip()));
         for router in routers.chain(targets) {
             *rules.entry(router).or_default() += 1;

@@ -20,7 +20,9 @@ pub(crate) use links::{BridgeFile, CableEndFile, CableFile, OutsideFile, PlugFil
 pub(crate) use namespaces::{NamespaceFile, NamespaceKeys, TemplateFile};
 pub(crate) use nat::{NatFile, TimeoutsFile};
 pub(crate) use number_or_text::{MSS_CLAMP, MssClampFile, NumberOrText, PORTS, PortsFile};
-pub(crate) use one_or_many::{ADDRESSES, AddressesFile, ROUTERS, RoutersFile};
+pub(crate) use one_or_many::{
+    ADDRESSES, AddressesFile, PROTOCOLS, ProtocolsFile, ROUTERS, RoutersFile,
+};
 pub(crate) use routers::{RouteFile, RouterFile};
 pub(crate) use rules::{ForwardFile, MasqueradeFile};
 pub(crate) use values::{Number, Text};

@@ -1,7 +1,7 @@
 //! Keys that take one value or a list of values. Untagged enums of serde would lose the positions
 //! of values and the names of unknown keys.
 
-use std::{fmt, ops::Range};
+use std::{fmt, marker::PhantomData, ops::Range};
 
 use schemars::json_schema;
 use serde::{
@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::{
     routers::RouterFile,
-    values::{Subnet, Text, inline_schema},
+    values::{self, Subnet, Text, inline_schema},
 };
 
 /// How the parser's errors name the values of [`RoutersFile`].
@@ -21,16 +21,46 @@ pub(crate) const ROUTERS: &str = "a table or several";
 /// How the parser's errors name the values of [`AddressesFile`].
 pub(crate) const ADDRESSES: &str = "an address or several";
 
+/// How the parser's errors name the values of [`ProtocolsFile`].
+pub(crate) const PROTOCOLS: &str = "a protocol or several";
+
 /// `[router]`, or any number of `[[router]]`.
 #[derive(Debug, Default)]
 pub(crate) struct RoutersFile(pub(crate) Vec<Spanned<RouterFile>>);
 
-/// The addresses of an uplink: one, or a list of which the first is the primary address.
+/// A text or a list of texts.
 #[derive(Debug)]
-pub(crate) struct AddressesFile {
+pub(crate) struct TextsFile<K> {
     pub(crate) texts: Vec<Text>,
     /// The position of the whole value: an empty list has no text with a position.
     pub(crate) span: Range<usize>,
+    kind: PhantomData<K>,
+}
+
+/// The addresses of an uplink: one, or a list of which the first is the primary address.
+pub(crate) type AddressesFile = TextsFile<Addresses>;
+
+/// The protocols of a forward.
+pub(crate) type ProtocolsFile = TextsFile<Protocols>;
+
+/// What the texts are.
+pub(crate) trait Kind {
+    /// How the parser's errors name the values.
+    const EXPECTED: &'static str;
+}
+
+#[derive(Debug)]
+pub(crate) struct Addresses;
+
+#[derive(Debug)]
+pub(crate) struct Protocols;
+
+impl Kind for Addresses {
+    const EXPECTED: &'static str = ADDRESSES;
+}
+
+impl Kind for Protocols {
+    const EXPECTED: &'static str = PROTOCOLS;
 }
 
 impl<'de> Deserialize<'de> for RoutersFile {
@@ -60,45 +90,45 @@ impl<'de> Deserialize<'de> for RoutersFile {
     }
 }
 
-impl<'de> Deserialize<'de> for AddressesFile {
+/// One text, which has no position of its own, or several.
+enum Texts<K> {
+    One(String, PhantomData<K>),
+    Many(Vec<Text>),
+}
+
+struct TextsVisitor<K>(PhantomData<K>);
+
+impl<'de, K: Kind> Visitor<'de> for TextsVisitor<K> {
+    type Value = Texts<K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(K::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Texts::One(text.to_owned(), PhantomData))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        elements(seq).map(Texts::Many)
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Texts<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// One text, which has no position of its own, or several.
-        enum Addresses {
-            One(String),
-            Many(Vec<Text>),
-        }
+        deserializer.deserialize_any(TextsVisitor(PhantomData))
+    }
+}
 
-        impl<'de> Deserialize<'de> for Addresses {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(OneOrMany)
-            }
-        }
-
-        struct OneOrMany;
-
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Addresses;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(ADDRESSES)
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Addresses::One(text.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                elements(seq).map(Addresses::Many)
-            }
-        }
-
-        let value = Spanned::<Addresses>::deserialize(deserializer)?;
+impl<'de, K: Kind> Deserialize<'de> for TextsFile<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Spanned::<Texts<K>>::deserialize(deserializer)?;
         let span = value.span();
         let texts = match value.into_inner() {
-            Addresses::One(text) => vec![Spanned::new(span.clone(), text)],
-            Addresses::Many(texts) => texts,
+            Texts::One(text, _) => vec![Spanned::new(span.clone(), text)],
+            Texts::Many(texts) => texts,
         };
-        Ok(Self { texts, span })
+        Ok(Self { texts, span, kind: PhantomData })
     }
 }
 
@@ -123,5 +153,12 @@ inline_schema!(AddressesFile, |generator| {
             address,
             { "type": "array", "items": address, "minItems": 1, "uniqueItems": true },
         ],
+    })
+});
+
+inline_schema!(ProtocolsFile, |generator| {
+    let protocols = generator.subschema_for::<values::Protocols>();
+    json_schema!({
+        "anyOf": [protocols, { "type": "array", "items": protocols, "minItems": 1 }],
     })
 });

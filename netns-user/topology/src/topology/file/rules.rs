@@ -6,7 +6,8 @@ use toml::Spanned;
 
 use super::{
     number_or_text::{MssClampFile, PortsFile},
-    values::{Address, Network, Protocol, Subnet, Target, Text},
+    one_or_many::ProtocolsFile,
+    values::{Address, Network, Subnet, Target, Text},
 };
 use crate::rules::{Filtering, Mapping};
 
@@ -53,9 +54,9 @@ pub(crate) struct MasqueradeFile {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "forward")]
 pub(crate) struct ForwardFile {
-    /// "tcp", "udp", "sctp" or "udplite".
-    #[schemars(with = "Protocol")]
-    pub(crate) protocol: Text,
+    /// "tcp", "udp", "sctp" or "udplite", or several of them: each gets a rule of its own.
+    #[schemars(with = "ProtocolsFile")]
+    pub(crate) protocol: ProtocolsFile,
     /// The router's address; without it, all of its addresses.
     #[serde(default)]
     #[schemars(with = "Address")]
@@ -63,9 +64,9 @@ pub(crate) struct ForwardFile {
     /// The router's port, or several, as "8000-17999".
     #[schemars(with = "PortsFile")]
     pub(crate) port: Spanned<PortsFile>,
-    /// The target, as ADDRESS:PORT: the address of a namespace on a bridge or at the other end of
-    /// a router's cable, or of an uplink that is plugged into a bridge. With several ports, the
-    /// target of the first.
+    /// The target, as NAME:PORT or ADDRESS:PORT: a namespace on a bridge or at the other end of a
+    /// router's cable, or an uplink that is plugged into a bridge. With several ports, the target
+    /// of the first.
     #[schemars(with = "Target")]
     pub(crate) target: Text,
     /// Sources that the forward is for; without it, all sources. For others there is no forward.

@@ -59,8 +59,8 @@ value!(Destination, {
 });
 value!(Target, {
     "type": "string",
-    "pattern": r"^[0-9]+(\.[0-9]+){3}:[0-9]+$",
-    "examples": ["192.168.15.2:80"],
+    "pattern": r"^[^\s/]+:[0-9]+$",
+    "examples": ["blue:80", "192.168.15.2:80"],
 });
 value!(Network, {
     "type": "string",
@@ -68,7 +68,14 @@ value!(Network, {
     "examples": ["10.0.0.0/8", "192.168.1.7"],
 });
 value!(Interface, { "type": "string", "minLength": 1, "maxLength": INTERFACE_NAME });
-value!(Protocol, { "enum": ["tcp", "udp", "sctp", "udplite"] });
+value!(Protocols, {
+    "type": "string",
+    "pattern": concat!(
+        r"^ *([Tt][Cc][Pp]|[Uu][Dd][Pp]([Ll][Ii][Tt][Ee])?|[Ss][Cc][Tt][Pp]) *",
+        r"(, *([Tt][Cc][Pp]|[Uu][Dd][Pp]([Ll][Ii][Tt][Ee])?|[Ss][Cc][Tt][Pp]) *)*$",
+    ),
+    "examples": ["tcp", "udp", "sctp", "udplite", "tcp,udp"],
+});
 value!(Metric, { "type": "integer", "minimum": 0, "maximum": u32::MAX });
 value!(Mtu, { "type": "integer", "minimum": MTU.start(), "maximum": MTU.end() });
 value!(Count, { "type": "integer", "minimum": COUNT.start(), "maximum": COUNT.end() });

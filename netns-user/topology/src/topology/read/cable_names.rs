@@ -1,6 +1,7 @@
 //! Names of the ends of a namespace's cable. Where the file gives none, they are made from the
 //! name of the namespace.
 
+use super::made_names::fitted;
 use crate::topology::{
     entry::Entry,
     error::Fault,
@@ -31,6 +32,7 @@ impl CableNames {
         Self { has_long_interface, has_long_port }
     }
 
+    /// The name of the cable's end in the namespace. One that is made can be too long.
     pub(super) fn interface(&self, entry: &Entry<'_>, member: u32) -> String {
         match entry.keys.interface {
             Some(interface) => entry.with_number(interface.get_ref(), member),
@@ -39,6 +41,7 @@ impl CableNames {
         }
     }
 
+    /// The name of the cable's end on the bridge. One that is made can be too long.
     pub(super) fn port(&self, entry: &Entry<'_>, member: u32) -> String {
         match entry.keys.port {
             Some(port) => entry.with_number(port.get_ref(), member),
@@ -65,7 +68,9 @@ impl CableNames {
             }
             return false;
         }
-        let (interface, port) = (self.interface(entry, members), self.port(entry, members));
+        // What is too long is shortened.
+        let interface = fitted(&self.interface(entry, members));
+        let port = fitted(&self.port(entry, members));
         let mut report = |kind: &str, made: &str, fault: &str, keys: &str| {
             let message = format!(
                 "namespace \"{name}\": the {kind} name made from it, \"{made}\", is not valid: \

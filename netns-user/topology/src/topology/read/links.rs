@@ -3,7 +3,10 @@
 use ipnet::Ipv4Net;
 use toml::Spanned;
 
-use super::values::{cidr, host, ip, ips, mtu, networks, number, optional, text};
+use super::{
+    made_names::fitted,
+    values::{cidr, host, ip, ips, mtu, networks, number, optional, text},
+};
 use crate::topology::{
     error::Fault,
     file::{
@@ -80,7 +83,7 @@ pub(super) fn uplink(
 }
 
 fn addresses(file: &UplinkFile, owner: &str, faults: &mut Vec<Fault>) -> Option<Vec<Ipv4Net>> {
-    if let Some(AddressesFile { texts, span }) = &file.address
+    if let Some(AddressesFile { texts, span, .. }) = &file.address
         && texts.is_empty()
     {
         let message = format!("{owner}: its list of addresses is empty: add an address to it");
@@ -115,7 +118,7 @@ fn plug(file: &PlugFile, uplink: &UplinkFile, faults: &mut Vec<Fault>) -> Option
     let port = format!("veth-{name}-br");
     // An uplink's name that is not valid itself is reported with all other names.
     if interface_fault(name).is_none()
-        && let Some(fault) = interface_fault(&port)
+        && let Some(fault) = interface_fault(&fitted(&port))
     {
         let message = format!(
             "uplink \"{name}\": the port name made from it, \"{port}\", is not valid: {fault}: set \

@@ -4,11 +4,12 @@
 mod allocate_addresses;
 mod cable_names;
 mod links;
+mod made_names;
 mod namespaces;
 mod rules;
 mod values;
 
-use super::{error::Fault, file::TopologyFile, parts::Parts};
+use super::{error::Fault, file::TopologyFile, parts::Parts, targets::NamedTargets};
 use allocate_addresses::UsedAddresses;
 use namespaces::BridgeKeys;
 
@@ -40,7 +41,10 @@ pub(super) fn read<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Parts
     let entries = namespaces::entries(file, faults);
     let namespaces = namespaces::namespaces(&entries, &bridge_keys, used, faults);
     drop(bridge_keys);
-    Parts {
+    let named = NamedTargets::of_file(&uplinks, &namespaces, &cables);
+    let forwards = file.forwards.iter().map(|part| rules::forward(part, &named, faults)).collect();
+    drop(named);
+    let mut parts = Parts {
         nat,
         routers,
         uplinks,
@@ -49,6 +53,8 @@ pub(super) fn read<'f>(file: &'f TopologyFile, faults: &mut Vec<Fault>) -> Parts
         namespaces,
         cables,
         masquerades: file.masquerades.iter().map(|part| rules::masquerade(part, faults)).collect(),
-        forwards: file.forwards.iter().map(|part| rules::forward(part, faults)).collect(),
-    }
+        forwards,
+    };
+    made_names::settle(file, &mut parts);
+    parts
 }

@@ -1,7 +1,8 @@
 //! Masquerades, forwards, and the settings of the address translation.
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
+use ipnet::Ipv4Net;
 use toml::Spanned;
 
 use super::values::{cidr, ip, networks, number, optional, ports, target, text};
@@ -9,9 +10,13 @@ use crate::{
     rules::{Filtering, ForwardProtocol, ForwardRule, Mapping, MasqueradeRule, MssClamp},
     topology::{
         error::Fault,
-        file::{ForwardFile, MasqueradeFile, MssClampFile, NatFile, Number, Text, TimeoutsFile},
+        file::{
+            ForwardFile, MasqueradeFile, MssClampFile, NatFile, Number, ProtocolsFile, Text,
+            TimeoutsFile,
+        },
         limits::{FLOW_TABLE, QUOTA, TIMEOUT},
         nat_options::{NatOptions, NatTimeouts},
+        targets::NamedTargets,
     },
 };
 
@@ -136,29 +141,53 @@ fn mss_clamp(asked: &Spanned<MssClampFile>, faults: &mut Vec<Fault>) -> Option<M
         .ok()
 }
 
-pub(super) fn forward(file: &ForwardFile, faults: &mut Vec<Fault>) -> Option<ForwardRule> {
-    let protocol = file.protocol.get_ref().parse::<ForwardProtocol>();
-    if let Err(fault) = &protocol {
-        faults.push(Fault::new(file.protocol.span(), format!("forward: {fault}")));
-    }
+/// The rules of a forward: one for each of its protocols.
+pub(super) fn forward(
+    file: &ForwardFile,
+    named: &NamedTargets<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<Vec<ForwardRule>> {
+    let protocols = protocols(&file.protocol, faults);
     let address = optional(file.address.as_ref(), |text| ip(text, "forward", faults));
     let ports = ports(&file.port, "forward", faults);
-    let target = target(&file.target, faults);
-    let from = networks(&file.from, "forward", faults);
-    let rule = ForwardRule {
-        protocol: protocol.ok()?,
-        address: address?,
-        ports: ports?,
-        target: target?,
-        from: from?,
-    };
-    if rule.target_ports().is_none() {
+    let target = target(&file.target, named, faults);
+    let from: Option<BTreeSet<Ipv4Net>> = networks(&file.from, "forward", faults);
+    let (address, ports, target, from) = (address?, ports?, target?, from?);
+    let rule = |protocol| ForwardRule { protocol, address, ports, target, from: from.clone() };
+    let rules: Vec<_> = protocols?.into_iter().map(rule).collect();
+    if rules.iter().any(|rule| rule.target_ports().is_none()) {
         let message = format!(
-            "forward: the ports {} do not fit from {} on: the last one would be above 65535",
-            rule.ports, rule.target
+            "forward: the ports {ports} do not fit from {target} on: the last one would be above \
+             65535"
         );
         faults.push(Fault::new(file.target.span(), message));
         return None;
     }
-    Some(rule)
+    Some(rules)
+}
+
+/// The protocols of a forward. A text can have several, separated by commas.
+fn protocols(file: &ProtocolsFile, faults: &mut Vec<Fault>) -> Option<Vec<ForwardProtocol>> {
+    let before = faults.len();
+    let mut protocols = Vec::new();
+    let words = file
+        .texts
+        .iter()
+        .flat_map(|text| text.get_ref().split(',').map(|word| (word.trim(), text.span())));
+    for (word, span) in words {
+        let fault = match word.parse() {
+            Ok(protocol) if !protocols.contains(&protocol) => {
+                protocols.push(protocol);
+                continue;
+            }
+            Ok(protocol) => format!("the protocol {protocol} is there twice: leave one out"),
+            Err(fault) => fault,
+        };
+        faults.push(Fault::new(span, format!("forward: {fault}")));
+    }
+    if file.texts.is_empty() {
+        let message = "forward: its list of protocols is empty: add one, as \"tcp\"";
+        faults.push(Fault::new(file.span.clone(), message));
+    }
+    (faults.len() == before).then_some(protocols)
 }

@@ -9,12 +9,13 @@ use ipnet::Ipv4Net;
 use toml::Spanned;
 
 use crate::{
-    rules::{Ports, parse_network},
+    rules::{ForwardTarget, NO_IPV6, Ports, is_ipv6, parse_network},
     topology::{
         error::Fault,
         file::{Number, NumberOrText, PortsFile, Text},
         limits::MTU,
         subnets::has_edges,
+        targets::NamedTargets,
     },
 };
 
@@ -99,14 +100,20 @@ pub(super) fn networks<C: FromIterator<Ipv4Net>>(
     networks.into_iter().collect()
 }
 
-pub(super) fn target(text: &Text, faults: &mut Vec<Fault>) -> Option<SocketAddrV4> {
+/// The target of a forward; `None` also where a namespace could not be read that may be meant.
+pub(super) fn target(
+    text: &Text,
+    named: &NamedTargets<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<SocketAddrV4> {
     let written = text.get_ref();
-    let message = match written.parse::<SocketAddrV4>() {
-        Ok(target) if target.port() != 0 => return Some(target),
-        Ok(_) => format!("forward: the target {written} has the port 0: use 1 to 65535"),
-        Err(_) => format!(
-            "forward: the target \"{written}\" is not ADDRESS:PORT: write it like 192.168.15.2:80"
-        ),
+    let message = match written.parse::<ForwardTarget>() {
+        Ok(target) => match named.resolve(&target) {
+            Ok(address) => return Some(address),
+            Err(_) if !named.is_complete() => return None,
+            Err(fault) => format!("forward: the target \"{written}\": {fault}"),
+        },
+        Err(fault) => format!("forward: the target \"{written}\": {fault}"),
     };
     faults.push(Fault::new(text.span(), message));
     None
@@ -122,8 +129,11 @@ pub(super) fn ip(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<Ip
     let written = text.get_ref();
     let address = written.parse().ok();
     if address.is_none() {
-        let message =
-            format!("{owner}: \"{written}\" is not an IPv4 address: write it like 192.168.15.1");
+        let message = if is_ipv6(written) {
+            format!("{owner}: \"{written}\": {NO_IPV6} like 192.168.15.1")
+        } else {
+            format!("{owner}: \"{written}\" is not an IPv4 address: write it like 192.168.15.1")
+        };
         faults.push(Fault::new(text.span(), message));
     }
     address
@@ -137,6 +147,9 @@ pub(super) fn cidr(text: &Text, owner: &str, faults: &mut Vec<Fault>) -> Option<
             "{owner}: {address} has no prefix length: write it like {address}/24, or \
              {address}/32 for the address alone"
         ),
+        (Err(_), Err(_)) if is_ipv6(written) => {
+            format!("{owner}: \"{written}\": {NO_IPV6} like 192.168.15.1/24")
+        }
         (Err(_), Err(_)) => format!(
             "{owner}: \"{written}\" is not an IPv4 address with a prefix length: write it like \
              192.168.15.1/24"

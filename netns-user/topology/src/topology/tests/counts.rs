@@ -56,12 +56,6 @@ fn all_namespaces_of_a_count_have_long_names_of_cable_ends_or_all_have_short_one
     assert_eq!(last(entry("abcde", 9))[2..], ["veth-abcde-9", "veth-abcde-9-br"]);
     // The long names of the tenth would be too long, so that all have the short ones.
     assert_eq!(entry("abcde", 10)[0][2..], ["eth0", "abcde-1-br"]);
-    let found = faults("[[namespace]]\nname = \"crimson-web\"\nbridge = \"v-net-0\"\ncount = 2");
-    assert_eq!(
-        found,
-        ["namespace \"crimson-web-2\": the port name made from it, \"crimson-web-2-br\", is \
-             not valid: it has 16 characters, and Linux allows 15: set `port`"]
-    );
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn routers_cannot_be_plugged_into_each_other_in_a_circle() {
 }
 
 #[test]
-fn an_uplink_has_exactly_one_far_end_with_a_valid_port_name() {
+fn an_uplink_has_exactly_one_far_end() {
     spoiled(
         "plug = { bridge = \"br-edge\" }",
         "",
@@ -133,13 +133,6 @@ fn an_uplink_has_exactly_one_far_end_with_a_valid_port_name() {
     let found = problems(&LARGE.replacen(plug, &format!("{plug}\n{outside}"), 1));
     let fault = "its cable has one far end: leave out `outside` or `plug`";
     assert!(found.iter().any(|line| line.ends_with(fault)), "{found:?}");
-    spoiled(
-        "name = \"wan\"",
-        "name = \"wide-area\"",
-        "\"br-edge\" }",
-        "uplink \"wide-area\": the port name made from it, \"veth-wide-area-br\", is not valid: \
-         it has 17 characters, and Linux allows 15: set `port`",
-    );
 }
 
 #[test]
@@ -301,19 +294,6 @@ fn the_router_of_a_forward_has_its_target_on_a_bridge_even_if_that_is_an_uplink(
     assert_eq!(lab.router_of_target(target), Some(Some("edge")));
     assert_eq!(lab.router_of_target("10.20.0.9".parse().unwrap()), Some(Some("home")));
     assert_eq!(lab.router_of_target("8.8.8.8".parse().unwrap()), None);
-}
-
-#[test]
-fn the_target_of_a_forward_cannot_be_behind_two_routers() {
-    let twin = LARGE.replacen("10.20.0.1/24", "10.10.0.1/24", 1);
-    let found = problems(&twin);
-    assert!(
-        found.iter().any(|line| line.ends_with(
-            "forward: the target address 10.10.0.2 is behind 2 routers: give their bridges \
-             and cables different subnets"
-        )),
-        "{found:?}"
-    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod addresses;
 mod counts;
 mod files;
+mod forwards;
 mod large;
+mod made_names;
 mod names;
 mod networks;
 mod routed;
@@ -28,7 +30,8 @@ fn problems(text: &str) -> Vec<String> {
     let Err(error) = Topology::parse(text, "lab.toml") else {
         panic!("no fault found in:\n{text}")
     };
-    error.to_string().lines().map(str::to_owned).collect()
+    let found = error.problems().iter();
+    found.map(|it| format!("lab.toml:{}:{}: {}", it.line, it.column, it.message)).collect()
 }
 
 /// Replaces the first `from` of the good file, and expects this one problem.

@@ -91,10 +91,62 @@ fn a_masquerade_is_for_the_routers_that_lead_to_its_source() {
 }
 
 #[test]
-fn a_masquerade_is_for_the_router_of_its_uplink_wherever_its_source_is() {
-    let text = format!("{}uplink = \"core\"\n", masquerade("10.99.0.0/24"));
+fn a_masquerade_is_for_the_router_of_its_uplink() {
+    let text = format!("{}uplink = \"core\"\n", masquerade("10.2.0.0/25"));
     let lab = Topology::parse(&text, "lab.toml").unwrap();
     assert_eq!(lab.routers_of_masquerade(&lab.masquerades[0]), [Some("edge")]);
+}
+
+#[test]
+fn the_source_of_a_masquerade_must_reach_the_router_of_its_uplink() {
+    let fault = |source: &str, uplink: &str| {
+        problems(&format!("{}uplink = \"{uplink}\"\n", masquerade(source)))
+    };
+    let behind = |source: &str, uplink: &str, router: &str, other: &str| {
+        let expected = format!(
+            "lab.toml:65:10: masquerade: the source {source} does not reach uplink \"{uplink}\" of \
+             router \"{router}\": it is behind {other}"
+        );
+        assert_eq!(fault(source, uplink), [expected]);
+    };
+    behind("10.1.0.0/24", "core", "edge", "router \"gw\": use \"wan\"");
+    behind("10.2.0.0/24", "wan", "gw", "router \"edge\": use \"core\"");
+    behind("10.99.0.0/24", "core", "edge", "router \"gw\": use \"wan\"");
+    behind("10.97.0.0/30", "core", "edge", "router \"gw\": use \"wan\"");
+    behind("10.98.0.0/24", "core", "edge", "router \"gw\": use \"wan\"");
+    behind("10.3.0.0/24", "wan", "gw", "router \"inner\": give that router an uplink");
+    for source in ["10.99.0.0/24", "10.97.0.0/30", "10.98.0.0/24", "10.7.0.2/32", "10.0.0.0/8"] {
+        let text = format!("{}uplink = \"wan\"\n", masquerade(source));
+        Topology::parse(&text, "lab.toml").unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_source_of_a_masquerade_may_be_behind_another_router() {
+    let plugged = "[[uplink]]\nname = \"up\"\nrouter = \"inner\"\naddress = \"10.1.0.9/24\"\n\
+                   plug = { bridge = \"br-gw\" }\n";
+    let cable = "[[cable]]\na = { namespace = \"inner\", interface = \"x\", address = \
+                 \"10.8.0.1/30\" }\nb = { namespace = \"gw\", interface = \"x\", address = \
+                 \"10.8.0.2/30\" }\n";
+    for way in [plugged, cable] {
+        let text =
+            |uplink: &str| format!("{}uplink = \"{uplink}\"\n{way}", masquerade("10.3.0.0/24"));
+        Topology::parse(&text("wan"), "lab.toml").unwrap_or_else(|error| panic!("{error}"));
+        let error = Topology::parse(&text("core"), "lab.toml").unwrap_err().to_string();
+        assert!(error.contains("does not reach uplink \"core\" of router \"edge\""), "{error}");
+    }
+}
+
+#[test]
+fn the_routers_for_a_masquerade_are_named_where_another_is_asked_for() {
+    let lab = Topology::parse(REACH, "lab.toml").unwrap();
+    let networks = lab.networks();
+    let instead =
+        |router, source: &str| networks.routers_instead_of(Some(router), source.parse().unwrap());
+    assert_eq!(instead("gw", "10.1.0.0/24"), None);
+    assert_eq!(instead("edge", "10.1.0.0/24"), Some(vec![Some("gw")]));
+    assert_eq!(instead("inner", "10.0.0.0/8"), None);
+    assert_eq!(instead("edge", "172.16.0.0/12"), None, "the lab does not say where it is");
 }
 
 #[test]
@@ -123,11 +175,15 @@ fn a_forward_can_lead_to_the_other_end_of_a_routers_cable() {
 }
 
 #[test]
-fn the_target_of_a_forward_cannot_be_on_a_bridge_of_one_router_and_a_cable_of_another() {
+fn the_router_of_a_forward_is_the_one_where_a_namespace_has_the_target() {
     let text = forward("10.2.0.9").replacen("10.7.0.2/30", "10.2.0.9/30", 1);
-    let found = problems(&text.replacen("10.7.0.1/30", "10.2.0.10/30", 1));
+    let text = text.replacen("10.7.0.1/30", "10.2.0.10/30", 1);
+    let lab = Topology::parse(&text, "lab.toml").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(lab.router_of_target("10.2.0.9".parse().unwrap()), Some(Some("gw")));
+    // Where the other router has it too, the target does not say which of them is meant.
+    let twin = "[[namespace]]\nname = \"twin\"\nbridge = \"br-edge\"\naddress = \"10.2.0.9/24\"\n";
     assert_eq!(
-        found,
+        problems(&format!("{text}{twin}")),
         ["lab.toml:66:10: forward: the target address 10.2.0.9 is behind 2 routers: give their \
           bridges and cables different subnets"]
     );

@@ -32,7 +32,8 @@ fn a_port_must_be_between_1_and_65535() {
     spoiled(
         "10.0.0.3:8080",
         "10.0.0.3:0",
-        "lab.toml:38:10: forward: the target 10.0.0.3:0 has the port 0: use 1 to 65535",
+        "lab.toml:38:10: forward: the target \"10.0.0.3:0\": port 0 cannot be a target: use 1 to \
+         65535",
     );
 }
 
@@ -41,8 +42,8 @@ fn a_target_must_have_a_port() {
     spoiled(
         "10.0.0.3:8080",
         "10.0.0.3",
-        "lab.toml:38:10: forward: the target \"10.0.0.3\" is not ADDRESS:PORT: write it like \
-         192.168.15.2:80",
+        "lab.toml:38:10: forward: the target \"10.0.0.3\": its port is missing: write it like \
+         10.0.0.3:80",
     );
 }
 
