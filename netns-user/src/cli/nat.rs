@@ -1,14 +1,14 @@
 //! The arguments of the commands on the NAT rules of a running lab.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
 
 use super::{Changing, LabOptions, Protocols};
 use crate::rules::{
-    Filtering, Mapping, MssClamp, Ports, parse_host_address, parse_network, parse_source,
-    parse_target,
+    Filtering, ForwardTarget, Mapping, MssClamp, Ports, parse_host_address, parse_network,
+    parse_source,
 };
 
 /// Add, delete or list masquerade rules of a running lab
@@ -114,7 +114,7 @@ pub struct MasqueradeRuleArgs {
 #[command(after_help = "\
 Examples:
   netns forward add tcp 80 192.168.15.2:80
-  netns forward add tcp,udp 53 192.168.15.2:53
+  netns forward add tcp,udp 53 blue:53
   netns forward add udp 53 192.168.15.2:5353 --address 192.168.1.10
   netns forward add tcp 8000-17999 192.168.15.2:8000
   netns forward add tcp 22 192.168.15.1:22 --from 192.168.1.0/24
@@ -151,9 +151,10 @@ Example:
 pub struct ForwardAddArgs {
     #[command(flatten)]
     pub listen: ListenArgs,
-    /// Address and port in a namespace, for example 192.168.15.2:80; for a range, its first port
-    #[arg(value_parser = parse_target)]
-    pub target: SocketAddrV4,
+    /// A namespace of the lab, or its address, and the port there: blue:80 or 192.168.15.2:80; for
+    /// a range, its first port
+    #[arg(value_name = "TARGET")]
+    pub target: ForwardTarget,
     /// A client network that may use the forward, such as 192.168.1.0/24; by default, every client
     /// may. Can be repeated
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]

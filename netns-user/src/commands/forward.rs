@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, process::ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
 
 use super::{
@@ -38,11 +38,12 @@ pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = lab::choose(args.about.lab().as_deref())?.topology;
+    let target = topology.resolve(&args.target).map_err(|fault| anyhow!(fault))?;
     let rule = |protocol| ForwardRule {
         protocol,
         address: args.listen.address,
         ports: args.listen.port,
-        target: args.target,
+        target,
         from: args.from.iter().copied().collect(),
     };
     let rules: Vec<ForwardRule> = args.listen.protocol.iter().map(rule).collect();
