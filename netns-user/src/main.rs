@@ -16,6 +16,7 @@ use netns_user::{
         style::{BAD, paint},
     },
     tell,
+    topology::TopologyError,
 };
 
 fn main() -> ExitCode {
@@ -27,11 +28,23 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Several errors at once have a line each.
-            for line in format!("{error:#}").lines() {
-                tell!("{} {}", paint(BAD, "error:"), escaped(line));
-            }
+            tell_error(&error);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Several errors at once have a line each. Those of a topology file have the lines of the file
+/// below them, indented.
+fn tell_error(error: &anyhow::Error) {
+    let begin = paint(BAD, "error:");
+    let Some(faults) = error.downcast_ref::<TopologyError>() else {
+        return format!("{error:#}").lines().for_each(|line| tell!("{begin} {}", escaped(line)));
+    };
+    for line in faults.styled().lines() {
+        match line.starts_with(' ') {
+            true => tell!("{line}"),
+            false => tell!("{begin} {}", escaped(line)),
         }
     }
 }
