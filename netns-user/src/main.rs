@@ -21,6 +21,7 @@ use netns_user::{
         style::{BAD, paint},
     },
     tell,
+    topology::TopologyError,
 };
 
 fn main() -> ExitCode {
@@ -42,10 +43,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Several errors at once have a line each.
-            for line in format!("{error:#}").lines() {
-                tell!("{} {}", paint(BAD, "error:"), escaped(line));
-            }
+            tell_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -53,6 +51,21 @@ fn main() -> ExitCode {
 
 /// The exit code for a command line that is no command, as clap has it.
 const WRONG_USAGE: u8 = 2;
+
+/// Several errors at once have a line each. Those of a topology file have the lines of the file
+/// below them, indented.
+fn tell_error(error: &anyhow::Error) {
+    let begin = paint(BAD, "error:");
+    let Some(faults) = error.downcast_ref::<TopologyError>() else {
+        return format!("{error:#}").lines().for_each(|line| tell!("{begin} {}", escaped(line)));
+    };
+    for line in faults.styled().lines() {
+        match line.starts_with(' ') {
+            true => tell!("{line}"),
+            false => tell!("{begin} {}", escaped(line)),
+        }
+    }
+}
 
 /// Files and sockets that a command can have open at once, at least. Where they run out later than
 /// here, some libraries panic.

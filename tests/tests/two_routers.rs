@@ -68,6 +68,25 @@ fn masquerade_add_changes_all_selected_routers_or_none() {
 }
 
 #[test]
+fn masquerade_add_refuses_a_router_that_the_source_does_not_reach() {
+    let _sandbox = town_is_up();
+    let street = "10.64.0.0/24";
+    let why = [
+        "does not apply to router \"home\"",
+        "10.64.0.0/24 is behind router \"provider\"",
+    ];
+    for option in ["--router home", "--uplink wan", "--router home --uplink wan"] {
+        netns_line(&format!("masquerade add {street} {option}")).fails_with(&why);
+        assert_eq!(length(&rules("home")["masquerades"]), 0, "{option}");
+    }
+    netns_line("masquerade add 10.1.0.0/24 --router provider")
+        .fails_with(&["10.1.0.0/24 is behind router \"home\""]);
+    // The provider gets packets of the home network by the home's uplink.
+    netns_line("masquerade add 10.1.0.0/24 --uplink core").success();
+    assert_eq!(length(&rules("provider")["masquerades"]), 1);
+}
+
+#[test]
 fn forward_add_selects_the_router_of_the_target() {
     let _sandbox = town_is_up();
     let _server = inside("laptop").web_server("10.1.0.2", 80, "from the laptop");
@@ -87,6 +106,10 @@ fn forward_add_selects_the_router_of_the_target() {
     assert_eq!(length(&rules("provider")["forwards"]), 0);
     netns_line("forward del tcp 80").fails_with(&["no rule", "forward tcp 80"]);
     netns_line("forward add tcp 80 10.1.0.9:80").fails_with(&["10.1.0.9"]);
+    // The target exists, but not behind the selected router.
+    netns_line("forward add tcp 80 10.1.0.2:80 --router provider")
+        .fails_with(&["10.1.0.2 is behind router \"home\", not behind \"provider\""]);
+    assert_eq!(length(&rules("provider")["forwards"]), 0);
 }
 
 #[test]

@@ -145,13 +145,14 @@ pub struct DoctorArgs {
 
 /// Check a topology file
 ///
-/// Reads a topology file and prints every error with its line and column, or a summary of the lab.
-/// Nothing is built, and root is not needed.
+/// Reads a topology file and prints every error with its line and column and the line itself, or a
+/// summary of the lab. Of more than a hundred errors, the rest is counted. Nothing is built, and
+/// root is not needed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns check my.toml
-  netns check my.toml --json    {valid, problems: [{line, column, message}]}
+  netns check my.toml --json    {valid, problems: [{line, column, message}]}, all of them
 
 Exit codes: 0 when the file has no errors, else 1.")]
 pub struct CheckArgs {

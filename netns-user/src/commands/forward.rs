@@ -181,6 +181,20 @@ fn router_of(
 ) -> anyhow::Result<LivingRouter> {
     let target = *rule.target.ip();
     let mut found = routers(topology, name)?;
+    if let (Some(_), [chosen]) = (name, found.as_slice())
+        && !has_behind(topology, chosen, target)
+    {
+        let mut others = routers(topology, None)?;
+        others.retain(|router| has_behind(topology, router, target));
+        if !others.is_empty() {
+            bail!(
+                "{target} is behind router \"{}\", not behind \"{}\": select that router with \
+                 --router, or leave --router out",
+                names(&others),
+                chosen.name()
+            );
+        }
+    }
     // With one router, its datapath checks the target itself.
     if found.len() > 1 {
         found.retain(|router| has_behind(topology, router, target));

@@ -8,7 +8,7 @@ use super::{
     change::apply,
     nat::masquerade_table,
     print,
-    routers::{LivingRouter, names, routers},
+    routers::{LivingRouter, name_of, names, routers},
 };
 use crate::{
     cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs},
@@ -111,30 +111,33 @@ fn routers_for(
     let chosen = routers(topology, name)?;
     let fit: Vec<LivingRouter> =
         chosen.iter().filter(|router| its.contains(&router.namespace())).cloned().collect();
-    if fit.is_empty()
-        && let Some(uplink) = &rule.uplink
-    {
-        bail!(refused(rule, &names(&chosen), &format!("it has no uplink \"{uplink}\"")));
+    let refused = |routers: &[LivingRouter], why: String| {
+        anyhow!("`{rule}` does not apply to router \"{}\": {why}", names(routers))
+    };
+    if let (Some(uplink), true) = (&rule.uplink, fit.is_empty()) {
+        return Err(refused(&chosen, format!("it has no uplink \"{uplink}\"")));
     }
-    // Whoever names a router or an uplink means that router and no other.
-    if let (true, [router]) = (name.is_some() || rule.uplink.is_some(), chosen_of(&fit, &chosen))
-        && let Some(instead) = networks.routers_instead_of(router.namespace(), rule.source)
-    {
-        let instead: Vec<&str> = instead.into_iter().map(router_name).collect();
-        let why = format!(
-            "{} is behind router \"{}\", whose packets do not reach it: use `--router {}`",
-            rule.source,
-            instead.join("\", \""),
-            instead.first().copied().map(shell::word).unwrap_or_default()
-        );
-        bail!(refused(rule, router.name(), &why));
+    // The router of --router or --uplink must be one that packets of the source reach.
+    let asked = if rule.uplink.is_some() { &fit } else { &chosen };
+    for router in asked.iter().filter(|_| name.is_some() || rule.uplink.is_some()) {
+        let instead = networks.routers_instead_of(router.namespace(), rule.source);
+        let Some(instead) = instead else { continue };
+        let others: Vec<&str> = instead.into_iter().map(name_of).collect();
+        let others = others.join("\" and \"");
+        let option = if rule.uplink.is_some() { "an uplink of it" } else { "it with --router" };
+        let why = format!("{} is behind router \"{others}\": select {option}", rule.source);
+        return Err(refused(std::slice::from_ref(router), why));
     }
     if fit.is_empty() {
         let why = match chosen.iter().all(|router| !has_uplink(topology, router)) {
             true => "it has no uplink".to_owned(),
-            false => format!("another router leads to {}", rule.source),
+            false => {
+                let its: Vec<&str> = its.into_iter().map(name_of).collect();
+                let its = its.join("\" and \"");
+                format!("{} is behind router \"{its}\": select it with --router", rule.source)
+            }
         };
-        bail!(refused(rule, &names(&chosen), &why));
+        return Err(refused(&chosen, why));
     }
     Ok(fit)
 }

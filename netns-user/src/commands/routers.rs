@@ -43,7 +43,7 @@ pub(super) fn routers(
             None if topology
                 .routers
                 .iter()
-                .any(|router| of(router.namespace.as_deref()) == name) =>
+                .any(|router| name_of(router.namespace.as_deref()) == name) =>
             {
                 bail!("router \"{name}\" has no NAT: it has no bridge, and no uplink with a cable")
             }
@@ -93,7 +93,7 @@ fn all(topology: &Topology) -> Vec<LivingRouter> {
 
 /// The name of the router in a namespace. No lab has both the machine and a namespace called
 /// "machine" as routers.
-fn of(namespace: Option<&str>) -> &str {
+pub(super) fn name_of(namespace: Option<&str>) -> &str {
     namespace.unwrap_or(MACHINE)
 }
 
@@ -103,7 +103,7 @@ pub(super) const MACHINE: &str = "machine";
 impl LivingRouter {
     /// Its name.
     pub(super) fn name(&self) -> &str {
-        of(self.netns.name())
+        name_of(self.netns.name())
     }
 
     /// Its namespace; `None`: the machine's own.

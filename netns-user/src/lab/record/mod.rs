@@ -183,7 +183,7 @@ impl LabRecord {
             None => return Err(missing(&path)),
         };
         let parse = |text: &str, path: &Path| {
-            Topology::parse(text, &path.display().to_string())
+            Topology::parse_written(text, &path.display().to_string())
                 .map_err(|error| damaged(error.to_string()))
         };
         let topology = parse(&text, &path)?;

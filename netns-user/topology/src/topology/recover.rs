@@ -8,7 +8,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use super::suggestion::nearest;
+use super::{foreign, suggestion::nearest};
 
 /// An error of the parser at a range of bytes.
 #[derive(Clone, Debug)]
@@ -25,7 +25,8 @@ pub(super) enum ParserError<'a> {
 #[derive(Debug)]
 pub(super) struct Recovery<'t> {
     document: Spanned<DeTable<'t>>,
-    /// Keys that were removed, each with the range of its table. The file does not lack them.
+    /// Keys that were removed, or that other programs have others for, each with the range of its
+    /// table. The file does not lack them.
     removed: HashSet<(Range<usize>, String)>,
     /// Ranges of values that were added, or moved to another key. The file does not have them so.
     changed: HashSet<Range<usize>>,
@@ -58,8 +59,14 @@ impl<'t> Recovery<'t> {
         let Self { document, removed, changed } = self;
         let mut change = |table: &mut DeTable<'t>, at: &Range<usize>| match error {
             ParserError::UnknownKey { key, known } => {
-                let meant = nearest(key, known.iter().copied());
-                rename_key(table, key, meant, span, changed)
+                let is_foreign = foreign::is_key(key);
+                let meant = nearest(key, known.iter().copied()).filter(|_| !is_foreign);
+                let is_done = rename_key(table, key, meant, span, changed);
+                if is_done {
+                    let replaced = foreign::replaced(key).iter();
+                    removed.extend(replaced.map(|key| (at.clone(), (*key).to_owned())));
+                }
+                is_done
             }
             ParserError::MissingKey(key) if at == span => {
                 let name = Spanned::new(span.clone(), Cow::Owned((*key).to_owned()));

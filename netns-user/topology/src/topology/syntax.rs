@@ -1,48 +1,77 @@
 //! From text to [`TopologyFile`], and the parser's errors in plain words.
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize as _;
 use toml::de::DeTable;
 
 use super::{
     error::Fault,
     file::{ADDRESSES, GATEWAY, MSS_CLAMP, PORTS, PROTOCOLS, ROUTERS, TopologyFile},
+    foreign,
     recover::{ParserError, Recovery},
+    shape,
     suggestion::nearest,
+    toml_faults,
 };
 
-/// How often recovery is tried: each time the whole document is read again.
-const ROUNDS: usize = 100;
+/// How often recovery is tried in a large file, and at most in a small one: each time the whole
+/// document is read again.
+const ROUNDS: RangeInclusive<usize> = 100..=10_000;
 
-/// Reads the file and recovers from faults. It returns a file where the only faults are unknown
-/// keys: such a file can be checked further.
-pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Option<TopologyFile> {
-    let document = match DeTable::parse(text) {
-        Ok(document) => document,
+/// Bytes that are read for recovery before it is given up.
+const RECOVERED: usize = 10_000_000;
+
+/// What became of a text.
+pub(super) struct Reading {
+    /// The file where the only faults are unknown keys and tables in place of lists: such a file
+    /// can be checked further.
+    pub(super) file: Option<TopologyFile>,
+    /// Whether the text was searched to its end.
+    pub(super) is_whole: bool,
+}
+
+/// Reads the file and recovers from faults.
+pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Reading {
+    let repaired;
+    let (mut document, is_toml) = match DeTable::parse(text) {
+        Ok(document) => (document, true),
         Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            faults.push(Fault::new(span, explain(&parser_error(error.message()), error.message())));
-            return None;
+            if let Some(fault) = foreign::yaml(text) {
+                faults.push(fault);
+                return Reading { file: None, is_whole: true };
+            }
+            let Some(rest) = toml_faults::find(text, &error, faults) else {
+                return Reading { file: None, is_whole: false };
+            };
+            repaired = rest;
+            (toml_faults::read(&repaired, faults), false)
         }
     };
+    shape::check(document.get_mut(), faults);
     let mut recovery = Recovery::new(document);
-    let mut is_complete = true;
-    for _ in 0..ROUNDS {
+    let mut is_complete = is_toml;
+    let rounds = RECOVERED / text.len().max(1);
+    for _ in 0..rounds.clamp(*ROUNDS.start(), *ROUNDS.end()) {
         let error = match TopologyFile::deserialize(toml::Deserializer::from(recovery.document())) {
             // References to what was removed would be reported as faults too.
-            Ok(file) => return is_complete.then_some(file),
+            Ok(file) => return Reading { file: is_complete.then_some(file), is_whole: true },
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);
         let parser_error = parser_error(error.message());
         is_complete &= matches!(parser_error, ParserError::UnknownKey { .. });
-        if recovery.is_of_file(&parser_error, &span) {
-            faults.push(Fault::new(span.clone(), explain(&parser_error, error.message())));
+        // What lacks in a text that is not TOML may be where it could not be read.
+        let is_known = is_toml || !matches!(parser_error, ParserError::MissingKey(_));
+        if is_known && recovery.is_of_file(&parser_error, &span) {
+            let message = explain(&parser_error, error.message(), &text[span.end..]);
+            faults.push(Fault::new(span.clone(), message));
         }
         if !recovery.recover(&parser_error, &span) {
-            break;
+            return Reading { file: None, is_whole: false };
         }
     }
-    None
+    Reading { file: None, is_whole: false }
 }
 
 /// The kind of an error, by the parser's message. The message has keys in backquotes: `unknown
@@ -58,8 +87,12 @@ fn parser_error(message: &str) -> ParserError<'_> {
     }
 }
 
-fn explain(error: &ParserError<'_>, message: &str) -> String {
+/// The parser's error in plain words. `behind` is the text behind its place.
+fn explain(error: &ParserError<'_>, message: &str, behind: &str) -> String {
     match error {
+        ParserError::UnknownKey { key, known } if foreign::is_key(key) => {
+            format!("unknown key \"{key}\": {}", foreign::instead_of(key, known, behind))
+        }
         ParserError::UnknownKey { key, known } => match nearest(key, known.iter().copied()) {
             Some(near) => format!("unknown key \"{key}\": did you mean \"{near}\"?"),
             None => format!("unknown key \"{key}\": the keys here are {}", known.join(", ")),

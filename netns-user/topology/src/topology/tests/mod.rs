@@ -2,6 +2,7 @@
 
 mod addresses;
 mod counts;
+mod faults_shown;
 mod files;
 mod forwards;
 mod large;
@@ -12,6 +13,7 @@ mod routed;
 mod rules;
 mod schema;
 mod syntax;
+mod toml_faults;
 mod uplink_addresses;
 
 use super::*;

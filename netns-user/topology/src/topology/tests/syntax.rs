@@ -129,5 +129,5 @@ fn faults_behind_a_wrong_value_and_a_missing_key_are_reported_too() {
 #[test]
 fn recovery_ends_in_a_file_of_wrong_types_only() {
     let found = problems("name = 7\nbridge = 5\nuplink = { name = 3 }\ncable = [1, 2]\n");
-    assert_eq!(found.len(), 5, "{found:#?}");
+    assert_eq!(found.len(), 6, "{found:#?}");
 }
