@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::net::{Interface, Netns};
+use crate::{
+    net::{Interface, Netns},
+    rules::{NO_IPV6, is_ipv6},
+};
 
 /// An interface to make, with its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,9 @@ pub(super) fn parse_new_interface(text: &str) -> Result<NewInterface, String> {
 /// # Errors
 /// A message for the user: the fault and the right form.
 pub(super) fn parse_destination(text: &str) -> Result<Destination, String> {
+    if is_ipv6(text) {
+        return Err(format!("{NO_IPV6} or network like 192.168.1.0/24"));
+    }
     let (netns, to) = split(text)?;
     if to == "default" {
         return Ok(Destination { netns, to: Ipv4Net::default() });
@@ -77,6 +83,9 @@ pub(super) fn parse_address(text: &str) -> Result<Ipv4Net, String> {
             "{address} has no prefix length: write {address}/24, or {address}/32 for a single \
              address"
         ));
+    }
+    if is_ipv6(text) {
+        return Err(format!("{NO_IPV6} like 192.168.15.1/24"));
     }
     let net: Ipv4Net = text.parse().map_err(|_| {
         format!(
@@ -155,6 +164,7 @@ mod tests {
             ("192.168.15.1/33", "not an IPv4 address"),
             ("red", "not an IPv4 address"),
             ("224.0.0.1/24", "no host"),
+            ("fd00::1/64", "no IPv6 yet"),
         ] {
             let fault = parse_address(text).unwrap_err();
             assert!(fault.contains(told), "{text}: {fault}");
@@ -170,5 +180,6 @@ mod tests {
         assert!(fault.ends_with("did you mean 192.168.1.0/24?"), "{fault}");
         assert_eq!(parse_destination("8.8.8.8").unwrap().to.prefix_len(), 32);
         assert!(parse_destination("red:defualt").is_err());
+        assert!(parse_destination("2001:db8::/32").unwrap_err().contains("no IPv6 yet"));
     }
 }

@@ -3,10 +3,10 @@
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 /// What an error says of an IPv6 address. An example of an IPv4 address follows.
-pub(crate) const NO_IPV6: &str = "labs have no IPv6 yet: write an IPv4 address";
+pub const NO_IPV6: &str = "labs have no IPv6 yet: write an IPv4 address";
 
 /// Whether a text is an IPv6 address, with or without a prefix length, an interface or a port.
-pub(crate) fn is_ipv6(text: &str) -> bool {
+pub fn is_ipv6(text: &str) -> bool {
     let end = text.find(['/', '%']).unwrap_or(text.len());
     let address = text[..end].trim_start_matches('[').trim_end_matches(']');
     address.parse::<Ipv6Addr>().is_ok() || text.parse::<SocketAddrV6>().is_ok()

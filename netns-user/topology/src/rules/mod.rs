@@ -15,7 +15,7 @@ use std::{
 use ipnet::Ipv4Net;
 
 pub use forward::{ForwardProtocol, ForwardRule};
-pub(crate) use ipv6::{NO_IPV6, is_ipv6};
+pub use ipv6::{NO_IPV6, is_ipv6};
 pub use mapping::{Filtering, Mapping};
 pub use masquerade::{MasqueradeRule, MssClamp};
 pub use ports::Ports;
