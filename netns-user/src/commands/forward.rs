@@ -3,12 +3,13 @@
 use std::{net::Ipv4Addr, process::ExitCode};
 
 use anyhow::bail;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     change::apply,
-    nat::forward_table,
-    print,
     routers::{LivingRouter, names, routers},
+    rule_lists::list_rules,
 };
 use crate::{
     cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, RuleListArgs},
@@ -18,6 +19,15 @@ use crate::{
     step::forward_command,
     topology::Topology,
 };
+
+/// The forward that was added or deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Changed<'a> {
+    /// The name of the router that got it or had it; `"machine"`: this machine.
+    router: &'a str,
+    #[serde(flatten)]
+    rule: &'a ForwardRule,
+}
 
 /// Adds, deletes or lists port forwards of a running lab.
 ///
@@ -58,9 +68,9 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
         router.work(|datapath| datapath.add_forwards(rules))?;
         // The rule is in place even if the listeners cannot be read.
         tell_shadowed(&lab::shadowed_by(&router.netns, rules).unwrap_or_default());
-        Ok(&rule)
+        Ok(Changed { router: router.name(), rule: &rule })
     };
-    apply(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
+    apply(args.changing, json, &commands, act, |done| format!("added: {}\n", done.rule))
 }
 
 /// The notes name so many programs whose ports are forwarded, and count the rest.
@@ -107,18 +117,15 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let commands = forward_command(&router.netns, &rule, false);
     let act = || {
         router.work(|datapath| datapath.remove_forward(&rule))?;
-        Ok(&rule)
+        Ok(Changed { router: router.name(), rule: &rule })
     };
-    apply(args.changing, json, &commands, act, |rule| format!("deleted: {rule}\n"))
+    apply(args.changing, json, &commands, act, |done| format!("deleted: {}\n", done.rule))
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = lab::choose(args.about.lab())?.topology;
-    let mut rules = Vec::new();
-    for router in routers(&topology, args.about.router())? {
-        rules.extend(router.open()?.forwards()?);
-    }
-    print(json, &rules, |rules| forward_table(rules))?;
+    let routers = routers(&topology, args.about.router())?;
+    list_rules(json, &routers, |router| Ok(router.open()?.forwards()?))?;
     Ok(ExitCode::SUCCESS)
 }
 

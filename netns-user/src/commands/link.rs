@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     change::{Change, carry_out},
@@ -29,7 +30,18 @@ pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
+/// An interface whose settings were changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Set {
+    /// The interface, as `NAMESPACE:INTERFACE`.
+    interface: String,
+    /// Whether it was switched on (true) or off (false); `None`: neither.
+    up: Option<bool>,
+    /// Its new MTU in bytes; `None`: the MTU was not changed.
+    mtu: Option<u32>,
+}
+
+fn set(args: &LinkSetArgs) -> anyhow::Result<Change<Set>> {
     let interface = &args.interface;
     let link = Lookup::default().link(interface)?;
     require_free(interface, args.forcing)?;
@@ -53,10 +65,10 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
         steps,
         outcome: "set",
         object: format!("{interface} {}", told.join(", ")),
-        fields: json!({
-            "interface": interface.to_string(),
-            "up": args.state.map(|state| state == LinkState::Up),
-            "mtu": args.mtu,
-        }),
+        fields: Set {
+            interface: interface.to_string(),
+            up: args.state.map(|state| state == LinkState::Up),
+            mtu: args.mtu,
+        },
     })
 }

@@ -31,6 +31,7 @@ mod progress;
 pub mod ps;
 pub mod route;
 mod routers;
+mod rule_lists;
 pub mod schema;
 pub mod show;
 pub mod status;
@@ -44,6 +45,7 @@ use std::{
 };
 
 use anyhow::Context;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use progress::TerminalProgress;
@@ -58,7 +60,7 @@ use crate::{
 ///
 /// # Errors
 /// When it cannot be written to standard output.
-pub(crate) fn print<T: Serialize>(
+pub(crate) fn print<T: Serialize + JsonSchema>(
     json: bool,
     value: &T,
     text: impl FnOnce(&T) -> String,
@@ -70,7 +72,7 @@ pub(crate) fn print<T: Serialize>(
 ///
 /// # Errors
 /// When it cannot be written to standard output.
-pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &(impl Serialize + JsonSchema)) -> anyhow::Result<()> {
     let mut out = output::json_stdout();
     write_json(&mut out, value)?;
     Ok(out.flush()?)

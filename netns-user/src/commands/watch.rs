@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{
     print_json, print_text,
     routers::{first_router, tell_others},
@@ -10,11 +13,22 @@ use crate::{
     cli::WatchArgs,
     demo::{
         Interrupt,
-        live::{self, LivingLab, Source as _},
+        live::{self, LivingLab, Snapshot, Source as _},
     },
     lab,
     output::terminal,
 };
+
+/// The counters and flows of a router now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Watched<'a> {
+    /// The name of the lab.
+    lab: &'a str,
+    /// The name of the router; `"machine"`: this machine.
+    router: &'a str,
+    #[serde(flatten)]
+    snapshot: Snapshot,
+}
 
 /// Shows the lab full-screen until a key ends it. With `--once` or without a terminal it prints one
 /// frame, with `--json` the bare counters. In a lab with several routers it shows the first and
@@ -36,7 +50,8 @@ pub fn run(args: &WatchArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if json {
         tell_others(&router, &others);
-        print_json(&source.sample()?)?;
+        let (lab, snapshot) = (topology.name.as_str(), source.sample()?);
+        print_json(&Watched { lab, router: router.name(), snapshot })?;
     } else if args.once || !live::is_interactive() {
         let frame = live::one_frame(&title, &mut source, terminal::width())?;
         print_text(&frame)?;
