@@ -29,6 +29,8 @@ mod owner;
 pub mod plan;
 mod progress;
 pub mod ps;
+#[cfg(test)]
+mod reference;
 pub mod route;
 mod routers;
 mod rule_lists;
