@@ -17,6 +17,7 @@ use rustix::{
     io::Errno,
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -38,10 +39,13 @@ pub(crate) fn network_of(process: &Process) -> Option<Identity> {
 }
 
 /// A process in a named namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Inhabitant {
+    /// The namespace that it is in.
     pub namespace: String,
+    /// Its number in the PID namespace of `netns`.
     pub pid: i32,
+    /// Its command line.
     pub command: String,
 }
 

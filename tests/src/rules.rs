@@ -51,8 +51,8 @@ pub fn flows() -> Vec<Value> {
 #[track_caller]
 pub fn dropped(reason: &str) -> u64 {
     let nat = nat();
-    let of_first = nat.get("routers").map_or(&nat, |routers| &routers[0]);
-    let drops = of_first["drops"].as_array().unwrap_or_else(|| panic!("no drops: {nat:#}"));
+    let drops =
+        nat["routers"][0]["drops"].as_array().unwrap_or_else(|| panic!("no drops: {nat:#}"));
     drops.iter().find(|drop| drop["reason"] == reason).map_or(0, |drop| count(drop, "packets"))
 }
 

@@ -97,6 +97,28 @@ fn graph_chooses_the_format_by_the_file_extension() {
 }
 
 #[test]
+fn an_output_file_of_another_format_is_an_error_that_says_how_to_make_it() {
+    let _sandbox = Sandbox::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    for (name, remedy) in [
+        ("lab.png", "`netns graph --format dot | dot -Tpng -o "),
+        ("lab.json", "`netns graph --json -o "),
+        ("lab.doc", "select one with --format"),
+    ] {
+        let formats = [".txt", ".mmd", ".dot", ".svg"];
+        let output = netns(&["graph", "-o", text(&file(name))]).fails_with(&formats);
+        assert!(output.stderr.contains(remedy) && output.stderr.contains(name), "{output}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
+    // `--format` and `--json` say what the file is.
+    netns(&["graph", "-f", "text", "-o", text(&file("lab.doc"))]).success();
+    netns(&["graph", "--json", "-o", text(&file("lab.data"))]).success();
+    netns(&["graph", "-o", text(&file("lab"))]).success();
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 3);
+}
+
+#[test]
 fn an_output_file_that_cannot_be_written_is_an_error() {
     let _sandbox = Sandbox::new();
     netns(&["graph", "-o", "/nonexistent/lab.svg"])

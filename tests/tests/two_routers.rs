@@ -17,7 +17,10 @@ fn town_is_up() -> Sandbox {
 
 /// The rules of one router.
 fn rules(router: &str) -> Value {
-    netns_line(&format!("nat --router {router} --json")).json()
+    let nat = netns_line(&format!("nat --router {router} --json")).json();
+    assert_eq!((length(&nat["routers"]), &nat["lab"]), (1, &"town".into()), "{nat:#}");
+    assert_eq!(nat["routers"][0]["router"], router, "{nat:#}");
+    nat["routers"][0].clone()
 }
 
 fn length(list: &Value) -> usize {
@@ -110,6 +113,38 @@ fn forward_add_selects_the_router_of_the_target() {
 }
 
 #[test]
+fn lists_of_rules_name_the_router_of_each_rule() {
+    let _sandbox = town_is_up();
+    for kind in ["masquerade", "forward"] {
+        let line = format!("{kind} list");
+        let routers = format!("routers provider, home have no {kind} rule: `netns {kind} add ");
+        netns_line(&line).success().shows(&[&routers]);
+        assert_eq!(length(&netns_line(&format!("{line} --json")).json()), 0);
+    }
+    let added = netns_line("masquerade add 10.0.0.0/8 --json").json();
+    assert_eq!(added["routers"], serde_json::json!(["provider", "home"]), "{added:#}");
+    let added = netns_line("forward add tcp 80 10.1.0.2:80 --json").json();
+    assert_eq!((&added["router"], &added["port"]), (&"home".into(), &80.into()), "{added:#}");
+    let of = |line: &str| -> Vec<String> {
+        let list = netns_line(line).json();
+        let rules = list.as_array().expect("a list").iter();
+        rules.map(|rule| rule["router"].as_str().expect("a router").to_owned()).collect()
+    };
+    assert_eq!(of("masquerade list --json"), ["provider", "home"]);
+    assert_eq!(of("masquerade list --router home --json"), ["home"]);
+    assert_eq!(of("forward list --json"), ["home"]);
+    let forwards = netns_line("forward list").success().shows(&["ROUTER  FLOWS", "home "]);
+    assert_eq!(forwards.stdout.lines().count(), 2, "{forwards}");
+    netns_line("masquerade list").success().shows(&["ROUTER", "provider ", "home "]);
+    // The table of one router needs no column for it.
+    let one = netns_line("masquerade list --router home").success();
+    assert!(one.stdout.starts_with("FLOWS"), "{one}");
+    netns_line("forward list --router provider")
+        .success()
+        .shows(&["router provider has no forward rule: "]);
+}
+
+#[test]
 fn nat_and_flows_list_every_router() {
     let _sandbox = town_is_up();
     netns_line("masquerade add 10.0.0.0/8").success();
@@ -122,9 +157,10 @@ fn nat_and_flows_list_every_router() {
     for router in &routers {
         assert_eq!(count(&router["masquerades"][0], "flows"), 1, "{nat:#}");
     }
-    // With `--router` the JSON has the form of a lab with one router.
-    assert_eq!(rules("home")["lab"], "town");
-    assert!(rules("home")["routers"].is_null());
+    assert!(nat["masquerades"].is_null(), "two routers have no common rules: {nat:#}");
+    // With `--router` it has the same form, and the aliases of a lab with one router.
+    let home = netns_line("nat --router home --json").json();
+    assert_eq!(home["masquerades"], home["routers"][0]["masquerades"], "{home:#}");
 
     let flows = netns_line("flows --json").json();
     let mut ends: Vec<(&str, &str)> = flows
@@ -140,8 +176,7 @@ fn nat_and_flows_list_every_router() {
     assert_eq!(ends, [("home", "10.1.0.2"), ("provider", "10.64.0.2")]);
     netns_line("flows").success().shows(&["ROUTER", "provider", "home"]);
     let home = netns_line("flows --router home --json").json();
-    assert_eq!(length(&home), 1);
-    assert!(home[0]["router"].is_null());
+    assert_eq!((length(&home), &home[0]["router"]), (1, &"home".into()), "{home:#}");
 
     netns_line("flows flush --router home").success().shows(&["1 flow flushed"]);
     assert_eq!(length(&netns_line("flows --json").json()), 1);
@@ -156,6 +191,8 @@ fn watch_and_log_show_one_router() {
     let _sandbox = town_is_up();
     netns_line("masquerade add 10.0.0.0/8").success();
     inside("laptop").ping("8.8.8.8").success();
+    let watched = netns_line("watch --json --router home").json();
+    assert_eq!((&watched["lab"], &watched["router"]), (&"town".into(), &"home".into()));
     let first = netns_line("watch --json").success();
     assert!(first.stderr.contains("provider") && first.stderr.contains("home"), "{first}");
     let inside_of =

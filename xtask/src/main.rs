@@ -10,6 +10,7 @@ mod bench;
 mod bpf_toolchain;
 mod build;
 mod dist;
+mod docs;
 mod ebpf_object;
 mod fuzz;
 mod lint;
@@ -53,6 +54,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Build a static program, a Debian package and a tar archive
     Dist(dist::Args),
+    /// Write the pages of docs/ that are made of the code
+    Docs(docs::Args),
     /// Compare the size, crates and instructions of the program with their budgets
     Weight(weight::Args),
     /// Check what `tidy` does, format and lints, with warnings denied, BPF target included
@@ -82,6 +85,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Verify(args) => verify::run(&workspace, args),
         Verb::Fuzz(args) => fuzz::run(&workspace, &args),
         Verb::Dist(args) => dist::run(&workspace, &args),
+        Verb::Docs(args) => docs::run(&workspace, args),
         Verb::Weight(args) => weight::run(&workspace, args),
         Verb::Lint(args) => lint::run(&workspace, args),
         Verb::Tidy(args) => tidy::run(&workspace, args),

@@ -15,14 +15,15 @@ Examples:
   netns graph                         the only lab that is up, else the lecture's lab
   netns graph my.toml                 the lab of a file, up or not
   netns graph lecture -o lecture.svg
-  netns graph --format dot | dot -Tpdf > lab.pdf
+  netns graph --format dot | dot -Tpng -o lab.png
   netns graph --json                  nodes, edges and rules as data")]
 pub struct GraphArgs {
     /// A topology file, or the name of a lab that is up; by default, $NETNS_LAB, the only lab that
     /// is up, or the lecture's lab when none is
     #[arg(value_name = "FILE|LAB")]
     pub lab: Option<String>,
-    /// Format of the drawing; by default, that of the output file's extension, else text
+    /// Format of the drawing; by default, that of the output file's extension (.txt, .mmd, .dot or
+    /// .svg), else text
     #[arg(short, long, conflicts_with = "json")]
     pub format: Option<GraphFormat>,
     /// Write to this file instead of standard output

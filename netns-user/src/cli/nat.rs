@@ -49,10 +49,11 @@ Examples:
 Example:
   netns masquerade del 192.168.15.0/24")]
     Del(MasqueradeRuleArgs),
-    /// List the masquerade rules with their counters
+    /// List the masquerade rules of each router with their counters
     #[command(after_help = "\
-Example:
-  netns masquerade list")]
+Examples:
+  netns masquerade list
+  netns masquerade list --json    [{router, source, uplink, flows, packets, bytes}]")]
     List(RuleListArgs),
 }
 
@@ -140,10 +141,11 @@ Examples:
 Example:
   netns forward del tcp 80")]
     Del(ForwardDelArgs),
-    /// List the port forwards with their counters
+    /// List the port forwards of each router with their counters
     #[command(after_help = "\
-Example:
-  netns forward list")]
+Examples:
+  netns forward list
+  netns forward list --json    [{router, protocol, address, port, target, flows, ...}]")]
     List(RuleListArgs),
 }
 

@@ -8,13 +8,13 @@ use super::{Changing, LabArgument, LabOptions};
 ///
 /// Shows the masquerade and forward rules of a running lab as they are in the kernel, with the
 /// connections, packets and bytes of each, and the dropped packets by reason. Packets and bytes
-/// count both directions. Each router of the lab has its own rules and counters.
+/// count both directions. Each router of the lab has its own rules and counters. With --json, each
+/// reason has its usual cause and its remedy.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   netns nat
-  netns nat lecture --json       {lab, masquerades, forwards, usage, drops}; with several routers
-                                 {lab, routers: [{router, masquerades, forwards, usage, drops}]}
+  netns nat lecture --json       {lab, routers: [{router, masquerades, forwards, usage, drops}]}
   netns nat --router home        one router only, in JSON too")]
 pub struct NatArgs {
     #[command(flatten)]
@@ -82,7 +82,7 @@ pub struct LogArgs {
 Examples:
   netns watch
   netns watch --once lecture
-  netns watch --json   the current counters and flows")]
+  netns watch --json   {lab, router, rules, drops, flows, ...}: the current counters and flows")]
 pub struct WatchArgs {
     #[command(flatten)]
     pub about: LabArgument,

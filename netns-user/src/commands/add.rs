@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
-
-use super::change::{Change, carry_out};
+use super::change::{Change, NamedNamespace, carry_out};
 use crate::{
     cli::AddArgs,
     lab,
@@ -26,7 +24,7 @@ pub fn run(args: &AddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let change = Change {
         outcome: "added",
         object: format!("namespace {name}"),
-        fields: json!({ "namespace": name }),
+        fields: NamedNamespace { namespace: name.clone() },
         steps: vec![Step::AddNamespace { name }],
     };
     carry_out(args.changing, json, change)

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     change::{Change, carry_out},
@@ -30,7 +31,16 @@ pub fn run(args: &AddrArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn add(args: &AddressArgs) -> anyhow::Result<Change> {
+/// An address that was added or deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Held {
+    /// The address with its prefix length.
+    address: String,
+    /// The interface, as `NAMESPACE:INTERFACE`.
+    interface: String,
+}
+
+fn add(args: &AddressArgs) -> anyhow::Result<Change<Held>> {
     let AddressArgs { address, interface, .. } = args;
     let mut lookup = Lookup::default();
     let link = lookup.link(interface)?;
@@ -42,7 +52,7 @@ fn add(args: &AddressArgs) -> anyhow::Result<Change> {
     Ok(change(step, "added", args))
 }
 
-fn del(args: &AddressArgs) -> anyhow::Result<Change> {
+fn del(args: &AddressArgs) -> anyhow::Result<Change<Held>> {
     let AddressArgs { address, interface, .. } = args;
     let mut lookup = Lookup::default();
     let link = lookup.link(interface)?;
@@ -59,12 +69,12 @@ fn del(args: &AddressArgs) -> anyhow::Result<Change> {
     Ok(change(step, "deleted", args))
 }
 
-fn change(step: Step, outcome: &'static str, args: &AddressArgs) -> Change {
+fn change(step: Step, outcome: &'static str, args: &AddressArgs) -> Change<Held> {
     let AddressArgs { address, interface, .. } = args;
     Change {
         steps: vec![step],
         outcome,
         object: format!("address {address} of {interface}"),
-        fields: json!({ "address": address.to_string(), "interface": interface.to_string() }),
+        fields: Held { address: address.to_string(), interface: interface.to_string() },
     }
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
@@ -40,7 +40,32 @@ pub fn run(args: &BridgeArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn add(args: &BridgeAddArgs) -> anyhow::Result<Change> {
+/// A bridge that was added.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Added {
+    /// The bridge, as `NAMESPACE:INTERFACE`.
+    bridge: String,
+}
+
+/// A bridge that was deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Deleted {
+    /// The bridge, as `NAMESPACE:INTERFACE`.
+    bridge: String,
+    /// The ports that it had, as `NAMESPACE:INTERFACE`.
+    unplugged: Vec<String>,
+}
+
+/// A port that was attached to a bridge or detached from it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Plugged {
+    /// The bridge, as `NAMESPACE:INTERFACE`.
+    bridge: String,
+    /// The port, as `NAMESPACE:INTERFACE`.
+    port: String,
+}
+
+fn add(args: &BridgeAddArgs) -> anyhow::Result<Change<Added>> {
     let interface = &args.bridge.interface;
     Lookup::default().require_free(interface)?;
     // The bridge gets its address before it is up, so that a bridge that is up is complete.
@@ -55,11 +80,11 @@ fn add(args: &BridgeAddArgs) -> anyhow::Result<Change> {
         steps,
         outcome: "added",
         object: format!("bridge {interface}"),
-        fields: json!({ "bridge": interface.to_string() }),
+        fields: Added { bridge: interface.to_string() },
     })
 }
 
-pub(super) fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
+pub(super) fn del(args: &BridgeDelArgs) -> anyhow::Result<Change<Deleted>> {
     let mut lookup = Lookup::default();
     let interface = &args.bridge;
     let bridge = lookup.bridge(interface)?;
@@ -76,11 +101,11 @@ pub(super) fn del(args: &BridgeDelArgs) -> anyhow::Result<Change> {
         steps: vec![Step::DeleteLink { interface: interface.clone() }],
         outcome: "deleted",
         object: format!("bridge {interface}{left}"),
-        fields: json!({ "bridge": interface.to_string(), "unplugged": ports }),
+        fields: Deleted { bridge: interface.to_string(), unplugged: ports },
     })
 }
 
-pub(super) fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
+pub(super) fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change<Plugged>> {
     let mut lookup = Lookup::default();
     let BridgeAttachArgs { bridge, port, .. } = args;
     let bridge_link = lookup.bridge(bridge)?;
@@ -114,11 +139,11 @@ pub(super) fn attach(args: &BridgeAttachArgs) -> anyhow::Result<Change> {
         steps: vec![Step::Attach { interface: port.clone(), bridge: bridge.name.clone() }],
         outcome: "attached",
         object: format!("{port} to bridge {bridge}"),
-        fields: json!({ "bridge": bridge.to_string(), "port": port.to_string() }),
+        fields: Plugged { bridge: bridge.to_string(), port: port.to_string() },
     })
 }
 
-pub(super) fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
+pub(super) fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change<Plugged>> {
     let mut lookup = Lookup::default();
     let port = &args.port;
     let link = lookup.link(port)?;
@@ -141,25 +166,34 @@ pub(super) fn detach(args: &BridgeDetachArgs) -> anyhow::Result<Change> {
         steps: vec![Step::Detach { interface: port.clone() }],
         outcome: "detached",
         object: format!("{port} from bridge {bridge}"),
-        fields: json!({ "bridge": bridge.to_string(), "port": port.to_string() }),
+        fields: Plugged { bridge: bridge.to_string(), port: port.to_string() },
     })
 }
 
 /// A bridge in the list.
-#[derive(Debug, Serialize)]
-struct Row {
-    /// `None`: this machine.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// The namespace that it is in; `None`: this machine.
     namespace: Option<String>,
+    /// The name of the bridge.
     bridge: String,
+    /// `"up"`, `"off"` or `"no carrier"`.
     state: &'static str,
+    /// Its MTU in bytes.
     mtu: u32,
+    /// Its addresses with their prefix lengths, without its IPv6 link-local one.
+    #[schemars(with = "Vec<String>")]
     addresses: Vec<IpNet>,
+    /// Its ports.
     ports: Vec<Port>,
 }
 
-#[derive(Debug, Serialize)]
+/// A port of a bridge.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Port {
+    /// The name of the interface.
     interface: String,
+    /// Whether the bridge forwards its packets; `None`: the kernel does not tell.
     state: Option<PortState>,
 }
 

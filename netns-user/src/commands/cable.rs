@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     change::{Change, carry_out},
@@ -34,7 +34,14 @@ pub fn run(args: &CableArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
+/// A cable that was added or deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Ends {
+    /// The two ends, as `NAMESPACE:INTERFACE`. The second is null if its namespace has no name.
+    cable: [Option<String>; 2],
+}
+
+fn add(args: &CableAddArgs) -> anyhow::Result<Change<Ends>> {
     let mut lookup = Lookup::default();
     let (one, other) = (&args.one, &args.other);
     lookup.require_free(&one.interface)?;
@@ -86,7 +93,7 @@ fn add(args: &CableAddArgs) -> anyhow::Result<Change> {
     Ok(change(steps, "added", &one.interface, Some(&other.interface)))
 }
 
-pub(super) fn del(args: &CableDelArgs) -> anyhow::Result<Change> {
+pub(super) fn del(args: &CableDelArgs) -> anyhow::Result<Change<Ends>> {
     let mut lookup = Lookup::default();
     let interface = &args.interface;
     let link = lookup.link(interface)?;
@@ -110,31 +117,36 @@ fn change(
     outcome: &'static str,
     one: &Interface,
     other: Option<&Interface>,
-) -> Change {
+) -> Change<Ends> {
     let far =
         other.map_or_else(|| "(in a namespace without a name)".to_owned(), Interface::to_string);
     Change {
         steps,
         outcome,
         object: format!("cable {one} - {far}"),
-        fields: json!({ "cable": [one.to_string(), other.map(Interface::to_string)] }),
+        fields: Ends { cable: [Some(one.to_string()), other.map(Interface::to_string)] },
     }
 }
 
 /// A cable in the list.
-#[derive(Debug, Serialize)]
-struct Row {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// The two ends.
     ends: [RowEnd; 2],
 }
 
-#[derive(Debug, Serialize)]
+/// An end of a cable.
+#[derive(Debug, Serialize, JsonSchema)]
 struct RowEnd {
-    /// `None`: this machine.
+    /// The namespace that it is in; `None`: this machine.
     namespace: Option<String>,
+    /// The name of the interface.
     interface: String,
+    /// `"up"`, `"off"` or `"no carrier"`.
     state: &'static str,
+    /// Its MTU in bytes.
     mtu: u32,
-    /// The bridge that it is a port of.
+    /// The bridge that it is a port of; `None`: it is no port.
     bridge: Option<String>,
 }
 

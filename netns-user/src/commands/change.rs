@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,33 +15,55 @@ use crate::{
 
 /// A change made of steps. It is checked as far as possible before it is made.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(super) struct Change<F> {
     pub(super) steps: Vec<Step>,
     /// The result in a word: "added", "deleted", …
     pub(super) outcome: &'static str,
     /// The changed object, for the text.
     pub(super) object: String,
-    /// The changed object, for JSON: the fields of an object.
-    pub(super) fields: Value,
+    /// The changed object, for JSON.
+    pub(super) fields: F,
+}
+
+/// A namespace: one that was added, deleted or looked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct NamedNamespace {
+    /// The name of the namespace.
+    pub(super) namespace: String,
+}
+
+/// The result of a change, as JSON shows it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Changed<F> {
+    #[serde(flatten)]
+    fields: F,
+    /// The result: `"added"`, `"deleted"`, `"attached"`, `"detached"` or `"set"`.
+    outcome: &'static str,
+}
+
+/// The result of a dry run: nothing was changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DryRun<'a> {
+    /// The equivalent commands of each step, as a script for a shell.
+    commands: &'a [String],
 }
 
 /// Makes a change or prints its commands, as `changing` says.
 ///
 /// # Errors
 /// The error of the step that fails; the steps before it have been undone.
-pub(super) fn carry_out(
+pub(super) fn carry_out<F: Serialize + JsonSchema>(
     changing: Changing,
     json: bool,
-    change: Change,
+    change: Change<F>,
 ) -> anyhow::Result<ExitCode> {
-    let Change { steps, outcome, object, mut fields } = change;
+    let Change { steps, outcome, object, fields } = change;
     let commands: Vec<String> = steps.iter().flat_map(Step::commands).collect();
     let act = || {
         apply_all(&steps)?;
         // The change is made. A port whose state cannot be watched begins to forward anyway.
         let _ = NetlinkPool::new().await_ports(&steps);
-        insert(&mut fields, "outcome", json!(outcome));
-        Ok(fields)
+        Ok(Changed { fields, outcome })
     };
     apply(changing, json, &commands, act, |_| format!("{outcome}: {object}\n"))
 }
@@ -50,7 +73,7 @@ pub(super) fn carry_out(
 ///
 /// # Errors
 /// Those of `act`, and when standard output cannot be written.
-pub(super) fn apply<T: Serialize>(
+pub(super) fn apply<T: Serialize + JsonSchema>(
     changing: Changing,
     json: bool,
     commands: &[String],
@@ -64,7 +87,7 @@ pub(super) fn apply<T: Serialize>(
     }
     if changing.dry_run {
         if json {
-            print_json(&json!({ "commands": commands }))?;
+            print_json(&DryRun { commands })?;
         }
         return Ok(ExitCode::SUCCESS);
     }

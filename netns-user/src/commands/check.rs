@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{origin, print, print_json, read_text};
 use crate::{
@@ -10,6 +11,28 @@ use crate::{
     output::counted,
     topology::{Problem, Topology},
 };
+
+/// The result for a topology file.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Checked<'a> {
+    /// Whether the file has no errors.
+    valid: bool,
+    /// The name of the lab; `None`: the file is not valid.
+    lab: Option<&'a str>,
+    /// The errors in the file, in the order of their lines.
+    problems: Vec<Fault<'a>>,
+}
+
+/// An error in a topology file.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Fault<'a> {
+    /// The line, from 1 on.
+    line: usize,
+    /// The column in characters, from 1 on.
+    column: usize,
+    /// The error in words.
+    message: &'a str,
+}
 
 /// Checks a topology file and changes nothing. With `json`, the errors in the file are a result.
 ///
@@ -20,17 +43,22 @@ pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     let text = read_text(&args.file)?;
     match Topology::parse(&text, &origin) {
         Ok(lab) => {
-            let value = json!({ "valid": true, "lab": lab.name, "problems": [] });
-            print(json, &value, |_| format!("{}\n", summary(&lab)))?;
+            let checked = Checked { valid: true, lab: Some(&lab.name), problems: Vec::new() };
+            print(json, &checked, |_| format!("{}\n", summary(&lab)))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) if json => {
-            let problem = |Problem { line, column, message }: &Problem| json!({ "line": line, "column": column, "message": message });
-            let problems: Vec<_> = error.problems().iter().map(problem).collect();
-            print_json(&json!({ "valid": false, "problems": problems }))?;
+            let problems = error.problems().iter().map(Fault::of).collect();
+            print_json(&Checked { valid: false, lab: None, problems })?;
             Ok(ExitCode::FAILURE)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+impl<'a> Fault<'a> {
+    fn of(Problem { line, column, message }: &'a Problem) -> Self {
+        Self { line: *line, column: *column, message }
     }
 }
 

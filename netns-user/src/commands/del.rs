@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use serde_json::json;
 
 use super::{
-    change::{Change, carry_out},
+    change::{Change, NamedNamespace, carry_out},
     lookup::require_namespace,
     owner::require_no_lab,
 };
@@ -39,7 +38,7 @@ pub fn run(args: &DelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let change = Change {
         outcome: "deleted",
         object: format!("namespace {name}"),
-        fields: json!({ "namespace": name }),
+        fields: NamedNamespace { namespace: name.clone() },
         steps: vec![Step::DeleteNamespace { name }],
     };
     carry_out(args.changing, json, change)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anstyle::Style;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{print, read_topology};
@@ -18,12 +19,14 @@ use crate::{
     },
 };
 
-/// All findings, as JSON shows them.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    /// `None`: labs in general.
+/// The state of this machine.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
+    /// The lab that the machine is checked for; `None`: labs in general.
     lab: Option<&'a str>,
+    /// Whether no finding is a fault.
     sound: bool,
+    /// The result of each check.
     findings: &'a [Finding],
 }
 

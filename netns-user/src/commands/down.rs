@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{STANDARD_INPUT, change::apply, read_topology};
@@ -12,13 +13,15 @@ use crate::{
     topology::Topology,
 };
 
-/// The result for a lab, as JSON shows it.
-#[derive(Debug, Serialize)]
-struct Done {
+/// The result of `down` for a lab.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Done {
+    /// The name of the lab; `None`: no lab is up and none was named.
     lab: Option<String>,
+    /// `"down"`, or `"not-up"` if there was nothing to do.
     outcome: &'static str,
-    /// The processes in its namespaces: with --kill those that were ended, else those that still
-    /// run.
+    /// The processes in its namespaces: with `--kill` those that were ended, else those that still
+    /// run; `None`: there are no such processes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     processes: Vec<Inhabitant>,
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use netns_common::abi::FlowKind;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     change::apply,
@@ -24,13 +24,20 @@ use crate::{
     step::flush_command,
 };
 
-/// A connection, with the router that tracks it in a lab with several routers.
-#[derive(Debug, Serialize)]
-struct Row<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    router: Option<&'a str>,
+/// A connection.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row<'a> {
+    /// The name of the router that tracks it; `"machine"`: this machine.
+    router: &'a str,
     #[serde(flatten)]
     flow: &'a FlowStatus,
+}
+
+/// The result of `netns flows flush`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Flushed {
+    /// The number of connections that were forgotten.
+    flushed: usize,
 }
 
 /// Shows the connections that the NAT tracks, busiest first, or flushes them.
@@ -49,11 +56,10 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
             for router in &routers {
                 flushed += router.open()?.flush_flows()?;
             }
-            Ok(json!({ "flushed": flushed }))
+            Ok(Flushed { flushed })
         };
         return apply(changing, json, &commands, act, |done| {
-            let flushed = usize::try_from(done["flushed"].as_u64().unwrap_or_default());
-            format!("{} flushed\n", counted(flushed.unwrap_or(usize::MAX), "flow"))
+            format!("{} flushed\n", counted(done.flushed, "flow"))
         });
     }
     // There may be a million connections, so only their numbers are kept. Rows and their text are
@@ -68,9 +74,9 @@ pub fn run(args: &FlowsArgs, json: bool) -> anyhow::Result<ExitCode> {
     let names: Vec<&str> = routers.iter().map(LivingRouter::name).collect();
     let names_routers = routers.len() > 1;
     let rows = || {
-        flows.iter().map(|(number, flow)| {
-            let name = names.get(*number as usize).copied();
-            Row { router: name.filter(|_| names_routers), flow }
+        flows.iter().map(|(number, flow)| Row {
+            router: names.get(*number as usize).copied().unwrap_or_default(),
+            flow,
         })
     };
     if json {
@@ -101,7 +107,7 @@ const HEADERS: [&str; 10] =
 fn cells(Row { router, flow }: &Row<'_>) -> [String; 10] {
     let (before, after) = ends(flow);
     [
-        router.unwrap_or_default().to_owned(),
+        (*router).to_owned(),
         flow.protocol.to_owned(),
         flow.state.to_owned(),
         flow.kind.name().to_owned(),

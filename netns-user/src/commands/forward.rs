@@ -3,13 +3,13 @@
 use std::{net::Ipv4Addr, process::ExitCode};
 
 use anyhow::{Context as _, anyhow, bail};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     change::apply,
-    nat::forward_table,
-    print,
     routers::{LivingRouter, names, routers},
+    rule_lists::list_rules,
 };
 use crate::{
     cli::{
@@ -22,6 +22,15 @@ use crate::{
     step::forward_command,
     topology::Topology,
 };
+
+/// The forward that was added or deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Changed<'a> {
+    /// The name of the router that got it or had it; `"machine"`: this machine.
+    router: &'a str,
+    #[serde(flatten)]
+    rule: &'a ForwardRule,
+}
 
 /// Adds, deletes or lists port forwards of a running lab.
 ///
@@ -65,33 +74,37 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
         router.work(|datapath| datapath.add_forwards(&rules))?;
         // The rules are in place even if the listeners cannot be read.
         tell_shadowed(&lab::shadowed_by(&router.netns, &rules).unwrap_or_default());
-        Ok(OneOrMany::of(&args.listen.protocol, &rules))
+        let done = rules.iter().map(|rule| Changed { router: router.name(), rule });
+        Ok(OneOrMany::of(&args.listen.protocol, done.collect()))
     };
-    apply(args.changing, json, &commands, act, |rules| rules.in_words("added"))
+    apply(args.changing, json, &commands, act, |done| done.in_words("added"))
 }
 
-/// The rules of a command: in JSON an object for one protocol, a list for a list of protocols.
-#[derive(Debug, Serialize)]
+/// The rules of a command: in JSON an object for one protocol, an array for a list of protocols.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
-enum OneOrMany {
-    One(ForwardRule),
-    Many(Vec<ForwardRule>),
+enum OneOrMany<'a> {
+    One(Changed<'a>),
+    Many(Vec<Changed<'a>>),
 }
 
-impl OneOrMany {
-    fn of(protocols: &Protocols, rules: &[ForwardRule]) -> Self {
-        match rules {
-            [rule] if protocols.is_one() => Self::One(rule.clone()),
-            rules => Self::Many(rules.to_vec()),
+impl<'a> OneOrMany<'a> {
+    fn of(protocols: &Protocols, mut changed: Vec<Changed<'a>>) -> Self {
+        match (changed.pop(), protocols.is_one()) {
+            (Some(only), true) => Self::One(only),
+            (last, _) => {
+                changed.extend(last);
+                Self::Many(changed)
+            }
         }
     }
 
     fn in_words(&self, outcome: &str) -> String {
-        let rules = match self {
-            Self::One(rule) => std::slice::from_ref(rule),
-            Self::Many(rules) => rules,
+        let changed = match self {
+            Self::One(changed) => std::slice::from_ref(changed),
+            Self::Many(changed) => changed,
         };
-        rules.iter().map(|rule| format!("{outcome}: {rule}\n")).collect()
+        changed.iter().map(|one| format!("{outcome}: {}\n", one.rule)).collect()
     }
 }
 
@@ -126,10 +139,10 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
         for (router, rule) in &found {
             router.work(|datapath| datapath.remove_forward(rule))?;
         }
-        let rules: Vec<ForwardRule> = found.iter().map(|(_, rule)| rule.clone()).collect();
-        Ok(OneOrMany::of(&listen.protocol, &rules))
+        let done = found.iter().map(|(router, rule)| Changed { router: router.name(), rule });
+        Ok(OneOrMany::of(&listen.protocol, done.collect()))
     };
-    apply(args.changing, json, &commands, act, |rules| rules.in_words("deleted"))
+    apply(args.changing, json, &commands, act, |done| done.in_words("deleted"))
 }
 
 /// The rule of a protocol, and the only router that has it.
@@ -165,11 +178,8 @@ fn find<'a>(
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = lab::choose(args.about.lab().as_deref())?.topology;
-    let mut rules = Vec::new();
-    for router in routers(&topology, args.about.router())? {
-        rules.extend(router.open()?.forwards()?);
-    }
-    print(json, &rules, |rules| forward_table(rules))?;
+    let routers = routers(&topology, args.about.router())?;
+    list_rules(json, &routers, |router| Ok(router.open()?.forwards()?))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::{down::is_file, print_text, read_topology};
 use crate::{
@@ -11,18 +11,20 @@ use crate::{
     graph::{Graph, dot, mermaid, svg, text::text},
     lab::{self, LabError},
     output::{style::DRAWING, terminal, to_json},
+    shell,
     topology::Topology,
 };
 
 /// Draws a lab.
 ///
 /// # Errors
-/// When the file is faulty, the lab is not up, several are up and none is named, or the
-/// drawing cannot be written.
+/// When the file is faulty, the lab is not up, several are up and none is named, the extension of
+/// the output file belongs to no format, or the drawing cannot be written.
 pub fn run(args: &GraphArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let format = if json { GraphFormat::Text } else { format(args)? };
     let topology = topology(or_of_environment(args.lab.as_ref()).as_deref())?;
     let graph = Graph::new(&topology, !args.all);
-    let drawing = if json { to_json(&graph)? } else { draw(&graph, args) };
+    let drawing = if json { to_json(&graph)? } else { draw(&graph, format, args.output.is_some()) };
     match &args.output {
         Some(file) => {
             write_output(file, drawing.as_bytes())
@@ -47,14 +49,12 @@ fn topology(lab: Option<&str>) -> anyhow::Result<Topology> {
     }
 }
 
-fn draw(graph: &Graph, args: &GraphArgs) -> String {
-    let format = args.format.or_else(|| args.output.as_deref().and_then(format_of));
-    match format.unwrap_or(GraphFormat::Text) {
+fn draw(graph: &Graph, format: GraphFormat, in_file: bool) -> String {
+    match format {
         GraphFormat::Mermaid => mermaid(graph),
         GraphFormat::Dot => dot(graph),
         GraphFormat::Svg => svg(graph),
         GraphFormat::Text => {
-            let in_file = args.output.is_some();
             let width = if in_file { usize::MAX } else { terminal::width() };
             let lines = text(graph, width, &DRAWING).join("\n") + "\n";
             // Standard output sees to colour by itself.
@@ -63,13 +63,43 @@ fn draw(graph: &Graph, args: &GraphArgs) -> String {
     }
 }
 
+/// The format of the options: `--format`, else that of the output file.
+fn format(args: &GraphArgs) -> anyhow::Result<GraphFormat> {
+    match (args.format, &args.output) {
+        (Some(format), _) => Ok(format),
+        (None, Some(file)) => format_of(file, args.lab.as_deref()),
+        (None, None) => Ok(GraphFormat::Text),
+    }
+}
+
 /// The format that belongs to a file's extension.
-fn format_of(file: &Path) -> Option<GraphFormat> {
-    match file.extension()?.to_str()? {
-        "svg" => Some(GraphFormat::Svg),
-        "dot" | "gv" => Some(GraphFormat::Dot),
-        "mmd" | "mermaid" => Some(GraphFormat::Mermaid),
-        _ => None,
+fn format_of(file: &Path, lab: Option<&str>) -> anyhow::Result<GraphFormat> {
+    let Some(extension) = file.extension() else { return Ok(GraphFormat::Text) };
+    let extension = extension.to_string_lossy().to_lowercase();
+    Ok(match extension.as_str() {
+        "txt" => GraphFormat::Text,
+        "svg" => GraphFormat::Svg,
+        "dot" | "gv" => GraphFormat::Dot,
+        "mmd" | "mermaid" => GraphFormat::Mermaid,
+        other => bail!(
+            "cannot draw {}: the formats are text (.txt), Mermaid (.mmd), DOT (.dot) and SVG (.svg), \
+             not \"{other}\"; {}",
+            file.display(),
+            remedy(other, file, lab)
+        ),
+    })
+}
+
+/// How to make a file with an extension that belongs to no format.
+fn remedy(extension: &str, file: &Path, lab: Option<&str>) -> String {
+    let lab = lab.map(|lab| format!(" {}", shell::word(lab))).unwrap_or_default();
+    let file = shell::word(&file.display().to_string());
+    match extension {
+        "json" => format!("for data, use --json: `netns graph{lab} --json -o {file}`"),
+        "gif" | "jpeg" | "jpg" | "pdf" | "png" | "ps" | "webp" => format!(
+            "Graphviz makes it: `netns graph{lab} --format dot | dot -T{extension} -o {file}`"
+        ),
+        _ => "select one with --format".to_owned(),
     }
 }
 
@@ -79,11 +109,26 @@ mod tests {
 
     #[test]
     fn the_extension_of_a_file_decides_its_format() {
-        let of = |name: &str| format_of(Path::new(name));
-        assert_eq!(of("lab.svg"), Some(GraphFormat::Svg));
-        assert_eq!(of("lab.gv"), Some(GraphFormat::Dot));
-        assert_eq!(of("a.b/lab.mmd"), Some(GraphFormat::Mermaid));
-        assert_eq!(of("lab.txt"), None);
-        assert_eq!(of("svg"), None);
+        let of = |name: &str| format_of(Path::new(name), None).unwrap();
+        assert_eq!(of("lab.svg"), GraphFormat::Svg);
+        assert_eq!(of("LAB.SVG"), GraphFormat::Svg);
+        assert_eq!(of("lab.gv"), GraphFormat::Dot);
+        assert_eq!(of("a.b/lab.mmd"), GraphFormat::Mermaid);
+        assert_eq!(of("lab.txt"), GraphFormat::Text);
+        assert_eq!(of("a.b/svg"), GraphFormat::Text);
+    }
+
+    #[test]
+    fn the_error_for_another_extension_names_the_formats_and_how_to_make_the_file() {
+        let fault = |name: &str, lab| format_of(Path::new(name), lab).unwrap_err().to_string();
+        assert_eq!(
+            fault("my lab.png", Some("town")),
+            "cannot draw my lab.png: the formats are text (.txt), Mermaid (.mmd), DOT (.dot) and SVG \
+             (.svg), not \"png\"; Graphviz makes it: `netns graph town --format dot | dot -Tpng -o \
+             'my lab.png'`"
+        );
+        let data = fault("lab.json", None);
+        assert!(data.ends_with("use --json: `netns graph --json -o lab.json`"), "{data}");
+        assert!(fault("lab.doc", None).ends_with("select one with --format"));
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use procfs::process::Process;
 
-use super::print;
+use super::{change::NamedNamespace, print};
 use crate::{cli::IdentifyArgs, inhabitants::network_of, net::netns};
 
 /// Prints the names of the network namespace that a process is in.
@@ -23,9 +23,11 @@ pub fn run(args: &IdentifyArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut names = Vec::new();
     for name in netns::list()? {
         if netns::identity(&name).is_ok_and(|identity| identity == network) {
-            names.push(name);
+            names.push(NamedNamespace { namespace: name });
         }
     }
-    print(json, &names, |names| names.iter().map(|name| format!("{name}\n")).collect())?;
+    print(json, &names, |names| {
+        names.iter().map(|name| format!("{}\n", name.namespace)).collect()
+    })?;
     Ok(ExitCode::SUCCESS)
 }

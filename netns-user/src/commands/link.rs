@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     bridge, cable,
@@ -30,12 +31,27 @@ pub fn run(args: &LinkArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     match &args.change {
         LinkChange::Set(args) => carry_out(args.changing, json, set(args)?),
-        LinkChange::Del(args) => carry_out(args.changing, json, del(args)?),
+        LinkChange::Del(args) => del(args, json),
         LinkChange::List(args) => list_links(args, json),
     }
 }
 
-fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
+/// An interface whose settings were changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Set {
+    /// The interface, as `NAMESPACE:INTERFACE`.
+    interface: String,
+    /// Whether it was switched on (true) or off (false); `None`: neither.
+    up: Option<bool>,
+    /// Its new MTU in bytes; `None`: the MTU was not changed.
+    mtu: Option<u32>,
+    /// The bridge that it was made a port of; `None`: none.
+    bridge: Option<String>,
+    /// The namespace that it was moved to; `None`: it was not moved.
+    namespace: Option<String>,
+}
+
+fn set(args: &LinkSetArgs) -> anyhow::Result<Change<Set>> {
     let interface = &args.interface;
     let link = Lookup::default().link(interface)?;
     require_free(interface, args.forcing)?;
@@ -56,12 +72,11 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
         told.push(if up { "up".into() } else { "down".into() });
     }
     if let Some(bridge) = &args.master {
-        let change = attach(&Interface::new(interface.netns.clone(), bridge), args)?;
-        steps.extend(change.steps);
+        steps.extend(attach(&Interface::new(interface.netns.clone(), bridge), args)?);
         told.push(format!("port of bridge {bridge}"));
     }
     if args.no_master {
-        steps.extend(detach(args)?.steps);
+        steps.extend(detach(args)?);
         told.push("detached from its bridge".into());
     }
     if let Some(name) = &args.netns {
@@ -72,30 +87,27 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change> {
         steps,
         outcome: "set",
         object: format!("{interface} {}", told.join(", ")),
-        fields: json!({
-            "interface": interface.to_string(),
-            "up": args.state.map(|state| state == LinkState::Up),
-            "mtu": args.mtu,
-            "bridge": args.master,
-            "namespace": args.netns,
-        }),
+        fields: Set {
+            interface: interface.to_string(),
+            up: args.state.map(|state| state == LinkState::Up),
+            mtu: args.mtu,
+            bridge: args.master.clone(),
+            namespace: args.netns.clone(),
+        },
     })
 }
 
-fn attach(bridge: &Interface, args: &LinkSetArgs) -> anyhow::Result<Change> {
+fn attach(bridge: &Interface, args: &LinkSetArgs) -> anyhow::Result<Vec<Step>> {
     let LinkSetArgs { interface, forcing, changing, .. } = args;
-    bridge::attach(&BridgeAttachArgs {
-        bridge: bridge.clone(),
-        port: interface.clone(),
-        forcing: *forcing,
-        changing: *changing,
-    })
+    let (bridge, port, forcing, changing) =
+        (bridge.clone(), interface.clone(), *forcing, *changing);
+    Ok(bridge::attach(&BridgeAttachArgs { bridge, port, forcing, changing })?.steps)
 }
 
-fn detach(args: &LinkSetArgs) -> anyhow::Result<Change> {
+fn detach(args: &LinkSetArgs) -> anyhow::Result<Vec<Step>> {
     let LinkSetArgs { interface, forcing, changing, .. } = args;
     let (port, forcing, changing) = (interface.clone(), *forcing, *changing);
-    bridge::detach(&BridgeDetachArgs { bridge: None, port, forcing, changing })
+    Ok(bridge::detach(&BridgeDetachArgs { bridge: None, port, forcing, changing })?.steps)
 }
 
 /// The step that moves an interface to a namespace in which its name is free.
@@ -112,13 +124,14 @@ fn move_to(link: &Link, interface: &Interface, name: &str) -> anyhow::Result<Ste
 }
 
 /// Deletes a link of the kinds that netns makes.
-fn del(args: &LinkDelArgs) -> anyhow::Result<Change> {
+fn del(args: &LinkDelArgs, json: bool) -> anyhow::Result<ExitCode> {
     let LinkDelArgs { interface, changing } = args;
     let link = Lookup::default().link(interface)?;
     let (interface, changing) = (interface.clone(), *changing);
     if link.is(BRIDGE) {
-        bridge::del(&BridgeDelArgs { bridge: interface, changing })
+        let bridge = BridgeDelArgs { bridge: interface, changing };
+        carry_out(changing, json, bridge::del(&bridge)?)
     } else {
-        cable::del(&CableDelArgs { interface, changing })
+        carry_out(changing, json, cable::del(&CableDelArgs { interface, changing })?)
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::print;
@@ -13,13 +14,16 @@ use crate::{
 };
 
 /// A namespace in the list.
-#[derive(Debug, Serialize)]
-struct Row {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// Its name.
     name: String,
+    /// The lab that it belongs to; `None`: it belongs to none.
     lab: Option<String>,
-    /// Without loopback and link-local addresses.
+    /// Its addresses with their prefix lengths, without loopback and link-local ones.
+    #[schemars(with = "Vec<String>")]
     addresses: Vec<IpNet>,
-    /// `None` if the namespace cannot be entered.
+    /// The number of its links; `None`: the namespace cannot be entered.
     links: Option<usize>,
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -19,9 +20,9 @@ use crate::{
 };
 
 /// A listed object, and the namespace that has it.
-#[derive(Debug, Serialize)]
-struct Row<T> {
-    /// `None`: this machine.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Row<T> {
+    /// The namespace that has it; `None`: this machine.
     namespace: Option<String>,
     #[serde(flatten)]
     view: T,

@@ -8,6 +8,7 @@ use std::{
 use log::{LevelFilter, Log, Metadata, Record};
 use netns_common::abi::DropReason;
 use nix::net::if_::{Interface, if_nameindex};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -36,7 +37,8 @@ pub fn run(args: &LogArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (router, others) = first_router(&topology, args.about.router())?;
     tell_others(&router, &others);
     let links = link_names(&router)?;
-    let mut printer = Printer { json, links, left: args.count };
+    let name = router.name().to_owned();
+    let mut printer = Printer { json, router: name, links, left: args.count };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let of = match topology.routers.len() {
         1 => String::new(),
@@ -109,24 +111,35 @@ impl Log for Sink {
 }
 
 /// A line of the log in its parts; the parts that an action does not have are absent.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct LogLine {
+#[derive(Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct LogLine {
+    /// The name of the router; `"machine"`: this machine.
+    router: String,
+    /// The eBPF program that decided: [datapath.md](datapath.md) shows them.
     hook: String,
+    /// `"tcp"`, `"udp"`, `"icmp"`, `"sctp"`, `"udplite"`, or `"ip/47"` with the number of another
+    /// protocol.
     protocol: String,
+    /// The source address, with its port if there is one.
     source: String,
+    /// The destination address, with its port if there is one.
     destination: String,
+    /// The verdict of the NAT.
     action: Action,
-    /// Of a translated packet.
+    /// The new source of a translated packet; `None`: it was not translated.
     new_source: Option<String>,
+    /// The new destination of a translated packet; `None`: it was not translated.
     new_destination: Option<String>,
-    /// The name of the link that the packet was sent to.
+    /// The name of the link that a translated packet was sent to, or `"the network stack"`;
+    /// `None`: it was not translated.
     link: Option<String>,
-    /// Of a dropped packet.
+    /// The name of the reason of a dropped packet ([drop-reasons.md](drop-reasons.md)); `None`: it
+    /// was not dropped.
     reason: Option<String>,
 }
 
 /// The verdict of the NAT on a packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Action {
     #[default]
@@ -154,6 +167,8 @@ impl fmt::Display for LogLine {
 /// Prints lines as text or as JSON.
 struct Printer {
     json: bool,
+    /// The name of the router.
+    router: String,
     links: HashMap<u32, String>,
     /// How many more lines to print; `None`: no limit.
     left: Option<u64>,
@@ -184,6 +199,7 @@ impl Printer {
             return None;
         };
         let line = LogLine {
+            router: self.router.clone(),
             hook: (*hook).to_owned(),
             protocol: match *number {
                 "1" => "icmp".to_owned(),
@@ -249,7 +265,12 @@ mod tests {
     use super::*;
 
     fn printer() -> Printer {
-        Printer { json: false, links: HashMap::from([(7, "ens3".into())]), left: None }
+        Printer {
+            json: false,
+            router: "host".into(),
+            links: HashMap::from([(7, "ens3".into())]),
+            left: None,
+        }
     }
 
     #[test]
@@ -260,6 +281,7 @@ mod tests {
         assert_eq!(
             serde_json::to_value(&parsed).unwrap(),
             serde_json::json!({
+                "router": "host",
                 "hook": "from_namespace",
                 "protocol": "tcp",
                 "source": "192.168.15.1:4000",

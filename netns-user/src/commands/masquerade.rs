@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     change::apply,
-    nat::masquerade_table,
-    print,
     routers::{LivingRouter, name_of, names, routers},
+    rule_lists::list_rules,
 };
 use crate::{
     cli::{MasqueradeArgs, MasqueradeChange, MasqueradeRuleArgs, RuleListArgs},
@@ -18,6 +19,15 @@ use crate::{
     step::masquerade_commands,
     topology::Topology,
 };
+
+/// The masquerade that was added or deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Changed<'a> {
+    /// The names of the routers that got it or had it; `"machine"`: this machine.
+    routers: Vec<&'a str>,
+    #[serde(flatten)]
+    rule: &'a MasqueradeRule,
+}
 
 /// Adds, deletes or lists masquerade rules of a running lab.
 ///
@@ -66,19 +76,16 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         } else {
             del(&routers, &rule)?;
         }
-        Ok(rule)
+        Ok(Changed { routers: routers.iter().map(LivingRouter::name).collect(), rule: &rule })
     };
-    let done = if adds { "added" } else { "deleted" };
-    apply(rule_args.changing, json, &commands, act, |rule| format!("{done}: {rule}\n"))
+    let outcome = if adds { "added" } else { "deleted" };
+    apply(rule_args.changing, json, &commands, act, |done| format!("{outcome}: {}\n", done.rule))
 }
 
 fn list(args: &RuleListArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = lab::choose(args.about.lab().as_deref())?.topology;
-    let mut rules = Vec::new();
-    for router in routers(&topology, args.about.router())? {
-        rules.extend(router.work(Datapath::masquerades)?);
-    }
-    print(json, &rules, |rules| masquerade_table(rules))?;
+    let routers = routers(&topology, args.about.router())?;
+    list_rules(json, &routers, |router| router.work(Datapath::masquerades))?;
     Ok(ExitCode::SUCCESS)
 }
 

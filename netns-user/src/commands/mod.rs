@@ -31,8 +31,11 @@ pub mod pids;
 pub mod plan;
 mod progress;
 pub mod ps;
+#[cfg(test)]
+mod reference;
 pub mod route;
 mod routers;
+mod rule_lists;
 pub mod schema;
 pub mod show;
 pub mod status;
@@ -46,6 +49,7 @@ use std::{
 };
 
 use anyhow::Context;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use progress::TerminalProgress;
@@ -60,7 +64,7 @@ use crate::{
 ///
 /// # Errors
 /// When it cannot be written to standard output.
-pub(crate) fn print<T: Serialize>(
+pub(crate) fn print<T: Serialize + JsonSchema>(
     json: bool,
     value: &T,
     text: impl FnOnce(&T) -> String,
@@ -72,7 +76,7 @@ pub(crate) fn print<T: Serialize>(
 ///
 /// # Errors
 /// When it cannot be written to standard output.
-pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &(impl Serialize + JsonSchema)) -> anyhow::Result<()> {
     let mut out = output::json_stdout();
     write_json(&mut out, value)?;
     Ok(out.flush()?)

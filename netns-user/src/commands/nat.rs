@@ -2,11 +2,13 @@
 
 use std::{collections::HashMap, process::ExitCode};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     print,
     routers::{LivingRouter, routers},
+    rule_lists::{RuleKind, rules_of},
 };
 use crate::{
     cli::NatArgs,
@@ -14,48 +16,53 @@ use crate::{
     lab,
     output::{
         bytes, count,
-        style::{HEADING, paint},
+        style::{FAINT, HEADING, paint},
         table,
     },
-    rules::{ForwardRule, Mapping, MasqueradeRule},
+    rules::{ForwardRule, MasqueradeRule},
     topology::Topology,
 };
 
-/// The rules of a lab with their counters: those of its only router, or those of each router.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Nat {
-    One {
-        lab: String,
-        #[serde(flatten)]
-        rules: Rules,
-    },
-    Several {
-        lab: String,
-        routers: Vec<RouterRules>,
-    },
+/// The NAT of a lab. If it shows one router, the fields of that router besides `router` stand
+/// beside `lab` too. These are deprecated aliases: use `routers`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Nat<'a> {
+    /// The name of the lab.
+    lab: &'a str,
+    /// The routers in the order of the topology file, or the one that `--router` selects.
+    routers: &'a [RouterRules],
+    /// The aliases. Programs that were written for labs with one router use them.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    only: Option<&'a Rules>,
 }
 
-#[derive(Debug, Serialize)]
-struct RouterRules {
+/// A router and its NAT.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RouterRules {
+    /// The name of the router; `"machine"`: this machine.
     router: String,
     #[serde(flatten)]
     rules: Rules,
 }
 
 /// The rules of a router.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Rules {
     /// Whether translated packets pass through the kernel's network stack.
     via_stack: bool,
+    /// The masquerade rules with their counters.
     masquerades: Vec<RuleStatus<MasqueradeRule>>,
+    /// The forward rules with their counters.
     forwards: Vec<RuleStatus<ForwardRule>>,
+    /// The connections in the flow table by their origin. Origins without connections are missing.
     usage: Vec<Usage>,
+    /// The dropped packets by reason. Reasons that never occurred are missing.
     drops: Vec<DropStatus>,
 }
 
 /// The connections of one cable or uplink in the flow table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Usage {
     /// The namespace at the end of the cable; `None`: it is no cable to a namespace.
     namespace: Option<String>,
@@ -70,7 +77,8 @@ struct Usage {
 pub fn run(args: &NatArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let topology = lab::choose(args.about.lab().as_deref())?.topology;
-    print(json, &read(&topology, args.about.router())?, text)?;
+    let routers = read(&topology, args.about.router())?;
+    print(json, &Nat::new(&topology.name, &routers), |nat| text(nat.routers))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,17 +90,21 @@ pub fn render(topology: &Topology) -> anyhow::Result<String> {
     Ok(text(&read(topology, None)?))
 }
 
-fn read(topology: &Topology, router: Option<&str>) -> anyhow::Result<Nat> {
-    let lab = topology.name.clone();
-    let routers = routers(topology, router)?;
-    if let [only] = routers.as_slice() {
-        return Ok(Nat::One { lab, rules: rules(topology, only)? });
+impl<'a> Nat<'a> {
+    fn new(lab: &'a str, routers: &'a [RouterRules]) -> Self {
+        let only = match routers {
+            [only] => Some(&only.rules),
+            _ => None,
+        };
+        Self { lab, routers, only }
     }
+}
+
+fn read(topology: &Topology, router: Option<&str>) -> anyhow::Result<Vec<RouterRules>> {
     let of_router = |router: &LivingRouter| {
         Ok(RouterRules { router: router.name().to_owned(), rules: rules(topology, router)? })
     };
-    let routers = routers.iter().map(of_router).collect::<anyhow::Result<_>>()?;
-    Ok(Nat::Several { lab, routers })
+    routers(topology, router)?.iter().map(of_router).collect()
 }
 
 fn rules(topology: &Topology, router: &LivingRouter) -> anyhow::Result<Rules> {
@@ -118,37 +130,33 @@ fn rules(topology: &Topology, router: &LivingRouter) -> anyhow::Result<Rules> {
     })
 }
 
-fn text(nat: &Nat) -> String {
-    match nat {
-        Nat::One { rules, .. } => tables(rules),
-        Nat::Several { routers, .. } => {
-            let texts: Vec<String> = routers
-                .iter()
-                .map(|RouterRules { router, rules }| {
-                    format!("{}\n\n{}", paint(HEADING, format!("router {router}")), tables(rules))
-                })
-                .collect();
-            texts.join("\n")
-        }
+/// The tables of each router. Several routers have a heading each.
+fn text(routers: &[RouterRules]) -> String {
+    if let [only] = routers {
+        return tables(only);
     }
+    let headed = |of: &RouterRules| {
+        format!("{}\n\n{}", paint(HEADING, format!("router {}", of.router)), tables(of))
+    };
+    routers.iter().map(headed).collect::<Vec<_>>().join("\n")
 }
 
-fn tables(nat: &Rules) -> String {
+fn tables(RouterRules { router, rules }: &RouterRules) -> String {
     let mut text = String::new();
-    if nat.via_stack {
+    if rules.via_stack {
         text +=
             &format!("{}\n\n", paint(HEADING, "via_stack: packets pass through the network stack"));
     }
-    text += &format!("{}\n", paint(HEADING, "masquerade"));
-    text += &masquerade_table(&nat.masquerades);
-    text += &format!("\n{}\n", paint(HEADING, "forward"));
-    text += &forward_table(&nat.forwards);
-    if !nat.usage.is_empty() {
+    text += &format!("{}\n", paint(HEADING, MasqueradeRule::NAME));
+    text += &rules_of(router, &rules.masquerades);
+    text += &format!("\n{}\n", paint(HEADING, ForwardRule::NAME));
+    text += &rules_of(router, &rules.forwards);
+    if !rules.usage.is_empty() {
         text += &format!("\n{}\n", paint(HEADING, "connections by origin"));
-        text += &usage_table(&nat.usage);
+        text += &usage_table(&rules.usage);
     }
-    if !nat.drops.is_empty() {
-        let drops = nat.drops.iter().map(|drop| {
+    if !rules.drops.is_empty() {
+        let drops = rules.drops.iter().map(|drop| {
             [
                 count(drop.packets),
                 bytes(drop.bytes),
@@ -158,9 +166,14 @@ fn tables(nat: &Rules) -> String {
         });
         text += &format!("\n{}\n", paint(HEADING, "dropped"));
         text += &table(&["PKTS", "BYTES", "REASON", "MEANING"], drops);
+        text += &format!("{}\n", paint(FAINT, REMEDIES));
     }
     text
 }
+
+/// Where the remedy for each drop reason is.
+const REMEDIES: &str =
+    "`netns nat --json` and docs/drop-reasons.md have the cause and the remedy of each reason";
 
 /// The connections and quotas of each namespace and uplink.
 fn usage_table(usage: &[Usage]) -> String {
@@ -182,58 +195,11 @@ fn usage_table(usage: &[Usage]) -> String {
     table(&["ORIGIN", "FLOWS", "UNREPLIED", "QUOTA", "UNREPLIED QUOTA"], rows)
 }
 
-/// Masquerade rules with their counters.
-pub(super) fn masquerade_table(rules: &[RuleStatus<MasqueradeRule>]) -> String {
-    let rows = rules.iter().map(|status| {
-        let MasqueradeRule { source, uplink, except, to, mss_clamp, mapping, filtering } =
-            &status.rule;
-        let mut more: Vec<String> = to.iter().map(|to| format!("as {to}")).collect();
-        more.extend(except.iter().map(|network| format!("except to {network}")));
-        more.extend(mss_clamp.iter().map(|clamp| format!("mss {clamp}")));
-        if *mapping == Mapping::EndpointIndependent {
-            more.push(format!("{mapping} mapping, {filtering} filtering"));
-        }
-        [
-            count(status.flows),
-            count(status.packets),
-            bytes(status.bytes),
-            source.to_string(),
-            uplink.clone().unwrap_or_else(|| "any".into()),
-            more.join(", "),
-        ]
-    });
-    // The column of options is left out if no rule has options.
-    let plain = |status: &RuleStatus<MasqueradeRule>| {
-        let MasqueradeRule { source, uplink, .. } = &status.rule;
-        status.rule == MasqueradeRule::new(*source, uplink.clone())
-    };
-    let heads = ["FLOWS", "PKTS", "BYTES", "SOURCE", "UPLINK", "OPTIONS"];
-    let columns = if rules.iter().all(plain) { 5 } else { 6 };
-    table(&heads[..columns], rows.map(|row| row.into_iter().take(columns)))
-}
-
-/// Forward rules with their counters.
-pub(super) fn forward_table(rules: &[RuleStatus<ForwardRule>]) -> String {
-    let rows = rules.iter().map(|status| {
-        let ForwardRule { protocol, address, ports, from, .. } = &status.rule;
-        let address = address.map_or_else(|| "any".into(), |address| address.to_string());
-        [
-            count(status.flows),
-            count(status.packets),
-            bytes(status.bytes),
-            protocol.to_string(),
-            format!("{address}:{ports}"),
-            status.rule.leads_to(),
-            from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        ]
-    });
-    let heads = ["FLOWS", "PKTS", "BYTES", "PROTO", "HOST", "TARGET", "FROM"];
-    let columns = if rules.iter().all(|status| status.rule.from.is_empty()) { 6 } else { 7 };
-    table(&heads[..columns], rows.map(|row| row.into_iter().take(columns)))
-}
-
 #[cfg(test)]
 mod tests {
+    use netns_common::abi::DropReason;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::rules::ForwardProtocol;
 
@@ -246,6 +212,21 @@ mod tests {
             quota: 65_536,
             unreplied_quota: 16_384,
         }
+    }
+
+    fn empty(router: &str) -> RouterRules {
+        let rules = Rules {
+            via_stack: false,
+            masquerades: Vec::new(),
+            forwards: Vec::new(),
+            usage: Vec::new(),
+            drops: Vec::new(),
+        };
+        RouterRules { router: router.to_owned(), rules }
+    }
+
+    fn plain(routers: &[RouterRules]) -> String {
+        anstream::adapter::strip_str(&text(routers)).to_string()
     }
 
     #[test]
@@ -274,15 +255,10 @@ mod tests {
                 Usage { namespace: None, status: usage("ens3", 1, 0) },
                 Usage { namespace: Some("red".into()), status: usage("veth-red-br", 70, 20) },
             ],
-            drops: vec![DropStatus {
-                reason: "no-masquerade",
-                meaning: "No rule.",
-                packets: 1,
-                bytes: 84,
-            }],
+            drops: vec![DropStatus::new(DropReason::TableFull, 1, 84)],
         };
         assert_eq!(
-            anstream::adapter::strip_str(&text(&Nat::One { lab: "lab".into(), rules })).to_string(),
+            plain(&[RouterRules { router: "host".into(), rules }]),
             "\
 via_stack: packets pass through the network stack
 
@@ -300,9 +276,42 @@ from ens3      1          0  65536            16384
 red           70         20  65536            16384
 
 dropped
-PKTS  BYTES  REASON         MEANING
-   1   84 B  no-masquerade  No rule.
+PKTS  BYTES  REASON      MEANING
+   1   84 B  table-full  The flow table is full.
+`netns nat --json` and docs/drop-reasons.md have the cause and the remedy of each reason
 "
         );
+    }
+
+    #[test]
+    fn a_router_without_rules_has_sentences_instead_of_empty_tables() {
+        assert_eq!(
+            plain(&[empty("host")]),
+            "\
+masquerade
+router host has no masquerade rule: `netns masquerade add SOURCE` adds one
+
+forward
+router host has no forward rule: `netns forward add PROTOCOL PORT TARGET` adds one
+"
+        );
+    }
+
+    #[test]
+    fn the_json_has_one_shape_for_any_number_of_routers() {
+        let json = |routers: &[RouterRules]| -> Value {
+            serde_json::to_value(Nat::new("town", routers)).unwrap()
+        };
+        let one = json(&[empty("home")]);
+        let two = json(&[empty("home"), empty("provider")]);
+        assert_eq!(two["routers"][0], one["routers"][0]);
+        assert_eq!(two["routers"][1]["router"], "provider");
+        let fields = two.as_object().unwrap().keys().collect::<Vec<_>>();
+        assert_eq!(fields, ["lab", "routers"]);
+        // A lab with one router keeps the fields that it had before `routers`.
+        for alias in ["via_stack", "masquerades", "forwards", "usage", "drops"] {
+            assert_eq!(one[alias], one["routers"][0][alias], "{alias}");
+        }
+        assert_eq!(one["masquerades"], json!([]));
     }
 }

@@ -13,7 +13,6 @@ pub fn run(args: &PidsArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     require_namespace(&args.name)?;
     let found = inhabitants([args.name.as_str()])?;
-    let pids: Vec<i32> = found.iter().map(|process| process.pid).collect();
-    print(json, &pids, |pids| pids.iter().map(|pid| format!("{pid}\n")).collect())?;
+    print(json, &found, |found| found.iter().map(|it| format!("{}\n", it.pid)).collect())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,10 @@
 //! `netns plan [FILE]`
 
-use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::ExitCode};
 
 use anstyle::Style;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{print, up::tell_edited, wanted};
 use crate::{
@@ -20,6 +21,18 @@ const MANY: usize = 20;
 
 /// The exit code when there are changes, if it is asked for.
 const PENDING: u8 = 3;
+/// The changes that `up` would make.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Planned<'a> {
+    /// The name of the lab.
+    lab: &'a str,
+    /// The objects to add, change and remove; empty: the lab matches its file.
+    changes: &'a [PlannedChange],
+    /// The equivalent commands, as a script for a shell.
+    commands: Vec<String>,
+    /// Files of the lab that were changed by hand, and are kept.
+    edited: &'a [PathBuf],
+}
 
 /// Shows the objects that `up` would add, change and remove.
 ///
@@ -30,13 +43,9 @@ pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let plan = lab::plan(&topology)?;
     let changes = plan.planned_changes();
     let edited = lab::edited_resolvers(&topology);
-    let value = json!({
-        "lab": plan.lab(),
-        "changes": changes,
-        "commands": plan.commands(),
-        "edited": edited,
-    });
-    print(json, &value, |_| render(plan.lab(), &changes, args.all))?;
+    let planned =
+        Planned { lab: plan.lab(), changes: &changes, commands: plan.commands(), edited: &edited };
+    print(json, &planned, |plan| render(plan.lab, plan.changes, args.all))?;
     if !json {
         tell_edited(&edited);
     }

@@ -9,6 +9,7 @@ use procfs::{
     process::{self, Process},
     ticks_per_second,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::print;
@@ -22,15 +23,19 @@ use crate::{
 };
 
 /// A process in a namespace.
-#[derive(Clone, Debug, Serialize)]
-struct Row {
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// The network namespace that it is in.
     namespace: String,
-    /// In the PID namespace of `netns`.
+    /// Its number in the PID namespace of `netns`.
     pid: i32,
-    /// `None`: it is in the same PID namespace as `netns`.
+    /// Its number in its own PID namespace; `None`: it is in the same one as `netns`.
     pid_inside: Option<i32>,
+    /// The name of its effective user, or the number of one without a name.
     user: String,
+    /// Seconds since its start.
     age_seconds: u64,
+    /// Its command line.
     command: String,
 }
 

@@ -4,7 +4,8 @@ use std::{net::IpAddr, process::ExitCode};
 
 use anyhow::bail;
 use ipnet::{IpNet, Ipv4Net};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     change::{Change, carry_out},
@@ -34,7 +35,16 @@ pub fn run(args: &RouteArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
+/// A route that was added or deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Routed {
+    /// The namespace that has it; `None`: this machine.
+    namespace: Option<String>,
+    /// The route. It has a `via`, an `interface` or both.
+    route: Route,
+}
+
+fn add(args: &RouteAddArgs) -> anyhow::Result<Change<Routed>> {
     let mut lookup = Lookup::default();
     let Destination { netns, to } = &args.to;
     let table = Table::of(&mut lookup, netns)?;
@@ -73,7 +83,7 @@ fn add(args: &RouteAddArgs) -> anyhow::Result<Change> {
     Ok(change(netns, route, "added"))
 }
 
-fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
+fn del(args: &RouteDelArgs) -> anyhow::Result<Change<Routed>> {
     let mut lookup = Lookup::default();
     let Destination { netns, to } = &args.to;
     let table = Table::of(&mut lookup, netns)?;
@@ -119,7 +129,7 @@ fn del(args: &RouteDelArgs) -> anyhow::Result<Change> {
     Ok(change(netns, route, "deleted"))
 }
 
-fn change(netns: &Netns, route: Route, outcome: &'static str) -> Change {
+fn change(netns: &Netns, route: Route, outcome: &'static str) -> Change<Routed> {
     let mut object = format!("route of {netns} to {}", name(route.to));
     if let Some(via) = route.via {
         object += &format!(" via {via}");
@@ -130,7 +140,7 @@ fn change(netns: &Netns, route: Route, outcome: &'static str) -> Change {
     if route.metric != 0 {
         object += &format!(", metric {}", route.metric);
     }
-    let fields = json!({ "namespace": netns.name(), "route": route });
+    let fields = Routed { namespace: netns.name().map(str::to_owned), route: route.clone() };
     let netns = netns.clone();
     let step = match outcome {
         "added" => Step::AddRoute { netns, route },

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, process::ExitCode};
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::print;
@@ -18,42 +19,59 @@ use crate::{
 };
 
 /// Everything that is shown of a namespace, with interfaces by name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct View {
-    /// `None`: the machine's own.
+    /// Its name; `None`: the machine's own namespace.
     namespace: Option<String>,
+    /// Its interfaces.
     pub(super) links: Vec<LinkView>,
+    /// Its IPv4 and IPv6 addresses.
     pub(super) addresses: Vec<AddressView>,
+    /// The IPv4 routes of its main table.
     pub(super) routes: Vec<RouteView>,
+    /// Its neighbour table (ARP for IPv4).
     neighbours: Vec<NeighbourView>,
 }
 
-#[derive(Debug, Serialize)]
+/// An interface.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct LinkView {
     #[serde(flatten)]
     link: Link,
-    /// The bridge that it is a port of.
+    /// The name of the bridge that it is a port of; `None`: it is no port.
     port_of: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// An address of an interface.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AddressView {
+    /// The address with its prefix length.
+    #[schemars(with = "String")]
     pub(super) address: IpNet,
+    /// The name of the interface.
     pub(super) interface: String,
 }
 
-#[derive(Debug, Serialize)]
+/// A route.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RouteView {
     #[serde(flatten)]
     route: Route,
+    /// The name of the link; `None`: as `link`.
     interface: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A neighbour.
+#[derive(Debug, Serialize, JsonSchema)]
 struct NeighbourView {
+    /// Its address.
     address: IpAddr,
+    /// Its Ethernet address; `None`: it has not answered yet.
+    #[schemars(with = "Option<String>")]
     mac: Option<Mac>,
+    /// The interface that it is reached by.
     interface: String,
+    /// `"reachable"`, `"stale"`, `"failed"`, …
     state: String,
 }
 

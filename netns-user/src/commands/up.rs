@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{TerminalProgress, change::apply, forward::tell_shadowed, wanted};
@@ -58,10 +59,12 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The result, as JSON shows it.
-#[derive(Debug, Serialize)]
-struct Done<'a> {
+/// The result of `up`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Done<'a> {
+    /// The name of the lab.
     lab: &'a str,
+    /// What was done.
     outcome: UpOutcome,
     /// Interfaces without an uplink to which the machine routes packets of the lab: they are
     /// dropped.

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     print_json, print_text,
@@ -12,12 +14,23 @@ use crate::{
     cli::WatchArgs,
     demo::{
         Interrupt,
-        live::{self, LivingLab, Source as _},
+        live::{self, LivingLab, Snapshot, Source as _},
     },
     lab::{self, LabError, LabRecord},
     output::terminal,
     topology::Topology,
 };
+
+/// The counters and flows of a router now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Watched<'a> {
+    /// The name of the lab.
+    lab: &'a str,
+    /// The name of the router; `"machine"`: this machine.
+    router: &'a str,
+    #[serde(flatten)]
+    snapshot: Snapshot,
+}
 
 /// Shows the lab full-screen until a key ends it. With `--once` or without a terminal it prints one
 /// frame, with `--json` the bare counters. In a lab with several routers it shows the first and
@@ -47,7 +60,8 @@ fn show(args: &WatchArgs, json: bool, topology: &Topology) -> anyhow::Result<()>
     }
     if json {
         tell_others(&router, &others);
-        print_json(&source.sample()?)?;
+        let (lab, snapshot) = (topology.name.as_str(), source.sample()?);
+        print_json(&Watched { lab, router: router.name(), snapshot })?;
     } else if args.once || !live::is_interactive() {
         let frame = live::one_frame(&title, &mut source, terminal::width())?;
         print_text(&frame)?;

@@ -16,10 +16,12 @@ use netns_common::{
     datapath::{is_expired, timeout_of},
 };
 use nix::time::{ClockId, clock_gettime};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{
     Datapath, batch,
+    drop_advice::{DropAdvice, drop_advice},
     error::{DatapathError, map_error, program_error},
     rules::sum,
 };
@@ -28,12 +30,20 @@ use super::{
 const WORDS_AT_A_TIME: usize = 256;
 
 /// A connection in the flow table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FlowStatus {
+    /// The keyword of its protocol: `"tcp"`, `"udp"`, `"icmp"`, …; `"other"` for one without a
+    /// keyword here.
     pub protocol: &'static str,
+    /// `"SYN_SENT"`, `"SYN_RECV"`, `"ESTABLISHED"`, `"FIN_INSIDE"`, `"FIN_REMOTE"`,
+    /// `"TIME_WAIT"`, `"RESET"` or `"PICKED_UP"` of TCP; `"UNREPLIED"` or `"REPLIED"` of other
+    /// protocols.
     pub state: &'static str,
-    /// The kind of rule that made it; in JSON a word.
+    /// What made it: `"masquerade"`, `"forward"`, `"hairpin"` (a namespace to a forward),
+    /// `"admitted"` (a call to an endpoint-independent mapping), `"host"` (the router itself) or
+    /// `"other-nat"`.
     #[serde(serialize_with = "kind_in_a_word")]
+    #[schemars(with = "String")]
     pub kind: FlowKind,
     /// The inside end: address and port in the namespace. The port of ICMP is its identifier.
     pub inside: SocketAddrV4,
@@ -44,14 +54,19 @@ pub struct FlowStatus {
     /// The other end as the inside end sees it: with another port, if several remote ends would
     /// otherwise look the same to it.
     pub remote_inside: SocketAddrV4,
+    /// Seconds since its first packet.
     pub age_seconds: u32,
+    /// Seconds since its last packet.
     pub idle_seconds: u32,
     /// Seconds until it expires without further packets.
     pub expires_seconds: u32,
-    /// From the inside end to the remote.
+    /// Packets from the inside end to the remote.
     pub packets_out: u32,
+    /// Packets from the remote to the inside end.
     pub packets_in: u32,
+    /// Bytes of IP from the inside end to the remote.
     pub bytes_out: u64,
+    /// Bytes of IP from the remote to the inside end.
     pub bytes_in: u64,
 }
 
@@ -65,12 +80,31 @@ pub(crate) fn kind_in_a_word<S: Serializer>(
 }
 
 /// The packets that were dropped for one reason.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DropStatus {
+    /// The name of the reason: [drop-reasons.md](drop-reasons.md) has all of them.
     pub reason: &'static str,
+    /// What the reason means, in a sentence.
     pub meaning: &'static str,
+    #[serde(flatten)]
+    pub advice: DropAdvice,
+    /// Dropped packets.
     pub packets: u64,
+    /// Their bytes of IP.
     pub bytes: u64,
+}
+
+impl DropStatus {
+    /// The status of a reason, with its meaning and the advice about it.
+    pub fn new(reason: DropReason, packets: u64, bytes: u64) -> Self {
+        Self {
+            reason: reason.name(),
+            meaning: reason.meaning().trim(),
+            advice: drop_advice(reason),
+            packets,
+            bytes,
+        }
+    }
 }
 
 impl Datapath {
@@ -130,12 +164,7 @@ impl Datapath {
         for reason in DropReason::ALL {
             let counter = sum(&map.get(&(reason as u32), 0).map_err(error)?);
             if counter.packets > 0 {
-                drops.push(DropStatus {
-                    reason: reason.name(),
-                    meaning: reason.meaning().trim(),
-                    packets: counter.packets,
-                    bytes: counter.bytes,
-                });
+                drops.push(DropStatus::new(reason, counter.packets, counter.bytes));
             }
         }
         Ok(drops)

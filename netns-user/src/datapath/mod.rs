@@ -10,6 +10,7 @@ mod batch;
 mod change;
 mod configure;
 mod converge;
+mod drop_advice;
 mod error;
 mod flows;
 mod forward_guard;
@@ -41,6 +42,7 @@ use nix::net::if_::if_nametoindex;
 
 pub use change::DatapathChange;
 pub(crate) use configure::ROUTE_MARKS;
+pub use drop_advice::{DropAdvice, drop_advice};
 pub use error::DatapathError;
 pub(crate) use flows::kind_in_a_word;
 pub use flows::{DropStatus, FlowStatus};

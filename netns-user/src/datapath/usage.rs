@@ -2,6 +2,7 @@
 
 use aya::maps::{HashMap, MapData, MapError};
 use netns_common::abi::{BridgePort, Load, OTHER_NATS, UsageSlot, WHOLE_TABLE, maps};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -12,18 +13,21 @@ use super::{
 
 /// The connections of one link in the flow table. A connection to a forward of another namespace
 /// counts twice, because it has two records.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UsageStatus {
-    /// The interface by which the first packets came in: a port of a bridge, or an uplink. `None`:
+    /// The interface by which the first packets came in: a port of a bridge, or an uplink; `None`:
     /// an interface that the router no longer has, or an inside end behind a namespace.
     pub interface: Option<String>,
     /// Whether these are the connections of other NATs on the machine, by whatever interface.
     pub of_other_nats: bool,
+    /// Its connections.
     pub connections: u64,
     /// Those that have no answer yet; for TCP connections from outside, those that are not open
     /// yet.
     pub unreplied: u64,
+    /// The largest possible number of `connections`.
     pub quota: u32,
+    /// The largest possible number of `unreplied`.
     pub unreplied_quota: u32,
 }
 

@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -53,17 +54,20 @@ pub enum Reach {
 }
 
 /// The result of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Outcome {
+    /// Whether the check passed.
     pub ok: bool,
     /// The measured figure, or the unexpected result.
     pub figure: String,
 }
 
 /// A check with its result, as `--json` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Verdict {
+    /// The name of the check.
     pub name: String,
+    /// The reason for the check, in one clause.
     pub shows: String,
     #[serde(flatten)]
     pub outcome: Outcome,

@@ -1,14 +1,16 @@
 //! The result of a check: its severity, its consequence, and a command that repairs the fault.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Shows the last messages of the kernel.
 pub(super) const KERNEL_LOG: &str = "dmesg | tail -n 20";
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
+    /// It works.
     #[serde(rename = "ok")]
     Sound,
     /// It works only in part or not for every lab, or it could not be checked.
@@ -20,15 +22,18 @@ pub enum Verdict {
 }
 
 /// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The name of the check.
     pub check: &'static str,
+    /// The severity.
     pub verdict: Verdict,
+    /// The observed state, in words.
     pub found: String,
-    /// The consequence for labs.
+    /// The consequence for labs, in words; `None`: there is nothing to add.
     pub meaning: Option<String>,
-    /// A shell command that repairs the fault, or shows its cause where no command can repair it.
+    /// A shell command that repairs the fault, or shows its cause where no command can repair it;
+    /// `None`: there is nothing to repair, or no such command.
     pub command: Option<String>,
 }
 

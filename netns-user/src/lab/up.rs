@@ -1,5 +1,6 @@
 //! Builds a lab, or changes one that is up.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{datapath::Datapath, net::Netns, topology::Topology};
 const ROUNDS: usize = 3;
 
 /// The result of `up`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpOutcome {
     /// The lab was built, and stays up without a process.

@@ -8,6 +8,7 @@ use rtnetlink::{
     LinkBridge, LinkUnspec, LinkVeth,
     packet_route::link::{AfSpecInet, AfSpecUnspec, InfoData, InfoVeth, LinkAttribute},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Netlink, error::NetError};
@@ -57,31 +58,37 @@ impl Serialize for Mac {
 }
 
 /// The state of a bridge's port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PortState {
+    /// The bridge forwards its packets.
     Forwarding,
     /// The port has no carrier yet, or a spanning tree keeps it closed.
     Closed,
 }
 
 /// A link as the kernel describes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Link {
+    /// Its index in its namespace.
     pub index: u32,
+    /// Its name.
     pub name: String,
-    /// `None` for links that no driver of virtual links has made: `lo`, network cards.
+    /// `"veth"`, `"bridge"`, …; `None` for links that no driver of virtual links has made: `lo`,
+    /// network cards.
     pub kind: Option<String>,
+    /// Its Ethernet address; `None`: it has none.
+    #[schemars(with = "Option<String>")]
     pub mac: Option<Mac>,
-    /// Bytes.
+    /// Its MTU in bytes.
     pub mtu: u32,
-    /// Switched on, whether or not there is a carrier.
+    /// Whether it is switched on, with or without a carrier.
     pub up: bool,
-    /// The kernel's operational state (RFC 2863): "up", "down", "lowerlayerdown", …
+    /// The kernel's operational state (RFC 2863): `"up"`, `"down"`, `"lowerlayerdown"`, …
     pub state: String,
-    /// Index of the bridge that this link is a port of.
+    /// Index of the bridge that this link is a port of; `None`: it is no port.
     pub bridge: Option<u32>,
-    /// Only for ports of a bridge.
+    /// The state of a port of a bridge; `None`: it is no port.
     pub port_state: Option<PortState>,
     /// Whether the far end is up. The kernel knows this at once, and updates `state` some time
     /// later.

@@ -11,23 +11,26 @@ use rtnetlink::{
         RouteType,
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Link, Netlink, error::NetError};
 
 /// A route of the main table, IPv4.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Route {
-    /// `0.0.0.0/0` is the default route.
+    /// The destination; `"0.0.0.0/0"`: the default route.
+    #[schemars(with = "String")]
     pub destination: IpNet,
+    /// The gateway; `None`: the destination is reached directly.
     pub gateway: Option<IpAddr>,
     /// Index of the link; `None` for routes over several links or without one.
     pub link: Option<u32>,
-    /// The preferred source address.
+    /// The preferred source address; `None`: the kernel selects one.
     pub source: Option<IpAddr>,
-    /// The lower metric wins.
+    /// Of several routes to one destination, that with the lowest metric is used.
     pub metric: u32,
-    /// "unicast", "blackhole", "unreachable", "prohibit" or "throw".
+    /// `"unicast"`, `"blackhole"`, `"unreachable"`, `"prohibit"` or `"throw"`.
     pub kind: &'static str,
     /// Whether a person has added it, not the kernel or a routing program.
     #[serde(skip)]

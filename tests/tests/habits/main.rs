@@ -70,8 +70,7 @@ fn the_document_has_every_habit() {
     }
     assert!(
         fs::read_to_string(DOCUMENT).expect("docs/habits.md") == wanted,
-        "docs/habits.md differs from tests/tests/habits/table.rs: run `NETNS_WRITE_DOCS=1 cargo \
-         test -p netns-tests --test habits the_document`"
+        "docs/habits.md differs from the code: run `cargo xtask docs`"
     );
 }
 

@@ -16,6 +16,7 @@ mod lines;
 mod links;
 mod markdown;
 mod names;
+mod pages;
 mod rust;
 mod todo;
 mod tree;
@@ -29,6 +30,7 @@ use tree::Tree;
 The files that git tracks are checked:
   - names, paths and commands in README.md, ARCHITECTURE.md, CONTRIBUTING.md and docs/ exist
   - links in Markdown lead to files and headings
+  - another document links to each page of docs/, and docs/drop-reasons.md has each reason
   - the files of a crate do not import each other in a circle
   - lines have at most 100 columns
   - a Rust file opens with its purpose and has at most 450 lines
@@ -61,6 +63,7 @@ fn findings(tree: &Tree, roots: &[String]) -> Vec<Finding> {
     let mut findings = [
         names::check(tree, &documents),
         links::check(tree, &documents),
+        pages::check(tree, &documents),
         circles::check(tree, roots),
         lines::check(tree, &documents),
         files::check(tree),

@@ -15,6 +15,7 @@ use aya::{
     util::nr_cpus,
 };
 use netns_common::abi::{Counter, MAX_RULES, NO_RULE, RuleId, maps};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -24,7 +25,7 @@ use super::{
 };
 
 /// A rule and its counters.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RuleStatus<R> {
     #[serde(skip)]
     pub id: RuleId,

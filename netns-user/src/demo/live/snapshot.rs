@@ -6,6 +6,7 @@ use std::{
 };
 
 use netns_common::abi::FlowKind;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// A source of snapshots: a running datapath, or a test.
@@ -15,55 +16,74 @@ pub trait Source {
 }
 
 /// All counters and flows of a lab at one moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Snapshot {
     #[serde(skip)]
     pub at: Instant,
+    /// The rules with their counters since they were added.
     pub rules: Vec<RuleSample>,
-    /// Reasons that never occurred may be missing.
+    /// The dropped packets by reason, since the lab was built. Reasons that never occurred may be
+    /// missing.
     pub drops: Vec<DropSample>,
     /// All flows, or some of them, in any order.
     pub flows: Vec<FlowSample>,
+    /// The number of all flows.
     pub flow_count: u64,
     /// The largest possible number of flows.
     pub capacity: u64,
 }
 
 /// A rule with its counters since it was added. Bytes are those of IP packets.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RuleSample {
     /// Identifies the rule in every snapshot.
     pub id: u32,
+    /// The rule in words.
     pub rule: String,
+    /// Connections that it has begun.
     pub flows: u64,
+    /// Translated packets, in both directions.
     pub packets: u64,
+    /// Bytes of IP, in both directions.
     pub bytes: u64,
 }
 
 /// A drop reason with its counters since the lab was built. Bytes are those of IP packets.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DropSample {
+    /// The name of the reason; [drop-reasons.md](drop-reasons.md) explains each.
     pub reason: &'static str,
+    /// Dropped packets.
     pub packets: u64,
+    /// Their bytes of IP.
     pub bytes: u64,
 }
 
 /// One connection. For an ICMP query, the inside and external ports are its identifiers, and the
 /// remote port is 0.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FlowSample {
+    /// The keyword of its protocol, as in `netns flows`.
     pub protocol: &'static str,
+    /// Its state, as in `netns flows`.
     pub state: &'static str,
+    /// What made it, as in `netns flows`.
     #[serde(serialize_with = "crate::datapath::kind_in_a_word")]
+    #[schemars(with = "String")]
     pub kind: FlowKind,
+    /// The inside end: address and port in the namespace.
     pub inside: SocketAddrV4,
+    /// The external address and port of the inside end.
     pub external: SocketAddrV4,
+    /// The other end.
     pub remote: SocketAddrV4,
-    /// Since its first packet; in JSON, in whole seconds.
+    /// The time since its first packet, in JSON in whole seconds.
     #[serde(serialize_with = "whole_seconds")]
+    #[schemars(with = "u64")]
     pub age: Duration,
-    /// The sum of both directions.
+    /// Packets in both directions.
     pub packets: u64,
+    /// Bytes of IP in both directions.
     pub bytes: u64,
 }
 

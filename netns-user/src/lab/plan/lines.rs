@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::datapath::DatapathPlan;
@@ -16,14 +17,19 @@ use crate::{
 };
 
 /// One line of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedChange {
+    /// What `up` would do to the object.
     pub verb: ChangeKind,
-    /// "namespace", "cable", "route", …
+    /// The kind of the object: `"namespace"`, `"cable"`, `"bridge"`, `"address"`, `"route"`,
+    /// `"name servers"`, `"datapath"`, `"rule"`, `"program"`, `"setting"`, `"guard"` or
+    /// `"reassembler"`.
     pub kind: &'static str,
+    /// The name of the object.
     pub name: String,
+    /// Further details, in words; empty: there are none.
     pub detail: String,
-    /// The new namespace that this belongs to.
+    /// The new namespace that this belongs to; `None`: it belongs to none.
     pub part_of: Option<String>,
 }
 

@@ -171,14 +171,13 @@ impl Resource {
             }
             Self::Cable(cable) => {
                 let bridge = cable.bridge.as_ref().map(|bridge| format!("port of {bridge}"));
+                if cable.is_broken() {
+                    let detail = "its other end is missing".to_owned();
+                    return ("cable", cable.near.to_string(), detail);
+                }
                 let detail: Vec<String> =
                     bridge.into_iter().chain(mtu(&cable.settings[1])).collect();
-                let interfaces = if cable.is_broken() {
-                    format!("{} - nothing", cable.near)
-                } else {
-                    format!("{} - {}", cable.near, cable.far)
-                };
-                ("cable", interfaces, detail.join(", "))
+                ("cable", format!("{} - {}", cable.near, cable.far), detail.join(", "))
             }
             Self::Address { interface, address } => {
                 ("address", address.to_string(), format!("on {interface}"))

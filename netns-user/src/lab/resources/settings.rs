@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -22,12 +23,15 @@ pub(in crate::lab) struct LinkSettings {
 }
 
 /// A setting that differs from the lab's file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Deviation {
     /// The interface or namespace.
     pub of: String,
+    /// The setting in words: `"MTU"`, `"MAC"`, `"bridge"`, …
     pub setting: String,
+    /// Its present value.
     pub is: String,
+    /// Its value according to the topology file.
     pub wanted: String,
 }
 

@@ -24,6 +24,21 @@ fn the_lecture_is_made_in_an_order_that_works() {
     assert!(position("netns exec host sysctl -qw net.ipv4.ip_forward=1") < address);
 }
 
+#[test]
+fn the_rest_of_a_cable_says_that_its_other_end_is_missing() {
+    let lecture = resources(&Topology::lecture());
+    let cable = lecture.iter().find_map(|resource| match resource {
+        Resource::Cable(cable) => Some(cable),
+        _ => None,
+    });
+    let cable = cable.unwrap();
+    let whole = Resource::Cable(cable.clone()).describe();
+    assert_eq!(whole.1, format!("{} - {}", cable.near, cable.far));
+    let rest = Resource::Cable(cable.broken(&cable.near)).describe();
+    assert_eq!(rest.1, cable.near.to_string());
+    assert_eq!(rest.2, "its other end is missing");
+}
+
 /// One outside behind two uplinks, which has the same additional address for both.
 const SHARED: &str = r#"
 name = "shared"

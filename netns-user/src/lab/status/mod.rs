@@ -12,6 +12,7 @@ use std::{
     path::PathBuf,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -32,13 +33,15 @@ use survey::Survey;
 pub use part::{Part, PartKind};
 
 /// A lab and its parts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LabStatus {
+    /// The name of the lab.
     pub lab: String,
     /// False when its `up` or `down` was interrupted.
     pub complete: bool,
     /// True if another version of the program has installed a datapath.
     pub other_version: bool,
+    /// Its parts and their states.
     pub parts: Vec<Part>,
     /// The present rules, in words.
     pub rules: Vec<String>,

@@ -1,11 +1,12 @@
 //! A part of a lab, as `netns status` shows it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::lab::resources::Deviation;
 
 /// The kind of a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PartKind {
     Namespace,
@@ -36,12 +37,15 @@ impl PartKind {
 }
 
 /// A part of a lab and its state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Part {
+    /// The kind of the part.
     pub kind: PartKind,
+    /// Its name.
     pub name: String,
     /// Its role, addresses and ends according to the topology.
     pub detail: String,
+    /// Whether it exists.
     pub present: bool,
     /// Its interfaces that are switched off.
     pub off: Vec<String>,

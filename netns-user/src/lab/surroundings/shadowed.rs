@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, net::Ipv4Addr};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -16,11 +17,11 @@ use crate::{
 };
 
 /// A listener that gets no new connections from outside because its port is forwarded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ShadowedListener {
-    /// The namespace of the router; `None` is the machine's own.
+    /// The namespace of the router; `None`: the machine's own.
     pub(crate) router: Option<String>,
-    /// The name of its program, if it is known.
+    /// The name of its program; `None`: it is not known.
     pub(crate) program: Option<String>,
     /// Its own address and port.
     pub(crate) listener: String,

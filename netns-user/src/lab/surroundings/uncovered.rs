@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -14,10 +15,12 @@ use crate::{
 };
 
 /// An interface of the machine that has routes and is no uplink of the lab.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct UncoveredInterface {
+    /// Its name.
     pub(crate) interface: String,
     /// An example of the networks behind it: one with the shortest prefix.
+    #[schemars(with = "String")]
     pub(crate) destination: Ipv4Net,
 }
 

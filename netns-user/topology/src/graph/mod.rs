@@ -13,6 +13,7 @@ pub mod text;
 
 use std::{fmt, ops};
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 pub use dot::dot;
@@ -21,12 +22,16 @@ pub use mermaid::mermaid;
 pub use svg::svg;
 
 /// The parts of a lab, in an order in which they can be drawn.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Graph {
+    /// The name of the lab.
     pub lab: String,
-    /// A router comes before its bridges and uplinks; namespaces and outsides come last.
+    /// The parts of the lab. A router comes before its bridges and uplinks; namespaces and outsides
+    /// come last.
     pub nodes: Vec<Node>,
+    /// The cables.
     pub edges: Vec<Edge>,
+    /// The NAT rules.
     pub rules: Vec<Rule>,
     /// Whether translated packets pass through the kernel's stack.
     pub via_stack: bool,
@@ -37,31 +42,33 @@ pub struct Graph {
 pub struct Id(usize);
 
 /// The kind of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Router,
-    /// In a router.
     Bridge,
-    /// In a router.
     Uplink,
     Namespace,
     Outside,
 }
 
 /// A part of the lab, or several similar namespaces.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Node {
+    /// Identifies it in this output: `"n3"`.
+    #[schemars(with = "String")]
     pub id: Id,
+    /// The kind of the part.
     pub kind: Kind,
-    /// For several namespaces: the first and the last name.
+    /// Its name; of several namespaces, the first and the last name.
     pub name: String,
     /// How many namespaces it stands for.
     pub count: usize,
-    /// The router of a bridge or an uplink.
+    /// The `id` of the router that a bridge or an uplink is in.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub router: Option<Id>,
-    /// The address of a bridge, or the first address of an uplink.
+    /// The address of a bridge, or the first address of an uplink, with its prefix length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// Further addresses of an uplink.
@@ -82,15 +89,17 @@ pub struct Node {
 }
 
 /// An end of a cable, or the ends of several similar namespaces.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Interface {
+    /// Its name.
     pub name: String,
+    /// Its address with its prefix length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }
 
 /// The kind of a cable: the nodes that it connects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Link {
     /// A namespace with a bridge.
@@ -104,30 +113,37 @@ pub enum Link {
 }
 
 /// A cable, or several between the same nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Edge {
+    /// The nodes that it connects.
     pub link: Link,
+    /// One end.
     pub a: End,
+    /// The other end.
     pub b: End,
     /// How many cables it stands for.
     pub count: usize,
-    /// In bytes; `None`: the kernel's default, or that of the bridge.
+    /// Its MTU in bytes; `None`: the kernel's default, or that of the bridge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
 }
 
 /// An end of an edge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct End {
+    /// The `id` of the node.
+    #[schemars(with = "String")]
     pub node: Id,
+    /// The name of the interface; of several cables, their number.
     pub interface: String,
 }
 
 /// A NAT rule as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Rule {
-    /// "masquerade", "routed" or "forward".
+    /// `"masquerade"`, `"routed"` or `"forward"`.
     pub kind: &'static str,
+    /// The rule in words.
     pub text: String,
 }
 

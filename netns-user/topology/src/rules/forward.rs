@@ -7,14 +7,18 @@ use std::{
     str::FromStr,
 };
 
+use clap::ValueEnum;
 use ipnet::Ipv4Net;
 use netns_common::abi::Protocol;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Ports, list};
+use super::{Ports, list, number_or_text};
 
 /// A protocol with ports, which can be forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardProtocol {
     Tcp,
@@ -63,17 +67,22 @@ impl FromStr for ForwardProtocol {
 }
 
 /// Destination translation: packets to `ports` of the host go to `target`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct ForwardRule {
+    /// The protocol whose ports it forwards.
     pub protocol: ForwardProtocol,
-    /// `None`: every address of the host.
+    /// The address of the router that it is for; `None`: every address of the router.
     pub address: Option<Ipv4Addr>,
+    /// The port of the router as a number, or a range of ports as text: `"8000-8099"`.
     #[serde(rename = "port")]
+    #[schemars(schema_with = "number_or_text")]
     pub ports: Ports,
-    /// The target of the first port. The other ports lead to the ports after it.
+    /// Address and port in a namespace. The first port of a range leads there, the other ports lead
+    /// to the ports after it.
     pub target: SocketAddrV4,
-    /// The sources that it is for; empty: all sources.
+    /// The networks of the clients that it is for; `None`: it is for all clients.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(with = "BTreeSet<String>")]
     pub from: BTreeSet<Ipv4Net>,
 }
 

@@ -3,33 +3,42 @@
 use std::{collections::BTreeSet, fmt, net::Ipv4Addr, ops::RangeInclusive, str::FromStr};
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{
     list,
     mapping::{Filtering, Mapping, is_default},
+    number_or_text,
 };
 
 /// Source translation: packets of `source` leave by `uplink` with the uplink's address as their
 /// source.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct MasqueradeRule {
+    /// The network whose packets it translates, such as `"192.168.15.0/24"`.
+    #[schemars(with = "String")]
     pub source: Ipv4Net,
-    /// `None`: every uplink of the lab.
+    /// The uplink by which they leave; `None`: every uplink of the router.
     pub uplink: Option<String>,
-    /// Destinations that are not translated: packets to them keep their source.
+    /// Destinations that are not translated: packets to them keep their source; `None`: it
+    /// translates for every destination.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(with = "BTreeSet<String>")]
     pub except: BTreeSet<Ipv4Net>,
     /// The new source; `None`: the address that the kernel chooses for the destination.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Ipv4Addr>,
-    /// `None`: the segment size that a TCP connection announces is not changed.
+    /// The largest segment that a TCP connection can announce, in bytes, or `"pmtu"` for the
+    /// largest one that fits the MTUs; `None`: the announced size is not changed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "number_or_text")]
     pub mss_clamp: Option<MssClamp>,
-    /// Which outside port an inside port is mapped to.
+    /// Which external port an inside port is mapped to; `None`: `"address-and-port-dependent"`.
     #[serde(skip_serializing_if = "is_default")]
     pub mapping: Mapping,
-    /// Which remotes can use it. Only an endpoint-independent mapping uses it.
+    /// Which remotes can open a connection to an endpoint-independent mapping; `None`:
+    /// `"address-and-port-dependent"`.
     #[serde(skip_serializing_if = "is_default")]
     pub filtering: Filtering,
 }

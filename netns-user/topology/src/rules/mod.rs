@@ -13,6 +13,7 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use forward::{ForwardProtocol, ForwardRule};
 pub use ipv6::{NO_IPV6, is_ipv6};
@@ -20,6 +21,11 @@ pub use mapping::{Filtering, Mapping};
 pub use masquerade::{MasqueradeRule, MssClamp};
 pub use ports::Ports;
 pub use target::ForwardTarget;
+
+/// The schema of a value that is a number or text.
+fn number_or_text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["integer", "string"] })
+}
 
 /// Networks as text, separated by commas.
 pub(crate) fn list(networks: &BTreeSet<Ipv4Net>) -> String {

@@ -4,6 +4,7 @@
 use std::{collections::HashSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::nat_options::NatOptions;
@@ -187,15 +188,18 @@ pub struct CableEnd {
 }
 
 /// A route of a namespace or a router. It has a `via`, an `interface` or both.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Route {
-    /// The destination; 0.0.0.0/0: the default route.
+    /// The destination; `"0.0.0.0/0"`: the default route.
+    #[schemars(with = "String")]
     pub to: Ipv4Net,
+    /// The gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub via: Option<Ipv4Addr>,
+    /// The interface by which packets leave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
-    /// The route with the lowest metric is used where several have one destination.
+    /// The route with the lowest metric is used where several have one destination; `None`: 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub metric: u32,
 }
