@@ -71,10 +71,7 @@ fn masquerade_add_changes_all_selected_routers_or_none() {
 fn masquerade_add_refuses_a_router_that_the_source_does_not_reach() {
     let _sandbox = town_is_up();
     let street = "10.64.0.0/24";
-    let why = [
-        "does not apply to router \"home\"",
-        "10.64.0.0/24 is behind router \"provider\"",
-    ];
+    let why = ["does not apply to router \"home\"", "10.64.0.0/24 is behind router \"provider\""];
     for option in ["--router home", "--uplink wan", "--router home --uplink wan"] {
         netns_line(&format!("masquerade add {street} {option}")).fails_with(&why);
         assert_eq!(length(&rules("home")["masquerades"]), 0, "{option}");
