@@ -45,6 +45,28 @@ fn check_reports_every_error_with_line_and_column() {
 }
 
 #[test]
+fn check_shows_the_line_of_each_error_also_where_the_file_is_no_toml() {
+    let file = lecture()
+        .replace("name = \"lecture\"", "name = lecture")
+        .replace("[[masquerade]]", "[[masquerade]")
+        .replace("[[forward]]", "[forward]");
+    let output = check(&file, &[]).fails_with(&[
+        "lecture is text, and not in quotes: write \"lecture\"\n  1 | name = lecture\n    |        ^^^^^^^",
+        "the heading is not closed: write [[masquerade]]",
+        "write [[forward]] above its keys",
+    ]);
+    assert!(!output.stderr.contains('\u{1b}'), "colours without a terminal: {output}");
+    let told = check(&file, &["--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+    let problems = told["problems"].as_array().expect("problems");
+    assert_eq!(problems.len(), 3, "{told:#}");
+    for problem in problems {
+        let keys: Vec<&String> = problem.as_object().expect("an object").keys().collect();
+        assert_eq!(keys, ["column", "line", "message"]);
+    }
+}
+
+#[test]
 fn check_names_a_missing_file() {
     netns(&["check", "/nowhere/lab.toml"]).fails_with(&["cannot read /nowhere/lab.toml"]);
     netns(&["check"]).fails_with_code(2, &["<FILE>"]);

@@ -110,6 +110,30 @@ fn the_schema_rejects_files_that_check_rejects() {
 }
 
 #[test]
+fn the_schema_accepts_names_as_targets_and_protocols_in_any_form() {
+    let cases = [
+        ("target", "target = \"blue:8080\"", true),
+        ("no-port", "target = \"blue\"", false),
+        ("upper-case", "protocol = \"UDP\"", true),
+        ("several", "protocol = \"tcp, UDP,sctp\"", true),
+        ("list", "protocol = [\"tcp\", \"udplite\"]", true),
+        ("empty-list", "protocol = []", false),
+        ("unknown", "protocol = \"tcp,icmp\"", false),
+        ("number", "protocol = 6", false),
+    ];
+    let with = |line: &str| match line.starts_with("target") {
+        true => GOOD.replacen("target = \"10.0.0.3:8080\"", line, 1),
+        false => GOOD.replacen("protocol = \"tcp\"", line, 1),
+    };
+    let files = cases.iter().map(|(name, line, _)| ((*name).to_owned(), with(line))).collect();
+    let verdicts = verdicts(&files);
+    for (name, line, expected) in cases {
+        assert_eq!(verdicts[name], expected, "{line}");
+        assert_eq!(is_checked(&files[name]), expected, "{line}");
+    }
+}
+
+#[test]
 fn the_schema_accepts_routed_networks_only_as_a_list() {
     let with =
         |list: &str| GOOD.replacen("[[uplink]]\n", &format!("[[uplink]]\nrouted = {list}\n"), 1);

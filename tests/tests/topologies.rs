@@ -65,6 +65,69 @@ uplink = "up{number}"
 }
 
 #[test]
+fn namespaces_with_long_names_have_shortened_ports_that_stay_when_others_come() {
+    let _sandbox = Sandbox::new();
+    let entry = |name: &str| format!("[[namespace]]\nname = \"{name}\"\nbridge = \"br0\"\n");
+    let lab = "name = \"long\"\n[router]\nnamespace = \"gw\"\n[[bridge]]\nname = \"br0\"\naddress \
+               = \"10.1.0.1/24\"\n";
+    let two = format!("{lab}{}{}", entry("frontend"), entry("database-server"));
+    lab_file(&two).up().success();
+    let pings = || {
+        for name in ["frontend", "database-server"] {
+            inside(name).ping("10.1.0.1").success();
+        }
+    };
+    pings();
+    lab_file(&two).up().success().shows(&["nothing to do"]);
+    // A third one changes nothing of the two.
+    let plan = lab_file(&format!("{two}{}", entry("frontier"))).up().success();
+    assert!(!plan.stdout.contains("database-server"), "{plan}");
+    pings();
+    inside("frontier").ping("10.1.0.2").success();
+    netns(&["down"]).success();
+}
+
+#[test]
+fn two_routers_forward_one_port_each_to_the_namespace_that_is_named() {
+    let forward = |target: &str| {
+        format!("[[forward]]\nprotocol = \"TCP\"\nport = 8080\ntarget = \"{target}:80\"\n")
+    };
+    for order in [["in1", "in2"], ["in2", "in1"]] {
+        let _sandbox = Sandbox::new();
+        let mut text = "name = \"pair\"\n".to_owned();
+        for number in [1, 2] {
+            text += &format!(
+                r#"
+[[router]]
+namespace = "r{number}"
+[[uplink]]
+name = "up{number}"
+router = "r{number}"
+address = "198.51.{number}.2/24"
+outside = {{ namespace = "net", interface = "eth{number}", address = "198.51.{number}.1/24" }}
+[[bridge]]
+name = "br{number}"
+router = "r{number}"
+address = "10.{number}.0.1/24"
+[[namespace]]
+name = "in{number}"
+bridge = "br{number}"
+"#
+            );
+        }
+        text += &order.map(forward).concat();
+        lab_file(&text).up().success();
+        for number in [1, 2] {
+            let name = format!("in{number}");
+            let _server = inside(&name).web_server(&format!("10.{number}.0.2"), 80, &name);
+            let url = format!("http://198.51.{number}.2:8080/");
+            inside("net").curl(&url).success().shows(&[&name]);
+        }
+        netns(&["down"]).success();
+    }
+}
+
+#[test]
 fn a_namespace_with_forwarding_on_is_a_router() {
     let _sandbox = Sandbox::new();
     let chain = lab_file(

@@ -59,7 +59,7 @@ fn of_statement(text: &str, statement: &Statement, faults: &mut Vec<Fault>) -> b
         let span = error.span().unwrap_or(0..0);
         let line = own[..span.start].matches('\n').count();
         let is_form = is_of_form(error.message());
-        if (is_form && !has_form) || (!is_form && !has_form && lines.contains(&line)) {
+        if !has_form && (is_form || lines.contains(&line)) {
             continue;
         }
         has_form &= !is_form;
