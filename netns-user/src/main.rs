@@ -31,6 +31,9 @@ fn main() -> ExitCode {
             for line in format!("{error:#}").lines() {
                 tell!("{} {}", paint(BAD, "error:"), escaped(line));
             }
+            if let Some(note) = commands::refused::note(&error) {
+                tell!("note: {note}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -29,6 +29,7 @@ mod owner;
 pub mod plan;
 mod progress;
 pub mod ps;
+pub mod refused;
 pub mod route;
 mod routers;
 pub mod schema;

@@ -14,6 +14,7 @@ mod listeners;
 mod managers;
 mod names;
 mod other_ways;
+mod plan;
 mod queues;
 mod resolver;
 mod rights;
@@ -38,6 +39,9 @@ pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings.extend(other_ways::check(subject));
     findings.extend(listeners::check(subject));
     findings.extend(queues::check(subject));
+    if is_sound(&findings) {
+        findings.extend(plan::check(subject));
+    }
     findings
 }
 

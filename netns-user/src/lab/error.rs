@@ -20,8 +20,29 @@ use crate::{
 /// Why a lab could not be built, found or torn down.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    #[error("this needs root: run it with sudo")]
+    #[error("this needs root: run it with sudo (`netns doctor` lists everything that labs need)")]
     NotRoot,
+    #[error(
+        "this needs {0}, which root does not have here, perhaps in a container or a systemd unit: \
+         `netns doctor` says how to get it"
+    )]
+    MissingCapabilities(String),
+    #[error(
+        "labs need eBPF programs, which the kernel does not load for root of a user namespace: run \
+         this as root of the machine (`netns doctor` lists everything that labs need)"
+    )]
+    OnlyContainedRoot,
+    #[error(
+        "labs need eBPF programs, but the kernel refuses bpf(2): {cause}: `netns doctor` looks for \
+         the reason"
+    )]
+    BpfRefused { cause: io::Error },
+    /// `use_of_labs` says in a sentence what labs write there.
+    #[error(
+        "{path} is read-only, but {use_of_labs}: make it writable (`{}`)",
+        remount_command(mount_point)
+    )]
+    ReadOnly { path: PathBuf, use_of_labs: &'static str, mount_point: PathBuf },
     /// `release` is what uname says.
     #[error(
         "Linux {release} {missing}: boot a newer kernel; `netns doctor` lists everything that labs \
@@ -185,6 +206,11 @@ fn busy(holder: Option<&Holder>, path: &Path) -> String {
             path.display()
         ),
     }
+}
+
+/// The command that makes a mount writable.
+pub(crate) fn remount_command(mount_point: &Path) -> String {
+    format!("mount -o remount,rw {}", word(&mount_point.to_string_lossy()))
 }
 
 fn delete_command(link: &Interface) -> String {

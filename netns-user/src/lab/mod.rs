@@ -35,13 +35,16 @@ pub use changes::ChangeKind;
 pub use commands::{down_commands, undo_commands};
 pub use down::{DownOutcome, TakenDown, all_labs, down};
 pub use error::LabError;
-pub(crate) use plan::obstacles;
+pub(crate) use error::remount_command;
 pub use plan::{Plan, lines::PlannedChange, plan};
-pub use preflight::require_root;
+pub(crate) use plan::{obstacles, refusal};
 pub(crate) use preflight::{
     auto_uplink, default_interface,
     machine::{Reachability, uplink_fault},
+    requirements::read_only_places,
+    rights::Rights,
 };
+pub use preflight::{require_root, rights::refusal_reason};
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use resources::Deviation;

@@ -37,7 +37,9 @@ pub enum UpOutcome {
 /// When the caller is not root, something is in the way, or the kernel refuses.
 pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
     preflight::require_root()?;
-    preflight::require_kernel()?;
+    if !LabRecord::exists(&topology.name) {
+        preflight::requirements::require()?;
+    }
     let lock = LabLock::acquire(|| progress.goes_on())?;
     match LabRecord::find(&topology.name)? {
         Some(record) if record.is_usable() => change(record, topology, &lock, progress),
@@ -47,6 +49,7 @@ pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, Lab
                 false => "removing the rest of an interrupted `up`",
             };
             step(progress, what, || LabError::collect(clear(&unfinished, &lock).errors))?;
+            preflight::requirements::require()?;
             build(topology, &lock, progress)
         }
         None => build(topology, &lock, progress),
@@ -87,6 +90,7 @@ fn change(
         refresh(&wanted)?;
         return Ok(UpOutcome::AlreadyUp);
     }
+    preflight::requirements::require()?;
     let before = record.complete.then(|| record.topology.clone());
     record.begin_change(wanted.clone())?;
     record.auto = auto;

@@ -9,6 +9,7 @@ mod privileges;
 mod queueing_disciplines;
 mod routing;
 mod uncovered_interfaces;
+mod verdict;
 
 use netns_tests::{LabFile, Machine, Output, Sandbox, lab, lecture, netns, netns_path, own};
 use serde_json::Value;

@@ -261,6 +261,12 @@ pub(crate) fn obstacles(topology: &Topology) -> Result<Vec<LabError>, LabError> 
     }
 }
 
+/// The error with which `up` would refuse the lab before it changes anything; without a lab, that
+/// of every lab.
+pub(crate) fn refusal(topology: Option<&Topology>) -> Option<LabError> {
+    preflight::requirements::require().and_then(|()| topology.map(plan).transpose()).err()
+}
+
 /// The plan for a topology: for a lab that is up, what `up` would change.
 ///
 /// # Errors
