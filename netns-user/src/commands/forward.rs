@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::{ForwardAddArgs, ForwardArgs, ForwardChange, ForwardDelArgs, ListenArgs, RuleListArgs},
     datapath::DatapathError,
-    lab::{self, ShadowedListener},
+    lab::{self, OtherForward, ShadowedListener},
     rules::ForwardRule,
     step::forward_command,
     topology::Topology,
@@ -58,6 +58,10 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
         router.work(|datapath| datapath.add_forwards(rules))?;
         // The rule is in place even if the listeners cannot be read.
         tell_shadowed(&lab::shadowed_by(&router.netns, rules).unwrap_or_default());
+        let uplinks: Vec<&str> =
+            topology.uplinks_of(router.namespace()).map(|uplink| uplink.name.as_str()).collect();
+        let others = lab::other_forwards_of(&router.netns, rules, &uplinks);
+        tell_other_forwards(&others.unwrap_or_default());
         Ok(&rule)
     };
     apply(args.changing, json, &commands, act, |rule| format!("added: {rule}\n"))
@@ -74,6 +78,17 @@ pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
     }
     if !more.is_empty() {
         crate::tell!("note: and {} more: `netns doctor FILE` names all such programs", more.len());
+    }
+}
+
+/// Names rules of other NATs that get no packets from outside any more.
+pub(super) fn tell_other_forwards(others: &[OtherForward]) {
+    let (named, more) = others.split_at(others.len().min(NAMED));
+    for one in named {
+        crate::tell!("note: {}", one.in_words());
+    }
+    if !more.is_empty() {
+        crate::tell!("note: and {} more: `netns doctor FILE` names all such rules", more.len());
     }
 }
 

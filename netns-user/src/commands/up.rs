@@ -5,11 +5,18 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{TerminalProgress, change::apply, forward::tell_shadowed, wanted};
+use super::{
+    TerminalProgress,
+    change::apply,
+    forward::{tell_other_forwards, tell_shadowed},
+    wanted,
+};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
-    lab::{self, LabError, LabRecord, ShadowedListener, UncoveredInterface, UpOutcome},
+    lab::{
+        self, LabError, LabRecord, OtherForward, ShadowedListener, UncoveredInterface, UpOutcome,
+    },
     topology::Topology,
 };
 
@@ -37,15 +44,17 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
         // The lab is up even if the routes of the machine cannot be read.
         let uncovered = uncovered(name).unwrap_or_default();
         let shadowed = lab::shadowed(&topology).unwrap_or_default();
+        let other_forwards = lab::other_forwards(&topology).unwrap_or_default();
         if outcome != UpOutcome::AlreadyUp && !json {
             notes(&uncovered).lines().for_each(|line| crate::tell!("{line}"));
             tell_shadowed(&shadowed);
+            tell_other_forwards(&other_forwards);
         }
         let edited = lab::edited_resolvers(&topology);
         if !json {
             tell_edited(&edited);
         }
-        Ok(Done { lab: name, outcome, uncovered, shadowed, edited })
+        Ok(Done { lab: name, outcome, uncovered, shadowed, other_forwards, edited })
     };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match apply(args.changing, json, &commands, act, text) {
@@ -68,6 +77,8 @@ struct Done<'a> {
     uncovered: Vec<UncoveredInterface>,
     /// Programs that get no new connections, since their ports are forwarded.
     shadowed: Vec<ShadowedListener>,
+    /// Rules of other NATs for ports that the lab forwards.
+    other_forwards: Vec<OtherForward>,
     /// Files of the lab that were changed by hand, and are kept.
     edited: Vec<PathBuf>,
 }

@@ -13,6 +13,7 @@ mod kernel;
 mod listeners;
 mod managers;
 mod names;
+mod other_nats;
 mod other_ways;
 mod plan;
 mod queues;
@@ -38,6 +39,7 @@ pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings.extend(subnets::check(subject));
     findings.extend(other_ways::check(subject));
     findings.extend(listeners::check(subject));
+    findings.extend(other_nats::check(subject));
     findings.extend(queues::check(subject));
     if is_sound(&findings) {
         findings.extend(plan::check(subject));

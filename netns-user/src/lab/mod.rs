@@ -51,6 +51,7 @@ pub use resources::Deviation;
 pub(crate) use status::edited_resolvers;
 pub use status::{LabStatus, Part, PartKind, status};
 pub(crate) use surroundings::{
+    other_nats::{OtherForward, other_forwards, other_forwards_of},
     queues::{QueueOnPort, queues_on_ports},
     shadowed::{ShadowedListener, shadowed, shadowed_by},
     uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered},

@@ -5,6 +5,7 @@ mod file_systems;
 mod firewall;
 mod name_conflicts;
 mod network_managers;
+mod other_nats;
 mod privileges;
 mod queueing_disciplines;
 mod routing;
