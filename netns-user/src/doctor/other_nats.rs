@@ -1,10 +1,11 @@
-//! Checks for rules of another NAT, such as Docker's, for a port that the lab forwards.
+//! Checks for rules of another NAT, such as Docker's, for a port that the lab forwards or for
+//! sources of the lab.
 
 use super::{
     finding::{Finding, Verdict},
     subject::{Router, Subject},
 };
-use crate::lab::{self, OtherForward};
+use crate::lab::{self, OtherForward, OtherMasquerade};
 
 const CHECK: &str = "other-nats";
 
@@ -20,11 +21,15 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     if matches!(subject.router(), Router::Own) && !subject.living {
         return Vec::new();
     }
-    match lab::other_forwards(lab) {
-        Ok(found) if found.is_empty() => {
-            vec![Finding::sound(CHECK, "no other NAT forwards a port that the lab forwards")]
+    let found =
+        lab::other_forwards(lab).and_then(|forwards| Ok((forwards, lab::other_masquerades(lab)?)));
+    match found {
+        Ok((forwards, masquerades)) if forwards.is_empty() && masquerades.is_empty() => {
+            vec![Finding::sound(CHECK, "no other NAT has rules for the lab's ports and sources")]
         }
-        Ok(found) => found.iter().map(judge).collect(),
+        Ok((forwards, masquerades)) => {
+            forwards.iter().map(forward).chain(masquerades.iter().map(masquerade)).collect()
+        }
         Err(_) if !nix::unistd::geteuid().is_root() => vec![Finding::unseen(CHECK, subject)],
         Err(error) => vec![
             Finding::new(CHECK, Verdict::Doubtful, error.to_string())
@@ -34,7 +39,16 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     }
 }
 
-fn judge(found: &OtherForward) -> Finding {
+fn masquerade(found: &OtherMasquerade) -> Finding {
+    let (verdict, effect) = match found.is_used {
+        true => (Verdict::Doubtful, "the rules of the lab have no effect; this deletes the rule"),
+        false => (Verdict::Sound, "if nobody needs the rule, this deletes it"),
+    };
+    let finding = Finding::new(CHECK, verdict, found.in_words());
+    finding.meaning(effect).command(found.command.clone())
+}
+
+fn forward(found: &OtherForward) -> Finding {
     const EFFECT: &str = "the rule translates only packets that come in by other interfaces, and \
                           connections that it has translated by an uplink break";
     let finding = Finding::new(CHECK, Verdict::Doubtful, found.in_words());

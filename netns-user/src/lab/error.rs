@@ -49,7 +49,15 @@ pub enum LabError {
          need"
     )]
     KernelLacks { release: String, missing: &'static str },
-    #[error("no lab is up: `netns up` builds one")]
+    #[error(
+        "{subject} \"{name}\" cannot become a part of lab \"{lab}\": {reason}: delete it or change the \
+         lab's file"
+    )]
+    NotAdoptable { subject: &'static str, name: String, lab: String, reason: String },
+    #[error(
+        "no lab is up: `netns up` builds one, and `netns up --adopt FILE` makes one of a network \
+         that was made by hand"
+    )]
     NoLab,
     #[error("several labs are up: name one of {0}")]
     SeveralLabs(String),
@@ -69,7 +77,8 @@ pub enum LabError {
     Busy { holder: Option<Holder>, path: PathBuf },
     #[error(
         "namespace \"{0}\" already exists and is not part of this lab: delete it \
-         (`netns del {word}`) or use another name",
+         (`netns del {word}`), use another name, or take over all that was made by hand with \
+         `netns up --adopt`",
         word = word(.0)
     )]
     NamespaceTaken(String),
@@ -80,7 +89,8 @@ pub enum LabError {
     NamespaceOfLab { name: String, lab: String },
     #[error(
         "interface \"{0}\" already exists and is not part of this lab: delete it if nobody needs \
-         it (`{command}`) or use another name",
+         it (`{command}`), use another name, or take over all that was made by hand with `netns up \
+         --adopt`",
         command = delete_command(.0)
     )]
     LinkTaken(Interface),

@@ -1,5 +1,5 @@
-//! The verdict of the doctor and the result of `up` in the same surroundings: where the doctor finds
-//! no fault, `up` works.
+//! The verdict of the doctor and the result of `up` in the same surroundings: where the doctor
+//! finds no fault, `up` works.
 
 use netns_tests::{LabFile, Sandbox, lab, lecture, netns, own};
 

@@ -2,6 +2,7 @@
 //!
 //! It uses the records of all labs and the resources of a topology, and changes nothing.
 
+pub(super) mod adoption;
 pub(super) mod machine;
 pub(super) mod requirements;
 pub(super) mod rights;

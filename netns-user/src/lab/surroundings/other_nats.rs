@@ -94,23 +94,19 @@ fn judge(
     forwards: &[ForwardRule],
     uplinks: &[&str],
 ) -> Vec<OtherForward> {
-    let mut found = Vec::new();
-    for base in chains.iter().filter(|chain| chain.nat == Some(NatHook::Prerouting)) {
-        translations(chains, base, &mut Vec::new(), &mut found);
-    }
     let mut others: Vec<OtherForward> = Vec::new();
-    for Found { chain, rule, to, conditions } in &found {
+    for found in translations(chains, NatHook::Prerouting) {
         let meets = |forward: &&ForwardRule| {
-            conditions.iter().all(|condition| may_hold(condition, forward, uplinks))
+            found.conditions.iter().all(|condition| may_hold(condition, forward, uplinks))
         };
         let Some(forward) = forwards.iter().find(meets) else { continue };
         let other = OtherForward {
             router: netns.name().map(str::to_owned),
-            place: place(chain),
-            rule: words(conditions, to),
+            place: found.place(),
+            rule: found.in_words(),
             forward: forward.to_string(),
-            command: deletion(netns, chain, rule),
-            of_docker: chain.name.starts_with("DOCKER"),
+            command: found.deletion(netns),
+            of_docker: found.chain.name.starts_with("DOCKER"),
         };
         if !others.contains(&other) {
             others.push(other);
@@ -120,18 +116,28 @@ fn judge(
 }
 
 /// A rule that translates, with the conditions on the way to it.
-struct Found<'a> {
+pub(super) struct Found<'a> {
+    hook: NatHook,
     chain: &'a Chain,
     rule: &'a Rule,
     to: &'a Translation,
-    conditions: Vec<Condition>,
+    pub(super) conditions: Vec<Condition>,
 }
 
-/// Collects the translating rules of a chain and of those that it jumps to. A rule before them may
-/// decide otherwise: so one too many may be found.
-fn translations<'a>(
+/// The translating rules that packets at a hook may meet. A rule before them may decide otherwise:
+/// so one too many may be found.
+pub(super) fn translations(chains: &[Chain], hook: NatHook) -> Vec<Found<'_>> {
+    let mut found = Vec::new();
+    for base in chains.iter().filter(|chain| chain.nat == Some(hook)) {
+        collect(chains, (hook, base), &mut Vec::new(), &mut found);
+    }
+    found
+}
+
+/// Collects the translating rules of a chain and of those that it jumps to.
+fn collect<'a>(
     chains: &'a [Chain],
-    chain: &'a Chain,
+    (hook, chain): (NatHook, &'a Chain),
     way: &mut Vec<&'a Rule>,
     found: &mut Vec<Found<'a>>,
 ) {
@@ -146,12 +152,12 @@ fn translations<'a>(
                     (other.origin, &other.table, &other.name) == (chain.origin, &chain.table, name)
                 };
                 if let Some(next) = chains.iter().find(is_it) {
-                    translations(chains, next, way, found);
+                    collect(chains, (hook, next), way, found);
                 }
             }
             Action::Translate(to) => {
                 let conditions = way.iter().flat_map(|rule| rule.conditions.clone()).collect();
-                found.push(Found { chain, rule, to, conditions });
+                found.push(Found { hook, chain, rule, to, conditions });
             }
             _ => {}
         }
@@ -161,16 +167,8 @@ fn translations<'a>(
 
 /// Whether a condition may hold for the first packet of a connection to the forward, from outside.
 fn may_hold(condition: &Condition, forward: &ForwardRule, uplinks: &[&str]) -> bool {
-    let is_named = |interface: &Interface, name: &str| match &interface.name {
-        InterfaceName::Exact(wanted) => wanted == name,
-        InterfaceName::Prefix(wanted) => name.starts_with(wanted.as_str()),
-        // The index may be that of an uplink.
-        InterfaceName::Index(_) => !interface.negated,
-    };
     match condition {
-        Condition::In(interface) => {
-            uplinks.iter().any(|name| is_named(interface, name) != interface.negated)
-        }
+        Condition::In(interface) => may_be_one_of(interface, uplinks),
         Condition::Protocol(number) => *number == protocol(forward.protocol),
         Condition::DestinationPort(ports) => {
             let wanted = forward.ports.all();
@@ -185,48 +183,82 @@ fn may_hold(condition: &Condition, forward: &ForwardRule, uplinks: &[&str]) -> b
     }
 }
 
+/// Whether the interfaces of a condition include one of these.
+pub(super) fn may_be_one_of(interface: &Interface, names: &[&str]) -> bool {
+    let is_named = |name: &str| match &interface.name {
+        InterfaceName::Exact(wanted) => wanted == name,
+        InterfaceName::Prefix(wanted) => name.starts_with(wanted.as_str()),
+        // The index may be that of any interface.
+        InterfaceName::Index(_) => !interface.negated,
+    };
+    names.iter().any(|name| is_named(name) != interface.negated)
+}
+
 fn protocol(protocol: ForwardProtocol) -> u8 {
     netns_common::abi::Protocol::from(protocol).number()
 }
 
-/// A translation and its conditions, as `nft` writes them.
-fn words(conditions: &[Condition], to: &Translation) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let protocol = conditions.iter().find_map(|condition| match condition {
-        Condition::Protocol(6) => Some("tcp".to_owned()),
-        Condition::Protocol(17) => Some("udp".to_owned()),
-        Condition::Protocol(132) => Some("sctp".to_owned()),
-        Condition::Protocol(number) => Some(format!("protocol {number}")),
-        _ => None,
-    });
-    words.extend(protocol);
-    words.extend(conditions.iter().filter_map(|condition| match condition {
-        Condition::Destination(net) => Some(format!("to {net}")),
-        _ => None,
-    }));
-    let ports = conditions.iter().filter_map(|condition| match condition {
-        Condition::DestinationPort(ports) => Some((*ports.start(), *ports.end())),
-        _ => None,
-    });
-    // Several conditions hold together.
-    let ports = ports.reduce(|one, other| (one.0.max(other.0), one.1.min(other.1)));
-    words.extend(ports.map(|(first, last)| match first == last {
-        true => format!("dport {first}"),
-        false => format!("dport {first}-{last}"),
-    }));
-    let port = to.port.map_or_else(String::new, |port| format!(":{port}"));
-    words.push(match to.address {
-        Some(address) => format!("dnat to {address}{port}"),
-        None => format!("redirect to {port}"),
-    });
-    words.join(" ")
-}
+impl Found<'_> {
+    /// The translation and its conditions, as `nft` writes them.
+    pub(super) fn in_words(&self) -> String {
+        let Self { to, conditions, .. } = self;
+        let mut words: Vec<String> = Vec::new();
+        words.extend(conditions.iter().find_map(|condition| match condition {
+            Condition::Protocol(6) => Some("tcp".to_owned()),
+            Condition::Protocol(17) => Some("udp".to_owned()),
+            Condition::Protocol(132) => Some("sctp".to_owned()),
+            Condition::Protocol(number) => Some(format!("protocol {number}")),
+            _ => None,
+        }));
+        words.extend(conditions.iter().filter_map(|condition| match condition {
+            Condition::Source(net) => Some(format!("from {net}")),
+            Condition::Destination(net) => Some(format!("to {net}")),
+            _ => None,
+        }));
+        let ports = conditions.iter().filter_map(|condition| match condition {
+            Condition::DestinationPort(ports) => Some((*ports.start(), *ports.end())),
+            _ => None,
+        });
+        // Several conditions hold together.
+        let ports = ports.reduce(|one, other| (one.0.max(other.0), one.1.min(other.1)));
+        words.extend(ports.map(|(first, last)| match first == last {
+            true => format!("dport {first}"),
+            false => format!("dport {first}-{last}"),
+        }));
+        let port = to.port.map_or_else(String::new, |port| format!(":{port}"));
+        words.push(match (self.hook == NatHook::Postrouting, to.address) {
+            (true, Some(address)) => format!("snat to {address}{port}"),
+            (true, None) => "masquerade".to_owned(),
+            (false, Some(address)) => format!("dnat to {address}{port}"),
+            (false, None) if port.is_empty() => "redirect".to_owned(),
+            (false, None) => format!("redirect to {port}"),
+        });
+        words.join(" ")
+    }
 
-/// The tool, the table and the chain.
-fn place(Chain { origin, table, name, .. }: &Chain) -> String {
-    match origin {
-        Origin::Legacy => format!("iptables-legacy (table {table}, chain {name})"),
-        other => format!("nftables (table {} {table}, chain {name})", family(*other)),
+    /// The tool, the table and the chain.
+    pub(super) fn place(&self) -> String {
+        let Chain { origin, table, name, .. } = self.chain;
+        match origin {
+            Origin::Legacy => format!("iptables-legacy (table {table}, chain {name})"),
+            other => format!("nftables (table {} {table}, chain {name})", family(*other)),
+        }
+    }
+
+    /// The command that deletes the rule.
+    pub(super) fn deletion(&self, netns: &Netns) -> String {
+        let inside = netns
+            .name()
+            .map_or_else(String::new, |name| format!("netns exec {} -- ", shell::word(name)));
+        let (table, name) = (shell::word(&self.chain.table), shell::word(&self.chain.name));
+        let number = self.rule.number;
+        match self.chain.origin {
+            Origin::Legacy => format!("{inside}iptables-legacy -t {table} -D {name} {number}"),
+            other => {
+                let family = family(other);
+                format!("{inside}nft delete rule {family} {table} {name} handle {number}")
+            }
+        }
     }
 }
 
@@ -235,20 +267,6 @@ fn family(origin: Origin) -> &'static str {
         Origin::Inet => "inet",
         Origin::Bridge => "bridge",
         Origin::Ip | Origin::Legacy => "ip",
-    }
-}
-
-/// The command that deletes a rule.
-fn deletion(netns: &Netns, chain: &Chain, rule: &Rule) -> String {
-    let inside = netns
-        .name()
-        .map_or_else(String::new, |name| format!("netns exec {} -- ", shell::word(name)));
-    let (table, name, number) = (shell::word(&chain.table), shell::word(&chain.name), rule.number);
-    match chain.origin {
-        Origin::Legacy => format!("{inside}iptables-legacy -t {table} -D {name} {number}"),
-        other => {
-            format!("{inside}nft delete rule {} {table} {name} handle {number}", family(other))
-        }
     }
 }
 

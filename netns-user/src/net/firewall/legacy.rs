@@ -187,8 +187,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The chains of the hooks that matter and the chains that rules jump to; `None` if the bytes cannot
-/// be understood.
+/// The chains of the hooks that matter and the chains that rules jump to; `None` if the bytes
+/// cannot be understood.
 fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
     let valid = word(info, NAME)?;
     let hooks: &[(usize, &str)] = if table == NAT { &HOOKS } else { &FORWARD_HOOK };

@@ -1,9 +1,10 @@
-//! The packet filters of the calling thread's namespace that decide about forwarded packets, and the
-//! other NATs there: nftables (including iptables-nft), and legacy iptables.
+//! The packet filters of the calling thread's namespace that decide about forwarded packets, and
+//! the other NATs there: nftables (including iptables-nft), and legacy iptables.
 //!
 //! They are only read, and reading creates nothing: a kernel without nftables, or without a table
 //! of iptables, is not asked for it.
 
+mod attributes;
 mod legacy;
 mod nft;
 mod nft_rule;

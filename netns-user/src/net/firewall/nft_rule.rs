@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use libc::c_int;
 
 use super::{
-    nft::Attributes,
+    attributes::Attributes,
     ruleset::{Action, Condition, Interface, InterfaceName, Rule, Translation},
     xt,
 };
