@@ -44,6 +44,9 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             tell_error(&error);
+            if let Some(note) = commands::refused::note(&error) {
+                tell!("note: {note}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -17,7 +17,7 @@ use crate::{
         RuleListArgs,
     },
     datapath::DatapathError,
-    lab::{self, ShadowedListener},
+    lab::{self, OtherForward, ShadowedListener},
     rules::{ForwardProtocol, ForwardRule},
     step::forward_command,
     topology::Topology,
@@ -74,6 +74,10 @@ fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
         router.work(|datapath| datapath.add_forwards(&rules))?;
         // The rules are in place even if the listeners cannot be read.
         tell_shadowed(&lab::shadowed_by(&router.netns, &rules).unwrap_or_default());
+        let uplinks: Vec<&str> =
+            topology.uplinks_of(router.namespace()).map(|uplink| uplink.name.as_str()).collect();
+        let others = lab::other_forwards_of(&router.netns, &rules, &uplinks);
+        tell_other_forwards(&others.unwrap_or_default());
         let done = rules.iter().map(|rule| Changed { router: router.name(), rule });
         Ok(OneOrMany::of(&args.listen.protocol, done.collect()))
     };
@@ -119,6 +123,17 @@ pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
     }
     if !more.is_empty() {
         crate::tell!("note: and {} more: `netns doctor FILE` names all such programs", more.len());
+    }
+}
+
+/// Names rules of other NATs that get no packets from outside any more.
+pub(super) fn tell_other_forwards(others: &[OtherForward]) {
+    let (named, more) = others.split_at(others.len().min(NAMED));
+    for one in named {
+        crate::tell!("note: {}", one.in_words());
+    }
+    if !more.is_empty() {
+        crate::tell!("note: and {} more: `netns doctor FILE` names all such rules", more.len());
     }
 }
 

@@ -33,6 +33,7 @@ mod progress;
 pub mod ps;
 #[cfg(test)]
 mod reference;
+pub mod refused;
 pub mod route;
 mod routers;
 mod rule_lists;

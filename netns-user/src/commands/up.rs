@@ -6,11 +6,19 @@ use anyhow::Context;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{TerminalProgress, change::apply, forward::tell_shadowed, wanted};
+use super::{
+    TerminalProgress,
+    change::apply,
+    forward::{tell_other_forwards, tell_shadowed},
+    wanted,
+};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
-    lab::{self, LabError, LabRecord, ShadowedListener, UncoveredInterface, UpOutcome},
+    lab::{
+        self, LabError, LabRecord, OtherForward, OtherMasquerade, ShadowedListener,
+        UncoveredInterface, UpOutcome,
+    },
     topology::Topology,
 };
 
@@ -27,6 +35,7 @@ const NAMED: usize = 5;
 pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let commands = match args.changing.tells() {
+        true if args.adopt => lab::plan_adoption(&topology)?.commands(),
         true => lab::plan(&topology)?.commands(),
         false => Vec::new(),
     };
@@ -34,19 +43,31 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let name = &topology.name;
     let act = || {
-        let outcome = build(&topology, &interrupt)?;
+        let outcome = build(&topology, args.adopt, &interrupt)?;
         // The lab is up even if the routes of the machine cannot be read.
         let uncovered = uncovered(name).unwrap_or_default();
         let shadowed = lab::shadowed(&topology).unwrap_or_default();
+        let other_forwards = lab::other_forwards(&topology).unwrap_or_default();
+        let other_masquerades = lab::other_masquerades(&topology).unwrap_or_default();
         if outcome != UpOutcome::AlreadyUp && !json {
             notes(&uncovered).lines().for_each(|line| crate::tell!("{line}"));
             tell_shadowed(&shadowed);
+            tell_other_forwards(&other_forwards);
+            tell_other_masquerades(outcome, &other_masquerades);
         }
         let edited = lab::edited_resolvers(&topology);
         if !json {
             tell_edited(&edited);
         }
-        Ok(Done { lab: name, outcome, uncovered, shadowed, edited })
+        Ok(Done {
+            lab: name,
+            outcome,
+            uncovered,
+            shadowed,
+            other_forwards,
+            other_masquerades,
+            edited,
+        })
     };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match apply(args.changing, json, &commands, act, text) {
@@ -71,6 +92,10 @@ pub(super) struct Done<'a> {
     uncovered: Vec<UncoveredInterface>,
     /// Programs that get no new connections, since their ports are forwarded.
     shadowed: Vec<ShadowedListener>,
+    /// Rules of other NATs for ports that the lab forwards.
+    other_forwards: Vec<OtherForward>,
+    /// Rules of other NATs for sources of the lab.
+    other_masquerades: Vec<OtherMasquerade>,
     /// Files of the lab that were changed by hand, and are kept.
     edited: Vec<PathBuf>,
 }
@@ -79,14 +104,16 @@ impl Done<'_> {
     fn in_words(&self) -> &'static str {
         match self.outcome {
             UpOutcome::Built => "is up",
+            UpOutcome::Adopted => "is up, with the network that was there",
             UpOutcome::Changed => "is changed",
             UpOutcome::AlreadyUp => "is already up: nothing to do",
         }
     }
 }
 
-fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabError> {
-    let outcome = lab::up(topology, &TerminalProgress::until(interrupt))?;
+fn build(topology: &Topology, adopts: bool, interrupt: &Interrupt) -> Result<UpOutcome, LabError> {
+    let up = if adopts { lab::adopt } else { lab::up };
+    let outcome = up(topology, &TerminalProgress::until(interrupt))?;
     if outcome == UpOutcome::Built && interrupt.requested() {
         lab::down(&topology.name, false)?;
         return Err(LabError::Interrupted);
@@ -108,6 +135,14 @@ pub(super) fn tell_edited(edited: &[PathBuf]) {
              again",
             file.display()
         );
+    }
+}
+
+/// Names rules of other NATs for the lab's sources: those that come before the lab's own, and after
+/// an adoption all, since they belong to the network that was made by hand.
+fn tell_other_masquerades(outcome: UpOutcome, others: &[OtherMasquerade]) {
+    for one in others.iter().filter(|one| one.is_used || outcome == UpOutcome::Adopted) {
+        crate::tell!("note: {}; `{}` deletes it", one.in_words(), one.command);
     }
 }
 

@@ -64,7 +64,7 @@ pub enum Bpffs {
     /// It can be mounted.
     Absent,
     /// It cannot be mounted, for this reason.
-    Impossible(io::Error),
+    Impossible(Errno),
 }
 
 /// The result of loading one program.
@@ -283,7 +283,7 @@ pub fn bpffs() -> Bpffs {
     });
     match tried {
         Ok(Ok(())) => Bpffs::Absent,
-        Ok(Err(error)) => Bpffs::Impossible(error.into()),
+        Ok(Err(error)) => Bpffs::Impossible(error),
         Err(cause) => std::panic::resume_unwind(cause),
     }
 }

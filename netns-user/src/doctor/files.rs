@@ -1,24 +1,47 @@
-//! Checks the file systems that labs need: bpffs for pins, cgroup2 for socket hooks.
+//! Checks the file systems that labs need: bpffs for pins, cgroup2 for socket hooks, and that the
+//! places where labs write are writable.
 
-use std::{fs, io};
+use std::fs;
 
-use nix::unistd::geteuid;
+use nix::{errno::Errno, unistd::geteuid};
 
 use super::{
     finding::{Finding, Verdict},
     subject::Subject,
 };
-use crate::datapath::{DatapathError, probe};
+use crate::{
+    datapath::{DatapathError, probe},
+    lab::{self, LabError},
+};
 
 const BPFFS: &str = "bpffs";
 const CGROUP2: &str = "cgroup2";
+const WRITABLE: &str = "writable";
 const MOUNT_BPFFS: &str = "mount -t bpf bpf /sys/fs/bpf";
 
-pub(super) fn check(subject: &Subject) -> [Finding; 2] {
+pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let root = geteuid().is_root();
-    let bpffs = bpffs(probe::bpffs(), root, subject);
+    let state = probe::bpffs();
+    let mut findings = writable(&lab::read_only_places(&state));
+    findings.push(bpffs(state, root, subject));
     let mounts = fs::read_to_string("/proc/thread-self/mounts").unwrap_or_default();
-    [bpffs, cgroup2(&probe::cgroup2().map(|path| path.display().to_string()), &mounts)]
+    findings.push(cgroup2(&probe::cgroup2().map(|path| path.display().to_string()), &mounts));
+    findings
+}
+
+fn writable(read_only: &[LabError]) -> Vec<Finding> {
+    let fault = |error: &LabError| {
+        let LabError::ReadOnly { path, use_of_labs, mount_point } = error else { return None };
+        let found = format!("{} is read-only", path.display());
+        let finding = Finding::new(WRITABLE, Verdict::Faulty, found);
+        let meaning = format!("`netns up` fails: {use_of_labs}");
+        Some(finding.meaning(meaning).command(lab::remount_command(mount_point)))
+    };
+    let faults: Vec<Finding> = read_only.iter().filter_map(fault).collect();
+    if faults.is_empty() {
+        return vec![Finding::sound(WRITABLE, "no place where labs write is read-only")];
+    }
+    faults
 }
 
 fn bpffs(state: probe::Bpffs, root: bool, subject: &Subject) -> Finding {
@@ -34,7 +57,7 @@ fn bpffs(state: probe::Bpffs, root: bool, subject: &Subject) -> Finding {
             let found = format!("not mounted at /sys/fs/bpf, and mounting it fails: {error}");
             let fault = Finding::new(BPFFS, Verdict::Faulty, found);
             let meaning = "the programs and maps of labs are pinned there";
-            if error.kind() == io::ErrorKind::NotFound {
+            if error == Errno::ENOENT {
                 fault
                     .meaning(format!("{meaning}: mount sysfs at /sys first"))
                     .command(format!("mount -t sysfs sysfs /sys && {MOUNT_BPFFS}"))
@@ -91,7 +114,7 @@ mod tests {
     #[test]
     fn a_file_system_that_cannot_be_mounted_is_a_fault_for_root() {
         let subject = Subject::any_lab();
-        let state = || probe::Bpffs::Impossible(io::Error::from_raw_os_error(libc::EROFS));
+        let state = || probe::Bpffs::Impossible(Errno::EROFS);
         assert_eq!(bpffs(state(), true, &subject).verdict, Verdict::Faulty);
         assert_eq!(bpffs(state(), false, &subject).verdict, Verdict::Doubtful);
         assert_eq!(bpffs(probe::Bpffs::Absent, true, &subject).verdict, Verdict::Doubtful);

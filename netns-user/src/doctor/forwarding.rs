@@ -1,9 +1,5 @@
 //! Checks the settings of the machine that decide whether it forwards packets.
 
-use std::path::Path;
-
-use nix::unistd::{AccessFlags, access, geteuid};
-
 use super::{
     finding::{Finding, Verdict},
     subject::{Router, Subject, real_uplinks},
@@ -30,9 +26,6 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     };
     let forwarding = Forwarding {
         on: read(sysctl::IP_FORWARD).is_some_and(|value| value != "0"),
-        // A user who is not root cannot write it anyway, so it is not reported as read-only.
-        changeable: !geteuid().is_root()
-            || access(Path::new("/proc/sys/net/ipv4/ip_forward"), AccessFlags::W_OK).is_ok(),
         deaf_uplink: uplinks.iter().find(|uplink| !is_on(uplink)).cloned(),
         living: subject.living,
     };
@@ -51,8 +44,6 @@ pub(super) fn check(subject: &Subject) -> Vec<Finding> {
 #[derive(Clone, Debug)]
 struct Forwarding {
     on: bool,
-    /// Whether `up` can switch it on.
-    changeable: bool,
     /// An uplink on which it is switched off.
     deaf_uplink: Option<String>,
     living: bool,
@@ -84,10 +75,6 @@ fn forwarding_fault(
         if state.living {
             let found = "net.ipv4.ip_forward is 0, and the lab is up".to_owned();
             return Some((found, NOTHING_LEAVES, shell::sysctl("net/ipv4/ip_forward", "1")));
-        }
-        if !state.changeable {
-            let found = "net.ipv4.ip_forward is 0, and /proc/sys is read-only".to_owned();
-            return Some((found, NOTHING_LEAVES, "mount -o remount,rw /proc/sys".into()));
         }
         // `up` switches it on for every interface.
         return None;
@@ -122,7 +109,7 @@ mod tests {
     use crate::topology::Topology;
 
     fn state() -> Forwarding {
-        Forwarding { on: true, changeable: true, deaf_uplink: None, living: false }
+        Forwarding { on: true, deaf_uplink: None, living: false }
     }
 
     #[test]
@@ -131,12 +118,10 @@ mod tests {
         let machine = Router::Machine(&lab);
         let off = Forwarding { on: false, ..state() };
         assert_eq!(ip_forward(machine, &off).verdict, Verdict::Sound);
-        let living = Forwarding { living: true, ..off.clone() };
+        let living = Forwarding { living: true, ..off };
         assert_eq!(ip_forward(machine, &living).verdict, Verdict::Faulty);
-        let fixed = Forwarding { changeable: false, ..off };
-        assert_eq!(ip_forward(machine, &fixed).verdict, Verdict::Faulty);
-        assert_eq!(ip_forward(Router::Any, &fixed).verdict, Verdict::Doubtful);
-        assert_eq!(ip_forward(Router::Own, &fixed).verdict, Verdict::Sound);
+        assert_eq!(ip_forward(Router::Any, &living).verdict, Verdict::Doubtful);
+        assert_eq!(ip_forward(Router::Own, &living).verdict, Verdict::Sound);
     }
 
     #[test]

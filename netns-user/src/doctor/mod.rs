@@ -13,7 +13,9 @@ mod kernel;
 mod listeners;
 mod managers;
 mod names;
+mod other_nats;
 mod other_ways;
+mod plan;
 mod queues;
 mod resolver;
 mod rights;
@@ -37,7 +39,11 @@ pub fn examine(subject: &Subject, trial: Trial) -> Vec<Finding> {
     findings.extend(subnets::check(subject));
     findings.extend(other_ways::check(subject));
     findings.extend(listeners::check(subject));
+    findings.extend(other_nats::check(subject));
     findings.extend(queues::check(subject));
+    if is_sound(&findings) {
+        findings.extend(plan::check(subject));
+    }
     findings
 }
 

@@ -20,15 +20,44 @@ use crate::{
 /// Why a lab could not be built, found or torn down.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    #[error("this needs root: run it with sudo")]
+    #[error("this needs root: run it with sudo (`netns doctor` lists everything that labs need)")]
     NotRoot,
+    #[error(
+        "this needs {0}, which root does not have here, perhaps in a container or a systemd unit: \
+         `netns doctor` says how to get it"
+    )]
+    MissingCapabilities(String),
+    #[error(
+        "labs need eBPF programs, which the kernel does not load for root of a user namespace: run \
+         this as root of the machine (`netns doctor` lists everything that labs need)"
+    )]
+    OnlyContainedRoot,
+    #[error(
+        "labs need eBPF programs, but the kernel refuses bpf(2): {cause}: `netns doctor` looks for \
+         the reason"
+    )]
+    BpfRefused { cause: io::Error },
+    /// `use_of_labs` says in a sentence what labs write there.
+    #[error(
+        "{path} is read-only, but {use_of_labs}: make it writable (`{}`)",
+        remount_command(mount_point)
+    )]
+    ReadOnly { path: PathBuf, use_of_labs: &'static str, mount_point: PathBuf },
     /// `release` is what uname says.
     #[error(
         "Linux {release} {missing}: boot a newer kernel; `netns doctor` lists everything that labs \
          need"
     )]
     KernelLacks { release: String, missing: &'static str },
-    #[error("no lab is up: `netns up` builds one")]
+    #[error(
+        "{subject} \"{name}\" cannot become a part of lab \"{lab}\": {reason}: delete it or change the \
+         lab's file"
+    )]
+    NotAdoptable { subject: &'static str, name: String, lab: String, reason: String },
+    #[error(
+        "no lab is up: `netns up` builds one, and `netns up --adopt FILE` makes one of a network \
+         that was made by hand"
+    )]
     NoLab,
     #[error("several labs are up: name one of {0}")]
     SeveralLabs(String),
@@ -48,7 +77,8 @@ pub enum LabError {
     Busy { holder: Option<Holder>, path: PathBuf },
     #[error(
         "namespace \"{0}\" already exists and is not part of this lab: delete it \
-         (`netns del {word}`) or use another name",
+         (`netns del {word}`), use another name, or take over all that was made by hand with \
+         `netns up --adopt`",
         word = word(.0)
     )]
     NamespaceTaken(String),
@@ -59,7 +89,8 @@ pub enum LabError {
     NamespaceOfLab { name: String, lab: String },
     #[error(
         "interface \"{0}\" already exists and is not part of this lab: delete it if nobody needs \
-         it (`{command}`) or use another name",
+         it (`{command}`), use another name, or take over all that was made by hand with `netns up \
+         --adopt`",
         command = delete_command(.0)
     )]
     LinkTaken(Interface),
@@ -185,6 +216,11 @@ fn busy(holder: Option<&Holder>, path: &Path) -> String {
             path.display()
         ),
     }
+}
+
+/// The command that makes a mount writable.
+pub(crate) fn remount_command(mount_point: &Path) -> String {
+    format!("mount -o remount,rw {}", word(&mount_point.to_string_lossy()))
 }
 
 fn delete_command(link: &Interface) -> String {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The file that is locked.
-const LOCK: &str = "/run/netns-labs.lock";
+pub(super) const PATH: &str = "/run/netns-labs.lock";
 const ROOT_ALONE: u32 = 0o600;
 
 /// While it lives, no other process builds, changes or takes down a lab.
@@ -62,9 +62,9 @@ fn lock(goes_on: impl Fn() -> bool) -> Result<File, LabError> {
         crate::tell!("waiting for {who}, which is building, changing or taking down a lab");
     };
     locks::lock(open()?, Patience::USUAL, tell, goes_on).map_err(|error| match error {
-        LockError::Held(holder) => LabError::Busy { holder, path: LOCK.into() },
+        LockError::Held(holder) => LabError::Busy { holder, path: PATH.into() },
         LockError::Interrupted => LabError::Interrupted,
-        LockError::Io(error) => LabError::file(format!("lock {LOCK}"), error),
+        LockError::Io(error) => LabError::file(format!("lock {PATH}"), error),
     })
 }
 
@@ -72,15 +72,15 @@ fn lock(goes_on: impl Fn() -> bool) -> Result<File, LabError> {
 fn open() -> Result<File, LabError> {
     let open = || {
         // The root of a container may be empty.
-        Path::new(LOCK).parent().map_or(Ok(()), make_folder)?;
+        Path::new(PATH).parent().map_or(Ok(()), make_folder)?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .mode(ROOT_ALONE)
-            .open(LOCK)?;
+            .open(PATH)?;
         file.set_permissions(Permissions::from_mode(ROOT_ALONE))?;
         Ok(file)
     };
-    open().map_err(|error| LabError::file(format!("open {LOCK}"), error))
+    open().map_err(|error| LabError::file(format!("open {PATH}"), error))
 }

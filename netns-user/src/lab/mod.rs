@@ -12,6 +12,7 @@
 //! that come before it on this way.
 
 mod actual_state;
+mod adoption;
 mod apply;
 mod changes;
 mod commands;
@@ -35,24 +36,29 @@ pub use changes::ChangeKind;
 pub use commands::{down_commands, undo_commands};
 pub use down::{DownOutcome, TakenDown, all_labs, down};
 pub use error::LabError;
-pub(crate) use plan::obstacles;
-pub use plan::{Plan, lines::PlannedChange, plan};
-pub use preflight::require_root;
+pub(crate) use error::remount_command;
+pub use plan::{Plan, lines::PlannedChange, plan, plan_adoption};
+pub(crate) use plan::{obstacles, refusal};
 pub(crate) use preflight::{
     auto_uplink, default_interface,
     machine::{Reachability, uplink_fault},
+    requirements::read_only_places,
+    rights::Rights,
 };
+pub use preflight::{require_root, rights::refusal_reason};
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use resources::Deviation;
 pub(crate) use status::edited_resolvers;
 pub use status::{LabStatus, Part, PartKind, status};
 pub(crate) use surroundings::{
+    other_masquerades::{OtherMasquerade, other_masquerades},
+    other_nats::{OtherForward, other_forwards, other_forwards_of},
     queues::{QueueOnPort, queues_on_ports},
     shadowed::{ShadowedListener, shadowed, shadowed_by},
     uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered},
 };
-pub use up::{UpOutcome, up};
+pub use up::{UpOutcome, adopt, up};
 
 /// The lab that a command is about: the named one, or else the only one.
 ///

@@ -5,10 +5,12 @@ mod file_systems;
 mod firewall;
 mod name_conflicts;
 mod network_managers;
+mod other_nats;
 mod privileges;
 mod queueing_disciplines;
 mod routing;
 mod uncovered_interfaces;
+mod verdict;
 
 use netns_tests::{LabFile, Machine, Output, Sandbox, lab, lecture, netns, netns_path, own};
 use serde_json::Value;

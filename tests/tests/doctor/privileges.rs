@@ -61,6 +61,28 @@ fn doctor_names_a_missing_capability() {
 }
 
 #[test]
+fn commands_without_a_capability_name_it_and_the_doctor() {
+    let _sandbox = Sandbox::new();
+    own().command("ip", &["netns", "add", "red"]).success();
+    let refused = |capability: &str, command: &str, parts: &[&str]| {
+        let without = format!("--bounding-set=-{capability}");
+        let words = command.split(' ');
+        let netns = netns_path();
+        let netns = netns.to_str().expect("a plain path");
+        let all: Vec<&str> = [without.as_str(), "--", netns].into_iter().chain(words).collect();
+        own().command("setpriv", &all).fails_with(parts);
+    };
+    for command in ["up", "plan", "down", "add blue", "del red", "exec red -- true", "flows"] {
+        refused("sys_admin", command, &["CAP_SYS_ADMIN", "`netns doctor`"]);
+    }
+    for command in ["up", "link set lo down", "bridge add br7", "addr add 10.0.0.1/24 lo"] {
+        refused("net_admin", command, &["CAP_NET_ADMIN", "`netns doctor`"]);
+    }
+    let names = own().command("ip", &["netns", "list"]).success();
+    assert_eq!(names.stdout.trim_end(), "red");
+}
+
+#[test]
 fn doctor_names_a_seccomp_filter_that_refuses_bpf() {
     let _sandbox = Sandbox::new();
     let mut doctor = Command::new(netns_path());

@@ -48,9 +48,12 @@ pub(super) fn sys(name: &str) -> anyhow::Result<()> {
         Err(Errno::EBUSY) => return Ok(()),
         Err(error) => return Err(error).context("cannot mount /sys"),
     }
+    // Each with all mounts below it: in a user namespace the kernel refuses to mount a part of what
+    // was mounted outside.
+    let whole = MsFlags::MS_BIND | MsFlags::MS_REC;
     for (path, old) in inner {
         let from = format!("/proc/self/fd/{}", old.as_raw_fd());
-        match mount(Some(from.as_str()), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
+        match mount(Some(from.as_str()), &path, None::<&str>, whole, None::<&str>) {
             // The new sysfs may lack a folder; then there is no place for the mount.
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(error) => {
@@ -61,14 +64,17 @@ pub(super) fn sys(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The mounts below /sys as open files, outermost first.
+/// The mounts below /sys as open files, without those that are below another one.
 fn mounts_below_sys() -> io::Result<Vec<(PathBuf, File)>> {
-    let mut found = Vec::new();
+    let mut found: Vec<(PathBuf, File)> = Vec::new();
     for line in fs::read_to_string("/proc/self/mountinfo")?.lines() {
         // The fifth field is the mount point (proc_pid_mountinfo(5)).
         let Some(path) = line.split(' ').nth(4).filter(|path| path.starts_with("/sys/")) else {
             continue;
         };
+        if found.iter().any(|(outer, _)| Path::new(path).starts_with(outer)) {
+            continue;
+        }
         // O_PATH is enough to mount from, and does not trigger automounts.
         match OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path) {
             Ok(file) => found.push((PathBuf::from(path), file)),

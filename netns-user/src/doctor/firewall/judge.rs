@@ -61,14 +61,14 @@ impl Firewall<'_> {
                 self.walk(self.chains.iter().find(is_it)?, path, depth + 1, may_pass)
             };
             let (end, leaves) = match &rule.action {
-                Action::Continue => (None, false),
+                Action::Continue | Action::Translate(_) => (None, false),
                 Action::Accept => (Some(Policy::Accept), true),
                 Action::Drop => (Some(Policy::Drop), true),
                 Action::Return => (None, true),
                 Action::Jump(name) => (named(name), false),
                 Action::Goto(name) => (named(name), true),
             };
-            let certain = !rule.conditions.contains(&Condition::Other);
+            let certain = !rule.conditions.iter().any(Condition::is_of_packet);
             if certain && (leaves || end.is_some()) {
                 return end;
             }
@@ -92,7 +92,7 @@ impl Firewall<'_> {
             Condition::Out(interface) => is_not(interface, to),
             // The first packet of a connection is not of an established one.
             Condition::Connection => true,
-            Condition::Other => false,
+            _ => false,
         }
     }
 }
@@ -108,12 +108,13 @@ mod tests {
             table: "filter".into(),
             name: name.into(),
             forward_policy: policy,
+            nat: None,
             rules,
         }
     }
 
     fn rule(conditions: Vec<Condition>, action: Action) -> Rule {
-        Rule { conditions, action }
+        Rule { number: 0, conditions, action }
     }
 
     fn named(name: &str) -> Interface {

@@ -2,11 +2,16 @@
 //!
 //! It uses the records of all labs and the resources of a topology, and changes nothing.
 
+pub(super) mod adoption;
 pub(super) mod machine;
+pub(super) mod requirements;
+pub(super) mod rights;
 
 use std::{collections::HashSet, io};
 
-use nix::{sys::utsname::uname, unistd::geteuid};
+use nix::sys::utsname::uname;
+
+pub use rights::require_root;
 
 use super::{
     error::LabError,
@@ -27,17 +32,9 @@ use crate::{
 /// `RT_TABLE_MAIN` of linux/rtnetlink.h.
 const MAIN_TABLE: u32 = 254;
 
-/// Requires root: namespaces, links and programs need CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF.
-///
-/// # Errors
-/// [`LabError::NotRoot`].
-pub fn require_root() -> Result<(), LabError> {
-    if geteuid().is_root() { Ok(()) } else { Err(LabError::NotRoot) }
-}
-
 /// Refuses a kernel that lacks a feature which every lab needs. Each feature is tried, because a
 /// release number does not show which features were backported.
-pub(in crate::lab) fn require_kernel() -> Result<(), LabError> {
+fn require_kernel() -> Result<(), LabError> {
     let Some(missing) = missing_feature(&probe::has_tcx(), &probe::fib_source()) else {
         return Ok(());
     };

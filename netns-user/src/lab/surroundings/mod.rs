@@ -2,6 +2,8 @@
 //!
 //! Everything here only reads, for `doctor` and for the warnings of commands.
 
+pub(crate) mod other_masquerades;
+pub(crate) mod other_nats;
 pub(crate) mod queues;
 pub(crate) mod shadowed;
 pub(crate) mod uncovered;

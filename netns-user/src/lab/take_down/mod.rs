@@ -1,8 +1,10 @@
-//! Takes labs down: by their record, or without a record by the marks that they leave.
+//! Takes labs down: by their record, or without a record by the marks that they leave. Gives a
+//! network that was made by hand back, if no lab could be made of it.
 //!
 //! Both go on after a failure and report all failures. They use the record, the actual state and
 //! `forwarding`.
 
+pub(super) mod adopted;
 pub(super) mod recorded;
 pub(super) mod unrecorded;
 

@@ -7,8 +7,13 @@ use std::{
     os::fd::AsRawFd as _,
 };
 
-use super::ruleset::{
-    Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule, text,
+use ipnet::Ipv4Net;
+
+use super::{
+    ruleset::{
+        Action, Chain, Condition, Interface, InterfaceName, NatHook, Origin, Policy, Rule, text,
+    },
+    xt,
 };
 use crate::net::NetError;
 
@@ -16,8 +21,17 @@ use crate::net::NetError;
 const GET_INFO: libc::c_int = 64;
 const GET_ENTRIES: libc::c_int = 65;
 
-/// `NF_INET_FORWARD`, an index into the table's hooks.
+/// `NF_INET_…`, indexes into the table's hooks.
+const PREROUTING: usize = 0;
 const FORWARD: usize = 2;
+const POSTROUTING: usize = 4;
+
+/// The hooks that are read of a table, with the names of their chains.
+const HOOKS: [(usize, &str); 2] = [(PREROUTING, "PREROUTING"), (POSTROUTING, "POSTROUTING")];
+const FORWARD_HOOK: [(usize, &str); 1] = [(FORWARD, "FORWARD")];
+
+/// The table that translates addresses.
+const NAT: &str = "nat";
 
 /// Bytes of a table's name, of `struct ipt_getinfo`, of the part before the entries in `struct
 /// ipt_get_entries`, of `struct ipt_entry`, and of the header of a match or target.
@@ -48,7 +62,7 @@ pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
         Err(error) => return Err(NetError::refused("list the tables of iptables", error)),
     };
     let mut chains = Vec::new();
-    for table in names.lines().filter(|table| *table != "nat") {
+    for table in names.lines() {
         let action = || format!("read the table {table} of iptables-legacy");
         let bytes = read(table).map_err(|error| NetError::refused(action(), error))?;
         chains.extend(parse(table, &bytes.0, &bytes.1).ok_or_else(|| NetError::Protocol {
@@ -131,18 +145,28 @@ impl<'a> Entry<'a> {
                     _ => Action::Continue,
                 },
             },
-            "REJECT" => Action::Drop,
-            _ => Action::Continue,
+            name => xt::action(name, self.data),
         })
     }
 
     fn conditions(&self) -> Option<Vec<Condition>> {
         let bytes = self.bytes;
         let mut conditions = Vec::new();
-        // Source and destination masks, the protocol, and the flag for fragments.
-        let addresses = bytes[8..16].iter().any(|byte| *byte != 0);
-        if addresses || bytes[80..82] != [0, 0] || bytes[82] & FRAGMENT != 0 {
-            conditions.push(Condition::Other);
+        let network = |address: usize, mask: usize| {
+            let octets =
+                |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(&bytes[at..at + 4]).ok()?));
+            Ipv4Net::with_netmask(octets(address)?, octets(mask)?).ok()
+        };
+        let is_plain = bytes[83] & !(NOT_IN | NOT_OUT) == 0 && bytes[82] & FRAGMENT == 0;
+        match (network(0, 8), network(4, 12), bytes[81]) {
+            // `proto` has 16 bits.
+            (Some(source), Some(destination), 0) if is_plain => {
+                let addresses = [Condition::Source(source), Condition::Destination(destination)];
+                let protocol = Some(Condition::Protocol(bytes[80])).filter(|_| bytes[80] != 0);
+                conditions.extend(addresses.into_iter().filter(|it| !it.is_for_all()));
+                conditions.extend(protocol);
+            }
+            _ => conditions.push(Condition::Other),
         }
         let interface = |name: usize, mask: usize, flag: u8| {
             let compared = bytes[mask..mask + 16].iter().take_while(|byte| **byte != 0).count();
@@ -154,24 +178,34 @@ impl<'a> Entry<'a> {
         let mut extension = ENTRY;
         while extension < self.target {
             let name = text(bytes.get(extension + 2..extension + EXTENSION - 1)?);
-            conditions.extend(Condition::of_match(&name));
-            extension += usize::from(half(bytes, extension)?).max(1);
+            let end = extension + usize::from(half(bytes, extension)?).max(1);
+            let data = bytes.get(extension + EXTENSION..end).unwrap_or_default();
+            conditions.extend(xt::condition(&name, data));
+            extension = end;
         }
         Some(conditions)
     }
 }
 
-/// The chain FORWARD and the chains that rules jump to; `None` if the bytes cannot be understood.
+/// The chains of the hooks that matter and the chains that rules jump to; `None` if the bytes
+/// cannot be understood.
 fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
-    let hooks = word(info, NAME)?;
-    if hooks & (1 << FORWARD) == 0 {
+    let valid = word(info, NAME)?;
+    let hooks: &[(usize, &str)] = if table == NAT { &HOOKS } else { &FORWARD_HOOK };
+    let hooks = hooks.iter().filter(|(hook, _)| valid & (1 << hook) != 0);
+    // The entries by their offset, the chains by the offset of their first rule, and the offsets of
+    // the policies.
+    let mut list = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    let mut bases = BTreeMap::new();
+    for (hook, name) in hooks {
+        let start = offset(info, NAME + 4 + 4 * hook)?;
+        names.insert(start, (*name).to_owned());
+        bases.insert(start, (*hook, offset(info, NAME + 24 + 4 * hook)?));
+    }
+    if bases.is_empty() {
         return Some(Vec::new());
     }
-    let forward = offset(info, NAME + 4 + 4 * FORWARD)?;
-    let policy_at = offset(info, NAME + 24 + 4 * FORWARD)?;
-    // The entries by their offset, and the chains by the offset of their first rule.
-    let mut list = BTreeMap::new();
-    let mut names = BTreeMap::from([(forward, "FORWARD".to_owned())]);
     let mut at = 0;
     while at < entries.len() {
         let entry = Entry::at(entries, at)?;
@@ -183,14 +217,16 @@ fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
         at = next;
     }
     let chain = |(start, name): (&usize, &String)| {
-        let is_forward = *start == forward;
-        let ends =
-            |at: usize, entry: &Entry<'_>| entry.kind == "ERROR" || (is_forward && at == policy_at);
-        let rule = |(_, entry): (&usize, &Entry<'_>)| {
-            Some(Rule { conditions: entry.conditions()?, action: entry.action(&names)? })
+        let base = bases.get(start);
+        let is_end = |at: usize, entry: &Entry<'_>| {
+            entry.kind == "ERROR" || base.is_some_and(|(_, policy)| *policy == at)
         };
-        let rules = list.range(start..).take_while(|(at, entry)| !ends(**at, entry)).map(rule);
-        let policy = match list.get(&policy_at).and_then(|entry| entry.action(&names)) {
+        let rule = |(number, (_, entry)): (u64, (&usize, &Entry<'_>))| {
+            let (conditions, action) = (entry.conditions()?, entry.action(&names)?);
+            Some(Rule { number, conditions, action })
+        };
+        let rules = list.range(start..).take_while(|(at, entry)| !is_end(**at, entry));
+        let policy = |at: usize| match list.get(&at).and_then(|entry| entry.action(&names)) {
             Some(Action::Drop) => Policy::Drop,
             _ => Policy::Accept,
         };
@@ -198,8 +234,13 @@ fn parse(table: &str, info: &[u8], entries: &[u8]) -> Option<Vec<Chain>> {
             origin: Origin::Legacy,
             table: table.to_owned(),
             name: name.clone(),
-            forward_policy: is_forward.then_some(policy),
-            rules: rules.collect::<Option<_>>()?,
+            forward_policy: base.filter(|(hook, _)| *hook == FORWARD).map(|(_, at)| policy(*at)),
+            nat: base.and_then(|(hook, _)| match *hook {
+                PREROUTING => Some(NatHook::Prerouting),
+                POSTROUTING => Some(NatHook::Postrouting),
+                _ => None,
+            }),
+            rules: (1..).zip(rules).map(rule).collect::<Option<_>>()?,
         })
     };
     // After the last entry there is no chain.

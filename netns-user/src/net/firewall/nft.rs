@@ -1,6 +1,6 @@
 //! Reads nftables by netlink (linux/netfilter/nf_tables.h).
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{fs, path::Path};
 
 use libc::{
     NFNL_SUBSYS_NFTABLES, NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_IPV4, NFT_MSG_GETCHAIN,
@@ -12,8 +12,10 @@ use netlink_packet_core::{
 };
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use super::ruleset::{
-    Action, Chain, Condition, Interface, InterfaceName, Origin, Policy, Rule, text,
+use super::{
+    attributes::Attributes,
+    nft_rule,
+    ruleset::{Chain, NatHook, Origin, Policy},
 };
 use crate::net::{NetError, exchange::exchange};
 
@@ -42,7 +44,9 @@ pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
             (Some(chain.origin), &chain.table, &chain.name) == (its.0, &its.1, &its.2)
         };
         if let Some(chain) = chains.iter_mut().find(is_its) {
-            chain.rules.push(rule(attributes.at(4)));
+            // `NFTA_RULE_HANDLE`.
+            let handle = attributes.long(3).unwrap_or(0);
+            chain.rules.push(nft_rule::read(handle, attributes.at(4)));
         }
     }
     Ok(chains)
@@ -104,154 +108,26 @@ impl Answer {
     }
 }
 
-/// Attributes one after the other. A missing one is read as an empty one.
-#[derive(Clone, Copy)]
-struct Attributes<'a>(&'a [u8]);
-
-impl<'a> Attributes<'a> {
-    fn all(self) -> impl Iterator<Item = (u16, Self)> {
-        NlasIterator::new(self.0).flatten().map(|attribute| {
-            let value = &attribute.into_inner()[4..];
-            (attribute.kind(), Attributes(&value[..attribute.value_length()]))
-        })
-    }
-
-    fn at(self, kind: u16) -> Self {
-        self.all().find(|(found, _)| *found == kind).map_or(Attributes(&[]), |(_, value)| value)
-    }
-
-    fn text(self, kind: u16) -> String {
-        text(self.at(kind).0)
-    }
-
-    fn number(self, kind: u16) -> Option<c_int> {
-        Some(c_int::from_be_bytes(self.at(kind).0.try_into().ok()?))
-    }
-}
-
 /// A chain without its rules.
 fn chain(answer: &Answer) -> Option<Chain> {
     let chain = answer.attributes();
     // `NFTA_CHAIN_POLICY`, and `NFTA_HOOK_HOOKNUM` in `NFTA_CHAIN_HOOK`.
     let dropped = chain.number(5) == Some(libc::NF_DROP);
-    let forwards = chain.at(4).number(1) == Some(libc::NF_INET_FORWARD);
+    let hook = chain.at(4).number(1);
+    // `NFTA_CHAIN_TYPE`.
+    let nat = match (chain.text(7).as_str(), hook) {
+        ("nat", Some(libc::NF_INET_PRE_ROUTING)) => Some(NatHook::Prerouting),
+        ("nat", Some(libc::NF_INET_POST_ROUTING)) => Some(NatHook::Postrouting),
+        _ => None,
+    };
     let policy = if dropped { Policy::Drop } else { Policy::Accept };
     Some(Chain {
         origin: answer.origin()?,
         // `NFTA_CHAIN_TABLE` and `NFTA_CHAIN_NAME`.
         table: chain.text(1),
         name: chain.text(3),
-        forward_policy: forwards.then_some(policy),
+        forward_policy: (hook == Some(libc::NF_INET_FORWARD)).then_some(policy),
+        nat,
         rules: Vec::new(),
     })
-}
-
-/// The content of a register that can be judged.
-#[derive(Clone, Copy)]
-enum Loaded {
-    Interface { condition: fn(Interface) -> Condition, by_index: bool },
-    Connection,
-}
-
-fn rule(expressions: Attributes<'_>) -> Rule {
-    let mut rule = Rule { conditions: Vec::new(), action: Action::Continue };
-    let mut registers: HashMap<c_int, Loaded> = HashMap::new();
-    for (_, expression) in expressions.all() {
-        // `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.
-        let (name, data) = (expression.text(1), expression.at(2));
-        let register = |kind| data.number(kind).and_then(|number| registers.get(&number).copied());
-        match name.as_str() {
-            // `NFTA_META_DREG` and `NFTA_META_KEY`, `NFTA_CT_DREG` and `NFTA_CT_KEY`.
-            "meta" | "ct" => {
-                if let Some(register) = data.number(1) {
-                    registers.remove(&register);
-                    let loaded = data.number(2).and_then(|key| loaded(&name, key));
-                    registers.extend(loaded.map(|loaded| (register, loaded)));
-                }
-            }
-            // `NFTA_CMP_SREG`, `NFTA_CMP_OP`, and `NFTA_DATA_VALUE` in `NFTA_CMP_DATA`.
-            "cmp" => rule.conditions.push(match (register(1), data.number(2)) {
-                (Some(Loaded::Connection), _) => Condition::Connection,
-                (
-                    Some(Loaded::Interface { condition, by_index }),
-                    Some(operator @ (libc::NFT_CMP_EQ | libc::NFT_CMP_NEQ)),
-                ) => condition(Interface {
-                    name: interface_name(data.at(3).at(1).0, by_index),
-                    negated: operator == libc::NFT_CMP_NEQ,
-                }),
-                _ => Condition::Other,
-            }),
-            // The sets are not read: neither whether the condition holds is known, nor the verdict
-            // of a map.
-            "lookup" => {
-                // `NFTA_LOOKUP_SREG` and `NFTA_LOOKUP_DREG`.
-                let state = matches!(register(2), Some(Loaded::Connection));
-                rule.conditions.push(if state { Condition::Connection } else { Condition::Other });
-                if data.number(3) == Some(libc::NFT_REG_VERDICT) {
-                    rule.action = Action::Accept;
-                }
-            }
-            // `NFTA_DATA_VERDICT` in `NFTA_IMMEDIATE_DATA`.
-            "immediate" => rule.action = verdict(data.at(2).at(2)).unwrap_or(rule.action),
-            "reject" => rule.action = Action::Drop,
-            // `NFTA_TARGET_NAME` and `NFTA_MATCH_NAME`, of iptables.
-            "target" if matches!(data.text(1).as_str(), "REJECT" | "DROP") => {
-                rule.action = Action::Drop;
-            }
-            "match" => rule.conditions.extend(Condition::of_match(&data.text(1))),
-            "limit" | "quota" | "connlimit" | "range" | "dynset" | "synproxy" | "queue" => {
-                rule.conditions.push(Condition::Other);
-            }
-            // A changed register still holds the same thing.
-            "target" | "bitwise" => {}
-            // Addresses and the like; any other value that it loads is unknown here.
-            _ => registers.clear(),
-        }
-    }
-    rule
-}
-
-fn loaded(expression: &str, key: c_int) -> Option<Loaded> {
-    let interface = |condition, by_index| Some(Loaded::Interface { condition, by_index });
-    match (expression, key) {
-        ("ct", libc::NFT_CT_STATE) => Some(Loaded::Connection),
-        ("meta", libc::NFT_META_IIFNAME) => interface(Condition::In, false),
-        ("meta", libc::NFT_META_OIFNAME) => interface(Condition::Out, false),
-        ("meta", libc::NFT_META_IIF) => interface(Condition::In, true),
-        ("meta", libc::NFT_META_OIF) => interface(Condition::Out, true),
-        _ => None,
-    }
-}
-
-fn interface_name(data: &[u8], by_index: bool) -> InterfaceName {
-    match data.try_into() {
-        Ok(index) if by_index => InterfaceName::Index(u32::from_ne_bytes(index)),
-        _ => InterfaceName::compared(data),
-    }
-}
-
-/// `NFTA_VERDICT_CODE` and `NFTA_VERDICT_CHAIN`.
-fn verdict(verdict: Attributes<'_>) -> Option<Action> {
-    match verdict.number(1)? {
-        libc::NFT_JUMP => Some(Action::Jump(verdict.text(2))),
-        libc::NFT_GOTO => Some(Action::Goto(verdict.text(2))),
-        libc::NFT_RETURN => Some(Action::Return),
-        libc::NF_DROP => Some(Action::Drop),
-        libc::NF_ACCEPT => Some(Action::Accept),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_without_a_final_zero_is_a_prefix() {
-        assert_eq!(interface_name(b"br-a\0", false), InterfaceName::Exact("br-a".into()));
-        assert_eq!(interface_name(b"br-a\0\0\0\0", false), InterfaceName::Exact("br-a".into()));
-        assert_eq!(interface_name(b"br-", false), InterfaceName::Prefix("br-".into()));
-        let index = 7_u32.to_ne_bytes();
-        assert_eq!(interface_name(&index, true), InterfaceName::Index(7));
-    }
 }

@@ -1,4 +1,9 @@
-//! Chains and rules of a packet filter, as far as they decide about forwarded packets.
+//! Chains and rules of a packet filter, as far as they decide about forwarded packets or translate
+//! their addresses.
+
+use std::{net::Ipv4Addr, ops::RangeInclusive};
+
+use ipnet::Ipv4Net;
 
 /// The subsystem that has a chain, and the packets that its table is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +27,18 @@ pub struct Chain {
     /// The policy for packets that no rule decides, of a chain that the kernel calls for each
     /// forwarded packet; `None` for chains that only rules jump to.
     pub forward_policy: Option<Policy>,
+    /// Where the kernel calls it to translate addresses; `None` for all other chains.
+    pub nat: Option<NatHook>,
     pub rules: Vec<Rule>,
+}
+
+/// Where a chain translates addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NatHook {
+    /// Destinations, of packets that come in.
+    Prerouting,
+    /// Sources, of packets that go out.
+    Postrouting,
 }
 
 /// The policy of a chain.
@@ -35,6 +51,8 @@ pub enum Policy {
 /// A rule: an action, and the conditions for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
+    /// Its handle in nftables, or its number in its chain of iptables-legacy.
+    pub number: u64,
     pub conditions: Vec<Condition>,
     pub action: Action,
 }
@@ -46,18 +64,24 @@ pub enum Condition {
     Out(Interface),
     /// The state of its connection; the usual rules accept established ones.
     Connection,
-    /// A condition that depends on the packet itself.
+    /// The number of the protocol.
+    Protocol(u8),
+    DestinationPort(RangeInclusive<u16>),
+    Source(Ipv4Net),
+    Destination(Ipv4Net),
+    /// Any other condition that depends on the packet itself.
     Other,
 }
 
 impl Condition {
-    /// The condition of a match of iptables; `None` for a comment, which matches everything.
-    pub(super) fn of_match(name: &str) -> Option<Self> {
-        match name {
-            "conntrack" | "state" => Some(Self::Connection),
-            "comment" => None,
-            _ => Some(Self::Other),
-        }
+    /// Whether it depends on more than the way of the packet and the state of its connection.
+    pub fn is_of_packet(&self) -> bool {
+        !matches!(self, Self::In(_) | Self::Out(_) | Self::Connection)
+    }
+
+    /// Whether it is a network of all addresses, which every packet has.
+    pub(super) fn is_for_all(&self) -> bool {
+        matches!(self, Self::Source(net) | Self::Destination(net) if net.prefix_len() == 0)
     }
 }
 
@@ -97,6 +121,16 @@ pub enum Action {
     Goto(String),
     /// Counts, logs or marks, and continues with the next rule.
     Continue,
+    Translate(Translation),
+}
+
+/// The address and port that a rule translates to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// `None`: the address of the interface.
+    pub address: Option<Ipv4Addr>,
+    /// `None`: the port stays.
+    pub port: Option<u16>,
 }
 
 /// A text that ends at the first zero byte.
