@@ -1,5 +1,5 @@
-//! Files of other programs: YAML, and the keys of containerlab and docker compose. An error for them
-//! says what a lab has instead.
+//! Files of other programs: YAML, and the keys of containerlab and docker compose. An error for
+//! them says what a lab has instead.
 
 use super::error::Fault;
 

@@ -60,8 +60,8 @@ impl Topology {
     }
 
     /// Reads what [`to_toml`](Self::to_toml) has written, for a lab that is up. Its parts were
-    /// checked against each other when the lab was built, maybe by a version that allowed more: such
-    /// a lab can still be changed and taken down.
+    /// checked against each other when the lab was built, maybe by a version that allowed more:
+    /// such a lab can still be changed and taken down.
     ///
     /// # Errors
     /// When it is not the text of a lab.

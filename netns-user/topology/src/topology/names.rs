@@ -3,8 +3,8 @@
 use super::limits::{INTERFACE_NAME, LAB_NAME, NAMESPACE_NAME};
 
 /// Why `name` is not valid for a network interface; `None` when it is. These are the kernel's
-/// rules (dev_valid_name), and '%', which the kernel takes for a pattern. The settings of an interface
-/// are in /proc/sys/net/ipv4/conf/NAME, where `all` and `default` stand for others.
+/// rules (dev_valid_name), and '%', which the kernel takes for a pattern. The settings of an
+/// interface are in /proc/sys/net/ipv4/conf/NAME, where `all` and `default` stand for others.
 pub fn interface_fault(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("it is empty".into())

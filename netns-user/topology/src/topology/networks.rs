@@ -24,8 +24,8 @@ pub struct Networks<'a> {
     bridges: Vec<(RouterName<'a>, Ipv4Net)>,
     /// Subnets of cables that have an end in the router.
     cables: Vec<(RouterName<'a>, Ipv4Net)>,
-    /// Addresses that a router delivers to: of namespaces and plugged-in uplinks on its bridges, and
-    /// at the other ends of its cables.
+    /// Addresses that a router delivers to: of namespaces and plugged-in uplinks on its bridges,
+    /// and at the other ends of its cables.
     holders: HashMap<Ipv4Addr, Vec<RouterName<'a>>>,
     /// Destinations of routes, without default routes.
     routes: Vec<(RouterName<'a>, Ipv4Net)>,

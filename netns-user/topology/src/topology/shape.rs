@@ -1,5 +1,5 @@
-//! Tables and lists of tables in the places of each other: `[bridge]` for `[[bridge]]`, `[[nat]]` for
-//! `[nat]`. They are reported and put right, so that the faults in them are found too.
+//! Tables and lists of tables in the places of each other: `[bridge]` for `[[bridge]]`, `[[nat]]`
+//! for `[nat]`. They are reported and put right, so that the faults in them are found too.
 
 use std::mem;
 

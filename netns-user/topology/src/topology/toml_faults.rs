@@ -21,9 +21,9 @@ const LARGEST: usize = 1 << 18;
 /// How many faults of one statement are kept.
 const OF_STATEMENT: usize = 20;
 
-/// Finds the faults of a text. Returns the text with blanks in the place of all that cannot be read,
-/// so that what is left has its positions; `None` where the text is too large for that. `first` is
-/// the error of the whole text.
+/// Finds the faults of a text. Returns the text with blanks in the place of all that cannot be
+/// read, so that what is left has its positions; `None` where the text is too large for that.
+/// `first` is the error of the whole text.
 pub(super) fn find(text: &str, first: &Error, faults: &mut Vec<Fault>) -> Option<String> {
     if text.len() > LARGEST {
         let span = first.span().unwrap_or(0..0);
