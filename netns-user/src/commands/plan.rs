@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 use anstyle::Style;
 use serde_json::json;
 
-use super::{print, up::tell_edited, wanted};
+use super::{print, up::tell_kept, wanted};
 use crate::{
     cli::PlanArgs,
-    lab::{self, ChangeKind, PlannedChange},
+    lab::{self, ChangeKind, KeptFiles, PlannedChange},
     output::{
         style::{BAD, FIGURE, GOOD, HEADING, paint},
         table,
@@ -26,16 +26,17 @@ pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let plan = lab::plan(&topology)?;
     let changes = plan.planned_changes();
-    let edited = lab::edited_resolvers(&topology);
+    let kept = KeptFiles::of(&topology);
     let value = json!({
         "lab": plan.lab(),
         "changes": changes,
         "commands": plan.commands(),
-        "edited": edited,
+        "edited": kept.edited(),
+        "own_hosts": kept.own_hosts,
     });
     print(json, &value, |_| render(plan.lab(), &changes, args.all))?;
     if !json {
-        tell_edited(&edited);
+        tell_kept(&kept);
     }
     Ok(ExitCode::SUCCESS)
 }

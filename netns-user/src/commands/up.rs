@@ -9,7 +9,7 @@ use super::{TerminalProgress, change::apply, forward::tell_shadowed, wanted};
 use crate::{
     cli::UpArgs,
     demo::Interrupt,
-    lab::{self, LabError, LabRecord, ShadowedListener, UncoveredInterface, UpOutcome},
+    lab::{self, KeptFiles, LabError, LabRecord, ShadowedListener, UncoveredInterface, UpOutcome},
     topology::Topology,
 };
 
@@ -41,11 +41,12 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
             notes(&uncovered).lines().for_each(|line| crate::tell!("{line}"));
             tell_shadowed(&shadowed);
         }
-        let edited = lab::edited_resolvers(&topology);
+        let kept = KeptFiles::of(&topology);
         if !json {
-            tell_edited(&edited);
+            tell_kept(&kept);
         }
-        Ok(Done { lab: name, outcome, uncovered, shadowed, edited })
+        let edited = kept.edited();
+        Ok(Done { lab: name, outcome, uncovered, shadowed, edited, own_hosts: kept.own_hosts })
     };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
     match apply(args.changing, json, &commands, act, text) {
@@ -70,6 +71,8 @@ struct Done<'a> {
     shadowed: Vec<ShadowedListener>,
     /// Files of the lab that were changed by hand, and are kept.
     edited: Vec<PathBuf>,
+    /// Hosts files of its namespaces that netns has not made, and keeps.
+    own_hosts: Vec<PathBuf>,
 }
 
 impl Done<'_> {
@@ -97,9 +100,16 @@ fn uncovered(lab: &str) -> Result<Vec<UncoveredInterface>, LabError> {
     lab::uncovered(&LabRecord::load(lab)?.topology)
 }
 
-/// Names the files of the lab that were changed by hand and are therefore kept.
-pub(super) fn tell_edited(edited: &[PathBuf]) {
-    for file in edited {
+/// Names the files of the lab that somebody has edited or made and are therefore kept.
+pub(super) fn tell_kept(kept: &KeptFiles) {
+    for file in &kept.own_hosts {
+        crate::tell!(
+            "note: {} was not made by netns, so `netns up` keeps it; delete it and run `netns up` \
+             again to have the names of the lab in this namespace",
+            file.display()
+        );
+    }
+    for file in kept.edited() {
         crate::tell!(
             "note: {} was changed by hand, so `netns up` keeps it; delete it to have it written \
              again",

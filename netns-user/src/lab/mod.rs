@@ -45,7 +45,7 @@ pub(crate) use preflight::{
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use resources::Deviation;
-pub(crate) use status::edited_resolvers;
+pub(crate) use status::kept_files::KeptFiles;
 pub use status::{LabStatus, Part, PartKind, status};
 pub(crate) use surroundings::{
     queues::{QueueOnPort, queues_on_ports},

@@ -23,7 +23,7 @@ pub struct PlannedChange {
     pub kind: &'static str,
     pub name: String,
     pub detail: String,
-    /// The new namespace that this belongs to.
+    /// The new namespace that this belongs to, or the removed one.
     pub part_of: Option<String>,
 }
 
@@ -51,13 +51,15 @@ pub(in crate::lab) fn network_line(
         }
     }
     let part_of = match &change.resource {
-        Resource::Namespace { .. } => None,
+        Resource::Namespace { .. } | Resource::Hosts { .. } => None,
         Resource::Bridge { interface, .. } | Resource::Address { interface, .. } => {
             made(&interface.netns)
         }
         Resource::Cable(cable) => made(&cable.far.netns).or_else(|| made(&cable.near.netns)),
         Resource::Route { netns, .. } => made(netns),
-        Resource::Resolver { namespace, .. } => made(&Netns::named(namespace)),
+        Resource::Resolver { namespace, .. } | Resource::HostsLink { namespace, .. } => {
+            made(&Netns::named(namespace))
+        }
     };
     PlannedChange { verb, kind, name, detail, part_of }
 }

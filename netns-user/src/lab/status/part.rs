@@ -16,6 +16,8 @@ pub enum PartKind {
     Route,
     #[serde(rename = "name servers")]
     Resolver,
+    #[serde(rename = "hosts file")]
+    Hosts,
     Datapath,
 }
 
@@ -30,6 +32,7 @@ impl PartKind {
             Self::Address => "address",
             Self::Route => "route",
             Self::Resolver => "name servers",
+            Self::Hosts => "hosts file",
             Self::Datapath => "datapath",
         }
     }
