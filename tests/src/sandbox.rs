@@ -22,9 +22,10 @@ use crate::{own, wait::DEADLINE};
 pub const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
 
 /// Puts the calling thread into new mount and network namespaces with an empty /run/netns, an empty
-/// bpffs, only a loopback interface, and a copy of /etc without name servers. This is the machine that a test talks about; the real one
-/// is never touched. Names cannot clash between tests that run in parallel. When the last process
-/// and thread in the sandbox end, the kernel removes everything, also after a panic.
+/// bpffs, only a loopback interface, and a copy of /etc without name servers. This is the machine
+/// that a test talks about; the real one is never touched. Names cannot clash between tests that
+/// run in parallel. When the last process and thread in the sandbox end, the kernel removes
+/// everything, also after a panic.
 #[derive(Debug)]
 pub struct Sandbox {
     mounts: OwnedFd,
