@@ -8,7 +8,8 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write as _},
     os::unix::fs::{
-        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+        DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _,
+        PermissionsExt as _, fchown,
     },
     path::{Path, PathBuf},
 };
@@ -18,6 +19,9 @@ use nix::{
     sys::stat::{Mode, umask},
     unistd::{Uid, mkstemp},
 };
+
+/// The folder of all labs' records. The next boot empties it.
+pub const LABS: &str = "/run/netns-labs";
 
 /// The beginning of the random names of incomplete files.
 pub const UNFINISHED: &str = ".netns-";
@@ -35,6 +39,21 @@ const MOST_LINKS: usize = 40;
 /// When it cannot be written; then nothing has changed.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     put(path, text.as_bytes(), READABLE_FILE, None)
+}
+
+/// Writes over a file in a folder of root, in place: whoever has opened or mounted it sees the new
+/// text. A reader may see a part of it while it is written. A symbolic link is not followed.
+///
+/// # Errors
+/// When it is no regular file or cannot be written; its content may be incomplete then.
+pub fn overwrite(path: &Path, text: &str) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.set_len(text.len() as u64)?;
+    file.set_permissions(Permissions::from_mode(READABLE_FILE))
 }
 
 /// Appends to a file that every user can read, in a folder of root. Creates the file if necessary.
@@ -190,6 +209,23 @@ mod tests {
         assert_eq!(mode(&file), 0o644);
         assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
         assert_eq!(names(folder.path()), ["other", "state"]);
+    }
+
+    #[test]
+    fn a_file_is_overwritten_in_place_and_a_link_is_not_followed() {
+        let folder = tempdir().unwrap();
+        let (file, link) = (folder.path().join("hosts"), folder.path().join("link"));
+        fs::write(&file, "a longer text").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let reader = File::open(&file).unwrap();
+        overwrite(&file, "new").unwrap();
+        assert_eq!(io::read_to_string(reader).unwrap(), "new");
+        assert_eq!(mode(&file), 0o644);
+        symlink(&file, &link).unwrap();
+        overwrite(&link, "newer").unwrap_err();
+        overwrite(&folder.path().join("nowhere"), "new").unwrap_err();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["hosts", "link"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The state of all namespaces of a test's machine, for comparison.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::Value;
 
@@ -17,7 +17,8 @@ pub fn ports_settle() {
     });
 }
 
-/// The links of each namespace with their settings, addresses and routes, a line for each.
+/// The links of each namespace with their settings, addresses and routes, a line for each, and its
+/// files in /etc/netns.
 ///
 /// # Panics
 /// When `ip` fails.
@@ -63,7 +64,22 @@ pub fn host_state() -> BTreeSet<String> {
             facts.insert(format!("{name} route {}", keys.map(of).concat()));
         }
     }
+    facts.extend(files_of_namespaces());
     facts
+}
+
+/// Each file below /etc/netns, with the target of a link and the text.
+fn files_of_namespaces() -> Vec<String> {
+    let folders = fs::read_dir("/etc/netns").into_iter().flatten().flatten();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten());
+    let fact = |path: PathBuf| {
+        let target = fs::read_link(&path).unwrap_or_default();
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let own = text.lines().filter(|line| !line.starts_with('#'));
+        let lines: Vec<&str> = own.collect();
+        format!("{} {} {lines:?}", path.display(), target.display())
+    };
+    files.flatten().map(|file| fact(file.path())).collect()
 }
 
 /// Expects the same state in two sandboxes: one built by `netns`, one by the commands of a script.

@@ -24,6 +24,7 @@ pub struct Machine {
     pub rules: Vec<String>,
     pub pins: BTreeSet<PathBuf>,
     pub records: BTreeSet<PathBuf>,
+    pub files: BTreeSet<PathBuf>,
     pub mounts: BTreeSet<String>,
     pub sysctls: BTreeSet<String>,
     pub rcu_expedited: String,
@@ -44,6 +45,7 @@ impl Machine {
             rules: lines_of_ip(&["rule", "show"]),
             pins: files_below("/sys/fs/bpf"),
             records: files_below("/run/netns-labs"),
+            files: files_below("/etc/netns"),
             mounts: mounts(),
             sysctls: sysctls(),
             rcu_expedited: fs::read_to_string(RCU_EXPEDITED).expect("the setting"),
@@ -64,6 +66,7 @@ impl Machine {
             ("rules", format!("{:#?}", self.rules), format!("{:#?}", now.rules)),
             ("pins", format!("{:#?}", self.pins), format!("{:#?}", now.pins)),
             ("records", format!("{:#?}", self.records), format!("{:#?}", now.records)),
+            ("files", format!("{:#?}", self.files), format!("{:#?}", now.files)),
             ("mounts", format!("{:#?}", self.mounts), format!("{:#?}", now.mounts)),
             ("processes", format!("{:#?}", self.processes), format!("{:#?}", now.processes)),
         ];

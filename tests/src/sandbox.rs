@@ -3,6 +3,7 @@
 use std::{
     ffi::CString,
     fs::{self, File},
+    io,
     marker::PhantomData,
     os::fd::OwnedFd,
     path::Path,
@@ -21,9 +22,10 @@ use crate::{own, wait::DEADLINE};
 pub const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
 
 /// Puts the calling thread into new mount and network namespaces with an empty /run/netns, an empty
-/// bpffs and only a loopback interface. This is the machine that a test talks about; the real one
-/// is never touched. Names cannot clash between tests that run in parallel. When the last process
-/// and thread in the sandbox end, the kernel removes everything, also after a panic.
+/// bpffs, only a loopback interface, and a copy of /etc without name servers. This is the machine
+/// that a test talks about; the real one is never touched. Names cannot clash between tests that
+/// run in parallel. When the last process and thread in the sandbox end, the kernel removes
+/// everything, also after a panic.
 #[derive(Debug)]
 pub struct Sandbox {
     mounts: OwnedFd,
@@ -57,19 +59,11 @@ impl Sandbox {
         fs::create_dir("/run/netns").expect("/run/netns");
         mount_on("tmpfs", "/run/netns", Some("tmpfs"), MsFlags::empty(), "mode=755");
         mount_on("bpf", "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), "mode=700");
+        private_etc();
         without_name_servers();
         replace_rcu_expedited();
         own().command("ip", &["link", "set", "lo", "up"]).success();
         sandbox
-    }
-
-    /// Makes /etc writable without changing the real machine's.
-    pub fn private_etc(&self) {
-        for folder in ["/run/etc-upper", "/run/etc-work"] {
-            fs::create_dir(folder).expect("a folder in a new tmpfs");
-        }
-        let options = "lowerdir=/etc,upperdir=/run/etc-upper,workdir=/run/etc-work";
-        mount_on("overlay", "/etc", Some("overlay"), MsFlags::empty(), options);
     }
 
     /// Makes the real [`RCU_EXPEDITED`] visible again, for the benchmark: it measures times and
@@ -153,14 +147,27 @@ fn without_mounts_below_run() {
     }
 }
 
+/// Makes /etc writable without changing the real machine's: a lab makes files in /etc/netns.
+fn private_etc() {
+    for folder in ["/run/etc-upper", "/run/etc-work"] {
+        fs::create_dir(folder).expect("a folder in a new tmpfs");
+    }
+    let options = "lowerdir=/etc,upperdir=/run/etc-upper,workdir=/run/etc-work";
+    mount_on("overlay", "/etc", Some("overlay"), MsFlags::empty(), options);
+    // A lab of the real machine is none of the test's.
+    match fs::remove_dir_all("/etc/netns") {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => panic!("/etc/netns: {error}"),
+        _ => {}
+    }
+}
+
 /// Empties the list of name servers. None of them is reachable from the sandbox, and some tools
 /// would query them and wait.
 fn without_name_servers() {
     let list = Path::new("/etc/resolv.conf");
     // With systemd-resolved it is a link into the old /run, which is hidden now.
     if list.exists() {
-        fs::write("/run/resolv.conf", "").expect("a file in a new tmpfs");
-        mount_on("/run/resolv.conf", "/etc/resolv.conf", None, MsFlags::MS_BIND, "");
+        fs::write(list, "").expect("a file in a private /etc");
     }
 }
 

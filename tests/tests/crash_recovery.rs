@@ -161,8 +161,7 @@ fn kill_and_look(labs: &Labs, victim: Victim, destination: &str) {
 }
 
 fn in_a_namespace(other: &LabFile, victim: Victim) {
-    let sandbox = Sandbox::new();
-    sandbox.private_etc();
+    let _sandbox = Sandbox::new();
     kill_and_look(&Labs::write(&lecture(), other), victim, "8.8.8.8");
 }
 

@@ -140,8 +140,7 @@ fn two_bridges_of_two_sizes() {
 
 #[test]
 fn many() {
-    let sandbox = Sandbox::new();
-    sandbox.private_etc();
+    let _sandbox = Sandbox::new();
     example_is_up("many.toml");
     let name = |number: u32| format!("w-{number}");
     let all: Vec<String> = (1..=200).flat_map(|number| addresses(&name(number))).collect();
@@ -231,7 +230,6 @@ fn each_of_two_uplinks_takes_over_when_the_other_fails() {
 #[test]
 fn lab_host() {
     let sandbox = Sandbox::new();
-    sandbox.private_etc();
     sandbox.with_uplink("enp3s0");
     let before = Machine::now();
     example_is_up("lab-host.toml");

@@ -13,13 +13,6 @@ use netns_tests::{LabFile, Output, Running, Sandbox, lecture, netns, netns_path,
 const FILE: &str = "/etc/netns/red/resolv.conf";
 const EDIT: &str = "nameserver 1.1.1.1\n";
 
-/// A sandbox with a private /etc.
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.private_etc();
-    sandbox
-}
-
 /// The lecture's lab, in which red has this name server.
 fn with_server(server: &str) -> LabFile {
     lecture().replace("name = \"red\"\n", &format!("name = \"red\"\ndns = [\"{server}\"]\n"))
@@ -50,7 +43,7 @@ fn seen_in_red() -> String {
 
 #[test]
 fn up_and_down_keep_an_edited_resolv_conf_and_say_so() {
-    let _sandbox = sandbox();
+    let _sandbox = Sandbox::new();
     let lab = with_server("9.9.9.9");
     let first = lab.up().success();
     assert!(!first.stderr.contains(FILE), "nobody has edited it: {first}");
@@ -77,7 +70,7 @@ fn up_and_down_keep_an_edited_resolv_conf_and_say_so() {
 
 #[test]
 fn new_servers_in_the_topology_replace_an_edited_resolv_conf() {
-    let _sandbox = sandbox();
+    let _sandbox = Sandbox::new();
     with_server("9.9.9.9").up().success();
     fs::write(FILE, EDIT).expect("a private file");
     let other = with_server("8.8.8.8");
@@ -93,7 +86,7 @@ fn new_servers_in_the_topology_replace_an_edited_resolv_conf() {
 
 #[test]
 fn files_left_by_an_earlier_lab_do_not_block_up() {
-    let _sandbox = sandbox();
+    let _sandbox = Sandbox::new();
     let lab = with_server("9.9.9.9");
     lab.up().success();
     let written = content();
@@ -118,7 +111,7 @@ fn files_left_by_an_earlier_lab_do_not_block_up() {
 
 #[test]
 fn a_resolv_conf_is_replaced_and_never_overwritten() {
-    let _sandbox = sandbox();
+    let _sandbox = Sandbox::new();
     with_server("9.9.9.9").up().success();
     let reader = fs::File::open(FILE).expect("a file");
     with_server("8.8.8.8").up().success();
@@ -131,7 +124,7 @@ fn a_resolv_conf_is_replaced_and_never_overwritten() {
 
 #[test]
 fn a_symbolic_link_as_resolv_conf_is_kept_and_never_followed() {
-    let _sandbox = sandbox();
+    let _sandbox = Sandbox::new();
     let lab = with_server("9.9.9.9");
     lab.up().success();
     fs::write("/etc/shared.conf", EDIT).expect("a private file");
@@ -153,7 +146,7 @@ fn a_symbolic_link_as_resolv_conf_is_kept_and_never_followed() {
 
 #[test]
 fn exec_keeps_its_name_servers_when_the_machines_resolv_conf_is_replaced() {
-    let _sandbox = sandbox();
+    let _sandbox = Sandbox::new();
     with_server("9.9.9.9").up().success();
     fs::create_dir_all("/run/stub").expect("a folder");
     fs::write("/run/stub/resolv.conf", "nameserver 127.0.0.53\n").expect("a file");

@@ -122,8 +122,7 @@ fn exec_passes_signals_to_its_command() {
 
 #[test]
 fn exec_sees_the_namespaces_own_resolv_conf() {
-    let sandbox = Sandbox::new();
-    sandbox.private_etc();
+    let _sandbox = Sandbox::new();
     let machines = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     fs::create_dir_all("/etc/netns/red").expect("a folder");
     fs::write("/etc/netns/red/resolv.conf", "nameserver 9.9.9.9\n").expect("a file");
@@ -140,8 +139,7 @@ fn exec_sees_the_namespaces_own_resolv_conf() {
 
 #[test]
 fn resolv_conf_lists_the_dns_servers_of_the_lab() {
-    let sandbox = Sandbox::new();
-    sandbox.private_etc();
+    let _sandbox = Sandbox::new();
     let before = Machine::now();
     let lab =
         netns_tests::lecture().replace("name = \"red\"\n", "name = \"red\"\ndns = [\"8.8.8.8\"]\n");

@@ -51,7 +51,8 @@ pub struct ListArgs {}
 /// Runs a command in a namespace. The command replaces this program, so it gets the signals, and
 /// its exit code is returned (a shell reports death by a signal as 128 plus the signal's number).
 /// The command sees the files of /etc/netns/NAME/ in place of those in /etc, for example
-/// resolv.conf, and the namespace's links in /sys.
+/// resolv.conf and hosts, and the namespace's links in /sys. In a lab, hosts has the names of all
+/// its namespaces.
 ///
 /// With --isolate the command also gets its own PID namespace and /proc, as in a container: `ps
 /// aux` shows only the command (PID 2), its children and a small init (PID 1). Signals and exit

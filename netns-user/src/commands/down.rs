@@ -138,12 +138,15 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     let lab = Some(name.to_owned());
     let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
-    let TakenDown { foreign, edited, processes, was_lost } = taken;
+    let TakenDown { foreign, edited, own_hosts, processes, was_lost } = taken;
     for name in foreign {
         crate::tell!("warning: namespace \"{name}\" was not deleted: the lab did not make it");
     }
     for file in edited {
         crate::tell!("note: {} was not deleted: it was changed by hand", file.display());
+    }
+    for file in own_hosts {
+        crate::tell!("note: {} was not deleted: netns has not made it", file.display());
     }
     if was_lost {
         crate::tell!(

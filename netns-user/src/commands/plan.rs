@@ -6,10 +6,10 @@ use anstyle::Style;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{print, up::tell_edited, wanted};
+use super::{print, up::tell_kept, wanted};
 use crate::{
     cli::PlanArgs,
-    lab::{self, ChangeKind, PlannedChange},
+    lab::{self, ChangeKind, KeptFiles, PlannedChange},
     output::{
         style::{BAD, FIGURE, GOOD, HEADING, PLAIN, paint},
         table,
@@ -31,7 +31,9 @@ pub(super) struct Planned<'a> {
     /// The equivalent commands, as a script for a shell.
     commands: Vec<String>,
     /// Files of the lab that were changed by hand, and are kept.
-    edited: &'a [PathBuf],
+    edited: Vec<PathBuf>,
+    /// Hosts files of its namespaces that netns has not made, and keeps.
+    own_hosts: Vec<PathBuf>,
 }
 
 /// Shows the objects that `up` would add, change and remove.
@@ -42,12 +44,17 @@ pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let plan = if args.adopt { lab::plan_adoption } else { lab::plan }(&topology)?;
     let changes = plan.planned_changes();
-    let edited = lab::edited_resolvers(&topology);
-    let planned =
-        Planned { lab: plan.lab(), changes: &changes, commands: plan.commands(), edited: &edited };
+    let kept = KeptFiles::of(&topology);
+    let planned = Planned {
+        lab: plan.lab(),
+        changes: &changes,
+        commands: plan.commands(),
+        edited: kept.edited(),
+        own_hosts: kept.own_hosts.clone(),
+    };
     print(json, &planned, |plan| render(plan.lab, plan.changes, args.all))?;
     if !json {
-        tell_edited(&edited);
+        tell_kept(&kept);
     }
     let is_pending = args.exit_code && !changes.is_empty();
     Ok(if is_pending { ExitCode::from(PENDING) } else { ExitCode::SUCCESS })

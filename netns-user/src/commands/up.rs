@@ -16,7 +16,7 @@ use crate::{
     cli::UpArgs,
     demo::Interrupt,
     lab::{
-        self, LabError, LabRecord, OtherForward, OtherMasquerade, ShadowedListener,
+        self, KeptFiles, LabError, LabRecord, OtherForward, OtherMasquerade, ShadowedListener,
         UncoveredInterface, UpOutcome,
     },
     topology::Topology,
@@ -55,9 +55,9 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
             tell_other_forwards(&other_forwards);
             tell_other_masquerades(outcome, &other_masquerades);
         }
-        let edited = lab::edited_resolvers(&topology);
+        let kept = KeptFiles::of(&topology);
         if !json {
-            tell_edited(&edited);
+            tell_kept(&kept);
         }
         Ok(Done {
             lab: name,
@@ -66,7 +66,8 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
             shadowed,
             other_forwards,
             other_masquerades,
-            edited,
+            edited: kept.edited(),
+            own_hosts: kept.own_hosts,
         })
     };
     let text = |done: &Done<'_>| format!("lab \"{name}\" {}\n", done.in_words());
@@ -98,6 +99,8 @@ pub(super) struct Done<'a> {
     other_masquerades: Vec<OtherMasquerade>,
     /// Files of the lab that were changed by hand, and are kept.
     edited: Vec<PathBuf>,
+    /// Hosts files of its namespaces that netns has not made, and keeps.
+    own_hosts: Vec<PathBuf>,
 }
 
 impl Done<'_> {
@@ -127,9 +130,16 @@ fn uncovered(lab: &str) -> Result<Vec<UncoveredInterface>, LabError> {
     lab::uncovered(&LabRecord::load(lab)?.topology)
 }
 
-/// Names the files of the lab that were changed by hand and are therefore kept.
-pub(super) fn tell_edited(edited: &[PathBuf]) {
-    for file in edited {
+/// Names the files of the lab that somebody has edited or made and are therefore kept.
+pub(super) fn tell_kept(kept: &KeptFiles) {
+    for file in &kept.own_hosts {
+        crate::tell!(
+            "note: {} was not made by netns, so `netns up` keeps it; delete it and run `netns up` \
+             again to have the names of the lab in this namespace",
+            file.display()
+        );
+    }
+    for file in kept.edited() {
         crate::tell!(
             "note: {} was changed by hand, so `netns up` keeps it; delete it to have it written \
              again",

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     net::{
-        BRIDGE, Interface, Link, NetError, Netlink, Netns, VETH, netns::Visitor, resolver, sysctl,
+        BRIDGE, Interface, Link, NetError, Netlink, Netns, VETH,
+        hosts::{links, shared},
+        netns::Visitor,
+        resolver, sysctl,
     },
     topology::Route,
 };
@@ -186,6 +189,13 @@ impl ActualState {
             Resource::Resolver { namespace, servers } => {
                 let servers = resolver::servers(namespace, servers)?;
                 Some(Resource::Resolver { namespace: namespace.clone(), servers })
+            }
+            Resource::HostsLink { namespace, lab } => {
+                links::is_settled(namespace, lab).then(|| resource.clone())
+            }
+            Resource::Hosts { lab, .. } => {
+                let entries = shared::entries(lab)?;
+                Some(Resource::Hosts { lab: lab.clone(), entries })
             }
         }
     }

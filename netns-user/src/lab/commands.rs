@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     datapath::{Datapath, DatapathChange},
-    net::{Interface, Netns, resolver, sysctl},
+    net::{Interface, Netns, hosts::links, resolver, sysctl},
     shell::word,
     step::{Step, forward_command, masquerade_commands, program_comment, routed_command},
     topology::Topology,
@@ -88,7 +88,7 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let record = match LabRecord::find(lab) {
         Ok(Some(record)) => record,
         Ok(None) | Err(LabError::BadRecord { .. } | LabError::OtherVersion(_)) => {
-            return Ok(Lost::find(lab)?.map_or_else(Vec::new, |lost| lost_commands(&lost)));
+            return Ok(Lost::find(lab)?.map_or_else(Vec::new, |lost| lost_commands(lab, &lost)));
         }
         Err(error) => return Err(error),
     };
@@ -96,9 +96,10 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
     let actual = ActualState::of(&record, &resources)?.actual(&resources);
     // Objects that disappear with others need no step of their own.
     let gone = diff(&actual, &[], &LinkAddresses::of_resources(&actual)).into_iter();
-    // `down` keeps a file that was changed by hand.
+    // `down` keeps a file that was changed by hand, or is somebody else's.
     let is_kept = |step: &Step| match step {
         Step::DeleteResolver { namespace } => resolver::is_edited(namespace),
+        Step::UnlinkHosts { namespace, lab } => !links::is_linked(namespace, lab),
         _ => false,
     };
     let steps = gone.filter_map(|mut change| change.steps.pop());
@@ -120,12 +121,15 @@ pub fn down_commands(lab: &str) -> Result<Vec<String>, LabError> {
 }
 
 /// The commands for a lab whose record is missing or cannot be read.
-fn lost_commands(lost: &Lost) -> Vec<String> {
+fn lost_commands(lab: &str, lost: &Lost) -> Vec<String> {
     let links = lost.links().iter().map(|link| format!("ip link del dev {}", word(link)));
     let namespaces = lost.namespaces().iter();
     let namespaces = namespaces.map(|name| format!("ip netns del {}", word(name)));
     let pins = lost.datapaths().iter().map(|name| unpin(name));
-    links.chain(namespaces).chain(pins).collect()
+    let unlinked = lost.hosts_links().iter().flat_map(|name| {
+        Step::UnlinkHosts { namespace: name.clone(), lab: lab.to_owned() }.commands()
+    });
+    links.chain(namespaces).chain(unlinked).chain(pins).collect()
 }
 
 /// The commands that undo the commands of a [`Plan`] for a new lab.

@@ -30,6 +30,8 @@ pub struct TakenDown {
     pub foreign: Vec<String>,
     /// Files of the lab that were changed by hand; they stay.
     pub edited: Vec<PathBuf>,
+    /// Hosts files of its namespaces that netns has not made; they stay.
+    pub own_hosts: Vec<PathBuf>,
     /// Processes in its namespaces: those that were ended with `kill`, else those that still run.
     pub processes: Vec<Inhabitant>,
     /// Whether its record was missing or unreadable: then only what is recognisably the lab's was
@@ -55,23 +57,29 @@ pub fn down(lab: &str, kill: bool) -> Result<DownOutcome, LabError> {
                 Err(error) if kill => return Err(error),
                 Err(_) => Vec::new(),
             };
-            let Cleared { foreign, edited, mut errors } = clear(&record, &lock);
+            let Cleared { foreign, edited, own_hosts, mut errors } = clear(&record, &lock);
             if !errors.is_empty() {
                 errors.extend(not_noted);
             }
             LabError::collect(errors)?;
-            Ok(DownOutcome::Down(TakenDown { foreign, edited, processes, was_lost: false }))
+            Ok(DownOutcome::Down(TakenDown {
+                foreign,
+                edited,
+                own_hosts,
+                processes,
+                was_lost: false,
+            }))
         }
         Ok(None) | Err(LabError::BadRecord { .. } | LabError::OtherVersion(_)) => {
             let Some(lost) = Lost::find(lab)? else { return Ok(DownOutcome::NotUp) };
             let names = lost.namespaces().iter().map(String::as_str).collect();
             let processes = processes_in(&names, kill)?;
-            let Cleared { edited, errors, .. } = lost.clear(lab, &lock);
+            let Cleared { edited, own_hosts, errors, .. } = lost.clear(lab, &lock);
             LabError::collect(errors)?;
             // Otherwise only a part of its record was left.
             let was_lost = lost.has_network() || lost.has_datapath();
             let foreign = Vec::new();
-            Ok(DownOutcome::Down(TakenDown { foreign, edited, processes, was_lost }))
+            Ok(DownOutcome::Down(TakenDown { foreign, edited, own_hosts, processes, was_lost }))
         }
         Err(error) => Err(error),
     }

@@ -49,7 +49,7 @@ pub use preflight::{require_root, rights::refusal_reason};
 pub use progress::{Progress, Silent};
 pub use record::LabRecord;
 pub use resources::Deviation;
-pub(crate) use status::edited_resolvers;
+pub(crate) use status::kept_files::KeptFiles;
 pub use status::{LabStatus, Part, PartKind, status};
 pub(crate) use surroundings::{
     other_masquerades::{OtherMasquerade, other_masquerades},

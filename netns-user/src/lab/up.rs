@@ -18,7 +18,11 @@ use super::{
         recorded::{clear, clear_unbuilt},
     },
 };
-use crate::{datapath::Datapath, net::Netns, topology::Topology};
+use crate::{
+    datapath::Datapath,
+    net::{Netns, hosts::shared},
+    topology::Topology,
+};
 
 /// Attempts to complete a change.
 const ROUNDS: usize = 3;
@@ -178,9 +182,10 @@ fn converge(
     Ok(())
 }
 
-/// Updates the routers' addresses in the datapaths of an unchanged lab, and completes interrupted
-/// changes of rules.
+/// Updates the routers' addresses in the datapaths of an unchanged lab, and the machine's entries
+/// in its hosts file; completes interrupted changes of rules.
 fn refresh(topology: &Topology) -> Result<(), LabError> {
+    shared::refresh(&topology.name)?;
     for datapath in datapaths(topology) {
         let living = Datapath::open(&datapath.spec.lab)?;
         let netns = Netns::of(datapath.router.as_deref());

@@ -8,6 +8,7 @@ pub mod connections;
 mod error;
 mod exchange;
 pub mod firewall;
+pub(crate) mod hosts;
 pub mod kernel;
 mod link;
 mod link_message;
@@ -27,6 +28,7 @@ pub mod sysctl;
 
 pub use address::Address;
 pub use error::NetError;
+pub use hosts::HostEntry;
 pub use link::{
     BRIDGE, Cable, ETHERNET_MTU, Link, Mac, Peer, PortState, VETH, bridge_mtu_to_begin_with,
 };

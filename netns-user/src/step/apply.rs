@@ -1,7 +1,11 @@
 //! Does steps.
 
 use super::{NetlinkPool, Step, StepError};
-use crate::net::{Cable, Interface, NetError, Netlink, Netns, netns, resolver, sysctl};
+use crate::net::{
+    Cable, Interface, NetError, Netlink, Netns,
+    hosts::{links, shared},
+    netns, resolver, sysctl,
+};
 
 impl NetlinkPool {
     /// Does one step.
@@ -10,10 +14,14 @@ impl NetlinkPool {
     /// When an object is missing or exists already, or the kernel refuses.
     pub fn apply(&mut self, step: &Step) -> Result<(), NetError> {
         match step {
-            Step::AddNamespace { name } => Ok(netns::create(name)?),
+            Step::AddNamespace { name } => {
+                netns::create(name)?;
+                links::remove_dangling(name)
+            }
             Step::DeleteNamespace { name } => {
                 self.forget(&Netns::named(name));
-                Ok(netns::delete(name)?)
+                netns::delete(name)?;
+                links::remove_dangling(name)
             }
             Step::Set { netns: Netns::Machine, key, value } => Ok(set(key, value)?),
             Step::Set { netns: Netns::Named(name), key, value } => {
@@ -21,6 +29,10 @@ impl NetlinkPool {
             }
             Step::SetResolver { namespace, servers } => resolver::install(namespace, servers),
             Step::DeleteResolver { namespace } => resolver::remove(namespace),
+            Step::SetHosts { lab, entries } => shared::install(lab, entries),
+            Step::DeleteHosts { lab } => shared::remove(lab),
+            Step::LinkHosts { namespace, lab } => links::add(namespace, lab),
+            Step::UnlinkHosts { namespace, lab } => links::remove(namespace, lab),
             Step::AddBridge { interface, mac, mtu, up } => {
                 Ok(self.at(&interface.netns)?.add_bridge(&interface.name, *mac, *mtu, *up)?)
             }

@@ -5,10 +5,13 @@ use ipnet::Ipv4Net;
 
 use super::Step;
 use crate::{
-    net::{Interface, Netns, bridge_mtu_to_begin_with},
+    net::{
+        HostEntry, Interface, Netns, bridge_mtu_to_begin_with,
+        hosts::{self, shared},
+    },
     output::escaped,
     rules::{ForwardRule, Mapping, MasqueradeRule, MssClamp},
-    shell::{assignment, word},
+    shell::{assignment, word, words},
     topology::Route,
 };
 
@@ -105,18 +108,55 @@ impl Step {
             Self::AddRoute { netns, route } => vec![route_command(netns, "add", route)],
             Self::DeleteRoute { netns, route } => vec![route_command(netns, "del", route)],
             Self::SetResolver { namespace, servers } => {
-                let folder = format!("/etc/netns/{}", word(namespace));
+                let folder = folder_of(namespace);
                 let lines = servers.iter().map(|server| format!("nameserver {server}\\n"));
                 vec![
                     format!("mkdir -p {folder}"),
                     format!("printf '{}' > {folder}/resolv.conf", lines.collect::<String>()),
                 ]
             }
-            Self::DeleteResolver { namespace } => {
-                vec![format!("rm /etc/netns/{}/resolv.conf", word(namespace))]
+            Self::DeleteResolver { namespace } => delete_from_etc(namespace, "resolv.conf"),
+            Self::SetHosts { lab, entries } => hosts_commands(lab, entries),
+            Self::DeleteHosts { lab } => {
+                let path = shared::path(lab);
+                let folder = path.parent().unwrap_or(&path);
+                let (path, folder) = (path.display(), folder.display());
+                vec![format!("rm {path}"), format!("rmdir {folder} 2>/dev/null || :")]
             }
+            Self::LinkHosts { namespace, lab } => {
+                let (folder, file) = (folder_of(namespace), shared::path(lab));
+                let link = format!("ln -sfn {} {folder}/hosts", file.display());
+                vec![format!("mkdir -p {folder}"), link]
+            }
+            Self::UnlinkHosts { namespace, .. } => delete_from_etc(namespace, "hosts"),
         }
     }
+}
+
+/// The folder of a namespace's files, as a word.
+fn folder_of(namespace: &str) -> String {
+    format!("/etc/netns/{}", word(namespace))
+}
+
+/// The folder stays if it has other files.
+fn delete_from_etc(namespace: &str, file: &str) -> Vec<String> {
+    let folder = folder_of(namespace);
+    vec![format!("rm {folder}/{file}"), format!("rmdir {folder} 2>/dev/null || :")]
+}
+
+/// Writes the shared hosts file in place, as `netns` does.
+fn hosts_commands(lab: &str, entries: &[HostEntry]) -> Vec<String> {
+    let path = shared::path(lab);
+    let folder = path.parent().unwrap_or(&path).display();
+    let lines = hosts::lines(entries);
+    let lines = words(lines.iter().map(String::as_str));
+    let (path, filter) = (path.display(), word(hosts::machine_filter()));
+    vec![
+        format!("mkdir -p {folder}"),
+        format!("printf '%s\\n' {lines} > {path}"),
+        // A machine may have no /etc/hosts.
+        format!("cat /etc/hosts 2>/dev/null | awk {filter} {path} - >> {path}"),
+    ]
 }
 
 /// The equivalent `iptables` commands of a masquerade rule of the router in `netns`. Several

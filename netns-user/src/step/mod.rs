@@ -25,7 +25,7 @@ pub use pool::NetlinkPool;
 pub use survey::{FoundCable, Survey};
 
 use crate::{
-    net::{Interface, Mac, Netns},
+    net::{HostEntry, Interface, Mac, Netns},
     topology::Route,
 };
 
@@ -125,6 +125,25 @@ pub enum Step {
     DeleteResolver {
         namespace: String,
     },
+    /// Writes the hosts file that all namespaces of a lab share.
+    SetHosts {
+        lab: String,
+        entries: Vec<HostEntry>,
+    },
+    DeleteHosts {
+        lab: String,
+    },
+    /// Makes /etc/netns/NAME/hosts a link to the lab's shared file, unless somebody else has made
+    /// a file there.
+    LinkHosts {
+        namespace: String,
+        lab: String,
+    },
+    /// Deletes /etc/netns/NAME/hosts if it is a link to the lab's shared file.
+    UnlinkHosts {
+        namespace: String,
+        lab: String,
+    },
 }
 
 impl Step {
@@ -143,6 +162,9 @@ impl Step {
             Self::AddRoute { netns, route } => Self::DeleteRoute { netns, route },
             Self::DeleteRoute { netns, route } => Self::AddRoute { netns, route },
             Self::SetResolver { namespace, .. } => Self::DeleteResolver { namespace },
+            Self::SetHosts { lab, .. } => Self::DeleteHosts { lab },
+            Self::LinkHosts { namespace, lab } => Self::UnlinkHosts { namespace, lab },
+            Self::UnlinkHosts { namespace, lab } => Self::LinkHosts { namespace, lab },
             Self::DeleteNamespace { .. }
             | Self::Set { .. }
             | Self::DeleteLink { .. }
@@ -150,7 +172,8 @@ impl Step {
             | Self::Move { .. }
             | Self::SetMtu { .. }
             | Self::SetMac { .. }
-            | Self::DeleteResolver { .. } => return None,
+            | Self::DeleteResolver { .. }
+            | Self::DeleteHosts { .. } => return None,
         })
     }
 }

@@ -74,6 +74,21 @@ fn settings_are_printed_as_sysctl_commands() {
 }
 
 #[test]
+fn the_link_to_a_hosts_file_and_its_removal_are_commands_of_a_shell() {
+    let (namespace, lab) = ("red".to_owned(), "lecture".to_owned());
+    let step = Step::LinkHosts { namespace, lab };
+    assert_eq!(
+        lines(&step),
+        "mkdir -p /etc/netns/red\n\
+         ln -sfn /run/netns-labs/lecture/hosts /etc/netns/red/hosts"
+    );
+    assert_eq!(
+        lines(&step.undo().unwrap()),
+        "rm /etc/netns/red/hosts\nrmdir /etc/netns/red 2>/dev/null || :"
+    );
+}
+
+#[test]
 fn a_route_is_printed_as_a_person_types_it() {
     let route = |to: &str, via: Option<&str>, interface: Option<&str>, metric| Route {
         to: to.parse().unwrap(),

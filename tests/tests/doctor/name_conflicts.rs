@@ -82,7 +82,6 @@ fn doctor_accepts_the_names_of_the_lab_itself() {
 #[test]
 fn doctor_reports_a_foreign_resolv_conf() {
     let sandbox = Sandbox::new();
-    sandbox.private_etc();
     sandbox.with_uplink("wan0");
     fs::create_dir_all("/etc/netns/red").expect("a private folder");
     fs::write("/etc/netns/red/resolv.conf", "nameserver 10.1.2.3\n").expect("a private file");

@@ -18,7 +18,6 @@ fn plays(name: &str) -> Running {
 #[test]
 fn doctor_reports_networkd_files_that_match_links_of_the_lab() {
     let sandbox = Sandbox::new();
-    sandbox.private_etc();
     sandbox.with_uplink("wan0");
     let file = on_the_machine().write();
     fs::create_dir_all("/etc/systemd/network").expect("a folder");
@@ -43,7 +42,6 @@ fn doctor_reports_networkd_files_that_match_links_of_the_lab() {
 #[test]
 fn doctor_accepts_networkd_while_no_file_matches() {
     let sandbox = Sandbox::new();
-    sandbox.private_etc();
     sandbox.with_uplink("wan0");
     fs::create_dir_all("/etc/systemd/network").expect("a folder");
     fs::write("/etc/systemd/network/50-uplink.network", "[Match]\nName=wan0\n").expect("a file");
@@ -56,7 +54,6 @@ fn doctor_accepts_networkd_while_no_file_matches() {
 #[test]
 fn doctor_prints_a_command_that_makes_networkmanager_ignore_the_links() {
     let sandbox = Sandbox::new();
-    sandbox.private_etc();
     sandbox.with_uplink("wan0");
     let file = on_the_machine().write();
     let _manager = plays("NetworkManager");

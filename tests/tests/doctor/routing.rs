@@ -119,7 +119,6 @@ fn doctor_reports_a_missing_uplink() {
 #[test]
 fn doctor_reports_a_stub_resolver_that_namespaces_cannot_reach() {
     let sandbox = Sandbox::new();
-    sandbox.private_etc();
     sandbox.with_uplink("wan0");
     fs::remove_file("/etc/resolv.conf").ok();
     fs::write("/etc/resolv.conf", "nameserver 127.0.0.53\n").expect("a private file");

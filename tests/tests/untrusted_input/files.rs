@@ -85,8 +85,7 @@ fn with_umask(mask: &str, arguments: &[&str]) {
 #[test]
 fn files_of_a_lab_are_writable_only_for_root_with_any_umask() {
     for mask in ["000", "077"] {
-        let sandbox = Sandbox::new();
-        sandbox.private_etc();
+        let _sandbox = Sandbox::new();
         let file = lecture().replace("name = \"red\"", "name = \"red\"\ndns = [\"192.168.1.1\"]");
         let file = file.write();
         with_umask(mask, &["up", text(file.path())]);
@@ -108,8 +107,7 @@ fn files_of_a_lab_are_writable_only_for_root_with_any_umask() {
 
 #[test]
 fn a_symbolic_link_as_resolv_conf_is_not_written_through() {
-    let sandbox = Sandbox::new();
-    sandbox.private_etc();
+    let _sandbox = Sandbox::new();
     let file = lecture().replace("name = \"red\"", "name = \"red\"\ndns = [\"192.168.1.1\"]");
     let folder = tempfile::tempdir().expect("a folder");
     let elsewhere = folder.path().join("elsewhere");

@@ -100,8 +100,13 @@ fn is_inside(change: &Change, namespace: &str) -> bool {
         Resource::Cable(cable) => &cable.far.netns,
         Resource::Address { interface, .. } => &interface.netns,
         Resource::Route { netns, .. } => netns,
-        Resource::Resolver { namespace: name, .. } => return name == namespace,
-        Resource::Namespace { .. } | Resource::Bridge { .. } => return false,
+        Resource::Resolver { namespace: name, .. }
+        | Resource::HostsLink { namespace: name, .. } => {
+            return name == namespace;
+        }
+        Resource::Namespace { .. } | Resource::Bridge { .. } | Resource::Hosts { .. } => {
+            return false;
+        }
     };
     netns.name() == Some(namespace)
 }

@@ -110,8 +110,11 @@ impl Links {
                     let addresses = links.addresses.entry(interface.netns.clone()).or_default();
                     addresses.push((interface.clone(), *address));
                 }
-                Resource::Namespace { .. } | Resource::Route { .. } | Resource::Resolver { .. } => {
-                }
+                Resource::Namespace { .. }
+                | Resource::Route { .. }
+                | Resource::Resolver { .. }
+                | Resource::HostsLink { .. }
+                | Resource::Hosts { .. } => {}
             }
         }
         links
@@ -139,7 +142,10 @@ impl Links {
         let namespace = |netns: &Netns| netns.name().map(|name| Key::Namespace(name.to_owned()));
         let mut parents = Vec::new();
         match resource {
-            Resource::Namespace { .. } | Resource::Resolver { .. } => {}
+            Resource::Namespace { .. }
+            | Resource::Resolver { .. }
+            | Resource::HostsLink { .. }
+            | Resource::Hosts { .. } => {}
             Resource::Bridge { interface, .. } => parents.extend(namespace(&interface.netns)),
             Resource::Cable(cable) => {
                 parents.extend(namespace(&cable.near.netns));

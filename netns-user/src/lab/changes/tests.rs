@@ -6,11 +6,19 @@ use crate::{
     topology::{Far, Namespace, Topology},
 };
 
-fn lines(from: &Topology, to: &Topology) -> Vec<String> {
+fn changes(from: &Topology, to: &Topology) -> Vec<Change> {
     let actual = resources(from);
-    let changes = diff(&actual, &resources(to), &LinkAddresses::of_resources(&actual));
-    let steps = changes.into_iter().flat_map(|part| part.steps);
-    steps.flat_map(|step| step.commands()).collect()
+    diff(&actual, &resources(to), &LinkAddresses::of_resources(&actual))
+}
+
+fn is_about_hosts(change: &Change) -> bool {
+    matches!(change.resource, Resource::Hosts { .. } | Resource::HostsLink { .. })
+}
+
+/// The commands of all changes, without those of the hosts files.
+fn lines(from: &Topology, to: &Topology) -> Vec<String> {
+    let changes = changes(from, to).into_iter().filter(|change| !is_about_hosts(change));
+    changes.flat_map(|change| change.steps).flat_map(|step| step.commands()).collect()
 }
 
 fn third(topology: &Topology) -> Namespace {
@@ -132,10 +140,37 @@ fn name_servers_are_changed_and_removed() {
     let mut lab = Topology::lecture();
     lab.namespaces[0].dns = vec!["9.9.9.9".parse().unwrap()];
     let plain = Topology::lecture();
-    assert_eq!(lines(&lab, &plain), ["rm /etc/netns/red/resolv.conf"]);
+    let removed = ["rm /etc/netns/red/resolv.conf", "rmdir /etc/netns/red 2>/dev/null || :"];
+    assert_eq!(lines(&lab, &plain), removed);
     let mut other = lab.clone();
     other.namespaces[0].dns = vec!["1.1.1.1".parse().unwrap()];
     assert!(lines(&lab, &other)[1].contains("1.1.1.1"));
+}
+
+#[test]
+fn the_hosts_file_changes_with_the_names_and_addresses_of_the_namespaces() {
+    let steps = |from: &Topology, to: &Topology| -> Vec<Step> {
+        let changes = changes(from, to).into_iter().filter(is_about_hosts);
+        changes.flat_map(|change| change.steps).collect()
+    };
+    let lab = Topology::lecture();
+    let mut more = lab.clone();
+    more.namespaces.push(third(&lab));
+    let (namespace, name) = ("green".to_owned(), lab.name.clone());
+    let added = steps(&lab, &more);
+    let [linked, Step::SetHosts { entries, .. }] = added.as_slice() else { panic!("{added:?}") };
+    assert_eq!(*linked, Step::LinkHosts { namespace: namespace.clone(), lab: name.clone() });
+    assert_eq!(entries.last().unwrap().to_string(), "192.168.15.3 green");
+    let removed = steps(&more, &lab);
+    let [unlinked, Step::SetHosts { entries, .. }] = removed.as_slice() else {
+        panic!("{removed:?}")
+    };
+    assert_eq!(*unlinked, Step::UnlinkHosts { namespace, lab: name });
+    assert_eq!(entries.len(), 4);
+    // Other changes leave the names alone.
+    let mut other = lab.clone();
+    other.namespaces[0].plug.as_mut().unwrap().mtu = Some(1400);
+    assert_eq!(steps(&lab, &other), []);
 }
 
 /// The lecture's lab with these addresses at its uplink.

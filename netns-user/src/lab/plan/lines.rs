@@ -29,7 +29,7 @@ pub struct PlannedChange {
     pub name: String,
     /// Further details, in words; empty: there are none.
     pub detail: String,
-    /// The new namespace that this belongs to; `None`: it belongs to none.
+    /// The new or removed namespace that this belongs to; `None`: it belongs to none.
     pub part_of: Option<String>,
 }
 
@@ -57,13 +57,15 @@ pub(in crate::lab) fn network_line(
         }
     }
     let part_of = match &change.resource {
-        Resource::Namespace { .. } => None,
+        Resource::Namespace { .. } | Resource::Hosts { .. } => None,
         Resource::Bridge { interface, .. } | Resource::Address { interface, .. } => {
             made(&interface.netns)
         }
         Resource::Cable(cable) => made(&cable.far.netns).or_else(|| made(&cable.near.netns)),
         Resource::Route { netns, .. } => made(netns),
-        Resource::Resolver { namespace, .. } => made(&Netns::named(namespace)),
+        Resource::Resolver { namespace, .. } | Resource::HostsLink { namespace, .. } => {
+            made(&Netns::named(namespace))
+        }
     };
     PlannedChange { verb, kind, name, detail, part_of }
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     datapath::{Datapath, DatapathChange},
-    net::{Interface, Netns, sysctl},
+    net::{Interface, Netns, hosts::links, sysctl},
     step::Step,
     topology::Topology,
 };
@@ -50,7 +50,10 @@ pub struct Plan {
 impl Plan {
     /// Plans a new lab.
     pub(in crate::lab) fn new(wanted: Topology) -> Result<Self, LabError> {
-        let changes = diff(&[], &resources(&wanted), &LinkAddresses::default());
+        let wanted_resources = resources(&wanted);
+        let kept: Vec<Resource> =
+            wanted_resources.iter().filter(|it| is_foreign(it)).cloned().collect();
+        let changes = diff(&kept, &wanted_resources, &LinkAddresses::default());
         let installed = |datapath| (datapath, DatapathPlan::Install { replaces: false });
         let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
         let forwarding = forwarding_change(&wanted, None)?;
@@ -165,8 +168,8 @@ impl Plan {
     /// All changes, as lines for a person.
     pub fn planned_changes(&self) -> Vec<PlannedChange> {
         let added = self.changes.iter().filter(|change| change.kind == ChangeKind::Add);
-        let namespaces: HashSet<&str> = added
-            .clone()
+        let come_or_go = self.changes.iter().filter(|change| change.kind != ChangeKind::Change);
+        let namespaces: HashSet<&str> = come_or_go
             .filter_map(|change| match &change.resource {
                 Resource::Namespace { name, .. } => Some(name.as_str()),
                 _ => None,
@@ -211,6 +214,14 @@ impl Plan {
             changes.extend(datapath_lines(datapath, kind, &ports));
         }
         changes
+    }
+}
+
+/// Whether somebody else has made a file in the place of a link to the shared hosts file.
+fn is_foreign(resource: &Resource) -> bool {
+    match resource {
+        Resource::HostsLink { namespace, .. } => links::foreign_file(namespace).is_some(),
+        _ => false,
     }
 }
 

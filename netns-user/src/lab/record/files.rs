@@ -10,9 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::journal::Journal;
+pub(in crate::lab) use crate::files::LABS as DIRECTORY;
 use crate::lab::error::LabError;
 
-pub(in crate::lab) const DIRECTORY: &str = "/run/netns-labs";
 /// The lab as it was built; a topology file.
 pub(in crate::lab) const TOPOLOGY: &str = "topology.toml";
 /// The namespaces that were made ([`Journal`]).

@@ -6,6 +6,7 @@
 
 pub(super) mod addresses;
 pub(super) mod gates;
+mod hosts;
 mod of_topology;
 mod settings;
 #[cfg(test)]
@@ -20,7 +21,7 @@ pub use settings::Deviation;
 pub(super) use settings::{Correction, LinkSettings};
 
 use crate::{
-    net::{Interface, Netns, sysctl},
+    net::{HostEntry, Interface, Netns, sysctl},
     step::Step,
     topology::Route,
 };
@@ -57,6 +58,16 @@ pub(super) enum Resource {
         namespace: String,
         servers: Vec<Ipv4Addr>,
     },
+    /// The link of a namespace to the shared hosts file.
+    HostsLink {
+        namespace: String,
+        lab: String,
+    },
+    /// The hosts file that all namespaces share.
+    Hosts {
+        lab: String,
+        entries: Vec<HostEntry>,
+    },
 }
 
 /// A cable.
@@ -84,6 +95,9 @@ pub(super) enum Key {
     Address(Interface, Ipv4Net),
     Route(Netns, Ipv4Net, u32),
     Resolver(String),
+    HostsLink(String),
+    /// A lab has one.
+    Hosts,
 }
 
 impl CableResource {
@@ -124,6 +138,8 @@ impl Resource {
             Self::Address { interface, address } => Key::Address(interface.clone(), *address),
             Self::Route { netns, route, .. } => Key::Route(netns.clone(), route.to, route.metric),
             Self::Resolver { namespace, .. } => Key::Resolver(namespace.clone()),
+            Self::HostsLink { namespace, .. } => Key::HostsLink(namespace.clone()),
+            Self::Hosts { .. } => Key::Hosts,
         }
     }
 
@@ -189,6 +205,8 @@ impl Resource {
             Self::Resolver { namespace, servers } => {
                 ("name servers", listed(servers), format!("of namespace \"{namespace}\""))
             }
+            Self::HostsLink { namespace, lab } => hosts::describe_link(namespace, lab),
+            Self::Hosts { lab, entries } => hosts::describe(lab, entries),
         }
     }
 
@@ -235,6 +253,8 @@ impl Resource {
             Self::Resolver { namespace, servers } => {
                 vec![Step::SetResolver { namespace, servers }]
             }
+            Self::HostsLink { namespace, lab } => vec![Step::LinkHosts { namespace, lab }],
+            Self::Hosts { lab, entries } => vec![Step::SetHosts { lab, entries }],
         }
     }
 
@@ -278,6 +298,8 @@ impl Resource {
             Self::Address { interface, address } => Step::DeleteAddress { interface, address },
             Self::Route { netns, route, .. } => Step::DeleteRoute { netns, route },
             Self::Resolver { namespace, .. } => Step::DeleteResolver { namespace },
+            Self::HostsLink { namespace, lab } => Step::UnlinkHosts { namespace, lab },
+            Self::Hosts { lab, .. } => Step::DeleteHosts { lab },
         }]
     }
 
@@ -333,7 +355,11 @@ impl Resource {
                     corrections.push((deviation, vec![step]));
                 }
             }
+            (Self::Hosts { entries: is, .. }, Self::Hosts { lab, entries }) => {
+                corrections.extend(hosts::correction(lab, is, entries));
+            }
             (Self::Address { .. }, Self::Address { .. })
+            | (Self::HostsLink { .. }, Self::HostsLink { .. })
             | (Self::Route { .. }, Self::Route { .. }) => {}
             _ => return None,
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ipnet::Ipv4Net;
 
-use super::{CableResource, LinkSettings, Resource, gates};
+use super::{CableResource, LinkSettings, Resource, gates, hosts};
 use crate::{
     net::{ETHERNET_MTU, Interface, Mac, Netns},
     topology::{CableEnd, Far, Namespace, Route, Topology, Uplink},
@@ -30,6 +30,7 @@ pub(in crate::lab) fn resources(topology: &Topology) -> Vec<Resource> {
     }
     builder.cables();
     builder.late_routes();
+    builder.hosts();
     builder.resources
 }
 
@@ -56,7 +57,7 @@ impl Builder<'_> {
     fn routers(&mut self) {
         for router in &self.topology.routers {
             if let Some(name) = &router.namespace {
-                self.resources.push(namespace(name, true));
+                self.add_namespace(name, true);
             }
         }
     }
@@ -68,7 +69,7 @@ impl Builder<'_> {
         for outside in self.topology.outsides() {
             let netns = Netns::named(&outside.namespace);
             if seen.insert(&outside.namespace) {
-                self.resources.push(namespace(&outside.namespace, false));
+                self.add_namespace(&outside.namespace, false);
             }
             let answers = outside.answers.iter();
             for answer in answers.filter(|answer| answered.insert((&outside.namespace, **answer))) {
@@ -141,7 +142,7 @@ impl Builder<'_> {
     fn namespace(&mut self, namespace: &Namespace) {
         let Namespace { name, plug, forwarding, dns, .. } = namespace;
         let netns = Netns::named(name);
-        self.resources.push(self::namespace(name, *forwarding));
+        self.add_namespace(name, *forwarding);
         if let Some(plug) = plug {
             let bridge = self.topology.bridge(&plug.bridge);
             let router = Netns::of(bridge.and_then(|bridge| bridge.router.as_deref()));
@@ -182,6 +183,22 @@ impl Builder<'_> {
         for namespace in &self.topology.namespaces {
             self.routes(&Netns::named(&namespace.name), late_routes(namespace));
         }
+    }
+
+    /// The shared hosts file; the links to it come with their namespaces.
+    fn hosts(&mut self) {
+        if self.topology.namespace_names().next().is_some() {
+            let (lab, entries) = (self.topology.name.clone(), hosts::entries(self.topology));
+            self.resources.push(Resource::Hosts { lab, entries });
+        }
+    }
+
+    /// A namespace and its link to the shared hosts file.
+    fn add_namespace(&mut self, name: &str, forwarding: bool) {
+        let (name, lab) = (name.to_owned(), self.topology.name.clone());
+        let namespace = name.clone();
+        let added = Resource::Namespace { name, forwarding, lo_up: true, ipv6: false };
+        self.resources.extend([added, Resource::HostsLink { namespace, lab }]);
     }
 
     fn cable(&mut self, near: Interface, far: Interface, bridge: Option<String>, mtu: Option<u32>) {
@@ -227,10 +244,6 @@ impl Builder<'_> {
             waits: false,
         }));
     }
-}
-
-fn namespace(name: &str, forwarding: bool) -> Resource {
-    Resource::Namespace { name: name.to_owned(), forwarding, lo_up: true, ipv6: false }
 }
 
 /// Whether the route needs only the namespace's own cable to its bridge.

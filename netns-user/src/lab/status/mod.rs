@@ -4,6 +4,7 @@
 //! each datapath gets the present addresses of its router.
 
 mod datapath;
+pub(crate) mod kept_files;
 mod part;
 mod survey;
 
@@ -23,11 +24,8 @@ use super::{
     record::LabRecord,
     resources::{Deviation, Key, gates::gates, resources},
 };
-use crate::{
-    datapath::Datapath,
-    net::{Netns, resolver},
-    topology::Topology,
-};
+use crate::{datapath::Datapath, net::Netns, topology::Topology};
+use kept_files::KeptFiles;
 use survey::Survey;
 
 pub use part::{Part, PartKind};
@@ -86,7 +84,7 @@ pub fn status(record: &LabRecord) -> Result<LabStatus, LabError> {
     parts.extend(survey.missing(&resources));
     parts.extend(survey.changed_in_itself(&changes));
     parts.extend(survey.added(&resources));
-    parts.extend(edited(topology));
+    parts.extend(kept(topology));
     parts.extend(datapaths);
     Ok(LabStatus {
         lab: topology.name.clone(),
@@ -107,18 +105,15 @@ fn changed(changes: &[Change]) -> HashMap<Key, Vec<Deviation>> {
     deviations.collect()
 }
 
-/// The files with name servers that somebody has edited. They are kept, and are no fault.
-fn edited(topology: &Topology) -> impl Iterator<Item = Part> {
-    edited_resolvers(topology).into_iter().map(|file| {
-        Part::new(PartKind::Resolver, file.display().to_string(), "changed by hand; kept")
-    })
-}
-
-/// The files with name servers that somebody has edited, and that `up` keeps.
-pub(crate) fn edited_resolvers(topology: &Topology) -> Vec<PathBuf> {
-    let given = topology.namespaces.iter().filter(|namespace| !namespace.dns.is_empty());
-    let kept = given.filter_map(|it| resolver::kept_file(&it.name, &it.dns));
-    kept.collect()
+/// The files that somebody has edited or made. They are kept, and are no fault.
+fn kept(topology: &Topology) -> impl Iterator<Item = Part> {
+    let part = |kind, file: PathBuf, detail| Part::new(kind, file.display().to_string(), detail);
+    let KeptFiles { resolvers, hosts, own_hosts } = KeptFiles::of(topology);
+    let resolvers = resolvers.into_iter().map(|file| (PartKind::Resolver, file));
+    let edited = resolvers.chain(hosts.into_iter().map(|file| (PartKind::Hosts, file)));
+    let edited = edited.map(move |(kind, file)| part(kind, file, "changed by hand; kept"));
+    let own_hosts = own_hosts.into_iter();
+    edited.chain(own_hosts.map(move |file| part(PartKind::Hosts, file, "not made by netns; kept")))
 }
 
 /// The rules that the kernel has; none without a datapath or a router.

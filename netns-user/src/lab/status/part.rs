@@ -17,6 +17,8 @@ pub enum PartKind {
     Route,
     #[serde(rename = "name servers")]
     Resolver,
+    #[serde(rename = "hosts file")]
+    Hosts,
     Datapath,
 }
 
@@ -31,6 +33,7 @@ impl PartKind {
             Self::Address => "address",
             Self::Route => "route",
             Self::Resolver => "name servers",
+            Self::Hosts => "hosts file",
             Self::Datapath => "datapath",
         }
     }

@@ -234,6 +234,7 @@ fn own_part(resource: &Resource) -> Option<Part> {
         Resource::Address { .. } => PartKind::Address,
         Resource::Route { .. } => PartKind::Route,
         Resource::Resolver { .. } => PartKind::Resolver,
+        Resource::HostsLink { .. } | Resource::Hosts { .. } => PartKind::Hosts,
         Resource::Namespace { .. } | Resource::Bridge { .. } | Resource::Cable(_) => return None,
     };
     let (_, name, detail) = resource.describe();

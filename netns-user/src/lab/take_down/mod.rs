@@ -20,5 +20,7 @@ pub(super) struct Cleared {
     pub(super) foreign: Vec<String>,
     /// Files of the lab that were changed by hand; they stay.
     pub(super) edited: Vec<PathBuf>,
+    /// Hosts files of its namespaces that netns has not made; they stay.
+    pub(super) own_hosts: Vec<PathBuf>,
     pub(super) errors: Vec<LabError>,
 }

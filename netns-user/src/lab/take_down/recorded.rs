@@ -15,6 +15,7 @@ use crate::{
     },
     net::{
         NetError, Netlink, Netns,
+        hosts::links,
         netns::{self, Identity, Visitor},
         resolver,
     },
@@ -22,8 +23,8 @@ use crate::{
     topology::Topology,
 };
 
-/// How many namespaces are deleted at once. Each deletion waits for an RCU grace period, because it
-/// unmounts the namespace; concurrent deletions share one.
+/// How many namespaces, or their files, are deleted at once. Each deletion of a namespace waits for
+/// an RCU grace period, because it unmounts the namespace; concurrent deletions share one.
 const AT_ONCE: usize = 16;
 
 /// Takes down everything that exists of a lab, in spite of failures. The record goes last, and only
@@ -43,7 +44,7 @@ pub(in crate::lab) fn clear_unbuilt(record: &LabRecord, lock: &LabLock) -> Vec<L
 
 fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, lock: &LabLock) -> Cleared {
     let resources = record.resources();
-    let Cleared { mut foreign, mut edited, mut errors } = Cleared::default();
+    let Cleared { mut foreign, mut edited, mut own_hosts, mut errors } = Cleared::default();
     // It lasts until the end, so that no signal interrupts the work.
     let expedited = lock.expedite_rcu(grace_periods(&resources)).unwrap_or_else(|error| {
         errors.push(error);
@@ -63,18 +64,17 @@ fn clear_with(record: &LabRecord, datapaths: &BTreeSet<String>, lock: &LabLock) 
     errors.extend(machine::restore(record).err());
     // Links inside namespaces disappear with them.
     errors.extend(delete_own(record, &mut foreign).into_iter().map(LabError::from));
-    for resource in &resources {
-        if let Resource::Resolver { namespace, .. } = resource {
-            match resolver::clear(namespace) {
-                Ok(kept) => edited.extend(kept),
-                Err(error) => errors.push(error.into()),
-            }
-        }
+    for deleted in delete_files(&resources) {
+        edited.extend(deleted.edited);
+        own_hosts.extend(deleted.own_hosts);
+        errors.extend(deleted.errors);
     }
+    own_hosts.sort_unstable();
+    edited.sort_unstable();
     if errors.is_empty() {
         errors.extend(record.remove().err());
     }
-    Cleared { foreign, edited, errors }
+    Cleared { foreign, edited, own_hosts, errors }
 }
 
 /// The number of RCU grace periods until all programs of a lab are detached.
@@ -117,6 +117,34 @@ fn delete_own(record: &LabRecord, foreign: &mut Vec<String>) -> Vec<NetError> {
         errors
     };
     on_threads(deleters, delete).into_iter().flatten().collect()
+}
+
+/// Deletes the files of the lab's namespaces in /etc/netns. A disk may take milliseconds to free a
+/// folder, and frees many at once. The shared hosts file goes with the record.
+fn delete_files(resources: &[Resource]) -> Vec<Cleared> {
+    let has_file =
+        |it: &&Resource| matches!(it, Resource::Resolver { .. } | Resource::HostsLink { .. });
+    let count = resources.iter().filter(has_file).count();
+    let queue = WorkQueue::new(resources.iter().filter(has_file));
+    let delete = || {
+        let mut cleared = Cleared::default();
+        while let Some(resource) = queue.take() {
+            match resource {
+                Resource::Resolver { namespace, .. } => match resolver::clear(namespace) {
+                    Ok(kept) => cleared.edited.extend(kept),
+                    Err(error) => cleared.errors.push(error.into()),
+                },
+                Resource::HostsLink { namespace, lab } => {
+                    let removed = links::remove(namespace, lab);
+                    cleared.errors.extend(removed.err().map(LabError::from));
+                    cleared.own_hosts.extend(links::foreign_file(namespace));
+                }
+                _ => {}
+            }
+        }
+        cleared
+    };
+    on_threads(AT_ONCE.min(count), delete)
 }
 
 /// Deletes a namespace, unless its name belongs to another one by now.

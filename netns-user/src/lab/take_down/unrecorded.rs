@@ -14,6 +14,7 @@ use crate::{
     },
     net::{
         BRIDGE, Link, Mac, NetError, Netlink, VETH,
+        hosts::links,
         netns::{self, Visitor},
         resolver, sysctl,
     },
@@ -28,6 +29,8 @@ pub(in crate::lab) struct Lost {
     namespaces: Vec<String>,
     /// Links in the machine's own namespace.
     links: Vec<String>,
+    /// Namespaces, which may be gone, with a link to the lab's shared hosts file.
+    hosts_links: Vec<String>,
     remains: Remains,
 }
 
@@ -56,9 +59,11 @@ impl Lost {
             datapaths,
             namespaces: namespaces.into_iter().map(|(name, _)| name).collect(),
             links,
+            hosts_links: links::namespaces_of(lab),
             remains,
         };
-        let is_any = !found.datapaths.is_empty() || found.has_network() || found.remains.is_there;
+        let has_files = found.remains.is_there || !found.hosts_links.is_empty();
+        let is_any = !found.datapaths.is_empty() || found.has_network() || has_files;
         Ok(is_any.then_some(found))
     }
 
@@ -87,9 +92,14 @@ impl Lost {
         &self.namespaces
     }
 
+    /// The namespaces with a link to the lab's shared hosts file.
+    pub(in crate::lab) fn hosts_links(&self) -> &[String] {
+        &self.hosts_links
+    }
+
     /// Takes everything down, in spite of failures. The remains of the record go last.
     pub(in crate::lab) fn clear(&self, lab: &str, _lock: &LabLock) -> Cleared {
-        let Cleared { mut edited, mut errors, .. } = Cleared::default();
+        let Cleared { mut edited, own_hosts: mut hosts, mut errors, .. } = Cleared::default();
         let gone = |done: Result<(), NetError>| done.err().filter(|error| !error.is_absence());
         match Netlink::open() {
             Ok(machine) => {
@@ -106,7 +116,10 @@ impl Lost {
                 Ok(kept) => edited.extend(kept),
                 Err(error) => errors.push(error.into()),
             }
+            hosts.extend(links::foreign_file(name));
         }
+        let unlinked = self.hosts_links.iter().filter_map(|name| links::remove(name, lab).err());
+        errors.extend(unlinked.map(LabError::from));
         let removed = self.datapaths.iter().filter_map(|name| Datapath::remove(name).err());
         errors.extend(removed.map(LabError::from));
         for (key, value) in &self.remains.settings {
@@ -115,7 +128,7 @@ impl Lost {
         if errors.is_empty() && self.remains.is_there {
             errors.extend(files::remove(lab).err());
         }
-        Cleared { foreign: Vec::new(), edited, errors }
+        Cleared { foreign: Vec::new(), edited, own_hosts: hosts, errors }
     }
 }
 
