@@ -43,8 +43,7 @@ fn systemd_accepts_the_units() {
 
 #[test]
 fn the_commands_of_the_unit_build_a_lab_change_it_and_take_it_down() {
-    let sandbox = Sandbox::new();
-    sandbox.private_etc();
+    let _sandbox = Sandbox::new();
     fs::create_dir("/etc/netns-labs").expect("a folder");
     let file = lecture().write();
     fs::copy(file.path(), "/etc/netns-labs/town.toml").expect("a copy");

@@ -85,7 +85,7 @@ fn only_in(one: &[HostEntry], other: &[HostEntry]) -> String {
     let new: Vec<String> = one.iter().filter(is_new).map(ToString::to_string).collect();
     match new.as_slice() {
         [] => "none".to_owned(),
-        [few @ ..] if few.len() <= NAMED => few.join(", "),
+        few if few.len() <= NAMED => few.join(", "),
         many => format!("{} and {} more", many[0], many.len() - 1),
     }
 }

@@ -22,7 +22,7 @@ const DESTINATION: c_int = 16;
 const DESTINATION_PORT: c_int = 2;
 
 /// The content of a register that can be judged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Loaded {
     Interface {
         condition: fn(Interface) -> Condition,
