@@ -95,10 +95,13 @@ fn an_interface_name_over_15_characters_is_an_error() {
 }
 
 #[test]
-fn a_namespace_name_too_long_for_its_interface_is_an_error() {
-    let file = lecture().namespace("crimsonscarlet", "v-net-0", "192.168.15.3/24");
-    let place = "\"crimsonscarlet\"";
-    refused_at(&file, place, &["veth-crimsonscarlet", "15", "interface"]);
+fn a_given_interface_name_of_a_namespace_that_is_too_long_is_an_error() {
+    let file = lecture().namespace("crimson", "v-net-0", "192.168.15.3/24").replace(
+        "name = \"crimson\"\n",
+        "name = \"crimson\"\ninterface = \"veth-crimsonscarlet\"\n",
+    );
+    let place = "\"veth-crimsonscarlet\"";
+    refused_at(&file, place, &["veth-crimsonscarlet", "19 characters", "15"]);
 }
 
 #[test]
