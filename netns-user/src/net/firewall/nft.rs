@@ -23,14 +23,20 @@ use crate::net::{NetError, exchange::exchange};
 const HEAD: usize = 4;
 
 pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
-    if !is_in_kernel() {
+    // A request would load the module. A kernel without modules, which has no list of them, can be
+    // asked at any time.
+    let has_modules = Path::new("/proc/modules").exists();
+    if has_modules && !is_in_kernel() {
         return Ok(Vec::new());
     }
     let list = |what, kind| {
         let action = format!("list the {what} of nftables");
         exchange(NETLINK_NETFILTER, &action, NLM_F_REQUEST | NLM_F_DUMP, Request(kind))
     };
-    let answers: Vec<Answer> = list("chains", NFT_MSG_GETCHAIN)?;
+    let answers: Vec<Answer> = match list("chains", NFT_MSG_GETCHAIN) {
+        Err(error) if !has_modules && is_unknown(&error) => return Ok(Vec::new()),
+        answers => answers?,
+    };
     let mut chains: Vec<Chain> = answers.iter().filter_map(chain).collect();
     if chains.is_empty() {
         return Ok(chains);
@@ -52,12 +58,20 @@ pub(super) fn chains() -> Result<Vec<Chain>, NetError> {
     Ok(chains)
 }
 
-/// Whether the kernel has nftables: a request would load the module.
+/// Whether a kernel with modules has nftables already. The list of its functions comes last: the
+/// kernel takes a tenth of a second to write it.
 fn is_in_kernel() -> bool {
     Path::new("/sys/module/nf_tables").exists()
         // A built-in module without parameters has no folder there, but its functions are listed.
         || fs::read_to_string("/proc/kallsyms")
             .is_ok_and(|symbols| symbols.contains(" nft_register_chain_type"))
+}
+
+/// Whether the kernel has no such family or subsystem of netlink.
+fn is_unknown(error: &NetError) -> bool {
+    let NetError::Refused { cause, .. } = error else { return false };
+    let unknown = [libc::EINVAL, libc::EPROTONOSUPPORT, libc::EOPNOTSUPP];
+    cause.raw_os_error().is_some_and(|code| unknown.contains(&code))
 }
 
 /// A request (`NFT_MSG_GET…`) about all tables.
