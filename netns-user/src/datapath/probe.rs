@@ -58,7 +58,7 @@ pub struct Programs {
 }
 
 /// The state of the BPF file system.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Bpffs {
     Mounted,
     /// It can be mounted.

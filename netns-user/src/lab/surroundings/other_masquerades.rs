@@ -1,5 +1,5 @@
-//! Rules of another NAT at a router that translate the sources of a lab, such as the MASQUERADE of a
-//! network that was made by hand.
+//! Rules of another NAT at a router that translate the sources of a lab, such as the MASQUERADE of
+//! a network that was made by hand.
 
 use serde::Serialize;
 

@@ -61,7 +61,7 @@ pub(super) fn read(number: u64, expressions: Attributes<'_>) -> Rule {
                 let masked = register(1).and_then(|loaded| masked(loaded, data));
                 load(&mut registers, data.number(2), masked);
             }
-            "cmp" => rule.conditions.push(compared(register(1), data)),
+            "cmp" => rule.conditions.push(compared(register(1).as_ref(), data)),
             // `NFTA_RANGE_SREG`, `NFTA_RANGE_OP`, and `NFTA_DATA_VALUE` in both ends.
             "range" => {
                 let ends = (port(data.at(3).at(1).0), port(data.at(4).at(1).0));
@@ -165,7 +165,7 @@ fn masked(loaded: Loaded, data: Attributes<'_>) -> Option<Loaded> {
 }
 
 /// `NFTA_CMP_OP`, and `NFTA_DATA_VALUE` in `NFTA_CMP_DATA`.
-fn compared(register: Option<Loaded>, data: Attributes<'_>) -> Condition {
+fn compared(register: Option<&Loaded>, data: Attributes<'_>) -> Condition {
     let (operator, value) = (data.number(2), data.at(3).at(1).0);
     let is_equal = operator == Some(libc::NFT_CMP_EQ);
     match register {
@@ -173,7 +173,7 @@ fn compared(register: Option<Loaded>, data: Attributes<'_>) -> Condition {
         Some(Loaded::Interface { condition, by_index })
             if is_equal || operator == Some(libc::NFT_CMP_NEQ) =>
         {
-            condition(Interface { name: interface_name(value, by_index), negated: !is_equal })
+            condition(Interface { name: interface_name(value, *by_index), negated: !is_equal })
         }
         Some(Loaded::Protocol) if is_equal => {
             value.first().map_or(Condition::Other, |number| Condition::Protocol(*number))
@@ -184,7 +184,7 @@ fn compared(register: Option<Loaded>, data: Attributes<'_>) -> Condition {
         Some(Loaded::Network { condition, bits }) if is_equal => {
             let mut octets = [0; 4];
             octets.iter_mut().zip(value).for_each(|(octet, byte)| *octet = *byte);
-            Ipv4Net::new(Ipv4Addr::from(octets), bits).map_or(Condition::Other, condition)
+            Ipv4Net::new(Ipv4Addr::from(octets), *bits).map_or(Condition::Other, *condition)
         }
         _ => Condition::Other,
     }
