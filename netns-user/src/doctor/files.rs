@@ -22,7 +22,7 @@ const MOUNT_BPFFS: &str = "mount -t bpf bpf /sys/fs/bpf";
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let root = geteuid().is_root();
     let state = probe::bpffs();
-    let mut findings = writable(&lab::read_only_places(&state));
+    let mut findings = writable(&lab::read_only_places(state));
     findings.push(bpffs(state, root, subject));
     let mounts = fs::read_to_string("/proc/thread-self/mounts").unwrap_or_default();
     findings.push(cgroup2(&probe::cgroup2().map(|path| path.display().to_string()), &mounts));

@@ -37,7 +37,7 @@ pub(in crate::lab) fn require() -> Result<(), LabError> {
     rights::require_all()?;
     require_kernel()?;
     let bpffs = probe::bpffs();
-    let mut faults = read_only_places(&bpffs);
+    let mut faults = read_only_places(bpffs);
     if let Bpffs::Impossible(cause) = bpffs {
         faults.push(DatapathError::NoBpffs { path: BPFFS.into(), cause }.into());
     }
@@ -53,7 +53,7 @@ pub(in crate::lab) fn require() -> Result<(), LabError> {
 
 /// The read-only ones among the files and folders that every lab writes
 /// ([`LabError::ReadOnly`]).
-pub(crate) fn read_only_places(bpffs: &Bpffs) -> Vec<LabError> {
+pub(crate) fn read_only_places(bpffs: Bpffs) -> Vec<LabError> {
     let mounts = fs::read_to_string("/proc/thread-self/mounts").unwrap_or_default();
     // A bpffs that is not mounted yet is mounted over the folder, which need not be writable.
     let bpffs_is_there = matches!(bpffs, Bpffs::Mounted);

@@ -184,7 +184,7 @@ fn compared(register: Option<&Loaded>, data: Attributes<'_>) -> Condition {
         Some(Loaded::Network { condition, bits }) if is_equal => {
             let mut octets = [0; 4];
             octets.iter_mut().zip(value).for_each(|(octet, byte)| *octet = *byte);
-            Ipv4Net::new(Ipv4Addr::from(octets), *bits).map_or(Condition::Other, condition)
+            Ipv4Net::new(Ipv4Addr::from(octets), *bits).map_or(Condition::Other, *condition)
         }
         _ => Condition::Other,
     }
