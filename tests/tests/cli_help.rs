@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::unix::process::CommandExt as _, process::Command};
 
-use netns_tests::{Sandbox, lab_is_up, netns, netns_path, run};
+use netns_tests::{Sandbox, inside, lab_is_up, netns, netns_path, run};
 
 /// Every command.
 const COMMANDS: &[&[&str]] = &[
@@ -209,6 +209,16 @@ fn bash_completes_what_exists() {
 }
 
 #[test]
+fn bash_is_offered_no_name_that_it_would_run() {
+    let _sandbox = Sandbox::new();
+    netns(&["add", "red"]).success();
+    for name in ["$(id)", ";id", "*", "good"] {
+        inside("red").command("ip", &["link", "add", name, "type", "bridge"]).success();
+    }
+    assert_eq!(bash_offers(&["netns", "link", "del", "red", ":"]), ["good", "lo"]);
+}
+
+#[test]
 fn bash_completes_files_where_files_are_due() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("town.toml"), "").expect("a file");
@@ -218,6 +228,13 @@ fn bash_completes_files_where_files_are_due() {
         assert_eq!(bash_offers(&["netns", command, &begin]), [whole.as_str()], "{command}");
     }
     assert_eq!(bash_offers(&["netns", "graph", "-o", &begin]), [whole.as_str()]);
+    let script = std::fs::read_to_string(completions("bash").path()).expect("the script");
+    assert!(script.contains("-o default"), "the arguments of `exec` may be files: {script}");
+    std::fs::write(folder.path().join("town two.toml"), "").expect("a file");
+    let begin = folder.path().join("town").display().to_string();
+    let spaced = folder.path().join(r"town\ two.toml").display().to_string();
+    let offered = bash_offers(&["netns", "up", &begin]);
+    assert!(offered.contains(&spaced) && offered.contains(&whole), "{offered:?}");
 }
 
 /// Each shell that is installed reads its script without an error.

@@ -46,19 +46,19 @@ fn the_commands_of_the_unit_build_a_lab_change_it_and_take_it_down() {
     let _sandbox = Sandbox::new();
     fs::create_dir("/etc/netns-labs").expect("a folder");
     let file = lecture().write();
-    fs::copy(file.path(), "/etc/netns-labs/town.toml").expect("a copy");
+    fs::copy(file.path(), "/etc/netns-labs/lecture.toml").expect("a copy");
     let unit = unit();
     let execute = |key: &str| {
         let line = unit.lines().find_map(|line| line.strip_prefix(&format!("{key}=")));
-        let line = line.unwrap_or_else(|| panic!("the unit has no {key}")).replace("%i", "town");
+        let line = line.unwrap_or_else(|| panic!("the unit has no {key}")).replace("%i", "lecture");
         let (program, words) = line.split_once(' ').expect("arguments");
         own().command(program, &words.split(' ').collect::<Vec<_>>()).success()
     };
     execute("ExecStart").shows(&["lab \"lecture\" is up"]);
-    let text = fs::read_to_string("/etc/netns-labs/town.toml").expect("the file");
+    let text = fs::read_to_string("/etc/netns-labs/lecture.toml").expect("the file");
     let text =
         text + "\n[[forward]]\nprotocol = \"tcp\"\nport = 8080\ntarget = \"192.168.15.2:80\"\n";
-    fs::write("/etc/netns-labs/town.toml", text).expect("the file");
+    fs::write("/etc/netns-labs/lecture.toml", text).expect("the file");
     execute("ExecReload").shows(&["lab \"lecture\" is changed"]);
     netns_line("nat").success().shows(&["any:8080"]);
     execute("ExecStop").shows(&["lab \"lecture\" is down"]);

@@ -84,7 +84,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub all: bool,
     /// Exit with code 3 if `up` would change something
-    #[arg(long, alias = "detailed-exitcode")]
+    #[arg(long)]
     pub exit_code: bool,
 }
 

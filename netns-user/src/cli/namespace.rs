@@ -77,7 +77,8 @@ pub struct ExecArgs {
     #[arg(long, conflicts_with = "isolate")]
     pub all: bool,
     /// Name of the namespace; left out with --all
-    pub name: OsString,
+    #[arg(required_unless_present = "all")]
+    pub name: Option<OsString>,
     /// The command and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     #[arg(value_name = "CMD")]

@@ -72,7 +72,7 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change<Set>> {
         told.push(if up { "up".into() } else { "down".into() });
     }
     if let Some(bridge) = &args.master {
-        steps.extend(attach(&Interface::new(interface.netns.clone(), bridge), args)?);
+        steps.extend(attach(&bridge_of(interface, bridge)?, args)?);
         told.push(format!("port of bridge {bridge}"));
     }
     if args.no_master {
@@ -95,6 +95,23 @@ fn set(args: &LinkSetArgs) -> anyhow::Result<Change<Set>> {
             namespace: args.netns.clone(),
         },
     })
+}
+
+/// The bridge, which may be written with its namespace as everywhere.
+fn bridge_of(interface: &Interface, bridge: &str) -> anyhow::Result<Interface> {
+    let named = match bridge.rsplit_once(':') {
+        None => Interface::new(interface.netns.clone(), bridge),
+        Some((namespace, name)) => Interface::new(Netns::named(namespace), name),
+    };
+    if named.netns != interface.netns {
+        bail!(
+            "bridge {named} is in {}, but {interface} is in {}: a port must be in the namespace \
+             of its bridge",
+            named.netns,
+            interface.netns
+        );
+    }
+    Ok(named)
 }
 
 fn attach(bridge: &Interface, args: &LinkSetArgs) -> anyhow::Result<Vec<Step>> {

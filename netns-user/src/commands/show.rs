@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::{
-    cli::ShowArgs,
+    cli::{ShowArgs, or_of_environment},
     datapath::is_reassemblers,
     lab::{self, LabRecord},
     net::{Link, Mac, NetError, Netlink, Route},
@@ -82,9 +82,10 @@ struct NeighbourView {
 pub fn run(args: &ShowArgs, json: bool) -> anyhow::Result<ExitCode> {
     let namespace = match &args.name {
         Some(name) => Some(name.clone()),
-        None => match LabRecord::list()?.as_slice() {
-            [only] => only.topology.first_router().map(str::to_owned),
-            _ => None,
+        None => match (or_of_environment(None), LabRecord::list()?.as_slice()) {
+            (Some(lab), _) => LabRecord::load(&lab)?.topology.first_router().map(str::to_owned),
+            (None, [only]) => only.topology.first_router().map(str::to_owned),
+            (None, _) => None,
         },
     };
     let netlink = match &namespace {

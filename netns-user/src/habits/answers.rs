@@ -1,5 +1,8 @@
 //! Words that have no equivalent here, and what to type instead.
 
+use std::iter;
+
+use super::rules::{forward, masquerade};
 use crate::shell;
 
 pub(super) const NO_IPV6: &str = "labs have no IPv6 yet: use IPv4";
@@ -56,42 +59,39 @@ pub(super) fn other(name: &str, words: Vec<String>) -> Result<Vec<String>, Strin
     if let Some((_, answer)) = ANSWERS.iter().find(|(names, _)| names.contains(&name)) {
         return Err(format!("there is no command `{name}`: {answer}"));
     }
-    Ok(std::iter::once(name.to_owned()).chain(words).collect())
+    Ok(iter::once(name.to_owned()).chain(words).collect())
 }
 
 /// The answer to `iptables …`: our command for a rule of NAT.
 fn iptables(words: &[String]) -> String {
-    let value = |names: [&str; 2]| {
-        let at = words.iter().position(|word| names.contains(&word.as_str()))?;
-        words.get(at + 1).map(|value| shell::word(value))
+    if words.iter().any(|word| word == "--list" || word.starts_with('-') && word.contains('L')) {
+        return "type `netns nat`".into();
+    }
+    let Some(target) = words.iter().position(|word| word == "-j" || word == "--jump") else {
+        return OWN_FIREWALL.into();
     };
-    let action = match value(["-D", "--delete"]) {
-        Some(_) => "del",
-        None => "add",
+    let kind = match words.get(target + 1).map(String::as_str) {
+        Some("MASQUERADE" | "SNAT") => "masquerade",
+        Some("DNAT") => "forward",
+        _ => return OWN_FIREWALL.into(),
     };
-    match value(["-j", "--jump"]).as_deref() {
-        Some("MASQUERADE" | "SNAT") => {
-            let source = value(["-s", "--source"]).unwrap_or_else(|| "SOURCE".into());
-            let uplink = value(["-o", "--out-interface"]);
-            let uplink = uplink.map(|uplink| format!(" --uplink {uplink}")).unwrap_or_default();
-            format!("type `netns masquerade {action} {source}{uplink}`")
-        }
-        Some("DNAT" | "REDIRECT") => {
-            let protocol = value(["-p", "--protocol"]).unwrap_or_else(|| "tcp".into());
-            let port = value(["--dport", "--destination-port"]).unwrap_or_else(|| "PORT".into());
-            let port = port.replace(':', "-");
-            let target = value(["--to-destination", "--to"]).unwrap_or_else(|| "TARGET".into());
-            let target = if action == "add" { format!(" {target}") } else { String::new() };
-            format!("type `netns forward {action} {protocol} {port}{target}`")
-        }
-        _ if words.iter().any(|word| word.starts_with('-') && word.contains('L')) => {
-            "type `netns nat`".into()
-        }
-        _ => "type `netns nat` for the NAT rules of a lab; the firewall of a namespace is its \
-              own: `netns exec NAME -- iptables …`"
-            .into(),
+    let deletes = words.iter().any(|word| word == "-D" || word == "--delete");
+    let rule = words.iter().filter(|word| {
+        !matches!(word.as_str(), "-A" | "-I" | "-D" | "--append" | "--insert" | "--delete")
+    });
+    let action = if deletes { "del" } else { "add" };
+    let typed = iter::once(action.to_owned()).chain(rule.cloned()).collect();
+    let translated = if kind == "forward" { forward(typed) } else { masquerade(typed) };
+    match translated {
+        Ok(line) => format!("type `netns {}`", shell::words(line.iter().map(String::as_str))),
+        Err(fault) => format!(
+            "{fault}; `netns {kind} {action}` is the command for such a rule, without that part"
+        ),
     }
 }
+
+const OWN_FIREWALL: &str = "type `netns nat` for the NAT rules of a lab; the firewall of a namespace \
+                            is its own: `netns exec NAME -- iptables …`";
 
 /// The answer that the other program does it: in the namespace, if there is one.
 pub(super) fn by_exec(

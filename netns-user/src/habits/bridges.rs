@@ -23,13 +23,27 @@ pub(super) fn bridge(
         "delbr" | "delete" | "rm" | "del" => "del",
         "addif" | "attach" => "attach",
         "delif" | "detach" => "detach",
-        "link" | "show" | "ls" | "list" => {
+        "ls" | "list" => {
             let mut listed = list("bridge", namespace, None);
-            listed.extend(words.into_iter().filter(|word| word != "show" && word != "list"));
+            listed.extend(words);
             return Ok(listed);
         }
-        "fdb" | "mdb" | "vlan" | "vni" | "monitor" | "stp" | "setageing" => {
+        "link" | "show" => {
+            let is_action = words.first().is_some_and(|word| word == "show" || word == "list");
+            let options = &words[usize::from(is_action)..];
+            if options.iter().any(|word| !word.starts_with('-')) {
+                let program = if first == "link" { "bridge" } else { "brctl" };
+                return Err(by_exec(namespace, program, &first, &words));
+            }
+            let mut listed = list("bridge", namespace, None);
+            listed.extend_from_slice(options);
+            return Ok(listed);
+        }
+        "fdb" | "mdb" | "vlan" | "vni" | "monitor" => {
             return Err(by_exec(namespace, "bridge", &first, &words));
+        }
+        "stp" | "setageing" | "setfd" | "sethello" | "setmaxage" | "setbridgeprio" => {
+            return Err(by_exec(namespace, "brctl", &first, &words));
         }
         _ => return Ok(line(["bridge", &first], words)),
     };

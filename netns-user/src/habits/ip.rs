@@ -22,25 +22,22 @@ fn action(word: &str) -> &str {
 /// The words to type, where there is no such action or keyword here.
 pub(super) fn address(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<String>, String> {
     let Some((first, words)) = split(words) else { return Ok(list("addr", namespace, None)) };
-    let action = action(&first);
-    let known = Keywords::read(words.clone(), &["dev", "to", "type", "master"])?;
-    match action {
-        "add" | "del" => {
-            refuse(&known.others, &["brd", "broadcast", "scope", "label", "peer"], || {
+    match action(&first) {
+        action @ ("add" | "del") => {
+            let known = Keywords::read(&words, &["dev"]);
+            refuse(&known.others, &["brd", "broadcast", "scope", "label", "peer", "dev"], || {
                 by_exec(namespace, "ip addr", &first, &words)
             })?;
             let Some(interface) = known.value("dev") else {
                 return Ok(line(["addr", action], second_in(namespace, words)));
             };
-            let interface = in_namespace(namespace, interface);
             let mut others = known.others.clone();
-            others.insert(others.len().min(1), interface);
+            let address = others.iter().position(|word| !word.starts_with('-'));
+            let behind = address.map_or(others.len(), |at| at + 1);
+            others.insert(behind, in_namespace(namespace, interface));
             Ok(line(["addr", action], others))
         }
-        "list" => {
-            refuse_filters(&known, namespace, "ip addr", &words)?;
-            Ok(shown("addr", namespace, &known))
-        }
+        "list" => shown("addr", "ip addr", namespace, &words, &["dev", "to", "type", "master"]),
         "flush" | "replace" | "change" | "save" | "restore" => {
             Err(by_exec(namespace, "ip addr", &first, &words))
         }
@@ -58,7 +55,7 @@ pub(super) fn link(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<St
         "set" => set(&words, namespace),
         "add" => add(&words, namespace),
         "del" => {
-            let known = Keywords::read(words, &["dev", "type"])?;
+            let known = Keywords::read(&words, &["dev", "type"]);
             let mut others = known.others.clone();
             match known.value("dev") {
                 Some(interface) => others.insert(0, in_namespace(namespace, interface)),
@@ -66,15 +63,7 @@ pub(super) fn link(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<St
             }
             Ok(line(["link", "del"], others))
         }
-        "list" => {
-            let known = Keywords::read(words.clone(), &["dev", "type", "master"])?;
-            match known.value("type") {
-                Some("bridge") => return Ok(list("bridge", namespace, None)),
-                Some("veth") => return Ok(list("cable", namespace, None)),
-                _ => refuse_filters(&known, namespace, "ip link", &words)?,
-            }
-            Ok(shown("link", namespace, &known))
-        }
+        "list" => list_links(&words, namespace),
         "change" | "replace" | "property" | "xstats" => {
             Err(by_exec(namespace, "ip link", &first, &words))
         }
@@ -82,76 +71,107 @@ pub(super) fn link(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<St
     }
 }
 
+/// `ip link show [dev X] [type KIND]`
+fn list_links(words: &[String], namespace: Option<&str>) -> Result<Vec<String>, String> {
+    let known = Keywords::read(words, &["dev", "type", "master"]);
+    let object = match known.value("type") {
+        Some("bridge") => "bridge",
+        Some("veth") => "cable",
+        _ => return shown("link", "ip link", namespace, words, &["dev", "type", "master"]),
+    };
+    if known.pairs.len() > 1 || names(&known.others).next().is_some() {
+        return Err(by_exec(namespace, "ip link", "show", words));
+    }
+    let mut listed = list(object, namespace, None);
+    listed.extend(known.others);
+    Ok(listed)
+}
+
 /// `ip link set [dev] X …`
 fn set(words: &[String], namespace: Option<&str>) -> Result<Vec<String>, String> {
-    let known = Keywords::read(words.to_vec(), &["dev", "mtu", "master", "netns"])?;
+    // The interface comes first, whatever its name is.
+    let named = match words {
+        [dev, rest @ ..] if dev == "dev" && !rest.is_empty() => rest,
+        words => words,
+    };
+    let at = named.iter().position(|word| !word.starts_with('-'));
+    let (before, rest) = named.split_at(at.map_or(0, |at| at + 1));
+    let known = Keywords::read(rest, &["mtu", "master", "netns"]);
     let foreign =
         ["name", "address", "alias", "type", "arp", "promisc", "multicast", "txqueuelen", "group"];
     refuse(&known.others, &foreign, || by_exec(namespace, "ip link", "set", words))?;
-    let mut others = match known.value("dev") {
-        Some(interface) => {
-            let mut others = known.others.clone();
-            others.insert(0, in_namespace(namespace, interface));
-            others
-        }
-        None => first_in(namespace, known.others.clone()),
-    };
-    for word in &mut others {
-        if word == "nomaster" {
-            *word = "--no-master".into();
-        }
+    let mut line_of_ours = first_in(namespace, before.to_vec());
+    line_of_ours.extend(known.others.into_iter().map(|word| match word.as_str() {
+        "nomaster" => "--no-master".to_owned(),
+        _ => word,
+    }));
+    for (keyword, value) in known.pairs {
+        line_of_ours.extend([format!("--{keyword}"), value]);
     }
-    for (keyword, value) in known.pairs.iter().filter(|(keyword, _)| keyword != "dev") {
-        others.extend([format!("--{keyword}"), value.clone()]);
-    }
-    Ok(line(["link", "set"], others))
+    Ok(line(["link", "set"], line_of_ours))
 }
 
-/// `ip link add [name] X [mtu N] [netns A] type bridge`, or `type veth peer [name] Y [netns B]`.
+/// `ip link add [name] X [mtu N] [master B] [netns A] [up] type bridge`, or `type veth peer [name]
+/// Y [netns B]`.
 fn add(words: &[String], namespace: Option<&str>) -> Result<Vec<String>, String> {
+    let foreign = || Err(by_exec(namespace, "ip link", "add", words));
     let at = |word: &str| words.iter().position(|other| other == word);
-    let Some(kind) = at("type").and_then(|at| words.get(at + 1)) else {
+    let Some((at_type, kind)) = at("type").and_then(|at| Some((at, words.get(at + 1)?))) else {
         return Err(
             "`link add` needs a type: type `netns cable add A:X B:Y` for a virtual cable, \
                     `netns bridge add NAME:BRIDGE` for a bridge"
                 .into(),
         );
     };
-    // What stands behind `peer` is about the other end.
-    let (near, far) = words.split_at(at("peer").unwrap_or(words.len()));
-    let end = |words: &[String]| -> Result<(String, Keywords), String> {
-        let keywords = ["dev", "name", "mtu", "netns", "type", "peer", "address"];
-        let words = words.iter().filter(|word| *word != "peer").cloned().collect();
-        let known = Keywords::read(words, &keywords)?;
-        let named = known.value("name").or_else(|| known.value("dev"));
-        let name = named.map(str::to_owned).or_else(|| plain(&known.others).next().cloned());
-        let netns = known.value("netns").or(namespace);
-        let name = name.map(|name| in_namespace(netns, &name)).unwrap_or_default();
-        Ok((name, known))
-    };
-    let (one, known) = end(near)?;
-    if known.value("address").is_some() || one.is_empty() {
-        return Err(by_exec(namespace, "ip link", "add", words));
-    }
-    let options = known.others.iter().chain(far).filter(|word| word.starts_with("--")).cloned();
-    let mtu = known.value("mtu").map(|mtu| ["--mtu".to_owned(), mtu.to_owned()]);
-    let options = mtu.into_iter().flatten().chain(options);
-    match kind.as_str() {
-        "bridge" => Ok(line(["bridge", "add", &one], options.collect())),
-        "veth" => {
-            let (other, _) = end(far)?;
-            if other.is_empty() {
-                return Err(format!(
-                    "a cable has two ends: type `netns cable add {one} [NAMESPACE:]INTERFACE`"
-                ));
-            }
-            Ok(line(["cable", "add", &one, &other], options.collect()))
-        }
-        kind => Err(format!(
+    if !matches!(kind.as_str(), "veth" | "bridge") {
+        return Err(format!(
             "netns makes cables (veth) and bridges, no {kind}: {}",
             by_exec(namespace, "ip link", "add", words)
-        )),
+        ));
     }
+    let near = Keywords::read(&words[..at_type], &["dev", "name", "mtu", "netns", "master"]);
+    let rest = &words[at_type + 2..];
+    let (is_up, mut others): (Vec<_>, Vec<_>) =
+        near.others.iter().cloned().partition(|word| word == "up");
+    let named = near.value("name").or_else(|| near.value("dev")).map(str::to_owned);
+    let first = others.iter().position(|word| !word.starts_with('-'));
+    let Some(one) = named.or_else(|| first.map(|at| others.remove(at))) else { return foreign() };
+    let one = in_namespace(near.value("netns").or(namespace), &one);
+    if names(&others).next().is_some() {
+        return foreign();
+    }
+    let mut options: Vec<String> = is_up.iter().map(|_| "--up".to_owned()).collect();
+    if let Some(mtu) = near.value("mtu") {
+        options.extend(["--mtu".to_owned(), mtu.to_owned()]);
+    }
+    options.extend(others);
+    if kind == "bridge" {
+        let is_known = near.value("master").is_none() && names(rest).next().is_none();
+        options.extend(rest.iter().cloned());
+        return if is_known { Ok(line(["bridge", "add", &one], options)) } else { foreign() };
+    }
+    if let Some(bridge) = near.value("master") {
+        let bridge = in_namespace(near.value("netns").or(namespace), bridge);
+        options.extend(["--bridge".to_owned(), bridge]);
+    }
+    let far = Keywords::read(rest, &["name", "netns", "mtu"]);
+    let mut others: Vec<String> =
+        far.others.iter().filter(|word| *word != "peer").cloned().collect();
+    let first = others.iter().position(|word| !word.starts_with('-'));
+    let other = far.value("name").map(str::to_owned).or_else(|| first.map(|at| others.remove(at)));
+    let Some(other) = other else {
+        return Err(format!(
+            "a cable has two ends: type `netns cable add {one} [NAMESPACE:]INTERFACE`"
+        ));
+    };
+    let other = in_namespace(far.value("netns").or(namespace), &other);
+    // Both ends of a cable get one MTU here.
+    let has_own_mtu = far.value("mtu").is_some() && far.value("mtu") != near.value("mtu");
+    if has_own_mtu || names(&others).next().is_some() {
+        return foreign();
+    }
+    options.extend(others);
+    Ok(line(["cable", "add", &one, &other], options))
 }
 
 /// `ip [-n NAME] route ACTION …`
@@ -160,11 +180,10 @@ fn add(words: &[String], namespace: Option<&str>) -> Result<Vec<String>, String>
 /// As [`address`].
 pub(super) fn route(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<String>, String> {
     let Some((first, words)) = split(words) else { return Ok(list("route", namespace, None)) };
-    let action = action(&first);
-    match action {
-        "add" | "del" => {
+    match action(&first) {
+        action @ ("add" | "del") => {
             let keywords = ["via", "dev", "metric", "preference", "priority", "to"];
-            let known = Keywords::read(words.clone(), &keywords)?;
+            let known = Keywords::read(&words, &keywords);
             let foreign = [
                 "src",
                 "table",
@@ -177,25 +196,28 @@ pub(super) fn route(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<S
                 "unreachable",
                 "prohibit",
                 "inet6",
+                "via",
+                "dev",
             ];
             refuse(&known.others, &foreign, || by_exec(namespace, "ip route", &first, &words))?;
-            let mut others = first_in(namespace, known.others.clone());
-            for (keyword, value) in &known.pairs {
+            let mut others = first_in(namespace, known.others);
+            for (keyword, value) in known.pairs {
                 match keyword.as_str() {
-                    "to" => others.insert(0, in_namespace(namespace, value)),
-                    "preference" | "priority" => {
-                        others.extend(["--metric".into(), value.clone()]);
-                    }
-                    _ => others.extend([format!("--{keyword}"), value.clone()]),
+                    "to" => others.insert(0, in_namespace(namespace, &value)),
+                    "preference" | "priority" => others.extend(["--metric".into(), value]),
+                    _ => others.extend([format!("--{keyword}"), value]),
                 }
             }
             Ok(line(["route", action], others))
         }
         "list" => {
-            let filters = ["dev", "table", "proto", "scope", "type"];
-            let known = Keywords::read(words.clone(), &filters)?;
-            refuse_filters(&known, namespace, "ip route", &words)?;
-            Ok(shown("route", namespace, &known))
+            let filters = ["dev", "table", "proto", "scope", "type", "via", "to"];
+            // `ip route show` takes a destination, and never the name of an interface.
+            let known = Keywords::read(&words, &filters);
+            if namespace.is_some() && names(&known.others).next().is_some() {
+                return Err(by_exec(namespace, "ip route", "show", &words));
+            }
+            shown("route", "ip route", namespace, &words, &filters)
         }
         "get" | "replace" | "change" | "append" | "flush" | "save" | "restore" => {
             Err(by_exec(namespace, "ip route", &first, &words))
@@ -214,7 +236,7 @@ fn split(mut words: Vec<String>) -> Option<(String, Vec<String>)> {
 }
 
 /// The words that are no options.
-fn plain(words: &[String]) -> impl Iterator<Item = &String> {
+fn names(words: &[String]) -> impl Iterator<Item = &String> {
     words.iter().filter(|word| !word.starts_with('-'))
 }
 
@@ -245,32 +267,34 @@ pub(super) fn list(object: &str, namespace: Option<&str>, dev: Option<&str>) -> 
 
 /// The line for `show`. With -n, `ip` takes the word behind it for an interface; without, it is a
 /// namespace, as always here.
-fn shown(object: &str, namespace: Option<&str>, known: &Keywords) -> Vec<String> {
-    let mut others = known.others.clone();
-    let mut dev = known.value("dev").map(str::to_owned);
-    let is_name = |word: &String| !word.starts_with('-');
-    if let (Some(_), None, Some(at)) = (namespace, &dev, others.iter().position(is_name)) {
-        dev = Some(others.remove(at));
-    }
-    let mut words = list(object, namespace, dev.as_deref());
-    words.extend(others);
-    words
-}
-
-/// Refuses to list by other filters than an interface.
-fn refuse_filters(
-    known: &Keywords,
-    namespace: Option<&str>,
+///
+/// # Errors
+/// The words to type, where the list is to be filtered by more than an interface.
+fn shown(
+    object: &str,
     program: &str,
+    namespace: Option<&str>,
     words: &[String],
-) -> Result<(), String> {
-    match known.pairs.iter().find(|(keyword, _)| keyword != "dev") {
-        Some((keyword, _)) => Err(format!(
-            "lists have no filter `{keyword}`: {}",
+    filters: &[&str],
+) -> Result<Vec<String>, String> {
+    let Keywords { mut others, pairs } = Keywords::read(words, filters);
+    if let Some((filter, _)) = pairs.iter().find(|(keyword, _)| keyword != "dev") {
+        return Err(format!(
+            "lists have no filter `{filter}`: {}",
             by_exec(namespace, program, "show", words)
-        )),
-        None => Ok(()),
+        ));
     }
+    let mut dev = pairs.into_iter().next().map(|(_, dev)| dev);
+    if namespace.is_some() {
+        match (others.iter().position(|word| !word.starts_with('-')), &dev) {
+            (Some(at), None) if others[at] != "up" => dev = Some(others.remove(at)),
+            (Some(_), _) => return Err(by_exec(namespace, program, "show", words)),
+            (None, _) => {}
+        }
+    }
+    let mut line = list(object, namespace, dev.as_deref());
+    line.extend(others);
+    Ok(line)
 }
 
 /// Refuses keywords that have no equivalent.

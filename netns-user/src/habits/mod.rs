@@ -44,8 +44,8 @@ pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     }
     if lead.all && name != "exec" {
         return Err(format!(
-            "-all is for `exec` only: `netns {name}` without it shows all namespaces, if it shows \
-             any"
+            "-all runs a command in every namespace (`netns exec --all CMD`): `netns {name}` does \
+             not take it"
         ));
     }
     let translated = match name.as_str() {
@@ -64,11 +64,16 @@ pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
             "cable" => Ok(bridges::cable(words, namespace)),
             "forward" => rules::forward(words),
             "masquerade" => rules::masquerade(words),
-            "nat" => rules::nat(lab_option(words)),
+            "nat" => rules::nat(lab_option(words)?),
             "flows" => rules::flows(words),
+            "plan" if words.iter().any(|word| word.contains("detailed-exitcode")) => {
+                Err("type `netns plan --exit-code`: exit code 3 says that `up` would change \
+                     something"
+                    .into())
+            }
             "up" | "plan" | "check" | "doctor" => Ok(topology_option(&name, words)),
-            "down" | "graph" => Ok(topology_option(&name, lab_option(words))),
-            "status" | "log" | "watch" => Ok(words::line([&name], lab_option(words))),
+            "down" | "graph" => Ok(topology_option(&name, lab_option(words)?)),
+            "status" | "log" | "watch" => Ok(words::line([&name], lab_option(words)?)),
             _ => answers::other(&name, words),
         })?,
     };
@@ -170,7 +175,20 @@ fn topology_option(name: &str, words: Vec<String>) -> Vec<String> {
 }
 
 /// `--lab LAB` where a lab is an argument.
-fn lab_option(words: Vec<String>) -> Vec<String> {
-    let words = words.into_iter().filter(|word| word != "--lab");
-    words.map(|word| word.strip_prefix("--lab=").map(str::to_owned).unwrap_or(word)).collect()
+///
+/// # Errors
+/// When no lab follows: without it, the command would be about another one.
+fn lab_option(words: Vec<String>) -> Result<Vec<String>, String> {
+    let mut line = Vec::new();
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.next() {
+        if let Some(lab) = word.strip_prefix("--lab=") {
+            line.push(lab.to_owned());
+        } else if word != "--lab" {
+            line.push(word);
+        } else if words.peek().is_none_or(|lab| lab.is_empty() || lab.starts_with('-')) {
+            return Err("`--lab` has no value: write the name of a lab behind it".into());
+        }
+    }
+    Ok(line)
 }

@@ -26,6 +26,13 @@ const WITH_VALUE: &[&str] = &[
     "--filtering",
 ];
 
+/// The kinds of rules, which differ in the options of iptables that they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Masquerade,
+    Forward,
+}
+
 /// The words of a line in which a rule stands.
 #[derive(Debug, Default)]
 struct Rule {
@@ -39,50 +46,72 @@ struct Rule {
 }
 
 impl Rule {
-    /// Reads the words behind the action. Options of iptables become ours; `source` and `uplink`
-    /// are what -s and -o mean.
-    fn read(words: Vec<String>, source: Option<&str>) -> Result<Self, String> {
+    /// Reads the words behind the action. Options of iptables become ours.
+    ///
+    /// # Errors
+    /// When an option has no value, or no equivalent in this kind of rule.
+    fn read(words: Vec<String>, kind: Kind) -> Result<Self, String> {
         let mut rule = Self::default();
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` has no value"));
+            let is_forward = kind == Kind::Forward;
             match word.as_str() {
-                "-p" | "--protocol" | "--publish" | "-p=" => {
+                "-p" | "--protocol" | "--publish" if is_forward => {
                     let value = value()?;
                     match value.contains(':') {
                         true => rule.names.push(value),
                         false => rule.protocol = Some(value),
                     }
                 }
-                "--dport" | "--destination-port" => rule.port = Some(value()?.replace(':', "-")),
-                "--to-destination" => rule.target = Some(value()?),
-                "-s" | "--source" => match source {
-                    Some(option) => rule.options.extend([option.to_owned(), value()?]),
-                    None => rule.names.push(value()?),
-                },
-                "-d" | "--destination" if source.is_some() => {
+                "--dport" | "--destination-port" if is_forward => {
+                    rule.port = Some(value()?.replace(':', "-"));
+                }
+                "--to-destination" if is_forward => rule.target = Some(value()?),
+                "-s" | "--source" if is_forward => {
+                    rule.options.extend(["--from".into(), value()?]);
+                }
+                "-d" | "--destination" if is_forward => {
                     rule.options.extend(["--address".into(), value()?]);
                 }
-                "-o" | "--out-interface" => rule.options.extend(["--uplink".into(), value()?]),
-                "--to-source" => rule.options.extend(["--to".into(), value()?]),
-                // Said by the command already.
-                "-j" | "--jump" | "-t" | "--table" => drop(value()?),
-                "POSTROUTING" | "PREROUTING" => {}
-                "-i" | "--in-interface" | "-m" | "--match" | "-d" | "--destination" => {
-                    return Err(format!(
-                        "a rule has no `{word}` here: `netns forward add --help` and `netns \
-                         masquerade add --help` show the options"
-                    ));
+                "-s" | "--source" => rule.names.push(value()?),
+                "-o" | "--out-interface" if !is_forward => {
+                    rule.options.extend(["--uplink".into(), value()?]);
                 }
+                "--to-source" if !is_forward => rule.options.extend(["--to".into(), value()?]),
+                // Said by the command already.
+                "-t" | "--table" => is_said(&word, &value()?, &["nat"])?,
+                "-j" | "--jump" if is_forward => is_said(&word, &value()?, &["DNAT"])?,
+                "-j" | "--jump" => is_said(&word, &value()?, &["MASQUERADE", "SNAT"])?,
+                "PREROUTING" if is_forward => {}
+                "POSTROUTING" if !is_forward => {}
                 option if WITH_VALUE.contains(&option) => {
                     let value = value()?;
                     rule.options.extend([word.clone(), value]);
                 }
-                option if option.starts_with('-') => rule.options.push(word),
+                ours if ours.starts_with("--") || ours == "-h" => rule.options.push(word),
+                foreign if foreign.starts_with('-') || foreign == "!" => {
+                    return Err(format!(
+                        "a rule of this kind has no `{foreign}` here: `netns forward add --help` \
+                         and `netns masquerade add --help` show the options"
+                    ));
+                }
                 _ => rule.names.push(word),
             }
         }
         Ok(rule)
+    }
+}
+
+/// Accepts the value of an option that the command has said already.
+fn is_said(option: &str, value: &str, known: &[&str]) -> Result<(), String> {
+    match known.contains(&value) {
+        true => Ok(()),
+        false => Err(format!(
+            "`{option} {value}` has no equivalent here: `{option}` can be {}, which the command \
+             says already",
+            known.join(" or ")
+        )),
     }
 }
 
@@ -97,7 +126,7 @@ pub(super) fn masquerade(mut words: Vec<String>) -> Result<Vec<String>, String> 
     let first = words.remove(0);
     match action(&first) {
         action @ ("add" | "del") => {
-            let Rule { mut names, options, .. } = Rule::read(words, None)?;
+            let Rule { mut names, options, .. } = Rule::read(words, Kind::Masquerade)?;
             names.extend(options);
             Ok(line(["masquerade", action], names))
         }
@@ -118,15 +147,17 @@ pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
         action @ ("add" | "del") => action,
         action => return Ok(line(["forward", action], words)),
     };
-    let Rule { names, mut options, protocol, port, target } = Rule::read(words, Some("--from"))?;
-    let (mut protocol, mut port, mut target) = (protocol, port, target);
+    let adds = action == "add";
+    let Rule { names, mut options, mut protocol, mut port, mut target } =
+        Rule::read(words, Kind::Forward)?;
+    let is_ours = names.first().is_some_and(|name| is_protocol(name))
+        && names.get(1).is_some_and(|port| !port.contains(':'))
+        && names.len() == if adds { 3 } else { 2 };
     let mut others = Vec::new();
     let mut published = None;
     for name in names {
         match Published::read(&name) {
-            Some(read)
-                if published.is_none() && (read.inside.is_some() || read.protocol.is_some()) =>
-            {
+            Some(read) if !is_ours && published.is_none() && read.is_of_docker() => {
                 published = Some(read);
             }
             _ if protocol.is_none() && is_protocol(&name) => protocol = Some(name),
@@ -136,10 +167,11 @@ pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
     if let Some(Published { address, outside, inside, protocol: named }) = published {
         protocol = protocol.or(named).or_else(|| Some("tcp".into()));
         port = Some(outside.clone());
-        if let Some(address) = address {
+        // Docker's name for every address.
+        if let Some(address) = address.filter(|address| address != "0.0.0.0") {
             options.extend(["--address".into(), address]);
         }
-        if action == "add" {
+        if adds {
             let inside = first_port(&outside, inside.as_deref().unwrap_or(&outside))?;
             let Some(name) = others.pop() else {
                 return Err(format!(
@@ -147,6 +179,15 @@ pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
                 ));
             };
             target = Some(format!("{name}:{inside}"));
+        }
+    }
+    if !adds {
+        // `iptables -D` repeats the whole rule.
+        target = None;
+        if options.iter().any(|option| option == "--from") {
+            return Err("a forward is deleted by its protocol, port and --address: leave the \
+                        source out"
+                .into());
         }
     }
     let mut rest: Vec<String> = Vec::new();
@@ -168,6 +209,11 @@ struct Published {
 }
 
 impl Published {
+    /// Whether it is more than a port, which our own lines have too.
+    fn is_of_docker(&self) -> bool {
+        self.inside.is_some() || self.protocol.is_some()
+    }
+
     fn read(word: &str) -> Option<Self> {
         let (ports, protocol) = match word.split_once('/') {
             Some((ports, protocol)) if is_protocol(protocol) => (ports, Some(protocol.to_owned())),
@@ -207,7 +253,7 @@ fn first_port<'a>(outside: &str, inside: &'a str) -> Result<&'a str, String> {
         Some(last.parse::<u32>().ok()?.abs_diff(first.parse().ok()?))
     };
     let (first, _) = inside.split_once('-').unwrap_or((inside, inside));
-    if inside.contains('-') && count(outside) != count(inside) {
+    if count(outside) != count(inside) {
         return Err(format!(
             "{outside} and {inside} are not equally many ports: a forward leads each port to one \
              of its own"
@@ -223,10 +269,15 @@ fn first_port<'a>(outside: &str, inside: &'a str) -> Result<&'a str, String> {
 pub(super) fn nat(words: Vec<String>) -> Result<Vec<String>, String> {
     let mut rest = Vec::new();
     let mut words = words.into_iter();
+    let lists = words.as_slice().iter().any(|word| is_list(word));
     while let Some(word) = words.next() {
         match word.as_str() {
-            "-t" | "--table" => drop(words.next()),
-            "--list" | "--numeric" | "--verbose" | "--line-numbers" | "list" | "ls" | "show" => {}
+            "-t" | "--table" => {
+                let table = words.next().unwrap_or_default();
+                is_said(&word, &table, &["nat"])?;
+            }
+            "--list" | "--numeric" | "--verbose" | "--line-numbers" => {}
+            "PREROUTING" | "POSTROUTING" | "OUTPUT" if lists => {}
             "-F" | "--flush" => {
                 return Err("rules are deleted one by one: type `netns masquerade del SOURCE` or \
                             `netns forward del PROTOCOL PORT`; `netns flows flush` forgets the \
@@ -252,15 +303,21 @@ pub(super) fn nat(words: Vec<String>) -> Result<Vec<String>, String> {
     Ok(line(["nat"], rest))
 }
 
+/// Whether a word is `-L`, alone or in a group such as `-nvL`.
+fn is_list(word: &str) -> bool {
+    word == "--list" || is_flags(word, "Lnvx") && word.contains('L')
+}
+
 /// `conntrack -L`, `-F` and the rest.
 ///
 /// # Errors
 /// What to type, for options without an equivalent.
 pub(super) fn flows(words: Vec<String>) -> Result<Vec<String>, String> {
     let mut rest = Vec::new();
-    for word in words {
+    for (at, word) in words.into_iter().enumerate() {
         match word.as_str() {
-            "-L" | "--dump" | "list" | "ls" | "show" => {}
+            "-L" | "--dump" => {}
+            "list" | "ls" | "show" if at == 0 => {}
             "-F" | "--flush" => rest.insert(0, "flush".to_owned()),
             "-E" | "--event" => {
                 return Err(

@@ -74,6 +74,9 @@ fn short_and_other_names_of_commands_are_known() {
     becomes("up -f --json", "up -f --json");
     becomes("nat --lab lecture", "nat lecture");
     becomes("down --lab=lecture", "down lecture");
+    answered("down --lab", "`--lab` has no value");
+    answered("status --lab --json", "`--lab` has no value");
+    answered("plan --detailed-exitcode", "netns plan --exit-code");
     becomes("-j list", "--json list");
 }
 
@@ -94,7 +97,10 @@ fn ip_address_lines_are_translated() {
     );
     answered("-n red addr flush dev x", "netns exec red -- ip addr flush dev x");
     answered("addr show to 10.0.0.0/8", "no filter `to`");
-    answered("addr add 10.0.0.1/24 dev", "`dev` has no value");
+    answered("addr add 10.0.0.1/24 dev", "`dev` has no equivalent here");
+    becomes("addr add --dry-run 10.0.0.1/24 dev x", "addr add --dry-run 10.0.0.1/24 x");
+    becomes("addr list dev", "addr list dev");
+    becomes("addr list to", "addr list to");
     answered("-6 addr", "no IPv6");
 }
 
@@ -114,7 +120,23 @@ fn ip_link_lines_are_translated() {
     becomes("link add a type veth peer name b", "cable add a b");
     becomes("link add a netns red type veth peer b netns blue", "cable add red:a blue:b");
     becomes("-n red link add a type veth peer name b netns blue", "cable add red:a blue:b");
-    becomes("link show type bridge", "bridge list");
+    becomes("link show type bridge --json", "bridge list --json");
+    becomes("link add br0 up type bridge", "bridge add br0 --up");
+    becomes("link add a mtu 1400 up type veth peer b", "cable add a b --up --mtu 1400");
+    becomes(
+        "-n host link add a master br0 type veth peer b",
+        "cable add host:a host:b --bridge host:br0",
+    );
+    becomes("link set master up", "link set master up");
+    becomes("link set dev dev up", "link set dev up");
+    answered(
+        "link add br0 type bridge vlan_filtering 1",
+        "ip link add br0 type bridge vlan_filtering 1",
+    );
+    answered("link add a type veth peer b address 02:00:00:00:00:01", "ip link add a type veth");
+    answered("link add a type veth peer b mtu 1300", "ip link add a type veth");
+    answered("link show dev a type veth", "ip link show dev a type veth");
+    answered("-n red link show up", "netns exec red -- ip link show up");
     answered("link add v type vxlan id 7", "ip link add v type vxlan id 7");
     answered("link add a type veth", "netns cable add a");
     answered("link set x name y", "`name` has no equivalent");
@@ -132,6 +154,7 @@ fn ip_route_lines_are_translated() {
         "route add red:10.1.0.0/16 --via 10.0.0.1 --dev x --metric 5",
     );
     becomes("-n red route del default", "route del red:default");
+    answered("-n red route show default", "netns exec red -- ip route show default");
     answered("-n red route get 1.1.1.1", "netns exec red -- ip route get 1.1.1.1");
     answered("route replace default via 10.0.0.1", "ip route replace default via 10.0.0.1");
     answered("-n red route add default via 10.0.0.1 table 7", "`table` has no equivalent");
@@ -143,6 +166,10 @@ fn bridge_lines_are_translated() {
     becomes("-n host bridge addif br0 x", "bridge attach host:br0 host:x");
     becomes("brctl show", "bridge list");
     becomes("bridge link", "bridge list");
+    becomes("bridge link show", "bridge list");
+    answered("brctl show br9", "brctl show br9");
+    answered("brctl stp br9 on", "brctl stp br9 on");
+    answered("bridge link set dev a cost 5", "bridge link set dev a cost 5");
     becomes("-n red cable add a b --mtu 1400", "cable add red:a red:b --mtu 1400");
     answered("-n host bridge fdb show", "netns exec host -- bridge fdb show");
 }
@@ -155,7 +182,7 @@ fn exec_takes_the_options_of_docker_and_ip() {
     becomes("-n red show", "show red");
     answered("-n red up", "does not take it");
     answered("-n", "needs the name");
-    answered("-all list", "for `exec` only");
+    answered("-all list", "netns exec --all CMD");
 }
 
 #[test]
@@ -172,6 +199,9 @@ fn docker_ports_are_forwards() {
     becomes("forward del 8080/udp", "forward del udp 8080");
     becomes("forward rm 8080:80", "forward del tcp 8080");
     becomes("forward ls", "forward list");
+    becomes("forward add tcp 81 1-1:8080 --lab x", "forward add tcp 81 1-1:8080 --lab x");
+    becomes("forward add 0.0.0.0:8080:80 blue", "forward add tcp 8080 blue:80");
+    answered("forward add 8000-8009:80 blue", "not equally many ports");
     answered("forward add 8080:80", "netns forward add 8080:80 NAMESPACE");
     answered("forward add 8000-8009:9000-9001 blue", "not equally many ports");
 }
@@ -191,6 +221,17 @@ fn options_of_iptables_are_those_of_rules() {
         "forward add udp 53-59 10.0.0.2:53 --from 10.9.0.0/16",
     );
     becomes("nat -t nat -nvL", "nat");
+    becomes("nat -L POSTROUTING", "nat");
+    becomes("nat list", "nat list");
+    answered("nat -t filter -nvL", "`-t filter` has no equivalent");
+    becomes(
+        "forward -D PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.0.2",
+        "forward del tcp 80",
+    );
+    answered("forward del -p tcp --dport 80 -s 10.0.0.1", "leave the source out");
+    answered("masquerade add -s 10.0.0.0/25 -p tcp --dport 80 -j RETURN", "no `-p`");
+    answered("masquerade add -s 10.0.0.0/25 -j RETURN", "`-j RETURN` has no equivalent");
+    answered("masquerade add 10.99.0.0/24 -p tcp", "no `-p`");
     becomes("nat -L --json", "nat --json");
     answered("nat -F", "netns flows flush");
     answered("nat -A", "netns masquerade add");
@@ -204,6 +245,19 @@ fn options_of_iptables_are_those_of_rules() {
         "type `netns forward del udp 53`",
     );
     answered("iptables -t nat -nL", "type `netns nat`");
+    answered(
+        "iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE",
+        "has no `!` here",
+    );
+    answered(
+        "iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -j SNAT --to-source 1.2.3.4",
+        "type `netns masquerade add 10.0.0.0/24 --to 1.2.3.4`",
+    );
+    answered(
+        "iptables -t nat -A PREROUTING -d 1.2.3.4 -p tcp --dport 80 -j DNAT --to-destination 10.0.0.2:80",
+        "type `netns forward add tcp 80 10.0.0.2:80 --address 1.2.3.4`",
+    );
+    answered("iptables -A INPUT -j DROP", "netns exec NAME -- iptables");
 }
 
 #[test]
@@ -211,6 +265,7 @@ fn conntrack_lines_are_flows() {
     becomes("conntrack -L", "flows");
     becomes("conntrack -F --dry-run", "flows flush --dry-run");
     becomes("flows list --json", "flows --json");
+    becomes("flows --lab show", "flows --lab show");
     answered("conntrack -E", "netns watch");
     answered("conntrack -D", "netns flows flush");
     answered("conntrack -C", "netns nat");

@@ -59,22 +59,21 @@ pub(super) struct Keywords {
 
 impl Keywords {
     /// Reads words of which `keywords` have a value. Options of ours, which begin with two dashes,
-    /// are kept with the others.
-    ///
-    /// # Errors
-    /// When a keyword has no value.
-    pub(super) fn read(words: Vec<String>, keywords: &[&str]) -> Result<Self, String> {
+    /// are kept with the others, and so is a keyword without a value: it may be a name.
+    pub(super) fn read(words: &[String], keywords: &[&str]) -> Self {
         let mut read = Self::default();
-        let mut words = words.into_iter();
+        let mut words = words.iter().peekable();
         while let Some(word) = words.next() {
-            if keywords.contains(&word.as_str()) {
-                let value = words.next().ok_or_else(|| format!("`{word}` has no value"))?;
-                read.pairs.push((word, value));
+            let is_value = |next: &&String| !next.starts_with("--");
+            if keywords.contains(&word.as_str())
+                && let Some(value) = words.next_if(is_value)
+            {
+                read.pairs.push((word.clone(), value.clone()));
             } else {
-                read.others.push(word);
+                read.others.push(word.clone());
             }
         }
-        Ok(read)
+        read
     }
 
     /// The value of a keyword.

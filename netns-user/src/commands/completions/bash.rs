@@ -9,7 +9,8 @@ use clap_complete::env::{Bash as Plain, EnvCompleter};
 pub(super) struct Bash;
 
 /// The words around a colon are joined before the program is asked. Bash replaces only what is
-/// behind the colon, so the part before it is taken off the answers.
+/// behind the colon, so the part before it is taken off the answers. They are quoted, since bash
+/// puts them into the command line, and they may be names that others chose.
 const SCRIPT: &str = r#"
 _netns_complete() {
     local words=() index=0 joined= i word
@@ -25,16 +26,19 @@ _netns_complete() {
         ((i == COMP_CWORD)) && index=$((${#words[@]} - 1))
     done
     if [[ $joined ]] && ((COMP_CWORD >= ${#COMP_WORDS[@]})); then index=$((${#words[@]} - 1)); fi
-    local typed=${words[index]} IFS=$'\013'
-    COMPREPLY=($(_CLAP_IFS="$IFS" _CLAP_COMPLETE_INDEX="$index" VARIABLE=bash \
-        PROGRAM -- "${words[@]}" 2> /dev/null)) || COMPREPLY=()
-    local prefix=
+    local typed=${words[index]} found=() prefix=
+    mapfile -d $'\013' -t found < <(_CLAP_IFS=$'\013' _CLAP_COMPLETE_INDEX="$index" \
+        VARIABLE=bash PROGRAM -- "${words[@]}" 2> /dev/null)
     [[ $typed == *:* && $COMP_WORDBREAKS == *:* ]] && prefix=${typed%:*}:
-    COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+    COMPREPLY=()
+    for word in "${found[@]}"; do
+        printf -v word %q "${word#"$prefix"}"
+        COMPREPLY+=("$word")
+    done
     [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/:] ]] && compopt -o nospace 2> /dev/null
     return 0
 }
-complete -o bashdefault -F _netns_complete PROGRAM
+complete -o bashdefault -o default -F _netns_complete PROGRAM
 "#;
 
 impl EnvCompleter for Bash {

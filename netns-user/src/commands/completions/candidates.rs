@@ -1,6 +1,7 @@
 //! The values of arguments: the namespaces, interfaces, labs, routers and rules that exist.
 //!
-//! What cannot be read, for example without root, is not offered: a completion never fails.
+//! What cannot be read, for example without root, is not offered: a completion never fails. Names
+//! that a shell would not read as they are, which only a stranger chooses, are not offered either.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use crate::{
     datapath::Datapath,
     lab::LabRecord,
     net::{Interface, netns},
+    shell,
     step::{NetlinkPool, Survey},
 };
 
@@ -50,7 +52,8 @@ fn with_values(arg: Arg, path: &str) -> Arg {
         _ => return arg,
     };
     arg.add(ArgValueCandidates::new(move || {
-        values().into_iter().map(CompletionCandidate::new).collect()
+        let plain = values().into_iter().filter(|value| shell::word(value) == *value);
+        plain.map(CompletionCandidate::new).collect()
     }))
 }
 

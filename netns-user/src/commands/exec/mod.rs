@@ -7,8 +7,7 @@ mod terminal;
 
 use std::{
     ffi::OsString,
-    iter,
-    os::unix::process::CommandExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     process::{Command, ExitCode},
 };
 
@@ -35,18 +34,15 @@ pub fn run(args: &ExecArgs) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     if args.all {
         // There is no name, so the first word of the command is in its place.
-        return all(&iter::once(&args.name).chain(&args.command).collect::<Vec<_>>());
+        let words: Vec<&OsString> = args.name.iter().chain(&args.command).collect();
+        return if words.is_empty() { missing_command("--all") } else { all(&words) };
     }
-    let name = args.name.to_str().with_context(|| {
-        format!("no namespace has the name \"{}\", which is not UTF-8", args.name.display())
+    let Some(name) = &args.name else { return missing_command("NAME") };
+    let name = name.to_str().with_context(|| {
+        format!("no namespace has the name \"{}\", which is not UTF-8", name.display())
     })?;
     let Some((program, arguments)) = args.command.split_first() else {
-        let name = shell::word(name);
-        crate::tell!(
-            "{} the command is missing: type `netns exec {name} -- bash` for a shell",
-            paint(BAD, "error:")
-        );
-        return Ok(ExitCode::from(WRONG_USAGE));
+        return missing_command(&shell::word(name));
     };
     require_namespace(name)?;
     let mut command = Command::new(program);
@@ -62,6 +58,15 @@ pub fn run(args: &ExecArgs) -> anyhow::Result<ExitCode> {
     Ok(cannot_run(program, &command.exec()))
 }
 
+/// Says how to give the command that is missing.
+fn missing_command(place: &str) -> anyhow::Result<ExitCode> {
+    crate::tell!(
+        "{} the command is missing: type `netns exec {place} -- bash` for a shell",
+        paint(BAD, "error:")
+    );
+    Ok(ExitCode::from(WRONG_USAGE))
+}
+
 /// Runs the command in each named namespace, in the order of their names. Returns the first exit
 /// code that is not 0. A namespace that was deleted in the meantime is left out.
 fn all(words: &[&OsString]) -> anyhow::Result<ExitCode> {
@@ -75,7 +80,8 @@ fn all(words: &[&OsString]) -> anyhow::Result<ExitCode> {
         let mut command = Command::new(&own);
         command.args(["exec", &name, "--"]).args(words);
         let status = command.status().with_context(|| format!("cannot run {}", own.display()))?;
-        let ended = status.code().unwrap_or(1);
+        // As a shell reports it.
+        let ended = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
         code = if code == 0 { u8::try_from(ended).unwrap_or(1) } else { code };
     }
     Ok(ExitCode::from(code))

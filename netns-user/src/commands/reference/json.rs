@@ -30,8 +30,8 @@ pub(super) fn page() -> String {
     text += &paragraph(
         "Commands that change something take both. With `--explain`, the object has the field \
          `commands` besides its own. With `--dry-run`, it has only this field, and nothing is \
-         changed. `netns down --all` prints an array, which has no place for it: its objects are \
-         as without `--explain`.",
+         changed. `netns down --all`, and `netns forward` with several protocols, print an array, \
+         which has no place for it: its objects are as without `--explain`.",
     );
     text += "\n";
     text += &table(&dry_run());

@@ -55,7 +55,9 @@ pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Reading {
     for _ in 0..rounds.clamp(*ROUNDS.start(), *ROUNDS.end()) {
         let error = match TopologyFile::deserialize(toml::Deserializer::from(recovery.document())) {
             // References to what was removed would be reported as faults too.
-            Ok(file) => return Reading { file: is_complete.then_some(file), is_whole: true },
+            Ok(file) => {
+                return Reading { file: is_complete.then_some(file), is_whole: is_complete };
+            }
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);
