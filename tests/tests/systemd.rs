@@ -1,11 +1,11 @@
-//! The units of examples/systemd: systemd accepts them, and their commands build a lab and take it
+//! The units of docs/systemd: systemd accepts them, and their commands build a lab and take it
 //! down.
 
 use std::{fs, path::Path, process::Command};
 
 use netns_tests::{Output, Sandbox, lecture, netns, netns_line, netns_path, own, run};
 
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/systemd");
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/systemd");
 const UNIT: &str = "netns-lab@.service";
 
 fn example(name: &str) -> String {

@@ -118,7 +118,7 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
         zypper: Some("procps"),
         ..Tool::same_everywhere("ps", "procps-ng")
     },
-    // Checks the units of examples/systemd. Alpine has no systemd.
+    // Checks the units of docs/systemd. Alpine has no systemd.
     Tool { apk: None, ..Tool::same_everywhere("systemd-analyze", "systemd") },
     // Validates topology files with our schema.
     Tool {

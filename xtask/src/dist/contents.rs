@@ -41,7 +41,7 @@ pub(super) fn gather(
     let doc = format!("usr/share/doc/{NAME}");
     let root = workspace.root();
     let unit = format!("{NAME}-lab@.service");
-    let bytes = read(&root.join("examples/systemd").join(&unit))?;
+    let bytes = read(&root.join("docs/systemd").join(&unit))?;
     files.push(Packed::new(format!("usr/lib/systemd/system/{unit}"), bytes));
     files.push(Packed::new(format!("{doc}/copyright"), copyright(root)?));
     for name in ["README.md", "CHANGELOG.md"] {
@@ -52,7 +52,7 @@ pub(super) fn gather(
         ("docs", "svg"),
         ("docs/design", "md"),
         ("examples", "toml"),
-        ("examples/systemd", "conf"),
+        ("docs/systemd", "conf"),
     ] {
         for file in files_of(&root.join(folder), extension)? {
             // At the same relative paths as in the repository, since README.md refers to them.
