@@ -165,7 +165,7 @@ fn the_script_of_down_removes_what_the_script_of_up_made() {
     for file in [lecture(), own_lab()].map(|lab| lab.write()) {
         let path = file.path().to_str().expect("a plain path");
         run(&["up", "--dry-run", path]);
-        assert!(!fs::exists("/run/netns-labs/own").unwrap_or(true), "it is no lab of netns");
+        netns(&["status"]).success().shows(&["no lab is up"]);
         run(&["down", "--dry-run", path]);
         let rules = own().command("iptables-save", &[]).success().stdout;
         assert!(!rules.contains("-A "), "{rules}");

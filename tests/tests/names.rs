@@ -216,6 +216,19 @@ fn up_repairs_files_that_are_missing_or_incomplete() {
 }
 
 #[test]
+fn folders_that_a_killed_command_has_emptied_are_deleted() {
+    let _sandbox = sandbox();
+    let before = Machine::now();
+    with_green().up().success();
+    fs::remove_file("/etc/netns/green/hosts").expect("a link");
+    lab_is_up();
+    assert!(!Path::new("/etc/netns/green").exists(), "a folder stays behind");
+    fs::remove_file(OF_RED).expect("a link");
+    netns(&["down"]).success();
+    before.is_unchanged();
+}
+
+#[test]
 fn the_shared_file_keeps_its_inode_and_is_readable_for_every_user() {
     let _sandbox = sandbox();
     lab_is_up();

@@ -1,5 +1,7 @@
 //! Builds a lab, or changes one that is up.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,7 +22,10 @@ use super::{
 };
 use crate::{
     datapath::Datapath,
-    net::{Netns, hosts::shared},
+    net::{
+        Netns,
+        hosts::{links, shared},
+    },
     topology::Topology,
 };
 
@@ -154,7 +159,7 @@ fn change(
     let _expedited = lock.expedite_rcu(plan.grace_periods())?;
     let changed = apply(&plan, &mut record, progress)
         .and_then(|()| converge(&mut record, &wanted, progress))
-        .and_then(|()| record.finish());
+        .and_then(|()| finish(&mut record));
     let Err(error) = changed else { return Ok(UpOutcome::Changed) };
     // A half changed lab is of no use: change it back.
     let Some(before) = before else { return Err(error) };
@@ -201,5 +206,17 @@ fn go_back(record: &mut LabRecord, before: Topology) -> Result<(), LabError> {
     let plan = Plan::between(record, before.clone())?;
     record.begin_change(before)?;
     apply(&plan, record, &Silent)?;
+    finish(record)
+}
+
+/// Records that a change is complete. A command that was killed may have deleted the link of a
+/// namespace without its folder: this is the last that knows of the namespace.
+fn finish(record: &mut LabRecord) -> Result<(), LabError> {
+    let wanted: HashSet<&str> =
+        record.topologies().next().into_iter().flat_map(Topology::namespace_names).collect();
+    let gone = record.namespace_names().into_iter().filter(|name| !wanted.contains(name));
+    for name in gone {
+        links::remove(name, record.name())?;
+    }
     record.finish()
 }

@@ -71,9 +71,17 @@ pub(crate) fn add(namespace: &str, lab: &str) -> Result<(), NetError> {
     made.map_err(|error| NetError::refused(format!("make the link {}", path.display()), error))
 }
 
-/// Deletes the link to the lab's shared file, and folders that are then empty.
+/// Deletes the link to the lab's shared file, and folders that are then empty. If the link is gone
+/// already, a process may have been killed before it deleted the folders.
 pub(crate) fn remove(namespace: &str, lab: &str) -> Result<(), NetError> {
-    if is_linked(namespace, lab) { delete(namespace) } else { Ok(()) }
+    match look(namespace) {
+        Found::LinkTo(other) if other == lab => delete(namespace),
+        Found::Nothing => {
+            remove_folders(namespace);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Deletes the namespace's link if the shared file does not exist any more, as after a boot.
@@ -101,11 +109,15 @@ fn delete(namespace: &str) -> Result<(), NetError> {
         }
         _ => {}
     }
-    // The folder may contain files of others.
+    remove_folders(namespace);
+    Ok(())
+}
+
+/// Deletes the folder of a namespace, and the one of all of them, if they are empty.
+fn remove_folders(namespace: &str) {
     if fs::remove_dir(Path::new(FOLDER).join(namespace)).is_ok() {
         let _ = fs::remove_dir(FOLDER);
     }
-    Ok(())
 }
 
 fn look(namespace: &str) -> Found {
