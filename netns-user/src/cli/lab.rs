@@ -30,7 +30,6 @@ pub struct DemoArgs {}
 Examples:
   netns up                      the lecture's lab: red and blue on a bridge, behind a router
   netns up my.toml              the lab of a file
-  netns up my.toml --adopt      make a lab of a network that was made by hand
   netns up my.toml --dry-run    print the equivalent ip, sysctl and iptables commands
   netns up --via-stack          let tcpdump and netfilter in the router see translated packets")]
 pub struct UpArgs {
@@ -42,14 +41,6 @@ pub struct UpArgs {
     /// see the packets.
     #[arg(long)]
     pub via_stack: bool,
-    /// Take over what was made by hand: it becomes part of the lab
-    ///
-    /// Existing namespaces, cables, bridges, addresses and routes of the same names become the
-    /// lab's, and what is missing is added. Processes and connections in them stay. What has the
-    /// same name and is something else is an error. `netns down` deletes all of it, like every part
-    /// of a lab.
-    #[arg(long)]
-    pub adopt: bool,
     #[command(flatten)]
     pub changing: Changing,
 }
@@ -77,9 +68,6 @@ pub struct PlanArgs {
     /// see the packets.
     #[arg(long)]
     pub via_stack: bool,
-    /// Show what `netns up --adopt` would do; the rows of adopted parts begin with "="
-    #[arg(long)]
-    pub adopt: bool,
     /// Show every part, even if there are many
     #[arg(long)]
     pub all: bool,

@@ -210,8 +210,8 @@ fn checked(args: &MasqueradeRuleArgs, topology: &Topology) -> anyhow::Result<Mas
         };
         bail!(
             "masquerade source {source} is not in a network of lab \"{}\": no bridge, cable or \
-             route has an address in it{known}; `netns up --adopt FILE` makes a lab of a network \
-             that was made by hand",
+             route has an address in it{known}; for a network that was made by hand, write its \
+             bridge into the lab's file and run `netns up FILE`",
             topology.name
         );
     }

@@ -11,7 +11,7 @@ use crate::{
     cli::PlanArgs,
     lab::{self, ChangeKind, KeptFiles, PlannedChange},
     output::{
-        style::{BAD, FIGURE, GOOD, HEADING, PLAIN, paint},
+        style::{BAD, FIGURE, GOOD, HEADING, paint},
         table,
     },
 };
@@ -42,7 +42,7 @@ pub(super) struct Planned<'a> {
 /// When the file is faulty, a name of the lab is taken, or the kernel cannot be asked.
 pub fn run(args: &PlanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
-    let plan = if args.adopt { lab::plan_adoption } else { lab::plan }(&topology)?;
+    let plan = lab::plan(&topology)?;
     let changes = plan.planned_changes();
     let kept = KeptFiles::of(&topology);
     let planned = Planned {
@@ -73,7 +73,7 @@ fn render(lab: &str, changes: &[PlannedChange], all: bool) -> String {
     let rows = rows.chain(folded.iter().map(|(verb, kind)| folded_row(*verb, kind, changes)));
     let mut text = format!("{}\n", paint(HEADING, format!("lab {lab}:")));
     for line in table(&["", "PART", "NAME", "DETAIL"], rows).lines() {
-        let signs = [ChangeKind::Adopt, ChangeKind::Add, ChangeKind::Change, ChangeKind::Remove]
+        let signs = [ChangeKind::Add, ChangeKind::Change, ChangeKind::Remove]
             .map(|verb| (sign(verb), style(verb)));
         let sign = signs.iter().find_map(|(sign, style)| Some((style, line.strip_prefix(sign)?)));
         let _ = match sign {
@@ -112,7 +112,6 @@ fn folded_row(verb: ChangeKind, kind: &str, changes: &[PlannedChange]) -> [Strin
 
 fn sign(verb: ChangeKind) -> &'static str {
     match verb {
-        ChangeKind::Adopt => "=",
         ChangeKind::Add => "+",
         ChangeKind::Change => "~",
         ChangeKind::Remove => "-",
@@ -121,7 +120,6 @@ fn sign(verb: ChangeKind) -> &'static str {
 
 fn style(verb: ChangeKind) -> Style {
     match verb {
-        ChangeKind::Adopt => PLAIN,
         ChangeKind::Add => GOOD,
         ChangeKind::Change => FIGURE,
         ChangeKind::Remove => BAD,
@@ -141,12 +139,8 @@ fn many(changes: &[PlannedChange]) -> Vec<(ChangeKind, &'static str)> {
 fn summary(changes: &[PlannedChange]) -> String {
     let own = || changes.iter().filter(|change| change.part_of.is_none());
     let count = |verb| own().filter(|change| change.verb == verb).count();
-    let adopted = match count(ChangeKind::Adopt) {
-        0 => String::new(),
-        some => format!("{some} to adopt, "),
-    };
     format!(
-        "{adopted}{} to add, {} to change, {} to remove; everything else stays, also objects added by hand",
+        "{} to add, {} to change, {} to remove; everything else stays, also objects added by hand",
         count(ChangeKind::Add),
         count(ChangeKind::Change),
         count(ChangeKind::Remove)

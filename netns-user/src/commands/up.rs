@@ -35,7 +35,6 @@ const NAMED: usize = 5;
 pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     let topology = wanted(args.file.as_deref(), args.via_stack)?;
     let commands = match args.changing.tells() {
-        true if args.adopt => lab::plan_adoption(&topology)?.commands(),
         true => lab::plan(&topology)?.commands(),
         false => Vec::new(),
     };
@@ -43,7 +42,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let name = &topology.name;
     let act = || {
-        let outcome = build(&topology, args.adopt, &interrupt)?;
+        let outcome = build(&topology, &interrupt)?;
         // The lab is up even if the routes of the machine cannot be read.
         let uncovered = uncovered(name).unwrap_or_default();
         let shadowed = lab::shadowed(&topology).unwrap_or_default();
@@ -53,7 +52,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
             notes(&uncovered).lines().for_each(|line| crate::tell!("{line}"));
             tell_shadowed(&shadowed);
             tell_other_forwards(&other_forwards);
-            tell_other_masquerades(outcome, &other_masquerades);
+            tell_other_masquerades(&other_masquerades);
         }
         let kept = KeptFiles::of(&topology);
         if !json {
@@ -107,16 +106,14 @@ impl Done<'_> {
     fn in_words(&self) -> &'static str {
         match self.outcome {
             UpOutcome::Built => "is up",
-            UpOutcome::Adopted => "is up, with the network that was there",
             UpOutcome::Changed => "is changed",
             UpOutcome::AlreadyUp => "is already up: nothing to do",
         }
     }
 }
 
-fn build(topology: &Topology, adopts: bool, interrupt: &Interrupt) -> Result<UpOutcome, LabError> {
-    let up = if adopts { lab::adopt } else { lab::up };
-    let outcome = up(topology, &TerminalProgress::until(interrupt))?;
+fn build(topology: &Topology, interrupt: &Interrupt) -> Result<UpOutcome, LabError> {
+    let outcome = lab::up(topology, &TerminalProgress::until(interrupt))?;
     if outcome == UpOutcome::Built && interrupt.requested() {
         lab::down(&topology.name, false)?;
         return Err(LabError::Interrupted);
@@ -148,10 +145,9 @@ pub(super) fn tell_kept(kept: &KeptFiles) {
     }
 }
 
-/// Names rules of other NATs for the lab's sources: those that come before the lab's own, and after
-/// an adoption all, since they belong to the network that was made by hand.
-fn tell_other_masquerades(outcome: UpOutcome, others: &[OtherMasquerade]) {
-    for one in others.iter().filter(|one| one.is_used || outcome == UpOutcome::Adopted) {
+/// Names rules of other NATs for the lab's sources that come before the lab's own.
+fn tell_other_masquerades(others: &[OtherMasquerade]) {
+    for one in others.iter().filter(|one| one.is_used) {
         crate::tell!("note: {}; `{}` deletes it", one.in_words(), one.command);
     }
 }

@@ -35,7 +35,7 @@ impl<'a> DemoLab<'a> {
         let mut demo_lab = Self { topology, is_up: true };
         match lab::up(topology, progress) {
             Ok(UpOutcome::Built) => Ok(demo_lab),
-            Ok(UpOutcome::Changed | UpOutcome::AlreadyUp | UpOutcome::Adopted) => {
+            Ok(UpOutcome::Changed | UpOutcome::AlreadyUp) => {
                 demo_lab.is_up = false;
                 Err(taken())
             }

@@ -50,13 +50,8 @@ pub enum LabError {
     )]
     KernelLacks { release: String, missing: &'static str },
     #[error(
-        "{subject} \"{name}\" cannot become a part of lab \"{lab}\": {reason}: delete it or change the \
-         lab's file"
-    )]
-    NotAdoptable { subject: &'static str, name: String, lab: String, reason: String },
-    #[error(
-        "no lab is up: `netns up` builds one, and `netns up --adopt FILE` makes one of a network \
-         that was made by hand"
+        "no lab is up: `netns up` builds one; a network that was made by hand is translated when it \
+         is a lab, so write its parts into a file, delete them, and run `netns up FILE`"
     )]
     NoLab,
     #[error("several labs are up: name one of {0}")]
@@ -77,8 +72,7 @@ pub enum LabError {
     Busy { holder: Option<Holder>, path: PathBuf },
     #[error(
         "namespace \"{0}\" already exists and is not part of this lab: delete it \
-         (`netns del {word}`), use another name, or take over all that was made by hand with \
-         `netns up --adopt`",
+         (`netns del {word}`) or use another name",
         word = word(.0)
     )]
     NamespaceTaken(String),
@@ -89,8 +83,7 @@ pub enum LabError {
     NamespaceOfLab { name: String, lab: String },
     #[error(
         "interface \"{0}\" already exists and is not part of this lab: delete it if nobody needs \
-         it (`{command}`), use another name, or take over all that was made by hand with `netns up \
-         --adopt`",
+         it (`{command}`) or use another name",
         command = delete_command(.0)
     )]
     LinkTaken(Interface),

@@ -12,7 +12,6 @@
 //! that come before it on this way.
 
 mod actual_state;
-mod adoption;
 mod apply;
 mod changes;
 mod commands;
@@ -37,7 +36,7 @@ pub use commands::{down_commands, undo_commands};
 pub use down::{DownOutcome, TakenDown, all_labs, down};
 pub use error::LabError;
 pub(crate) use error::remount_command;
-pub use plan::{Plan, lines::PlannedChange, plan, plan_adoption};
+pub use plan::{Plan, lines::PlannedChange, plan};
 pub(crate) use plan::{obstacles, refusal};
 pub(crate) use preflight::{
     auto_uplink, default_interface,
@@ -58,7 +57,7 @@ pub(crate) use surroundings::{
     shadowed::{ShadowedListener, shadowed, shadowed_by},
     uncovered::{UncoveredInterface, interfaces_of_other_labs, uncovered},
 };
-pub use up::{UpOutcome, adopt, up};
+pub use up::{UpOutcome, up};
 
 /// The lab that a command is about: the named one, or else the only one.
 ///

@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    adoption::{Adoption, announce, keep_closed},
     apply::apply,
     datapaths::datapaths,
     error::LabError,
@@ -15,10 +14,7 @@ use super::{
     preflight,
     progress::{Progress, Silent, step},
     record::{self, LabRecord, resolved},
-    take_down::{
-        adopted::give_back,
-        recorded::{clear, clear_unbuilt},
-    },
+    take_down::recorded::{clear, clear_unbuilt},
 };
 use crate::{
     datapath::Datapath,
@@ -38,8 +34,6 @@ const ROUNDS: usize = 3;
 pub enum UpOutcome {
     /// The lab was built, and stays up without a process.
     Built,
-    /// The lab was made of a network that existed, and of what was missing.
-    Adopted,
     /// The lab was up, and was changed.
     Changed,
     /// The same lab was up already; nothing was changed.
@@ -52,22 +46,6 @@ pub enum UpOutcome {
 /// # Errors
 /// When the caller is not root, something is in the way, or the kernel refuses.
 pub fn up(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
-    up_by(topology, progress, build)
-}
-
-/// As [`up`]; a lab that is not up takes over the parts that were made by hand, which stay as they
-/// are. `down` deletes them like all its parts. On failure they remain, as they were before.
-///
-/// # Errors
-/// As [`up`], and when a part is of another kind than the topology wants.
-pub fn adopt(topology: &Topology, progress: &dyn Progress) -> Result<UpOutcome, LabError> {
-    up_by(topology, progress, take_over)
-}
-
-/// Makes a lab that is not up.
-type Make = fn(&Topology, &LabLock, &dyn Progress) -> Result<UpOutcome, LabError>;
-
-fn up_by(topology: &Topology, progress: &dyn Progress, make: Make) -> Result<UpOutcome, LabError> {
     preflight::require_root()?;
     if !LabRecord::exists(&topology.name) {
         preflight::requirements::require()?;
@@ -82,9 +60,9 @@ fn up_by(topology: &Topology, progress: &dyn Progress, make: Make) -> Result<UpO
             };
             step(progress, what, || LabError::collect(clear(&unfinished, &lock).errors))?;
             preflight::requirements::require()?;
-            make(topology, &lock, progress)
+            build(topology, &lock, progress)
         }
-        None => make(topology, &lock, progress),
+        None => build(topology, &lock, progress),
     }
 }
 
@@ -104,36 +82,6 @@ fn build(
     match built {
         Ok(()) => Ok(UpOutcome::Built),
         Err(error) => Err(error.with(clear_unbuilt(&record, lock))),
-    }
-}
-
-/// Makes a lab of a network that was made by hand.
-fn take_over(
-    topology: &Topology,
-    lock: &LabLock,
-    progress: &dyn Progress,
-) -> Result<UpOutcome, LabError> {
-    let adoption = Adoption::of(topology)?;
-    if adoption.is_empty() {
-        return build(topology, lock, progress);
-    }
-    let wanted = adoption.record.topology.clone();
-    let mut plan = Plan::between(&adoption.record, wanted.clone())?;
-    keep_closed(&mut plan.changes, &adoption);
-    announce(&mut plan.changes);
-    let Adoption { mut record, before, gates } = adoption;
-    record::files::remove(record.name())?;
-    record.begin_adoption()?;
-    let _expedited = lock.expedite_rcu(plan.grace_periods())?;
-    let made = apply(&plan, &mut record, progress)
-        .and_then(|()| converge(&mut record, &wanted, progress))
-        .and_then(|()| record.finish());
-    match made {
-        Ok(()) => Ok(UpOutcome::Adopted),
-        Err(error) => match give_back(&mut record, &before, &gates) {
-            Ok(()) => Err(error),
-            Err(failure) => Err(error.with(vec![failure])),
-        },
     }
 }
 

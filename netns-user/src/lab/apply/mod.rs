@@ -6,7 +6,7 @@ mod network;
 
 use std::{panic::resume_unwind, thread};
 
-pub(in crate::lab) use network::make_network;
+use network::make_network;
 
 use super::{
     datapaths::RouterDatapath,

@@ -15,8 +15,6 @@ pub enum ChangeKind {
     Add,
     Change,
     Remove,
-    /// It was made by hand, and becomes the lab's as it is.
-    Adopt,
 }
 
 /// A resource to add, change or remove, and the steps that do it.

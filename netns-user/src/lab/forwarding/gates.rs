@@ -4,7 +4,7 @@
 //! gate is made with 0, and gets 1 once the datapath of its router is installed. So no packet of
 //! the lab leaves unguarded. This holds on the machine too, whose own forwarding stays unchanged.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::{
     lab::{
@@ -87,11 +87,6 @@ fn own_gates(
         None => machine.contains(interface),
     };
     Ok(gates.iter().filter(is_own).cloned().collect())
-}
-
-/// Opens or closes gates as they were.
-pub(in crate::lab) fn restore(before: &HashMap<Interface, bool>) -> Result<(), LabError> {
-    before.iter().try_for_each(|(interface, open)| set(interface, *open))
 }
 
 fn set(interface: &Interface, open: bool) -> Result<(), LabError> {

@@ -13,7 +13,6 @@ use lines::{PlannedChange, datapath_lines, line, network_line};
 
 use super::{
     actual_state::ActualState,
-    adoption::Adoption,
     changes::{Change, ChangeKind, diff},
     datapaths::{RouterDatapath, datapaths},
     error::LabError,
@@ -39,8 +38,6 @@ pub struct Plan {
     /// Names of datapaths whose routers are no longer wanted.
     pub(in crate::lab) removed_datapaths: Vec<String>,
     pub(in crate::lab) forwarding: Option<ForwardingChange>,
-    /// What was made by hand and becomes the lab's.
-    pub(in crate::lab) adopted: Vec<Resource>,
     /// Names of half made namespaces, which are deleted first.
     pub(in crate::lab) half_made: Vec<String>,
     /// Existing gates that are closed.
@@ -68,7 +65,6 @@ impl Plan {
             datapaths: Vec::new(),
             removed_datapaths: Vec::new(),
             forwarding: None,
-            adopted: Vec::new(),
             half_made: Vec::new(),
             closed_gates: Vec::new(),
         }
@@ -116,7 +112,6 @@ impl Plan {
             datapaths,
             removed_datapaths,
             forwarding,
-            adopted: Vec::new(),
             half_made,
             closed_gates,
         })
@@ -185,15 +180,11 @@ impl Plan {
                 _ => None,
             })
             .collect();
-        let adopted = self.adopted.iter().map(|resource| {
-            let (kind, name, detail) = resource.describe();
-            line(ChangeKind::Adopt, kind, name, detail)
-        });
         let network = self.changes.iter().map(|change| network_line(change, &made));
         let removed = self.removed_datapaths.iter().map(|name| {
             line(ChangeKind::Remove, "datapath", name.clone(), "its connections end".to_owned())
         });
-        let mut changes: Vec<PlannedChange> = adopted.chain(network).chain(removed).collect();
+        let mut changes: Vec<PlannedChange> = network.chain(removed).collect();
         if let Some(change) = &self.forwarding {
             let name = "net.ipv4.ip_forward".to_owned();
             let detail = match change {
@@ -297,30 +288,12 @@ pub(crate) fn refusal(topology: Option<&Topology>) -> Option<LabError> {
 /// # Errors
 /// When something is in the way, or the kernel refuses to tell.
 pub fn plan(topology: &Topology) -> Result<Plan, LabError> {
-    plan_with(topology, false)
-}
-
-/// As [`plan()`], for `up --adopt`.
-///
-/// # Errors
-/// As [`plan()`], and when something that was made by hand cannot be taken over.
-pub fn plan_adoption(topology: &Topology) -> Result<Plan, LabError> {
-    plan_with(topology, true)
-}
-
-fn plan_with(topology: &Topology, adopts: bool) -> Result<Plan, LabError> {
     preflight::require_root()?;
     match LabRecord::find(&topology.name)? {
         Some(record) if record.is_usable() => {
             let wanted = resolved(topology, preflight::auto_uplink(topology)?.as_deref());
             preflight::check_free(&wanted, Some(&record))?;
             Plan::between(&record, wanted)
-        }
-        None if adopts => {
-            let found = Adoption::of(topology)?;
-            let mut plan = Plan::between(&found.record, found.record.topology.clone())?;
-            plan.adopted = found.before;
-            Ok(plan)
         }
         _ => {
             let wanted = resolved(topology, preflight::auto_uplink(topology)?.as_deref());

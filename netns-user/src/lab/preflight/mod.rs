@@ -2,7 +2,6 @@
 //!
 //! It uses the records of all labs and the resources of a topology, and changes nothing.
 
-pub(super) mod adoption;
 pub(super) mod machine;
 pub(super) mod requirements;
 pub(super) mod rights;
@@ -153,11 +152,12 @@ fn namespaces_taken(
         }
         _ => Ok::<_, LabError>(netns::exists(name)),
     };
+    let records = LabRecord::list()?;
     let mut found = Vec::new();
     Visitor::send(|visitor| {
         for name in topology.namespace_names() {
             if is_taken(name, visitor)? {
-                found.push(match owner(name)? {
+                found.push(match owner(&records, name) {
                     Some(lab) => LabError::NamespaceOfLab { name: name.to_owned(), lab },
                     None => LabError::NamespaceTaken(name.to_owned()),
                 });
@@ -229,10 +229,9 @@ fn check_forwards(
 }
 
 /// The lab that a namespace belongs to.
-fn owner(namespace: &str) -> Result<Option<String>, LabError> {
-    let records = LabRecord::list()?;
+fn owner(records: &[LabRecord], namespace: &str) -> Option<String> {
     let owner = records.iter().find(|record| record.owns(namespace));
-    Ok(owner.map(|record| record.name().to_owned()))
+    owner.map(|record| record.name().to_owned())
 }
 
 #[cfg(test)]

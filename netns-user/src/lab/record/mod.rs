@@ -248,21 +248,6 @@ impl LabRecord {
         if self.is_half_made(name) { self.note(Event::Unmade(name.to_owned())) } else { Ok(()) }
     }
 
-    /// Takes over a namespace that somebody has made by hand. [`Self::begin_adoption`] writes it.
-    pub(in crate::lab) fn adopt(&mut self, name: &str, cookie: u64) {
-        self.journal.note(Event::Made(name.to_owned(), cookie));
-    }
-
-    /// Records the lab with the namespaces that were taken over. If the process is killed, the next
-    /// `up` completes the lab instead of building it anew.
-    pub(in crate::lab) fn begin_adoption(&mut self) -> Result<(), LabError> {
-        self.begin_change(self.topology.clone())?;
-        let made = |(name, cookie): (&String, &u64)| Event::Made(name.clone(), *cookie).line();
-        let lines: String = self.journal.cookies.iter().map(made).collect();
-        append(&folder(self.name()).join(NAMESPACES), &lines)
-            .map_err(|error| self.write_error(error))
-    }
-
     fn note(&mut self, event: Event) -> Result<(), LabError> {
         append(&folder(self.name()).join(NAMESPACES), &event.line())
             .map_err(|error| self.write_error(error))?;

@@ -170,8 +170,8 @@ fn changed_datapath(
         let (is, wanted) = match (line.verb, line.detail.split_once(" -> ")) {
             (ChangeKind::Add, _) => ("absent", "there"),
             (ChangeKind::Remove, _) => ("there", "absent"),
-            (ChangeKind::Change | ChangeKind::Adopt, Some(change)) => change,
-            (ChangeKind::Change | ChangeKind::Adopt, None) => ("another", line.detail.as_str()),
+            (ChangeKind::Change, Some(change)) => change,
+            (ChangeKind::Change, None) => ("another", line.detail.as_str()),
         };
         Deviation::new(lab, setting, is, wanted)
     }));

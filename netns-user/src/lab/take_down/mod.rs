@@ -4,7 +4,6 @@
 //! Both go on after a failure and report all failures. They use the record, the actual state and
 //! `forwarding`.
 
-pub(super) mod adopted;
 pub(super) mod recorded;
 pub(super) mod unrecorded;
 

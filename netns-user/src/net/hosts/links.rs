@@ -46,9 +46,14 @@ pub(crate) fn is_linked(namespace: &str, lab: &str) -> bool {
     matches!(look(namespace), Found::LinkTo(other) if other == lab)
 }
 
-/// The file of the namespace that netns has not made.
+/// The file of the namespace that netns has not made, or a file in the place of a folder above.
 pub(crate) fn foreign_file(namespace: &str) -> Option<PathBuf> {
-    (look(namespace) == Found::Foreign).then(|| path(namespace))
+    let path = path(namespace);
+    let is_foreign = look(namespace) == Found::Foreign;
+    let mut above: Vec<&Path> = path.ancestors().collect();
+    above.reverse();
+    let in_the_way = above.into_iter().find(|path| path.exists() && !path.is_dir());
+    is_foreign.then(|| in_the_way.unwrap_or(&path).to_owned())
 }
 
 /// Makes the link to the lab's shared file. The link to another lab's is replaced; a file of
@@ -64,11 +69,22 @@ pub(crate) fn add(namespace: &str, lab: &str) -> Result<(), NetError> {
             Found::LinkTo(other) if other != lab => fs::remove_file(&path).and_then(|()| make()),
             _ => Ok(()),
         },
-        // As where a machine has no /etc/hosts, commands do without.
-        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+        // As where a machine has no /etc/hosts, commands do without: a lab works without names.
+        Err(error) if is_refused(&error) => Ok(()),
         made => made,
     };
     made.map_err(|error| NetError::refused(format!("make the link {}", path.display()), error))
+}
+
+/// Whether /etc takes no file.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::PermissionDenied
+    )
 }
 
 /// Deletes the link to the lab's shared file, and folders that are then empty. If the link is gone
