@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use netns_user::net::Netlink;
 use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -59,7 +60,9 @@ impl Sandbox {
         mount_on("bpf", "/sys/fs/bpf", Some("bpf"), MsFlags::empty(), "mode=700");
         without_name_servers();
         replace_rcu_expedited();
-        own().command("ip", &["link", "set", "lo", "up"]).success();
+        Netlink::open()
+            .and_then(|netlink| netlink.set_up(&netlink.link("lo")?))
+            .expect("the loopback can be switched on");
         sandbox
     }
 
