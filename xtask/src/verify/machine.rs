@@ -73,9 +73,12 @@ impl Machine {
                 command
             }
         };
-        // The kernel's check of the timer fails on a busy host. It passes the variable on to the
-        // first process.
-        let kernel_line = format!("console=ttyS0 quiet panic=-1 no_timer_check NETNS_BIN={NETNS}");
+        // The kernel's check of the timer fails on a busy host. Mitigations of faults that an
+        // emulated processor does not have would only cost time. The kernel passes the variable on
+        // to the first process.
+        let kernel_line = format!(
+            "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off NETNS_BIN={NETNS}"
+        );
         command
             // Always emulated, which takes only minutes: on a nested host, /dev/kvm may exist and
             // fail later, and then qemu does not fall back.

@@ -9,10 +9,8 @@ use netns_common::model::{
 };
 use netns_tests::{
     DEADLINE, Inside, LabFile, Wire, ask, ask_at, connections_survive_floods, dropped, eventually,
-    forward_add, inside, lab_is_up, lecture, mac_of, netns, receive_bytes, stream_whole,
+    inside, lecture, mac_of, netns, receive_bytes, stream_whole,
 };
-
-use super::down;
 
 /// Datagrams, or MiB of a stream, of one play.
 const REPEATS: u16 = 20;
@@ -28,6 +26,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The time limit for sending that many.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// The lecture's lab with a forward of UDP.
+fn with_udp_forward() -> LabFile {
+    lecture().forward("udp", 5353, "192.168.15.2:53")
+}
+
 /// The fragments of a datagram, last first.
 fn last_first(datagram: &Datagram) -> Vec<Vec<u8>> {
     let pieces = split(&datagram.frame([2; 6], [2; 6], 0), PIECE);
@@ -36,8 +39,7 @@ fn last_first(datagram: &Datagram) -> Vec<Vec<u8>> {
 
 /// Datagrams in fragments pass both ways: from the kernels' stacks in order, and last first.
 pub(super) fn fragments() {
-    lab_is_up();
-    forward_add("udp", 5353, "192.168.15.2:53").success();
+    with_udp_forward().up().success();
     let [red, blue, lan] = [("red", 40_000), ("blue", 53), ("lan", 5353)]
         .map(|(name, port)| inside(name).udp(("0.0.0.0", port)));
     let noise: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
@@ -60,18 +62,16 @@ pub(super) fn fragments() {
         }
     }
     assert_eq!((dropped("fragment"), dropped("fragment-flood")), (0, 0), "dropped fragments");
-    down();
 }
 
 /// Floods from both sides cut no connection.
 pub(super) fn floods() {
-    lab_is_up();
+    with_udp_forward().up().success();
     let packets = connections_survive_floods(|elapsed, packets| {
         elapsed < SECOND || (packets <= FLOOD && elapsed < LONGEST)
     });
     assert!(packets > FLOOD, "{packets} packets are no flood");
     netns(&["status"]).success();
-    down();
 }
 
 /// A datagram and a stream out, and one each in by a forward.
@@ -101,11 +101,6 @@ fn forwarded(place: &Inside) -> u64 {
     values.split(' ').nth(at).and_then(|value| value.parse().ok()).expect("a number")
 }
 
-/// The lecture's lab with a forward of UDP.
-fn with_udp_forward() -> LabFile {
-    lecture().forward("udp", 5353, "192.168.15.2:53")
-}
-
 /// With `via_stack` the kernel's stack forwards what is translated; without it, it does not.
 pub(super) fn via_stack() {
     let by_stack = || {
@@ -121,7 +116,6 @@ pub(super) fn via_stack() {
     // The lab is changed while it is up.
     with_udp_forward().up().success();
     eventually("the stack forwards no more", DEADLINE, || by_stack() < least);
-    down();
 }
 
 /// How many packets have left by an interface.
@@ -150,5 +144,4 @@ pub(super) fn redirect_peer() {
     eventually("no packets leave by the cable", DEADLINE, || by_cable() < least);
     with_udp_forward().up().success();
     eventually("packets leave by the cable again", DEADLINE, || by_cable() >= least);
-    down();
 }
