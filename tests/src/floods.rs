@@ -1,5 +1,5 @@
-//! Floods of the lecture's lab: packets of many kinds from inside and from outside, at the full rate
-//! of raw sockets, beside connections that must not notice.
+//! Floods of the lecture's lab: packets of many kinds from inside and from outside, at the full
+//! rate of raw sockets, beside connections that must not notice.
 
 use std::{
     net::TcpListener,

@@ -37,8 +37,8 @@ fn two_uplinks() -> LabFile {
         .text("[[masquerade]]\nsource = \"10.1.0.0/23\"")
 }
 
-/// Sends datagrams until one arrives with this source. Those that are sent while a link goes down or
-/// comes up may be lost.
+/// Sends datagrams until one arrives with this source. Those that are sent while a link goes down
+/// or comes up may be lost.
 #[track_caller]
 fn arrives_from(source: &str, client: &UdpSocket, server: &UdpSocket) {
     server.set_read_timeout(Some(GLANCE)).expect("a timeout");
