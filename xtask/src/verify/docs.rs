@@ -19,7 +19,7 @@ in virtual machines that qemu emulates.
 ";
 
 const EXPLANATION: &str = "
-Each play builds a lab with `netns`, sends packets through it and takes it down:
+The plays build labs with `netns`, change them while they are up, and send packets through them:
 
 - `netns demo` performs the checks of the lecture's lab.
 - Datagrams in fragments leave and arrive, in order and last first.
