@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -19,6 +19,10 @@ use nix::{
 };
 
 use crate::{enter, wait::DEADLINE};
+
+/// The longest run of a command: `netns up` loads programs, whose verification takes a minute or
+/// more in an emulated machine on a busy host.
+const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 /// The output that a line was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +114,7 @@ impl Running {
     /// When it does not end in time, or a process that it leaves behind keeps its output open.
     #[track_caller]
     pub fn finish(mut self) -> (ExitStatus, String, String) {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + LONGEST_RUN;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.said.push(line),

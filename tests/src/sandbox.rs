@@ -9,6 +9,7 @@ use std::{
     path::Path,
 };
 
+use netns_user::net::Netlink;
 use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -62,7 +63,9 @@ impl Sandbox {
         private_etc();
         without_name_servers();
         replace_rcu_expedited();
-        own().command("ip", &["link", "set", "lo", "up"]).success();
+        Netlink::open()
+            .and_then(|netlink| netlink.set_up(&netlink.link("lo")?))
+            .expect("the loopback can be switched on");
         sandbox
     }
 

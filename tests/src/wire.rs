@@ -9,6 +9,7 @@ use std::{
 };
 
 use netns_common::{abi::Mac, model::checksum};
+use netns_user::net::Netlink;
 use nix::{
     libc,
     net::if_::if_nametoindex,
@@ -189,11 +190,9 @@ pub fn bind_to_index(socket: &Socket, index: i32, protocol: u16) -> io::Result<(
 #[must_use]
 #[track_caller]
 pub fn mac_of(place: &Inside, interface: &str) -> Mac {
-    let links = place.command("ip", &["-json", "link", "show", "dev", interface]).json();
-    let text = links[0]["address"].as_str().expect("an Ethernet address");
-    let octets: Vec<u8> =
-        text.split(':').map(|octet| u8::from_str_radix(octet, 16).expect("hex")).collect();
-    octets.try_into().expect("six octets")
+    let link = place.run(|| Netlink::open()?.link(interface));
+    let link = link.unwrap_or_else(|error| panic!("{interface}: {error}"));
+    link.mac.unwrap_or_else(|| panic!("{interface} has no Ethernet address")).0
 }
 
 /// Sets a kernel setting in the thread's namespace.

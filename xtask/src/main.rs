@@ -48,7 +48,7 @@ enum Verb {
     Test(test::Args),
     /// Measure the speed of this NAT, of netfilter and of a plain cable
     Bench(bench::Args),
-    /// Load the eBPF programs into this kernel and Linux 6.1, and show the cost of verification
+    /// Load the eBPF programs into this kernel and others, play labs there, and show the cost
     Verify(verify::Args),
     /// Search for packets that break an invariant, or on which kernel and model differ
     Fuzz(fuzz::Args),

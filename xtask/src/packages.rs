@@ -162,6 +162,10 @@ pub(crate) const WEIGHT_TOOLS: &[Tool] = &[
     Tool { apk: Some("util-linux-misc"), ..Tool::same_everywhere("unshare", "util-linux") },
 ];
 
+/// The program that decompresses the modules of other kernels.
+pub(crate) const VERIFY_TOOLS: &[Tool] =
+    &[Tool { apt: Some("xz-utils"), ..Tool::same_everywhere("xz", "xz") }];
+
 /// PATH with the folders of system programs, which are missing in a user's PATH on some systems.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -331,7 +335,7 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = Tool> {
-        TEST_TOOLS.iter().chain(FUZZ_TOOLS).copied()
+        [TEST_TOOLS, FUZZ_TOOLS, VERIFY_TOOLS].concat().into_iter()
     }
 
     #[test]

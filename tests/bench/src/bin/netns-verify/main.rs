@@ -1,10 +1,11 @@
-//! Loads every eBPF program into the running kernel and prints how many instructions the verifier
-//! checked: `cargo xtask verify`. As the first and only process of a virtual machine it powers the
-//! machine off at its end.
+//! `cargo xtask verify`: loads every eBPF program into the running kernel and prints how many
+//! instructions the verifier checked, then plays labs with real packets. As the first and only
+//! process of a virtual machine it powers the machine off at its end.
 
 #[path = "../../../../tests/programs/budget.rs"]
 mod budget;
 mod init;
+mod plays;
 mod run_time;
 
 use std::{collections::HashMap, process::ExitCode};
@@ -13,27 +14,35 @@ use budget::Budget;
 use netns_user::datapath::{DatapathError, probe};
 use nix::sys::utsname::uname;
 
-/// The line that `cargo xtask verify` waits for on the console of the machine.
-const ACCEPTED: &str = "verify: every program is accepted";
+/// The line that `cargo xtask verify` waits for.
+const ALL_WELL: &str = "verify: every program is accepted, and every play succeeds";
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
-        init::mount_all();
-        report(&verify(&HashMap::new()));
+        init::prepare();
+        let well = verify_and_play(&HashMap::new());
+        report(well && init::kernel_is_content());
         init::power_off();
     }
-    let run_times = run_time::measure();
-    let result = verify(&run_times);
-    report(&result);
-    if matches!(result, Ok(0)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let well = verify_and_play(&run_time::measure());
+    report(well);
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(result: &Result<usize, DatapathError>) {
-    match result {
-        Ok(0) => println!("{ACCEPTED}"),
+fn report(all_well: bool) {
+    println!("{}", if all_well { ALL_WELL } else { "verify: not everything is as it should be" });
+}
+
+/// Returns whether all is as it should be.
+fn verify_and_play(run_times: &HashMap<&str, u64>) -> bool {
+    let faults = verify(run_times);
+    match &faults {
+        Ok(0) => {}
         Ok(faults) => println!("verify: {faults} of the programs are not as they should be"),
         Err(error) => println!("verify: {error}"),
     }
+    println!();
+    plays::perform() == 0 && matches!(faults, Ok(0))
 }
 
 /// Prints a line for each program; returns how many are refused or over their budget.
