@@ -27,6 +27,15 @@ fn with_green() -> LabFile {
     lecture().namespace("green", "v-net-0", "192.168.15.3/24")
 }
 
+/// Leaves the files of a lab that was up when the machine went down.
+#[track_caller]
+fn files_after_a_boot(lab: &LabFile) {
+    lab.up().success();
+    fs::rename("/etc/netns", "/etc/kept").expect("a private folder");
+    netns(&["down"]).success();
+    fs::rename("/etc/kept", "/etc/netns").expect("a private folder");
+}
+
 /// The lines of getent about a name, as a command in the namespace sees them.
 #[track_caller]
 fn looked_up(namespace: &str, name: &str) -> Vec<String> {
@@ -216,6 +225,23 @@ fn up_repairs_files_that_are_missing_or_incomplete() {
 }
 
 #[test]
+fn folders_that_netns_has_not_made_stay_when_the_lab_goes_down() {
+    let _sandbox = sandbox();
+    fs::create_dir_all("/etc/netns/red").expect("a folder");
+    let with_servers = with_green().text("dns = [\"9.9.9.9\"]");
+    with_servers.up().success();
+    netns(&["down"]).success();
+    assert!(Path::new("/etc/netns/red").is_dir(), "a folder of the user is deleted");
+    for made in ["host", "lan", "blue", "green"] {
+        assert!(!Path::new("/etc/netns").join(made).exists(), "{made} stays behind");
+    }
+    fs::remove_dir("/etc/netns/red").expect("an empty folder");
+    with_servers.up().success();
+    netns(&["down"]).success();
+    assert!(Path::new("/etc/netns").is_dir(), "a folder of the user is deleted");
+}
+
+#[test]
 fn folders_that_a_killed_command_has_emptied_are_deleted() {
     let _sandbox = sandbox();
     let before = Machine::now();
@@ -260,14 +286,8 @@ fn down_deletes_the_links_of_a_lab_without_a_record() {
     fs::remove_dir_all("/run/netns-labs").expect("the records go");
     netns(&["down", "lecture"]).success();
     before.is_unchanged();
-    // After a boot, only the links are left.
-    lab_is_up();
+    files_after_a_boot(&lecture());
     let links = ["host", "lan", "red", "blue"].map(|name| format!("/etc/netns/{name}/hosts"));
-    netns(&["down"]).success();
-    for link in &links {
-        fs::create_dir_all(Path::new(link).parent().expect("a folder")).expect("a folder");
-        symlink(SHARED, link).expect("a link");
-    }
     let script = netns(&["down", "lecture", "--dry-run"]).success().stdout;
     assert!(links.iter().all(|link| script.contains(link)), "{script}");
     netns(&["down", "lecture"]).success();
@@ -277,17 +297,15 @@ fn down_deletes_the_links_of_a_lab_without_a_record() {
 #[test]
 fn a_link_to_a_lab_that_is_gone_is_deleted_with_its_namespace_and_replaced_by_the_next_lab() {
     let _sandbox = sandbox();
-    let dangling = || {
-        fs::create_dir_all("/etc/netns/red").expect("a private folder");
-        symlink("/run/netns-labs/gone/hosts", OF_RED).expect("a link");
-    };
-    dangling();
+    let gone = lab("gone").text("[[namespace]]\nname = \"red\"");
+    files_after_a_boot(&gone);
     netns(&["add", "red"]).success();
     assert!(!Path::new("/etc/netns").exists(), "a link stays behind");
-    dangling();
+    fs::create_dir_all("/etc/netns/red").expect("a private folder");
+    symlink("/run/netns-labs/gone/hosts", OF_RED).expect("a link");
     netns(&["del", "red"]).success();
-    assert!(!Path::new("/etc/netns").exists(), "a link stays behind");
-    dangling();
+    assert!(!Path::new(OF_RED).is_symlink(), "a link stays behind");
+    files_after_a_boot(&gone);
     lab_is_up();
     assert_eq!(looked_up("red", "blue"), ["192.168.15.2 blue"]);
 }

@@ -1,12 +1,12 @@
 //! Checks whether programs in a namespace can resolve names.
 
-use std::{fs, net::IpAddr, path::Path};
+use std::{fs, net::IpAddr};
 
 use super::{
     finding::{Finding, Verdict},
     subject::{Subject, real_uplinks},
 };
-use crate::shell;
+use crate::{net::etc_netns, shell};
 
 const CHECK: &str = "resolver";
 const LIST: &str = "/etc/resolv.conf";
@@ -21,7 +21,7 @@ pub(super) fn check(subject: &Subject) -> Finding {
     let Ok(list) = fs::read_to_string(LIST) else {
         return Finding::sound(CHECK, format!("there is no {LIST}: this machine uses no DNS"));
     };
-    let has_own = |name: &str| Path::new("/etc/netns").join(name).join("resolv.conf").exists();
+    let has_own = |name: &str| etc_netns::folder(name).join("resolv.conf").exists();
     let behind = fs::read_to_string(BEHIND_THE_STUB).unwrap_or_default();
     judge(&list, subject, &has_own, !servers(&behind).is_empty())
 }

@@ -6,6 +6,7 @@
 mod address;
 pub mod connections;
 mod error;
+pub(crate) mod etc_netns;
 mod exchange;
 pub mod firewall;
 pub(crate) mod hosts;

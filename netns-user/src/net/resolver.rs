@@ -14,8 +14,11 @@ use std::{
 
 use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 
-use super::error::NetError;
-use crate::files::{UNFINISHED, make_folder, replace};
+use super::{
+    error::NetError,
+    etc_netns::{self, folder},
+};
+use crate::files::{UNFINISHED, replace};
 
 /// First line of the files that netns writes, which identifies them.
 const MARK: &str = "# written by `netns up`, deleted by `netns down`\n";
@@ -37,10 +40,6 @@ enum Found {
     Edited(Vec<Ipv4Addr>),
     /// Somebody else has written the file.
     Foreign,
-}
-
-fn folder(namespace: &str) -> PathBuf {
-    Path::new("/etc/netns").join(namespace)
 }
 
 fn path(namespace: &str) -> PathBuf {
@@ -96,7 +95,7 @@ pub(crate) fn install(namespace: &str, servers: &[Ipv4Addr]) -> Result<(), NetEr
     }
     let (folder, path) = (folder(namespace), path(namespace));
     let write = || {
-        make_folder(&folder)?;
+        etc_netns::make(namespace)?;
         remove_unfinished(&folder);
         replace(&path, &content(servers))
     };
@@ -109,7 +108,7 @@ pub(crate) fn install(namespace: &str, servers: &[Ipv4Addr]) -> Result<(), NetEr
     Ok(())
 }
 
-/// Deletes the file, unless somebody else has written it, and folders that are then empty.
+/// Deletes the file, unless somebody else has written it, and folders of netns that are then empty.
 pub(crate) fn remove(namespace: &str) -> Result<(), NetError> {
     match look(namespace)? {
         Found::Foreign => Ok(()),
@@ -137,12 +136,7 @@ fn delete(namespace: &str) -> Result<(), NetError> {
     }
     remove_unfinished(&folder);
     let _ = removexattr(&folder, NOTE);
-    // The folder may contain files of others.
-    if fs::remove_dir(&folder).is_ok()
-        && let Some(parent) = folder.parent()
-    {
-        let _ = fs::remove_dir(parent);
-    }
+    etc_netns::remove(namespace);
     Ok(())
 }
 

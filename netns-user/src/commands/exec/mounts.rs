@@ -15,6 +15,8 @@ use nix::{
     sys::statvfs::{FsFlags, statvfs},
 };
 
+use crate::net::{etc_netns, hosts::links};
+
 /// Gives this process its own mount namespace.
 pub(super) fn own_mounts() -> anyhow::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).context("cannot create a mount namespace")?;
@@ -88,7 +90,7 @@ fn mounts_below_sys() -> io::Result<Vec<(PathBuf, File)>> {
 
 /// Bind-mounts the files of /etc/netns/NAME/ over those of /etc, as iproute2 does.
 pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
-    let folder = Path::new("/etc/netns").join(name);
+    let folder = etc_netns::folder(name);
     let action = || format!("cannot read {}", folder.display());
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -99,8 +101,8 @@ pub(super) fn lay_over_etc(name: &str) -> anyhow::Result<()> {
         let from = entry.with_context(action)?.path();
         let Some(file) = from.file_name() else { continue };
         let over = Path::new("/etc").join(file);
-        // The hosts file comes from the lab, and not from a user who would miss it.
-        if file == "hosts" && over.symlink_metadata().is_err() {
+        // That of a lab has been asked for by nobody who would miss it.
+        if file == "hosts" && over.symlink_metadata().is_err() && links::is_of_a_lab(name) {
             continue;
         }
         if let Err(error) = lay(&from, &over) {

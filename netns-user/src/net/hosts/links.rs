@@ -12,9 +12,7 @@ use std::{
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::shared;
-use crate::{files::make_folder, net::NetError};
-
-const FOLDER: &str = "/etc/netns";
+use crate::net::{NetError, etc_netns};
 
 /// The object at the path of a namespace's link.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +26,7 @@ enum Found {
 
 /// The path of the namespace's link.
 pub(crate) fn path(namespace: &str) -> PathBuf {
-    Path::new(FOLDER).join(namespace).join("hosts")
+    etc_netns::folder(namespace).join("hosts")
 }
 
 /// Whether the namespace needs no link to the lab's shared file: it has it, or a file of somebody
@@ -39,6 +37,11 @@ pub(crate) fn is_settled(namespace: &str, lab: &str) -> bool {
         Found::LinkTo(other) => other == lab,
         Found::Foreign => true,
     }
+}
+
+/// Whether the namespace's file is a link to the shared file of a lab.
+pub(crate) fn is_of_a_lab(namespace: &str) -> bool {
+    matches!(look(namespace), Found::LinkTo(_))
 }
 
 /// Whether the namespace has a link to the lab's shared file.
@@ -61,7 +64,7 @@ pub(crate) fn foreign_file(namespace: &str) -> Option<PathBuf> {
 pub(crate) fn add(namespace: &str, lab: &str) -> Result<(), NetError> {
     let path = path(namespace);
     let make = || {
-        make_folder(&Path::new(FOLDER).join(namespace))?;
+        etc_netns::make(namespace)?;
         symlink(shared::path(lab), &path)
     };
     let made = match make() {
@@ -87,13 +90,13 @@ fn is_refused(error: &io::Error) -> bool {
     )
 }
 
-/// Deletes the link to the lab's shared file, and folders that are then empty. If the link is gone
-/// already, a process may have been killed before it deleted the folders.
+/// Deletes the link to the lab's shared file, and folders of netns that are then empty. If the link
+/// is gone already, a process may have been killed before it deleted the folders.
 pub(crate) fn remove(namespace: &str, lab: &str) -> Result<(), NetError> {
     match look(namespace) {
         Found::LinkTo(other) if other == lab => delete(namespace),
         Found::Nothing => {
-            remove_folders(namespace);
+            etc_netns::remove(namespace);
             Ok(())
         }
         _ => Ok(()),
@@ -110,7 +113,7 @@ pub(crate) fn remove_dangling(namespace: &str) -> Result<(), NetError> {
 
 /// The namespaces that have a link to the lab's shared file, whether they exist or not.
 pub(crate) fn namespaces_of(lab: &str) -> Vec<String> {
-    let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let entries = fs::read_dir(etc_netns::ROOT).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| is_linked(name, lab)).collect();
     names.sort_unstable();
@@ -125,15 +128,8 @@ fn delete(namespace: &str) -> Result<(), NetError> {
         }
         _ => {}
     }
-    remove_folders(namespace);
+    etc_netns::remove(namespace);
     Ok(())
-}
-
-/// Deletes the folder of a namespace, and the one of all of them, if they are empty.
-fn remove_folders(namespace: &str) {
-    if fs::remove_dir(Path::new(FOLDER).join(namespace)).is_ok() {
-        let _ = fs::remove_dir(FOLDER);
-    }
 }
 
 fn look(namespace: &str) -> Found {
@@ -150,6 +146,6 @@ fn look(namespace: &str) -> Found {
 }
 
 fn is_read_only() -> bool {
-    let flags = statvfs(FOLDER).or_else(|_| statvfs("/etc")).map(|there| there.flags());
+    let flags = statvfs(etc_netns::ROOT).or_else(|_| statvfs("/etc")).map(|there| there.flags());
     flags.is_ok_and(|flags| flags.contains(FsFlags::ST_RDONLY))
 }
