@@ -1,5 +1,5 @@
-//! The folders /etc/netns/NAME, by the convention of iproute2: `ip netns exec` and `netns exec` mount
-//! the files in them over those of /etc.
+//! The folders /etc/netns/NAME, by the convention of iproute2: `ip netns exec` and `netns exec`
+//! mount the files in them over those of /etc.
 //!
 //! Folders that netns makes have an extended attribute, and only those are deleted. A folder of
 //! somebody else stays, even if it is empty: in another mount namespace it may be a mount point,
