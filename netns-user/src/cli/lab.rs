@@ -113,7 +113,8 @@ Examples:
   netns status            every lab that is up
   netns status lecture    one of them
 
-Exit codes: 0 when every lab matches its file, else 1.")]
+Exit codes: 0 when no part of a lab is missing, off or changed, else 1. Rules that `netns forward`
+or `netns masquerade` changed are shown and are no fault.")]
 pub struct StatusArgs {
     /// Name of the lab; by default, $NETNS_LAB, or all labs
     pub lab: Option<String>,

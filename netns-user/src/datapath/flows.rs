@@ -39,9 +39,9 @@ pub struct FlowStatus {
     /// `"TIME_WAIT"`, `"RESET"` or `"PICKED_UP"` of TCP; `"UNREPLIED"` or `"REPLIED"` of other
     /// protocols.
     pub state: &'static str,
-    /// What made it: `"masquerade"`, `"forward"`, `"hairpin"` (a namespace to a forward),
-    /// `"admitted"` (a call to an endpoint-independent mapping), `"host"` (the router itself) or
-    /// `"other-nat"`.
+    /// The kind of rule or packet that made it: `"masquerade"`, `"forward"`, `"hairpin"` (a
+    /// namespace to a forward), `"admitted"` (a call to an endpoint-independent mapping), `"host"`
+    /// (the router itself) or `"other-nat"`.
     #[serde(serialize_with = "kind_in_a_word")]
     #[schemars(with = "String")]
     pub kind: FlowKind,
@@ -84,7 +84,7 @@ pub(crate) fn kind_in_a_word<S: Serializer>(
 pub struct DropStatus {
     /// The name of the reason: [drop-reasons.md](drop-reasons.md) has all of them.
     pub reason: &'static str,
-    /// What the reason means, in a sentence.
+    /// The meaning of the reason, in a sentence.
     pub meaning: &'static str,
     #[serde(flatten)]
     pub advice: DropAdvice,

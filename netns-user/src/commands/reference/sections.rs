@@ -67,7 +67,7 @@ fn labs() -> Vec<Section> {
         ),
         section(
             &["status"],
-            "Each object is a lab. The exit code is 1 if a lab differs from its file.",
+            "Each object is a lab. The exit code is 1 if a part of a lab is missing, off or changed.",
             output_of::<Vec<LabStatus>>(),
         ),
         section(

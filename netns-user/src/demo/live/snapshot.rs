@@ -67,7 +67,7 @@ pub struct FlowSample {
     pub protocol: &'static str,
     /// Its state, as in `netns flows`.
     pub state: &'static str,
-    /// What made it, as in `netns flows`.
+    /// The kind of rule or packet that made it, as in `netns flows`.
     #[serde(serialize_with = "crate::datapath::kind_in_a_word")]
     #[schemars(with = "String")]
     pub kind: FlowKind,

@@ -19,11 +19,11 @@ use crate::{
 /// One line of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedChange {
-    /// What `up` would do to the object.
+    /// Whether `up` would add, change or remove the object.
     pub verb: ChangeKind,
     /// The kind of the object: `"namespace"`, `"cable"`, `"bridge"`, `"address"`, `"route"`,
-    /// `"name servers"`, `"datapath"`, `"rule"`, `"program"`, `"setting"`, `"guard"` or
-    /// `"reassembler"`.
+    /// `"name servers"`, `"hosts file"`, `"datapath"`, `"rule"`, `"program"`, `"setting"`,
+    /// `"guard"` or `"reassembler"`.
     pub kind: &'static str,
     /// The name of the object.
     pub name: String,

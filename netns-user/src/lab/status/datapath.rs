@@ -60,7 +60,9 @@ impl Survey<'_> {
                     () if look.half_changed => {
                         "; a change of its rules was interrupted: `netns up` completes it"
                     }
-                    () if look.has_other_rules => "; its rules differ from the file",
+                    () if look.has_other_rules => {
+                        "; its rules differ from the file (see `netns plan`)"
+                    }
                     () => "",
                 };
                 let detail = format!("programs and maps, in {netns}{way}{order}{fault}");
