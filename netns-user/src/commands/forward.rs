@@ -117,23 +117,23 @@ const NAMED: usize = 5;
 
 /// Names programs that no longer get new connections.
 pub(super) fn tell_shadowed(shadowed: &[ShadowedListener]) {
-    let (named, more) = shadowed.split_at(shadowed.len().min(NAMED));
-    for one in named {
-        crate::tell!("note: {}", one.in_words());
-    }
-    if !more.is_empty() {
-        crate::tell!("note: and {} more: `netns doctor FILE` names all such programs", more.len());
-    }
+    tell_some(shadowed.iter().map(ShadowedListener::in_words), "programs");
 }
 
 /// Names rules of other NATs that get no packets from outside any more.
 pub(super) fn tell_other_forwards(others: &[OtherForward]) {
-    let (named, more) = others.split_at(others.len().min(NAMED));
-    for one in named {
-        crate::tell!("note: {}", one.in_words());
+    tell_some(others.iter().map(OtherForward::in_words), "rules");
+}
+
+fn tell_some(mut notes: impl ExactSizeIterator<Item = String>, objects: &str) {
+    for note in notes.by_ref().take(NAMED) {
+        crate::tell!("note: {note}");
     }
-    if !more.is_empty() {
-        crate::tell!("note: and {} more: `netns doctor FILE` names all such rules", more.len());
+    if notes.len() > 0 {
+        crate::tell!(
+            "note: and {} more: `netns doctor FILE` names all such {objects}",
+            notes.len()
+        );
     }
 }
 
@@ -151,8 +151,13 @@ fn del(args: &ForwardDelArgs, json: bool) -> anyhow::Result<ExitCode> {
         |(router, rule): &(&LivingRouter, ForwardRule)| forward_command(&router.netns, rule, false);
     let commands: Vec<String> = found.iter().flat_map(command).collect();
     let act = || {
-        for (router, rule) in &found {
-            router.work(|datapath| datapath.remove_forward(rule))?;
+        // The rules of one router go together, or none goes.
+        for router in &routers {
+            let its = found.iter().filter(|(owner, _)| *owner == router);
+            let rules: Vec<ForwardRule> = its.map(|(_, rule)| rule.clone()).collect();
+            if !rules.is_empty() {
+                router.work(|datapath| datapath.remove_forwards(&rules))?;
+            }
         }
         let done = found.iter().map(|(router, rule)| Changed { router: router.name(), rule });
         Ok(OneOrMany::of(&listen.protocol, done.collect()))

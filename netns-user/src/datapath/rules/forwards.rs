@@ -36,10 +36,10 @@ impl Datapath {
         self.change_forwards(&[], rules)
     }
 
-    /// Removes a forward rule and the flows that it made. Must run inside the router's
-    /// namespace.
-    pub fn remove_forward(&self, rule: &ForwardRule) -> Result<(), DatapathError> {
-        self.change_forwards(std::slice::from_ref(rule), &[])
+    /// Removes forward rules and the flows that they made: all of them, or none. Must run inside
+    /// the router's namespace.
+    pub fn remove_forwards(&self, rules: &[ForwardRule]) -> Result<(), DatapathError> {
+        self.change_forwards(rules, &[])
     }
 
     /// Replaces the `gone` rules, whose flows end, by the `new` ones. Must run inside the router's
