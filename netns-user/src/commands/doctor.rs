@@ -9,7 +9,7 @@ use anstyle::Style;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{print, read_topology};
+use super::{is_standard_input, print, read_topology};
 use crate::{
     cli::DoctorArgs,
     doctor::{self, Finding, Subject, Trial, Verdict},
@@ -39,7 +39,10 @@ const NARROWEST: usize = 30;
 /// When the file cannot be read or is faulty.
 pub fn run(args: &DoctorArgs, json: bool) -> anyhow::Result<ExitCode> {
     let subject = match &args.file {
-        Some(file) => Subject::lab(read_topology(file)?, &file.display().to_string()),
+        Some(file) => {
+            let on_disk = (!is_standard_input(file)).then(|| file.display().to_string());
+            Subject::lab(read_topology(file)?, on_disk)
+        }
         None => Subject::any_lab(),
     };
     let trial = if args.quick { Trial::Quick } else { Trial::All };

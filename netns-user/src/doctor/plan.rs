@@ -4,15 +4,14 @@ use super::{
     finding::{Finding, Verdict},
     subject::Subject,
 };
-use crate::{lab, shell};
+use crate::lab;
 
 const CHECK: &str = "up";
 
 /// The checks before this one explain faults better, but `up` decides.
 pub(super) fn check(subject: &Subject) -> Option<Finding> {
     let error = lab::refusal(subject.lab.as_ref())?;
-    let file = subject.file.as_deref().map(shell::word);
-    let command = format!("netns plan{}", file.map_or_else(String::new, |file| format!(" {file}")));
+    let command = format!("netns plan{}", subject.argument());
     let found = error.to_string().replace('\n', "; ");
     Some(
         Finding::new(CHECK, Verdict::Faulty, found)

@@ -20,7 +20,8 @@ pub enum Trial {
 pub struct Subject {
     /// `None`: labs in general.
     pub(super) lab: Option<Topology>,
-    /// The topology file, as the user wrote it.
+    /// The topology file, as the user wrote it; `None`: there is none, or it came by standard
+    /// input.
     pub(super) file: Option<String>,
     /// Whether that lab is up.
     pub(super) living: bool,
@@ -46,16 +47,16 @@ impl Subject {
         Self { lab: None, file: None, living: false, no_uplink: None }
     }
 
-    /// The lab of a file.
+    /// The lab of a topology. `file` is its file, as the user wrote it.
     #[must_use]
-    pub fn lab(topology: Topology, file: &str) -> Self {
+    pub fn lab(topology: Topology, file: Option<String>) -> Self {
         let living = LabRecord::load(&topology.name).is_ok();
         let (topology, no_uplink) = match lab::auto_uplink(&topology) {
             Ok(Some(interface)) => (topology.with_auto(&interface), None),
             Ok(None) => (topology, None),
             Err(error) => (topology, Some(error.to_string())),
         };
-        Self { lab: Some(topology), file: Some(file.to_owned()), living, no_uplink }
+        Self { lab: Some(topology), file, living, no_uplink }
     }
 
     /// Name of the lab.
@@ -66,8 +67,16 @@ impl Subject {
 
     /// The command that makes the same checks as root.
     pub(super) fn as_root(&self) -> String {
-        let file = self.file.as_deref().map(shell::word);
-        format!("sudo netns doctor{}", file.map_or_else(String::new, |file| format!(" {file}")))
+        format!("sudo netns doctor{}", self.argument())
+    }
+
+    /// The argument that names the topology, after a blank; empty for labs in general.
+    pub(super) fn argument(&self) -> String {
+        match (&self.file, &self.lab) {
+            (Some(file), _) => format!(" {}", shell::word(file)),
+            (None, Some(_)) => " -".to_owned(),
+            (None, None) => String::new(),
+        }
     }
 
     pub(super) fn router(&self) -> Router<'_> {

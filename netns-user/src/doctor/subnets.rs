@@ -74,25 +74,17 @@ fn uplinks(lab: &Topology, subject: &Subject, machine: &Machine) -> Vec<Finding>
     let links = &machine.links;
     let fault = |found: String| Finding::new(UPLINKS, Verdict::Faulty, found);
     // Suggests another interface for the file or, if there is none, a new interface.
-    let mend =
-        |finding: Finding, wanted: &str, make: String| {
-            match (
-        machine.other_uplink(lab),
-        subject.file.as_deref(),
-    ) {
-        (Some(other), Some(file)) => {
-            let change = format!(r#"s/"{wanted}"/"{other}"/g"#);
-            let command = format!("sed -i {} {}", shell::word(&change), shell::word(file));
-            let meaning = format!("`netns up` fails; this uses \"{other}\" in the file instead");
-            finding.meaning(meaning).command(command)
-        }
-        _ => finding
-            .meaning(
-                "`netns up` fails, and no other interface exists: this adds one that leads nowhere",
-            )
-            .command(make),
-    }
+    let mend = |finding: Finding, wanted: &str, make: String| {
+        let (Some(other), Some(file)) = (machine.other_uplink(lab), subject.file.as_deref()) else {
+            let meaning = "`netns up` fails, and no other interface exists: this adds one that \
+                           leads nowhere";
+            return finding.meaning(meaning).command(make);
         };
+        let change = format!(r#"s/"{wanted}"/"{other}"/g"#);
+        let command = format!("sed -i {} {}", shell::word(&change), shell::word(file));
+        let meaning = format!("`netns up` fails; this uses \"{other}\" in the file instead");
+        finding.meaning(meaning).command(command)
+    };
     // A bridge, which labs need anyway: not every kernel has dummy interfaces.
     let lone = |name: &str| {
         let name = shell::word(name);
