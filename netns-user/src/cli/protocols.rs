@@ -26,7 +26,7 @@ impl FromStr for Protocols {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut all = Vec::new();
         for word in text.split(',') {
-            let protocol = word.trim().to_ascii_lowercase().parse()?;
+            let protocol = word.trim().parse()?;
             if !all.contains(&protocol) {
                 all.push(protocol);
             }

@@ -7,7 +7,6 @@ use std::{
     str::FromStr,
 };
 
-use clap::ValueEnum;
 use ipnet::Ipv4Net;
 use netns_common::abi::Protocol;
 use schemars::JsonSchema;
@@ -16,16 +15,13 @@ use serde::{Deserialize, Serialize};
 use super::{Ports, list, number_or_text};
 
 /// A protocol with ports, which can be forwarded.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardProtocol {
     Tcp,
     Udp,
     Sctp,
     /// RFC 3828.
-    #[value(name = "udplite")]
     UdpLite,
 }
 
@@ -61,7 +57,10 @@ impl FromStr for ForwardProtocol {
             "udp" => Ok(Self::Udp),
             "sctp" => Ok(Self::Sctp),
             "udplite" => Ok(Self::UdpLite),
-            _ => Err(format!("unknown protocol \"{text}\": use tcp, udp, sctp or udplite")),
+            _ => Err(format!(
+                "unknown protocol \"{text}\": use tcp, udp, sctp or udplite, or several, such as \
+                 tcp,udp"
+            )),
         }
     }
 }

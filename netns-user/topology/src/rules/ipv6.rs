@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-/// What an error says of an IPv6 address. An example of an IPv4 address follows.
+/// The beginning of the error for an IPv6 address. An example of an IPv4 address follows.
 pub const NO_IPV6: &str = "labs have no IPv6 yet: write an IPv4 address";
 
 /// Whether a text is an IPv6 address, with or without a prefix length, an interface or a port.

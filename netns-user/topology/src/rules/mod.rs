@@ -7,10 +7,7 @@ mod masquerade;
 mod ports;
 mod target;
 
-use std::{
-    collections::BTreeSet,
-    net::{Ipv4Addr, SocketAddrV4},
-};
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -30,19 +27,6 @@ fn number_or_text(_: &mut SchemaGenerator) -> Schema {
 /// Networks as text, separated by commas.
 pub(crate) fn list(networks: &BTreeSet<Ipv4Net>) -> String {
     networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Reads the target of a forward: `ADDRESS:PORT`.
-///
-/// # Errors
-/// When it is not valid; the text says how to write it.
-pub fn parse_target(text: &str) -> Result<SocketAddrV4, String> {
-    match text.parse()? {
-        ForwardTarget::Address(target) => Ok(target),
-        ForwardTarget::Namespace { .. } => {
-            Err("this is not an address with a port: write it like 192.168.15.2:80".into())
-        }
-    }
 }
 
 /// Reads the source of a masquerade: `NETWORK/LENGTH`.
@@ -108,15 +92,11 @@ mod tests {
 
     #[test]
     fn the_error_for_a_mistyped_value_says_how_to_write_it() {
-        let target = |text| parse_target(text).unwrap_err();
-        assert!(target("192.168.15.2").ends_with("write it like 192.168.15.2:80"));
-        assert!(target("blue:80").ends_with("write it like 192.168.15.2:80"));
-        assert!(target("192.168.15.2:0").contains("1 to 65535"));
         let source = |text| parse_source(text).unwrap_err();
         assert!(source("192.168.15.0").ends_with("write it like 192.168.15.0/24"));
         assert!(source("10.1.2.3").ends_with("write it like 10.1.2.0/24"));
         for text in ["2001:db8::/32", "::1", "[::1]:80"] {
-            let faults = [target(text), source(text), parse_host_address(text).unwrap_err()];
+            let faults = [source(text), parse_host_address(text).unwrap_err()];
             for fault in faults {
                 assert!(fault.starts_with(NO_IPV6), "{text}: {fault}");
             }
@@ -132,7 +112,6 @@ mod tests {
 
     #[test]
     fn valid_values_are_read() {
-        assert_eq!(parse_target("192.168.15.2:80"), Ok("192.168.15.2:80".parse().unwrap()));
         assert_eq!(parse_source("192.168.15.0/24"), Ok("192.168.15.0/24".parse().unwrap()));
         assert_eq!(parse_host_address("127.0.0.1"), Ok(Ipv4Addr::LOCALHOST));
         assert_eq!(parse_network("10.1.2.3"), Ok("10.1.2.3/32".parse().unwrap()));

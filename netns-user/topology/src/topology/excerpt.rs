@@ -14,7 +14,7 @@ pub(super) struct Excerpt {
     /// From 1.
     line: usize,
     text: String,
-    /// What is wrong, in bytes of the text.
+    /// The faulty part, in bytes of the text.
     span: Range<usize>,
 }
 

@@ -22,7 +22,7 @@ const ROUNDS: RangeInclusive<usize> = 100..=10_000;
 /// Bytes that are read for recovery before it is given up.
 const RECOVERED: usize = 10_000_000;
 
-/// What became of a text.
+/// The result of reading a text.
 pub(super) struct Reading {
     /// The file where the only faults are unknown keys and tables in place of lists: such a file
     /// can be checked further.
@@ -63,7 +63,7 @@ pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Reading {
         let span = error.span().unwrap_or(0..0);
         let parser_error = parser_error(error.message());
         is_complete &= matches!(parser_error, ParserError::UnknownKey { .. });
-        // What lacks in a text that is not TOML may be where it could not be read.
+        // A key that seems to be missing may be in the part that could not be read.
         let is_known = is_toml || !matches!(parser_error, ParserError::MissingKey(_));
         if is_known && recovery.is_of_file(&parser_error, &span) {
             let message = explain(&parser_error, error.message(), &text[span.end..]);

@@ -43,7 +43,7 @@ pub(crate) type AddressesFile = TextsFile<Addresses>;
 /// The protocols of a forward.
 pub(crate) type ProtocolsFile = TextsFile<Protocols>;
 
-/// What the texts are.
+/// The kind of value that the texts of a list are.
 pub(crate) trait Kind {
     /// How the parser's errors name the values.
     const EXPECTED: &'static str;

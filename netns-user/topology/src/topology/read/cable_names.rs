@@ -68,7 +68,7 @@ impl CableNames {
             }
             return false;
         }
-        // What is too long is shortened.
+        // Longer names are shortened.
         let interface = fitted(&self.interface(entry, members));
         let port = fitted(&self.port(entry, members));
         let mut report = |kind: &str, made: &str, fault: &str, keys: &str| {

@@ -176,7 +176,8 @@ fn each_protocol_of_a_forward_must_be_known_and_there_once() {
     let fault = |protocol: &str| {
         problems(&GOOD.replacen("protocol = \"tcp\"", &format!("protocol = {protocol}"), 1))
     };
-    let unknown = "unknown protocol \"dccp\": use tcp, udp, sctp or udplite";
+    let unknown =
+        "unknown protocol \"dccp\": use tcp, udp, sctp or udplite, or several, such as tcp,udp";
     assert_eq!(fault("\"tcp,dccp\""), [format!("lab.toml:35:12: forward: {unknown}")]);
     assert_eq!(fault("[\"tcp\", \"dccp\"]"), [format!("lab.toml:35:20: forward: {unknown}")]);
     let twice = "the protocol tcp is there twice: leave one out";

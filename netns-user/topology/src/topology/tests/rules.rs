@@ -52,7 +52,8 @@ fn a_forward_must_have_a_known_protocol() {
     spoiled(
         "\"tcp\"",
         "\"dccp\"",
-        "lab.toml:35:12: forward: unknown protocol \"dccp\": use tcp, udp, sctp or udplite",
+        "lab.toml:35:12: forward: unknown protocol \"dccp\": use tcp, udp, sctp or udplite, or \
+         several, such as tcp,udp",
     );
 }
 
