@@ -1,6 +1,7 @@
 //! Rules of another NAT at a router that translate the sources of a lab, such as the MASQUERADE of
 //! a network that was made by hand.
 
+use super::place_of;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -33,10 +34,7 @@ impl OtherMasquerade {
     /// In a sentence.
     pub(crate) fn in_words(&self) -> String {
         let Self { router, place, rule, is_used, .. } = self;
-        let netns = match router {
-            None => "on this machine".to_owned(),
-            Some(name) => format!("in namespace \"{name}\""),
-        };
+        let netns = place_of(router.as_deref());
         let effect = match is_used {
             true => "it translates packets of the lab before the lab does",
             false => "packets of the lab bypass it, since the lab translates them before",

@@ -1,6 +1,7 @@
 //! Rules of another NAT at a router, such as Docker's, for a port that the lab forwards. The lab's
 //! programs see the packets of an uplink before netfilter does.
 
+use super::{forwards_of, place_of};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -42,10 +43,7 @@ impl OtherForward {
     /// In a sentence.
     pub(crate) fn in_words(&self) -> String {
         let Self { router, place, rule, forward, .. } = self;
-        let netns = match router {
-            None => "on this machine".to_owned(),
-            Some(name) => format!("in namespace \"{name}\""),
-        };
+        let netns = place_of(router.as_deref());
         format!(
             "{place} {netns} has the rule \"{rule}\", but \"{forward}\" takes the packets that come \
              in by an uplink"
@@ -75,13 +73,10 @@ pub(crate) fn other_forwards_of(
 /// # Errors
 /// As [`other_forwards_of`].
 pub(crate) fn other_forwards(topology: &Topology) -> Result<Vec<OtherForward>, LabError> {
-    let networks = topology.networks();
     let mut all = Vec::new();
     for router in &topology.routers {
         let name = router.namespace.as_deref();
-        let is_its =
-            |rule: &&ForwardRule| networks.router_of_target(*rule.target.ip()) == Some(name);
-        let rules: Vec<ForwardRule> = topology.forwards.iter().filter(is_its).cloned().collect();
+        let rules = forwards_of(topology, name);
         let uplinks: Vec<&str> =
             topology.uplinks_of(name).map(|uplink| uplink.name.as_str()).collect();
         all.extend(other_forwards_of(&Netns::of(name), &rules, &uplinks)?);

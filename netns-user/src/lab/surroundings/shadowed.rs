@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, net::Ipv4Addr};
 
+use super::{forwards_of, place_of};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -34,10 +35,7 @@ impl ShadowedListener {
     pub(crate) fn in_words(&self) -> String {
         let Self { router, program, listener, forward } = self;
         let program = program.as_deref().unwrap_or("a program");
-        let netns = match router {
-            None => "on this machine".to_owned(),
-            Some(name) => format!("in namespace \"{name}\""),
-        };
+        let netns = place_of(router.as_deref());
         format!(
             "{program} {netns} listens on {listener}, but \"{forward}\" takes the packets that \
              others send there"
@@ -83,14 +81,10 @@ pub(crate) fn shadowed_by(
 /// # Errors
 /// As [`shadowed_by`].
 pub(crate) fn shadowed(topology: &Topology) -> Result<Vec<ShadowedListener>, LabError> {
-    let networks = topology.networks();
     let mut all = Vec::new();
     for router in &topology.routers {
         let name = router.namespace.as_deref();
-        let is_its =
-            |rule: &&ForwardRule| networks.router_of_target(*rule.target.ip()) == Some(name);
-        let rules: Vec<ForwardRule> = topology.forwards.iter().filter(is_its).cloned().collect();
-        all.extend(shadowed_by(&Netns::of(name), &rules)?);
+        all.extend(shadowed_by(&Netns::of(name), &forwards_of(topology, name))?);
     }
     Ok(all)
 }
