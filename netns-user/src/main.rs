@@ -14,7 +14,7 @@ use clap::{
     error::{ContextKind, ErrorKind},
 };
 use netns_user::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, WRONG_USAGE},
     commands, habits,
     output::{
         self, escaped,
@@ -52,9 +52,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit code for a command line that is no command, as clap has it.
-const WRONG_USAGE: u8 = 2;
-
 /// Several errors at once have a line each. Those of a topology file have the lines of the file
 /// below them, indented.
 fn tell_error(error: &anyhow::Error) {
@@ -82,7 +79,7 @@ fn require_files() -> anyhow::Result<()> {
     files.map(drop).with_context(refused)
 }
 
-/// What clap answers to the command line: help, or what is wrong with it.
+/// Prints the answer of clap to the command line: help, or an error.
 fn say(mut answer: clap::Error) -> ExitCode {
     if answer.kind() == ErrorKind::UnknownArgument {
         // "to pass '-f' as a value, use '-- -f'": a mistyped option is never meant as a value.

@@ -49,6 +49,9 @@ pub use watch::{FlowsArgs, FlowsChange, LogArgs, NatArgs, WatchArgs};
 /// Places an option behind those of the command itself.
 const LAST: usize = 100;
 
+/// The exit code for a command line that is no command, as clap has it.
+pub const WRONG_USAGE: u8 = 2;
+
 const EXIT_CODES: &str = "\
 The command lines of ip, iptables, conntrack, docker and containerlab work too, or the error says
 what to type: docs/habits.md.

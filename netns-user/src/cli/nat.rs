@@ -20,8 +20,8 @@ use crate::rules::{
 ///
 /// In a lab with several routers, the rule goes to the router of the uplink, or without --uplink to
 /// every router with a bridge in the source network. A router that the source does not reach is
-/// refused. The rule is in eBPF, so iptables neither lists
-/// nor deletes it; --explain prints the equivalent iptables rule.
+/// refused. The rule is in eBPF, so iptables neither lists nor deletes it; --explain prints the
+/// equivalent iptables rule.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -21,6 +21,7 @@ const MANY: usize = 20;
 
 /// The exit code when there are changes, if it is asked for.
 const PENDING: u8 = 3;
+
 /// The changes that `up` would make.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Planned<'a> {

@@ -1,4 +1,4 @@
-//! What to do about each drop reason: its usual cause, the standard or the fact of the kernel
+//! The advice about each drop reason: its usual cause, the standard or the fact of the kernel
 //! behind it, and its remedy. `netns nat --json` shows it, and docs/drop-reasons.md is made of it.
 
 use netns_common::abi::DropReason;

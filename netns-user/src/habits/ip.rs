@@ -117,11 +117,9 @@ fn add(words: &[String], namespace: Option<&str>) -> Result<Vec<String>, String>
     let foreign = || Err(by_exec(namespace, "ip link", "add", words));
     let at = |word: &str| words.iter().position(|other| other == word);
     let Some((at_type, kind)) = at("type").and_then(|at| Some((at, words.get(at + 1)?))) else {
-        return Err(
-            "`link add` needs a type: type `netns cable add A:X B:Y` for a virtual cable, \
-                    `netns bridge add NAME:BRIDGE` for a bridge"
-                .into(),
-        );
+        let answer = "`link add` needs a type: type `netns cable add A:X B:Y` for a virtual \
+                      cable, `netns bridge add NAME:BRIDGE` for a bridge";
+        return Err(answer.into());
     };
     if !matches!(kind.as_str(), "veth" | "bridge") {
         return Err(format!(
@@ -174,6 +172,24 @@ fn add(words: &[String], namespace: Option<&str>) -> Result<Vec<String>, String>
     Ok(line(["cable", "add", &one, &other], options))
 }
 
+/// Words of `ip route add` that `netns route add` does not have. `via` and `dev` are left over
+/// where their value is missing.
+const FOREIGN_IN_ROUTES: &[&str] = &[
+    "src",
+    "table",
+    "proto",
+    "scope",
+    "onlink",
+    "mtu",
+    "nexthop",
+    "blackhole",
+    "unreachable",
+    "prohibit",
+    "inet6",
+    "via",
+    "dev",
+];
+
 /// `ip [-n NAME] route ACTION …`
 ///
 /// # Errors
@@ -184,22 +200,9 @@ pub(super) fn route(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<S
         action @ ("add" | "del") => {
             let keywords = ["via", "dev", "metric", "preference", "priority", "to"];
             let known = Keywords::read(&words, &keywords);
-            let foreign = [
-                "src",
-                "table",
-                "proto",
-                "scope",
-                "onlink",
-                "mtu",
-                "nexthop",
-                "blackhole",
-                "unreachable",
-                "prohibit",
-                "inet6",
-                "via",
-                "dev",
-            ];
-            refuse(&known.others, &foreign, || by_exec(namespace, "ip route", &first, &words))?;
+            refuse(&known.others, FOREIGN_IN_ROUTES, || {
+                by_exec(namespace, "ip route", &first, &words)
+            })?;
             let mut others = first_in(namespace, known.others);
             for (keyword, value) in known.pairs {
                 match keyword.as_str() {

@@ -28,7 +28,7 @@ const IN_A_NAMESPACE: &[&str] = &["addr", "link", "route", "bridge", "cable", "s
 /// Translates the words of a command line, without the program's name.
 ///
 /// # Errors
-/// What to type instead, where a habit has no equivalent.
+/// Where a habit has no equivalent: the text says what to type instead.
 pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let mut words = Words::new(words);
     let lead = Lead::take(&mut words)?;

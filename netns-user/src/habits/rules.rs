@@ -265,7 +265,7 @@ fn first_port<'a>(outside: &str, inside: &'a str) -> Result<&'a str, String> {
 /// `netns nat -L` of somebody who knows `iptables -t nat -nvL`.
 ///
 /// # Errors
-/// What to type, for options that change rules.
+/// For options that change rules: the text says what to type.
 pub(super) fn nat(words: Vec<String>) -> Result<Vec<String>, String> {
     let mut rest = Vec::new();
     let mut words = words.into_iter();
@@ -290,11 +290,9 @@ pub(super) fn nat(words: Vec<String>) -> Result<Vec<String>, String> {
                     .into());
             }
             "-S" | "--list-rules" => {
-                return Err(
-                    "type `netns nat` for the rules, or `netns up FILE --dry-run` for the \
-                            equivalent iptables commands"
-                        .into(),
-                );
+                let answer = "type `netns nat` for the rules, or `netns up FILE --dry-run` for \
+                              the equivalent iptables commands";
+                return Err(answer.into());
             }
             short if is_flags(short, "Lnvx") => {}
             _ => rest.push(word),
@@ -311,7 +309,7 @@ fn is_list(word: &str) -> bool {
 /// `conntrack -L`, `-F` and the rest.
 ///
 /// # Errors
-/// What to type, for options without an equivalent.
+/// For options without an equivalent: the text says what to type.
 pub(super) fn flows(words: Vec<String>) -> Result<Vec<String>, String> {
     let mut rest = Vec::new();
     for (at, word) in words.into_iter().enumerate() {
@@ -320,11 +318,9 @@ pub(super) fn flows(words: Vec<String>) -> Result<Vec<String>, String> {
             "list" | "ls" | "show" if at == 0 => {}
             "-F" | "--flush" => rest.insert(0, "flush".to_owned()),
             "-E" | "--event" => {
-                return Err(
-                    "type `netns watch` for connections as they change, or `netns log` for \
-                            each packet"
-                        .into(),
-                );
+                let answer = "type `netns watch` for connections as they change, or `netns log` \
+                              for each packet";
+                return Err(answer.into());
             }
             "-C" | "--count" | "-S" | "--stats" => {
                 return Err(

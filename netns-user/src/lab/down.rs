@@ -14,7 +14,7 @@ use crate::{
     net::netns::Visitor,
 };
 
-/// What `down` did.
+/// The result of `down`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DownOutcome {
     Down(TakenDown),

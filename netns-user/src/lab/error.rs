@@ -50,8 +50,8 @@ pub enum LabError {
     )]
     KernelLacks { release: String, missing: &'static str },
     #[error(
-        "no lab is up: `netns up` builds one; a network that was made by hand is translated when it \
-         is a lab, so write its parts into a file, delete them, and run `netns up FILE`"
+        "no lab is up: run `netns up FILE`; for a network that was made by hand, write its parts \
+         into that file and delete them first"
     )]
     NoLab,
     #[error("several labs are up: name one of {0}")]

@@ -23,8 +23,7 @@ const SETTING: &str = "/sys/kernel/rcu_expedited";
 const OFF: &str = "0";
 const ON: &str = "1";
 
-/// The file that holds the earlier value while the setting is changed. No lab can have this
-/// name.
+/// The file that holds the earlier value while the setting is changed. No lab can have this name.
 const MARK: &str = "rcu_expedited.before";
 
 /// With fewer grace periods than this, the whole lab takes about a second.
@@ -41,8 +40,8 @@ pub(super) struct RcuExpedited<'lock> {
 
 impl<'lock> RcuExpedited<'lock> {
     /// Expedites grace periods, if so many are to come. `_lock` is the file of the lock that the
-    /// caller has. `None` where the kernel expedites them
-    /// anyway, or the setting cannot be written: then it takes longer.
+    /// caller has. `None` where the kernel expedites them anyway, or the setting cannot be
+    /// written: then it takes longer.
     pub(super) fn begin(
         _lock: &'lock File,
         grace_periods: usize,

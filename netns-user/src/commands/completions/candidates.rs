@@ -1,14 +1,14 @@
 //! The values of arguments: the namespaces, interfaces, labs, routers and rules that exist.
 //!
-//! What cannot be read, for example without root, is not offered: a completion never fails. Names
-//! that a shell would not read as they are, which only a stranger chooses, are not offered either.
+//! A completion never fails: it leaves out objects that it cannot read, for example without root.
+//! It also leaves out names that a shell would not read as they are, which only a stranger chooses.
 
 use std::collections::BTreeSet;
 
 use clap::{Arg, Command, ValueHint};
-use clap_complete::engine::ValueCompleter as _;
 use clap_complete::{
-    ArgValueCandidates, CompletionCandidate, PathCompleter, engine::ArgValueCompleter,
+    ArgValueCandidates, CompletionCandidate, PathCompleter,
+    engine::{ArgValueCompleter, ValueCompleter as _},
 };
 
 use crate::{

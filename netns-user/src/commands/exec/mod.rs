@@ -15,16 +15,13 @@ use anyhow::Context as _;
 
 use super::lookup::require_namespace;
 use crate::{
-    cli::ExecArgs,
+    cli::{ExecArgs, WRONG_USAGE},
     lab,
     net::netns,
     output::style::{BAD, HEADING, paint},
     shell,
 };
 use failure::cannot_run;
-
-/// The exit code for a command line that is no command, as clap has it.
-const WRONG_USAGE: u8 = 2;
 
 /// Runs the command inside the namespace: as this process, or isolated as its child.
 ///

@@ -8,7 +8,7 @@ use crate::{
     step::Step,
 };
 
-/// What happens to a resource.
+/// Whether a resource is added, changed or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {

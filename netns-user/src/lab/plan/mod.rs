@@ -54,20 +54,15 @@ impl Plan {
         let installed = |datapath| (datapath, DatapathPlan::Install { replaces: false });
         let datapaths = datapaths(&wanted).into_iter().map(installed).collect();
         let forwarding = forwarding_change(&wanted, None)?;
-        Ok(Self { datapaths, forwarding, ..Self::of_network(wanted, changes) })
-    }
-
-    /// Changes of the network alone.
-    pub(in crate::lab) fn of_network(wanted: Topology, changes: Vec<Change>) -> Self {
-        Self {
+        Ok(Self {
             wanted,
             changes,
-            datapaths: Vec::new(),
+            datapaths,
             removed_datapaths: Vec::new(),
-            forwarding: None,
+            forwarding,
             half_made: Vec::new(),
             closed_gates: Vec::new(),
-        }
+        })
     }
 
     /// Plans the changes from a lab as it is to the wanted topology.

@@ -1,4 +1,5 @@
-//! What every lab needs of the machine. `up` refuses without it, and `doctor` checks the same list.
+//! The requirements of every lab on the machine. `up` refuses without them, and `doctor` checks
+//! the same list.
 
 use std::{
     collections::HashSet,

@@ -1,5 +1,4 @@
-//! Takes labs down: by their record, or without a record by the marks that they leave. Gives a
-//! network that was made by hand back, if no lab could be made of it.
+//! Takes labs down: by their record, or without a record by the marks that they leave.
 //!
 //! Both go on after a failure and report all failures. They use the record, the actual state and
 //! `forwarding`.
