@@ -9,10 +9,33 @@ const LINES: usize = 100;
 /// Where all keys are found.
 const KEYS: &str = "docs/topology.md has all keys, and `netns schema` prints them for an editor";
 
+const FORWARDS: &str = "write a [[forward]] for each of them, with `protocol`, `port`, and as \
+                        `target` the name of the namespace and its port, such as \"blue:80\"";
+
 /// Whether other programs have a key, and labs have something else instead.
 pub(super) fn is_key(key: &str) -> bool {
-    let keys = ["endpoints", "image", "kind", "kinds", "links", "networks", "nodes", "services"];
-    keys.contains(&key) || key == "topology"
+    let keys = [
+        "endpoints",
+        "image",
+        "kind",
+        "kinds",
+        "links",
+        "networks",
+        "nodes",
+        "ports",
+        "services",
+        "topology",
+    ];
+    keys.contains(&key)
+}
+
+/// The key that labs have for the same value under another name.
+pub(super) fn synonym(key: &str) -> Option<&'static str> {
+    match key {
+        "ip" | "ipv4" | "ipv4_address" | "mgmt-ipv4" | "mgmt_ipv4" => Some("address"),
+        "gw" => Some("gateway"),
+        _ => None,
+    }
 }
 
 /// The keys of a table in whose place such a key stands.
@@ -37,6 +60,7 @@ pub(super) fn instead_of(key: &str, known: &[&str], behind: &str) -> String {
              `bridge` of a [[namespace]]"
                 .to_owned()
         }
+        "ports" => FORWARDS.to_owned(),
         "topology" => "leave it out: [[namespace]], [[bridge]] and [[cable]] are keys of the file \
                        itself"
             .to_owned(),
@@ -80,11 +104,18 @@ pub(super) fn yaml(text: &str) -> Option<Fault> {
     let keys: Vec<&str> = lines.iter().filter_map(|(_, line)| yaml_key(line)).collect();
     let name = lines.iter().find_map(|(_, line)| line.strip_prefix("name:"));
     let name = name.map(|name| name.trim().trim_matches(['"', '\''])).filter(|it| !it.is_empty());
+    let has_bridges = lines.iter().any(|(_, line)| {
+        line.trim().strip_prefix("kind:").is_some_and(|kind| kind.trim().ends_with("bridge"))
+    });
     let parts = ["nodes", "links", "services", "networks"];
     let used = parts.into_iter().filter(|part| keys.contains(part));
     let tables = used.map(|part| match part {
         "links" => "a [[cable]] for each of `links`".to_owned(),
         "networks" => "a [[bridge]] for each of `networks`".to_owned(),
+        "nodes" if has_bridges => {
+            "a [[namespace]] for each of `nodes`, or a [[bridge]] where its `kind` is a bridge"
+                .to_owned()
+        }
         part => format!("a [[namespace]] for each of `{part}`"),
     });
     let mut tables: Vec<String> = tables.collect();

@@ -8,7 +8,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use super::{foreign, suggestion::nearest};
+use super::{foreign, suggestion::meant};
 
 /// An error of the parser at a range of bytes.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl<'t> Recovery<'t> {
         let mut change = |table: &mut DeTable<'t>, at: &Range<usize>| match error {
             ParserError::UnknownKey { key, known } => {
                 let is_foreign = foreign::is_key(key);
-                let meant = nearest(key, known.iter().copied()).filter(|_| !is_foreign);
+                let meant = meant(key, known.iter().copied()).filter(|_| !is_foreign);
                 let is_done = rename_key(table, key, meant, span, changed);
                 if is_done {
                     let replaced = foreign::replaced(key).iter();

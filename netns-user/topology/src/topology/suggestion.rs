@@ -1,5 +1,7 @@
 //! For a name that is not known: which known name was probably meant.
 
+use super::foreign;
+
 /// The similarity (0 to 1, Jaro-Winkler) from which a known name counts as the one that was meant.
 const SIMILAR: f64 = 0.7;
 
@@ -14,6 +16,16 @@ pub(super) fn nearest<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) ->
         // The first one of several that are equally similar.
         .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, name)| name)
+}
+
+/// The key of a table that a person meant by an unknown one: it has the same meaning, or a similar
+/// name.
+pub(super) fn meant<'k>(
+    key: &str,
+    known: impl Iterator<Item = &'k str> + Clone,
+) -> Option<&'k str> {
+    let synonym = foreign::synonym(key);
+    known.clone().find(|known| synonym == Some(*known)).or_else(|| nearest(key, known))
 }
 
 /// The similarity of two names, from 0 to 1. Jaro-Winkler finds short names with two letters

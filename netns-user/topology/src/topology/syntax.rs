@@ -11,7 +11,7 @@ use super::{
     foreign,
     recover::{ParserError, Recovery},
     shape,
-    suggestion::nearest,
+    suggestion::meant,
     toml_faults,
 };
 
@@ -95,7 +95,7 @@ fn explain(error: &ParserError<'_>, message: &str, behind: &str) -> String {
         ParserError::UnknownKey { key, known } if foreign::is_key(key) => {
             format!("unknown key \"{key}\": {}", foreign::instead_of(key, known, behind))
         }
-        ParserError::UnknownKey { key, known } => match nearest(key, known.iter().copied()) {
+        ParserError::UnknownKey { key, known } => match meant(key, known.iter().copied()) {
             Some(near) => format!("unknown key \"{key}\": did you mean \"{near}\"?"),
             None => format!("unknown key \"{key}\": the keys here are {}", known.join(", ")),
         },

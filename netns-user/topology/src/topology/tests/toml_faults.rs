@@ -163,6 +163,11 @@ fn keys_of_containerlab_and_compose_are_answered_with_those_of_a_lab() {
     let found =
         faults(&GOOD.replacen("name = \"red\"\n", "name = \"red\"\nimage = \"alpine\"\n", 1));
     assert!(found[0].contains("unknown key \"image\": leave it out"), "{found:?}");
+    let found = faults(&GOOD.replacen("name = \"red\"\n", "name = \"red\"\nports = [80]\n", 1));
+    assert!(found[0].contains("unknown key \"ports\": write a [[forward]]"), "{found:?}");
+    let found = faults(&GOOD.replacen("address = \"10.0.0.2/24\"", "ip = \"10.0.0.2/24\"", 1));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("unknown key \"ip\": did you mean \"address\"?"), "{found:?}");
 }
 
 #[test]
@@ -175,6 +180,8 @@ fn yaml_is_one_fault_that_shows_the_same_in_toml() {
           [[namespace]] for each of `nodes`, a [[cable]] for each of `links`: docs/topology.md has \
           all keys, and `netns schema` prints them for an editor"]
     );
+    let bridge = clab.replace("kind: linux", "kind: bridge");
+    assert!(faults(&bridge)[0].contains("or a [[bridge]] where its `kind` is a bridge"));
     let compose = "---\nservices:\n  web:\n    image: nginx\n    ports:\n      - \"80:80\"\n";
     let found = faults(compose);
     assert_eq!(found.len(), 1, "{found:?}");
