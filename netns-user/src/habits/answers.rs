@@ -13,7 +13,17 @@ const ANSWERS: &[(&[&str], &str)] = &[
         &["run", "start", "compose"],
         "a lab is built from a file: type `netns up FILE`, or `netns demo` for a demonstration",
     ),
-    (&["stop", "kill", "teardown"], "type `netns down LAB`"),
+    (
+        &["stop", "pause"],
+        "a namespace has no state: type `netns del NAME` to delete it, `netns down LAB` for a lab, \
+         or `netns link set NAME:INTERFACE down`",
+    ),
+    (
+        &["kill"],
+        "type `netns pids NAME` for the processes in a namespace, and `kill PID`; `netns down LAB \
+         --kill` ends those of a lab",
+    ),
+    (&["teardown"], "type `netns down LAB`"),
     (&["restart", "redeploy"], "type `netns down LAB`, then `netns up FILE`"),
     (&["reload", "update"], "type `netns up FILE`: it applies what has changed in the file"),
     (&["diff"], "type `netns plan FILE`, or `netns status` for changes by hand"),
@@ -21,7 +31,12 @@ const ANSWERS: &[(&[&str], &str)] = &[
     (&["logs"], "type `netns log`: it shows each packet and what the NAT does with it"),
     (&["stats", "top"], "type `netns watch`"),
     (&["network"], "type `netns bridge` for a bridge, or `netns up FILE` for a whole lab"),
-    (&["port", "publish"], "type `netns forward add PORT:PORT NAMESPACE`"),
+    (
+        &["port", "ports"],
+        "type `netns forward list` for the forwarded ports, or `netns forward add PORT:PORT \
+         NAMESPACE` to forward one",
+    ),
+    (&["publish"], "type `netns forward add PORT:PORT NAMESPACE`"),
     (
         &["neigh", "neighbour", "neighbor", "n", "arp"],
         "type `netns show NAMESPACE`: it shows the neighbours too",
@@ -56,10 +71,21 @@ pub(super) fn other(name: &str, words: Vec<String>) -> Result<Vec<String>, Strin
     if name == "iptables" {
         return Err(iptables(&words));
     }
-    if let Some((_, answer)) = ANSWERS.iter().find(|(names, _)| names.contains(&name)) {
-        return Err(format!("there is no command `{name}`: {answer}"));
+    if name == "run" && words.iter().any(|word| matches!(word.as_str(), "-p" | "--publish")) {
+        return Err("there is no command `run`: type `netns forward add PORT:PORT NAMESPACE` to \
+                    forward a port of a lab that is up"
+            .into());
     }
-    Ok(iter::once(name.to_owned()).chain(words).collect())
+    match answer(name) {
+        Some(answer) => Err(answer),
+        None => Ok(iter::once(name.to_owned()).chain(words).collect()),
+    }
+}
+
+/// The answer to a command of another tool. `None`: there is none for it.
+pub(super) fn answer(name: &str) -> Option<String> {
+    let (_, answer) = ANSWERS.iter().find(|(names, _)| names.contains(&name))?;
+    Some(format!("there is no command `{name}`: {answer}"))
 }
 
 /// The answer to `iptables …`: our command for a rule of NAT.

@@ -32,15 +32,21 @@ const IN_A_NAMESPACE: &[&str] = &["addr", "link", "route", "bridge", "cable", "s
 pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let mut words = Words::new(words);
     let lead = Lead::take(&mut words)?;
-    let Some(name) = words.take().map(|word| command(&word).unwrap_or(word)) else {
-        return Ok(lead.before(Vec::new()));
-    };
+    let Some(typed) = words.take() else { return Ok(lead.before(Vec::new())) };
+    let name = command(&typed).unwrap_or_else(|| typed.clone());
     let namespace = lead.namespace.as_deref();
-    if namespace.is_some() && !IN_A_NAMESPACE.contains(&name.as_str()) {
-        return Err(format!(
-            "-n chooses a namespace for {}: `netns {name}` does not take it",
-            IN_A_NAMESPACE.join(", ")
-        ));
+    let is_of_ip = IN_A_NAMESPACE.contains(&name.as_str());
+    if namespace.is_some() && !is_of_ip {
+        return Err(answers::answer(&name).unwrap_or_else(|| {
+            format!(
+                "-n chooses a namespace for {}: `netns {name}` does not take it",
+                IN_A_NAMESPACE.join(", ")
+            )
+        }));
+    }
+    if let Some(ignored) = lead.ignored.as_ref().filter(|_| !is_of_ip && !lead.is_ip_netns) {
+        return Err(answers::answer(&name)
+            .unwrap_or_else(|| format!("`netns {name}` has no option `{ignored}`")));
     }
     if lead.all && name != "exec" {
         return Err(format!(
@@ -49,7 +55,7 @@ pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
         ));
     }
     let translated = match name.as_str() {
-        "exec" => exec(words, lead.all),
+        "exec" => exec(words, lead.all)?,
         "show" | "ps" => {
             let mut line = vec![OsString::from(&name)];
             line.extend(namespace.map(OsString::from));
@@ -71,7 +77,8 @@ pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
                      something"
                     .into())
             }
-            "up" | "plan" | "check" | "doctor" => Ok(topology_option(&name, words)),
+            "up" => up(&typed, words),
+            "plan" | "check" | "doctor" => Ok(topology_option(&name, words)),
             "down" | "graph" => Ok(topology_option(&name, lab_option(words)?)),
             "status" | "log" | "watch" => Ok(words::line([&name], lab_option(words)?)),
             _ => answers::other(&name, words),
@@ -87,6 +94,10 @@ struct Lead {
     kept: Vec<OsString>,
     namespace: Option<String>,
     all: bool,
+    /// The last of [`IGNORED_OPTIONS`].
+    ignored: Option<String>,
+    /// Whether the object is `netns`, which other commands of ours have in common with `ip`.
+    is_ip_netns: bool,
 }
 
 impl Lead {
@@ -104,9 +115,11 @@ impl Lead {
                     lead.namespace = Some(name.ok_or(missing)?.to_owned());
                 }
                 // `ip netns add red` and the like.
-                "netns" => {}
+                "netns" => lead.is_ip_netns = true,
                 "--json" => lead.kept.push("--json".into()),
-                ignored if IGNORED_OPTIONS.contains(&ignored) => {}
+                ignored if IGNORED_OPTIONS.contains(&ignored) => {
+                    lead.ignored = Some(ignored.to_owned());
+                }
                 _ => break,
             }
             words.take();
@@ -140,14 +153,50 @@ fn command(word: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
+/// `netns up FILE`, and `deploy` of containerlab.
+///
+/// # Errors
+/// For `deploy` and `apply` without a file, and options without an equivalent: the text says what
+/// to type.
+fn up(typed: &str, words: Vec<String>) -> Result<Vec<String>, String> {
+    if words.iter().any(|word| matches!(word.as_str(), "--reconfigure" | "-c")) {
+        return Err("type `netns down LAB`, then `netns up FILE`; `netns up FILE` alone applies \
+                    what has changed in the file"
+            .into());
+    }
+    let line = topology_option("up", words);
+    let asks_help = |word: &String| matches!(word.as_str(), "-h" | "--help");
+    // Elsewhere these two build the file of their folder, which may be in another language.
+    if typed != "up"
+        && line.iter().all(|word| word == "up" || word.starts_with('-') && word != "-")
+        && !line.iter().any(asks_help)
+    {
+        return Err(format!(
+            "`{typed}` needs a topology file: type `netns up FILE`; `netns up` without a file \
+             builds the lab of the lecture"
+        ));
+    }
+    Ok(line)
+}
+
 /// `docker exec -it NAME CMD` and `ip -all netns exec CMD`. The words of the command itself stay as
 /// they are.
-fn exec(mut words: Words, mut all: bool) -> Vec<OsString> {
+///
+/// # Errors
+/// For options of docker without an equivalent: the text says what to type.
+fn exec(mut words: Words, mut all: bool) -> Result<Vec<OsString>, String> {
     let mut line: Vec<OsString> = vec!["exec".into()];
     while let Some(word) = words.peek().filter(|word| word.starts_with('-') && *word != "--") {
         match word {
             "-i" | "-t" | "-it" | "-ti" | "--interactive" | "--tty" => {}
             "-a" | "-all" | "--all" => all = true,
+            "-d" | "--detach" => {
+                return Err(
+                    "a command in the background is the shell's: type `netns exec NAME -- \
+                            CMD &`"
+                        .into(),
+                );
+            }
             other => line.push(other.into()),
         }
         words.take();
@@ -156,7 +205,7 @@ fn exec(mut words: Words, mut all: bool) -> Vec<OsString> {
         line.push("--all".into());
     }
     line.extend(words.rest());
-    line
+    Ok(line)
 }
 
 /// `-t FILE`, `--topo FILE` of containerlab, and `-f FILE` of docker compose.

@@ -164,6 +164,11 @@ pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
             _ => others.push(name),
         }
     }
+    let is_ports = |word: &str| Published::read(word).is_some_and(|it| !it.is_of_docker());
+    if published.is_none() && protocol.is_none() && others.first().is_some_and(|it| is_ports(it)) {
+        let typed = others.join(" ");
+        return Err(format!("the protocol is missing: type `netns forward {action} tcp {typed}`"));
+    }
     if let Some(Published { address, outside, inside, protocol: named }) = published {
         protocol = protocol.or(named).or_else(|| Some("tcp".into()));
         port = Some(outside.clone());

@@ -78,6 +78,30 @@ fn short_and_other_names_of_commands_are_known() {
     answered("status --lab --json", "`--lab` has no value");
     answered("plan --detailed-exitcode", "netns plan --exit-code");
     becomes("-j list", "--json list");
+    answered("deploy", "`deploy` needs a topology file: type `netns up FILE`");
+    answered("apply --dry-run", "`apply` needs a topology file");
+    becomes("deploy --help", "up --help");
+    becomes("deploy -", "up -");
+    becomes("up", "up");
+    answered("deploy -t lab.toml --reconfigure", "type `netns down LAB`, then `netns up FILE`");
+}
+
+#[test]
+fn an_option_of_ip_is_ignored_only_where_ip_has_it() {
+    becomes("-s link", "link list");
+    becomes("-br netns list", "list");
+    answered("-s up", "`netns up` has no option `-s`");
+    answered("-n red neigh", "type `netns show NAMESPACE`");
+    answered("-s neigh", "type `netns show NAMESPACE`");
+    answered("-n red up", "`netns up` does not take it");
+}
+
+#[test]
+fn a_forward_without_its_protocol_is_answered() {
+    answered("forward del 9090", "type `netns forward del tcp 9090`");
+    answered("forward add 9090 blue:80", "type `netns forward add tcp 9090 blue:80`");
+    answered("run -p 8080:80 nginx", "type `netns forward add PORT:PORT NAMESPACE`");
+    answered("exec -d red sleep 9", "type `netns exec NAME -- CMD &`");
 }
 
 #[test]
