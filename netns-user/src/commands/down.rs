@@ -159,7 +159,8 @@ fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
             true => crate::tell!("ended: process {pid} ({command}) in {namespace}"),
             false => crate::tell!(
                 "note: process {pid} ({command}) still runs in namespace \"{namespace}\", which \
-                 now has no name and exists until the process ends: end it with `kill {pid}`"
+                 now has no name and exists until the process ends: end it with `kill {pid}`; \
+                 `netns down --kill` ends such processes with the lab"
             ),
         }
     }
