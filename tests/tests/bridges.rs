@@ -1,6 +1,9 @@
 //! Bridges and their ports: MTU, attach and detach.
 
-use netns_tests::{Sandbox, inside, lab, netns, netns_line, outside};
+use std::time::Instant;
+
+use netns_tests::{DEADLINE, Sandbox, inside, lab, netns, netns_line, outside};
+use netns_user::net::{LinkEvents, Netns};
 use serde_json::Value;
 
 /// Runs `netns` with the words of a line and expects success.
@@ -74,4 +77,20 @@ fn bridge_detach_works_with_and_without_the_name_of_the_bridge() {
     detach("host:br host:p").fails_with(&["host:p is not a port of a bridge", "netns bridge list"]);
     done("bridge attach host:br host:p");
     detach("host:p").success().shows(&["detached: host:p from bridge host:br"]);
+}
+
+#[test]
+fn link_events_are_those_of_the_namespace_in_which_they_were_opened() {
+    let _sandbox = Sandbox::new();
+    for line in ["add red", "add blue", "cable add red:p red:q", "cable add blue:p blue:q"] {
+        done(line);
+    }
+    let events = Netns::named("red").run(LinkEvents::open).unwrap().unwrap();
+    let at_once = Instant::now();
+    assert!(!events.wait(at_once).unwrap(), "nothing has changed yet");
+    done("link set blue:p up");
+    assert!(!events.wait(at_once).unwrap(), "another namespace has changed");
+    done("link set red:p up");
+    assert!(events.wait(Instant::now() + DEADLINE).unwrap());
+    assert!(!events.wait(at_once).unwrap(), "all changes were taken");
 }

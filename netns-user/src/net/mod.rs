@@ -12,6 +12,7 @@ pub mod firewall;
 pub(crate) mod hosts;
 pub mod kernel;
 mod link;
+mod link_events;
 mod link_message;
 pub mod listeners;
 mod location;
@@ -33,6 +34,7 @@ pub use hosts::HostEntry;
 pub use link::{
     BRIDGE, Cable, ETHERNET_MTU, Link, Mac, Peer, PortState, VETH, bridge_mtu_to_begin_with,
 };
+pub use link_events::LinkEvents;
 pub use location::{Interface, Netns};
 pub use neighbour::Neighbour;
 pub use netlink::Netlink;

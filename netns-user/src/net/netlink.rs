@@ -1,10 +1,7 @@
 //! A netlink connection to one network namespace.
 
 use rtnetlink::{Handle, new_connection_with_socket};
-use tokio::{
-    runtime::{Builder, EnterGuard, Runtime},
-    task::JoinHandle,
-};
+use tokio::runtime::{Builder, Runtime};
 
 use super::{error::NetError, netns, route_socket::RouteSocket};
 
@@ -43,16 +40,6 @@ impl Netlink {
     /// As [`netns::run_in`] and [`Netlink::open`].
     pub fn open_in(name: &str) -> Result<Self, NetError> {
         netns::run_in(name, Self::open)?
-    }
-
-    /// Enters the runtime, for objects that have to be created inside it.
-    pub(super) fn enter_runtime(&self) -> EnterGuard<'_> {
-        self.runtime.enter()
-    }
-
-    /// Runs `task` in the background whenever a request is waited for.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        self.runtime.spawn(task)
     }
 
     pub(super) fn handle(&self) -> &Handle {

@@ -1,19 +1,16 @@
-//! Far ends of cables: their namespaces, and when a cable carries packets.
+//! The namespaces of the far ends of cables.
 
-use std::{fs::File, os::fd::AsRawFd, pin::pin, time::Duration};
+use std::{fs::File, os::fd::AsRawFd, pin::pin};
 
+use super::{Netlink, error::NetError};
 use futures::StreamExt;
 use rtnetlink::{
-    MulticastGroup, new_multicast_connection,
     packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
     packet_route::{
         RouteNetlinkMessage,
         nsid::{NsidAttribute, NsidMessage},
     },
 };
-use tokio::time::{Instant, timeout_at};
-
-use super::{Link, Netlink, PortState, error::NetError};
 
 impl Netlink {
     /// The number by which this connection's namespace knows another one; `None` if it has none, so
@@ -50,37 +47,5 @@ impl Netlink {
         };
         // -1: no number was assigned.
         Ok(self.wait(answer, action)?.filter(|number| *number >= 0))
-    }
-
-    /// Waits until a bridge port with a carrier forwards packets: the kernel opens it some time
-    /// after both ends of its cable are up, and drops packets until then. Returns whether it
-    /// forwards now. A port that is closed for another reason is not waited for.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn wait_until_open(&self, port: &Link, limit: Duration) -> Result<bool, NetError> {
-        let watch = || format!("watch interface \"{}\"", port.name);
-        let refused = |error| NetError::refused(watch(), error);
-        let guard = self.enter_runtime();
-        // The subscription comes before the first look, so that no later change is missed.
-        let (connection, _, mut news) =
-            new_multicast_connection(&[MulticastGroup::Link]).map_err(refused)?;
-        drop(guard);
-        let deadline = Instant::now() + limit;
-        let listening = self.spawn(connection);
-        let outcome = loop {
-            let link = self.link(&port.name)?;
-            match link.port_state {
-                Some(PortState::Closed) if link.up && link.carrier => {}
-                state => break state == Some(PortState::Forwarding),
-            }
-            let next = async { Ok(timeout_at(deadline, news.next()).await) };
-            match self.wait(next, watch)? {
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break false,
-            }
-        };
-        listening.abort();
-        Ok(outcome)
     }
 }

@@ -1,10 +1,9 @@
 //! Waits for ports of bridges.
 
-use crate::net::Interface;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{NetlinkPool, Step};
-use crate::net::{BRIDGE, Link, NetError};
+use crate::net::{BRIDGE, Interface, Link, LinkEvents, NetError, PortState};
 
 /// How long a port may take to open; usually it is within a millisecond.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -46,8 +45,16 @@ impl NetlinkPool {
         let Some(index) = port.bridge else { return Ok(()) };
         let bridge = here.links()?.into_iter().find(|link| link.index == index);
         if bridge.is_some_and(|bridge| bridge.up && bridge.is(BRIDGE) && !bridge.spanning_tree) {
-            here.wait_until_open(port, LIMIT)?;
+            let events = interface.netns.run(LinkEvents::open)??;
+            let deadline = Instant::now() + LIMIT;
+            while opens_soon(&here.link(&port.name)?) && events.wait(deadline)? {}
         }
         Ok(())
     }
+}
+
+/// Whether a port is closed though it has a carrier: the kernel opens it some time after both ends
+/// of its cable are up, and drops packets until then.
+fn opens_soon(port: &Link) -> bool {
+    port.port_state == Some(PortState::Closed) && port.up && port.carrier
 }

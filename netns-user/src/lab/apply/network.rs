@@ -9,7 +9,6 @@ use std::{
     convert::identity,
     slice,
     sync::{Mutex, MutexGuard, PoisonError},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -23,7 +22,7 @@ use crate::{
         resources::{CableResource, Resource},
     },
     net::{
-        NetError, Netlink, Netns, PortState,
+        LinkEvents, NetError, Netlink, Netns, PortState,
         netns::{self, Maker},
         sysctl::Settings,
     },
@@ -34,9 +33,6 @@ use crate::{
 /// How long bridge ports may take to open, and deleted links to disappear. The kernel does both in
 /// the background, usually within a millisecond.
 const DEADLINE: Duration = Duration::from_secs(5);
-
-/// How often to check.
-const POLL: Duration = Duration::from_millis(1);
 
 /// Makes, changes and removes the resources of a plan, in its order where the order matters.
 pub(in crate::lab) fn make_network(
@@ -209,17 +205,21 @@ fn do_steps(change: &Change, pool: &mut NetlinkPool) -> Result<(), LabError> {
 /// Applies a step. The kernel may still be deleting a link of the same name in the background, with
 /// the namespace of its far end: a new cable waits until the name is free.
 fn apply_with_retry(pool: &mut NetlinkPool, step: &Step) -> Result<(), NetError> {
+    let is_taken = |done: &Result<(), NetError>| match done {
+        Err(NetError::Refused { cause, .. }) => cause.raw_os_error() == Some(libc::EEXIST),
+        _ => false,
+    };
+    let first = pool.apply(step);
+    let Step::AddCable { near, .. } = step else { return first };
+    if !is_taken(&first) {
+        return first;
+    }
     let deadline = Instant::now() + DEADLINE;
+    let events = near.netns.run(LinkEvents::open)??;
     loop {
-        match pool.apply(step) {
-            Err(NetError::Refused { cause, .. })
-                if cause.raw_os_error() == Some(libc::EEXIST)
-                    && matches!(step, Step::AddCable { .. })
-                    && Instant::now() < deadline =>
-            {
-                thread::sleep(POLL);
-            }
-            done => return done,
+        let done = pool.apply(step);
+        if !is_taken(&done) || !events.wait(deadline)? {
+            return done;
         }
     }
 }
@@ -237,6 +237,7 @@ fn wait_until_open(plan: &Plan, pool: &mut NetlinkPool) -> Result<(), LabError> 
     }
     let deadline = Instant::now() + DEADLINE;
     for (netns, ports) in namespaces {
+        let events = netns.run(LinkEvents::open)??;
         loop {
             let links = pool.at(netns)?.links()?;
             let closed = links.iter().find(|link| {
@@ -244,12 +245,9 @@ fn wait_until_open(plan: &Plan, pool: &mut NetlinkPool) -> Result<(), LabError> 
                     && link.bridge.is_some()
                     && link.port_state != Some(PortState::Forwarding)
             });
-            match closed {
-                None => break,
-                Some(link) if Instant::now() > deadline => {
-                    return Err(LabError::DeadCable(link.name.clone()));
-                }
-                Some(_) => thread::sleep(POLL),
+            let Some(closed) = closed else { break };
+            if !events.wait(deadline)? {
+                return Err(LabError::DeadCable(closed.name.clone()));
             }
         }
     }
