@@ -12,6 +12,7 @@ use clap_complete::{
 };
 
 use crate::{
+    commands::routers::{self, LivingRouter},
     datapath::Datapath,
     lab::LabRecord,
     net::{Interface, netns},
@@ -94,11 +95,13 @@ fn each_interface(word: impl Fn(&Interface) -> String) -> BTreeSet<String> {
 }
 
 fn routers() -> BTreeSet<String> {
-    let of = |record: &LabRecord| {
-        let routers = record.topology.routers.iter();
-        routers.map(|it| it.namespace.clone().unwrap_or("machine".into())).collect::<Vec<_>>()
-    };
-    records().iter().flat_map(of).collect()
+    living_routers().map(|router| router.name().to_owned()).collect()
+}
+
+/// The routers of all labs that are up.
+fn living_routers() -> impl Iterator<Item = LivingRouter> {
+    let of = |record: LabRecord| routers::routers(&record.topology, None).unwrap_or_default();
+    records().into_iter().flat_map(of)
 }
 
 fn uplinks() -> BTreeSet<String> {
@@ -117,24 +120,17 @@ fn subnets() -> BTreeSet<String> {
 }
 
 /// The datapaths of all labs that are up.
-fn datapaths() -> Vec<Datapath> {
-    let of = |record: &LabRecord| {
-        let topology = &record.topology;
-        let routers = topology.routers.iter().map(|router| router.namespace.as_deref());
-        let with = routers.filter(|router| topology.has_datapath(*router));
-        with.filter_map(|router| Datapath::open(&topology.datapath_of(router)).ok())
-            .collect::<Vec<_>>()
-    };
-    records().iter().flat_map(of).collect()
+fn datapaths() -> impl Iterator<Item = Datapath> {
+    living_routers().filter_map(|router| Datapath::open(&router.datapath).ok())
 }
 
 fn masquerade_sources() -> BTreeSet<String> {
-    let rules = datapaths().into_iter().flat_map(|it| it.masquerades().unwrap_or_default());
+    let rules = datapaths().flat_map(|it| it.masquerades().unwrap_or_default());
     rules.map(|status| status.rule.source.to_string()).collect()
 }
 
 fn forwarded_ports() -> BTreeSet<String> {
-    let rules = datapaths().into_iter().flat_map(|it| it.forwards().unwrap_or_default());
+    let rules = datapaths().flat_map(|it| it.forwards().unwrap_or_default());
     rules.map(|status| status.rule.ports.to_string()).collect()
 }
 
