@@ -1,8 +1,11 @@
 //! Words that have no equivalent here, and what to type instead.
 
-use std::iter;
+use std::{ffi::OsString, iter};
 
-use super::rules::{forward, masquerade};
+use super::{
+    rules::{forward, is_list, masquerade, nat},
+    words::Words,
+};
 use crate::shell;
 
 pub(super) const NO_IPV6: &str = "labs have no IPv6 yet: use IPv4";
@@ -29,7 +32,12 @@ const ANSWERS: &[(&[&str], &str)] = &[
     (&["diff"], "type `netns plan FILE`, or `netns status` for changes by hand"),
     (&["inspect"], "type `netns show NAMESPACE`, `netns status LAB` or `netns graph LAB`"),
     (&["logs"], "type `netns log`: it shows each packet and what the NAT does with it"),
-    (&["stats", "top"], "type `netns watch`"),
+    (&["stats"], "type `netns watch`"),
+    (
+        &["top"],
+        "type `netns ps NAME` for the processes in a namespace, or `netns watch` for the NAT",
+    ),
+    (&["trace"], "type `netns log`: it shows each packet and what the NAT does with it"),
     (&["network"], "type `netns bridge` for a bridge, or `netns up FILE` for a whole lab"),
     (
         &["port", "ports"],
@@ -42,12 +50,16 @@ const ANSWERS: &[(&[&str], &str)] = &[
         "type `netns show NAMESPACE`: it shows the neighbours too",
     ),
     (&["rule", "ru"], "routing rules are the kernel's: type `netns exec NAME -- ip rule`"),
-    (&["monitor"], "type `netns exec NAME -- ip monitor`, or `netns watch` for the NAT"),
+    (
+        &["monitor"],
+        "type `netns exec NAME -- ip monitor`; for the NAT, `netns watch`, or `netns log` for each \
+         packet",
+    ),
     (&["attach"], "type `ip netns attach NAME PID`; `netns list` then shows the namespace"),
     (&["set", "list-id"], "type `ip netns`: netns uses no numbers of namespaces"),
     (&["shell", "sh", "bash", "enter", "ssh", "nsenter"], "type `netns exec NAME -- bash`"),
     (
-        &["ping", "curl", "tcpdump", "ss", "sysctl", "tc", "ethtool", "ip", "nc", "iperf3"],
+        &["ping", "curl", "tcpdump", "ss", "sysctl", "tc", "ethtool", "nc", "iperf3"],
         "a program runs in a namespace: type `netns exec NAME -- PROGRAM …`",
     ),
     (
@@ -86,6 +98,17 @@ pub(super) fn other(name: &str, words: Vec<String>) -> Result<Vec<String>, Strin
 pub(super) fn answer(name: &str) -> Option<String> {
     let (_, answer) = ANSWERS.iter().find(|(names, _)| names.contains(&name))?;
     Some(format!("there is no command `{name}`: {answer}"))
+}
+
+/// `-t nat -nvL`, with our program in the place of `iptables`.
+///
+/// # Errors
+/// For anything but a list: the text says what to type.
+pub(super) fn without_program(words: Words) -> Result<Vec<OsString>, String> {
+    words.translated("nat", |words| {
+        let lists = words.iter().any(|word| is_list(word));
+        if lists { nat(words) } else { Err(iptables(&words)) }
+    })
 }
 
 /// The answer to `iptables …`: our command for a rule of NAT.

@@ -32,7 +32,14 @@ const IN_A_NAMESPACE: &[&str] = &["addr", "link", "route", "bridge", "cable", "s
 pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let mut words = Words::new(words);
     let lead = Lead::take(&mut words)?;
-    let Some(typed) = words.take() else { return Ok(lead.before(Vec::new())) };
+    if words.peek().is_some_and(rules::is_of_iptables) {
+        return answers::without_program(words);
+    }
+    let Some(typed) = words.take() else {
+        // `ip netns` lists the namespaces.
+        let list = lead.is_ip_netns.then(|| OsString::from("list"));
+        return Ok(lead.before(list.into_iter().collect()));
+    };
     let name = command(&typed).unwrap_or_else(|| typed.clone());
     let namespace = lead.namespace.as_deref();
     let is_of_ip = IN_A_NAMESPACE.contains(&name.as_str());
@@ -59,7 +66,9 @@ pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
         "show" | "ps" => {
             let mut line = vec![OsString::from(&name)];
             line.extend(namespace.map(OsString::from));
-            line.extend(words.rest());
+            // `docker ps -a`: all are shown anyway.
+            let is_said = |word: &OsString| name == "ps" && (word == "-a" || word == "--all");
+            line.extend(words.rest().into_iter().filter(|word| !is_said(word)));
             line
         }
         _ => words.translated(&name, |words| match name.as_str() {
@@ -105,6 +114,8 @@ impl Lead {
         let mut lead = Self::default();
         while let Some(word) = words.peek() {
             match word {
+                // The name of the other program, typed behind ours.
+                "ip" | "docker" | "containerlab" if words.has_more() => {}
                 "-j" | "-json" => lead.kept.push("--json".into()),
                 "-a" | "-all" => lead.all = true,
                 "-6" => return Err(answers::NO_IPV6.into()),

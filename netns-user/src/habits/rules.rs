@@ -166,6 +166,10 @@ pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
     }
     let is_ports = |word: &str| Published::read(word).is_some_and(|it| !it.is_of_docker());
     if published.is_none() && protocol.is_none() && others.first().is_some_and(|it| is_ports(it)) {
+        // A target needs a port too.
+        if let Some(target) = others.get_mut(1).filter(|target| adds && !target.contains(':')) {
+            target.push_str(":PORT");
+        }
         let typed = others.join(" ");
         return Err(format!("the protocol is missing: type `netns forward {action} tcp {typed}`"));
     }
@@ -306,8 +310,14 @@ pub(super) fn nat(words: Vec<String>) -> Result<Vec<String>, String> {
     Ok(line(["nat"], rest))
 }
 
+/// Whether a word is an option with which a line of `iptables` begins.
+pub(super) fn is_of_iptables(word: &str) -> bool {
+    matches!(word, "-t" | "--table" | "-A" | "-D" | "-I" | "-F" | "-S" | "--append" | "--delete")
+        || is_list(word)
+}
+
 /// Whether a word is `-L`, alone or in a group such as `-nvL`.
-fn is_list(word: &str) -> bool {
+pub(super) fn is_list(word: &str) -> bool {
     word == "--list" || is_flags(word, "Lnvx") && word.contains('L')
 }
 

@@ -97,8 +97,27 @@ fn an_option_of_ip_is_ignored_only_where_ip_has_it() {
 }
 
 #[test]
+fn the_name_of_the_other_program_may_be_typed_or_left_out() {
+    becomes("ip netns", "list");
+    becomes("ip -br link", "link list");
+    becomes("ip netns add red", "add red");
+    becomes("docker exec -it red sh", "exec red sh");
+    becomes("containerlab deploy -t lab.toml", "up lab.toml");
+    becomes("-t nat -nvL", "nat");
+    becomes("-nvL", "nat");
+    answered(
+        "-t nat -A POSTROUTING -s 10.0.0.0/24 -o eth1 -j MASQUERADE",
+        "type `netns masquerade add 10.0.0.0/24 --uplink eth1`",
+    );
+    answered("top red", "type `netns ps NAME`");
+    answered("trace", "type `netns log`");
+    becomes("ps -a", "ps");
+}
+
+#[test]
 fn a_forward_without_its_protocol_is_answered() {
     answered("forward del 9090", "type `netns forward del tcp 9090`");
+    answered("forward add 9090 blue", "type `netns forward add tcp 9090 blue:PORT`");
     answered("forward add 9090 blue:80", "type `netns forward add tcp 9090 blue:80`");
     answered("run -p 8080:80 nginx", "type `netns forward add PORT:PORT NAMESPACE`");
     answered("exec -d red sleep 9", "type `netns exec NAME -- CMD &`");

@@ -25,6 +25,11 @@ impl Words {
         Some(word)
     }
 
+    /// Whether a word follows the next one.
+    pub(super) fn has_more(&self) -> bool {
+        self.left.len() > 1
+    }
+
     /// The other words.
     pub(super) fn rest(self) -> Vec<OsString> {
         self.left.into()

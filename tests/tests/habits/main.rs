@@ -154,7 +154,7 @@ fn a_forward_for_several_protocols_is_made_whole_or_not_at_all() {
         netns_line("forward add TCP,udp 5353 192.168.15.1:53").success();
         netns_line("forward add tcp 9090 blue:90").success().shows(&["192.168.15.2:90"]);
         netns_line("forward add tcp 9091 bleu:90").fails_with(&["did you mean \"blue\"?"]);
-        netns_line("forward add tcp 9091 lan:90").fails_with(&["no namespace \"lan\""]);
+        netns_line("forward add tcp 9091 lan:90").fails_with(&["the name \"lan\""]);
         netns_line("forward add tcp 9091 [fd00::1]:90").fails_with_code(2, &["no IPv6 yet"]);
         let list = netns_line("forward list").success();
         list.shows(&["tcp    any:5353", "udp    any:5353"]);
