@@ -112,11 +112,12 @@ pub struct DownArgs {
 Examples:
   netns status            every lab that is up
   netns status lecture    one of them
+  netns status my.toml    the lab of a file
 
 Exit codes: 0 when no part of a lab is missing, off or changed, else 1. Rules that `netns forward`
 or `netns masquerade` changed are shown and are no fault.")]
 pub struct StatusArgs {
-    /// Name of the lab; by default, $NETNS_LAB, or all labs
+    /// Name of the lab, or its topology file; by default, $NETNS_LAB, or all labs
     pub lab: Option<String>,
     /// Show every part, even if there are many
     #[arg(long)]

@@ -57,6 +57,7 @@ pub use progress::TerminalProgress;
 
 use crate::{
     datapath::{Datapath, DatapathError},
+    lab::LabRecord,
     output::{self, write_json},
     topology::Topology,
 };
@@ -122,7 +123,11 @@ fn read_text(file: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     let open: Box<dyn Read> = match is_standard_input(file) {
         true => Box::new(io::stdin()),
-        false => Box::new(File::open(file).with_context(action)?),
+        false => Box::new(File::open(file).with_context(|| {
+            let is_lab = file.to_str().is_some_and(LabRecord::exists);
+            let lab = if is_lab { " (it names a lab; type its topology file)" } else { "" };
+            format!("{}{lab}", action())
+        })?),
     };
     let length = open.take(LARGEST_FILE + 1).read_to_end(&mut bytes).with_context(action)?;
     if length as u64 > LARGEST_FILE {

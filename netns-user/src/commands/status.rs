@@ -1,8 +1,8 @@
 //! `netns status [LAB]`
 
-use std::{fmt::Write, process::ExitCode};
+use std::{fmt::Write, path::Path, process::ExitCode};
 
-use super::{list::readable_records, print};
+use super::{down::is_file, list::readable_records, print, read_topology};
 use crate::{
     cli::{StatusArgs, or_of_environment},
     lab::{self, LabError, LabRecord, LabStatus, Part},
@@ -19,10 +19,13 @@ const MANY: usize = 20;
 /// lab is damaged.
 ///
 /// # Errors
-/// When the lab is not up or the kernel cannot be asked.
+/// When the lab is not up, its file is faulty, or the kernel cannot be asked.
 pub fn run(args: &StatusArgs, json: bool) -> anyhow::Result<ExitCode> {
     lab::require_root()?;
     let records = match or_of_environment(args.lab.as_ref()) {
+        Some(lab) if is_file(&lab) => {
+            vec![LabRecord::load(&read_topology(Path::new(&lab))?.name)?]
+        }
         Some(name) => vec![LabRecord::load(&name)?],
         None => readable_records()?,
     };

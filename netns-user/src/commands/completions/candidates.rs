@@ -36,7 +36,9 @@ fn with_values(arg: Arg, path: &str) -> Arg {
         (_, "file" | "output") => return arg.value_hint(ValueHint::FilePath),
         (_, "folder") => return arg.value_hint(ValueHint::DirPath),
         ("exec", "command") => return arg.value_hint(ValueHint::CommandWithArguments),
-        ("down" | "graph", "lab") => return arg.add(ArgValueCompleter::new(labs_and_files)),
+        ("down" | "graph" | "status", "lab") => {
+            return arg.add(ArgValueCompleter::new(labs_and_files));
+        }
         (_, "lab") => labs,
         ("add", "name") | ("bridge add" | "cable add", "one" | "other") => return arg,
         ("bridge add", "bridge") => return arg,

@@ -61,7 +61,7 @@ impl Survey<'_> {
                         "; a change of its rules was interrupted: `netns up` completes it"
                     }
                     () if look.has_other_rules => {
-                        "; its rules differ from the file (see `netns plan`)"
+                        "; its rules differ from the file (`netns plan FILE` lists them)"
                     }
                     () => "",
                 };
