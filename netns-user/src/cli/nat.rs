@@ -134,7 +134,8 @@ pub enum ForwardChange {
     #[command(after_help = "\
 Examples:
   netns forward add tcp 80 192.168.15.2:80
-  netns forward add udp 5000-5009 192.168.15.2:6000 --from 192.168.1.0/24")]
+  netns forward add udp 5000-5009 192.168.15.2:6000 --from 192.168.1.0/24
+  netns forward add 8080:80 blue    as docker has it: tcp, port 8080 of the host to blue:80")]
     Add(ForwardAddArgs),
     /// Delete a port forward and end its connections
     #[command(after_help = "\

@@ -88,6 +88,8 @@ pub(super) fn apply<T: Serialize + JsonSchema>(
     if changing.dry_run {
         if json {
             print_json(&DryRun { commands })?;
+        } else if commands.is_empty() {
+            crate::tell!("nothing to do");
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -35,9 +35,16 @@ impl Done {
         match (&self.lab, self.outcome) {
             (None, _) => "no lab is up: nothing to do\n".into(),
             (Some(lab), "down") => format!("lab \"{lab}\" is down\n"),
-            (Some(lab), _) => format!("lab \"{lab}\" is not up: nothing to do\n"),
+            (Some(lab), _) => format!("lab \"{lab}\" is not up: nothing to do{}\n", others_up()),
         }
     }
+}
+
+/// The labs that are up, for somebody who has mistyped a name; empty if there are none.
+fn others_up() -> String {
+    let records = LabRecord::survey().map(|(records, _)| records).unwrap_or_default();
+    let names: Vec<&str> = records.iter().map(LabRecord::name).collect();
+    if names.is_empty() { String::new() } else { format!("; up: {}", names.join(", ")) }
 }
 
 /// Takes labs down.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     change::apply,
-    routers::{LivingRouter, names, routers},
+    routers::{LivingRouter, lab_of_rule, names, routers},
     rule_lists::list_rules,
 };
 use crate::{
@@ -46,7 +46,7 @@ pub fn run(args: &ForwardArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn add(args: &ForwardAddArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let topology = lab::choose(args.about.lab().as_deref())?.topology;
+    let topology = lab_of_rule(&args.about)?;
     let target = topology.resolve(&args.target).map_err(|fault| anyhow!(fault))?;
     let rule = |protocol| ForwardRule {
         protocol,

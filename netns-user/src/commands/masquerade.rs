@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     change::apply,
-    routers::{LivingRouter, name_of, names, routers},
+    routers::{LivingRouter, lab_of_rule, name_of, names, routers},
     rule_lists::list_rules,
 };
 use crate::{
@@ -40,7 +40,7 @@ pub fn run(args: &MasqueradeArgs, json: bool) -> anyhow::Result<ExitCode> {
         MasqueradeChange::Del(rule) => (rule, None),
         MasqueradeChange::List(args) => return list(args, json),
     };
-    let topology = lab::choose(rule_args.about.lab().as_deref())?.topology;
+    let topology = lab_of_rule(&rule_args.about)?;
     let mut wanted = checked(rule_args, &topology)?;
     if let Some(add) = adds {
         wanted.except = add.except.iter().copied().collect();

@@ -4,9 +4,9 @@ use anyhow::bail;
 
 use super::open_datapath;
 use crate::{
-    cli::Changing,
+    cli::{Changing, LabOptions},
     datapath::{Datapath, DatapathError},
-    lab,
+    lab::{self, LabError},
     net::Netns,
     topology::Topology,
 };
@@ -17,6 +17,22 @@ pub(super) struct LivingRouter {
     pub(super) netns: Netns,
     /// The name of its datapath.
     pub(super) datapath: String,
+}
+
+/// The lab that gets a rule.
+///
+/// # Errors
+/// As [`lab::choose`]. Without a lab, the error also says how rules come to a network that was made
+/// by hand.
+pub(super) fn lab_of_rule(about: &LabOptions) -> anyhow::Result<Topology> {
+    match lab::choose(about.lab().as_deref()) {
+        Ok(record) => Ok(record.topology),
+        Err(error @ LabError::NoLab) => bail!(
+            "{error}; a rule belongs to a lab, so write a network that was made by hand into FILE, \
+             and delete its parts first"
+        ),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The routers of a lab in the order of its file, or only the named one. Routers without a datapath

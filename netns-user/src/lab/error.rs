@@ -49,10 +49,7 @@ pub enum LabError {
          need"
     )]
     KernelLacks { release: String, missing: &'static str },
-    #[error(
-        "no lab is up: run `netns up FILE`; for a network that was made by hand, write its parts \
-         into that file and delete them first"
-    )]
+    #[error("no lab is up: run `netns up FILE`")]
     NoLab,
     #[error("several labs are up: name one of {0}")]
     SeveralLabs(String),

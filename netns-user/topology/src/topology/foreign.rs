@@ -34,6 +34,9 @@ pub(super) fn synonym(key: &str) -> Option<&'static str> {
     match key {
         "ip" | "ipv4" | "ipv4_address" | "mgmt-ipv4" | "mgmt_ipv4" => Some("address"),
         "gw" => Some("gateway"),
+        "proto" => Some("protocol"),
+        "to" | "to_destination" => Some("target"),
+        "out" | "out_interface" => Some("uplink"),
         _ => None,
     }
 }

@@ -87,7 +87,10 @@ impl<'a> NamedTargets<'a> {
             None => {
                 let mut known: Vec<&str> = self.addresses.keys().copied().collect();
                 known.sort_unstable();
-                Err(format!("there is no namespace \"{name}\": {}", hint(name, known.into_iter())))
+                Err(format!(
+                    "no namespace behind a router has the name \"{name}\": {}",
+                    hint(name, known.into_iter())
+                ))
             }
         }
     }

@@ -123,8 +123,14 @@ fn a_name_that_leads_nowhere_is_reported_with_what_to_write() {
         let message = found[0].strip_prefix(&begin);
         message.unwrap_or_else(|| panic!("{found:?}")).to_owned()
     };
-    assert_eq!(fault("bleu:80"), "there is no namespace \"bleu\": did you mean \"blue\"?");
-    assert_eq!(fault("zzz:80"), "there is no namespace \"zzz\": there are blue, red, solo");
+    assert_eq!(
+        fault("bleu:80"),
+        "no namespace behind a router has the name \"bleu\": did you mean \"blue\"?"
+    );
+    assert_eq!(
+        fault("zzz:80"),
+        "no namespace behind a router has the name \"zzz\": there are blue, red, solo"
+    );
     assert_eq!(
         fault("solo:80"),
         "namespace \"solo\" has no address: plug it into a bridge with `bridge`"
@@ -152,7 +158,10 @@ fn a_target_is_resolved_in_a_lab_that_is_read() {
     assert_eq!(resolved("blue:80"), Ok("10.2.0.10:80".parse().unwrap()));
     assert_eq!(resolved("10.9.9.9:80"), Ok("10.9.9.9:80".parse().unwrap()));
     let unknown = resolved("bleu:80").unwrap_err();
-    assert_eq!(unknown, "there is no namespace \"bleu\": did you mean \"blue\"?");
+    assert_eq!(
+        unknown,
+        "no namespace behind a router has the name \"bleu\": did you mean \"blue\"?"
+    );
 }
 
 #[test]
