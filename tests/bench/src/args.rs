@@ -13,6 +13,7 @@ const EXAMPLES: &str = "Examples:
   cargo xtask bench --json bench.json --report bench/
   cargo xtask bench --only udp-1 --only tcp
   cargo xtask bench --readme
+  cargo xtask bench --icount
   cargo xtask bench --list
 
 docs/bench.md describes the workloads, the modes and the JSON file.";
@@ -154,10 +155,11 @@ mod tests {
 
     #[test]
     fn the_list_says_which_modes_a_workload_runs_in() {
-        let list =
-            parse("bench --list --only forward-only-1 --only east-west").unwrap().catalogue();
-        assert!(list.contains("  not in ours-peer\n"), "{list}");
+        let list = parse("bench --only forward-only-1 --only east-west").unwrap().catalogue();
+        assert!(list.contains("  in all modes\n"), "{list}");
         assert!(list.contains("  in cable, routed, iptables-nft, ours\n"), "{list}");
+        let list = parse("bench --only new-flows-10k --mode ours --mode ours-peer");
+        assert!(list.unwrap().catalogue().contains("  not in ours-peer\n"));
     }
 
     #[test]

@@ -30,6 +30,15 @@ impl Networks {
         });
         network.as_ref().map_err(String::as_str)
     }
+
+    /// The networks of these modes that have been built.
+    pub(crate) fn built(
+        &self,
+        modes: &[Mode],
+        kind: NetworkKind,
+    ) -> impl Iterator<Item = &Network> {
+        modes.iter().filter_map(move |mode| self.built.get(&(*mode, kind))?.as_ref().ok())
+    }
 }
 
 /// Builds a network.

@@ -52,12 +52,12 @@ pub(crate) fn measure(
     flush(network)?;
     if workload.repeats_its_flows() {
         // Other workloads measure what the start of a flow costs.
-        workload.sample(network, window)?;
+        workload.sample(network, window, None)?;
     }
     let before = runs()?;
     let statistics =
         enable_stats(Stats::RunTime).context("cannot switch the statistics of programs on")?;
-    workload.sample(network, window)?;
+    workload.sample(network, window, None)?;
     drop(statistics);
     flush(network)?;
     let mut costs = Vec::new();

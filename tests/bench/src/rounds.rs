@@ -154,12 +154,15 @@ fn rounds(
     }
     let mut results_of_modes: Vec<Vec<ResultRecord>> =
         modes.iter().map(|mode| empty_results(workload, *mode)).collect();
+    let load = catching_panics(|| workload.load(networks.built(&modes, workload.kind)));
     for round in 0..count {
         for step in 0..modes.len() {
             let at = if round % 2 == 0 { step } else { modes.len() - 1 - step };
             progress.next(workload.name, modes[at].name(), expected);
             let sample = match networks.get(modes[at], workload.kind) {
-                Ok(network) => sample(workload, network, args.window()),
+                Ok(network) => {
+                    load.clone().and_then(|load| sample(workload, network, args.window(), load))
+                }
                 Err(error) => Err(error.to_owned()),
             };
             record_round(&mut results_of_modes[at], round, sample);
@@ -183,10 +186,15 @@ fn rounds(
 /// One sample, or why there is none. The connection tables are flushed before and after it: all
 /// namespaces share the hash table of conntrack, so entries of one mode would slow other modes
 /// down.
-fn sample(workload: &Workload, network: &Network, window: Duration) -> Result<Vec<f64>, String> {
+fn sample(
+    workload: &Workload,
+    network: &Network,
+    window: Duration,
+    load: Option<f64>,
+) -> Result<Vec<f64>, String> {
     catching_panics(|| {
         flush(network)?;
-        let sample = workload.sample(network, window);
+        let sample = workload.sample(network, window, load);
         let flushed = flush(network);
         // The first error is the cause.
         let sample = sample?;

@@ -3,10 +3,11 @@
 use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result};
-use netns_tests::netns_path;
+use netns_tests::{inside, mac_of, netns_path};
 
 use crate::{
     lab_file::{lab_file, lab_text},
+    modes::Mode,
     network::{CLIENT, NEIGHBOUR, Network, SERVER, SINK, SINK_HOP, SINK_MAC_TEXT, UPLINK},
     tools::{finish, ip, set, tool},
     workloads::catalogue::server_ports,
@@ -73,17 +74,21 @@ fn prepare_ends(network: &Network) -> Result<()> {
         // The end that connects in one workload listens in another.
         set(end, "ipv4/ip_local_reserved_ports", &server_ports())?;
     }
-    if let Some(router) = network.router_namespace() {
-        add_sink(router)?;
-    }
-    Ok(())
+    add_sink(network)
 }
 
-/// Adds the neighbour entry of the sink's next hop in the router's namespace.
-pub(crate) fn add_sink(router: &str) -> Result<()> {
-    ip(&format!(
-        "-n {router} neighbour replace {SINK_HOP} lladdr {SINK_MAC_TEXT} dev ens3 nud permanent"
-    ))
+/// Adds the neighbour entry of the sink's next hop in the router's namespace, if there is one.
+pub(crate) fn add_sink(network: &Network) -> Result<()> {
+    let Some(router) = network.router_namespace() else { return Ok(()) };
+    // `redirect_peer` delivers only frames with the far end's own address. The server then drops
+    // the packet for want of a route, which takes longer.
+    let address = match network.mode {
+        Mode::OursPeer => {
+            mac_of(&inside(&network.server), "eth0").map(|byte| format!("{byte:02x}")).join(":")
+        }
+        _ => SINK_MAC_TEXT.to_owned(),
+    };
+    ip(&format!("-n {router} neighbour replace {SINK_HOP} lladdr {address} dev ens3 nud permanent"))
 }
 
 /// Switches segmentation and receive offloads off on every link.

@@ -51,7 +51,7 @@ pub(super) fn lab(mode: Mode, namespaces: u16, window: Duration) -> Result<Vec<f
     let built = up(&network, namespaces);
     let up_after = begin.elapsed().as_secs_f64();
     let cost = built.and_then(|()| {
-        add_sink(&network.router)?;
+        add_sink(&network)?;
         on_client_cpu(|| packet_cost::cost(&network, 1, window))
     });
     let begin = Instant::now();

@@ -23,8 +23,9 @@ use nix::{
 };
 
 use super::{
-    ends::{PATIENCE, StopOnDrop, join},
+    ends::{PATIENCE, StopOnDrop, join, on_client_cpu},
     generator::{Generator, arrived, arrived_at_rest},
+    packet_cost,
 };
 use crate::{
     cpu::{CLIENT, SERVER, pin},
@@ -32,19 +33,36 @@ use crate::{
     statistics::as_f64,
 };
 
-/// The load: 64 packets every 500 µs, which are 128,000 a second. Every mode can carry that. They
-/// come in bursts, as packets from a link do, and are the same in every mode.
+/// The packets of a burst. The load comes in bursts, as packets from a link do, and is the same in
+/// every mode.
 const BURST: u32 = 64;
-const PERIOD_NS: i64 = 500_000;
 
 /// The interval of requests. It does not depend on the answers: if each request followed the answer
-/// to the last one, a faster mode would get more requests between bursts. It does not divide the
-/// period, so that requests meet bursts at every distance.
+/// to the last one, a faster mode would get more requests between bursts.
 const INTERVAL_NS: i64 = 110_000;
 
+/// How long a mode is measured to find the load.
+const TRIAL: Duration = Duration::from_millis(100);
+
+/// The packets per second that the slowest of these networks can carry, divided by two: a load that
+/// fills the queue would measure only the length of the queue.
+///
+/// # Errors
+/// When a network carries none.
+pub(super) fn half_of_the_slowest<'a>(networks: impl Iterator<Item = &'a Network>) -> Result<f64> {
+    let mut slowest: f64 = 0.0;
+    for network in networks {
+        let cost = on_client_cpu(|| packet_cost::cost(network, 1, TRIAL))?;
+        slowest = cost.into_iter().fold(slowest, f64::max);
+    }
+    ensure!(slowest > 0.0, "no network carries packets");
+    Ok(1e9 / slowest / 2.0)
+}
+
 /// Percentiles 50, 99 and 99.9 of the time until the answer, in microseconds; and the load that has
-/// arrived, in packets per second.
-pub(super) fn under_load(network: &Network, window: Duration) -> Result<Vec<f64>> {
+/// arrived, in packets per second. `load` is that which is offered.
+pub(super) fn under_load(network: &Network, window: Duration, load: f64) -> Result<Vec<f64>> {
+    let period = Duration::from_secs_f64(f64::from(BURST) / load);
     let server = enter(Some(&network.server), || UdpSocket::bind(("0.0.0.0", network.port)))?;
     let client = enter(Some(&network.client), || UdpSocket::bind("0.0.0.0:0"))?;
     client.connect((network.server_address, network.port))?;
@@ -56,7 +74,7 @@ pub(super) fn under_load(network: &Network, window: Duration) -> Result<Vec<f64>
     let (times, load) = thread::scope(|scope| {
         let server = scope.spawn(|| answer(&server, over));
         // The thread owns its end of the channel, so the receiver notices when it ends.
-        let load = scope.spawn(move || load(network, &loaded, over));
+        let load = scope.spawn(move || send_load(network, period, &loaded, over));
         let ends = StopOnDrop(over);
         // If the load never begins, the error of its thread is the cause.
         let begun = begins.recv().context("there is no load");
@@ -77,8 +95,14 @@ pub(super) fn under_load(network: &Network, window: Duration) -> Result<Vec<f64>
     Ok(vec![at(0.5), at(0.99), at(0.999), as_f64(load_arrived.min(sent)) / seconds])
 }
 
-/// Sends bursts until `over` is set. Returns the number of packets and the seconds that it took.
-fn load(network: &Network, loaded: &mpsc::Sender<()>, over: &AtomicBool) -> Result<(u64, f64)> {
+/// Sends a burst in each period until `over` is set. Returns the number of packets and the seconds
+/// that it took.
+fn send_load(
+    network: &Network,
+    period: Duration,
+    loaded: &mpsc::Sender<()>,
+    over: &AtomicBool,
+) -> Result<(u64, f64)> {
     pin(CLIENT)?;
     set_timerslack(1)?;
     let mut generator = Generator::new(network)?;
@@ -89,7 +113,7 @@ fn load(network: &Network, loaded: &mpsc::Sender<()>, over: &AtomicBool) -> Resu
     let _ = loaded.send(());
     while !over.load(Ordering::Relaxed) {
         sent += generator.send(&mut (0..BURST).map(|_| 0))?;
-        next = next + TimeSpec::nanoseconds(PERIOD_NS);
+        next = next + TimeSpec::from_duration(period);
         sleep_until(&next);
     }
     Ok((sent, begin.elapsed().as_secs_f64()))

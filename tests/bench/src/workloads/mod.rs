@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::network::Network;
 
@@ -24,11 +24,32 @@ use ends::{on_client_cpu, with_cpu};
 use workload::{Task, Workload};
 
 impl Workload {
+    /// The load that every mode is offered beside what is measured, in packets per second; `None`:
+    /// the workload has none.
+    ///
+    /// # Errors
+    /// When one of the networks cannot carry packets.
+    pub(crate) fn load<'a>(
+        &self,
+        networks: impl Iterator<Item = &'a Network>,
+    ) -> Result<Option<f64>> {
+        match self.task {
+            Task::Latency => latency::half_of_the_slowest(networks).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Takes one sample: a figure for each of [`Self::metrics`], counted where packets arrive.
+    /// `load` is that of [`Self::load`].
     ///
     /// # Errors
     /// When no packet arrives, or an end fails.
-    pub(crate) fn sample(&self, network: &Network, window: Duration) -> Result<Vec<f64>> {
+    pub(crate) fn sample(
+        &self,
+        network: &Network,
+        window: Duration,
+        load: Option<f64>,
+    ) -> Result<Vec<f64>> {
         match self.task {
             Task::Udp { flows } => udp::flood(network, flows, window),
             Task::Forwarding { flows } => {
@@ -52,7 +73,9 @@ impl Workload {
                 packet_cost::cost_with_published_ports(network, ports, window)
             }
             Task::Iperf => with_cpu(8.0 * 1024.0 * 1e9, || iperf::stream(network, window)),
-            Task::Latency => latency::under_load(network, window),
+            Task::Latency => {
+                latency::under_load(network, window, load.context("no load was measured")?)
+            }
         }
     }
 }
