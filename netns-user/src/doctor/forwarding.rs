@@ -55,7 +55,10 @@ fn ip_forward(router: Router<'_>, state: &Forwarding) -> Finding {
         let finding = Finding::sound(IP_FORWARD, format!("net.ipv4.ip_forward is {value}"));
         return match router {
             Router::Own => finding.meaning(OWN_ROUTER),
-            _ if !state.on => finding.meaning("`netns up` sets it to 1, `netns down` back to 0"),
+            _ if !state.on => finding.meaning(
+                "where the machine is the lab's router, `netns up` sets it to 1, `netns down` back \
+                 to 0",
+            ),
             _ => finding,
         };
     };

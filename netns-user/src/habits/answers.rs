@@ -29,6 +29,8 @@ const ANSWERS: &[(&[&str], &str)] = &[
     (&["teardown"], "type `netns down LAB`"),
     (&["restart", "redeploy"], "type `netns down LAB`, then `netns up FILE`"),
     (&["reload", "update"], "type `netns up FILE`: it applies what has changed in the file"),
+    (&["config"], "type `netns check FILE`, or `netns graph FILE` for a drawing of it"),
+    (&["events"], "type `netns watch`"),
     (&["diff"], "type `netns plan FILE`, or `netns status` for changes by hand"),
     (&["inspect"], "type `netns show NAMESPACE`, `netns status LAB` or `netns graph LAB`"),
     (&["logs"], "type `netns log`: it shows each packet and what the NAT does with it"),

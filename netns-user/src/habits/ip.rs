@@ -4,6 +4,7 @@ use super::{
     answers::by_exec,
     words::{Keywords, in_namespace, line},
 };
+use crate::shell;
 
 /// The actions of `ip`, by which it goes by shorter names too.
 fn action(word: &str) -> &str {
@@ -41,7 +42,7 @@ pub(super) fn address(words: Vec<String>, namespace: Option<&str>) -> Result<Vec
         "flush" | "replace" | "change" | "save" | "restore" => {
             Err(by_exec(namespace, "ip addr", &first, &words))
         }
-        _ => Ok(line(["addr", &first], words)),
+        _ => other("addr", &first, words),
     }
 }
 
@@ -67,7 +68,7 @@ pub(super) fn link(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<St
         "change" | "replace" | "property" | "xstats" => {
             Err(by_exec(namespace, "ip link", &first, &words))
         }
-        _ => Ok(line(["link", &first], words)),
+        _ => other("link", &first, words),
     }
 }
 
@@ -225,7 +226,22 @@ pub(super) fn route(words: Vec<String>, namespace: Option<&str>) -> Result<Vec<S
         "get" | "replace" | "change" | "append" | "flush" | "save" | "restore" => {
             Err(by_exec(namespace, "ip route", &first, &words))
         }
-        _ => Ok(line(["route", &first], words)),
+        _ => other("route", &first, words),
+    }
+}
+
+/// A line whose action is none of `ip`'s: an option, or `help`.
+///
+/// # Errors
+/// For any other word: it is taken for the name of a namespace.
+fn other(object: &str, first: &str, words: Vec<String>) -> Result<Vec<String>, String> {
+    match first.starts_with('-') || first == "help" {
+        true => Ok(line([object, first], words)),
+        false => Err(format!(
+            "`netns {object}` has no action `{first}`: type `netns {object} list {}` for those of \
+             a namespace",
+            shell::word(first)
+        )),
     }
 }
 

@@ -88,7 +88,18 @@ pub fn translate(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
             }
             "up" => up(&typed, words),
             "plan" | "check" | "doctor" => Ok(topology_option(&name, words)),
-            "down" | "graph" => Ok(topology_option(&name, lab_option(words)?)),
+            "down" | "graph" => {
+                // Nothing of a lab is kept, so nothing more is to be cleaned up.
+                let is_said =
+                    |word: &String| matches!(word.as_str(), "-v" | "--volumes" | "--cleanup");
+                let words = words.into_iter().filter(|word| name != "down" || !is_said(word));
+                Ok(topology_option(&name, lab_option(words.collect())?))
+            }
+            "add" if words.iter().any(|word| is_place(word)) => {
+                Err("`netns add` makes a namespace of its own: add one to the file of a lab, and \
+                     run `netns up FILE`"
+                    .into())
+            }
             "status" | "log" | "watch" => Ok(words::line([&name], lab_option(words)?)),
             _ => answers::other(&name, words),
         })?,
@@ -164,12 +175,20 @@ fn command(word: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
+/// Options of docker that say which network gets a container.
+fn is_place(word: &str) -> bool {
+    matches!(word, "--bridge" | "--network" | "--net" | "--ip" | "--lab")
+}
+
 /// `netns up FILE`, and `deploy` of containerlab.
 ///
 /// # Errors
 /// For `deploy` and `apply` without a file, and options without an equivalent: the text says what
 /// to type.
 fn up(typed: &str, words: Vec<String>) -> Result<Vec<String>, String> {
+    // A lab lives without a process anyway.
+    let is_said = |word: &String| matches!(word.as_str(), "-d" | "--detach");
+    let words: Vec<String> = words.into_iter().filter(|word| !is_said(word)).collect();
     if words.iter().any(|word| matches!(word.as_str(), "--reconfigure" | "-c")) {
         return Err("type `netns down LAB`, then `netns up FILE`; `netns up FILE` alone applies \
                     what has changed in the file"
@@ -207,6 +226,12 @@ fn exec(mut words: Words, mut all: bool) -> Result<Vec<OsString>, String> {
                             CMD &`"
                         .into(),
                 );
+            }
+            "-u" | "--user" | "-w" | "--workdir" | "-e" | "--env" => {
+                return Err(format!(
+                    "`netns exec` has no option `{word}`: put runuser, `env --chdir=DIR` or `env \
+                     VARIABLE=VALUE` before the command"
+                ));
             }
             other => line.push(other.into()),
         }

@@ -1,5 +1,7 @@
 //! Rules as iptables, conntrack and docker have them.
 
+use std::net::Ipv4Addr;
+
 use super::words::line;
 
 /// The actions on rules, under other names.
@@ -173,6 +175,7 @@ pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
         let typed = others.join(" ");
         return Err(format!("the protocol is missing: type `netns forward {action} tcp {typed}`"));
     }
+    let is_published = published.is_some();
     if let Some(Published { address, outside, inside, protocol: named }) = published {
         protocol = protocol.or(named).or_else(|| Some("tcp".into()));
         port = Some(outside.clone());
@@ -191,8 +194,16 @@ pub(super) fn forward(mut words: Vec<String>) -> Result<Vec<String>, String> {
         }
     }
     if !adds {
-        // `iptables -D` repeats the whole rule.
+        // `iptables -D` and docker's form repeat the whole rule.
         target = None;
+        if is_published {
+            others.clear();
+        }
+        let address = others.first().and_then(|it| it.split_once(':'));
+        if let Some((address, outside)) = address.filter(|(ip, _)| ip.parse::<Ipv4Addr>().is_ok()) {
+            options.extend(["--address".to_owned(), address.to_owned()]);
+            others[0] = outside.to_owned();
+        }
         if options.iter().any(|option| option == "--from") {
             return Err("a forward is deleted by its protocol, port and --address: leave the \
                         source out"

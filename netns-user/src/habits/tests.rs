@@ -78,6 +78,14 @@ fn short_and_other_names_of_commands_are_known() {
     answered("status --lab --json", "`--lab` has no value");
     answered("plan --detailed-exitcode", "netns plan --exit-code");
     becomes("-j list", "--json list");
+    becomes("up -d -f lab.toml", "up lab.toml");
+    becomes("down -v", "down");
+    becomes("destroy -t lab.toml --cleanup", "down lab.toml");
+    answered("add cache --network back", "add one to the file of a lab");
+    answered("exec -u nobody red id", "has no option `-u`");
+    answered("addr web", "type `netns addr list web`");
+    becomes("forward del tcp 127.0.0.1:8084", "forward del tcp 8084 --address 127.0.0.1");
+    becomes("forward del 8084:80 db", "forward del tcp 8084");
     answered("deploy", "`deploy` needs a topology file: type `netns up FILE`");
     answered("apply --dry-run", "`apply` needs a topology file");
     becomes("deploy --help", "up --help");

@@ -51,7 +51,10 @@ pub enum LabError {
     KernelLacks { release: String, missing: &'static str },
     #[error("no lab is up: run `netns up FILE`")]
     NoLab,
-    #[error("several labs are up: name one of {0}")]
+    #[error(
+        "several labs are up: name one of {0}, as the argument LAB or, where the command has none, \
+         with --lab"
+    )]
     SeveralLabs(String),
     #[error("lab \"{0}\" is not up: `netns status` lists the labs that are up")]
     NotUp(String),

@@ -20,6 +20,7 @@ pub(super) fn is_key(key: &str) -> bool {
         "kind",
         "kinds",
         "links",
+        "network",
         "networks",
         "nodes",
         "ports",
@@ -58,7 +59,7 @@ pub(super) fn instead_of(key: &str, known: &[&str], behind: &str) -> String {
              one network"
                 .to_owned()
         }
-        "networks" => {
+        "network" | "networks" => {
             "write a [[bridge]] with a `name` and an `address` for each of them, and its name as \
              `bridge` of a [[namespace]]"
                 .to_owned()
