@@ -63,8 +63,9 @@ fn each_namespace_finds_all_others_the_machines_names_and_localhost() {
         .expect("a private file");
     lab_is_up();
     for namespace in ["host", "lan", "red", "blue"] {
+        let router = looked_up(namespace, "host");
+        assert_eq!(router, ["192.168.15.5 host", "192.168.1.10 host"], "{namespace}");
         for (name, address) in [
-            ("host", "192.168.15.5"),
             ("lan", "192.168.1.1"),
             ("red", "192.168.15.1"),
             ("blue", "192.168.15.2"),
@@ -85,6 +86,15 @@ fn each_namespace_finds_all_others_the_machines_names_and_localhost() {
     assert!(!inside("red").command("getent", &["hosts", "blue"]).status.success());
     netns(&["down"]).success();
     before.is_unchanged();
+}
+
+#[test]
+fn a_router_is_called_by_its_name_from_inside_and_from_outside() {
+    let _sandbox = sandbox();
+    lab_is_up();
+    for namespace in ["red", "lan"] {
+        netns(&["exec", namespace, "--", "ping", "-c", "1", "-W", "5", "host"]).success();
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The names of a lab's namespaces: which address each stands for, and what changes.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+};
 
 use super::{Correction, Deviation};
 use crate::{
@@ -9,18 +12,20 @@ use crate::{
         hosts::{is_host_name, links, shared},
     },
     step::Step,
-    topology::Topology,
+    topology::{Topology, Uplink},
 };
 
 /// A change of more names is counted.
 const NAMED: usize = 3;
 
 /// The names of all namespaces that have an address, each with the first one: that on its bridge,
-/// else that of a cable, else that of an uplink.
+/// else that of a cable, else that of an uplink. A router has those of its uplinks too:
+/// getaddrinfo(3) returns first an address that can be reached, and from outside that is one of
+/// them (RFC 6724 section 6 rule 1).
 pub(super) fn entries(topology: &Topology) -> Vec<HostEntry> {
     let mut addresses = HashMap::new();
     let mut note = |name, address| {
-        addresses.entry(name).or_insert(address);
+        addresses.entry(name).or_insert_with(|| vec![address]);
     };
     for bridge in &topology.bridges {
         if let Some(router) = bridge.router.as_deref() {
@@ -35,20 +40,23 @@ pub(super) fn entries(topology: &Topology) -> Vec<HostEntry> {
             note(&end.namespace, address.addr());
         }
     }
+    for outside in topology.uplinks.iter().filter_map(Uplink::outside) {
+        note(&outside.namespace, outside.address.addr());
+    }
     for uplink in &topology.uplinks {
         if let (Some(router), Some(primary)) = (uplink.router.as_deref(), uplink.primary()) {
-            note(router, primary.addr());
-        }
-        if let Some(outside) = uplink.outside() {
-            note(&outside.namespace, outside.address.addr());
+            let known: &mut Vec<Ipv4Addr> = addresses.entry(router).or_default();
+            if !known.contains(&primary.addr()) {
+                known.push(primary.addr());
+            }
         }
     }
     let named = topology.namespace_names().filter(|name| is_host_name(name));
-    let entry = |name: &str| {
-        let address = *addresses.get(name)?;
-        Some(HostEntry { address, name: name.to_owned() })
+    let entries_of = |name: &str| -> Vec<HostEntry> {
+        let known = addresses.get(name).into_iter().flatten();
+        known.map(|address| HostEntry { address: *address, name: name.to_owned() }).collect()
     };
-    named.filter_map(entry).collect()
+    named.flat_map(entries_of).collect()
 }
 
 /// The kind, path and target of a namespace's link to the lab's shared hosts file, for a person.
@@ -59,7 +67,8 @@ pub(super) fn describe_link(namespace: &str, lab: &str) -> (&'static str, String
 
 /// The kind, path and number of names of a lab's shared hosts file, for a person.
 pub(super) fn describe(lab: &str, entries: &[HostEntry]) -> (&'static str, String, String) {
-    let names = match entries.len() {
+    let names: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let names = match names.len() {
         1 => "1 name".to_owned(),
         count => format!("{count} names"),
     };
@@ -79,9 +88,8 @@ pub(super) fn correction(lab: &str, is: &[HostEntry], wanted: &[HostEntry]) -> O
 
 /// The entries that only one of two files has, in words.
 fn only_in(one: &[HostEntry], other: &[HostEntry]) -> String {
-    let others: HashMap<&str, _> =
-        other.iter().map(|entry| (entry.name.as_str(), entry.address)).collect();
-    let is_new = |entry: &&HostEntry| others.get(entry.name.as_str()) != Some(&entry.address);
+    let others: HashSet<&HostEntry> = other.iter().collect();
+    let is_new = |entry: &&HostEntry| !others.contains(entry);
     let new: Vec<String> = one.iter().filter(is_new).map(ToString::to_string).collect();
     match new.as_slice() {
         [] => "none".to_owned(),
@@ -106,6 +114,11 @@ name = "wan"
 router = "edge"
 address = "192.0.2.2/24"
 outside = { namespace = "net", interface = "eth0", address = "192.0.2.1/24", answers = ["8.8.8.8"] }
+[[uplink]]
+name = "out"
+router = "gw"
+address = "198.51.100.2/24"
+outside = { namespace = "net", interface = "eth1", address = "198.51.100.1/24" }
 [[bridge]]
 name = "br0"
 router = "gw"
@@ -136,10 +149,16 @@ b = { namespace = "far", interface = "y", address = "10.7.0.2/30" }
     }
 
     #[test]
-    fn each_namespace_with_an_address_has_its_first_one_under_its_name() {
+    fn each_namespace_has_its_first_address_and_a_router_those_of_its_uplinks_too() {
         let lab = Topology::parse(LAB, "names.toml").unwrap();
-        let wanted =
-            ["10.1.0.1 gw", "192.0.2.2 edge", "192.0.2.1 net", "10.2.0.10 red", "10.7.0.2 far"];
+        let wanted = [
+            "10.1.0.1 gw",
+            "198.51.100.2 gw",
+            "192.0.2.2 edge",
+            "192.0.2.1 net",
+            "10.2.0.10 red",
+            "10.7.0.2 far",
+        ];
         assert_eq!(texts(&entries(&lab)), wanted);
     }
 
@@ -151,6 +170,6 @@ b = { namespace = "far", interface = "y", address = "10.7.0.2/30" }
         let (deviation, _) = correction("names", &all[1..], &all).unwrap();
         assert_eq!(deviation.as_change(), "names of lab names: none -> 10.1.0.1 gw");
         let (deviation, _) = correction("names", &[], &all).unwrap();
-        assert!(deviation.as_change().ends_with(": none -> 10.1.0.1 gw and 4 more"));
+        assert!(deviation.as_change().ends_with(": none -> 10.1.0.1 gw and 5 more"));
     }
 }

@@ -21,7 +21,7 @@ const OF_MACHINE: &str = "# from this machine's /etc/hosts";
 const LONGEST_NAME: usize = 253;
 
 /// The address of a namespace, and its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostEntry {
     pub address: Ipv4Addr,
     pub name: String,
