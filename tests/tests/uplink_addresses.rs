@@ -243,7 +243,7 @@ fn up_can_make_another_address_the_primary_one() {
     let swapped = lab(&[SECOND, FIRST, BEYOND]);
     let file = swapped.write();
     let path = file.path().to_str().expect("a plain path");
-    netns(&["plan", path]).success().shows(&["~  address  192.168.1.10/24 ", "after the first"]);
+    netns(&["plan", path]).success().shows(&["~  address ", "192.168.1.10/24 ", "after the first"]);
     swapped.up().success().shows(&["is changed"]);
     assert_eq!(seen_from("green"), "192.168.1.11");
     assert_eq!(seen_from("red"), "198.51.100.1");
