@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 
-use crate::{build::Profile, test, workspace::Workspace};
+use crate::{architecture::Architecture, build::Profile, test, workspace::Workspace};
 
 mod contents;
 mod deb;
@@ -17,7 +17,7 @@ mod static_build;
 mod tarball;
 
 pub(crate) use packages::package;
-pub(crate) use static_build::build as build_static;
+pub(crate) use static_build::{build_for_guest, build_foreign};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Package a debug build, which is faster to make
     #[arg(long)]
     debug: bool,
+    /// Build for another architecture
+    #[arg(long, value_name = "ARCH", conflicts_with = "check")]
+    arch: Option<Architecture>,
     /// Then install the packages in empty root folders, and run labs and the demonstration there
     #[arg(long)]
     check: bool,
@@ -43,7 +46,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let out = args.out.clone().unwrap_or_else(|| workspace.target().join("dist"));
     let profile = if args.debug { Profile::Debug } else { Profile::Release };
-    for file in package(workspace, profile, &out)? {
+    for file in package(workspace, profile, &out, args.arch)? {
         println!("dist: {}", file.display());
     }
     if args.check {

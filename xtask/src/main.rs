@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod architecture;
 mod bench;
 mod bpf_toolchain;
 mod build;
@@ -24,6 +25,7 @@ mod test;
 mod tidy;
 mod toolchain;
 mod verify;
+mod virtual_machine;
 mod weight;
 mod workspace;
 

@@ -4,34 +4,25 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::{Child, Command, ExitCode, Stdio},
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
+    process::{Command, ExitCode},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
 use crate::{
+    architecture::Architecture,
     build::Profile,
     dist, ebpf_object, root,
-    workspace::{EVERY_HOST_CRATE, Workspace, check},
+    virtual_machine::{self, Clock, File, Guest, Kernel, Machine},
+    workspace::{self, EVERY_HOST_CRATE, Workspace, check},
 };
 
-mod archive;
 mod docs;
-mod initramfs;
-mod kernel_modules;
-mod kernels;
-mod machine;
 mod report;
 
-use initramfs::Content;
-use kernels::Kernel;
-use machine::Machine;
 use report::Report;
 
 /// The program that loads the programs and plays, and its package.
@@ -52,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[command(after_help = "\
 The other kernels are Debian's. Their packages, and those of qemu if that is not installed, are
-downloaded with apt-get and unpacked in target/verify, where apt-get also keeps its lists; nothing
+downloaded with apt-get and unpacked in target/virtual-machines, where apt-get also keeps its lists; nothing
 is installed, and no setting of the machine changes. The virtual machines run one after the other.
 They have no disk and no network, and need no privileges.")]
 pub(crate) struct Args {
@@ -62,8 +53,11 @@ pub(crate) struct Args {
     /// Use only this kernel of Debian's
     #[arg(long, value_name = "NAME")]
     kernel: Option<Kernel>,
+    /// Use another architecture: only Linux 6.12, unless --kernel names another one
+    #[arg(long, value_name = "ARCH", conflicts_with = "here")]
+    arch: Option<Architecture>,
     /// Write the results to docs/kernels.md, if all is well
-    #[arg(long, conflicts_with_all = ["here", "kernel"])]
+    #[arg(long, conflicts_with_all = ["here", "kernel", "arch"])]
     docs: bool,
 }
 
@@ -72,8 +66,16 @@ impl Args {
         match &self.kernel {
             Some(kernel) => std::slice::from_ref(kernel),
             None if self.here => &[],
+            None if self.is_foreign() => &[Kernel::V6_12],
             None => Kernel::value_variants(),
         }
+    }
+}
+
+impl Args {
+    /// Whether the guests have another architecture than this machine.
+    fn is_foreign(&self) -> bool {
+        self.arch.is_some() && self.arch != Architecture::here()
     }
 }
 
@@ -81,14 +83,19 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
     root::ensure("cargo xtask verify (it loads eBPF programs and builds labs)")?;
     ebpf_object::ensure(workspace)?;
     let mut reports = Vec::new();
-    if args.kernel.is_none() {
+    if args.kernel.is_none() && !args.is_foreign() {
         reports.push(run_here(workspace)?);
     }
     if !args.kernels().is_empty() {
-        let machine = Machine::ensure(workspace)?;
+        let architecture = args.arch.unwrap_or(Architecture::X86_64);
+        let machine = Machine::ensure(workspace, architecture)?;
         let [init, netns] =
             [(PACKAGE, PROGRAM), (NETNS_PACKAGE, NETNS)].map(|(package, program)| {
-                dist::build_static(workspace, Profile::Debug, package, program)
+                let profile = Profile::Release;
+                match args.is_foreign() {
+                    true => dist::build_foreign(workspace, profile, package, program, architecture),
+                    false => dist::build_for_guest(workspace, profile, package, program),
+                }
             });
         let programs = Programs { init: init?, netns: netns? };
         for kernel in args.kernels() {
@@ -118,7 +125,7 @@ fn run_here(workspace: &Workspace) -> Result<Report> {
     let folder = workspace.target().join("debug");
     let netns = folder.join(NETNS);
     let variables: [(&str, &OsStr); 1] = [("NETNS_BIN", netns.as_os_str())];
-    let (report, _) = watch(&mut root::command(folder.join(PROGRAM), variables))?;
+    let (report, _) = read(&mut root::command(folder.join(PROGRAM), variables))?;
     Ok(report)
 }
 
@@ -130,67 +137,32 @@ struct Programs {
 
 /// Verifies and plays on another kernel in a virtual machine.
 fn run_in_machine(machine: &Machine, kernel: Kernel, programs: &Programs) -> Result<Report> {
-    let files = kernels::ensure(machine.folder(), kernel)?;
-    let read =
-        |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    let content = Content {
-        init: read(&programs.init)?,
-        netns: read(&programs.netns)?,
-        modules: kernel_modules::for_labs(&files.modules)?,
-    };
-    let image = machine.folder().join("initramfs");
-    initramfs::write(&image, &content)?;
-    let (report, time) = watch(&mut machine.command(&files.image, &image))?;
+    let netns = fs::read(&programs.netns)
+        .with_context(|| format!("cannot read {}", programs.netns.display()))?;
+    let mut command = machine.command(&Guest {
+        kernel,
+        init: &programs.init,
+        arguments: "",
+        environment: "NETNS_BIN=/bin/netns",
+        files: vec![File::program("/bin/netns", netns)],
+        modules: &[],
+        clock: Clock::Real,
+    })?;
+    let (report, time) = read(&mut command)?;
     println!("verify: the virtual machine took {:.0} s", time.as_secs_f32());
     Ok(report)
 }
 
 /// Runs the program, here or in a virtual machine, and prints and reads its output. Returns also
 /// how long it took.
-fn watch(command: &mut Command) -> Result<(Report, Duration)> {
-    let begin = Instant::now();
-    let name = crate::workspace::name(command);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {name}"))?;
+fn read(command: &mut Command) -> Result<(Report, Duration)> {
     let mut report = Report::default();
-    let timed_out = !read_all(&mut child, begin, &mut report)?;
-    if timed_out {
-        // Fails if it has just ended by itself.
-        let _ = child.kill();
-    }
-    child.wait()?;
-    if timed_out {
-        bail!("{name} has not ended within {} s", PATIENCE.as_secs());
-    }
+    let time = virtual_machine::watch(command, PATIENCE, |line| {
+        println!("{line}");
+        report.read(line);
+    })?;
     if report.release.is_empty() {
-        bail!("{name} has ended without a result");
+        bail!("{} has ended without a result", workspace::name(command));
     }
-    Ok((report, begin.elapsed()))
-}
-
-/// Reads the output until its end; returns false when the time is over before.
-fn read_all(child: &mut Child, begin: Instant, report: &mut Report) -> Result<bool> {
-    let output = child.stdout.take().context("the program has no output")?;
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                break;
-            }
-        }
-    });
-    loop {
-        match lines.recv_timeout(PATIENCE.saturating_sub(begin.elapsed())) {
-            Ok(line) => {
-                let line = line.trim_end();
-                println!("{line}");
-                report.read(line);
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(true),
-            Err(mpsc::RecvTimeoutError::Timeout) => return Ok(false),
-        }
-    }
+    Ok((report, time))
 }

@@ -14,16 +14,35 @@ use super::{
     release::{NAME, PACKAGE, Release},
     static_build, tarball,
 };
-use crate::{build::Profile, workspace::Workspace};
+use crate::{
+    architecture::Architecture,
+    build::{Profile, build},
+    workspace::Workspace,
+};
 
-/// Builds the program and puts it with its packages into a folder. Returns the files.
-pub(crate) fn package(workspace: &Workspace, profile: Profile, out: &Path) -> Result<Vec<PathBuf>> {
-    let release = Release::of(workspace, profile)?;
+/// Builds the program for an architecture, or for this machine's, and puts it with its packages
+/// into a folder. Returns the files.
+pub(crate) fn package(
+    workspace: &Workspace,
+    profile: Profile,
+    out: &Path,
+    architecture: Option<Architecture>,
+) -> Result<Vec<PathBuf>> {
+    let foreign = architecture.filter(|it| Some(*it) != Architecture::here());
+    let release = Release::of(workspace, profile, architecture)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let binary = static_build::build(workspace, profile, PACKAGE, NAME)?;
+    let binary = match foreign {
+        Some(other) => static_build::build_foreign(workspace, profile, PACKAGE, NAME, other)?,
+        None => static_build::build(workspace, profile, PACKAGE, NAME)?,
+    };
     let program = read(&binary)?;
     elf::is_static(&program).with_context(|| format!("{} is not static", binary.display()))?;
-    let files = contents::gather(workspace, &binary, program.clone())?;
+    // The program itself writes its manual pages and completions, which are the same everywhere.
+    let runnable = match foreign {
+        Some(_) => build(workspace, profile)?,
+        None => binary,
+    };
+    let files = contents::gather(workspace, &runnable, program.clone())?;
 
     let mut made = vec![
         (NAME.to_owned(), program),

@@ -5,7 +5,7 @@ use std::{env, fs, process::Command, time::UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 use flate2::Compression;
 
-use crate::{build::Profile, workspace::Workspace};
+use crate::{architecture::Architecture, build::Profile, workspace::Workspace};
 
 /// What the packages are of.
 pub(super) const PACKAGE: &str = "netns-user";
@@ -27,15 +27,21 @@ pub(super) struct Release {
 }
 
 impl Release {
-    pub(super) fn of(workspace: &Workspace, profile: Profile) -> Result<Self> {
+    /// `architecture` is that of the program; `None`: that of this machine.
+    pub(super) fn of(
+        workspace: &Workspace,
+        profile: Profile,
+        architecture: Option<Architecture>,
+    ) -> Result<Self> {
+        let arch = architecture.map_or(env::consts::ARCH, Architecture::name);
         let package = workspace
             .package(PACKAGE)
             .with_context(|| format!("there is no package {PACKAGE} in the workspace"))?;
         Ok(Self {
             version: package.version.to_string(),
             description: package.description.clone().unwrap_or_default(),
-            arch: env::consts::ARCH,
-            debian_arch: debian_name(env::consts::ARCH)?,
+            arch,
+            debian_arch: debian_name(arch)?,
             time: source_time(workspace)?,
             compression: match profile {
                 Profile::Debug => Compression::fast(),

@@ -1,14 +1,15 @@
 //! Builds a static program.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{
+    architecture::Architecture,
     build::Profile,
     ebpf_object, step,
     toolchain::{host, rustc},
@@ -26,11 +27,54 @@ pub(crate) fn build(
     if let Profile::Debug = profile
         && has_static_c_library()
     {
-        return link_again(workspace, package, program);
+        return link_again(workspace, profile, package, program);
     }
-    let target = ensure_target()?;
+    build_for(workspace, profile, package, program, &ensure_target()?)
+}
+
+/// Builds a program statically for another architecture, with musl. Rust's own linker and start
+/// files are used, so no C compiler for that architecture is needed.
+pub(crate) fn build_foreign(
+    workspace: &Workspace,
+    profile: Profile,
+    package: &str,
+    program: &str,
+    architecture: Architecture,
+) -> Result<PathBuf> {
+    ebpf_object::ensure(workspace)?;
+    let target = architecture.musl();
+    ensure!(
+        add_target(target)?,
+        "this Rust has no standard library for {target}: install it with `rustup target add {target}`"
+    );
+    build_for(workspace, profile, package, program, target)
+}
+
+/// Builds a program statically for a virtual machine: with glibc if that has a static library,
+/// since the crates of the tests do not compile for musl.
+pub(crate) fn build_for_guest(
+    workspace: &Workspace,
+    profile: Profile,
+    package: &str,
+    program: &str,
+) -> Result<PathBuf> {
+    ebpf_object::ensure(workspace)?;
+    ensure!(
+        has_static_c_library(),
+        "there is no static C library: install it (Debian: libc6-dev; Fedora: glibc-static)"
+    );
+    link_again(workspace, profile, package, program)
+}
+
+fn build_for(
+    workspace: &Workspace,
+    profile: Profile,
+    package: &str,
+    program: &str,
+    target: &str,
+) -> Result<PathBuf> {
     let mut cargo = workspace.cargo("build");
-    cargo.args(["--package", package, "--bin", program, "--target", &target]);
+    cargo.args(["--package", package, "--bin", program, "--target", target]);
     let folder = match profile {
         Profile::Debug => "debug",
         Profile::Release => {
@@ -40,22 +84,37 @@ pub(crate) fn build(
     };
     // Set for this target only, since build scripts run on the host, and not as a variable, which
     // the build of the eBPF programs would inherit. Debug information would be stripped anyway.
-    let flags = ["target-feature=+crt-static", "strip=symbols", "debuginfo=0"]
-        .map(|flag| format!("\"-C{flag}\""));
+    let mut flags = vec!["target-feature=+crt-static", "strip=symbols", "debuginfo=0"];
+    if !target.starts_with(env::consts::ARCH) {
+        flags.extend(["linker=rust-lld", "link-self-contained=yes"]);
+    }
+    let flags: Vec<String> = flags.iter().map(|flag| format!("\"-C{flag}\"")).collect();
     cargo.arg("--config").arg(format!("target.{target}.rustflags=[{}]", flags.join(",")));
     check(&mut cargo)?;
     Ok(workspace.target().join(target).join(folder).join(program))
 }
 
-/// Links a debug build again, statically with glibc. It reuses most crates of the other verbs,
+/// Links a build again, statically with glibc. It reuses most crates of the other verbs,
 /// which have the same features. Crates that the tests use with more features are compiled again,
 /// since cargo cannot select those features for a single program.
-fn link_again(workspace: &Workspace, package: &str, program: &str) -> Result<PathBuf> {
+fn link_again(
+    workspace: &Workspace,
+    profile: Profile,
+    package: &str,
+    program: &str,
+) -> Result<PathBuf> {
     let mut cargo = workspace.cargo("rustc");
     cargo.args(["--package", package, "--bin", program]).args(FEATURES);
+    let folder = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => {
+            cargo.arg("--release");
+            "release"
+        }
+    };
     check(cargo.args(["--", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"]))?;
     // A copy, since the next build overwrites the original.
-    let folder = workspace.target().join("debug");
+    let folder = workspace.target().join(folder);
     let aside = folder.join("static").join(program);
     let copied = fs::create_dir_all(folder.join("static"))
         .and_then(|()| fs::copy(folder.join(program), &aside));
@@ -73,15 +132,8 @@ fn has_static_c_library() -> bool {
 fn ensure_target() -> Result<String> {
     let host = host()?;
     let musl = musl_of(&host);
-    if is_installed(&musl)? {
+    if add_target(&musl)? {
         return Ok(musl);
-    }
-    if let Ok(rustup) = which::which("rustup") {
-        let what = format!("setup: installing with rustup: the standard library for {musl}");
-        let added = step::run(&what, Command::new(rustup).args(["target", "add", &musl]));
-        if added.is_ok() && is_installed(&musl)? {
-            return Ok(musl);
-        }
     }
     eprintln!(
         "dist: this Rust has no standard library for {musl}, so glibc is linked statically \
@@ -90,6 +142,18 @@ fn ensure_target() -> Result<String> {
          Arch Linux: rust-musl)"
     );
     Ok(host)
+}
+
+/// Installs the standard library of a target with rustup, if it is missing. Returns whether it is
+/// there.
+fn add_target(target: &str) -> Result<bool> {
+    if is_installed(target)? {
+        return Ok(true);
+    }
+    let Ok(rustup) = which::which("rustup") else { return Ok(false) };
+    let what = format!("setup: installing with rustup: the standard library for {target}");
+    let added = step::run(&what, Command::new(rustup).args(["target", "add", target]));
+    Ok(added.is_ok() && is_installed(target)?)
 }
 
 /// The musl target of the same architecture: x86_64-unknown-linux-gnu becomes

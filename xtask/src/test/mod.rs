@@ -92,7 +92,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     }
     if jobs.iter().any(|job| job.name.starts_with(PACKAGE_TESTS)) {
         println!("dist: building the packages that the tests install");
-        dist::package(workspace, Profile::Debug, &packages_for_tests(workspace))?;
+        dist::package(workspace, Profile::Debug, &packages_for_tests(workspace), None)?;
     }
     let limit = if args.all { LIMIT_OF_ALL } else { LIMIT };
     let (total, failed) = Pool { slots: slots()?, limit }.run(jobs)?;

@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
 use super::archive::{self, Archive};
+use crate::architecture::Architecture;
 
 /// A kernel by the first two numbers of its release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Kernel {
+pub(crate) enum Kernel {
     /// That of Debian 13.
     #[value(name = "6.12")]
     V6_12,
@@ -23,7 +24,7 @@ pub(super) enum Kernel {
 
 impl Kernel {
     /// The numbers as text.
-    fn numbers(self) -> String {
+    pub(crate) fn numbers(self) -> String {
         // No variant is hidden, so each has a value.
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
@@ -41,24 +42,27 @@ pub(super) struct Files {
 /// image, and `linux-image-*` depends on it and on `linux-modules-*`.
 const PACKAGES: [&str; 3] = ["linux-image-", "linux-binary-", "linux-modules-"];
 
-/// Kernels for virtual machines: smaller than the others, with all modules that labs use.
-const FLAVOUR: &str = "-cloud-amd64";
-
 /// Finds a kernel in the folder of the virtual machines, or downloads its newest release.
-pub(super) fn ensure(folder: &Path, kernel: Kernel) -> Result<Files> {
+pub(super) fn ensure(folder: &Path, kernel: Kernel, architecture: Architecture) -> Result<Files> {
     let numbers = kernel.numbers();
-    let unpacked = folder.join(format!("kernel-{numbers}"));
+    // Kernels for virtual machines: smaller than the others, with all modules that labs use.
+    let flavour = format!("-cloud-{}", architecture.debian());
+    let of_architecture = match architecture {
+        Architecture::X86_64 => String::new(),
+        Architecture::Aarch64 => "-arm64".to_owned(),
+    };
+    let unpacked = folder.join(format!("kernel-{numbers}{of_architecture}"));
     if let Some(files) = find(&unpacked)? {
         return Ok(files);
     }
-    let archive = Archive::open(&folder.join("apt"))?;
-    let pattern = format!("^({}){}.*{FLAVOUR}$", PACKAGES.join("|"), numbers.replace('.', "\\."));
+    let archive = Archive::open(&folder.join(format!("apt{of_architecture}")), architecture)?;
+    let pattern = format!("^({}){}.*{flavour}$", PACKAGES.join("|"), numbers.replace('.', "\\."));
     let found = archive.search(&pattern)?;
-    let packages = newest(&numbers, &found);
+    let packages = newest(&numbers, &flavour, &found);
     if packages.is_empty() {
         bail!(
-            "Debian's archive has no package of Linux {numbers} ({}*{FLAVOUR}): use another with \
-             `--kernel`, or `cargo xtask verify --here`, which needs none",
+            "Debian's archive has no package of Linux {numbers} ({}*{flavour}): use another with \
+             `--kernel`",
             PACKAGES[0]
         );
     }
@@ -70,10 +74,10 @@ pub(super) fn ensure(folder: &Path, kernel: Kernel) -> Result<Files> {
 }
 
 /// The packages of the newest release with these first numbers; none if there is no such release.
-fn newest(numbers: &str, names: &[String]) -> Vec<String> {
+fn newest(numbers: &str, flavour: &str, names: &[String]) -> Vec<String> {
     let release_of = |name: &str| -> Option<String> {
         let rest = PACKAGES.iter().find_map(|package| name.strip_prefix(package))?;
-        Some(rest.strip_suffix(FLAVOUR)?.to_owned())
+        Some(rest.strip_suffix(flavour)?.to_owned())
     };
     // The number of a stable release; 0 for the first one, and for candidates of that.
     let number_of = |release: &str| -> Option<u32> {
@@ -127,7 +131,7 @@ mod tests {
 
     fn chosen(numbers: &str, names: &[&str]) -> Vec<String> {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        newest(numbers, &names)
+        newest(numbers, "-cloud-amd64", &names)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{packages::find_program, step, workspace::output_of};
+use crate::{architecture::Architecture, packages::find_program, step, workspace::output_of};
 
 /// The suites that have the kernels.
 const SUITES: [&str; 4] = ["trixie", "trixie-backports", "sid", "experimental"];
@@ -26,8 +26,8 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Downloads the lists to this folder.
-    pub(super) fn open(folder: &Path) -> Result<Self> {
+    /// Downloads the lists for an architecture to this folder.
+    pub(super) fn open(folder: &Path, architecture: Architecture) -> Result<Self> {
         require_apt()?;
         if !Path::new(KEYRING).is_file() {
             bail!("{KEYRING} is missing: install the package debian-archive-keyring");
@@ -42,6 +42,8 @@ impl Archive {
             fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
         }
         let options = [
+            ("APT::Architecture", architecture.debian()),
+            ("APT::Architectures", architecture.debian()),
             ("Dir::Etc::SourceList", sources.as_str()),
             // A folder of further sources that does not exist.
             ("Dir::Etc::SourceParts", "-"),
@@ -58,7 +60,7 @@ impl Archive {
         let options = options.map(|(name, value)| format!("{name}={value}"));
         let options = options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect();
         let archive = Self { options };
-        let what = format!("verify: reading the lists of Debian's {}", SUITES.join(", "));
+        let what = format!("virtual machine: reading the lists of Debian's {}", SUITES.join(", "));
         step::run(&what, archive.apt_get().arg("update"))?;
         Ok(archive)
     }
@@ -126,7 +128,7 @@ pub(super) fn download(
         }
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let what = format!("verify: downloading {what} ({})", packages.join(" "));
+    let what = format!("virtual machine: downloading {what} ({})", packages.join(" "));
     let mut command = Command::new(apt_get.get_program());
     command.args(apt_get.get_args()).arg("download").args(packages);
     step::run(&what, command.current_dir(&archives))?;
@@ -141,8 +143,8 @@ pub(super) fn download(
 pub(super) fn require_apt() -> Result<()> {
     if find_program("apt-get").is_none() || find_program("dpkg-deb").is_none() {
         bail!(
-            "the other kernels are Debian packages, and apt-get is not installed: use \
-             `cargo xtask verify --here`, which does not need it"
+            "virtual machines use packages of Debian, and apt-get is not installed: \
+             `cargo xtask verify --here` and `cargo xtask bench` without --icount need none"
         );
     }
     Ok(())

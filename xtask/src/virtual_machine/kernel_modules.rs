@@ -1,5 +1,5 @@
-//! The kernel modules of a virtual machine: those that labs use, and what these depend on. Debian's
-//! packages have no modules.dep; the modules themselves say what they depend on.
+//! The kernel modules of a virtual machine, and what these depend on. Debian's packages have no
+//! modules.dep; the modules themselves say what they depend on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +16,19 @@ use crate::{
     workspace::output_of,
 };
 
-/// What a machine with labs loads by itself: cables and bridges, the reassembly of fragments,
-/// connection tracking and bridged packets as Docker has them, lists of sockets.
-const WANTED: [&str; 7] =
-    ["veth", "bridge", "br_netfilter", "nf_defrag_ipv4", "nf_conntrack", "tcp_diag", "udp_diag"];
+/// The modules that a machine with labs loads by itself: cables and bridges, the reassembly of
+/// fragments, connection tracking and bridged packets as Docker has them, lists of sockets; and the
+/// mounts of the tests' sandbox.
+const OF_LABS: [&str; 8] = [
+    "veth",
+    "bridge",
+    "br_netfilter",
+    "nf_defrag_ipv4",
+    "nf_conntrack",
+    "tcp_diag",
+    "udp_diag",
+    "overlay",
+];
 
 /// A module that is ready to be loaded.
 #[derive(Debug)]
@@ -28,17 +37,17 @@ pub(super) struct Module {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The modules for labs in the folder of a kernel's modules, in an order in which they can be
-/// loaded.
-pub(super) fn for_labs(folder: &Path) -> Result<Vec<Module>> {
+/// The modules for labs, and `more`, in the folder of a kernel's modules, in an order in which they
+/// can be loaded.
+pub(super) fn find(folder: &Path, more: &[&str]) -> Result<Vec<Module>> {
     ensure_tools(VERIFY_TOOLS)?;
     let mut files = BTreeMap::new();
     collect(folder, &mut files)?;
     let mut contents = BTreeMap::new();
-    let names = in_order(&WANTED, |name| {
-        let path = files.get(name).with_context(|| {
-            format!("{} has no module {name}, which labs use", folder.display())
-        })?;
+    let names = in_order(&[&OF_LABS, more].concat(), |name| {
+        let path = files
+            .get(name)
+            .with_context(|| format!("{} has no module {name}", folder.display()))?;
         let bytes = plain(path)?;
         let depends = depends(&bytes).with_context(|| format!("cannot read {}", path.display()))?;
         contents.insert(name.to_owned(), bytes);

@@ -1,11 +1,9 @@
 //! The initial file system of a virtual machine, in the kernel's "newc" format
 //! (Documentation/driver-api/early-userspace/buffer-format.rst).
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context as _, Result};
-
-use super::kernel_modules::Module;
 
 /// Types of files with their permissions.
 const FOLDER: u32 = 0o040_755;
@@ -16,41 +14,50 @@ const DEVICE: u32 = 0o020_600;
 const CONSOLE: (u32, u32) = (5, 1);
 
 /// The folders beside those of the files.
-const FOLDERS: [&str; 8] = ["bin", "dev", "etc", "modules", "proc", "run", "sys", "tmp"];
+const FOLDERS: [&str; 7] = ["dev", "etc", "modules", "proc", "run", "sys", "tmp"];
 
-/// The path of `netns`.
-pub(super) const NETNS: &str = "/bin/netns";
+/// A file of a virtual machine.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    /// Absolute.
+    path: String,
+    bytes: Vec<u8>,
+}
 
-/// The files of a virtual machine.
-#[derive(Debug)]
-pub(super) struct Content {
-    /// The first process.
-    pub(super) init: Vec<u8>,
-    /// The program under test.
-    pub(super) netns: Vec<u8>,
-    /// In the order in which they are loaded: their numbers begin the names of their files.
-    pub(super) modules: Vec<Module>,
+impl File {
+    /// A file that can be executed.
+    pub(crate) fn program(path: &str, bytes: Vec<u8>) -> Self {
+        Self { path: path.to_owned(), bytes }
+    }
+
+    /// The name in the archive.
+    fn name(&self) -> &str {
+        self.path.trim_start_matches('/')
+    }
 }
 
 /// Writes an archive.
-pub(super) fn write(image: &Path, content: &Content) -> Result<()> {
-    fs::write(image, archive(content)).with_context(|| format!("cannot write {}", image.display()))
+pub(super) fn write(image: &Path, files: &[File]) -> Result<()> {
+    fs::write(image, archive(files)).with_context(|| format!("cannot write {}", image.display()))
 }
 
-fn archive(content: &Content) -> Vec<u8> {
+fn archive(files: &[File]) -> Vec<u8> {
     let mut archive = Vec::new();
     let mut add = |name: &str, mode, device, bytes: &[u8]| {
         entry(&mut archive, name, mode, device, bytes);
     };
-    for folder in FOLDERS {
+    let mut folders: BTreeSet<&str> = FOLDERS.into();
+    for file in files {
+        let around = Path::new(file.name()).ancestors().skip(1).filter_map(Path::to_str);
+        folders.extend(around.filter(|folder| !folder.is_empty()));
+    }
+    // A folder comes before those in it, whose names are longer.
+    for folder in folders {
         add(folder, FOLDER, (0, 0), &[]);
     }
     add("dev/console", DEVICE, CONSOLE, &[]);
-    add("init", PROGRAM, (0, 0), &content.init);
-    add(NETNS.trim_start_matches('/'), PROGRAM, (0, 0), &content.netns);
-    for (number, module) in content.modules.iter().enumerate() {
-        let name = format!("modules/{number:03}-{}.ko", module.name);
-        add(&name, PROGRAM, (0, 0), &module.bytes);
+    for file in files {
+        add(file.name(), PROGRAM, (0, 0), &file.bytes);
     }
     add("TRAILER!!!", 0, (0, 0), &[]);
     archive
@@ -82,17 +89,21 @@ mod tests {
 
     #[test]
     fn entries_are_aligned_to_four_bytes_and_have_headers_of_110_bytes() {
-        let modules = vec![Module { name: "veth".to_owned(), bytes: b"ELF".to_vec() }];
-        let content = Content { init: b"12345".to_vec(), netns: b"678".to_vec(), modules };
-        let archive = archive(&content);
+        let files = [
+            File::program("/init", b"12345".to_vec()),
+            File::program("/lib/x86/libc.so", b"ELF".to_vec()),
+        ];
+        let archive = archive(&files);
         let text = String::from_utf8_lossy(&archive);
         let begins: Vec<_> = text.match_indices("070701").map(|(at, _)| at).collect();
-        assert_eq!(begins.len(), FOLDERS.len() + 5);
+        // The folders lib and lib/x86, the console, two files and the end.
+        assert_eq!(begins.len(), FOLDERS.len() + 6);
         assert!(begins.iter().all(|at| at % 4 == 0), "{begins:?}");
         assert!(
             begins.iter().all(|at| text[at + 6..at + 110].bytes().all(|b| b.is_ascii_hexdigit()))
         );
         assert!(text.contains("init\0\x0012345"), "the name and the content behind it");
-        assert!(text.contains("bin/netns\0") && text.contains("modules/000-veth.ko\0"), "{text}");
+        let at = |name: &str| text.find(name).unwrap_or_else(|| panic!("no {name:?}: {text}"));
+        assert!(at("lib\0") < at("lib/x86\0") && at("lib/x86\0") < at("lib/x86/libc.so\0"));
     }
 }
