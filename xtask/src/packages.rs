@@ -166,6 +166,12 @@ pub(crate) const WEIGHT_TOOLS: &[Tool] = &[
 pub(crate) const VERIFY_TOOLS: &[Tool] =
     &[Tool { apt: Some("xz-utils"), ..Tool::same_everywhere("xz", "xz") }];
 
+/// Programs that `cargo xtask bench --icount` copies into a virtual machine.
+pub(crate) const ICOUNT_TOOLS: &[Tool] = &[
+    Tool { dnf: Some("iproute"), ..Tool::same_everywhere("ip", "iproute2") },
+    Tool::same_everywhere("nft", "nftables"),
+];
+
 /// PATH with the folders of system programs, which are missing in a user's PATH on some systems.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();

@@ -9,6 +9,7 @@ use netns_tests::Sandbox;
 
 mod args;
 mod cpu;
+mod init;
 mod lab_file;
 mod machine;
 mod modes;
@@ -31,7 +32,21 @@ mod workloads;
 
 use output::Output;
 
+/// As the first process of a virtual machine it powers the machine off at its end.
 fn main() -> ExitCode {
+    let is_first = std::process::id() == 1;
+    if is_first {
+        init::prepare();
+    }
+    let code = measure();
+    if is_first {
+        init::kernel_is_content();
+        init::power_off();
+    }
+    code
+}
+
+fn measure() -> ExitCode {
     match run(&args::Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -4,6 +4,7 @@
 
 #[path = "../../../../tests/programs/budget.rs"]
 mod budget;
+#[path = "../../init.rs"]
 mod init;
 mod plays;
 mod run_time;

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: builds the program and the benchmark with optimisation, and runs the
 //! benchmark.
 
+mod icount;
+
 use std::{
     ffi::OsString,
     os::unix::process::CommandExt as _,
@@ -21,7 +23,8 @@ use crate::{
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
     /// Arguments of the benchmark: --quick, --only NAME, --mode NAME, --rounds N, --window MS,
-    /// --json FILE, --report DIR, --readme [DIR], --list, --help
+    /// --json FILE, --report DIR, --readme [DIR], --list, --help; or --icount and its own
+    /// arguments: it counts instructions in a virtual machine
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
@@ -29,6 +32,11 @@ pub(crate) struct Args {
 /// Replaces this process by the benchmark, so that it gets the signals and its exit code is
 /// returned.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if let Some((first, rest)) = args.args.split_first()
+        && first == "--icount"
+    {
+        return icount::run(workspace, rest);
+    }
     let netns = build(workspace, Profile::Release)?;
     let mut cargo = workspace.cargo("build");
     cargo.args(["--release", "--package", "netns-bench", "--bin", "netns-bench"]);

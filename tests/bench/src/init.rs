@@ -68,7 +68,7 @@ pub(crate) fn kernel_is_content() -> bool {
     let state = fs::read_to_string(TAINTED).ok().and_then(|state| state.trim().parse().ok());
     let is_content = state.is_some_and(|state: u64| state & OOPS_OR_WARNING == 0);
     if !is_content {
-        println!("verify: the kernel reports a fault of its own ({TAINTED}: {state:?}). Its log:");
+        println!("the kernel reports a fault of its own ({TAINTED}: {state:?}). Its log:");
         print_kernel_log();
     }
     is_content
