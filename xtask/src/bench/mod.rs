@@ -22,9 +22,11 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
+    /// Count instructions in a virtual machine: --icount --help shows its arguments
+    #[arg(long)]
+    icount: bool,
     /// Arguments of the benchmark: --quick, --only NAME, --mode NAME, --rounds N, --window MS,
-    /// --json FILE, --report DIR, --readme [DIR], --list, --help; or --icount and its own
-    /// arguments: it counts instructions in a virtual machine
+    /// --json FILE, --report DIR, --readme [DIR], --list, --help
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
@@ -32,10 +34,8 @@ pub(crate) struct Args {
 /// Replaces this process by the benchmark, so that it gets the signals and its exit code is
 /// returned.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    if let Some((first, rest)) = args.args.split_first()
-        && first == "--icount"
-    {
-        return icount::run(workspace, rest);
+    if args.icount {
+        return icount::run(workspace, &args.args);
     }
     let netns = build(workspace, Profile::Release)?;
     let mut cargo = workspace.cargo("build");

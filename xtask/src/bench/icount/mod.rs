@@ -46,7 +46,7 @@ const MODULES: [&str; 6] = [
     "nf_conntrack_netlink",
 ];
 
-/// The opponents that run without br_netfilter's help, and ours.
+/// The kernel's NAT without and with its flowtable, and ours.
 const MODES: [&str; 4] = ["nftables", "nftables-flowtable", "ours", "ours-peer"];
 
 /// The control sequence that clears the rest of a line.
@@ -59,8 +59,8 @@ const PATIENCE: Duration = Duration::from_secs(2400);
 /// Count the instructions of a packet in a virtual machine, where noise does not reach them
 #[derive(Debug, clap::Parser)]
 #[command(
-    name = "cargo xtask bench --icount",
-    bin_name = "cargo xtask bench --icount",
+    name = NAME,
+    bin_name = NAME,
     after_help = "\
 The kernels are Debian's. Their packages, and those of qemu if that is not installed, are downloaded
 with apt-get and unpacked in target/virtual-machines; nothing is installed, and nothing of this
