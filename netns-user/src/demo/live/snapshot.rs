@@ -101,10 +101,10 @@ impl FlowSample {
     pub(super) fn path(&self) -> String {
         let (inside, external, remote) = (end(self.inside), end(self.external), end(self.remote));
         match self.kind {
-            FlowKind::Masquerade | FlowKind::Host | FlowKind::OtherNat => {
+            FlowKind::Masquerade | FlowKind::Hairpin | FlowKind::Host | FlowKind::OtherNat => {
                 format!("{inside} ⇒ {external} → {remote}")
             }
-            FlowKind::Forward | FlowKind::Admitted | FlowKind::Hairpin => {
+            FlowKind::Forward | FlowKind::Admitted => {
                 format!("{remote} → {external} ⇒ {inside}")
             }
         }
