@@ -42,7 +42,10 @@ pub enum MasqueradeChange {
     #[command(after_help = "\
 Examples:
   netns masquerade add 192.168.15.0/24 --uplink ens3
-  netns masquerade add 192.168.15.0/24 --mapping endpoint-independent")]
+  netns masquerade add 192.168.15.0/24 --except 10.0.0.0/8
+  netns masquerade add 192.168.15.0/24 --mapping endpoint-independent
+
+To change a rule, change it in the file of the lab and run `netns up FILE`.")]
     Add(MasqueradeAddArgs),
     /// Delete a masquerade rule and end its connections
     #[command(after_help = "\
@@ -63,7 +66,8 @@ pub struct MasqueradeAddArgs {
     #[command(flatten)]
     pub rule: MasqueradeRuleArgs,
     /// A destination network without masquerade, such as 10.0.0.0/8: packets to it keep their
-    /// source address, and packets from it may come in. Can be repeated
+    /// source address, and packets from it may come in. It must know the way back to the source.
+    /// Can be repeated
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
     pub except: Vec<Ipv4Net>,
     /// The new source address: one of the router's addresses at the uplink; by default, the kernel

@@ -6,6 +6,7 @@ use anyhow::{anyhow, bail};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
+    lab::LabRecord,
     net::{BRIDGE, Interface, Link, NetError, Netns, VETH, netns},
     shell,
     step::NetlinkPool,
@@ -104,11 +105,22 @@ pub(super) fn require_namespace(name: &str) -> anyhow::Result<()> {
     netns::check_name(name)?;
     let names = netns::list()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let hint = did_you_mean(name, &names).unwrap_or_else(|| {
-        let name = shell::word(name);
-        format!("add it with `netns add {name}`, or see `netns list`")
+    let hint = did_you_mean(name, &names).unwrap_or_else(|| match lab_of(name) {
+        Some(lab) => format!("it is missing from lab \"{lab}\"; `netns up FILE` makes it again"),
+        None => {
+            let name = shell::word(name);
+            format!("add it with `netns add {name}`, or see `netns list`")
+        }
     });
     bail!("there is no namespace \"{name}\": {hint}")
+}
+
+/// The lab that is up and should have a namespace.
+fn lab_of(namespace: &str) -> Option<String> {
+    let (records, _) = LabRecord::survey().ok()?;
+    let is_its =
+        |record: &&LabRecord| record.topology.namespace_names().any(|name| name == namespace);
+    records.iter().find(is_its).map(|record| record.name().to_owned())
 }
 
 /// The kind of a link, for an error.

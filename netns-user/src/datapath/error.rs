@@ -92,7 +92,10 @@ pub enum DatapathError {
     #[error("{0}")]
     Limit(String),
     /// The rule exists already.
-    #[error("the rule `{existing}` already exists: delete it first")]
+    #[error(
+        "the rule `{existing}` already exists: delete it first, or change it in the file of the lab \
+         and run `netns up FILE`"
+    )]
     RuleExists { existing: String },
     /// The rule does not exist.
     #[error("there is no rule `{0}`: `netns nat` lists the rules")]

@@ -80,6 +80,16 @@ impl Rule {
                 "-o" | "--out-interface" if !is_forward => {
                     rule.options.extend(["--uplink".into(), value()?]);
                 }
+                "!" if !is_forward => {
+                    let option = value()?;
+                    if !matches!(option.as_str(), "-d" | "--destination") {
+                        return Err(format!("`! {option}` has no equivalent in a masquerade"));
+                    }
+                    let network = words.next().ok_or("`! -d` has no value")?;
+                    rule.options.extend(["--except".into(), network]);
+                }
+                "--port" if is_forward => rule.port = Some(value()?),
+                "--target" if is_forward => rule.target = Some(value()?),
                 "--to-source" if !is_forward => rule.options.extend(["--to".into(), value()?]),
                 // Said by the command already.
                 "-t" | "--table" => is_said(&word, &value()?, &["nat"])?,

@@ -85,6 +85,14 @@ fn short_and_other_names_of_commands_are_known() {
     answered("exec -u nobody red id", "has no option `-u`");
     answered("addr web", "type `netns addr list web`");
     becomes("forward del tcp 127.0.0.1:8084", "forward del tcp 8084 --address 127.0.0.1");
+    becomes(
+        "masquerade add -s 10.0.0.0/24 ! -d 203.0.113.0/24 -o eth1",
+        "masquerade add 10.0.0.0/24 --except 203.0.113.0/24 --uplink eth1",
+    );
+    becomes(
+        "forward add --protocol tcp --port 8086 --target carol:8000",
+        "forward add tcp 8086 carol:8000",
+    );
     becomes("forward del 8084:80 db", "forward del tcp 8084");
     answered("deploy", "`deploy` needs a topology file: type `netns up FILE`");
     answered("apply --dry-run", "`apply` needs a topology file");
@@ -298,7 +306,7 @@ fn options_of_iptables_are_those_of_rules() {
     answered("iptables -t nat -nL", "type `netns nat`");
     answered(
         "iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE",
-        "has no `!` here",
+        "`! -o` has no equivalent",
     );
     answered(
         "iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -j SNAT --to-source 1.2.3.4",
