@@ -51,7 +51,7 @@ impl Qemu {
 
 /// The folders of libraries and firmware in Debian's packages.
 const LIBRARIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
-const FIRMWARE: [&str; 3] = ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"];
+const FIRMWARE: [&str; 2] = ["usr/share/qemu", "usr/share/seabios"];
 
 /// The memory of a machine: its files, the verifier and two hundred namespaces need room.
 const MEGABYTES: &str = "1536";
@@ -131,7 +131,10 @@ impl Machine {
         files.extend(modules.into_iter().enumerate().map(|(number, module)| {
             File::program(&format!("/modules/{number:03}-{}.ko", module.name), module.bytes)
         }));
-        let image = self.folder.join("initramfs");
+        // Two commands that run at the same time have different first processes.
+        let mut image = self.folder.join("initramfs-").into_os_string();
+        image.push(guest.init.file_name().unwrap_or_default());
+        let image = PathBuf::from(image);
         initramfs::write(&image, &files)?;
         let qemu = Qemu::of(self.architecture);
         let mut command = self.start(qemu.program);
