@@ -42,6 +42,16 @@ fn graph_draws_a_lab_that_is_up_as_it_was_built() {
 }
 
 #[test]
+fn graph_draws_the_rules_that_a_lab_has_now() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    netns(&["forward", "add", "tcp", "9090", "red:90"]).success();
+    netns(&["forward", "del", "tcp", "80"]).success();
+    let drawn = netns(&["graph"]).success().shows(&["port 9090", "192.168.15.1:90"]).stdout;
+    assert!(!drawn.contains("192.168.15.2:80"), "{drawn}");
+}
+
+#[test]
 fn graph_draws_a_file_without_building_it() {
     let _sandbox = Sandbox::new();
     lab_is_up();

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 ///
 /// Draws namespaces, bridges, routers, uplinks, the outside and the NAT rules: as text for the
 /// terminal, as a Mermaid flowchart, as a Graphviz graph or as a self-contained SVG picture. In a
-/// lab of more than 30 namespaces, similar namespaces are drawn as one.
+/// lab of more than 30 namespaces, similar namespaces are drawn as one. A lab that is up is drawn
+/// with the rules that it has now.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

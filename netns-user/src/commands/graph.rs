@@ -4,9 +4,10 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 
-use super::{down::is_file, print_text, read_topology};
+use super::{down::is_file, print_text, read_topology, routers::routers};
 use crate::{
     cli::{GraphArgs, GraphFormat, or_of_environment},
+    datapath::Datapath,
     files::write_output,
     graph::{Graph, dot, mermaid, svg, text::text},
     lab::{self, LabError},
@@ -39,7 +40,7 @@ fn topology(lab: Option<&str>) -> anyhow::Result<Topology> {
     match lab {
         Some(lab) if is_file(lab) => read_topology(Path::new(lab)),
         lab => match lab::choose(lab) {
-            Ok(record) => Ok(record.topology),
+            Ok(record) => Ok(with_live_rules(record.topology)),
             Err(LabError::NoLab) => {
                 crate::tell!("no lab is up: this is the lab that `netns up` builds");
                 Ok(Topology::lecture())
@@ -47,6 +48,37 @@ fn topology(lab: Option<&str>) -> anyhow::Result<Topology> {
             Err(error) => Err(error.into()),
         },
     }
+}
+
+/// The topology of a lab that is up, with the rules that it has now: commands may have changed them
+/// since `up`. Rules that cannot be read are those of its file.
+fn with_live_rules(mut topology: Topology) -> Topology {
+    let live = || -> anyhow::Result<_> {
+        let (mut masquerades, mut forwards) = (Vec::new(), Vec::new());
+        for router in routers(&topology, None)? {
+            let datapath = Datapath::open(&router.datapath)?;
+            masquerades.extend(datapath.masquerades()?.into_iter().map(|status| status.rule));
+            forwards.extend(datapath.forwards()?.into_iter().map(|status| status.rule));
+        }
+        Ok((masquerades, forwards))
+    };
+    if let Ok((masquerades, forwards)) = live() {
+        topology.masquerades = in_order(&topology.masquerades, masquerades);
+        topology.forwards = in_order(&topology.forwards, forwards);
+    }
+    topology
+}
+
+/// The rules that exist, those of the file first and in its order.
+fn in_order<R: PartialEq + Clone>(of_file: &[R], live: Vec<R>) -> Vec<R> {
+    let kept = of_file.iter().filter(|rule| live.contains(rule)).cloned();
+    let mut rules: Vec<R> = kept.collect();
+    for rule in live {
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    rules
 }
 
 fn draw(graph: &Graph, format: GraphFormat, in_file: bool) -> String {
