@@ -92,7 +92,8 @@ impl Figures {
     fn spread(&self) -> f64 {
         let of = |cell: &Cell| {
             let (count, median) = (cell.samples.len(), cell.samples[cell.samples.len() / 2]);
-            let middle = &cell.samples[count / 4..count - count / 4];
+            let left_out = count.div_ceil(2) / 2;
+            let middle = &cell.samples[left_out..count - left_out];
             middle.iter().map(|sample| (sample / median - 1.0).abs()).fold(0.0, f64::max)
         };
         self.cells.iter().map(of).fold(0.0, f64::max)
@@ -115,6 +116,11 @@ impl Figures {
                     None => write!(text, " - |"),
                 };
             }
+        }
+        // Of fewer rounds, only the median is in the middle.
+        if self.cells.iter().all(|cell| cell.samples.len() < 4) {
+            text.push('\n');
+            return text;
         }
         let spread = self.spread() * 100.0;
         let _ = write!(
