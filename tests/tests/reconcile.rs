@@ -264,3 +264,18 @@ fn status_reports_interfaces_that_are_down() {
         netns(&["status"]).success();
     }
 }
+
+#[test]
+fn a_namespace_moves_to_another_router_with_the_interface_that_it_had() {
+    let _sandbox = Sandbox::new();
+    let lab = |router: &str| {
+        let lab = netns_tests::lab("moves").router(router).bridge("br", "10.1.0.254/24");
+        let red = lab.namespace("red", "br", "10.1.0.1/24");
+        red.replace("name = \"red\"", "name = \"red\"\ninterface = \"eth0\"")
+    };
+    lab("first").up().success();
+    for router in ["second", "first"] {
+        change_to(&lab(router));
+        netns(&["exec", "red", "--", "ping", "-c", "1", "-W", "5", router]).success();
+    }
+}

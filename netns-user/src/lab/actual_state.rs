@@ -150,7 +150,19 @@ impl ActualState {
 
     /// The resources that exist, with their actual settings.
     pub(super) fn actual(&self, resources: &[Resource]) -> Vec<Resource> {
-        resources.iter().filter_map(|resource| self.read_resource(resource)).collect()
+        let mut actual: Vec<Resource> =
+            resources.iter().filter_map(|resource| self.read_resource(resource)).collect();
+        let cables = actual.iter().filter_map(|resource| match resource {
+            Resource::Cable(cable) if !cable.is_broken() => Some([&cable.near, &cable.far]),
+            _ => None,
+        });
+        // The end that is left of a cable may be that of a new one, which has its name and address.
+        let used: HashSet<Interface> = cables.flatten().cloned().collect();
+        actual.retain(|resource| match resource {
+            Resource::Cable(cable) => !cable.is_broken() || !used.contains(&cable.near),
+            _ => true,
+        });
+        actual
     }
 
     /// A resource with its actual settings; `None` if it does not exist. Settings that the resource

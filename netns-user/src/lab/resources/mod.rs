@@ -107,7 +107,8 @@ impl CableResource {
         Self { near: interface.clone(), far, bridge: None, ..self.clone() }
     }
 
-    fn is_broken(&self) -> bool {
+    /// Whether only one of its ends is left.
+    pub(super) fn is_broken(&self) -> bool {
         self.far.name.is_empty()
     }
 
