@@ -17,9 +17,9 @@ const LINKS: u32 = 1;
 /// Bytes of each message that are read. Its content is not looked at.
 const READ: usize = 16;
 
-/// The changes of links in one namespace, from the moment when this was opened.
+/// The changes of links in one or several namespaces, from the moment when this was opened.
 #[derive(Debug)]
-pub struct LinkEvents(Socket);
+pub struct LinkEvents(Vec<Socket>);
 
 impl LinkEvents {
     /// Subscribes in the calling thread's namespace. Whoever waits for a state of a link does so
@@ -35,7 +35,14 @@ impl LinkEvents {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.set_non_blocking(true)?;
         socket.bind(&SocketAddr::new(0, LINKS))?;
-        Ok(Self(socket))
+        Ok(Self(vec![socket]))
+    }
+
+    /// These changes and those of another namespace.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
     }
 
     /// Waits for a change since the last call. Returns false if there was none until the deadline.
@@ -54,7 +61,12 @@ impl LinkEvents {
             }
             // Rounded up, so that the last round does not spin.
             let left = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], left) {
+            let mut sockets: Vec<_> = self
+                .0
+                .iter()
+                .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
+                .collect();
+            match poll(&mut sockets, left) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -65,17 +77,18 @@ impl LinkEvents {
     /// Takes all messages, and returns whether there was one.
     fn take_all(&self) -> io::Result<bool> {
         let mut any = false;
-        loop {
-            match self.0.recv(&mut Vec::with_capacity(READ), 0) {
-                Ok(_) => any = true,
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN) => return Ok(any),
-                    Some(libc::EINTR) => {}
-                    // The buffer was full: there were more messages than it has.
-                    Some(libc::ENOBUFS) => any = true,
-                    _ => return Err(error),
-                },
+        for socket in &self.0 {
+            loop {
+                let received = socket.recv(&mut Vec::with_capacity(READ), 0);
+                match received.map_err(|error| (error.raw_os_error(), error)) {
+                    // Without room, the kernel has dropped messages.
+                    Ok(_) | Err((Some(libc::ENOBUFS), _)) => any = true,
+                    Err((Some(libc::EINTR), _)) => {}
+                    Err((Some(libc::EAGAIN), _)) => break,
+                    Err((_, error)) => return Err(error),
+                }
             }
         }
+        Ok(any)
     }
 }

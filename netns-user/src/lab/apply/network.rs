@@ -210,12 +210,13 @@ fn apply_with_retry(pool: &mut NetlinkPool, step: &Step) -> Result<(), NetError>
         _ => false,
     };
     let first = pool.apply(step);
-    let Step::AddCable { near, .. } = step else { return first };
+    let Step::AddCable { near, far, .. } = step else { return first };
     if !is_taken(&first) {
         return first;
     }
     let deadline = Instant::now() + DEADLINE;
-    let events = near.netns.run(LinkEvents::open)??;
+    // The kernel does not say which of the two names is taken.
+    let events = near.netns.run(LinkEvents::open)??.and(far.netns.run(LinkEvents::open)??);
     loop {
         let done = pool.apply(step);
         if !is_taken(&done) || !events.wait(deadline)? {

@@ -6,12 +6,12 @@ use std::{
     fs,
     net::Ipv4Addr,
     process::Command,
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use netns_tests::{DEADLINE, netns_path};
+use netns_user::net::LinkEvents;
 use nix::net::if_::if_nametoindex;
 
 use super::{ends::on_client_cpu, packet_cost};
@@ -169,13 +169,13 @@ fn batch(namespace: Option<&str>, options: &[&str], text: &str) -> Result<()> {
 /// disappears, all others are gone.
 fn all_gone() -> Result<()> {
     const LAST: &str = "many-last";
+    let events = LinkEvents::open()?;
     ip(&format!("netns add {LAST}"))?;
     ip(&format!("link add {LAST} type veth peer name eth0 netns {LAST}"))?;
     ip(&format!("netns del {LAST}"))?;
-    let begin = Instant::now();
+    let deadline = Instant::now() + 6 * DEADLINE;
     while if_nametoindex(LAST).is_ok() {
-        ensure!(begin.elapsed() < 6 * DEADLINE, "deleted namespaces do not go");
-        thread::sleep(Duration::from_millis(2));
+        ensure!(events.wait(deadline)?, "deleted namespaces do not go");
     }
     Ok(())
 }
