@@ -23,19 +23,15 @@ use crate::netns_path;
 const LOOKS: [u64; 11] = [1, 4, 7, 11, 12, 13, 14, 15, 16, 19, 24];
 
 /// System calls with an effect outside the process. Opening a file may create it.
-const CHANGES: [i64; 18] = [
+const CHANGES: [i64; 14] = [
     libc::SYS_bpf,
     libc::SYS_openat,
     libc::SYS_write,
     libc::SYS_sendto,
     libc::SYS_sendmsg,
-    libc::SYS_rename,
     libc::SYS_renameat,
     libc::SYS_renameat2,
-    libc::SYS_unlink,
     libc::SYS_unlinkat,
-    libc::SYS_rmdir,
-    libc::SYS_mkdir,
     libc::SYS_mkdirat,
     libc::SYS_fchmod,
     libc::SYS_mount,
@@ -43,6 +39,13 @@ const CHANGES: [i64; 18] = [
     libc::SYS_unshare,
     libc::SYS_setsockopt,
 ];
+
+/// Those that only older architectures have.
+#[cfg(target_arch = "x86_64")]
+const OLDER_CHANGES: [i64; 4] =
+    [libc::SYS_rename, libc::SYS_unlink, libc::SYS_rmdir, libc::SYS_mkdir];
+#[cfg(not(target_arch = "x86_64"))]
+const OLDER_CHANGES: [i64; 0] = [];
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +133,7 @@ impl Moments {
             let changes = match number {
                 libc::SYS_bpf => !LOOKS.contains(&entry.args[0]),
                 libc::SYS_openat => entry.args[2] & libc::O_CREAT as u64 != 0,
-                number => CHANGES.contains(&number),
+                number => CHANGES.contains(&number) || OLDER_CHANGES.contains(&number),
             };
             self.changing.insert(pid, changes);
         }

@@ -8,8 +8,8 @@ mod environment;
 mod floods;
 mod flow_table;
 mod host_state;
-// Reads the system calls of x86-64, which only glibc's headers describe.
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+// musl does not describe the answers of ptrace(2) that it reads.
+#[cfg(target_env = "gnu")]
 mod killer;
 mod machine;
 mod netfilter;
@@ -38,7 +38,7 @@ pub use environment::number;
 pub use floods::connections_survive_floods;
 pub use flow_table::FlowTable;
 pub use host_state::{assert_same_state, host_state, ipv4_of_link, is_link_up, ports_settle};
-#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+#[cfg(target_env = "gnu")]
 pub use killer::{Killed, kill_at};
 pub use machine::Machine;
 pub use netfilter::{netfilter_lab, netfilter_rule};
