@@ -28,18 +28,29 @@ pub(crate) enum Profile {
     Release,
 }
 
+impl Profile {
+    /// The arguments that select it.
+    pub(crate) const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Debug => &[],
+            Self::Release => &["--release"],
+        }
+    }
+
+    /// Its folder in that of a target.
+    pub(crate) const fn folder(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// Builds `netns` and returns its path.
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
     ebpf_object::ensure(workspace)?;
     let mut cargo = workspace.cargo("build");
-    cargo.args(["--package", "netns-user", "--bin", "netns"]);
-    let folder = match profile {
-        Profile::Debug => "debug",
-        Profile::Release => {
-            cargo.arg("--release");
-            "release"
-        }
-    };
+    cargo.args(["--package", "netns-user", "--bin", "netns"]).args(profile.arguments());
     check(&mut cargo)?;
-    Ok(workspace.target().join(folder).join("netns"))
+    Ok(workspace.target().join(profile.folder()).join("netns"))
 }

@@ -17,7 +17,7 @@ mod static_build;
 mod tarball;
 
 pub(crate) use packages::package;
-pub(crate) use static_build::{build_for_guest, build_foreign};
+pub(crate) use static_build::StaticProgram;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -142,9 +142,12 @@ pub(crate) const TEST_TOOLS: &[Tool] = &[
 
 /// The programs that the benchmark calls.
 pub(crate) fn bench_tools() -> Vec<Tool> {
-    const PROGRAMS: [&str; 6] =
-        ["ip", "iptables-nft", "iptables-legacy", "nft", "ethtool", "iperf3"];
-    TEST_TOOLS.iter().filter(|tool| PROGRAMS.contains(&tool.program)).copied().collect()
+    tools_of_tests(&["ip", "iptables-nft", "iptables-legacy", "nft", "ethtool", "iperf3"])
+}
+
+/// Those of the tests' programs with these names.
+pub(crate) fn tools_of_tests(programs: &[&str]) -> Vec<Tool> {
+    TEST_TOOLS.iter().filter(|tool| programs.contains(&tool.program)).copied().collect()
 }
 
 /// The compiler of the fuzzing engine, which is C++.
@@ -165,12 +168,6 @@ pub(crate) const WEIGHT_TOOLS: &[Tool] = &[
 /// The program that decompresses the modules of other kernels.
 pub(crate) const VERIFY_TOOLS: &[Tool] =
     &[Tool { apt: Some("xz-utils"), ..Tool::same_everywhere("xz", "xz") }];
-
-/// Programs that `cargo xtask bench --icount` copies into a virtual machine.
-pub(crate) const ICOUNT_TOOLS: &[Tool] = &[
-    Tool { dnf: Some("iproute"), ..Tool::same_everywhere("ip", "iproute2") },
-    Tool::same_everywhere("nft", "nftables"),
-];
 
 /// PATH with the folders of system programs, which are missing in a user's PATH on some systems.
 pub(crate) fn search_path() -> OsString {

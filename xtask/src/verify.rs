@@ -15,7 +15,8 @@ use clap::ValueEnum as _;
 use crate::{
     architecture::Architecture,
     build::Profile,
-    dist, ebpf_object, root,
+    dist::StaticProgram,
+    ebpf_object, root,
     virtual_machine::{self, Clock, File, Guest, Kernel, Machine},
     workspace::{self, EVERY_HOST_CRATE, Workspace, check},
 };
@@ -43,9 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[command(after_help = "\
 The other kernels are Debian's. Their packages, and those of qemu if that is not installed, are
-downloaded with apt-get and unpacked in target/virtual-machines, where apt-get also keeps its lists; nothing
-is installed, and no setting of the machine changes. The virtual machines run one after the other.
-They have no disk and no network, and need no privileges.")]
+downloaded with apt-get and unpacked in target/virtual-machines, where apt-get also keeps its lists.
+Nothing but xz is installed, if it is missing, and no setting of the machine changes. The virtual
+machines run one after the other. They have no disk and no network, and need no privileges.")]
 pub(crate) struct Args {
     /// Use only the running kernel
     #[arg(long, conflicts_with = "kernel")]
@@ -70,9 +71,7 @@ impl Args {
             None => Kernel::value_variants(),
         }
     }
-}
 
-impl Args {
     /// Whether the guests have another architecture than this machine.
     fn is_foreign(&self) -> bool {
         self.arch.is_some() && self.arch != Architecture::here()
@@ -89,14 +88,13 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
     if !args.kernels().is_empty() {
         let architecture = args.arch.unwrap_or(Architecture::X86_64);
         let machine = Machine::ensure(workspace, architecture)?;
-        let [init, netns] =
-            [(PACKAGE, PROGRAM), (NETNS_PACKAGE, NETNS)].map(|(package, program)| {
-                let profile = Profile::Release;
-                match args.is_foreign() {
-                    true => dist::build_foreign(workspace, profile, package, program, architecture),
-                    false => dist::build_for_guest(workspace, profile, package, program),
-                }
-            });
+        let [init, netns] = [(PACKAGE, PROGRAM), (NETNS_PACKAGE, NETNS)].map(|(package, name)| {
+            let program = StaticProgram { workspace, profile: Profile::Release, package, name };
+            match args.is_foreign() {
+                true => program.build_foreign(architecture),
+                false => program.build_quickly(),
+            }
+        });
         let programs = Programs { init: init?, netns: netns? };
         for kernel in args.kernels() {
             println!();

@@ -12,7 +12,8 @@ use super::{
     contents, deb, elf,
     files::{hex, place, read},
     release::{NAME, PACKAGE, Release},
-    static_build, tarball,
+    static_build::StaticProgram,
+    tarball,
 };
 use crate::{
     architecture::Architecture,
@@ -31,9 +32,10 @@ pub(crate) fn package(
     let foreign = architecture.filter(|it| Some(*it) != Architecture::here());
     let release = Release::of(workspace, profile, architecture)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let program = StaticProgram { workspace, profile, package: PACKAGE, name: NAME };
     let binary = match foreign {
-        Some(other) => static_build::build_foreign(workspace, profile, PACKAGE, NAME, other)?,
-        None => static_build::build(workspace, profile, PACKAGE, NAME)?,
+        Some(other) => program.build_foreign(other)?,
+        None => program.build()?,
     };
     let program = read(&binary)?;
     elf::is_static(&program).with_context(|| format!("{} is not static", binary.display()))?;

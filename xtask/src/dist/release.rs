@@ -33,7 +33,10 @@ impl Release {
         profile: Profile,
         architecture: Option<Architecture>,
     ) -> Result<Self> {
-        let arch = architecture.map_or(env::consts::ARCH, Architecture::name);
+        let (arch, debian_arch) = match architecture.or_else(Architecture::here) {
+            Some(known) => (known.name(), known.debian()),
+            None => (env::consts::ARCH, debian_name(env::consts::ARCH)?),
+        };
         let package = workspace
             .package(PACKAGE)
             .with_context(|| format!("there is no package {PACKAGE} in the workspace"))?;
@@ -41,7 +44,7 @@ impl Release {
             version: package.version.to_string(),
             description: package.description.clone().unwrap_or_default(),
             arch,
-            debian_arch: debian_name(arch)?,
+            debian_arch,
             time: source_time(workspace)?,
             compression: match profile {
                 Profile::Debug => Compression::fast(),
@@ -75,11 +78,9 @@ fn source_time(workspace: &Workspace) -> Result<u64> {
     Ok(changed.duration_since(UNIX_EPOCH)?.as_secs())
 }
 
-/// Debian's name of an architecture that Rust calls `arch`.
+/// Debian's name of another architecture than [`Architecture`] has, which Rust calls `arch`.
 fn debian_name(arch: &str) -> Result<&'static str> {
     Ok(match arch {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
         "arm" => "armhf",
         "loongarch64" => "loong64",
         "powerpc64" => "ppc64el",

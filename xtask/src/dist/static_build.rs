@@ -1,4 +1,4 @@
-//! Builds a static program.
+//! Builds static programs.
 
 use std::{
     env, fs,
@@ -16,110 +16,79 @@ use crate::{
     workspace::{FEATURES, Workspace, check, output_of},
 };
 
-/// Builds a program statically for this machine's architecture and returns its path.
-pub(crate) fn build(
-    workspace: &Workspace,
-    profile: Profile,
-    package: &str,
-    program: &str,
-) -> Result<PathBuf> {
-    ebpf_object::ensure(workspace)?;
-    if let Profile::Debug = profile
-        && has_static_c_library()
-    {
-        return link_again(workspace, profile, package, program);
-    }
-    build_for(workspace, profile, package, program, &ensure_target()?)
+/// A program that is built without shared libraries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StaticProgram<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) profile: Profile,
+    pub(crate) package: &'a str,
+    pub(crate) name: &'a str,
 }
 
-/// Builds a program statically for another architecture, with musl. Rust's own linker and start
-/// files are used, so no C compiler for that architecture is needed.
-pub(crate) fn build_foreign(
-    workspace: &Workspace,
-    profile: Profile,
-    package: &str,
-    program: &str,
-    architecture: Architecture,
-) -> Result<PathBuf> {
-    ebpf_object::ensure(workspace)?;
-    let target = architecture.musl();
-    ensure!(
-        add_target(target)?,
-        "this Rust has no standard library for {target}: install it with `rustup target add {target}`"
-    );
-    build_for(workspace, profile, package, program, target)
-}
-
-/// Builds a program statically for a virtual machine: with glibc if that has a static library,
-/// since the crates of the tests do not compile for musl.
-pub(crate) fn build_for_guest(
-    workspace: &Workspace,
-    profile: Profile,
-    package: &str,
-    program: &str,
-) -> Result<PathBuf> {
-    ebpf_object::ensure(workspace)?;
-    ensure!(
-        has_static_c_library(),
-        "there is no static C library: install it (Debian: libc6-dev; Fedora: glibc-static)"
-    );
-    link_again(workspace, profile, package, program)
-}
-
-fn build_for(
-    workspace: &Workspace,
-    profile: Profile,
-    package: &str,
-    program: &str,
-    target: &str,
-) -> Result<PathBuf> {
-    let mut cargo = workspace.cargo("build");
-    cargo.args(["--package", package, "--bin", program, "--target", target]);
-    let folder = match profile {
-        Profile::Debug => "debug",
-        Profile::Release => {
-            cargo.arg("--release");
-            "release"
+impl StaticProgram<'_> {
+    /// Builds it for this machine's architecture and returns its path: with musl, but a debug build
+    /// as quickly as possible.
+    pub(crate) fn build(self) -> Result<PathBuf> {
+        match self.profile {
+            Profile::Debug => self.build_quickly(),
+            Profile::Release => self.build_for(&ensure_target()?),
         }
-    };
-    // Set for this target only, since build scripts run on the host, and not as a variable, which
-    // the build of the eBPF programs would inherit. Debug information would be stripped anyway.
-    let mut flags = vec!["target-feature=+crt-static", "strip=symbols", "debuginfo=0"];
-    if !target.starts_with(env::consts::ARCH) {
-        flags.extend(["linker=rust-lld", "link-self-contained=yes"]);
     }
-    let flags: Vec<String> = flags.iter().map(|flag| format!("\"-C{flag}\"")).collect();
-    cargo.arg("--config").arg(format!("target.{target}.rustflags=[{}]", flags.join(",")));
-    check(&mut cargo)?;
-    Ok(workspace.target().join(target).join(folder).join(program))
-}
 
-/// Links a build again, statically with glibc. It reuses most crates of the other verbs,
-/// which have the same features. Crates that the tests use with more features are compiled again,
-/// since cargo cannot select those features for a single program.
-fn link_again(
-    workspace: &Workspace,
-    profile: Profile,
-    package: &str,
-    program: &str,
-) -> Result<PathBuf> {
-    let mut cargo = workspace.cargo("rustc");
-    cargo.args(["--package", package, "--bin", program]).args(FEATURES);
-    let folder = match profile {
-        Profile::Debug => "debug",
-        Profile::Release => {
-            cargo.arg("--release");
-            "release"
+    /// Builds it for this machine's architecture: from the crates of the other verbs if the static
+    /// glibc of this system is there, else with musl.
+    pub(crate) fn build_quickly(self) -> Result<PathBuf> {
+        if has_static_c_library() { self.link_again() } else { self.build_for(&ensure_target()?) }
+    }
+
+    /// Builds it for another architecture, with musl. Rust's own linker and start files are used,
+    /// so no C compiler for that architecture is needed.
+    pub(crate) fn build_foreign(self, architecture: Architecture) -> Result<PathBuf> {
+        let target = architecture.musl();
+        ensure!(
+            add_target(target)?,
+            "this Rust has no standard library for {target}: install it with `rustup target add \
+             {target}`"
+        );
+        self.build_for(target)
+    }
+
+    fn build_for(self, target: &str) -> Result<PathBuf> {
+        ebpf_object::ensure(self.workspace)?;
+        let mut cargo = self.workspace.cargo("build");
+        cargo.args(["--package", self.package, "--bin", self.name, "--target", target]);
+        cargo.args(self.profile.arguments());
+        // Set for this target only, since build scripts run on the host, and not as a variable,
+        // which the build of the eBPF programs would inherit. Debug information would be stripped
+        // anyway.
+        let mut flags = vec!["target-feature=+crt-static", "strip=symbols", "debuginfo=0"];
+        if !target.starts_with(env::consts::ARCH) {
+            flags.extend(["linker=rust-lld", "link-self-contained=yes"]);
         }
-    };
-    check(cargo.args(["--", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"]))?;
-    // A copy, since the next build overwrites the original.
-    let folder = workspace.target().join(folder);
-    let aside = folder.join("static").join(program);
-    let copied = fs::create_dir_all(folder.join("static"))
-        .and_then(|()| fs::copy(folder.join(program), &aside));
-    copied.with_context(|| format!("cannot write {}", aside.display()))?;
-    Ok(aside)
+        let flags: Vec<String> = flags.iter().map(|flag| format!("\"-C{flag}\"")).collect();
+        cargo.arg("--config").arg(format!("target.{target}.rustflags=[{}]", flags.join(",")));
+        check(&mut cargo)?;
+        let folder = self.workspace.target().join(target).join(self.profile.folder());
+        Ok(folder.join(self.name))
+    }
+
+    /// Links a build again, statically with glibc. It reuses most crates of the other verbs, which
+    /// have the same features. Crates that the tests use with more features are compiled again,
+    /// since cargo cannot select those features for a single program.
+    fn link_again(self) -> Result<PathBuf> {
+        ebpf_object::ensure(self.workspace)?;
+        let mut cargo = self.workspace.cargo("rustc");
+        cargo.args(["--package", self.package, "--bin", self.name]).args(FEATURES);
+        cargo.args(self.profile.arguments());
+        check(cargo.args(["--", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"]))?;
+        // A copy, since the next build overwrites the original.
+        let folder = self.workspace.target().join(self.profile.folder());
+        let aside = folder.join("static").join(self.name);
+        let copied = fs::create_dir_all(folder.join("static"))
+            .and_then(|()| fs::copy(folder.join(self.name), &aside));
+        copied.with_context(|| format!("cannot write {}", aside.display()))?;
+        Ok(aside)
+    }
 }
 
 /// Whether the C compiler finds a static C library. If it does not, it prints only the name.

@@ -1,4 +1,4 @@
-//! Writes docs/kernels.md: what each kernel accepted, and what was played on it.
+//! Writes docs/kernels.md: the programs that each kernel accepted, and the plays on it.
 
 use std::{fmt::Write as _, fs};
 

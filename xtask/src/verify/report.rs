@@ -1,6 +1,8 @@
 //! Reads the output of the program that verifies and plays.
 
-/// What it said about one kernel.
+use crate::virtual_machine::number_of;
+
+/// The results of one kernel.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
     /// The kernel's release, as uname(2) has it; empty before the program has begun.
@@ -62,7 +64,7 @@ impl Report {
 
     /// The kernel's number without the rest of its release.
     pub(super) fn name(&self) -> &str {
-        self.release.split(['-', '+']).next().unwrap_or(&self.release)
+        number_of(&self.release)
     }
 }
 

@@ -30,6 +30,11 @@ impl Kernel {
     }
 }
 
+/// The number of a kernel: its release, as uname(2) has it, without the distribution's part.
+pub(crate) fn number_of(release: &str) -> &str {
+    release.split(['-', '+']).next().unwrap_or(release)
+}
+
 /// The files of an unpacked kernel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Files {

@@ -15,6 +15,6 @@ mod tools;
 
 pub(crate) use console::watch;
 pub(crate) use initramfs::File;
-pub(crate) use kernels::Kernel;
+pub(crate) use kernels::{Kernel, number_of};
 pub(crate) use machine::{Clock, Guest, Machine};
 pub(crate) use tools::with_libraries;

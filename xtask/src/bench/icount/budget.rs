@@ -1,4 +1,4 @@
-//! What a packet of ours may cost, in instructions of the guest.
+//! The budgets of our datapath, in instructions of the guest.
 
 use super::figures::Figures;
 

@@ -6,14 +6,14 @@ use std::{fmt::Write as _, fs};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::workspace::Workspace;
+use crate::{virtual_machine::number_of, workspace::Workspace};
 
 /// A workload that is counted, and the figure of it that becomes instructions.
 #[derive(Debug)]
 pub(super) struct Workload {
     pub(super) name: &'static str,
     metric: &'static str,
-    /// What the instructions are of.
+    /// The unit of work: the instructions are counted for one of it.
     of: &'static str,
 }
 
@@ -101,7 +101,7 @@ impl Figures {
 
     /// A table in Markdown: a row for each workload, a column for each mode.
     pub(super) fn table(&self) -> String {
-        let mut text = format!("| Linux {} |", short(&self.release));
+        let mut text = format!("| Linux {} |", number_of(&self.release));
         for mode in &self.modes {
             let _ = write!(text, " `{mode}` |");
         }
@@ -129,11 +129,6 @@ impl Figures {
         );
         text
     }
-}
-
-/// The release without the distribution's part.
-fn short(release: &str) -> &str {
-    release.split(['-', '+']).next().unwrap_or(release)
 }
 
 /// Writes the tables between the marks of docs/bench.md.

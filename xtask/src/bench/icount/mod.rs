@@ -12,15 +12,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser as _, ValueEnum as _};
 use figures::Figures;
 
 use crate::{
     architecture::Architecture,
     build::Profile,
-    dist,
-    packages::{ICOUNT_TOOLS, ensure_tools},
+    dist::StaticProgram,
+    packages::{ensure_tools, tools_of_tests},
     virtual_machine::{self, Clock, File, Guest, Kernel, Machine},
     workspace::Workspace,
 };
@@ -52,6 +52,9 @@ const MODES: [&str; 4] = ["nftables", "nftables-flowtable", "ours", "ours-peer"]
 /// The control sequence that clears the rest of a line.
 const CLEARED: &str = "\x1b[K";
 
+/// The beginning of the line about a fault that the guest's kernel has met.
+const FAULT: &str = "the kernel reports a fault of its own";
+
 /// The time limit of a kernel. It needs about five minutes of one CPU, and a busy host has less to
 /// give.
 const PATIENCE: Duration = Duration::from_secs(2400);
@@ -63,8 +66,8 @@ const PATIENCE: Duration = Duration::from_secs(2400);
     bin_name = NAME,
     after_help = "\
 The kernels are Debian's. Their packages, and those of qemu if that is not installed, are downloaded
-with apt-get and unpacked in target/virtual-machines; nothing is installed, and nothing of this
-needs root. docs/bench.md says what the figures mean.
+with apt-get and unpacked in target/virtual-machines. Nothing is installed but ip, nft and xz, if they
+are missing; only that needs root. docs/bench.md says what the figures mean.
 
 Exit codes: 0 when nothing of ours is over its budget, else 1."
 )]
@@ -92,10 +95,10 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> 
         Ok(args) => args,
         Err(answer) => answer.exit(),
     };
-    ensure_tools(ICOUNT_TOOLS)?;
+    ensure_tools(&tools_of_tests(&TOOLS))?;
     let machine = Machine::ensure(workspace, Architecture::X86_64)?;
-    let [bench, netns] = [BENCH, NETNS].map(|(package, program)| {
-        dist::build_for_guest(workspace, Profile::Release, package, program)
+    let [bench, netns] = [BENCH, NETNS].map(|(package, name)| {
+        StaticProgram { workspace, profile: Profile::Release, package, name }.build_quickly()
     });
     let (bench, netns) = (bench?, netns?);
     let netns = fs::read(&netns).with_context(|| format!("cannot read {}", netns.display()))?;
@@ -139,7 +142,7 @@ fn arguments(args: &Args) -> String {
 /// Runs a guest and reads the record that it prints. Other lines are passed on.
 fn count(command: &mut Command) -> Result<Figures> {
     let mut record = String::new();
-    let mut is_record = false;
+    let (mut is_record, mut is_well) = (false, true);
     let time = virtual_machine::watch(command, PATIENCE, |line| {
         // The console is a terminal, so the benchmark shows its progress in a line that it clears.
         let line = line.rsplit_once(CLEARED).map_or(line, |(_, rest)| rest);
@@ -149,9 +152,11 @@ fn count(command: &mut Command) -> Result<Figures> {
             record.push('\n');
             is_record = line != "}";
         } else if !line.is_empty() {
+            is_well &= !line.starts_with(FAULT);
             eprintln!("{line}");
         }
     })?;
     eprintln!("bench: the virtual machine took {:.0} s", time.as_secs_f32());
+    ensure!(is_well, "the kernel has met a fault: the lines above are its log");
     Figures::read(&record)
 }
