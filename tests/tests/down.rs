@@ -172,3 +172,12 @@ fn the_script_of_down_removes_what_the_script_of_up_made() {
         before.is_unchanged();
     }
 }
+
+#[test]
+fn down_of_a_lab_that_is_not_up_names_those_that_are() {
+    let _sandbox = Sandbox::new();
+    assert_eq!(netns(&["down", "lectur"]).success().stderr, "");
+    lab_is_up();
+    let mistyped = netns(&["down", "lectur"]).success().shows(&["is not up: nothing to do"]);
+    assert!(mistyped.stderr.contains("labs that are up: lecture"), "{mistyped}");
+}

@@ -35,16 +35,18 @@ impl Done {
         match (&self.lab, self.outcome) {
             (None, _) => "no lab is up: nothing to do\n".into(),
             (Some(lab), "down") => format!("lab \"{lab}\" is down\n"),
-            (Some(lab), _) => format!("lab \"{lab}\" is not up: nothing to do{}\n", others_up()),
+            (Some(lab), _) => format!("lab \"{lab}\" is not up: nothing to do\n"),
         }
     }
 }
 
-/// The labs that are up, for somebody who has mistyped a name; empty if there are none.
-fn others_up() -> String {
+/// Names the labs that are up, for somebody who has mistyped the name of one.
+fn tell_labs() {
     let records = LabRecord::survey().map(|(records, _)| records).unwrap_or_default();
     let names: Vec<&str> = records.iter().map(LabRecord::name).collect();
-    if names.is_empty() { String::new() } else { format!("; up: {}", names.join(", ")) }
+    if !names.is_empty() {
+        crate::tell!("note: labs that are up: {}", names.join(", "));
+    }
 }
 
 /// Takes labs down.
@@ -144,7 +146,10 @@ fn all(args: &DownArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Takes one lab down, and reports on standard error what remains of it.
 fn down(name: &str, kill: bool) -> anyhow::Result<Done> {
     let lab = Some(name.to_owned());
-    let DownOutcome::Down(taken) = lab::down(name, kill)? else { return Ok(Done::not_up(lab)) };
+    let DownOutcome::Down(taken) = lab::down(name, kill)? else {
+        tell_labs();
+        return Ok(Done::not_up(lab));
+    };
     let TakenDown { foreign, edited, own_hosts, processes, was_lost } = taken;
     for name in foreign {
         crate::tell!("warning: namespace \"{name}\" was not deleted: the lab did not make it");
