@@ -1,6 +1,6 @@
 //! `netns graph [FILE|LAB]`
 
-use std::{path::Path, process::ExitCode};
+use std::{collections::HashSet, hash::Hash, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 
@@ -69,15 +69,15 @@ fn with_live_rules(mut topology: Topology) -> Topology {
     topology
 }
 
-/// The rules that exist, those of the file first and in its order.
-fn in_order<R: PartialEq + Clone>(of_file: &[R], live: Vec<R>) -> Vec<R> {
-    let kept = of_file.iter().filter(|rule| live.contains(rule)).cloned();
-    let mut rules: Vec<R> = kept.collect();
-    for rule in live {
-        if !rules.contains(&rule) {
-            rules.push(rule);
-        }
-    }
+/// The rules that exist, each once: those of the file first and in its order.
+fn in_order<R: Clone + Eq + Hash>(of_file: &[R], live: Vec<R>) -> Vec<R> {
+    let mut new = live.clone();
+    let mut live: HashSet<R> = live.into_iter().collect();
+    let mut rules = of_file.to_vec();
+    // A rule that was taken is not taken a second time.
+    rules.retain(|rule| live.remove(rule));
+    new.retain(|rule| live.remove(rule));
+    rules.extend(new);
     rules
 }
 
