@@ -280,3 +280,32 @@ fn a_lab_that_overlaps_the_network_of_the_machine_is_an_error() {
     before.is_unchanged();
     inside("outside").ping("192.168.1.10").success();
 }
+
+#[test]
+fn the_name_of_a_lab_in_the_place_of_a_file_is_answered() {
+    let _sandbox = Sandbox::new();
+    netns(&["plan", "lecture"]).fails_with(&["cannot read lecture: No such file"]);
+    lab_is_up();
+    netns(&["plan", "lecture"]).fails_with(&["it names a lab; type its topology file"]);
+}
+
+#[test]
+fn a_namespace_that_is_missing_from_a_lab_is_answered_with_up() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    own().command("ip", &["netns", "del", "blue"]).success();
+    netns(&["exec", "blue", "--", "true"]).fails_with(&[
+        "there is no namespace \"blue\"",
+        "missing from lab \"lecture\"",
+        "netns up",
+    ]);
+    netns(&["exec", "green", "--", "true"]).fails_with(&["netns add green"]);
+}
+
+#[test]
+fn a_dry_run_that_would_do_nothing_says_so() {
+    let _sandbox = Sandbox::new();
+    lab_is_up();
+    let dry = netns(&["up", "--dry-run"]).success();
+    assert_eq!((dry.stdout.as_str(), dry.stderr.as_str()), ("", "nothing to do\n"));
+}

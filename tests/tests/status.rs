@@ -142,6 +142,17 @@ fn status_reports_a_queueing_discipline_and_an_xdp_program_until_they_are_remove
 }
 
 #[test]
+fn status_takes_the_topology_file_of_a_lab() {
+    let _sandbox = Sandbox::new();
+    let file = lecture().write();
+    let path = file.path().to_str().expect("a plain path");
+    netns(&["status", path]).fails_with(&["lab \"lecture\" is not up"]);
+    lab_is_up();
+    let by_name = netns(&["status", "lecture"]).success().stdout;
+    assert_eq!(netns(&["status", path]).success().stdout, by_name);
+}
+
+#[test]
 fn status_lists_rules_changed_by_commands_without_calling_them_faults() {
     let _sandbox = Sandbox::new();
     lab_is_up();

@@ -118,9 +118,7 @@ pub(super) fn require_namespace(name: &str) -> anyhow::Result<()> {
 /// The lab that is up and should have a namespace.
 fn lab_of(namespace: &str) -> Option<String> {
     let (records, _) = LabRecord::survey().ok()?;
-    let is_its =
-        |record: &&LabRecord| record.topology.namespace_names().any(|name| name == namespace);
-    records.iter().find(is_its).map(|record| record.name().to_owned())
+    records.iter().find(|record| record.owns(namespace)).map(|record| record.name().to_owned())
 }
 
 /// The kind of a link, for an error.

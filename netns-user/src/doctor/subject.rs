@@ -113,3 +113,16 @@ impl Finding {
 pub(super) fn real_uplinks(lab: &Topology) -> impl Iterator<Item = &Uplink> {
     lab.uplinks_of(None).filter(|uplink| uplink.far.is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_argument_names_the_file_or_standard_input_or_nothing() {
+        let lab = |file: Option<&str>| Subject::lab(Topology::lecture(), file.map(str::to_owned));
+        assert_eq!(lab(Some("my lab.toml")).argument(), " 'my lab.toml'");
+        assert_eq!(lab(None).argument(), " -");
+        assert_eq!(Subject::any_lab().argument(), "");
+    }
+}

@@ -161,3 +161,14 @@ fn a_port_used_again_is_another_flow() {
     let line = text.lines().find(|line| line.contains(":4000 ⇒")).unwrap();
     assert!(line.contains("3.8 Mbit/s"), "{line}");
 }
+
+#[test]
+fn a_path_begins_at_the_end_that_has_begun_the_flow() {
+    let path = |kind| flow(80, kind, 0).path();
+    for kind in [FlowKind::Masquerade, FlowKind::Hairpin] {
+        assert_eq!(path(kind), "192.168.15.2:80 ⇒ 192.168.1.10:80 → 8.8.8.8:443", "{kind:?}");
+    }
+    for kind in [FlowKind::Forward, FlowKind::Admitted] {
+        assert_eq!(path(kind), "8.8.8.8:443 → 192.168.1.10:80 ⇒ 192.168.15.2:80", "{kind:?}");
+    }
+}
