@@ -85,7 +85,7 @@ pub fn run(args: &UpArgs, json: bool) -> anyhow::Result<ExitCode> {
 pub(super) struct Done<'a> {
     /// The name of the lab.
     lab: &'a str,
-    /// Whether the lab was built, changed, or left as it is.
+    /// The result.
     outcome: UpOutcome,
     /// Interfaces without an uplink to which the machine routes packets of the lab: they are
     /// dropped.

@@ -221,11 +221,9 @@ fn exec(mut words: Words, mut all: bool) -> Result<Vec<OsString>, String> {
             "-i" | "-t" | "-it" | "-ti" | "--interactive" | "--tty" => {}
             "-a" | "-all" | "--all" => all = true,
             "-d" | "--detach" => {
-                return Err(
-                    "a command in the background is the shell's: type `netns exec NAME -- \
-                            CMD &`"
-                        .into(),
-                );
+                let answer = "the shell runs a command in the background: type `netns exec NAME -- \
+                              CMD &`";
+                return Err(answer.into());
             }
             "-u" | "--user" | "-w" | "--workdir" | "-e" | "--env" => {
                 return Err(format!(

@@ -2,7 +2,6 @@
 
 use std::{fs::File, os::fd::AsRawFd, pin::pin};
 
-use super::{Netlink, error::NetError};
 use futures::StreamExt;
 use rtnetlink::{
     packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
@@ -11,6 +10,8 @@ use rtnetlink::{
         nsid::{NsidAttribute, NsidMessage},
     },
 };
+
+use super::{Netlink, error::NetError};
 
 impl Netlink {
     /// The number by which this connection's namespace knows another one; `None` if it has none, so

@@ -1,11 +1,13 @@
 //! Rules of another NAT at a router that translate the sources of a lab, such as the MASQUERADE of
 //! a network that was made by hand.
 
-use super::place_of;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::other_nats::{may_be_one_of, translations};
+use super::{
+    other_nats::{may_be_one_of, translations},
+    place_of,
+};
 use crate::{
     lab::error::LabError,
     net::{

@@ -1,10 +1,10 @@
 //! Rules of another NAT at a router, such as Docker's, for a port that the lab forwards. The lab's
 //! programs see the packets of an uplink before netfilter does.
 
-use super::{forwards_of, place_of};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::{forwards_of, place_of};
 use crate::{
     lab::error::LabError,
     net::{

@@ -3,10 +3,10 @@
 
 use std::{collections::HashMap, net::Ipv4Addr};
 
-use super::{forwards_of, place_of};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::{forwards_of, place_of};
 use crate::{
     lab::error::LabError,
     net::{
